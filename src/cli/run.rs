@@ -1,0 +1,16 @@
+//! `portward run`.
+
+use std::process::ExitCode;
+
+/// run
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: super::ConfigArg,
+}
+
+pub(super) fn run(args: Args) -> ExitCode {
+    super::say(args.config.config.display());
+    super::complain("");
+    ExitCode::from(super::NO)
+}

@@ -1,0 +1,39 @@
+//! One thing to tell the administrator about a file: where, what is wrong, what would be right.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, but somebody should look.
+    Warning,
+    /// It cannot be used.
+    Error,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Bytes of the file that are meant; `None`: the file as a whole (a certificate, say).
+    pub span: Option<Range<usize>>,
+}
+
+/// An error or a warning about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// Where.
+    pub place: Place,
+    /// A word or two to stand under the underlined text; may be empty.
+    pub label: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// Another place that belongs to it ("first defined here").
+    pub related: Option<(Place, String)>,
+}

@@ -1,0 +1,302 @@
+//! The configuration as the rest of the house sees it: complete, with defaults, valid by type (SPEC section 7).
+//!
+//! Made once by [`super::load`] from the file form; nothing here can be wrong any more, so nothing here has
+//! a reason to fail.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::rules::Verify;
+use crate::service::{Service, Transport};
+
+/// `portward.toml`, valid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// The rules: a directory of `*.toml`, or one file. Absolute, or relative to the working directory.
+    pub rules: PathBuf,
+    /// Where state lives (blacklist, keys of tokens).
+    pub state: PathBuf,
+    /// What a refused client gets.
+    pub reject: Reject,
+    /// Ports to listen on.
+    pub listen: Listen,
+    /// What the router shows the world.
+    pub outside: Outside,
+    /// Server certificates and client trust.
+    pub tls: Tls,
+    /// TLS and timing toward targets.
+    pub upstream: Upstream,
+    /// SIP settings.
+    pub sip: Sip,
+    /// `ldap.default_host`, normalised.
+    pub ldap_default_host: Option<Box<str>>,
+    /// `h323.default_host`, normalised.
+    pub h323_default_host: Option<Box<str>>,
+    /// Blacklist settings.
+    pub blacklist: Blacklist,
+    /// Limits and deadlines.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Administration.
+    pub admin: Admin,
+}
+
+/// `reject`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reject {
+    /// Close the connection and say nothing.
+    #[default]
+    Close,
+    /// The protocol's own refusal.
+    Answer,
+}
+
+/// One socket to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// What is spoken there.
+    pub service: Service,
+    /// Whether it comes by TLS.
+    pub transport: Transport,
+    /// A port alone gives one listener a family with the unspecified address.
+    pub address: SocketAddr,
+}
+
+/// `[listen]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// Every socket, after `ipv4` and `ipv6` have been applied.
+    pub listeners: Vec<Listener>,
+    /// Networks that must send a PROXY protocol header.
+    pub proxy_protocol_from: Vec<IpNet>,
+    /// Networks whose X-Forwarded-For is believed.
+    pub forwarded_from: Vec<IpNet>,
+}
+
+/// `[outside]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outside {
+    /// Public address or DNS name; empty if not said.
+    pub address: String,
+    /// Portward's own address inside; empty if not said.
+    pub own_address: String,
+    /// The outside port of each service and transport, see [`Outside::port`].
+    pub ports: [[u16; 2]; 4],
+}
+
+impl Outside {
+    /// The port under which the world sees `service` over `transport`.
+    pub fn port(&self, service: Service, transport: Transport) -> u16 {
+        let [http, sip, ldap, h323] = self.ports;
+        let [plain, tls] = match service {
+            Service::Http => http,
+            Service::Sip => sip,
+            Service::Ldap => ldap,
+            Service::H323 => h323,
+        };
+        match transport {
+            Transport::Plain => plain,
+            Transport::Tls => tls,
+        }
+    }
+}
+
+/// Where a certificate and its key stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM, the leaf first.
+    pub cert: PathBuf,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+}
+
+/// `tls.certificates`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// A folder of NAME.crt with NAME.key, by name.
+    Folder(PathBuf),
+    /// A list, in order.
+    List(Vec<CertificateFiles>),
+}
+
+/// The oldest TLS version that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    V1_2,
+    /// TLS 1.3 only.
+    V1_3,
+}
+
+/// `[tls]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// Server certificates.
+    pub certificates: CertificateSource,
+    /// The NAME of the one for clients without or with an unknown SNI; empty: the first.
+    pub default: String,
+    /// CA certificates and CRLs that judge clients: a folder or a file; need not exist.
+    pub client_trust: PathBuf,
+    /// Oldest version.
+    pub min_version: TlsVersion,
+}
+
+/// `upstream.trust`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// The operating system's store.
+    System,
+    /// A folder of PEM files, or one file; need not exist.
+    Path(PathBuf),
+}
+
+/// `[upstream]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Portward's own client certificate.
+    pub certificate: Option<CertificateFiles>,
+    /// Who may sign a target's certificate.
+    pub trust: Trust,
+    /// How targets are judged where `[target]` says nothing.
+    pub verify: Verify,
+    /// For TCP and TLS together, an address.
+    pub connect_timeout: Duration,
+}
+
+/// `[sip]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sip {
+    /// What clients that came by TCP are told, host[:port].
+    pub public_address_tcp: Option<Box<str>>,
+    /// What clients that came by TLS are told, host[:port].
+    pub public_address_tls: Option<Box<str>>,
+    /// Methods that may come first, upper case.
+    pub methods: Vec<Box<str>>,
+    /// Where a From without a usable host goes, normalised.
+    pub default_host: Option<Box<str>>,
+}
+
+/// `[blacklist]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blacklist {
+    /// More than this many within a minute list an address.
+    pub suspicious_per_minute: u32,
+    /// `None`: never expires.
+    pub expiration: Option<Duration>,
+    /// Whether the PBX's own refusals count.
+    pub failed_logins: bool,
+    /// Never listed.
+    pub allow: Vec<IpNet>,
+    /// Always refused.
+    pub block: Vec<IpNet>,
+}
+
+/// How long a connection may rest, by service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleTimeouts {
+    /// Between requests, and while a client stalls in a body.
+    pub http: Duration,
+    /// LDAP, without a message.
+    pub ldap: Duration,
+    /// SIP, without a byte.
+    pub sip: Duration,
+    /// H.323, without a byte.
+    pub h323: Duration,
+    /// WebSocket tunnels, without a byte.
+    pub tunnel: Duration,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// PROXY header and TLS handshake together.
+    pub handshake_timeout: Duration,
+    /// From the first byte wanted to the decision.
+    pub inspect_timeout: Duration,
+    /// See [`IdleTimeouts`].
+    pub idle_timeout: IdleTimeouts,
+    /// Waiting for an HTTP target.
+    pub response_timeout: Duration,
+    /// From SIGTERM to the end.
+    pub drain_timeout: Duration,
+    /// Client connections in all.
+    pub max_connections: u32,
+    /// Client connections an address.
+    pub max_connections_per_address: u32,
+    /// Undecided connections in all.
+    pub max_undecided: u32,
+    /// Undecided connections an address.
+    pub max_undecided_per_address: u32,
+}
+
+/// A set of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServiceSet(u8);
+
+impl ServiceSet {
+    /// Every service.
+    pub const ALL: Self = Self(0b1111);
+
+    /// Adds `service`.
+    pub fn insert(&mut self, service: Service) {
+        self.0 |= 1 << service as u8;
+    }
+
+    /// Whether `service` is in it.
+    pub fn contains(self, service: Service) -> bool {
+        self.0 & (1 << service as u8) != 0
+    }
+}
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// The reference's manner.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// Services whose forwarded requests are logged.
+    pub forwarded: ServiceSet,
+    /// Services whose rejected requests are logged.
+    pub rejected: ServiceSet,
+    /// Services whose ends are logged.
+    pub ended: ServiceSet,
+    /// Whether a URL's query is written.
+    pub query: bool,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// Path of the socket.
+    pub socket: PathBuf,
+    /// Metrics and dashboard.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Whether `address` is one that must send a PROXY protocol header.
+    pub fn proxy_protocol_from(&self, address: IpAddr) -> bool {
+        self.listen.proxy_protocol_from.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether the X-Forwarded-For of `address` is believed.
+    pub fn forwarded_from(&self, address: IpAddr) -> bool {
+        self.listen.forwarded_from.iter().any(|net| net.contains(&address))
+    }
+}

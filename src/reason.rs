@@ -1,0 +1,150 @@
+//! Why something was refused or ended: the closed list of SPEC section 8, one table.
+//!
+//! Logs, `explain`, counters and the guard all read this table, so that they can never disagree about a name
+//! or about what counts as suspicious.
+
+use std::fmt;
+
+/// Why a request or a connection was refused or ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No rule names the host that was asked for.
+    UnknownHost,
+    /// The host is known, but not for this service.
+    NoService,
+    /// The host is known for HTTP, but no path of it matches.
+    NoPath,
+    /// The path could be understood in more than one way.
+    UnsafePath,
+    /// No domain, identifier or Host where one is needed, and no default host.
+    NoName,
+    /// A method or operation that may not come here.
+    Method,
+    /// Not the protocol of this port, or a violation of it.
+    Malformed,
+    /// More bytes than a message of its kind may have.
+    TooLarge,
+    /// Something other than TLS on a TLS port.
+    NotTls,
+    /// Bytes came, the decision did not, in time.
+    Timeout,
+    /// Held against the first verdict: leads to another rule.
+    OtherTarget,
+    /// Held against the first verdict: another name than the proven one.
+    OtherName,
+    /// The PBX refused a login.
+    FailedLogin,
+    /// No byte came in time.
+    Silent,
+    /// The client closed before the decision.
+    Aborted,
+    /// TLS was spoken, but the handshake did not end.
+    TlsFailed,
+    /// The certificate check failed and the rule says `on_failed_check = "reject"`.
+    Certificate,
+    /// The host is disabled.
+    Disabled,
+    /// The address is on the blacklist.
+    Blacklisted,
+    /// The address is in `blacklist.block`.
+    Blocked,
+    /// One of our own limits.
+    Limit,
+    /// No address of the target accepted a connection, or it hung up without an answer.
+    TargetDown,
+    /// The target's TLS failed, its certificate included.
+    TargetTls,
+    /// Portward is stopping.
+    Shutdown,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 24] = [
+        Self::UnknownHost,
+        Self::NoService,
+        Self::NoPath,
+        Self::UnsafePath,
+        Self::NoName,
+        Self::Method,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::NotTls,
+        Self::Timeout,
+        Self::OtherTarget,
+        Self::OtherName,
+        Self::FailedLogin,
+        Self::Silent,
+        Self::Aborted,
+        Self::TlsFailed,
+        Self::Certificate,
+        Self::Disabled,
+        Self::Blacklisted,
+        Self::Blocked,
+        Self::Limit,
+        Self::TargetDown,
+        Self::TargetTls,
+        Self::Shutdown,
+    ];
+
+    /// The name in logs, counters, `explain` and the documentation, and whether it counts as suspicious
+    /// (SPEC section 8). For `OtherTarget` and `OtherName` the relay decides: they count only where they end
+    /// the connection.
+    const fn row(self) -> (&'static str, bool) {
+        match self {
+            Self::UnknownHost => ("unknown-host", true),
+            Self::NoService => ("no-service", true),
+            Self::NoPath => ("no-path", true),
+            Self::UnsafePath => ("unsafe-path", true),
+            Self::NoName => ("no-name", true),
+            Self::Method => ("method", true),
+            Self::Malformed => ("malformed", true),
+            Self::TooLarge => ("too-large", true),
+            Self::NotTls => ("not-tls", true),
+            Self::Timeout => ("timeout", true),
+            Self::OtherTarget => ("other-target", true),
+            Self::OtherName => ("other-name", true),
+            Self::FailedLogin => ("failed-login", true),
+            Self::Silent => ("silent", false),
+            Self::Aborted => ("aborted", false),
+            Self::TlsFailed => ("tls-failed", false),
+            Self::Certificate => ("certificate", false),
+            Self::Disabled => ("disabled", false),
+            Self::Blacklisted => ("blacklisted", false),
+            Self::Blocked => ("blocked", false),
+            Self::Limit => ("limit", false),
+            Self::TargetDown => ("target-down", false),
+            Self::TargetTls => ("target-tls", false),
+            Self::Shutdown => ("shutdown", false),
+        }
+    }
+
+    /// The name, as in SPEC section 8.
+    pub const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Whether it counts toward the blacklist (SPEC sections 6 and 8).
+    pub const fn suspicious(self) -> bool {
+        self.row().1
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_distinct_and_speak_kebab() {
+        let names: BTreeSet<_> = Reason::ALL.iter().map(|r| r.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+}

@@ -1,0 +1,220 @@
+//! What the rules say, host by host: valid by type, not compiled yet.
+//!
+//! `config` makes these from the rules files, [`super::Builder`] compiles them into the immutable
+//! [`super::Table`]. Names are normalised ([`super::name`]), paths are as the administrator wrote them.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+/// Where in the rules something was said, for errors, `check` and `explain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Source {
+    /// Index into the list of files that [`super::Builder`] was given.
+    pub file: u16,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, in characters.
+    pub column: u32,
+}
+
+/// One address of a target list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address; never a mapped IPv4 one.
+    Ip(IpAddr),
+    /// A DNS name, resolved in the background (SPEC section 7). Lower case, ASCII form.
+    Name(Box<str>),
+}
+
+/// How the certificate of a TLS target is judged (SPEC section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verify {
+    /// Against `upstream.trust`, with the name of SPEC section 4.
+    Ca,
+    /// Not at all.
+    None,
+}
+
+/// How connections to a target are shared between clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reuse {
+    /// Kept and reused for any client.
+    #[default]
+    Shared,
+    /// Kept for the client connection that opened it, closed with it.
+    Client,
+}
+
+/// The PROXY protocol sent to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// The line of version 1.
+    V1,
+    /// The binary header of version 2.
+    V2,
+}
+
+/// What is true of an address, said once: `[target."ADDRESS"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct TargetOptions {
+    /// The name to check and to send as SNI, instead of the default of SPEC section 4.
+    pub server_name: Option<Box<str>>,
+    /// SHA-256 of the certificate (DER); when set, it alone decides.
+    pub pin: Option<[u8; 32]>,
+    /// How to judge the certificate; `None`: as `upstream.verify` says.
+    pub verify: Option<Verify>,
+    /// Sharing of kept connections.
+    pub reuse: Reuse,
+    /// PROXY protocol toward the target; `None`: not sent.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// Present Portward's own certificate to HTTP and LDAP targets, too.
+    pub present_certificate: bool,
+}
+
+/// One address of a target with what is true of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Where to connect.
+    pub address: Address,
+    /// What is true of that address.
+    pub options: Arc<TargetOptions>,
+}
+
+/// The ports of a target; at least one is defined. They are tried on every address of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ports {
+    /// The plain port.
+    pub tcp: Option<NonZeroU16>,
+    /// The TLS port.
+    pub tls: Option<NonZeroU16>,
+}
+
+/// Addresses, tried in order, and ports. Equal address lists share one allocation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Never empty.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Where to knock.
+    pub ports: Ports,
+}
+
+/// Which request paths an HTTP rule is for (SPEC section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PathPattern {
+    /// `default = true`: the empty path (`/`) only.
+    Default,
+    /// Head match with this text, as written; empty matches every path.
+    Head(Box<str>),
+}
+
+/// One HTTP path of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRule {
+    /// Which requests.
+    pub path: PathPattern,
+    /// Where they go.
+    pub target: Target,
+    /// `redirect = "https"`: plain requests get a 308 to the outside HTTPS port.
+    pub redirect_https: bool,
+    /// Where the rule stands.
+    pub source: Source,
+}
+
+/// One path of a preset: ports, no target (that is the host's).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PresetPath {
+    /// The path, head match.
+    pub path: Box<str>,
+    /// Ports on the host's own target.
+    pub ports: Ports,
+    /// Where the path stands in the preset's file.
+    pub source: Source,
+}
+
+/// A named set of paths, shared by the hosts that use it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// The file's name without `.toml`.
+    pub name: Box<str>,
+    /// Its paths.
+    pub paths: Vec<PresetPath>,
+}
+
+/// What to do when the certificate check fails (SPEC section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnFailedCheck {
+    /// Send the registration out by plain TCP.
+    #[default]
+    Plain,
+    /// Refuse it.
+    Reject,
+}
+
+/// A target with Check Certificate: SIP and H.323. With the check both ports are there, by type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckedTarget {
+    /// No check; the table of SPEC section 5 chooses the port.
+    Unchecked(Target),
+    /// `check_certificate`: TLS only for proven names.
+    Checked {
+        /// Where to connect.
+        endpoints: Arc<[Endpoint]>,
+        /// The plain port, for what is not proven.
+        tcp: NonZeroU16,
+        /// The TLS port, for what is.
+        tls: NonZeroU16,
+        /// What happens to what is not proven.
+        on_failed: OnFailedCheck,
+    },
+}
+
+/// A rule of the SIP or H.323 service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignallingRule {
+    /// Where it goes.
+    pub target: CheckedTarget,
+    /// Where the rule stands.
+    pub source: Source,
+}
+
+/// The rule of the LDAP service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LdapRule {
+    /// Where it goes.
+    pub target: Target,
+    /// Where the rule stands.
+    pub source: Source,
+}
+
+/// A name or an alias of a host, normalised, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameDef {
+    /// As [`super::name::normalise`] gives it.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub source: Source,
+}
+
+/// One `[[host]]`, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDef {
+    /// The name by which the host is called in logs.
+    pub name: NameDef,
+    /// Other names of the same host.
+    pub aliases: Vec<NameDef>,
+    /// A disabled host refuses with `disabled`.
+    pub enabled: bool,
+    /// The host's own target, for its presets; required if there is one.
+    pub endpoints: Option<Arc<[Endpoint]>>,
+    /// H.323, if served.
+    pub h323: Option<SignallingRule>,
+    /// SIP, if served.
+    pub sip: Option<SignallingRule>,
+    /// LDAP, if served.
+    pub ldap: Option<LdapRule>,
+    /// The host's own HTTP paths.
+    pub http: Vec<HttpRule>,
+    /// Presets, in the order in which they are named; the first that has a path wins it.
+    pub presets: Vec<Arc<Preset>>,
+}

@@ -1,0 +1,7 @@
+//! The rules: names, paths, presets and the immutable table that answers where something may go (SPEC section 2).
+//!
+//! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
+
+mod definition;
+
+pub use definition::*;
