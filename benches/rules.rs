@@ -30,6 +30,7 @@ fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
         name: NameDef { name: normalise(&name(n)).unwrap_or_default(), source },
         aliases: Vec::new(),
         enabled: true,
+        client_trust: None,
         endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(options) }])),
         h323: None,
         sip: None,

@@ -83,7 +83,7 @@ fn a_host_costs_little_and_a_decision_nothing() {
             tls,
             on_failed: OnFailedCheck::default(),
         };
-        let signalling = SignallingRule { target, source: at(n) };
+        let signalling = SignallingRule { target, rewrite_transport: false, source: at(n) };
         let ldap =
             LdapRule { target: Target { endpoints: endpoints.clone(), ports: ports() }, source: at(n) };
         HostDef {
