@@ -34,11 +34,9 @@ impl Builder {
         let mut conflicts = Vec::new();
         for name in std::iter::once(&host.name).chain(&host.aliases) {
             match self.names.get(&name.name) {
-                Some(first) => conflicts.push(Conflict {
-                    name: name.name.clone(),
-                    here: name.source,
-                    first: *first,
-                }),
+                Some(first) => {
+                    conflicts.push(Conflict { name: name.name.clone(), here: name.source, first: *first })
+                }
                 None => drop(self.names.insert(name.name.clone(), name.source)),
             }
         }
