@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test config_broken` writes those texts anew; read the difference before you commit.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 
 use portward::config::{self, Config};

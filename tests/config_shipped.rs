@@ -1,5 +1,7 @@
 //! What is shipped is clean; what the documentation shows is accepted and means what it says.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
