@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod inspect;
 pub mod reason;
 pub mod rules;
 pub mod service;
