@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod inspect;
+pub mod io;
 pub mod reason;
 pub mod rules;
 pub mod service;
