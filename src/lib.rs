@@ -5,5 +5,6 @@ pub mod config;
 pub mod inspect;
 pub mod io;
 pub mod reason;
+pub mod relay;
 pub mod rules;
 pub mod service;
