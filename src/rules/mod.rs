@@ -2,6 +2,14 @@
 //!
 //! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
 
+mod builder;
 mod definition;
+pub mod name;
+pub mod path;
+mod paths;
+pub mod ports;
+mod table;
 
+pub use builder::{Builder, Conflict};
 pub use definition::*;
+pub use table::{Host, HttpMatch, Table};
