@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod inspect;
 pub mod io;
+pub mod log;
 pub mod reason;
 pub mod relay;
 pub mod rules;

@@ -46,7 +46,8 @@ pub fn inspect(input: &[u8]) -> Inspect<Conveyed> {
     let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
     match ProxyHeader::parse(window, config) {
         Ok((header, len)) => {
-            let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+            let canonical =
+                |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
             let ask = header.proxied_address().map(|a| (canonical(a.source), canonical(a.destination)));
             Inspect::Found { ask, len }
         }
@@ -93,7 +94,9 @@ mod tests {
     fn what_is_encoded_is_understood_and_the_laws_hold() {
         let (client, local) = pair();
         let v6 = ("[2001:db8::1]:9".parse().unwrap(), "[2001:db8::2]:10".parse().unwrap());
-        for (version_2, (client, local)) in [(false, (client, local)), (true, (client, local)), (false, v6), (true, v6)] {
+        for (version_2, (client, local)) in
+            [(false, (client, local)), (true, (client, local)), (false, v6), (true, v6)]
+        {
             let mut bytes = encode(version_2, client, local);
             let len = bytes.len();
             bytes.extend_from_slice(b"GET /");

@@ -66,7 +66,7 @@ impl Dialer<'_> {
         // First those that are not known to be down, then those that are.
         for doubtful in [false, true] {
             for endpoint in wanted.endpoints {
-                for ip in self.resolve(&endpoint.address).await.iter().copied() {
+                for ip in self.resolve(&endpoint.address).await.as_slice().iter().copied() {
                     let address = SocketAddr::new(ip, wanted.port.get());
                     if self.health.is_doubtful(address) != doubtful {
                         continue;
@@ -107,10 +107,10 @@ impl Dialer<'_> {
         Err(failed)
     }
 
-    async fn resolve(&self, address: &Address) -> Arc<[IpAddr]> {
+    async fn resolve(&self, address: &Address) -> Resolved {
         match address {
-            Address::Ip(ip) => Arc::new([*ip]),
-            Address::Name(name) => self.resolver.addresses(name, self.timeout).await,
+            Address::Ip(ip) => Resolved::Given([*ip]),
+            Address::Name(name) => Resolved::Found(self.resolver.addresses(name, self.timeout).await),
         }
     }
 
@@ -151,6 +151,21 @@ impl Dialer<'_> {
             let here = address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
             own.ip() == address.ip() || (own.ip().is_unspecified() && here)
         })
+    }
+}
+
+/// The IP addresses of a target's address.
+enum Resolved {
+    Given([IpAddr; 1]),
+    Found(Arc<[IpAddr]>),
+}
+
+impl Resolved {
+    fn as_slice(&self) -> &[IpAddr] {
+        match self {
+            Self::Given(ip) => ip,
+            Self::Found(ips) => ips,
+        }
     }
 }
 
