@@ -3,6 +3,7 @@
 //! Finds what only the whole table can show: a name that is defined twice. Everything else has been judged
 //! before; a path or a port that slips through here makes a rule that matches nothing.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, Hash};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,12 @@ pub struct Conflict {
     pub here: Source,
     /// The first one.
     pub first: Source,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("hosts", &self.table.len()).finish_non_exhaustive()
+    }
 }
 
 /// Takes hosts and makes a [`Table`] of them.
