@@ -27,14 +27,13 @@ struct Half {
 }
 
 /// Moves bytes between two legs, beginning with what their buffers hold. Returns who ended it, and the bytes that
-/// went to the target and to the client. `stop` may end it from outside: it is polled whenever the tunnel is.
+/// went to the target and to the client.
 pub async fn tunnel(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
     idle: Duration,
-    mut stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> (Option<EndedBy>, [u64; 2]) {
+) -> (EndedBy, [u64; 2]) {
     let (mut up, mut down) = (Half::default(), Half::default());
     let mut first = None;
     let mut seen = 0;
@@ -59,17 +58,17 @@ pub async fn tunnel(
         if first.is_none() && (up.done || down.done) {
             first = Some(if up.done { EndedBy::Client } else { EndedBy::Target });
         }
-        if up.done && down.done {
-            return Poll::Ready(first);
+        if let (Some(by), true, true) = (first, up.done, down.done) {
+            return Poll::Ready(by);
         }
         if seen != up.moved + down.moved {
             seen = up.moved + down.moved;
             timer.set(idle);
         }
         if timer.poll_expired(cx).is_ready() {
-            return Poll::Ready(Some(EndedBy::Idle));
+            return Poll::Ready(EndedBy::Idle);
         }
-        stop(cx).map(|()| None)
+        Poll::Pending
     })
     .await;
     (ended, [up.moved, down.moved])

@@ -6,5 +6,6 @@
 mod exchange;
 mod head;
 
-pub use exchange::{After, Exchanged, Failure, Outgoing, exchange};
+pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, exchange};
+pub(crate) use head::own_response;
 pub use head::{Forwarding, request_head};
