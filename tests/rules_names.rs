@@ -19,6 +19,7 @@ fn host(line: u32, name: &str, aliases: &[&str]) -> HostDef {
         name: named(name, line),
         aliases: (1..).zip(aliases).map(|(n, alias)| named(alias, line + n)).collect(),
         enabled: true,
+        client_trust: None,
         endpoints: None,
         h323: None,
         sip: None,

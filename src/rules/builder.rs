@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -44,6 +44,7 @@ pub struct Builder {
     table: Table,
     endpoints: Interned,
     presets: Presets,
+    client_trust: HashMap<Arc<Path>, usize, RandomState>,
     /// Room for a path while it is brought to its compared form.
     scratch: Vec<u8>,
 }
@@ -79,6 +80,7 @@ impl Builder {
             sip: self.add_signalling(host.sip),
             ldap: self.add_ldap(host.ldap),
             endpoints,
+            client_trust: self.add_client_trust(host.client_trust),
             own,
             preset,
             default,
@@ -93,16 +95,15 @@ impl Builder {
     pub fn build(self, files: Vec<PathBuf>) -> Table {
         let mut table = self.table;
         table.files = files;
-        let Table { hasher, slots, names, hosts, aliases, paths, signalling, ldap, endpoints, .. } =
-            &mut table;
+        let Table { hasher, slots, names, .. } = &mut table;
         slots.shrink_to_fit(|slot| hasher.hash_one(slot.key.of(names).unwrap_or_default()));
-        names.shrink_to_fit();
-        hosts.shrink_to_fit();
-        aliases.shrink_to_fit();
-        paths.shrink();
-        signalling.shrink_to_fit();
-        ldap.shrink_to_fit();
-        endpoints.shrink_to_fit();
+        table.names.shrink_to_fit();
+        table.hosts.shrink_to_fit();
+        table.aliases.shrink_to_fit();
+        table.paths.shrink();
+        table.signalling.shrink_to_fit();
+        table.ldap.shrink_to_fit();
+        table.endpoints.shrink_to_fit();
         table
     }
 
@@ -202,6 +203,16 @@ impl Builder {
         *list = self.endpoints.intern(&mut self.table, Arc::clone(list)).1;
         self.table.signalling.push(rule);
         index(self.table.signalling.len() - 1)
+    }
+
+    fn add_client_trust(&mut self, trust: Option<Arc<Path>>) -> u32 {
+        let Some(trust) = trust else { return NONE };
+        let next = self.table.client_trust.len();
+        let at = *self.client_trust.entry(Arc::clone(&trust)).or_insert(next);
+        if at == next {
+            self.table.client_trust.push(trust);
+        }
+        index(at)
     }
 
     fn add_ldap(&mut self, rule: Option<LdapRule>) -> u32 {

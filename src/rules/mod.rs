@@ -6,10 +6,12 @@ mod builder;
 pub mod decide;
 mod definition;
 pub mod name;
+pub mod near;
 pub mod path;
 mod paths;
 pub mod ports;
 mod table;
+mod utf8;
 
 pub use builder::{Builder, Conflict};
 pub use definition::*;

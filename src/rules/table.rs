@@ -33,6 +33,7 @@ pub struct Table {
     pub(super) signalling: Vec<SignallingRule>,
     pub(super) ldap: Vec<LdapRule>,
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
+    pub(super) client_trust: Vec<Arc<Path>>,
     pub(super) files: Vec<PathBuf>,
 }
 
@@ -61,6 +62,7 @@ pub(super) struct Entry {
     pub(super) ldap: u32,
     /// The host's own target, where the paths of presets go.
     pub(super) endpoints: u32,
+    pub(super) client_trust: u32,
     pub(super) own: PathSet,
     pub(super) preset: PathSet,
     /// Set of one: the rule with `default = true`.
@@ -118,6 +120,11 @@ impl Table {
     /// Every distinct list of addresses, once.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Arc<[Endpoint]>> {
         self.endpoints.iter()
+    }
+
+    /// Every distinct `client_trust` of a host, once.
+    pub fn client_trusts(&self) -> impl ExactSizeIterator<Item = &Arc<Path>> {
+        self.client_trust.iter()
     }
 
     /// The file that `source` is in; empty if the source is not of this table.
@@ -214,6 +221,11 @@ impl<'t> Host<'t> {
     /// The LDAP rule, if LDAP is served.
     pub fn ldap(self) -> Option<&'t LdapRule> {
         self.table.ldap.get(usize::try_from(self.entry.ldap).ok()?)
+    }
+
+    /// Who judges this host's clients in place of `tls.client_trust`.
+    pub fn client_trust(self) -> Option<&'t Arc<Path>> {
+        self.table.client_trust.get(usize::try_from(self.entry.client_trust).ok()?)
     }
 
     /// Whether it has any HTTP path.

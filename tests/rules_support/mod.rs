@@ -35,6 +35,7 @@ pub(crate) fn host(name: &str) -> HostDef {
         name: NameDef { name: name::normalise(name).expect("a good name"), source: at(1) },
         aliases: Vec::new(),
         enabled: true,
+        client_trust: None,
         endpoints: None,
         h323: None,
         sip: None,
