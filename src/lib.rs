@@ -5,3 +5,4 @@ pub mod config;
 pub mod reason;
 pub mod rules;
 pub mod service;
+pub mod tls;
