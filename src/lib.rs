@@ -9,3 +9,4 @@ pub mod reason;
 pub mod relay;
 pub mod rules;
 pub mod service;
+pub mod tls;
