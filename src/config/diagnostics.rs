@@ -248,7 +248,7 @@ mod tests {
         all.keep_text(file, &Arc::new("# ü\nname = \"ü\"\nport = 0\n".to_owned()));
         let place = |span| Place { file: file.into(), span: Some(span) };
         all.push(
-            Diagnostic::error("a port is 1 to 65535", place(23..24))
+            Diagnostic::error("a port is 1 to 65535", place(24..25))
                 .label("out of range")
                 .related(place(13..15), "because of this"),
         );
@@ -268,9 +268,8 @@ error: a port is 1 to 65535
   |        ^ out of range
 
 warning: odd
- --> b.crt
-  |
-  = help: renew it
+--> b.crt
+ = help: renew it
 
 ";
         assert_eq!(sample().render(false), expected);

@@ -25,7 +25,7 @@ pub fn load(path: &Path) -> Loaded {
     let text = match read_text(path, "the configuration") {
         Ok(text) => text,
         Err(diagnostic) => {
-            diagnostics.push(diagnostic);
+            diagnostics.push(*diagnostic);
             return Loaded { config: None, diagnostics, mended: None };
         }
     };
@@ -98,9 +98,10 @@ pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
 }
 
 /// The text of a file.
-pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Diagnostic> {
+pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<Diagnostic>> {
     let error = |why: String| {
-        Diagnostic::error(format!("{what} {} cannot be read: {why}", path.display()), Place::whole(path))
+        let message = format!("{what} {} cannot be read: {why}", path.display());
+        Box::new(Diagnostic::error(message, Place::whole(path)))
     };
     let bytes = std::fs::read(path).map_err(|e| error(super::why(&e)))?;
     let text = String::from_utf8(bytes).map_err(|e| {

@@ -16,7 +16,10 @@ use super::{Diagnostic, Place, Severity};
 
 /// What is wrong with a value, and what would be right; the place is added by [`Value`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Words>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Words {
     message: String,
     label: String,
     help: Option<String>,
@@ -27,31 +30,32 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), label: String::new(), help: None, related: None, at: None }
+        let message = message.into();
+        Self(Box::new(Words { message, label: String::new(), help: None, related: None, at: None }))
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.0.label = label.into();
         self
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
     pub(super) fn related(mut self, place: Place, label: impl Into<String>) -> Self {
-        self.related = Some((place, label.into()));
+        self.0.related = Some((place, label.into()));
         self
     }
 
     pub(super) fn at(mut self, at: Range<usize>) -> Self {
-        self.at = Some(at);
+        self.0.at = Some(at);
         self
     }
 
     pub(super) fn into_diagnostic(self, severity: Severity, place: Place) -> Diagnostic {
-        let Self { message, label, help, related, at: _ } = self;
+        let Words { message, label, help, related, at: _ } = *self.0;
         Diagnostic { severity, message, place, label, help, related }
     }
 }
@@ -75,7 +79,12 @@ impl<'t> Report<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.piece);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            self.say(Severity::Error, span, Fault::new(format!("this is not TOML: {}", error.message())));
+            let mut fault = Fault::new(format!("{NO_TOML}: {}", error.message()));
+            let before = self.piece.get(..span.start).unwrap_or_default();
+            if before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('[')) {
+                fault = fault.help("is a list, a table or a quote further up not closed?");
+            }
+            self.say(Severity::Error, span, fault);
         }
         table
     }
@@ -104,23 +113,43 @@ impl<'t> Report<'t> {
         found
     }
 
-    /// What was found. A line that is no TOML is not judged further: what was read from it is a guess.
+    /// What was found. A line that is no TOML is not judged further: what was read from it is a guess. Of lines
+    /// in a row that are no TOML the first is told: the others are mostly its consequence.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
-        let list = self.list.into_inner();
-        let line = |place: &Place| {
-            let start = place.span.as_ref().map_or(0, |s| s.start).saturating_sub(self.base);
-            self.piece.get(..start).and_then(|before| before.rfind('\n'))
-        };
-        let broken: Vec<_> = list.iter().filter(|d| is_syntax(d)).map(|d| line(&d.place)).collect();
+        let list = self.list.take();
+        let mut broken: Vec<usize> = list.iter().filter(|d| is_syntax(d)).map(|d| self.line(d)).collect();
         if broken.is_empty() {
             return list;
         }
-        list.into_iter().filter(|d| is_syntax(d) || !broken.contains(&line(&d.place))).collect()
+        broken.sort_unstable();
+        broken.dedup();
+        let lines: Vec<&str> = self.piece.lines().collect();
+        let blank = |line: &usize| lines.get(*line).is_some_and(|l| l.trim().is_empty());
+        let before = |line: usize| (0..line).rev().find(|line| !blank(line));
+        let follows = |line: usize| before(line).is_some_and(|line| broken.binary_search(&line).is_ok());
+        let mut told = None;
+        let mut keep = |diagnostic: &Diagnostic| {
+            let line = self.line(diagnostic);
+            match is_syntax(diagnostic) {
+                true => !follows(line) && told.replace(line) != Some(line),
+                false => broken.binary_search(&line).is_err(),
+            }
+        };
+        list.into_iter().filter(|diagnostic| keep(diagnostic)).collect()
+    }
+
+    /// The line of the piece on which it stands, from 0.
+    fn line(&self, diagnostic: &Diagnostic) -> usize {
+        let start = diagnostic.place.span.as_ref().map_or(0, |span| span.start).saturating_sub(self.base);
+        memchr::memchr_iter(b'\n', self.piece.as_bytes().get(..start).unwrap_or_default()).count()
     }
 }
 
+/// How the message of a syntax error begins.
+const NO_TOML: &str = "this is not TOML";
+
 fn is_syntax(diagnostic: &Diagnostic) -> bool {
-    diagnostic.message.starts_with("this is not TOML")
+    diagnostic.message.starts_with(NO_TOML)
 }
 
 /// One value, its key and its place.
@@ -168,7 +197,7 @@ impl<'w> Value<'w> {
 
     fn span_of(&self, fault: &Fault) -> Range<usize> {
         let inner = self.inner();
-        match &fault.at {
+        match &fault.0.at {
             Some(at) if inner != self.span && inner.start + at.end <= inner.end => {
                 inner.start + at.start..inner.start + at.end
             }

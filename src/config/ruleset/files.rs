@@ -55,7 +55,7 @@ pub(super) fn read(paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Vec<Fi
     for path in paths {
         match read_text(&path, "the rules file") {
             Ok(text) => files.push(File { path, text }),
-            Err(diagnostic) => diagnostics.push(diagnostic),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
         }
     }
     if files.len() > MOST {

@@ -19,13 +19,10 @@ pub(super) fn ldap(
     lines: &mut Lines<'_>,
 ) -> Option<LdapRule> {
     let source = lines.source(value.report.base + value.key_span.start);
-    let target = match rule_target(value, Service::Ldap, host, walk)? {
-        RuleTarget::Standard(target) => target,
-        RuleTarget::Written(target, section) => {
-            section.finish(super::elsewhere);
-            target
-        }
-    };
+    let Written { target, section } = rule_target(value, Service::Ldap, host, walk)?;
+    if let Some(section) = section {
+        section.finish(super::elsewhere);
+    }
     Some(LdapRule { target: target?, source })
 }
 
@@ -38,17 +35,16 @@ pub(super) fn signalling(
     lines: &mut Lines<'_>,
 ) -> Option<SignallingRule> {
     let source = lines.source(value.report.base + value.key_span.start);
-    let (target, check, rewrite_transport) = match rule_target(value, service, host, walk)? {
-        RuleTarget::Standard(target) => (target, Check::default(), false),
-        RuleTarget::Written(target, mut section) => {
-            let ports = target.as_ref().map(|target| target.ports);
-            let check = Check::read(&mut section, ports);
-            let rewrite = rewrite_transport(&mut section, service, ports);
-            section.finish(super::elsewhere);
-            (target, check?, rewrite)
-        }
-    };
-    let target = target?;
+    let Written { target, section } = rule_target(value, service, host, walk)?;
+    let mut check = Some(Check::default());
+    let mut rewrite_transport = false;
+    if let Some(mut section) = section {
+        let ports = target.as_ref().map(|target| target.ports);
+        check = Check::read(&mut section, ports);
+        rewrite_transport = self::rewrite_transport(&mut section, service, ports);
+        section.finish(super::elsewhere);
+    }
+    let (check, target) = (check?, target?);
     let (checked, at) = check.decide(value, target.ports)?;
     agree(&target, checked, at, walk, lines.file);
     let target = match (checked, target.ports) {
@@ -60,20 +56,21 @@ pub(super) fn signalling(
     Some(SignallingRule { target, rewrite_transport, source })
 }
 
-/// The target of a rule; within, `None` if it is wrong.
-enum RuleTarget<'w> {
-    /// `true`: standard ports.
-    Standard(Option<Target>),
-    /// A table, with the keys that are still to be taken.
-    Written(Option<Target>, Section<'w>),
+/// A rule as far as every service has it.
+struct Written<'w> {
+    /// `None`: it is wrong, which was reported.
+    target: Option<Target>,
+    /// The table, with the keys that are still to be taken; `None`: the rule is `true`.
+    section: Option<Section<'w>>,
 }
 
+/// `None`: there is no rule.
 fn rule_target<'w>(
     value: &Value<'w>,
     service: Service,
     host: Option<&Endpoints>,
     walk: &mut Walk,
-) -> Option<RuleTarget<'w>> {
+) -> Option<Written<'w>> {
     if let DeValue::Boolean(on) = value.node {
         let ports = ports::standard(service);
         let standard = |endpoints: Endpoints| {
@@ -81,7 +78,7 @@ fn rule_target<'w>(
             Target { endpoints, ports }
         };
         let target = || host.cloned().or_else(|| super::host::no_target(value)).map(standard);
-        return on.then(target).map(RuleTarget::Standard);
+        return on.then(|| Written { target: target(), section: None });
     }
     let wanted = "true, or a table { target = \"…\", tcp = …, tls = … }";
     let mut section = value.section(rule_name(service), wanted)?;
@@ -95,7 +92,7 @@ fn rule_target<'w>(
         super::host::refuse_loop(walk, written.as_ref().unwrap_or(value), &endpoints, ports);
         Target { endpoints, ports }
     });
-    Some(RuleTarget::Written(target, section))
+    Some(Written { target, section: Some(section) })
 }
 
 fn rule_name(service: Service) -> &'static str {
