@@ -8,26 +8,22 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Diagnostic, Place, Severity};
+use crate::config::{Diagnostic, Place};
 
 /// An error about the whole of `file`.
 pub(super) fn error(file: &Path, message: impl Into<String>, help: Option<&str>) -> Box<Diagnostic> {
-    Box::new(diagnostic(Severity::Error, file, message.into(), help))
+    Box::new(helped(Diagnostic::error(message, Place::whole(file)), help))
 }
 
 /// A warning about the whole of `file`.
 pub(super) fn warning(file: &Path, message: impl Into<String>, help: Option<&str>) -> Diagnostic {
-    diagnostic(Severity::Warning, file, message.into(), help)
+    helped(Diagnostic::warning(message, Place::whole(file)), help)
 }
 
-fn diagnostic(severity: Severity, file: &Path, message: String, help: Option<&str>) -> Diagnostic {
-    Diagnostic {
-        severity,
-        message,
-        place: Place { file: file.to_owned(), span: None },
-        label: String::new(),
-        help: help.map(str::to_owned),
-        related: None,
+fn helped(diagnostic: Diagnostic, help: Option<&str>) -> Diagnostic {
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     }
 }
 
