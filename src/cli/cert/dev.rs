@@ -64,11 +64,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
 /// the working directory and none.
 fn from_rules(args: &Args) -> Result<(PathBuf, Vec<String>), ()> {
     let path = args.config.as_deref().unwrap_or(Path::new(USUAL));
-    let nothing = Ok((PathBuf::from("."), Vec::new()));
+    let nothing = Ok((PathBuf::new(), Vec::new()));
     if args.config.is_none() && !path.exists() {
         return nothing;
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or(Path::new(""));
     // portward.toml itself may have errors: it may name the very files that are to be made now.
     let Checked { rules, diagnostics, .. } = config::check(path);
     if let Some(table) = rules.and_then(|rules| rules.table) {
@@ -106,7 +106,11 @@ fn say_what_next(out: &Path, folder: &Path, files: &[PathBuf]) {
 /// A path below `out` as portward.toml in `folder` would name it, quoted.
 fn for_toml(out: &Path, folder: &Path, what: &str) -> String {
     let path = out.join(what);
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // A folder may be empty, for the working directory; the dot makes it a path.
+    let absolute = |path: &Path| {
+        let path = Path::new(".").join(path);
+        std::path::absolute(&path).unwrap_or(path)
+    };
     let (path, folder) = (absolute(&path), absolute(folder));
     let path = path.strip_prefix(&folder).unwrap_or(&path);
     format!("{:?}", path.display().to_string())
@@ -125,6 +129,6 @@ mod tests {
         let folder = Path::new("/etc/portward");
         assert_eq!(for_toml(Path::new("/etc/portward/certs"), folder, "server"), "\"certs/server\"");
         assert_eq!(for_toml(Path::new("/srv/certs"), folder, "server"), "\"/srv/certs/server\"");
-        assert_eq!(for_toml(Path::new("./certs"), Path::new("."), "rp.crt"), "\"certs/rp.crt\"");
+        assert_eq!(for_toml(Path::new("certs"), Path::new(""), "rp.crt"), "\"certs/rp.crt\"");
     }
 }
