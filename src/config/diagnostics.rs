@@ -21,6 +21,14 @@ pub struct Diagnostics {
     texts: HashMap<PathBuf, Arc<String>>,
 }
 
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(list: I) -> Self {
+        let mut diagnostics = Self::new();
+        diagnostics.extend(list);
+        diagnostics
+    }
+}
+
 impl Diagnostics {
     /// Nothing to say so far.
     pub fn new() -> Self {

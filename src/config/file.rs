@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::listen::{self, SERVICE_KEYS};
+use super::report::{Fault, Report};
 use super::scalar::{self, Host};
 use super::sections;
-use super::walk::{Fault, Report, Section, Value};
+use super::walk::{Section, Value};
 use super::{Config, Outside, Place, Reject};
 
 /// Reads the text of portward.toml. What is wrong goes to `report` and is replaced by its default; the place is

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use toml::de::DeValue;
 
+use super::report::Fault;
 use super::scalar;
-use super::walk::{Fault, Section, Value};
+use super::walk::{Section, Value};
 use super::{Listen, Listener};
 use crate::service::{Service, Transport};
 

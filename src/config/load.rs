@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::report::Report;
 use super::ruleset::{self, Rules};
-use super::walk::Report;
 use super::{Config, Diagnostic, Diagnostics, Place, file};
 use crate::rules::Table;
 

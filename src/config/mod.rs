@@ -9,6 +9,7 @@ mod effect;
 mod file;
 mod listen;
 mod load;
+mod report;
 mod ruleset;
 mod scalar;
 mod sections;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::walk::Fault;
+use super::report::Fault;
 use crate::rules;
 
 /// No deadline or expiration is longer: further off it can only be a mistake.

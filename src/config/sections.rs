@@ -8,8 +8,9 @@ use toml::de::DeValue;
 
 use super::file::{duration, elsewhere, empty_or};
 use super::listen::{self, networks};
+use super::report::Fault;
 use super::scalar;
-use super::walk::{Fault, Section, Value};
+use super::walk::{Section, Value};
 use super::{
     Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat,
     ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,

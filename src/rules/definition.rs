@@ -28,6 +28,16 @@ pub enum Address {
     Name(Box<str>),
 }
 
+impl Address {
+    /// The DNS name, if it is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Ip(_) => None,
+            Self::Name(name) => Some(name),
+        }
+    }
+}
+
 /// How the certificate of a TLS target is judged (SPEC section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verify {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::report::Fault;
 use super::super::scalar;
-use super::super::walk::{Fault, Section, Value};
+use super::super::walk::{Section, Value};
 use super::files::Lines;
 use super::target::Endpoints;
 use super::{Walk, http, signalling};

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::super::walk::{Fault, Value};
+use super::super::report::Fault;
+use super::super::walk::Value;
 use super::files::Lines;
 use super::target::Endpoints;
 use super::{Walk, ports};

@@ -15,7 +15,8 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
-use super::walk::{Fault, Report, Section};
+use super::report::{Fault, Report};
+use super::walk::Section;
 use super::{Config, Diagnostics, Place, Severity};
 use crate::rules::{Builder, Conflict, Source, Table};
 use files::{File, Lines, Position};

@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 
 use toml::de::DeValue;
 
-use super::super::walk::{Fault, Section, Value};
+use super::super::report::Fault;
+use super::super::walk::{Section, Value};
 use crate::rules::Ports;
 use crate::service::{Service, Transport};
 

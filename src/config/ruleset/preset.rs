@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
+use super::super::report::{Fault, Report};
 use super::super::suggest;
-use super::super::walk::{Fault, Report, Section, Value};
+use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
 use super::{http, ports};
 use crate::rules::{Preset, PresetPath};

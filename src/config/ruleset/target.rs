@@ -10,9 +10,10 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 use toml::de::DeValue;
 
+use super::super::report::Fault;
 use super::super::scalar::{self, Host};
 use super::super::sections::VERIFY;
-use super::super::walk::{Fault, Value};
+use super::super::walk::Value;
 use super::files::Position;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
 
