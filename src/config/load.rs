@@ -28,7 +28,8 @@ pub fn load(path: &Path) -> Loaded {
     let text = match read_text(path, "the configuration") {
         Ok(text) => text,
         Err(diagnostic) => {
-            diagnostics.push(*diagnostic);
+            let help = "portward.toml says what to listen on and where the rules are; --config FILE names another one";
+            diagnostics.push(diagnostic.help(help));
             return Loaded { config: None, diagnostics, mended: None };
         }
     };
