@@ -8,5 +8,10 @@
 
 mod harness;
 
+mod framing;
+mod headers;
+mod messages;
 mod routing;
 mod soundness;
+mod tls;
+mod websocket;

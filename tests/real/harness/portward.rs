@@ -23,6 +23,7 @@ pub struct Setup {
     dir: TempDir,
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
+    https_opens: bool,
 }
 
 impl Setup {
@@ -32,9 +33,9 @@ impl Setup {
         self
     }
 
-    /// Leaves a setting at its default.
-    pub fn unset(mut self, key: &str) -> Self {
-        self.settings.remove(key);
+    /// Does not wait for the HTTPS port: it is not expected to open yet.
+    pub fn without_https(mut self) -> Self {
+        self.https_opens = false;
         self
     }
 
@@ -60,10 +61,8 @@ impl Setup {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
             let mut child = Child::start(Command::new(PROGRAM).args(["run", "--config"]).arg(&file));
-            let ports: Vec<u16> = [("listen.http", http), ("listen.https", https)]
-                .into_iter()
-                .filter_map(|(key, port)| self.settings.contains_key(key).then_some(port))
-                .collect();
+            let mut ports = vec![http];
+            ports.extend(self.https_opens.then_some(https));
             let mut ended = None;
             eventually("portward listens", || {
                 ended = child.ended();
@@ -128,7 +127,7 @@ impl Portward {
             ("admin.socket", format!("{:?}", socket.to_string_lossy())),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Setup { dir, settings, certificates: Vec::new() }
+        Setup { dir, settings, certificates: Vec::new(), https_opens: true }
     }
 
     /// Starts one with these rules and nothing special.
@@ -144,6 +143,11 @@ impl Portward {
     /// A client on the TLS port that asks for `name`.
     pub fn tls(&self, name: &str) -> Wire {
         Wire::tls(self.https, name)
+    }
+
+    /// A connection to the TLS port that speaks no TLS yet.
+    pub fn plain_to_tls(&self) -> Wire {
+        Wire::plain(self.https)
     }
 
     /// The configuration's file.
