@@ -8,10 +8,16 @@
 
 mod harness;
 
+mod clients;
 mod framing;
 mod headers;
+mod login;
 mod messages;
+mod proxy_protocol;
+mod reload;
 mod routing;
 mod soundness;
+mod targets;
 mod tls;
+mod volume;
 mod websocket;

@@ -36,6 +36,7 @@ struct Seen {
     received: Mutex<Vec<Vec<u8>>>,
     closed: Mutex<Vec<usize>>,
     stop: AtomicBool,
+    forgets: AtomicBool,
 }
 
 /// A listening target; it stops listening when dropped.
@@ -116,6 +117,12 @@ impl Target {
         Self { address, seen }
     }
 
+    /// Does not keep what it receives: for large bodies.
+    pub fn forgetful(self) -> Self {
+        self.seen.forgets.store(true, Ordering::SeqCst);
+        self
+    }
+
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.address.port()
@@ -180,7 +187,9 @@ fn serve(
     wire.set_patience(std::time::Duration::from_secs(120));
     let record = Arc::clone(seen);
     wire.tap = Some(Box::new(move |bytes| {
-        record.received.lock().unwrap()[number].extend_from_slice(bytes);
+        if !record.forgets.load(Ordering::SeqCst) {
+            record.received.lock().unwrap()[number].extend_from_slice(bytes);
+        }
     }));
     script(&mut Conn { wire, number });
     seen.closed.lock().unwrap().push(number);

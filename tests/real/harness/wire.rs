@@ -149,6 +149,19 @@ impl Wire {
         wire
     }
 
+    /// Speaks TLS from here on, as a server; what has been read already is the ClientHello's beginning.
+    pub fn speak_tls(&mut self, mut tls: ServerConnection) {
+        let Stream::Plain(tcp) = &self.stream else { panic!("TLS already") };
+        let tcp = tcp.try_clone().unwrap();
+        let mut early = std::mem::take(&mut self.buffered);
+        while !early.is_empty() {
+            let taken = tls.read_tls(&mut early.as_slice()).unwrap();
+            early.drain(..taken);
+            tls.process_new_packets().unwrap();
+        }
+        self.stream = Stream::Server(Box::new(StreamOwned::new(tls, tcp)));
+    }
+
     /// The certificate that the server showed, DER.
     pub fn server_certificate(&self) -> Vec<u8> {
         let Stream::Client(tls) = &self.stream else { panic!("not a TLS client") };
