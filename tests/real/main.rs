@@ -9,8 +9,10 @@
 mod harness;
 
 mod clients;
+mod commands;
 mod framing;
 mod headers;
+mod log;
 mod login;
 mod messages;
 mod proxy_protocol;

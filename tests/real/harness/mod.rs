@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub use child::{Child, program};
 pub use curl::{Curl, curl};
 pub use nginx::Nginx;
-pub use portward::{Output, Portward, command};
+pub use portward::{Output, Portward, Setup, command};
 pub use target::{Conn, Recorder, Target, ok};
 pub use tls::{Identity, TestCa, client_config};
 pub use websocket::{WebSocketEcho, web_socket};
