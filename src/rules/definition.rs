@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
@@ -25,6 +26,16 @@ pub enum Address {
     Ip(IpAddr),
     /// A DNS name, resolved in the background (SPEC section 7). Lower case, ASCII form.
     Name(Box<str>),
+}
+
+impl Address {
+    /// The DNS name, if it is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Ip(_) => None,
+            Self::Name(name) => Some(name),
+        }
+    }
 }
 
 /// How the certificate of a TLS target is judged (SPEC section 4).
@@ -174,6 +185,8 @@ pub enum CheckedTarget {
 pub struct SignallingRule {
     /// Where it goes.
     pub target: CheckedTarget,
+    /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (SPEC section 3).
+    pub rewrite_transport: bool,
     /// Where the rule stands.
     pub source: Source,
 }
@@ -205,6 +218,8 @@ pub struct HostDef {
     pub aliases: Vec<NameDef>,
     /// A disabled host refuses with `disabled`.
     pub enabled: bool,
+    /// CA certificates and CRLs that judge this host's clients in place of `tls.client_trust`.
+    pub client_trust: Option<Arc<Path>>,
     /// The host's own target, for its presets; required if there is one.
     pub endpoints: Option<Arc<[Endpoint]>>,
     /// H.323, if served.

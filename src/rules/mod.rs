@@ -2,6 +2,17 @@
 //!
 //! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
 
+mod builder;
+pub mod decide;
 mod definition;
+pub mod name;
+pub mod near;
+pub mod path;
+mod paths;
+pub mod ports;
+mod table;
+mod utf8;
 
+pub use builder::{Builder, Conflict};
 pub use definition::*;
+pub use table::{Host, HttpMatch, Table};

@@ -1,0 +1,137 @@
+//! What a decision costs: by number of hosts, by number of paths of a host, and the parts of it.
+//!
+//! Hosts are asked for in an order that no cache can guess, as they are when many tenants are busy.
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portward::rules::decide::{self, Scratch};
+use portward::rules::name::{NameBuf, from_wire, normalise};
+use portward::rules::path::request_path;
+use portward::rules::{
+    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source,
+    Table, Target, TargetOptions,
+};
+use portward::service::Transport;
+
+const PORTS: Ports = Ports { tcp: NonZeroU16::new(80), tls: NonZeroU16::new(443) };
+
+fn name(n: u32) -> String {
+    format!("pbx-{n:06}.customers.example.net")
+}
+
+fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
+    let source = Source { file: 0, line: n, column: 1 };
+    let address = Address::Ip(Ipv4Addr::from_bits(0x0a00_0000 | n).into());
+    HostDef {
+        name: NameDef { name: normalise(&name(n)).unwrap_or_default(), source },
+        aliases: Vec::new(),
+        enabled: true,
+        client_trust: None,
+        endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(options) }])),
+        h323: None,
+        sip: None,
+        ldap: None,
+        http: Vec::new(),
+        presets: vec![Arc::clone(preset)],
+    }
+}
+
+fn hosts(count: u32) -> Vec<HostDef> {
+    let paths = ["/PBX0/APPCLIENT/appclient.htm", "/PBX0/APPS", "/PBX0/session"];
+    let source = Source::default();
+    let paths = paths.map(|path| PresetPath { path: path.into(), ports: PORTS, source }).to_vec();
+    let preset = Arc::new(Preset { name: "innovaphone-pbx".into(), paths });
+    let options = Arc::new(TargetOptions::default());
+    (0..count).map(|n| host(n, &options, &preset)).collect()
+}
+
+fn table(hosts: Vec<HostDef>) -> Table {
+    let mut builder = Builder::new();
+    for host in hosts {
+        let _ = builder.add(host);
+    }
+    builder.build(Vec::new())
+}
+
+fn decisions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decision, by hosts");
+    for count in [10, 1_000, 100_000, 1_000_000] {
+        let table = table(hosts(count));
+        let mut scratch = Scratch::default();
+        let wanted: Vec<String> =
+            (0..4096_u32).map(|n| name(n.wrapping_mul(2_654_435_761) % count)).collect();
+        let mut asked = wanted.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| {
+                let host = asked.next().map(String::as_bytes).unwrap_or_default();
+                let path = b"/PBX0/APPS/app_manager/137758/websocket";
+                let found = decide::http(&table, Transport::Tls, host, black_box(path), &mut scratch);
+                found.is_ok_and(|found| found.rule.endpoints.len() == 1)
+            });
+        });
+    }
+    group.finish();
+}
+
+fn paths(c: &mut Criterion) {
+    let mut group = c.benchmark_group("path of a host, by paths");
+    for count in [7_u32, 10_000] {
+        let Some(mut host) = hosts(1).pop() else { return };
+        let Some(endpoints) = host.endpoints.take() else { return };
+        let path = |n: u32| format!("/tenants/{:05}/application", n.wrapping_mul(7919) % 100_000);
+        host.http = (0..count)
+            .map(|n| HttpRule {
+                path: PathPattern::Head(path(n).into()),
+                target: Target { endpoints: Arc::clone(&endpoints), ports: PORTS },
+                redirect_https: false,
+                source: Source::default(),
+            })
+            .collect();
+        let table = table(vec![host]);
+        let wanted: Vec<String> = (0..4096_u32).map(|n| path(n * 31 % count) + "/index.htm").collect();
+        let mut asked = wanted.iter().cycle();
+        let mut buf = Vec::new();
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| {
+                let path = asked.next().map(String::as_bytes).unwrap_or_default();
+                let path = request_path(path, &mut buf);
+                path.is_ok_and(|path| table.iter().all(|host| host.http(&path).is_ok()))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn parts(c: &mut Criterion) {
+    let mut buf = Vec::new();
+    for (what, path) in [
+        ("path check, ordinary", "/PBX0/APPS/app_manager/137758/websocket"),
+        ("path check, with escapes", "/PBX0/APPS/app_manager/%31;x=y/m%C3%BCnchen"),
+    ] {
+        c.bench_function(what, |b| {
+            b.iter(|| {
+                request_path(black_box(path.as_bytes()), &mut buf).is_ok_and(|p| p.as_bytes().len() > 1)
+            });
+        });
+    }
+    let mut name = NameBuf::default();
+    c.bench_function("name from the wire", |b| {
+        b.iter(|| from_wire(black_box(b"PBX-000123.customers.example.net"), &mut name).map(str::len));
+    });
+}
+
+fn building(c: &mut Criterion) {
+    let mut group = c.benchmark_group("build");
+    group.sample_size(10);
+    group.bench_function("100000 hosts", |b| {
+        b.iter_batched(|| hosts(100_000), table, criterion::BatchSize::LargeInput);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parts, paths, decisions, building);
+criterion_main!(benches);

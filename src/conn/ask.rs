@@ -1,0 +1,70 @@
+//! Reads until the inspector knows who is being asked for: bounded in bytes by the inspector, in time here.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Client, Ended, Stage, Whose};
+use crate::inspect::Inspect;
+use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
+use crate::reason::Reason;
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For a request to come, and for a connection's first byte.
+    pub(super) inspect: Duration,
+    /// Between requests.
+    pub(super) idle: Duration,
+}
+
+/// The next request of a client, and the length of its head in the client's buffer.
+///
+/// # Errors
+/// How the connection ended instead.
+pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(Request, usize), Ended> {
+    let mut inspector = Inspector::default();
+    let first = client.requests == 0;
+    let mut begun = first || !client.leg.buffer.is_empty();
+    client.timer.set(if begun { patience.inspect } else { patience.idle });
+    loop {
+        let filled = client.leg.buffer.filled();
+        if !filled.is_empty() {
+            match inspector.inspect(filled) {
+                Inspect::Found { ask, len } => return Ok((ask, len)),
+                Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
+                Inspect::NeedMore => {}
+            }
+        }
+        poll_fn(|cx| poll_more(cx, client, first)).await?;
+        if !begun {
+            begun = true;
+            client.timer.set(patience.inspect);
+        }
+    }
+}
+
+/// More bytes, or the end.
+fn poll_more(cx: &mut Context<'_>, client: &mut Client, first: bool) -> Poll<Result<(), Ended>> {
+    let nothing = client.leg.buffer.is_empty();
+    let end = |whose, reason| Poll::Ready(Err(Ended { stage: Stage::Ask, whose, reason }));
+    let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, HEAD_LIMIT) };
+    match read {
+        Poll::Ready(Ok(1..)) => return Poll::Ready(Ok(())),
+        // Between two requests everybody may go; a connection without any was aborted.
+        Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Whose::Client, None),
+        Poll::Ready(Ok(_) | Err(_)) => return end(Whose::Client, Some(Reason::Aborted)),
+        Poll::Pending => {}
+    }
+    if client.timer.poll_expired(cx).is_ready() {
+        return match (nothing, first) {
+            (true, false) => end(Whose::Policy, None),
+            (true, true) => end(Whose::Client, Some(Reason::Silent)),
+            (false, _) => end(Whose::Client, Some(Reason::Timeout)),
+        };
+    }
+    if nothing && client.timer.poll_stopping(cx).is_ready() {
+        return end(Whose::Ourselves, None);
+    }
+    Poll::Pending
+}

@@ -1,0 +1,317 @@
+//! HTTP: round and round ask, route, connect and relay, once a request, until somebody has had enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::route::{Routed, status, way_out};
+use super::{Client, Ended, Stage, Whose, ask, outcome, route};
+use crate::config::{Config, Reject};
+use crate::inspect::http::Request;
+use crate::log::{Outcome, Subject};
+use crate::reason::Reason;
+use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_response};
+use crate::relay::tunnel::{EndedBy, tunnel};
+use crate::rules::decide::HttpDecision;
+use crate::state::{Shared, Snapshot};
+use crate::upstream::{Connection, Wanted};
+
+/// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
+const OWN_LIMIT: usize = 4;
+
+/// What comes after a request.
+enum Next {
+    /// Another one.
+    Ask,
+    /// The end.
+    End(Ended),
+    /// The end, in the orderly way: an answer is on its way.
+    Close(Ended),
+    /// A WebSocket.
+    Tunnel(Box<Tunnel>),
+}
+
+/// A WebSocket and what it was opened for.
+struct Tunnel {
+    target: Connection,
+    host: Box<str>,
+}
+
+/// Serves a client until its connection ends.
+pub(super) async fn serve(mut client: Client) {
+    let mut own = Vec::new();
+    let ended = loop {
+        let patience = {
+            let limits = &client.worker.shared.snapshot.load().config.limits;
+            ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.http }
+        };
+        match ask::request(&mut client, patience).await {
+            Ok((request, len)) => match Box::pin(one(&mut client, &mut own, request, len)).await {
+                Next::Ask => client.requests += 1,
+                Next::End(ended) => break ended,
+                Next::Close(ended) => {
+                    let shared = client.worker.shared.clone();
+                    outcome::ended(&shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+                    return client.leg.close().await;
+                }
+                Next::Tunnel(tunnel) => {
+                    own.clear();
+                    break Box::pin(run_tunnel(&mut client, *tunnel)).await;
+                }
+            },
+            Err(ended) => {
+                let snapshot = client.worker.shared.snapshot.load_full();
+                let config = &snapshot.config;
+                if let Some(reason) = ended.reason {
+                    let who = client.facts.client.ip();
+                    outcome::refused(&client.worker.shared, config, &client.facts, who, Subject::Unknown, ended);
+                    let nobody = matches!(reason, Reason::Aborted | Reason::Silent);
+                    if config.reject == Reject::Answer && !nobody {
+                        let answer = own_response(status(reason), "", false, false);
+                        let _ = write(&mut client, &answer, patience.inspect).await;
+                        outcome::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
+                        return client.leg.close().await;
+                    }
+                }
+                break ended;
+            }
+        }
+    };
+    let shared = &client.worker.shared;
+    outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+}
+
+/// One request: the decision, the target, the exchange.
+async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, len: usize) -> Next {
+    let snapshot = client.worker.shared.snapshot.load_full();
+    let mut routed = route::route(client, &snapshot, &request, len);
+    drop(request);
+    match routed.verdict {
+        Err(ended) => refuse(client, &snapshot.config, &routed, ended).await,
+        Ok(decision) => match way_out(&decision) {
+            None => redirect(client, &snapshot.config, &routed).await,
+            Some((transport, port)) => {
+                let name = requested_name(&decision, &routed);
+                let wanted = Wanted {
+                    service: client.facts.service,
+                    endpoints: decision.rule.endpoints,
+                    transport,
+                    port,
+                    host: &name,
+                    client: client.facts.client,
+                    local: client.facts.local,
+                };
+                forward(client, own, &snapshot, &mut routed, wanted).await
+            }
+        },
+    }
+}
+
+/// Sends a request to its target and the response back.
+async fn forward(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    snapshot: &Arc<Snapshot>,
+    routed: &mut Routed<'_>,
+    wanted: Wanted<'_>,
+) -> Next {
+    let worker = client.worker.clone();
+    let config = &snapshot.config;
+    let limits = &config.limits;
+    let patience = Patience { client: limits.idle_timeout.http, target: limits.response_timeout };
+    let mut again = false;
+    loop {
+        let dialer = worker.dialer(snapshot);
+        let connected = dialer.connect(wanted, own, &worker.pool, again).await;
+        let mut target = match connected {
+            Ok(target) => target,
+            Err(reason) => {
+                let ended = Ended::because(Stage::Connect, Whose::Target, reason);
+                return unavailable(client, config, routed, ended, 502).await;
+            }
+        };
+        if client.is_logged(config) && !again {
+            let forwarded = Outcome::Forwarded { to: target.key.address, new: target.fresh };
+            let line = client.facts.line(routed.client, routed.subject(), forwarded);
+            worker.shared.log.decision(config.log.format, &line, config.log.query);
+        }
+        target.bound |= routed.binds_connection;
+        let exchanged =
+            exchange(&mut client.leg, &mut target.leg, &mut routed.outgoing, &mut client.timer, patience).await;
+        return match exchanged {
+            Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
+            // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1).
+            Err(Failed { untouched: true, .. }) if !target.fresh && !again && routed.is_idempotent() => {
+                again = true;
+                continue;
+            }
+            Err(failed) => fail(client, config, routed, failed).await,
+        };
+    }
+}
+
+/// After a whole response: what becomes of the target's connection, and what comes next.
+fn settle(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    mut target: Connection,
+    exchanged: Exchanged,
+    host: &str,
+) -> Next {
+    let [up, down] = &mut client.bytes;
+    (*up, *down) = (*up + exchanged.bytes[0], *down + exchanged.bytes[1]);
+    target.bound |= exchanged.binds_connection;
+    if exchanged.after == After::Tunnel {
+        return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
+    }
+    if exchanged.reusable && target.bound {
+        if own.len() >= OWN_LIMIT {
+            own.remove(0);
+        }
+        own.push(target);
+    } else if exchanged.reusable {
+        client.worker.pool.put(target);
+    }
+    match exchanged.after {
+        After::Next => Next::Ask,
+        _ => Next::Close(Ended::peacefully(Stage::Relay, Whose::Client)),
+    }
+}
+
+/// The exchange came to no good end.
+async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed: Failed) -> Next {
+    let down = Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown);
+    match failed.failure {
+        Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
+            unavailable(client, config, routed, down, 502).await
+        }
+        Failure::TargetTimeout if failed.unanswered => unavailable(client, config, routed, down, 504).await,
+        Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
+        Failure::Client => Next::End(Ended::peacefully(Stage::Relay, Whose::Client)),
+        Failure::ClientTimeout => Next::End(Ended::peacefully(Stage::Relay, Whose::Policy)),
+        Failure::ClientMalformed => {
+            let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Malformed);
+            let answer = failed.unanswered && config.reject == Reject::Answer;
+            report(client, config, routed, ended);
+            if answer { reply(client, routed, 400, "", false, ended, config).await } else { Next::End(ended) }
+        }
+    }
+}
+
+/// 502 or 504: the target is to blame.
+async fn unavailable(client: &mut Client, config: &Config, routed: &Routed<'_>, ended: Ended, status: u16) -> Next {
+    report(client, config, routed, ended);
+    reply(client, routed, status, "", false, ended, config).await
+}
+
+/// A request that goes nowhere.
+async fn refuse(client: &mut Client, config: &Config, routed: &Routed<'_>, ended: Ended) -> Next {
+    report(client, config, routed, ended);
+    let reason = ended.reason.unwrap_or(Reason::Malformed);
+    // Browsers try a closed connection again, so a missing path is answered in any case.
+    let missing = reason == Reason::NoPath && routed.known_host;
+    if missing || config.reject == Reject::Answer {
+        let goes_on = missing && routed.outgoing.framing.is_done();
+        return reply(client, routed, status(reason), "", goes_on, ended, config).await;
+    }
+    Next::End(ended)
+}
+
+/// A 308 to the same URL by HTTPS.
+async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> Next {
+    let url = routed.https_url(config);
+    if client.is_logged(config) {
+        let line = client.facts.line(routed.client, routed.subject(), Outcome::Redirected(shown(&url, config)));
+        client.worker.shared.log.decision(config.log.format, &line, config.log.query);
+    }
+    let ended = Ended::peacefully(Stage::Route, Whose::Policy);
+    let location = format!("Location: {url}\r\n");
+    reply(client, routed, 308, &location, routed.outgoing.framing.is_done(), ended, config).await
+}
+
+/// The URL for the log: with its query only if queries are written.
+fn shown(url: &str, config: &Config) -> String {
+    match url.split_once('?') {
+        Some((path, _)) if !config.log.query => format!("{path}?…"),
+        _ => url.to_owned(),
+    }
+}
+
+fn report(client: &Client, config: &Config, routed: &Routed<'_>, ended: Ended) {
+    outcome::refused(&client.worker.shared, config, &client.facts, routed.client, routed.subject(), ended);
+}
+
+/// An answer of our own; the connection goes on after it if the client wants to and nothing of a body is left.
+async fn reply(
+    client: &mut Client,
+    routed: &Routed<'_>,
+    status: u16,
+    extra: &str,
+    goes_on: bool,
+    ended: Ended,
+    config: &Config,
+) -> Next {
+    let http11 = routed.outgoing.version == crate::inspect::http::Version::Http11;
+    let goes_on = goes_on && http11 && routed.outgoing.persistent && !client.timer.is_stopping();
+    let answer = own_response(status, extra, goes_on, routed.outgoing.is_head);
+    match write(client, &answer, config.limits.inspect_timeout).await {
+        Ok(()) if goes_on => Next::Ask,
+        Ok(()) => Next::Close(ended),
+        Err(()) => Next::End(ended),
+    }
+}
+
+async fn write(client: &mut Client, answer: &[u8], patience: Duration) -> Result<(), ()> {
+    let written = tokio::time::timeout(patience, client.leg.write_all(answer)).await;
+    client.bytes[1] += answer.len() as u64;
+    if matches!(written, Ok(Ok(()))) { Ok(()) } else { Err(()) }
+}
+
+/// The name that was asked for, which a wildcard rule does not know.
+fn requested_name(decision: &HttpDecision<'_>, routed: &Routed<'_>) -> Box<str> {
+    let name = decision.host.name();
+    if !name.starts_with('*') {
+        return name.into();
+    }
+    let Subject::Http { host, .. } = routed.subject() else { return name.into() };
+    let bare = crate::rules::name::split_host_port(host).map_or(host, |(bare, _)| bare);
+    let bare = bare.strip_suffix(b".").unwrap_or(bare);
+    String::from_utf8_lossy(bare).to_ascii_lowercase().into()
+}
+
+/// Bytes both ways until the end, or until the host was disabled for as long as draining may take.
+async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
+    let Tunnel { mut target, host } = tunnel_to;
+    let shared = client.worker.shared.clone();
+    let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
+    let ended = tokio::select! {
+        (by, [up, down]) = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle) => {
+            client.bytes[0] += up;
+            client.bytes[1] += down;
+            Ended::peacefully(Stage::Relay, match by {
+                EndedBy::Client => Whose::Client,
+                EndedBy::Target => Whose::Target,
+                EndedBy::Idle => Whose::Policy,
+            })
+        }
+        () = disabled(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+    };
+    ended
+}
+
+/// Ready when `host` has been disabled by a reload and the drain time has passed.
+async fn disabled(shared: &Shared, host: &str) {
+    let mut reloads = shared.reloads.subscribe();
+    loop {
+        {
+            let snapshot = shared.snapshot.load();
+            if snapshot.table.host(host).is_some_and(|host| !host.enabled()) {
+                break;
+            }
+        }
+        if reloads.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+    let drain = shared.snapshot.load().config.limits.drain_timeout;
+    tokio::time::sleep(drain).await;
+}

@@ -1,0 +1,103 @@
+//! The journey of a connection, from its first byte to its end (SPEC section 1):
+//!
+//! ```text
+//! server::accept   the guard first; a connection that it admits becomes `Accepted`
+//! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
+//! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
+//! route            the rules' answer, no I/O: the decision
+//! http             connect (dial, or take from the pool), the decision line, the relay; the next request
+//! outcome          who ended it, where and why: counters, the guard, the optional line, one place
+//! ```
+//!
+//! HTTP goes round ask, route and connect once a request.
+
+mod ask;
+mod http;
+mod outcome;
+mod route;
+mod secure;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+pub use outcome::{Ended, Stage, Whose};
+
+use crate::config::Config;
+use crate::guard::Permit;
+use crate::io::{Leg, Timer};
+use crate::log::{Line, Outcome, Subject};
+use crate::service::{Service, Transport};
+use crate::state::Worker;
+
+/// A connection that the guard has let in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub tcp: TcpStream,
+    /// What it is.
+    pub facts: Facts,
+    /// Its place among the connections.
+    pub permit: Permit,
+    /// Its peer must send a PROXY header first.
+    pub expects_proxy_header: bool,
+}
+
+/// What is known of a connection from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Its number.
+    pub id: u64,
+    /// The client: the peer, or whom a PROXY header speaks for.
+    pub client: SocketAddr,
+    /// The address that the client connected to.
+    pub local: SocketAddr,
+    /// What is to be spoken.
+    pub service: Service,
+    /// Whether by TLS.
+    pub transport: Transport,
+    /// When it was accepted.
+    pub since: Instant,
+}
+
+/// A client whose bytes can be read in the clear.
+#[derive(Debug)]
+struct Client {
+    facts: Facts,
+    leg: Leg,
+    timer: Timer,
+    worker: Arc<Worker>,
+    /// Requests decided so far.
+    requests: u64,
+    /// Bytes to the targets and to the client.
+    bytes: [u64; 2],
+    _permit: Permit,
+}
+
+/// Takes a connection from its first byte to its end.
+pub async fn serve(accepted: Accepted, worker: Arc<Worker>) {
+    let facts = accepted.facts;
+    match Box::pin(secure::secure(accepted, &worker)).await {
+        Ok(client) => http::serve(client).await,
+        Err((facts, ended)) => {
+            let config = &worker.shared.snapshot.load().config;
+            outcome::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
+            outcome::ended(&worker.shared, config, &facts, ended, [0, 0]);
+        }
+    }
+    let _ = facts;
+}
+
+impl Facts {
+    fn line<'a>(&self, client: IpAddr, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
+        Line { id: self.id, client, service: self.service, transport: self.transport, subject, outcome }
+    }
+}
+
+impl Client {
+    fn is_logged(&self, config: &Config) -> bool {
+        config.log.forwarded.contains(self.facts.service)
+    }
+}

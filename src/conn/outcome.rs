@@ -1,0 +1,117 @@
+//! How a connection or a request ended: in which stage, by whose doing, why. Every end comes through here: log
+//! lines are written here, and the guard will hear of it here.
+
+use std::net::IpAddr;
+
+use super::Facts;
+use crate::config::Config;
+use crate::log::{Outcome, Subject};
+use crate::reason::Reason;
+use crate::state::Shared;
+
+/// The stage of the journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// PROXY header or TLS handshake.
+    Secure,
+    /// Waiting for a request, or reading it.
+    Ask,
+    /// The decision.
+    Route,
+    /// On the way to the target.
+    Connect,
+    /// Between client and target.
+    Relay,
+}
+
+impl Stage {
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Ask => "ask",
+            Self::Route => "route",
+            Self::Connect => "connect",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// Whose doing the end was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The client closed, failed or broke the protocol.
+    Client,
+    /// The rules or the limits say so.
+    Policy,
+    /// The target closed, failed or broke the protocol.
+    Target,
+    /// Portward is stopping.
+    Ourselves,
+}
+
+impl Whose {
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Policy => "policy",
+            Self::Target => "target",
+            Self::Ourselves => "ourselves",
+        }
+    }
+}
+
+/// An end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Where.
+    pub stage: Stage,
+    /// By whose doing.
+    pub whose: Whose,
+    /// Why; `None` for an end in peace.
+    pub reason: Option<Reason>,
+}
+
+impl Ended {
+    /// An end with a reason.
+    pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
+        Self { stage, whose, reason: Some(reason) }
+    }
+
+    /// An end in peace.
+    pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
+        Self { stage, whose, reason: None }
+    }
+}
+
+/// Writes the line for what was refused.
+pub(super) fn refused(
+    shared: &Shared,
+    config: &Config,
+    facts: &Facts,
+    client: IpAddr,
+    subject: Subject<'_>,
+    ended: Ended,
+) {
+    let Some(reason) = ended.reason else { return };
+    if config.log.rejected.contains(facts.service) {
+        let line = facts.line(client, subject, Outcome::Rejected(reason));
+        shared.log.decision(config.log.format, &line, config.log.query);
+    }
+}
+
+/// Writes the second line, for those who want it.
+pub(super) fn ended(shared: &Shared, config: &Config, facts: &Facts, ended: Ended, bytes: [u64; 2]) {
+    if config.log.ended.contains(facts.service) {
+        let outcome = Outcome::Ended {
+            by: ended.whose.name(),
+            stage: ended.stage.name(),
+            reason: ended.reason,
+            bytes,
+            seconds: facts.since.elapsed().as_secs_f64(),
+        };
+        let line = facts.line(facts.client.ip(), Subject::Unknown, outcome);
+        shared.log.decision(config.log.format, &line, config.log.query);
+    }
+}

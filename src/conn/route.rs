@@ -1,0 +1,161 @@
+//! The decision: the rules' answer for a request, and the request as it will leave. No I/O.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use super::{Client, Ended, Stage, Whose};
+use crate::config::Config;
+use crate::inspect::http::{Body, Framing, Kind, Request, Version};
+use crate::io::Buffer;
+use crate::log::Subject;
+use crate::reason::Reason;
+use crate::relay::http::{Forwarding, Outgoing, request_head};
+use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
+use crate::service::{Service, Transport};
+use crate::state::Snapshot;
+
+thread_local! {
+    /// A decision allocates nothing: its names and paths are brought to their compared form in here.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// A request with its decision. Nothing in it borrows the client's buffer.
+#[derive(Debug)]
+pub(super) struct Routed<'s> {
+    /// What the rules say, or why they say no.
+    pub(super) verdict: Result<HttpDecision<'s>, Ended>,
+    /// The host is known, so a missing path may be answered.
+    pub(super) known_host: bool,
+    /// The request as it will leave.
+    pub(super) outgoing: Outgoing,
+    /// Who asks, as far as we believe it.
+    pub(super) client: IpAddr,
+    /// It brings a login of the connection.
+    pub(super) binds_connection: bool,
+    method: Range<usize>,
+    target: Range<usize>,
+    host: Range<usize>,
+}
+
+/// Decides about `request`, whose head are the first `len` bytes of the client's buffer, and consumes them.
+pub(super) fn route<'s>(client: &mut Client, snapshot: &'s Snapshot, request: &Request, len: usize) -> Routed<'s> {
+    let head = client.leg.buffer.filled();
+    let config = &snapshot.config;
+    let facts = &client.facts;
+    let peer = facts.client.ip();
+    let host = request.host.of_input(head);
+    let decision = SCRATCH.with_borrow_mut(|scratch| {
+        decide::http(&snapshot.table, facts.transport, host, request.path.of_input(head), scratch)
+    });
+    let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
+    let verdict = decision.map_err(|refusal| Ended::because(Stage::Route, Whose::Policy, refusal.reason));
+
+    let trusted = config.forwarded_from(peer);
+    let mut out = Buffer::default();
+    let forwarding = Forwarding { peer, transport: facts.transport, trusted };
+    request_head(out.vec(), head, request, &forwarding);
+    let method = request.method.of_input(head).len();
+    let target = request.target.of_input(head).len().max(1);
+    let host_at = method + 1 + target + " HTTP/1.1\r\nHost: ".len();
+    let routed = Routed {
+        verdict,
+        known_host,
+        client: if trusted { believed(config, peer, request, head) } else { peer },
+        binds_connection: request.authorization == crate::inspect::http::Authorization::Connection,
+        outgoing: Outgoing {
+            head: out,
+            framing: match request.body {
+                Body::None => Framing::NONE,
+                Body::Length(length) => Framing::Length(length),
+                Body::Chunked => Framing::chunked(),
+            },
+            is_head: request.method.of_input(head) == b"HEAD",
+            websocket: request.websocket,
+            expects_continue: request.expects_continue,
+            version: request.version,
+            persistent: request.persistent,
+        },
+        method: 0..method,
+        target: method + 1..method + 1 + target,
+        host: host_at..host_at + host.len(),
+    };
+    client.leg.buffer.consume(len);
+    routed
+}
+
+impl Routed<'_> {
+    /// The request as the log shows it.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        let part = |range: &Range<usize>| self.outgoing.head.filled().get(range.clone()).unwrap_or_default();
+        Subject::Http {
+            host: part(&self.host),
+            method: part(&self.method),
+            target: part(&self.target),
+            version: match self.outgoing.version {
+                Version::Http10 => "HTTP/1.0",
+                Version::Http11 => "HTTP/1.1",
+            },
+        }
+    }
+
+    /// Whether the request can be sent a second time (RFC 9110 §9.2.2) without anybody noticing.
+    pub(super) fn is_idempotent(&self) -> bool {
+        let method = self.outgoing.head.filled().get(self.method.clone()).unwrap_or_default();
+        [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"].contains(&method)
+    }
+
+    /// The URL of the same request by HTTPS, as the world sees it.
+    pub(super) fn https_url(&self, config: &Config) -> String {
+        let head = self.outgoing.head.filled();
+        let part = |range: &Range<usize>| String::from_utf8_lossy(head.get(range.clone()).unwrap_or_default());
+        let host = part(&self.host);
+        let name = match host.rfind(':') {
+            Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
+            _ => &host,
+        };
+        let target = part(&self.target);
+        match config.outside.port(Service::Http, Transport::Tls) {
+            443 => format!("https://{name}{target}"),
+            port => format!("https://{name}:{port}{target}"),
+        }
+    }
+}
+
+/// The right-most address of X-Forwarded-For that is not one of those that we believe (SPEC section 7).
+fn believed(config: &Config, peer: IpAddr, request: &Request, head: &[u8]) -> IpAddr {
+    let fields = request.fields.iter().rev().filter(|field| field.kind == Kind::XForwardedFor);
+    let mut believed = peer;
+    for value in fields.flat_map(|field| field.value.of_input(head).rsplit(|byte| *byte == b',')) {
+        let Some(address) = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<IpAddr>().ok()) else {
+            return believed;
+        };
+        believed = address.to_canonical();
+        if !config.forwarded_from(believed) {
+            return believed;
+        }
+    }
+    believed
+}
+
+/// The way out of a decision that forwards.
+pub(super) fn way_out(decision: &HttpDecision<'_>) -> Option<(Transport, std::num::NonZeroU16)> {
+    match decision.outcome {
+        Outcome::Forward { transport, port } => Some((transport, port)),
+        Outcome::RedirectHttps => None,
+    }
+}
+
+/// The status with which the protocol itself refuses (SPEC section 1).
+pub(super) const fn status(reason: Reason) -> u16 {
+    match reason {
+        Reason::UnknownHost => 421,
+        Reason::NoPath => 404,
+        Reason::Timeout | Reason::Silent => 408,
+        Reason::TooLarge => 431,
+        Reason::NoName | Reason::Malformed | Reason::UnsafePath | Reason::NotTls => 400,
+        Reason::TargetDown | Reason::TargetTls => 502,
+        Reason::Shutdown => 503,
+        _ => 403,
+    }
+}

@@ -1,0 +1,118 @@
+//! From a socket to a client whose bytes can be read: the PROXY header of a trusted peer, then TLS, all under one
+//! deadline (SPEC section 1, step 2).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsStream;
+
+use super::{Accepted, Client, Ended, Facts, Stage, Whose};
+use crate::inspect::proxy::{self, PROXY_LIMIT};
+use crate::inspect::Inspect;
+use crate::io::{Leg, Stream, Timer};
+use crate::reason::Reason;
+use crate::service::Transport;
+use crate::state::Worker;
+
+/// How long to wait before a PROXY header that has come in part is looked at again.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// Makes a client of an accepted connection.
+///
+/// # Errors
+/// How it ended instead, with what is known by then.
+pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ended)> {
+    let Accepted { mut tcp, mut facts, mut permit, expects_proxy_header } = accepted;
+    let snapshot = worker.shared.snapshot.load_full();
+    let limits = &snapshot.config.limits;
+    let deadline = Instant::now() + limits.handshake_timeout;
+    let ended = |whose, reason| Ended::because(Stage::Secure, whose, reason);
+
+    if expects_proxy_header {
+        let conveyed = timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout));
+        match conveyed {
+            Ok(Some((client, local))) => (facts.client, facts.local) = (client, local),
+            Ok(None) => {}
+            Err(reason) => return Err((facts, ended(Whose::Client, reason))),
+        }
+        let readmitted = worker.shared.guard.readmit(permit, facts.client.ip(), &snapshot.config);
+        permit = readmitted.map_err(|reason| (facts, ended(Whose::Policy, reason)))?;
+    }
+    let stream = match facts.transport {
+        Transport::Plain => Stream::Plain(tcp),
+        Transport::Tls => {
+            let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
+                return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
+            };
+            let shaken = async {
+                timeout_at(deadline, tcp.readable()).await.map_err(|_| Reason::Silent)?.map_err(|_| Reason::Aborted)?;
+                timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
+            };
+            match shaken.await {
+                Ok(stream) => stream,
+                Err(reason) => return Err((facts, ended(Whose::Client, reason))),
+            }
+        }
+    };
+    Ok(Client {
+        facts,
+        leg: Leg::new(stream),
+        timer: Timer::new(limits.inspect_timeout, worker.draining.clone()),
+        worker: worker.clone(),
+        requests: 0,
+        bytes: [0, 0],
+        _permit: permit,
+    })
+}
+
+/// Takes the PROXY header off the stream, and not a byte more.
+async fn proxy_header(tcp: &mut TcpStream) -> Result<proxy::Conveyed, Reason> {
+    let mut seen = [0; PROXY_LIMIT];
+    let mut before = 0;
+    loop {
+        let count = tcp.peek(&mut seen).await.map_err(|_| Reason::Aborted)?;
+        if count == 0 {
+            return Err(Reason::Aborted);
+        }
+        if count == before {
+            // What is peeked at stays readable: without a pause this would spin.
+            tokio::time::sleep(GLANCE).await;
+        }
+        before = count;
+        match proxy::inspect(seen.get(..count).unwrap_or_default()) {
+            Inspect::Found { ask, len } => {
+                let header = seen.get_mut(..len).unwrap_or_default();
+                tcp.read_exact(header).await.map_err(|_| Reason::Aborted)?;
+                return Ok(ask);
+            }
+            Inspect::NeedMore => {}
+            Inspect::Reject(reason) => return Err(reason),
+        }
+    }
+}
+
+/// The TLS handshake, and what to call it when it fails.
+async fn handshake(acceptor: tokio_rustls::TlsAcceptor, tcp: TcpStream) -> Result<Stream, Reason> {
+    let tls = acceptor.accept(tcp).await.map_err(|error| failure(&error))?;
+    Ok(Stream::Tls(Box::new(TlsStream::Server(tls))))
+}
+
+/// A scanner that speaks something else, a client that does not like us, or one that went away.
+fn failure(error: &io::Error) -> Reason {
+    use rustls::{Error, InvalidMessage};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+            | InvalidMessage::UnknownProtocolVersion
+            | InvalidMessage::MessageTooLarge
+            | InvalidMessage::InvalidEmptyPayload,
+        )) => Reason::NotTls,
+        Some(_) => Reason::TlsFailed,
+        None => Reason::Aborted,
+    }
+}

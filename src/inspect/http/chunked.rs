@@ -1,0 +1,338 @@
+//! Bodies as they pass through: how many of the bytes at hand belong to the message, and which of them go on.
+//!
+//! Chunked bodies (RFC 9112 §7.1) are filtered in place: a well-formed chunk keeps its very bytes, so that a large
+//! body costs one look at each chunk's size line and no copy; extensions are cut out; trailer fields that frame,
+//! route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with an error.
+
+use super::field::{Named, classify};
+use super::{Kind, TRAILER_LIMIT};
+use crate::reason::Reason;
+
+/// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
+const EXTENSION_LIMIT: u16 = 4096;
+
+/// How a body is delimited, and how much of it is still to come.
+#[derive(Debug)]
+pub enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked(Box<Chunks>),
+    /// Everything until the connection ends.
+    Close,
+}
+
+/// What [`Framing::filter`] made of the bytes it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// So many bytes at the front pass on.
+    pub kept: usize,
+    /// So many bytes were the message's; those between `kept` and `taken` are nothing any more.
+    pub taken: usize,
+}
+
+impl Framing {
+    /// No body at all.
+    pub const NONE: Self = Self::Length(0);
+
+    /// Chunks that stay chunks.
+    pub fn chunked() -> Self {
+        Self::Chunked(Box::new(Chunks::new(true)))
+    }
+
+    /// Chunks whose data alone passes on, for clients of HTTP/1.0.
+    pub fn unchunked() -> Self {
+        Self::Chunked(Box::new(Chunks::new(false)))
+    }
+
+    /// Whether the message is complete. A body until close never is: its end is the connection's.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(chunks) => chunks.state == State::Done,
+            Self::Close => false,
+        }
+    }
+
+    /// Looks at new bytes of the body and moves those that pass on to the front of `data`.
+    ///
+    /// # Errors
+    /// `Malformed` or `TooLarge` for what is no chunk.
+    pub fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
+        match self {
+            Self::Length(left) => {
+                let taken = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
+                *left -= taken as u64;
+                Ok(Progress { kept: taken, taken })
+            }
+            Self::Chunked(chunks) => chunks.filter(data),
+            Self::Close => Ok(Progress { kept: data.len(), taken: data.len() }),
+        }
+    }
+
+    /// What has to follow the last bytes that [`Self::filter`] kept, once it is done: the trailer section, unless it
+    /// was empty.
+    pub fn tail(&mut self) -> Vec<u8> {
+        match self {
+            Self::Chunked(chunks) => std::mem::take(&mut chunks.tail),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Where in a chunked body we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In a size line, with so many digits seen.
+    Size(u8),
+    /// Behind the size, up to CR.
+    Extension,
+    /// After the CR of a size line.
+    SizeLf,
+    /// In data; so many bytes are left of the chunk in `left`.
+    Data,
+    /// Behind the data.
+    DataCr,
+    DataLf,
+    /// At the beginning of a trailer line.
+    Trailer,
+    /// In a trailer line.
+    TrailerLine,
+    TrailerLf,
+    /// After the CR of the last line.
+    LastLf,
+    Done,
+}
+
+/// The reader of a chunked body.
+#[derive(Debug)]
+pub struct Chunks {
+    state: State,
+    /// Of the chunk: its size while it is read, then the data still to come.
+    left: u64,
+    /// Whether the framing passes on with the data.
+    keep: bool,
+    extension: u16,
+    /// The current trailer line.
+    line: Vec<u8>,
+    trailers: usize,
+    /// Trailer lines that pass on.
+    tail: Vec<u8>,
+}
+
+impl Chunks {
+    fn new(keep: bool) -> Self {
+        let (line, tail) = (Vec::new(), Vec::new());
+        Self { state: State::Size(0), left: 0, keep, extension: 0, line, trailers: 0, tail }
+    }
+
+    fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
+        let mut at = 0;
+        let mut kept = 0;
+        while let Some(byte) = data.get(at).copied() {
+            if self.state == State::Data {
+                let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len() - at);
+                if at != kept {
+                    data.copy_within(at..at + here, kept);
+                }
+                (at, kept) = (at + here, kept + here);
+                self.left -= here as u64;
+                if self.left == 0 {
+                    self.state = State::DataCr;
+                }
+                continue;
+            }
+            if self.state == State::Done {
+                break;
+            }
+            let passes = self.step(byte)?;
+            if passes && let Some(slot) = data.get_mut(kept) {
+                *slot = byte;
+                kept += 1;
+            }
+            at += 1;
+        }
+        Ok(Progress { kept, taken: at })
+    }
+
+    /// Takes a byte of framing; says whether it passes on.
+    fn step(&mut self, byte: u8) -> Result<bool, Reason> {
+        let framing = self.keep;
+        let (state, passes) = match (self.state, byte) {
+            (State::Size(digits @ 0..16), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                let digit = match byte {
+                    b'0'..=b'9' => byte - b'0',
+                    _ => (byte | 0x20) - b'a' + 10,
+                };
+                self.left = self.left << 4 | u64::from(digit);
+                (State::Size(digits + 1), framing)
+            }
+            (State::Size(1..), b'\r') | (State::Extension, b'\r') => (State::SizeLf, framing),
+            (State::Size(1..), b';' | b' ' | b'\t') => (State::Extension, false),
+            (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.extension += 1;
+                if self.extension > EXTENSION_LIMIT {
+                    return Err(Reason::TooLarge);
+                }
+                (State::Extension, false)
+            }
+            (State::SizeLf, b'\n') if self.left == 0 => (State::Trailer, framing),
+            (State::SizeLf, b'\n') => (State::Data, framing),
+            (State::DataCr, b'\r') => (State::DataLf, framing),
+            (State::DataLf, b'\n') => (State::Size(0), framing),
+            (State::Trailer, b'\r') => (State::LastLf, framing && self.tail.is_empty()),
+            (State::Trailer | State::TrailerLine, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.trailers += 1;
+                if self.trailers > TRAILER_LIMIT {
+                    return Err(Reason::TooLarge);
+                }
+                self.line.push(byte);
+                (State::TrailerLine, false)
+            }
+            (State::TrailerLine, b'\r') => (State::TrailerLf, false),
+            (State::TrailerLf, b'\n') => {
+                self.end_trailer_line()?;
+                (State::Trailer, false)
+            }
+            (State::LastLf, b'\n') => {
+                let empty = self.tail.is_empty();
+                if !empty {
+                    self.tail.extend_from_slice(b"\r\n");
+                }
+                (State::Done, framing && empty)
+            }
+            _ => return Err(Reason::Malformed),
+        };
+        self.state = state;
+        Ok(passes)
+    }
+
+    /// A trailer line is complete: it passes on, or is dropped, or is no field line at all.
+    fn end_trailer_line(&mut self) -> Result<(), Reason> {
+        let mut lines = [httparse::EMPTY_HEADER; 1];
+        self.line.extend_from_slice(b"\r\n\r\n");
+        let name = match httparse::parse_headers(&self.line, &mut lines) {
+            Ok(httparse::Status::Complete((len, [field]))) if len == self.line.len() => field.name,
+            _ => return Err(Reason::Malformed),
+        };
+        if self.keep && passes_in_trailer(name.as_bytes()) {
+            self.line.truncate(self.line.len() - 2);
+            self.tail.append(&mut self.line);
+        }
+        self.line.clear();
+        Ok(())
+    }
+}
+
+/// RFC 9110 §6.5.1: nothing that frames, routes, modifies the request, authenticates or describes the content.
+fn passes_in_trailer(name: &[u8]) -> bool {
+    const NEVER: [&str; 10] = [
+        "age",
+        "cache-control",
+        "content-encoding",
+        "content-range",
+        "content-type",
+        "cookie",
+        "max-forwards",
+        "range",
+        "set-cookie",
+        "trailer",
+    ];
+    classify(name) == Named::Is(Kind::EndToEnd)
+        && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `input` in pieces of `size` bytes; what passed, and how much was left over.
+    fn feed(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, usize), Reason> {
+        let (mut out, mut left) = (Vec::new(), 0);
+        for piece in input.chunks(size) {
+            let mut piece = piece.to_vec();
+            let progress = framing.filter(&mut piece)?;
+            out.extend_from_slice(&piece[..progress.kept]);
+            left += piece.len() - progress.taken;
+            if framing.is_done() {
+                out.extend_from_slice(&framing.tail());
+            }
+        }
+        assert!(framing.is_done(), "{:?}", String::from_utf8_lossy(input));
+        Ok((out, left))
+    }
+
+    #[test]
+    fn chunks_pass_in_any_segmentation() {
+        let cases: &[(&str, &str, &str)] = &[
+            ("3\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
+            ("0\r\n\r\n", "0\r\n\r\n", ""),
+            (
+                "0003;a=\"b\"\r\nabc\r\nA\r\n0123456789\r\n0 ;x\r\n\r\n",
+                "0003\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+                "abc0123456789",
+            ),
+            (
+                "1\r\na\r\n0\r\nX-Sum: 1\r\nHost: evil\r\nX_Forwarded_For: 1\r\n\r\n",
+                "1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n",
+                "a",
+            ),
+            ("1\r\na\r\n0\r\nContent-Length: 5\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "a"),
+        ];
+        for (input, kept, stripped) in cases {
+            let input = format!("{input}GET / HTTP/1.1\r\n");
+            for size in 1..input.len() {
+                let (out, left) = feed(Framing::chunked(), input.as_bytes(), size).unwrap();
+                assert_eq!(String::from_utf8_lossy(&out), *kept, "pieces of {size}");
+                assert_eq!(left, 16);
+                let (out, _) = feed(Framing::unchunked(), input.as_bytes(), size).unwrap();
+                assert_eq!(String::from_utf8_lossy(&out), *stripped, "pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_refused() {
+        let long = format!("1;{}\r\n", "x".repeat(EXTENSION_LIMIT as usize + 1));
+        let trailer = format!("0\r\nA: {}\r\n\r\n", "x".repeat(TRAILER_LIMIT));
+        for input in [
+            "",
+            "\r\n",
+            "x\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\n",
+            " 1\r\n",
+            "1\n",
+            "1\r\r\n",
+            "1;a\nb\r\n",
+            "1;a\rb\r\n",
+            "1;\0\r\n",
+            "1\r\nab",
+            "1\r\na\n",
+            "1\r\na\rb",
+            "00000000000000001\r\n",
+            "1 1;\n",
+            "0\r\nA\r\n\r\n",
+            "0\r\n: b\r\n\r\n",
+            "0\r\n A: b\r\n\r\n",
+            "0\r\nA : b\r\n\r\n",
+            "0\r\nA: b\nC: d\r\n\r\n",
+            "0\r\n\n",
+            &long,
+            &trailer,
+        ] {
+            let mut bytes = input.as_bytes().to_vec();
+            let mut framing = Framing::chunked();
+            assert!(framing.filter(&mut bytes).is_err() || input.is_empty(), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_takes_what_is_its_own() {
+        let mut framing = Framing::Length(5);
+        assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 3, taken: 3 }));
+        assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 2, taken: 2 }));
+        assert!(framing.is_done());
+    }
+}

@@ -1,0 +1,135 @@
+//! Field lines: which are ours to remove, to replace or to hold against the framing rules.
+
+use super::super::Span;
+
+/// What a field is to a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Passes as it came.
+    EndToEnd,
+    /// Ends here (RFC 9110 §7.6.1): Connection and what it nominates, Keep-Alive, TE, Upgrade …
+    HopByHop,
+    /// Host: passes as it came, in front.
+    Host,
+    /// Content-Length.
+    ContentLength,
+    /// Transfer-Encoding.
+    TransferEncoding,
+    /// X-Forwarded-For.
+    XForwardedFor,
+    /// X-Forwarded-Proto.
+    XForwardedProto,
+    /// X-Forwarded-Host.
+    XForwardedHost,
+    /// Forwarded (RFC 7239).
+    Forwarded,
+    /// Any other X-Forwarded-…, or one of the above in a spelling that differs by punctuation.
+    ForwardedLike,
+}
+
+/// A field line of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The name, as spelt.
+    pub name: Span,
+    /// The value, without surrounding white space.
+    pub value: Span,
+    /// What it is to us.
+    pub kind: Kind,
+}
+
+/// What a name is by itself, before Connection has nominated any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// Its kind is clear.
+    Is(Kind),
+    /// Connection, Upgrade, Expect, Authorization and its answers: hop-by-hop or not, with a value to look at.
+    Connection,
+    Upgrade,
+    Expect,
+    Authorization,
+    Authenticate,
+    /// Host or a framing field in a spelling that a gateway behind us might fold into the real one.
+    Impostor,
+}
+
+/// Classifies a field name. Case does not count.
+pub(super) fn classify(name: &[u8]) -> Named {
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    // By length first: almost every field is settled by one comparison or none.
+    match name.len() {
+        2 if is("te") => Named::Is(Kind::HopByHop),
+        4 if is("host") => Named::Is(Kind::Host),
+        6 if is("expect") => Named::Expect,
+        7 if is("upgrade") => Named::Upgrade,
+        9 if is("forwarded") => Named::Is(Kind::Forwarded),
+        10 if is("connection") => Named::Connection,
+        10 if is("keep-alive") => Named::Is(Kind::HopByHop),
+        13 if is("authorization") => Named::Authorization,
+        14 if is("content-length") => Named::Is(Kind::ContentLength),
+        14 if is("http2-settings") => Named::Is(Kind::HopByHop),
+        15 if is("x-forwarded-for") => Named::Is(Kind::XForwardedFor),
+        16 if is("x-forwarded-host") => Named::Is(Kind::XForwardedHost),
+        16 if is("proxy-connection") => Named::Is(Kind::HopByHop),
+        16 if is("www-authenticate") => Named::Authenticate,
+        17 if is("x-forwarded-proto") => Named::Is(Kind::XForwardedProto),
+        17 if is("transfer-encoding") => Named::Is(Kind::TransferEncoding),
+        14 if folds_to(name, b"content-length") => Named::Impostor,
+        17 if folds_to(name, b"transfer-encoding") => Named::Impostor,
+        12.. if folds_to(name, b"x-forwarded-") => Named::Is(Kind::ForwardedLike),
+        _ => Named::Is(Kind::EndToEnd),
+    }
+}
+
+/// Whether `name` begins with `known` (which ends it, or ends with `-`) when every byte that is neither letter
+/// nor digit is read as `-`, as CGI-like gateways do.
+fn folds_to(name: &[u8], known: &[u8]) -> bool {
+    let fold = |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    name.len() >= known.len()
+        && (name.len() == known.len() || known.ends_with(b"-"))
+        && name.iter().map(fold).zip(known).all(|(a, b)| a == *b)
+}
+
+/// The comma-separated tokens of a field value, white space cut.
+pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+/// The authentication scheme at the beginning of a field value.
+pub(super) fn scheme(value: &[u8]) -> &[u8] {
+    value.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next().unwrap_or_default()
+}
+
+/// Whether a scheme authenticates the connection rather than the request: NTLM and Negotiate (RFC 4559).
+pub(super) fn binds_connection(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        for (name, named) in [
+            ("Host", Named::Is(Kind::Host)),
+            ("hOsT", Named::Is(Kind::Host)),
+            ("X-Forwarded-For", Named::Is(Kind::XForwardedFor)),
+            ("X_Forwarded_For", Named::Is(Kind::ForwardedLike)),
+            ("X-Forwarded_Host", Named::Is(Kind::ForwardedLike)),
+            ("x.forwarded.proto", Named::Is(Kind::ForwardedLike)),
+            ("X-Forwarded-Port", Named::Is(Kind::ForwardedLike)),
+            ("X-Forwarded-Client-Cert", Named::Is(Kind::ForwardedLike)),
+            ("X-Forwarded", Named::Is(Kind::EndToEnd)),
+            ("Content_Length", Named::Impostor),
+            ("transfer~encoding", Named::Impostor),
+            ("Content-Lengthy", Named::Is(Kind::EndToEnd)),
+            ("TE", Named::Is(Kind::HopByHop)),
+            ("HTTP2-Settings", Named::Is(Kind::HopByHop)),
+            ("Accept", Named::Is(Kind::EndToEnd)),
+            ("Connection", Named::Connection),
+        ] {
+            assert_eq!(classify(name.as_bytes()), named, "{name}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! HTTP/1.1 heads and chunks (RFC 9112), read so strictly that nobody behind us can read them otherwise.
+//!
+//! `httparse` is the lexer: it cuts a complete head into method, target, version and field lines, and refuses
+//! obs-fold, space before the colon, bare CR, NUL and control bytes. What is ours, and what keeps PBXs safe, is
+//! everything around it: where the head ends, its limits, and every rule about framing and names:
+//!
+//! | rule | source |
+//! |---|---|
+//! | lines end with CRLF, a bare LF is refused | RFC 9112 §2.2 |
+//! | exactly one Host, which agrees with an absolute-form target | RFC 9112 §3.2, §3.2.2 |
+//! | no userinfo, no fragment, no byte outside 0x21–0x7e in the target | RFC 9110 §4.2.4, RFC 3986 |
+//! | no CONNECT; `*` with OPTIONS only | RFC 9112 §3.2.3, §3.2.4 |
+//! | Content-Length once, digits only | RFC 9112 §6.3 |
+//! | Transfer-Encoding once, `chunked` only, never with Content-Length, never in HTTP/1.0 | RFC 9112 §6.1 |
+//! | Connection may not nominate Host or framing fields | RFC 9110 §7.6.1 |
+//! | Expect is `100-continue` or nothing | RFC 9110 §10.1.1 |
+//! | Upgrade is `websocket`, in a GET of HTTP/1.1 without a body, or it is removed | RFC 6455 §4.1 |
+//! | fields that differ from a framing field by punctuation only are refused (CGI gateways fold them) | RFC 3875 §4.1.18 |
+//! | chunk sizes are 1 to 16 hex digits, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
+//!
+//! This room decides what a message *is*; where it may go is the rules' business.
+
+mod chunked;
+mod field;
+mod request;
+mod response;
+mod scan;
+
+pub use chunked::{Chunks, Framing, Progress};
+pub use field::{Field, Kind};
+pub use request::{Authorization, Body, Inspector, Request, Version};
+pub use response::{Response, ResponseBody, ResponseInspector};
+
+/// The longest head, request line and all fields with their line ends. A browser's head with large cookies and a
+/// Negotiate token fits; it is twice HAProxy's and equal to nginx's default in all.
+pub const HEAD_LIMIT: usize = 32 * 1024;
+
+/// The most field lines of a head.
+pub const FIELD_LIMIT: usize = 100;
+
+/// The longest trailer section.
+pub const TRAILER_LIMIT: usize = 8 * 1024;

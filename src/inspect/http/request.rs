@@ -1,0 +1,556 @@
+//! The request head: who is asked for, how the body is framed, what passes on.
+
+use std::mem::MaybeUninit;
+
+use smallvec::SmallVec;
+
+use super::field::{Named, binds_connection, classify, scheme, tokens};
+use super::scan::{Scan, Scanner};
+use super::{FIELD_LIMIT, Field, Kind};
+use crate::inspect::{Inspect, Span};
+use crate::reason::Reason;
+
+/// The longest method. The longest registered one has 17 letters.
+const METHOD_LIMIT: usize = 32;
+
+/// The version in the request line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// How long the request's body is (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// No body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunked.
+    Chunked,
+}
+
+/// The scheme of the Authorization field, as far as a proxy cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization {
+    /// There is none.
+    None,
+    /// The login is the request's own: Basic, Digest, Bearer …
+    Request,
+    /// The login is the connection's: NTLM, Negotiate.
+    Connection,
+}
+
+/// A request head, complete and sound. Spans are offsets into the inspected input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Span,
+    /// What to ask the target for: path and query as they came, or `*`. Empty: an absolute-form target without a
+    /// path, which is `/` (RFC 9112 §3.2.1).
+    pub target: Span,
+    /// The path of it, without the query.
+    pub path: Span,
+    /// Host as it came, with a port if there is one. Never empty.
+    pub host: Span,
+    /// The client's version.
+    pub version: Version,
+    /// Its body.
+    pub body: Body,
+    /// Whether the client wants to go on after this request (RFC 9112 §9.3).
+    pub persistent: bool,
+    /// Whether it asks for a WebSocket and may have one.
+    pub websocket: bool,
+    /// Whether it waits for 100 (Continue).
+    pub expects_continue: bool,
+    /// Its login.
+    pub authorization: Authorization,
+    /// All field lines in order.
+    pub fields: SmallVec<[Field; 24]>,
+}
+
+/// Reads one request head.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Inspector {
+    scanner: Scanner,
+    /// The method was seen to be one.
+    method_seen: bool,
+}
+
+impl Inspector {
+    /// Looks at the bytes so far; `input` must begin with what was given before. The bodies that follow a head
+    /// are not part of `len`.
+    pub fn inspect(&mut self, input: &[u8]) -> Inspect<Request> {
+        if self.hopeless(input) {
+            return Inspect::Reject(Reason::Malformed);
+        }
+        let (start, end) = match self.scanner.scan(input) {
+            Scan::End { start, end } => (start, end),
+            Scan::Reject(reason) => return Inspect::Reject(reason),
+            Scan::More => return Inspect::NeedMore,
+        };
+        match input.get(..end).ok_or(Reason::Malformed).and_then(|head| read(head, start)) {
+            Ok(ask) => Inspect::Found { ask, len: end },
+            Err(reason) => Inspect::Reject(reason),
+        }
+    }
+
+    /// Whether the input cannot begin with a method: TLS on a plain port, a scanner's binary probe. Such a thing is
+    /// refused without waiting for more.
+    fn hopeless(&mut self, input: &[u8]) -> bool {
+        if self.method_seen || input == b"\r" {
+            return false;
+        }
+        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        let window = line.get(..=METHOD_LIMIT).unwrap_or(line);
+        let method = match window.iter().position(|byte| *byte == b' ') {
+            Some(end) => {
+                self.method_seen = true;
+                window.get(..end).unwrap_or_default()
+            }
+            None => window,
+        };
+        let empty = method.is_empty() && self.method_seen;
+        empty || method.len() > METHOD_LIMIT || !method.iter().all(|byte| is_tchar(*byte))
+    }
+}
+
+/// Reads a complete head; `start` is where the request line begins.
+fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
+    let mut lines = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
+    let mut parsed = httparse::Request::new(&mut []);
+    let text = head.get(start..).unwrap_or_default();
+    match parsed.parse_with_uninit_headers(text, &mut lines) {
+        Ok(httparse::Status::Complete(len)) if len == text.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Reason::TooLarge),
+        _ => return Err(Reason::Malformed),
+    }
+    let method = parsed.method.unwrap_or_default();
+    if method == "CONNECT" {
+        return Err(Reason::Method);
+    }
+    let version = match parsed.version {
+        Some(1) => Version::Http11,
+        Some(0) => Version::Http10,
+        _ => return Err(Reason::Malformed),
+    };
+    let mut request = Request {
+        method: Span::of(head, method.as_bytes()),
+        target: Span::default(),
+        path: Span::default(),
+        host: Span::default(),
+        version,
+        body: Body::None,
+        persistent: version == Version::Http11,
+        websocket: false,
+        expects_continue: false,
+        authorization: Authorization::None,
+        fields: SmallVec::new(),
+    };
+    let target = Target::read(parsed.path.unwrap_or_default().as_bytes(), method)?;
+    request.target = Span::of(head, target.asked);
+    request.path = Span::of(head, target.path);
+    let seen = Seen::read(head, parsed.headers, &mut request)?;
+    request.host = seen.host(head, &target, version)?;
+    request.body = seen.body(version)?;
+    seen.connection(head, method, &mut request)?;
+    Ok(request)
+}
+
+/// The parts of a request target (RFC 9112 §3.2).
+struct Target<'a> {
+    /// What goes on to the target.
+    asked: &'a [u8],
+    /// Its path.
+    path: &'a [u8],
+    /// Of an absolute-form target, with its scheme's standard port.
+    authority: Option<(&'a [u8], &'a [u8])>,
+}
+
+impl<'a> Target<'a> {
+    fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
+        if !target.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'#') {
+            return Err(Reason::Malformed);
+        }
+        if target == b"*" {
+            let options = method == "OPTIONS";
+            return if options {
+                Ok(Self { asked: target, path: target, authority: None })
+            } else {
+                Err(Reason::Malformed)
+            };
+        }
+        if target.first() == Some(&b'/') {
+            return Ok(Self::origin(target, None));
+        }
+        let (rest, port) = if let Some(rest) = strip_scheme(target, b"http://") {
+            (rest, b":80".as_slice())
+        } else if let Some(rest) = strip_scheme(target, b"https://") {
+            (rest, b":443".as_slice())
+        } else {
+            return Err(Reason::Malformed);
+        };
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+        let (authority, asked) = rest.split_at_checked(end).unwrap_or_default();
+        if asked.first() == Some(&b'?') || authority.is_empty() || authority.contains(&b'@') {
+            return Err(Reason::Malformed);
+        }
+        Ok(Self::origin(asked, Some((authority, port))))
+    }
+
+    fn origin(asked: &'a [u8], authority: Option<(&'a [u8], &'a [u8])>) -> Self {
+        let end = memchr::memchr(b'?', asked).unwrap_or(asked.len());
+        Self { asked, path: asked.get(..end).unwrap_or_default(), authority }
+    }
+}
+
+fn strip_scheme<'a>(target: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = target.split_at_checked(scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// What the field lines say about the message itself. Values are spans so that nothing is copied.
+#[derive(Default)]
+struct Seen {
+    hosts: usize,
+    host: Span,
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+    nominates: bool,
+    websocket: bool,
+}
+
+impl Seen {
+    fn read(head: &[u8], lines: &[httparse::Header<'_>], request: &mut Request) -> Result<Self, Reason> {
+        let mut seen = Self::default();
+        for line in lines {
+            let value = line.value.trim_ascii();
+            let kind = match classify(line.name.as_bytes()) {
+                Named::Is(kind) => {
+                    seen.note(kind, head, value)?;
+                    kind
+                }
+                Named::Connection => {
+                    seen.note_connection(value)?;
+                    Kind::HopByHop
+                }
+                Named::Upgrade => {
+                    seen.websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
+                    Kind::HopByHop
+                }
+                Named::Expect => {
+                    if request.expects_continue || !value.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Reason::Malformed);
+                    }
+                    request.expects_continue = true;
+                    // A 1.0 client does not know 100 (RFC 9110 §10.1.1).
+                    if request.version == Version::Http10 { Kind::HopByHop } else { Kind::EndToEnd }
+                }
+                Named::Authorization => {
+                    if binds_connection(scheme(value)) {
+                        request.authorization = Authorization::Connection;
+                    } else if request.authorization == Authorization::None {
+                        request.authorization = Authorization::Request;
+                    }
+                    Kind::EndToEnd
+                }
+                Named::Authenticate => Kind::EndToEnd,
+                Named::Impostor => return Err(Reason::Malformed),
+            };
+            let (name, value) = (Span::of(head, line.name.as_bytes()), Span::of(head, value));
+            request.fields.push(Field { name, value, kind });
+        }
+        Ok(seen)
+    }
+
+    fn note(&mut self, kind: Kind, head: &[u8], value: &[u8]) -> Result<(), Reason> {
+        match kind {
+            Kind::Host => {
+                self.hosts += 1;
+                self.host = Span::of(head, value);
+            }
+            Kind::ContentLength => {
+                if self.length.is_some() {
+                    return Err(Reason::Malformed);
+                }
+                self.length = Some(super::response::decimal(value).ok_or(Reason::Malformed)?);
+            }
+            Kind::TransferEncoding => {
+                if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Reason::Malformed);
+                }
+                self.chunked = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note_connection(&mut self, value: &[u8]) -> Result<(), Reason> {
+        for token in tokens(value) {
+            if token.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else {
+                match classify(token) {
+                    Named::Is(Kind::Host | Kind::ContentLength | Kind::TransferEncoding)
+                    | Named::Impostor => {
+                        return Err(Reason::Malformed);
+                    }
+                    Named::Is(Kind::HopByHop) => {}
+                    _ => self.nominates = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The one host of the request (RFC 9112 §3.2).
+    fn host(&self, head: &[u8], target: &Target<'_>, version: Version) -> Result<Span, Reason> {
+        if self.hosts > 1 {
+            return Err(Reason::Malformed);
+        }
+        let host = self.host.of_input(head);
+        match target.authority {
+            Some((authority, _)) if self.hosts == 0 && version == Version::Http10 => {
+                Ok(Span::of(head, authority))
+            }
+            _ if host.is_empty() => Err(Reason::NoName),
+            Some((authority, port)) => {
+                let bare = |name: &'_ [u8]| name.strip_suffix(port).unwrap_or(name).to_ascii_lowercase();
+                if bare(authority) == bare(host) { Ok(self.host) } else { Err(Reason::Malformed) }
+            }
+            None => Ok(self.host),
+        }
+    }
+
+    /// The body's length (RFC 9112 §6.1, §6.3).
+    fn body(&self, version: Version) -> Result<Body, Reason> {
+        match (self.chunked, self.length) {
+            (true, Some(_)) => Err(Reason::Malformed),
+            (true, None) if version == Version::Http10 => Err(Reason::Malformed),
+            (true, None) => Ok(Body::Chunked),
+            (false, Some(0)) | (false, None) => Ok(Body::None),
+            (false, Some(length)) => Ok(Body::Length(length)),
+        }
+    }
+
+    /// What Connection said, and Upgrade with it.
+    fn connection(&self, head: &[u8], method: &str, request: &mut Request) -> Result<(), Reason> {
+        request.persistent = !self.close && (request.version == Version::Http11 || self.keep_alive);
+        request.websocket = self.upgrade
+            && self.websocket
+            && method == "GET"
+            && request.version == Version::Http11
+            && request.body == Body::None;
+        request.expects_continue &= request.version == Version::Http11 && request.body != Body::None;
+        if self.nominates {
+            remove_nominated(head, &mut request.fields);
+        }
+        Ok(())
+    }
+}
+
+/// Makes every field that Connection names end here. Reads the Connection fields again, which only clients that
+/// nominate something pay for.
+pub(super) fn remove_nominated(head: &[u8], fields: &mut [Field]) {
+    let nominated: SmallVec<[&[u8]; 8]> = fields
+        .iter()
+        .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"connection"))
+        .flat_map(|field| tokens(field.value.of_input(head)))
+        .take(FIELD_LIMIT)
+        .collect();
+    for field in fields {
+        let name = field.name.of_input(head);
+        if field.kind == Kind::EndToEnd && nominated.iter().any(|token| token.eq_ignore_ascii_case(name)) {
+            field.kind = Kind::HopByHop;
+        }
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspect(text: &str) -> Inspect<Request> {
+        Inspector::default().inspect(text.as_bytes())
+    }
+
+    fn found(text: &str) -> Request {
+        match inspect(text) {
+            Inspect::Found { ask, len } => {
+                assert_eq!(len, text.len(), "{text:?}");
+                ask
+            }
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    fn get(extra: &str) -> String {
+        format!("GET /a HTTP/1.1\r\nHost: h\r\n{extra}\r\n")
+    }
+
+    #[test]
+    fn a_plain_request_is_read() {
+        let text = "GET /a/b?c=/d HTTP/1.1\r\nHost: hq.dvl-ckl2.net:8080 \r\nAccept: */*\r\n\r\n";
+        let ask = found(text);
+        let part = |span: Span| std::str::from_utf8(span.of_input(text.as_bytes())).unwrap();
+        assert_eq!(part(ask.method), "GET");
+        assert_eq!(part(ask.target), "/a/b?c=/d");
+        assert_eq!(part(ask.path), "/a/b");
+        assert_eq!(part(ask.host), "hq.dvl-ckl2.net:8080");
+        assert_eq!(ask.body, Body::None);
+        assert!(ask.persistent && !ask.websocket);
+        assert_eq!(ask.fields.len(), 2);
+    }
+
+    #[test]
+    fn an_absolute_target_must_agree_with_host() {
+        let ask = found("GET http://H:80/x?y HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(ask.target.of_input(b"GET http://H:80/x?y HTTP/1.1\r\n"), b"/x?y");
+        assert!(found("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").target.is_empty());
+        assert!(!found("GET http://h/ HTTP/1.0\r\n\r\n").host.is_empty());
+    }
+
+    #[test]
+    fn what_smuggles_is_refused() {
+        use Reason::{Malformed, Method, NoName, TooLarge};
+        let many = "A: b\r\n".repeat(FIELD_LIMIT);
+        let cases: &[(&str, String, Reason)] = &[
+            ("no Host", "GET / HTTP/1.1\r\n\r\n".into(), NoName),
+            ("empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n".into(), NoName),
+            ("no Host in 1.0", "GET / HTTP/1.0\r\n\r\n".into(), NoName),
+            ("two Hosts", get("Host: h\r\n"), Malformed),
+            ("Host differs from the target", "GET http://x/ HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("userinfo", "GET http://h@h/ HTTP/1.1\r\nHost: h@h\r\n\r\n".into(), Malformed),
+            ("other scheme", "GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("fragment", "GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("raw UTF-8", "GET /ä HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("CONNECT", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n".into(), Method),
+            ("asterisk without OPTIONS", "GET * HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), Malformed),
+            ("HTTP/0.9", "GET /\r\n\r\n".into(), Malformed),
+            ("CL and TE", get("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), Malformed),
+            ("CL twice", get("Content-Length: 1\r\nContent-Length: 1\r\n"), Malformed),
+            ("CL list", get("Content-Length: 1, 1\r\n"), Malformed),
+            ("CL signed", get("Content-Length: +1\r\n"), Malformed),
+            ("CL empty", get("Content-Length:\r\n"), Malformed),
+            ("CL hex", get("Content-Length: 0x1\r\n"), Malformed),
+            ("CL too long", get("Content-Length: 18446744073709551616\r\n"), Malformed),
+            ("TE twice", get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), Malformed),
+            ("TE list", get("Transfer-Encoding: gzip, chunked\r\n"), Malformed),
+            ("TE identity", get("Transfer-Encoding: identity\r\n"), Malformed),
+            ("TE quoted", get("Transfer-Encoding: \"chunked\"\r\n"), Malformed),
+            (
+                "TE in 1.0",
+                "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+                Malformed,
+            ),
+            ("TE by underscore", get("Transfer_Encoding: chunked\r\n"), Malformed),
+            ("space before colon", get("A : b\r\n"), Malformed),
+            ("obs-fold", get("A: b\r\n c\r\n"), Malformed),
+            ("bare LF", "GET / HTTP/1.1\nHost: h\n\n".into(), Malformed),
+            ("one bare LF", "GET / HTTP/1.1\r\nA: b\nHost: h\r\n\r\n".into(), Malformed),
+            ("bare CR", get("A: b\rc\r\n"), Malformed),
+            ("CR before CRLF", get("A: b\r\r\n"), Malformed),
+            ("NUL", get("A: b\0c\r\n"), Malformed),
+            ("DEL", get("A: b\x7fc\r\n"), Malformed),
+            ("control in the name", get("A\x01: b\r\n"), Malformed),
+            ("empty name", get(": b\r\n"), Malformed),
+            ("no colon", get("Ab\r\n"), Malformed),
+            ("Connection: Host", get("Connection: Host\r\n"), Malformed),
+            ("Connection: CL", get("Connection: close, content-length\r\n"), Malformed),
+            ("Expect: other", get("Expect: y 100-continue\r\n"), Malformed),
+            ("Expect twice", get("Expect: 100-continue\r\nExpect: 100-continue\r\n"), Malformed),
+            ("two spaces", "GET  / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("tab in the line", "GET\t/ HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("two empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
+            ("too many fields", get(&many), TooLarge),
+            ("long method", format!("{} / HTTP/1.1\r\n", "A".repeat(33)), Malformed),
+            ("too long", get(&format!("A: {}\r\n", "b".repeat(super::super::HEAD_LIMIT))), TooLarge),
+            ("TLS", "\x16\x03\x01".into(), Malformed),
+        ];
+        for (name, text, reason) in cases {
+            assert_eq!(inspect(text), Inspect::Reject(*reason), "{name}");
+        }
+    }
+
+    #[test]
+    fn one_empty_line_before_the_request_is_skipped() {
+        let text = format!("\r\n{}", get(""));
+        assert_eq!(found(&text).host.of_input(text.as_bytes()), b"h");
+    }
+
+    #[test]
+    fn connection_says_what_ends_here() {
+        let text = get("Connection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nCookie: c\r\n");
+        let ask = found(&text);
+        assert!(!ask.persistent);
+        let kinds: Vec<_> = ask.fields.iter().map(|field| field.kind).collect();
+        use Kind::{EndToEnd, HopByHop};
+        assert_eq!(kinds, [Kind::Host, HopByHop, HopByHop, HopByHop, EndToEnd]);
+    }
+
+    #[test]
+    fn only_a_clean_websocket_request_upgrades() {
+        let upgrade = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n";
+        assert!(found(&get(upgrade)).websocket);
+        for text in [
+            get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
+            get("Upgrade: websocket\r\n"),
+            format!("POST / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n"),
+            format!("GET / HTTP/1.0\r\nHost: h\r\n{upgrade}\r\n"),
+            get(&format!("Content-Length: 4\r\n{upgrade}")),
+        ] {
+            let ask = found(&text);
+            assert!(!ask.websocket, "{text}");
+            assert!(ask.fields.iter().all(|f| {
+                let name = f.name.of_input(text.as_bytes()).to_ascii_lowercase();
+                f.kind == Kind::HopByHop || (name != b"upgrade" && name != b"http2-settings")
+            }));
+        }
+    }
+
+    #[test]
+    fn the_laws_hold_on_every_prefix() {
+        let post =
+            "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n".to_owned();
+        let inputs = [
+            get("Cookie: a=b\r\n"),
+            post,
+            get("A: b\n"),
+            "\r\n\r\nx".into(),
+            "\x16\x03\x01\x02".into(),
+            "\rx".into(),
+        ];
+        for text in &inputs {
+            let mut kept = Inspector::default();
+            let mut settled = None;
+            for end in 0..=text.len() {
+                let prefix = &text.as_bytes()[..end];
+                let answer = kept.inspect(prefix);
+                assert_eq!(answer, Inspector::default().inspect(prefix), "{text:?} at {end}");
+                match &settled {
+                    Some(before) => assert_eq!(&answer, before, "{text:?} at {end}"),
+                    None if answer != Inspect::NeedMore => settled = Some(answer),
+                    None => {}
+                }
+            }
+            assert!(settled.is_some(), "{text:?}");
+        }
+    }
+}

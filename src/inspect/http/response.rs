@@ -1,0 +1,321 @@
+//! The response head of a target. A target may be hostile, too: whatever could be read in two ways is refused, and
+//! the client gets 502 instead (RFC 9112 §6.3, §11.1).
+
+use std::mem::MaybeUninit;
+
+use smallvec::SmallVec;
+
+use super::field::{Named, binds_connection, classify, scheme, tokens};
+use super::request::remove_nominated;
+use super::scan::{Scan, Scanner};
+use super::{FIELD_LIMIT, Field, Kind, Version};
+use crate::inspect::{Inspect, Span};
+use crate::reason::Reason;
+
+/// How long the response's body is (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseBody {
+    /// No body: an answer to HEAD, or 1xx, 204, 304, or a length of 0.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunked.
+    Chunked,
+    /// Until the target closes.
+    Close,
+}
+
+/// A response head, complete and sound. Spans are offsets into the inspected input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 100 to 999.
+    pub status: u16,
+    /// The reason phrase; may be empty.
+    pub phrase: Span,
+    /// The target's version.
+    pub version: Version,
+    /// Its body.
+    pub body: ResponseBody,
+    /// Whether the target goes on after this response.
+    pub persistent: bool,
+    /// 101 that names websocket.
+    pub websocket: bool,
+    /// Whether it offers or goes on with a login of the connection: NTLM, Negotiate.
+    pub binds_connection: bool,
+    /// All field lines in order.
+    pub fields: SmallVec<[Field; 24]>,
+}
+
+/// Reads one response head.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ResponseInspector {
+    scanner: Scanner,
+    answers_head: bool,
+}
+
+impl ResponseInspector {
+    /// For the answer to a HEAD request, which has no body whatever it says, or to any other.
+    pub fn new(answers_head: bool) -> Self {
+        Self { scanner: Scanner::default(), answers_head }
+    }
+
+    /// Looks at the bytes so far, as [`super::Inspector::inspect`] does.
+    pub fn inspect(&mut self, input: &[u8]) -> Inspect<Response> {
+        let end = match self.scanner.scan(input) {
+            Scan::End { start: 0, end } => end,
+            Scan::End { .. } => return Inspect::Reject(Reason::Malformed),
+            Scan::Reject(reason) => return Inspect::Reject(reason),
+            Scan::More => return Inspect::NeedMore,
+        };
+        match input.get(..end).ok_or(Reason::Malformed).and_then(|head| read(head, self.answers_head)) {
+            Ok(ask) => Inspect::Found { ask, len: end },
+            Err(reason) => Inspect::Reject(reason),
+        }
+    }
+}
+
+fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
+    let mut lines = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
+    let mut parsed = httparse::Response::new(&mut []);
+    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, &mut lines)
+    {
+        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Reason::TooLarge),
+        _ => return Err(Reason::Malformed),
+    }
+    let version = match parsed.version {
+        Some(1) => Version::Http11,
+        Some(0) => Version::Http10,
+        _ => return Err(Reason::Malformed),
+    };
+    let status = parsed.code.filter(|code| *code >= 100).ok_or(Reason::Malformed)?;
+    let mut response = Response {
+        status,
+        phrase: Span::of(head, parsed.reason.unwrap_or_default().as_bytes()),
+        version,
+        body: ResponseBody::None,
+        persistent: version == Version::Http11,
+        websocket: false,
+        binds_connection: false,
+        fields: SmallVec::new(),
+    };
+    let seen = Seen::read(head, parsed.headers, &mut response)?;
+    let bodiless = answers_head || status < 200 || status == 204 || status == 304;
+    let framed = match (seen.chunked, seen.length) {
+        (true, Some(_)) => return Err(Reason::Malformed),
+        (true, None) if version == Version::Http10 => return Err(Reason::Malformed),
+        (true, None) => ResponseBody::Chunked,
+        (false, Some(0)) => ResponseBody::None,
+        (false, Some(length)) => ResponseBody::Length(length),
+        (false, None) => ResponseBody::Close,
+    };
+    response.body = if bodiless { ResponseBody::None } else { framed };
+    response.persistent = !seen.close
+        && (version == Version::Http11 || seen.keep_alive)
+        && response.body != ResponseBody::Close;
+    response.websocket = status == 101 && seen.upgrade && seen.websocket;
+    if seen.nominates {
+        remove_nominated(head, &mut response.fields);
+    }
+    Ok(response)
+}
+
+#[derive(Default)]
+struct Seen {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+    websocket: bool,
+    nominates: bool,
+}
+
+impl Seen {
+    fn read(head: &[u8], lines: &[httparse::Header<'_>], response: &mut Response) -> Result<Self, Reason> {
+        let mut seen = Self::default();
+        for line in lines {
+            let value = line.value.trim_ascii();
+            let kind = match classify(line.name.as_bytes()) {
+                Named::Is(Kind::ContentLength) => {
+                    let length = decimal(value).ok_or(Reason::Malformed)?;
+                    match seen.length.replace(length) {
+                        None => Kind::ContentLength,
+                        Some(before) if before == length => Kind::HopByHop, // said twice: once is enough
+                        Some(_) => return Err(Reason::Malformed),
+                    }
+                }
+                Named::Is(Kind::TransferEncoding) => {
+                    if seen.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                        return Err(Reason::Malformed);
+                    }
+                    seen.chunked = true;
+                    Kind::TransferEncoding
+                }
+                // In a response these are nobody's but the target's.
+                Named::Is(Kind::HopByHop) => Kind::HopByHop,
+                Named::Is(_) | Named::Expect | Named::Authorization => Kind::EndToEnd,
+                Named::Connection => {
+                    seen.note_connection(value);
+                    Kind::HopByHop
+                }
+                Named::Upgrade => {
+                    let mut names = tokens(value);
+                    seen.websocket = names.next().is_some_and(|t| t.eq_ignore_ascii_case(b"websocket"))
+                        && names.next().is_none();
+                    Kind::HopByHop
+                }
+                Named::Authenticate => {
+                    response.binds_connection |=
+                        tokens(value).any(|challenge| binds_connection(scheme(challenge)));
+                    Kind::EndToEnd
+                }
+                Named::Impostor => return Err(Reason::Malformed),
+            };
+            let (name, value) = (Span::of(head, line.name.as_bytes()), Span::of(head, value));
+            response.fields.push(Field { name, value, kind });
+        }
+        Ok(seen)
+    }
+
+    fn note_connection(&mut self, value: &[u8]) {
+        for token in tokens(value) {
+            if token.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else {
+                self.nominates = true;
+            }
+        }
+    }
+}
+
+/// A decimal number of 1 to 19 digits, nothing else (RFC 9110 §8.6).
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits
+        .iter()
+        .try_fold(0u64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspect(text: &str) -> Inspect<Response> {
+        ResponseInspector::default().inspect(text.as_bytes())
+    }
+
+    fn found(text: &str) -> Response {
+        match inspect(text) {
+            Inspect::Found { ask, .. } => ask,
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn body_lengths_follow_rfc_9112() {
+        for (text, body, persistent) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ResponseBody::Length(5), true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ResponseBody::None, true),
+            ("HTTP/1.1 200\r\nTransfer-Encoding: Chunked\r\n\r\n", ResponseBody::Chunked, true),
+            ("HTTP/1.1 200 OK\r\n\r\n", ResponseBody::Close, false),
+            ("HTTP/1.1 204 No\r\n\r\n", ResponseBody::None, true),
+            ("HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", ResponseBody::None, true),
+            ("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", ResponseBody::None, true),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", ResponseBody::Length(5), false),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n",
+                ResponseBody::Length(5),
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+                ResponseBody::Length(5),
+                false,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+                ResponseBody::Length(5),
+                true,
+            ),
+        ] {
+            let response = found(text);
+            assert_eq!((response.body, response.persistent), (body, persistent), "{text:?}");
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        let Inspect::Found { ask, .. } = ResponseInspector::new(true).inspect(head.as_bytes()) else {
+            panic!()
+        };
+        assert_eq!(ask.body, ResponseBody::None);
+    }
+
+    #[test]
+    fn what_splits_is_refused() {
+        for text in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n",
+            "HTTP/1.1 99 OK\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "hello\r\n\r\n",
+        ] {
+            assert!(matches!(inspect(text), Inspect::Reject(_)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_websocket_becomes_a_tunnel() {
+        let with = |upgrade: &str| {
+            found(&format!("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n"))
+        };
+        assert!(with("WebSocket").websocket);
+        assert!(!with("h2c").websocket);
+        assert!(!with("websocket, h2c").websocket);
+        assert!(!found("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n").websocket);
+    }
+
+    #[test]
+    fn logins_of_the_connection_are_seen() {
+        let with = |value: &str| {
+            found(&format!("HTTP/1.1 401 No\r\nWWW-Authenticate: {value}\r\n\r\n")).binds_connection
+        };
+        assert!(with("NTLM"));
+        assert!(with("Basic realm=\"x\", negotiate"));
+        assert!(!with("Digest realm=\"x\", nonce=\"NTLM\""));
+    }
+
+    #[test]
+    fn the_laws_hold_on_every_prefix() {
+        for text in
+            ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nA\nb", "\r\n\r\n\r\n"]
+        {
+            let mut kept = ResponseInspector::default();
+            let mut settled = None;
+            for end in 0..=text.len() {
+                let prefix = &text.as_bytes()[..end];
+                let answer = kept.inspect(prefix);
+                assert_eq!(answer, ResponseInspector::default().inspect(prefix), "{text:?} at {end}");
+                match &settled {
+                    Some(before) => assert_eq!(&answer, before, "{text:?} at {end}"),
+                    None if answer != Inspect::NeedMore => settled = Some(answer),
+                    None => {}
+                }
+            }
+            assert!(settled.is_some(), "{text:?}");
+        }
+    }
+}

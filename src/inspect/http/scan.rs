@@ -1,0 +1,62 @@
+//! Finds the end of a head, byte by byte if it must, and never looks at a byte twice.
+
+use memchr::memchr;
+
+use super::HEAD_LIMIT;
+use crate::reason::Reason;
+
+/// What the scan says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scan {
+    /// The head is `input[start..end]`, its empty line included.
+    End {
+        /// After an empty line that some clients send before a request (RFC 9112 §2.2).
+        start: usize,
+        /// One past the head.
+        end: usize,
+    },
+    /// No end yet.
+    More,
+    /// There will be no good end.
+    Reject(Reason),
+}
+
+/// Offsets of a scan, kept between calls on a growing input.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Scanner {
+    /// Everything before was looked at.
+    scanned: usize,
+    /// Where the current line begins.
+    line: usize,
+    /// Where the head begins: 0, or 2 after one empty line.
+    start: usize,
+}
+
+impl Scanner {
+    /// Looks for the empty line that ends a head. `input` must begin with what was given before.
+    pub(super) fn scan(&mut self, input: &[u8]) -> Scan {
+        let window = input.get(..HEAD_LIMIT).unwrap_or(input);
+        while let Some(rest) = window.get(self.scanned..)
+            && let Some(found) = memchr(b'\n', rest)
+        {
+            let newline = self.scanned + found;
+            let line = window.get(self.line..newline).unwrap_or_default();
+            if line.last() != Some(&b'\r') {
+                return Scan::Reject(Reason::Malformed); // a bare LF
+            }
+            if line.len() == 1 {
+                if self.line > self.start {
+                    return Scan::End { start: self.start, end: newline + 1 };
+                }
+                if self.start > 0 {
+                    return Scan::Reject(Reason::Malformed); // a second empty line before the first line
+                }
+                self.start = newline + 1;
+            }
+            self.scanned = newline + 1;
+            self.line = newline + 1;
+        }
+        self.scanned = window.len();
+        if window.len() == HEAD_LIMIT { Scan::Reject(Reason::TooLarge) } else { Scan::More }
+    }
+}

@@ -1,0 +1,62 @@
+//! Inspectors: bytes become an identity. Pure: no tokio, no clock, no configuration, no log in here.
+//!
+//! One small struct a protocol, with the laws of every inspector:
+//! 1. *stable*: once it answers [`Inspect::Found`] or [`Inspect::Reject`], every longer input answers the same;
+//! 2. *bounded*: never [`Inspect::NeedMore`] at or past the protocol's limit;
+//! 3. *total*: no panic, no recursion, no allocation that the input's size does not justify;
+//! 4. *cheap*: linear, even when the bytes come one at a time (the scan offsets are kept between calls).
+//!
+//! An inspector's own state never changes an answer: it says the same as a fresh one does on the same input.
+
+use crate::reason::Reason;
+
+pub mod http;
+pub mod proxy;
+
+/// What an inspector says of the bytes so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inspect<Ask> {
+    /// The message says who is being asked for.
+    Found {
+        /// What it asks for.
+        ask: Ask,
+        /// How many bytes of the input the message takes.
+        len: usize,
+    },
+    /// Not enough bytes yet.
+    NeedMore,
+    /// Nothing that may pass, whatever follows.
+    Reject(Reason),
+}
+
+/// A range of bytes of the inspected input. Two bytes an offset are enough, as every limit is below 64 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// The span of `part`, which must be a part of `whole` (as a parser returns it); empty otherwise.
+    fn of(whole: &[u8], part: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        if part.is_empty() || start.saturating_add(part.len()) > whole.len() {
+            return Self::default();
+        }
+        let end = start + part.len();
+        match (u16::try_from(start), u16::try_from(end)) {
+            (Ok(start), Ok(end)) => Self { start, end },
+            _ => Self::default(),
+        }
+    }
+
+    /// The bytes of the span in the input that was inspected.
+    pub fn of_input(self, input: &[u8]) -> &[u8] {
+        input.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+
+    /// Whether it covers nothing.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}

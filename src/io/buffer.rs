@@ -1,0 +1,204 @@
+//! Buffers that are held only while they hold something.
+//!
+//! An idle connection owns none: a buffer is taken from the thread's shelf when bytes may come and goes back when
+//! none did, so that ten thousand silent connections cost no buffer at all.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncRead;
+use tokio_util::io::poll_read_buf;
+
+/// The usual capacity. Large enough that a system call moves much, small enough for a cache.
+pub const BUFFER: usize = 16 * 1024;
+
+/// How many buffers a thread keeps for later: 4 MiB at the most.
+const SHELF: usize = 256;
+
+thread_local! {
+    static SHELVED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes between a reader and a writer.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    /// Its capacity is 0 while it is idle.
+    bytes: Vec<u8>,
+    /// What is before was consumed.
+    start: usize,
+}
+
+impl Buffer {
+    /// The bytes that were read and not consumed.
+    pub fn filled(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// The same, to be filtered in place.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..).unwrap_or_default()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// How many bytes are in it.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Forgets the first `count` bytes.
+    pub fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.bytes.len());
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Forgets the bytes from `from` to `to`, counted from the first one that is left.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        if from < to && to <= self.len() {
+            self.bytes.drain(self.start + from..self.start + to);
+        }
+    }
+
+    /// Appends bytes, beyond any limit if need be.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.vec().extend_from_slice(bytes);
+    }
+
+    /// The buffer as something to append to.
+    pub fn vec(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = take();
+        }
+        &mut self.bytes
+    }
+
+    /// Reads once; how many bytes came, 0 at the end of the stream. Holds never more than `limit` bytes: with as
+    /// many in it, it answers as at the end of the stream, so do not ask.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn poll_fill<S>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+        limit: usize,
+    ) -> Poll<io::Result<usize>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        if self.len() >= limit {
+            return Poll::Ready(Ok(0));
+        }
+        self.make_room(limit);
+        let read = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
+        if self.is_empty() {
+            self.release();
+        }
+        Poll::Ready(ready!(read))
+    }
+
+    /// Gives an empty buffer back to the shelf.
+    pub fn release(&mut self) {
+        if self.is_empty() && self.bytes.capacity() > 0 {
+            self.start = 0;
+            shelve(std::mem::take(&mut self.bytes));
+        }
+    }
+
+    fn make_room(&mut self, limit: usize) {
+        let bytes = self.vec();
+        if bytes.len() < bytes.capacity() {
+            return;
+        }
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        } else {
+            let more = self.bytes.capacity().min(limit - self.bytes.len());
+            self.bytes.reserve_exact(more);
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes.capacity() > 0 {
+            shelve(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+fn take() -> Vec<u8> {
+    SHELVED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER))
+}
+
+/// Keeps a buffer of the usual size; another one is freed.
+fn shelve(mut bytes: Vec<u8>) {
+    // At the end of a thread the shelf may be gone.
+    let _ = SHELVED.try_with(|shelf| {
+        let mut shelf = shelf.borrow_mut();
+        if bytes.capacity() == BUFFER && shelf.len() < SHELF {
+            bytes.clear();
+            shelf.push(bytes);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    fn fill(buffer: &mut Buffer, mut input: &[u8], limit: usize) -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        match buffer.poll_fill(&mut cx, &mut input, limit) {
+            Poll::Ready(Ok(count)) => count,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn it_grows_to_its_limit_and_no_further() {
+        let mut buffer = Buffer::default();
+        let input = vec![7; 3 * BUFFER];
+        while fill(&mut buffer, &input, 2 * BUFFER) > 0 {}
+        assert_eq!(buffer.len(), 2 * BUFFER);
+    }
+
+    #[test]
+    fn what_is_consumed_makes_room() {
+        let mut buffer = Buffer::default();
+        assert_eq!(fill(&mut buffer, &[1; BUFFER], BUFFER), BUFFER);
+        buffer.consume(BUFFER - 1);
+        assert_eq!(fill(&mut buffer, &[2; BUFFER], BUFFER), BUFFER - 1);
+        assert_eq!(buffer.filled().first(), Some(&1));
+        buffer.cut(0, 1);
+        assert_eq!(buffer.filled().first(), Some(&2));
+    }
+
+    #[test]
+    fn an_idle_one_holds_nothing() {
+        struct Silent;
+        impl AsyncRead for Silent {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                _: &mut tokio::io::ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                Poll::Pending
+            }
+        }
+        let mut buffer = Buffer::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(buffer.poll_fill(&mut cx, &mut Silent, BUFFER).is_pending());
+        assert_eq!(buffer.bytes.capacity(), 0);
+    }
+}

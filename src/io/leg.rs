@@ -1,0 +1,92 @@
+//! One side of a relayed connection: its stream and the bytes that were read from it and not passed on yet.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+
+use super::{BUFFER, Buffer, Stream};
+
+/// How long and how much a closing connection is read from, so that the last answer is not lost to a reset
+/// (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// A stream and what is buffered of it.
+#[derive(Debug)]
+pub struct Leg {
+    /// The stream.
+    pub stream: Stream,
+    /// Read from it, not passed on.
+    pub buffer: Buffer,
+    /// The peer has ended its side.
+    pub ended: bool,
+}
+
+impl Leg {
+    /// A leg with nothing read.
+    pub fn new(stream: Stream) -> Self {
+        Self { stream, buffer: Buffer::default(), ended: false }
+    }
+
+    /// Reads once into the buffer, see [`Buffer::poll_fill`]. An end without close_notify is an end, too: the caller
+    /// knows whether the message was complete.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
+        let count = match ready!(self.buffer.poll_fill(cx, &mut self.stream, limit)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            other => other?,
+        };
+        self.ended |= count == 0;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Writes some bytes of `bytes`.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes)) {
+            Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            other => Poll::Ready(other),
+        }
+    }
+
+    /// Sees that everything written is on its way.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Ends our side.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// Writes all of `bytes` and flushes.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Closes in the orderly way: ends our side, then reads and forgets what still comes, for a bounded time.
+    pub async fn close(mut self) {
+        let linger = async {
+            let _ = poll_fn(|cx| self.poll_shutdown(cx)).await;
+            let mut left = LINGER_BYTES;
+            while left > 0 && !self.ended {
+                let held = self.buffer.len();
+                self.buffer.consume(held);
+                match poll_fn(|cx| self.poll_fill(cx, BUFFER)).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => left = left.saturating_sub(count),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, linger).await;
+    }
+}

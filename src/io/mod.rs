@@ -1,0 +1,11 @@
+//! What is below every protocol: streams, buffers that are held only while they hold something, deadlines.
+
+mod buffer;
+mod leg;
+mod stream;
+mod timer;
+
+pub use buffer::{BUFFER, Buffer};
+pub use leg::Leg;
+pub use stream::Stream;
+pub use timer::Timer;

@@ -1,0 +1,76 @@
+//! One deadline a connection, moved often and armed seldom, and the word that Portward is stopping.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// The clock of one connection. Moving the deadline later costs nothing: the timer below fires at its old time, sees
+/// that it is early and is armed again.
+#[derive(Debug)]
+pub struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    deadline: Instant,
+    token: CancellationToken,
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Timer {
+    /// A timer that fires `after` from now; `token` is cancelled when Portward begins to drain.
+    pub fn new(after: Duration, token: CancellationToken) -> Self {
+        let deadline = Instant::now() + after;
+        Self { sleep: Box::pin(sleep_until(deadline)), deadline, token, stopping: None }
+    }
+
+    /// Moves the deadline to `after` from now.
+    pub fn set(&mut self, after: Duration) {
+        self.deadline = Instant::now() + after;
+        if self.deadline < self.sleep.deadline() {
+            self.sleep.as_mut().reset(self.deadline);
+        }
+    }
+
+    /// Ready when the deadline has passed.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= self.deadline {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(self.deadline);
+        }
+        Poll::Pending
+    }
+
+    /// Whether Portward is draining: no connection is kept alive any more.
+    pub fn is_stopping(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Ready when Portward begins to drain.
+    pub fn poll_stopping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let token = &self.token;
+        self.stopping.get_or_insert_with(|| Box::pin(token.clone().cancelled_owned())).as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_moves_both_ways() {
+        let begin = Instant::now();
+        let mut timer = Timer::new(Duration::from_secs(5), CancellationToken::new());
+        timer.set(Duration::from_secs(60));
+        poll_fn(|cx| timer.poll_expired(cx)).await;
+        assert!(begin.elapsed() >= Duration::from_secs(60));
+        timer.set(Duration::from_secs(600));
+        timer.set(Duration::from_secs(1));
+        poll_fn(|cx| timer.poll_expired(cx)).await;
+        assert!(begin.elapsed() < Duration::from_secs(62));
+    }
+}

@@ -1,0 +1,217 @@
+//! A decision line: one a request (HTTP) or a connection (the others), in words or in JSON.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Value, json};
+
+use super::escape::escape;
+use crate::reason::Reason;
+use crate::service::{Service, Transport};
+
+/// A host name has at most 255 bytes.
+const HOST_CAP: usize = 255;
+/// Enough of a path to recognise it.
+const PATH_CAP: usize = 256;
+const METHOD_CAP: usize = 32;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// Nothing that could be read.
+    Unknown,
+    /// An HTTP request.
+    Http {
+        /// Host, as it came.
+        host: &'a [u8],
+        /// The method.
+        method: &'a [u8],
+        /// Path and query.
+        target: &'a [u8],
+        /// `HTTP/1.1` or `HTTP/1.0`.
+        version: &'static str,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It went there.
+    Forwarded {
+        /// The target's address.
+        to: SocketAddr,
+        /// The connection was opened for it.
+        new: bool,
+    },
+    /// It was sent elsewhere.
+    Redirected(String),
+    /// It was refused.
+    Rejected(Reason),
+    /// The connection has ended.
+    Ended {
+        /// Who ended it: client, policy, target, ourselves.
+        by: &'static str,
+        /// In which stage of the journey.
+        stage: &'static str,
+        /// Why, if there is more to say.
+        reason: Option<Reason>,
+        /// Bytes to the target and to the client.
+        bytes: [u64; 2],
+        /// How long it lived.
+        seconds: f64,
+    },
+}
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct Line<'a> {
+    /// The client connection's number.
+    pub id: u64,
+    /// The client's address.
+    pub client: IpAddr,
+    /// What is spoken.
+    pub service: Service,
+    /// How it came.
+    pub transport: Transport,
+    /// What was asked for.
+    pub subject: Subject<'a>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Line<'_> {
+    /// In the reference's manner.
+    pub(super) fn text(&self, query: bool) -> String {
+        let mut text = String::with_capacity(128);
+        let scheme = self.service.scheme(self.transport);
+        let _ = write!(text, "REVERSE-PROXY {} {} {scheme}://", self.id, self.client);
+        match self.subject {
+            Subject::Unknown => text.push('-'),
+            Subject::Http { host, method, target, version } => {
+                escape(&mut text, host, HOST_CAP);
+                text.push(' ');
+                escape(&mut text, method, METHOD_CAP);
+                text.push(' ');
+                path(&mut text, target, query);
+                text.extend([" ", version]);
+            }
+        }
+        let _ = match &self.outcome {
+            Outcome::Forwarded { to, new } => write!(text, " -> {to}{}", if *new { "(new)" } else { "" }),
+            Outcome::Redirected(to) => write!(text, " -> redirect {to}"),
+            Outcome::Rejected(reason) => write!(text, " rejected: {reason}"),
+            Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
+                let _ = write!(text, " ended by {by} in {stage}");
+                if let Some(reason) = reason {
+                    let _ = write!(text, " ({reason})");
+                }
+                write!(text, ": {up} bytes up, {down} bytes down, {seconds:.3} s")
+            }
+        };
+        text
+    }
+
+    /// The same facts as fields.
+    pub(super) fn json(&self, query: bool) -> Value {
+        let mut json = json!({
+            "id": self.id,
+            "client": self.client.to_string(),
+            "service": self.service.name(),
+            "transport": if self.transport == Transport::Tls { "tls" } else { "plain" },
+        });
+        let mut set = |name: &str, value: Value| {
+            if let Value::Object(fields) = &mut json {
+                fields.insert(name.to_owned(), value);
+            }
+        };
+        if let Subject::Http { host, method, target, version } = self.subject {
+            let escaped = |bytes: &[u8], cap| {
+                let mut text = String::new();
+                escape(&mut text, bytes, cap);
+                text
+            };
+            set("host", escaped(host, HOST_CAP).into());
+            set("method", escaped(method, METHOD_CAP).into());
+            let mut text = String::new();
+            path(&mut text, target, query);
+            set("path", text.into());
+            set("version", version.into());
+        }
+        match &self.outcome {
+            Outcome::Forwarded { to, new } => {
+                set("outcome", "forwarded".into());
+                set("target", to.to_string().into());
+                set("new", (*new).into());
+            }
+            Outcome::Redirected(to) => {
+                set("outcome", "redirected".into());
+                set("location", to.clone().into());
+            }
+            Outcome::Rejected(reason) => {
+                set("outcome", "rejected".into());
+                set("reason", reason.name().into());
+            }
+            Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
+                set("outcome", "ended".into());
+                set("by", (*by).into());
+                set("stage", (*stage).into());
+                set("reason", reason.map_or(Value::Null, |reason| reason.name().into()));
+                set("bytes_up", (*up).into());
+                set("bytes_down", (*down).into());
+                set("seconds", (*seconds).into());
+            }
+        }
+        json
+    }
+}
+
+/// The path, and the query only if it is wanted: queries hold tokens.
+fn path(out: &mut String, target: &[u8], query: bool) {
+    match target.iter().position(|byte| *byte == b'?') {
+        Some(at) if !query => {
+            escape(out, target.get(..at).unwrap_or_default(), PATH_CAP);
+            out.push_str("?…");
+        }
+        _ => escape(out, target, PATH_CAP),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(outcome: Outcome) -> Line<'static> {
+        Line {
+            id: 12,
+            client: "192.168.178.59".parse().unwrap(),
+            service: Service::Http,
+            transport: Transport::Tls,
+            subject: Subject::Http {
+                host: b"hq.dvl-ckl2.net",
+                method: b"GET",
+                target: b"/PBX0/APPS/app_manager/137758/websocket?token=s3cret",
+                version: "HTTP/1.1",
+            },
+            outcome,
+        }
+    }
+
+    #[test]
+    fn lines_are_in_the_manner_of_the_reference() {
+        let forwarded = line(Outcome::Forwarded { to: "172.31.31.2:443".parse().unwrap(), new: true });
+        assert_eq!(
+            forwarded.text(false),
+            "REVERSE-PROXY 12 192.168.178.59 https://hq.dvl-ckl2.net GET \
+             /PBX0/APPS/app_manager/137758/websocket?… HTTP/1.1 -> 172.31.31.2:443(new)"
+        );
+        assert!(forwarded.text(true).contains("?token=s3cret "));
+        let json = forwarded.json(false);
+        assert_eq!(json["path"], "/PBX0/APPS/app_manager/137758/websocket?…");
+        assert_eq!(json["target"], "172.31.31.2:443");
+        assert_eq!(json["new"], true);
+        let mut rejected = line(Outcome::Rejected(Reason::NotTls));
+        rejected.subject = Subject::Unknown;
+        assert_eq!(rejected.text(false), "REVERSE-PROXY 12 192.168.178.59 https://- rejected: not-tls");
+        assert_eq!(rejected.json(false)["reason"], "not-tls");
+    }
+}

@@ -1,0 +1,124 @@
+//! What Portward says while it runs: decision lines in the reference's manner, and notes (SPEC section 8).
+//!
+//! Lines go through a bounded queue to a thread that writes them to standard error: a slow journal costs lines, which
+//! are counted, and never a connection. `tracing-appender` is that queue and thread; the text is ours.
+
+mod escape;
+mod line;
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+pub use line::{Line, Outcome, Subject};
+
+use crate::config::LogFormat;
+
+/// How many lines may wait to be written.
+const QUEUE: usize = 8192;
+
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// How much somebody should care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Somebody should look.
+    Warning,
+    /// Something that was wanted did not happen.
+    Error,
+}
+
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct Log {
+    queue: NonBlocking,
+    /// The journal writes the time itself.
+    timestamps: bool,
+    /// Drops that have been spoken of.
+    confessed: AtomicUsize,
+}
+
+impl Log {
+    /// A log to standard error. Lines are written out when the guard is dropped.
+    pub fn to_stderr() -> (Self, WorkerGuard) {
+        Self::new(std::io::stderr(), !stderr_is_journal())
+    }
+
+    /// A log to any writer.
+    pub fn new(writer: impl std::io::Write + Send + 'static, timestamps: bool) -> (Self, WorkerGuard) {
+        let (queue, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(QUEUE)
+            .lossy(true)
+            .thread_name("log")
+            .finish(writer);
+        (Self { queue, timestamps, confessed: AtomicUsize::new(0) }, guard)
+    }
+
+    /// Writes a decision line.
+    pub fn decision(&self, format: LogFormat, line: &Line<'_>, query: bool) {
+        let text = match format {
+            LogFormat::Text => line.text(query),
+            LogFormat::Json => line.json(query).to_string(),
+        };
+        self.write(format, &text);
+    }
+
+    /// Writes a note.
+    pub fn note(&self, format: LogFormat, level: Level, text: &str) {
+        match format {
+            LogFormat::Text => {
+                text.lines().for_each(|line| self.write(format, &format!("{}: {line}", level.name())))
+            }
+            LogFormat::Json => {
+                self.write(format, &json!({ "level": level.name(), "message": text }).to_string())
+            }
+        }
+    }
+
+    /// Says how many lines were lost since it was last asked, if any were.
+    pub fn confess(&self, format: LogFormat) {
+        let dropped = self.queue.error_counter().dropped_lines();
+        let before = self.confessed.swap(dropped, Ordering::Relaxed);
+        if dropped > before {
+            self.note(format, Level::Warning, &format!("{} log lines were dropped", dropped - before));
+        }
+    }
+
+    fn write(&self, format: LogFormat, text: &str) {
+        let mut line = String::with_capacity(text.len() + 40);
+        let now = self.timestamps.then(|| OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default());
+        match (format, now) {
+            (LogFormat::Text, Some(now)) => line.extend([&now, " ", text, "\n"]),
+            (LogFormat::Json, Some(now)) => {
+                line.extend(["{\"time\":\"", &now, "\",", text.strip_prefix('{').unwrap_or(text), "\n"]);
+            }
+            (_, None) => line.extend([text, "\n"]),
+        }
+        let _ = self.queue.clone().write_all(line.as_bytes());
+    }
+}
+
+/// Whether standard error is the journal's (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(rustix::stdio::stderr())
+        .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}

@@ -1,0 +1,360 @@
+//! The exchange itself: two pumps and the response's head between them.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::head::{ForClient, keeps_framing, response_head};
+use crate::inspect::Inspect;
+use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
+use crate::io::{BUFFER, Buffer, Leg, Timer};
+use crate::relay::{Pump, Stopped, Waits};
+
+/// How many interim responses (RFC 9110 §15.2) one request may get.
+const INTERIM_LIMIT: u8 = 16;
+
+/// A request ready to leave; its head was consumed from the client's buffer, its body was not.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The head as the target gets it.
+    pub head: Buffer,
+    /// The body that follows in the client's buffer and stream.
+    pub framing: Framing,
+    /// HEAD: the answer has no body.
+    pub is_head: bool,
+    /// It asks for a WebSocket.
+    pub websocket: bool,
+    /// It waits for 100 (Continue).
+    pub expects_continue: bool,
+    /// The client's version.
+    pub version: Version,
+    /// The client wants to go on.
+    pub persistent: bool,
+}
+
+/// What comes after an exchange, for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The next request.
+    Next,
+    /// The end, in the orderly way.
+    Close,
+    /// A WebSocket: bytes both ways from here on.
+    Tunnel,
+}
+
+/// A response was passed on whole.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// What comes next.
+    pub after: After,
+    /// The target's connection can take another request.
+    pub reusable: bool,
+    /// The target showed a login of the connection.
+    pub binds_connection: bool,
+    /// The status that the client got.
+    pub status: u16,
+    /// Bytes toward the target and toward the client.
+    pub bytes: [u64; 2],
+}
+
+/// Why there is no whole response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The target ended without having answered a byte.
+    TargetSilent,
+    /// The target's answer is none: broken head, framing that can be read in two ways, an end in the middle.
+    TargetBroken,
+    /// The target did not answer in time.
+    TargetTimeout,
+    /// The client went away.
+    Client,
+    /// The client broke the framing of its own message.
+    ClientMalformed,
+    /// The client neither sent nor took anything for too long.
+    ClientTimeout,
+}
+
+/// How far it went when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// Nothing of a final response has been sent, so an answer of our own is possible.
+    pub unanswered: bool,
+    /// Nothing of the request's body was used and the target has said nothing: it can be sent again.
+    pub untouched: bool,
+}
+
+/// How long to wait for each side.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the client.
+    pub client: Duration,
+    /// For the target.
+    pub target: Duration,
+}
+
+/// Sends a request, passes the response on. The head in `request` is left as it was if nothing came of it, so
+/// that it can be sent on another connection.
+///
+/// # Errors
+/// See [`Failed`].
+pub async fn exchange(
+    client: &mut Leg,
+    target: &mut Leg,
+    request: &mut Outgoing,
+    timer: &mut Timer,
+    patience: Patience,
+) -> Result<Exchanged, Failed> {
+    let mut running = Running::new(request);
+    let begun = running.begin(client);
+    timer.set(patience.target);
+    let result = match begun {
+        Ok(()) => poll_fn(|cx| running.poll(cx, client, target, timer, patience)).await,
+        Err(stopped) => Err(running.failure_up(&stopped)),
+    };
+    let failed = |failure| Failed {
+        failure,
+        unanswered: running.down.written == 0 && !running.answered,
+        untouched: failure == Failure::TargetSilent && running.bodiless,
+    };
+    let after = result.map_err(failed)?;
+    let reusable =
+        running.target_persistent && running.up_done && target.buffer.is_empty() && after != After::Tunnel;
+    let (binds_connection, status) = (running.binds_connection, running.status);
+    Ok(Exchanged {
+        after,
+        reusable,
+        binds_connection,
+        status,
+        bytes: [running.up.written, running.down.written],
+    })
+}
+
+/// The state of a running exchange.
+struct Running<'r> {
+    request: &'r Outgoing,
+    up: Pump,
+    up_done: bool,
+    /// The target takes no more of the request.
+    up_refused: bool,
+    bodiless: bool,
+    inspector: ResponseInspector,
+    interim: u8,
+    /// A final head was read.
+    answered: bool,
+    down: Pump,
+    down_done: bool,
+    target_persistent: bool,
+    client_persistent: bool,
+    tunnel: bool,
+    binds_connection: bool,
+    status: u16,
+    /// Progress at the last look, to see whether the timer is to be moved.
+    seen: (u64, u64, usize),
+}
+
+impl<'r> Running<'r> {
+    fn new(request: &'r mut Outgoing) -> Self {
+        let framing = std::mem::replace(&mut request.framing, Framing::NONE);
+        let bodiless = framing.is_done();
+        Self {
+            up: Pump::new(framing),
+            up_done: false,
+            up_refused: false,
+            bodiless,
+            inspector: ResponseInspector::new(request.is_head),
+            interim: 0,
+            answered: false,
+            down: Pump::new(Framing::NONE),
+            down_done: false,
+            target_persistent: false,
+            client_persistent: false,
+            tunnel: false,
+            binds_connection: false,
+            status: 0,
+            seen: (0, 0, 0),
+            request,
+        }
+    }
+
+    /// The head and what is at hand of the body leave together.
+    fn begin(&mut self, client: &mut Leg) -> Result<(), Stopped> {
+        self.up.out.extend(self.request.head.filled());
+        if self.bodiless { Ok(()) } else { self.up.join_body(client) }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Leg,
+        target: &mut Leg,
+        timer: &mut Timer,
+        patience: Patience,
+    ) -> Poll<Result<After, Failure>> {
+        if let Poll::Ready(Err(failure)) = self.poll_up(cx, client, target) {
+            return Poll::Ready(Err(failure));
+        }
+        if let Poll::Ready(Err(failure)) = self.poll_down(cx, client, target, timer) {
+            return Poll::Ready(Err(failure));
+        }
+        if self.down_done
+            && let Some(after) = self.after()
+        {
+            return Poll::Ready(Ok(after));
+        }
+        if self.up_done
+            && let Poll::Ready(Err(failure)) = watch(cx, client)
+        {
+            return Poll::Ready(Err(failure));
+        }
+        let waits_for_client = self.waits_for_client();
+        let seen = (self.up.written, self.down.written, target.buffer.len());
+        if seen != self.seen {
+            self.seen = seen;
+            timer.set(if waits_for_client { patience.client } else { patience.target });
+        }
+        match timer.poll_expired(cx) {
+            Poll::Ready(()) if waits_for_client => Poll::Ready(Err(Failure::ClientTimeout)),
+            Poll::Ready(()) => Poll::Ready(Err(Failure::TargetTimeout)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// What comes after the response, unless the request still has to end first.
+    fn after(&self) -> Option<After> {
+        if self.tunnel {
+            Some(After::Tunnel)
+        } else if self.up_done {
+            Some(if self.client_persistent { After::Next } else { After::Close })
+        } else if self.up_refused || !self.target_persistent || !self.client_persistent {
+            // An early answer (RFC 9112 §9.3): the rest of the request has no reader any more.
+            Some(After::Close)
+        } else {
+            None
+        }
+    }
+
+    fn waits_for_client(&self) -> bool {
+        let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
+        let waits_for_100 = self.request.expects_continue && self.interim == 0 && !self.answered;
+        let takes = self.down.written > 0 && !self.down_done && self.down.waits == Waits::Write;
+        takes || (gives && !waits_for_100)
+    }
+
+    fn poll_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Leg,
+        target: &mut Leg,
+    ) -> Poll<Result<(), Failure>> {
+        if self.up_done || self.up_refused {
+            return Poll::Ready(Ok(()));
+        }
+        match self.up.poll(cx, client, target) {
+            Poll::Ready(Ok(())) => self.up_done = true,
+            // The target may have answered before it closed: that answer is what counts.
+            Poll::Ready(Err(Stopped::Receiver(_))) => self.up_refused = true,
+            Poll::Ready(Err(stopped)) => return Poll::Ready(Err(self.failure_up(&stopped))),
+            Poll::Pending => return Poll::Pending,
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn failure_up(&self, stopped: &Stopped) -> Failure {
+        match stopped {
+            Stopped::Sender => Failure::Client,
+            Stopped::Framing => Failure::ClientMalformed,
+            Stopped::Receiver(_) => Failure::TargetSilent,
+        }
+    }
+
+    fn poll_down(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Leg,
+        target: &mut Leg,
+        timer: &Timer,
+    ) -> Poll<Result<(), Failure>> {
+        while !self.down_done {
+            match self.down.poll(cx, target, client) {
+                Poll::Ready(Ok(())) if self.answered => {
+                    self.down_done = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(Stopped::Sender | Stopped::Framing)) => {
+                    return Poll::Ready(Err(Failure::TargetBroken));
+                }
+                Poll::Ready(Err(Stopped::Receiver(_))) => return Poll::Ready(Err(Failure::Client)),
+                Poll::Pending => return Poll::Pending,
+            }
+            match self.inspector.inspect(target.buffer.filled()) {
+                Inspect::Found { ask, len } => {
+                    if !self.take_head(&ask, len, target, timer) || self.down.join_body(target).is_err() {
+                        return Poll::Ready(Err(Failure::TargetBroken));
+                    }
+                }
+                Inspect::Reject(_) => return Poll::Ready(Err(Failure::TargetBroken)),
+                Inspect::NeedMore => match target.poll_fill(cx, HEAD_LIMIT) {
+                    Poll::Ready(Ok(0) | Err(_)) if target.buffer.is_empty() => {
+                        return Poll::Ready(Err(Failure::TargetSilent));
+                    }
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::TargetBroken)),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// A head was read: interim ones pass on, the final one sets up the body. False if it makes no sense.
+    fn take_head(&mut self, response: &Response, len: usize, target: &mut Leg, timer: &Timer) -> bool {
+        let version = self.request.version;
+        self.binds_connection |= response.binds_connection;
+        if response.status < 200 && response.status != 101 {
+            self.interim += 1;
+            if version == Version::Http11 {
+                let client = ForClient { version, persistent: true };
+                response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+            }
+            target.buffer.consume(len);
+            self.inspector = ResponseInspector::new(self.request.is_head);
+            return self.interim <= INTERIM_LIMIT;
+        }
+        if response.status == 101 && !(self.request.websocket && response.websocket) {
+            return false;
+        }
+        self.tunnel = response.status == 101;
+        self.answered = true;
+        self.status = response.status;
+        self.target_persistent = response.persistent;
+        self.client_persistent =
+            self.request.persistent && keeps_framing(response.body, version) && !timer.is_stopping();
+        let client = ForClient { version, persistent: self.client_persistent };
+        response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+        target.buffer.consume(len);
+        self.down.framing = match response.body {
+            ResponseBody::None => Framing::NONE,
+            ResponseBody::Length(length) => Framing::Length(length),
+            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked(),
+            ResponseBody::Chunked => Framing::unchunked(),
+            ResponseBody::Close => Framing::Close,
+        };
+        true
+    }
+}
+
+/// While the target thinks, the client may send its next request, end its side, or go away.
+fn watch(cx: &mut Context<'_>, client: &mut Leg) -> Poll<Result<(), Failure>> {
+    while !client.ended && client.buffer.len() < BUFFER {
+        match client.poll_fill(cx, BUFFER) {
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::Client)),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Poll::Ready(Ok(()))
+}

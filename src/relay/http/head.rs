@@ -1,0 +1,208 @@
+//! Heads as they leave: hop-by-hop fields gone, what we say of the client in place of what it said itself.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use crate::inspect::http::{Kind, Request, Response, ResponseBody, Version};
+use crate::service::Transport;
+
+/// What the target is told about the client (SPEC section 3; RFC 7239).
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarding {
+    /// The peer of the connection: where the request came from, one hop away.
+    pub peer: IpAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// The peer is in `forwarded_from`: what it says is added to, not replaced.
+    pub trusted: bool,
+}
+
+/// Writes the head of a request to `out`. `head` is the input that `request` was read from.
+pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) {
+    let host = request.host.of_input(head);
+    let target = match request.target.of_input(head) {
+        [] => b"/",
+        target => target,
+    };
+    put(out, &[request.method.of_input(head), b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+    for field in &request.fields {
+        match field.kind {
+            Kind::EndToEnd | Kind::ContentLength | Kind::TransferEncoding => {
+                put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
+            }
+            _ => {}
+        }
+    }
+    if request.websocket {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    }
+    forwarded(out, head, request, forwarding);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// X-Forwarded-For, -Proto, -Host and Forwarded.
+fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) {
+    let said = |kind: Kind| {
+        let fields = if forwarding.trusted { request.fields.as_slice() } else { &[] };
+        fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(head))
+    };
+    let proto = crate::service::Service::Http.scheme(forwarding.transport);
+    let host = request.host.of_input(head);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    said(Kind::XForwardedFor).for_each(|value| put(out, &[value, b", "]));
+    let _ = write!(out, "{}\r\nX-Forwarded-Proto: ", forwarding.peer);
+    put(out, &[said(Kind::XForwardedProto).last().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "]);
+    put(out, &[said(Kind::XForwardedHost).last().unwrap_or(host), b"\r\nForwarded: "]);
+    said(Kind::Forwarded).for_each(|value| put(out, &[value, b", "]));
+    let _ = match forwarding.peer {
+        IpAddr::V4(peer) => write!(out, "for={peer}"),
+        IpAddr::V6(peer) => write!(out, "for=\"[{peer}]\""),
+    };
+    // A host with a port or brackets is no token (RFC 7239 §4).
+    let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
+    put(out, &[b";host=", quote, host, quote, b";proto=", proto.as_bytes(), b"\r\n"]);
+}
+
+/// What a response becomes for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForClient {
+    /// The client's version.
+    pub(super) version: Version,
+    /// Whether the connection goes on.
+    pub(super) persistent: bool,
+}
+
+/// Writes the head of a response to `out`. `head` is the input that `response` was read from.
+pub(super) fn response_head(out: &mut Vec<u8>, head: &[u8], response: &Response, client: ForClient) {
+    let mut status = itoa::Buffer::new();
+    let phrase = response.phrase.of_input(head);
+    put(out, &[b"HTTP/1.1 ", status.format(response.status).as_bytes(), b" ", phrase, b"\r\n"]);
+    // RFC 9112 §6.1: these have no framing fields at all, whatever the target sent.
+    let unframed = response.status < 200 || response.status == 204;
+    for field in &response.fields {
+        let passes = match field.kind {
+            Kind::HopByHop => false,
+            Kind::ContentLength => !unframed,
+            Kind::TransferEncoding => !unframed && client.version == Version::Http11,
+            _ => true,
+        };
+        if passes {
+            put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
+        }
+    }
+    if response.websocket {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if response.status >= 200 {
+        match (client.persistent, client.version) {
+            (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
+            (true, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (true, Version::Http11) => {}
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether the client can see the end of such a body without the connection ending.
+pub(super) fn keeps_framing(body: ResponseBody, version: Version) -> bool {
+    match body {
+        ResponseBody::None | ResponseBody::Length(_) => true,
+        ResponseBody::Chunked => version == Version::Http11,
+        ResponseBody::Close => false,
+    }
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    out.reserve(parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+/// A small answer of our own.
+pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless: bool) -> Vec<u8> {
+    let phrase = match status {
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        504 => "Gateway Timeout",
+        _ => "Service Unavailable",
+    };
+    let body = format!("{status} {phrase}\n");
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+    let mut head = String::new();
+    let _ = write!(head, "HTTP/1.1 {status} {phrase}\r\nDate: {date}\r\n{extra}");
+    let _ = write!(head, "Content-Type: text/plain\r\nContent-Length: {}\r\n", body.len());
+    head.push_str(if persistent { "\r\n" } else { "Connection: close\r\n\r\n" });
+    if !bodiless {
+        head.push_str(&body);
+    }
+    head.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::Inspect;
+    use crate::inspect::http::{Inspector, ResponseInspector};
+
+    fn sent(text: &str, trusted: bool) -> String {
+        let Inspect::Found { ask, .. } = Inspector::default().inspect(text.as_bytes()) else {
+            panic!("{text}")
+        };
+        let peer = "2001:db8::1".parse().unwrap();
+        let mut out = Vec::new();
+        let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
+        request_head(&mut out, text.as_bytes(), &ask, &forwarding);
+        String::from_utf8(out).unwrap()
+    }
+
+    const CLAIMS: &str = "GET http://h:8/a HTTP/1.1\r\nHost: h:8\r\nX-Forwarded-For: 1.1.1.1\r\nX_Forwarded_For: 2.2.2.2\r\n\
+        X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=3.3.3.3\r\n\
+        Connection: X-Forwarded-For, Cookie\r\nCookie: a\r\nTE: trailers\r\nAccept: b\r\n\r\n";
+
+    #[test]
+    fn what_a_client_claims_is_replaced() {
+        assert_eq!(
+            sent(CLAIMS, false),
+            "GET /a HTTP/1.1\r\nHost: h:8\r\nAccept: b\r\nX-Forwarded-For: 2001:db8::1\r\nX-Forwarded-Proto: https\r\n\
+             X-Forwarded-Host: h:8\r\nForwarded: for=\"[2001:db8::1]\";host=\"h:8\";proto=https\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_a_trusted_peer_says_is_added_to() {
+        let sent = sent(CLAIMS, true);
+        assert!(sent.contains("X-Forwarded-For: 1.1.1.1, 2001:db8::1\r\n"), "{sent}");
+        assert!(sent.contains("X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: evil\r\n"));
+        assert!(sent.contains("Forwarded: for=3.3.3.3, for="));
+        assert!(!sent.contains("2.2.2.2") && !sent.contains("Port"));
+    }
+
+    #[test]
+    fn responses_lose_what_is_hop_by_hop() {
+        let text = "HTTP/1.1 200 Fine\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\n\
+            Transfer-Encoding: chunked\r\nServer: s\r\nUpgrade: h2c\r\n\r\n";
+        let Inspect::Found { ask, .. } = ResponseInspector::default().inspect(text.as_bytes()) else {
+            panic!()
+        };
+        let render = |version, persistent| {
+            let mut out = Vec::new();
+            response_head(&mut out, text.as_bytes(), &ask, ForClient { version, persistent });
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            render(Version::Http11, true),
+            "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nServer: s\r\n\r\n"
+        );
+        assert_eq!(
+            render(Version::Http10, false),
+            "HTTP/1.1 200 Fine\r\nServer: s\r\nConnection: close\r\n\r\n"
+        );
+    }
+}

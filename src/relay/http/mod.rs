@@ -1,0 +1,11 @@
+//! One HTTP exchange: a request that was decided goes to its target, the response comes back (RFC 9112).
+//!
+//! Both directions run at once in one task, because a target may answer early and a client may wait for 100
+//! (Continue). Nothing is stored of a body but one buffer.
+
+mod exchange;
+mod head;
+
+pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, exchange};
+pub(crate) use head::own_response;
+pub use head::{Forwarding, request_head};

@@ -1,0 +1,9 @@
+//! Relays: bytes between a client and the target that it was given, to the end.
+//!
+//! A relay decides nothing about where something may go; what needs a new decision comes back to `conn`.
+
+pub mod http;
+mod pump;
+pub mod tunnel;
+
+pub use pump::{Pump, Stopped, Waits};

@@ -1,0 +1,166 @@
+//! Moves one message in one direction: what is ready goes out, what comes is looked at by its framing first.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::inspect::http::Framing;
+use crate::io::{BUFFER, Buffer, Leg};
+
+/// What a pump waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// Bytes from the sender.
+    Read,
+    /// Room at the receiver.
+    Write,
+}
+
+/// Why a pump stopped before the message was complete.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The sender ended or failed in the middle of the message.
+    Sender,
+    /// The sender broke the message's framing.
+    Framing,
+    /// The receiver failed.
+    Receiver(io::Error),
+}
+
+/// One direction of an exchange.
+#[derive(Debug)]
+pub struct Pump {
+    /// What goes out first: a head, and small bodies with it; later the trailers.
+    pub out: Buffer,
+    /// How the rest of the message is delimited.
+    pub framing: Framing,
+    /// Bytes at the front of the sender's buffer that may pass.
+    ready: usize,
+    /// Written and perhaps not on its way yet.
+    unflushed: bool,
+    /// What it waits for, after `poll` was pending.
+    pub waits: Waits,
+    /// Bytes written so far.
+    pub written: u64,
+}
+
+impl Pump {
+    /// A pump for a message with nothing to send yet.
+    pub fn new(framing: Framing) -> Self {
+        Self { out: Buffer::default(), framing, ready: 0, unflushed: false, waits: Waits::Read, written: 0 }
+    }
+
+    /// Puts what is at hand of the body behind the head, so that small messages leave in one piece.
+    ///
+    /// # Errors
+    /// [`Stopped::Framing`].
+    pub fn join_body(&mut self, from: &mut Leg) -> Result<(), Stopped> {
+        self.filter(from)?;
+        if self.out.len() + self.ready <= BUFFER {
+            let body = from.buffer.filled().get(..self.ready).unwrap_or_default();
+            self.out.extend(body);
+            from.buffer.consume(self.ready);
+            self.ready = 0;
+            self.join_tail();
+        }
+        Ok(())
+    }
+
+    /// Moves what can be moved; ready when the whole message is on its way.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Poll<Result<(), Stopped>> {
+        loop {
+            while self.ready > 0 || !self.out.is_empty() {
+                let (bytes, from_out) = match self.out.filled() {
+                    [] => (from.buffer.filled().get(..self.ready).unwrap_or_default(), false),
+                    out => (out, true),
+                };
+                let count = match to.poll_write(cx, bytes) {
+                    Poll::Ready(Ok(count)) => count,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Stopped::Receiver(error))),
+                    Poll::Pending => {
+                        self.waits = Waits::Write;
+                        return Poll::Pending;
+                    }
+                };
+                self.written += count as u64;
+                self.unflushed = true;
+                if from_out {
+                    self.out.consume(count);
+                } else {
+                    from.buffer.consume(count);
+                    self.ready -= count;
+                }
+                if self.ready == 0 && self.out.is_empty() {
+                    self.join_tail();
+                }
+            }
+            self.out.release();
+            if self.framing.is_done() {
+                return self.poll_flush(cx, to);
+            }
+            if from.buffer.is_empty() {
+                match from.poll_fill(cx, BUFFER) {
+                    Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Close) => {
+                        self.framing = Framing::NONE;
+                        continue;
+                    }
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Stopped::Sender)),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => {
+                        if let Poll::Ready(Err(stopped)) = self.poll_flush(cx, to) {
+                            return Poll::Ready(Err(stopped));
+                        }
+                        if !self.unflushed {
+                            self.waits = Waits::Read;
+                        }
+                        return Poll::Pending;
+                    }
+                }
+            }
+            if let Err(stopped) = self.filter(from) {
+                return Poll::Ready(Err(stopped));
+            }
+        }
+    }
+
+    fn filter(&mut self, from: &mut Leg) -> Result<(), Stopped> {
+        if self.ready == 0 && !self.framing.is_done() {
+            let progress = self.framing.filter(from.buffer.filled_mut()).map_err(|_| Stopped::Framing)?;
+            from.buffer.cut(progress.kept, progress.taken);
+            self.ready = progress.kept;
+            if self.ready == 0 {
+                self.join_tail();
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind the last byte of the body come its trailers.
+    fn join_tail(&mut self) {
+        if self.framing.is_done() {
+            let tail = self.framing.tail();
+            if !tail.is_empty() {
+                self.out.extend(&tail);
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut Leg) -> Poll<Result<(), Stopped>> {
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        match to.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.unflushed = false;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Stopped::Receiver(error))),
+            Poll::Pending => {
+                self.waits = Waits::Write;
+                Poll::Pending
+            }
+        }
+    }
+}

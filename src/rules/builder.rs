@@ -1,0 +1,321 @@
+//! Compiles hosts into the immutable table, one at a time.
+//!
+//! Finds what only the whole table can show: a name that is defined twice. Everything else has been judged
+//! before; a path or a port that slips through here makes a rule that matches nothing.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, Hash};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry as TableEntry;
+use hashbrown::{HashMap, HashTable};
+use smallvec::SmallVec;
+
+use super::path::rule_path;
+use super::paths::{NONE, PathEntry, PathSet, Text, index};
+use super::table::{Alias, Entry, Slot, aliases_of};
+use super::{
+    CheckedTarget, Endpoint, HostDef, HttpRule, LdapRule, NameDef, PathPattern, Ports, Preset,
+    SignallingRule, Source, Table,
+};
+
+/// A name that is defined twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The name, in normal form.
+    pub name: Box<str>,
+    /// The second definition.
+    pub here: Source,
+    /// The first one.
+    pub first: Source,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("hosts", &self.table.len()).finish_non_exhaustive()
+    }
+}
+
+/// Takes hosts and makes a [`Table`] of them.
+#[derive(Default)]
+pub struct Builder {
+    table: Table,
+    endpoints: Interned,
+    presets: Presets,
+    client_trust: HashMap<Arc<Path>, usize, RandomState>,
+    /// Room for a path while it is brought to its compared form.
+    scratch: Vec<u8>,
+}
+
+impl Builder {
+    /// A builder without hosts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a host with everything it has.
+    ///
+    /// # Errors
+    /// Every name of it that another host, or the host itself, has already. Nothing of the host is added then.
+    pub fn add(&mut self, host: HostDef) -> Result<(), Vec<Conflict>> {
+        let at = index(self.table.hosts.len());
+        let name = self.add_names(at, &host.name, &host.aliases)?;
+        let endpoints = host.endpoints.map_or(NONE, |list| self.endpoints.intern(&mut self.table, list).0);
+        let (own, default) = self.add_paths(host.http);
+        let (preset, preset_empty) = match endpoints {
+            NONE => (PathSet::default(), false),
+            _ => self.presets.compile(&mut self.table, &host.presets),
+        };
+        let own_empty = own.len() == 1 && self.table.paths.contains(own, "");
+        let only_empty = default.len() == 0
+            && (own_empty || own.len() == 0)
+            && (preset_empty || preset.len() == 0)
+            && (own_empty || preset_empty);
+        let entry = Entry {
+            name,
+            source: host.name.source,
+            h323: self.add_signalling(host.h323),
+            sip: self.add_signalling(host.sip),
+            ldap: self.add_ldap(host.ldap),
+            endpoints,
+            client_trust: self.add_client_trust(host.client_trust),
+            own,
+            preset,
+            default,
+            enabled: host.enabled,
+            only_empty,
+        };
+        self.table.hosts.push(entry);
+        Ok(())
+    }
+
+    /// The table. `files` are what [`Source::file`] counts through.
+    pub fn build(self, files: Vec<PathBuf>) -> Table {
+        let mut table = self.table;
+        table.files = files;
+        let Table { hasher, slots, names, .. } = &mut table;
+        slots.shrink_to_fit(|slot| hasher.hash_one(slot.key.of(names).unwrap_or_default()));
+        table.names.shrink_to_fit();
+        table.hosts.shrink_to_fit();
+        table.aliases.shrink_to_fit();
+        table.paths.shrink();
+        table.signalling.shrink_to_fit();
+        table.ldap.shrink_to_fit();
+        table.endpoints.shrink_to_fit();
+        table
+    }
+
+    /// Enters all names of a host, or none.
+    fn add_names(&mut self, host: u32, name: &NameDef, aliases: &[NameDef]) -> Result<Text, Vec<Conflict>> {
+        let before = (self.table.names.len(), self.table.aliases.len());
+        let mut conflicts = Vec::new();
+        let primary = Text::push(&mut self.table.names, &name.name);
+        let mut added: SmallVec<[Text; 4]> = SmallVec::new();
+        if let Err(first) = self.enter(primary, host, name.source) {
+            conflicts.push(Conflict { name: name.name.clone(), here: name.source, first });
+        } else {
+            added.push(primary);
+        }
+        for alias in aliases {
+            let text = Text::push(&mut self.table.names, &alias.name);
+            match self.enter(text, host, name.source) {
+                Ok(()) => {
+                    added.push(text);
+                    self.table.aliases.push(Alias { name: text, host, source: alias.source });
+                }
+                Err(first) => {
+                    conflicts.push(Conflict { name: alias.name.clone(), here: alias.source, first });
+                }
+            }
+        }
+        if conflicts.is_empty() {
+            return Ok(primary);
+        }
+        for text in added {
+            self.leave(text);
+        }
+        self.table.names.truncate(before.0);
+        self.table.aliases.truncate(before.1);
+        Err(conflicts)
+    }
+
+    /// Enters one name; where it stood first, if it is taken. `own` is where this host's primary name stands.
+    fn enter(&mut self, name: Text, host: u32, own: Source) -> Result<(), Source> {
+        let Table { hasher, slots, names, hosts, aliases, .. } = &mut self.table;
+        let key = key(name, names);
+        let text = key.of(names).unwrap_or_default();
+        let same = |slot: &Slot| slot.key.of(names) == Some(text);
+        let rehash = |slot: &Slot| hasher.hash_one(slot.key.of(names).unwrap_or_default());
+        match slots.entry(hasher.hash_one(text), same, rehash) {
+            TableEntry::Vacant(vacant) => {
+                vacant.insert(Slot { key, host });
+                Ok(())
+            }
+            TableEntry::Occupied(taken) => {
+                let other = taken.get().host;
+                let alias = aliases_of(aliases, other).find(|alias| name.of(names) == alias.name.of(names));
+                let primary = || usize::try_from(other).ok().and_then(|at| hosts.get(at)).map(|h| h.source);
+                Err(alias.map(|alias| alias.source).or_else(primary).unwrap_or(own))
+            }
+        }
+    }
+
+    fn leave(&mut self, name: Text) {
+        let Table { hasher, slots, names, .. } = &mut self.table;
+        let Some(text) = key(name, names).of(names) else { return };
+        if let Ok(taken) = slots.find_entry(hasher.hash_one(text), |slot| slot.key.of(names) == Some(text)) {
+            taken.remove();
+        }
+    }
+
+    /// The host's own paths, and its default.
+    fn add_paths(&mut self, rules: Vec<HttpRule>) -> (PathSet, PathSet) {
+        let (mut own, mut default) = (Vec::with_capacity(rules.len()), Vec::new());
+        for rule in rules {
+            let paths = &mut self.table.paths;
+            let mut entry = match &rule.path {
+                PathPattern::Default => PathEntry::new("/", &mut paths.blob, rule.target.ports, rule.source),
+                PathPattern::Head(text) => {
+                    let text = rule_path(text, &mut self.scratch).ok().and_then(|p| str::from_utf8(p).ok());
+                    let Some(text) = text else { continue };
+                    PathEntry::new(text, &mut paths.blob, rule.target.ports, rule.source)
+                }
+            };
+            if !has_port(rule.target.ports) {
+                continue;
+            }
+            entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
+            entry.redirect_https = rule.redirect_https;
+            entry.default = rule.path == PathPattern::Default;
+            if entry.default { default.push(entry) } else { own.push(entry) }
+        }
+        (self.table.paths.add_set(own), self.table.paths.add_set(default))
+    }
+
+    fn add_signalling(&mut self, rule: Option<SignallingRule>) -> u32 {
+        let Some(mut rule) = rule else { return NONE };
+        let list = match &mut rule.target {
+            CheckedTarget::Unchecked(target) => &mut target.endpoints,
+            CheckedTarget::Checked { endpoints, .. } => endpoints,
+        };
+        *list = self.endpoints.intern(&mut self.table, Arc::clone(list)).1;
+        self.table.signalling.push(rule);
+        index(self.table.signalling.len() - 1)
+    }
+
+    fn add_client_trust(&mut self, trust: Option<Arc<Path>>) -> u32 {
+        let Some(trust) = trust else { return NONE };
+        let next = self.table.client_trust.len();
+        let at = *self.client_trust.entry(Arc::clone(&trust)).or_insert(next);
+        if at == next {
+            self.table.client_trust.push(trust);
+        }
+        index(at)
+    }
+
+    fn add_ldap(&mut self, rule: Option<LdapRule>) -> u32 {
+        let Some(mut rule) = rule else { return NONE };
+        rule.target.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).1;
+        self.table.ldap.push(rule);
+        index(self.table.ldap.len() - 1)
+    }
+}
+
+/// Under which text a name is entered: a wildcard without its `*`.
+fn key(name: Text, names: &str) -> Text {
+    if name.of(names).is_some_and(|name| name.starts_with('*')) { name.tail() } else { name }
+}
+
+fn has_port(ports: Ports) -> bool {
+    ports.tcp.is_some() || ports.tls.is_some()
+}
+
+/// Keeps one of equal address lists.
+#[derive(Default)]
+struct Interned {
+    hasher: RandomState,
+    lists: HashTable<u32>,
+}
+
+impl Interned {
+    /// Its index in the table and the list that stands there.
+    fn intern(&mut self, table: &mut Table, list: Arc<[Endpoint]>) -> (u32, Arc<[Endpoint]>) {
+        let stored = &mut table.endpoints;
+        // Many rules of a host in a row name the same list.
+        if let Some(last) = stored.last().filter(|last| Arc::ptr_eq(last, &list)) {
+            return (index(stored.len() - 1), Arc::clone(last));
+        }
+        let at = |at: &u32| usize::try_from(*at).ok().and_then(|at| stored.get(at));
+        let hash = hash_list(&self.hasher, &list);
+        let same = |i: &u32| at(i).is_some_and(|other| Arc::ptr_eq(other, &list) || **other == *list);
+        let rehash = |i: &u32| at(i).map_or(0, |list| hash_list(&self.hasher, list));
+        match self.lists.entry(hash, same, rehash) {
+            TableEntry::Occupied(taken) => {
+                let found = *taken.get();
+                (found, at(&found).map_or(list, Arc::clone))
+            }
+            TableEntry::Vacant(vacant) => {
+                let new = index(stored.len());
+                vacant.insert(new);
+                stored.push(Arc::clone(&list));
+                (new, list)
+            }
+        }
+    }
+}
+
+/// Over the addresses alone: options rarely tell lists apart.
+fn hash_list(hasher: &RandomState, list: &[Endpoint]) -> u64 {
+    let mut state = hasher.build_hasher();
+    for endpoint in list {
+        endpoint.address.hash(&mut state);
+    }
+    std::hash::Hasher::finish(&state)
+}
+
+/// The path sets of presets, one for each distinct list of presets.
+#[derive(Default)]
+struct Presets {
+    /// By the addresses of the presets, which `alive` keeps from being used again.
+    sets: HashMap<SmallVec<[usize; 4]>, (PathSet, bool), RandomState>,
+    alive: Vec<Arc<Preset>>,
+}
+
+impl Presets {
+    /// The set, and whether its only path is the empty one. The first preset that has a path wins it.
+    fn compile(&mut self, table: &mut Table, presets: &[Arc<Preset>]) -> (PathSet, bool) {
+        if presets.is_empty() {
+            return (PathSet::default(), false);
+        }
+        let key: SmallVec<[usize; 4]> = presets.iter().map(|p| Arc::as_ptr(p).addr()).collect();
+        if let Some(known) = self.sets.get(&key) {
+            return *known;
+        }
+        let (mut entries, mut scratch) = (Vec::new(), Vec::new());
+        for preset in presets {
+            let name = preset_index(table, &preset.name);
+            for path in preset.paths.iter().filter(|path| has_port(path.ports)) {
+                let text = rule_path(&path.path, &mut scratch).ok().and_then(|p| str::from_utf8(p).ok());
+                let Some(text) = text else { continue };
+                let mut entry = PathEntry::new(text, &mut table.paths.blob, path.ports, path.source);
+                entry.preset = name;
+                entries.push(entry);
+            }
+        }
+        let set = table.paths.add_set(entries);
+        let only_empty = set.len() == 1 && table.paths.contains(set, "");
+        self.sets.insert(key, (set, only_empty));
+        self.alive.extend(presets.iter().cloned());
+        (set, only_empty)
+    }
+}
+
+fn preset_index(table: &mut Table, name: &str) -> u32 {
+    let known = table.presets.iter().position(|known| **known == *name);
+    index(known.unwrap_or_else(|| {
+        table.presets.push(Box::from(name));
+        table.presets.len() - 1
+    }))
+}

@@ -1,0 +1,113 @@
+//! The decision for one HTTP request: host, rule and way out. The daemon and `explain` both ask here.
+//!
+//! It reads the Host and the path as they came and nothing else of the request. Allocates nothing once
+//! [`Scratch`] has grown to the paths that it sees.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use super::name::{BadName, NameBuf, from_wire, split_host_port};
+use super::path::{Unsafe, request_path};
+use super::{Host, HttpMatch, Table, ports};
+use crate::reason::Reason;
+use crate::service::Transport;
+
+/// Room for names and paths while they are brought to their compared form; to be reused.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    name: NameBuf,
+    path: Vec<u8>,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpDecision<'t> {
+    /// The host that was asked for.
+    pub host: Host<'t>,
+    /// The rule that matches.
+    pub rule: HttpMatch<'t>,
+    /// What is to be done.
+    pub outcome: Outcome,
+}
+
+/// What is to be done with a request that has a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Send it to the rule's target.
+    Forward {
+        /// Plain or TLS (SPEC section 5).
+        transport: Transport,
+        /// The target's port for it.
+        port: NonZeroU16,
+    },
+    /// Answer it with a 308 to the same URL by HTTPS.
+    RedirectHttps,
+}
+
+/// Why a request goes nowhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'t> {
+    /// The reason, for logs and counters.
+    pub reason: Reason,
+    /// The host, if it is known: with [`Reason::NoPath`] it gets a 404.
+    pub host: Option<Host<'t>>,
+    /// What exactly is wrong with the Host or the path, if something is.
+    pub cause: Option<Cause>,
+}
+
+/// What is wrong with what the client sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// With the Host.
+    Name(BadName),
+    /// With the path.
+    Path(Unsafe),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Path(path) => path.fmt(f),
+        }
+    }
+}
+
+/// Decides about a request that came by `came_by`. `host` is the raw Host value, with its port if it has one;
+/// `path` is the raw path of the request target, without its query.
+///
+/// # Errors
+/// An empty Host is [`Reason::NoName`], one that is no name [`Reason::Malformed`]; then as [`Host::http`] says.
+pub fn http<'t>(
+    table: &'t Table,
+    came_by: Transport,
+    host: &[u8],
+    path: &[u8],
+    scratch: &mut Scratch,
+) -> Result<HttpDecision<'t>, Refusal<'t>> {
+    let name = split_host_port(host).and_then(|(name, _port)| from_wire(name, &mut scratch.name));
+    let name = name.map_err(|bad| Refusal {
+        reason: if bad == BadName::Empty { Reason::NoName } else { Reason::Malformed },
+        host: None,
+        cause: Some(Cause::Name(bad)),
+    })?;
+    let unknown = Refusal { reason: Reason::UnknownHost, host: None, cause: None };
+    let host = table.host(name).ok_or(unknown)?;
+    let refused = |reason| Refusal { reason, host: Some(host), cause: None };
+    let unsafe_path = |cause| Refusal { cause: Some(Cause::Path(cause)), ..refused(Reason::UnsafePath) };
+
+    host.require_enabled().map_err(refused)?;
+    if !host.serves_http() {
+        return Err(refused(Reason::NoService));
+    }
+    let path = request_path(path, &mut scratch.path).map_err(unsafe_path)?;
+    let rule = host.http(&path).map_err(|reason| match reason {
+        Reason::UnsafePath => unsafe_path(Unsafe::EncodedSlash),
+        reason => refused(reason),
+    })?;
+    if rule.redirect_https && came_by == Transport::Plain {
+        return Ok(HttpDecision { host, rule, outcome: Outcome::RedirectHttps });
+    }
+    let (transport, port) = ports::choose(came_by, rule.ports).ok_or(refused(Reason::NoService))?;
+    Ok(HttpDecision { host, rule, outcome: Outcome::Forward { transport, port } })
+}

@@ -1,0 +1,333 @@
+//! The path of a request, made safe to compare with rules (SPEC section 2).
+//!
+//! A path is compared in one form: escapes of unreserved characters (RFC 3986 section 2.3) decoded, the hex
+//! digits of all others in upper case, bytes that belong escaped escaped. What could be understood in more than
+//! one way is refused, so that whatever passes under a rule is served inside that rule's prefix, by whichever
+//! server: one that decodes once or twice, that cuts `;…` off segments or not, that collapses slashes, that
+//! takes `\` for `/`, that drops trailing dots and spaces, or that is careless with UTF-8.
+//!
+//! Decides nothing about rules; the path is forwarded as it came.
+
+use std::fmt;
+
+use super::utf8::Utf8;
+
+/// Why a path is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unsafe {
+    /// It does not begin with `/`.
+    NoLeadingSlash,
+    /// `.` or `..` in some spelling, or a segment of nothing but dots and spaces.
+    DotSegment,
+    /// `//`, or a segment with nothing before its `;`.
+    EmptySegment,
+    /// `%25` that would make another escape when decoded twice.
+    EncodedPercent,
+    /// `%2F`.
+    EncodedSlash,
+    /// `%` without two hex digits.
+    MalformedEscape,
+    /// `\` or `%5C`.
+    Backslash,
+    /// A control byte (C0, DEL, C1) or a bare space.
+    Control,
+    /// Not UTF-8 when decoded, or UTF-8 in an overlong form.
+    Utf8,
+    /// A bare `?` or `#`.
+    Query,
+    /// `;` in a rule: some servers cut it off, and the rule's prefix with it.
+    Parameter,
+}
+
+impl fmt::Display for Unsafe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoLeadingSlash => "the path does not begin with a slash",
+            Self::DotSegment => "the path has a segment that may be read as '.' or '..'",
+            Self::EmptySegment => "the path has an empty segment ('//')",
+            Self::EncodedPercent => "the path has an encoded percent sign that would make another escape",
+            Self::EncodedSlash => "the path has an encoded slash (%2F)",
+            Self::MalformedEscape => "the path has a percent sign without two hex digits after it",
+            Self::Backslash => "the path has a backslash",
+            Self::Control => "the path has a control character or a space; a space is written %20",
+            Self::Utf8 => "the path is not UTF-8 when decoded",
+            Self::Query => "the path has a bare '?' or '#'",
+            Self::Parameter => "the path of a rule cannot have a ';', because some servers cut it off",
+        })
+    }
+}
+
+impl std::error::Error for Unsafe {}
+
+/// A path in the form in which it is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestPath<'a> {
+    text: &'a [u8],
+    encoded_slash: bool,
+}
+
+impl<'a> RequestPath<'a> {
+    /// The compared form: ASCII, begins with `/` or is `*`.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Whether `%2F` occurs; only a host whose only rule is the empty path may take it.
+    pub fn encoded_slash(self) -> bool {
+        self.encoded_slash
+    }
+}
+
+/// Brings the path of a request target (no query) to the form in which it is compared. An empty path is `/`;
+/// `*` (OPTIONS, RFC 9112 section 3.2.4) is kept, and only the empty rule matches it.
+///
+/// Ordinary paths are borrowed; others are built in `buf`, whose content is replaced.
+///
+/// # Errors
+/// Says why the path cannot be trusted to mean one thing.
+pub fn request_path<'a>(raw: &'a [u8], buf: &'a mut Vec<u8>) -> Result<RequestPath<'a>, Unsafe> {
+    match raw {
+        b"" => return Ok(RequestPath { text: b"/", encoded_slash: false }),
+        b"*" => return Ok(RequestPath { text: raw, encoded_slash: false }),
+        [b'/', ..] => {}
+        _ => return Err(Unsafe::NoLeadingSlash),
+    }
+    if is_ordinary(raw) {
+        return Ok(RequestPath { text: raw, encoded_slash: false });
+    }
+    let encoded_slash = Reading::new(raw, buf).finish()?;
+    Ok(RequestPath { text: buf, encoded_slash })
+}
+
+/// Whether `path` can be a rule's: empty, or safe as a request's path must be, and without `%2F`, which no
+/// request that it could match may have.
+///
+/// # Errors
+/// Says what the path has that no rule can have.
+pub fn check_rule_path(path: &str) -> Result<(), Unsafe> {
+    rule_path(path, &mut Vec::new()).map(|_| ())
+}
+
+/// The form in which a rule's path is compared.
+pub(super) fn rule_path<'a>(path: &'a str, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Unsafe> {
+    if path.is_empty() {
+        return Ok(b"");
+    }
+    if !path.starts_with('/') {
+        return Err(Unsafe::NoLeadingSlash);
+    }
+    let path = request_path(path.as_bytes(), buf)?;
+    if path.encoded_slash {
+        return Err(Unsafe::EncodedSlash);
+    }
+    if path.text.contains(&b';') || memchr::memmem::find(path.text, b"%3B").is_some() {
+        return Err(Unsafe::Parameter);
+    }
+    Ok(path.text)
+}
+
+/// What a byte means to the quick look.
+const ORDINARY: u8 = 0;
+const SLASH: u8 = 1;
+const DOT: u8 = 2;
+const SPECIAL: u8 = 3;
+
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [SPECIAL; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            table[byte as usize] = match byte {
+                b'/' => SLASH,
+                b'.' => DOT,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => {
+                    ORDINARY
+                }
+                _ if is_unreserved(byte) => ORDINARY,
+                _ => SPECIAL,
+            };
+        }
+        if byte == u8::MAX {
+            return table;
+        }
+        byte += 1;
+    }
+}
+
+/// RFC 3986 section 2.3.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// Whether every byte stands for itself and no segment is empty or begins with a dot.
+fn is_ordinary(raw: &[u8]) -> bool {
+    let mut before = ORDINARY;
+    for &byte in raw {
+        let class = CLASS.get(usize::from(byte)).copied().unwrap_or(SPECIAL);
+        if class == SPECIAL || (before == SLASH && class != ORDINARY) {
+            return false;
+        }
+        before = class;
+    }
+    true
+}
+
+/// One careful pass over a path.
+struct Reading<'a> {
+    raw: &'a [u8],
+    at: usize,
+    out: &'a mut Vec<u8>,
+    segment: Segment,
+    utf8: Utf8,
+    encoded_slash: bool,
+}
+
+/// What is known of the current segment, which both `/` and `%2F` end.
+#[derive(Clone, Copy, Default)]
+struct Segment {
+    /// Bytes before the first `;`, decoded.
+    len: usize,
+    /// Something other than a dot or a space is among them.
+    solid: bool,
+    /// A `;` has been seen, or a `?` or `#` that was encoded: some server cuts the segment here.
+    cut: bool,
+    /// It was a `;`.
+    parameter: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(raw: &'a [u8], out: &'a mut Vec<u8>) -> Self {
+        out.clear();
+        out.reserve(raw.len());
+        Self { raw, at: 0, out, segment: Segment::default(), utf8: Utf8::default(), encoded_slash: false }
+    }
+
+    /// Reads it all; says whether there was an encoded slash.
+    fn finish(mut self) -> Result<bool, Unsafe> {
+        while let Some(&byte) = self.raw.get(self.at) {
+            if byte == b'%' {
+                self.escape()?;
+            } else {
+                self.bare(byte)?;
+            }
+        }
+        self.utf8.end()?;
+        self.segment.end()?;
+        Ok(self.encoded_slash)
+    }
+
+    fn bare(&mut self, byte: u8) -> Result<(), Unsafe> {
+        self.utf8.next(byte)?;
+        match byte {
+            b'/' => {
+                if self.at > 0 {
+                    self.segment.end()?;
+                }
+                if self.raw.get(self.at + 1) == Some(&b'/') {
+                    return Err(Unsafe::EmptySegment);
+                }
+                self.segment = Segment::default();
+                self.out.push(byte);
+            }
+            b'\\' => return Err(Unsafe::Backslash),
+            b'?' | b'#' => return Err(Unsafe::Query),
+            0x00..=0x20 | 0x7f => return Err(Unsafe::Control),
+            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+                self.segment.add(byte);
+                self.push_escape(byte);
+            }
+            _ => {
+                self.segment.add(byte);
+                self.out.push(byte);
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), Unsafe> {
+        let byte = escape_at(self.raw, self.at).ok_or(Unsafe::MalformedEscape)?;
+        self.utf8.next(byte)?;
+        match byte {
+            b'/' => {
+                self.segment.end()?;
+                self.segment = Segment::default();
+                self.encoded_slash = true;
+            }
+            b'\\' => return Err(Unsafe::Backslash),
+            0x00..=0x1f | 0x7f => return Err(Unsafe::Control),
+            b'%' if makes_escape(self.raw, self.at + 3) => return Err(Unsafe::EncodedPercent),
+            b'?' | b'#' => self.segment.cut = true,
+            _ => self.segment.add(byte),
+        }
+        if is_unreserved(byte) {
+            self.out.push(byte);
+        } else {
+            self.push_escape(byte);
+        }
+        self.at += 3;
+        Ok(())
+    }
+
+    fn push_escape(&mut self, byte: u8) {
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + (nibble - 10) };
+        self.out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 0x0f)]);
+    }
+}
+
+impl Segment {
+    fn add(&mut self, byte: u8) {
+        if self.cut {
+            self.parameter |= byte == b';' && self.len == 0;
+        } else if byte == b';' {
+            self.cut = true;
+            self.parameter = true;
+        } else {
+            self.len += 1;
+            self.solid |= !matches!(byte, b'.' | b' ');
+        }
+    }
+
+    fn end(self) -> Result<(), Unsafe> {
+        match self {
+            Self { len: 0, parameter: true, .. } => Err(Unsafe::EmptySegment),
+            Self { len: 1.., solid: false, .. } => Err(Unsafe::DotSegment),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The byte that the escape at `at` stands for; `None` if none is there.
+fn escape_at(raw: &[u8], at: usize) -> Option<u8> {
+    let [b'%', high, low] = *raw.get(at..)?.first_chunk::<3>()? else { return None };
+    Some(hex(high)? << 4 | hex(low)?)
+}
+
+const fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Whether a `%` in front of `at` would, decoded once more, begin an escape: two hex digits, or `u` and four
+/// (as IIS knew it), each of them bare or encoded.
+fn makes_escape(raw: &[u8], at: usize) -> bool {
+    let mut decoded = [0_u8; 5];
+    let mut at = at;
+    for slot in &mut decoded {
+        let Some(&bare) = raw.get(at) else { break };
+        let (byte, width) = escape_at(raw, at).map_or((bare, 1), |byte| (byte, 3));
+        *slot = byte;
+        at += width;
+    }
+    let [first, rest @ ..] = decoded;
+    let [second, ..] = rest;
+    let is_hex = |byte: u8| byte.is_ascii_hexdigit();
+    (is_hex(first) && is_hex(second)) || (first.eq_ignore_ascii_case(&b'u') && rest.into_iter().all(is_hex))
+}

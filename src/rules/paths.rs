@@ -1,0 +1,184 @@
+//! The path index: which rule of a set matches a request's path (SPEC section 2).
+//!
+//! All paths of a table stand in one array, each set sorted, with a link from each path to the longest other
+//! path of the set that is a head of it. The longest match is then found by one binary search and a walk along
+//! the links, whatever the size of the set.
+
+use super::path::RequestPath;
+use super::{Ports, Source};
+
+/// No such entry.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A piece of a string that many share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text {
+    start: u32,
+    len: u32,
+}
+
+impl Text {
+    /// Appends `text` to `blob`. What lies beyond 4 GiB is not found again, so a rule there matches nothing.
+    pub(super) fn push(blob: &mut String, text: &str) -> Self {
+        let start = index(blob.len());
+        blob.push_str(text);
+        Self { start, len: index(text.len()) }
+    }
+
+    /// The text.
+    pub(super) fn of(self, blob: &str) -> Option<&str> {
+        let start = usize::try_from(self.start).ok()?;
+        blob.get(start..start.checked_add(self.len())?)
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(self) -> usize {
+        usize::try_from(self.len).unwrap_or(usize::MAX)
+    }
+
+    /// The text without its first byte.
+    pub(super) fn tail(self) -> Self {
+        Self { start: self.start.saturating_add(1), len: self.len.saturating_sub(1) }
+    }
+}
+
+/// An index as the tables hold it; one beyond their range is [`NONE`], which is never found.
+pub(super) fn index(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(NONE)
+}
+
+/// One path of a set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PathEntry {
+    /// The path in compared form.
+    pub(super) text: Text,
+    /// The longest other path of the set that is a head of this one; index within the set.
+    parent: u32,
+    /// Where requests go; [`NONE`]: to the host's own target.
+    pub(super) endpoints: u32,
+    /// The preset it is from, if any.
+    pub(super) preset: u32,
+    /// Where it stands.
+    pub(super) source: Source,
+    /// Where to knock.
+    pub(super) ports: Ports,
+    /// Plain requests are redirected.
+    pub(super) redirect_https: bool,
+    /// It is for the empty path only, not for what begins with it.
+    pub(super) default: bool,
+    /// The path ends with `/`.
+    ends_with_slash: bool,
+}
+
+impl PathEntry {
+    /// A path outside of any set yet.
+    pub(super) fn new(text: &str, blob: &mut String, ports: Ports, source: Source) -> Self {
+        Self {
+            text: Text::push(blob, text),
+            parent: NONE,
+            endpoints: NONE,
+            preset: NONE,
+            source,
+            ports,
+            redirect_https: false,
+            default: false,
+            ends_with_slash: text.ends_with('/'),
+        }
+    }
+}
+
+/// A set of paths: a range of [`PathStore`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct PathSet {
+    start: u32,
+    len: u32,
+}
+
+impl PathSet {
+    /// How many paths.
+    pub(super) fn len(self) -> usize {
+        usize::try_from(self.len).unwrap_or(0)
+    }
+}
+
+/// Every path of a table.
+#[derive(Debug, Default)]
+pub(super) struct PathStore {
+    entries: Vec<PathEntry>,
+    /// The texts; ASCII.
+    pub(super) blob: String,
+}
+
+impl PathStore {
+    /// Makes a set of `entries`. Of equal paths the first is kept.
+    pub(super) fn add_set(&mut self, mut entries: Vec<PathEntry>) -> PathSet {
+        let blob = self.blob.as_str();
+        entries.sort_by_key(|entry| entry.text.of(blob));
+        entries.dedup_by_key(|entry| entry.text.of(blob));
+        link(&mut entries, blob);
+        let set = PathSet { start: index(self.entries.len()), len: index(entries.len()) };
+        self.entries.append(&mut entries);
+        set
+    }
+
+    /// The paths of `set`, sorted.
+    pub(super) fn set(&self, set: PathSet) -> &[PathEntry] {
+        let start = usize::try_from(set.start).unwrap_or(usize::MAX);
+        start.checked_add(set.len()).and_then(|end| self.entries.get(start..end)).unwrap_or_default()
+    }
+
+    /// The text of an entry.
+    pub(super) fn text(&self, entry: &PathEntry) -> &str {
+        entry.text.of(&self.blob).unwrap_or_default()
+    }
+
+    /// Whether `set` has exactly this path.
+    pub(super) fn contains(&self, set: PathSet, text: &str) -> bool {
+        self.set(set).binary_search_by_key(&text, |entry| self.text(entry)).is_ok()
+    }
+
+    /// The longest path of `set` that matches; `last_slash` is the position of the last `/` in the path.
+    ///
+    /// Every rule that is a head of the path stands before it in the order, and every rule between the two has
+    /// that head, too: so it is the predecessor of the path or linked from it.
+    pub(super) fn longest(
+        &self,
+        set: PathSet,
+        path: RequestPath<'_>,
+        last_slash: usize,
+    ) -> Option<&PathEntry> {
+        let path = path.as_bytes();
+        let entries = self.set(set);
+        let mut at = entries.partition_point(|entry| self.text(entry).as_bytes() <= path).checked_sub(1)?;
+        let common = common_head(self.text(entries.get(at)?).as_bytes(), path);
+        loop {
+            let entry = entries.get(at)?;
+            let len = entry.text.len();
+            if len <= common && (!entry.ends_with_slash || last_slash + 1 == len) {
+                return Some(entry);
+            }
+            at = usize::try_from(entry.parent).ok()?;
+        }
+    }
+
+    /// Gives back what was reserved and not used.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.blob.shrink_to_fit();
+    }
+}
+
+/// Sets the links of a sorted set: the heads of a path are the open ones of those before it.
+fn link(entries: &mut [PathEntry], blob: &str) {
+    let mut open: Vec<(u32, Text)> = Vec::new();
+    for (at, entry) in entries.iter_mut().enumerate() {
+        let text = entry.text.of(blob).unwrap_or_default();
+        while open.pop_if(|(_, head)| !text.starts_with(head.of(blob).unwrap_or_default())).is_some() {}
+        entry.parent = open.last().map_or(NONE, |&(parent, _)| parent);
+        open.push((index(at), entry.text));
+    }
+}
+
+fn common_head(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,291 @@
+//! The immutable table: who may be asked for, and where that goes.
+//!
+//! Compact on purpose: names and paths stand in one string each, everything else in arrays with 32-bit indices.
+//! A look-up is one hash (two where a wildcard may match) and allocates nothing.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher as _;
+
+use super::path::RequestPath;
+use super::paths::{NONE, PathEntry, PathSet, PathStore, Text, index};
+use super::{Endpoint, LdapRule, Ports, SignallingRule, Source};
+use crate::reason::Reason;
+
+/// Every host of the rules. Made by [`super::Builder`]; the default one is empty.
+#[derive(Default)]
+pub struct Table {
+    pub(super) hasher: RandomState,
+    /// By name; a wildcard by what follows its `*`, which begins with a dot as no name does.
+    pub(super) slots: HashTable<Slot>,
+    /// The text of all names, wildcards with their `*`.
+    pub(super) names: String,
+    pub(super) hosts: Vec<Entry>,
+    /// In the order of `hosts`.
+    pub(super) aliases: Vec<Alias>,
+    pub(super) paths: PathStore,
+    /// The names of the presets that are in use.
+    pub(super) presets: Vec<Box<str>>,
+    pub(super) signalling: Vec<SignallingRule>,
+    pub(super) ldap: Vec<LdapRule>,
+    pub(super) endpoints: Vec<Arc<[Endpoint]>>,
+    pub(super) client_trust: Vec<Arc<Path>>,
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) key: Text,
+    pub(super) host: u32,
+}
+
+/// Another name of a host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alias {
+    pub(super) name: Text,
+    pub(super) host: u32,
+    pub(super) source: Source,
+}
+
+/// One host. Indices are [`NONE`] where there is nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) name: Text,
+    pub(super) source: Source,
+    pub(super) h323: u32,
+    pub(super) sip: u32,
+    pub(super) ldap: u32,
+    /// The host's own target, where the paths of presets go.
+    pub(super) endpoints: u32,
+    pub(super) client_trust: u32,
+    pub(super) own: PathSet,
+    pub(super) preset: PathSet,
+    /// Set of one: the rule with `default = true`.
+    pub(super) default: PathSet,
+    pub(super) enabled: bool,
+    /// The only HTTP rule is the empty path.
+    pub(super) only_empty: bool,
+}
+
+impl Table {
+    /// The host of that name, in normal form ([`super::name`]). An exact name beats a wildcard, which stands
+    /// for exactly one label.
+    pub fn host(&self, name: &str) -> Option<Host<'_>> {
+        let at = match self.find(name) {
+            Some(at) if !name.starts_with('.') => at,
+            _ => self.find_wildcard(name)?,
+        };
+        let entry = self.hosts.get(usize::try_from(at).ok()?)?;
+        Some(Host { table: self, at, entry })
+    }
+
+    fn find_wildcard(&self, name: &str) -> Option<u32> {
+        let label = memchr::memchr2(b'.', b'/', name.as_bytes()).filter(|&len| len > 0)?;
+        self.find(name.get(label..).filter(|rest| rest.starts_with('.'))?)
+    }
+
+    fn find(&self, key: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        let slot = self.slots.find(hash, |slot| slot.key.of(&self.names) == Some(key))?;
+        Some(slot.host)
+    }
+
+    /// How many hosts.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether there is no host at all.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// Every host, in the order of the rules.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Host<'_>> {
+        self.hosts.iter().enumerate().map(|(at, entry)| Host { table: self, at: index(at), entry })
+    }
+
+    /// Every name and alias, wildcards as `*.example.net`, each host's together, in the order of the rules.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Host<'_>)> {
+        self.iter().flat_map(|host| {
+            std::iter::once(host.name()).chain(host.aliases().map(|(name, _)| name)).map(move |n| (n, host))
+        })
+    }
+
+    /// Every distinct list of addresses, once.
+    pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Arc<[Endpoint]>> {
+        self.endpoints.iter()
+    }
+
+    /// Every distinct `client_trust` of a host, once.
+    pub fn client_trusts(&self) -> impl ExactSizeIterator<Item = &Arc<Path>> {
+        self.client_trust.iter()
+    }
+
+    /// The file that `source` is in; empty if the source is not of this table.
+    pub fn file(&self, source: Source) -> &Path {
+        self.files.get(usize::from(source.file)).map_or(Path::new(""), PathBuf::as_path)
+    }
+}
+
+/// The aliases of one host, found by the order of hosts.
+pub(super) fn aliases_of(aliases: &[Alias], host: u32) -> impl Iterator<Item = &Alias> {
+    let first = aliases.partition_point(|alias| alias.host < host);
+    aliases.get(first..).unwrap_or_default().iter().take_while(move |alias| alias.host == host)
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("hosts", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A host of a table.
+#[derive(Clone, Copy)]
+pub struct Host<'t> {
+    table: &'t Table,
+    at: u32,
+    entry: &'t Entry,
+}
+
+impl fmt::Debug for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Host").field(&self.name()).finish()
+    }
+}
+
+/// Where a request's path leads.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpMatch<'t> {
+    /// Addresses, tried in order.
+    pub endpoints: &'t Arc<[Endpoint]>,
+    /// Where to knock.
+    pub ports: Ports,
+    /// Plain requests get a redirect to HTTPS.
+    pub redirect_https: bool,
+    /// Where the rule stands.
+    pub source: Source,
+    /// The rule's path in compared form; `/` for a default.
+    pub path: &'t str,
+    /// The rule says `default = true`.
+    pub default: bool,
+    /// The preset that the rule is from.
+    pub preset: Option<&'t str>,
+}
+
+impl<'t> Host<'t> {
+    /// The name by which the host is called in logs.
+    pub fn name(self) -> &'t str {
+        self.entry.name.of(&self.table.names).unwrap_or_default()
+    }
+
+    /// Its other names and where they stand.
+    pub fn aliases(self) -> impl Iterator<Item = (&'t str, Source)> {
+        let Table { aliases, names, .. } = self.table;
+        aliases_of(aliases, self.at).map(|alias| (alias.name.of(names).unwrap_or_default(), alias.source))
+    }
+
+    /// Whether it may be used; a disabled host refuses with [`Reason::Disabled`].
+    pub fn enabled(self) -> bool {
+        self.entry.enabled
+    }
+
+    /// The host, unless it is disabled: to be asked before any service.
+    ///
+    /// # Errors
+    /// [`Reason::Disabled`].
+    pub fn require_enabled(self) -> Result<Self, Reason> {
+        if self.enabled() { Ok(self) } else { Err(Reason::Disabled) }
+    }
+
+    /// Where its name stands.
+    pub fn source(self) -> Source {
+        self.entry.source
+    }
+
+    /// The SIP rule, if SIP is served.
+    pub fn sip(self) -> Option<&'t SignallingRule> {
+        self.table.signalling.get(usize::try_from(self.entry.sip).ok()?)
+    }
+
+    /// The H.323 rule, if H.323 is served.
+    pub fn h323(self) -> Option<&'t SignallingRule> {
+        self.table.signalling.get(usize::try_from(self.entry.h323).ok()?)
+    }
+
+    /// The LDAP rule, if LDAP is served.
+    pub fn ldap(self) -> Option<&'t LdapRule> {
+        self.table.ldap.get(usize::try_from(self.entry.ldap).ok()?)
+    }
+
+    /// Who judges this host's clients in place of `tls.client_trust`.
+    pub fn client_trust(self) -> Option<&'t Arc<Path>> {
+        self.table.client_trust.get(usize::try_from(self.entry.client_trust).ok()?)
+    }
+
+    /// Whether it has any HTTP path.
+    pub fn serves_http(self) -> bool {
+        let Entry { own, preset, default, .. } = self.entry;
+        own.len() + preset.len() + default.len() > 0
+    }
+
+    /// The rule for a path: the longest head, the host's own before a preset's; for `/` its default first.
+    ///
+    /// # Errors
+    /// [`Reason::NoService`] if the host serves no HTTP, [`Reason::UnsafePath`] for an encoded slash on a host
+    /// with any rule but the empty path, [`Reason::NoPath`] if no rule matches.
+    pub fn http(self, path: &RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
+        if !self.serves_http() {
+            return Err(Reason::NoService);
+        }
+        if path.encoded_slash() && !self.entry.only_empty {
+            return Err(Reason::UnsafePath);
+        }
+        self.longest(*path).and_then(|entry| self.rule(entry)).ok_or(Reason::NoPath)
+    }
+
+    fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
+        let Table { paths, .. } = self.table;
+        if path.as_bytes() == b"/"
+            && let [default] = paths.set(self.entry.default)
+        {
+            return Some(default);
+        }
+        let last_slash = memchr::memrchr(b'/', path.as_bytes()).unwrap_or(0);
+        let own = paths.longest(self.entry.own, path, last_slash);
+        let preset = paths.longest(self.entry.preset, path, last_slash);
+        match (own, preset) {
+            (Some(own), Some(preset)) if preset.text.len() > own.text.len() => Some(preset),
+            (own, preset) => own.or(preset),
+        }
+    }
+
+    /// Every HTTP rule that is in force: the default, the host's own, then those of presets, sorted.
+    pub fn http_rules(self) -> impl Iterator<Item = HttpMatch<'t>> {
+        let Table { paths, .. } = self.table;
+        let Entry { own, preset, default, .. } = *self.entry;
+        let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
+        let entries = paths.set(default).iter().chain(paths.set(own));
+        entries.chain(paths.set(preset).iter().filter(inherited)).filter_map(move |entry| self.rule(entry))
+    }
+
+    fn rule(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
+        let table = self.table;
+        let endpoints = if entry.endpoints == NONE { self.entry.endpoints } else { entry.endpoints };
+        let preset = usize::try_from(entry.preset).ok().and_then(|at| table.presets.get(at));
+        Some(HttpMatch {
+            endpoints: table.endpoints.get(usize::try_from(endpoints).ok()?)?,
+            ports: entry.ports,
+            redirect_https: entry.redirect_https,
+            source: entry.source,
+            path: table.paths.text(entry),
+            default: entry.default,
+            preset: preset.map(Box::as_ref),
+        })
+    }
+}

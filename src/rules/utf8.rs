@@ -1,0 +1,58 @@
+//! UTF-8, followed byte by byte as a path is read (RFC 3629 section 4).
+//!
+//! Refuses overlong forms, surrogates and what lies beyond U+10FFFF, and the C1 controls (U+0080 to U+009F). A
+//! decoder that is less strict could see a dot or a slash in such bytes, or see nothing at all.
+
+use super::path::Unsafe;
+
+/// Where in a character the bytes stand.
+#[derive(Clone, Copy)]
+pub(super) struct Utf8 {
+    /// Continuation bytes still to come.
+    missing: u8,
+    /// Range of the next one.
+    low: u8,
+    high: u8,
+    /// The lead byte was C2, behind which C1 controls are.
+    c2: bool,
+}
+
+impl Default for Utf8 {
+    fn default() -> Self {
+        Self { missing: 0, low: 0x80, high: 0xbf, c2: false }
+    }
+}
+
+impl Utf8 {
+    /// Takes the next byte.
+    pub(super) fn next(&mut self, byte: u8) -> Result<(), Unsafe> {
+        if self.missing > 0 {
+            if !(self.low..=self.high).contains(&byte) {
+                return Err(Unsafe::Utf8);
+            }
+            if self.c2 && byte <= 0x9f {
+                return Err(Unsafe::Control);
+            }
+            *self = Self { missing: self.missing - 1, ..Self::default() };
+            return Ok(());
+        }
+        let (missing, low, high) = match byte {
+            0x00..=0x7f => return Ok(()),
+            0xc2..=0xdf => (1, 0x80, 0xbf),
+            0xe0 => (2, 0xa0, 0xbf),
+            0xed => (2, 0x80, 0x9f),
+            0xe1..=0xef => (2, 0x80, 0xbf),
+            0xf0 => (3, 0x90, 0xbf),
+            0xf1..=0xf3 => (3, 0x80, 0xbf),
+            0xf4 => (3, 0x80, 0x8f),
+            _ => return Err(Unsafe::Utf8),
+        };
+        *self = Self { missing, low, high, c2: byte == 0xc2 };
+        Ok(())
+    }
+
+    /// Whether it may end here.
+    pub(super) fn end(self) -> Result<(), Unsafe> {
+        if self.missing > 0 { Err(Unsafe::Utf8) } else { Ok(()) }
+    }
+}

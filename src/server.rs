@@ -1,0 +1,312 @@
+//! The server: sockets, worker threads, the door, reload and drain.
+//!
+//! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
+//! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a
+//! reload opens and closes them, a worker only borrows.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Diagnostics, Everything, Severity};
+use crate::conn::{self, Accepted, Facts};
+use crate::log::{Level, Log};
+use crate::service::Transport;
+use crate::state::{Shared, Snapshot, Worker};
+use crate::tls::{ServerTls, UpstreamTls};
+
+mod socket;
+
+use socket::Socket;
+
+/// How often kept target connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How often refused addresses are summed up.
+const SUMMARY: Duration = Duration::from_secs(60);
+/// How long to wait before accepting again when descriptors have run out.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Why the server could not start, or a reload was refused. Complete: it can be shown as it is.
+#[derive(Debug)]
+pub struct Refused {
+    /// For people.
+    pub text: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    sockets: watch::Sender<Vec<Arc<Socket>>>,
+    draining: CancellationToken,
+    stop: CancellationToken,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Reads the configuration at `path`, opens the sockets and starts the workers. Needs no runtime.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or with a socket.
+    pub fn start(path: &Path, log: Log) -> Result<Self, Refused> {
+        raise_descriptor_limit();
+        let Everything { config, table, warnings } = config::load_all(path).map_err(|found| refused(&found))?;
+        let (server_tls, mut found) = ServerTls::load(&config.tls, None);
+        let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
+        found.extend(more);
+        found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
+        let (sockets, notes) = open(&config, &server_tls, &[]).map_err(|text| Refused { text })?;
+        let listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        let hosts = table.len();
+        let shared = Arc::new(Shared::new(Snapshot { config, table, server_tls, upstream_tls, listeners }, log));
+        warn(&shared, &warnings);
+        warn(&shared, &found.into_iter().collect());
+        notes.iter().for_each(|note| shared.note(Level::Warning, note));
+        for socket in &sockets {
+            shared.note(Level::Info, &format!("listening on {socket}"));
+        }
+        let draining = CancellationToken::new();
+        let stop = CancellationToken::new();
+        let (sockets, _) = watch::channel(sockets);
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = (0..count)
+            .map(|number| start_worker(number, &shared, &sockets, &draining, &stop))
+            .collect::<io::Result<_>>()
+            .map_err(|error| Refused { text: format!("error: cannot start a worker thread: {error}") })?;
+        let version = env!("CARGO_PKG_VERSION");
+        shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
+        Ok(Self { path: path.to_owned(), shared, sockets, draining, stop, workers })
+    }
+
+    /// What all connections share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Reads everything again and puts it in place, or leaves everything as it is.
+    ///
+    /// # Errors
+    /// What is wrong with the new configuration.
+    pub fn reload(&self) -> Result<(), Refused> {
+        let before = self.shared.snapshot.load_full();
+        let Everything { config, table, warnings } = config::load_all(&self.path).map_err(|found| refused(&found))?;
+        let (server_tls, mut found) = ServerTls::load(&config.tls, Some(&before.server_tls));
+        let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
+        found.extend(more);
+        if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            return Err(refused(&found.into_iter().collect()));
+        }
+        found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
+        let open_now = self.sockets.borrow().clone();
+        let (sockets, notes) = open(&config, &server_tls, &open_now).map_err(|text| Refused { text })?;
+        let listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        let hosts = table.len();
+        self.shared.replace(Snapshot { config, table, server_tls, upstream_tls, listeners });
+        warn(&self.shared, &warnings);
+        warn(&self.shared, &found.into_iter().collect());
+        notes.iter().for_each(|note| self.shared.note(Level::Warning, note));
+        for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
+            self.shared.note(Level::Info, &format!("listening on {socket}"));
+        }
+        for socket in open_now.iter().filter(|socket| !sockets.contains(socket)) {
+            self.shared.note(Level::Info, &format!("no longer listening on {socket}"));
+        }
+        self.sockets.send_replace(sockets);
+        self.shared.note(Level::Info, &format!("reloaded: {hosts} hosts"));
+        Ok(())
+    }
+
+    /// Works in the background until it is dropped: DNS, old failures, summaries.
+    pub async fn maintain(&self) {
+        let resolving = self.shared.resolver.clone().run();
+        let housekeeping = async {
+            loop {
+                tokio::time::sleep(SUMMARY).await;
+                self.shared.health.sweep();
+                self.shared.guard.summary().iter().for_each(|line| self.shared.note(Level::Info, line));
+                self.shared.log.confess(self.shared.snapshot.load().config.log.format);
+            }
+        };
+        tokio::join!(resolving, housekeeping);
+    }
+
+    /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`.
+    pub async fn drain(&self) {
+        let timeout = self.shared.snapshot.load().config.limits.drain_timeout;
+        self.sockets.send_replace(Vec::new());
+        self.draining.cancel();
+        let deadline = Instant::now() + timeout;
+        while self.shared.guard.connections() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        match self.shared.guard.connections() {
+            0 => self.shared.note(Level::Info, "stopped: every connection had ended"),
+            left => self.shared.note(Level::Warning, &format!("stopped: {left} connections were cut off")),
+        }
+    }
+
+    /// Ends the workers and whatever still runs on them.
+    pub fn stop(self) {
+        self.stop.cancel();
+        for worker in self.workers {
+            let _ = worker.join();
+        }
+    }
+}
+
+fn refused(found: &Diagnostics) -> Refused {
+    Refused { text: found.render(false) }
+}
+
+fn warn(shared: &Shared, found: &Diagnostics) {
+    if !found.is_empty() {
+        shared.note(Level::Warning, found.render(false).trim_end());
+    }
+}
+
+/// The sockets that `config` wants: those that are open already are taken over. With them come warnings.
+fn open(config: &Config, tls: &ServerTls, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
+    let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for listener in config.listen.listeners.iter().filter(|listener| listener.service.is_served()) {
+        if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
+            continue; // its own warning comes with the certificates
+        }
+        if let Some(socket) = open.iter().find(|socket| socket.listener == *listener) {
+            sockets.push(socket.clone());
+            continue;
+        }
+        match Socket::open(*listener) {
+            Ok(socket) => sockets.push(Arc::new(socket)),
+            Err(error) if listener.address.is_ipv6() && socket::no_such_family(&error) => {
+                notes.push(format!("no IPv6 in this kernel: {} stays closed", listener.address));
+            }
+            Err(error) => errors.push(socket::complaint(listener, &error)),
+        }
+    }
+    if errors.is_empty() { Ok((sockets, notes)) } else { Err(errors.join("\n")) }
+}
+
+/// A thread with a runtime, accepting from every socket.
+fn start_worker(
+    number: usize,
+    shared: &Arc<Shared>,
+    sockets: &watch::Sender<Vec<Arc<Socket>>>,
+    draining: &CancellationToken,
+    stop: &CancellationToken,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let worker = Arc::new(Worker {
+        shared: shared.clone(),
+        pool: crate::upstream::Pool::default(),
+        draining: draining.child_token(),
+    });
+    let (sockets, stop) = (sockets.subscribe(), stop.clone());
+    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = accept_from(sockets, &worker) => {}
+                () = sweep(&worker) => {}
+            }
+        });
+        worker.pool.clear();
+        runtime.shutdown_background();
+    })
+}
+
+async fn sweep(worker: &Worker) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        worker.pool.sweep();
+    }
+}
+
+/// Accepts from the sockets that are open, whichever those are just now.
+async fn accept_from(mut sockets: watch::Receiver<Vec<Arc<Socket>>>, worker: &Arc<Worker>) {
+    let mut accepting: HashMap<crate::config::Listener, tokio::task::JoinHandle<()>> = HashMap::new();
+    loop {
+        let wanted = sockets.borrow_and_update().clone();
+        accepting.retain(|listener, task| {
+            let stays = wanted.iter().any(|socket| socket.listener == *listener);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for socket in wanted {
+            accepting
+                .entry(socket.listener)
+                .or_insert_with(|| tokio::spawn(accept(socket.clone(), worker.clone())));
+        }
+        if sockets.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// The door: the guard first, before a byte is read.
+async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
+    let listener = match socket.share() {
+        Ok(listener) => listener,
+        Err(error) => return worker.shared.note(Level::Error, &format!("cannot accept on {socket}: {error}")),
+    };
+    let socket::Socket { listener: kind, .. } = *socket;
+    drop(socket);
+    loop {
+        let (tcp, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // The client has gone again; or there is no descriptor left, and trying at once would spin.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(_) => {
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let peer = std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let snapshot = worker.shared.snapshot.load();
+        let config = &snapshot.config;
+        let expects_proxy_header = config.proxy_protocol_from(peer.ip());
+        let guard = &worker.shared.guard;
+        let admitted =
+            if expects_proxy_header { guard.admit_any(config) } else { guard.admit(peer.ip(), config) };
+        let permit = match admitted {
+            Ok(permit) => permit,
+            Err(reason) => {
+                guard.note_refused(peer.ip(), reason);
+                continue;
+            }
+        };
+        let facts = Facts {
+            id: worker.shared.next_id(),
+            client: peer,
+            local: tcp.local_addr().unwrap_or(kind.address),
+            service: kind.service,
+            transport: kind.transport,
+            since: Instant::now(),
+        };
+        drop(snapshot);
+        tokio::spawn(conn::serve(Accepted { tcp, facts, permit, expects_proxy_header }, worker.clone()));
+    }
+}
+
+/// Two descriptors a connection: the soft limit is raised to the hard one.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}

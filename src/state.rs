@@ -1,0 +1,113 @@
+//! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::guard::Guard;
+use crate::log::{Level, Log};
+use crate::rules::Table;
+use crate::tls::{ServerTls, UpstreamTls};
+use crate::upstream::{Dialer, Health, Pool, Resolver};
+
+/// Everything that a reload replaces, consistent in itself. Immutable.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// `portward.toml`.
+    pub config: Config,
+    /// The rules.
+    pub table: Table,
+    /// Server certificates.
+    pub server_tls: ServerTls,
+    /// TLS toward targets.
+    pub upstream_tls: UpstreamTls,
+    /// The sockets that we listen on.
+    pub listeners: Vec<SocketAddr>,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is configured now.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Who may connect.
+    pub guard: Guard,
+    /// Decision lines and notes.
+    pub log: Log,
+    /// DNS names of targets.
+    pub resolver: Arc<Resolver>,
+    /// Targets that failed a moment ago.
+    pub health: Health,
+    /// Counts reloads, so that tunnels can look whether they are still wanted.
+    pub reloads: watch::Sender<u64>,
+    next_id: AtomicU64,
+}
+
+impl Shared {
+    /// The shared state at the start.
+    pub fn new(snapshot: Snapshot, log: Log) -> Self {
+        let shared = Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            guard: Guard::default(),
+            log,
+            resolver: Arc::default(),
+            health: Health::default(),
+            reloads: watch::Sender::new(0),
+            next_id: AtomicU64::new(1),
+        };
+        shared.watch_names();
+        shared
+    }
+
+    /// Puts a new snapshot in place. What runs keeps the one it has.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.watch_names();
+        self.reloads.send_modify(|count| *count += 1);
+    }
+
+    /// The number of the next client connection.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Writes a note to the log.
+    pub fn note(&self, level: Level, text: &str) {
+        self.log.note(self.snapshot.load().config.log.format, level, text);
+    }
+
+    fn watch_names(&self) {
+        let snapshot = self.snapshot.load();
+        let endpoints = snapshot.table.endpoints().flat_map(|list| list.iter());
+        self.resolver.watch(endpoints.filter_map(|endpoint| endpoint.address.name()));
+    }
+}
+
+/// What the connections of one thread share.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Target connections that wait.
+    pub pool: Pool,
+    /// Cancelled when Portward begins to drain.
+    pub draining: CancellationToken,
+}
+
+impl Worker {
+    /// What it takes to open connections under `snapshot`.
+    pub fn dialer<'a>(&'a self, snapshot: &'a Snapshot) -> Dialer<'a> {
+        Dialer {
+            tls: &snapshot.upstream_tls,
+            resolver: &self.shared.resolver,
+            health: &self.shared.health,
+            listeners: &snapshot.listeners,
+            timeout: snapshot.config.upstream.connect_timeout,
+        }
+    }
+}

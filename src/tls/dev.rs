@@ -1,0 +1,242 @@
+//! A certificate authority to try things out with: throw-away keys, never for the real world (SPEC section 4).
+
+use std::fmt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use time::{Duration, OffsetDateTime};
+
+/// Names in one server certificate; more make another one, so that no handshake grows beyond reason.
+const NAMES_A_CERTIFICATE: usize = 100;
+
+/// A CA with its key in memory.
+#[derive(Debug)]
+pub struct DevCa {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    key_pem: String,
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate, PEM.
+    pub cert_pem: String,
+    /// Its key, PKCS#8 PEM.
+    pub key_pem: String,
+    der: Vec<u8>,
+}
+
+/// From when until when.
+#[derive(Debug, Clone, Copy)]
+pub struct Validity {
+    /// Valid from.
+    pub not_before: OffsetDateTime,
+    /// Valid until.
+    pub not_after: OffsetDateTime,
+}
+
+/// Why there is no certificate.
+#[derive(Debug)]
+pub enum DevError {
+    /// A name that no certificate can have.
+    Name(String),
+    /// Key or certificate could not be made.
+    Making(rcgen::Error),
+    /// A file could not be written.
+    File(PathBuf, io::Error),
+}
+
+impl DevCa {
+    /// A new CA, good for ten years.
+    pub fn new() -> Result<Self, DevError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Portward development CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Validity::days(-1, 3650).apply(&mut params);
+        let pem = params.self_signed(&key)?.pem();
+        let key_pem = key.serialize_pem();
+        Ok(Self { issuer: Issuer::new(params, key), pem, key_pem })
+    }
+
+    /// The CA's certificate, PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A certificate for a server that has `names`: DNS names, wildcards and IP addresses. Good for a year.
+    pub fn server<N: AsRef<str>>(&self, names: &[N]) -> Result<Issued, DevError> {
+        self.server_valid(names, Validity::days(-1, 365))
+    }
+
+    /// As [`Self::server`], but valid as `validity` says.
+    pub fn server_valid<N: AsRef<str>>(&self, names: &[N], validity: Validity) -> Result<Issued, DevError> {
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        let shown = names.first().cloned().unwrap_or_default();
+        let mut params =
+            CertificateParams::new(names.as_slice()).map_err(|_| DevError::Name(names.join(", ")))?;
+        params.distinguished_name.push(DnType::CommonName, shown);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(params, validity)
+    }
+
+    /// A client's certificate with the common name `cn`: a user, or a hardware ID. Good for a year.
+    pub fn client(&self, cn: &str) -> Result<Issued, DevError> {
+        self.client_valid(cn, Validity::days(-1, 365))
+    }
+
+    /// As [`Self::client`], but valid as `validity` says.
+    pub fn client_valid(&self, cn: &str, validity: Validity) -> Result<Issued, DevError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, cn);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, validity)
+    }
+
+    fn issue(&self, mut params: CertificateParams, validity: Validity) -> Result<Issued, DevError> {
+        validity.apply(&mut params);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Issued {
+            cert_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            der: certificate.der().to_vec(),
+        })
+    }
+}
+
+impl Issued {
+    /// The certificate, DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+}
+
+impl Validity {
+    /// From and until, in days from now; negative ones lie in the past.
+    pub fn days(from: i64, until: i64) -> Self {
+        let now = OffsetDateTime::now_utc();
+        Self { not_before: now + Duration::days(from), not_after: now + Duration::days(until) }
+    }
+
+    fn apply(self, params: &mut CertificateParams) {
+        params.not_before = self.not_before;
+        params.not_after = self.not_after;
+    }
+}
+
+/// Writes a CA, server certificates for `names` and client certificates for `clients` below `dir`, laid out as
+/// `certs/README.md` says, and returns the files. Of a name with a registration location the part before the `/`
+/// counts; each name counts once. Nothing is written if one of the files exists, unless `force`.
+pub fn make<N: AsRef<str>>(
+    dir: &Path,
+    names: &[N],
+    clients: &[N],
+    force: bool,
+) -> Result<Vec<PathBuf>, DevError> {
+    let ca = DevCa::new()?;
+    let mut files = vec![
+        File::open(dir.join("client-trust/dev-ca.crt"), ca.pem.clone()),
+        File::open(dir.join("upstream-trust/dev-ca.crt"), ca.pem.clone()),
+        File::secret(dir.join("dev-ca.key"), ca.key_pem.clone()),
+    ];
+    for (number, names) in distinct(names).chunks(NAMES_A_CERTIFICATE).enumerate() {
+        let stem = if number == 0 { "dev".to_owned() } else { format!("dev-{}", number + 1) };
+        files.extend(pair(&dir.join("server"), &stem, ca.server(names)?));
+    }
+    files.extend(pair(dir, "rp", ca.client("portward")?));
+    for client in clients {
+        let client = client.as_ref();
+        if client.is_empty() || client.starts_with('.') || client.contains('/') {
+            return Err(DevError::Name(client.to_owned()));
+        }
+        files.extend(pair(&dir.join("clients"), client, ca.client(client)?));
+    }
+    if !force && let Some(there) = files.iter().find(|file| file.path.symlink_metadata().is_ok()) {
+        return Err(DevError::File(there.path.clone(), io::ErrorKind::AlreadyExists.into()));
+    }
+    for file in &files {
+        file.write().map_err(|cause| DevError::File(file.path.clone(), cause))?;
+    }
+    Ok(files.into_iter().map(|file| file.path).collect())
+}
+
+/// A file to be written.
+struct File {
+    path: PathBuf,
+    text: String,
+    mode: u32,
+}
+
+impl File {
+    fn open(path: PathBuf, text: String) -> Self {
+        Self { path, text, mode: 0o644 }
+    }
+
+    fn secret(path: PathBuf, text: String) -> Self {
+        Self { path, text, mode: 0o600 }
+    }
+
+    /// A new file takes the place of an old one, so that neither the mode nor the target of a link is inherited; and
+    /// the mode is set outright, whatever the umask.
+    fn write(&self) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match fs::remove_file(&self.path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(self.mode).open(&self.path)?;
+        file.set_permissions(Permissions::from_mode(self.mode))?;
+        file.write_all(self.text.as_bytes())
+    }
+}
+
+fn pair(dir: &Path, stem: &str, issued: Issued) -> [File; 2] {
+    [
+        File::open(dir.join(format!("{stem}.crt")), issued.cert_pem),
+        File::secret(dir.join(format!("{stem}.key")), issued.key_pem),
+    ]
+}
+
+fn distinct<N: AsRef<str>>(names: &[N]) -> Vec<&str> {
+    let mut names: Vec<&str> = names
+        .iter()
+        .map(|name| name.as_ref().split_once('/').map_or(name.as_ref(), |(host, _)| host))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+impl From<rcgen::Error> for DevError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Making(error)
+    }
+}
+
+impl fmt::Display for DevError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "no certificate can be made for the name {name:?}"),
+            Self::Making(error) => write!(f, "the certificate cannot be made: {error}"),
+            Self::File(path, cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                write!(f, "{} exists already", path.display())
+            }
+            Self::File(path, cause) => write!(f, "{} cannot be written: {cause}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for DevError {}

@@ -1,0 +1,99 @@
+//! TLS on both legs (SPEC section 4): which certificate a client is shown, how a target is judged, what is presented
+//! to it, and development certificates to try things out with.
+//!
+//! It reads files and builds rustls configurations; it opens no connection of its own but in [`probe`], and takes no
+//! route: SNI chooses a certificate and nothing else.
+
+mod dev;
+mod facts;
+mod identity;
+mod pem;
+mod probe;
+mod server;
+mod sni;
+mod upstream;
+mod verify;
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::ProducesTickets;
+use rustls::{CipherSuite, ClientConfig, ConfigBuilder, WantsVerifier};
+
+pub use dev::{DevCa, DevError, Issued, Validity, make};
+pub use facts::Facts;
+pub use identity::Certificate;
+pub use probe::{ProbeError, chain_of};
+pub use server::ServerTls;
+pub use upstream::{Profile, UpstreamTls, server_name};
+
+#[cfg(feature = "aws-lc-rs")]
+use rustls::crypto::aws_lc_rs as backend;
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+use rustls::crypto::ring as backend;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!("choose the TLS cryptography: feature aws-lc-rs (the default) or ring");
+
+/// The ALPN protocol of HTTP/1.1 (RFC 7301 section 6).
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The cryptography of every TLS connection: the backend's own list in an order of ours.
+///
+/// Key exchange: X25519, then P-256, then P-384, as the backends order them, because X25519 is the cheapest. The hybrid
+/// X25519MLKEM768 comes last where the backend has it: it serves a peer that insists on it, but costs others neither
+/// the time nor the kilobyte in each direction.
+///
+/// Ciphers: AES-128-GCM first, as in Mozilla's "intermediate" recommendation. It matters toward targets only: toward
+/// clients the client's order counts, so a phone without AES instructions gets its ChaCha20.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| {
+        let mut provider = backend::default_provider();
+        provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+            _ => 1,
+        });
+        Arc::new(provider)
+    }))
+}
+
+/// Keys that encrypt session tickets, renewed every six hours. `None` if the system gives no randomness, without which
+/// no handshake would succeed either.
+fn ticketer() -> Option<Arc<dyn ProducesTickets>> {
+    backend::Ticketer::new().ok()
+}
+
+/// The start of a client's configuration: TLS 1.3 and 1.2.
+fn client_builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    sound(
+        ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12]),
+    )
+}
+
+/// rustls refuses versions for which a provider has no cipher suite. [`provider`] is fixed when Portward is built and
+/// has suites for both, so there is no such error to report.
+fn sound<T>(built: Result<T, rustls::Error>) -> T {
+    built.unwrap_or_else(|error| unreachable!("the TLS provider lacks a protocol version: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::NamedGroup;
+
+    use super::*;
+
+    #[test]
+    fn both_versions_have_suites_and_x25519_comes_first() {
+        let provider = provider();
+        assert!(provider.cipher_suites.iter().any(|suite| suite.tls13().is_some()));
+        assert!(provider.cipher_suites.iter().any(|suite| suite.tls13().is_none()));
+        assert_eq!(provider.cipher_suites[0].suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let groups: Vec<_> = provider.kx_groups.iter().map(|group| group.name()).collect();
+        assert_eq!(groups[..2], [NamedGroup::X25519, NamedGroup::secp256r1]);
+        let _ = client_builder();
+        assert!(ticketer().is_some());
+    }
+}

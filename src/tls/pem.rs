@@ -1,0 +1,142 @@
+//! Certificates and keys from files: PEM, for certificates DER too. Every failure is a [`Diagnostic`] about the file.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::{Error as PemError, PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::{Diagnostic, Place, Severity};
+
+/// An error about the whole of `file`.
+pub(super) fn error(file: &Path, message: impl Into<String>, help: Option<&str>) -> Box<Diagnostic> {
+    Box::new(diagnostic(Severity::Error, file, message.into(), help))
+}
+
+/// A warning about the whole of `file`.
+pub(super) fn warning(file: &Path, message: impl Into<String>, help: Option<&str>) -> Diagnostic {
+    diagnostic(Severity::Warning, file, message.into(), help)
+}
+
+fn diagnostic(severity: Severity, file: &Path, message: String, help: Option<&str>) -> Diagnostic {
+    Diagnostic {
+        severity,
+        message,
+        place: Place { file: file.to_owned(), span: None },
+        label: String::new(),
+        help: help.map(str::to_owned),
+        related: None,
+    }
+}
+
+/// The certificates of a file, in its order; at least one.
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<Diagnostic>> {
+    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
+    // 0x30: a SEQUENCE, so DER. PEM is text and begins with a dash or a comment.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![bytes.into()]);
+    }
+    let certificates = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, PemError>>()
+        .map_err(|cause| error(file, format!("this is not a PEM file: {cause}"), None))?;
+    if certificates.is_empty() {
+        return Err(error(
+            file,
+            "there is no certificate in this file",
+            Some("it should hold one or more blocks that begin with -----BEGIN CERTIFICATE-----"),
+        ));
+    }
+    Ok(certificates)
+}
+
+/// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA).
+pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Box<Diagnostic>> {
+    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| {
+        if memchr::memmem::find(&bytes, b"ENCRYPTED").is_some() {
+            return error(
+                file,
+                "the key is encrypted with a passphrase, which nobody can type at start",
+                Some("openssl pkey -in OLD.key -out NEW.key writes it without one"),
+            );
+        }
+        match cause {
+            PemError::NoItemsFound => error(
+                file,
+                "there is no private key in this file",
+                Some("it should hold a block that begins with -----BEGIN PRIVATE KEY-----"),
+            ),
+            cause => error(file, format!("this is not a PEM file: {cause}"), None),
+        }
+    })
+}
+
+/// A warning if everybody on this machine can read the key in `file`.
+pub(super) fn open_to_others(file: &Path) -> Option<Diagnostic> {
+    let mode = fs::metadata(file).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o004 != 0).then(|| {
+        warning(
+            file,
+            format!("the private key can be read by every user of this machine (mode {mode:04o})"),
+            Some("chmod 0640 and the group portward keep it between root and Portward"),
+        )
+    })
+}
+
+/// The files of `folder` that have one of `extensions`, sorted by name. Hidden files and folders do not count.
+pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let wanted = path.extension().is_some_and(|found| extensions.iter().any(|wanted| found == *wanted));
+        if wanted && !hidden && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The error for a file or folder that cannot be read.
+pub(super) fn unreadable(file: &Path, cause: &io::Error) -> Box<Diagnostic> {
+    let help = (cause.kind() == io::ErrorKind::PermissionDenied)
+        .then_some("Portward's user must be able to read it: group portward, mode 0640; folders 0750");
+    error(file, format!("cannot be read: {cause}"), help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.key");
+        assert!(certificates(&file).unwrap_err().message.starts_with("cannot be read"));
+        fs::write(&file, "hello\n").unwrap();
+        assert!(certificates(&file).unwrap_err().message.contains("no certificate"));
+        assert!(private_key(&file).unwrap_err().message.contains("no private key"));
+        fs::write(&file, "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(certificates(&file).unwrap_err().message.contains("not a PEM file"));
+        fs::write(
+            &file,
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        )
+        .unwrap();
+        assert!(private_key(&file).unwrap_err().message.contains("passphrase"));
+    }
+
+    #[test]
+    fn a_folder_gives_visible_files_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.crt", "a.crt", ".c.crt", "d.key", "README.md"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        fs::create_dir(dir.path().join("e.crt")).unwrap();
+        let names: Vec<_> = files_in(dir.path(), &["crt"]).unwrap();
+        assert_eq!(names, [dir.path().join("a.crt"), dir.path().join("b.crt")]);
+    }
+}

@@ -1,0 +1,203 @@
+//! TLS toward clients: the server certificates and the acceptors of the TLS ports (SPEC section 4).
+//!
+//! Everything is read once, at [`ServerTls::load`]; a reload makes another one. What clients resume with is handed on
+//! from one to the next, so that a reload costs nobody a full handshake.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::version::{TLS12, TLS13};
+use time::OffsetDateTime;
+use tokio_rustls::TlsAcceptor;
+
+use super::identity::Certificate;
+use super::sni::Index;
+use super::{HTTP_1_1, pem, provider, sound, ticketer};
+use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Tls, TlsVersion};
+use crate::service::Service;
+
+/// TLS 1.2 sessions of clients without tickets that are remembered, a service. About 1 KiB each at most, so it bounds
+/// memory; whoever falls out makes a full handshake.
+const SESSIONS: usize = 512;
+
+/// The server certificates, and an acceptor a service. Immutable.
+#[derive(Debug)]
+pub struct ServerTls {
+    certificates: Vec<Certificate>,
+    default: Option<usize>,
+    index: Arc<Index>,
+    /// Where certificates are expected, for diagnostics.
+    source: PathBuf,
+    resumption: [Resumption; 4],
+    /// In the order of [`Service::ALL`].
+    acceptors: [Arc<ServerConfig>; 4],
+}
+
+/// What clients of one service resume with. Services do not share it: a session that began on a port where no client
+/// certificate is asked for must not stand for one where it is.
+#[derive(Debug, Clone)]
+struct Resumption {
+    /// TLS 1.3, and TLS 1.2 clients that know tickets (RFC 5077).
+    ticketer: Option<Arc<dyn ProducesTickets>>,
+    /// Other TLS 1.2 clients.
+    sessions: Arc<dyn StoresServerSessions>,
+}
+
+impl ServerTls {
+    /// Reads the certificates that `settings` name. `previous` is what was in use until now.
+    ///
+    /// A certificate with an error is left out and the others are loaded; whether an error stops anything is the
+    /// caller's to decide. Expiry is a warning.
+    pub fn load(settings: &Tls, previous: Option<&Self>) -> (Self, Vec<Diagnostic>) {
+        let now = OffsetDateTime::now_utc();
+        let (source, files, mut found) = files(&settings.certificates);
+        let mut certificates = Vec::new();
+        for files in &files {
+            let (certificate, problems) = Certificate::load(files, now);
+            certificates.extend(certificate);
+            found.extend(problems);
+        }
+        if certificates.is_empty() {
+            found.push(pem::warning(
+                &source,
+                "there is no server certificate: TLS ports stay closed until a reload brings one",
+                Some("tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out"),
+            ));
+        }
+        let default = default(settings, &certificates, &source, &mut found);
+        let index = Index::new(&certificates, default.and_then(|at| certificates.get(at)), now);
+        let index = Arc::new(index);
+        let resumption = match previous {
+            Some(previous) => previous.resumption.clone(),
+            None => Service::ALL.map(|_| Resumption::new()),
+        };
+        let acceptors = Service::ALL
+            .map(|service| Arc::new(config(service, settings.min_version, &index, of(&resumption, service))));
+        (Self { certificates, default, index, source, resumption, acceptors }, found)
+    }
+
+    /// What accepts TLS for `service`; `None` as long as there is no certificate.
+    pub fn acceptor(&self, service: Service) -> Option<TlsAcceptor> {
+        (!self.certificates.is_empty()).then(|| Arc::clone(of(&self.acceptors, service)).into())
+    }
+
+    /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
+    /// covers.
+    pub fn covers(&self, name: &str) -> bool {
+        self.index.covers(name)
+    }
+
+    /// Warnings for those host names of the rules that no certificate covers, each name once. Of a name with a
+    /// registration location the part before the `/` counts. Without any certificate that has been said already.
+    pub fn uncovered<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Diagnostic> {
+        let Some(shown) = self.default() else { return Vec::new() };
+        let mut missing: Vec<&str> = names
+            .map(|name| name.split_once('/').map_or(name, |(host, _)| host))
+            .filter(|name| !self.covers(name))
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        let help = format!("its clients are shown the certificate {:?}, which they refuse", shown.name);
+        let message = |name| format!("no certificate covers {name}");
+        missing.into_iter().map(|name| pem::warning(&self.source, message(name), Some(&help))).collect()
+    }
+
+    /// The certificates: of a folder by name, of a list in its order.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.iter()
+    }
+
+    /// The one that is shown to clients without SNI or with an unknown one.
+    pub fn default(&self) -> Option<&Certificate> {
+        self.certificates.get(self.default?)
+    }
+}
+
+impl Resumption {
+    fn new() -> Self {
+        Self { ticketer: ticketer(), sessions: ServerSessionMemoryCache::new(SESSIONS) }
+    }
+}
+
+fn of<T>(all: &[T; 4], service: Service) -> &T {
+    let [http, sip, ldap, h323] = all;
+    match service {
+        Service::Http => http,
+        Service::Sip => sip,
+        Service::Ldap => ldap,
+        Service::H323 => h323,
+    }
+}
+
+/// How one service accepts TLS. No early data: what is replayed must not decide anything.
+fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: &Resumption) -> ServerConfig {
+    let versions: &[_] = match oldest {
+        TlsVersion::V1_2 => &[&TLS13, &TLS12],
+        TlsVersion::V1_3 => &[&TLS13],
+    };
+    let mut config = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions))
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(index) as _);
+    if service == Service::Http {
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    }
+    if let Some(ticketer) = &resumption.ticketer {
+        config.ticketer = Arc::clone(ticketer);
+    }
+    config.session_storage = Arc::clone(&resumption.sessions);
+    config
+}
+
+/// The pairs of files to read, with the place that stands for all of them.
+fn files(source: &CertificateSource) -> (PathBuf, Vec<CertificateFiles>, Vec<Diagnostic>) {
+    match source {
+        CertificateSource::Folder(folder) => {
+            let (files, found) = folder_files(folder);
+            (folder.clone(), files, found)
+        }
+        CertificateSource::List(list) => {
+            let place =
+                list.first().map_or_else(|| PathBuf::from("tls.certificates"), |files| files.cert.clone());
+            (place, list.clone(), Vec::new())
+        }
+    }
+}
+
+fn folder_files(folder: &Path) -> (Vec<CertificateFiles>, Vec<Diagnostic>) {
+    match pem::files_in(folder, &["crt"]) {
+        Ok(certificates) => {
+            let pair = |cert: PathBuf| CertificateFiles { key: cert.with_extension("key"), cert };
+            (certificates.into_iter().map(pair).collect(), Vec::new())
+        }
+        // That there is no certificate is said below; a folder that comes later is no error.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => (Vec::new(), Vec::new()),
+        Err(cause) => (Vec::new(), vec![*pem::unreadable(folder, &cause)]),
+    }
+}
+
+fn default(
+    settings: &Tls,
+    certificates: &[Certificate],
+    source: &Path,
+    found: &mut Vec<Diagnostic>,
+) -> Option<usize> {
+    let first = || {
+        let by_name = certificates.iter().enumerate().min_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        by_name.map(|(at, _)| at)
+    };
+    if settings.default.is_empty() || certificates.is_empty() {
+        return first();
+    }
+    certificates.iter().position(|certificate| certificate.name == settings.default).or_else(|| {
+        let names: Vec<_> = certificates.iter().map(|certificate| certificate.name.as_str()).collect();
+        found.push(pem::warning(
+            source,
+            format!("tls.default is {:?}, but there is no such certificate", settings.default),
+            Some(&format!("there are: {}; the first by name is used", names.join(", "))),
+        ));
+        first()
+    })
+}

@@ -1,0 +1,84 @@
+//! Which certificate a client is shown: by the name it asks for (SPEC section 4).
+//!
+//! An exact name, then a one-label wildcard, then the default. An immutable index; a look-up allocates nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::SignatureScheme;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use smallvec::SmallVec;
+use time::OffsetDateTime;
+
+use super::facts::Name;
+use super::identity::Certificate;
+
+/// The certificates for one name, the preferred first.
+type Candidates = SmallVec<[Arc<CertifiedKey>; 1]>;
+
+/// Certificates by name.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// DNS names and IP addresses, as [`super::Facts::names`] has them.
+    exact: HashMap<Box<str>, Candidates>,
+    /// Wildcards, by what stands after `*.`.
+    wildcard: HashMap<Box<str>, Candidates>,
+    default: Option<Arc<CertifiedKey>>,
+}
+
+impl Index {
+    /// Indexes `certificates`; `default` is shown where no name decides.
+    pub(super) fn new(
+        certificates: &[Certificate],
+        default: Option<&Certificate>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let mut preferred: Vec<&Certificate> = certificates.iter().collect();
+        preferred.sort_by_key(|certificate| certificate.rank(now));
+        let mut index = Self {
+            default: default.map(|certificate| Arc::clone(certificate.certified())),
+            ..Self::default()
+        };
+        for certificate in preferred {
+            for name in &certificate.facts.names {
+                let (map, key) = match name.strip_prefix("*.") {
+                    Some(parent) => (&mut index.wildcard, parent),
+                    None => (&mut index.exact, name.as_str()),
+                };
+                map.entry(key.into()).or_default().push(Arc::clone(certificate.certified()));
+            }
+        }
+        index
+    }
+
+    /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
+    /// covers.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        Name::of(name).is_some_and(|name| {
+            self.exact.contains_key(name.text.as_str())
+                || name.wildcard().is_some_and(|parent| self.wildcard.contains_key(parent))
+        })
+    }
+
+    /// `name` is in lower case: rustls has seen to that.
+    fn find(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let exact = name.and_then(|name| self.exact.get(name));
+        let wildcard =
+            name.and_then(|name| name.split_once('.')).and_then(|(_, parent)| self.wildcard.get(parent));
+        let candidates = || exact.into_iter().chain(wildcard).flatten();
+        // Where the client can verify none of them the handshake fails whichever is taken; the right name then
+        // gives it the plainer error.
+        candidates()
+            .find(|candidate| candidate.key.choose_scheme(schemes).is_some())
+            .or_else(|| candidates().next())
+            .or(self.default.as_ref())
+            .cloned()
+    }
+}
+
+impl ResolvesServerCert for Index {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.find(hello.server_name(), hello.signature_schemes())
+    }
+}

@@ -1,0 +1,232 @@
+//! TLS toward targets: what is presented to them and how they are judged (SPEC section 4).
+//!
+//! Everything is read once, at [`UpstreamTls::load`]. Client configurations are made when they are first wanted and
+//! kept, because sessions resume within one configuration only.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::sign::SingleCertAndKey;
+use rustls_pki_types::{CertificateDer, ServerName};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use super::identity::Certificate;
+use super::verify::{Anchors, Judge, TargetVerifier};
+use super::{HTTP_1_1, client_builder, pem};
+use crate::config::{Diagnostic, Trust, Upstream};
+use crate::rules::{Address, TargetOptions, Verify};
+use crate::service::Service;
+
+/// Server names whose sessions are remembered, by one configuration; a pinned target seldom has more than a few.
+const NAMES: usize = 1024;
+const NAMES_PINNED: usize = 16;
+
+/// What rustls counts of its session memory to one server name (`ClientSessionMemoryCache::new`).
+const SESSIONS_A_NAME: usize = 8;
+
+/// What is presented to targets and how they are judged. Immutable but for the configurations that it keeps.
+#[derive(Debug)]
+pub struct UpstreamTls {
+    certificate: Option<Certificate>,
+    anchors: Arc<Anchors>,
+    verify: Verify,
+    profiles: DashMap<Settings, Profile>,
+}
+
+/// A client configuration, and a number that stands for it in keys of connection pools.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Two profiles with the same number judge targets alike and present the same, even if a reload lies between
+    /// them; so a kept connection may be used for either.
+    pub id: u64,
+    /// For the TLS connection to the target.
+    pub config: Arc<ClientConfig>,
+}
+
+/// All that tells one client configuration from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Settings {
+    judged: Judged,
+    presents: bool,
+    http: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Judged {
+    ByPin([u8; 32]),
+    ByTrust,
+    NotAtAll,
+}
+
+impl UpstreamTls {
+    /// Reads Portward's own certificate and the trust store. What cannot be read is left out: then no certificate is
+    /// presented, and what is not there vouches for nobody.
+    pub fn load(settings: &Upstream) -> (Self, Vec<Diagnostic>) {
+        let (certificate, mut found) = match &settings.certificate {
+            Some(files) => Certificate::load(files, OffsetDateTime::now_utc()),
+            None => (None, Vec::new()),
+        };
+        let (trusted, problems) = trusted(&settings.trust);
+        found.extend(problems);
+        if trusted.is_empty() && settings.verify == Verify::Ca {
+            let place = match &settings.trust {
+                Trust::Path(path) => path,
+                Trust::System => Path::new("system"),
+            };
+            found.push(pem::warning(
+                place,
+                "upstream.trust holds no certificate: every TLS target without a pin will be refused",
+                Some("put the CA that signed the PBX's certificate here, or the PBX's own; portward cert show ADDRESS:PORT prints it"),
+            ));
+        }
+        let anchors = Arc::new(Anchors::new(trusted));
+        (Self { certificate, anchors, verify: settings.verify, profiles: DashMap::new() }, found)
+    }
+
+    /// How to speak TLS to a target of `service`.
+    ///
+    /// SIP and H.323 targets see Portward's certificate, if it has one; others only where `present_certificate`
+    /// says so, because a PBX takes a certificate on HTTPS or LDAPS for a login.
+    pub fn client_config(&self, service: Service, options: &TargetOptions) -> Profile {
+        let asked = matches!(service, Service::Sip | Service::H323) || options.present_certificate;
+        let settings = Settings {
+            judged: self.judged(options),
+            presents: asked && self.certificate.is_some(),
+            http: service == Service::Http,
+        };
+        if let Some(profile) = self.profiles.get(&settings) {
+            return profile.clone();
+        }
+        self.profiles.entry(settings).or_insert_with(|| self.profile(settings)).clone()
+    }
+
+    /// The name for a TLS connection to `address`: as [`server_name`] says. Where there is none and no name is
+    /// checked either (a pin, or no verification) the address stands for it, so that a handshake is possible; else
+    /// `None`, and the target cannot be verified.
+    pub fn server_name(
+        &self,
+        options: &TargetOptions,
+        address: &Address,
+        host: &str,
+    ) -> Option<ServerName<'static>> {
+        server_name(options, address, host).or_else(|| match (self.judged(options), address) {
+            (Judged::ByPin(_) | Judged::NotAtAll, Address::Ip(ip)) => {
+                Some(ServerName::IpAddress((*ip).into()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Portward's own certificate.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    fn judged(&self, options: &TargetOptions) -> Judged {
+        match (options.pin, options.verify.unwrap_or(self.verify)) {
+            (Some(pin), _) => Judged::ByPin(pin),
+            (None, Verify::Ca) => Judged::ByTrust,
+            (None, Verify::None) => Judged::NotAtAll,
+        }
+    }
+
+    fn profile(&self, settings: Settings) -> Profile {
+        let (judge, names) = match settings.judged {
+            Judged::ByPin(pin) => (Judge::Pin(pin), NAMES_PINNED),
+            Judged::ByTrust => (Judge::Trust(Arc::clone(&self.anchors)), NAMES),
+            Judged::NotAtAll => (Judge::Nobody, NAMES),
+        };
+        let builder = client_builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(judge)));
+        let presented = self.certificate.as_ref().filter(|_| settings.presents);
+        let mut config = match presented {
+            Some(own) => builder
+                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(own.certified())))),
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::in_memory_sessions(names * SESSIONS_A_NAME);
+        if settings.http {
+            config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        }
+        Profile { id: self.identity(settings), config: Arc::new(config) }
+    }
+
+    /// A digest of everything that decides who is accepted and what is presented.
+    fn identity(&self, settings: Settings) -> u64 {
+        let mut digest = Sha256::new();
+        digest.update([u8::from(settings.presents), u8::from(settings.http)]);
+        if let Some(own) = self.certificate.as_ref().filter(|_| settings.presents) {
+            digest.update(own.facts.fingerprint);
+        }
+        match settings.judged {
+            Judged::NotAtAll => digest.update([0]),
+            Judged::ByPin(pin) => {
+                digest.update([1]);
+                digest.update(pin);
+            }
+            Judged::ByTrust => {
+                digest.update([2]);
+                for certificate in self.anchors.certificates() {
+                    digest.update(Sha256::digest(certificate));
+                }
+            }
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// The name that a target's certificate must have, which is also sent as SNI (SPEC section 4): `server_name`, else the
+/// target's own if it is a DNS name, else that of the host before any `/`. `None` if that is no name that a
+/// certificate could have.
+pub fn server_name(options: &TargetOptions, address: &Address, host: &str) -> Option<ServerName<'static>> {
+    let text = match (&options.server_name, address) {
+        (Some(name), _) | (None, Address::Name(name)) => name,
+        (None, Address::Ip(_)) => host.split_once('/').map_or(host, |(name, _)| name),
+    };
+    let text = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let text = text.strip_suffix('.').unwrap_or(text);
+    ServerName::try_from(text.to_owned()).ok()
+}
+
+fn trusted(trust: &Trust) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
+    match trust {
+        Trust::System => {
+            let loaded = rustls_native_certs::load_native_certs();
+            let complain =
+                |cause| pem::warning(Path::new("system"), format!("system trust store: {cause}"), None);
+            (loaded.certs, loaded.errors.into_iter().map(complain).collect())
+        }
+        Trust::Path(path) => trusted_files(path),
+    }
+}
+
+/// The certificates of a file, or of the `*.crt`, `*.pem` and `*.cer` in a folder.
+fn trusted_files(path: &Path) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
+    let files = if path.is_dir() {
+        pem::files_in(path, &["crt", "pem", "cer"])
+    } else {
+        path.metadata().map(|_| vec![path.to_owned()])
+    };
+    let files = match files {
+        Ok(files) => files,
+        // Nothing there is a warning of the caller's, not an error: nobody needs it who pins or has no TLS targets.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(cause) => return (Vec::new(), vec![*pem::unreadable(path, &cause)]),
+    };
+    let mut certificates = Vec::new();
+    let mut found = Vec::new();
+    for file in files {
+        match pem::certificates(&file) {
+            Ok(more) => certificates.extend(more),
+            Err(problem) => found.push(*problem),
+        }
+    }
+    (certificates, found)
+}

@@ -1,0 +1,204 @@
+//! Opens connections: one address after the other, TCP, PROXY header, TLS, all under one deadline an address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use super::{Connection, Health, KeyRef, Pool, Resolver};
+use crate::inspect::proxy;
+use crate::io::{Leg, Stream};
+use crate::reason::Reason;
+use crate::rules::{Address, Endpoint, ProxyVersion, Reuse};
+use crate::service::{Service, Transport};
+use crate::tls::{Profile, UpstreamTls};
+
+/// Where somebody is to be connected to.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What will be spoken.
+    pub service: Service,
+    /// The addresses of the target, in order.
+    pub endpoints: &'a [Endpoint],
+    /// Plain or TLS.
+    pub transport: Transport,
+    /// The port for it.
+    pub port: NonZeroU16,
+    /// The host that was asked for, for the server's name.
+    pub host: &'a str,
+    /// Who asks, for the PROXY header.
+    pub client: SocketAddr,
+    /// Where they reached us.
+    pub local: SocketAddr,
+}
+
+/// Everything that it takes to open a connection.
+#[derive(Debug)]
+pub struct Dialer<'a> {
+    /// TLS toward targets.
+    pub tls: &'a UpstreamTls,
+    /// DNS.
+    pub resolver: &'a Resolver,
+    /// What failed lately.
+    pub health: &'a Health,
+    /// Our own listening sockets: a target that is one of them is a loop.
+    pub listeners: &'a [SocketAddr],
+    /// For TCP, PROXY header and TLS together, an address.
+    pub timeout: Duration,
+}
+
+impl Dialer<'_> {
+    /// A connection for `wanted`: one that `own` has, one that waits in `pool`, or a new one.
+    ///
+    /// # Errors
+    /// `TargetTls` if some address failed in TLS, else `TargetDown`.
+    pub async fn connect(
+        &self,
+        wanted: Wanted<'_>,
+        own: &mut Vec<Connection>,
+        pool: &Pool,
+        fresh_only: bool,
+    ) -> Result<Connection, Reason> {
+        let mut failed = Reason::TargetDown;
+        // First those that are not known to be down, then those that are.
+        for doubtful in [false, true] {
+            for endpoint in wanted.endpoints {
+                for ip in self.resolve(&endpoint.address).await.as_slice().iter().copied() {
+                    let address = SocketAddr::new(ip, wanted.port.get());
+                    if self.health.is_doubtful(address) != doubtful {
+                        continue;
+                    }
+                    let shares = Shares::of(endpoint);
+                    let profile = (wanted.transport == Transport::Tls)
+                        .then(|| self.tls.profile(wanted.service, &endpoint.options));
+                    let name = server_name(endpoint, wanted.host);
+                    let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
+                    if !fresh_only {
+                        if let Some(connection) = take_own(own, key) {
+                            return Ok(connection);
+                        }
+                        if shares == Shares::WithAll
+                            && let Some(connection) = pool.take(key)
+                        {
+                            return Ok(connection);
+                        }
+                    }
+                    match self.open(wanted, endpoint, address, profile.as_ref()).await {
+                        Ok(stream) => {
+                            self.health.succeeded(address);
+                            return Ok(Connection::new(Leg::new(stream), key.to_key(), shares != Shares::WithAll));
+                        }
+                        Err(reason) => {
+                            self.health.failed(address);
+                            if reason == Reason::TargetTls {
+                                failed = reason;
+                            }
+                        }
+                    }
+                }
+            }
+            if self.health.is_quiet() {
+                break;
+            }
+        }
+        Err(failed)
+    }
+
+    async fn resolve(&self, address: &Address) -> Resolved {
+        match address {
+            Address::Ip(ip) => Resolved::Given([*ip]),
+            Address::Name(name) => Resolved::Found(self.resolver.addresses(name, self.timeout).await),
+        }
+    }
+
+    async fn open(
+        &self,
+        wanted: Wanted<'_>,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        profile: Option<&Profile>,
+    ) -> Result<Stream, Reason> {
+        let mut reached = Reason::TargetDown;
+        let opening = async {
+            let tcp = TcpStream::connect(address).await.map_err(|_| Reason::TargetDown)?;
+            if self.is_own(&tcp, address) {
+                return Err(Reason::TargetDown);
+            }
+            let _ = tcp.set_nodelay(true);
+            let mut leg = Leg::new(Stream::Plain(tcp));
+            if let Some(version) = endpoint.options.proxy_protocol {
+                let header = proxy::encode(version == ProxyVersion::V2, wanted.client, wanted.local);
+                leg.write_all(&header).await.map_err(|_| Reason::TargetDown)?;
+            }
+            let (Some(profile), Stream::Plain(tcp)) = (profile, leg.stream) else {
+                return Ok(leg.stream);
+            };
+            reached = Reason::TargetTls;
+            let name = crate::tls::server_name(&endpoint.options, &endpoint.address, wanted.host, address.ip());
+            let connector = TlsConnector::from(profile.config.clone());
+            let tls = Box::pin(connector.connect(name, tcp)).await.map_err(|_| Reason::TargetTls)?;
+            Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
+        };
+        tokio::time::timeout(self.timeout, opening).await.unwrap_or(Err(reached))
+    }
+
+    /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
+    fn is_own(&self, tcp: &TcpStream, address: SocketAddr) -> bool {
+        self.listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
+            let here = address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
+            own.ip() == address.ip() || (own.ip().is_unspecified() && here)
+        })
+    }
+}
+
+/// The IP addresses of a target's address.
+enum Resolved {
+    Given([IpAddr; 1]),
+    Found(Arc<[IpAddr]>),
+}
+
+impl Resolved {
+    fn as_slice(&self) -> &[IpAddr] {
+        match self {
+            Self::Given(ip) => ip,
+            Self::Found(ips) => ips,
+        }
+    }
+}
+
+/// Who may use a kept connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shares {
+    WithAll,
+    WithClient,
+}
+
+impl Shares {
+    /// With the PROXY protocol outward a connection speaks for one client (SPEC section 3).
+    fn of(endpoint: &Endpoint) -> Self {
+        let alone = endpoint.options.reuse == Reuse::Client || endpoint.options.proxy_protocol.is_some();
+        if alone { Self::WithClient } else { Self::WithAll }
+    }
+}
+
+/// The name by which the server is called (SPEC section 4), as part of the pool's key.
+fn server_name<'a>(endpoint: &'a Endpoint, host: &'a str) -> &'a str {
+    match (&endpoint.options.server_name, &endpoint.address) {
+        (Some(name), _) | (None, Address::Name(name)) => name,
+        (None, Address::Ip(_)) => host.split('/').next().unwrap_or(host),
+    }
+}
+
+fn take_own(own: &mut Vec<Connection>, key: KeyRef<'_>) -> Option<Connection> {
+    while let Some(at) = own.iter().position(|connection| connection.key.as_ref() == key) {
+        let mut connection = own.swap_remove(at);
+        if connection.is_alive() {
+            connection.fresh = false;
+            return Some(connection);
+        }
+    }
+    None
+}

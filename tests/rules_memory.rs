@@ -1,0 +1,131 @@
+//! What a table costs: bytes a host, everything counted as the C library rounds it, and no allocation in a
+//! decision.
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+mod rules_support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use portward::rules::decide::{self, Scratch};
+use portward::rules::{
+    Builder, CheckedTarget, HostDef, LdapRule, OnFailedCheck, SignallingRule, Table, Target,
+};
+use portward::service::Transport;
+use rules_support::{at, host, port, ports, preset, rule};
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// A chunk of glibc's malloc: eight bytes of its own, in steps of 16, at least 32.
+fn chunk(size: usize) -> usize {
+    (size + 8).next_multiple_of(16).max(32)
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(chunk(layout.size()), Relaxed);
+        CALLS.fetch_add(1, Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(chunk(layout.size()), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const HOSTS: u32 = 100_000;
+
+/// A table of hosts, and what it costs a host.
+fn measured(mut define: impl FnMut(u32) -> HostDef) -> (Table, usize) {
+    let before = LIVE.load(Relaxed);
+    let mut builder = Builder::new();
+    for n in 0..HOSTS {
+        builder.add(define(n)).expect("no conflict");
+    }
+    let table = builder.build(Vec::new());
+    let bytes = LIVE.load(Relaxed) - before;
+    (table, bytes / usize::try_from(HOSTS).unwrap())
+}
+
+/// One test, because the counters are the process's.
+#[test]
+fn a_host_costs_little_and_a_decision_nothing() {
+    let options = std::sync::Arc::new(portward::rules::TargetOptions::default());
+    let endpoints = |n: u32| {
+        let address = portward::rules::Address::Ip(std::net::Ipv4Addr::from_bits(0x0a00_0000 | n).into());
+        std::sync::Arc::<[_]>::from([portward::rules::Endpoint { address, options: options.clone() }])
+    };
+    let named = |n: u32| host(&format!("pbx-{n:06}.customers.example.net"));
+    let preset = preset("pbx", &["/PBX0/APPCLIENT/appclient.htm", "/PBX0/APPS", "/PBX0/session"]);
+    let with_preset =
+        |n: u32| HostDef { endpoints: Some(endpoints(n)), presets: vec![preset.clone()], ..named(n) };
+
+    let (_, bytes) = measured(with_preset);
+    println!("a host with its own target and a preset: {bytes} bytes");
+    assert!(bytes <= 400, "{bytes}");
+
+    let (_, bytes) = measured(|n| {
+        let endpoints = endpoints(n);
+        let (tcp, tls) = (port(5060).unwrap(), port(5061).unwrap());
+        let target = CheckedTarget::Checked {
+            endpoints: endpoints.clone(),
+            tcp,
+            tls,
+            on_failed: OnFailedCheck::default(),
+        };
+        let signalling = SignallingRule { target, rewrite_transport: false, source: at(n) };
+        let ldap =
+            LdapRule { target: Target { endpoints: endpoints.clone(), ports: ports() }, source: at(n) };
+        HostDef {
+            endpoints: Some(endpoints),
+            sip: Some(signalling.clone()),
+            h323: Some(signalling),
+            ldap: Some(ldap),
+            ..with_preset(n)
+        }
+    });
+    println!("the same with SIP, H.323 and LDAP: {bytes} bytes");
+    assert!(bytes <= 400, "{bytes}");
+
+    let (table, bytes) = measured(|n| {
+        let paths = ["user.soap", "APPCLIENT/appclient.htm", "APPS", "session", "ADMIN", "MY", "WEBSOCKET"];
+        let target = Target { endpoints: endpoints(n), ports: ports() };
+        let http = paths.iter().map(|path| portward::rules::HttpRule {
+            target: target.clone(),
+            ..rule(&format!("/PBX0/{path}"))
+        });
+        HostDef { http: http.collect(), ..named(n) }
+    });
+    println!("a host with seven paths of its own: {bytes} bytes");
+    assert!(bytes <= 1024, "{bytes}");
+
+    let mut scratch = Scratch::default();
+    let mut decide = |host: &[u8], path: &[u8]| {
+        decide::http(&table, Transport::Tls, host, path, &mut scratch)
+            .map(|d| d.outcome)
+            .map_err(|r| r.reason)
+    };
+    let requests: [(&[u8], &[u8]); 5] = [
+        (b"PBX-000007.customers.example.net:443", b"/PBX0/APPS/app/1/x"),
+        (b"pbx-099999.customers.example.net", b"/PBX0/%41PPS/app/%C3%BC;x/y"),
+        (b"pbx-099999.customers.example.net", b"/PBX0/APPS/../ADMIN"),
+        (b"pbx-099999.customers.example.net", b"/other"),
+        (b"[::ffff:192.0.2.1]:443", b"/"),
+    ];
+    let first = requests.map(|(host, path)| decide(host, path));
+    let calls = CALLS.load(Relaxed);
+    for _ in 0..1000 {
+        assert_eq!(requests.map(|(host, path)| decide(host, path)), first);
+    }
+    assert_eq!(CALLS.load(Relaxed), calls, "a decision allocates nothing");
+}
