@@ -65,7 +65,8 @@ impl Server {
     /// What is wrong with the configuration, or with a socket.
     pub fn start(path: &Path, log: Log) -> Result<Self, Refused> {
         raise_descriptor_limit();
-        let Everything { config, table, warnings } = config::load_all(path).map_err(|found| refused(&found))?;
+        let Everything { config, table, warnings } =
+            config::load_all(path).map_err(|found| refused(&found))?;
         let (server_tls, mut found) = ServerTls::load(&config.tls, None);
         let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
         found.extend(more);
@@ -73,7 +74,8 @@ impl Server {
         let (sockets, notes) = open(&config, &server_tls, &[]).map_err(|text| Refused { text })?;
         let listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         let hosts = table.len();
-        let shared = Arc::new(Shared::new(Snapshot { config, table, server_tls, upstream_tls, listeners }, log));
+        let shared =
+            Arc::new(Shared::new(Snapshot { config, table, server_tls, upstream_tls, listeners }, log));
         warn(&shared, &warnings);
         warn(&shared, &found.into_iter().collect());
         notes.iter().for_each(|note| shared.note(Level::Warning, note));
@@ -104,7 +106,8 @@ impl Server {
     /// What is wrong with the new configuration.
     pub fn reload(&self) -> Result<(), Refused> {
         let before = self.shared.snapshot.load_full();
-        let Everything { config, table, warnings } = config::load_all(&self.path).map_err(|found| refused(&found))?;
+        let Everything { config, table, warnings } =
+            config::load_all(&self.path).map_err(|found| refused(&found))?;
         let (server_tls, mut found) = ServerTls::load(&config.tls, Some(&before.server_tls));
         let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
         found.extend(more);
@@ -180,7 +183,11 @@ fn warn(shared: &Shared, found: &Diagnostics) {
 }
 
 /// The sockets that `config` wants: those that are open already are taken over. With them come warnings.
-fn open(config: &Config, tls: &ServerTls, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
+fn open(
+    config: &Config,
+    tls: &ServerTls,
+    open: &[Arc<Socket>],
+) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
     let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for listener in config.listen.listeners.iter().filter(|listener| listener.service.is_served()) {
         if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
@@ -263,7 +270,9 @@ async fn accept_from(mut sockets: watch::Receiver<Vec<Arc<Socket>>>, worker: &Ar
 async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     let listener = match socket.share() {
         Ok(listener) => listener,
-        Err(error) => return worker.shared.note(Level::Error, &format!("cannot accept on {socket}: {error}")),
+        Err(error) => {
+            return worker.shared.note(Level::Error, &format!("cannot accept on {socket}: {error}"));
+        }
     };
     let socket::Socket { listener: kind, .. } = *socket;
     drop(socket);

@@ -1,4 +1,5 @@
 //! HTTP paths in the rules (SPEC section 2), from the definition to the decision.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod rules_support;
 

@@ -1,5 +1,6 @@
 //! What a table costs: bytes a host, everything counted as the C library rounds it, and no allocation in a
 //! decision.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 mod rules_support;

@@ -1,5 +1,6 @@
 //! Path safety (SPEC section 2): what is refused, what is compared, and that nothing which passes under a rule
 //! is served outside of it, by servers that read paths in very different ways.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod rules_support;
 

@@ -1,16 +1,96 @@
-//! `portward check`.
+//! `portward check`: is it right, before anything runs with it?
 
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// check
+use crate::config::{self, Config, Diagnostic, Diagnostics, Rules};
+
+/// Check the configuration and the rules
+///
+/// Every error and warning is shown with its place. The exit code is 0 if there is no error, 1 if there is.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward check                          everything that `portward run` would read\n  \
+    portward check --config portward.toml   the same for another configuration\n  \
+    portward check rules/                   a folder of rules alone, or one rules file\n  \
+    portward check --json                   for programs")]
 pub(super) struct Args {
     #[command(flatten)]
     config: super::ConfigArg,
+
+    /// Check this instead: a folder of rules, a rules file, or a file named portward.toml
+    #[arg(value_name = "PATH", conflicts_with = "config")]
+    path: Option<PathBuf>,
+
+    /// Write an array of objects, one a diagnostic, to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was read.
+struct Checked {
+    /// For the last line: `portward.toml`, or nothing if rules were checked alone.
+    config: Option<PathBuf>,
+    rules: Option<Rules>,
+    diagnostics: Diagnostics,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    super::say(args.config.config.display());
-    super::complain("");
-    ExitCode::from(super::NO)
+    let is_config = |path: &PathBuf| path.file_name().is_some_and(|name| name == "portward.toml");
+    let checked = match &args.path {
+        Some(path) if is_config(path) => check_config(path),
+        Some(path) => check_rules(path),
+        None => check_config(&args.config.config),
+    };
+    let errors = checked.diagnostics.errors();
+    if args.json {
+        super::say(format_args!("{:#}", checked.diagnostics.to_json()));
+    } else {
+        let shown = checked.diagnostics.render(std::io::stderr().is_terminal());
+        if !shown.is_empty() {
+            super::complain(shown.trim_end_matches('\n'));
+            super::complain("");
+        }
+        super::say(summary(&checked));
+    }
+    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
+}
+
+fn check_config(path: &Path) -> Checked {
+    let config::Checked { config, rules, mut diagnostics } = config::check(path);
+    diagnostics.extend(beyond_files(config.as_ref(), rules.as_ref()));
+    Checked { config: Some(path.to_owned()), rules, diagnostics }
+}
+
+/// Rules alone, as if beside an empty portward.toml.
+fn check_rules(path: &Path) -> Checked {
+    let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
+    let diagnostics = std::mem::take(&mut rules.diagnostics);
+    Checked { config: None, rules: Some(rules), diagnostics }
+}
+
+/// What can be said once everything has been read: here other rooms add their findings (certificates, say).
+fn beyond_files(_config: Option<&Config>, _rules: Option<&Rules>) -> Vec<Diagnostic> {
+    Vec::new()
+}
+
+/// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.
+fn summary(checked: &Checked) -> String {
+    let mut read: Vec<String> = checked.config.iter().map(|path| path.display().to_string()).collect();
+    if let Some(rules) = &checked.rules {
+        read.push(count(rules.files, "rule file"));
+        read.push(count(rules.hosts, "host"));
+    }
+    let errors = count(checked.diagnostics.errors(), "error");
+    let warnings = count(checked.diagnostics.warnings(), "warning");
+    format!("checked {}: {errors}, {warnings}", read.join(", "))
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
 }

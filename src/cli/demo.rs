@@ -1,16 +1,29 @@
-//! `portward demo`.
+//! `portward demo`: everything on loopback, to see and to try.
 
 use std::process::ExitCode;
 
-/// demo
+/// Show everything at work on loopback, with throw-away certificates
+///
+/// Starts stand-ins for two PBXs and an app platform, loads the rules of the reference network dvl-ckl2.net, sends
+/// requests through the proxy, allowed ones and others, and shows the decision line of each. Then it stays up to be
+/// tried, until Ctrl-C.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  portward demo\n  portward demo --once    exits with 1 if any request went wrong"
+)]
 pub(super) struct Args {
-    #[command(flatten)]
-    config: super::ConfigArg,
+    /// Exit after the walk: 0 if everything went as it should, 1 if not
+    #[arg(long)]
+    once: bool,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    super::say(args.config.config.display());
-    super::complain("");
-    ExitCode::from(super::NO)
+    match crate::demo::run(args.once, |line| super::say(line)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(super::NO),
+        Err(error) => {
+            super::complain(format!("error: the demonstration could not be set up: {error}"));
+            ExitCode::from(super::NO)
+        }
+    }
 }

@@ -1,16 +1,77 @@
-//! `portward explain`.
+//! `portward explain`: the decision for a request, without sending one.
 
+use std::net::IpAddr;
 use std::process::ExitCode;
 
-/// explain
+use crate::rules::decide::Scratch;
+use crate::service::{Service, Transport};
+
+mod http;
+
+use http::{BadUrl, Explanation, Url};
+
+/// The exit code for something that is no URL at all.
+const WRONG_USAGE: u8 = 2;
+
+/// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/"
+)]
 pub(super) struct Args {
+    /// What a client would ask for, e.g. https://host/path
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<String>,
+    /// The address that the client would have
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+    /// The name in the client's certificate (SIP and H.323), e.g. CN=hq
+    #[arg(long, value_name = "CN")]
+    cert: Option<String>,
+    /// The name with which the client would bind (LDAP)
+    #[arg(long, value_name = "DN")]
+    bind: Option<String>,
+    /// One JSON object a URL, a line each
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     config: super::ConfigArg,
 }
 
-pub(super) fn run(args: Args) -> ExitCode {
-    super::say(args.config.config.display());
-    super::complain("");
-    ExitCode::from(super::NO)
+pub(super) fn run(args: &Args) -> ExitCode {
+    let mut urls = Vec::with_capacity(args.urls.len());
+    for text in &args.urls {
+        match Url::parse(text) {
+            Ok(url) => urls.push(url),
+            Err(bad) => {
+                super::complain(format_args!("{text}: {bad}"));
+                return ExitCode::from(if bad == BadUrl::Unknown { WRONG_USAGE } else { super::NO });
+            }
+        }
+    }
+    if args.cert.is_some() || args.bind.is_some() {
+        super::complain("--cert and --bind do not matter to HTTP");
+    }
+    let loaded = match crate::config::load_all(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            super::complain(diagnostics.render(false).trim_end());
+            return ExitCode::from(super::NO);
+        }
+    };
+    let outside = loaded.config.outside.port(Service::Http, Transport::Tls);
+    let block = &loaded.config.blacklist.block;
+    let blocked = args.from.is_some_and(|from| block.iter().any(|net| net.contains(&from.to_canonical())));
+    let mut scratch = Scratch::default();
+    let mut all_granted = true;
+    for url in &urls {
+        let explanation = if blocked {
+            Explanation::blocked(url)
+        } else {
+            Explanation::of(&loaded.table, url, outside, &mut scratch)
+        };
+        all_granted &= explanation.granted();
+        if args.json { super::say(explanation.to_json()) } else { super::say(explanation) }
+    }
+    ExitCode::from(if all_granted { 0 } else { super::NO })
 }

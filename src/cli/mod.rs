@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Cert(args) => cert::run(args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -20,7 +20,9 @@ pub(super) fn run(args: Args) -> ExitCode {
     let path = args.config.config;
     if !path.exists() {
         super::complain(format!("error: there is no configuration at {}", path.display()));
-        super::complain("  help: write one (README, \"A first rules file\"), or name another with --config FILE;");
+        super::complain(
+            "  help: write one (README, \"A first rules file\"), or name another with --config FILE;",
+        );
         super::complain("        `portward demo` shows everything at work without one");
         return ExitCode::from(super::NO);
     }

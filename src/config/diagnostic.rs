@@ -37,3 +37,47 @@ pub struct Diagnostic {
     /// Another place that belongs to it ("first defined here").
     pub related: Option<(Place, String)>,
 }
+
+impl Place {
+    /// The file as a whole.
+    pub fn whole(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), span: None }
+    }
+}
+
+impl Diagnostic {
+    /// An error without further words.
+    pub fn error(message: impl Into<String>, place: Place) -> Self {
+        Self::new(Severity::Error, message.into(), place)
+    }
+
+    /// A warning without further words.
+    pub fn warning(message: impl Into<String>, place: Place) -> Self {
+        Self::new(Severity::Warning, message.into(), place)
+    }
+
+    fn new(severity: Severity, message: String, place: Place) -> Self {
+        Self { severity, message, place, label: String::new(), help: None, related: None }
+    }
+
+    /// The same with words under the underlined text.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// The same with what would be right.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with another place that belongs to it.
+    #[must_use]
+    pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.related = Some((place, label.into()));
+        self
+    }
+}

@@ -1,7 +1,36 @@
 //! Configuration: the file form becomes the valid form, once (SPEC section 7).
+//!
+//! Every error of a file is found in one go; each points at the very characters and says what would be right.
+//! Nothing that comes out of here can be wrong any more.
 
 mod diagnostic;
+mod diagnostics;
+mod effect;
+mod file;
+mod listen;
+mod load;
+mod report;
+mod ruleset;
+mod scalar;
+mod sections;
+mod suggest;
 mod valid;
+mod walk;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostics::Diagnostics;
+use file::elsewhere;
+pub use load::{Checked, Everything, Loaded, check, load, load_all};
+pub use ruleset::{Rules, load_rules};
 pub use valid::*;
+
+/// Why the operating system said no, without its number.
+fn why(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -50,7 +50,13 @@ pub(super) async fn serve(mut client: Client) {
                 Next::End(ended) => break ended,
                 Next::Close(ended) => {
                     let shared = client.worker.shared.clone();
-                    outcome::ended(&shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+                    outcome::ended(
+                        &shared,
+                        &shared.snapshot.load().config,
+                        &client.facts,
+                        ended,
+                        client.bytes,
+                    );
                     return client.leg.close().await;
                 }
                 Next::Tunnel(tunnel) => {
@@ -63,7 +69,14 @@ pub(super) async fn serve(mut client: Client) {
                 let config = &snapshot.config;
                 if let Some(reason) = ended.reason {
                     let who = client.facts.client.ip();
-                    outcome::refused(&client.worker.shared, config, &client.facts, who, Subject::Unknown, ended);
+                    outcome::refused(
+                        &client.worker.shared,
+                        config,
+                        &client.facts,
+                        who,
+                        Subject::Unknown,
+                        ended,
+                    );
                     let nobody = matches!(reason, Reason::Aborted | Reason::Silent);
                     if config.reject == Reject::Answer && !nobody {
                         let answer = own_response(status(reason), "", false, false);
@@ -136,7 +149,8 @@ async fn forward(
         }
         target.bound |= routed.binds_connection;
         let exchanged =
-            exchange(&mut client.leg, &mut target.leg, &mut routed.outgoing, &mut client.timer, patience).await;
+            exchange(&mut client.leg, &mut target.leg, &mut routed.outgoing, &mut client.timer, patience)
+                .await;
         return match exchanged {
             Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1).
@@ -198,7 +212,13 @@ async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed:
 }
 
 /// 502 or 504: the target is to blame.
-async fn unavailable(client: &mut Client, config: &Config, routed: &Routed<'_>, ended: Ended, status: u16) -> Next {
+async fn unavailable(
+    client: &mut Client,
+    config: &Config,
+    routed: &Routed<'_>,
+    ended: Ended,
+    status: u16,
+) -> Next {
     report(client, config, routed, ended);
     reply(client, routed, status, "", false, ended, config).await
 }
@@ -220,7 +240,8 @@ async fn refuse(client: &mut Client, config: &Config, routed: &Routed<'_>, ended
 async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> Next {
     let url = routed.https_url(config);
     if client.is_logged(config) {
-        let line = client.facts.line(routed.client, routed.subject(), Outcome::Redirected(shown(&url, config)));
+        let line =
+            client.facts.line(routed.client, routed.subject(), Outcome::Redirected(shown(&url, config)));
         client.worker.shared.log.decision(config.log.format, &line, config.log.query);
     }
     let ended = Ended::peacefully(Stage::Route, Whose::Policy);

@@ -39,7 +39,12 @@ pub(super) struct Routed<'s> {
 }
 
 /// Decides about `request`, whose head are the first `len` bytes of the client's buffer, and consumes them.
-pub(super) fn route<'s>(client: &mut Client, snapshot: &'s Snapshot, request: &Request, len: usize) -> Routed<'s> {
+pub(super) fn route<'s>(
+    client: &mut Client,
+    snapshot: &'s Snapshot,
+    request: &Request,
+    len: usize,
+) -> Routed<'s> {
     let head = client.leg.buffer.filled();
     let config = &snapshot.config;
     let facts = &client.facts;
@@ -108,7 +113,8 @@ impl Routed<'_> {
     /// The URL of the same request by HTTPS, as the world sees it.
     pub(super) fn https_url(&self, config: &Config) -> String {
         let head = self.outgoing.head.filled();
-        let part = |range: &Range<usize>| String::from_utf8_lossy(head.get(range.clone()).unwrap_or_default());
+        let part =
+            |range: &Range<usize>| String::from_utf8_lossy(head.get(range.clone()).unwrap_or_default());
         let host = part(&self.host);
         let name = match host.rfind(':') {
             Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
@@ -127,7 +133,9 @@ fn believed(config: &Config, peer: IpAddr, request: &Request, head: &[u8]) -> Ip
     let fields = request.fields.iter().rev().filter(|field| field.kind == Kind::XForwardedFor);
     let mut believed = peer;
     for value in fields.flat_map(|field| field.value.of_input(head).rsplit(|byte| *byte == b',')) {
-        let Some(address) = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<IpAddr>().ok()) else {
+        let Some(address) =
+            std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<IpAddr>().ok())
+        else {
             return believed;
         };
         believed = address.to_canonical();

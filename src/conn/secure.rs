@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsStream;
 
 use super::{Accepted, Client, Ended, Facts, Stage, Whose};
-use crate::inspect::proxy::{self, PROXY_LIMIT};
 use crate::inspect::Inspect;
+use crate::inspect::proxy::{self, PROXY_LIMIT};
 use crate::io::{Leg, Stream, Timer};
 use crate::reason::Reason;
 use crate::service::Transport;
@@ -49,7 +49,10 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
                 return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
             };
             let shaken = async {
-                timeout_at(deadline, tcp.readable()).await.map_err(|_| Reason::Silent)?.map_err(|_| Reason::Aborted)?;
+                timeout_at(deadline, tcp.readable())
+                    .await
+                    .map_err(|_| Reason::Silent)?
+                    .map_err(|_| Reason::Aborted)?;
                 timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
             };
             match shaken.await {

@@ -63,7 +63,11 @@ impl Guard {
         }
         let permit = self.admit_any(config)?;
         let allowed = config.blacklist.allow.iter().any(|net| net.contains(&address));
-        self.count_address(permit, address, if allowed { u32::MAX } else { config.limits.max_connections_per_address })
+        self.count_address(
+            permit,
+            address,
+            if allowed { u32::MAX } else { config.limits.max_connections_per_address },
+        )
     }
 
     /// Room for one more connection, whoever it is: for peers that will say by a PROXY header for whom they speak.
@@ -85,7 +89,11 @@ impl Guard {
             return Err(Reason::Blocked);
         }
         let allowed = config.blacklist.allow.iter().any(|net| net.contains(&address));
-        self.count_address(permit, address, if allowed { u32::MAX } else { config.limits.max_connections_per_address })
+        self.count_address(
+            permit,
+            address,
+            if allowed { u32::MAX } else { config.limits.max_connections_per_address },
+        )
     }
 
     fn count_address(&self, mut permit: Permit, address: IpAddr, limit: u32) -> Result<Permit, Reason> {
@@ -113,7 +121,8 @@ impl Guard {
     pub fn summary(&self) -> Vec<String> {
         let refused = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
         let beyond = std::mem::take(&mut *self.refused_beyond.lock().unwrap_or_else(PoisonError::into_inner));
-        let line = |((address, reason), count)| format!("{address} refused {count} times in a minute: {reason}");
+        let line =
+            |((address, reason), count)| format!("{address} refused {count} times in a minute: {reason}");
         let mut lines: Vec<String> = refused.into_iter().map(line).collect();
         if beyond > 0 {
             lines.push(format!("other addresses refused {beyond} times in a minute"));

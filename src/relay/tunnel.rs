@@ -42,18 +42,10 @@ pub async fn tunnel(
         let failed_up = up.poll(cx, client, target).err();
         let failed_down = down.poll(cx, target, client).err();
         if let Some(failed) = failed_up {
-            return Poll::Ready(Some(if failed == Failed::Sender {
-                EndedBy::Client
-            } else {
-                EndedBy::Target
-            }));
+            return Poll::Ready(if failed == Failed::Sender { EndedBy::Client } else { EndedBy::Target });
         }
         if let Some(failed) = failed_down {
-            return Poll::Ready(Some(if failed == Failed::Sender {
-                EndedBy::Target
-            } else {
-                EndedBy::Client
-            }));
+            return Poll::Ready(if failed == Failed::Sender { EndedBy::Target } else { EndedBy::Client });
         }
         if first.is_none() && (up.done || down.done) {
             first = Some(if up.done { EndedBy::Client } else { EndedBy::Target });

@@ -69,7 +69,7 @@ impl Builder {
             _ => self.presets.compile(&mut self.table, &host.presets),
         };
         let own_empty = own.len() == 1 && self.table.paths.contains(own, "");
-        let only_empty = default.len() == 0
+        let only_empty = default == NONE
             && (own_empty || own.len() == 0)
             && (preset_empty || preset.len() == 0)
             && (own_empty || preset_empty);
@@ -171,8 +171,8 @@ impl Builder {
     }
 
     /// The host's own paths, and its default.
-    fn add_paths(&mut self, rules: Vec<HttpRule>) -> (PathSet, PathSet) {
-        let (mut own, mut default) = (Vec::with_capacity(rules.len()), Vec::new());
+    fn add_paths(&mut self, rules: Vec<HttpRule>) -> (PathSet, u32) {
+        let (mut own, mut default) = (Vec::with_capacity(rules.len()), NONE);
         for rule in rules {
             let paths = &mut self.table.paths;
             let mut entry = match &rule.path {
@@ -189,9 +189,13 @@ impl Builder {
             entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             entry.redirect_https = rule.redirect_https;
             entry.default = rule.path == PathPattern::Default;
-            if entry.default { default.push(entry) } else { own.push(entry) }
+            if !entry.default {
+                own.push(entry);
+            } else if default == NONE {
+                default = self.table.paths.add_single(entry);
+            }
         }
-        (self.table.paths.add_set(own), self.table.paths.add_set(default))
+        (self.table.paths.add_set(own), default)
     }
 
     fn add_signalling(&mut self, rule: Option<SignallingRule>) -> u32 {

@@ -221,34 +221,53 @@ fn domain(raw: &[u8], buf: &mut NameBuf) -> Result<usize, BadName> {
         return Err(BadName::Empty);
     }
     let out = buf.0.get_mut(..raw.len()).ok_or(BadName::TooLong)?;
-    let (mut label, mut dots, mut numeric) = (0_usize, 0_usize, true);
+    let (mut label, mut dots) = (0_usize, 0_usize);
     for (slot, &byte) in out.iter_mut().zip(raw) {
-        match byte {
-            b'.' if label == 0 => return Err(BadName::EmptyLabel),
+        *slot = LOWER.get(usize::from(byte)).copied().unwrap_or_default();
+        match *slot {
+            0 => return Err(BadName::Character(char::from(byte))),
             b'.' => {
+                check_label(label)?;
                 label = 0;
                 dots += 1;
             }
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {
-                label += 1;
-                numeric &= byte.is_ascii_digit();
-                if label > MAX_LABEL {
-                    return Err(BadName::LongLabel);
-                }
-            }
-            _ => return Err(BadName::Character(char::from(byte))),
+            _ => label += 1,
         }
-        *slot = byte.to_ascii_lowercase();
     }
-    if label == 0 {
-        return Err(BadName::EmptyLabel);
-    }
+    check_label(label)?;
     // Four numbers can only be meant as an address; with leading zeros some would read octal (RFC 6943 3.1.1).
+    let numeric = || raw.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
     let is_ipv4 = || str::from_utf8(raw).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
-    if numeric && dots == 3 && !is_ipv4() {
+    if dots == 3 && numeric() && !is_ipv4() {
         return Err(BadName::Address);
     }
     Ok(raw.len())
+}
+
+fn check_label(len: usize) -> Result<(), BadName> {
+    match len {
+        0 => Err(BadName::EmptyLabel),
+        1..=MAX_LABEL => Ok(()),
+        _ => Err(BadName::LongLabel),
+    }
+}
+
+/// What a byte of a domain becomes; zero: it cannot be part of one.
+static LOWER: [u8; 256] = lower();
+
+const fn lower() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+            {
+                table[byte as usize] = byte.to_ascii_lowercase();
+            }
+        }
+        byte += 1;
+    }
+    table
 }
 
 fn append_location(raw: &[u8], at: usize, buf: &mut NameBuf) -> Result<usize, BadName> {

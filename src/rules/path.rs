@@ -130,7 +130,7 @@ pub(super) fn rule_path<'a>(path: &'a str, buf: &'a mut Vec<u8>) -> Result<&'a [
 const ORDINARY: u8 = 0;
 const SLASH: u8 = 1;
 const DOT: u8 = 2;
-const SPECIAL: u8 = 3;
+const SPECIAL: u8 = 4;
 
 static CLASS: [u8; 256] = classes();
 
@@ -164,15 +164,14 @@ const fn is_unreserved(byte: u8) -> bool {
 
 /// Whether every byte stands for itself and no segment is empty or begins with a dot.
 fn is_ordinary(raw: &[u8]) -> bool {
-    let mut before = ORDINARY;
+    // Without a branch a byte: most paths are ordinary to the end.
+    let (mut special, mut after_slash) = (0, 0);
     for &byte in raw {
         let class = CLASS.get(usize::from(byte)).copied().unwrap_or(SPECIAL);
-        if class == SPECIAL || (before == SLASH && class != ORDINARY) {
-            return false;
-        }
-        before = class;
+        special |= (class & SPECIAL) | (class & after_slash);
+        after_slash = if class == SLASH { SLASH | DOT } else { 0 };
     }
-    true
+    special == 0
 }
 
 /// One careful pass over a path.

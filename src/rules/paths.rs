@@ -121,6 +121,17 @@ impl PathStore {
         set
     }
 
+    /// Adds a path that is in no set.
+    pub(super) fn add_single(&mut self, entry: PathEntry) -> u32 {
+        self.entries.push(entry);
+        index(self.entries.len() - 1)
+    }
+
+    /// The path at `at`, if that is one.
+    pub(super) fn get(&self, at: u32) -> Option<&PathEntry> {
+        self.entries.get(usize::try_from(at).ok()?)
+    }
+
     /// The paths of `set`, sorted.
     pub(super) fn set(&self, set: PathSet) -> &[PathEntry] {
         let start = usize::try_from(set.start).unwrap_or(usize::MAX);

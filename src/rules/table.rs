@@ -37,6 +37,8 @@ pub struct Table {
     pub(super) files: Vec<PathBuf>,
 }
 
+const _: () = assert!(size_of::<Entry>() == 64);
+
 /// What a name leads to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
@@ -52,8 +54,10 @@ pub(super) struct Alias {
     pub(super) source: Source,
 }
 
-/// One host. Indices are [`NONE`] where there is nothing.
+/// One host. Indices are [`NONE`] where there is nothing. It fills one cache line, so that a look-up in a large
+/// table waits for memory once here.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Entry {
     pub(super) name: Text,
     pub(super) source: Source,
@@ -65,8 +69,8 @@ pub(super) struct Entry {
     pub(super) client_trust: u32,
     pub(super) own: PathSet,
     pub(super) preset: PathSet,
-    /// Set of one: the rule with `default = true`.
-    pub(super) default: PathSet,
+    /// The rule with `default = true`, among the paths.
+    pub(super) default: u32,
     pub(super) enabled: bool,
     /// The only HTTP rule is the empty path.
     pub(super) only_empty: bool,
@@ -231,7 +235,7 @@ impl<'t> Host<'t> {
     /// Whether it has any HTTP path.
     pub fn serves_http(self) -> bool {
         let Entry { own, preset, default, .. } = self.entry;
-        own.len() + preset.len() + default.len() > 0
+        own.len() + preset.len() > 0 || *default != NONE
     }
 
     /// The rule for a path: the longest head, the host's own before a preset's; for `/` its default first.
@@ -252,7 +256,7 @@ impl<'t> Host<'t> {
     fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
         let Table { paths, .. } = self.table;
         if path.as_bytes() == b"/"
-            && let [default] = paths.set(self.entry.default)
+            && let Some(default) = paths.get(self.entry.default)
         {
             return Some(default);
         }
@@ -270,7 +274,7 @@ impl<'t> Host<'t> {
         let Table { paths, .. } = self.table;
         let Entry { own, preset, default, .. } = *self.entry;
         let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
-        let entries = paths.set(default).iter().chain(paths.set(own));
+        let entries = paths.get(default).into_iter().chain(paths.set(own));
         entries.chain(paths.set(preset).iter().filter(inherited)).filter_map(move |entry| self.rule(entry))
     }
 

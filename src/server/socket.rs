@@ -60,7 +60,8 @@ impl fmt::Display for Socket {
 
 /// Whether the kernel has no IPv6.
 pub(super) fn no_such_family(error: &io::Error) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| errno == Errno::AFNOSUPPORT || errno == Errno::ADDRNOTAVAIL)
+    Errno::from_io_error(error)
+        .is_some_and(|errno| errno == Errno::AFNOSUPPORT || errno == Errno::ADDRNOTAVAIL)
 }
 
 /// Why a socket did not open, and what would help.
@@ -71,7 +72,9 @@ pub(super) fn complaint(listener: &Listener, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied if address.port() < 1024 => {
             "\n  help: ports below 1024 need root or CAP_NET_BIND_SERVICE"
         }
-        io::ErrorKind::AddrInUse => "\n  help: another program listens there, or another Portward; `ss -ltnp` shows which",
+        io::ErrorKind::AddrInUse => {
+            "\n  help: another program listens there, or another Portward; `ss -ltnp` shows which"
+        }
         _ => "",
     };
     format!("error: cannot listen on {address} ({scheme}): {error}{help}")

@@ -240,3 +240,78 @@ impl fmt::Display for DevError {
 }
 
 impl std::error::Error for DevError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CertificateFiles, CertificateSource, Tls, TlsVersion, Trust, Upstream};
+    use crate::rules::Verify;
+    use crate::tls::{ServerTls, UpstreamTls};
+
+    #[test]
+    fn what_is_made_loads_without_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["dvl-ckl2.net", "dvl-ckl2.net/branch-b", "*.dvl-ckl2.net", "192.0.2.7"];
+        let files = make(dir.path(), &names, &["009033410004"], false).unwrap();
+        for file in &files {
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            let secret = file.extension().is_some_and(|extension| extension == "key");
+            assert_eq!(mode, if secret { 0o600 } else { 0o644 }, "{}", file.display());
+        }
+        assert!(files.contains(&dir.path().join("clients/009033410004.key")));
+
+        let (server, found) = ServerTls::load(
+            &Tls {
+                certificates: CertificateSource::Folder(dir.path().join("server")),
+                default: String::new(),
+                client_trust: dir.path().join("client-trust"),
+                min_version: TlsVersion::V1_2,
+            },
+            None,
+        );
+        assert!(found.is_empty(), "{found:?}");
+        assert!(server.uncovered(names.into_iter()).is_empty());
+        let (upstream, found) = UpstreamTls::load(&Upstream {
+            certificate: Some(CertificateFiles {
+                cert: dir.path().join("rp.crt"),
+                key: dir.path().join("rp.key"),
+            }),
+            trust: Trust::Path(dir.path().join("upstream-trust")),
+            verify: Verify::Ca,
+            connect_timeout: std::time::Duration::from_secs(5),
+        });
+        assert!(found.is_empty(), "{found:?}");
+        assert!(upstream.certificate().is_some());
+    }
+
+    #[test]
+    fn nothing_is_overwritten_unless_forced() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("server/dev.key");
+        fs::create_dir(dir.path().join("server")).unwrap();
+        fs::write(&key, "precious").unwrap();
+        let refused = make(dir.path(), &["a.example"], &[], false).unwrap_err();
+        assert!(refused.to_string().contains("dev.key exists already"));
+        assert_eq!(fs::read_to_string(&key).unwrap(), "precious");
+        assert!(!dir.path().join("dev-ca.key").exists(), "nothing at all is written");
+        make(dir.path(), &["a.example"], &[], true).unwrap();
+        assert!(fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
+        assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn many_names_make_several_certificates() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..150).map(|number| format!("host-{number}.example")).collect();
+        let files = make(dir.path(), &names, &[], false).unwrap();
+        assert!(files.contains(&dir.path().join("server/dev-2.crt")));
+    }
+
+    #[test]
+    fn impossible_names_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(make(dir.path(), &["a.example"], &["../x"], false).is_err());
+        assert!(make(dir.path(), &["ümlaut.example"], &[], false).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

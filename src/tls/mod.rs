@@ -80,20 +80,4 @@ fn sound<T>(built: Result<T, rustls::Error>) -> T {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustls::NamedGroup;
-
-    use super::*;
-
-    #[test]
-    fn both_versions_have_suites_and_x25519_comes_first() {
-        let provider = provider();
-        assert!(provider.cipher_suites.iter().any(|suite| suite.tls13().is_some()));
-        assert!(provider.cipher_suites.iter().any(|suite| suite.tls13().is_none()));
-        assert_eq!(provider.cipher_suites[0].suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
-        let groups: Vec<_> = provider.kx_groups.iter().map(|group| group.name()).collect();
-        assert_eq!(groups[..2], [NamedGroup::X25519, NamedGroup::secp256r1]);
-        let _ = client_builder();
-        assert!(ticketer().is_some());
-    }
-}
+mod tests;

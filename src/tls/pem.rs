@@ -8,26 +8,22 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Diagnostic, Place, Severity};
+use crate::config::{Diagnostic, Place};
 
 /// An error about the whole of `file`.
 pub(super) fn error(file: &Path, message: impl Into<String>, help: Option<&str>) -> Box<Diagnostic> {
-    Box::new(diagnostic(Severity::Error, file, message.into(), help))
+    Box::new(helped(Diagnostic::error(message, Place::whole(file)), help))
 }
 
 /// A warning about the whole of `file`.
 pub(super) fn warning(file: &Path, message: impl Into<String>, help: Option<&str>) -> Diagnostic {
-    diagnostic(Severity::Warning, file, message.into(), help)
+    helped(Diagnostic::warning(message, Place::whole(file)), help)
 }
 
-fn diagnostic(severity: Severity, file: &Path, message: String, help: Option<&str>) -> Diagnostic {
-    Diagnostic {
-        severity,
-        message,
-        place: Place { file: file.to_owned(), span: None },
-        label: String::new(),
-        help: help.map(str::to_owned),
-        related: None,
+fn helped(diagnostic: Diagnostic, help: Option<&str>) -> Diagnostic {
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     }
 }
 
@@ -85,7 +81,7 @@ pub(super) fn open_to_others(file: &Path) -> Option<Diagnostic> {
     })
 }
 
-/// The files of `folder` that have one of `extensions`, sorted by name. Hidden files and folders do not count.
+/// The files of `folder` that have one of `extensions`, sorted by NAME. Hidden files and folders do not count.
 pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -96,7 +92,8 @@ pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<Pat
             files.push(path);
         }
     }
-    files.sort();
+    // By the NAME, without the extension: "a" comes before "a-2", though "a.crt" comes after "a-2.crt".
+    files.sort_by(|a, b| (a.file_stem(), a).cmp(&(b.file_stem(), b)));
     Ok(files)
 }
 
@@ -132,11 +129,11 @@ mod tests {
     #[test]
     fn a_folder_gives_visible_files_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b.crt", "a.crt", ".c.crt", "d.key", "README.md"] {
+        for name in ["a-2.crt", "a.crt", ".c.crt", "d.key", "README.md"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         fs::create_dir(dir.path().join("e.crt")).unwrap();
         let names: Vec<_> = files_in(dir.path(), &["crt"]).unwrap();
-        assert_eq!(names, [dir.path().join("a.crt"), dir.path().join("b.crt")]);
+        assert_eq!(names, [dir.path().join("a.crt"), dir.path().join("a-2.crt")]);
     }
 }

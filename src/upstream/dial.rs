@@ -73,7 +73,7 @@ impl Dialer<'_> {
                     }
                     let shares = Shares::of(endpoint);
                     let profile = (wanted.transport == Transport::Tls)
-                        .then(|| self.tls.profile(wanted.service, &endpoint.options));
+                        .then(|| self.tls.client_config(wanted.service, &endpoint.options));
                     let name = server_name(endpoint, wanted.host);
                     let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
                     if !fresh_only {
@@ -89,7 +89,11 @@ impl Dialer<'_> {
                     match self.open(wanted, endpoint, address, profile.as_ref()).await {
                         Ok(stream) => {
                             self.health.succeeded(address);
-                            return Ok(Connection::new(Leg::new(stream), key.to_key(), shares != Shares::WithAll));
+                            return Ok(Connection::new(
+                                Leg::new(stream),
+                                key.to_key(),
+                                shares != Shares::WithAll,
+                            ));
                         }
                         Err(reason) => {
                             self.health.failed(address);
@@ -133,11 +137,13 @@ impl Dialer<'_> {
                 let header = proxy::encode(version == ProxyVersion::V2, wanted.client, wanted.local);
                 leg.write_all(&header).await.map_err(|_| Reason::TargetDown)?;
             }
-            let (Some(profile), Stream::Plain(tcp)) = (profile, leg.stream) else {
-                return Ok(leg.stream);
+            let (profile, tcp) = match (profile, leg.stream) {
+                (Some(profile), Stream::Plain(tcp)) => (profile, tcp),
+                (_, stream) => return Ok(stream),
             };
             reached = Reason::TargetTls;
-            let name = crate::tls::server_name(&endpoint.options, &endpoint.address, wanted.host, address.ip());
+            let name = self.tls.server_name(&endpoint.options, &endpoint.address, wanted.host);
+            let name = name.ok_or(Reason::TargetTls)?;
             let connector = TlsConnector::from(profile.config.clone());
             let tls = Box::pin(connector.connect(name, tcp)).await.map_err(|_| Reason::TargetTls)?;
             Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
@@ -148,7 +154,8 @@ impl Dialer<'_> {
     /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
     fn is_own(&self, tcp: &TcpStream, address: SocketAddr) -> bool {
         self.listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
-            let here = address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
+            let here =
+                address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
             own.ip() == address.ip() || (own.ip().is_unspecified() && here)
         })
     }

@@ -44,7 +44,10 @@ pub struct KeyRef<'a> {
 impl Key {
     /// The key as one to look up with.
     pub fn as_ref(&self) -> KeyRef<'_> {
-        KeyRef { address: self.address, tls: self.tls.as_ref().map(|(profile, name)| (*profile, name.as_ref())) }
+        KeyRef {
+            address: self.address,
+            tls: self.tls.as_ref().map(|(profile, name)| (*profile, name.as_ref())),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl Resolver {
         let mut known = self.lock();
         known.retain(|name, _| wanted.contains(name.as_ref()));
         for name in wanted {
-            known.entry_ref(name).or_insert_with(|| Answer {
+            known.entry(name.into()).or_insert_with(|| Answer {
                 addresses: Arc::new([]),
                 asked: false,
                 due: Instant::now(),

@@ -1,0 +1,259 @@
+//! The decision for a URL as facts, in words and as JSON. The decision itself is [`decide::http`].
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::reason::Reason;
+use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
+use crate::rules::path::request_path;
+use crate::rules::{Address, Host, HttpMatch, Source, Table, name, near};
+use crate::service::{Service, Transport};
+
+/// An http or https URL, cut into what a request would hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Url<'u> {
+    text: &'u str,
+    transport: Transport,
+    /// The Host value: internationalised names in their ASCII form, as every client sends them.
+    host: String,
+    path: &'u str,
+    query: Option<&'u str>,
+}
+
+impl<'u> Url<'u> {
+    /// Cuts `text`.
+    ///
+    /// # Errors
+    /// If it is no URL, or one of a service other than HTTP.
+    pub(super) fn parse(text: &'u str) -> Result<Self, BadUrl> {
+        let scheme =
+            text.split(':').next().filter(|scheme| scheme.len() < text.len()).ok_or(BadUrl::Unknown)?;
+        let mut all = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
+        let (service, transport) =
+            all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
+        if service != Service::Http {
+            return Err(BadUrl::NotServed(service));
+        }
+        let rest = text.get(scheme.len()..).and_then(|r| r.strip_prefix("://")).ok_or(BadUrl::Unknown)?;
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (rest, None),
+        };
+        let (host, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+        let host = if host.is_ascii() { host.to_owned() } else { in_ascii(host) };
+        Ok(Self { text, transport, host, path, query })
+    }
+}
+
+/// Why a URL cannot be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadUrl {
+    /// It is none of a service that there is.
+    Unknown,
+    /// This version does not serve it.
+    NotServed(Service),
+}
+
+impl fmt::Display for BadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("a URL is like https://hq.example.net/path"),
+            Self::NotServed(service) => write!(f, "this version does not serve {service}"),
+        }
+    }
+}
+
+fn in_ascii(host: &str) -> String {
+    let (name, port) = host.find(':').and_then(|at| host.split_at_checked(at)).unwrap_or((host, ""));
+    name::normalise(name).map_or_else(|_| host.to_owned(), |ascii| format!("{ascii}{port}"))
+}
+
+/// Everything that can be said about where a URL leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Explanation {
+    url: String,
+    verdict: Verdict,
+    host: Option<(String, String)>,
+    rule: Option<Rule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Forward { addresses: Vec<String>, transport: Transport },
+    Redirect { location: String },
+    Rejected { reason: Reason, why: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    path: String,
+    default: bool,
+    preset: Option<String>,
+    at: String,
+}
+
+impl Explanation {
+    /// Asks for the decision. `https_port` is the port under which the world sees HTTPS.
+    pub(super) fn of(table: &Table, url: &Url<'_>, https_port: u16, scratch: &mut Scratch) -> Self {
+        let decision = decide::http(table, url.transport, url.host.as_bytes(), url.path.as_bytes(), scratch);
+        let place =
+            |source: Source| format!("{}:{}:{}", table.file(source).display(), source.line, source.column);
+        let host = decision.as_ref().map_or_else(|refusal| refusal.host, |decision| Some(decision.host));
+        let rule = decision.as_ref().ok().map(|HttpDecision { rule, .. }| Rule {
+            path: rule.path.to_owned(),
+            default: rule.default,
+            preset: rule.preset.map(str::to_owned),
+            at: place(rule.source),
+        });
+        Self {
+            url: url.text.to_owned(),
+            verdict: match decision {
+                Ok(decision) => granted(&decision, url, https_port),
+                Err(refusal) => {
+                    Verdict::Rejected { reason: refusal.reason, why: why(table, &refusal, url, place) }
+                }
+            },
+            host: host.map(|host| (host.name().to_owned(), place(host.source()))),
+            rule,
+        }
+    }
+
+    /// The refusal of everything that an address in `blacklist.block` sends.
+    pub(super) fn blocked(url: &Url<'_>) -> Self {
+        let why = "the address is in a network of blacklist.block".to_owned();
+        let verdict = Verdict::Rejected { reason: Reason::Blocked, why };
+        Self { url: url.text.to_owned(), verdict, host: None, rule: None }
+    }
+
+    /// Whether the request would get anywhere.
+    pub(super) fn granted(&self) -> bool {
+        !matches!(self.verdict, Verdict::Rejected { .. })
+    }
+
+    /// The same facts for a program.
+    pub(super) fn to_json(&self) -> Value {
+        let mut json = match &self.verdict {
+            Verdict::Forward { addresses, transport } => json!({
+                "url": self.url,
+                "decision": "forward",
+                "targets": addresses,
+                "tls": *transport == Transport::Tls,
+            }),
+            Verdict::Redirect { location } => {
+                json!({ "url": self.url, "decision": "redirect", "status": 308, "location": location })
+            }
+            Verdict::Rejected { reason, why } => {
+                json!({ "url": self.url, "decision": "reject", "reason": reason.name(), "why": why })
+            }
+        };
+        if let (Some(Rule { path, default, preset, at }), Some(json)) = (&self.rule, json.as_object_mut()) {
+            let rule = json!({ "path": path, "default": default, "preset": preset, "at": at });
+            json.insert("rule".to_owned(), rule);
+        }
+        if let (Some((name, at)), Some(json)) = (&self.host, json.as_object_mut()) {
+            json.insert("host".to_owned(), json!({ "name": name, "at": at }));
+        }
+        json
+    }
+}
+
+fn granted(decision: &HttpDecision<'_>, url: &Url<'_>, https_port: u16) -> Verdict {
+    match decision.outcome {
+        Outcome::RedirectHttps => {
+            let host = url.host.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+            let host = host.map_or(url.host.as_str(), |(host, _)| host);
+            let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
+            let path = if url.path.is_empty() { "/" } else { url.path };
+            let query = url.query.map_or_else(String::new, |query| format!("?{query}"));
+            Verdict::Redirect { location: format!("https://{host}{port}{path}{query}") }
+        }
+        Outcome::Forward { transport, port } => {
+            let address = |address: &Address| match address {
+                Address::Ip(ip) => SocketAddr::new(*ip, port.get()).to_string(),
+                Address::Name(name) => format!("{name}:{port}"),
+            };
+            let addresses =
+                decision.rule.endpoints.iter().map(|endpoint| address(&endpoint.address)).collect();
+            Verdict::Forward { addresses, transport }
+        }
+    }
+}
+
+/// A sentence about a refusal, with what the rules have that is near.
+fn why(table: &Table, refusal: &Refusal<'_>, url: &Url<'_>, place: impl Fn(Source) -> String) -> String {
+    if let Some(cause) = refusal.cause {
+        return cause.to_string();
+    }
+    let asked =
+        name::split_host_port(url.host.as_bytes()).ok().map(|(host, _)| String::from_utf8_lossy(host));
+    let asked = asked.and_then(|host| name::normalise(&host).ok()).unwrap_or_default();
+    let called = refusal.host.map_or(&*asked, Host::name);
+    match refusal.reason {
+        Reason::UnknownHost => {
+            let near = if let Some(wildcard) = near::wildcard(table, &asked) {
+                format!("; {wildcard} stands for exactly one label")
+            } else if let Some(name) = near::name(table, &asked) {
+                format!("; there is {name}")
+            } else {
+                String::new()
+            };
+            format!("none of the {} hosts has the name {asked}{near}", table.len())
+        }
+        Reason::NoService => format!("{called} has no HTTP path"),
+        Reason::Disabled => format!("{called} is disabled"),
+        Reason::NoPath => refusal.host.map_or_else(String::new, |host| no_path(host, url.path, place)),
+        reason => reason.to_string(),
+    }
+}
+
+fn no_path(host: Host<'_>, asked: &str, place: impl Fn(Source) -> String) -> String {
+    let mut buf = Vec::new();
+    let near = request_path(asked.as_bytes(), &mut buf).ok().and_then(|path| near::path(host, &path));
+    let near = near.map_or_else(String::new, |HttpMatch { path, preset, source, .. }| {
+        let preset = preset.map_or_else(String::new, |preset| format!(" of preset {preset}"));
+        let slash = if path.ends_with('/') && asked.starts_with(path) {
+            ", after which no further slash may come"
+        } else {
+            ""
+        };
+        format!("; the nearest is {path}{preset} at {}{slash}", place(source))
+    });
+    format!("none of the {} HTTP paths of {} matches{near}", host.http_rules().count(), host.name())
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Verdict::Forward { addresses, transport } => {
+                let way = if *transport == Transport::Tls { "TLS" } else { "plain" };
+                write!(f, "{} -> {} ({way})", self.url, addresses.join(", "))?;
+            }
+            Verdict::Redirect { location } => write!(f, "{} -> 308 {location}", self.url)?,
+            Verdict::Rejected { reason, why } => {
+                write!(f, "{} rejected: {reason}\n  why     {why}", self.url)?;
+            }
+        }
+        if let Some(Rule { path, default, preset, at }) = &self.rule {
+            let path = match path.as_str() {
+                _ if *default => "default",
+                "" => "the empty path, which matches every path",
+                path => path,
+            };
+            write!(f, "\n  rule    {path}")?;
+            if let Some(preset) = preset {
+                write!(f, " (preset {preset})")?;
+            }
+            write!(f, "\n  at      {at}")?;
+        }
+        match &self.host {
+            Some((name, at)) => write!(f, "\n  host    {name} at {at}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

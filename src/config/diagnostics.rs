@@ -1,0 +1,297 @@
+//! Everything that was found in a set of files, and how it is shown: to people in the manner of rustc, to
+//! programs as JSON.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::{Diagnostic, Place, Severity};
+
+/// People read this many; [`Diagnostics::to_json`] gives all of them.
+const SHOWN: usize = 100;
+
+/// Errors and warnings with the texts that they point into.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    texts: HashMap<PathBuf, Arc<String>>,
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(list: I) -> Self {
+        let mut diagnostics = Self::new();
+        diagnostics.extend(list);
+        diagnostics
+    }
+}
+
+impl Diagnostics {
+    /// Nothing to say so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Adds what another room found.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Diagnostic>) {
+        self.list.extend(more);
+    }
+
+    /// Everything that `other` holds, too.
+    pub fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.texts.extend(other.texts);
+    }
+
+    /// Keeps the text of a file for showing. A text that nothing points into is better not kept.
+    pub(super) fn keep_text(&mut self, file: &Path, text: &Arc<String>) {
+        self.texts.insert(file.to_owned(), Arc::clone(text));
+    }
+
+    /// As [`Self::keep_text`], but only if something points into the file.
+    pub(super) fn keep_text_if_used(&mut self, file: &Path, text: &Arc<String>) {
+        let related = |d: &Diagnostic| d.related.as_ref().is_some_and(|(place, _)| place.file == file);
+        if self.list.iter().any(|d| d.place.file == file || related(d)) {
+            self.keep_text(file, text);
+        }
+    }
+
+    /// All of them, in the order of the files.
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.list.len() - self.errors()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Orders them by place within each file, the files in the order of their first diagnostic.
+    pub(super) fn sort(&mut self) {
+        let mut order: HashMap<PathBuf, usize> = HashMap::new();
+        for diagnostic in &self.list {
+            let next = order.len();
+            order.entry(diagnostic.place.file.clone()).or_insert(next);
+        }
+        self.list.sort_by_cached_key(|d| {
+            let start = d.place.span.as_ref().map_or(0, |span| span.start);
+            (order.get(&d.place.file).copied(), start)
+        });
+    }
+
+    /// For people: every diagnostic with the offending text underlined. At most 100 are shown, errors first if
+    /// there are more.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut shown: Vec<&Diagnostic> = self.list.iter().collect();
+        if shown.len() > SHOWN {
+            shown.sort_by_key(|d| std::cmp::Reverse(d.severity));
+        }
+        let mut out = String::new();
+        for diagnostic in shown.iter().take(SHOWN) {
+            out.push_str(&renderer.render(&self.groups(diagnostic)));
+            out.push_str("\n\n");
+        }
+        let left = shown.len().saturating_sub(SHOWN);
+        if left > 0 {
+            out.push_str(&format!("… and {left} more\n"));
+        }
+        out
+    }
+
+    fn groups<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let place = &diagnostic.place;
+        let mut main = Group::with_title(level.primary_title(diagnostic.message.as_str()));
+        let same_file =
+            diagnostic.related.as_ref().filter(|(other, _)| other.file == place.file && other.span.is_some());
+        main = match self.window(place, same_file.map(|(other, _)| other)) {
+            Some(window) => {
+                let primary =
+                    window.annotation(AnnotationKind::Primary, place, &diagnostic.label).into_iter().chain(
+                        same_file.and_then(|(p, label)| window.annotation(AnnotationKind::Context, p, label)),
+                    );
+                main.element(window.snippet(&place.file).annotations(primary))
+            }
+            None => main.element(Origin::path(place.file.to_string_lossy())),
+        };
+        let mut other_file = None;
+        if let (Some((other, label)), None) = (&diagnostic.related, same_file) {
+            let note = Group::with_title(Level::NOTE.secondary_title(label.as_str()));
+            other_file = Some(match self.window(other, None) {
+                Some(window) => note.element(window.snippet(&other.file).annotations(window.annotation(
+                    AnnotationKind::Primary,
+                    other,
+                    "",
+                ))),
+                None => note.element(Origin::path(other.file.to_string_lossy())),
+            });
+        }
+        if let Some(help) = &diagnostic.help {
+            main = main.element(Level::HELP.message(help.as_str()));
+        }
+        std::iter::once(main).chain(other_file).collect()
+    }
+
+    /// The lines that hold `place`, and `also` if it is given; a whole file may be large.
+    fn window(&self, place: &Place, also: Option<&Place>) -> Option<Window<'_>> {
+        let text = self.texts.get(&place.file)?;
+        let span = place.span.as_ref()?;
+        let also = also.and_then(|p| p.span.as_ref()).unwrap_or(span);
+        let start = span.start.min(also.start);
+        let end = span.end.max(also.end).min(text.len());
+        let first = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+        let last = text.get(end..)?.find('\n').map_or(text.len(), |at| end + at);
+        let line = text.get(..first)?.matches('\n').count() + 1;
+        Some(Window { text: text.get(first..last)?, offset: first, line })
+    }
+
+    /// For programs: an array, one object a diagnostic.
+    pub fn to_json(&self) -> Value {
+        self.list.iter().map(|d| self.one_json(d)).collect()
+    }
+
+    fn one_json(&self, diagnostic: &Diagnostic) -> Value {
+        let mut object = json!({
+            "severity": match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": diagnostic.message,
+        });
+        let place = self.place_json(&diagnostic.place);
+        if let (Some(object), Value::Object(place)) = (object.as_object_mut(), place) {
+            object.extend(place);
+            let label = Some(&diagnostic.label).filter(|l| !l.is_empty());
+            object.insert("label".to_owned(), json!(label));
+            object.insert("help".to_owned(), json!(diagnostic.help));
+            let related = diagnostic.related.as_ref().map(|(place, label)| {
+                let mut related = self.place_json(place);
+                if let Some(related) = related.as_object_mut() {
+                    related.insert("label".to_owned(), json!(label));
+                }
+                related
+            });
+            object.insert("related".to_owned(), json!(related));
+        }
+        object
+    }
+
+    fn place_json(&self, place: &Place) -> Value {
+        let range = place.span.as_ref().and_then(|span| {
+            let text = self.texts.get(&place.file)?;
+            Some((line_column(text, span.start)?, line_column(text, span.end)?))
+        });
+        json!({
+            "file": place.file.to_string_lossy(),
+            "line": range.map(|((line, _), _)| line),
+            "column": range.map(|((_, column), _)| column),
+            "end_line": range.map(|(_, (line, _))| line),
+            "end_column": range.map(|(_, (_, column))| column),
+        })
+    }
+}
+
+/// Some whole lines of a file.
+struct Window<'a> {
+    text: &'a str,
+    offset: usize,
+    line: usize,
+}
+
+impl<'a> Window<'a> {
+    fn snippet(&self, file: &'a Path) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        Snippet::source(self.text).line_start(self.line).path(file.to_string_lossy())
+    }
+
+    fn annotation(
+        &self,
+        kind: AnnotationKind,
+        place: &Place,
+        label: &'a str,
+    ) -> Option<annotate_snippets::Annotation<'a>> {
+        let Range { start, end } = place.span.clone()?;
+        let start = start.saturating_sub(self.offset).min(self.text.len());
+        let end = end.saturating_sub(self.offset).clamp(start, self.text.len());
+        Some(kind.span(start..end).label(Some(label).filter(|l| !l.is_empty())))
+    }
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+fn line_column(text: &str, byte: usize) -> Option<(usize, usize)> {
+    let before = text.get(..byte)?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.matches('\n').count() + 1;
+    Some((line, before.get(line_start..)?.chars().count() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Diagnostics {
+        let file = Path::new("a.toml");
+        let mut all = Diagnostics::new();
+        all.keep_text(file, &Arc::new("# ü\nname = \"ü\"\nport = 0\n".to_owned()));
+        let place = |span| Place { file: file.into(), span: Some(span) };
+        all.push(
+            Diagnostic::error("a port is 1 to 65535", place(24..25))
+                .label("out of range")
+                .related(place(13..15), "because of this"),
+        );
+        all.push(Diagnostic::warning("odd", Place::whole("b.crt")).help("renew it"));
+        all
+    }
+
+    #[test]
+    fn shows_the_place_underlined() {
+        let expected = "\
+error: a port is 1 to 65535
+ --> a.toml:3:8
+  |
+2 | name = \"ü\"
+  |         - because of this
+3 | port = 0
+  |        ^ out of range
+
+warning: odd
+--> b.crt
+ = help: renew it
+
+";
+        assert_eq!(sample().render(false), expected);
+    }
+
+    #[test]
+    fn json_counts_characters_from_one() {
+        let json = sample().to_json();
+        assert_eq!(json[0]["line"], 3);
+        assert_eq!(json[0]["column"], 8);
+        assert_eq!(json[0]["end_column"], 9);
+        assert_eq!(json[0]["related"]["column"], 9);
+        assert_eq!(json[0]["related"]["end_column"], 10);
+        assert_eq!(json[1]["line"], Value::Null);
+        assert_eq!(json[1]["help"], "renew it");
+    }
+}

@@ -1,0 +1,32 @@
+//! What this version does not serve yet: the one place that says so.
+//!
+//! Settings of such features are accepted and checked; setting one draws a warning. A feature that comes is
+//! taken out of here and nowhere else.
+
+use crate::service::Service;
+
+impl Service {
+    /// Whether this version serves the service. The ports of the others stay closed.
+    pub const fn is_served(self) -> bool {
+        match self {
+            Self::Http => true,
+            Self::Sip | Self::Ldap | Self::H323 => false,
+        }
+    }
+}
+
+/// Keys of portward.toml that change nothing yet: table and key, `*` for every key of the table.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("[sip]", "*"),
+    ("[ldap]", "*"),
+    ("[h323]", "*"),
+    ("[blacklist]", "*"),
+    ("[admin]", "*"),
+    ("[limits]", "max_undecided"),
+    ("[limits]", "max_undecided_per_address"),
+];
+
+/// Whether setting `key` of `table` changes anything.
+pub(super) fn has_effect(table: &str, key: &str) -> bool {
+    !WITHOUT_EFFECT.iter().any(|(t, k)| *t == table && (*k == key || *k == "*"))
+}

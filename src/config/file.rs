@@ -1,0 +1,157 @@
+//! The walk over portward.toml, top level first.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::listen::{self, SERVICE_KEYS};
+use super::report::{Fault, Report};
+use super::scalar::{self, Host};
+use super::sections;
+use super::walk::{Section, Value};
+use super::{Config, Outside, Place, Reject};
+
+/// Reads the text of portward.toml. What is wrong goes to `report` and is replaced by its default; the place is
+/// that of the `rules` key.
+pub(super) fn read(report: &Report<'_>) -> (Config, Place) {
+    let document = report.parse();
+    let mut root = Section::new(report, "portward.toml", 0..0, document.get_ref());
+    let file = report.file;
+    let path_at = |text: &str| scalar::path(file, text);
+    let path = |value: &Value<'_>| value.parsed("a path", path_at);
+
+    let rules_value = root.get("rules");
+    let rules_place = rules_value.as_ref().map_or_else(|| Place::whole(file), Value::place);
+    let rules = rules_value.and_then(|v| path(&v)).unwrap_or_else(|| scalar::beside(file, "rules"));
+    let state = root.read("state", "/var/lib/portward".into(), path);
+    let reject = root.setting("reject", Reject::Close, |v| {
+        v.choice(&[("close", Reject::Close), ("answer", Reject::Answer)])
+    });
+    let (listen, placed) = listen::read(root.section("listen", "[listen]"));
+    let outside = outside(root.section("outside", "[outside]"));
+    let tls = sections::tls(root.section("tls", "[tls]"));
+    let upstream = sections::upstream(root.section("upstream", "[upstream]"));
+    let sip = sections::sip(root.section("sip", "[sip]"));
+    let ldap_default_host = sections::default_host_only(root.section("ldap", "[ldap]"));
+    let h323_default_host = sections::default_host_only(root.section("h323", "[h323]"));
+    let blacklist = sections::blacklist(root.section("blacklist", "[blacklist]"));
+    let limits = sections::limits(root.section("limits", "[limits]"));
+    let log = sections::log(root.section("log", "[log]"));
+    let admin = sections::admin(root.section("admin", "[admin]"), &placed);
+    root.finish(elsewhere);
+    let config = Config {
+        file: file.to_owned(),
+        rules,
+        state,
+        reject,
+        listen,
+        outside,
+        tls,
+        upstream,
+        sip,
+        ldap_default_host,
+        h323_default_host,
+        blacklist,
+        limits,
+        log,
+        admin,
+    };
+    (config, rules_place)
+}
+
+fn outside(mut section: Section<'_>) -> Outside {
+    let address = section.setting("address", String::new(), |value| {
+        empty_or(value, "a public address or DNS name", |text| {
+            scalar::host(text).map(|host| match host {
+                Host::Ip(ip) => ip.to_string(),
+                Host::Name(name) => name.into(),
+            })
+        })
+    });
+    let own_address = section.setting("own_address", String::new(), |value| {
+        empty_or(value, "an IP address", |text| {
+            text.parse::<IpAddr>().map(|ip| ip.to_canonical().to_string()).map_err(|_| {
+                Fault::new("this is not an IP address")
+                    .help("write Portward's own address, the one that the router forwards to")
+            })
+        })
+    });
+    let mut ports = [[0; 2]; 4];
+    let mut table = section.section("ports", "outside.ports");
+    for ((key, service, transport), slot) in SERVICE_KEYS.into_iter().zip(ports.iter_mut().flatten()) {
+        *slot = table.setting(key, service.standard_port(transport), |value| {
+            value.integer(1..=65535).and_then(|port| u16::try_from(port).ok())
+        });
+    }
+    table.finish(elsewhere);
+    section.finish(elsewhere);
+    Outside { address, own_address, ports }
+}
+
+/// A text that may be empty for "none".
+pub(super) fn empty_or<T: Default>(
+    value: &Value<'_>,
+    wanted: &str,
+    parse: impl Fn(&str) -> Result<T, Fault>,
+) -> Option<T> {
+    value.parsed(wanted, |text| if text.is_empty() { Ok(T::default()) } else { parse(text) })
+}
+
+/// A duration as a text.
+pub(super) fn duration(value: &Value<'_>) -> Option<Duration> {
+    value.parsed("a duration as \"10s\" or \"5m\"", scalar::duration)
+}
+
+/// Where a key belongs that stands in the wrong table.
+pub(super) fn elsewhere(key: &str) -> Option<String> {
+    const TOP: [&str; 3] = ["rules", "state", "reject"];
+    const TABLES: [&str; 10] =
+        ["listen", "outside", "tls", "upstream", "sip", "ldap", "h323", "blacklist", "limits", "log"];
+    const KEYS: [(&str, &[&str]); 9] = [
+        (
+            "listen",
+            &[
+                "http",
+                "https",
+                "sips",
+                "ldaps",
+                "h323s",
+                "ipv4",
+                "ipv6",
+                "proxy_protocol_from",
+                "forwarded_from",
+            ],
+        ),
+        ("outside", &["address", "own_address", "ports"]),
+        ("tls", &["certificates", "default", "client_trust", "min_version"]),
+        ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
+        ("sip", &["public_address", "methods", "default_host"]),
+        ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
+        (
+            "limits",
+            &[
+                "handshake_timeout",
+                "inspect_timeout",
+                "idle_timeout",
+                "response_timeout",
+                "drain_timeout",
+                "max_connections",
+                "max_connections_per_address",
+                "max_undecided",
+                "max_undecided_per_address",
+            ],
+        ),
+        ("log", &["forwarded", "rejected", "ended", "query", "format"]),
+        ("admin", &["socket", "listen"]),
+    ];
+    if TOP.contains(&key) {
+        return Some(format!("`{key}` stands at the top of portward.toml, before the first [table]"));
+    }
+    if TABLES.contains(&key) {
+        return Some(format!("[{key}] is a table at the top level of portward.toml"));
+    }
+    if matches!(key, "host" | "target") {
+        return Some(format!("`{key}` belongs in a rules file"));
+    }
+    let (table, _) = KEYS.iter().find(|(_, keys)| keys.contains(&key))?;
+    Some(format!("`{key}` belongs in [{table}]"))
+}

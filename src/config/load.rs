@@ -1,0 +1,113 @@
+//! From files to the valid form: the ways in for `run`, `reload`, `check` and `explain`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::report::Report;
+use super::ruleset::{self, Rules};
+use super::{Config, Diagnostic, Diagnostics, Place, file};
+use crate::rules::Table;
+
+/// What became of portward.toml.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The valid form, if there was no error.
+    pub config: Option<Config>,
+    /// Everything that was found.
+    pub diagnostics: Diagnostics,
+    /// The valid form with defaults in place of errors, and where the rules were named.
+    mended: Option<(Config, Place)>,
+}
+
+/// Reads portward.toml, without the rules.
+pub fn load(path: &Path) -> Loaded {
+    let mut diagnostics = Diagnostics::new();
+    let text = match read_text(path, "the configuration") {
+        Ok(text) => text,
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
+            return Loaded { config: None, diagnostics, mended: None };
+        }
+    };
+    let report = Report::new(path, &text, 0);
+    let (config, rules_place) = file::read(&report);
+    diagnostics.extend(report.finish());
+    diagnostics.sort();
+    diagnostics.keep_text(path, &text);
+    let valid = (diagnostics.errors() == 0).then(|| config.clone());
+    Loaded { config: valid, diagnostics, mended: Some((config, rules_place)) }
+}
+
+impl Config {
+    /// What an empty portward.toml at `file` would say.
+    pub fn defaults(file: &Path) -> Self {
+        file::read(&Report::new(file, "", 0)).0
+    }
+}
+
+/// portward.toml and its rules, read as far as they can be.
+#[derive(Debug)]
+pub struct Checked {
+    /// portward.toml, if it has no error.
+    pub config: Option<Config>,
+    /// The rules, if they were found; their diagnostics are in `diagnostics`.
+    pub rules: Option<Rules>,
+    /// Everything that was found in all of them.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads portward.toml and the rules that it names, and goes on after errors so that all are seen at once.
+pub fn check(path: &Path) -> Checked {
+    let Loaded { config, mut diagnostics, mended } = load(path);
+    let Some((mended, rules_place)) = mended else {
+        return Checked { config: None, rules: None, diagnostics };
+    };
+    if let Err(error) = std::fs::metadata(&mended.rules) {
+        let message = format!("the rules {} cannot be read: {}", mended.rules.display(), super::why(&error));
+        let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
+        diagnostics.push(Diagnostic::error(message, rules_place).help(help));
+        return Checked { config: None, rules: None, diagnostics };
+    }
+    let mut rules = ruleset::load_rules(&mended.rules, &mended);
+    diagnostics.append(std::mem::take(&mut rules.diagnostics));
+    Checked { config, rules: Some(rules), diagnostics }
+}
+
+/// Everything that a start or a reload needs.
+#[derive(Debug)]
+pub struct Everything {
+    /// portward.toml.
+    pub config: Config,
+    /// The rules, compiled.
+    pub table: Table,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+/// Reads portward.toml and the rules that it names.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, warnings among it.
+pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
+    let Checked { config, rules, diagnostics } = check(path);
+    match (config, rules.and_then(|rules| rules.table)) {
+        (Some(config), Some(table)) => Ok(Everything { config, table, warnings: diagnostics }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// The text of a file.
+pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<Diagnostic>> {
+    let error = |why: String| {
+        let message = format!("{what} {} cannot be read: {why}", path.display());
+        Box::new(Diagnostic::error(message, Place::whole(path)))
+    };
+    let bytes = std::fs::read(path).map_err(|e| error(super::why(&e)))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let good = e.utf8_error().valid_up_to();
+        let line = e.as_bytes().iter().take(good).filter(|b| **b == b'\n').count() + 1;
+        error(format!("line {line} is not UTF-8"))
+    })?;
+    Ok(Arc::new(text))
+}

@@ -1,0 +1,176 @@
+//! Which files the rules are, and where in them something stands.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memchr::{memchr_iter, memrchr};
+
+use super::super::load::read_text;
+use super::super::{Diagnostic, Diagnostics, Place, why};
+use crate::rules::Source;
+
+/// A file and its text.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    pub(super) text: Arc<String>,
+}
+
+/// The rules files under `path`, and a site's own presets beside them, both sorted by name.
+pub(super) fn find(path: &Path, diagnostics: &mut Diagnostics) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let folder = path.is_dir();
+    let rules = if folder { toml_files(path, diagnostics) } else { vec![path.to_owned()] };
+    if rules.is_empty() {
+        let message = format!("there is no rules file in {}: every request is refused", path.display());
+        let help = "a rules file is called NAME.toml";
+        diagnostics.push(Diagnostic::warning(message, Place::whole(path)).help(help));
+    }
+    let beside = if folder { path } else { path.parent().unwrap_or(Path::new("")) };
+    let presets = beside.join("presets");
+    let presets = if presets.is_dir() { toml_files(&presets, diagnostics) } else { Vec::new() };
+    (rules, presets)
+}
+
+fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("the folder {} cannot be read: {}", folder.display(), why(&error));
+            diagnostics.push(Diagnostic::error(message, Place::whole(folder)));
+            return Vec::new();
+        }
+    };
+    let visible = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.ends_with(b".toml") && !name.starts_with(b".") && !path.is_dir()
+    };
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(visible).collect();
+    files.sort();
+    files
+}
+
+/// The texts of `paths`; a file that cannot be read is an error and left out.
+pub(super) fn read(paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Vec<File> {
+    let mut files = Vec::new();
+    for path in paths {
+        match read_text(&path, "the rules file") {
+            Ok(text) => files.push(File { path, text }),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
+    }
+    if files.len() > MOST {
+        let message = format!("there are more than {MOST} rules files");
+        let place = Place::whole(files.last().map(|file| file.path.clone()).unwrap_or_default());
+        diagnostics.push(Diagnostic::error(message, place).help("put several hosts into one file"));
+        files.truncate(MOST);
+    }
+    files
+}
+
+/// [`Source::file`] has 16 bits, and presets need some of them.
+const MOST: usize = 60_000;
+
+/// A place in one of the files, small because there may be one for every host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    pub(super) file: u16,
+    start: u32,
+    end: u32,
+}
+
+impl Position {
+    /// `span` counts from the start of the file.
+    pub(super) fn new(file: u16, span: &Range<usize>) -> Self {
+        let small = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { file, start: small(span.start), end: small(span.end) }
+    }
+
+    /// For sorting.
+    pub(super) fn order(self) -> (u16, u32) {
+        (self.file, self.start)
+    }
+
+    /// The text that starts at `source`, up to the quote that ends it.
+    pub(super) fn of_text(source: Source, text: &str) -> Self {
+        let line = memchr_iter(b'\n', text.as_bytes())
+            .map(|at| at + 1)
+            .nth(usize::try_from(source.line).unwrap_or(usize::MAX).wrapping_sub(2));
+        let line = if source.line <= 1 { 0 } else { line.unwrap_or(text.len()) };
+        let rest = text.get(line..).unwrap_or_default();
+        let column = usize::try_from(source.column).unwrap_or(1).saturating_sub(1);
+        let start = line + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+        let tail = text.get(start..).unwrap_or_default();
+        let len = tail.find(['"', '\'', '\n']).unwrap_or(tail.len());
+        Self::new(source.file, &(start..start + len))
+    }
+
+    pub(super) fn place(self, file: &Path) -> Place {
+        let wide = |at| usize::try_from(at).unwrap_or(usize::MAX);
+        Place { file: file.to_owned(), span: Some(wide(self.start)..wide(self.end)) }
+    }
+}
+
+/// Counts lines while the walk goes through a file: from the last place, not from the start.
+pub(super) struct Lines<'t> {
+    pub(super) file: u16,
+    text: &'t [u8],
+    offset: usize,
+    line: usize,
+}
+
+impl<'t> Lines<'t> {
+    pub(super) fn new(file: u16, text: &'t str) -> Self {
+        Self { file, text: text.as_bytes(), offset: 0, line: 1 }
+    }
+
+    /// Line and column of a byte of the file.
+    pub(super) fn source(&mut self, offset: usize) -> Source {
+        let offset = offset.min(self.text.len());
+        let newlines =
+            |range: Range<usize>| memchr_iter(b'\n', self.text.get(range).unwrap_or_default()).count();
+        let line = if offset >= self.offset {
+            self.line + newlines(self.offset..offset)
+        } else {
+            self.line - newlines(offset..self.offset)
+        };
+        self.line = line;
+        self.offset = offset;
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line_start = memrchr(b'\n', before).map_or(0, |at| at + 1);
+        let in_line = before.get(line_start..).unwrap_or_default();
+        // Characters, not bytes: continuation bytes of UTF-8 (0b10xxxxxx) do not count.
+        let column = in_line.iter().filter(|b| **b & 0xC0 != 0x80).count() + 1;
+        let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        Source { file: self.file, line: small(line), column: small(column) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_count_forth_and_back() {
+        let text = "a\nü = \"x\"\n\nlast";
+        let mut lines = Lines::new(3, text);
+        for (at, line, column) in
+            [(0, 1, 1), (15, 4, 4), (7, 2, 5), (8, 2, 6), (1, 1, 2), (11, 3, 1), (99, 4, 5)]
+        {
+            let source = lines.source(at);
+            assert_eq!((source.line, source.column), (line, column), "{at}");
+            assert_eq!(source.file, 3);
+        }
+    }
+
+    #[test]
+    fn positions_find_the_text_again() {
+        let text = "a = \"x\"\nü = 'hello' # \"\n";
+        let find = |line, column| {
+            let place = Position::of_text(Source { file: 0, line, column }, text).place(Path::new("f"));
+            text[place.span.unwrap()].to_owned()
+        };
+        assert_eq!(find(1, 6), "x");
+        assert_eq!(find(2, 6), "hello");
+        assert_eq!(find(9, 9), "");
+    }
+}

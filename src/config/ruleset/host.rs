@@ -1,0 +1,149 @@
+//! One `[[host]]`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::report::Fault;
+use super::super::scalar;
+use super::super::walk::{Section, Value};
+use super::files::Lines;
+use super::target::Endpoints;
+use super::{Walk, http, signalling};
+use crate::rules::{CheckedTarget, Endpoint, HostDef, NameDef, Ports, Preset, SignallingRule};
+use crate::service::Service;
+
+/// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
+pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) -> Option<HostDef> {
+    let mut section = value.section("a [[host]]", "written as [[host]]")?;
+    let name = match section.get("name") {
+        Some(value) => name(&value, lines),
+        None => {
+            value.error(Fault::new("the host has no name").help("add name = \"hq.example.net\""));
+            None
+        }
+    };
+    let wanted = "a list of names";
+    let aliases = section.get("aliases").map_or_else(Vec::new, |value| value.list(wanted));
+    let aliases = aliases.iter().filter_map(|value| self::name(value, lines)).collect();
+    let enabled = section.read("enabled", true, Value::boolean);
+    let target = section.get("target");
+    let endpoints = target.as_ref().and_then(|target| walk.targets.endpoints(target));
+    // A wrong target was reported; saying of every rule that it has none would bury that.
+    let silent = target.is_some() && endpoints.is_none();
+    let own = if silent { Some(walk.targets.stand_in()) } else { endpoints.clone() };
+    let own = own.as_ref();
+
+    let sip = section.get("sip");
+    let h323 = section.get("h323");
+    let sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
+    let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
+    let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
+    let presets = presets(&mut section, own, walk);
+    let mut seen = http::Seen::default();
+    let http_value = section.get("http");
+    let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
+    let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, walk, lines)).collect();
+    let client_trust = client_trust(&mut section, sip_rule.as_ref(), h323_rule.as_ref());
+    section.finish(super::elsewhere);
+    let host = HostDef {
+        name: name?,
+        aliases,
+        enabled,
+        client_trust,
+        endpoints,
+        h323: h323_rule,
+        sip: sip_rule,
+        ldap,
+        http,
+        presets,
+    };
+    advise(value, &host, http_value.as_ref());
+    Some(host)
+}
+
+fn name(value: &Value<'_>, lines: &mut Lines<'_>) -> Option<NameDef> {
+    let name = value.parsed("a host name", scalar::rule_name)?;
+    Some(NameDef { name, source: lines.source(value.report.base + value.inner().start) })
+}
+
+fn presets(section: &mut Section<'_>, host: Option<&Endpoints>, walk: &mut Walk) -> Vec<Arc<Preset>> {
+    let Some(value) = section.get("preset") else { return Vec::new() };
+    let mut presets: Vec<Arc<Preset>> = Vec::new();
+    for element in value.list("a list of presets, as [\"innovaphone-pbx\"]") {
+        let Some(preset) = walk.presets.get(&element) else { continue };
+        if presets.iter().any(|known| known.name == preset.name) {
+            element.warn(Fault::new(format!("the preset {} is named twice", preset.name)));
+            continue;
+        }
+        let Some(endpoints) = host.cloned().or_else(|| no_target(&element)) else { continue };
+        for path in &preset.paths {
+            refuse_loop(walk, &element, &endpoints, path.ports);
+        }
+        presets.push(preset);
+    }
+    presets
+}
+
+/// Reports that a rule leads nowhere.
+pub(super) fn no_target(value: &Value<'_>) -> Option<Endpoints> {
+    value.error(
+        Fault::new("there is no target for this")
+            .help("give the host a target = \"ADDRESS\", or the rule one of its own"),
+    );
+    None
+}
+
+/// Reports a rule that leads back to Portward.
+pub(super) fn refuse_loop(walk: &Walk, value: &Value<'_>, endpoints: &[Endpoint], ports: Ports) {
+    if let Some(listener) = walk.own.find(endpoints, ports) {
+        let scheme = listener.service.scheme(listener.transport);
+        let port = listener.address.port();
+        value.error(
+            Fault::new(format!(
+                "this leads back to Portward itself, which listens on port {port} for {scheme}"
+            ))
+            .help("a target is a PBX or another server inside, not Portward"),
+        );
+    }
+}
+
+fn client_trust(
+    section: &mut Section<'_>,
+    sip: Option<&SignallingRule>,
+    h323: Option<&SignallingRule>,
+) -> Option<Arc<Path>> {
+    let value = section.get("client_trust")?;
+    let path = value.parsed("a path", |text| scalar::path(value.report.file, text))?;
+    let checked = |rule: &SignallingRule| matches!(rule.target, CheckedTarget::Checked { .. });
+    if ![sip, h323].into_iter().flatten().any(checked) {
+        value.error_at_key(
+            Fault::new("`client_trust` cannot matter on a host without a certificate check")
+                .help("it is for hosts with a sip or h323 rule that checks certificates"),
+        );
+    } else if let Err(error) = std::fs::metadata(&path) {
+        let why = super::super::why(&error);
+        value.error(Fault::new(format!("{} cannot be read: {why}", path.display())));
+    }
+    Some(path.into())
+}
+
+/// What works, but surely is not meant.
+fn advise(value: &Value<'_>, host: &HostDef, http: Option<&Value<'_>>) {
+    let has_http = !host.http.is_empty() || !host.presets.is_empty();
+    let nothing = !has_http && host.sip.is_none() && host.h323.is_none() && host.ldap.is_none();
+    if nothing && value.report.is_silent() {
+        value.warn(
+            Fault::new(format!("nothing is forwarded for {}", host.name.name))
+                .help("define http, preset, sip, h323 or ldap"),
+        );
+    }
+    if let Some(http) = http
+        && host.name.name.contains('/')
+        && host.aliases.iter().all(|alias| alias.name.contains('/'))
+    {
+        http.warn_at_key(
+            Fault::new("no HTTP request names a host with a location")
+                .help("the Host of a request has no slash; locations are for h323 and sip"),
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The rules files: hosts, targets and presets become definitions for [`crate::rules::Builder`].
+//!
+//! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
+
+mod agreement;
+mod files;
+mod host;
+mod http;
+mod own;
+mod pieces;
+mod ports;
+mod preset;
+mod signalling;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use super::report::{Fault, Report};
+use super::walk::Section;
+use super::{Config, Diagnostics, Place, Severity};
+use crate::rules::{Builder, Conflict, Source, Table};
+use files::{File, Lines, Position};
+
+/// What became of the rules.
+#[derive(Debug)]
+pub struct Rules {
+    /// The compiled rules, if there was no error.
+    pub table: Option<Table>,
+    /// How many files were read.
+    pub files: usize,
+    /// How many hosts they hold.
+    pub hosts: usize,
+    /// Everything that was found.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads a folder of `*.toml`, or one file. `config` tells what listens, so that no rule leads back to it.
+pub fn load_rules(path: &Path, config: &Config) -> Rules {
+    let mut diagnostics = Diagnostics::new();
+    let (rules, site_presets) = files::find(path, &mut diagnostics);
+    let mut files = files::read(rules, &mut diagnostics);
+    let count = files.len();
+    files.extend(preset::shipped());
+    files.extend(files::read(site_presets, &mut diagnostics));
+    let mut loader = Loader::new(&files, config, diagnostics);
+    let numbered = || (0u16..).zip(&files);
+    for (index, file) in numbered().skip(count) {
+        loader.read_preset(index, file);
+    }
+    for (index, file) in numbered().take(count) {
+        loader.read_targets(index, file);
+    }
+    for (index, file) in numbered().take(count) {
+        loader.read_hosts(index, file);
+    }
+    loader.finish(&files, count)
+}
+
+/// What is known while the files are read.
+struct Loader {
+    builder: Builder,
+    walk: Walk,
+    conflicts: Vec<Conflict>,
+    diagnostics: Diagnostics,
+    hosts: usize,
+}
+
+/// What the parts of a host need of the whole.
+struct Walk {
+    targets: target::Targets,
+    presets: preset::Presets,
+    agreement: agreement::Agreement,
+    own: own::OwnSockets,
+    /// The files' names, in the order of [`crate::rules::Source::file`].
+    names: Vec<PathBuf>,
+}
+
+impl Walk {
+    fn place(&self, position: Position) -> Place {
+        position.place(self.names.get(usize::from(position.file)).map_or(Path::new(""), |name| name))
+    }
+}
+
+impl Loader {
+    fn new(files: &[File], config: &Config, diagnostics: Diagnostics) -> Self {
+        let walk = Walk {
+            targets: target::Targets::default(),
+            presets: preset::Presets::default(),
+            agreement: agreement::Agreement::default(),
+            own: own::OwnSockets::new(config),
+            names: files.iter().map(|file| file.path.clone()).collect(),
+        };
+        Self { builder: Builder::new(), walk, conflicts: Vec::new(), diagnostics, hosts: 0 }
+    }
+
+    fn read_preset(&mut self, index: u16, file: &File) {
+        let report = Report::new(&file.path, &file.text, 0);
+        self.walk.presets.read(index, file, &report);
+        self.diagnostics.extend(report.finish());
+    }
+
+    /// First time round: `[target]` tables alone, because a host may stand before what is said of its target.
+    fn read_targets(&mut self, index: u16, file: &File) {
+        for (base, piece) in pieces::pieces(&file.text) {
+            if base > 0 && !pieces::may_hold_targets(piece) {
+                continue;
+            }
+            let report = Report::new(&file.path, piece, base);
+            {
+                let document = report.parse();
+                let mut root = Section::new(&report, ROOT, 0..0, document.get_ref());
+                if let Some(targets) = root.get("target") {
+                    self.walk.targets.define(index, &targets, &self.walk.names);
+                }
+            }
+            self.diagnostics.extend(report.finish_without_syntax());
+        }
+    }
+
+    /// Second time round: everything else.
+    fn read_hosts(&mut self, index: u16, file: &File) {
+        let mut lines = Lines::new(index, &file.text);
+        for (base, piece) in pieces::pieces(&file.text) {
+            let report = Report::new(&file.path, piece, base);
+            self.read_piece(&report, &mut lines);
+            self.diagnostics.extend(report.finish());
+        }
+    }
+
+    fn read_piece(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) {
+        let document = report.parse();
+        let mut root = Section::new(report, ROOT, 0..0, document.get_ref());
+        if let Some(targets) = root.get("target")
+            && report.base > 0
+            && !pieces::may_hold_targets(report.piece)
+        {
+            targets.error_at_key(Fault::new("this way of writing [target.\"ADDRESS\"] is not understood"));
+        }
+        let hosts = root.get("host");
+        for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
+            self.hosts += 1;
+            let Some(host) = host::read(&value, &mut self.walk, lines) else { continue };
+            if let Err(conflicts) = self.builder.add(host) {
+                self.conflicts.extend(conflicts);
+            }
+        }
+        root.finish(elsewhere);
+    }
+
+    fn finish(mut self, files: &[File], count: usize) -> Rules {
+        for conflict in std::mem::take(&mut self.conflicts) {
+            self.report_conflict(&conflict, files);
+        }
+        for position in self.walk.targets.unused() {
+            let fault = Fault::new("no rule leads to this target").label("nothing uses it");
+            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.walk.place(position)));
+        }
+        self.diagnostics.sort();
+        for file in files {
+            self.diagnostics.keep_text_if_used(&file.path, &file.text);
+        }
+        let good = self.diagnostics.errors() == 0;
+        Rules {
+            table: good.then(|| self.builder.build(self.walk.names)),
+            files: count,
+            hosts: self.hosts,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    fn report_conflict(&mut self, conflict: &Conflict, files: &[File]) {
+        let find = |source: Source| {
+            let text = files.get(usize::from(source.file)).map_or("", |file| file.text.as_str());
+            self.walk.place(Position::of_text(source, text))
+        };
+        let fault = Fault::new(format!("the name {} is defined twice", conflict.name))
+            .label("defined again")
+            .related(find(conflict.first), "first defined here");
+        self.diagnostics.push(fault.into_diagnostic(Severity::Error, find(conflict.here)));
+    }
+}
+
+/// How messages call the top level.
+const ROOT: &str = "a rules file";
+
+/// Where a key belongs that stands in the wrong table of a rules file.
+fn elsewhere(key: &str) -> Option<String> {
+    match key {
+        "name" | "aliases" | "enabled" | "preset" | "client_trust" => {
+            Some(format!("`{key}` belongs in a [[host]]"))
+        }
+        "http" | "sip" | "ldap" | "h323" => Some(format!("`{key}` belongs in a [[host]]")),
+        "server_name" | "pin" | "verify" | "reuse" | "proxy_protocol" | "present_certificate" => {
+            Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table"))
+        }
+        "check_certificate" | "on_failed_check" => {
+            Some(format!("`{key}` belongs in a host's sip or h323 rule"))
+        }
+        "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
+        "path" | "default" | "redirect" => Some(format!("`{key}` belongs in an entry of a host's http list")),
+        "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
+        _ => super::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
+    }
+}

@@ -1,0 +1,94 @@
+//! Portward's own sockets: a rule that leads to one would be a loop.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::{Config, Listener};
+use crate::rules::{Address, Endpoint, Ports};
+
+/// What Portward itself listens on.
+pub(super) struct OwnSockets {
+    listeners: Vec<Listener>,
+    own_address: Option<IpAddr>,
+}
+
+impl OwnSockets {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            listeners: config.listen.listeners.clone(),
+            own_address: config.outside.own_address.parse().ok(),
+        }
+    }
+
+    /// The first of our own sockets to which the endpoints with these ports lead.
+    pub(super) fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<&Listener> {
+        let used = [ports.tcp, ports.tls];
+        let port_is_used = |l: &&Listener| used.iter().flatten().any(|port| port.get() == l.address.port());
+        self.listeners
+            .iter()
+            .filter(port_is_used)
+            .find(|l| endpoints.iter().any(|e| self.is_reached(l.address, &e.address)))
+    }
+
+    fn is_reached(&self, socket: SocketAddr, target: &Address) -> bool {
+        let ip = match target {
+            Address::Ip(ip) => *ip,
+            // The only DNS name whose address is known without asking (RFC 6761 section 6.3).
+            Address::Name(name) => {
+                let local = &**name == "localhost" || name.ends_with(".localhost");
+                return local && (socket.ip().is_loopback() || socket.ip().is_unspecified());
+            }
+        };
+        if !socket.ip().is_unspecified() {
+            return socket.ip() == ip;
+        }
+        socket.is_ipv4() == ip.is_ipv4() && (ip.is_loopback() || self.own_address == Some(ip))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{Service, Transport};
+    use std::num::NonZeroU16;
+    use std::sync::Arc;
+
+    #[test]
+    fn knows_its_own_and_nothing_else() {
+        let listener = |address: &str| Listener {
+            service: Service::Http,
+            transport: Transport::Plain,
+            address: address.parse().unwrap(),
+        };
+        let own = OwnSockets {
+            listeners: vec![listener("0.0.0.0:90"), listener("[::]:91"), listener("192.0.2.1:92")],
+            own_address: "172.31.31.2".parse().ok(),
+        };
+        let leads_home = |target: &str, port| {
+            let address =
+                target.parse().map_or_else(|_| Address::Name(target.into()), |ip: IpAddr| Address::Ip(ip));
+            let endpoints = [Endpoint { address, options: Arc::default() }];
+            own.find(&endpoints, Ports { tcp: NonZeroU16::new(port), tls: None }).is_some()
+        };
+        for (target, port) in [
+            ("127.0.0.1", 90),
+            ("127.1.2.3", 90),
+            ("172.31.31.2", 90),
+            ("::1", 91),
+            ("192.0.2.1", 92),
+            ("localhost", 90),
+        ] {
+            assert!(leads_home(target, port), "{target}:{port}");
+        }
+        for (target, port) in [
+            ("127.0.0.1", 80),
+            ("172.31.31.2", 80),
+            ("172.31.31.3", 90),
+            ("127.0.0.1", 91),
+            ("127.0.0.1", 92),
+            ("pbx.example.net", 90),
+            ("localhost", 92),
+        ] {
+            assert!(!leads_home(target, port), "{target}:{port}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A rules file in pieces, so that a file of 100,000 hosts is never held as one tree.
+
+use memchr::memmem;
+
+/// A piece ends at the first `[[host]]` after this many bytes: large enough that cutting costs nothing, small
+/// enough that a piece's tree stays small.
+const PIECE: usize = 64 * 1024;
+
+/// The text in pieces, each with the byte at which it starts. A cut is made only before a line `[[host]]`, so that
+/// every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line could be text.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let bytes = text.as_bytes();
+    let whole = memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some();
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty() || start == 0)?;
+        if start > 0 && rest.is_empty() || start > text.len() {
+            return None;
+        }
+        let cut = if whole { None } else { next_cut(rest) };
+        let piece = rest.get(..cut.unwrap_or(rest.len()))?;
+        let base = start;
+        start = if cut.is_some() { start + piece.len() } else { text.len() + 1 };
+        Some((base, piece))
+    })
+}
+
+fn next_cut(rest: &str) -> Option<usize> {
+    let beyond = rest.as_bytes().get(PIECE..)?;
+    memmem::find(beyond, b"\n[[host]]").map(|at| PIECE + at + 1)
+}
+
+/// Whether a piece may hold a `[target…]` table; it may say so in vain.
+pub(super) fn may_hold_targets(piece: &str) -> bool {
+    let bytes = piece.as_bytes();
+    memmem::find_iter(bytes, b"target").any(|at| {
+        let before = bytes.get(..at).unwrap_or_default();
+        let before = before.iter().rev().find(|b| !matches!(b, b' ' | b'\t' | b'"' | b'\''));
+        before == Some(&b'[')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_text_and_start_with_a_host() {
+        let host = "[[host]]\nname = \"a\"\nhttp = [\"/\"] # [[host]]\n\n";
+        for count in [0, 1, 100, 5000] {
+            let text = format!("# head\n{}", host.repeat(count));
+            let all: Vec<_> = pieces(&text).collect();
+            assert_eq!(all.iter().map(|(_, piece)| *piece).collect::<String>(), text);
+            assert!(all.iter().skip(1).all(|(_, piece)| piece.starts_with("[[host]]")));
+            assert!(all.iter().all(|(base, piece)| text[*base..].starts_with(piece)));
+            assert_eq!(all.len() > 1, text.len() > 2 * PIECE);
+        }
+        assert_eq!(pieces("").count(), 1);
+    }
+
+    #[test]
+    fn multi_line_strings_are_not_cut() {
+        let text = format!("x = \"\"\"{}\"\"\"", "\n[[host]]".repeat(20_000));
+        assert_eq!(pieces(&text).count(), 1);
+    }
+
+    #[test]
+    fn finds_target_tables_however_spelt() {
+        for text in ["[target.\"1.2.3.4\"]", "[ target ]", "[\"target\".x]", "x\n\t['target']"] {
+            assert!(may_hold_targets(text), "{text}");
+        }
+        assert!(!may_hold_targets("[[host]]\ntarget = \"1.2.3.4\""));
+    }
+}

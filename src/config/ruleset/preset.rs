@@ -1,0 +1,126 @@
+//! Presets: named sets of paths, ours and the site's own.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::super::report::{Fault, Report};
+use super::super::suggest;
+use super::super::walk::{Section, Value};
+use super::files::{File, Lines};
+use super::{http, ports};
+use crate::rules::{Preset, PresetPath};
+use crate::service::Service;
+
+/// The presets that are in the binary.
+const SHIPPED: [(&str, &str); 6] = [
+    ("innovaphone-pbx.toml", include_str!("../../../rules/presets/innovaphone-pbx.toml")),
+    ("innovaphone-soap.toml", include_str!("../../../rules/presets/innovaphone-soap.toml")),
+    ("innovaphone-operator.toml", include_str!("../../../rules/presets/innovaphone-operator.toml")),
+    ("innovaphone-oauth2.toml", include_str!("../../../rules/presets/innovaphone-oauth2.toml")),
+    ("innovaphone-mypbx.toml", include_str!("../../../rules/presets/innovaphone-mypbx.toml")),
+    ("innovaphone-ap.toml", include_str!("../../../rules/presets/innovaphone-ap.toml")),
+];
+
+/// The folder that the shipped presets seem to be in.
+const BUILT_IN: &str = "built-in:presets";
+
+/// The shipped presets as files.
+pub(super) fn shipped() -> impl Iterator<Item = File> {
+    SHIPPED.iter().map(|(name, text)| File {
+        path: PathBuf::from(BUILT_IN).join(name),
+        text: Arc::new((*text).to_owned()),
+    })
+}
+
+/// All presets by name.
+#[derive(Default)]
+pub(super) struct Presets {
+    by_name: BTreeMap<Box<str>, Arc<Preset>>,
+}
+
+impl Presets {
+    /// Reads one preset's file.
+    pub(super) fn read(&mut self, index: u16, file: &File, report: &Report<'_>) {
+        let document = report.parse();
+        let mut root = Section::new(report, "a preset", 0..0, document.get_ref());
+        let mut lines = Lines::new(index, &file.text);
+        let mut paths: Vec<PresetPath> = Vec::new();
+        let mut places = http::Seen::default();
+        let wanted = "a list of paths";
+        let http = root.get("http");
+        if http.is_none() && report.is_silent() {
+            root.warn_here(Fault::new("the preset has no http = [ … ]: it adds no path"));
+        }
+        for value in http.iter().flat_map(|value| value.list(wanted)) {
+            paths.extend(preset_path(&value, &mut places, &mut lines));
+        }
+        root.finish(|key| match key {
+            "host" | "target" => Some("a preset has paths only; the target is that of the host".to_owned()),
+            _ => None,
+        });
+        let name = name_of(&file.path);
+        match self.by_name.entry(name.clone()) {
+            Entry::Vacant(free) => drop(free.insert(Arc::new(Preset { name, paths }))),
+            Entry::Occupied(_) => root_error(report, &name),
+        }
+    }
+
+    /// The preset that `value` names.
+    pub(super) fn get(&self, value: &Value<'_>) -> Option<Arc<Preset>> {
+        let name = value.text("the name of a preset")?;
+        let found = self.by_name.get(name).cloned();
+        if found.is_none() {
+            let known = || self.by_name.keys().map(|name| &**name);
+            let mut fault = Fault::new(format!("there is no preset \"{name}\""));
+            if let Some(near) = suggest::closest(name, known()) {
+                fault = fault.label(format!("did you mean \"{near}\"?"));
+            }
+            value.error(fault.help(format!("the presets are {}", known().collect::<Vec<_>>().join(", "))));
+        }
+        found
+    }
+}
+
+fn root_error(report: &Report<'_>, name: &str) {
+    report.say_of_file(
+        super::Severity::Error,
+        Fault::new(format!("the name of the preset {name} is taken by a preset of Portward's own"))
+            .help("give the file another name"),
+    );
+}
+
+/// The file's name without `.toml`.
+fn name_of(path: &Path) -> Box<str> {
+    path.file_stem().unwrap_or_default().to_string_lossy().into()
+}
+
+fn preset_path(value: &Value<'_>, seen: &mut http::Seen, lines: &mut Lines<'_>) -> Option<PresetPath> {
+    let source = lines.source(value.report.base + value.inner().start);
+    if let DeValue::String(_) = value.node {
+        let path = value.parsed("a path", http::rule_path)?;
+        seen.path(value, Some(&path))?;
+        return Some(PresetPath { path, ports: ports::standard(Service::Http), source });
+    }
+    let mut section =
+        value.section("an entry of a preset", "a path, or a table { path = \"…\", tcp = …, tls = … }")?;
+    let path = match section.get("path") {
+        Some(path) => path.parsed("a path", http::rule_path),
+        None => {
+            value.error(Fault::new("the entry has no `path`"));
+            None
+        }
+    };
+    let ports = ports::read(&mut section, Service::Http, value);
+    section.finish(|key| match key {
+        "target" => Some("a preset has no target: the target is that of the host".to_owned()),
+        "default" | "redirect" => Some(format!("`{key}` belongs in an entry of a host's http list")),
+        _ => None,
+    });
+    let path = path?;
+    seen.path(value, Some(&path))?;
+    Some(PresetPath { path, ports: ports?, source })
+}

@@ -1,0 +1,215 @@
+//! `sip`, `h323` and `ldap` of a host: one target each, with Check Certificate for the first two.
+
+use std::num::NonZeroU16;
+
+use toml::de::DeValue;
+
+use super::super::report::Fault;
+use super::super::walk::{Section, Value};
+use super::files::{Lines, Position};
+use super::target::{self, Endpoints};
+use super::{Walk, ports};
+use crate::rules::{CheckedTarget, LdapRule, OnFailedCheck, Ports, SignallingRule, Target};
+use crate::service::Service;
+
+/// Reads `ldap`. `None`: off, or wrong, which was reported.
+pub(super) fn ldap(
+    value: &Value<'_>,
+    host: Option<&Endpoints>,
+    walk: &mut Walk,
+    lines: &mut Lines<'_>,
+) -> Option<LdapRule> {
+    let source = lines.source(value.report.base + value.key_span.start);
+    let Written { target, section } = rule_target(value, Service::Ldap, host, walk)?;
+    if let Some(section) = section {
+        section.finish(super::elsewhere);
+    }
+    Some(LdapRule { target: target?, source })
+}
+
+/// Reads `sip` or `h323`. `None`: off, or wrong, which was reported.
+pub(super) fn signalling(
+    value: &Value<'_>,
+    service: Service,
+    host: Option<&Endpoints>,
+    walk: &mut Walk,
+    lines: &mut Lines<'_>,
+) -> Option<SignallingRule> {
+    let source = lines.source(value.report.base + value.key_span.start);
+    let Written { target, section } = rule_target(value, service, host, walk)?;
+    let mut check = Some(Check::default());
+    let mut rewrite_transport = false;
+    if let Some(mut section) = section {
+        let ports = target.as_ref().map(|target| target.ports);
+        check = Check::read(&mut section, ports);
+        rewrite_transport = self::rewrite_transport(&mut section, service, ports);
+        section.finish(super::elsewhere);
+    }
+    let (check, target) = (check?, target?);
+    let (checked, at) = check.decide(value, target.ports)?;
+    agree(&target, checked, at, walk, lines.file);
+    let target = match (checked, target.ports) {
+        (true, Ports { tcp: Some(tcp), tls: Some(tls) }) => {
+            CheckedTarget::Checked { endpoints: target.endpoints, tcp, tls, on_failed: check.on_failed() }
+        }
+        _ => CheckedTarget::Unchecked(target),
+    };
+    Some(SignallingRule { target, rewrite_transport, source })
+}
+
+/// A rule as far as every service has it.
+struct Written<'w> {
+    /// `None`: it is wrong, which was reported.
+    target: Option<Target>,
+    /// The table, with the keys that are still to be taken; `None`: the rule is `true`.
+    section: Option<Section<'w>>,
+}
+
+/// `None`: there is no rule.
+fn rule_target<'w>(
+    value: &Value<'w>,
+    service: Service,
+    host: Option<&Endpoints>,
+    walk: &mut Walk,
+) -> Option<Written<'w>> {
+    if let DeValue::Boolean(on) = value.node {
+        let ports = ports::standard(service);
+        let standard = |endpoints: Endpoints| {
+            super::host::refuse_loop(walk, value, &endpoints, ports);
+            Target { endpoints, ports }
+        };
+        let target = || host.cloned().or_else(|| super::host::no_target(value)).map(standard);
+        return on.then(|| Written { target: target(), section: None });
+    }
+    let wanted = "true, or a table { target = \"…\", tcp = …, tls = … }";
+    let mut section = value.section(rule_name(service), wanted)?;
+    let written = section.get("target");
+    let endpoints = match &written {
+        Some(target) => walk.targets.endpoints(target),
+        None => host.cloned().or_else(|| super::host::no_target(value)),
+    };
+    let ports = ports::read(&mut section, service, value);
+    let target = endpoints.zip(ports).map(|(endpoints, ports)| {
+        super::host::refuse_loop(walk, written.as_ref().unwrap_or(value), &endpoints, ports);
+        Target { endpoints, ports }
+    });
+    Some(Written { target, section: Some(section) })
+}
+
+fn rule_name(service: Service) -> &'static str {
+    match service {
+        Service::Http => "an http rule",
+        Service::Sip => "a sip rule",
+        Service::Ldap => "an ldap rule",
+        Service::H323 => "an h323 rule",
+    }
+}
+
+/// `check_certificate` and `on_failed_check` as written.
+#[derive(Default)]
+struct Check<'w> {
+    written: Option<(bool, Value<'w>)>,
+    on_failed: Option<(OnFailedCheck, Value<'w>)>,
+}
+
+impl<'w> Check<'w> {
+    /// `None`: something is wrong, which was reported.
+    fn read(section: &mut Section<'w>, ports: Option<Ports>) -> Option<Self> {
+        let check = section.get("check_certificate");
+        let on_failed = section.get("on_failed_check");
+        let written = match check {
+            Some(value) => Some((value.boolean()?, value)),
+            None => None,
+        };
+        let words = [("plain", OnFailedCheck::Plain), ("reject", OnFailedCheck::Reject)];
+        let on_failed = match on_failed {
+            Some(value) => Some((value.choice(&words)?, value)),
+            None => None,
+        };
+        ports?;
+        Some(Self { written, on_failed })
+    }
+
+    fn on_failed(&self) -> OnFailedCheck {
+        self.on_failed.as_ref().map(|(word, _)| *word).unwrap_or_default()
+    }
+
+    /// Whether the certificate is checked, and the value that says so. `None`: that cannot be, which was reported.
+    fn decide<'a>(&'a self, rule: &'a Value<'w>, ports: Ports) -> Option<(bool, &'a Value<'w>)> {
+        let both = ports.tcp.is_some() && ports.tls.is_some();
+        let decision = match &self.written {
+            Some((true, value)) if !both => {
+                value.error(
+                    Fault::new("check_certificate needs both ports")
+                        .label(format!("only the {} port is defined", only(ports)))
+                        .help("what is not proven goes out by the plain port, what is by TLS; define tcp and tls"),
+                );
+                return None;
+            }
+            Some((false, value)) => {
+                if ports.tls.is_some() {
+                    value.warn(Fault::new("TLS goes to this target without a check of the client's certificate").help(
+                        "a PBX with Assume TLS ticked would take every client for proven; untick it there",
+                    ));
+                }
+                (false, value)
+            }
+            Some((true, value)) => (true, value),
+            None if both => (true, rule),
+            None if ports.tls.is_some() => {
+                rule.error(
+                    Fault::new("a rule with the TLS port alone has no certificate check")
+                        .help("define the plain port, too; or say check_certificate = false, if the PBX does not have Assume TLS ticked"),
+                );
+                return None;
+            }
+            None => (false, rule),
+        };
+        if let (false, Some((_, value))) = (decision.0, &self.on_failed) {
+            value.error_at_key(Fault::new("`on_failed_check` cannot matter without the certificate check"));
+            return None;
+        }
+        Some(decision)
+    }
+}
+
+fn only(ports: Ports) -> &'static str {
+    if ports.tcp.is_some() { "plain" } else { "TLS" }
+}
+
+fn rewrite_transport(section: &mut Section<'_>, service: Service, ports: Option<Ports>) -> bool {
+    if service != Service::Sip {
+        return false;
+    }
+    let Some(value) = section.get("rewrite_transport") else { return false };
+    let rewrite = value.boolean().unwrap_or(false);
+    let plain: Option<Option<NonZeroU16>> = ports.map(|ports| ports.tcp);
+    if rewrite && plain == Some(None) {
+        value.error_at_key(
+            Fault::new("`rewrite_transport` cannot matter without a plain port")
+                .help("it is for TLS clients that are relayed to a plain port"),
+        );
+    }
+    rewrite
+}
+
+/// Rules that lead to the same target with a TLS port must agree on the check.
+fn agree(target: &Target, checked: bool, at: &Value<'_>, walk: &mut Walk, file: u16) {
+    if target.ports.tls.is_none() {
+        return;
+    }
+    let base = at.report.base;
+    let span = match at.node {
+        DeValue::Table(_) => at.key_span.clone(),
+        _ => at.inner(),
+    };
+    let here = Position::new(file, &(base + span.start..base + span.end));
+    let Some((address, first)) = walk.agreement.note(&target.endpoints, checked, here) else { return };
+    let said = |checked| if checked { "with" } else { "without" };
+    let message = format!("rules that lead to {} do not agree on check_certificate", target::show(address));
+    let fault = Fault::new(message)
+        .label(format!("{} the check", said(checked)))
+        .related(walk.place(first), format!("{} the check", said(!checked)))
+        .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would prove everybody");
+    at.report.say(super::Severity::Error, span, fault);
+}

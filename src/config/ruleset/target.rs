@@ -1,0 +1,237 @@
+//! Targets: their addresses, and what `[target."ADDRESS"]` says of each.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+use toml::de::DeValue;
+
+use super::super::report::Fault;
+use super::super::scalar::{self, Host};
+use super::super::sections::VERIFY;
+use super::super::walk::Value;
+use super::files::Position;
+use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
+
+/// Address lists of rules.
+pub(super) type Endpoints = Arc<[Endpoint]>;
+
+/// Everything that is known of targets.
+#[derive(Default)]
+pub(super) struct Targets {
+    said: HashMap<Address, Said>,
+    /// What is true of an address of which nothing is said.
+    nothing_said: Arc<TargetOptions>,
+    /// Every address list once.
+    lists: HashTable<Endpoints>,
+    hasher: foldhash::fast::RandomState,
+}
+
+/// A `[target."ADDRESS"]`.
+struct Said {
+    options: Arc<TargetOptions>,
+    position: Position,
+    used: bool,
+}
+
+impl Targets {
+    /// Reads the `[target]` tables of a file.
+    pub(super) fn define(&mut self, file: u16, targets: &Value<'_>, names: &[PathBuf]) {
+        let Some(mut section) = targets.section("[target]", "written as [target.\"ADDRESS\"]") else {
+            return;
+        };
+        for entry in section.entries() {
+            let Some(address) = self.defined_address(&entry, names) else { continue };
+            let Some(options) = options(&entry) else { continue };
+            let position = position_of_key(file, &entry);
+            let known = self.said.values().map(|said| &said.options).find(|known| ***known == options);
+            let options = known.map_or_else(|| Arc::new(options), Arc::clone);
+            self.said.insert(address, Said { options, position, used: false });
+        }
+        section.finish(|_| None);
+    }
+
+    fn defined_address(&self, entry: &Value<'_>, names: &[PathBuf]) -> Option<Address> {
+        let address = match scalar::host(entry.key) {
+            Ok(host) => address_of(host),
+            Err(fault) => {
+                entry.error_at_key(fault.help("write [target.\"172.31.31.3\"], with the address in quotes"));
+                return None;
+            }
+        };
+        if let Some(first) = self.said.get(&address) {
+            let file = names.get(usize::from(first.position.file)).map_or(entry.report.file, |name| name);
+            entry.error_at_key(
+                Fault::new(format!("the target {} is described twice", show(&address)))
+                    .label("described again")
+                    .related(first.position.place(file), "first described here"),
+            );
+            return None;
+        }
+        Some(address)
+    }
+
+    /// The addresses of a `target` value, in order; equal lists share one allocation. `None`: they are wrong.
+    pub(super) fn endpoints(&mut self, value: &Value<'_>) -> Option<Endpoints> {
+        let wanted = "an IP address, a DNS name, or a list of them";
+        if let DeValue::Array(list) = value.node
+            && list.is_empty()
+        {
+            value.error(Fault::new("the list of targets is empty"));
+            return None;
+        }
+        let mut addresses: SmallVec<[Address; 1]> = SmallVec::new();
+        let mut good = true;
+        let elements: SmallVec<[Value<'_>; 1]> = match value.node {
+            DeValue::Array(_) => value.one_or_more().into(),
+            _ => std::iter::once(value.clone()).collect(),
+        };
+        for element in &elements {
+            match element.parsed(wanted, target_address) {
+                Some(address) if addresses.contains(&address) => {
+                    element.error(Fault::new(format!("{} is in the list twice", show(&address))));
+                    good = false;
+                }
+                Some(address) => addresses.push(address),
+                None => good = false,
+            }
+        }
+        good.then(|| self.shared(&addresses))
+    }
+
+    /// In place of a target that is wrong, so that the rules that need it are not said to lack one.
+    pub(super) fn stand_in(&self) -> Endpoints {
+        let address = Address::Name("invalid".into());
+        Arc::from([Endpoint { address, options: Arc::clone(&self.nothing_said) }])
+    }
+
+    fn shared(&mut self, addresses: &[Address]) -> Endpoints {
+        let hash = self.hasher.hash_one(addresses);
+        let same = |list: &Endpoints| list.iter().map(|e| &e.address).eq(addresses);
+        if let Some(list) = self.lists.find(hash, same) {
+            return Arc::clone(list);
+        }
+        let endpoint = |address: &Address| {
+            let options = match self.said.get_mut(address) {
+                Some(said) => {
+                    said.used = true;
+                    Arc::clone(&said.options)
+                }
+                None => Arc::clone(&self.nothing_said),
+            };
+            Endpoint { address: address.clone(), options }
+        };
+        let list: Endpoints = addresses.iter().map(endpoint).collect();
+        let hasher = &self.hasher;
+        let rehash = |list: &Endpoints| {
+            let addresses: SmallVec<[&Address; 4]> = list.iter().map(|e| &e.address).collect();
+            hasher.hash_one(&*addresses)
+        };
+        self.lists.insert_unique(hash, Arc::clone(&list), rehash);
+        list
+    }
+
+    /// The `[target]` tables to which no rule leads, in the order of the files.
+    pub(super) fn unused(&self) -> Vec<Position> {
+        let unused = self.said.values().filter(|said| !said.used).map(|said| said.position);
+        let mut unused: Vec<_> = unused.collect();
+        unused.sort_by_key(|position| position.order());
+        unused
+    }
+}
+
+fn position_of_key(file: u16, entry: &Value<'_>) -> Position {
+    let base = entry.report.base;
+    Position::new(file, &(base + entry.key_span.start..base + entry.key_span.end))
+}
+
+fn target_address(text: &str) -> Result<Address, Fault> {
+    let host = scalar::host(text).map_err(|fault| {
+        let with_port = text.rsplit_once(':').filter(|(_, port)| scalar::port(port).is_some());
+        match with_port {
+            Some(_) => fault.help("ports are given beside the target, as tcp = … and tls = …"),
+            None => fault,
+        }
+    })?;
+    let address = address_of(host);
+    if let Address::Ip(ip) = address
+        && (ip.is_unspecified() || ip.is_multicast() || ip.to_string() == "255.255.255.255")
+    {
+        return Err(Fault::new(format!("{ip} is not the address of a machine")));
+    }
+    Ok(address)
+}
+
+fn address_of(host: Host) -> Address {
+    match host {
+        Host::Ip(ip) => Address::Ip(ip),
+        Host::Name(name) => Address::Name(name),
+    }
+}
+
+/// The address as an administrator writes it.
+pub(super) fn show(address: &Address) -> String {
+    match address {
+        Address::Ip(ip) => ip.to_string(),
+        Address::Name(name) => name.to_string(),
+    }
+}
+
+fn options(entry: &Value<'_>) -> Option<TargetOptions> {
+    let mut section = entry.section("a [target.\"ADDRESS\"] table", "a table")?;
+    let options = TargetOptions {
+        server_name: section.read("server_name", None, |value| {
+            super::super::file::empty_or(value, "a DNS name", server_name)
+        }),
+        pin: section.read("pin", None, |value| value.parsed("a fingerprint as \"sha256:…\"", pin)),
+        verify: section.read("verify", None, |value| value.choice(&VERIFY).map(Some)),
+        reuse: section.read("reuse", Reuse::Shared, |value| {
+            value.choice(&[("shared", Reuse::Shared), ("client", Reuse::Client)])
+        }),
+        proxy_protocol: section.read("proxy_protocol", None, |value| {
+            value.choice(&[("", None), ("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))])
+        }),
+        present_certificate: section.read("present_certificate", false, Value::boolean),
+    };
+    section.finish(super::elsewhere);
+    Some(options)
+}
+
+fn server_name(text: &str) -> Result<Option<Box<str>>, Fault> {
+    let mut name = String::new();
+    match scalar::host(text)? {
+        Host::Ip(ip) => drop(write!(name, "{ip}")),
+        Host::Name(text) => name.push_str(&text),
+    }
+    Ok(Some(name.into()))
+}
+
+/// `sha256:` and 64 hex digits, colons between them allowed as openssl prints them; empty: none.
+fn pin(text: &str) -> Result<Option<[u8; 32]>, Fault> {
+    const HELP: &str = "write sha256: and 64 hex digits, as `portward cert show ADDRESS:PORT` prints them";
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let Some(digits) = text.strip_prefix("sha256:") else {
+        return Err(Fault::new("the pin does not start with sha256:").help(HELP));
+    };
+    let digits: Vec<u8> = digits.bytes().filter(|b| *b != b':').collect();
+    let mut pin = [0; 32];
+    if digits.len() != 2 * pin.len() {
+        let message = format!("the pin has {} hex digits instead of 64", digits.len());
+        return Err(Fault::new(message).help(HELP));
+    }
+    for (byte, pair) in pin.iter_mut().zip(digits.chunks(2)) {
+        let text = std::str::from_utf8(pair).unwrap_or_default();
+        let hex = pair.iter().all(u8::is_ascii_hexdigit);
+        *byte = u8::from_str_radix(text, 16)
+            .ok()
+            .filter(|_| hex)
+            .ok_or_else(|| Fault::new("the pin has something else than hex digits").help(HELP))?;
+    }
+    Ok(Some(pin))
+}

@@ -1,0 +1,284 @@
+//! Texts that mean something: durations, addresses, networks, host names. Pure; each says what would be right.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::report::Fault;
+use crate::rules;
+
+/// No deadline or expiration is longer: further off it can only be a mistake.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
+pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
+    let bad = |message: &str| {
+        Fault::new(message).help("write a number and a unit: \"500ms\", \"10s\", \"5m\", \"2h\" or \"1d\"")
+    };
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    if digits.is_empty() {
+        return Err(bad("this is not a duration"));
+    }
+    let milliseconds: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "" => return Err(bad("the duration has no unit")),
+        _ => {
+            return Err(bad("the unit of the duration is unknown")
+                .at(unit_at..text.len())
+                .label("unknown unit"));
+        }
+    };
+    let duration = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(milliseconds));
+    match duration.map(Duration::from_millis) {
+        Some(Duration::ZERO) => Err(bad("the duration must be longer than nothing")),
+        Some(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err(Fault::new("the duration is longer than a year")),
+    }
+}
+
+/// A port from 1 to 65535.
+pub(super) fn port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// `"192.0.2.1:90"` or `"[::1]:90"`.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Fault> {
+    if let Ok(address) = text.parse::<SocketAddr>()
+        && address.port() != 0
+    {
+        return Ok(SocketAddr::new(address.ip().to_canonical(), address.port()));
+    }
+    let right = "write \"192.0.2.1:90\", \"[2001:db8::1]:90\", or the port alone as a number";
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(Fault::new("the address has no port").help(right));
+    }
+    if port(text).is_some() {
+        return Err(Fault::new("a port alone is a number, not a string").help(format!("write {text}")));
+    }
+    let Some(colon) = text.rfind(':') else {
+        return Err(Fault::new("this is neither a port nor ADDRESS:PORT").help(right));
+    };
+    let (host, after) = text.split_at(colon);
+    let number = after.trim_start_matches(':');
+    if port(number).is_none() {
+        return Err(Fault::new("the port must be a number from 1 to 65535")
+            .at(colon + 1..text.len())
+            .help(right));
+    }
+    Err(Fault::new("this is not an IP address").at(0..host.len()).help(right))
+}
+
+/// `"192.0.2.0/24"` or a single address. A mapped IPv4 network is that IPv4 network.
+pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
+    let right = "write \"192.0.2.0/24\", \"2001:db8::/32\" or a single address";
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let Some((address, length)) = text.split_once('/') else {
+        return Err(Fault::new("this is not an IP network").help(right));
+    };
+    let Ok(ip) = address.parse::<IpAddr>() else {
+        return Err(Fault::new("this is not an IP address").at(0..address.len()).help(right));
+    };
+    let longest = if ip.is_ipv4() { 32 } else { 128 };
+    let length_at = address.len() + 1..text.len();
+    let Some(length) = length.parse::<u8>().ok().filter(|n| *n <= longest) else {
+        return Err(Fault::new(format!("the prefix length must be 0 to {longest}"))
+            .at(length_at)
+            .help(right));
+    };
+    let mapped = ip.to_canonical();
+    let (ip, length) = match length.checked_sub(96) {
+        Some(short) if mapped.is_ipv4() && ip.is_ipv6() => (mapped, short),
+        _ => (ip, length),
+    };
+    let net = IpNet::new(ip, length)
+        .map_err(|_| Fault::new("the prefix length is too long").at(length_at).help(right))?;
+    if net.addr() != net.network() {
+        let meant = net.trunc();
+        return Err(Fault::new("the address has bits beyond the prefix")
+            .help(format!("write \"{meant}\", or \"{}\" for this address alone", net.addr())));
+    }
+    Ok(net)
+}
+
+/// A host name as rules have them: wildcards, locations, IDNs and IP literals too.
+pub(super) fn rule_name(text: &str) -> Result<Box<str>, Fault> {
+    rules::name::normalise(text).map_err(|why| {
+        let fault = Fault::new(format!("this is not a host name: {why}"));
+        if text.contains("://") {
+            fault.help("write the name alone, without scheme and path")
+        } else if text.rsplit_once(':').is_some_and(|(_, after)| port(after).is_some()) {
+            fault.help("write the name alone, without a port")
+        } else {
+            fault.help("write a name as \"hq.example.net\", \"*.example.net\" or \"example.net/location\"")
+        }
+    })
+}
+
+/// An IP address or a DNS name, without wildcard and location: something to connect to.
+pub(super) fn host(text: &str) -> Result<Host, Fault> {
+    let right = "write an IP address or a DNS name";
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(Host::Ip(ip.to_canonical()));
+    }
+    if text.is_empty() {
+        return Err(Fault::new("the address is empty").help(right));
+    }
+    if let Some((_, after)) = text.rsplit_once(':') {
+        let fault = Fault::new("this is not an IP address");
+        return Err(if port(after).is_some() {
+            fault.help("write the address without a port")
+        } else {
+            fault
+        });
+    }
+    if text.contains(['/', '*']) {
+        return Err(Fault::new("this is neither an IP address nor a DNS name").help(right));
+    }
+    if text.trim_end_matches('.').rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(Fault::new("this is not an IP address")
+            .help("an IPv4 address has four numbers from 0 to 255, as \"192.0.2.1\""));
+    }
+    rules::name::normalise(text)
+        .map(Host::Name)
+        .map_err(|why| Fault::new(format!("this is neither an IP address nor a DNS name: {why}")).help(right))
+}
+
+/// What [`host`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Host {
+    Ip(IpAddr),
+    Name(Box<str>),
+}
+
+/// `host[:port]`, given back in its canonical form.
+pub(super) fn host_and_port(text: &str) -> Result<Box<str>, Fault> {
+    let right = "write \"192.0.2.1\", \"pbx.example.net:5060\" or \"[2001:db8::1]:5060\"";
+    let (name, number) = match text.parse::<IpAddr>() {
+        Ok(_) => (text, None),
+        Err(_) => match text.rsplit_once(':') {
+            Some((name, _)) if name.contains(':') && !name.ends_with(']') => (text, None),
+            Some((name, number)) => (name, Some(number)),
+            None => (text, None),
+        },
+    };
+    let host = host(name).map_err(|fault| fault.at(0..name.len()).help(right))?;
+    let host = match host {
+        Host::Ip(IpAddr::V6(ip)) => format!("[{ip}]"),
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.into(),
+    };
+    match number.map(|number| port(number).ok_or(number)) {
+        None => Ok(host.into()),
+        Some(Ok(port)) => Ok(format!("{host}:{port}").into()),
+        Some(Err(_)) => Err(Fault::new("the port must be a number from 1 to 65535")
+            .at(name.len() + 1..text.len())
+            .help(right)),
+    }
+}
+
+/// A path of the file system, relative to the folder of `file`.
+pub(super) fn path(file: &Path, text: &str) -> Result<PathBuf, Fault> {
+    if text.is_empty() {
+        return Err(Fault::new("the path is empty"));
+    }
+    if text.contains('\0') {
+        return Err(Fault::new("a path has no NUL characters"));
+    }
+    Ok(beside(file, text))
+}
+
+/// `text` relative to the folder of `file`.
+pub(super) fn beside(file: &Path, text: impl AsRef<Path>) -> PathBuf {
+    file.parent().map_or_else(|| text.as_ref().to_owned(), |folder| folder.join(text.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, want) in
+            [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(want)), "{text}");
+        }
+        for text in [
+            "",
+            "10",
+            "s",
+            "0s",
+            "-1s",
+            "1.5h",
+            "5 parsecs",
+            "1h30m",
+            "9999999999999999999999s",
+            "367d",
+            "5µs",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        for (text, want) in [
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(network(text).map(|net| net.to_string()), Ok(want.to_owned()), "{text}");
+        }
+        for text in ["", "192.0.2.0/33", "192.0.2.1/24", "192.0.2/24", "x/8", "::/129", "10.0.0.0/-1"] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn socket_addresses() {
+        for (text, want) in [
+            ("192.0.2.1:90", "192.0.2.1:90"),
+            ("[::1]:90", "[::1]:90"),
+            ("[::ffff:10.0.0.1]:90", "10.0.0.1:90"),
+        ] {
+            assert_eq!(socket_address(text).map(|a| a.to_string()), Ok(want.to_owned()), "{text}");
+        }
+        for text in
+            ["", "90", "::1", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "localhost:90", "::1:90:"]
+        {
+            assert!(socket_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_with_ports() {
+        for (text, want) in [
+            ("78.54.23.241", "78.54.23.241"),
+            ("78.54.23.241:5060", "78.54.23.241:5060"),
+            ("::1", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("[::1]:5060", "[::1]:5060"),
+            ("PBX.Example.net.:5061", "pbx.example.net:5061"),
+        ] {
+            assert_eq!(host_and_port(text).as_deref(), Ok(want), "{text}");
+        }
+        for text in ["", ":5060", "a:", "a:0", "a:70000", "1.2.3", "300.1.1.1", "a/b", "*.a", "::1::", "a b"]
+        {
+            assert!(host_and_port(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The tables of portward.toml that stand for themselves, each with its defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::file::{duration, elsewhere, empty_or};
+use super::listen::{self, networks};
+use super::report::Fault;
+use super::scalar;
+use super::walk::{Section, Value};
+use super::{
+    Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat,
+    ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+};
+use crate::rules::Verify;
+use crate::service::Service;
+
+/// How `verify` is said, here and for a target.
+pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Verify::None)];
+
+pub(super) fn tls(mut section: Section<'_>) -> Tls {
+    let file = section.report.file;
+    let folder = CertificateSource::Folder(scalar::beside(file, "certs/server"));
+    let certificates = section.read("certificates", folder, certificates);
+    let default = section.read("default", String::new(), |value| {
+        let name = value.text("the name of a certificate")?;
+        check_default(value, name, &certificates);
+        Some(name.to_owned())
+    });
+    let client_trust =
+        section.read("client_trust", scalar::beside(file, "certs/client-trust"), |value| path(value));
+    let min_version = section.read("min_version", TlsVersion::V1_2, |value| {
+        value.choice(&[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)])
+    });
+    section.finish(elsewhere);
+    Tls { certificates, default, client_trust, min_version }
+}
+
+fn path(value: &Value<'_>) -> Option<PathBuf> {
+    value.parsed("a path", |text| scalar::path(value.report.file, text))
+}
+
+fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
+    if let DeValue::String(_) = value.node {
+        return path(value).map(CertificateSource::Folder);
+    }
+    let wanted = "a folder, or a list of { cert = \"…\", key = \"…\" }";
+    let elements = value.list(wanted);
+    let files = elements.iter().filter_map(|element| {
+        let mut section = element.section("an entry of `certificates`", wanted)?;
+        let mut part = |key| match section.get(key) {
+            Some(value) => path(&value).inspect(|path| must_exist(&value, path)),
+            None => {
+                element.error(Fault::new(format!("the entry has no `{key}`")));
+                None
+            }
+        };
+        let (cert, key) = (part("cert"), part("key"));
+        section.finish(elsewhere);
+        Some(CertificateFiles { cert: cert?, key: key? })
+    });
+    Some(CertificateSource::List(files.collect()))
+}
+
+fn must_exist(value: &Value<'_>, path: &Path) {
+    if let Err(error) = std::fs::metadata(path) {
+        value.error(Fault::new(format!("{} cannot be read: {}", path.display(), super::why(&error))));
+    }
+}
+
+fn check_default(value: &Value<'_>, name: &str, certificates: &CertificateSource) {
+    let CertificateSource::List(list) = certificates else { return };
+    let names: Vec<_> = list.iter().filter_map(|f| f.cert.file_stem()?.to_str()).collect();
+    if !name.is_empty() && !names.contains(&name) {
+        let known = super::suggest::alternatives(names.into_iter());
+        value.error(Fault::new(format!("no certificate is called \"{name}\"")).help(format!("use {known}")));
+    }
+}
+
+pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
+    let file = section.report.file;
+    let certificate = section.read("certificate", None, |value| {
+        let cert = empty_or(value, "a path", |text| scalar::path(file, text).map(Some))??;
+        let key = cert.with_extension("key");
+        if key == cert {
+            value.error(Fault::new("the certificate must not be called .key: that is its key's name"));
+            return None;
+        }
+        must_exist(value, &cert);
+        must_exist(value, &key);
+        Some(Some(CertificateFiles { cert, key }))
+    });
+    let trust = Trust::Path(scalar::beside(file, "certs/upstream-trust"));
+    let trust = section.read("trust", trust, |value| {
+        value.parsed("a path or \"system\"", |text| match text {
+            "system" => Ok(Trust::System),
+            _ => scalar::path(file, text).map(Trust::Path),
+        })
+    });
+    let verify = section.read("verify", Verify::Ca, |value| value.choice(&VERIFY));
+    let connect_timeout = section.read("connect_timeout", Duration::from_secs(5), duration);
+    section.finish(elsewhere);
+    Upstream { certificate, trust, verify, connect_timeout }
+}
+
+pub(super) fn sip(mut section: Section<'_>) -> Sip {
+    let (tcp, tls) = section.setting("public_address", (None, None), |value| {
+        let wanted = "host[:port], or a table { tcp = \"…\", tls = \"…\" }";
+        let address =
+            |value: &Value<'_>| empty_or(value, wanted, |text| scalar::host_and_port(text).map(Some));
+        if let DeValue::String(_) = value.node {
+            return address(value).map(|both| (both.clone(), both));
+        }
+        let mut table = value.section("sip.public_address", wanted)?;
+        let both = (table.read("tcp", None, address), table.read("tls", None, address));
+        table.finish(elsewhere);
+        Some(both)
+    });
+    let methods = section.setting("methods", vec!["REGISTER".into(), "INVITE".into()], methods);
+    let default_host = default_host(&mut section);
+    section.finish(elsewhere);
+    Sip { public_address_tcp: tcp, public_address_tls: tls, methods, default_host }
+}
+
+fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
+    let wanted = "a list of SIP methods, as [\"REGISTER\", \"INVITE\"]";
+    let elements = value.list(wanted);
+    if elements.is_empty() {
+        if let DeValue::Array(_) = value.node {
+            value.error(
+                Fault::new("without a method no SIP request could come first")
+                    .help("the first request of a phone is a REGISTER, of a caller an INVITE"),
+            );
+        }
+        return None;
+    }
+    let method = |text: &str| {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
+        if text.is_empty() || !text.bytes().all(token) {
+            return Err(Fault::new("this is not a SIP method"));
+        }
+        if text.bytes().any(|b| b.is_ascii_lowercase()) {
+            return Err(Fault::new("SIP methods are upper case")
+                .help(format!("write \"{}\"", text.to_ascii_uppercase())));
+        }
+        Ok(Box::from(text))
+    };
+    Some(elements.iter().filter_map(|e| e.parsed(wanted, method)).collect())
+}
+
+fn default_host(section: &mut Section<'_>) -> Option<Box<str>> {
+    section.setting("default_host", None, |value| {
+        empty_or(value, "the name of a host", |text| scalar::rule_name(text).map(Some))
+    })
+}
+
+/// `[ldap]` and `[h323]`.
+pub(super) fn default_host_only(mut section: Section<'_>) -> Option<Box<str>> {
+    let host = default_host(&mut section);
+    section.finish(elsewhere);
+    host
+}
+
+pub(super) fn blacklist(mut section: Section<'_>) -> Blacklist {
+    let blacklist = Blacklist {
+        suspicious_per_minute: section.setting("suspicious_per_minute", 20, |v| v.integer(1..=1_000_000)),
+        expiration: section.setting("expiration", Some(Duration::from_secs(300)), |value| {
+            value.parsed("a duration as \"5m\", or \"never\"", |text| match text {
+                "never" => Ok(None),
+                _ => scalar::duration(text).map(Some),
+            })
+        }),
+        failed_logins: section.setting("failed_logins", true, Value::boolean),
+        allow: section.setting("allow", Vec::new(), networks),
+        block: section.setting("block", Vec::new(), networks),
+    };
+    section.finish(elsewhere);
+    blacklist
+}
+
+pub(super) fn limits(mut section: Section<'_>) -> Limits {
+    const SECOND: Duration = Duration::from_secs(1);
+    let mut idle = section.section("idle_timeout", "limits.idle_timeout");
+    let idle_timeout = IdleTimeouts {
+        http: idle.setting("http", 60 * SECOND, duration),
+        ldap: idle.setting("ldap", 900 * SECOND, duration),
+        sip: idle.setting("sip", 7200 * SECOND, duration),
+        h323: idle.setting("h323", 7200 * SECOND, duration),
+        tunnel: idle.setting("tunnel", 7200 * SECOND, duration),
+    };
+    idle.finish(elsewhere);
+    let count = |value: &Value<'_>| value.integer(1..=10_000_000);
+    let limits = Limits {
+        handshake_timeout: section.setting("handshake_timeout", 10 * SECOND, duration),
+        inspect_timeout: section.setting("inspect_timeout", 10 * SECOND, duration),
+        idle_timeout,
+        response_timeout: section.setting("response_timeout", 600 * SECOND, duration),
+        drain_timeout: section.setting("drain_timeout", 30 * SECOND, duration),
+        max_connections: section.setting("max_connections", 50_000, count),
+        max_connections_per_address: section.setting("max_connections_per_address", 500, count),
+        max_undecided: section.setting("max_undecided", 10_000, count),
+        max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
+    };
+    section.finish(elsewhere);
+    limits
+}
+
+pub(super) fn log(mut section: Section<'_>) -> Log {
+    let log = Log {
+        forwarded: section.setting("forwarded", ServiceSet::default(), services),
+        rejected: section.setting("rejected", ServiceSet::ALL, services),
+        ended: section.setting("ended", ServiceSet::default(), services),
+        query: section.setting("query", false, Value::boolean),
+        format: section.setting("format", LogFormat::Text, |value| {
+            value.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])
+        }),
+    };
+    section.finish(elsewhere);
+    log
+}
+
+/// `"all"` or a list of services.
+fn services(value: &Value<'_>) -> Option<ServiceSet> {
+    if let DeValue::String(_) = value.node {
+        return value.choice(&[("all", ServiceSet::ALL)]);
+    }
+    let names = Service::ALL.map(|service| (service.name(), service));
+    let mut set = ServiceSet::default();
+    for element in value.list("\"all\" or a list of services, as [\"http\", \"sip\"]") {
+        if let Some(service) = element.choice(&names) {
+            set.insert(service);
+        }
+    }
+    Some(set)
+}
+
+pub(super) fn admin(mut section: Section<'_>, services: &[(Listener, Value<'_>)]) -> Admin {
+    let socket = section.setting("socket", PathBuf::from("/run/portward/portward.sock"), path);
+    let listen = section.setting("listen", None, |value| {
+        let address: Option<SocketAddr> =
+            empty_or(value, "\"ADDRESS:PORT\"", |text| scalar::socket_address(text).map(Some))?;
+        if let Some(address) = address {
+            listen::check_admin(services, address, value);
+        }
+        Some(address)
+    });
+    section.finish(elsewhere);
+    Admin { socket, listen }
+}

@@ -1,0 +1,280 @@
+//! The walk over a file's tables: which keys were taken, of what type the values are, where they stand.
+//!
+//! Nothing here stops at an error: it is reported, and the walk goes on with a default.
+
+use std::ops::{Range, RangeInclusive};
+
+use smallvec::SmallVec;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::effect;
+use super::report::{Fault, Report};
+use super::suggest;
+use super::{Place, Severity};
+
+/// One value, its key and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Value<'w> {
+    pub(super) report: &'w Report<'w>,
+    /// The key's name, for messages; of a list's element, the list's.
+    pub(super) key: &'w str,
+    pub(super) key_span: Range<usize>,
+    pub(super) node: &'w DeValue<'w>,
+    pub(super) span: Range<usize>,
+}
+
+impl<'w> Value<'w> {
+    /// Reports an error at the value, or at the part of its text that the fault names.
+    pub(super) fn error(&self, fault: Fault) {
+        self.report.say(Severity::Error, self.span_of(&fault), fault);
+    }
+
+    pub(super) fn warn(&self, fault: Fault) {
+        self.report.say(Severity::Warning, self.span_of(&fault), fault);
+    }
+
+    /// Reports an error at the key.
+    pub(super) fn error_at_key(&self, fault: Fault) {
+        self.report.say(Severity::Error, self.key_span.clone(), fault);
+    }
+
+    pub(super) fn warn_at_key(&self, fault: Fault) {
+        self.report.say(Severity::Warning, self.key_span.clone(), fault);
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.report.place(self.inner())
+    }
+
+    /// The place of a string without its quotes, where it is written without escapes.
+    pub(super) fn inner(&self) -> Range<usize> {
+        let Range { start, end } = self.span;
+        match self.node {
+            DeValue::String(text) if !text.is_empty() && end - start == text.len() + 2 => start + 1..end - 1,
+            _ => start..end,
+        }
+    }
+
+    fn span_of(&self, fault: &Fault) -> Range<usize> {
+        let inner = self.inner();
+        match fault.part() {
+            Some(at) if inner != self.span && inner.start + at.end <= inner.end => {
+                inner.start + at.start..inner.start + at.end
+            }
+            _ => inner,
+        }
+    }
+
+    fn wrong_type(&self, wanted: &str) {
+        let found = match self.node {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.error(Fault::new(format!("`{}` must be {wanted}", self.key)).label(format!("this is {found}")));
+    }
+
+    pub(super) fn text(&self, wanted: &str) -> Option<&'w str> {
+        match self.node {
+            DeValue::String(text) => Some(text),
+            _ => {
+                self.wrong_type(wanted);
+                None
+            }
+        }
+    }
+
+    /// A text that `parse` understands.
+    pub(super) fn parsed<T>(
+        &self,
+        wanted: &str,
+        parse: impl FnOnce(&'w str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let text = self.text(wanted)?;
+        parse(text).map_err(|fault| self.error(fault)).ok()
+    }
+
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.node {
+            DeValue::Boolean(yes) => Some(*yes),
+            _ => {
+                self.wrong_type("true or false");
+                None
+            }
+        }
+    }
+
+    pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        let DeValue::Integer(number) = self.node else {
+            self.wrong_type(&wanted);
+            return None;
+        };
+        let number = u32::from_str_radix(number.as_str(), number.radix()).ok();
+        if let Some(number) = number.filter(|n| range.contains(n)) {
+            return Some(number);
+        }
+        self.error(Fault::new(format!("`{}` must be {wanted}", self.key)).label("out of range"));
+        None
+    }
+
+    /// One of a closed set of words.
+    pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let wanted = suggest::alternatives(words.iter().map(|(word, _)| *word));
+        self.parsed(&wanted, |text| {
+            let found = words.iter().find(|(word, _)| *word == text);
+            found.map(|(_, value)| *value).ok_or_else(|| {
+                let fault = Fault::new(format!("`{}` must be {wanted}", self.key));
+                match suggest::closest(text, words.iter().map(|(word, _)| *word)) {
+                    Some(word) => fault.label(format!("did you mean \"{word}\"?")),
+                    None => fault,
+                }
+            })
+        })
+    }
+
+    pub(super) fn list(&self, wanted: &str) -> Vec<Self> {
+        match self.node {
+            DeValue::Array(_) => self.one_or_more(),
+            _ => {
+                self.wrong_type(wanted);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The elements of a list, or the value itself.
+    pub(super) fn one_or_more(&self) -> Vec<Self> {
+        match self.node {
+            DeValue::Array(elements) => {
+                elements.iter().map(|e| Self { node: e.get_ref(), span: e.span(), ..self.clone() }).collect()
+            }
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// The value as a table whose keys are taken one by one.
+    pub(super) fn section(&self, name: &'static str, wanted: &str) -> Option<Section<'w>> {
+        match self.node {
+            DeValue::Table(table) => Some(Section::new(self.report, name, self.span.clone(), table)),
+            _ => {
+                self.wrong_type(wanted);
+                None
+            }
+        }
+    }
+}
+
+/// A table that knows which of its keys were asked for; the others are unknown keys.
+#[derive(Debug)]
+pub(super) struct Section<'w> {
+    pub(super) report: &'w Report<'w>,
+    /// How messages call it, as `[listen]`.
+    pub(super) name: &'static str,
+    pub(super) span: Range<usize>,
+    table: Option<&'w DeTable<'w>>,
+    known: SmallVec<[&'static str; 16]>,
+    taken: usize,
+}
+
+impl<'w> Section<'w> {
+    pub(super) fn new(
+        report: &'w Report<'w>,
+        name: &'static str,
+        span: Range<usize>,
+        table: &'w DeTable<'w>,
+    ) -> Self {
+        Self { report, name, span, table: Some(table), known: SmallVec::new(), taken: 0 }
+    }
+
+    /// A table that is not written: every key has its default.
+    pub(super) fn absent(report: &'w Report<'w>, name: &'static str) -> Self {
+        Self { report, name, span: 0..0, table: None, known: SmallVec::new(), taken: 0 }
+    }
+
+    pub(super) fn get(&mut self, key: &'static str) -> Option<Value<'w>> {
+        self.known.push(key);
+        let (name, value) = self.table?.get_key_value(key)?;
+        self.taken += 1;
+        Some(value_of(self.report, name, value))
+    }
+
+    /// The value of `key` as `read` understands it; `default` if it is absent or wrong.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value<'w>) -> Option<T>,
+    ) -> T {
+        self.get(key).and_then(|value| read(&value)).unwrap_or(default)
+    }
+
+    /// As [`Self::read`], for a setting of portward.toml: warns if it was set to something else than the default
+    /// and changes nothing in this version.
+    pub(super) fn setting<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value<'w>) -> Option<T>,
+    ) -> T {
+        let Some(value) = self.get(key) else { return default };
+        let Some(set) = read(&value) else { return default };
+        if set != default && !effect::has_effect(self.name, key) {
+            value.warn_at_key(Fault::new(format!("`{key}` has no effect in this version")));
+        }
+        set
+    }
+
+    /// The table under `key`, or one in which nothing is written.
+    pub(super) fn section(&mut self, key: &'static str, name: &'static str) -> Section<'w> {
+        let section = self.get(key).and_then(|value| value.section(name, "a table"));
+        section.unwrap_or_else(|| Section::absent(self.report, name))
+    }
+
+    /// All entries, whatever they are called; none is unknown then.
+    pub(super) fn entries(&mut self) -> Vec<Value<'w>> {
+        let Some(table) = self.table else { return Vec::new() };
+        self.taken = table.len();
+        table.iter().map(|(name, value)| value_of(self.report, name, value)).collect()
+    }
+
+    /// Warns about the table as a whole.
+    pub(super) fn warn_here(&self, fault: Fault) {
+        match self.table {
+            Some(_) => self.report.say(Severity::Warning, self.span.clone(), fault),
+            None => self.report.say_of_file(Severity::Warning, fault),
+        }
+    }
+
+    /// Reports the keys that nobody asked for. `elsewhere` may know where such a key belongs.
+    pub(super) fn finish(self, elsewhere: impl Fn(&str) -> Option<String>) {
+        let Some(table) = self.table.filter(|table| table.len() != self.taken) else { return };
+        for name in table.keys().filter(|name| !self.known.contains(&name.get_ref().as_ref())) {
+            let key = name.get_ref();
+            let mut fault = Fault::new(format!("`{key}` is unknown in {}", self.name));
+            if let Some(near) = suggest::closest(key, self.known.iter().copied()) {
+                fault = fault.label(format!("did you mean `{near}`?"));
+            } else if let Some(place) = elsewhere(key) {
+                fault = fault.help(place);
+            } else {
+                let mut known: Vec<_> = self.known.iter().map(|k| format!("`{k}`")).collect();
+                known.sort();
+                fault = fault.help(format!("it can have {}", known.join(", ")));
+            }
+            self.report.say(Severity::Error, name.span(), fault);
+        }
+    }
+}
+
+fn value_of<'w>(
+    report: &'w Report<'w>,
+    name: &'w Spanned<std::borrow::Cow<'w, str>>,
+    value: &'w Spanned<DeValue<'w>>,
+) -> Value<'w> {
+    Value { report, key: name.get_ref(), key_span: name.span(), node: value.get_ref(), span: value.span() }
+}

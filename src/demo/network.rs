@@ -1,0 +1,198 @@
+//! The network of the demonstration: the seed's `dvl-ckl2.net`, moved to loopback.
+//!
+//! Its rules are the shipped example, read by the loader that reads every rule; only addresses and ports are others:
+//! 172.31.31.2 becomes 127.31.31.2, and so on, and the standard ports, which only root may open, become free ones.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::DemoError;
+use super::standin::StandIn;
+use crate::config::{self, Config};
+use crate::rules::{Address, HttpMatch, Table};
+use crate::tls::DevCa;
+
+/// The seed's complete reference.
+const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
+
+/// The machines of the seed's network that speak HTTP: address, what it is, its name.
+const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
+    (Ipv4Addr::new(172, 31, 31, 2), "master PBX", "hq.dvl-ckl2.net"),
+    (Ipv4Addr::new(172, 31, 31, 3), "slave PBX", "branch-b.dvl-ckl2.net"),
+    (Ipv4Addr::new(172, 31, 31, 12), "app platform", "apps.dvl-ckl2.net"),
+];
+
+/// Everything that was made.
+pub(super) struct Network {
+    /// Removed with the network.
+    folder: TempDir,
+    /// portward.toml.
+    pub(super) config: PathBuf,
+    /// Where Portward listens for HTTP.
+    pub(super) http: SocketAddr,
+    /// Where Portward listens for HTTPS.
+    pub(super) https: SocketAddr,
+    /// For visitors: trusts the demonstration's CA.
+    pub(super) visitor_tls: Arc<ClientConfig>,
+    /// The machines inside.
+    pub(super) inside: Vec<StandIn>,
+}
+
+impl Network {
+    /// Makes certificates, rules and configuration in a temporary folder, and starts the machines inside.
+    pub(super) async fn make() -> Result<Self, DemoError> {
+        let folder = tempfile::Builder::new().prefix("portward-demo-").tempdir()?;
+        let root = folder.path();
+        let ca = DevCa::new().map_err(DemoError::Certificates)?;
+        let certs = root.join("certs");
+        for below in ["server", "client-trust", "upstream-trust"] {
+            std::fs::create_dir_all(certs.join(below))?;
+        }
+        let shown = ca.server(&["*.dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
+        std::fs::write(certs.join("server/wildcard.crt"), &shown.cert_pem)?;
+        private(&certs.join("server/wildcard.key"), &shown.key_pem)?;
+        std::fs::write(certs.join("ca.crt"), ca.certificate_pem())?;
+        std::fs::write(certs.join("upstream-trust/ca.crt"), ca.certificate_pem())?;
+
+        let mut inside = Vec::new();
+        for (address, role, name) in MACHINES {
+            let issued = ca.server(&[name]).map_err(DemoError::Certificates)?;
+            inside.push(StandIn::start(moved(address), address, role, name, &issued).await?);
+        }
+        let (http, https) = (free_port().await?, free_port().await?);
+        let table = example(root)?;
+        std::fs::create_dir_all(root.join("rules"))?;
+        std::fs::write(root.join("rules/dvl-ckl2.net.toml"), rules(&table, &inside))?;
+        let config = root.join("portward.toml");
+        std::fs::write(&config, configuration(http, https))?;
+        let visitor_tls = trusting(ca.certificate_pem())?;
+        Ok(Self { config, http, https, visitor_tls, inside, folder })
+    }
+
+    /// What there is to know before the walk.
+    pub(super) fn introduction(&self) -> String {
+        let mut text = format!(
+            "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n  outside   http://{}   https://{}\n",
+            self.http, self.https
+        );
+        for machine in &self.inside {
+            let _ = writeln!(text, "  inside    {:<12}  {}", machine.role, machine.place());
+        }
+        let _ = writeln!(text, "  files     {}", self.folder.path().display());
+        text
+    }
+
+    /// What to try when the walk is over.
+    pub(super) fn farewell(&self) -> String {
+        let ca = self.folder.path().join("certs/ca.crt");
+        let (http, https) = (self.http, self.https);
+        let resolve = |port: u16| format!("--resolve '*:{port}:127.0.0.1'");
+        let ports = resolve(https.port());
+        let ca = ca.display();
+        format!(
+            "\nPortward stays up until Ctrl-C; decision lines appear here. Try, from another terminal:\n\n\
+             curl {} http://hq.dvl-ckl2.net:{}/PBX0/APPCLIENT/appclient.htm\n\
+             curl --cacert {ca} {ports} https://hq.dvl-ckl2.net:{}/PBX0/APPS/\n\
+             curl --cacert {ca} {ports} https://apps.dvl-ckl2.net:{}/\n\
+             curl --cacert {ca} {ports} -i https://hq.dvl-ckl2.net:{}/secret\n\
+             curl -k {ports} https://unknown.example:{}/\n\
+             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x\n",
+            resolve(http.port()),
+            http.port(),
+            https.port(),
+            https.port(),
+            https.port(),
+            https.port(),
+            self.config.display(),
+        )
+    }
+}
+
+/// The shipped example, through the loader.
+fn example(root: &Path) -> Result<Table, DemoError> {
+    let file = root.join("example.toml");
+    std::fs::write(&file, EXAMPLE)?;
+    let rules = config::load_rules(&file, &Config::defaults(&file));
+    let _ = std::fs::remove_file(&file);
+    rules
+        .table
+        .ok_or_else(|| DemoError::Refused(crate::server::Refused { text: rules.diagnostics.render(false) }))
+}
+
+/// The example's HTTP rules with the addresses and ports of the machines on loopback.
+fn rules(table: &Table, inside: &[StandIn]) -> String {
+    let mut text = String::from(
+        "# The seed's network, rules/examples/dvl-ckl2.net.toml, moved to loopback: HTTP is what this version serves.\n",
+    );
+    for host in table.iter().filter(|host| host.serves_http()) {
+        let _ = writeln!(text, "\n[[host]]\nname = \"{}\"\nhttp = [", host.name());
+        for rule in host.http_rules() {
+            if let Some(line) = rule_line(&rule, inside) {
+                let _ = writeln!(text, "  {line},");
+            }
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+fn rule_line(rule: &HttpMatch<'_>, inside: &[StandIn]) -> Option<String> {
+    let Address::Ip(IpAddr::V4(ip)) = rule.endpoints.first()?.address else { return None };
+    let machine = inside.iter().find(|machine| machine.original == ip)?;
+    let (tcp, tls) = (machine.plain.port(), machine.tls.port());
+    Some(format!(
+        "{{ path = \"{}\", target = \"{}\", tcp = {tcp}, tls = {tls} }}",
+        rule.path,
+        machine.plain.ip()
+    ))
+}
+
+fn configuration(http: SocketAddr, https: SocketAddr) -> String {
+    format!(
+        "rules = \"rules\"\nstate = \"state\"\n\n[listen]\nhttp = \"{http}\"\nhttps = \"{https}\"\n\n\
+         [outside]\naddress = \"127.0.0.1\"\nports = {{ http = {}, https = {} }}\n\n\
+         [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
+         [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n",
+        http.port(),
+        https.port()
+    )
+}
+
+/// The loopback address that stands for one of the seed's.
+fn moved(address: Ipv4Addr) -> Ipv4Addr {
+    let [_, b, c, d] = address.octets();
+    Ipv4Addr::new(127, b, c, d)
+}
+
+async fn free_port() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
+}
+
+fn private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn trusting(ca: &str) -> Result<Arc<ClientConfig>, DemoError> {
+    let none = |_| std::io::Error::other("the demonstration's CA is unusable");
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+        roots.add(certificate.map_err(|_| std::io::Error::other("no PEM"))?).map_err(none)?;
+    }
+    let config = ClientConfig::builder_with_provider(crate::tls::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(none)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

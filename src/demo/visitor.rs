@@ -1,0 +1,125 @@
+//! A visitor from outside: a small HTTP client that sends exactly what it is told to, and a WebSocket client.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, TlsStream};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::inspect::Inspect;
+use crate::inspect::http::{Framing, HEAD_LIMIT, ResponseBody, ResponseInspector};
+use crate::io::{BUFFER, Leg, Stream};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A response: its status, and its body if it is text.
+    Response(u16, String),
+    /// The connection was closed without a byte.
+    Closed,
+}
+
+/// A connection to Portward.
+pub(super) struct Visitor {
+    leg: Leg,
+}
+
+impl Visitor {
+    /// Connects; with TLS for `name`, if a configuration is given.
+    pub(super) async fn connect(
+        to: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let tcp = TcpStream::connect(to).await?;
+        let stream = match tls {
+            None => Stream::Plain(tcp),
+            Some(config) => {
+                let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+                Stream::Tls(Box::new(TlsStream::Client(
+                    TlsConnector::from(config.clone()).connect(name, tcp).await?,
+                )))
+            }
+        };
+        Ok(Self { leg: Leg::new(stream) })
+    }
+
+    /// Sends these bytes and reads one answer.
+    pub(super) async fn ask(&mut self, request: &str) -> io::Result<Answer> {
+        let exchange = async {
+            // A refusal may come while we are still writing.
+            let _ = self.leg.write_all(request.as_bytes()).await;
+            self.answer().await
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn answer(&mut self) -> io::Result<Answer> {
+        let mut inspector = ResponseInspector::default();
+        let response = loop {
+            match inspector.inspect(self.leg.buffer.filled()) {
+                Inspect::Found { ask, len } => {
+                    self.leg.buffer.consume(len);
+                    break ask;
+                }
+                Inspect::Reject(reason) => return Err(io::Error::other(reason.name())),
+                Inspect::NeedMore => {}
+            }
+            match poll_fn(|cx| self.leg.poll_fill(cx, HEAD_LIMIT)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Ok(Answer::Closed),
+            }
+        };
+        let mut framing = match response.body {
+            ResponseBody::None => Framing::NONE,
+            ResponseBody::Length(length) => Framing::Length(length),
+            ResponseBody::Chunked => Framing::unchunked(),
+            ResponseBody::Close => Framing::Close,
+        };
+        let mut body = Vec::new();
+        while !framing.is_done() {
+            let progress =
+                framing.filter(self.leg.buffer.filled_mut()).map_err(|r| io::Error::other(r.name()))?;
+            body.extend_from_slice(self.leg.buffer.filled().get(..progress.kept).unwrap_or_default());
+            self.leg.buffer.consume(progress.taken);
+            if !framing.is_done() && poll_fn(|cx| self.leg.poll_fill(cx, BUFFER)).await? == 0 {
+                break;
+            }
+        }
+        Ok(Answer::Response(response.status, String::from_utf8_lossy(&body).trim_end().to_owned()))
+    }
+
+    /// Opens a WebSocket at `url`, sends `text`, and returns what comes back.
+    pub(super) async fn echo(self, url: &str, text: &str) -> Result<String, Error> {
+        let exchange = async {
+            let (mut socket, _) = client_async(url, self.leg.stream).await?;
+            socket.send(Message::text(text)).await?;
+            let answer = receive(&mut socket).await.ok_or(Error::ConnectionClosed)?;
+            Ok(answer.into_text()?.to_string())
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(Error::ConnectionClosed))
+    }
+}
+
+/// The next message that says something.
+pub(super) async fn receive(socket: &mut WebSocketStream<Stream>) -> Option<Message> {
+    loop {
+        match socket.next().await? {
+            Ok(message) if message.is_text() || message.is_binary() => return Some(message),
+            Ok(message) if message.is_close() => return None,
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
+}
