@@ -47,7 +47,7 @@ fn a_connection_with_a_login_stays_with_its_client() {
     within(120, move || {
         for (path, lines, own) in cases {
             let target = Target::scripted(numbered);
-            let portward = Portward::with_rules(&rules(&target));
+            let portward = Portward::rules(&rules(&target)).one_worker().start();
             let mut alice = portward.plain();
             assert_eq!(alice.get("one.example.net", "/").text(), "0");
             assert_eq!(portward.plain().get("one.example.net", "/").text(), "0", "shared before");

@@ -220,8 +220,11 @@ fn connection_close_is_heeded_on_both_sides() {
 
         // The target's close is its own: the client's connection goes on, with another target connection.
         let mut client = portward.plain();
-        assert_eq!(client.get("one.example.net", "/bye").status(), 200);
-        assert_eq!(client.get("one.example.net", "/").text(), "1");
+        let bye = client.get("one.example.net", "/bye");
+        assert_eq!(bye.status(), 200);
+        assert_eq!(bye.header("connection"), None, "{bye:?}");
+        let next = client.get("one.example.net", "/").text();
+        assert_eq!(client.get("one.example.net", "/").text(), next);
     });
 }
 

@@ -133,7 +133,7 @@ fn disabling_a_host_refuses_its_next_request() {
         portward.hang_up();
         eventually("the host is disabled", || {
             let mut fresh = portward.plain();
-            fresh.send("GET /open HTTP/1.1\r\nHost: two.example.net\r\n\r\n");
+            fresh.send("GET /open HTTP/1.1\r\nHost: two.example.net\r\nConnection: close\r\n\r\n");
             fresh.rest().is_empty()
         });
         client.send("GET /open HTTP/1.1\r\nHost: two.example.net\r\n\r\n");

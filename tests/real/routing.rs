@@ -62,14 +62,16 @@ fn curl_reaches_both_servers_over_one_connection() {
         let portward = Portward::with_rules(&two_hosts(&one, &two));
         // The Host header alone differs, so curl keeps its connection.
         let url = format!("http://127.0.0.1:{}/PBX0/user.soap", portward.http);
-        let told = "--write-out=connects=%{num_connects}\n";
+        let told = "connects=%{num_connects}\n";
         let seen = curl(&[
+            "--write-out",
             told,
             "-H",
             "Host: one.example.net",
             &url,
             "--next",
             "--silent",
+            "--write-out",
             told,
             "-H",
             "Host: two.example.net",

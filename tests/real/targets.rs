@@ -127,7 +127,8 @@ fn target_connections_are_kept_and_shared() {
                 conn.send(ok(&number));
             }
         });
-        let portward = Portward::with_rules(&rules(&format!("tcp = {}, tls = {}", plain.port(), tls.port())));
+        let rules = rules(&format!("tcp = {}, tls = {}", plain.port(), tls.port()));
+        let portward = Portward::rules(&rules).one_worker().start();
         for _ in 0..5 {
             assert_eq!(portward.plain().get("one.example.net", "/").text(), "0");
             assert_eq!(portward.tls("one.example.net").get("one.example.net", "/").text(), "0");

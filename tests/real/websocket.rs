@@ -6,13 +6,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{Portward, Target, TestCa, WebSocketEcho, ok, web_socket, within};
 
-fn rules(plain: &Target, tls: &Target) -> String {
+fn rules(ports: &str) -> String {
     format!(
         "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\n\
-         http = [{{ path = \"/PBX0/APPS/\", tcp = {}, tls = {} }}]\n",
-        plain.port(),
-        tls.port()
+         http = [{{ path = \"/PBX0/APPS/\", {ports} }}]\n"
     )
+}
+
+fn plain(target: &Target) -> String {
+    rules(&format!("tcp = {}", target.port()))
 }
 
 const HANDSHAKE: &str = "GET /PBX0/APPS/websocket HTTP/1.1\r\nHost: one.example.net\r\nConnection: Upgrade\r\n\
@@ -25,7 +27,7 @@ fn web_sockets_over_both_ports() {
     within(120, || {
         let (plain, tls) =
             (WebSocketEcho::plain(), WebSocketEcho::tls(&TestCa::shared().issue(&["one.example.net"])));
-        let portward = Portward::with_rules(&rules(&plain, &tls));
+        let portward = Portward::with_rules(&rules(&format!("tcp = {}, tls = {}", plain.port(), tls.port())));
         for (wire, target) in [(portward.plain(), &plain), (portward.tls("one.example.net"), &tls)] {
             let (mut socket, response) = web_socket(wire, "one.example.net", "/PBX0/APPS/websocket").unwrap();
             assert_eq!(response.status(), 101);
@@ -59,7 +61,7 @@ fn web_sockets_over_both_ports() {
 fn a_refused_web_socket_reaches_nobody() {
     within(60, || {
         let recorder = Target::recorder();
-        let portward = Portward::with_rules(&rules(&recorder, &recorder));
+        let portward = Portward::with_rules(&plain(&recorder));
         let refused = web_socket(portward.plain(), "one.example.net", "/PBX0/ADMIN/websocket");
         let Err(error) = refused else { panic!("accepted") };
         assert!(matches!(&*error, Error::Http(response) if response.status() == 404), "{error:?}");
@@ -78,7 +80,7 @@ fn a_tunnel_closes_one_way_at_a_time() {
             let all = conn.rest();
             conn.send(format!("heard {} bytes", all.len()));
         });
-        let portward = Portward::with_rules(&rules(&target, &target));
+        let portward = Portward::with_rules(&plain(&target));
         let mut client = portward.plain();
         // What comes together with the handshake belongs to the tunnel.
         client.send(format!("{HANDSHAKE}early"));
@@ -104,7 +106,7 @@ fn no_other_upgrade_is_passed_on() {
     ];
     within(60, move || {
         let target = Target::mirror();
-        let portward = Portward::with_rules(&rules(&target, &target));
+        let portward = Portward::with_rules(&plain(&target));
         for lines in upgrades {
             let answer = portward
                 .plain()
@@ -137,7 +139,7 @@ fn only_a_proper_handshake_upgrades() {
                     conn.send(ok("plain"));
                 }
             });
-            let portward = Portward::with_rules(&rules(&target, &target));
+            let portward = Portward::with_rules(&plain(&target));
             let mut client = portward.plain();
             client.send(request);
             let answer = String::from_utf8_lossy(&client.some()).into_owned();
@@ -163,7 +165,7 @@ fn only_a_proper_101_becomes_a_tunnel() {
                     let _ = conn.rest();
                 }
             });
-            let portward = Portward::with_rules(&rules(&target, &target));
+            let portward = Portward::with_rules(&plain(&target));
             let mut client = portward.plain();
             client.send(HANDSHAKE);
             let seen = client.head();
@@ -180,7 +182,7 @@ fn only_a_proper_101_becomes_a_tunnel() {
 fn after_a_declined_handshake_requests_are_still_inspected() {
     within(60, || {
         let target = Target::http(|_, _| ok("no websocket here"));
-        let portward = Portward::with_rules(&rules(&target, &target));
+        let portward = Portward::with_rules(&plain(&target));
         let mut client = portward.plain();
         assert_eq!(client.ask(HANDSHAKE).text(), "no websocket here");
         assert_eq!(client.get("one.example.net", "/PBX0/ADMIN").status(), 404);

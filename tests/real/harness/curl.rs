@@ -12,6 +12,7 @@ pub struct Curl {
     /// Standard output: the body, and what `--write-out` asks for.
     pub out: String,
     /// Standard error.
+    #[expect(dead_code, reason = "shown when a test fails")]
     pub errors: String,
 }
 

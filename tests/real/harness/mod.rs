@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use child::{Child, program};
-pub use curl::{Curl, curl};
+pub use curl::curl;
 pub use nginx::Nginx;
 pub use portward::{Output, Portward, Setup, command};
 pub use target::{Conn, Recorder, Target, ok};

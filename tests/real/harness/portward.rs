@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, TestCa, Wire, eventually, free_port};
+use super::{Child, TestCa, Wire, eventually, free_port, program};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
@@ -24,12 +24,20 @@ pub struct Setup {
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
     https_opens: bool,
+    one_worker: bool,
 }
 
 impl Setup {
     /// A setting by its dotted key, the value as TOML.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Runs on one processor, so that there is one worker, and every connection to a target that it keeps is at hand
+    /// for every client.
+    pub fn one_worker(mut self) -> Self {
+        self.one_worker = true;
         self
     }
 
@@ -60,7 +68,11 @@ impl Setup {
         for _ in 0..5 {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
-            let mut child = Child::start(Command::new(PROGRAM).args(["run", "--config"]).arg(&file));
+            let mut daemon = match self.one_worker {
+                true => on_one_processor(),
+                false => Command::new(PROGRAM),
+            };
+            let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
             let mut ports = vec![http];
             ports.extend(self.https_opens.then_some(https));
             let mut ended = None;
@@ -98,6 +110,16 @@ impl Setup {
     }
 }
 
+/// The program, on the first processor that we may use.
+fn on_one_processor() -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let first = allowed.trim().split([',', '-']).next().unwrap();
+    let mut command = Command::new(program("taskset", "util-linux"));
+    command.args(["--cpu-list", first, PROGRAM]);
+    command
+}
+
 /// A running daemon.
 pub struct Portward {
     /// Its plain HTTP port.
@@ -127,7 +149,7 @@ impl Portward {
             ("admin.socket", format!("{:?}", socket.to_string_lossy())),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Setup { dir, settings, certificates: Vec::new(), https_opens: true }
+        Setup { dir, settings, certificates: Vec::new(), https_opens: true, one_worker: false }
     }
 
     /// Starts one with these rules and nothing special.

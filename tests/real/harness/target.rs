@@ -138,11 +138,6 @@ impl Target {
         self.seen.received.lock().unwrap().iter().map(Vec::len).sum()
     }
 
-    /// What a connection has received so far.
-    pub fn received(&self, number: usize) -> Vec<u8> {
-        self.seen.received.lock().unwrap()[number].clone()
-    }
-
     /// Everything that it has received, as text.
     pub fn transcript(&self) -> String {
         let received = self.seen.received.lock().unwrap();

@@ -180,11 +180,6 @@ impl Wire {
         tls.conn.alpn_protocol().map(<[u8]>::to_vec)
     }
 
-    /// The far address.
-    pub fn local(&self) -> SocketAddr {
-        self.stream.tcp().local_addr().unwrap()
-    }
-
     /// How long a read may wait.
     pub fn set_patience(&self, patience: Duration) {
         self.stream.tcp().set_read_timeout(Some(patience)).unwrap();
