@@ -55,7 +55,7 @@ fn measured(mut define: impl FnMut(u32) -> HostDef) -> (Table, usize) {
     }
     let table = builder.build(Vec::new());
     let bytes = LIVE.load(Relaxed) - before;
-    (table, bytes / usize::try_from(HOSTS).unwrap())
+    (table, bytes / usize::try_from(HOSTS).expect("fits"))
 }
 
 /// One test, because the counters are the process's.

@@ -1,6 +1,7 @@
 //! What is found in a text is collected, and never stops the reading of it.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -79,11 +80,7 @@ impl<'t> Report<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.piece);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let mut fault = Fault::new(format!("{NO_TOML}: {}", error.message()));
-            let before = self.piece.get(..span.start).unwrap_or_default();
-            if before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('[')) {
-                fault = fault.help("is a list, a table or a quote further up not closed?");
-            }
+            let fault = Fault::new(format!("{NO_TOML}: {}", error.message()));
             self.say(Severity::Error, span, fault);
         }
         table
@@ -113,29 +110,41 @@ impl<'t> Report<'t> {
         found
     }
 
-    /// What was found. A line that is no TOML is not judged further: what was read from it is a guess. Of lines
-    /// in a row that are no TOML the first is told: the others are mostly its consequence.
+    /// What was found. A line that is no TOML is not judged further: what was read from it is a guess.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
-        let list = self.list.take();
-        let mut broken: Vec<usize> = list.iter().filter(|d| is_syntax(d)).map(|d| self.line(d)).collect();
-        if broken.is_empty() {
+        let mut list = self.list.take();
+        if !list.iter().any(is_syntax) {
             return list;
         }
-        broken.sort_unstable();
-        broken.dedup();
-        let lines: Vec<&str> = self.piece.lines().collect();
-        let blank = |line: &usize| lines.get(*line).is_some_and(|l| l.trim().is_empty());
-        let before = |line: usize| (0..line).rev().find(|line| !blank(line));
-        let follows = |line: usize| before(line).is_some_and(|line| broken.binary_search(&line).is_ok());
-        let mut told = None;
-        let mut keep = |diagnostic: &Diagnostic| {
+        let broken: BTreeSet<usize> = list.iter().filter(|d| is_syntax(d)).map(|d| self.line(d)).collect();
+        let follows = self.consequences(&list, &broken);
+        let mut told = BTreeSet::new();
+        list.retain_mut(|diagnostic| {
             let line = self.line(diagnostic);
-            match is_syntax(diagnostic) {
-                true => !follows(line) && told.replace(line) != Some(line),
-                false => broken.binary_search(&line).is_err(),
+            if !is_syntax(diagnostic) {
+                return !broken.contains(&line);
             }
-        };
-        list.into_iter().filter(|diagnostic| keep(diagnostic)).collect()
+            if follows.contains_key(&line) || !told.insert(line) {
+                return false;
+            }
+            if follows.values().any(|cause| *cause == line) {
+                diagnostic.help = Some("is a list or a table further up not closed?".to_owned());
+            }
+            true
+        });
+        list
+    }
+
+    /// Of lines that are no TOML those that are so because a bracket is never closed, with the line before each.
+    fn consequences(&self, list: &[Diagnostic], broken: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
+        if !list.iter().any(|d| is_syntax(d) && d.message.contains("unclosed")) {
+            return BTreeMap::new();
+        }
+        let lines: Vec<&str> = self.piece.lines().collect();
+        let blank = |line: usize| lines.get(line).is_some_and(|text| text.trim().is_empty());
+        let before = |line: usize| (0..line).rev().find(|line| !blank(*line));
+        let pairs = broken.iter().filter_map(|line| Some((*line, before(*line)?)));
+        pairs.filter(|(_, before)| broken.contains(before)).collect()
     }
 
     /// The line of the piece on which it stands, from 0.

@@ -38,7 +38,8 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
     let sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
     let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
     let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
-    let presets = presets(&mut section, own, walk);
+    let preset_value = section.get("preset");
+    let presets = preset_value.as_ref().map_or_else(Vec::new, |value| presets(value, own, walk));
     let mut seen = http::Seen::default();
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
@@ -57,8 +58,24 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
         http,
         presets,
     };
-    advise(value, &host, http_value.as_ref());
+    advise(value, &host, http_value.or(preset_value).as_ref());
     Some(host)
+}
+
+/// A host that has names and nothing else.
+pub(super) fn names_only(name: NameDef, aliases: Vec<NameDef>) -> HostDef {
+    HostDef {
+        name,
+        aliases,
+        enabled: false,
+        client_trust: None,
+        endpoints: None,
+        h323: None,
+        sip: None,
+        ldap: None,
+        http: Vec::new(),
+        presets: Vec::new(),
+    }
 }
 
 fn name(value: &Value<'_>, lines: &mut Lines<'_>) -> Option<NameDef> {
@@ -66,8 +83,7 @@ fn name(value: &Value<'_>, lines: &mut Lines<'_>) -> Option<NameDef> {
     Some(NameDef { name, source: lines.source(value.report.base + value.inner().start) })
 }
 
-fn presets(section: &mut Section<'_>, host: Option<&Endpoints>, walk: &mut Walk) -> Vec<Arc<Preset>> {
-    let Some(value) = section.get("preset") else { return Vec::new() };
+fn presets(value: &Value<'_>, host: Option<&Endpoints>, walk: &Walk) -> Vec<Arc<Preset>> {
     let mut presets: Vec<Arc<Preset>> = Vec::new();
     for element in value.list("a list of presets, as [\"innovaphone-pbx\"]") {
         let Some(preset) = walk.presets.get(&element) else { continue };

@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use super::report::{Fault, Report};
 use super::walk::Section;
 use super::{Config, Diagnostics, Place, Severity};
-use crate::rules::{Builder, Conflict, Source, Table};
+use smallvec::SmallVec;
+
+use crate::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
 use files::{File, Lines, Position};
 
 /// What became of the rules.
@@ -140,11 +142,26 @@ impl Loader {
         for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
             self.hosts += 1;
             let Some(host) = host::read(&value, &mut self.walk, lines) else { continue };
-            if let Err(conflicts) = self.builder.add(host) {
-                self.conflicts.extend(conflicts);
-            }
+            self.add(host);
         }
         root.finish(elsewhere);
+    }
+
+    /// Gives a host to the builder. If a name of it is taken the builder takes nothing of it; its other names are
+    /// given once more then, so that a third host with one of them is told, too.
+    fn add(&mut self, host: HostDef) {
+        let names: SmallVec<[NameDef; 4]> = match host.aliases.as_slice() {
+            [] => SmallVec::new(),
+            aliases => std::iter::once(&host.name).chain(aliases).cloned().collect(),
+        };
+        let Err(conflicts) = self.builder.add(host) else { return };
+        let taken = |name: &NameDef| conflicts.iter().any(|conflict| conflict.here == name.source);
+        let mut free = names.into_iter().filter(|name| !taken(name));
+        if let Some(name) = free.next() {
+            // It cannot be refused: every taken name was among the conflicts.
+            drop(self.builder.add(host::names_only(name, free.collect())));
+        }
+        self.conflicts.extend(conflicts);
     }
 
     fn finish(mut self, files: &[File], count: usize) -> Rules {

@@ -1,0 +1,84 @@
+//! `portward cert list`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::super::{ConfigArg, NO, say};
+use crate::config::{self, Config, Diagnostics, Loaded};
+use crate::tls::{Certificate, ServerTls, UpstreamTls};
+
+/// List the certificates that the configuration names, with their names and expiry
+///
+/// First those that clients are shown, then the one that Portward presents to targets. What is wrong with them goes to
+/// standard error. The exit code is 1 if one of them cannot be used.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward cert list\n  \
+    portward cert list --config ./portward.toml --json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    /// Write one object to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let read = config::load(&args.config.config);
+    let Loaded { config: Some(config), .. } = &read else {
+        super::complain_of(&read.diagnostics);
+        return ExitCode::from(NO);
+    };
+    let (server, upstream, found) = load(config);
+    let presented = upstream.certificate();
+    if args.json {
+        let mut list: Vec<Value> = server.certificates().map(|one| server_json(one, &server)).collect();
+        list.extend(presented.map(|one| one_json(one, "target", false)));
+        say(format_args!("{:#}", json!({ "certificates": list, "diagnostics": found.to_json() })));
+    } else {
+        for one in server.certificates() {
+            let default = if is_default(one, &server) { ", shown where no name decides" } else { "" };
+            say(format_args!("{} ({}{default})", one.name, one.file.display()));
+            super::say_facts(&one.facts);
+            say("");
+        }
+        if let Some(one) = presented {
+            say(format_args!("{} ({}, presented to targets)", one.name, one.file.display()));
+            super::say_facts(&one.facts);
+            say("");
+        }
+        super::complain_of(&found);
+    }
+    if found.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+}
+
+fn load(config: &Config) -> (ServerTls, UpstreamTls, Diagnostics) {
+    let (server, problems) = ServerTls::load(&config.tls, None);
+    let (upstream, more) = UpstreamTls::load(&config.upstream);
+    let mut found = Diagnostics::new();
+    found.extend(problems);
+    found.extend(more);
+    (server, upstream, found)
+}
+
+fn is_default(one: &Certificate, server: &ServerTls) -> bool {
+    server.default().is_some_and(|default| default.file == one.file)
+}
+
+fn server_json(one: &Certificate, server: &ServerTls) -> Value {
+    one_json(one, "client", is_default(one, server))
+}
+
+/// `shown_to`: who gets to see it.
+fn one_json(one: &Certificate, shown_to: &str, default: bool) -> Value {
+    let mut value = super::describe_json(&one.facts);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("name".to_owned(), one.name.clone().into());
+        fields.insert("file".to_owned(), one.file.display().to_string().into());
+        fields.insert("shown_to".to_owned(), shown_to.into());
+        fields.insert("default".to_owned(), default.into());
+    }
+    value
+}
