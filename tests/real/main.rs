@@ -12,6 +12,7 @@ mod clients;
 mod commands;
 mod framing;
 mod headers;
+mod listening;
 mod log;
 mod login;
 mod messages;

@@ -265,3 +265,92 @@ fn a_target_that_is_ourselves_is_refused() {
         assert_eq!(output.code, 1, "{output:?}");
     });
 }
+
+/// A client that leaves in the middle takes its target connection with it: nothing is left over for the next one.
+#[test]
+fn a_half_done_exchange_is_never_reused() {
+    within(60, || {
+        let target = Target::scripted(|conn| {
+            while let Some(request) = conn.try_head() {
+                match request.target() {
+                    "/up" => drop(conn.rest()),
+                    "/down" => {
+                        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+                        while conn.try_send([b'x'; 1000]).is_ok() {}
+                        return;
+                    }
+                    _ => {
+                        let number = conn.number.to_string();
+                        conn.send(ok(&number));
+                    }
+                }
+            }
+        });
+        let portward = Portward::rules(&rules(&format!("tcp = {}", target.port()))).one_worker().start();
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "0");
+
+        let mut client = portward.plain();
+        client.send("POST /up HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 1000\r\n\r\nGET /smuggled HTTP/1.1\r\n");
+        crate::harness::eventually("the beginning arrives", || target.transcript().contains("smuggled"));
+        drop(client);
+        crate::harness::eventually("the upload's connection ends", || target.closed(0));
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "1");
+
+        let mut client = portward.plain();
+        client.send("GET /down HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        client.head();
+        drop(client);
+        crate::harness::eventually("the download's connection ends", || target.closed(1));
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "2");
+    });
+}
+
+/// A target that answers before it has read the body, and keeps its connection: what is left of the body is not the
+/// next client's request.
+#[test]
+fn an_early_answer_leaves_no_body_behind() {
+    within(60, || {
+        let target = Target::scripted(|conn| {
+            while let Some(mut request) = conn.try_head() {
+                let number = conn.number.to_string();
+                conn.send(ok(&format!("{} {number}", request.target())));
+                conn.body(&mut request, false);
+            }
+        });
+        let portward = Portward::rules(&rules(&format!("tcp = {}", target.port()))).one_worker().start();
+        let hidden = "GET /smuggled HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
+        let mut early = portward.plain();
+        early.send(format!(
+            "POST /early HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: {}\r\n\r\n{hidden}",
+            2 * hidden.len()
+        ));
+        assert_eq!(early.response().text(), "/early 0");
+        // The body is not complete: its connection is nobody else's.
+        assert_eq!(portward.plain().get("one.example.net", "/other").text(), "/other 1");
+        let _ = early.try_send(hidden);
+        let _ = early.try_send("GET /next HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
+        let rest = String::from_utf8_lossy(&early.rest()).into_owned();
+        assert!(!rest.contains("/smuggled"), "{rest}");
+        for _ in 0..3 {
+            assert!(portward.plain().get("one.example.net", "/other").text().starts_with("/other "));
+        }
+    });
+}
+
+/// A response whose connection is reset half-way is not repeated and not completed.
+#[test]
+fn a_reset_within_the_body_ends_the_client_too() {
+    within(60, || {
+        let target = Target::scripted(|conn| {
+            conn.request();
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+            conn.reset();
+        });
+        let portward = Portward::with_rules(&rules(&format!("tcp = {}", target.port())));
+        let mut client = portward.plain();
+        client.send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        let all = String::from_utf8_lossy(&client.rest()).into_owned();
+        assert!(all.starts_with("HTTP/1.1 200 ") || all.starts_with("HTTP/1.1 502 "), "{all}");
+        assert_eq!(target.connections(), 1);
+    });
+}

@@ -1,10 +1,12 @@
 //! WebSockets are passed on, no other upgrade is (SPEC section 3).
 
+use std::time::Duration;
+
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Portward, Target, TestCa, WebSocketEcho, ok, web_socket, within};
+use crate::harness::{Portward, Target, TestCa, WebSocketEcho, eventually, ok, web_socket, within};
 
 fn rules(ports: &str) -> String {
     format!(
@@ -174,6 +176,70 @@ fn only_a_proper_101_becomes_a_tunnel() {
             drop(client);
             assert!(!target.transcript().contains("ADMIN"), "{answer:?}");
         }
+    });
+}
+
+/// A tunnel without a byte for too long is closed; one that is used stays.
+#[test]
+fn an_idle_tunnel_is_closed() {
+    within(60, || {
+        let target = WebSocketEcho::plain();
+        let portward =
+            Portward::rules(&plain(&target)).set("limits.idle_timeout", "{ tunnel = \"1s\" }").start();
+        let (mut socket, _) =
+            web_socket(portward.plain(), "one.example.net", "/PBX0/APPS/websocket").unwrap();
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(200));
+            socket.send(Message::text("still here")).unwrap();
+            assert_eq!(socket.read().unwrap(), Message::text("still here"));
+        }
+        assert!(socket.read().is_err());
+        eventually("the target's side is closed, too", || target.closed(0));
+    });
+}
+
+/// A tunnel keeps its decision over a reload; only disabling its host ends it, after `drain_timeout`.
+#[test]
+fn a_tunnel_keeps_its_decision_until_its_host_is_disabled() {
+    within(60, || {
+        let target = WebSocketEcho::plain();
+        let portward = Portward::rules(&plain(&target)).set("limits.drain_timeout", "\"1s\"").start();
+        let (mut socket, _) =
+            web_socket(portward.plain(), "one.example.net", "/PBX0/APPS/websocket").unwrap();
+        let mut echo = |text: &'static str| {
+            socket
+                .send(Message::text(text))
+                .and_then(|()| socket.read())
+                .is_ok_and(|back| back == Message::text(text))
+        };
+        assert!(echo("before"));
+        portward.write_rules(&plain(&target).replace("/PBX0/APPS/", "/PBX0/OTHER/"));
+        portward.hang_up();
+        eventually("the path is gone", || {
+            portward.plain().get("one.example.net", "/PBX0/APPS/x").status() == 404
+        });
+        for _ in 0..15 {
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(echo("the path is gone, the tunnel stays"));
+        }
+        portward.write_rules(&plain(&target).replace("target =", "enabled = false\ntarget ="));
+        portward.hang_up();
+        eventually("its host is disabled: the tunnel ends", || !echo("?"));
+        eventually("the target's side is closed, too", || target.closed(0));
+    });
+}
+
+/// Stopping waits for tunnels, too, but not longer than `drain_timeout`.
+#[test]
+fn a_tunnel_ends_with_the_daemon() {
+    within(60, || {
+        let target = WebSocketEcho::plain();
+        let portward = Portward::rules(&plain(&target)).set("limits.drain_timeout", "\"2s\"").start();
+        let (mut socket, _) =
+            web_socket(portward.plain(), "one.example.net", "/PBX0/APPS/websocket").unwrap();
+        portward.terminate();
+        assert_eq!(portward.wait(), Some(0));
+        assert!(socket.read().is_err());
     });
 }
 

@@ -52,7 +52,10 @@ fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &For
     out.extend_from_slice(b"X-Forwarded-For: ");
     said(Kind::XForwardedFor).for_each(|value| put(out, &[value, b", "]));
     let _ = write!(out, "{}\r\nX-Forwarded-Proto: ", forwarding.peer);
-    put(out, &[said(Kind::XForwardedProto).next_back().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "]);
+    put(
+        out,
+        &[said(Kind::XForwardedProto).next_back().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "],
+    );
     put(out, &[said(Kind::XForwardedHost).next_back().unwrap_or(host), b"\r\nForwarded: "]);
     said(Kind::Forwarded).for_each(|value| put(out, &[value, b", "]));
     let _ = match forwarding.peer {

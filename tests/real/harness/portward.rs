@@ -63,6 +63,13 @@ impl Setup {
         self.write_with(free_port(), free_port())
     }
 
+    /// Tries to start the daemon, which is expected to end by itself; its exit code and what it said.
+    pub fn fails_to_start(&self, config: &Path) -> (Option<i32>, String) {
+        let mut child = Child::start(Command::new(PROGRAM).args(["run", "--config"]).arg(config));
+        let status = child.wait();
+        (status.code(), child.lines().join("\n"))
+    }
+
     /// Starts the daemon and waits until it listens.
     pub fn start(self) -> Portward {
         for _ in 0..5 {

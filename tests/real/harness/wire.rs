@@ -222,6 +222,12 @@ impl Wire {
         let _ = self.stream.tcp().shutdown(Shutdown::Write);
     }
 
+    /// Ends the connection with a reset.
+    pub fn reset(&mut self) {
+        let tcp = self.stream.tcp();
+        socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// Reads some bytes; empty at the end of the connection, however it ended.
     pub fn some(&mut self) -> Vec<u8> {
         if !self.buffered.is_empty() {
@@ -229,6 +235,22 @@ impl Wire {
         }
         self.fill();
         std::mem::take(&mut self.buffered)
+    }
+
+    /// Whether the other side has closed, without waiting; what came meanwhile is kept.
+    pub fn is_closed(&mut self) -> bool {
+        let mut space = [0; 1024];
+        self.stream.tcp().set_nonblocking(true).unwrap();
+        let read = self.read(&mut space);
+        self.stream.tcp().set_nonblocking(false).unwrap();
+        match read {
+            Ok(0) => true,
+            Ok(count) => {
+                self.buffered.extend_from_slice(&space[..count]);
+                false
+            }
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
     }
 
     /// Reads everything until the other side closes.
