@@ -14,11 +14,16 @@ use tokio_util::io::poll_read_buf;
 /// The usual capacity. Large enough that a system call moves much, small enough for a cache.
 pub const BUFFER: usize = 16 * 1024;
 
-/// How many buffers a thread keeps for later: 4 MiB at the most.
+/// The capacity for those who have filled a usual one: a large body moves in fewer system calls.
+pub const BULK: usize = 128 * 1024;
+
+/// How many buffers of each kind a thread keeps for later: 4 MiB and 2 MiB at the most.
 const SHELF: usize = 256;
+const BULK_SHELF: usize = 16;
 
 thread_local! {
     static SHELVED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BULK_SHELVED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes between a reader and a writer.
@@ -28,6 +33,8 @@ pub struct Buffer {
     bytes: Vec<u8>,
     /// What is before was consumed.
     start: usize,
+    /// The last read filled the buffer: there is more where it came from.
+    hungry: bool,
 }
 
 impl Buffer {
@@ -98,11 +105,14 @@ impl Buffer {
             return Poll::Ready(Ok(0));
         }
         self.make_room(limit);
+        let room = self.bytes.capacity() - self.bytes.len();
         let read = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
         if self.is_empty() {
             self.release();
         }
-        Poll::Ready(ready!(read))
+        let count = ready!(read)?;
+        self.hungry = count >= room.min(BUFFER);
+        Poll::Ready(Ok(count))
     }
 
     /// Gives an empty buffer back to the shelf.
@@ -114,6 +124,10 @@ impl Buffer {
     }
 
     fn make_room(&mut self, limit: usize) {
+        if self.is_empty() && self.hungry && limit >= BULK && self.bytes.capacity() < BULK {
+            self.release();
+            self.bytes = take_bulk();
+        }
         let bytes = self.vec();
         if bytes.len() < bytes.capacity() {
             return;
@@ -140,12 +154,21 @@ fn take() -> Vec<u8> {
     SHELVED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER))
 }
 
-/// Keeps a buffer of the usual size; another one is freed.
+fn take_bulk() -> Vec<u8> {
+    BULK_SHELVED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BULK))
+}
+
+/// Keeps a buffer of one of the two sizes; another one is freed.
 fn shelve(mut bytes: Vec<u8>) {
+    let (shelf, size) = match bytes.capacity() {
+        BUFFER => (&SHELVED, SHELF),
+        BULK => (&BULK_SHELVED, BULK_SHELF),
+        _ => return,
+    };
     // At the end of a thread the shelf may be gone.
-    let _ = SHELVED.try_with(|shelf| {
+    let _ = shelf.try_with(|shelf| {
         let mut shelf = shelf.borrow_mut();
-        if bytes.capacity() == BUFFER && shelf.len() < SHELF {
+        if shelf.len() < size {
             bytes.clear();
             shelf.push(bytes);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
-use super::{BUFFER, Buffer, Stream};
+use super::{BUFFER, BULK, Buffer, Stream};
 
 /// How long and how much a closing connection is read from, so that the last answer is not lost to a reset
 /// (RFC 9112 §9.6).
@@ -41,6 +41,15 @@ impl Leg {
         };
         self.ended |= count == 0;
         Poll::Ready(Ok(count))
+    }
+
+    /// How much to read at once of what goes to `to`. TLS cuts into records of 16 KiB anyway, and larger pieces only
+    /// leave the cache.
+    pub fn piece(&self, to: &Self) -> usize {
+        match (&self.stream, &to.stream) {
+            (Stream::Plain(_), Stream::Plain(_)) => BULK,
+            _ => BUFFER,
+        }
     }
 
     /// Writes some bytes of `bytes`.

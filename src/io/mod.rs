@@ -5,7 +5,7 @@ mod leg;
 mod stream;
 mod timer;
 
-pub use buffer::{BUFFER, Buffer};
+pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
 pub use stream::Stream;
 pub use timer::Timer;

@@ -101,7 +101,7 @@ impl Pump {
                 return self.poll_flush(cx, to);
             }
             if from.buffer.is_empty() {
-                match from.poll_fill(cx, BUFFER) {
+                match from.poll_fill(cx, from.piece(to)) {
                     Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Close) => {
                         self.framing = Framing::NONE;
                         continue;

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::io::{BUFFER, Leg, Timer};
+use crate::io::{Leg, Timer};
 
 /// Who ended a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Half {
                 }
             }
             if !from.ended {
-                match from.poll_fill(cx, BUFFER) {
+                match from.poll_fill(cx, from.piece(to)) {
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Ready(Err(_)) => return Err(Failed::Sender),
                     Poll::Pending => {}
