@@ -1,0 +1,20 @@
+//! A target's response head. The first byte says whether a HEAD request is being answered.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portward::inspect::http::{HEAD_LIMIT, ResponseInspector};
+
+mod laws;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, input)) = data.split_first() else { return };
+    let answers_head = *first == b'H';
+    let mut inspector = ResponseInspector::new(answers_head);
+    laws::hold(
+        input,
+        HEAD_LIMIT,
+        |prefix| inspector.inspect(prefix),
+        |prefix| ResponseInspector::new(answers_head).inspect(prefix),
+    );
+});

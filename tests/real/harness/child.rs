@@ -1,0 +1,150 @@
+//! A program that a test has started, with the lines that it writes; it ends with the test.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::PATIENCE;
+
+/// What runs now, and the test thread that it belongs to.
+static RUNNING: Mutex<Vec<(ThreadId, Pid)>> = Mutex::new(Vec::new());
+
+/// Ends what a test left running that has overrun its time.
+pub fn end_all_of(test: ThreadId) {
+    for (owner, pid) in RUNNING.lock().unwrap().iter() {
+        if *owner == test {
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+    }
+}
+
+/// Finds a program that a test needs. A missing one fails the test and names the package that brings it.
+pub fn program(name: &str, package: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")])
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| {
+            panic!("{name} is missing: install the Debian package {package}, or run scripts/test")
+        })
+}
+
+#[derive(Default)]
+struct Lines {
+    all: Mutex<Vec<String>>,
+    news: Condvar,
+}
+
+/// A running program.
+pub struct Child {
+    name: String,
+    process: std::process::Child,
+    lines: Arc<Lines>,
+}
+
+impl Child {
+    /// Starts `command`; its standard error is kept line by line.
+    pub fn start(command: &mut Command) -> Self {
+        let name = Path::new(command.get_program()).file_name().unwrap().to_string_lossy().into_owned();
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let lines = Arc::new(Lines::default());
+        let stderr = process.stderr.take().unwrap();
+        let kept = Arc::clone(&lines);
+        thread::spawn(move || keep(stderr, &kept));
+        let child = Self { name, process, lines };
+        RUNNING.lock().unwrap().push((thread::current().id(), child.pid()));
+        child
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Everything that it has written so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.all.lock().unwrap().clone()
+    }
+
+    /// How many lines it has written so far: a mark for [`Self::line_after`].
+    pub fn mark(&self) -> usize {
+        self.lines.all.lock().unwrap().len()
+    }
+
+    /// Waits for a line after `mark` that contains all of `parts`.
+    pub fn line_after(&self, mark: usize, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut all = self.lines.all.lock().unwrap();
+        loop {
+            let found = all.iter().skip(mark).find(|line| parts.iter().all(|part| line.contains(part)));
+            if let Some(line) = found {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let seen = all.get(mark..).unwrap_or_default().join("\n");
+                drop(all);
+                panic!("{} wrote no line with {parts:?}, but:\n{seen}", self.name);
+            }
+            all = self.lines.news.wait_timeout(all, left).unwrap().0;
+        }
+    }
+
+    /// Whether it has ended, and how.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} does not end; it wrote:\n{}",
+                self.name,
+                self.lines().join("\n")
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let pid = self.pid();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        RUNNING.lock().unwrap().retain(|(_, other)| *other != pid);
+        if thread::panicking() {
+            eprintln!("--- {} wrote:\n{}\n---", self.name, self.lines().join("\n"));
+        }
+    }
+}
+
+fn keep(stderr: impl Read, lines: &Lines) {
+    for line in BufReader::new(stderr).split(b'\n') {
+        let Ok(line) = line else { break };
+        lines.all.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
+        lines.news.notify_all();
+    }
+}

@@ -1,0 +1,79 @@
+//! What the tests stand on: the real program, real servers, targets that record, clients that send exact bytes.
+//!
+//! Everything is on loopback, everything that is waited for has a deadline, and every process that a test starts
+//! ends with the test.
+
+mod child;
+mod curl;
+mod nginx;
+mod portward;
+mod target;
+mod tls;
+mod websocket;
+mod wire;
+
+use std::net::{TcpListener, TcpStream};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use child::{Child, program};
+pub use curl::curl;
+pub use nginx::Nginx;
+pub use portward::{Output, Portward, Setup, command};
+pub use target::{Conn, Recorder, Target, ok};
+pub use tls::{Identity, TestCa, client_config};
+pub use websocket::{WebSocketEcho, web_socket};
+pub use wire::{Message, Wire};
+
+/// How long a test waits for something that should come at once: long, because machines are shared.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs a test body under a time limit of its own. What it started is ended if it hangs.
+pub fn within<T: Send + 'static>(seconds: u64, body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, finished) = channel();
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("test").to_owned();
+    let worker = thread::Builder::new()
+        .name(test.clone())
+        .spawn(move || {
+            let value = body();
+            let _ = done.send(());
+            value
+        })
+        .unwrap();
+    match finished.recv_timeout(Duration::from_secs(seconds)) {
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => match worker.join() {
+            Ok(value) => value,
+            Err(panic) => resume_unwind(panic),
+        },
+        Err(RecvTimeoutError::Timeout) => {
+            child::end_all_of(worker.thread().id());
+            panic!("{test} was not done within {seconds} s");
+        }
+    }
+}
+
+/// Waits until `condition` holds, or fails the test with `what`.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port on which nobody listens.
+///
+/// The kernel will not give it to anyone else for a while, because a connection to it rests in TIME_WAIT; a
+/// server that sets SO_REUSEADDR can still take it.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    drop(server);
+    drop(client);
+    address.port()
+}

@@ -1,0 +1,336 @@
+//! The real program, as a daemon and as a command.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Child, TestCa, Wire, eventually, free_port, program};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
+
+/// A configuration in a folder of its own: change it, then [`Setup::start`].
+pub struct Setup {
+    dir: TempDir,
+    settings: BTreeMap<String, String>,
+    certificates: Vec<(String, Vec<String>)>,
+    https_opens: bool,
+    one_worker: bool,
+}
+
+impl Setup {
+    /// A setting by its dotted key, the value as TOML.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Runs on one processor, so that there is one worker, and every connection to a target that it keeps is at hand
+    /// for every client.
+    pub fn one_worker(mut self) -> Self {
+        self.one_worker = true;
+        self
+    }
+
+    /// Does not wait for the HTTPS port: it is not expected to open yet.
+    pub fn without_https(mut self) -> Self {
+        self.https_opens = false;
+        self
+    }
+
+    /// Adds a server certificate NAME.crt of the shared test CA; the first takes the place of the usual one.
+    pub fn certificate(mut self, name: &str, names: &[&str]) -> Self {
+        self.certificates.push((name.to_owned(), names.iter().map(|name| (*name).to_owned()).collect()));
+        self
+    }
+
+    /// The folder in which everything is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the files without starting anything, for the other commands; the configuration's file.
+    pub fn write(&self) -> PathBuf {
+        self.write_with(free_port(), free_port())
+    }
+
+    /// Tries to start the daemon, which is expected to end by itself; its exit code and what it said.
+    pub fn fails_to_start(&self, config: &Path) -> (Option<i32>, String) {
+        let mut child = Child::start(Command::new(PROGRAM).args(["run", "--config"]).arg(config));
+        let status = child.wait();
+        (status.code(), child.lines().join("\n"))
+    }
+
+    /// Starts the daemon and waits until it listens.
+    pub fn start(self) -> Portward {
+        for _ in 0..5 {
+            let (http, https) = (free_port(), free_port());
+            let file = self.write_with(http, https);
+            let mut daemon = match self.one_worker {
+                true => on_one_processor(),
+                false => Command::new(PROGRAM),
+            };
+            let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
+            let mut ports = vec![http];
+            ports.extend(self.https_opens.then_some(https));
+            let mut ended = None;
+            eventually("portward listens", || {
+                ended = child.ended();
+                ended.is_some() || ports.iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+            });
+            if ended.is_none() {
+                return Portward { http, https, child: Mutex::new(child), setup: self };
+            }
+            let lines = child.lines().join("\n");
+            assert!(lines.contains("in use"), "portward ended:\n{lines}");
+        }
+        panic!("no free port for portward");
+    }
+
+    fn write_with(&self, http: u16, https: u16) -> PathBuf {
+        let dir = self.dir.path();
+        let usual = [("server".to_owned(), vec!["*.example.net".to_owned(), "example.net".to_owned()])];
+        let certificates = if self.certificates.is_empty() { usual.as_slice() } else { &self.certificates };
+        for (name, names) in certificates {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            TestCa::shared().issue(&names).write(&dir.join("certs"), name);
+        }
+        TestCa::shared().write(&dir.join("ca.crt"));
+        let mut text = String::new();
+        for (key, value) in &self.settings {
+            let value =
+                value.replace("HTTPS_PORT", &https.to_string()).replace("HTTP_PORT", &http.to_string());
+            text += &format!("{key} = {value}\n");
+        }
+        let file = dir.join("portward.toml");
+        fs::write(&file, text).unwrap();
+        file
+    }
+}
+
+/// The program, on the first processor that we may use.
+fn on_one_processor() -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let first = allowed.trim().split([',', '-']).next().unwrap();
+    let mut command = Command::new(program("taskset", "util-linux"));
+    command.args(["--cpu-list", first, PROGRAM]);
+    command
+}
+
+/// A running daemon.
+pub struct Portward {
+    /// Its plain HTTP port.
+    pub http: u16,
+    /// Its HTTPS port.
+    pub https: u16,
+    child: Mutex<Child>,
+    setup: Setup,
+}
+
+impl Portward {
+    /// A configuration with these rules: both HTTP ports on loopback, everything logged, targets not verified.
+    pub fn rules(rules: &str) -> Setup {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("rules")).unwrap();
+        fs::write(dir.path().join("rules/test.toml"), rules).unwrap();
+        let socket = dir.path().join("portward.sock");
+        let settings = [
+            ("rules", "\"rules\"".to_owned()),
+            ("state", "\"state\"".to_owned()),
+            ("listen.http", "\"127.0.0.1:HTTP_PORT\"".to_owned()),
+            ("listen.https", "\"127.0.0.1:HTTPS_PORT\"".to_owned()),
+            ("tls.certificates", "\"certs\"".to_owned()),
+            ("upstream.verify", "\"none\"".to_owned()),
+            ("blacklist.allow", "[\"127.0.0.0/8\"]".to_owned()),
+            ("log.forwarded", "[\"http\"]".to_owned()),
+            ("admin.socket", format!("{:?}", socket.to_string_lossy())),
+        ];
+        let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Setup { dir, settings, certificates: Vec::new(), https_opens: true, one_worker: false }
+    }
+
+    /// Starts one with these rules and nothing special.
+    pub fn with_rules(rules: &str) -> Self {
+        Self::rules(rules).start()
+    }
+
+    /// A client on the plain port.
+    pub fn plain(&self) -> Wire {
+        Wire::plain(self.http)
+    }
+
+    /// A client on the TLS port that asks for `name`.
+    pub fn tls(&self, name: &str) -> Wire {
+        Wire::tls(self.https, name)
+    }
+
+    /// A connection to the TLS port that speaks no TLS yet.
+    pub fn plain_to_tls(&self) -> Wire {
+        Wire::plain(self.https)
+    }
+
+    /// The configuration's file.
+    pub fn config(&self) -> PathBuf {
+        self.setup.dir().join("portward.toml")
+    }
+
+    /// The folder in which everything is.
+    pub fn dir(&self) -> &Path {
+        self.setup.dir()
+    }
+
+    /// Writes other rules; nothing is reloaded yet.
+    pub fn write_rules(&self, rules: &str) {
+        // In one step, as an administrator's editor does it: a reload never sees half a file.
+        let new = self.dir().join("test.toml.new");
+        fs::write(&new, rules).unwrap();
+        fs::rename(new, self.dir().join("rules/test.toml")).unwrap();
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.child.lock().unwrap().signal(Signal::HUP);
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.child.lock().unwrap().signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended by itself; its exit code.
+    pub fn wait(&self) -> Option<i32> {
+        self.child.lock().unwrap().wait().code()
+    }
+
+    /// Fails the test if the daemon has ended.
+    pub fn assert_alive(&self) {
+        let mut child = self.child.lock().unwrap();
+        let ended = child.ended();
+        assert!(ended.is_none(), "portward has ended ({ended:?}):\n{}", child.lines().join("\n"));
+    }
+
+    /// How many lines it has written so far.
+    pub fn mark(&self) -> usize {
+        self.child.lock().unwrap().mark()
+    }
+
+    /// Every line so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.child.lock().unwrap().lines()
+    }
+
+    /// Waits for a line that contains all of `parts`.
+    pub fn line(&self, parts: &[&str]) -> String {
+        self.line_after(0, parts)
+    }
+
+    /// Waits for a line after `mark` that contains all of `parts`.
+    pub fn line_after(&self, mark: usize, parts: &[&str]) -> String {
+        self.child.lock().unwrap().line_after(mark, parts)
+    }
+
+    /// Waits for the decision line after `mark` that contains all of `parts`, from `REVERSE-PROXY` on.
+    pub fn decision_after(&self, mark: usize, parts: &[&str]) -> String {
+        let mut all = vec!["REVERSE-PROXY "];
+        all.extend(parts);
+        let line = self.line_after(mark, &all);
+        let start = line.find("REVERSE-PROXY ").unwrap();
+        line[start..].to_owned()
+    }
+
+    /// Waits for the decision line that contains all of `parts`, from `REVERSE-PROXY` on.
+    pub fn decision(&self, parts: &[&str]) -> String {
+        self.decision_after(0, parts)
+    }
+
+    /// A number of kB from /proc/PID/status.
+    pub fn memory(&self, field: &str) -> u64 {
+        let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Output {
+    /// Both outputs.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.out, self.errors)
+    }
+}
+
+/// Runs `portward ARGS` to its end, for at most `seconds`.
+pub fn command(seconds: u64, dir: &Path, args: &[&str]) -> Output {
+    let (out, errors) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    let mut process = Guarded(
+        Command::new(PROGRAM)
+            .args(args)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(errors.try_clone().unwrap())
+            .spawn()
+            .unwrap(),
+    );
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let status = loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "portward {args:?} does not end: {}{}", text(&out), text(&errors));
+        thread::sleep(Duration::from_millis(10));
+    };
+    Output { code: status.code().unwrap_or(-1), out: text(&out), errors: text(&errors) }
+}
+
+struct Guarded(std::process::Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Deref for Guarded {
+    type Target = std::process::Child;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Guarded {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+fn text(mut file: &fs::File) -> String {
+    use std::io::{Read as _, Seek as _};
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

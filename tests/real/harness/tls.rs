@@ -1,0 +1,116 @@
+//! Throw-away certificates, made where they are needed, and the TLS settings of the tests' own ends.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use sha2::{Digest as _, Sha256};
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// PEM.
+    pub certificate: String,
+    /// PEM.
+    pub key: String,
+    /// DER.
+    pub der: CertificateDer<'static>,
+}
+
+impl Identity {
+    /// Writes `NAME.crt` and `NAME.key` into `dir`.
+    pub fn write(&self, dir: &Path, name: &str) {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join(format!("{name}.crt")), &self.certificate).unwrap();
+        let key = dir.join(format!("{name}.key"));
+        fs::write(&key, &self.key).unwrap();
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    /// The `pin` of a `[target]`.
+    pub fn pin(&self) -> String {
+        let digest = Sha256::digest(&self.der);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
+
+    /// A TLS server with it.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der.clone()], key)
+            .unwrap();
+        Arc::new(config)
+    }
+}
+
+/// A certificate authority.
+pub struct TestCa {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+    der: CertificateDer<'static>,
+}
+
+impl TestCa {
+    /// A new one, which nobody trusts yet.
+    pub fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).unwrap();
+        let (pem, der) = (certificate.pem(), certificate.der().clone());
+        Self { issuer: Issuer::new(params, key), certificate: pem, der }
+    }
+
+    /// The one that the tests' clients trust.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<TestCa> = OnceLock::new();
+        SHARED.get_or_init(|| Self::new("Portward test CA"))
+    }
+
+    /// A server certificate for `names`.
+    pub fn issue(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names.clone()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, names.first().cloned().unwrap_or_default());
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
+    }
+
+    /// Writes the CA's own certificate.
+    pub fn write(&self, file: &Path) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, &self.certificate).unwrap();
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    #[cfg(feature = "aws-lc-rs")]
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    #[cfg(not(feature = "aws-lc-rs"))]
+    let provider = rustls::crypto::ring::default_provider();
+    Arc::new(provider)
+}
+
+/// A TLS client that trusts [`TestCa::shared`], in the given versions.
+pub fn client_config(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(TestCa::shared().der.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}

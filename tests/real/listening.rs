@@ -1,0 +1,158 @@
+//! Sockets: families, lists, addresses that are not there (SPEC section 7, last paragraph), and limits an address.
+
+use std::net::{TcpListener, TcpStream};
+
+use crate::harness::{Portward, Target, Wire, eventually, free_port, within};
+
+fn rules(target: &Target) -> String {
+    format!(
+        "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {} }}]\n",
+        target.port()
+    )
+}
+
+/// Whether this machine speaks IPv6 at all: containers often do not.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
+#[test]
+fn a_port_alone_opens_both_families() {
+    within(60, || {
+        let target = Target::mirror();
+        let portward = Portward::rules(&rules(&target)).set("listen.http", "HTTP_PORT").start();
+        let answer = portward.plain().get("one.example.net", "/");
+        assert!(
+            answer.text().contains("\nx-forwarded-for: 127.0.0.1\n"),
+            "a mapped address is IPv4: {answer:?}"
+        );
+        if has_ipv6() {
+            let tcp = TcpStream::connect(("::1", portward.http)).unwrap();
+            let answer = Wire::over(tcp).get("one.example.net", "/");
+            assert!(answer.text().contains("\nx-forwarded-for: ::1\n"), "{answer:?}");
+            assert!(answer.text().contains("for=\"[::1]\""), "RFC 7239 section 6: {answer:?}");
+            portward.decision(&[" ::1 http://one.example.net GET / HTTP/1.1"]);
+        }
+    });
+}
+
+#[test]
+fn a_family_can_be_switched_off() {
+    within(60, || {
+        let target = Target::named("here");
+        let portward = Portward::rules(&rules(&target))
+            .set("listen.http", "HTTP_PORT")
+            .set("listen.ipv6", "false")
+            .start();
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
+        assert!(TcpStream::connect(("::1", portward.http)).is_err());
+    });
+}
+
+#[test]
+fn several_addresses_serve_one_service() {
+    within(60, || {
+        let target = Target::named("here");
+        let other = free_port();
+        let list = format!("[\"127.0.0.1:HTTP_PORT\", \"127.0.0.1:{other}\"]");
+        let portward = Portward::rules(&rules(&target)).set("listen.http", &list).start();
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
+        assert_eq!(Wire::plain(other).get("one.example.net", "/").text(), "here");
+    });
+}
+
+/// IP_FREEBIND: an address that comes later (a failover address, DHCP) does not prevent the start.
+#[test]
+fn an_address_that_is_not_there_prevents_nothing() {
+    within(60, || {
+        let target = Target::named("here");
+        let list = format!("[\"127.0.0.1:HTTP_PORT\", \"192.0.2.77:{}\"]", free_port());
+        let portward = Portward::rules(&rules(&target)).set("listen.http", &list).start();
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
+    });
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    within(60, || {
+        let target = Target::named("here");
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let setup = Portward::rules(&rules(&target)).set("listen.http", &format!("\"127.0.0.1:{port}\""));
+        let config = setup.write();
+        let (code, lines) = setup.fails_to_start(&config);
+        assert_eq!(code, Some(1), "{lines}");
+        assert!(lines.contains(&port.to_string()) && !lines.contains("panicked"), "{lines}");
+    });
+}
+
+/// A target's name that does not resolve, a trust folder that is not there, an expired clock: nothing outside
+/// prevents a start. Here: everything that can be missing is missing.
+#[test]
+fn missing_surroundings_prevent_no_start() {
+    within(60, || {
+        let target = Target::named("here");
+        let rules = rules(&target)
+            + "[[host]]\nname = \"two.example.net\"\ntarget = \"pbx.invalid\"\nhttp = [\"/\"]\n";
+        let portward = Portward::rules(&rules)
+            .set("state", "\"not/there\"")
+            .set("tls.client_trust", "\"not/there\"")
+            .set("upstream.trust", "\"not/there\"")
+            .set("upstream.verify", "\"ca\"")
+            .start();
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
+    });
+}
+
+/// One address cannot take all places of undecided connections.
+#[test]
+fn silent_connections_of_one_address_are_bounded() {
+    within(60, || {
+        let target = Target::named("here");
+        let portward = Portward::rules(&rules(&target))
+            .set("blacklist.allow", "[]")
+            .set("limits.max_undecided_per_address", "5")
+            .set("limits.inspect_timeout", "\"60s\"")
+            .start();
+        let from = |address: &str| Wire::plain_from(address.parse().unwrap(), portward.http);
+        let mut silent: Vec<Wire> = (0..20).map(|_| from("127.0.0.7")).collect();
+        assert_eq!(from("127.0.0.8").get("one.example.net", "/").text(), "here", "others are served");
+        // At most five of the twenty are still open.
+        let mut open = silent.len();
+        eventually("the others are closed", || {
+            open = silent.iter_mut().map(|wire| usize::from(!wire.is_closed())).sum();
+            open <= 5
+        });
+        assert!(open > 0, "not all of them had to go");
+        assert_eq!(
+            from("127.0.0.7").get("one.example.net", "/").text(),
+            "here",
+            "the newest gets its chance"
+        );
+    });
+}
+
+#[test]
+fn connections_of_one_address_are_bounded() {
+    within(60, || {
+        let target = Target::named("here");
+        let portward = Portward::rules(&rules(&target))
+            .set("blacklist.allow", "[]")
+            .set("limits.max_connections_per_address", "3")
+            .start();
+        let from = |address: &str| Wire::plain_from(address.parse().unwrap(), portward.http);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut wire = from("127.0.0.7");
+            assert_eq!(wire.get("one.example.net", "/").text(), "here");
+            held.push(wire);
+        }
+        let mut fourth = from("127.0.0.7");
+        let _ = fourth.try_send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        assert_eq!(fourth.rest(), b"");
+        assert_eq!(from("127.0.0.8").get("one.example.net", "/").text(), "here", "others are served");
+        for wire in &mut held {
+            assert_eq!(wire.get("one.example.net", "/").text(), "here", "established ones stay");
+        }
+    });
+}

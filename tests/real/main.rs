@@ -1,0 +1,26 @@
+//! End to end, with the real program, real servers and real clients, all on loopback.
+//!
+//! One theme a module. Where many cases follow one rule, they are a table. What a test needs that is not there
+//! (nginx, curl) fails it and names the Debian package; nothing is skipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
+
+mod harness;
+
+mod clients;
+mod commands;
+mod framing;
+mod headers;
+mod listening;
+mod log;
+mod login;
+mod messages;
+mod proxy_protocol;
+mod reload;
+mod routing;
+mod soundness;
+mod targets;
+mod tls;
+mod volume;
+mod websocket;
