@@ -33,8 +33,8 @@ fn a_silent_client_is_closed_as_silent() {
     within(60, || {
         let recorder = Target::recorder();
         let portward = Portward::rules(&rules(&recorder))
-            .set("limits.inspect_timeout", "\"1s\"")
-            .set("limits.handshake_timeout", "\"1s\"")
+            .set("limits.inspect_timeout", "\"4s\"")
+            .set("limits.handshake_timeout", "\"4s\"")
             .start();
         for mut client in [portward.plain(), portward.plain_to_tls()] {
             let mark = portward.mark();
@@ -54,8 +54,8 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
     within(60, || {
         let recorder = Target::recorder();
         let portward = Portward::rules(&rules(&recorder))
-            .set("limits.inspect_timeout", "\"1s\"")
-            .set("limits.handshake_timeout", "\"1s\"")
+            .set("limits.inspect_timeout", "\"4s\"")
+            .set("limits.handshake_timeout", "\"4s\"")
             .start();
         let half = "GET / HTTP/1.1\r\nHost: one.example.net\r\n";
         for mut client in [portward.plain(), portward.tls("one.example.net")] {
@@ -67,7 +67,7 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
         // The deadline is for the whole: a byte now and then does not prolong it.
         let mark = portward.mark();
         let mut client = portward.plain();
-        let endless: Vec<u8> = format!("{half}X: {}", "x".repeat(100)).into_bytes();
+        let endless: Vec<u8> = format!("{half}X: {}", "x".repeat(300)).into_bytes();
         client.send_pieces(endless.chunks(4), Duration::from_millis(100));
         assert_eq!(client.rest(), b"");
         portward.line_after(mark, &["rejected: timeout"]);

@@ -182,7 +182,7 @@ fn reject_answer_says_what_is_wrong() {
         let recorder = Target::recorder();
         let portward = Portward::rules(&one_host(&recorder))
             .set("reject", "\"answer\"")
-            .set("limits.inspect_timeout", "\"1s\"")
+            .set("limits.inspect_timeout", "\"4s\"")
             .start();
         let long = format!("GET / HTTP/1.1\r\nHost: one.example.net\r\nX: {}\r\n\r\n", "x".repeat(300_000));
         let cases: [(&str, &[u16]); 8] = [
