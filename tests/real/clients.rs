@@ -36,9 +36,10 @@ fn a_silent_client_is_closed_as_silent() {
             .set("limits.inspect_timeout", "\"4s\"")
             .set("limits.handshake_timeout", "\"4s\"")
             .start();
-        for mut client in [portward.plain(), portward.plain_to_tls()] {
+        // One after the other, so that each line is its own.
+        for connect in [Portward::plain, Portward::plain_to_tls] {
             let mark = portward.mark();
-            assert_eq!(client.rest(), b"");
+            assert_eq!(connect(&portward).rest(), b"");
             portward.line_after(mark, &["rejected: silent"]);
         }
         // TLS, and then nothing.
@@ -58,8 +59,9 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
             .set("limits.handshake_timeout", "\"4s\"")
             .start();
         let half = "GET / HTTP/1.1\r\nHost: one.example.net\r\n";
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for tls in [false, true] {
             let mark = portward.mark();
+            let mut client = if tls { portward.tls("one.example.net") } else { portward.plain() };
             client.send(half);
             assert_eq!(client.rest(), b"");
             portward.line_after(mark, &["rejected: timeout"]);
