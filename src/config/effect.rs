@@ -25,8 +25,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("[blacklist]", "failed_logins"),
     ("[tls]", "client_trust"),
     ("[admin]", "*"),
-    ("[limits]", "max_undecided"),
-    ("[limits]", "max_undecided_per_address"),
 ];
 
 /// Whether setting `key` of `table` changes anything.

@@ -63,6 +63,11 @@ fn poll_more(cx: &mut Context<'_>, client: &mut Client, first: bool) -> Poll<Res
             (false, _) => end(Whose::Client, Some(Reason::Timeout)),
         };
     }
+    if let Some(place) = &mut client.place
+        && place.poll_lost(cx).is_ready()
+    {
+        return end(Whose::Policy, Some(Reason::Limit));
+    }
     if nothing && client.timer.poll_stopping(cx).is_ready() {
         return end(Whose::Ourselves, None);
     }

@@ -77,7 +77,7 @@ pub(super) async fn serve(mut client: Client) {
                         Subject::Unknown,
                         ended,
                     );
-                    let nobody = matches!(reason, Reason::Aborted | Reason::Silent);
+                    let nobody = matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
                     if config.reject == Reject::Answer && !nobody {
                         let answer = own_response(status(reason), "", false, false);
                         let _ = write(&mut client, &answer, patience.inspect).await;
@@ -98,6 +98,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     let snapshot = client.worker.shared.snapshot.load_full();
     let mut routed = route::route(client, &snapshot, &request, len);
     drop(request);
+    client.place = None;
     match routed.verdict {
         Err(ended) => refuse(client, &snapshot.config, &routed, ended).await,
         Ok(decision) => match way_out(&decision) {

@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 pub use outcome::{Ended, Stage, Whose};
 
 use crate::config::Config;
-use crate::guard::Permit;
+use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
 use crate::log::{Line, Outcome, Subject};
 use crate::service::{Service, Transport};
@@ -39,7 +39,7 @@ pub struct Accepted {
     pub tcp: TcpStream,
     /// What it is.
     pub facts: Facts,
-    /// Its place among the connections.
+    /// Its right to be.
     pub permit: Permit,
     /// Its peer must send a PROXY header first.
     pub expects_proxy_header: bool,
@@ -69,6 +69,8 @@ struct Client {
     leg: Leg,
     timer: Timer,
     worker: Arc<Worker>,
+    /// Its place among the undecided, until the first decision.
+    place: Option<Place>,
     /// Requests decided so far.
     requests: u64,
     /// Bytes to the targets and to the client.

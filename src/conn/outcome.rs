@@ -85,7 +85,8 @@ impl Ended {
     }
 }
 
-/// Writes the line for what was refused.
+/// Writes the line for what was refused. What our own limits and lists refuse is summed up instead, one line an address
+/// a minute.
 pub(super) fn refused(
     shared: &Shared,
     config: &Config,
@@ -95,6 +96,9 @@ pub(super) fn refused(
     ended: Ended,
 ) {
     let Some(reason) = ended.reason else { return };
+    if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
+        return shared.guard.note_refused(client, reason);
+    }
     if config.log.rejected.contains(facts.service) {
         let line = facts.line(client, subject, Outcome::Rejected(reason));
         shared.log.decision(config.log.format, &line, config.log.query);

@@ -1,8 +1,11 @@
 //! From a socket to a client whose bytes can be read: the PROXY header of a trusted peer, then TLS, all under one
 //! deadline (SPEC section 1, step 2).
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -11,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsStream;
 
 use super::{Accepted, Client, Ended, Facts, Stage, Whose};
+use crate::guard::Place;
 use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
 use crate::io::{Leg, Stream, Timer};
@@ -28,19 +32,23 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ended)> {
     let Accepted { mut tcp, mut facts, mut permit, expects_proxy_header } = accepted;
     let snapshot = worker.shared.snapshot.load_full();
-    let limits = &snapshot.config.limits;
-    let deadline = Instant::now() + limits.handshake_timeout;
+    let (config, guard) = (&snapshot.config, &worker.shared.guard);
+    let deadline = Instant::now() + config.limits.handshake_timeout;
     let ended = |whose, reason| Ended::because(Stage::Secure, whose, reason);
+    let mut place = guard.enter_undecided(facts.id, facts.client.ip(), expects_proxy_header, config);
 
     if expects_proxy_header {
-        let conveyed = timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout));
-        match conveyed {
+        let conveyed =
+            async { timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout)) };
+        match in_place(&mut place, conveyed).await {
             Ok(Some((client, local))) => (facts.client, facts.local) = (client, local),
             Ok(None) => {}
-            Err(reason) => return Err((facts, ended(Whose::Client, reason))),
+            Err(reason) => return Err((facts, ended(whose(reason), reason))),
         }
-        let readmitted = worker.shared.guard.readmit(permit, facts.client.ip(), &snapshot.config);
+        let readmitted = guard.readmit(permit, facts.client.ip(), config);
         permit = readmitted.map_err(|reason| (facts, ended(Whose::Policy, reason)))?;
+        drop(place);
+        place = guard.enter_undecided(facts.id, facts.client.ip(), false, config);
     }
     let stream = match facts.transport {
         Transport::Plain => Stream::Plain(tcp),
@@ -52,21 +60,37 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
                 timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
                 timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
             };
-            match shaken.await {
+            match in_place(&mut place, shaken).await {
                 Ok(stream) => stream,
-                Err(reason) => return Err((facts, ended(Whose::Client, reason))),
+                Err(reason) => return Err((facts, ended(whose(reason), reason))),
             }
         }
     };
     Ok(Client {
         facts,
         leg: Leg::new(stream),
-        timer: Timer::new(limits.inspect_timeout, worker.draining.clone()),
+        timer: Timer::new(config.limits.inspect_timeout, worker.draining.clone()),
         worker: worker.clone(),
+        place: Some(place),
         requests: 0,
         bytes: [0, 0],
         _permit: permit,
     })
+}
+
+/// The outcome of `work`, or [`Reason::Limit`] if the connection loses its place among the undecided before.
+async fn in_place<T>(place: &mut Place, work: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Pending => place.poll_lost(cx).map(|()| Err(Reason::Limit)),
+        ready => ready,
+    })
+    .await
+}
+
+/// Whose doing it is that a connection is not secured.
+fn whose(reason: Reason) -> Whose {
+    if reason == Reason::Limit { Whose::Policy } else { Whose::Client }
 }
 
 /// Takes the PROXY header off the stream, and not a byte more.

@@ -1,7 +1,9 @@
 //! The guard at the door: who may connect at all, before a byte is read (SPEC section 1, step 1).
 //!
-//! It counts connections, in all and an address, and knows the networks that are always refused. IPv6 counts by /64,
-//! because that is what one subscriber has.
+//! It counts connections, in all and an address, gives those without a decision a place of their own ([`Place`]), and
+//! knows the networks that are always refused. IPv6 counts by /64, because that is what one subscriber has.
+
+mod undecided;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,6 +14,8 @@ use dashmap::DashMap;
 
 use crate::config::Config;
 use crate::reason::Reason;
+pub use undecided::Place;
+use undecided::Undecided;
 
 /// How many refused addresses are remembered by name until their summary is written; the rest are summed up as one.
 const SUMMARY: usize = 1024;
@@ -41,6 +45,7 @@ struct Counts {
 #[derive(Debug, Default)]
 pub struct Guard {
     counts: Arc<Counts>,
+    undecided: Arc<Undecided>,
     refused: Mutex<HashMap<(IpAddr, Reason), u64>>,
     refused_beyond: Mutex<u64>,
 }
@@ -58,16 +63,7 @@ impl Guard {
     /// # Errors
     /// `Blocked` or `Limit`.
     pub fn admit(&self, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
-        if config.blacklist.block.iter().any(|net| net.contains(&address)) {
-            return Err(Reason::Blocked);
-        }
-        let permit = self.admit_any(config)?;
-        let allowed = config.blacklist.allow.iter().any(|net| net.contains(&address));
-        self.count_address(
-            permit,
-            address,
-            if allowed { u32::MAX } else { config.limits.max_connections_per_address },
-        )
+        self.readmit(self.admit_any(config)?, address, config)
     }
 
     /// Room for one more connection, whoever it is: for peers that will say by a PROXY header for whom they speak.
@@ -88,12 +84,9 @@ impl Guard {
         if config.blacklist.block.iter().any(|net| net.contains(&address)) {
             return Err(Reason::Blocked);
         }
-        let allowed = config.blacklist.allow.iter().any(|net| net.contains(&address));
-        self.count_address(
-            permit,
-            address,
-            if allowed { u32::MAX } else { config.limits.max_connections_per_address },
-        )
+        let limit =
+            if is_allowed(address, config) { u32::MAX } else { config.limits.max_connections_per_address };
+        self.count_address(permit, address, limit)
     }
 
     fn count_address(&self, mut permit: Permit, address: IpAddr, limit: u32) -> Result<Permit, Reason> {
@@ -105,6 +98,19 @@ impl Guard {
         *count += 1;
         permit.address = Some(counted);
         Ok(permit)
+    }
+
+    /// A place among the connections without a decision; the oldest of them may have to go for it. A peer that speaks
+    /// for others by a PROXY header has no limit of its own.
+    pub fn enter_undecided(
+        &self,
+        id: u64,
+        address: IpAddr,
+        speaks_for_others: bool,
+        config: &Config,
+    ) -> Place {
+        let bounded = !speaks_for_others && !is_allowed(address, config);
+        Undecided::enter(&self.undecided, id, Counted::from(address), &config.limits, bounded)
     }
 
     /// Notes a connection that was refused at the door, for the summary.
@@ -134,6 +140,11 @@ impl Guard {
     pub fn connections(&self) -> u32 {
         self.counts.in_all.load(Ordering::Relaxed)
     }
+}
+
+/// Networks in `blacklist.allow` have no limit an address (SPEC section 6).
+fn is_allowed(address: IpAddr, config: &Config) -> bool {
+    config.blacklist.allow.iter().any(|net| net.contains(&address))
 }
 
 impl Drop for Permit {
