@@ -243,14 +243,39 @@ fn development_certificates_serve_curl() {
              http = [{{ path = \"\", tcp = {} }}]\n",
             target.port()
         );
-        let setup = Portward::rules(&rules).set("tls.certificates", "\"dev\"").without_https();
-        fs::create_dir(setup.dir().join("dev")).unwrap();
+        let setup = Portward::rules(&rules);
         let config = setup.write();
-        let made = portward(setup.dir(), &["cert", "dev", "--config", config.to_str().unwrap()]);
+        // Away with the harness's own certificates: these are the command's.
+        fs::remove_dir_all(setup.dir().join("certs")).unwrap();
+        let made = portward(
+            setup.dir(),
+            &[
+                "cert",
+                "dev",
+                "--config",
+                config.to_str().unwrap(),
+                "--out",
+                setup.dir().join("made").to_str().unwrap(),
+            ],
+        );
         assert_eq!(made.code, 0, "{made:?}");
-        let mut found: Vec<_> = walk(setup.dir());
-        found.sort();
-        assert!(found.iter().any(|file| file.contains(".crt")), "{made:?} {found:?}");
+        let files = walk(&setup.dir().join("made"));
+        let server =
+            files.iter().find(|file| file.ends_with("/server/dev.crt") || file.contains("/server/")).cloned();
+        let server = server.unwrap_or_else(|| panic!("no server certificate in {files:?}: {made:?}"));
+        let ca = files.iter().find(|file| file.ends_with("dev-ca.crt")).cloned();
+        let ca = ca.unwrap_or_else(|| panic!("no CA in {files:?}: {made:?}"));
+        let folder = Path::new(&server).parent().unwrap().to_str().unwrap().to_owned();
+        let daemon = setup.set("tls.certificates", &format!("{folder:?}")).start();
+        for name in ["one.example.net", "two.example.org"] {
+            let resolve = format!("{name}:{}:127.0.0.1", daemon.https);
+            let url = format!("https://{name}:{}/", daemon.https);
+            let seen = crate::harness::curl(&["--resolve", &resolve, "--cacert", &ca, &url]);
+            assert_eq!((seen.code, seen.out.as_str()), (0, "here"), "{seen:?}");
+        }
+        let list = portward(daemon.dir(), &["cert", "list", "--config", daemon.config().to_str().unwrap()]);
+        assert_eq!(list.code, 0, "{list:?}");
+        assert!(list.out.contains("one.example.net"), "{list:?}");
     });
 }
 

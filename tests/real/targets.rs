@@ -23,6 +23,10 @@ fn a_target_that_is_down_is_502() {
             let answer = client.get("one.example.net", "/x");
             assert_eq!(answer.status(), 502, "{answer:?}");
             portward.decision_after(mark, &["//one.example.net GET /x HTTP/1.1 rejected: target-down"]);
+            // The client's connection goes on, or the answer says that it does not.
+            if answer.header("connection") != Some("close") {
+                assert_eq!(client.get("one.example.net", "/x").status(), 502);
+            }
         }
     });
 }

@@ -261,3 +261,53 @@ fn a_tls_port_opens_when_its_certificate_comes() {
         assert_eq!(portward.tls("one.example.net").get("one.example.net", "/").text(), "here");
     });
 }
+
+/// A web server would take whoever comes with Portward's certificate for Portward: it is shown only on request.
+#[test]
+fn our_own_certificate_is_shown_only_where_the_rules_say_so() {
+    within(60, || {
+        let identity = TestCa::shared().issue(&["one.example.net"]);
+        for (options, shown) in [("", "false"), ("present_certificate = true", "true")] {
+            let target = Target::scripted_tls(&identity, |conn| {
+                while conn.try_request().is_some() {
+                    let shown = conn.was_shown_a_certificate().to_string();
+                    conn.send(ok(&shown));
+                }
+            });
+            let rules =
+                one(&format!("tls = {}", target.port())) + &format!("[target.\"127.0.0.1\"]\n{options}\n");
+            let setup = Portward::rules(&rules).set("upstream.certificate", "\"own/rp.crt\"");
+            TestCa::shared().issue(&["rp.example.net"]).write(&setup.dir().join("own"), "rp");
+            let portward = setup.start();
+            assert_eq!(portward.plain().get("one.example.net", "/").text(), shown, "{options}");
+        }
+    });
+}
+
+/// Trust anchors are read again at a reload, and what was connected under the old ones is not reused.
+#[test]
+fn trust_changes_with_a_reload() {
+    within(60, || {
+        let identity = TestCa::shared().issue(&["one.example.net"]);
+        let target = Target::scripted_tls(&identity, |conn| {
+            while conn.try_request().is_some() {
+                conn.send(ok("here"));
+            }
+        });
+        let setup = Portward::rules(&one(&format!("tls = {}", target.port())))
+            .set("upstream.verify", "\"ca\"")
+            .set("upstream.trust", "\"trust\"");
+        let trust = setup.dir().join("trust");
+        std::fs::create_dir(&trust).unwrap();
+        let portward = setup.one_worker().start();
+        let status = || portward.plain().get("one.example.net", "/").status();
+        assert_eq!(status(), 502);
+        TestCa::shared().write(&trust.join("ca.crt"));
+        portward.hang_up();
+        crate::harness::eventually("the CA is trusted", || status() == 200);
+        std::fs::remove_file(trust.join("ca.crt")).unwrap();
+        TestCa::new("Somebody else").write(&trust.join("other.crt"));
+        portward.hang_up();
+        crate::harness::eventually("the CA is not trusted any more", || status() == 502);
+    });
+}

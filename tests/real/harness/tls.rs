@@ -8,6 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest as _, Sha256};
 
@@ -39,13 +40,17 @@ impl Identity {
         format!("sha256:{hex}")
     }
 
-    /// A TLS server with it.
+    /// A TLS server with it, which asks for a client certificate of the shared test CA and does without.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(trust()), provider())
+            .allow_unauthenticated()
+            .build()
+            .unwrap();
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![self.der.clone()], key)
             .unwrap();
         Arc::new(config)
@@ -103,14 +108,18 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// A TLS client that trusts [`TestCa::shared`], in the given versions.
-pub fn client_config(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+fn trust() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add(TestCa::shared().der.clone()).unwrap();
+    roots
+}
+
+/// A TLS client that trusts [`TestCa::shared`], in the given versions.
+pub fn client_config(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots)
+        .with_root_certificates(trust())
         .with_no_client_auth();
     Arc::new(config)
 }

@@ -174,6 +174,11 @@ impl Wire {
         tls.conn.server_name().map(str::to_owned)
     }
 
+    /// Whether the client showed a certificate.
+    pub fn was_shown_a_certificate(&self) -> bool {
+        matches!(&self.stream, Stream::Server(tls) if tls.conn.peer_certificates().is_some())
+    }
+
     /// What ALPN agreed on, on the client's side.
     pub fn alpn(&self) -> Option<Vec<u8>> {
         let Stream::Client(tls) = &self.stream else { return None };
