@@ -1,9 +1,11 @@
 //! `portward run`: the daemon, in the foreground.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::log::Log;
 use crate::server::Server;
+use crate::signal::Signals;
 
 /// Run the proxy in the foreground
 ///
@@ -26,27 +28,28 @@ pub(super) fn run(args: Args) -> ExitCode {
         super::complain("        `portward demo` shows everything at work without one");
         return ExitCode::from(super::NO);
     }
-    let (log, guard) = Log::to_stderr();
-    let server = match Server::start(&path, log) {
-        Ok(server) => server,
-        Err(refused) => {
-            super::complain(refused.text.trim_end());
-            return ExitCode::from(super::NO);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime.and_then(|runtime| {
-        let served = runtime.block_on(crate::signal::serve(&server));
-        runtime.shutdown_background();
-        served
-    });
-    server.stop();
-    drop(guard);
-    match served {
+    match serve(&path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(format!("error: {error}"));
+            super::complain(error.trim_end());
             ExitCode::from(super::NO)
         }
     }
+}
+
+/// From the start to the end.
+fn serve(path: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("error: {error}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::listen().map_err(failed)?
+    };
+    let (log, guard) = Log::to_stderr();
+    let server = Server::start(path, log).map_err(|refused| refused.text)?;
+    runtime.block_on(signals.serve(&server));
+    runtime.shutdown_background();
+    server.stop();
+    drop(guard);
+    Ok(())
 }
