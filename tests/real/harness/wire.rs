@@ -89,12 +89,15 @@ impl fmt::Debug for Message {
     }
 }
 
+/// Somebody who is told of received bytes.
+pub(super) type Tap = Box<dyn FnMut(&[u8]) + Send>;
+
 /// One end of a connection.
 pub struct Wire {
     stream: Stream,
     buffered: Vec<u8>,
     /// Told of everything that is received.
-    pub(super) tap: Option<Box<dyn FnMut(&[u8]) + Send>>,
+    pub(super) tap: Option<Tap>,
 }
 
 impl Wire {
