@@ -19,7 +19,7 @@ fn a_client_that_sends_byte_by_byte_is_served() {
         let portward = Portward::with_rules(&rules(&target));
         let request = b"POST /slow HTTP/1.1\r\nHost: one.example.net\r\nTransfer-Encoding: chunked\r\n\r\n\
                         5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             for _ in 0..2 {
                 client.send_pieces(request.chunks(1), Duration::from_millis(2));
                 assert_eq!(client.response().text(), "hello world");
@@ -122,7 +122,7 @@ fn an_idle_connection_is_closed_without_a_line() {
         let target = Target::named("here");
         let portward =
             Portward::rules(&rules(&target)).set("limits.idle_timeout", "{ http = \"1s\" }").start();
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             assert_eq!(client.get("one.example.net", "/").text(), "here");
             let mark = portward.mark();
             assert_eq!(client.rest(), b"");

@@ -49,7 +49,7 @@ fn every_response_framing_arrives_and_the_connection_lives_on() {
     within(60, || {
         let target = Target::scripted(by_path);
         let portward = Portward::with_rules(&rules(&target));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             for (method, path, status, body) in [
                 ("GET", "/length", 200, "hello"),
                 ("HEAD", "/head", 200, ""),
@@ -93,7 +93,7 @@ fn close_delimited_responses_arrive_whole() {
         let target = Target::scripted(by_path);
         let portward = Portward::with_rules(&rules(&target));
         for path in ["/close", "/1.0"] {
-            for mut client in [portward.plain(), portward.tls("one.example.net")] {
+            for mut client in portward.both("one.example.net") {
                 let answer = client.get("one.example.net", path);
                 assert_eq!((answer.status(), answer.text().as_str()), (200, "hello"), "{path}: {answer:?}");
             }
@@ -128,7 +128,7 @@ fn request_bodies_arrive_whole() {
     within(60, || {
         let target = Target::scripted(by_path);
         let portward = Portward::with_rules(&rules(&target));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             for (framing, body) in [
                 ("Content-Length: 5", "hello"),
                 ("Content-Length: 005", "hello"),
@@ -238,7 +238,7 @@ fn pipelined_requests_are_answered_in_order() {
             ok(request.target())
         });
         let portward = Portward::with_rules(&rules(&target));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             let requests: String = (0..20)
                 .map(|n| {
                     let host = if n % 2 == 0 { "one" } else { "two" };
@@ -328,7 +328,7 @@ fn a_client_that_has_said_everything_still_gets_its_answer() {
             ok("late")
         });
         let portward = Portward::with_rules(&rules(&target));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             client.send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
             client.finish();
             assert_eq!(client.response().text(), "late");

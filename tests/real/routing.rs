@@ -38,7 +38,7 @@ fn two_hosts_on_one_connection_reach_two_servers() {
     within(60, || {
         let (one, two) = (Nginx::start("pbx-one"), Nginx::start("pbx-two"));
         let portward = Portward::with_rules(&two_hosts(&one, &two));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             for _ in 0..3 {
                 let first = client.get("one.example.net", "/PBX0/APPS/x/y");
                 assert_eq!((first.status(), first.header("x-server")), (200, Some("pbx-one")), "{first:?}");
@@ -107,7 +107,7 @@ fn a_forbidden_path_after_an_allowed_one_is_404_and_reaches_nobody() {
             recorder.port()
         );
         let portward = Portward::with_rules(&rules);
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             assert_eq!(client.get("one.example.net", "/open/door").status(), 200);
             let refused = client.get("one.example.net", "/else/admin");
             assert_eq!(refused.status(), 404, "{refused:?}");
@@ -196,7 +196,7 @@ fn reject_answer_says_what_is_wrong() {
             ("GET /PBX0/APPS HTTP/1.1\r\nHost: one.exa", &[408]),
         ];
         for (request, codes) in cases {
-            for mut client in [portward.plain(), portward.tls("one.example.net")] {
+            for mut client in portward.both("one.example.net") {
                 let answer = client.ask(request);
                 assert!(codes.contains(&answer.status()), "{request:?}: {answer:?}");
             }

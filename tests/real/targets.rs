@@ -18,7 +18,7 @@ fn rules(ports: &str) -> String {
 fn a_target_that_is_down_is_502() {
     within(60, || {
         let portward = Portward::with_rules(&rules(&format!("tcp = {}", free_port())));
-        for mut client in [portward.plain(), portward.tls("one.example.net")] {
+        for mut client in portward.both("one.example.net") {
             let mark = portward.mark();
             let answer = client.get("one.example.net", "/x");
             assert_eq!(answer.status(), 502, "{answer:?}");

@@ -174,6 +174,11 @@ impl Portward {
         Wire::tls(self.https, name)
     }
 
+    /// One client after the other, on the plain port and on the TLS port: each connects when its turn comes.
+    pub fn both(&self, name: &'static str) -> impl Iterator<Item = Wire> {
+        [false, true].into_iter().map(move |tls| if tls { self.tls(name) } else { self.plain() })
+    }
+
     /// A connection to the TLS port that speaks no TLS yet.
     pub fn plain_to_tls(&self) -> Wire {
         Wire::plain(self.https)
