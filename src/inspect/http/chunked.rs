@@ -85,7 +85,9 @@ impl Framing {
 enum State {
     /// In a size line, with so many digits seen.
     Size(u8),
-    /// Behind the size, up to CR.
+    /// White space behind the size.
+    Blank,
+    /// In an extension, up to CR.
     Extension,
     /// After the CR of a size line.
     SizeLf,
@@ -165,15 +167,20 @@ impl Chunks {
                     _ => (byte | 0x20) - b'a' + 10,
                 };
                 self.left = self.left << 4 | u64::from(digit);
+                if i64::try_from(self.left).is_err() {
+                    return Err(Reason::TooLarge); // many a target keeps it in a signed number
+                }
                 (State::Size(digits + 1), framing)
             }
-            (State::Size(1..), b'\r') | (State::Extension, b'\r') => (State::SizeLf, framing),
-            (State::Size(1..), b';' | b' ' | b'\t') => (State::Extension, false),
+            (State::Size(1..) | State::Blank | State::Extension, b'\r') => (State::SizeLf, framing),
+            (State::Size(1..) | State::Blank, b';') => (State::Extension, false),
+            (State::Size(1..), b' ' | b'\t') => (State::Blank, false),
+            (State::Blank, b' ' | b'\t') => {
+                self.count_extension()?;
+                (State::Blank, false)
+            }
             (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
-                self.extension += 1;
-                if self.extension > EXTENSION_LIMIT {
-                    return Err(Reason::TooLarge);
-                }
+                self.count_extension()?;
                 (State::Extension, false)
             }
             (State::SizeLf, b'\n') if self.left == 0 => (State::Trailer, framing),
@@ -205,6 +212,11 @@ impl Chunks {
         };
         self.state = state;
         Ok(passes)
+    }
+
+    fn count_extension(&mut self) -> Result<(), Reason> {
+        self.extension += 1;
+        if self.extension > EXTENSION_LIMIT { Err(Reason::TooLarge) } else { Ok(()) }
     }
 
     /// A trailer line is complete: it passes on, or is dropped, or is no field line at all.
@@ -268,7 +280,7 @@ mod tests {
             ("3\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
             ("0\r\n\r\n", "0\r\n\r\n", ""),
             (
-                "0003;a=\"b\"\r\nabc\r\nA\r\n0123456789\r\n0 ;x\r\n\r\n",
+                "0003;a=\"b\"\r\nabc\r\nA \t\r\n0123456789\r\n0 ;x\r\n\r\n",
                 "0003\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
                 "abc0123456789",
             ),
@@ -313,6 +325,11 @@ mod tests {
             "1\r\na\rb",
             "00000000000000001\r\n",
             "1 1;\n",
+            "5 5\r\n",
+            "5\t0\r\n",
+            "5 x\r\n",
+            "8000000000000000\r\n",
+            "ffffffffffffffff\r\n",
             "0\r\nA\r\n\r\n",
             "0\r\n: b\r\n\r\n",
             "0\r\n A: b\r\n\r\n",

@@ -193,14 +193,14 @@ impl Seen {
     }
 }
 
-/// A decimal number of 1 to 19 digits, nothing else (RFC 9110 §8.6).
+/// A decimal number (RFC 9110 §8.6): digits, nothing else, and no more than a signed 64-bit number holds, because in
+/// such a one many a target keeps it.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 19 {
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    digits
-        .iter()
-        .try_fold(0u64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
+    let value = digits.iter().fold(0u64, |value, digit| value * 10 + u64::from(digit - b'0'));
+    i64::try_from(value).is_ok().then_some(value)
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn what_smuggles_is_refused() {
         ("CL empty", get("Content-Length:\r\n"), Malformed),
         ("CL hex", get("Content-Length: 0x1\r\n"), Malformed),
         ("CL too long", get("Content-Length: 18446744073709551616\r\n"), Malformed),
+        ("CL of 2^63", get("Content-Length: 9223372036854775808\r\n"), Malformed),
         ("TE twice", get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), Malformed),
         ("TE list", get("Transfer-Encoding: gzip, chunked\r\n"), Malformed),
         ("TE identity", get("Transfer-Encoding: identity\r\n"), Malformed),
