@@ -292,7 +292,9 @@ fn expect_100_continue_is_answered_by_the_target() {
             assert_eq!(client.response().text(), "hello");
 
             client.send(format!("POST /refuse HTTP/1.1\r\n{head}"));
-            assert_eq!(client.response().status(), 401);
+            let answer = client.response();
+            assert_eq!((answer.status(), answer.header("connection")), (401, Some("close")), "{answer:?}");
+            assert_eq!(client.rest(), b"", "where the next request would begin is anybody's guess");
         }
         // A client that does not wait loses nothing.
         let mut client = portward.plain();

@@ -338,7 +338,11 @@ impl<'r> Running<'r> {
         self.status = response.status;
         self.target_persistent = response.persistent;
         self.down_closes = !keeps_framing(response.body, version);
-        self.client_persistent = self.request.persistent && !self.down_closes && !timer.is_stopping();
+        // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
+        // §10.1.1), so nobody could tell where the next request begins.
+        let unasked = self.request.expects_continue && self.interim == 0 && !self.up_done;
+        self.client_persistent =
+            self.request.persistent && !self.down_closes && !unasked && !timer.is_stopping();
         let client = ForClient { version, persistent: self.client_persistent };
         response_head(self.down.out.vec(), target.buffer.filled(), response, client);
         target.buffer.consume(len);
