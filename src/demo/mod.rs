@@ -12,6 +12,7 @@ mod walk;
 use std::io;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::log::Log;
@@ -64,7 +65,7 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
         let good = walk::walk(&network, &mut decisions, &mut say).await;
         if !once {
             network.farewell().lines().for_each(&mut say);
-            stay(&mut decisions, &mut say).await;
+            stay(&mut decisions, &mut say).await?;
         }
         server.stop();
         drop(guard);
@@ -74,16 +75,17 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
     Ok(good)
 }
 
-/// Shows decision lines as they come, until Ctrl-C.
-async fn stay(decisions: &mut mpsc::UnboundedReceiver<String>, say: &mut impl FnMut(&str)) {
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
+/// Shows decision lines as they come, until Ctrl-C or SIGTERM: then what was made is removed.
+async fn stay(decisions: &mut mpsc::UnboundedReceiver<String>, say: &mut impl FnMut(&str)) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
-            _ = &mut interrupted => return,
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
             line = decisions.recv() => match line {
                 Some(line) => say(&line),
-                None => return,
+                None => return Ok(()),
             },
         }
     }
