@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Diagnostics, Everything, Severity};
+use crate::config::{self, Diagnostics, Everything};
 use crate::conn::{self, Accepted, Facts};
 use crate::log::{Level, Log};
 use crate::service::Transport;
 use crate::state::{Shared, Snapshot, Worker};
-use crate::tls::{ServerTls, UpstreamTls};
 
 mod socket;
 
@@ -65,20 +64,12 @@ impl Server {
     /// What is wrong with the configuration, or with a socket.
     pub fn start(path: &Path, log: Log) -> Result<Self, Refused> {
         raise_descriptor_limit();
-        let Everything { config, table, warnings } =
-            config::load_all(path).map_err(|found| refused(&found))?;
-        let (server_tls, mut found) = ServerTls::load(&config.tls, None);
-        let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
-        found.extend(more);
-        found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
-        let (sockets, notes) = open(&config, &server_tls, &[]).map_err(|text| Refused { text })?;
-        let listeners = sockets.iter().map(|socket| socket.listener.address).collect();
-        let hosts = table.len();
-        let shared =
-            Arc::new(Shared::new(Snapshot { config, table, server_tls, upstream_tls, listeners }, log));
-        warn(&shared, &warnings);
-        warn(&shared, &found.into_iter().collect());
-        notes.iter().for_each(|note| shared.note(Level::Warning, note));
+        let (mut snapshot, found) = read(path, None)?;
+        let (sockets, notes) = open(&snapshot, &[]).map_err(|text| Refused { text })?;
+        snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        let hosts = snapshot.table.len();
+        let shared = Arc::new(Shared::new(snapshot, log));
+        warn(&shared, &found, &notes);
         for socket in &sockets {
             shared.note(Level::Info, &format!("listening on {socket}"));
         }
@@ -106,23 +97,16 @@ impl Server {
     /// What is wrong with the new configuration.
     pub fn reload(&self) -> Result<(), Refused> {
         let before = self.shared.snapshot.load_full();
-        let Everything { config, table, warnings } =
-            config::load_all(&self.path).map_err(|found| refused(&found))?;
-        let (server_tls, mut found) = ServerTls::load(&config.tls, Some(&before.server_tls));
-        let (upstream_tls, more) = UpstreamTls::load(&config.upstream);
-        found.extend(more);
-        if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            return Err(refused(&found.into_iter().collect()));
+        let (mut snapshot, found) = read(&self.path, Some(&before))?;
+        if found.errors() > 0 {
+            return Err(refused(&found));
         }
-        found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
         let open_now = self.sockets.borrow().clone();
-        let (sockets, notes) = open(&config, &server_tls, &open_now).map_err(|text| Refused { text })?;
-        let listeners = sockets.iter().map(|socket| socket.listener.address).collect();
-        let hosts = table.len();
-        self.shared.replace(Snapshot { config, table, server_tls, upstream_tls, listeners });
-        warn(&self.shared, &warnings);
-        warn(&self.shared, &found.into_iter().collect());
-        notes.iter().for_each(|note| self.shared.note(Level::Warning, note));
+        let (sockets, notes) = open(&snapshot, &open_now).map_err(|text| Refused { text })?;
+        snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        let hosts = snapshot.table.len();
+        self.shared.replace(snapshot);
+        warn(&self.shared, &found, &notes);
         for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
             self.shared.note(Level::Info, &format!("listening on {socket}"));
         }
@@ -172,22 +156,30 @@ impl Server {
     }
 }
 
+/// Reads everything: configuration, rules, certificates. Errors of certificates are among the diagnostics: they stop a
+/// reload, but not a start.
+fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
+    let Everything { config, table, mut warnings } =
+        config::load_all(path).map_err(|found| refused(&found))?;
+    let (snapshot, found) = Snapshot::new(config, table, before);
+    warnings.append(found);
+    Ok((snapshot, warnings))
+}
+
 fn refused(found: &Diagnostics) -> Refused {
     Refused { text: found.render(false) }
 }
 
-fn warn(shared: &Shared, found: &Diagnostics) {
+fn warn(shared: &Shared, found: &Diagnostics, notes: &[String]) {
     if !found.is_empty() {
         shared.note(Level::Warning, found.render(false).trim_end());
     }
+    notes.iter().for_each(|note| shared.note(Level::Warning, note));
 }
 
-/// The sockets that `config` wants: those that are open already are taken over. With them come warnings.
-fn open(
-    config: &Config,
-    tls: &ServerTls,
-    open: &[Arc<Socket>],
-) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
+/// The sockets that a snapshot wants: those that are open already are taken over. With them come warnings.
+fn open(snapshot: &Snapshot, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
+    let (config, tls) = (&snapshot.config, &snapshot.server_tls);
     let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for listener in config.listen.listeners.iter().filter(|listener| listener.service.is_served()) {
         if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {

@@ -8,10 +8,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Diagnostics, Severity};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
-use crate::rules::Table;
+use crate::rules::{Host, Table, Verify};
+use crate::service::{Service, Transport};
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
@@ -28,6 +29,50 @@ pub struct Snapshot {
     pub upstream_tls: UpstreamTls,
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
+}
+
+impl Snapshot {
+    /// Adds the certificates to a configuration and its rules, and says what is wrong with them. Warnings that cannot
+    /// matter are left out: those of server certificates without a TLS port, those of trust without a TLS target.
+    pub fn new(config: Config, table: Table, previous: Option<&Self>) -> (Self, Diagnostics) {
+        let (server_tls, shown) = ServerTls::load(&config.tls, previous.map(|previous| &previous.server_tls));
+        let (upstream_tls, mut trusted) = UpstreamTls::load(&config.upstream);
+        let mut found = shown;
+        let listens = config.listen.listeners.iter();
+        if listens.clone().any(|l| l.transport == Transport::Tls && l.service.is_served()) {
+            let served = table.names().filter(|(_, host)| is_served(*host)).map(|(name, _)| name);
+            found.extend(server_tls.uncovered(served));
+        } else {
+            found.retain(|diagnostic| diagnostic.severity == Severity::Error);
+        }
+        if !table.iter().any(|host| needs_trust(host, &config)) {
+            trusted.retain(|diagnostic| diagnostic.severity == Severity::Error);
+        }
+        found.extend(trusted);
+        let snapshot = Self { config, table, server_tls, upstream_tls, listeners: Vec::new() };
+        (snapshot, found.into_iter().collect())
+    }
+}
+
+/// Whether this version serves anything of `host`.
+fn is_served(host: Host<'_>) -> bool {
+    Service::ALL.into_iter().filter(|service| service.is_served()).any(|service| match service {
+        Service::Http => host.serves_http(),
+        Service::Sip => host.sip().is_some(),
+        Service::Ldap => host.ldap().is_some(),
+        Service::H323 => host.h323().is_some(),
+    })
+}
+
+/// Whether some HTTP target of `host` is judged by `upstream.trust`.
+fn needs_trust(host: Host<'_>, config: &Config) -> bool {
+    host.http_rules().any(|rule| {
+        rule.ports.tls.is_some()
+            && rule.endpoints.iter().any(|endpoint| {
+                let options = &endpoint.options;
+                options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
+            })
+    })
 }
 
 /// What all workers share.

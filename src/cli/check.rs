@@ -4,9 +4,10 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Config, Diagnostic, Diagnostics, Rules};
+use crate::config::{self, Config, Diagnostics, Rules};
+use crate::state::Snapshot;
 
-/// Check the configuration and the rules
+/// Check the configuration, the rules and the certificates
 ///
 /// Every error and warning is shown with its place. The exit code is 0 if there is no error, 1 if there is.
 #[derive(Debug, clap::Args)]
@@ -58,8 +59,11 @@ pub(super) fn run(args: Args) -> ExitCode {
 }
 
 fn check_config(path: &Path) -> Checked {
-    let config::Checked { config, rules, mut diagnostics } = config::check(path);
-    diagnostics.extend(beyond_files(config.as_ref(), rules.as_ref()));
+    let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
+    let table = rules.as_mut().and_then(|rules| rules.table.take());
+    if let (Some(config), Some(table)) = (config, table) {
+        diagnostics.append(Snapshot::new(config, table, None).1);
+    }
     Checked { config: Some(path.to_owned()), rules, diagnostics }
 }
 
@@ -68,11 +72,6 @@ fn check_rules(path: &Path) -> Checked {
     let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
     let diagnostics = std::mem::take(&mut rules.diagnostics);
     Checked { config: None, rules: Some(rules), diagnostics }
-}
-
-/// What can be said once everything has been read: here other rooms add their findings (certificates, say).
-fn beyond_files(_config: Option<&Config>, _rules: Option<&Rules>) -> Vec<Diagnostic> {
-    Vec::new()
 }
 
 /// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.

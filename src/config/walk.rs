@@ -199,7 +199,9 @@ impl<'w> Section<'w> {
 
     pub(super) fn get(&mut self, key: &'static str) -> Option<Value<'w>> {
         self.known.push(key);
-        let (name, value) = self.table?.get_key_value(key)?;
+        // Once every key that is there was taken, the others need not be looked for.
+        let table = self.table.filter(|table| table.len() != self.taken)?;
+        let (name, value) = table.get_key_value(key)?;
         self.taken += 1;
         Some(value_of(self.report, name, value))
     }

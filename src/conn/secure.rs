@@ -49,10 +49,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
                 return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
             };
             let shaken = async {
-                timeout_at(deadline, tcp.readable())
-                    .await
-                    .map_err(|_| Reason::Silent)?
-                    .map_err(|_| Reason::Aborted)?;
+                timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
                 timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
             };
             match shaken.await {
@@ -95,6 +92,18 @@ async fn proxy_header(tcp: &mut TcpStream) -> Result<proxy::Conveyed, Reason> {
             Inspect::NeedMore => {}
             Inspect::Reject(reason) => return Err(reason),
         }
+    }
+}
+
+/// Looks at the first bytes without taking them: what is no TLS handshake (RFC 8446 §5.1) is closed without the alert
+/// that rustls would send, because a scanner learns nothing.
+async fn speaks_tls(tcp: &TcpStream) -> Result<(), Reason> {
+    let mut first = [0; 2];
+    match tcp.peek(&mut first).await {
+        Ok(0) | Err(_) => Err(Reason::Aborted),
+        Ok(1) if first.starts_with(&[0x16]) => Ok(()),
+        Ok(_) if first == [0x16, 0x03] => Ok(()),
+        Ok(_) => Err(Reason::NotTls),
     }
 }
 

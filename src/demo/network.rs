@@ -53,7 +53,7 @@ impl Network {
         let root = folder.path();
         let ca = DevCa::new().map_err(DemoError::Certificates)?;
         let certs = root.join("certs");
-        for below in ["server", "client-trust", "upstream-trust"] {
+        for below in ["server", "upstream-trust"] {
             std::fs::create_dir_all(certs.join(below))?;
         }
         let shown = ca.server(&["*.dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
@@ -159,7 +159,7 @@ fn configuration(http: SocketAddr, https: SocketAddr) -> String {
     format!(
         "rules = \"rules\"\nstate = \"state\"\n\n[listen]\nhttp = \"{http}\"\nhttps = \"{https}\"\n\n\
          [outside]\naddress = \"127.0.0.1\"\nports = {{ http = {}, https = {} }}\n\n\
-         [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
+         [tls]\ncertificates = \"certs/server\"\n\n\
          [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n",
         http.port(),
         https.port()

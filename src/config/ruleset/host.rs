@@ -15,6 +15,7 @@ use crate::service::Service;
 /// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
 pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) -> Option<HostDef> {
     let mut section = value.section("a [[host]]", "written as [[host]]")?;
+    // What most hosts have comes first: once every key of a table was found the rest costs nothing.
     let name = match section.get("name") {
         Some(value) => name(&value, lines),
         None => {
@@ -22,10 +23,6 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
             None
         }
     };
-    let wanted = "a list of names";
-    let aliases = section.get("aliases").map_or_else(Vec::new, |value| value.list(wanted));
-    let aliases = aliases.iter().filter_map(|value| self::name(value, lines)).collect();
-    let enabled = section.read("enabled", true, Value::boolean);
     let target = section.get("target");
     let endpoints = target.as_ref().and_then(|target| walk.targets.endpoints(target));
     // A wrong target was reported; saying of every rule that it has none would bury that.
@@ -33,17 +30,21 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
     let own = if silent { Some(walk.targets.stand_in()) } else { endpoints.clone() };
     let own = own.as_ref();
 
-    let sip = section.get("sip");
-    let h323 = section.get("h323");
-    let sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
-    let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
-    let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
     let preset_value = section.get("preset");
     let presets = preset_value.as_ref().map_or_else(Vec::new, |value| presets(value, own, walk));
     let mut seen = http::Seen::default();
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
     let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, walk, lines)).collect();
+    let sip = section.get("sip");
+    let h323 = section.get("h323");
+    let sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
+    let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
+    let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
+    let wanted = "a list of names";
+    let aliases = section.get("aliases").map_or_else(Vec::new, |value| value.list(wanted));
+    let aliases = aliases.iter().filter_map(|value| self::name(value, lines)).collect();
+    let enabled = section.read("enabled", true, Value::boolean);
     let client_trust = client_trust(&mut section, sip_rule.as_ref(), h323_rule.as_ref());
     section.finish(super::elsewhere);
     let host = HostDef {

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::hash::BuildHasher as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use toml::de::DeValue;
 
@@ -23,12 +22,9 @@ pub(super) type Endpoints = Arc<[Endpoint]>;
 /// Everything that is known of targets.
 #[derive(Default)]
 pub(super) struct Targets {
-    said: HashMap<Address, Said>,
+    said: HashMap<Address, Said, foldhash::fast::RandomState>,
     /// What is true of an address of which nothing is said.
     nothing_said: Arc<TargetOptions>,
-    /// Every address list once.
-    lists: HashTable<Endpoints>,
-    hasher: foldhash::fast::RandomState,
 }
 
 /// A `[target."ADDRESS"]`.
@@ -75,7 +71,7 @@ impl Targets {
         Some(address)
     }
 
-    /// The addresses of a `target` value, in order; equal lists share one allocation. `None`: they are wrong.
+    /// The addresses of a `target` value, in order. `None`: they are wrong. Equal lists are made one by the builder.
     pub(super) fn endpoints(&mut self, value: &Value<'_>) -> Option<Endpoints> {
         let wanted = "an IP address, a DNS name, or a list of them";
         if let DeValue::Array(list) = value.node
@@ -100,7 +96,7 @@ impl Targets {
                 None => good = false,
             }
         }
-        good.then(|| self.shared(&addresses))
+        good.then(|| addresses.into_iter().map(|address| self.endpoint(address)).collect())
     }
 
     /// In place of a target that is wrong, so that the rules that need it are not said to lack one.
@@ -109,30 +105,17 @@ impl Targets {
         Arc::from([Endpoint { address, options: Arc::clone(&self.nothing_said) }])
     }
 
-    fn shared(&mut self, addresses: &[Address]) -> Endpoints {
-        let hash = self.hasher.hash_one(addresses);
-        let same = |list: &Endpoints| list.iter().map(|e| &e.address).eq(addresses);
-        if let Some(list) = self.lists.find(hash, same) {
-            return Arc::clone(list);
-        }
-        let endpoint = |address: &Address| {
-            let options = match self.said.get_mut(address) {
-                Some(said) => {
-                    said.used = true;
-                    Arc::clone(&said.options)
-                }
-                None => Arc::clone(&self.nothing_said),
-            };
-            Endpoint { address: address.clone(), options }
+    fn endpoint(&mut self, address: Address) -> Endpoint {
+        // Most large tables say nothing of any target: then there is nothing to look up.
+        let said = if self.said.is_empty() { None } else { self.said.get_mut(&address) };
+        let options = match said {
+            Some(said) => {
+                said.used = true;
+                Arc::clone(&said.options)
+            }
+            None => Arc::clone(&self.nothing_said),
         };
-        let list: Endpoints = addresses.iter().map(endpoint).collect();
-        let hasher = &self.hasher;
-        let rehash = |list: &Endpoints| {
-            let addresses: SmallVec<[&Address; 4]> = list.iter().map(|e| &e.address).collect();
-            hasher.hash_one(&*addresses)
-        };
-        self.lists.insert_unique(hash, Arc::clone(&list), rehash);
-        list
+        Endpoint { address, options }
     }
 
     /// The `[target]` tables to which no rule leads, in the order of the files.
@@ -159,7 +142,7 @@ fn target_address(text: &str) -> Result<Address, Fault> {
     })?;
     let address = address_of(host);
     if let Address::Ip(ip) = address
-        && (ip.is_unspecified() || ip.is_multicast() || ip.to_string() == "255.255.255.255")
+        && (ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST))
     {
         return Err(Fault::new(format!("{ip} is not the address of a machine")));
     }

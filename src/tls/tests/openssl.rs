@@ -4,7 +4,11 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// What OpenSSL may take for anything.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 const MISSING: &str = "the tests need the program openssl; on Debian it is in the package openssl";
 
@@ -18,7 +22,7 @@ pub(super) fn run(dir: &Path, args: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect(MISSING);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + DEADLINE;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
@@ -52,7 +56,7 @@ pub(super) struct Server {
 impl Server {
     /// With HTML status pages for answers.
     pub(super) fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new("openssl")
+        let child = Command::new("openssl")
             .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
             .args(args)
             .current_dir(dir)
@@ -61,12 +65,19 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect(MISSING);
-        let output = BufReader::new(child.stdout.take().unwrap());
-        // Ends with the server, at the latest; a server that says nothing is ended by its own failure to bind.
-        let address =
-            output.lines().map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT ")?.parse().ok());
-        let address = address.expect("openssl s_server did not say where it listens");
-        Self { child, address }
+        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let output = BufReader::new(server.child.stdout.take().unwrap());
+        let (said, heard) = mpsc::channel();
+        // Ends with the server, whose output it reads.
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("ACCEPT ").and_then(|rest| rest.parse().ok()) {
+                    let _ = said.send(address);
+                }
+            }
+        });
+        server.address = heard.recv_timeout(DEADLINE).expect("openssl s_server did not say where it listens");
+        server
     }
 }
 
