@@ -1,4 +1,33 @@
 //! Portward: a deep-inspection reverse proxy for telephone systems.
+//!
+//! In one sentence: bytes become an identity (pure), an identity becomes a route (pure), and a short chain of
+//! consuming steps does the I/O between them. One task moves both legs of a connection.
+//!
+//! # The journey
+//!
+//! [`server`] binds the ports and accepts; [`guard`] says who may come in at all; [`conn`] takes a connection from its
+//! first byte to its end: PROXY header and TLS, then round and round *who is being asked for* ([`inspect`]), *where
+//! may it go* ([`rules`]), *get there* ([`upstream`]), *move the bytes* ([`relay`]). [`log`] writes the decision line.
+//! What is configured stands in one immutable snapshot ([`state`]), which a reload swaps whole.
+//!
+//! # The rooms
+//!
+//! | room | what is in it | what is not |
+//! |---|---|---|
+//! | [`cli`] | one file a subcommand: it prints | decisions |
+//! | [`config`] | files become the valid form, or diagnostics with file, line and column | anything that runs |
+//! | [`rules`] | names, paths, presets, the table, the decision; pure | I/O, clocks, configuration |
+//! | [`server`], [`signal`] | sockets, workers, accept, reload, drain | bytes of connections |
+//! | [`conn`] | the journey of a connection | parsing, tables |
+//! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
+//! | [`relay`] | one exchange, one tunnel | where something may go |
+//! | [`tls`] | certificates by SNI, targets' certificates, development certificates | routes |
+//! | [`guard`] | who may connect | protocols |
+//! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
+//! | [`io`] | streams, buffers, timers | protocols |
+//! | [`demo`] | stand-in PBXs and the walk | a server of its own |
+//!
+//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`].
 
 pub mod cli;
 pub mod config;

@@ -98,3 +98,54 @@ fn every_prefix_and_every_missing_line_is_survived() {
         }
     }
 }
+
+/// A large file is read in pieces; the places of what is wrong are those of the file, and what belongs together is
+/// found across pieces.
+#[test]
+fn a_large_file_is_judged_like_a_small_one() {
+    let hosts = 5_000;
+    let mut text = String::from("# ü: a head that is not ASCII\n");
+    for i in 0..hosts {
+        let (name, gopher) = match i {
+            4_000 => ("H17.example.net".to_owned(), ""),
+            4_500 => (format!("h{i}.example.net"), "gopher = 70 # ü\n"),
+            _ => (format!("h{i}.example.net"), ""),
+        };
+        let target = format!("10.0.{}.{}", i / 250, i % 250 + 1);
+        text.push_str(&format!(
+            "[[host]]\nname = \"{name}\"\ntarget = \"{target}\"\n{gopher}[host.sip]\ntls = false\n\n"
+        ));
+        if i % 3 == 0 {
+            let what = if i == 3_000 { "maybe" } else { "none" };
+            text.push_str(&format!("[target.\"{target}\"]\nverify = \"{what}\"\n"));
+        }
+    }
+    text.push_str("[target.\"10.0.0.1\"]\nverify = \"ca\"\n[target.\"10.99.0.1\"]\nverify = \"ca\"\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("large.toml");
+    std::fs::write(&file, &text).expect("the file can be written");
+
+    let rules = config::load_rules(&file, &Config::defaults(Path::new("portward.toml")));
+    assert_eq!((rules.files, rules.hosts), (1, hosts));
+    let found: Vec<(&str, &str, Option<&str>)> = rules
+        .diagnostics
+        .list()
+        .iter()
+        .map(|diagnostic| {
+            let at = |place: &portward::config::Place| place.span.clone().map(|span| &text[span]);
+            let related = diagnostic.related.as_ref().and_then(|(place, _)| at(place));
+            (diagnostic.message.as_str(), at(&diagnostic.place).unwrap_or_default(), related)
+        })
+        .collect();
+    let expected = [
+        ("`verify` must be \"ca\" or \"none\"", "maybe", None),
+        ("the name h17.example.net is defined twice", "H17.example.net", Some("h17.example.net")),
+        ("`gopher` is unknown in a [[host]]", "gopher", None),
+        ("the target 10.0.0.1 is described twice", "\"10.0.0.1\"", Some("\"10.0.0.1\"")),
+        ("no rule leads to this target", "\"10.99.0.1\"", None),
+    ];
+    assert_eq!(found, expected);
+    let line = text[..text.find("gopher").expect("it is there")].lines().count() + 1;
+    assert_eq!(rules.diagnostics.to_json()[2]["line"], line);
+    assert_eq!(rules.diagnostics.to_json()[2]["column"], 1);
+}

@@ -6,13 +6,22 @@ use std::time::Duration;
 use super::listen::{self, SERVICE_KEYS};
 use super::report::{Fault, Report};
 use super::scalar::{self, Host};
-use super::sections;
+use super::sections::{self, NamedHost};
 use super::walk::{Section, Value};
 use super::{Config, Outside, Place, Reject};
+use crate::service::Service;
 
-/// Reads the text of portward.toml. What is wrong goes to `report` and is replaced by its default; the place is
-/// that of the `rules` key.
-pub(super) fn read(report: &Report<'_>) -> (Config, Place) {
+/// What portward.toml says that must be held against the rules.
+#[derive(Debug)]
+pub(super) struct References {
+    /// Where the rules are named.
+    pub(super) rules: Place,
+    /// The default hosts.
+    pub(super) hosts: Vec<NamedHost>,
+}
+
+/// Reads the text of portward.toml. What is wrong goes to `report` and is replaced by its default.
+pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let document = report.parse();
     let mut root = Section::new(report, "portward.toml", 0..0, document.get_ref());
     let file = report.file;
@@ -30,9 +39,12 @@ pub(super) fn read(report: &Report<'_>) -> (Config, Place) {
     let outside = outside(root.section("outside", "[outside]"));
     let tls = sections::tls(root.section("tls", "[tls]"));
     let upstream = sections::upstream(root.section("upstream", "[upstream]"));
-    let sip = sections::sip(root.section("sip", "[sip]"));
-    let ldap_default_host = sections::default_host_only(root.section("ldap", "[ldap]"));
-    let h323_default_host = sections::default_host_only(root.section("h323", "[h323]"));
+    let mut hosts = Vec::new();
+    let sip = sections::sip(root.section("sip", "[sip]"), &mut hosts);
+    let [ldap_default_host, h323_default_host] =
+        [("ldap", "[ldap]", Service::Ldap), ("h323", "[h323]", Service::H323)].map(|(key, name, service)| {
+            sections::default_host_only(root.section(key, name), service, &mut hosts)
+        });
     let blacklist = sections::blacklist(root.section("blacklist", "[blacklist]"));
     let limits = sections::limits(root.section("limits", "[limits]"));
     let log = sections::log(root.section("log", "[log]"));
@@ -55,7 +67,7 @@ pub(super) fn read(report: &Report<'_>) -> (Config, Place) {
         log,
         admin,
     };
-    (config, rules_place)
+    (config, References { rules: rules_place, hosts })
 }
 
 fn outside(mut section: Section<'_>) -> Outside {

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::file::References;
 use super::report::Report;
 use super::ruleset::{self, Rules};
+use super::sections::NamedHost;
 use super::{Config, Diagnostic, Diagnostics, Place, file};
 use crate::rules::Table;
+use crate::service::Service;
 
 /// What became of portward.toml.
 #[derive(Debug)]
@@ -15,8 +18,8 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// Everything that was found.
     pub diagnostics: Diagnostics,
-    /// The valid form with defaults in place of errors, and where the rules were named.
-    mended: Option<(Config, Place)>,
+    /// The valid form with defaults in place of errors, and what it says of the rules.
+    mended: Option<(Config, References)>,
 }
 
 /// Reads portward.toml, without the rules.
@@ -25,17 +28,18 @@ pub fn load(path: &Path) -> Loaded {
     let text = match read_text(path, "the configuration") {
         Ok(text) => text,
         Err(diagnostic) => {
-            diagnostics.push(*diagnostic);
+            let help = "portward.toml says what to listen on and where the rules are; --config FILE names another one";
+            diagnostics.push(diagnostic.help(help));
             return Loaded { config: None, diagnostics, mended: None };
         }
     };
     let report = Report::new(path, &text, 0);
-    let (config, rules_place) = file::read(&report);
+    let (config, references) = file::read(&report);
     diagnostics.extend(report.finish());
     diagnostics.sort();
     diagnostics.keep_text(path, &text);
     let valid = (diagnostics.errors() == 0).then(|| config.clone());
-    Loaded { config: valid, diagnostics, mended: Some((config, rules_place)) }
+    Loaded { config: valid, diagnostics, mended: Some((config, references)) }
 }
 
 impl Config {
@@ -59,18 +63,36 @@ pub struct Checked {
 /// Reads portward.toml and the rules that it names, and goes on after errors so that all are seen at once.
 pub fn check(path: &Path) -> Checked {
     let Loaded { config, mut diagnostics, mended } = load(path);
-    let Some((mended, rules_place)) = mended else {
+    let Some((mended, references)) = mended else {
         return Checked { config: None, rules: None, diagnostics };
     };
     if let Err(error) = std::fs::metadata(&mended.rules) {
         let message = format!("the rules {} cannot be read: {}", mended.rules.display(), super::why(&error));
         let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
-        diagnostics.push(Diagnostic::error(message, rules_place).help(help));
+        diagnostics.push(Diagnostic::error(message, references.rules).help(help));
         return Checked { config: None, rules: None, diagnostics };
     }
     let mut rules = ruleset::load_rules(&mended.rules, &mended);
+    if let Some(table) = &rules.table {
+        diagnostics.extend(references.hosts.into_iter().filter_map(|named| missing_host(named, table)));
+    }
     diagnostics.append(std::mem::take(&mut rules.diagnostics));
     Checked { config, rules: Some(rules), diagnostics }
+}
+
+/// Says so if a default host leads nowhere.
+fn missing_host(named: NamedHost, table: &Table) -> Option<Diagnostic> {
+    let NamedHost { name, service, place } = named;
+    let Some(host) = table.host(&name) else {
+        return Some(Diagnostic::warning(format!("no rule is for the host {name}"), place));
+    };
+    let has = match service {
+        Service::Http => host.serves_http(),
+        Service::Sip => host.sip().is_some(),
+        Service::Ldap => host.ldap().is_some(),
+        Service::H323 => host.h323().is_some(),
+    };
+    (!has).then(|| Diagnostic::warning(format!("the host {name} has no {service} rule"), place))
 }
 
 /// Everything that a start or a reload needs.

@@ -13,7 +13,7 @@ use super::scalar;
 use super::walk::{Section, Value};
 use super::{
     Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat,
-    ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+    Place, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
 };
 use crate::rules::Verify;
 use crate::service::Service;
@@ -24,15 +24,15 @@ pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Ver
 pub(super) fn tls(mut section: Section<'_>) -> Tls {
     let file = section.report.file;
     let folder = CertificateSource::Folder(scalar::beside(file, "certs/server"));
-    let certificates = section.read("certificates", folder, certificates);
-    let default = section.read("default", String::new(), |value| {
+    let certificates = section.setting("certificates", folder, certificates);
+    let default = section.setting("default", String::new(), |value| {
         let name = value.text("the name of a certificate")?;
         check_default(value, name, &certificates);
         Some(name.to_owned())
     });
     let client_trust =
-        section.read("client_trust", scalar::beside(file, "certs/client-trust"), |value| path(value));
-    let min_version = section.read("min_version", TlsVersion::V1_2, |value| {
+        section.setting("client_trust", scalar::beside(file, "certs/client-trust"), |value| path(value));
+    let min_version = section.setting("min_version", TlsVersion::V1_2, |value| {
         value.choice(&[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)])
     });
     section.finish(elsewhere);
@@ -82,7 +82,7 @@ fn check_default(value: &Value<'_>, name: &str, certificates: &CertificateSource
 
 pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
     let file = section.report.file;
-    let certificate = section.read("certificate", None, |value| {
+    let certificate = section.setting("certificate", None, |value| {
         let cert = empty_or(value, "a path", |text| scalar::path(file, text).map(Some))??;
         let key = cert.with_extension("key");
         if key == cert {
@@ -94,19 +94,19 @@ pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
         Some(Some(CertificateFiles { cert, key }))
     });
     let trust = Trust::Path(scalar::beside(file, "certs/upstream-trust"));
-    let trust = section.read("trust", trust, |value| {
+    let trust = section.setting("trust", trust, |value| {
         value.parsed("a path or \"system\"", |text| match text {
             "system" => Ok(Trust::System),
             _ => scalar::path(file, text).map(Trust::Path),
         })
     });
-    let verify = section.read("verify", Verify::Ca, |value| value.choice(&VERIFY));
-    let connect_timeout = section.read("connect_timeout", Duration::from_secs(5), duration);
+    let verify = section.setting("verify", Verify::Ca, |value| value.choice(&VERIFY));
+    let connect_timeout = section.setting("connect_timeout", Duration::from_secs(5), duration);
     section.finish(elsewhere);
     Upstream { certificate, trust, verify, connect_timeout }
 }
 
-pub(super) fn sip(mut section: Section<'_>) -> Sip {
+pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Sip {
     let (tcp, tls) = section.setting("public_address", (None, None), |value| {
         let wanted = "host[:port], or a table { tcp = \"…\", tls = \"…\" }";
         let address =
@@ -120,7 +120,7 @@ pub(super) fn sip(mut section: Section<'_>) -> Sip {
         Some(both)
     });
     let methods = section.setting("methods", vec!["REGISTER".into(), "INVITE".into()], methods);
-    let default_host = default_host(&mut section);
+    let default_host = default_host(&mut section, Service::Sip, named);
     section.finish(elsewhere);
     Sip { public_address_tcp: tcp, public_address_tls: tls, methods, default_host }
 }
@@ -151,15 +151,30 @@ fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     Some(elements.iter().filter_map(|e| e.parsed(wanted, method)).collect())
 }
 
-fn default_host(section: &mut Section<'_>) -> Option<Box<str>> {
+/// A host that portward.toml names, to be looked for in the rules.
+#[derive(Debug)]
+pub(super) struct NamedHost {
+    pub(super) name: Box<str>,
+    pub(super) service: Service,
+    pub(super) place: Place,
+}
+
+fn default_host(section: &mut Section<'_>, service: Service, named: &mut Vec<NamedHost>) -> Option<Box<str>> {
     section.setting("default_host", None, |value| {
-        empty_or(value, "the name of a host", |text| scalar::rule_name(text).map(Some))
+        let host = empty_or(value, "the name of a host", |text| scalar::rule_name(text).map(Some))?;
+        let name = host.iter().cloned();
+        named.extend(name.map(|name| NamedHost { name, service, place: value.place() }));
+        Some(host)
     })
 }
 
 /// `[ldap]` and `[h323]`.
-pub(super) fn default_host_only(mut section: Section<'_>) -> Option<Box<str>> {
-    let host = default_host(&mut section);
+pub(super) fn default_host_only(
+    mut section: Section<'_>,
+    service: Service,
+    named: &mut Vec<NamedHost>,
+) -> Option<Box<str>> {
+    let host = default_host(&mut section, service, named);
     section.finish(elsewhere);
     host
 }

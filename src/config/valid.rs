@@ -173,9 +173,9 @@ pub struct Upstream {
 /// `[sip]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sip {
-    /// What clients that came by TCP are told, host[:port].
+    /// What clients that came by TCP are told: `host[:port]`.
     pub public_address_tcp: Option<Box<str>>,
-    /// What clients that came by TLS are told, host[:port].
+    /// What clients that came by TLS are told: `host[:port]`.
     pub public_address_tls: Option<Box<str>>,
     /// Methods that may come first, upper case.
     pub methods: Vec<Box<str>>,

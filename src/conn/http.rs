@@ -193,6 +193,9 @@ fn settle(
 
 /// The exchange came to no good end.
 async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed: Failed) -> Next {
+    if failed.truncates {
+        let _ = client.leg.stream.tcp().set_zero_linger();
+    }
     let down = Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown);
     match failed.failure {
         Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
@@ -304,7 +307,9 @@ async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
     let Tunnel { mut target, host } = tunnel_to;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
-    let ended = tokio::select! {
+    client.leg.stream.keep_alive();
+    target.leg.stream.keep_alive();
+    tokio::select! {
         (by, [up, down]) = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle) => {
             client.bytes[0] += up;
             client.bytes[1] += down;
@@ -315,8 +320,7 @@ async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
             })
         }
         () = disabled(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
-    };
-    ended
+    }
 }
 
 /// Ready when `host` has been disabled by a reload and the drain time has passed.

@@ -78,7 +78,6 @@ struct Client {
 
 /// Takes a connection from its first byte to its end.
 pub async fn serve(accepted: Accepted, worker: Arc<Worker>) {
-    let facts = accepted.facts;
     match Box::pin(secure::secure(accepted, &worker)).await {
         Ok(client) => http::serve(client).await,
         Err((facts, ended)) => {
@@ -87,7 +86,6 @@ pub async fn serve(accepted: Accepted, worker: Arc<Worker>) {
             outcome::ended(&worker.shared, config, &facts, ended, [0, 0]);
         }
     }
-    let _ = facts;
 }
 
 impl Facts {

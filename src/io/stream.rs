@@ -3,12 +3,18 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use crate::service::Transport;
+
+/// How long a tunnel is silent before the kernel asks. Routers forget an idle TCP connection after minutes at the
+/// soonest (RFC 5382 allows no less than two hours, many allow less).
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// One leg's byte stream.
 #[derive(Debug)]
@@ -26,6 +32,13 @@ impl Stream {
             Self::Plain(_) => Transport::Plain,
             Self::Tls(_) => Transport::Tls,
         }
+    }
+
+    /// Lets the kernel find out that a silent peer is gone, or keep a router's address translation alive. For tunnels,
+    /// which may be silent for hours.
+    pub fn keep_alive(&self) {
+        let often = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 4).with_retries(4);
+        let _ = SockRef::from(self.tcp()).set_tcp_keepalive(&often);
     }
 
     /// The TCP connection below.

@@ -1,7 +1,7 @@
 //! TLS on both legs (SPEC section 4): which certificate a client is shown, how a target is judged, what is presented
 //! to it, and development certificates to try things out with.
 //!
-//! It reads files and builds rustls configurations; it opens no connection of its own but in [`probe`], and takes no
+//! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
 //! route: SNI chooses a certificate and nothing else.
 
 mod dev;

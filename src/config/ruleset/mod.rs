@@ -203,10 +203,12 @@ const ROOT: &str = "a rules file";
 /// Where a key belongs that stands in the wrong table of a rules file.
 fn elsewhere(key: &str) -> Option<String> {
     match key {
-        "name" | "aliases" | "enabled" | "preset" | "client_trust" => {
+        "http" => Some(
+            "`http` belongs in a [[host]], or in a preset, which stands in the folder presets".to_owned(),
+        ),
+        "name" | "aliases" | "enabled" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
-        "http" | "sip" | "ldap" | "h323" => Some(format!("`{key}` belongs in a [[host]]")),
         "server_name" | "pin" | "verify" | "reuse" | "proxy_protocol" | "present_certificate" => {
             Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table"))
         }

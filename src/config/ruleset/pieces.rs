@@ -2,32 +2,34 @@
 
 use memchr::memmem;
 
-/// A piece ends at the first `[[host]]` after this many bytes: large enough that cutting costs nothing, small
+/// The lines before which a cut can be made.
+const HEADS: [&str; 2] = ["[[host]]", "[target."];
+
+/// A piece ends at the first of [`HEADS`] after this many bytes: large enough that cutting costs nothing, small
 /// enough that what the parser needs for a piece is allocated once and stays in the processor's cache.
 const PIECE: usize = 16 * 1024;
 
-/// The text in pieces, each with the byte at which it starts. A cut is made only before a line `[[host]]`, so that
-/// every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line could be text.
+/// The text in pieces, each with the byte at which it starts. A cut is made only before a line `[[host]]` or
+/// `[target.…`, so that every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line
+/// could be text.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     let whole = memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some();
-    let mut start = 0;
+    let mut rest = Some((0, text));
     std::iter::from_fn(move || {
-        let rest = text.get(start..).filter(|rest| !rest.is_empty() || start == 0)?;
-        if start > 0 && rest.is_empty() || start > text.len() {
-            return None;
-        }
-        let cut = if whole { None } else { next_cut(rest) };
-        let piece = rest.get(..cut.unwrap_or(rest.len()))?;
-        let base = start;
-        start = if cut.is_some() { start + piece.len() } else { text.len() + 1 };
+        let (base, text) = rest.take()?;
+        let cut = if whole { None } else { next_cut(text) };
+        let (piece, after) = text.split_at_checked(cut.unwrap_or(text.len()))?;
+        rest = cut.map(|at| (base + at, after));
         Some((base, piece))
     })
 }
 
 fn next_cut(rest: &str) -> Option<usize> {
     let beyond = rest.as_bytes().get(PIECE..)?;
-    memmem::find(beyond, b"\n[[host]]").map(|at| PIECE + at + 1)
+    memmem::find_iter(beyond, b"\n[")
+        .map(|at| PIECE + at + 1)
+        .find(|at| rest.get(*at..).is_some_and(|piece| HEADS.iter().any(|head| piece.starts_with(head))))
 }
 
 /// Whether a piece may hold a `[target…]` table; it may say so in vain.

@@ -65,7 +65,9 @@ impl Presets {
         let name = name_of(&file.path);
         match self.by_name.entry(name.clone()) {
             Entry::Vacant(free) => drop(free.insert(Arc::new(Preset { name, paths }))),
-            Entry::Occupied(_) => root_error(report, &name),
+            // A copy that says the same is no contradiction.
+            Entry::Occupied(taken) if same(&taken.get().paths, &paths) => {}
+            Entry::Occupied(_) => name_is_taken(report, &name),
         }
     }
 
@@ -85,7 +87,13 @@ impl Presets {
     }
 }
 
-fn root_error(report: &Report<'_>, name: &str) {
+/// Whether two presets say the same, wherever they stand.
+fn same(a: &[PresetPath], b: &[PresetPath]) -> bool {
+    let said = |path: &PresetPath| (path.path.clone(), path.ports);
+    a.iter().map(said).eq(b.iter().map(said))
+}
+
+fn name_is_taken(report: &Report<'_>, name: &str) {
     report.say_of_file(
         super::Severity::Error,
         Fault::new(format!("the name of the preset {name} is taken by a preset of Portward's own"))

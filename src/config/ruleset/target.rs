@@ -1,6 +1,6 @@
 //! Targets: their addresses, and what `[target."ADDRESS"]` says of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub(super) type Endpoints = Arc<[Endpoint]>;
 #[derive(Default)]
 pub(super) struct Targets {
     said: HashMap<Address, Said, foldhash::fast::RandomState>,
+    /// All options that were said of some address.
+    options: HashSet<Arc<TargetOptions>, foldhash::fast::RandomState>,
     /// What is true of an address of which nothing is said.
     nothing_said: Arc<TargetOptions>,
 }
@@ -44,11 +46,20 @@ impl Targets {
             let Some(address) = self.defined_address(&entry, names) else { continue };
             let Some(options) = options(&entry) else { continue };
             let position = position_of_key(file, &entry);
-            let known = self.said.values().map(|said| &said.options).find(|known| ***known == options);
-            let options = known.map_or_else(|| Arc::new(options), Arc::clone);
+            let options = self.shared(options);
             self.said.insert(address, Said { options, position, used: false });
         }
         section.finish(|_| None);
+    }
+
+    /// Equal options share one allocation.
+    fn shared(&mut self, options: TargetOptions) -> Arc<TargetOptions> {
+        if let Some(known) = self.options.get(&options) {
+            return Arc::clone(known);
+        }
+        let options = Arc::new(options);
+        self.options.insert(Arc::clone(&options));
+        options
     }
 
     fn defined_address(&self, entry: &Value<'_>, names: &[PathBuf]) -> Option<Address> {

@@ -106,15 +106,11 @@ impl Inspector {
         }
         let line = input.strip_prefix(b"\r\n").unwrap_or(input);
         let window = line.get(..=METHOD_LIMIT).unwrap_or(line);
-        let method = match window.iter().position(|byte| *byte == b' ') {
-            Some(end) => {
-                self.method_seen = true;
-                window.get(..end).unwrap_or_default()
-            }
-            None => window,
-        };
-        let empty = method.is_empty() && self.method_seen;
-        empty || method.len() > METHOD_LIMIT || !method.iter().all(|byte| is_tchar(*byte))
+        let end = window.iter().position(|byte| *byte == b' ');
+        let method = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
+        let sound = method.len() <= METHOD_LIMIT && method.iter().all(|byte| is_tchar(*byte));
+        self.method_seen = sound && end.is_some_and(|end| end > 0);
+        !sound || end == Some(0)
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Failed {
     pub failure: Failure,
     /// Nothing of a final response has been sent, so an answer of our own is possible.
     pub unanswered: bool,
+    /// Part of a body was sent whose end is the connection's end: only a reset tells the client that it is not whole.
+    pub truncates: bool,
     /// Nothing of the request's body was used and the target has said nothing: it can be sent again.
     pub untouched: bool,
 }
@@ -117,6 +119,7 @@ pub async fn exchange(
     let failed = |failure| Failed {
         failure,
         unanswered: running.down.written == 0 && !running.answered,
+        truncates: running.down_closes,
         untouched: failure == Failure::TargetSilent && running.bodiless,
     };
     let after = result.map_err(failed)?;
@@ -146,6 +149,8 @@ struct Running<'r> {
     answered: bool,
     down: Pump,
     down_done: bool,
+    /// The body that the client gets ends with the connection.
+    down_closes: bool,
     target_persistent: bool,
     client_persistent: bool,
     tunnel: bool,
@@ -169,6 +174,7 @@ impl<'r> Running<'r> {
             answered: false,
             down: Pump::new(Framing::NONE),
             down_done: false,
+            down_closes: false,
             target_persistent: false,
             client_persistent: false,
             tunnel: false,
@@ -331,8 +337,8 @@ impl<'r> Running<'r> {
         self.answered = true;
         self.status = response.status;
         self.target_persistent = response.persistent;
-        self.client_persistent =
-            self.request.persistent && keeps_framing(response.body, version) && !timer.is_stopping();
+        self.down_closes = !keeps_framing(response.body, version);
+        self.client_persistent = self.request.persistent && !self.down_closes && !timer.is_stopping();
         let client = ForClient { version, persistent: self.client_persistent };
         response_head(self.down.out.vec(), target.buffer.filled(), response, client);
         target.buffer.consume(len);

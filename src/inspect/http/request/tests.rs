@@ -147,6 +147,8 @@ fn the_laws_hold_on_every_prefix() {
         "\r\n\r\nx".into(),
         "\x16\x03\x01\x02".into(),
         "\rx".into(),
+        "GE(T / HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+        " / HTTP/1.1\r\n".into(),
     ];
     for text in &inputs {
         let mut kept = Inspector::default();
