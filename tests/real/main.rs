@@ -19,6 +19,7 @@ mod messages;
 mod proxy_protocol;
 mod reload;
 mod routing;
+mod smuggling;
 mod soundness;
 mod targets;
 mod tls;
