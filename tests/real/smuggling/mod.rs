@@ -9,6 +9,7 @@
 mod chunks;
 mod peers;
 mod requests;
+mod responses;
 mod rows;
 mod run;
 mod seams;
