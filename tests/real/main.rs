@@ -16,6 +16,7 @@ mod listening;
 mod log;
 mod login;
 mod messages;
+mod paths;
 mod proxy_protocol;
 mod reload;
 mod routing;
