@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod bodies;
 mod clients;
 mod commands;
 mod framing;
