@@ -12,7 +12,8 @@ const SLIPS: usize = 3;
 pub fn name<'t>(table: &'t Table, asked: &str) -> Option<&'t str> {
     let allowed = (asked.len() / 4).min(SLIPS);
     let near = |(name, _): (&'t str, Host<'t>)| {
-        let slips = (name.len().abs_diff(asked.len()) <= allowed).then(|| distance(name, asked))?;
+        let slips =
+            (name.len().abs_diff(asked.len()) <= allowed).then(|| strsim::osa_distance(name, asked))?;
         (slips <= allowed).then_some((slips, name))
     };
     table.names().filter_map(near).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
@@ -34,41 +35,4 @@ pub fn path<'t>(host: Host<'t>, path: &RequestPath<'_>) -> Option<HttpMatch<'t>>
         rule.path.bytes().zip(path.as_bytes()).take_while(|(rule, asked)| rule == *asked).count()
     };
     host.http_rules().filter(|rule| !rule.default && common(rule) > 1).max_by_key(common)
-}
-
-/// Levenshtein's distance, in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.bytes().enumerate() {
-        let (mut diagonal, mut before) = (i, i + 1);
-        for (slot, right) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let changed = diagonal + usize::from(left != right);
-            diagonal = *slot;
-            *slot = changed.min(diagonal + 1).min(before + 1);
-            before = *slot;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("hq.net", "hq.net", 0),
-            ("ab", "ba", 2),
-        ] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
-    }
 }

@@ -8,6 +8,8 @@
 
 mod harness;
 
+mod bodies;
+mod browser;
 mod clients;
 mod commands;
 mod framing;
@@ -16,9 +18,11 @@ mod listening;
 mod log;
 mod login;
 mod messages;
+mod paths;
 mod proxy_protocol;
 mod reload;
 mod routing;
+mod smuggling;
 mod soundness;
 mod targets;
 mod tls;

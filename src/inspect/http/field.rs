@@ -95,6 +95,46 @@ pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
+/// What the Connection fields of a message say (RFC 9110 §7.6.1).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Connection {
+    /// `close`.
+    pub(super) close: bool,
+    /// `keep-alive`.
+    pub(super) keep_alive: bool,
+    /// `upgrade`.
+    pub(super) upgrade: bool,
+    /// Fields are named that end here, too.
+    pub(super) nominates: bool,
+    /// Host or a framing field is named, so that somebody would lose it.
+    pub(super) nominates_framing: bool,
+}
+
+impl Connection {
+    /// Takes note of a Connection field.
+    pub(super) fn note(&mut self, value: &[u8]) {
+        for token in tokens(value) {
+            let is = |known: &str| token.eq_ignore_ascii_case(known.as_bytes());
+            if is("close") {
+                self.close = true;
+            } else if is("keep-alive") {
+                self.keep_alive = true;
+            } else if is("upgrade") {
+                self.upgrade = true;
+            } else {
+                match classify(token) {
+                    Named::Is(Kind::HopByHop) => {}
+                    Named::Is(Kind::Host | Kind::ContentLength | Kind::TransferEncoding)
+                    | Named::Impostor => {
+                        self.nominates_framing = true;
+                    }
+                    _ => self.nominates = true,
+                }
+            }
+        }
+    }
+}
+
 /// The authentication scheme at the beginning of a field value.
 pub(super) fn scheme(value: &[u8]) -> &[u8] {
     value.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next().unwrap_or_default()

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use super::field::{Named, binds_connection, classify, scheme, tokens};
+use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind};
 use crate::inspect::{Inspect, Span};
@@ -152,7 +152,7 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     let seen = Seen::read(head, parsed.headers, &mut request)?;
     request.host = seen.host(head, &target, version)?;
     request.body = seen.body(version)?;
-    seen.connection(head, method, &mut request)?;
+    seen.going_on(head, method, &mut request);
     Ok(request)
 }
 
@@ -215,10 +215,7 @@ struct Seen {
     host: Span,
     length: Option<u64>,
     chunked: bool,
-    close: bool,
-    keep_alive: bool,
-    upgrade: bool,
-    nominates: bool,
+    connection: Connection,
     websocket: bool,
 }
 
@@ -233,7 +230,10 @@ impl Seen {
                     kind
                 }
                 Named::Connection => {
-                    seen.note_connection(value)?;
+                    seen.connection.note(value);
+                    if seen.connection.nominates_framing {
+                        return Err(Reason::Malformed);
+                    }
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
@@ -288,28 +288,6 @@ impl Seen {
         Ok(())
     }
 
-    fn note_connection(&mut self, value: &[u8]) -> Result<(), Reason> {
-        for token in tokens(value) {
-            if token.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if token.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if token.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else {
-                match classify(token) {
-                    Named::Is(Kind::Host | Kind::ContentLength | Kind::TransferEncoding)
-                    | Named::Impostor => {
-                        return Err(Reason::Malformed);
-                    }
-                    Named::Is(Kind::HopByHop) => {}
-                    _ => self.nominates = true,
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The one host of the request (RFC 9112 §3.2).
     fn host(&self, head: &[u8], target: &Target<'_>, version: Version) -> Result<Span, Reason> {
         if self.hosts > 1 {
@@ -341,18 +319,18 @@ impl Seen {
     }
 
     /// What Connection said, and Upgrade with it.
-    fn connection(&self, head: &[u8], method: &str, request: &mut Request) -> Result<(), Reason> {
-        request.persistent = !self.close && (request.version == Version::Http11 || self.keep_alive);
-        request.websocket = self.upgrade
+    fn going_on(&self, head: &[u8], method: &str, request: &mut Request) {
+        let said = self.connection;
+        request.persistent = !said.close && (request.version == Version::Http11 || said.keep_alive);
+        request.websocket = said.upgrade
             && self.websocket
             && method == "GET"
             && request.version == Version::Http11
             && request.body == Body::None;
         request.expects_continue &= request.version == Version::Http11 && request.body != Body::None;
-        if self.nominates {
+        if said.nominates {
             remove_nominated(head, &mut request.fields);
         }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use super::field::{Named, binds_connection, classify, scheme, tokens};
+use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
 use super::request::remove_nominated;
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind, Version};
@@ -110,11 +110,12 @@ fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
         (false, None) => ResponseBody::Close,
     };
     response.body = if bodiless { ResponseBody::None } else { framed };
-    response.persistent = !seen.close
-        && (version == Version::Http11 || seen.keep_alive)
+    let said = seen.connection;
+    response.persistent = !said.close
+        && (version == Version::Http11 || said.keep_alive)
         && response.body != ResponseBody::Close;
-    response.websocket = status == 101 && seen.upgrade && seen.websocket;
-    if seen.nominates {
+    response.websocket = status == 101 && said.upgrade && seen.websocket;
+    if said.nominates {
         remove_nominated(head, &mut response.fields);
     }
     Ok(response)
@@ -124,11 +125,8 @@ fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
 struct Seen {
     length: Option<u64>,
     chunked: bool,
-    close: bool,
-    keep_alive: bool,
-    upgrade: bool,
+    connection: Connection,
     websocket: bool,
-    nominates: bool,
 }
 
 impl Seen {
@@ -156,7 +154,7 @@ impl Seen {
                 Named::Is(Kind::HopByHop) => Kind::HopByHop,
                 Named::Is(_) | Named::Expect | Named::Authorization => Kind::EndToEnd,
                 Named::Connection => {
-                    seen.note_connection(value);
+                    seen.connection.note(value);
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
@@ -176,20 +174,6 @@ impl Seen {
             response.fields.push(Field { name, value, kind });
         }
         Ok(seen)
-    }
-
-    fn note_connection(&mut self, value: &[u8]) {
-        for token in tokens(value) {
-            if token.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if token.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if token.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else {
-                self.nominates = true;
-            }
-        }
     }
 }
 

@@ -26,6 +26,11 @@ impl Nginx {
 
     /// Starts one with that certificate.
     pub fn start_as(name: &str, identity: &Identity) -> Self {
+        Self::with_config(identity, |plain, tls, dir| config(name, plain, tls, dir))
+    }
+
+    /// Starts one with a configuration of the test's own, made from its plain port, its TLS port and its folder.
+    pub fn with_config(identity: &Identity, config: impl Fn(u16, u16, &str) -> String) -> Self {
         let nginx = program("nginx", "nginx");
         let dir = TempDir::new().unwrap();
         identity.write(dir.path(), "server");
@@ -33,7 +38,7 @@ impl Nginx {
         for _ in 0..5 {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("nginx.conf");
-            fs::write(&file, config(name, plain, tls, &dir.path().to_string_lossy())).unwrap();
+            fs::write(&file, config(plain, tls, &dir.path().to_string_lossy())).unwrap();
             let mut child = Child::start(
                 Command::new(&nginx).arg("-p").arg(dir.path()).arg("-c").arg(&file).args(["-e", "stderr"]),
             );
