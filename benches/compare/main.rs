@@ -1,0 +1,186 @@
+//! Portward beside HAProxy and nginx: the same work in the same run on the same core, as a table.
+//!
+//! `scripts/compare` runs it. The proxy under measure is alone on the first core; targets and clients share the others.
+//! What counts is the proxy's own processor time, because that is what a machine runs out of, and because it hardly
+//! depends on what the clients' core is doing. Before anything is measured every proxy shows that it routes as it should.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
+
+mod load;
+mod measure;
+mod origin;
+mod peers;
+mod process;
+mod rows;
+mod table;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use load::Way;
+use measure::Bench;
+use origin::{HOSTS, Origin, SEEN, SMALL};
+use peers::{Kind, Place, Proxy, Rules};
+use rows::{ROWS, Row};
+
+/// What went wrong, for people.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --portward PROGRAM";
+
+struct Options {
+    rounds: usize,
+    quick: bool,
+    rows: Vec<&'static Row>,
+    portward: String,
+}
+
+fn main() -> ExitCode {
+    // As one of the targets of `cargo test` it has nothing to do.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    match options(std::env::args().skip(1)).and_then(|options| compare(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("compare: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
+    let mut options = Options {
+        rounds: 0,
+        quick: false,
+        rows: Vec::new(),
+        portward: env!("CARGO_BIN_EXE_portward").to_owned(),
+    };
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} wants a value"));
+        match argument.as_str() {
+            "--bench" => {}
+            "--quick" => options.quick = true,
+            "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
+            "--portward" => options.portward = value()?,
+            "--only" => {
+                let key = value()?;
+                let keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+                let row = ROWS.iter().find(|row| row.key == key);
+                options.rows.push(row.ok_or_else(|| format!("no row {key}; there are {}", keys.join(", ")))?);
+            }
+            _ => return Err(USAGE.into()),
+        }
+    }
+    if options.rounds == 0 {
+        options.rounds = if options.quick { 2 } else { 7 };
+    }
+    if options.rows.is_empty() {
+        options.rows = ROWS.iter().collect();
+    }
+    Ok(options)
+}
+
+fn compare(options: &Options) -> Result<(), Failure> {
+    for program in ["haproxy", "nginx", "taskset"] {
+        if process::says(&[program, if program == "taskset" { "-V" } else { "-v" }], "").is_none() {
+            return Err(format!("{program} is not installed; scripts/compare installs it").into());
+        }
+    }
+    let until = Instant::now() + Duration::from_secs(if options.quick { 45 } else { 540 });
+    raise_descriptor_limit();
+    let cores = process::cores();
+    let (core, rest) = match cores.split_first() {
+        Some((first, rest)) if !rest.is_empty() => {
+            let rest: Vec<String> = rest.iter().map(u32::to_string).collect();
+            (Some(first.to_string()), Some(rest.join(",")))
+        }
+        _ => (None, None),
+    };
+    if let Some(rest) = &rest {
+        process::move_self(rest)?;
+    }
+    let folder = tempfile::Builder::new().prefix("portward-compare-").tempdir()?;
+    certificate(folder.path())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let origin = Origin::start(folder.path(), rest.as_deref())?;
+    let place = Place { folder: folder.path(), core: core.as_deref(), portward: &options.portward };
+    let proxies = Kind::ALL
+        .iter()
+        .map(|kind| Proxy::start(*kind, "two", Rules::Two(origin.targets), place))
+        .collect::<Result<Vec<_>, _>>()?;
+    for proxy in &proxies {
+        runtime.block_on(verify(proxy)).map_err(|failure| format!("{}: {failure}", proxy.kind.name()))?;
+    }
+    let shorter = if options.quick { 8 } else { 1 };
+    let bench = Bench {
+        runtime: &runtime,
+        origin: &origin,
+        place,
+        proxies: &proxies,
+        rounds: options.rounds,
+        shorter,
+        until,
+    };
+    println!("{}", table::HEAD);
+    for row in &options.rows {
+        let begun = Instant::now();
+        let samples = row.measure(&bench).map_err(|failure| format!("{}: {failure}", row.key))?;
+        println!("{}", table::line(row, &samples));
+        eprintln!("{}: {} rounds, {:.1} s", row.key, samples[0].len(), begun.elapsed().as_secs_f64());
+    }
+    let cores = match (&core, &rest) {
+        (Some(core), Some(rest)) => {
+            format!("The proxy alone on core {core}, clients and targets on core {rest}")
+        }
+        _ => "Everything on one core".to_owned(),
+    };
+    println!("\n{}", table::preface(&cores, options.rounds));
+    Ok(())
+}
+
+/// Every proxy must bring every host to its own target, by both ways, and nobody else anywhere.
+async fn verify(proxy: &Proxy) -> Result<(), Failure> {
+    let ways = [
+        (proxy.ports.plain, Way::Plain, "http"),
+        (proxy.ports.tls, Way::tls(HOSTS[0], false)?, "https"),
+    ];
+    for (port, way, scheme) in ways {
+        for (host, target) in HOSTS.iter().zip(["target-a\n", "target-b\n"]) {
+            let got = load::look(port, &way, host, SMALL).await?;
+            if got != Some(("200".to_owned(), target.to_owned())) {
+                return Err(format!("{scheme}://{host}{SMALL} brought {got:?}").into());
+            }
+            let seen = load::look(port, &way, host, SEEN).await?;
+            if seen != Some(("200".to_owned(), format!("{host} 127.0.0.1 {scheme}"))) {
+                return Err(format!("what was forwarded with {scheme}://{host}{SEEN}: {seen:?}").into());
+            }
+        }
+        for (host, path) in [("other.example.net", SMALL), (HOSTS[0], "/elsewhere")] {
+            let got = load::look(port, &way, host, path).await?;
+            if got.as_ref().is_some_and(|(status, body)| status.starts_with('2') || body.contains("target")) {
+                return Err(format!("{scheme}://{host}{path} is no rule's, and brought {got:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One certificate (ECDSA, P-256) for targets and proxies.
+fn certificate(folder: &Path) -> Result<(), Failure> {
+    let names: Vec<String> = ["*.example.net", "*.customers.example.net"].map(str::to_owned).to_vec();
+    let made = rcgen::generate_simple_self_signed(names)?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    process::write(folder, "all.crt", &certificate)?;
+    process::write(folder, "all.key", &key)?;
+    process::write(folder, "all.pem", &format!("{certificate}{key}"))?;
+    Ok(())
+}
+
+/// Two descriptors a connection here, two there: the soft limit is raised to the hard one, and children inherit it.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}

@@ -1,0 +1,96 @@
+//! The table: medians, ratios to the best peer, what was compared with what.
+
+use crate::measure::{Sample, Samples, median};
+use crate::peers::Kind;
+use crate::process::says;
+use crate::rows::{Budget, Row, Unit};
+
+/// The lines above the table: when, where, which versions, how.
+pub(crate) fn preface(cores: &str, rounds: usize) -> String {
+    let date = says(&["date", "+%Y-%m-%d"], "").unwrap_or_default();
+    let kernel = says(&["uname", "-r"], "").unwrap_or_default();
+    let haproxy = says(&["haproxy", "-v"], "version").unwrap_or_default();
+    let nginx = says(&["nginx", "-v"], "version").unwrap_or_default();
+    let words = |text: &str, at: usize| text.split([' ', '/']).nth(at).unwrap_or("?").to_owned();
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{date}, {}, {}, Linux {kernel}. Portward {}, HAProxy {}, nginx {}.\n{cores}, {rounds} rounds in turn, medians; \
+         load average at the end {}.",
+        cpu.trim_start_matches(['\t', ' ', ':']),
+        system(),
+        env!("CARGO_PKG_VERSION"),
+        words(&haproxy, 2),
+        words(&nginx, 3),
+        words(&load, 0)
+    )
+}
+
+fn system() -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("Linux").trim_matches('"').to_owned()
+}
+
+/// The head of the table.
+pub(crate) const HEAD: &str = "| work | HAProxy | nginx | Portward | of the best peer | round by round | budget | |\n\
+    |---|---|---|---|---|---|---|---|";
+
+/// One row of it.
+pub(crate) fn line(row: &Row, samples: &Samples) -> String {
+    let medians: Vec<Sample> = samples.iter().map(|of_one| medians(of_one)).collect();
+    let [shown_a, shown_b, shown_c] = [0, 1, 2].map(|at| shown(row.unit, &medians[at]));
+    let ours = &medians[Kind::ALL.len() - 1];
+    let peers = &medians[..Kind::ALL.len() - 1];
+    let best = |number: usize| peers.iter().map(|peer| peer[number]).fold(f64::INFINITY, f64::min);
+    let ratios: Vec<f64> = ours.iter().enumerate().map(|(number, ours)| ours / best(number)).collect();
+    let (budget, met) = match row.budget {
+        Budget::OfBest(budget) => {
+            (format!("≤ {budget}"), Some(ratios.iter().all(|ratio| (ratio * 100.0).round() / 100.0 <= budget)))
+        }
+        Budget::AtMost(budget) => (
+            format!("≤ {}", shown(row.unit, budget)),
+            Some(ours.iter().zip(budget).all(|(ours, budget)| ours <= budget)),
+        ),
+        Budget::None => ("–".to_owned(), None),
+    };
+    let met = met.map_or("", |met| if met { "met" } else { "missed" });
+    let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+    format!(
+        "| {} | {shown_a} | {shown_b} | {shown_c} | {} | {} | {budget} | {met} |",
+        row.work,
+        ratios.join(" / "),
+        spread(samples)
+    )
+}
+
+fn medians(samples: &[Sample]) -> Sample {
+    let numbers = samples.first().map_or(0, Vec::len);
+    (0..numbers).map(|number| median(samples.iter().map(|sample| sample[number]))).collect()
+}
+
+/// The lowest and the highest ratio of a single round, of the first number.
+fn spread([haproxy, nginx, portward]: &Samples) -> String {
+    let rounds = haproxy.iter().zip(nginx).zip(portward);
+    let ratios: Vec<f64> = rounds.map(|((a, b), ours)| ours[0] / a[0].min(b[0])).collect();
+    let (low, high) = ratios.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| {
+        (low.min(*ratio), high.max(*ratio))
+    });
+    format!("{low:.2}–{high:.2}")
+}
+
+fn shown(unit: Unit, numbers: &[f64]) -> String {
+    let first = numbers[0];
+    match unit {
+        Unit::Micros => {
+            let digits = usize::from(first < 100e-6);
+            let all: Vec<String> = numbers.iter().map(|number| format!("{:.digits$}", number * 1e6)).collect();
+            format!("{} µs", all.join(" / "))
+        }
+        Unit::Seconds => format!("{first:.2} s"),
+        Unit::Quotient => format!("{first:.2}"),
+        Unit::SecondsAndBytes => format!("{first:.2} s, {:.0} MB", numbers[1] / 1e6),
+        Unit::Kib => format!("{:.1} KiB", first / 1024.0),
+    }
+}
