@@ -1,2 +1,192 @@
-#![allow(missing_docs)]
-fn main() {}
+//! What it costs to read a head, a chunked body, and to decide about a request from its first byte to the head that
+//! leaves. The byte-at-a-time group shows that a slow client costs a look at each byte and no more.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use std::hint::black_box;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use portward::inspect::Inspect;
+use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
+use portward::relay::http::{Forwarding, request_head};
+use portward::rules::decide::{self, Scratch};
+use portward::rules::name::normalise;
+use portward::rules::{
+    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Source, Table, Target,
+    TargetOptions,
+};
+use portward::service::Transport;
+
+const HOST: &str = "pbx.example.net";
+const PATH: &str = "/PBX0/APPS/app_manager/137758/websocket";
+
+/// As curl sends it.
+fn curl() -> Vec<u8> {
+    format!("GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n")
+        .into_bytes()
+}
+
+/// As a browser sends it: 15 fields.
+fn browser() -> Vec<u8> {
+    format!(
+        "GET {PATH}?v=137758 HTTP/1.1\r\nHost: {HOST}\r\nConnection: keep-alive\r\n\
+         sec-ch-ua: \"Chromium\";v=\"128\", \"Not;A=Brand\";v=\"24\"\r\nsec-ch-ua-mobile: ?0\r\n\
+         sec-ch-ua-platform: \"Linux\"\r\nUpgrade-Insecure-Requests: 1\r\n\
+         User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36\r\n\
+         Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n\
+         Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n\
+         Referer: https://{HOST}/PBX0/APPCLIENT/appclient.htm\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
+         Accept-Language: de-DE,de;q=0.9,en;q=0.8\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// 16 KiB, most of it cookies.
+fn cookies() -> Vec<u8> {
+    let mut head = curl();
+    head.truncate(head.len() - 2);
+    let cookie = format!("Cookie: {}\r\n", "name=0123456789abcdef; ".repeat(44));
+    while head.len() + cookie.len() + 2 <= 16 * 1024 {
+        head.extend_from_slice(cookie.as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+fn heads() -> [(&'static str, Vec<u8>); 3] {
+    [("curl", curl()), ("browser, 15 fields", browser()), ("cookies, 16 KiB", cookies())]
+}
+
+fn found(head: &[u8]) -> (Request, usize) {
+    match Inspector::default().inspect(head) {
+        Inspect::Found { ask, len } => (ask, len),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn whole(c: &mut Criterion) {
+    let mut group = c.benchmark_group("request head, at once");
+    for (name, head) in heads() {
+        group.throughput(Throughput::Bytes(head.len() as u64));
+        group.bench_function(name, |b| b.iter(|| found(black_box(&head)).1));
+    }
+    group.finish();
+    let head = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sun, 22 Nov 2026 04:00:00 GMT\r\n\
+        Content-Type: text/plain\r\nContent-Length: 9\r\nConnection: keep-alive\r\n\r\n";
+    c.bench_function("response head", |b| {
+        b.iter(|| matches!(ResponseInspector::new(false).inspect(black_box(head)), Inspect::Found { .. }));
+    });
+}
+
+/// Twice the bytes must take twice the time, not four times.
+fn one_by_one(c: &mut Criterion) {
+    let mut group = c.benchmark_group("request head, byte at a time");
+    let whole = cookies();
+    for size in [2, 4, 8, 16] {
+        // Cut after a cookie line, so that all are heads.
+        let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+        let mut head: Vec<u8> = Vec::new();
+        for line in &lines[..lines.len() - 1] {
+            if head.len() + line.len() + 2 <= size * 1024 {
+                head.extend_from_slice(line);
+            }
+        }
+        head.extend_from_slice(b"\r\n");
+        group.throughput(Throughput::Bytes(head.len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(format!("{size} KiB")), |b| {
+            b.iter(|| {
+                let mut inspector = Inspector::default();
+                (1..=head.len())
+                    .find(|end| inspector.inspect(black_box(&head[..*end])) != Inspect::NeedMore)
+                    .is_some_and(|end| end == head.len())
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Bodies as they are read: 16 KiB at a time.
+fn chunks(c: &mut Criterion) {
+    let mut group = c.benchmark_group("chunked body");
+    for chunk in [64, 1024, 8192] {
+        let mut body = Vec::new();
+        while body.len() < 1024 * 1024 {
+            body.extend_from_slice(format!("{chunk:x}\r\n").as_bytes());
+            body.resize(body.len() + chunk, b'x');
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"0\r\n\r\n");
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("chunks of {chunk}"), |b| {
+            b.iter(|| {
+                let mut framing = Framing::chunked();
+                for data in body.chunks_mut(16 * 1024) {
+                    assert_eq!(framing.filter(black_box(data)).unwrap().kept, data.len());
+                }
+                framing.is_done()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn table() -> Table {
+    let source = Source::default();
+    let ports = Ports { tcp: NonZeroU16::new(80), tls: NonZeroU16::new(443) };
+    let address = Address::Ip([172, 31, 31, 2].into());
+    let endpoints: Arc<[Endpoint]> =
+        Arc::new([Endpoint { address, options: Arc::new(TargetOptions::default()) }]);
+    let rule = |path: &str| HttpRule {
+        path: PathPattern::Head(path.into()),
+        target: Target { endpoints: Arc::clone(&endpoints), ports },
+        redirect_https: false,
+        source,
+    };
+    let mut builder = Builder::new();
+    let added = builder.add(HostDef {
+        name: NameDef { name: normalise(HOST).unwrap(), source },
+        aliases: Vec::new(),
+        enabled: true,
+        client_trust: None,
+        endpoints: Some(Arc::clone(&endpoints)),
+        h323: None,
+        sip: None,
+        ldap: None,
+        http: ["/PBX0/APPCLIENT", "/PBX0/APPS", "/PBX0/session"].map(rule).to_vec(),
+        presets: Vec::new(),
+    });
+    assert!(added.is_ok());
+    builder.build(Vec::new())
+}
+
+/// Everything between the bytes that came and the bytes that leave.
+fn decision(c: &mut Criterion) {
+    let table = table();
+    let mut group = c.benchmark_group("inspect, decide and write the head");
+    for (name, head) in heads() {
+        let (mut scratch, mut out) = (Scratch::default(), Vec::with_capacity(32 * 1024));
+        let peer = [203, 0, 113, 9].into();
+        let forwarding = Forwarding { peer, transport: Transport::Tls, trusted: false };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let head = black_box(head.as_slice());
+                let (request, len) = found(head);
+                let (host, path) = (request.host.of_input(head), request.path.of_input(head));
+                let decision = decide::http(&table, Transport::Tls, host, path, &mut scratch).unwrap();
+                out.clear();
+                request_head(&mut out, &head[..len], &request, &forwarding);
+                (decision.rule.endpoints.len(), out.len())
+            });
+        });
+    }
+    group.finish();
+}
+
+fn quick() -> Criterion {
+    let seconds = std::time::Duration::from_secs(1);
+    Criterion::default().sample_size(30).warm_up_time(seconds / 2).measurement_time(seconds * 2)
+}
+
+criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision }
+criterion_main!(benches);

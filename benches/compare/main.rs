@@ -142,10 +142,8 @@ fn compare(options: &Options) -> Result<(), Failure> {
 
 /// Every proxy must bring every host to its own target, by both ways, and nobody else anywhere.
 async fn verify(proxy: &Proxy) -> Result<(), Failure> {
-    let ways = [
-        (proxy.ports.plain, Way::Plain, "http"),
-        (proxy.ports.tls, Way::tls(HOSTS[0], false)?, "https"),
-    ];
+    let ways =
+        [(proxy.ports.plain, Way::Plain, "http"), (proxy.ports.tls, Way::tls(HOSTS[0], false)?, "https")];
     for (port, way, scheme) in ways {
         for (host, target) in HOSTS.iter().zip(["target-a\n", "target-b\n"]) {
             let got = load::look(port, &way, host, SMALL).await?;

@@ -130,7 +130,7 @@ fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<S
                 let map = map.display();
                 let (found, wanted) = match rules {
                     Rules::OneTarget(..) => ("map_str", format!("use_backend {way}_%[var(txn.t)]")),
-                    _ => ("map_ip", "http-request set-dst var(txn.t)".to_owned()),
+                    _ => ("map_str_ip", "http-request set-dst var(txn.t)".to_owned()),
                 };
                 let _ = write!(
                     text,
@@ -174,10 +174,8 @@ fn haproxy_connections() -> u64 {
 
 /// nginx: a server block a host for two, a map for many.
 fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<String, Failure> {
-    let mut text = nginx_head(folder, "nginx").replace(
-        &format!("{}/all.", folder.display()),
-        &format!("{}/all.", shared.display()),
-    );
+    let mut text = nginx_head(folder, "nginx")
+        .replace(&format!("{}/all.", folder.display()), &format!("{}/all.", shared.display()));
     text.push_str(
         "proxy_http_version 1.1;\nproxy_set_header Host $http_host;\nproxy_set_header Connection \"\";\n\
          proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Forwarded-Proto $scheme;\n\
@@ -197,9 +195,10 @@ fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<Str
     };
     match rules {
         Rules::Two(targets) => {
-            let _ = write!(text, "server {{ {} return 444; }}\n", listen("default_server"));
+            let _ = writeln!(text, "server {{ {} return 444; }}", listen("default_server"));
             for ((target, host), number) in targets.iter().zip(HOSTS).zip(0..) {
-                let ways = [("plain", "http", plain, "", target.plain), ("tls", "https", tls, "ssl", target.tls)];
+                let ways =
+                    [("plain", "http", plain, "", target.plain), ("tls", "https", tls, "ssl", target.tls)];
                 for (way, scheme, port, ssl, to) in ways {
                     text.push_str(&upstream(&format!("{way}_{number}"), to));
                     let _ = write!(
@@ -234,7 +233,9 @@ fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<Str
 }
 
 fn nginx_map(text: &mut String, hosts: impl Iterator<Item = String>) {
-    text.push_str("map_hash_max_size 262144;\nmap_hash_bucket_size 128;\nmap $host $target {\ndefault \"\";\n");
+    text.push_str(
+        "map_hash_max_size 262144;\nmap_hash_bucket_size 128;\nmap $host $target {\ndefault \"\";\n",
+    );
     text.extend(hosts);
     text.push_str("}\n");
 }

@@ -18,10 +18,6 @@ const STOP: Duration = Duration::from_secs(3);
 /// A running program with its own children. Ends with this value.
 pub(crate) struct Process {
     child: Child,
-    /// It and its children, as they were when it was ready.
-    pids: Vec<u32>,
-    /// From its start until it accepted connections.
-    pub(crate) started_in: Duration,
 }
 
 impl Process {
@@ -44,14 +40,12 @@ impl Process {
             .stderr(output)
             .spawn()
             .map_err(|error| format!("cannot start {program}: {error}"))?;
-        let mut process = Self { child, pids: Vec::new(), started_in: Duration::ZERO };
+        let mut process = Self { child };
         process.wait_for(ports, begun).map_err(|failure| {
             let said = fs::read_to_string(&log).unwrap_or_default();
             let last = said.get(said.len().saturating_sub(2000)..).unwrap_or_default();
             format!("{}: {failure}\n{last}", command.join(" "))
         })?;
-        process.started_in = begun.elapsed();
-        process.pids = family(process.child.id());
         Ok(process)
     }
 
@@ -73,7 +67,7 @@ impl Process {
     /// The processor time used so far, user and system, of all its processes and threads.
     pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
         let mut sum = 0;
-        for pid in &self.pids {
+        for pid in family(self.child.id()) {
             for task in fs::read_dir(format!("/proc/{pid}/task"))? {
                 // A thread may end while we look; the programs here keep theirs.
                 let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
@@ -86,7 +80,7 @@ impl Process {
     /// Memory in bytes, of all its processes; what two of them share is counted once (PSS).
     pub(crate) fn memory(&self) -> Result<u64, Failure> {
         let mut sum = 0;
-        for pid in &self.pids {
+        for pid in family(self.child.id()) {
             let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
             let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
             let kib = line.and_then(|rest| rest.split_whitespace().next()).ok_or("no Pss in smaps_rollup")?;

@@ -46,9 +46,10 @@ pub(crate) fn line(row: &Row, samples: &Samples) -> String {
     let best = |number: usize| peers.iter().map(|peer| peer[number]).fold(f64::INFINITY, f64::min);
     let ratios: Vec<f64> = ours.iter().enumerate().map(|(number, ours)| ours / best(number)).collect();
     let (budget, met) = match row.budget {
-        Budget::OfBest(budget) => {
-            (format!("≤ {budget}"), Some(ratios.iter().all(|ratio| (ratio * 100.0).round() / 100.0 <= budget)))
-        }
+        Budget::OfBest(budget) => (
+            format!("≤ {budget}"),
+            Some(ratios.iter().all(|ratio| (ratio * 100.0).round() / 100.0 <= budget)),
+        ),
         Budget::AtMost(budget) => (
             format!("≤ {}", shown(row.unit, budget)),
             Some(ours.iter().zip(budget).all(|(ours, budget)| ours <= budget)),
@@ -57,12 +58,11 @@ pub(crate) fn line(row: &Row, samples: &Samples) -> String {
     };
     let met = met.map_or("", |met| if met { "met" } else { "missed" });
     let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-    format!(
-        "| {} | {shown_a} | {shown_b} | {shown_c} | {} | {} | {budget} | {met} |",
-        row.work,
-        ratios.join(" / "),
-        spread(samples)
-    )
+    let (ratios, spread) = match row.budget {
+        Budget::AtMost(_) => ("–".to_owned(), "–".to_owned()),
+        _ => (ratios.join(" / "), spread(samples)),
+    };
+    format!("| {} | {shown_a} | {shown_b} | {shown_c} | {ratios} | {spread} | {budget} | {met} |", row.work)
 }
 
 fn medians(samples: &[Sample]) -> Sample {
@@ -74,9 +74,9 @@ fn medians(samples: &[Sample]) -> Sample {
 fn spread([haproxy, nginx, portward]: &Samples) -> String {
     let rounds = haproxy.iter().zip(nginx).zip(portward);
     let ratios: Vec<f64> = rounds.map(|((a, b), ours)| ours[0] / a[0].min(b[0])).collect();
-    let (low, high) = ratios.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| {
-        (low.min(*ratio), high.max(*ratio))
-    });
+    let (low, high) = ratios
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
     format!("{low:.2}–{high:.2}")
 }
 
@@ -85,7 +85,8 @@ fn shown(unit: Unit, numbers: &[f64]) -> String {
     match unit {
         Unit::Micros => {
             let digits = usize::from(first < 100e-6);
-            let all: Vec<String> = numbers.iter().map(|number| format!("{:.digits$}", number * 1e6)).collect();
+            let all: Vec<String> =
+                numbers.iter().map(|number| format!("{:.digits$}", number * 1e6)).collect();
             format!("{} µs", all.join(" / "))
         }
         Unit::Seconds => format!("{first:.2} s"),
