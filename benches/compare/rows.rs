@@ -96,14 +96,14 @@ pub(crate) const ROWS: &[Row] = &[
         work: "GB downloaded, plain",
         unit: Unit::Seconds,
         budget: Budget::OfBest(0.8),
-        run: |bench| kept(bench, false, large(), 2, 8, |_, cost| vec![cost * 1e9 / LARGE as f64]),
+        run: |bench| kept(bench, false, large(), 2, 125, |_, cost| vec![cost * 1e9 / LARGE as f64]),
     },
     Row {
         key: "bulk-tls",
         work: "GB downloaded, TLS → TLS",
         unit: Unit::Seconds,
         budget: Budget::OfBest(0.8),
-        run: |bench| kept(bench, true, large(), 2, 8, |_, cost| vec![cost * 1e9 / LARGE as f64]),
+        run: |bench| kept(bench, true, large(), 2, 125, |_, cost| vec![cost * 1e9 / LARGE as f64]),
     },
     Row {
         key: "hosts",
