@@ -83,9 +83,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
 }
 
 fn compare(options: &Options) -> Result<(), Failure> {
-    for program in ["haproxy", "nginx", "taskset"] {
-        if process::says(&[program, if program == "taskset" { "-V" } else { "-v" }], "").is_none() {
-            return Err(format!("{program} is not installed; scripts/compare installs it").into());
+    for command in [["haproxy", "-v"], ["nginx", "-v"], ["taskset", "-V"], ["setpriv", "-V"]] {
+        if process::says(&command, "").is_none() {
+            return Err(format!("{} is not installed; scripts/compare installs it", command[0]).into());
         }
     }
     let until = Instant::now() + Duration::from_secs(if options.quick { 45 } else { 540 });

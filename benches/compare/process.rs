@@ -28,8 +28,12 @@ impl Process {
         ports: &[u16],
         log: PathBuf,
     ) -> Result<Self, Failure> {
-        let pinned: Vec<&str> = cores.map_or(Vec::new(), |cores| vec!["taskset", "-c", cores]);
-        let words: Vec<&str> = pinned.into_iter().chain(command.iter().copied()).collect();
+        // It ends with us, however we end.
+        let mut words = vec!["setpriv", "--pdeathsig", "TERM", "--"];
+        if let Some(cores) = cores {
+            words.extend(["taskset", "-c", cores]);
+        }
+        words.extend(command);
         let (program, arguments) = words.split_first().ok_or("no command")?;
         let output = fs::File::create(&log)?;
         let begun = Instant::now();
