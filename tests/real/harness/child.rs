@@ -82,6 +82,11 @@ impl Child {
         self.lines.all.lock().unwrap().clone()
     }
 
+    /// What it has written after `mark`.
+    pub fn lines_since(&self, mark: usize) -> Vec<String> {
+        self.lines.all.lock().unwrap().get(mark..).unwrap_or_default().to_vec()
+    }
+
     /// How many lines it has written so far: a mark for [`Self::line_after`].
     pub fn mark(&self) -> usize {
         self.lines.all.lock().unwrap().len()

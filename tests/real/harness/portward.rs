@@ -234,6 +234,11 @@ impl Portward {
         self.child.lock().unwrap().lines()
     }
 
+    /// Every line after `mark`.
+    pub fn lines_since(&self, mark: usize) -> Vec<String> {
+        self.child.lock().unwrap().lines_since(mark)
+    }
+
     /// Waits for a line that contains all of `parts`.
     pub fn line(&self, parts: &[&str]) -> String {
         self.line_after(0, parts)

@@ -83,9 +83,9 @@ impl Peer {
         let (read, seen) = &mut *self.read.borrow_mut();
         match &self.program {
             Program::H11 { child, .. } => {
-                let lines = child.lines();
-                lines.iter().skip(*read).for_each(|line| read_event(line, seen));
-                *read = lines.len();
+                let lines = child.lines_since(*read);
+                lines.iter().for_each(|line| read_event(line, seen));
+                *read += lines.len();
             }
             Program::Nginx(nginx) => {
                 let log = nginx.access_log();

@@ -204,7 +204,7 @@ impl Run<'_> {
     ) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         let (decided, seen) = loop {
-            let decided = decisions(&self.portward.lines()[mark..]);
+            let decided = decisions(&self.portward.lines_since(mark));
             let seen = self.peer.seen(|seen| seen.target.contains(tag));
             let whole = seen.iter().filter(|seen| seen.whole).count();
             let rejected = reason.is_none() || !decided.rejected.is_empty();
