@@ -268,6 +268,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     };
     let socket::Socket { listener: kind, .. } = *socket;
     drop(socket);
+    let is_exact = !kind.address.ip().is_unspecified();
     loop {
         let (tcp, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -295,7 +296,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
         let facts = Facts {
             id: worker.shared.next_id(),
             client: peer,
-            local: tcp.local_addr().unwrap_or(kind.address),
+            local: if is_exact { kind.address } else { tcp.local_addr().unwrap_or(kind.address) },
             service: kind.service,
             transport: kind.transport,
             since: Instant::now(),

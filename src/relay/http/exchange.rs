@@ -123,8 +123,8 @@ pub async fn exchange(
         untouched: failure == Failure::TargetSilent && running.bodiless,
     };
     let after = result.map_err(failed)?;
-    let reusable =
-        running.target_persistent && running.up_done && target.buffer.is_empty() && after != After::Tunnel;
+    let whole = running.up_done && !running.early && target.buffer.is_empty();
+    let reusable = running.target_persistent && whole && after != After::Tunnel;
     let (binds_connection, status) = (running.binds_connection, running.status);
     Ok(Exchanged {
         after,
@@ -149,6 +149,9 @@ struct Running<'r> {
     answered: bool,
     down: Pump,
     down_done: bool,
+    /// The target answered before it had the whole request: nobody knows whether it takes the rest for its body or for
+    /// its next request, so nobody else may have this connection.
+    early: bool,
     /// The body that the client gets ends with the connection.
     down_closes: bool,
     target_persistent: bool,
@@ -174,6 +177,7 @@ impl<'r> Running<'r> {
             answered: false,
             down: Pump::new(Framing::NONE),
             down_done: false,
+            early: false,
             down_closes: false,
             target_persistent: false,
             client_persistent: false,
@@ -337,10 +341,11 @@ impl<'r> Running<'r> {
         self.answered = true;
         self.status = response.status;
         self.target_persistent = response.persistent;
+        self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);
         // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
         // §10.1.1), so nobody could tell where the next request begins.
-        let unasked = self.request.expects_continue && self.interim == 0 && !self.up_done;
+        let unasked = self.request.expects_continue && self.interim == 0 && self.early;
         self.client_persistent =
             self.request.persistent && !self.down_closes && !unasked && !timer.is_stopping();
         let client = ForClient { version, persistent: self.client_persistent };
