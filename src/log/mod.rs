@@ -84,9 +84,12 @@ impl Log {
     /// Writes a note.
     pub fn note(&self, format: LogFormat, level: Level, text: &str) {
         match format {
-            LogFormat::Text => {
-                text.lines().for_each(|line| self.write(format, &format!("{}: {line}", level.name())))
-            }
+            // A diagnostic of several lines says its level itself.
+            LogFormat::Text => text.lines().enumerate().for_each(|(number, line)| {
+                let said = number > 0 || line.starts_with("warning") || line.starts_with("error");
+                let line = if said { line.to_owned() } else { format!("{}: {line}", level.name()) };
+                self.write(format, &line);
+            }),
             LogFormat::Json => {
                 self.write(format, &json!({ "level": level.name(), "message": text }).to_string())
             }
@@ -121,4 +124,37 @@ fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(rustix::stdio::stderr())
         .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_note_says_its_level_once() {
+        let kept = Kept::default();
+        let (log, guard) = Log::new(kept.clone(), false);
+        log.note(LogFormat::Text, Level::Info, "listening");
+        log.note(LogFormat::Text, Level::Warning, "warning: this\n --> there\n\nwarning: that");
+        log.note(LogFormat::Json, Level::Error, "two\nlines");
+        drop(guard);
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let json = r#"{"level":"error","message":"two\nlines"}"#;
+        assert_eq!(text, format!("info: listening\nwarning: this\n --> there\n\nwarning: that\n{json}\n"));
+    }
 }

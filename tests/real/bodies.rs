@@ -133,7 +133,11 @@ fn a_slow_target_stops_the_client() {
             eventually("the client stands still", || gate.load(Ordering::SeqCst));
             let length = request.header("content-length").unwrap().parse().unwrap();
             let seen = conn.swallow(length);
-            conn.send(ok(&seen.to_string()));
+            // It says that it closes: a POST is not sent again on another connection.
+            let seen = seen.to_string();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", seen.len());
+            conn.send(head + &seen);
         })
         .forgetful();
         let portward = Portward::with_rules(&rules(&target));

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, ThreadId};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,6 +46,8 @@ pub struct Child {
     name: String,
     process: std::process::Child,
     lines: Arc<Lines>,
+    /// Reads the lines, up to the last.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Child {
@@ -61,8 +63,8 @@ impl Child {
         let lines = Arc::new(Lines::default());
         let stderr = process.stderr.take().unwrap();
         let kept = Arc::clone(&lines);
-        thread::spawn(move || keep(stderr, &kept));
-        let child = Self { name, process, lines };
+        let reader = Some(thread::spawn(move || keep(stderr, &kept)));
+        let child = Self { name, process, lines, reader };
         RUNNING.lock().unwrap().push((thread::current().id(), child.pid()));
         child
     }
@@ -121,6 +123,10 @@ impl Child {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.ended() {
+                // Its last lines may still be on their way.
+                if let Some(reader) = self.reader.take() {
+                    reader.join().unwrap();
+                }
                 return status;
             }
             assert!(
