@@ -38,8 +38,12 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
     let mut place = guard.enter_undecided(facts.id, facts.client.ip(), expects_proxy_header, config);
 
     if expects_proxy_header {
-        let conveyed =
-            async { timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout)) };
+        let conveyed = async {
+            // A balancer that only looks whether we are there sends nothing, and that is no offence.
+            let came = timeout_at(deadline, tcp.peek(&mut [0])).await.map_err(|_| Reason::Silent)?;
+            came.map_err(|_| Reason::Aborted)?;
+            timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout))
+        };
         match in_place(&mut place, conveyed).await {
             Ok(Some((client, local))) => (facts.client, facts.local) = (client, local),
             Ok(None) => {}

@@ -94,6 +94,26 @@ fn a_listed_network_must_send_a_header() {
     });
 }
 
+/// A balancer's look whether we are there is `silent`, which never counts; half a header is `timeout`.
+#[test]
+fn a_header_that_does_not_come_is_told_from_half_a_header() {
+    within(60, || {
+        let recorder: Recorder = Target::recorder();
+        let portward = Portward::rules(&rules(&recorder, ""))
+            .set("listen.proxy_protocol_from", "[\"127.0.0.1/32\"]")
+            .set("limits.handshake_timeout", "\"2s\"")
+            .start();
+        for (sent, reason) in [("", "rejected: silent"), ("PROXY TCP4 203.0", "rejected: timeout")] {
+            let mark = portward.mark();
+            let mut client = portward.plain();
+            client.send(sent);
+            assert_eq!(client.rest(), b"", "{sent:?}");
+            portward.line_after(mark, &[reason]);
+        }
+        recorder.assert_untouched("no header, no entry");
+    });
+}
+
 #[test]
 fn a_stranger_cannot_convey_an_address() {
     within(60, || {
