@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Diagnostics, Severity};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
-use crate::rules::{Host, Table, Verify};
+use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
 use crate::service::{Service, Transport};
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
@@ -64,15 +64,22 @@ fn is_served(host: Host<'_>) -> bool {
     })
 }
 
-/// Whether some HTTP target of `host` is judged by `upstream.trust`.
+/// Whether some TLS target of `host` is judged by `upstream.trust`.
 fn needs_trust(host: Host<'_>, config: &Config) -> bool {
-    host.http_rules().any(|rule| {
-        rule.ports.tls.is_some()
-            && rule.endpoints.iter().any(|endpoint| {
-                let options = &endpoint.options;
-                options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
-            })
-    })
+    let judged = |endpoints: &[Endpoint]| {
+        endpoints.iter().any(|Endpoint { options, .. }| {
+            options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
+        })
+    };
+    let bare = |ports: Ports, endpoints: &[Endpoint]| ports.tls.is_some() && judged(endpoints);
+    let checked = |rule: &SignallingRule| match &rule.target {
+        CheckedTarget::Unchecked(target) => bare(target.ports, &target.endpoints),
+        CheckedTarget::Checked { endpoints, .. } => judged(endpoints),
+    };
+    host.http_rules().any(|rule| bare(rule.ports, rule.endpoints))
+        || host.sip().is_some_and(checked)
+        || host.h323().is_some_and(checked)
+        || host.ldap().is_some_and(|rule| bare(rule.target.ports, &rule.target.endpoints))
 }
 
 /// What all workers share.

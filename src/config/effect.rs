@@ -9,17 +9,13 @@ impl Service {
     /// Whether this version serves the service. The ports of the others stay closed.
     pub const fn is_served(self) -> bool {
         match self {
-            Self::Http => true,
-            Self::Sip | Self::Ldap | Self::H323 => false,
+            Self::Http | Self::Sip | Self::Ldap | Self::H323 => true,
         }
     }
 }
 
 /// Keys of portward.toml that change nothing yet: table and key, `*` for every key of the table.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("[sip]", "*"),
-    ("[ldap]", "*"),
-    ("[h323]", "*"),
     ("[blacklist]", "suspicious_per_minute"),
     ("[blacklist]", "expiration"),
     ("[blacklist]", "failed_logins"),

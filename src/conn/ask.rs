@@ -18,6 +18,34 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
 }
 
+/// What a connection that is decided once asks for first, and how many bytes of the client's buffer say so. At most
+/// `limit` bytes are buffered; the inspector never needs more. The deadline is the one that the client's timer has: the
+/// inspection's, since the connection was secured. `heard`: messages that decide nothing have come before.
+///
+/// # Errors
+/// How the connection ended instead.
+pub(super) async fn first<T>(
+    client: &mut Client,
+    limit: usize,
+    heard: bool,
+    mut inspect: impl FnMut(&[u8]) -> Inspect<T>,
+) -> Result<(T, usize), Ended> {
+    loop {
+        let filled = client.leg.buffer.filled();
+        if !filled.is_empty() {
+            match inspect(filled) {
+                Inspect::Found { ask, len } => return Ok((ask, len)),
+                Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
+                Inspect::NeedMore => {}
+            }
+        }
+        poll_fn(|cx| poll_more(cx, client, limit, true)).await.map_err(|ended| match ended.reason {
+            Some(Reason::Silent) if heard => Ended::because(ended.stage, ended.whose, Reason::Timeout),
+            _ => ended,
+        })?;
+    }
+}
+
 /// The next request of a client, and the length of its head in the client's buffer.
 ///
 /// # Errors
@@ -36,7 +64,7 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
                 Inspect::NeedMore => {}
             }
         }
-        poll_fn(|cx| poll_more(cx, client, first)).await?;
+        poll_fn(|cx| poll_more(cx, client, HEAD_LIMIT, first)).await?;
         if !begun {
             begun = true;
             client.timer.set(patience.inspect);
@@ -45,10 +73,18 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
 }
 
 /// More bytes, or the end.
-fn poll_more(cx: &mut Context<'_>, client: &mut Client, first: bool) -> Poll<Result<(), Ended>> {
+fn poll_more(
+    cx: &mut Context<'_>,
+    client: &mut Client,
+    limit: usize,
+    first: bool,
+) -> Poll<Result<(), Ended>> {
     let nothing = client.leg.buffer.is_empty();
-    let end = |whose, reason| Poll::Ready(Err(Ended { stage: Stage::Ask, whose, reason }));
-    let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, HEAD_LIMIT) };
+    let end = |whose, reason: Option<Reason>| {
+        let peace = Ended::peacefully(Stage::Ask, whose);
+        Poll::Ready(Err(reason.map_or(peace, |reason| Ended::because(Stage::Ask, whose, reason))))
+    };
+    let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, limit) };
     match read {
         Poll::Ready(Ok(1..)) => return Poll::Ready(Ok(())),
         // Between two requests everybody may go; a connection without any was aborted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::route::{Routed, status, way_out};
-use super::{Client, Ended, Stage, Whose, ask, outcome, route};
+use super::{Client, Ended, Stage, Whose, ask, held, outcome, route};
 use crate::config::{Config, Reject};
 use crate::inspect::http::Request;
 use crate::log::{Outcome, Subject};
@@ -12,7 +12,7 @@ use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_response};
 use crate::relay::tunnel::{EndedBy, tunnel};
 use crate::rules::decide::HttpDecision;
-use crate::state::{Shared, Snapshot};
+use crate::state::Snapshot;
 use crate::upstream::{Connection, Wanted};
 
 /// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
@@ -320,24 +320,6 @@ async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
                 EndedBy::Idle => Whose::Policy,
             })
         }
-        () = disabled(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+        () = held::withdrawn(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
     }
-}
-
-/// Ready when `host` has been disabled by a reload and the drain time has passed.
-async fn disabled(shared: &Shared, host: &str) {
-    let mut reloads = shared.reloads.subscribe();
-    loop {
-        {
-            let snapshot = shared.snapshot.load();
-            if snapshot.table.host(host).is_some_and(|host| !host.enabled()) {
-                break;
-            }
-        }
-        if reloads.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-    }
-    let drain = shared.snapshot.load().config.limits.drain_timeout;
-    tokio::time::sleep(drain).await;
 }

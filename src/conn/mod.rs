@@ -4,18 +4,23 @@
 //! server::accept   the guard first; a connection that it admits becomes `Accepted`
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
-//! route            the rules' answer, no I/O: the decision
-//! http             connect (dial, or take from the pool), the decision line, the relay; the next request
+//! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
+//! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
 //!
-//! HTTP goes round ask, route and connect once a request.
+//! HTTP goes round ask, route and connect once a request; the others once a connection (`held` is what they hold).
 
 mod ask;
+mod h323;
+mod held;
 mod http;
+mod ldap;
+mod link;
 mod outcome;
 mod route;
 mod secure;
+mod sip;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -81,7 +86,13 @@ struct Client {
 /// Takes a connection from its first byte to its end.
 pub async fn serve(accepted: Accepted, worker: Arc<Worker>) {
     match Box::pin(secure::secure(accepted, &worker)).await {
-        Ok(client) => http::serve(client).await,
+        Ok(client) => match client.facts.service {
+            Service::Http => http::serve(client).await,
+            // In boxes of their own: an idle connection is to be no larger than its own protocol's state.
+            Service::Sip => Box::pin(sip::serve(client)).await,
+            Service::Ldap => Box::pin(ldap::serve(client)).await,
+            Service::H323 => Box::pin(h323::serve(client)).await,
+        },
         Err((facts, ended)) => {
             let config = &worker.shared.snapshot.load().config;
             outcome::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);

@@ -71,17 +71,24 @@ pub struct Ended {
     pub whose: Whose,
     /// Why; `None` for an end in peace.
     pub reason: Option<Reason>,
+    /// Whether it counts toward the blacklist: as the reason says, unless somebody knows better.
+    pub counts: bool,
 }
 
 impl Ended {
     /// An end with a reason.
     pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
-        Self { stage, whose, reason: Some(reason) }
+        Self { stage, whose, reason: Some(reason), counts: reason.suspicious() }
     }
 
     /// An end in peace.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
-        Self { stage, whose, reason: None }
+        Self { stage, whose, reason: None, counts: false }
+    }
+
+    /// The same end, held against nobody.
+    pub const fn uncounted(self) -> Self {
+        Self { counts: false, ..self }
     }
 }
 

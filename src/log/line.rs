@@ -14,6 +14,8 @@ const HOST_CAP: usize = 255;
 /// Enough of a path to recognise it.
 const PATH_CAP: usize = 256;
 const METHOD_CAP: usize = 32;
+/// Enough of a user's name.
+const NAME_CAP: usize = 128;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,15 @@ pub enum Subject<'a> {
         target: &'a [u8],
         /// `HTTP/1.1` or `HTTP/1.0`.
         version: &'static str,
+    },
+    /// What decides a connection of another service: a SIP request, a bind, a registration.
+    Signalling {
+        /// Who is asked for: `user@host` of the From URI, the host of a bind, the gatekeeper identifier.
+        who: &'a [u8],
+        /// SIP method, LDAP operation, H.323 message.
+        verb: &'a [u8],
+        /// The user of a bind, the alias of a registration; may be empty.
+        name: &'a [u8],
     },
 }
 
@@ -84,9 +95,20 @@ impl Line<'_> {
     pub(super) fn text(&self, query: bool) -> String {
         let mut text = String::with_capacity(128);
         let scheme = self.service.scheme(self.transport);
-        let _ = write!(text, "REVERSE-PROXY {} {} {scheme}://", self.id, self.client);
+        // RFC 3261 §19.1 and the reference: sip and h323 are no hierarchical URIs.
+        let slashes = if matches!(self.service, Service::Http | Service::Ldap) { "//" } else { "" };
+        let _ = write!(text, "REVERSE-PROXY {} {} {scheme}:{slashes}", self.id, self.client);
         match self.subject {
             Subject::Unknown => text.push('-'),
+            Subject::Signalling { who, verb, name } => {
+                escape(&mut text, if who.is_empty() { b"-" } else { who }, HOST_CAP);
+                text.push(' ');
+                escape(&mut text, verb, METHOD_CAP);
+                if !name.is_empty() {
+                    text.push(' ');
+                    escape(&mut text, name, NAME_CAP);
+                }
+            }
             Subject::Http { host, method, target, version } => {
                 escape(&mut text, host, HOST_CAP);
                 text.push(' ');
@@ -124,12 +146,20 @@ impl Line<'_> {
                 fields.insert(name.to_owned(), value);
             }
         };
+        let escaped = |bytes: &[u8], cap| {
+            let mut text = String::new();
+            escape(&mut text, bytes, cap);
+            text
+        };
+        if let Subject::Signalling { who, verb, name } = self.subject {
+            let [who_field, verb_field, name_field] = self.fields();
+            set(who_field, escaped(who, HOST_CAP).into());
+            set(verb_field, escaped(verb, METHOD_CAP).into());
+            if !name.is_empty() {
+                set(name_field, escaped(name, NAME_CAP).into());
+            }
+        }
         if let Subject::Http { host, method, target, version } = self.subject {
-            let escaped = |bytes: &[u8], cap| {
-                let mut text = String::new();
-                escape(&mut text, bytes, cap);
-                text
-            };
             set("host", escaped(host, HOST_CAP).into());
             set("method", escaped(method, METHOD_CAP).into());
             let mut text = String::new();
@@ -162,6 +192,15 @@ impl Line<'_> {
             }
         }
         json
+    }
+
+    /// What the parts of [`Subject::Signalling`] are called.
+    const fn fields(&self) -> [&'static str; 3] {
+        match self.service {
+            Service::Http | Service::Sip => ["from", "method", "user"],
+            Service::Ldap => ["host", "operation", "user"],
+            Service::H323 => ["gatekeeper", "message", "alias"],
+        }
     }
 }
 
@@ -213,5 +252,27 @@ mod tests {
         rejected.subject = Subject::Unknown;
         assert_eq!(rejected.text(false), "REVERSE-PROXY 12 192.168.178.59 https://- rejected: not-tls");
         assert_eq!(rejected.json(false)["reason"], "not-tls");
+    }
+
+    #[test]
+    fn signalling_lines_have_no_slashes_where_the_scheme_has_none() {
+        let of = |service, subject| {
+            let outcome = Outcome::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
+            Line { service, subject, ..line(outcome) }
+        };
+        let sip = Subject::Signalling { who: b"ckl@dvl-ckl2.net", verb: b"REGISTER", name: b"" };
+        assert_eq!(
+            of(Service::Sip, sip).text(false),
+            "REVERSE-PROXY 12 192.168.178.59 sips:ckl@dvl-ckl2.net REGISTER -> 172.31.31.2:5061(new)"
+        );
+        let bind = Subject::Signalling { who: b"apps.dvl-ckl2.net", verb: b"BIND", name: b"a b" };
+        let bind = of(Service::Ldap, bind);
+        assert_eq!(
+            bind.text(false),
+            "REVERSE-PROXY 12 192.168.178.59 ldaps://apps.dvl-ckl2.net BIND a%20b -> 172.31.31.2:5061(new)"
+        );
+        assert_eq!(bind.json(false)["user"], "a%20b");
+        let rrq = Subject::Signalling { who: b"", verb: b"RRQ", name: b"" };
+        assert!(of(Service::H323, rrq).text(false).contains(" h323s:- RRQ -> "));
     }
 }

@@ -5,5 +5,6 @@
 pub mod http;
 mod pump;
 pub mod tunnel;
+pub mod watched;
 
 pub use pump::{Pump, Stopped, Waits};

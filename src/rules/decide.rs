@@ -1,7 +1,10 @@
-//! The decision for one HTTP request: host, rule and way out. The daemon and `explain` both ask here.
+//! The decision: host, rule and way out. The daemon and `explain` both ask here.
 //!
-//! It reads the Host and the path as they came and nothing else of the request. Allocates nothing once
-//! [`Scratch`] has grown to the paths that it sees.
+//! [`http`] is for one HTTP request: it reads the Host and the path as they came and nothing else of the request.
+//! [`signalling`] is for the services that are decided once a connection. Allocates nothing once [`Scratch`] has
+//! grown to the paths that it sees.
+
+mod signalling;
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -11,6 +14,8 @@ use super::path::{Unsafe, request_path};
 use super::{Host, HttpMatch, Table, ports};
 use crate::reason::Reason;
 use crate::service::Transport;
+
+pub use signalling::{Route, Rule, host_named, rule_of, signalling};
 
 /// Room for names and paths while they are brought to their compared form; to be reused.
 #[derive(Debug, Default)]

@@ -1,0 +1,84 @@
+//! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
+//! (SPEC section 3, "the same rule"). No I/O.
+
+use super::{Ended, Stage, Whose};
+use crate::reason::Reason;
+use crate::rules::Table;
+use crate::rules::decide::{self, Route, Rule};
+use crate::service::Service;
+use crate::state::Shared;
+
+/// Host and service that a connection was routed to, and what the rule said then.
+#[derive(Debug)]
+pub(super) struct Held {
+    host: Box<str>,
+    service: Service,
+    rule: Option<Rule>,
+}
+
+/// What a later name on the connection leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Later {
+    /// To the same rule.
+    Same,
+    /// To another host of the table.
+    Other,
+    /// To no host of the table, for this reason.
+    Nowhere(Reason),
+    /// Nobody's fault: a reload changed, disabled or removed the connection's own host. The end does not count.
+    Moved(Ended),
+}
+
+impl Held {
+    /// Holds the decision.
+    pub(super) fn new(route: &Route<'_>) -> Box<Self> {
+        let rule = decide::rule_of(route.host, route.service);
+        Box::new(Self { host: route.host.name().into(), service: route.service, rule })
+    }
+
+    /// The host, by its name in the table.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// How the connection ends at its next registration, if `table` does not say any more what it said.
+    pub(super) fn moved(&self, table: &Table) -> Option<Ended> {
+        let host = table.host(&self.host).filter(|host| host.name() == &*self.host);
+        let reason = match host {
+            Some(host) if !host.enabled() => Reason::Disabled,
+            Some(host) if decide::rule_of(host, self.service) == self.rule => return None,
+            _ => Reason::OtherTarget,
+        };
+        Some(Ended::because(Stage::Relay, Whose::Policy, reason).uncounted())
+    }
+
+    /// Holds `name`, as it came on the wire, against the first verdict, under the rules of `table`.
+    pub(super) fn judge(&self, table: &Table, name: &[u8]) -> Later {
+        if let Some(moved) = self.moved(table) {
+            return Later::Moved(moved);
+        }
+        match decide::host_named(table, name) {
+            Ok(host) if host.name() == &*self.host => Later::Same,
+            Ok(_) => Later::Other,
+            Err(refusal) => Later::Nowhere(refusal.reason),
+        }
+    }
+}
+
+/// Ready when `host` has been disabled by a reload and the drain time has passed.
+pub(super) async fn withdrawn(shared: &Shared, host: &str) {
+    let mut reloads = shared.reloads.subscribe();
+    loop {
+        {
+            let snapshot = shared.snapshot.load();
+            if snapshot.table.host(host).is_some_and(|host| !host.enabled()) {
+                break;
+            }
+        }
+        if reloads.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+    let drain = shared.snapshot.load().config.limits.drain_timeout;
+    tokio::time::sleep(drain).await;
+}

@@ -1,0 +1,58 @@
+//! The way inside for a connection that is decided once: dial, the decision line, or the refusal.
+
+use std::sync::Arc;
+
+use super::{Client, Ended, Stage, Whose, outcome};
+use crate::io::Leg;
+use crate::log::{Outcome, Subject};
+use crate::rules::decide::Route;
+use crate::state::Snapshot;
+use crate::upstream::Wanted;
+
+/// Opens a connection to where `route` leads and writes the decision line. `name` is the host as it was asked for,
+/// which a wildcard rule does not know.
+///
+/// # Errors
+/// The target is down or its TLS failed: the line of that is written, the client is still to be closed.
+pub(super) async fn link(
+    client: &Client,
+    snapshot: &Arc<Snapshot>,
+    route: Route<'_>,
+    name: &str,
+    subject: Subject<'_>,
+) -> Result<Leg, Ended> {
+    let (worker, config) = (&client.worker, &snapshot.config);
+    let wanted = Wanted {
+        service: route.service,
+        endpoints: route.endpoints,
+        transport: route.transport,
+        port: route.port,
+        host: if route.host.name().starts_with('*') { name } else { route.host.name() },
+        client: client.facts.client,
+        local: client.facts.local,
+    };
+    let connected = worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, true).await;
+    match connected {
+        Ok(target) => {
+            if client.is_logged(config) {
+                let forwarded = Outcome::Forwarded { to: target.key.address, new: true };
+                let line = client.facts.line(client.facts.client.ip(), subject, forwarded);
+                worker.shared.log.decision(config.log.format, &line, config.log.query);
+            }
+            client.leg.stream.keep_alive();
+            target.leg.stream.keep_alive();
+            Ok(target.leg)
+        }
+        Err(reason) => {
+            let ended = Ended::because(Stage::Connect, Whose::Target, reason);
+            refuse(client, snapshot, subject, ended);
+            Err(ended)
+        }
+    }
+}
+
+/// Writes the line of a refusal.
+pub(super) fn refuse(client: &Client, snapshot: &Snapshot, subject: Subject<'_>, ended: Ended) {
+    let who = client.facts.client.ip();
+    outcome::refused(&client.worker.shared, &snapshot.config, &client.facts, who, subject, ended);
+}

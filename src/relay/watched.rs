@@ -1,0 +1,332 @@
+//! A relay that looks at every message: bytes both ways like a [tunnel](super::tunnel), but a [`Watch`] says of each
+//! message whether it goes on, goes on with another head, is answered instead, or ends the connection.
+//!
+//! Octets that need no edit are never copied: they go from the buffer into which they were read. Several messages that
+//! are in the buffer together go on together. The watch decides; nothing is decided here.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::tunnel::EndedBy;
+use crate::io::{Buffer, Leg, Timer};
+use crate::reason::Reason;
+
+/// How many octets of answers may wait for somebody who does not read: then nothing more is taken from him.
+const ANSWERS_LIMIT: usize = 64 * 1024;
+
+/// How long the other side may go on when one has ended: it was told, and a phone has nothing more to say.
+const AFTER_END: Duration = Duration::from_secs(30);
+
+/// How long a last answer may take before the connection is closed.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// What becomes of the message that begins at the first octet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// So many octets go on as they are: not 0, and maybe more than there are yet.
+    Pass(u64),
+    /// The first `count` octets are taken out, [`Aside::onward`] goes in their place (nothing, if it is empty), and
+    /// then the next `pass` octets, as they are. What was read beyond them is the next message.
+    Replace {
+        /// Octets that do not go on; all of them have been read.
+        count: usize,
+        /// Octets after them that do, maybe more than there are yet.
+        pass: u64,
+    },
+    /// It takes more octets to tell. Nothing is remembered of the call but scan offsets.
+    NeedMore,
+    /// The relay ends here, when what is in [`Aside::back`] has been sent.
+    End(Cut),
+}
+
+/// A relay that was ended by its watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Why.
+    pub reason: Reason,
+    /// Whether that counts toward the blacklist.
+    pub counts: bool,
+}
+
+/// What a watch writes instead of what came.
+#[derive(Debug)]
+pub struct Aside<'a> {
+    /// Goes on in place of what [`Next::Replace`] takes out. Empty when the watch is asked.
+    pub onward: &'a mut Buffer,
+    /// Goes back to the sender, between two messages of the other direction. Whole messages only.
+    pub back: &'a mut Buffer,
+}
+
+/// Looks at messages. Each call sees the octets from the beginning of a message, as many as there are.
+pub trait Watch {
+    /// How many octets of the client are read, at the most, before the watch knows.
+    const CLIENT_LIMIT: usize;
+    /// How many octets of the target.
+    const TARGET_LIMIT: usize;
+
+    /// A message of the client.
+    fn from_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+
+    /// A message of the target.
+    fn from_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+
+    /// Whether messages of the client wait, although they have been read, until the target has said something
+    /// ([`Next::NeedMore`] with a whole message): then a full buffer is no error.
+    fn holds_client(&self) -> bool {
+        false
+    }
+}
+
+/// How a relay ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// An end was reached.
+    Ended(EndedBy),
+    /// The watch said so of a message of the client (`true`) or of the target.
+    Cut(bool, Cut),
+}
+
+/// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
+/// between two messages, the answers.
+#[derive(Debug, Default)]
+struct Half {
+    pass: u64,
+    replaced: Option<Replaced>,
+    answers: Buffer,
+    cut: Option<Cut>,
+    unflushed: bool,
+    /// The sender has ended and the receiver was told.
+    done: bool,
+    moved: u64,
+    /// Counts whatever was done, so that it can be seen that nothing was.
+    steps: u64,
+}
+
+#[derive(Debug)]
+struct Replaced {
+    count: usize,
+    by: Buffer,
+    pass: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Failed {
+    Sender,
+    Receiver,
+    Watch(Cut),
+}
+
+/// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
+/// it, or nothing moves for too long. Returns how it ended, and the bytes that went to the target and to the client.
+pub async fn watched<W: Watch>(
+    client: &mut Leg,
+    target: &mut Leg,
+    timer: &mut Timer,
+    idle: Duration,
+    watch: &mut W,
+) -> (Over, [u64; 2]) {
+    let (mut up, mut down) = (Half::default(), Half::default());
+    let mut first = None;
+    let mut seen = 0;
+    timer.set(idle);
+    let over = poll_fn(|cx| {
+        loop {
+            let before = up.steps + down.steps;
+            let limit = W::CLIENT_LIMIT.max(client.piece(target));
+            let waits = watch.holds_client();
+            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.from_client(octets, aside);
+            if let Err(failed) = up.poll(cx, client, target, &mut down.answers, limit, waits, asked) {
+                return Poll::Ready(over(failed, true));
+            }
+            let limit = W::TARGET_LIMIT.max(target.piece(client));
+            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.from_target(octets, aside);
+            if let Err(failed) = down.poll(cx, target, client, &mut up.answers, limit, false, asked) {
+                return Poll::Ready(over(failed, false));
+            }
+            // What one direction did may be what the other waits for: an answer to be sent, a gate that opened.
+            if up.steps + down.steps == before {
+                break;
+            }
+        }
+        if first.is_none() && (up.done || down.done) {
+            first = Some(if up.done { EndedBy::Client } else { EndedBy::Target });
+            timer.set(idle.min(AFTER_END));
+        }
+        if let (Some(by), true, true) = (first, up.done, down.done) {
+            return Poll::Ready(Over::Ended(by));
+        }
+        if seen != up.moved + down.moved {
+            seen = up.moved + down.moved;
+            timer.set(if first.is_some() { idle.min(AFTER_END) } else { idle });
+        }
+        timer.poll_expired(cx).map(|()| Over::Ended(EndedBy::Idle))
+    })
+    .await;
+    if let Over::Cut(by_client, _) = over {
+        let (half, leg) = if by_client { (&mut down, client) } else { (&mut up, target) };
+        let _ = tokio::time::timeout(LAST_WORD, half.last_word(leg)).await;
+    }
+    (over, [up.moved, down.moved])
+}
+
+fn over(failed: Failed, of_client: bool) -> Over {
+    match (failed, of_client) {
+        (Failed::Watch(cut), _) => Over::Cut(of_client, cut),
+        (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
+        (Failed::Sender, false) | (Failed::Receiver, true) => Over::Ended(EndedBy::Target),
+    }
+}
+
+impl Half {
+    /// Moves what can be moved. `back` takes the answers to the sender; `waits`: a full buffer is no error.
+    #[expect(clippy::too_many_arguments, reason = "both legs of one task")]
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Leg,
+        to: &mut Leg,
+        back: &mut Buffer,
+        limit: usize,
+        waits: bool,
+        mut ask: impl FnMut(&[u8], &mut Aside<'_>) -> Next,
+    ) -> Result<(), Failed> {
+        while !self.done {
+            if self.poll_send(cx, from, to)?.is_pending() {
+                return Ok(());
+            }
+            if let Some(cut) = self.cut {
+                return Err(Failed::Watch(cut));
+            }
+            if self.pass == 0 && back.len() >= ANSWERS_LIMIT {
+                // Nothing is taken from somebody who does not take his answers.
+                return Ok(());
+            }
+            if self.decide(&from.buffer, back, &mut ask) {
+                continue;
+            }
+            if !from.ended {
+                if from.buffer.len() >= limit {
+                    let cut = Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() };
+                    return if waits { Ok(()) } else { Err(Failed::Watch(cut)) };
+                }
+                match from.poll_fill(cx, limit) {
+                    Poll::Ready(Ok(_)) => continue,
+                    Poll::Ready(Err(_)) => return Err(Failed::Sender),
+                    Poll::Pending => {}
+                }
+            }
+            if self.unflushed {
+                match to.poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.unflushed = false,
+                    Poll::Ready(Err(_)) => return Err(Failed::Receiver),
+                    Poll::Pending => return Ok(()),
+                }
+            }
+            if !from.ended || (waits && !from.buffer.is_empty()) {
+                return Ok(());
+            }
+            // What is left is no whole message: it goes nowhere.
+            match to.poll_shutdown(cx) {
+                // The receiver may be gone already; the sender is done all the same.
+                Poll::Ready(_) => {
+                    self.done = true;
+                    self.steps += 1;
+                }
+                Poll::Pending => return Ok(()),
+            }
+        }
+        // The sender has ended: answers may still be owed to the receiver, but his side is shut.
+        Ok(())
+    }
+
+    /// Asks about the messages that are in the buffer, until one of them is not to go on as it is. Whether anything
+    /// came of it.
+    fn decide(
+        &mut self,
+        buffer: &Buffer,
+        back: &mut Buffer,
+        ask: &mut impl FnMut(&[u8], &mut Aside<'_>) -> Next,
+    ) -> bool {
+        let steps = self.steps;
+        while self.replaced.is_none() && self.cut.is_none() {
+            let read = usize::try_from(self.pass).ok().and_then(|pass| buffer.filled().get(pass..));
+            let Some(octets) = read.filter(|octets| !octets.is_empty()) else { break };
+            let mut onward = Buffer::default();
+            match ask(octets, &mut Aside { onward: &mut onward, back }) {
+                Next::NeedMore | Next::Pass(0) => break,
+                Next::Pass(count) => self.pass += count,
+                Next::Replace { count, pass } => self.replaced = Some(Replaced { count, by: onward, pass }),
+                Next::End(cut) => self.cut = Some(cut),
+            }
+            self.steps += 1;
+        }
+        self.steps > steps
+    }
+
+    /// Sends what was decided: ready when nothing of it is left, or nothing of it has been read.
+    fn poll_send(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Poll<()>, Failed> {
+        loop {
+            if self.pass > 0 {
+                let filled = from.buffer.filled();
+                let count = usize::try_from(self.pass).map_or(filled.len(), |pass| pass.min(filled.len()));
+                let Some(octets) = filled.get(..count).filter(|octets| !octets.is_empty()) else {
+                    return Ok(Poll::Ready(()));
+                };
+                let Poll::Ready(count) = self.poll_write(cx, to, octets)? else { return Ok(Poll::Pending) };
+                from.buffer.consume(count);
+                self.pass -= count as u64;
+                continue;
+            }
+            let Some(replaced) = &mut self.replaced else { break };
+            let count = replaced.count;
+            from.buffer.consume(std::mem::take(&mut replaced.count));
+            self.steps += u64::from(count > 0);
+            let mut by = std::mem::take(&mut replaced.by);
+            while !by.is_empty() {
+                let Poll::Ready(count) = self.poll_write(cx, to, by.filled())? else {
+                    if let Some(replaced) = &mut self.replaced {
+                        replaced.by = by;
+                    }
+                    return Ok(Poll::Pending);
+                };
+                by.consume(count);
+            }
+            self.pass = self.replaced.take().map_or(0, |replaced| replaced.pass);
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        while !answers.is_empty() {
+            let Poll::Ready(count) = self.poll_write(cx, to, answers.filled())? else {
+                self.answers = answers;
+                return Ok(Poll::Pending);
+            };
+            answers.consume(count);
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut Leg,
+        octets: &[u8],
+    ) -> Result<Poll<usize>, Failed> {
+        match to.poll_write(cx, octets) {
+            Poll::Ready(Ok(count)) => {
+                self.moved += count as u64;
+                self.steps += 1;
+                self.unflushed = true;
+                Ok(Poll::Ready(count))
+            }
+            Poll::Ready(Err(_)) => Err(Failed::Receiver),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// Sends the answers that are left, unless a message has been sent in part.
+    async fn last_word(&mut self, to: &mut Leg) {
+        if self.pass == 0 && self.replaced.is_none() && !self.done {
+            let _ = to.write_all(self.answers.filled()).await;
+        }
+    }
+}
