@@ -2,6 +2,7 @@
 
 use super::ber::{Elements, Malformed, natural};
 use super::name::{self, Domain, Unclear, User};
+use crate::reason::Reason;
 
 /// A bind, complete and sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,37 @@ pub struct Bind {
     pub name: Result<(Domain, User), Unclear>,
     /// What is shown.
     pub proof: Proof,
+}
+
+/// What a bind asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants<'a> {
+    /// A host, by the domain of the user.
+    Host(&'a [u8]),
+    /// To be known by a name without a domain.
+    NoDomain,
+    /// To be nobody, or somebody whom we cannot read: an empty password, SASL.
+    Anonymous,
+    /// What never passes, and why.
+    Never(Reason),
+}
+
+impl Bind {
+    /// What it asks for (SPEC sections 2 and 3).
+    pub fn wants(&self) -> Wants<'_> {
+        match (self.proof, &self.name) {
+            (Proof::SaslRefused, _) => Wants::Never(Reason::Method),
+            (_, Err(Unclear)) => Wants::Never(Reason::Malformed),
+            (Proof::Empty | Proof::Sasl, Ok(_)) => Wants::Anonymous,
+            (Proof::Password, Ok((domain, _))) if domain.is_empty() => Wants::NoDomain,
+            (Proof::Password, Ok((domain, _))) => Wants::Host(domain),
+        }
+    }
+
+    /// The user's name for the log; empty if the bind has none that can be read.
+    pub fn user(&self) -> &[u8] {
+        self.name.as_ref().map_or(&[], |(_, user)| user)
+    }
 }
 
 /// The AuthenticationChoice of a bind.
@@ -30,8 +62,7 @@ pub enum Proof {
 
 /// The mechanisms that pass where SASL passes: they have no security layer (the IANA registry of SASL mechanisms).
 /// Those of the SCRAM family (RFC 5802, RFC 7677) are known by their prefix.
-const WITHOUT_LAYER: [&[u8]; 6] =
-    [b"PLAIN", b"CRAM-MD5", b"LOGIN", b"ANONYMOUS", b"OAUTHBEARER", b"XOAUTH2"];
+const WITHOUT_LAYER: [&[u8]; 6] = [b"PLAIN", b"CRAM-MD5", b"LOGIN", b"ANONYMOUS", b"OAUTHBEARER", b"XOAUTH2"];
 const SCRAM: &[u8] = b"SCRAM-SHA-";
 
 /// Reads the content of a BindRequest.

@@ -1,6 +1,7 @@
 //! The outside of an LDAPMessage (RFC 4511 §4.1.1): how long it is, its number and its operation. The inside of the
 //! operation is not looked at, and need not have come.
 
+use super::LDAP_LIMIT;
 use super::ber::{Head, Malformed, head, natural};
 
 /// The most octets that the outside takes: three heads and a number of four octets.
@@ -120,11 +121,18 @@ impl Outside {
     /// The same of a request: its operation, too.
     ///
     /// # Errors
-    /// As [`read`](Self::read), for what is no request, and for the number 0 (RFC 4511 §4.1.1.1).
+    /// As [`read`](Self::read), for what is no request, for the number 0 (RFC 4511 §4.1.1.1), and for an Unbind or an
+    /// Abandon that is larger than its content can be (§4.3, §4.11).
     pub(super) fn of_request(input: &[u8]) -> Result<Option<(Self, Operation)>, Malformed> {
         let Some(outside) = Self::read(input)? else { return Ok(None) };
         let operation = Operation::of_tag(outside.tag).ok_or(Malformed)?;
-        if outside.id == 0 { Err(Malformed) } else { Ok(Some((outside, operation))) }
+        // These two pass before anybody has logged in, so they are to hold nothing else.
+        let fits = match operation {
+            Operation::Unbind => outside.content == 0 && outside.size <= LDAP_LIMIT as u64,
+            Operation::Abandon => matches!(outside.content, 1..=4) && outside.size <= LDAP_LIMIT as u64,
+            _ => true,
+        };
+        if outside.id > 0 && fits { Ok(Some((outside, operation))) } else { Err(Malformed) }
     }
 }
 

@@ -24,7 +24,7 @@ mod message;
 mod name;
 
 pub use answer::{Answer, answer};
-pub use bind::{Bind, Proof};
+pub use bind::{Bind, Proof, Wants};
 pub use message::Operation;
 pub use name::{Domain, Unclear, User, read as bind_name};
 

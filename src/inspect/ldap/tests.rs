@@ -150,7 +150,8 @@ fn a_bind_with_a_control_in_windows_lengths_and_with_a_password_that_is_no_text(
     let octets = encode(1, LdapOp::BindRequest(request), paged());
     assert_eq!(&*bound(&octets).name.unwrap().0, b"b.example");
     let parts =
-        [element(2, &[3], true), element(4, b"a@b.example", true), element(0x80, b"\xff\xfe\0", true)].concat();
+        [element(2, &[3], true), element(4, b"a@b.example", true), element(0x80, b"\xff\xfe\0", true)]
+            .concat();
     let octets = message(&[0, 0, 0x12, 0x34], 0x60, &parts, &[], true);
     let bind = bound(&octets);
     assert_eq!((bind.id, bind.proof), (0x1234, Proof::Password));
@@ -170,8 +171,9 @@ fn start_tls_and_other_operations() {
     let octets = search();
     let size = octets.len() as u64;
     assert_eq!(found(&octets).0, Ask::Other { id: 5, operation: Operation::Search, size });
+    let unbind = message(&[9], 0x42, &[], &[], false);
+    assert_eq!(found(&unbind).0, Ask::Other { id: 9, operation: Operation::Unbind, size: 7 });
     for (tag, operation) in [
-        (0x42, Operation::Unbind),
         (0x66, Operation::Modify),
         (0x68, Operation::Add),
         (0x4a, Operation::Delete),
@@ -241,8 +243,14 @@ fn what_is_no_request_is_refused() {
         whole(&good, &[0xa0, 2, 4, 0]),
         whole(&good, &[0xa0, 5, 0x30, 9, 4, 1, 0]),
         // A name that is no OCTET STRING, one in the constructed form.
-        whole(&[element(2, &[3], false), element(0x0c, b"a@b", false), element(0x80, b"p", false)].concat(), &[]),
-        whole(&[element(2, &[3], false), element(0x24, b"a@b", false), element(0x80, b"p", false)].concat(), &[]),
+        whole(
+            &[element(2, &[3], false), element(0x0c, b"a@b", false), element(0x80, b"p", false)].concat(),
+            &[],
+        ),
+        whole(
+            &[element(2, &[3], false), element(0x24, b"a@b", false), element(0x80, b"p", false)].concat(),
+            &[],
+        ),
         // StartTLS with a value, with controls; an extended request without a name.
         extended("1.3.6.1.4.1.1466.20037", Some(b"")),
         message(&[1], 0x77, &element(0x80, START_TLS, false), &[0xa0, 0], false),
@@ -253,6 +261,11 @@ fn what_is_no_request_is_refused() {
         // An answer, an operation that there is not, SASL's security layer.
         message(&[1], 0x61, &[0x0a, 1, 0, 4, 0, 4, 0], &[], false),
         message(&[1], 0x7e, &[], &[], false),
+        // More in an Unbind or an Abandon than there can be.
+        message(&[1], 0x42, b"?", &[], false),
+        message(&[1], 0x50, &[], &[], false),
+        message(&[1], 0x50, &[0; 5], &[], false),
+        message(&[1], 0x42, &[], &element(0xa0, &[0; LDAP_LIMIT], false), false),
         b"\0\0\0\x20\x30\x0c".to_vec(),
     ] {
         assert_eq!(laws(&bad), Inspect::Reject(Reason::Malformed), "{bad:02x?}");
@@ -297,7 +310,9 @@ fn ldap3_proto_reads_the_same() {
                     (Ask::StartTls { id }, Ok(Some(LdapMsg { msgid, op, .. }))) => {
                         read_by_both += 1;
                         assert_eq!(id, u32::try_from(msgid).unwrap());
-                        assert!(matches!(op, LdapOp::ExtendedRequest(request) if request.name.as_bytes() == START_TLS));
+                        assert!(
+                            matches!(op, LdapOp::ExtendedRequest(request) if request.name.as_bytes() == START_TLS)
+                        );
                     }
                     // It refuses passwords that are no UTF-8, and what it finds inside other operations.
                     (Ask::Bind(_), Err(_)) => assert!(str::from_utf8(&input).is_err()),
@@ -326,7 +341,9 @@ fn answers() {
     assert_eq!(answer(&entry[..20]), Ok(Some(Answer { size: entry.len() as u64, bind: None })));
     // Unasked: number 0.
     assert!(matches!(answer(&message(&[0], 0x78, &[0x0a, 1, 52], &[], false)), Ok(Some(_))));
-    for bad in [&[4, 1, 0][..], &[0x0a, 0], &[0x0a, 5, 0, 0, 0, 0, 0], &[0x0a, 2, 1], &[0x0a, 1], &[0x0a, 1, 0x80]] {
+    for bad in
+        [&[4, 1, 0][..], &[0x0a, 0], &[0x0a, 5, 0, 0, 0, 0, 0], &[0x0a, 2, 1], &[0x0a, 1], &[0x0a, 1, 0x80]]
+    {
         assert_eq!(answer(&message(&[4], 0x61, bad, &[], false)), Err(Reason::Malformed), "{bad:?}");
     }
     assert_eq!(answer(b"HTTP"), Err(Reason::Malformed));
