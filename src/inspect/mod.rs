@@ -12,6 +12,7 @@ use crate::reason::Reason;
 
 pub mod http;
 pub mod proxy;
+pub mod sip;
 
 /// What an inspector says of the bytes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,21 @@
+//! The SIP relay: one client connection and its one connection to a PBX, message by message (SPEC section 3, RFC 3261).
+//!
+//! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
+//! sees it and takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
+//! is how a header section is changed without touching any other octet; `answer` refuses a request; `token` makes and
+//! knows the user part of our own route entry.
+//!
+//! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
+//! goes on octet by octet as it came.
+
+// mod answer;
+mod edit;
+mod record;
+mod token;
+mod transport;
+mod watch;
+
+pub use answer::forbidden;
+pub use record::{Recording, own_entry};
+pub use token::Tokens;
+pub use watch::{Judge, Sentence, SipWatch};
