@@ -4,6 +4,7 @@
 
 pub mod http;
 mod pump;
+pub mod sip;
 pub mod tunnel;
 pub mod watched;
 

@@ -144,7 +144,8 @@ fn a_withheld_number_and_a_telephone_number_have_no_host() {
 #[test]
 fn of_a_target_only_the_framing_must_be_right() {
     let text = "SIP/2.0 200\r\nX: y\r\nContent-Length: 3\r\n\r\n";
-    let Inspect::Found { ask: Ask::Message(found), .. } = Inspector::of_target().inspect(text.as_bytes()) else {
+    let Inspect::Found { ask: Ask::Message(found), .. } = Inspector::of_target().inspect(text.as_bytes())
+    else {
         panic!()
     };
     assert_eq!((found.kind, found.body), (Kind::Response { status: 200 }, 3));

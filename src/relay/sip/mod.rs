@@ -8,14 +8,17 @@
 //! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
 //! goes on octet by octet as it came.
 
-// mod answer;
+mod answer;
 mod edit;
 mod record;
 mod token;
 mod transport;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::forbidden;
-pub use record::{Recording, own_entry};
+pub use record::Recording;
 pub use token::Tokens;
-pub use watch::{Judge, Sentence, SipWatch};
+pub use watch::{Judge, Sentence, SipWatch, dialog_host};

@@ -1,0 +1,25 @@
+//! A response of our own to a request (RFC 3261 §8.2.6): its Via, From, To, Call-ID and CSeq as they came.
+
+use crate::inspect::sip::{FieldKind, Message};
+
+/// Writes a 403 to `out` for the request in `head`. `tag` goes into a To that has none.
+pub fn forbidden(head: &[u8], request: &Message, tag: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"SIP/2.0 403 Forbidden\r\n");
+    for field in &request.fields {
+        let line = field.line.of_input(head);
+        match field.kind {
+            FieldKind::Via | FieldKind::From | FieldKind::CallId | FieldKind::CSeq => {
+                out.extend_from_slice(line)
+            }
+            FieldKind::To if request.to_tag.is_empty() => {
+                out.extend_from_slice(line.trim_ascii_end());
+                out.extend_from_slice(b";tag=");
+                out.extend_from_slice(tag.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            FieldKind::To => out.extend_from_slice(line),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+}
