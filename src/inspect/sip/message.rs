@@ -103,7 +103,8 @@ fn details(head: &[u8], message: &mut Message) -> Result<(), Reason> {
     if let Ok(to) = to {
         (message.to, message.to_tag) = party(head, to.of_input(head))?;
     }
-    (from?, to?);
+    from?;
+    to?;
     message.call_id = call_id?;
     let id = message.call_id.of_input(head);
     if id.is_empty() || id.iter().any(|byte| is_space(*byte)) {

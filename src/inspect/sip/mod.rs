@@ -44,6 +44,7 @@ pub const BODY_LIMIT: u32 = 256 * 1024;
 pub const FIELD_LIMIT: usize = 128;
 
 /// What stands on a stream.
+#[expect(clippy::large_enum_variant, reason = "it is looked at and dropped, never kept")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// One CRLF between two messages. Two are a ping, one is a pong (RFC 5626 §3.5.1); who counts them is the caller.

@@ -62,11 +62,11 @@ fn feed(mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next, stream: &str) -> (S
 }
 
 fn up(watch: &mut SipWatch<Fixed>, stream: &str) -> (String, String, Option<Cut>) {
-    feed(|octets, aside| watch.from_client(octets, aside), stream)
+    feed(|octets, aside| watch.hear_client(octets, aside), stream)
 }
 
 fn down(watch: &mut SipWatch<Fixed>, stream: &str) -> String {
-    let (on, back, ended) = feed(|octets, aside| watch.from_target(octets, aside), stream);
+    let (on, back, ended) = feed(|octets, aside| watch.hear_target(octets, aside), stream);
     assert_eq!((back.as_str(), ended), ("", None));
     on
 }
@@ -145,7 +145,7 @@ fn what_cannot_be_framed_ends_it() {
     let (_, _, ended) = up(&mut watch(None, false, false), "\u{1}\u{2}");
     assert_eq!(ended, Some(Cut { reason: Reason::Malformed, counts: true }));
     let mut watch = watch(None, false, false);
-    let (on, _, ended) = feed(|octets, aside| watch.from_target(octets, aside), "HTTP/1.1 200 OK\r\n\r\n");
+    let (on, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), "HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!((on.as_str(), ended), ("", Some(Cut { reason: Reason::Malformed, counts: false })));
 }
 
@@ -310,7 +310,7 @@ fn one_octet_at_a_time_gives_the_same() {
         held.push(octet);
         if pass == 0 {
             let mut onward = Buffer::default();
-            match watch.from_client(&held, &mut Aside { onward: &mut onward, back: &mut back }) {
+            match watch.hear_client(&held, &mut Aside { onward: &mut onward, back: &mut back }) {
                 Next::NeedMore => continue,
                 Next::Pass(count) => pass = count,
                 Next::Replace { count, pass: rest } => {

@@ -128,7 +128,7 @@ impl<J: Judge> Watch for SipWatch<J> {
     const CLIENT_LIMIT: usize = HEAD_LIMIT;
     const TARGET_LIMIT: usize = HEAD_LIMIT;
 
-    fn from_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         if self.skip > 0 {
             let count = octets.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
             self.skip -= u32::try_from(count).unwrap_or(self.skip);
@@ -149,7 +149,7 @@ impl<J: Judge> Watch for SipWatch<J> {
         }
     }
 
-    fn from_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         match self.target.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
             // The PBX's doing: nothing that counts against the client.
