@@ -4,7 +4,12 @@ use crate::inspect::sip::{FieldKind, Message};
 
 /// Writes a 403 to `out` for the request in `head`. `tag` goes into a To that has none.
 pub fn forbidden(head: &[u8], request: &Message, tag: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"SIP/2.0 403 Forbidden\r\n");
+    respond("403 Forbidden", head, request, tag, "", out);
+}
+
+/// Writes a response with this status and these further header fields, each with its CRLF.
+pub fn respond(status: &str, head: &[u8], request: &Message, tag: &str, more: &str, out: &mut Vec<u8>) {
+    out.extend([b"SIP/2.0 ", status.as_bytes(), b"\r\n"].into_iter().flatten());
     for field in &request.fields {
         let line = field.line.of_input(head);
         match field.kind {
@@ -21,5 +26,6 @@ pub fn forbidden(head: &[u8], request: &Message, tag: &str, out: &mut Vec<u8>) {
             _ => {}
         }
     }
+    out.extend_from_slice(more.as_bytes());
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }

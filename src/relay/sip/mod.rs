@@ -18,7 +18,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use answer::forbidden;
+pub use answer::{forbidden, respond};
 pub use record::Recording;
 pub use token::Tokens;
 pub use watch::{Judge, Sentence, SipWatch, dialog_host};
