@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
-use super::{Client, Ended, Stage, Whose, ask, outcome};
+use super::{Client, Ended, Facts, Stage, Whose, ask, outcome};
 use crate::config::{Config, Reject};
+use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
 use crate::log::Subject;
 use crate::reason::Reason;
@@ -176,7 +177,7 @@ async fn relay(client: &mut Client, linked: Linked) -> Ended {
     let Linked { mut target, held, recording, rewrites } = linked;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
-    let bench = Bench { held: &held, shared: &shared };
+    let bench = Bench { held: &held, shared: &shared, facts: client.facts, forbade: false };
     let mut watch = SipWatch::new(bench, recording, rewrites);
     let over = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut watch) => {
@@ -200,7 +201,17 @@ async fn relay(client: &mut Client, linked: Linked) -> Ended {
             let whose = if by_client { Whose::Client } else { Whose::Target };
             let ended = Ended::because(Stage::Relay, whose, reason);
             let ended = if counts { ended } else { ended.uncounted() };
-            refuse(client, &shared.snapshot.load(), Subject::Unknown, ended);
+            // The request that did it, as far as it can be read, is still in the buffer.
+            let octets = client.leg.buffer.filled();
+            match Inspector::of_client().inspect(octets) {
+                Inspect::Found { ask: Ask::Message(message), len } if by_client => {
+                    let head = octets.get(..len).unwrap_or_default();
+                    let (who, verb) = (who(head, &message), message.method(head).unwrap_or_default());
+                    let subject = Subject::Signalling { who: &who, verb, name: b"" };
+                    refuse(client, &shared.snapshot.load(), subject, ended);
+                }
+                _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
+            }
             ended
         }
     }
@@ -211,6 +222,22 @@ async fn relay(client: &mut Client, linked: Linked) -> Ended {
 struct Bench<'a> {
     held: &'a Held,
     shared: &'a Arc<Shared>,
+    facts: Facts,
+    /// A request was answered 403: that is said once a connection.
+    forbade: bool,
+}
+
+impl Bench<'_> {
+    fn forbid(&mut self, config: &Config, head: &[u8], request: &Message) -> Sentence {
+        if !std::mem::replace(&mut self.forbade, true) {
+            let who = who(head, request);
+            let verb = request.method(head).unwrap_or_default();
+            let subject = Subject::Signalling { who: &who, verb, name: b"" };
+            let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::OtherTarget).uncounted();
+            outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        }
+        Sentence::Forbid
+    }
 }
 
 impl Judge for Bench<'_> {
@@ -231,7 +258,7 @@ impl Judge for Bench<'_> {
         let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
             Later::Same => Sentence::Pass,
-            Later::Other => Sentence::Forbid,
+            Later::Other => self.forbid(&snapshot.config, head, request),
             Later::Nowhere(reason) => nowhere(reason),
             Later::Moved(ended) => end(ended),
         }

@@ -175,18 +175,18 @@ impl Inspector {
             let Some(end) = memchr::memchr(b'\n', unsearched) else { break };
             let end = usize::from(self.searched) + end;
             let line = seen.get(begin..=end).unwrap_or_default();
-            if let Err(reason) = self.line(line, begin == 0) {
-                return Inspect::Reject(reason);
-            }
-            let next = u16::try_from(end + 1).unwrap_or(u16::MAX);
-            (self.line, self.searched) = (next, next);
-            if line == b"\r\n" {
+            if line == b"\r\n" && begin > 0 {
                 let head = seen.get(..=end).unwrap_or_default();
                 return match message::read(head, self.sender) {
                     Ok(message) => Inspect::Found { ask: Ask::Message(message), len: end + 1 },
                     Err(reason) => Inspect::Reject(reason),
                 };
             }
+            if let Err(reason) = self.line(line, begin == 0) {
+                return Inspect::Reject(reason);
+            }
+            let next = u16::try_from(end + 1).unwrap_or(u16::MAX);
+            (self.line, self.searched) = (next, next);
         }
         if self.line == 0 && !message::may_begin(seen) {
             return Inspect::Reject(Reason::Malformed);
