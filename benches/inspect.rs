@@ -9,6 +9,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::Inspect;
 use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
+use portward::inspect::sip;
 use portward::relay::http::{Forwarding, request_head};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::name::normalise;
@@ -183,10 +184,44 @@ fn decision(c: &mut Criterion) {
     group.finish();
 }
 
+/// As a phone registers.
+fn register() -> Vec<u8> {
+    format!(
+        "REGISTER sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.17:5061;branch=z9hG4bK-524287-1---0f3eb40b11f97a9c;rport\r\n\
+         Max-Forwards: 70\r\nContact: <sip:ckl@10.0.0.17:5061;transport=tls>;expires=600;+sip.instance=\"<urn:uuid:0>\"\r\n\
+         To: \"C. K.\" <sip:ckl@{HOST}>\r\nFrom: \"C. K.\" <sip:ckl@{HOST}>;tag=5e00e125\r\nCall-ID: wSSsR1c-lUjKuRhxr0iEKA..\r\n\
+         CSeq: 2 REGISTER\r\nAllow: INVITE, ACK, CANCEL, BYE, NOTIFY, REFER, MESSAGE, OPTIONS, INFO, SUBSCRIBE\r\n\
+         Supported: replaces, outbound, path\r\nUser-Agent: phone 5.6.1\r\nAuthorization: Digest username=\"ckl\",realm=\"{HOST}\",\
+         nonce=\"84a4cc6f3082121f32b42a2187831a9e\",uri=\"sip:{HOST}\",response=\"7587245234b3434cc3412213e5f113a5\",algorithm=MD5\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// A call with its SDP.
+fn invite() -> Vec<u8> {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.17\r\ns=-\r\nc=IN IP4 10.0.0.17\r\nt=0 0\r\nm=audio 49170 RTP/AVP 8 0 101\r\n\
+               a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
+    let head = String::from_utf8(register()).unwrap().replace("REGISTER", "INVITE");
+    let length = format!("Content-Type: application/sdp\r\nContent-Length: {}", sdp.len());
+    [head.replace("Content-Length: 0", &length).into_bytes(), sdp.as_bytes().to_vec()].concat()
+}
+
+fn sip_messages(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a SIP message");
+    for (name, message) in [("REGISTER", register()), ("INVITE with SDP", invite())] {
+        group.throughput(Throughput::Bytes(message.len() as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(name), &message, |b, message| {
+            b.iter(|| sip::Inspector::of_client().inspect(black_box(message)));
+        });
+    }
+    group.finish();
+}
+
 fn quick() -> Criterion {
     let seconds = std::time::Duration::from_secs(1);
     Criterion::default().sample_size(30).warm_up_time(seconds / 2).measurement_time(seconds * 2)
 }
 
-criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision }
+criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages }
 criterion_main!(benches);

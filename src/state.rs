@@ -1,5 +1,7 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 
+mod secret;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Diagnostics, Severity};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
+use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
 use crate::service::{Service, Transport};
 use crate::tls::{ServerTls, UpstreamTls};
@@ -95,6 +98,8 @@ pub struct Shared {
     pub resolver: Arc<Resolver>,
     /// Targets that failed a moment ago.
     pub health: Health,
+    /// Portward's own entries in the route sets of SIP clients.
+    pub sip_tokens: Arc<Tokens>,
     /// Counts reloads, so that tunnels can look whether they are still wanted.
     pub reloads: watch::Sender<u64>,
     next_id: AtomicU64,
@@ -103,7 +108,9 @@ pub struct Shared {
 impl Shared {
     /// The shared state at the start.
     pub fn new(snapshot: Snapshot, log: Log) -> Self {
+        let sip_tokens = Arc::new(Tokens::new(secret::route_key(&snapshot.config.state)));
         let shared = Self {
+            sip_tokens,
             snapshot: ArcSwap::from_pointee(snapshot),
             guard: Guard::default(),
             log,

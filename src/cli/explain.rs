@@ -6,9 +6,13 @@ use std::process::ExitCode;
 use crate::rules::decide::Scratch;
 use crate::service::{Service, Transport};
 
+mod explanation;
 mod http;
+mod signalling;
 
-use http::{BadUrl, Explanation, Url};
+use explanation::{BadUrl, Explanation};
+use http::Url;
+use signalling::Call;
 
 /// The exit code for something that is no URL at all.
 const WRONG_USAGE: u8 = 2;
@@ -16,7 +20,7 @@ const WRONG_USAGE: u8 = 2;
 /// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/"
+    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net"
 )]
 pub(super) struct Args {
     /// What a client would ask for, e.g. https://host/path
@@ -39,18 +43,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let mut urls = Vec::with_capacity(args.urls.len());
+    let mut asked = Vec::with_capacity(args.urls.len());
     for text in &args.urls {
-        match Url::parse(text) {
-            Ok(url) => urls.push(url),
+        match Asked::parse(text, args.bind.as_deref()) {
+            Ok(one) => asked.push(one),
             Err(bad) => {
                 super::complain(format_args!("{text}: {bad}"));
-                return ExitCode::from(if bad == BadUrl::Unknown { WRONG_USAGE } else { super::NO });
+                return ExitCode::from(WRONG_USAGE);
             }
         }
     }
-    if args.cert.is_some() || args.bind.is_some() {
+    if (args.cert.is_some() || args.bind.is_some()) && asked.iter().all(|one| matches!(one, Asked::Http(_))) {
         super::complain("--cert and --bind do not matter to HTTP");
+    } else if args.cert.is_some() {
+        super::complain("--cert does not matter: this version asks nobody for a certificate");
     }
     let loaded = match crate::config::load_all(&args.config.config) {
         Ok(loaded) => loaded,
@@ -64,14 +70,35 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let blocked = args.from.is_some_and(|from| block.iter().any(|net| net.contains(&from.to_canonical())));
     let mut scratch = Scratch::default();
     let mut all_granted = true;
-    for url in &urls {
-        let explanation = if blocked {
-            Explanation::blocked(url)
-        } else {
-            Explanation::of(&loaded.table, url, outside, &mut scratch)
+    for one in &asked {
+        let explanation = match one {
+            _ if blocked => Explanation::blocked(one.text()),
+            Asked::Http(url) => Explanation::of(&loaded.table, url, outside, &mut scratch),
+            Asked::Call(call) => call.explain(&loaded.table, &loaded.config),
         };
         all_granted &= explanation.granted();
         if args.json { super::say(explanation.to_json()) } else { super::say(explanation) }
     }
     ExitCode::from(if all_granted { 0 } else { super::NO })
+}
+
+/// What a client would ask for.
+enum Asked<'u> {
+    /// A page.
+    Http(Url<'u>),
+    /// A registration, a call, a bind.
+    Call(Call<'u>),
+}
+
+impl<'u> Asked<'u> {
+    fn parse(text: &'u str, bind: Option<&str>) -> Result<Self, BadUrl> {
+        Url::parse(text).map(Self::Http).or_else(|_| Call::parse(text, bind).map(Self::Call))
+    }
+
+    fn text(&self) -> &'u str {
+        match self {
+            Self::Http(url) => url.text(),
+            Self::Call(call) => call.text(),
+        }
+    }
 }

@@ -1,8 +1,270 @@
-//! SIP: ask, route, link and relay, once a connection.
+//! SIP: the first request decides, everything after it is held against that (SPEC sections 1 to 3).
 
-use super::Client;
+use std::sync::Arc;
+
+use super::held::{Held, Later, withdrawn};
+use super::link::{link, refuse};
+use super::{Client, Ended, Facts, Stage, Whose, ask, outcome};
+use crate::config::{Config, Reject};
+use crate::inspect::Inspect;
+use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
+use crate::log::Subject;
+use crate::reason::Reason;
+use crate::relay::sip::{Judge, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
+use crate::relay::tunnel::EndedBy;
+use crate::relay::watched::{Cut, Over, watched};
+use crate::rules::decide::{self, Route};
+use crate::service::{Service, Transport};
+use crate::state::{Shared, Snapshot};
 
 /// Serves a client until its connection ends.
-pub(super) async fn serve(client: Client) {
-    drop(client);
+pub(super) async fn serve(mut client: Client) {
+    let (ended, answered) = match Box::pin(begin(&mut client)).await {
+        Ok(linked) => (relay(&mut client, *linked).await, false),
+        Err(refused) => refused,
+    };
+    let shared = client.worker.shared.clone();
+    outcome::ended(&shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    if answered {
+        client.leg.close().await;
+    }
+}
+
+/// A connection with its target.
+struct Linked {
+    target: crate::io::Leg,
+    held: Box<Held>,
+    recording: Option<Recording>,
+    rewrites: bool,
+}
+
+/// The first request, its decision and its way inside. The request stays in the client's buffer.
+///
+/// # Errors
+/// How it ended, and whether it was answered.
+async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
+    let found = first_request(client).await;
+    let snapshot = client.worker.shared.snapshot.load_full();
+    let (message, len) = match found {
+        Ok(found) => found,
+        Err(ended) => {
+            refuse(client, &snapshot, Subject::Unknown, ended);
+            return Err((ended, false));
+        }
+    };
+    client.place = None;
+    let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
+    let who = who(&head, &message);
+    let subject =
+        Subject::Signalling { who: &who, verb: message.method(&head).unwrap_or_default(), name: b"" };
+    let tokens = &client.worker.shared.sip_tokens.clone();
+    let route = decide(&snapshot, tokens, client.facts.transport, &head, &message);
+    let linked = match route {
+        Ok(route) => {
+            let name = String::from_utf8_lossy(message.from.host.of_input(&head)).to_ascii_lowercase();
+            link(client, &snapshot, route, &name, subject).await.map(|target| {
+                let tls = client.facts.transport == Transport::Tls;
+                let address = public_address(&snapshot.config, client.facts.transport);
+                Box::new(Linked {
+                    target,
+                    held: Held::new(&route),
+                    recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
+                    rewrites: route.rewrite_transport && tls && route.transport == Transport::Plain,
+                })
+            })
+        }
+        Err(ended) => {
+            refuse(client, &snapshot, subject, ended);
+            Err(ended)
+        }
+    };
+    match linked {
+        Ok(linked) => Ok(linked),
+        Err(ended) => {
+            let answers = snapshot.config.reject == Reject::Answer
+                && message.method(&head).is_some_and(|m| m != b"ACK");
+            if answers {
+                let mut answer = Vec::new();
+                let tag = tokens.tag(message.call_id.of_input(&head), message.cseq);
+                forbidden(&head, &message, &tag, &mut answer);
+                say(client, &snapshot.config, &answer).await;
+            }
+            Err((ended, answers))
+        }
+    }
+}
+
+/// Reads up to the first message; keep-alives before it are answered.
+async fn first_request(client: &mut Client) -> Result<(Message, usize), Ended> {
+    let (mut heard, mut half_ping) = (false, false);
+    loop {
+        let mut inspector = Inspector::of_client();
+        match ask::first(client, HEAD_LIMIT, heard, |octets| inspector.inspect(octets)).await? {
+            (Ask::Message(message), len) => return Ok((message, len)),
+            (Ask::KeepAlive, len) => {
+                client.leg.buffer.consume(len);
+                heard = true;
+                half_ping = !half_ping;
+                if !half_ping {
+                    let snapshot = client.worker.shared.snapshot.load_full();
+                    say(client, &snapshot.config, b"\r\n").await;
+                }
+            }
+        }
+    }
+}
+
+/// The decision for a first message.
+fn decide<'t>(
+    snapshot: &'t Snapshot,
+    tokens: &Tokens,
+    came_by: Transport,
+    head: &[u8],
+    message: &Message,
+) -> Result<Route<'t>, Ended> {
+    let ended = |reason| Ended::because(Stage::Route, Whose::Policy, reason);
+    let method = message.method(head).ok_or(ended(Reason::Malformed))?;
+    let table = &snapshot.table;
+    let route = |name: &[u8]| decide::signalling(table, Service::Sip, came_by, name);
+    if let Some(host) = dialog_host(tokens, head, message) {
+        return route(host.as_bytes()).map_err(|refusal| ended(refusal.reason));
+    }
+    let name = name_of(&snapshot.config, head, message);
+    if !snapshot.config.sip.methods.iter().any(|allowed| allowed.as_bytes() == method) {
+        // Phones probe with OPTIONS; one who does not know a name is a scanner.
+        let known = name.is_some_and(|name| decide::host_named(table, name).is_ok());
+        let ended = ended(Reason::Method);
+        return Err(if known { ended.uncounted() } else { ended });
+    }
+    let name = name.ok_or(ended(Reason::NoName))?;
+    route(name).map_err(|refusal| ended(refusal.reason))
+}
+
+/// The name that a request asks for: the host of From, or the default where that says nothing.
+fn name_of<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
+    let host = message.from.host.of_input(head);
+    if host.is_empty() || message.from.is_anonymous(head) {
+        return config.sip.default_host.as_deref().map(str::as_bytes);
+    }
+    Some(host)
+}
+
+/// `user@host` of From, or the whole URI where it has no host.
+fn who(head: &[u8], message: &Message) -> Vec<u8> {
+    let (user, host) = (message.from.user.of_input(head), message.from.host.of_input(head));
+    match (user, host) {
+        (_, []) => message.from.uri.of_input(head).to_vec(),
+        ([], host) => host.to_vec(),
+        (user, host) => [user, b"@", host].concat(),
+    }
+}
+
+/// What the client is told to come back to.
+fn public_address(config: &Config, transport: Transport) -> Option<&str> {
+    match transport {
+        Transport::Plain => config.sip.public_address_tcp.as_deref(),
+        Transport::Tls => config.sip.public_address_tls.as_deref(),
+    }
+}
+
+async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
+    let _ = tokio::time::timeout(config.limits.inspect_timeout, client.leg.write_all(octets)).await;
+    client.bytes[1] += octets.len() as u64;
+}
+
+/// Messages both ways until the end.
+async fn relay(client: &mut Client, linked: Linked) -> Ended {
+    let Linked { mut target, held, recording, rewrites } = linked;
+    let shared = client.worker.shared.clone();
+    let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
+    let bench = Bench { held: &held, shared: &shared, facts: client.facts, forbade: false };
+    let mut watch = SipWatch::new(bench, recording, rewrites);
+    let over = tokio::select! {
+        (over, [up, down]) = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut watch) => {
+            client.bytes[0] += up;
+            client.bytes[1] += down;
+            over
+        }
+        () = withdrawn(&shared, held.host()) => {
+            return Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled);
+        }
+    };
+    let ended = |whose| Ended::peacefully(Stage::Relay, whose);
+    match over {
+        Over::Ended(EndedBy::Target) if client.bytes[1] == 0 => {
+            Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown)
+        }
+        Over::Ended(EndedBy::Target) => ended(Whose::Target),
+        Over::Ended(EndedBy::Client) => ended(Whose::Client),
+        Over::Ended(EndedBy::Idle) => ended(Whose::Policy),
+        Over::Cut(by_client, Cut { reason, counts }) => {
+            let whose = if by_client { Whose::Client } else { Whose::Target };
+            let ended = Ended::because(Stage::Relay, whose, reason);
+            let ended = if counts { ended } else { ended.uncounted() };
+            // The request that did it, as far as it can be read, is still in the buffer.
+            let octets = client.leg.buffer.filled();
+            match Inspector::of_client().inspect(octets) {
+                Inspect::Found { ask: Ask::Message(message), len } if by_client => {
+                    let head = octets.get(..len).unwrap_or_default();
+                    let (who, verb) = (who(head, &message), message.method(head).unwrap_or_default());
+                    let subject = Subject::Signalling { who: &who, verb, name: b"" };
+                    refuse(client, &shared.snapshot.load(), subject, ended);
+                }
+                _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
+            }
+            ended
+        }
+    }
+}
+
+/// Judges later registrations and calls under the rules of the moment.
+#[derive(Debug)]
+struct Bench<'a> {
+    held: &'a Held,
+    shared: &'a Arc<Shared>,
+    facts: Facts,
+    /// A request was answered 403: that is said once a connection.
+    forbade: bool,
+}
+
+impl Bench<'_> {
+    fn forbid(&mut self, config: &Config, head: &[u8], request: &Message) -> Sentence {
+        if !std::mem::replace(&mut self.forbade, true) {
+            let who = who(head, request);
+            let verb = request.method(head).unwrap_or_default();
+            let subject = Subject::Signalling { who: &who, verb, name: b"" };
+            let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::OtherTarget).uncounted();
+            outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        }
+        Sentence::Forbid
+    }
+}
+
+impl Judge for Bench<'_> {
+    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
+        let snapshot = self.shared.snapshot.load();
+        let end = |ended: Ended| {
+            let reason = ended.reason.unwrap_or(Reason::OtherTarget);
+            Sentence::End(Cut { reason, counts: ended.counts })
+        };
+        if let Some(moved) = self.held.moved(&snapshot.table) {
+            return end(moved);
+        }
+        // A withheld number says nothing of where it belongs: here, as the connection does.
+        if request.from.is_anonymous(head) {
+            return Sentence::Pass;
+        }
+        let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
+        let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
+        match self.held.judge(&snapshot.table, name) {
+            Later::Same => Sentence::Pass,
+            Later::Other => self.forbid(&snapshot.config, head, request),
+            Later::Nowhere(reason) => nowhere(reason),
+            Later::Moved(ended) => end(ended),
+        }
+    }
+
+    fn tokens(&self) -> &Tokens {
+        &self.shared.sip_tokens
+    }
 }

@@ -1,7 +1,7 @@
 //! The demonstration: everything on loopback, with throw-away certificates and the seed's rules, through the same
 //! server as `portward run`.
 //!
-//! `network` makes the network, `standin` plays the PBXs and the app platform, `walk` walks through the requests and
+//! `network` makes the network, `standin` plays the PBXs and the app platform, a service each, `walk` walks through the requests and
 //! holds every answer against what it should be.
 
 mod network;

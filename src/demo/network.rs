@@ -17,13 +17,17 @@ use tokio::net::TcpListener;
 use super::DemoError;
 use super::standin::StandIn;
 use crate::config::{self, Config};
-use crate::rules::{Address, HttpMatch, Table};
+use crate::rules::{Address, Endpoint, Table};
+use crate::service::{Service, Transport};
 use crate::tls::DevCa;
 
 /// The seed's complete reference.
 const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 
-/// The machines of the seed's network that speak HTTP: address, what it is, its name.
+/// What the machines inside speak, as far as the demonstration shows it.
+const SPOKEN: [Service; 2] = [Service::Http, Service::Sip];
+
+/// The machines of the seed's network: address, what it is, its name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
     (Ipv4Addr::new(172, 31, 31, 2), "master PBX", "hq.dvl-ckl2.net"),
     (Ipv4Addr::new(172, 31, 31, 3), "slave PBX", "branch-b.dvl-ckl2.net"),
@@ -36,10 +40,8 @@ pub(super) struct Network {
     folder: TempDir,
     /// portward.toml.
     pub(super) config: PathBuf,
-    /// Where Portward listens for HTTP.
-    pub(super) http: SocketAddr,
-    /// Where Portward listens for HTTPS.
-    pub(super) https: SocketAddr,
+    /// Where Portward listens.
+    ports: Vec<(Service, Transport, SocketAddr)>,
     /// For visitors: trusts the demonstration's CA.
     pub(super) visitor_tls: Arc<ClientConfig>,
     /// The machines inside.
@@ -56,7 +58,7 @@ impl Network {
         for below in ["server", "upstream-trust"] {
             std::fs::create_dir_all(certs.join(below))?;
         }
-        let shown = ca.server(&["*.dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
+        let shown = ca.server(&["*.dvl-ckl2.net", "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
         std::fs::write(certs.join("server/wildcard.crt"), &shown.cert_pem)?;
         private(&certs.join("server/wildcard.key"), &shown.key_pem)?;
         std::fs::write(certs.join("ca.crt"), ca.certificate_pem())?;
@@ -65,24 +67,39 @@ impl Network {
         let mut inside = Vec::new();
         for (address, role, name) in MACHINES {
             let issued = ca.server(&[name]).map_err(DemoError::Certificates)?;
-            inside.push(StandIn::start(moved(address), address, role, name, &issued).await?);
+            for service in SPOKEN {
+                inside.push(StandIn::start(moved(address), address, role, service, &issued).await?);
+            }
         }
-        let (http, https) = (free_port().await?, free_port().await?);
+        let mut ports = Vec::new();
+        for service in SPOKEN {
+            for transport in Transport::ALL {
+                ports.push((service, transport, free_port().await?));
+            }
+        }
         let table = example(root)?;
         std::fs::create_dir_all(root.join("rules"))?;
         std::fs::write(root.join("rules/dvl-ckl2.net.toml"), rules(&table, &inside))?;
         let config = root.join("portward.toml");
-        std::fs::write(&config, configuration(http, https))?;
+        std::fs::write(&config, configuration(&ports))?;
         let visitor_tls = trusting(ca.certificate_pem())?;
-        Ok(Self { config, http, https, visitor_tls, inside, folder })
+        Ok(Self { config, ports, visitor_tls, inside, folder })
+    }
+
+    /// Where Portward listens for a service.
+    pub(super) fn port(&self, service: Service, transport: Transport) -> SocketAddr {
+        let found = self.ports.iter().find(|(s, t, _)| (*s, *t) == (service, transport));
+        found.map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |(_, _, address)| *address)
     }
 
     /// What there is to know before the walk.
     pub(super) fn introduction(&self) -> String {
-        let mut text = format!(
-            "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n  outside   http://{}   https://{}\n",
-            self.http, self.https
+        let mut text = String::from(
+            "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n",
         );
+        for (service, transport, address) in &self.ports {
+            let _ = writeln!(text, "  outside   {:<6} {address}", service.scheme(*transport));
+        }
         for machine in &self.inside {
             let _ = writeln!(text, "  inside    {:<12}  {}", machine.role, machine.place());
         }
@@ -93,7 +110,11 @@ impl Network {
     /// What to try when the walk is over.
     pub(super) fn farewell(&self) -> String {
         let ca = self.folder.path().join("certs/ca.crt");
-        let (http, https) = (self.http, self.https);
+        let [http, https, sip, sips] = [Service::Http, Service::Sip]
+            .map(|service| Transport::ALL.map(|transport| self.port(service, transport)))
+            .as_flattened()
+            .try_into()
+            .unwrap_or([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 4]);
         let resolve = |port: u16| format!("--resolve '*:{port}:127.0.0.1'");
         let ports = resolve(https.port());
         let ca = ca.display();
@@ -104,7 +125,8 @@ impl Network {
              curl --cacert {ca} {ports} https://apps.dvl-ckl2.net:{}/\n\
              curl --cacert {ca} {ports} -i https://hq.dvl-ckl2.net:{}/secret\n\
              curl -k {ports} https://unknown.example:{}/\n\
-             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x\n",
+             a SIP phone: user ckl, domain dvl-ckl2.net, outbound proxy {sip};transport=tcp or {sips};transport=tls\n\
+             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x sips:ckl@dvl-ckl2.net/branch-b\n",
             resolve(http.port()),
             http.port(),
             https.port(),
@@ -127,42 +149,54 @@ fn example(root: &Path) -> Result<Table, DemoError> {
         .ok_or_else(|| DemoError::Refused(crate::server::Refused { text: rules.diagnostics.render(false) }))
 }
 
-/// The example's HTTP rules with the addresses and ports of the machines on loopback.
+/// The example's rules with the addresses and ports of the machines on loopback.
 fn rules(table: &Table, inside: &[StandIn]) -> String {
-    let mut text = String::from(
-        "# The seed's network, rules/examples/dvl-ckl2.net.toml, moved to loopback: HTTP is what this version serves.\n",
-    );
-    for host in table.iter().filter(|host| host.serves_http()) {
-        let _ = writeln!(text, "\n[[host]]\nname = \"{}\"\nhttp = [", host.name());
+    let mut text =
+        String::from("# The seed's network, rules/examples/dvl-ckl2.net.toml, moved to loopback.\n");
+    for host in table.iter() {
+        let _ = writeln!(text, "\n[[host]]\nname = \"{}\"", host.name());
+        if let Some(rule) = host.sip() {
+            let _ = writeln!(text, "sip = {}", to_machine(Service::Sip, rule.target.endpoints(), inside, ""));
+        }
+        if !host.serves_http() {
+            continue;
+        }
+        text.push_str("http = [\n");
         for rule in host.http_rules() {
-            if let Some(line) = rule_line(&rule, inside) {
-                let _ = writeln!(text, "  {line},");
-            }
+            let path = format!("path = \"{}\", ", rule.path);
+            let _ = writeln!(text, "  {},", to_machine(Service::Http, rule.endpoints, inside, &path));
         }
         text.push_str("]\n");
     }
     text
 }
 
-fn rule_line(rule: &HttpMatch<'_>, inside: &[StandIn]) -> Option<String> {
-    let Address::Ip(IpAddr::V4(ip)) = rule.endpoints.first()?.address else { return None };
-    let machine = inside.iter().find(|machine| machine.original == ip)?;
-    let (tcp, tls) = (machine.plain.port(), machine.tls.port());
-    Some(format!(
-        "{{ path = \"{}\", target = \"{}\", tcp = {tcp}, tls = {tls} }}",
-        rule.path,
-        machine.plain.ip()
-    ))
+/// The rule that leads to the machine which stands for the first of `endpoints`.
+fn to_machine(service: Service, endpoints: &[Endpoint], inside: &[StandIn], more: &str) -> String {
+    let original = match endpoints.first().map(|endpoint| &endpoint.address) {
+        Some(Address::Ip(IpAddr::V4(ip))) => *ip,
+        _ => Ipv4Addr::UNSPECIFIED,
+    };
+    let machine = inside.iter().find(|machine| machine.original == original && machine.service == service);
+    machine.map_or_else(String::new, |StandIn { plain, tls, .. }| {
+        format!("{{ {more}target = \"{}\", tcp = {}, tls = {} }}", plain.ip(), plain.port(), tls.port())
+    })
 }
 
-fn configuration(http: SocketAddr, https: SocketAddr) -> String {
+fn configuration(ports: &[(Service, Transport, SocketAddr)]) -> String {
+    let mut listen = String::new();
+    let mut outside = Vec::new();
+    for (service, transport, address) in ports {
+        let name = service.scheme(*transport);
+        let _ = writeln!(listen, "{name} = \"{address}\"");
+        outside.push(format!("{name} = {}", address.port()));
+    }
     format!(
-        "rules = \"rules\"\nstate = \"state\"\n\n[listen]\nhttp = \"{http}\"\nhttps = \"{https}\"\n\n\
-         [outside]\naddress = \"127.0.0.1\"\nports = {{ http = {}, https = {} }}\n\n\
+        "rules = \"rules\"\nstate = \"state\"\n\n[listen]\n{listen}\n\
+         [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
          [tls]\ncertificates = \"certs/server\"\n\n\
          [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n",
-        http.port(),
-        https.port()
+        outside.join(", ")
     )
 }
 

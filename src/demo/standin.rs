@@ -1,5 +1,7 @@
-//! A stand-in for a PBX's or an app platform's web server: it says who it is and what it was asked for, echoes
-//! WebSocket messages, and counts what reaches it.
+//! Stand-ins for the machines inside, one a service: each says who it is and counts what reaches it.
+
+mod http;
+mod sip;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,19 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::SinkExt as _;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsStream};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::inspect::Inspect;
-use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::io::{Leg, Stream};
+use crate::service::Service;
 use crate::tls::Issued;
 
 /// How long it waits for anything.
@@ -29,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct StandIn {
     /// What it is.
     pub(super) role: &'static str,
+    /// What it speaks.
+    pub(super) service: Service,
     /// Its address in the seed's network.
     pub(super) original: Ipv4Addr,
     /// Its plain port.
@@ -36,7 +35,17 @@ pub(super) struct StandIn {
     /// Its TLS port.
     pub(super) tls: SocketAddr,
     /// Requests that reached it.
-    requests: Arc<AtomicUsize>,
+    requests: Counter,
+}
+
+/// Counts requests.
+#[derive(Debug, Clone, Default)]
+struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl StandIn {
@@ -45,34 +54,35 @@ impl StandIn {
         address: Ipv4Addr,
         original: Ipv4Addr,
         role: &'static str,
-        name: &'static str,
+        service: Service,
         issued: &Issued,
     ) -> io::Result<Self> {
         let plain = TcpListener::bind((address, 0)).await?;
         let tls = TcpListener::bind((address, 0)).await?;
-        let requests = Arc::new(AtomicUsize::new(0));
+        let requests = Counter::default();
         let machine = Self {
             role,
+            service,
             original,
             plain: plain.local_addr()?,
             tls: tls.local_addr()?,
             requests: requests.clone(),
         };
         let acceptor = acceptor(issued)?;
-        let says = format!("{role} {name} ({original})");
-        tokio::spawn(serve(plain, None, says.clone(), requests.clone()));
-        tokio::spawn(serve(tls, Some(acceptor), says, requests));
+        let says = format!("{role} ({original})");
+        tokio::spawn(serve(plain, None, service, says.clone(), requests.clone()));
+        tokio::spawn(serve(tls, Some(acceptor), service, says, requests));
         Ok(machine)
     }
 
     /// How many requests reached it.
     pub(super) fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+        self.requests.0.load(Ordering::Relaxed)
     }
 
     /// Where it is.
     pub(super) fn place(&self) -> String {
-        format!("{} plain, {} TLS (for {})", self.plain, self.tls, self.original)
+        format!("{:<5} {} plain, {} TLS (for {})", self.service, self.plain, self.tls, self.original)
     }
 }
 
@@ -87,77 +97,37 @@ fn acceptor(issued: &Issued) -> io::Result<TlsAcceptor> {
     Ok(Arc::new(config).into())
 }
 
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, says: String, requests: Arc<AtomicUsize>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    says: String,
+    requests: Counter,
+) {
     while let Ok((tcp, _)) = listener.accept().await {
         let (tls, says, requests) = (tls.clone(), says.clone(), requests.clone());
         tokio::spawn(tokio::time::timeout(PATIENCE, async move {
-            let _ = visit(tcp, tls, &says, &requests).await;
+            let _ = visit(tcp, tls, service, &says, &requests).await;
         }));
     }
 }
 
-/// One connection, request after request.
+/// One connection.
 async fn visit(
     tcp: TcpStream,
     tls: Option<TlsAcceptor>,
+    service: Service,
     says: &str,
-    requests: &AtomicUsize,
+    requests: &Counter,
 ) -> io::Result<()> {
     let stream = match &tls {
         Some(acceptor) => Stream::Tls(Box::new(TlsStream::Server(acceptor.accept(tcp).await?))),
         None => Stream::Plain(tcp),
     };
-    let mut leg = Leg::new(stream);
-    loop {
-        let mut inspector = Inspector::default();
-        let (request, len) = loop {
-            match inspector.inspect(leg.buffer.filled()) {
-                Inspect::Found { ask, len } => break (ask, len),
-                Inspect::Reject(_) => return Ok(()),
-                Inspect::NeedMore => {}
-            }
-            if std::future::poll_fn(|cx| leg.poll_fill(cx, HEAD_LIMIT)).await? == 0 {
-                return Ok(());
-            }
-        };
-        requests.fetch_add(1, Ordering::Relaxed);
-        let head = leg.buffer.filled();
-        if request.websocket {
-            let answer = switching(&request, head);
-            leg.write_all(answer.as_bytes()).await?;
-            return echo(leg.stream).await;
-        }
-        let line = |span: crate::inspect::Span| String::from_utf8_lossy(span.of_input(head)).into_owned();
-        let body =
-            format!("This is the {says}. You asked for {} {}\n", line(request.method), line(request.target));
-        leg.buffer.consume(len);
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        leg.write_all(answer.as_bytes()).await?;
+    let leg = Leg::new(stream);
+    match service {
+        Service::Http => http::visit(leg, says, requests).await,
+        Service::Sip => sip::visit(leg, says, requests).await,
+        Service::Ldap | Service::H323 => Ok(()),
     }
-}
-
-/// RFC 6455 §4.2.2.
-fn switching(request: &Request, head: &[u8]) -> String {
-    let key = request
-        .fields
-        .iter()
-        .find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"sec-websocket-key"))
-        .map_or(b"".as_slice(), |field| field.value.of_input(head));
-    let accept = derive_accept_key(key);
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-    )
-}
-
-async fn echo(stream: Stream) -> io::Result<()> {
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
-    while let Some(message) = super::visitor::receive(&mut socket).await {
-        if socket.send(message).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
 }

@@ -100,6 +100,18 @@ impl Visitor {
         Ok(Answer::Response(response.status, String::from_utf8_lossy(&body).trim_end().to_owned()))
     }
 
+    /// Sends these octets and returns what comes back at first; nothing, if the connection is closed.
+    pub(super) async fn send(&mut self, octets: &[u8]) -> io::Result<Vec<u8>> {
+        let exchange = async {
+            let _ = self.leg.write_all(octets).await;
+            match poll_fn(|cx| self.leg.poll_fill(cx, BUFFER)).await {
+                Ok(1..) => Ok(self.leg.buffer.filled().to_vec()),
+                Ok(0) | Err(_) => Ok(Vec::new()),
+            }
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Opens a WebSocket at `url`, sends `text`, and returns what comes back.
     pub(super) async fn echo(self, url: &str, text: &str) -> Result<String, Error> {
         let exchange = async {

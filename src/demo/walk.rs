@@ -1,11 +1,13 @@
 //! The walk: a table of requests, each with what has to come of it, shown with its decision line.
 
+mod signalling;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::Network;
 use super::next_decision;
 use super::visitor::{Answer, Visitor};
-use crate::service::Transport;
+use crate::service::{Service, Transport};
 
 /// A step of the walk.
 struct Step {
@@ -119,8 +121,17 @@ pub(super) async fn walk(
     say("A client that does not speak TLS, on the TLS port");
     good &= not_tls(network, decisions, say).await;
 
-    let forwarded =
-        STEPS.iter().flat_map(|step| step.requests).filter(|(_, e)| matches!(e, From(..))).count() + 1;
+    let calls = signalling::calls();
+    for call in &calls {
+        say("");
+        say(call.shows);
+        good &= signalling::make(call, network, decisions, say).await;
+    }
+
+    let requests = STEPS.iter().flat_map(|step| step.requests);
+    let forwarded = requests.filter(|(_, expected)| matches!(expected, From(..))).count()
+        + 1
+        + calls.iter().filter(|call| call.reaches()).count();
     let reached: usize = network.inside.iter().map(super::standin::StandIn::requests).sum();
     say("");
     say(&format!("{reached} requests reached the machines inside, {forwarded} were allowed to"));
@@ -140,8 +151,8 @@ async fn take(
     say: &mut impl FnMut(&str),
 ) -> bool {
     let (address, tls) = match step.transport {
-        Transport::Plain => (network.http, None),
-        Transport::Tls => (network.https, Some(&network.visitor_tls)),
+        Transport::Plain => (network.port(Service::Http, Transport::Plain), None),
+        Transport::Tls => (network.port(Service::Http, Transport::Tls), Some(&network.visitor_tls)),
     };
     let mut visitor = match Visitor::connect(address, tls, step.name).await {
         Ok(visitor) => visitor,
@@ -182,7 +193,13 @@ async fn websocket(
 ) -> bool {
     let url = "wss://hq.dvl-ckl2.net/PBX0/APPS/app_manager/137758/websocket";
     say(&format!("  > {url}"));
-    let echoed = match Visitor::connect(network.https, Some(&network.visitor_tls), "hq.dvl-ckl2.net").await {
+    let echoed = match Visitor::connect(
+        network.port(Service::Http, Transport::Tls),
+        Some(&network.visitor_tls),
+        "hq.dvl-ckl2.net",
+    )
+    .await
+    {
         Ok(visitor) => visitor.echo(url, "hello, PBX").await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -204,7 +221,7 @@ async fn not_tls(
 ) -> bool {
     let request = "GET / HTTP/1.1\r\nHost: hq.dvl-ckl2.net\r\n\r\n";
     say("  > GET / HTTP/1.1");
-    let refused = match Visitor::connect(network.https, None, "").await {
+    let refused = match Visitor::connect(network.port(Service::Http, Transport::Tls), None, "").await {
         Ok(mut visitor) => !matches!(visitor.ask(request).await, Ok(Answer::Response(..))),
         Err(_) => false,
     };

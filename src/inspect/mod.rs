@@ -13,6 +13,7 @@ use crate::reason::Reason;
 pub mod http;
 pub mod ldap;
 pub mod proxy;
+pub mod sip;
 
 /// What an inspector says of the bytes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Span {
 
 impl Span {
     /// The span of `part`, which must be a part of `whole` (as a parser returns it); empty otherwise.
-    fn of(whole: &[u8], part: &[u8]) -> Self {
+    pub(crate) fn of(whole: &[u8], part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         if part.is_empty() || start.saturating_add(part.len()) > whole.len() {
             return Self::default();
@@ -54,6 +55,11 @@ impl Span {
     /// The bytes of the span in the input that was inspected.
     pub fn of_input(self, input: &[u8]) -> &[u8] {
         input.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+
+    /// Where it is in the input.
+    pub fn range(self) -> std::ops::Range<usize> {
+        usize::from(self.start)..usize::from(self.end)
     }
 
     /// Whether it covers nothing.

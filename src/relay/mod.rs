@@ -5,6 +5,7 @@
 pub mod http;
 pub mod ldap;
 mod pump;
+pub mod sip;
 pub mod tunnel;
 pub mod watched;
 

@@ -66,10 +66,10 @@ pub trait Watch {
     const TARGET_LIMIT: usize;
 
     /// A message of the client.
-    fn from_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
 
     /// A message of the target.
-    fn from_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+    fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
 
     /// Whether messages of the client wait, although they have been read, until the target has said something
     /// ([`Next::NeedMore`] with a whole message): then a full buffer is no error.
@@ -135,12 +135,12 @@ pub async fn watched<W: Watch>(
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
             let waits = watch.holds_client();
-            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.from_client(octets, aside);
+            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.hear_client(octets, aside);
             if let Err(failed) = up.poll(cx, client, target, &mut down.answers, limit, waits, asked) {
                 return Poll::Ready(over(failed, true));
             }
             let limit = W::TARGET_LIMIT.max(target.piece(client));
-            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.from_target(octets, aside);
+            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.hear_target(octets, aside);
             if let Err(failed) = down.poll(cx, target, client, &mut up.answers, limit, false, asked) {
                 return Poll::Ready(over(failed, false));
             }

@@ -180,6 +180,16 @@ pub enum CheckedTarget {
     },
 }
 
+impl CheckedTarget {
+    /// Its addresses, tried in order.
+    pub fn endpoints(&self) -> &Arc<[Endpoint]> {
+        match self {
+            Self::Unchecked(target) => &target.endpoints,
+            Self::Checked { endpoints, .. } => endpoints,
+        }
+    }
+}
+
 /// A rule of the SIP or H.323 service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignallingRule {

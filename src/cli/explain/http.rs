@@ -1,14 +1,10 @@
-//! The decision for a URL as facts, in words and as JSON. The decision itself is [`decide::http`].
+//! The decision for an HTTP URL as facts. The decision itself is [`decide::http`].
 
-use std::fmt;
-use std::net::SocketAddr;
-
-use serde_json::{Value, json};
-
+use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place};
 use crate::reason::Reason;
 use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
 use crate::rules::path::request_path;
-use crate::rules::{Address, Host, HttpMatch, Source, Table, name, near};
+use crate::rules::{Host, HttpMatch, Source, Table, name, near};
 use crate::service::{Service, Transport};
 
 /// An http or https URL, cut into what a request would hold.
@@ -34,7 +30,7 @@ impl<'u> Url<'u> {
         let (service, transport) =
             all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
         if service != Service::Http {
-            return Err(BadUrl::NotServed(service));
+            return Err(BadUrl::Unknown);
         }
         let rest = text.get(scheme.len()..).and_then(|r| r.strip_prefix("://")).ok_or(BadUrl::Unknown)?;
         let rest = rest.split('#').next().unwrap_or_default();
@@ -46,23 +42,10 @@ impl<'u> Url<'u> {
         let host = if host.is_ascii() { host.to_owned() } else { in_ascii(host) };
         Ok(Self { text, transport, host, path, query })
     }
-}
 
-/// Why a URL cannot be explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadUrl {
-    /// It is none of a service that there is.
-    Unknown,
-    /// This version does not serve it.
-    NotServed(Service),
-}
-
-impl fmt::Display for BadUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str("a URL is like https://hq.example.net/path"),
-            Self::NotServed(service) => write!(f, "this version does not serve {service}"),
-        }
+    /// As it was given.
+    pub(super) fn text(&self) -> &'u str {
+        self.text
     }
 }
 
@@ -71,38 +54,13 @@ fn in_ascii(host: &str) -> String {
     name::normalise(name).map_or_else(|_| host.to_owned(), |ascii| format!("{ascii}{port}"))
 }
 
-/// Everything that can be said about where a URL leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Explanation {
-    url: String,
-    verdict: Verdict,
-    host: Option<(String, String)>,
-    rule: Option<Rule>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    Forward { addresses: Vec<String>, transport: Transport },
-    Redirect { location: String },
-    Rejected { reason: Reason, why: String },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
-    path: String,
-    default: bool,
-    preset: Option<String>,
-    at: String,
-}
-
 impl Explanation {
     /// Asks for the decision. `https_port` is the port under which the world sees HTTPS.
     pub(super) fn of(table: &Table, url: &Url<'_>, https_port: u16, scratch: &mut Scratch) -> Self {
         let decision = decide::http(table, url.transport, url.host.as_bytes(), url.path.as_bytes(), scratch);
-        let place =
-            |source: Source| format!("{}:{}:{}", table.file(source).display(), source.line, source.column);
+        let place = |source: Source| place(table, source);
         let host = decision.as_ref().map_or_else(|refusal| refusal.host, |decision| Some(decision.host));
-        let rule = decision.as_ref().ok().map(|HttpDecision { rule, .. }| Rule {
+        let rule = decision.as_ref().ok().map(|HttpDecision { rule, .. }| Rule::Path {
             path: rule.path.to_owned(),
             default: rule.default,
             preset: rule.preset.map(str::to_owned),
@@ -120,44 +78,6 @@ impl Explanation {
             rule,
         }
     }
-
-    /// The refusal of everything that an address in `blacklist.block` sends.
-    pub(super) fn blocked(url: &Url<'_>) -> Self {
-        let why = "the address is in a network of blacklist.block".to_owned();
-        let verdict = Verdict::Rejected { reason: Reason::Blocked, why };
-        Self { url: url.text.to_owned(), verdict, host: None, rule: None }
-    }
-
-    /// Whether the request would get anywhere.
-    pub(super) fn granted(&self) -> bool {
-        !matches!(self.verdict, Verdict::Rejected { .. })
-    }
-
-    /// The same facts for a program.
-    pub(super) fn to_json(&self) -> Value {
-        let mut json = match &self.verdict {
-            Verdict::Forward { addresses, transport } => json!({
-                "url": self.url,
-                "decision": "forward",
-                "targets": addresses,
-                "tls": *transport == Transport::Tls,
-            }),
-            Verdict::Redirect { location } => {
-                json!({ "url": self.url, "decision": "redirect", "status": 308, "location": location })
-            }
-            Verdict::Rejected { reason, why } => {
-                json!({ "url": self.url, "decision": "reject", "reason": reason.name(), "why": why })
-            }
-        };
-        if let (Some(Rule { path, default, preset, at }), Some(json)) = (&self.rule, json.as_object_mut()) {
-            let rule = json!({ "path": path, "default": default, "preset": preset, "at": at });
-            json.insert("rule".to_owned(), rule);
-        }
-        if let (Some((name, at)), Some(json)) = (&self.host, json.as_object_mut()) {
-            json.insert("host".to_owned(), json!({ "name": name, "at": at }));
-        }
-        json
-    }
 }
 
 fn granted(decision: &HttpDecision<'_>, url: &Url<'_>, https_port: u16) -> Verdict {
@@ -171,13 +91,7 @@ fn granted(decision: &HttpDecision<'_>, url: &Url<'_>, https_port: u16) -> Verdi
             Verdict::Redirect { location: format!("https://{host}{port}{path}{query}") }
         }
         Outcome::Forward { transport, port } => {
-            let address = |address: &Address| match address {
-                Address::Ip(ip) => SocketAddr::new(*ip, port.get()).to_string(),
-                Address::Name(name) => format!("{name}:{port}"),
-            };
-            let addresses =
-                decision.rule.endpoints.iter().map(|endpoint| address(&endpoint.address)).collect();
-            Verdict::Forward { addresses, transport }
+            Verdict::Forward { addresses: addresses(decision.rule.endpoints, port), transport }
         }
     }
 }
@@ -192,16 +106,7 @@ fn why(table: &Table, refusal: &Refusal<'_>, url: &Url<'_>, place: impl Fn(Sourc
     let asked = asked.and_then(|host| name::normalise(&host).ok()).unwrap_or_default();
     let called = refusal.host.map_or(&*asked, Host::name);
     match refusal.reason {
-        Reason::UnknownHost => {
-            let near = if let Some(wildcard) = near::wildcard(table, &asked) {
-                format!("; {wildcard} stands for exactly one label")
-            } else if let Some(name) = near::name(table, &asked) {
-                format!("; there is {name}")
-            } else {
-                String::new()
-            };
-            format!("none of the {} hosts has the name {asked}{near}", table.len())
-        }
+        Reason::UnknownHost => super::explanation::unknown_host(table, &asked),
         Reason::NoService => format!("{called} has no HTTP path"),
         Reason::Disabled => format!("{called} is disabled"),
         Reason::NoPath => refusal.host.map_or_else(String::new, |host| no_path(host, url.path, place)),
@@ -222,37 +127,6 @@ fn no_path(host: Host<'_>, asked: &str, place: impl Fn(Source) -> String) -> Str
         format!("; the nearest is {path}{preset} at {}{slash}", place(source))
     });
     format!("none of the {} HTTP paths of {} matches{near}", host.http_rules().count(), host.name())
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.verdict {
-            Verdict::Forward { addresses, transport } => {
-                let way = if *transport == Transport::Tls { "TLS" } else { "plain" };
-                write!(f, "{} -> {} ({way})", self.url, addresses.join(", "))?;
-            }
-            Verdict::Redirect { location } => write!(f, "{} -> 308 {location}", self.url)?,
-            Verdict::Rejected { reason, why } => {
-                write!(f, "{} rejected: {reason}\n  why     {why}", self.url)?;
-            }
-        }
-        if let Some(Rule { path, default, preset, at }) = &self.rule {
-            let path = match path.as_str() {
-                _ if *default => "default",
-                "" => "the empty path, which matches every path",
-                path => path,
-            };
-            write!(f, "\n  rule    {path}")?;
-            if let Some(preset) = preset {
-                write!(f, " (preset {preset})")?;
-            }
-            write!(f, "\n  at      {at}")?;
-        }
-        match &self.host {
-            Some((name, at)) => write!(f, "\n  host    {name} at {at}"),
-            None => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

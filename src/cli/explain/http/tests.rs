@@ -1,9 +1,11 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::*;
 use crate::rules::{
-    Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Target,
+    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Target,
     TargetOptions,
 };
 
@@ -154,7 +156,7 @@ fn what_is_no_http_url() {
     for text in ["", "hq.dvl-ckl2.net/x", "ftp://a/", "://a", "https:/a", "https:a", "https"] {
         assert_eq!(Url::parse(text), Err(BadUrl::Unknown), "{text}");
     }
-    assert_eq!(Url::parse("sips:a@b"), Err(BadUrl::NotServed(Service::Sip)));
-    assert_eq!(Url::parse("h323s:a@b"), Err(BadUrl::NotServed(Service::H323)));
-    assert_eq!(Url::parse("ldaps://a"), Err(BadUrl::NotServed(Service::Ldap)));
+    assert_eq!(Url::parse("sips:a@b"), Err(BadUrl::Unknown));
+    assert_eq!(Url::parse("h323s:a@b"), Err(BadUrl::Unknown));
+    assert_eq!(Url::parse("ldaps://a"), Err(BadUrl::Unknown));
 }

@@ -1,0 +1,106 @@
+//! The decision for a SIP, LDAP or H.323 URI as facts. The decision itself is [`decide::signalling`].
+
+use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place, unknown_host};
+use crate::config::Config;
+use crate::inspect::sip;
+use crate::reason::Reason;
+use crate::rules::decide::{self, Refusal};
+use crate::rules::{Host, Table};
+use crate::service::{Service, Transport};
+
+/// What a client would ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Call<'u> {
+    text: &'u str,
+    service: Service,
+    transport: Transport,
+    /// The name as it would come on the wire; `None`: the client names nobody.
+    name: Option<String>,
+}
+
+impl<'u> Call<'u> {
+    /// Reads a URI; `bind` is the name of an LDAP bind.
+    ///
+    /// # Errors
+    /// If it is no URI of these services, or there is no domain in `bind`.
+    pub(super) fn parse(text: &'u str, bind: Option<&str>) -> Result<Self, BadUrl> {
+        let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Unknown)?;
+        let mut all = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
+        let (service, transport) =
+            all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
+        let name = match service {
+            Service::Http => return Err(BadUrl::Unknown),
+            Service::Sip => caller(text)?,
+            Service::Ldap => binder(rest, bind)?,
+            Service::H323 => gatekeeper(rest)?,
+        };
+        Ok(Self { text, service, transport, name })
+    }
+
+    /// As it was given.
+    pub(super) fn text(&self) -> &'u str {
+        self.text
+    }
+
+    /// Asks for the decision.
+    pub(super) fn explain(&self, table: &Table, config: &Config) -> Explanation {
+        let default = match self.service {
+            Service::Sip => config.sip.default_host.as_deref(),
+            Service::Ldap => config.ldap_default_host.as_deref(),
+            _ => config.h323_default_host.as_deref(),
+        };
+        let name = self.name.as_deref().or(default).unwrap_or_default();
+        let decision = decide::signalling(table, self.service, self.transport, name.as_bytes());
+        let host = decision.as_ref().map_or_else(|refusal| refusal.host, |route| Some(route.host));
+        let (verdict, rule) = match &decision {
+            Ok(route) => {
+                let verdict = Verdict::Forward {
+                    addresses: addresses(route.endpoints, route.port),
+                    transport: route.transport,
+                };
+                (verdict, Some(Rule::Of { service: self.service, at: place(table, route.source) }))
+            }
+            Err(refusal) => {
+                let why = self.why(table, refusal, name);
+                (Verdict::Rejected { reason: refusal.reason, why }, None)
+            }
+        };
+        let host = host.map(|host| (host.name().to_owned(), place(table, host.source())));
+        Explanation { url: self.text.to_owned(), verdict, host, rule }
+    }
+
+    /// A sentence about a refusal.
+    fn why(&self, table: &Table, refusal: &Refusal<'_>, name: &str) -> String {
+        let service = self.service;
+        let called = refusal.host.map_or("", Host::name);
+        match refusal.reason {
+            Reason::NoName => format!("it names no domain, and [{service}] default_host is not set"),
+            Reason::UnknownHost => unknown_host(table, &name.to_ascii_lowercase()),
+            Reason::NoService => format!("{called} has no {service} rule"),
+            Reason::Disabled => format!("{called} is disabled"),
+            Reason::Certificate => {
+                format!("{called} refuses clients without a certificate that has their name")
+            }
+            reason => refusal.cause.map_or_else(|| reason.to_string(), |cause| cause.to_string()),
+        }
+    }
+}
+
+/// The host of a From URI, as the daemon reads it.
+fn caller(text: &str) -> Result<Option<String>, BadUrl> {
+    let uri = sip::uri(text.as_bytes()).ok_or(BadUrl::Unknown)?;
+    let host = String::from_utf8_lossy(uri.host).into_owned();
+    Ok(Some(host).filter(|host| !host.eq_ignore_ascii_case("anonymous.invalid")))
+}
+
+/// The host of an LDAP URL, which is what the domain of a bind says.
+fn binder(rest: &str, _bind: Option<&str>) -> Result<Option<String>, BadUrl> {
+    let host = rest.strip_prefix("//").ok_or(BadUrl::Unknown)?;
+    let host = host.split_once(':').map_or(host, |(host, _)| host).trim_end_matches('/');
+    Ok(Some(host.to_owned()).filter(|host| !host.is_empty()))
+}
+
+/// The domain of a gatekeeper identifier.
+fn gatekeeper(rest: &str) -> Result<Option<String>, BadUrl> {
+    Ok(Some(rest.to_owned()).filter(|rest| !rest.is_empty()))
+}

@@ -1,0 +1,121 @@
+//! The walk's registrations, calls and binds: one message on one connection each.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::super::network::Network;
+use super::super::next_decision;
+use super::super::visitor::Visitor;
+use crate::service::{Service, Transport};
+
+/// A step of the walk.
+pub(super) struct Call {
+    /// What it shows.
+    pub(super) shows: &'static str,
+    service: Service,
+    transport: Transport,
+    /// The message in words.
+    says: String,
+    /// The message.
+    octets: Vec<u8>,
+    /// This is in the decision line.
+    line: &'static str,
+    /// This is in the answer; `None`: the connection is closed without a byte.
+    answer: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// Whether it is to reach a machine inside.
+    pub(super) fn reaches(&self) -> bool {
+        self.answer.is_some()
+    }
+}
+
+/// All of them.
+pub(super) fn calls() -> Vec<Call> {
+    use Transport::{Plain, Tls};
+    vec![
+        sip(
+            "A SIP phone registers at the master PBX, which the domain of its From names",
+            (Plain, "REGISTER", "ckl@dvl-ckl2.net"),
+            "sip:ckl@dvl-ckl2.net REGISTER -> 127.31.31.2:",
+            Some("master PBX"),
+        ),
+        sip(
+            "Another one by TLS, at the slave PBX: without a certificate that proves its name it goes out by plain TCP",
+            (Tls, "REGISTER", "ckl@dvl-ckl2.net/branch-b"),
+            "sips:ckl@dvl-ckl2.net/branch-b REGISTER -> 127.31.31.3:",
+            Some("slave PBX"),
+        ),
+        sip(
+            "A SIP scanner that knows the address only",
+            (Plain, "OPTIONS", "100@203.0.113.9"),
+            "sip:100@203.0.113.9 OPTIONS rejected: method",
+            None,
+        ),
+    ]
+}
+
+fn sip(
+    shows: &'static str,
+    (transport, method, from): (Transport, &str, &str),
+    line: &'static str,
+    answer: Option<&str>,
+) -> Call {
+    let octets = format!(
+        "{method} sip:dvl-ckl2.net SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKdemo\r\nMax-Forwards: 70\r\n\
+         From: <sip:{from}>;tag=demo\r\nTo: <sip:{from}>\r\nCall-ID: demo@192.0.2.1\r\nCSeq: 1 {method}\r\n\
+         Contact: <sip:ckl@192.0.2.1;transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    );
+    Call {
+        shows,
+        service: Service::Sip,
+        transport,
+        says: format!("{method} From: <sip:{from}>"),
+        octets: octets.into_bytes(),
+        line,
+        answer: answer.map(|who| format!("Server: {who}").into_bytes()),
+    }
+}
+
+/// Makes the call; says whether everything was as it should be.
+pub(super) async fn make(
+    call: &Call,
+    network: &Network,
+    decisions: &mut UnboundedReceiver<String>,
+    say: &mut impl FnMut(&str),
+) -> bool {
+    say(&format!("  > {}", call.says));
+    let tls = (call.transport == Transport::Tls).then_some(&network.visitor_tls);
+    let port = network.port(call.service, call.transport);
+    let answer = match Visitor::connect(port, tls, "dvl-ckl2.net").await {
+        Ok(mut visitor) => visitor.send(&call.octets).await,
+        Err(error) => Err(error),
+    };
+    let line = next_decision(decisions).await.unwrap_or_default();
+    say(&format!("  {line}"));
+    let has = |answer: &[u8], wanted: &[u8]| answer.windows(wanted.len()).any(|part| part == wanted);
+    let good = match (&answer, &call.answer) {
+        (Ok(answer), Some(wanted)) => has(answer, wanted),
+        (Ok(answer), None) => answer.is_empty(),
+        (Err(_), _) => false,
+    } && line.contains(call.line);
+    let mark = if good { "<" } else { "!!" };
+    say(&match answer {
+        Ok(answer) if answer.is_empty() => format!("  {mark} closed without a byte"),
+        Ok(answer) => format!("  {mark} {}", shown(call.service, &answer)),
+        Err(error) => format!("  {mark} {error}"),
+    });
+    good
+}
+
+/// An answer in words.
+fn shown(service: Service, answer: &[u8]) -> String {
+    match service {
+        Service::Sip => {
+            let text = String::from_utf8_lossy(answer);
+            let server = text.lines().find(|line| line.starts_with("Server: ")).unwrap_or_default();
+            format!("{} ({server})", text.lines().next().unwrap_or_default())
+        }
+        _ => format!("{} octets", answer.len()),
+    }
+}

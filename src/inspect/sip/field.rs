@@ -1,0 +1,116 @@
+//! Header fields (RFC 3261 §7.3, §20): names, compact forms, folded lines.
+
+use super::super::Span;
+use super::uri::{is_space, trim};
+use crate::reason::Reason;
+
+/// Which header field it is, as far as anybody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// From, `f`.
+    From,
+    /// To, `t`.
+    To,
+    /// Via, `v`.
+    Via,
+    /// Route.
+    Route,
+    /// Record-Route.
+    RecordRoute,
+    /// Contact, `m`.
+    Contact,
+    /// CSeq.
+    CSeq,
+    /// Call-ID, `i`.
+    CallId,
+    /// Content-Length, `l`.
+    ContentLength,
+    /// Max-Forwards.
+    MaxForwards,
+    /// Authorization or Proxy-Authorization.
+    Credentials,
+    /// WWW-Authenticate or Proxy-Authenticate.
+    Challenge,
+    /// Any other.
+    Other,
+}
+
+/// One header field. The spans are of the header section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Which one.
+    pub kind: FieldKind,
+    /// Its value without white space around it, folded lines as they came.
+    pub value: Span,
+    /// All of it, its line ends included.
+    pub line: Span,
+}
+
+impl FieldKind {
+    fn of(name: &[u8]) -> Self {
+        const NAMES: [(&[u8], FieldKind); 20] = [
+            (b"from", FieldKind::From),
+            (b"f", FieldKind::From),
+            (b"to", FieldKind::To),
+            (b"t", FieldKind::To),
+            (b"via", FieldKind::Via),
+            (b"v", FieldKind::Via),
+            (b"route", FieldKind::Route),
+            (b"record-route", FieldKind::RecordRoute),
+            (b"contact", FieldKind::Contact),
+            (b"m", FieldKind::Contact),
+            (b"cseq", FieldKind::CSeq),
+            (b"call-id", FieldKind::CallId),
+            (b"i", FieldKind::CallId),
+            (b"content-length", FieldKind::ContentLength),
+            (b"l", FieldKind::ContentLength),
+            (b"max-forwards", FieldKind::MaxForwards),
+            (b"authorization", FieldKind::Credentials),
+            (b"proxy-authorization", FieldKind::Credentials),
+            (b"www-authenticate", FieldKind::Challenge),
+            (b"proxy-authenticate", FieldKind::Challenge),
+        ];
+        let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        known.map_or(Self::Other, |(_, kind)| *kind)
+    }
+}
+
+/// The characters of a token (§25.1).
+pub(super) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// Reads the fields of `head`, whose start line has `start` octets, up to its empty line.
+pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<Field, Reason>> {
+    let mut rest = head.get(start..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        if rest.is_empty() || rest == b"\r\n" {
+            return None;
+        }
+        let mut end = line_end(rest, 0);
+        while matches!(rest.get(end), Some(b' ' | b'\t')) {
+            end = line_end(rest, end);
+        }
+        let (line, after) = rest.split_at_checked(end)?;
+        rest = after;
+        Some(field(head, line))
+    })
+}
+
+fn line_end(text: &[u8], from: usize) -> usize {
+    text.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(text.len(), |at| from + at + 1)
+}
+
+fn field(head: &[u8], line: &[u8]) -> Result<Field, Reason> {
+    let colon = memchr::memchr(b':', line).ok_or(Reason::Malformed)?;
+    let name = line.get(..colon).unwrap_or_default();
+    // §7.3.1 allows white space before the colon, and after it.
+    let bare = name.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+    let name = name.get(..bare).unwrap_or_default();
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        return Err(Reason::Malformed);
+    }
+    let value = trim(line.get(colon + 1..).unwrap_or_default());
+    Ok(Field { kind: FieldKind::of(name), value: Span::of(head, value), line: Span::of(head, line) })
+}

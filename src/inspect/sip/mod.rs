@@ -1,0 +1,218 @@
+//! SIP (RFC 3261) on a stream: where a message ends, who it is from, and whether it is sound enough to be shown to a PBX.
+//!
+//! The decision rests on this module alone. rsip, the parser that one would reach for, knows no compact form of From,
+//! no folded line and no space before a colon, reads the host of `sip:user;par=u%40x@pbx` as `user`, and takes the first
+//! of two From headers: each of them a way around the rules, or a phone that is turned away. It builds and reads
+//! well-formed headers, and does so where messages are ours to begin with: in tests.
+//!
+//! # What is read
+//! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
+//! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields. It answers when the section is complete, so that no second From can
+//! follow an answer. The body is the caller's to count.
+//!
+//! # What a client's message must be
+//! Line ends are CRLF (a bare CR or LF is read differently by every second parser). Start line and SIP version as §7.1
+//! and §7.2. Exactly one of From, To, Call-ID, CSeq and Content-Length (§18.3 demands it on a stream), at least one Via,
+//! CSeq with a number below 2^31 and the method of the request (§8.1.1.5). Max-Forwards may be missing, as in RFC 2543,
+//! where no PBX minds; two of them, or a value beyond 255, are refused, and so is a From or To in which two readers could
+//! find two addresses. Everything else is the PBX's business. Of a target's message only the framing must be right.
+
+mod field;
+mod message;
+mod uri;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod torture;
+
+use smallvec::SmallVec;
+
+pub use field::{Field, FieldKind};
+pub use uri::{NameAddr, Scheme, Uri, entries, name_addr, param, uri};
+
+use super::{Inspect, Span};
+use crate::reason::Reason;
+
+/// The longest header section with its start line and empty line. Phones send up to 4 KiB; 16 KiB is what proxies take.
+pub const HEAD_LIMIT: usize = 16 * 1024;
+
+/// The longest body. SDP has a few KiB; presence documents and conference rosters have more.
+pub const BODY_LIMIT: u32 = 256 * 1024;
+
+/// The most header fields: a request that has passed thirty proxies has seventy.
+pub const FIELD_LIMIT: usize = 128;
+
+/// What stands on a stream.
+#[expect(clippy::large_enum_variant, reason = "it is looked at and dropped, never kept")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// One CRLF between two messages. Two are a ping, one is a pong (RFC 5626 §3.5.1); who counts them is the caller.
+    KeepAlive,
+    /// The header section of a message; its body follows.
+    Message(Message),
+}
+
+/// A message, as far as its header section says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Request or response.
+    pub kind: Kind,
+    /// How many octets of body follow.
+    pub body: u32,
+    /// From. Empty in a target's message that has none to be read.
+    pub from: Party,
+    /// To, as From.
+    pub to: Party,
+    /// The tag of To; empty: there is none.
+    pub to_tag: Span,
+    /// The number of CSeq.
+    pub cseq: u32,
+    /// The method of CSeq.
+    pub cseq_method: Span,
+    /// Call-ID.
+    pub call_id: Span,
+    /// Every header field, in order.
+    pub fields: SmallVec<[Field; 24]>,
+}
+
+/// The start line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// §7.1.
+    Request {
+        /// The method; case counts.
+        method: Span,
+        /// The Request-URI.
+        uri: Span,
+    },
+    /// §7.2.
+    Response {
+        /// The status code.
+        status: u16,
+    },
+}
+
+/// Who a message is from, or to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Party {
+    /// The URI.
+    pub uri: Span,
+    /// Its user.
+    pub user: Span,
+    /// Its host, see [`Uri::host`]; empty in a URI that has none, as `tel:`.
+    pub host: Span,
+}
+
+impl Party {
+    /// The number is withheld (RFC 3323 §4.1): the host says nothing.
+    pub fn is_anonymous(self, head: &[u8]) -> bool {
+        self.host.of_input(head).eq_ignore_ascii_case(b"anonymous.invalid")
+    }
+}
+
+impl Message {
+    /// The method, if it is a request.
+    pub fn method<'a>(&self, head: &'a [u8]) -> Option<&'a [u8]> {
+        match self.kind {
+            Kind::Request { method, .. } => Some(method.of_input(head)),
+            Kind::Response { .. } => None,
+        }
+    }
+
+    /// Its fields of one kind.
+    pub fn fields_of(&self, kind: FieldKind) -> impl DoubleEndedIterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.kind == kind)
+    }
+}
+
+/// Who the stream is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Client,
+    Target,
+}
+
+/// Cuts one message after the other off a stream; to be told when one is done with.
+#[derive(Debug)]
+pub struct Inspector {
+    sender: Sender,
+    /// Where the first line begins that was not looked at whole.
+    line: u16,
+    /// How far that line was searched for its end.
+    searched: u16,
+    /// Lines before it that begin a field.
+    fields: u16,
+}
+
+impl Inspector {
+    /// For what a client sends: every message must be sane.
+    pub const fn of_client() -> Self {
+        Self { sender: Sender::Client, line: 0, searched: 0, fields: 0 }
+    }
+
+    /// For what a target sends: only the framing must be right.
+    pub const fn of_target() -> Self {
+        Self { sender: Sender::Target, line: 0, searched: 0, fields: 0 }
+    }
+
+    /// Begins with the next message.
+    pub fn reset(&mut self) {
+        (self.line, self.searched, self.fields) = (0, 0, 0);
+    }
+
+    /// Looks at the octets from the beginning of a message. [`Inspect::Found`]'s length is that of the header section.
+    pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
+        match input {
+            [] | [b'\r'] => return Inspect::NeedMore,
+            [b'\r', b'\n', ..] => return Inspect::Found { ask: Ask::KeepAlive, len: 2 },
+            _ => {}
+        }
+        let seen = input.get(..HEAD_LIMIT).unwrap_or(input);
+        loop {
+            let begin = usize::from(self.line);
+            let unsearched = seen.get(usize::from(self.searched)..).unwrap_or_default();
+            let Some(end) = memchr::memchr(b'\n', unsearched) else { break };
+            let end = usize::from(self.searched) + end;
+            let line = seen.get(begin..=end).unwrap_or_default();
+            if line == b"\r\n" && begin > 0 {
+                let head = seen.get(..=end).unwrap_or_default();
+                return match message::read(head, self.sender) {
+                    Ok(message) => Inspect::Found { ask: Ask::Message(message), len: end + 1 },
+                    Err(reason) => Inspect::Reject(reason),
+                };
+            }
+            if let Err(reason) = self.line(line, begin == 0) {
+                return Inspect::Reject(reason);
+            }
+            let next = u16::try_from(end + 1).unwrap_or(u16::MAX);
+            (self.line, self.searched) = (next, next);
+        }
+        if self.line == 0 && !message::may_begin(seen) {
+            return Inspect::Reject(Reason::Malformed);
+        }
+        self.searched = u16::try_from(seen.len()).unwrap_or(u16::MAX);
+        if seen.len() < HEAD_LIMIT { Inspect::NeedMore } else { Inspect::Reject(Reason::TooLarge) }
+    }
+
+    /// A whole line with its line end.
+    fn line(&mut self, line: &[u8], is_start: bool) -> Result<(), Reason> {
+        let text = line.strip_suffix(b"\r\n").ok_or(Reason::Malformed)?;
+        if memchr::memchr(b'\r', text).is_some() {
+            return Err(Reason::Malformed);
+        }
+        if is_start {
+            return if message::is_start(text) { Ok(()) } else { Err(Reason::Malformed) };
+        }
+        if self.sender == Sender::Client && !message::is_text(text) {
+            return Err(Reason::Malformed);
+        }
+        if !matches!(text.first(), None | Some(b' ' | b'\t')) {
+            self.fields += 1;
+            if usize::from(self.fields) > FIELD_LIMIT {
+                return Err(Reason::TooLarge);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! SIP URIs and the name-addr that holds one (RFC 3261 §19.1, §20.10, §25.1).
+//!
+//! Strict wherever two readers could find two hosts in the same octets: such a text is none. Lenient in what no decision
+//! rests on, the user part above all.
+
+/// What a URI is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `sip:`
+    Sip,
+    /// `sips:`
+    Sips,
+    /// `tel:`, `urn:` and whatever else has no host of ours.
+    Other,
+}
+
+/// A URI, cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uri<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The user without its password, as written; may be empty.
+    pub user: &'a [u8],
+    /// The host without its port: an IPv6 reference with its brackets, a registration location behind a slash. Empty
+    /// in a URI of another scheme.
+    pub host: &'a [u8],
+    /// The port.
+    pub port: Option<u16>,
+    /// The parameters with their first `;`, or nothing.
+    pub params: &'a [u8],
+}
+
+/// What stands in From, To, Contact, Route and Record-Route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameAddr<'a> {
+    /// The URI, without angle brackets.
+    pub uri: &'a [u8],
+    /// The header field's own parameters with their first `;`, or nothing.
+    pub params: &'a [u8],
+    /// The URI stands in angle brackets.
+    pub enclosed: bool,
+}
+
+/// White space of RFC 3261 §25.1, the line end of a folded line included.
+pub(super) const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// `text` without white space around it.
+pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// Cuts a URI. `None`: it is none, or could be read in two ways.
+pub fn uri(text: &[u8]) -> Option<Uri<'_>> {
+    let colon = memchr::memchr(b':', text)?;
+    let (scheme, rest) = (text.get(..colon)?, text.get(colon + 1..)?);
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
+        _ if scheme.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
+        [first, others @ ..]
+            if first.is_ascii_alphabetic()
+                && others.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)) =>
+        {
+            Scheme::Other
+        }
+        _ => return None,
+    };
+    if rest.is_empty() || text.iter().any(|b| *b <= b' ' || b"<>\"\\\x7f".contains(b)) {
+        return None;
+    }
+    if scheme == Scheme::Other {
+        return Some(Uri { scheme, user: &[], host: &[], port: None, params: &[] });
+    }
+    // No part of a URI holds a bare `@` (§25.1), so a second one is somebody's trick.
+    let (user, rest) = match memchr::memchr(b'@', rest) {
+        Some(at) if memchr::memchr(b'@', rest.get(at + 1..)?).is_some() => return None,
+        Some(at) => (rest.get(..at)?, rest.get(at + 1..)?),
+        None => (rest.get(..0)?, rest),
+    };
+    let has_user = rest.len() < text.len() - colon - 1;
+    let user = user.split(|b| *b == b':').next()?;
+    if has_user && user.is_empty() {
+        return None;
+    }
+    let (host, rest) = host_of(rest)?;
+    let (port, rest) = port_of(rest)?;
+    let params = rest.split(|b| *b == b'?').next()?;
+    matches!(rest.first(), None | Some(b';' | b'?')).then_some(Uri { scheme, user, host, port, params })
+}
+
+/// The host, and what follows it.
+fn host_of(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = |from: usize| {
+        let tail = rest.get(from..).unwrap_or_default();
+        from + tail.iter().position(|b| b":;?".contains(b)).unwrap_or(tail.len())
+    };
+    let end = if rest.first() == Some(&b'[') { end(memchr::memchr(b']', rest)?) } else { end(0) };
+    rest.split_at_checked(end).filter(|(host, _)| !host.is_empty())
+}
+
+fn port_of(rest: &[u8]) -> Option<(Option<u16>, &[u8])> {
+    let Some(rest) = rest.strip_prefix(b":") else { return Some((None, rest)) };
+    let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+    let (digits, rest) = rest.split_at_checked(end)?;
+    let port = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((Some(port), rest))
+}
+
+/// Cuts one name-addr or addr-spec with its parameters. `None`: it is none, it is more than one, or it could be read
+/// in two ways.
+pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
+    let value = trim(value);
+    let enclosed = if value.first() == Some(&b'"') {
+        let end = quoted_end(value)?;
+        let rest = trim(value.get(end..)?);
+        Some(rest.strip_prefix(b"<")?)
+    } else {
+        match memchr::memchr2(b'<', b'"', value) {
+            Some(at) if value.get(at) == Some(&b'<') => {
+                let display = value.get(..at)?;
+                // Words, no second address: `sip:a@b <sip:c@d>` has two readers.
+                let is_word = |b: &u8| !b":;,@>\\".contains(b) && *b != 0;
+                if !display.iter().all(is_word) {
+                    // A bare address with `<` somewhere in its parameters is none either.
+                    return None;
+                }
+                Some(value.get(at + 1..)?)
+            }
+            // A quote in the parameters of a bare address.
+            _ => None,
+        }
+    };
+    let (uri, rest, enclosed) = match enclosed {
+        Some(inside) => {
+            let end = memchr::memchr(b'>', inside)?;
+            (inside.get(..end)?, inside.get(end + 1..)?, true)
+        }
+        None => {
+            // §20.10: without brackets every semicolon begins a parameter of the header field.
+            let end = value.iter().position(|b| *b == b';').unwrap_or(value.len());
+            let (uri, rest) = value.split_at_checked(end)?;
+            // A `?` or `,` in it, or an `@` behind the semicolon, needs the brackets.
+            if uri.iter().any(|b| b"?,".contains(b)) || unquoted(rest, b"@").is_some() {
+                return None;
+            }
+            (trim(uri), rest, false)
+        }
+    };
+    let params = trim(rest);
+    let is_params = params.is_empty() || params.first() == Some(&b';');
+    (is_params && !uri.is_empty() && balanced(params) && unquoted(params, b",<>").is_none())
+        .then_some(NameAddr { uri, params, enclosed })
+}
+
+/// The value of a parameter, by its name in lower case; without quotes around it. An empty one has no `=`.
+pub fn param<'a>(params: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = params;
+    while let Some(at) = unquoted(rest, b";") {
+        rest = rest.get(at + 1..)?;
+        let end = unquoted(rest, b";").unwrap_or(rest.len());
+        let one = rest.get(..end)?;
+        let (key, value) = match memchr::memchr(b'=', one) {
+            Some(at) => (one.get(..at)?, one.get(at + 1..)?),
+            None => (one, [].as_slice()),
+        };
+        if trim(key).eq_ignore_ascii_case(name) {
+            let value = trim(value);
+            return Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value));
+        }
+    }
+    None
+}
+
+/// The entries of a list of header field values, between commas outside quotes and angle brackets (§7.3.1).
+pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        loop {
+            let list = rest?;
+            let end = comma(list);
+            let entry = trim(list.get(..end.unwrap_or(list.len()))?);
+            rest = end.and_then(|end| list.get(end + 1..));
+            if !entry.is_empty() {
+                return Some(entry);
+            }
+        }
+    })
+}
+
+fn comma(list: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(byte) = list.get(at) {
+        match byte {
+            b',' => return Some(at),
+            b'"' => at += quoted_end(list.get(at..)?)?,
+            b'<' => at += memchr::memchr(b'>', list.get(at..)?)? + 1,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// The first octet outside quotes that is one of `wanted`.
+fn unquoted(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            _ if wanted.contains(byte) => return Some(at),
+            b'"' => at += quoted_end(text.get(at..)?)?,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+fn balanced(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(quote) = text.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let Some(len) = text.get(at + quote..).and_then(quoted_end) else { return false };
+        at += quote + len;
+    }
+    true
+}
+
+/// The length of the quoted string at the beginning of `text`, with its quotes.
+fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(value: &str) -> Option<String> {
+        let address = name_addr(value.as_bytes())?;
+        let host = uri(address.uri)?.host;
+        Some(String::from_utf8_lossy(host).into_owned())
+    }
+
+    #[test]
+    fn the_host_in_every_form() {
+        for (value, expected) in [
+            ("sip:ckl@dvl-ckl2.net", "dvl-ckl2.net"),
+            ("<sip:ckl@dvl-ckl2.net/branch-b>;tag=1", "dvl-ckl2.net/branch-b"),
+            ("sip:ckl@dvl-ckl2.net/branch-b;tag=1", "dvl-ckl2.net/branch-b"),
+            ("\"A <sip:x@evil> \\\" sip:y@evil\" <sip:a@pbx>;tag=\"<>,\"", "pbx"),
+            ("A b <SIPS:a:secret@PBX:5061;transport=tcp?Subject=x>", "PBX"),
+            ("<sip:user;par=u%40x@pbx>", "pbx"),
+            ("<sip:a@[2001:db8::1]:5060;lr>", "[2001:db8::1]"),
+            ("<sip:pbx>", "pbx"),
+            ("<sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*@example.com>", "example.com"),
+            ("caller<sip:caller@example.com>;tag=323", "example.com"),
+            ("<tel:+4970317300>", ""),
+            ("\"Watson, Thomas\" \r\n <sip:t@example.org>", "example.org"),
+        ] {
+            assert_eq!(host(value).as_deref(), Some(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_two_readers_read_differently_is_none() {
+        for value in [
+            "<sip:a@evil@good>",
+            "<sip:a@good:evil>",
+            "<sip:a@good:99999>",
+            "<sip:@good>",
+            "<sip:a@>",
+            "<sip:a@ good>",
+            "< sip:a@good>",
+            "sip:a@evil <sip:b@good>",
+            "sip:a@evil, <sip:b@good>",
+            "<sip:b@good>, <sip:a@evil>",
+            "<sip:b@good> <sip:a@evil>",
+            "Bell, Alexander <sip:a@b>",
+            "\"open <sip:a@b>",
+            "<sip:a@b",
+            "<<sip:a@b>>",
+            "sip:user;x=1@good",
+            "sip:a@b?Route=c",
+            "<sip:a@b>x",
+            "<sip:a@b>;tag=\"open",
+            "<:a@b>",
+            "<>",
+            "",
+        ] {
+            assert_eq!(host(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn lists_and_parameters() {
+        let list: Vec<_> = entries(b"<sip:a;lr>, \"x,y\" <sip:b,c@d>,,sip:e ").collect();
+        assert_eq!(list, [b"<sip:a;lr>".as_slice(), b"\"x,y\" <sip:b,c@d>", b"sip:e"]);
+        assert_eq!(param(b";x=\"a;tag=1\" ; Tag = 2", b"tag"), Some(b"2".as_slice()));
+        assert_eq!(param(b";lr;transport=tcp", b"lr"), Some(b"".as_slice()));
+        assert_eq!(param(b";lrx", b"lr"), None);
+    }
+}

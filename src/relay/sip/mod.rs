@@ -1,0 +1,24 @@
+//! The SIP relay: one client connection and its one connection to a PBX, message by message (SPEC section 3, RFC 3261).
+//!
+//! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
+//! sees it and takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
+//! is how a header section is changed without touching any other octet; `answer` refuses a request; `token` makes and
+//! knows the user part of our own route entry.
+//!
+//! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
+//! goes on octet by octet as it came.
+
+mod answer;
+mod edit;
+mod record;
+mod token;
+mod transport;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{forbidden, respond};
+pub use record::Recording;
+pub use token::Tokens;
+pub use watch::{Judge, Sentence, SipWatch, dialog_host};

@@ -1,0 +1,151 @@
+//! The user part of our own route entry: it names the rule, and nobody but Portward can have made it.
+//!
+//! `pw-MAC-NAME`: the first 96 bits of an HMAC-SHA-256 (RFC 2104) over the host's name, in hexadecimal, and the name
+//! with what a SIP user part may not hold as `=` and two digits. All of it are characters that no parser of the `user`
+//! of RFC 3261 §25.1 escapes.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+/// What every token begins with.
+const PREFIX: &str = "pw-";
+
+/// How many octets of the MAC stand in a token.
+const MAC: usize = 12;
+
+/// The longest token that is looked at: prefix, MAC, and a name of 255 bytes at three characters each.
+const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * 255;
+
+/// Makes tokens and knows them again.
+pub struct Tokens {
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Tokens {
+    /// Tokens under a key, which is a secret.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// The token of a host, named in normal form.
+    pub fn make(&self, host: &str) -> String {
+        let mut token = String::with_capacity(PREFIX.len() + 2 * MAC + 1 + host.len());
+        token.push_str(PREFIX);
+        hex(&mut token, &self.mac(b"route", host.as_bytes()));
+        token.push('-');
+        for byte in host.bytes() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => token.push(char::from(byte)),
+                _ => {
+                    token.push('=');
+                    hex(&mut token, &[byte]);
+                }
+            }
+        }
+        token
+    }
+
+    /// The host that a token names, if it is one of ours. Compared in constant time.
+    pub fn host(&self, token: &[u8]) -> Option<String> {
+        if token.len() > TOKEN_LIMIT {
+            return None;
+        }
+        let rest = std::str::from_utf8(token).ok()?.strip_prefix(PREFIX)?;
+        let (mac, name) = rest.split_at_checked(2 * MAC)?;
+        let name = name_of(name.strip_prefix('-')?)?;
+        let mut mac_octets = [0; MAC];
+        for (octet, digits) in mac_octets.iter_mut().zip(mac.as_bytes().chunks(2)) {
+            *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        self.keyed(b"route", name.as_bytes()).verify_truncated_left(&mac_octets).ok()?;
+        // One spelling only.
+        (self.make(&name).as_bytes() == token).then_some(name)
+    }
+
+    /// A To tag (RFC 3261 §19.3) for an answer to a request with this Call-ID and CSeq number, by which the ACK to
+    /// the answer is known again.
+    pub fn tag(&self, call_id: &[u8], cseq: u32) -> String {
+        let mut said = call_id.to_vec();
+        said.extend_from_slice(&cseq.to_be_bytes());
+        let mut tag = String::from(PREFIX);
+        hex(&mut tag, &self.mac(b"tag", &said));
+        tag
+    }
+
+    fn mac(&self, purpose: &[u8], said: &[u8]) -> [u8; MAC] {
+        let whole = self.keyed(purpose, said).finalize().into_bytes();
+        let mut short = [0; MAC];
+        short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        short
+    }
+
+    fn keyed(&self, purpose: &[u8], said: &[u8]) -> Hmac<Sha256> {
+        // A key of one block or less is used as it is: this cannot fail.
+        let mut block = sha2::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(self.key).for_each(|(to, from)| *to = from);
+        let mut mac = Hmac::<Sha256>::new(&block);
+        mac.update(purpose);
+        mac.update(&[0]);
+        mac.update(said);
+        mac
+    }
+}
+
+fn hex(out: &mut String, octets: &[u8]) {
+    for octet in octets {
+        for digit in [octet >> 4, octet & 0xf] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+}
+
+/// The name in a token, its escapes undone.
+fn name_of(text: &str) -> Option<String> {
+    let mut parts = text.split('=');
+    let mut name = String::from(parts.next()?);
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let octet = u8::from_str_radix(digits, 16).ok().filter(u8::is_ascii_graphic)?;
+        name.push(char::from(octet));
+        name.push_str(rest);
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_names_its_host_and_cannot_be_changed() {
+        let tokens = Tokens::new([7; 32]);
+        for host in ["dvl-ckl2.net", "dvl-ckl2.net/branch-b", "*.example.net", "2001:db8::1", "a_b"] {
+            let token = tokens.make(host);
+            assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_=".contains(&b)), "{token}");
+            assert_eq!(tokens.host(token.as_bytes()).as_deref(), Some(host));
+            for at in 0..token.len() {
+                let mut other = token.clone().into_bytes();
+                other[at] = if other[at] == b'a' { b'b' } else { b'a' };
+                assert_eq!(tokens.host(&other), None, "{token} at {at}");
+            }
+            assert_eq!(Tokens::new([8; 32]).host(token.as_bytes()), None);
+        }
+        assert_eq!(tokens.host(b"pw-"), None);
+        assert_eq!(tokens.host(tokens.make("dvl-ckl2.net").to_uppercase().as_bytes()), None);
+        assert_eq!(tokens.host(&[b'a'; 4096]), None);
+    }
+
+    #[test]
+    fn a_tag_is_another_one_for_every_request() {
+        let tokens = Tokens::new([7; 32]);
+        assert_eq!(tokens.tag(b"a@b", 1), tokens.tag(b"a@b", 1));
+        assert_ne!(tokens.tag(b"a@b", 1), tokens.tag(b"a@b", 2));
+        assert_ne!(tokens.tag(b"a@b", 1), tokens.tag(b"a@c", 1));
+    }
+}

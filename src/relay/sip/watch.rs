@@ -1,0 +1,189 @@
+//! Looks at every message of a routed SIP connection, in both directions (SPEC section 3).
+
+use super::answer::forbidden;
+use super::edit::Edits;
+use super::record::{Recording, forget, own_entry};
+use super::token::Tokens;
+use super::transport;
+use crate::inspect::Inspect;
+use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Kind, Message};
+use crate::reason::Reason;
+use crate::relay::watched::{Aside, Cut, Next, Watch};
+
+/// What is to become of a later registration or call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sentence {
+    /// It goes where the connection goes.
+    Pass,
+    /// It is answered 403; the connection stays and nothing counts.
+    Forbid,
+    /// It ends the connection.
+    End(Cut),
+}
+
+/// Knows the rules: asked about every REGISTER, and every INVITE without a To tag.
+pub trait Judge {
+    /// Where the request may go; `head` is its header section.
+    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
+    /// Makes tags and knows route entries.
+    fn tokens(&self) -> &Tokens;
+}
+
+/// The watch of one connection.
+#[derive(Debug)]
+pub struct SipWatch<J> {
+    judge: J,
+    recording: Option<Box<Recording>>,
+    /// Via and Contact are rewritten.
+    rewrites: bool,
+    client: Inspector,
+    target: Inspector,
+    /// Octets of a refused request's body that are still to come.
+    skip: u32,
+    /// The last of the client was one CRLF: another one makes a ping of both.
+    half_ping: bool,
+    /// Pings that went on to the PBX although we answered them: its pong is not for the client.
+    pong_due: bool,
+}
+
+impl<J: Judge> SipWatch<J> {
+    /// A watch that asks `judge`.
+    pub fn new(judge: J, recording: Option<Recording>, rewrites: bool) -> Self {
+        Self {
+            judge,
+            recording: recording.map(Box::new),
+            rewrites,
+            client: Inspector::of_client(),
+            target: Inspector::of_target(),
+            skip: 0,
+            half_ping: false,
+            pong_due: false,
+        }
+    }
+
+    /// RFC 5626 §3.5.1: a ping is answered here, hop by hop, and goes on, so that the PBX's connection lives as well.
+    fn keep_alive(&mut self, aside: &mut Aside<'_>) -> Next {
+        if self.half_ping {
+            aside.back.extend(b"\r\n");
+            self.pong_due = true;
+        }
+        self.half_ping = !self.half_ping;
+        Next::Pass(2)
+    }
+
+    fn of_client(&mut self, head: &[u8], message: &Message, aside: &mut Aside<'_>) -> Next {
+        let tokens = self.judge.tokens();
+        let is_dialog_opener = match message.method(head) {
+            Some(b"REGISTER") => true,
+            Some(b"INVITE") => message.to_tag.is_empty(),
+            // The ACK to a refusal of ours is nobody else's.
+            Some(b"ACK") => {
+                let tag = tokens.tag(message.call_id.of_input(head), message.cseq);
+                if message.to_tag.of_input(head) == tag.as_bytes() {
+                    return self.drop_message(head, message);
+                }
+                false
+            }
+            _ => false,
+        };
+        if is_dialog_opener {
+            match self.judge.judge(head, message) {
+                Sentence::Pass => {}
+                Sentence::End(cut) => return Next::End(cut),
+                Sentence::Forbid => {
+                    let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
+                    forbidden(head, message, &tag, aside.back.vec());
+                    return self.drop_message(head, message);
+                }
+            }
+        }
+        let mut edits = Edits::default();
+        forget(self.judge.tokens(), head, message, &mut edits);
+        if self.rewrites {
+            transport::to_tcp(head, message, &mut edits);
+        }
+        onward(head, message, &edits, aside)
+    }
+
+    fn drop_message(&mut self, head: &[u8], message: &Message) -> Next {
+        self.skip = message.body;
+        Next::Replace { count: head.len(), pass: 0 }
+    }
+}
+
+/// The message with its edits; as it came if there are none.
+fn onward(head: &[u8], message: &Message, edits: &Edits, aside: &mut Aside<'_>) -> Next {
+    if edits.is_empty() {
+        return Next::Pass(head.len() as u64 + u64::from(message.body));
+    }
+    edits.apply(head, aside.onward.vec());
+    Next::Replace { count: head.len(), pass: u64::from(message.body) }
+}
+
+fn cut(reason: Reason, counts: bool) -> Next {
+    Next::End(Cut { reason, counts })
+}
+
+impl<J: Judge> Watch for SipWatch<J> {
+    const CLIENT_LIMIT: usize = HEAD_LIMIT;
+    const TARGET_LIMIT: usize = HEAD_LIMIT;
+
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        if self.skip > 0 {
+            let count = octets.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            self.skip -= u32::try_from(count).unwrap_or(self.skip);
+            return Next::Replace { count, pass: 0 };
+        }
+        match self.client.inspect(octets) {
+            Inspect::NeedMore => Next::NeedMore,
+            Inspect::Reject(reason) => cut(reason, reason.suspicious()),
+            Inspect::Found { ask: Ask::KeepAlive, .. } => {
+                self.client.reset();
+                self.keep_alive(aside)
+            }
+            Inspect::Found { ask: Ask::Message(message), len } => {
+                self.client.reset();
+                self.half_ping = false;
+                self.of_client(octets.get(..len).unwrap_or_default(), &message, aside)
+            }
+        }
+    }
+
+    fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        match self.target.inspect(octets) {
+            Inspect::NeedMore => Next::NeedMore,
+            // The PBX's doing: nothing that counts against the client.
+            Inspect::Reject(reason) => cut(reason, false),
+            Inspect::Found { ask: Ask::KeepAlive, .. } => {
+                self.target.reset();
+                let is_ping = octets.starts_with(b"\r\n\r\n");
+                if is_ping {
+                    return Next::Pass(4);
+                }
+                match std::mem::take(&mut self.pong_due) {
+                    true => Next::Replace { count: 2, pass: 0 },
+                    false => Next::Pass(2),
+                }
+            }
+            Inspect::Found { ask: Ask::Message(message), len } => {
+                self.target.reset();
+                let head = octets.get(..len).unwrap_or_default();
+                let mut edits = Edits::default();
+                if let Some(recording) = &self.recording {
+                    recording.record(head, &message, &mut edits);
+                }
+                if self.rewrites {
+                    transport::to_tls(head, &message, &mut edits);
+                }
+                onward(head, &message, &edits, aside)
+            }
+        }
+    }
+}
+
+/// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
+/// whose rule it names.
+pub fn dialog_host(tokens: &Tokens, head: &[u8], request: &Message) -> Option<String> {
+    let is_request = matches!(request.kind, Kind::Request { .. });
+    (is_request && !request.to_tag.is_empty()).then(|| own_entry(tokens, head, request)).flatten()
+}
