@@ -105,7 +105,7 @@ impl<J: Judge> Watch for Gate<J> {
     const CLIENT_LIMIT: usize = LDAP_LIMIT;
     const TARGET_LIMIT: usize = ANSWER_LIMIT;
 
-    fn from_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         if self.unbound {
             // RFC 4511 §4.3: nothing comes after it.
             return Next::Replace { count: octets.len(), pass: 0 };
@@ -149,7 +149,7 @@ impl<J: Judge> Watch for Gate<J> {
         }
     }
 
-    fn from_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
         match said(octets) {
             Ok(None) => Next::NeedMore,
             Ok(Some(answer)) => {

@@ -5,8 +5,10 @@
 
 mod child;
 mod curl;
+pub mod directory;
 mod nginx;
 mod portward;
+mod slapd;
 mod target;
 mod tls;
 mod websocket;
@@ -22,6 +24,7 @@ pub use child::{Child, program};
 pub use curl::curl;
 pub use nginx::Nginx;
 pub use portward::{Output, Portward, Setup, command};
+pub use slapd::{PASSWORD, Said, Slapd, ldap_tool};
 pub use target::{Conn, Recorder, Target, ok};
 pub use tls::{Identity, TestCa, client_config};
 pub use websocket::{WebSocketEcho, web_socket};
