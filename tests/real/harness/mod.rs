@@ -7,6 +7,7 @@ mod child;
 mod curl;
 mod nginx;
 mod portward;
+pub mod sip;
 mod target;
 mod tls;
 mod websocket;
