@@ -169,6 +169,10 @@ pub async fn watched<W: Watch>(
         if let (Some(by), true, true) = (first, up.done, down.done) {
             return Poll::Ready(Over::Ended(by));
         }
+        // A target that hangs up without a word has refused: the client need not wait (SPEC section 1, step 6).
+        if down.done && down.moved == 0 {
+            return Poll::Ready(Over::Ended(EndedBy::Target));
+        }
         if seen != up.moved + down.moved {
             seen = up.moved + down.moved;
             timer.set(if first.is_some() { idle.min(AFTER_END) } else { idle });

@@ -23,6 +23,8 @@ mod paths;
 mod proxy_protocol;
 mod reload;
 mod routing;
+mod sip;
+mod sip_dialogs;
 mod smuggling;
 mod soundness;
 mod targets;

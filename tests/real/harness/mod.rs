@@ -9,6 +9,7 @@ pub mod directory;
 mod nginx;
 mod portward;
 mod slapd;
+pub mod sip;
 mod target;
 mod tls;
 mod websocket;

@@ -25,6 +25,7 @@ pub struct Setup {
     certificates: Vec<(String, Vec<String>)>,
     https_opens: bool,
     one_worker: bool,
+    ports: BTreeMap<&'static str, u16>,
 }
 
 impl Setup {
@@ -39,6 +40,14 @@ impl Setup {
     pub fn one_worker(mut self) -> Self {
         self.one_worker = true;
         self
+    }
+
+    /// Listens for a service as well, by its key under `[listen]`; the port is [`Portward::port`].
+    pub fn listen(mut self, service: &'static str) -> Self {
+        let port = free_port();
+        self.ports.insert(service, port);
+        self.set(&format!("listen.{service}"), &format!("\"127.0.0.1:{port}\""))
+            .set("log.forwarded", "\"all\"")
     }
 
     /// Does not wait for the HTTPS port: it is not expected to open yet.
@@ -156,7 +165,14 @@ impl Portward {
             ("admin.socket", format!("{:?}", socket.to_string_lossy())),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Setup { dir, settings, certificates: Vec::new(), https_opens: true, one_worker: false }
+        Setup {
+            dir,
+            settings,
+            certificates: Vec::new(),
+            https_opens: true,
+            one_worker: false,
+            ports: BTreeMap::new(),
+        }
     }
 
     /// Starts one with these rules and nothing special.
@@ -172,6 +188,11 @@ impl Portward {
     /// A client on the TLS port that asks for `name`.
     pub fn tls(&self, name: &str) -> Wire {
         Wire::tls(self.https, name)
+    }
+
+    /// The port of a service that [`Setup::listen`] was told of.
+    pub fn port(&self, service: &str) -> u16 {
+        self.setup.ports[service]
     }
 
     /// One client after the other, on the plain port and on the TLS port: each connects when its turn comes.

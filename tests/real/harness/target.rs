@@ -138,6 +138,11 @@ impl Target {
         self.seen.received.lock().unwrap().iter().map(Vec::len).sum()
     }
 
+    /// What it has received on one connection, from 0.
+    pub fn received(&self, number: usize) -> Vec<u8> {
+        self.seen.received.lock().unwrap().get(number).cloned().unwrap_or_default()
+    }
+
     /// Everything that it has received, as text.
     pub fn transcript(&self) -> String {
         let received = self.seen.received.lock().unwrap();
