@@ -9,6 +9,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::Inspect;
 use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
+use portward::inspect::ldap;
 use portward::inspect::sip;
 use portward::relay::http::{Forwarding, request_head};
 use portward::rules::decide::{self, Scratch};
@@ -218,10 +219,36 @@ fn sip_messages(c: &mut Criterion) {
     group.finish();
 }
 
+/// A bind as a phone sends it, by the form of its name: from its octets to the host's name.
+fn binds(c: &mut Criterion) {
+    let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let mut group = c.benchmark_group("an LDAP bind");
+    for (form, name) in [
+        ("domain\\user", "dvl-ckl2.net\\contacts"),
+        ("user@domain", "contacts@dvl-ckl2.net"),
+        ("DN", "CN=contacts,OU=phones,DC=dvl-ckl2,DC=net"),
+    ] {
+        let parts = [element(2, &[3]), element(4, name.as_bytes()), element(0x80, b"s3cret-of-all")].concat();
+        let message = element(0x30, &[element(2, &[1]), element(0x60, &parts)].concat());
+        group.throughput(Throughput::Bytes(message.len() as u64));
+        group.bench_function(form, |b| {
+            b.iter(|| match ldap::Inspector.inspect(black_box(&message)) {
+                Inspect::Found { ask: ldap::Ask::Bind(bind), .. } => {
+                    assert_eq!(bind.wants(), ldap::Wants::Host(b"dvl-ckl2.net"));
+                }
+                other => panic!("{other:?}"),
+            });
+        });
+    }
+    let entry = [0x30, 0x81, 0xc8, 2, 2, 1, 2, 0x64, 0x81, 0xc0, 4, 40];
+    group.bench_function("outside of an entry", |b| b.iter(|| ldap::answer(black_box(&entry))));
+    group.finish();
+}
+
 fn quick() -> Criterion {
     let seconds = std::time::Duration::from_secs(1);
     Criterion::default().sample_size(30).warm_up_time(seconds / 2).measurement_time(seconds * 2)
 }
 
-criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages }
+criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages, binds }
 criterion_main!(benches);

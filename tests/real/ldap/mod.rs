@@ -8,7 +8,7 @@ mod stream;
 
 use std::net::TcpStream;
 
-use crate::harness::{Portward, Setup, Wire, eventually, free_port};
+use crate::harness::{Portward, Setup, Wire, eventually};
 
 /// A running daemon that serves LDAP on both ports.
 struct Front {
@@ -26,17 +26,13 @@ impl Front {
     /// A configuration with these rules, with a certificate for the example's names and for 127.0.0.1.
     fn rules(rules: &str) -> Setup {
         Portward::rules(rules)
-            .set("log.forwarded", "\"all\"")
             .set("log.ended", "\"all\"")
             .certificate("server", &["*.dvl-ckl2.net", "dvl-ckl2.net", "127.0.0.1"])
     }
 
     fn start(setup: Setup) -> Self {
-        let (ldap, ldaps) = (free_port(), free_port());
-        let portward = setup
-            .set("listen.ldap", &format!("\"127.0.0.1:{ldap}\""))
-            .set("listen.ldaps", &format!("\"127.0.0.1:{ldaps}\""))
-            .start();
+        let portward = setup.listen("ldap").listen("ldaps").start();
+        let (ldap, ldaps) = (portward.port("ldap"), portward.port("ldaps"));
         eventually("LDAP listens", || TcpStream::connect(("127.0.0.1", ldap)).is_ok());
         Self { portward, ldap, ldaps }
     }
