@@ -1,6 +1,7 @@
 //! Stand-ins for the machines inside, one a service: each says who it is and counts what reaches it.
 
 mod http;
+mod ldap;
 mod sip;
 
 use std::io;
@@ -128,6 +129,7 @@ async fn visit(
     match service {
         Service::Http => http::visit(leg, says, requests).await,
         Service::Sip => sip::visit(leg, says, requests).await,
-        Service::Ldap | Service::H323 => Ok(()),
+        Service::Ldap => ldap::visit(leg, says, requests).await,
+        Service::H323 => Ok(()),
     }
 }

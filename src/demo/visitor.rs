@@ -32,7 +32,8 @@ pub(super) enum Answer {
 
 /// A connection to Portward.
 pub(super) struct Visitor {
-    leg: Leg,
+    /// What is said and heard.
+    pub(super) leg: Leg,
 }
 
 impl Visitor {
@@ -43,16 +44,19 @@ impl Visitor {
         name: &str,
     ) -> io::Result<Self> {
         let tcp = TcpStream::connect(to).await?;
-        let stream = match tls {
-            None => Stream::Plain(tcp),
-            Some(config) => {
-                let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-                Stream::Tls(Box::new(TlsStream::Client(
-                    TlsConnector::from(config.clone()).connect(name, tcp).await?,
-                )))
-            }
-        };
-        Ok(Self { leg: Leg::new(stream) })
+        let plain = Self { leg: Leg::new(Stream::Plain(tcp)) };
+        match tls {
+            None => Ok(plain),
+            Some(config) => plain.start_tls(config, name).await,
+        }
+    }
+
+    /// Speaks TLS for `name` from here on.
+    pub(super) async fn start_tls(self, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        let Stream::Plain(tcp) = self.leg.stream else { return Ok(self) };
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let tls = TlsConnector::from(config.clone()).connect(name, tcp).await?;
+        Ok(Self { leg: Leg::new(Stream::Tls(Box::new(TlsStream::Client(tls)))) })
     }
 
     /// Sends these bytes and reads one answer.

@@ -1,5 +1,6 @@
 //! The walk: a table of requests, each with what has to come of it, shown with its decision line.
 
+mod directory;
 mod signalling;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -128,10 +129,17 @@ pub(super) async fn walk(
         good &= signalling::make(call, network, decisions, say).await;
     }
 
+    for step in directory::LOOK_UPS {
+        say("");
+        say(step.shows);
+        good &= directory::make(step, network, decisions, say).await;
+    }
+
     let requests = STEPS.iter().flat_map(|step| step.requests);
     let forwarded = requests.filter(|(_, expected)| matches!(expected, From(..))).count()
         + 1
-        + calls.iter().filter(|call| call.reaches()).count();
+        + calls.iter().filter(|call| call.reaches()).count()
+        + directory::LOOK_UPS.iter().filter(|step| step.reaches()).count();
     let reached: usize = network.inside.iter().map(super::standin::StandIn::requests).sum();
     say("");
     say(&format!("{reached} requests reached the machines inside, {forwarded} were allowed to"));

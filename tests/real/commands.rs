@@ -220,15 +220,71 @@ ldap = {{ target = "127.0.0.1", tcp = 389 }}
     });
 }
 
+/// The domain of the bind decides, and not the host of the URL, which is where a client connects to.
+#[test]
+fn explain_reads_a_bind_as_the_daemon_does() {
+    within(60, || {
+        let target = crate::harness::Target::recorder();
+        let rules = format!(
+            "[[host]]\nname = \"dvl-ckl2.net\"\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {}, tls = false }}\n\
+             [[host]]\nname = \"web.example\"\ntarget = \"127.0.0.1\"\nhttp = [\"/\"]\n",
+            target.port()
+        );
+        let daemon = Portward::rules(&rules).listen("ldap").start();
+        let config = daemon.config();
+        for (bind, verdict) in [
+            (r"dvl-ckl2.net\contacts", Ok("test.toml:4")),
+            ("contacts@DVL-CKL2.net", Ok("test.toml:4")),
+            ("cn=a, dc=dvl-ckl2, dc=net", Ok("test.toml:4")),
+            (r"cn=a\,dc=evil,DC=dvl\2dckl2,DC=net", Ok("test.toml:4")),
+            ("contacts@elsewhere.example", Err("unknown-host")),
+            ("contacts@web.example", Err("no-service")),
+            ("contacts", Err("no-name")),
+            ("cn=a;dc=dvl-ckl2,dc=net", Err("malformed")),
+            (r"dvl-ckl2.net\a@web.example", Err("malformed")),
+        ] {
+            let url = "ldap://directory.example.net";
+            let said = portward(
+                daemon.dir(),
+                &["explain", "--config", config.to_str().unwrap(), url, "--bind", bind],
+            );
+            let mark = daemon.mark();
+            let mut client = crate::harness::Wire::plain(daemon.port("ldap"));
+            client.send(crate::harness::directory::bind(1, bind, "password"));
+            let line = daemon.decision_after(mark, &[" BIND "]);
+            match verdict {
+                Ok(place) => {
+                    assert!(said.code == 0 && said.out.contains(place), "{bind}: {said:?}");
+                    assert!(said.out.contains(&format!("127.0.0.1:{}", target.port())), "{bind}: {said:?}");
+                    assert!(
+                        line.ends_with(&format!("-> 127.0.0.1:{}(new)", target.port())),
+                        "{bind}: {line}"
+                    );
+                }
+                Err(reason) => {
+                    assert!(said.code == 1 && said.all().contains(reason), "{bind}: {said:?}");
+                    assert!(line.ends_with(&format!("rejected: {reason}")), "{bind}: {line}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn the_demo_walks_through_and_ends() {
     let dir = tempfile::tempdir().unwrap();
     let output = command(120, dir.path(), &["demo", "--once"]);
     assert_eq!(output.code, 0, "{output:?}");
     let all = output.all();
-    for part in
-        ["REVERSE-PROXY ", " http://", " https://", "-> 127.", "rejected: unknown-host", "rejected: no-path"]
-    {
+    for part in [
+        "REVERSE-PROXY ",
+        " http://",
+        " https://",
+        " ldaps://",
+        "-> 127.",
+        "rejected: unknown-host",
+        "rejected: no-path",
+    ] {
         assert!(all.contains(part), "{part} in\n{all}");
     }
 }

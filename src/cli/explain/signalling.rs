@@ -2,7 +2,7 @@
 
 use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place, unknown_host};
 use crate::config::Config;
-use crate::inspect::sip;
+use crate::inspect::{ldap, sip};
 use crate::reason::Reason;
 use crate::rules::decide::{self, Refusal};
 use crate::rules::{Host, Table};
@@ -14,15 +14,32 @@ pub(super) struct Call<'u> {
     text: &'u str,
     service: Service,
     transport: Transport,
-    /// The name as it would come on the wire; `None`: the client names nobody.
-    name: Option<String>,
+    /// Who is asked for.
+    name: Named,
+}
+
+/// Who is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    /// A host, by its name as it would come on the wire.
+    Host(String),
+    /// Nobody.
+    Nobody,
+    /// The name of a bind has several readings, or none.
+    Unclear,
+}
+
+impl From<Option<String>> for Named {
+    fn from(name: Option<String>) -> Self {
+        name.map_or(Self::Nobody, Self::Host)
+    }
 }
 
 impl<'u> Call<'u> {
-    /// Reads a URI; `bind` is the name of an LDAP bind.
+    /// Reads a URI; `bind` is the name of an LDAP bind, with a password that is not empty.
     ///
     /// # Errors
-    /// If it is no URI of these services, or there is no domain in `bind`.
+    /// If it is no URI of these services.
     pub(super) fn parse(text: &'u str, bind: Option<&str>) -> Result<Self, BadUrl> {
         let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Unknown)?;
         let mut all = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
@@ -30,9 +47,9 @@ impl<'u> Call<'u> {
             all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
         let name = match service {
             Service::Http => return Err(BadUrl::Unknown),
-            Service::Sip => caller(text)?,
+            Service::Sip => caller(text)?.into(),
             Service::Ldap => binder(rest, bind)?,
-            Service::H323 => gatekeeper(rest)?,
+            Service::H323 => gatekeeper(rest)?.into(),
         };
         Ok(Self { text, service, transport, name })
     }
@@ -49,7 +66,15 @@ impl<'u> Call<'u> {
             Service::Ldap => config.ldap_default_host.as_deref(),
             _ => config.h323_default_host.as_deref(),
         };
-        let name = self.name.as_deref().or(default).unwrap_or_default();
+        let name = match &self.name {
+            Named::Host(name) => name,
+            Named::Nobody => default.unwrap_or_default(),
+            Named::Unclear => {
+                let why = "the name of the bind is none, or a directory could read it in several ways";
+                let verdict = Verdict::Rejected { reason: Reason::Malformed, why: why.to_owned() };
+                return Explanation { url: self.text.to_owned(), verdict, host: None, rule: None };
+            }
+        };
         let decision = decide::signalling(table, self.service, self.transport, name.as_bytes());
         let host = decision.as_ref().map_or_else(|refusal| refusal.host, |route| Some(route.host));
         let (verdict, rule) = match &decision {
@@ -93,11 +118,19 @@ fn caller(text: &str) -> Result<Option<String>, BadUrl> {
     Ok(Some(host).filter(|host| !host.eq_ignore_ascii_case("anonymous.invalid")))
 }
 
-/// The host of an LDAP URL, which is what the domain of a bind says.
-fn binder(rest: &str, _bind: Option<&str>) -> Result<Option<String>, BadUrl> {
+/// The domain of an LDAP bind, as the daemon reads it. The host of the URL is where a client connects to, and decides
+/// nothing; without a bind it stands for the domain of one.
+fn binder(rest: &str, bind: Option<&str>) -> Result<Named, BadUrl> {
     let host = rest.strip_prefix("//").ok_or(BadUrl::Unknown)?;
-    let host = host.split_once(':').map_or(host, |(host, _)| host).trim_end_matches('/');
-    Ok(Some(host.to_owned()).filter(|host| !host.is_empty()))
+    let Some(bind) = bind else {
+        let host = host.split_once(':').map_or(host, |(host, _)| host).trim_end_matches('/');
+        return Ok(Some(host.to_owned()).filter(|host| !host.is_empty()).into());
+    };
+    Ok(match ldap::bind_name(bind.as_bytes()) {
+        Err(ldap::Unclear) => Named::Unclear,
+        Ok((domain, _)) if domain.is_empty() => Named::Nobody,
+        Ok((domain, _)) => Named::Host(String::from_utf8_lossy(&domain).into_owned()),
+    })
 }
 
 /// The domain of a gatekeeper identifier.

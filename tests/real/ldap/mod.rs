@@ -6,9 +6,7 @@ mod refusals;
 mod start_tls;
 mod stream;
 
-use std::net::TcpStream;
-
-use crate::harness::{Portward, Setup, Wire, eventually};
+use crate::harness::{Portward, Setup, Wire};
 
 /// A running daemon that serves LDAP on both ports.
 struct Front {
@@ -33,7 +31,7 @@ impl Front {
     fn start(setup: Setup) -> Self {
         let portward = setup.listen("ldap").listen("ldaps").start();
         let (ldap, ldaps) = (portward.port("ldap"), portward.port("ldaps"));
-        eventually("LDAP listens", || TcpStream::connect(("127.0.0.1", ldap)).is_ok());
+        portward.line(&["is ready"]);
         Self { portward, ldap, ldaps }
     }
 

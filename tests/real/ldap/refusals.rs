@@ -1,12 +1,14 @@
 //! What is refused, and that nothing of it reaches a directory.
 
+use std::net::TcpStream;
+
 use ldap3_proto::proto::LdapResultCode::{
     self, InvalidCredentials, ProtocolError, Success, UnwillingToPerform,
 };
 
 use super::{Front, plain_host};
 use crate::harness::directory::{answer, bind, directory, encode, sasl, search, unbind};
-use crate::harness::{PASSWORD, Target, Wire, ldap_tool, within};
+use crate::harness::{PASSWORD, Target, Wire, eventually, ldap_tool, within};
 
 /// Two hosts, one of which is off, all on the same target.
 fn rules(target: &Target) -> String {
@@ -76,7 +78,8 @@ fn strangers_are_closed_without_a_byte_and_reach_nobody() {
                 assert_eq!(client.rest(), b"", "{expected}");
                 let expected =
                     if tls { expected.replace("ldap://", "ldaps://") } else { expected.to_owned() };
-                let line = front.portward.decision_after(mark, &["rejected: "]);
+                let scheme = if tls { " ldaps://" } else { " ldap://" };
+                let line = front.portward.decision_after(mark, &[scheme, "rejected: "]);
                 assert!(line.ends_with(&expected), "{line}, not {expected}");
             }
         }
@@ -106,7 +109,9 @@ fn strangers_are_answered_if_that_is_wanted() {
         }
         recorder.assert_untouched("strangers");
         // A directory that is down is no fault of the client's.
+        let port = recorder.port();
         drop(recorder);
+        eventually("the directory is gone", || TcpStream::connect(("127.0.0.1", port)).is_err());
         let mut client = front.plain();
         client.send(bind(1, "a@dvl-ckl2.net", PASSWORD));
         assert_eq!(answer(&mut client, 1).0, LdapResultCode::Unavailable);
