@@ -60,11 +60,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
                 return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
             };
-            let shaken = async {
-                timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
-                timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
-            };
-            match in_place(&mut place, shaken).await {
+            match in_place(&mut place, tls(tcp, acceptor, deadline)).await {
                 Ok(stream) => stream,
                 Err(reason) => return Err((facts, ended(whose(reason), reason))),
             }
@@ -139,6 +135,46 @@ async fn speaks_tls(tcp: &TcpStream) -> Result<(), Reason> {
 async fn handshake(acceptor: tokio_rustls::TlsAcceptor, tcp: TcpStream) -> Result<Stream, Reason> {
     let tls = acceptor.accept(tcp).await.map_err(|error| failure(&error))?;
     Ok(Stream::Tls(Box::new(TlsStream::Server(tls))))
+}
+
+/// TLS on a connection that was in the clear (StartTLS), of which nothing may be buffered: from now on the client came
+/// by TLS. A place among the undecided stays what it is.
+///
+/// # Errors
+/// How it ended instead, with what is known of it.
+pub(super) async fn start_tls(
+    mut client: Client,
+    acceptor: tokio_rustls::TlsAcceptor,
+    patience: Duration,
+) -> Result<Client, (Facts, Ended)> {
+    let Stream::Plain(tcp) = client.leg.stream else {
+        return Err((client.facts, Ended::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed)));
+    };
+    let shaken = tls(tcp, acceptor, Instant::now() + patience);
+    let shaken = match &mut client.place {
+        Some(place) => in_place(place, shaken).await,
+        None => shaken.await,
+    };
+    // Silence is no news here: it has said StartTLS.
+    let shaken = shaken.map_err(|reason| if reason == Reason::Silent { Reason::Timeout } else { reason });
+    match shaken {
+        Ok(stream) => {
+            client.leg = Leg::new(stream);
+            client.facts.transport = Transport::Tls;
+            Ok(client)
+        }
+        Err(reason) => Err((client.facts, Ended::because(Stage::Secure, whose(reason), reason))),
+    }
+}
+
+/// TLS as a server, until `deadline`.
+async fn tls(
+    tcp: TcpStream,
+    acceptor: tokio_rustls::TlsAcceptor,
+    deadline: Instant,
+) -> Result<Stream, Reason> {
+    timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
+    timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
 }
 
 /// A scanner that speaks something else, a client that does not like us, or one that went away.

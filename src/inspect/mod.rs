@@ -11,6 +11,7 @@
 use crate::reason::Reason;
 
 pub mod http;
+pub mod ldap;
 pub mod proxy;
 pub mod sip;
 

@@ -3,6 +3,7 @@
 //! A relay decides nothing about where something may go; what needs a new decision comes back to `conn`.
 
 pub mod http;
+pub mod ldap;
 mod pump;
 pub mod sip;
 pub mod tunnel;

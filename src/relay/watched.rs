@@ -110,6 +110,20 @@ struct Replaced {
     pass: u64,
 }
 
+/// The watch, as one direction asks it.
+struct Ear<'w, W> {
+    watch: &'w mut W,
+    hear: fn(&mut W, &[u8], &mut Aside<'_>) -> Next,
+    holds: fn(&W) -> bool,
+}
+
+impl<W> Ear<'_, W> {
+    /// Whether what has been read waits for the other side. To be asked anew each time: a message may have changed it.
+    fn holds(&self) -> bool {
+        (self.holds)(self.watch)
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Failed {
     Sender,
@@ -134,14 +148,13 @@ pub async fn watched<W: Watch>(
         loop {
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
-            let waits = watch.holds_client();
-            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.hear_client(octets, aside);
-            if let Err(failed) = up.poll(cx, client, target, &mut down.answers, limit, waits, asked) {
+            let ear = Ear { watch, hear: W::hear_client, holds: W::holds_client };
+            if let Err(failed) = up.poll(cx, client, target, &mut down.answers, limit, ear) {
                 return Poll::Ready(over(failed, true));
             }
             let limit = W::TARGET_LIMIT.max(target.piece(client));
-            let asked = |octets: &[u8], aside: &mut Aside<'_>| watch.hear_target(octets, aside);
-            if let Err(failed) = down.poll(cx, target, client, &mut up.answers, limit, false, asked) {
+            let ear = Ear { watch, hear: W::hear_target, holds: |_| false };
+            if let Err(failed) = down.poll(cx, target, client, &mut up.answers, limit, ear) {
                 return Poll::Ready(over(failed, false));
             }
             // What one direction did may be what the other waits for: an answer to be sent, a gate that opened.
@@ -183,17 +196,15 @@ fn over(failed: Failed, of_client: bool) -> Over {
 }
 
 impl Half {
-    /// Moves what can be moved. `back` takes the answers to the sender; `waits`: a full buffer is no error.
-    #[expect(clippy::too_many_arguments, reason = "both legs of one task")]
-    fn poll(
+    /// Moves what can be moved. `back` takes the answers to the sender.
+    fn poll<W>(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Leg,
         to: &mut Leg,
         back: &mut Buffer,
         limit: usize,
-        waits: bool,
-        mut ask: impl FnMut(&[u8], &mut Aside<'_>) -> Next,
+        mut ear: Ear<'_, W>,
     ) -> Result<(), Failed> {
         while !self.done {
             if self.poll_send(cx, from, to)?.is_pending() {
@@ -206,13 +217,13 @@ impl Half {
                 // Nothing is taken from somebody who does not take his answers.
                 return Ok(());
             }
-            if self.decide(&from.buffer, back, &mut ask) {
+            if self.decide(&from.buffer, back, &mut ear) {
                 continue;
             }
             if !from.ended {
                 if from.buffer.len() >= limit {
                     let cut = Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() };
-                    return if waits { Ok(()) } else { Err(Failed::Watch(cut)) };
+                    return if ear.holds() { Ok(()) } else { Err(Failed::Watch(cut)) };
                 }
                 match from.poll_fill(cx, limit) {
                     Poll::Ready(Ok(_)) => continue,
@@ -227,7 +238,7 @@ impl Half {
                     Poll::Pending => return Ok(()),
                 }
             }
-            if !from.ended || (waits && !from.buffer.is_empty()) {
+            if !from.ended || (!from.buffer.is_empty() && ear.holds()) {
                 return Ok(());
             }
             // What is left is no whole message: it goes nowhere.
@@ -246,18 +257,13 @@ impl Half {
 
     /// Asks about the messages that are in the buffer, until one of them is not to go on as it is. Whether anything
     /// came of it.
-    fn decide(
-        &mut self,
-        buffer: &Buffer,
-        back: &mut Buffer,
-        ask: &mut impl FnMut(&[u8], &mut Aside<'_>) -> Next,
-    ) -> bool {
+    fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, ear: &mut Ear<'_, W>) -> bool {
         let steps = self.steps;
         while self.replaced.is_none() && self.cut.is_none() {
             let read = usize::try_from(self.pass).ok().and_then(|pass| buffer.filled().get(pass..));
             let Some(octets) = read.filter(|octets| !octets.is_empty()) else { break };
             let mut onward = Buffer::default();
-            match ask(octets, &mut Aside { onward: &mut onward, back }) {
+            match (ear.hear)(ear.watch, octets, &mut Aside { onward: &mut onward, back }) {
                 Next::NeedMore | Next::Pass(0) => break,
                 Next::Pass(count) => self.pass += count,
                 Next::Replace { count, pass } => self.replaced = Some(Replaced { count, by: onward, pass }),

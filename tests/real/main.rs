@@ -14,6 +14,7 @@ mod clients;
 mod commands;
 mod framing;
 mod headers;
+mod ldap;
 mod listening;
 mod log;
 mod login;

@@ -193,6 +193,11 @@ impl Wire {
         self.stream.tcp().set_read_timeout(Some(patience)).unwrap();
     }
 
+    /// How long a write may wait.
+    pub fn set_write_patience(&self, patience: Duration) {
+        self.stream.tcp().set_write_timeout(Some(patience)).unwrap();
+    }
+
     /// Sends these bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).unwrap();
@@ -243,6 +248,11 @@ impl Wire {
         }
         self.fill();
         std::mem::take(&mut self.buffered)
+    }
+
+    /// Puts bytes back in front of what is read next.
+    pub fn give_back(&mut self, bytes: &[u8]) {
+        self.buffered.splice(..0, bytes.iter().copied());
     }
 
     /// Whether the other side has closed, without waiting; what came meanwhile is kept.

@@ -1,0 +1,104 @@
+//! A BindRequest (RFC 4511 §4.2): whose it is and what is shown as a proof. The password is never copied.
+
+use super::ber::{Elements, Malformed, natural};
+use super::name::{self, Domain, Unclear, User};
+use crate::reason::Reason;
+
+/// A bind, complete and sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// The messageID.
+    pub id: u32,
+    /// Domain and user, or that the name has several readings. The domain is empty where the name has none.
+    pub name: Result<(Domain, User), Unclear>,
+    /// What is shown.
+    pub proof: Proof,
+}
+
+/// What a bind asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants<'a> {
+    /// A host, by the domain of the user.
+    Host(&'a [u8]),
+    /// To be known by a name without a domain.
+    NoDomain,
+    /// To be nobody, or somebody whom we cannot read: an empty password, SASL.
+    Anonymous,
+    /// What never passes, and why.
+    Never(Reason),
+}
+
+impl Bind {
+    /// What it asks for (SPEC sections 2 and 3).
+    pub fn wants(&self) -> Wants<'_> {
+        match (self.proof, &self.name) {
+            (Proof::SaslRefused, _) => Wants::Never(Reason::Method),
+            (_, Err(Unclear)) => Wants::Never(Reason::Malformed),
+            (Proof::Empty | Proof::Sasl, Ok(_)) => Wants::Anonymous,
+            (Proof::Password, Ok((domain, _))) if domain.is_empty() => Wants::NoDomain,
+            (Proof::Password, Ok((domain, _))) => Wants::Host(domain),
+        }
+    }
+
+    /// The user's name for the log; empty if the bind has none that can be read.
+    pub fn user(&self) -> &[u8] {
+        self.name.as_ref().map_or(&[], |(_, user)| user)
+    }
+}
+
+/// The AuthenticationChoice of a bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A password, which is not empty.
+    Password,
+    /// An empty password: whatever the name is, the bind is anonymous (RFC 4513 §5.1.1, §5.1.2).
+    Empty,
+    /// SASL with a mechanism that has no security layer.
+    Sasl,
+    /// SASL with a mechanism that never passes: EXTERNAL (the proof would be Portward's certificate), one with a
+    /// security layer (GSSAPI, GSS-SPNEGO, DIGEST-MD5: nothing after it could be read), and every unknown one.
+    SaslRefused,
+}
+
+/// The mechanisms that pass where SASL passes: they have no security layer (the IANA registry of SASL mechanisms).
+/// Those of the SCRAM family (RFC 5802, RFC 7677) are known by their prefix.
+const WITHOUT_LAYER: [&[u8]; 6] = [b"PLAIN", b"CRAM-MD5", b"LOGIN", b"ANONYMOUS", b"OAUTHBEARER", b"XOAUTH2"];
+const SCRAM: &[u8] = b"SCRAM-SHA-";
+
+/// Reads the content of a BindRequest.
+///
+/// # Errors
+/// What is no BindRequest of version 2 or 3. Version 2 differs in nothing that is looked at (RFC 1777 §4.1), and old
+/// phones speak it.
+pub(super) fn read(id: u32, content: &[u8]) -> Result<Bind, Malformed> {
+    let mut parts = Elements(content);
+    if !matches!(natural(parts.expect(0x02)?)?, 2 | 3) {
+        return Err(Malformed);
+    }
+    let name = parts.expect(0x04)?;
+    let proof = match parts.take()? {
+        (0x80, []) => Proof::Empty,
+        (0x80, _) => Proof::Password,
+        (0xa3, content) => sasl(content)?,
+        _ => return Err(Malformed),
+    };
+    if !parts.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(Bind { id, name: name::read(name), proof })
+}
+
+/// SaslCredentials: a mechanism, and what it wants to say.
+fn sasl(content: &[u8]) -> Result<Proof, Malformed> {
+    let mut parts = Elements(content);
+    let mechanism = parts.expect(0x04)?;
+    if !parts.is_empty() {
+        parts.expect(0x04)?;
+    }
+    if !parts.is_empty() {
+        return Err(Malformed);
+    }
+    let scram = mechanism.get(..SCRAM.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(SCRAM));
+    let passes = scram || WITHOUT_LAYER.iter().any(|known| mechanism.eq_ignore_ascii_case(known));
+    Ok(if passes { Proof::Sasl } else { Proof::SaslRefused })
+}

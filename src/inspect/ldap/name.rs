@@ -1,0 +1,98 @@
+//! The name of a bind: which domain it is of, and who it is. Three forms (SPEC section 2): `domain\user`, a
+//! distinguished name, `user@domain`.
+//!
+//! Which of them it is, the first `=`, `\` or `@` says: no attribute type has a backslash or an at sign in it, so a
+//! distinguished name's first is its `=`. A name of the other forms with a second of these characters has several
+//! readings (Active Directory tries one after the other) and is none. Looks nothing up: whether there is such a domain
+//! is the rules' business.
+
+use smallvec::SmallVec;
+
+use super::dn;
+
+/// A domain as the client wrote it, to be brought to the rules' normal form.
+pub type Domain = SmallVec<[u8; 64]>;
+
+/// The user's name, for the log.
+pub type User = SmallVec<[u8; 32]>;
+
+/// A name with several readings, or with none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unclear;
+
+/// Reads the name of a bind. The domain is empty if the name has none.
+///
+/// # Errors
+/// What a directory could read in two ways, what is no UTF-8 (RFC 4511 §4.1.2) and what has control characters.
+pub fn read(name: &[u8]) -> Result<(Domain, User), Unclear> {
+    if name.iter().any(u8::is_ascii_control) || str::from_utf8(name).is_err() {
+        return Err(Unclear);
+    }
+    let Some(at) = name.iter().position(|byte| is_mark(*byte)) else {
+        return Ok((Domain::new(), User::from_slice(name)));
+    };
+    let (before, rest) = name.split_at_checked(at).ok_or(Unclear)?;
+    let (&mark, after) = rest.split_first().ok_or(Unclear)?;
+    let (domain, user) = match mark {
+        b'=' => return dn::read(name),
+        b'\\' => (before, after),
+        _ => (after, before),
+    };
+    if user.is_empty() || after.iter().any(|byte| is_mark(*byte)) {
+        return Err(Unclear);
+    }
+    Ok((Domain::from_slice(domain), User::from_slice(user)))
+}
+
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'=' | b'\\' | b'@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms() {
+        for (name, domain, user) in [
+            (r"dvl-ckl2.net\ckl", "dvl-ckl2.net", "ckl"),
+            (r"dvl-ckl2.net/branch-b\ckl", "dvl-ckl2.net/branch-b", "ckl"),
+            ("ckl@dvl-ckl2.net", "dvl-ckl2.net", "ckl"),
+            ("Eva Müller@dvl-ckl2.net", "dvl-ckl2.net", "Eva Müller"),
+            ("CN=ckl, DC=innovaphone, DC=com", "innovaphone.com", "ckl"),
+            ("mail=a@b.example,DC=x", "x", "a@b.example"),
+            (r"CN=a\\b,DC=x", "x", r"a\b"),
+            // Without a domain.
+            ("", "", ""),
+            ("admin", "", "admin"),
+            (r"\admin", "", "admin"),
+            ("admin@", "", "admin"),
+            ("cn=admin,o=example", "", "admin"),
+        ] {
+            let (found, who) = read(name.as_bytes()).unwrap_or_else(|_| panic!("{name}"));
+            assert_eq!((&*found, &*who), (domain.as_bytes(), user.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_two_readings_is_none_of_them() {
+        for name in [
+            r"a.example\user@b.example",
+            r"a.example\b.example\user",
+            r"a.example\cn=x,dc=b,dc=example",
+            r"user@a.example\x",
+            "user@a.example@b.example",
+            "user@a.example=b",
+            r"cn\=x,dc=a",
+            r"a.example\",
+            "@a.example",
+            "cn=a,dc=b@c.example",
+            "a.example\\us\0er",
+            "user@a.example\0.b.example",
+            "cn=a,dc=b\r\n",
+        ] {
+            assert_eq!(read(name.as_bytes()), Err(Unclear), "{name:?}");
+        }
+        assert_eq!(read(b"a.example\\m\xfcller"), Err(Unclear));
+    }
+}

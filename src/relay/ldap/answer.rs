@@ -1,0 +1,113 @@
+//! What Portward itself says to an LDAP client: written by `ldap3_proto`, so that any client can read it.
+
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{
+    LdapBindResponse, LdapExtendedResponse, LdapMsg, LdapOp, LdapResult, LdapResultCode,
+};
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::Encoder as _;
+
+use crate::inspect::ldap::{Operation, START_TLS};
+
+/// RFC 4511 §4.4.1.
+const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
+
+/// What becomes of a StartTLS request (RFC 4511 §4.14.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// The next octet is to be TLS.
+    Go,
+    /// TLS is spoken already.
+    Already,
+    /// Not after a bind: the connection to the target is what it is.
+    AfterBind,
+    /// There is no certificate: "whether by design or by current configuration" (§4.14.1).
+    NoCertificate,
+}
+
+/// An ExtendedResponse to StartTLS.
+pub fn start_tls(id: u32, outcome: StartTls) -> BytesMut {
+    let (code, text) = match outcome {
+        StartTls::Go => (LdapResultCode::Success, ""),
+        StartTls::Already => (LdapResultCode::OperationsError, "TLS is already established"),
+        StartTls::AfterBind => (LdapResultCode::OperationsError, "StartTLS comes before the bind"),
+        StartTls::NoCertificate => (LdapResultCode::ProtocolError, "TLS is not available"),
+    };
+    let name = str::from_utf8(START_TLS).ok().map(str::to_owned);
+    encode(id, LdapOp::ExtendedResponse(LdapExtendedResponse { res: result(code, text), name, value: None }))
+}
+
+/// A BindResponse `unwillingToPerform`.
+pub fn bind_refused(id: u32) -> BytesMut {
+    let res = result(LdapResultCode::UnwillingToPerform, "");
+    encode(id, LdapOp::BindResponse(LdapBindResponse { res, saslcreds: None }))
+}
+
+/// The refusal of an operation, as the response that belongs to it; `unavailable`: it is not the client's fault. Empty
+/// for operations that have no response.
+pub fn refused(id: u32, operation: Operation, unavailable: bool) -> BytesMut {
+    let unwilling = LdapResultCode::UnwillingToPerform;
+    let res = result(if unavailable { LdapResultCode::Unavailable } else { unwilling }, "");
+    let response = match operation {
+        Operation::Bind => LdapOp::BindResponse(LdapBindResponse { res, saslcreds: None }),
+        Operation::Search => LdapOp::SearchResultDone(res),
+        Operation::Modify => LdapOp::ModifyResponse(res),
+        Operation::Add => LdapOp::AddResponse(res),
+        Operation::Delete => LdapOp::DelResponse(res),
+        Operation::ModifyDn => LdapOp::ModifyDNResponse(res),
+        Operation::Compare => LdapOp::CompareResult(res),
+        Operation::Extended => {
+            LdapOp::ExtendedResponse(LdapExtendedResponse { res, name: None, value: None })
+        }
+        Operation::Unbind | Operation::Abandon => return BytesMut::new(),
+    };
+    encode(id, response)
+}
+
+/// The last word to somebody who does not speak LDAP well enough to be answered: `protocolError`.
+pub fn disconnection() -> BytesMut {
+    let res = result(LdapResultCode::ProtocolError, "");
+    let name = Some(NOTICE_OF_DISCONNECTION.to_owned());
+    encode(0, LdapOp::ExtendedResponse(LdapExtendedResponse { res, name, value: None }))
+}
+
+fn result(code: LdapResultCode, text: &str) -> LdapResult {
+    LdapResult { code, matcheddn: String::new(), message: text.to_owned(), referral: Vec::new() }
+}
+
+fn encode(id: u32, op: LdapOp) -> BytesMut {
+    let mut octets = BytesMut::new();
+    // An inspected messageID is at most 2^31-1, and writing into memory does not fail.
+    let message = LdapMsg::new(i32::try_from(id).unwrap_or_default(), op);
+    let _ = LdapCodec::default().encode(message, &mut octets);
+    octets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_as_the_rfc_writes_them() {
+        let text = b"TLS is already established";
+        let inside =
+            [&[0x02, 1, 9, 0x78, 57, 0x0a, 1, 1, 0x04, 0, 0x04, 26][..], text, &[0x8a, 22], START_TLS];
+        let already = [&[0x30, 62][..], &inside.concat()].concat();
+        assert_eq!(&start_tls(9, StartTls::Already)[..], already);
+        let go = [&[0x30, 36, 2, 1, 9, 0x78, 31, 0x0a, 1, 0, 4, 0, 4, 0, 0x8a, 22][..], START_TLS].concat();
+        assert_eq!(&start_tls(9, StartTls::Go)[..], go);
+        assert_eq!(&bind_refused(300)[..], [0x30, 13, 2, 2, 1, 44, 0x61, 7, 0x0a, 1, 53, 4, 0, 4, 0]);
+        assert_eq!(
+            &refused(5, Operation::Search, false)[..],
+            [0x30, 12, 2, 1, 5, 0x65, 7, 0x0a, 1, 53, 4, 0, 4, 0]
+        );
+        assert_eq!(
+            &refused(5, Operation::Bind, true)[..],
+            [0x30, 12, 2, 1, 5, 0x61, 7, 0x0a, 1, 52, 4, 0, 4, 0]
+        );
+        assert!(refused(5, Operation::Abandon, false).is_empty());
+        let notice = disconnection();
+        assert_eq!(&notice[..9], [0x30, 36, 2, 1, 0, 0x78, 31, 0x0a, 1]);
+        assert!(notice.ends_with(NOTICE_OF_DISCONNECTION.as_bytes()));
+    }
+}

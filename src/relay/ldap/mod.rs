@@ -1,0 +1,182 @@
+//! The gate between an LDAP client and its directory (SPEC section 3). It sees every message's outside and every bind.
+//!
+//! - Until the directory has answered a bind with success only Bind, Unbind and Abandon pass. A bind closes the gate,
+//!   its success opens it; `saslBindInProgress` keeps it closed.
+//! - While a bind is not answered nothing else passes (RFC 4511 §4.2.1); what a client has sent already waits.
+//! - A later bind is judged by a [`Judge`]. One that is refused is answered `unwillingToPerform`, and as after any failed
+//!   bind the client is nobody: the gate is closed.
+//! - StartTLS is answered `operationsError` and goes nowhere.
+//!
+//! Messages of the directory go through whatever they are; they are framed, so that an answer comes between two of
+//! them, and their contents are not waited for. Where a bind may lead is not decided here.
+
+pub mod answer;
+
+use crate::inspect::Inspect;
+use crate::inspect::ldap::{ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said};
+use crate::reason::Reason;
+use crate::relay::watched::{Aside, Cut, Next, Watch};
+
+/// What becomes of a later bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes to this directory.
+    Pass,
+    /// It is answered `unwillingToPerform`.
+    Refuse,
+    /// The connection ends.
+    End(Cut),
+}
+
+/// Knows where a bind leads.
+pub trait Judge {
+    /// A bind after the one that decided the connection.
+    fn judge(&mut self, bind: &Bind) -> Verdict;
+
+    /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
+    fn login_failed(&mut self);
+}
+
+/// With what the connection was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Began {
+    /// With a bind, which is still to be passed on.
+    Bind,
+    /// With another operation, because there is a default host for those: nobody's connection, so its gate is open.
+    Operation,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Gate<J> {
+    judge: J,
+    open: bool,
+    /// The next bind is the one that decided the connection.
+    first: bool,
+    /// The messageID of the bind that is not answered.
+    unanswered: Option<u32>,
+    /// A message of the client has waited for the answer to a bind.
+    waited: bool,
+    /// The client has said good-bye.
+    unbound: bool,
+    /// What is refused is answered before the connection is closed (`reject = "answer"`).
+    answers: bool,
+}
+
+impl<J: Judge> Gate<J> {
+    /// A gate for a connection that was just decided. `answers`: see SPEC section 1, `reject = "answer"`.
+    pub fn new(judge: J, began: Began, answers: bool) -> Self {
+        let first = began == Began::Bind;
+        Self { judge, open: !first, first, unanswered: None, waited: false, unbound: false, answers }
+    }
+
+    /// Who has judged.
+    pub fn judge(&self) -> &J {
+        &self.judge
+    }
+
+    fn bind(&mut self, bind: &Bind, len: usize, aside: &mut Aside<'_>) -> Next {
+        let verdict = if std::mem::take(&mut self.first) { Verdict::Pass } else { self.judge.judge(bind) };
+        // RFC 4511 §4.2.1: whatever becomes of it, who the client was before is over.
+        self.open = false;
+        self.waited = false;
+        match verdict {
+            Verdict::Pass => {
+                self.unanswered = Some(bind.id);
+                Next::Pass(len as u64)
+            }
+            Verdict::Refuse => {
+                aside.back.extend(&answer::bind_refused(bind.id));
+                Next::Replace { count: len, pass: 0 }
+            }
+            Verdict::End(cut) => self.end(cut, bind.id, Operation::Bind, aside),
+        }
+    }
+
+    fn end(&self, cut: Cut, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
+        if self.answers {
+            aside.back.extend(&answer::refused(id, operation, !cut.counts));
+        }
+        Next::End(cut)
+    }
+}
+
+impl<J: Judge> Watch for Gate<J> {
+    const CLIENT_LIMIT: usize = LDAP_LIMIT;
+    const TARGET_LIMIT: usize = ANSWER_LIMIT;
+
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        if self.unbound {
+            // RFC 4511 §4.3: nothing comes after it.
+            return Next::Replace { count: octets.len(), pass: 0 };
+        }
+        let (ask, len) = match Inspector.inspect(octets) {
+            Inspect::Found { ask, len } => (ask, len),
+            Inspect::NeedMore => return Next::NeedMore,
+            Inspect::Reject(reason) => {
+                if self.answers {
+                    aside.back.extend(&answer::disconnection());
+                }
+                return Next::End(Cut { reason, counts: reason.suspicious() });
+            }
+        };
+        match ask {
+            // Not even for the answer to a bind does anybody wait who says good-bye.
+            Ask::Other { operation: Operation::Unbind, size, .. } => {
+                self.unbound = true;
+                Next::Pass(size)
+            }
+            _ if self.unanswered.is_some() => {
+                self.waited = true;
+                Next::NeedMore
+            }
+            Ask::Bind(bind) => self.bind(&bind, len, aside),
+            Ask::StartTls { id } => {
+                aside.back.extend(&answer::start_tls(id, answer::StartTls::AfterBind));
+                Next::Replace { count: len, pass: 0 }
+            }
+            Ask::Other { operation, size, .. } if self.open || operation == Operation::Abandon => {
+                Next::Pass(size)
+            }
+            Ask::Other { id, operation, .. } => {
+                // Who had sent it before he could know that the bind fails has done nothing wrong.
+                let cut = Cut { reason: Reason::Method, counts: !self.waited };
+                if self.answers {
+                    aside.back.extend(&answer::refused(id, operation, false));
+                }
+                Next::End(cut)
+            }
+        }
+    }
+
+    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+        match said(octets) {
+            Ok(None) => Next::NeedMore,
+            Ok(Some(answer)) => {
+                if let Some((id, code)) = answer.bind
+                    && self.unanswered == Some(id)
+                {
+                    self.unanswered = None;
+                    self.open = code == SUCCESS;
+                    if code == INVALID_CREDENTIALS {
+                        self.judge.login_failed();
+                    }
+                }
+                Next::Pass(answer.size)
+            }
+            // The target does not speak LDAP.
+            Err(_) => Next::End(Cut { reason: Reason::TargetDown, counts: false }),
+        }
+    }
+
+    fn holds_client(&self) -> bool {
+        self.unanswered.is_some()
+    }
+}
+
+/// Result codes (RFC 4511 appendix A).
+const SUCCESS: u32 = 0;
+const INVALID_CREDENTIALS: u32 = 49;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! The gate, message by message, without a network.
+
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{
+    LdapBindCred, LdapBindRequest, LdapBindResponse, LdapMsg, LdapOp, LdapResult, LdapResultCode,
+};
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use super::*;
+use crate::io::Buffer;
+
+/// Refuses `other`, ends at `moved`, and passes everybody else.
+#[derive(Debug, Default)]
+struct ByUser {
+    failed: u32,
+}
+
+const MOVED: Cut = Cut { reason: Reason::Disabled, counts: false };
+
+impl Judge for ByUser {
+    fn judge(&mut self, bind: &Bind) -> Verdict {
+        match bind.user() {
+            b"other" => Verdict::Refuse,
+            b"moved" => Verdict::End(MOVED),
+            _ => Verdict::Pass,
+        }
+    }
+
+    fn login_failed(&mut self) {
+        self.failed += 1;
+    }
+}
+
+struct Talk {
+    gate: Gate<ByUser>,
+    back: Buffer,
+}
+
+impl Talk {
+    fn new(began: Began) -> Self {
+        Self { gate: Gate::new(ByUser::default(), began, false), back: Buffer::default() }
+    }
+
+    fn client(&mut self, octets: &[u8]) -> Next {
+        let mut onward = Buffer::default();
+        let next = self.gate.hear_client(octets, &mut Aside { onward: &mut onward, back: &mut self.back });
+        assert!(onward.is_empty());
+        next
+    }
+
+    #[track_caller]
+    fn passes(&mut self, octets: &[u8]) {
+        assert_eq!(self.client(octets), Next::Pass(octets.len() as u64));
+    }
+
+    #[track_caller]
+    fn waits(&mut self, octets: &[u8]) {
+        assert_eq!(self.client(octets), Next::NeedMore);
+        assert!(self.gate.holds_client());
+    }
+
+    #[track_caller]
+    fn target_says(&mut self, id: i32, code: LdapResultCode) {
+        let octets = response(id, code);
+        let mut onward = Buffer::default();
+        let mut back = Buffer::default();
+        let next = self.gate.hear_target(&octets, &mut Aside { onward: &mut onward, back: &mut back });
+        assert_eq!(next, Next::Pass(octets.len() as u64));
+        assert!(back.is_empty());
+    }
+
+    /// The answers so far.
+    fn answers(&mut self) -> Vec<LdapMsg> {
+        let mut octets = BytesMut::from(self.back.filled());
+        self.back.consume(octets.len());
+        std::iter::from_fn(|| LdapCodec::default().decode(&mut octets).unwrap()).collect()
+    }
+}
+
+fn encode(msg: LdapMsg) -> Vec<u8> {
+    let mut octets = BytesMut::new();
+    LdapCodec::default().encode(msg, &mut octets).unwrap();
+    octets.to_vec()
+}
+
+fn bind(id: i32, user: &str) -> Vec<u8> {
+    let cred = LdapBindCred::Simple("p".to_owned());
+    let request = LdapBindRequest { version: 3, dn: format!("{user}@x.example"), cred };
+    encode(LdapMsg::new(id, LdapOp::BindRequest(request)))
+}
+
+fn response(id: i32, code: LdapResultCode) -> Vec<u8> {
+    let res = LdapResult { code, matcheddn: String::new(), message: "text".to_owned(), referral: Vec::new() };
+    encode(LdapMsg::new(id, LdapOp::BindResponse(LdapBindResponse { res, saslcreds: None })))
+}
+
+const UNBIND: &[u8] = &[0x30, 5, 2, 1, 9, 0x42, 0];
+const ABANDON: &[u8] = &[0x30, 6, 2, 1, 9, 0x50, 1, 3];
+const DELETE: &[u8] = &[0x30, 7, 2, 1, 8, 0x4a, 2, b'a', b'='];
+const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x07\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+
+fn method(counts: bool) -> Next {
+    Next::End(Cut { reason: Reason::Method, counts })
+}
+
+#[test]
+fn success_opens_the_gate_and_nothing_else_does() {
+    let mut talk = Talk::new(Began::Bind);
+    talk.passes(&bind(1, "a"));
+    talk.waits(DELETE);
+    talk.target_says(1, LdapResultCode::Success);
+    talk.passes(DELETE);
+    talk.passes(ABANDON);
+    // A bind closes it, whoever it is for; a failed one keeps it closed.
+    talk.passes(&bind(2, "b"));
+    talk.waits(ABANDON);
+    // The answer to another one is none.
+    talk.target_says(1, LdapResultCode::Success);
+    talk.waits(DELETE);
+    talk.target_says(2, LdapResultCode::InvalidCredentials);
+    assert_eq!(talk.gate.judge().failed, 1);
+    talk.passes(ABANDON);
+    // It was sent before the failure could be known.
+    assert_eq!(talk.client(DELETE), method(false));
+
+    for code in
+        [LdapResultCode::SaslBindInProgress, LdapResultCode::UnwillingToPerform, LdapResultCode::Referral]
+    {
+        let mut talk = Talk::new(Began::Bind);
+        talk.passes(&bind(1, "a"));
+        talk.target_says(1, code);
+        assert_eq!(talk.gate.judge().failed, 0);
+        assert_eq!(talk.client(DELETE), method(true));
+    }
+    // In several steps.
+    let mut talk = Talk::new(Began::Bind);
+    talk.passes(&bind(1, "a"));
+    talk.waits(&bind(2, "a"));
+    talk.target_says(1, LdapResultCode::SaslBindInProgress);
+    talk.passes(&bind(2, "a"));
+    talk.target_says(2, LdapResultCode::Success);
+    talk.passes(DELETE);
+}
+
+#[test]
+fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
+    let mut talk = Talk::new(Began::Bind);
+    // The one that decided the connection is not judged again.
+    talk.passes(&bind(1, "other"));
+    talk.target_says(1, LdapResultCode::Success);
+    let second = bind(2, "other");
+    assert_eq!(talk.client(&second), Next::Replace { count: second.len(), pass: 0 });
+    let answers = talk.answers();
+    assert!(matches!(
+        &answers[..],
+        [LdapMsg { msgid: 2, op: LdapOp::BindResponse(response), .. }]
+            if response.res.code == LdapResultCode::UnwillingToPerform
+    ));
+    assert!(!talk.gate.holds_client());
+    let mut same = Talk::new(Began::Bind);
+    std::mem::swap(&mut same, &mut talk);
+    assert_eq!(same.client(DELETE), method(true));
+    // Another bind is as good as any.
+    same.passes(&bind(3, "a"));
+    same.target_says(3, LdapResultCode::Success);
+    same.passes(DELETE);
+    assert_eq!(same.client(&bind(4, "moved")), Next::End(MOVED));
+    assert!(same.answers().is_empty());
+}
+
+#[test]
+fn start_tls_is_answered_here() {
+    let mut talk = Talk::new(Began::Bind);
+    talk.passes(&bind(1, "a"));
+    talk.waits(START_TLS);
+    talk.target_says(1, LdapResultCode::Success);
+    let answered = Next::Replace { count: START_TLS.len(), pass: 0 };
+    assert_eq!(talk.client(START_TLS), answered);
+    let answers = talk.answers();
+    assert!(matches!(
+        &answers[..],
+        [LdapMsg { msgid: 7, op: LdapOp::ExtendedResponse(response), .. }]
+            if response.res.code == LdapResultCode::OperationsError
+                && response.name.as_deref() == Some("1.3.6.1.4.1.1466.20037")
+    ));
+    talk.passes(DELETE);
+}
+
+#[test]
+fn after_good_bye_nothing_passes_and_nothing_waits_for_it() {
+    let mut talk = Talk::new(Began::Bind);
+    talk.passes(&bind(1, "a"));
+    talk.passes(UNBIND);
+    let more = [&bind(2, "a")[..], b"whatever"].concat();
+    assert_eq!(talk.client(&more), Next::Replace { count: more.len(), pass: 0 });
+}
+
+#[test]
+fn nobody_s_connection_has_an_open_gate_until_somebody_binds() {
+    let mut talk = Talk::new(Began::Operation);
+    talk.passes(DELETE);
+    assert_eq!(talk.client(START_TLS), Next::Replace { count: START_TLS.len(), pass: 0 });
+    talk.passes(DELETE);
+    // The first bind is judged.
+    let other = bind(1, "other");
+    assert_eq!(talk.client(&other), Next::Replace { count: other.len(), pass: 0 });
+    assert_eq!(talk.client(DELETE), method(true));
+}
+
+#[test]
+fn what_is_refused_is_answered_if_that_is_wanted() {
+    for (octets, expected) in
+        [(DELETE, LdapResultCode::UnwillingToPerform), (b"\x16\x03\x01", LdapResultCode::ProtocolError)]
+    {
+        let mut talk =
+            Talk { gate: Gate::new(ByUser::default(), Began::Bind, true), back: Buffer::default() };
+        talk.passes(&bind(1, "a"));
+        talk.target_says(1, LdapResultCode::InvalidCredentials);
+        assert!(matches!(talk.client(octets), Next::End(_)));
+        let answers = talk.answers();
+        let [LdapMsg { op, .. }] = &answers[..] else { panic!("{answers:?}") };
+        let result = match op {
+            LdapOp::DelResponse(result) => result,
+            LdapOp::ExtendedResponse(response) => &response.res,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(result.code, expected);
+    }
+}
+
+#[test]
+fn a_target_s_messages_go_through_and_what_is_no_ldap_does_not() {
+    let mut gate = Gate::new(ByUser::default(), Began::Bind, false);
+    let (mut onward, mut back) = (Buffer::default(), Buffer::default());
+    let mut say =
+        |octets: &[u8]| gate.hear_target(octets, &mut Aside { onward: &mut onward, back: &mut back });
+    // An entry of 4 GiB, of which the first octets are there: nothing is waited for, nothing is held.
+    let entry = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 2, 0x64, 0x84, 0xff, 0xff, 0xff, 0xf0];
+    assert_eq!(say(&entry), Next::Pass(6 + 0xffff_ffff));
+    assert_eq!(say(&entry[..9]), Next::NeedMore);
+    // RFC 4511 §4.4.1, unasked.
+    let notice = answer::disconnection();
+    assert_eq!(say(&notice), Next::Pass(notice.len() as u64));
+    assert_eq!(say(b"HTTP/1.1 400"), Next::End(Cut { reason: Reason::TargetDown, counts: false }));
+}
