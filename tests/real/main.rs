@@ -25,6 +25,7 @@ mod reload;
 mod routing;
 mod sip;
 mod sip_dialogs;
+mod sip_peers;
 mod smuggling;
 mod soundness;
 mod targets;

@@ -3,9 +3,11 @@
 //! Everything is on loopback, everything that is waited for has a deadline, and every process that a test starts
 //! ends with the test.
 
+pub mod baresip;
 mod child;
 mod curl;
 pub mod directory;
+pub mod kamailio;
 mod nginx;
 mod portward;
 pub mod sip;

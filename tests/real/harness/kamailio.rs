@@ -1,0 +1,176 @@
+//! A real Kamailio as a PBX's registrar: digest authentication, and calls to phones down the connections on which they
+//! registered.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{Child, TestCa, eventually, free_port, program};
+
+/// Everybody's password.
+pub const PASSWORD: &str = "secret";
+
+/// A running Kamailio.
+pub struct Kamailio {
+    /// Its plain port.
+    pub plain: u16,
+    /// Its TLS port.
+    pub tls: u16,
+    child: Child,
+    _dir: TempDir,
+}
+
+impl Kamailio {
+    /// Starts one for a domain.
+    pub fn start(domain: &str) -> Self {
+        Self::advertising(domain, None)
+    }
+
+    /// Starts one that calls itself by Portward's outside ports, plain and TLS, where it records its route: what an
+    /// administrator does who leaves `sip.public_address` empty.
+    pub fn advertising(domain: &str, outside: Option<(u16, u16)>) -> Self {
+        let kamailio = program("kamailio", "kamailio");
+        let dir = TempDir::new().unwrap();
+        TestCa::shared().issue(&[domain]).write(dir.path(), "server");
+        let modules = modules();
+        for _ in 0..5 {
+            let (plain, tls) = (free_port(), free_port());
+            let file = dir.path().join("kamailio.cfg");
+            fs::write(&file, config(domain, plain, tls, outside, dir.path(), &modules)).unwrap();
+            let mut command = Command::new(&kamailio);
+            command.arg("-f").arg(&file).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(dir.path());
+            let mut child = Child::start(command.arg("-w").arg(dir.path()));
+            let mut ended = None;
+            eventually("kamailio listens", || {
+                ended = child.ended();
+                let open = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
+                ended.is_some() || [plain, tls].iter().all(open)
+            });
+            if ended.is_none() {
+                return Self { plain, tls, child, _dir: dir };
+            }
+            let lines = child.lines().join("\n");
+            assert!(lines.contains("Address already in use"), "kamailio ended:\n{lines}");
+        }
+        panic!("no free port for kamailio");
+    }
+
+    /// How many registrations it has saved.
+    pub fn registrations(&self) -> usize {
+        self.child.lines().iter().filter(|line| line.contains("SAVED ")).count()
+    }
+
+    /// Waits for a line of its log.
+    pub fn line(&self, parts: &[&str]) -> String {
+        self.child.line_after(0, parts)
+    }
+}
+
+/// Where Debian keeps the modules.
+fn modules() -> String {
+    let folders =
+        fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join("kamailio/modules"));
+    let found = folders.into_iter().find(|folder| folder.join("tls.so").exists());
+    let found = found.unwrap_or_else(|| {
+        panic!("kamailio's tls.so is missing: install the Debian package kamailio-tls-modules, or run scripts/test")
+    });
+    found.to_string_lossy().into_owned()
+}
+
+fn config(
+    domain: &str,
+    plain: u16,
+    tls: u16,
+    outside: Option<(u16, u16)>,
+    dir: &Path,
+    modules: &str,
+) -> String {
+    let dir = dir.display();
+    let advertise =
+        |port: Option<u16>| port.map_or_else(String::new, |port| format!(" advertise 127.0.0.1:{port}"));
+    let aliases = outside.map_or_else(String::new, |(plain, tls)| {
+        format!("alias=\"127.0.0.1:{plain}\"\nalias=\"127.0.0.1:{tls}\"\n")
+    });
+    let (plain_outside, tls_outside) =
+        (advertise(outside.map(|(plain, _)| plain)), advertise(outside.map(|(_, tls)| tls)));
+    format!(
+        r#"debug=1
+log_stderror=yes
+children=1
+tcp_children=2
+enable_tls=yes
+auto_aliases=no
+dns=no
+rev_dns=no
+tcp_connection_lifetime=3600
+tcp_keepalive=no
+alias="{domain}"
+{aliases}listen=tcp:127.0.0.1:{plain}{plain_outside}
+listen=tls:127.0.0.1:{tls}{tls_outside}
+mpath="{modules}"
+loadmodule "tls.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "xlog.so"
+loadmodule "auth.so"
+loadmodule "nathelper.so"
+modparam("tls", "private_key", "{dir}/server.key")
+modparam("tls", "certificate", "{dir}/server.crt")
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("usrloc", "db_mode", 0)
+modparam("nathelper", "received_avp", "$avp(RECEIVED)")
+modparam("registrar", "received_avp", "$avp(RECEIVED)")
+
+request_route {{
+    if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+    force_rport();
+    if (is_method("INVITE|SUBSCRIBE|UPDATE")) {{ set_contact_alias(); }}
+    if (is_method("CANCEL")) {{ if (t_check_trans()) {{ t_relay(); }} exit; }}
+    if (has_totag()) {{
+        if (loose_route()) {{
+            handle_ruri_alias();
+            set_forward_no_connect();
+            xlog("L_ERR", "IN DIALOG $rm\n");
+            t_on_reply("ALIAS");
+            t_relay();
+        }} else if (is_method("ACK")) {{
+            if (t_check_trans()) {{ t_relay(); }}
+        }} else {{ sl_send_reply("404", "Not Here"); }}
+        exit;
+    }}
+    if (is_method("REGISTER")) {{
+        if (!pv_www_authenticate("$fd", "{PASSWORD}", "0")) {{ www_challenge("$fd", "0"); exit; }}
+        fix_nated_register();
+        if (save("location")) {{ xlog("L_ERR", "SAVED $fU over $proto\n"); }}
+        exit;
+    }}
+    if (is_method("OPTIONS")) {{ sl_send_reply("200", "Here"); exit; }}
+    if (is_method("INVITE")) {{
+        if (!pv_proxy_authenticate("$fd", "{PASSWORD}", "0")) {{ proxy_challenge("$fd", "0"); exit; }}
+        consume_credentials();
+        record_route();
+        if (!lookup("location")) {{ sl_send_reply("404", "Not Here"); exit; }}
+        set_forward_no_connect();
+        t_on_reply("ALIAS");
+        t_relay();
+        exit;
+    }}
+    sl_send_reply("405", "Method Not Allowed");
+}}
+
+onreply_route[ALIAS] {{
+    xlog("L_ERR", "REPLY $rs $rm\n");
+    set_contact_alias();
+}}
+"#
+    )
+}
