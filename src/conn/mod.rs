@@ -23,6 +23,7 @@ mod secure;
 mod sip;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -83,21 +84,35 @@ struct Client {
     _permit: Permit,
 }
 
+/// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
+/// idle connection is as small as its protocol's state.
+type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Takes a connection from its first byte to its end.
-pub async fn serve(accepted: Accepted, worker: Arc<Worker>) {
-    match Box::pin(secure::secure(accepted, &worker)).await {
-        Ok(client) => match client.facts.service {
-            Service::Http => http::serve(client).await,
-            // In boxes of their own: an idle connection is to be no larger than its own protocol's state.
-            Service::Sip => Box::pin(sip::serve(client)).await,
-            Service::Ldap => Box::pin(ldap::serve(client)).await,
-            Service::H323 => Box::pin(h323::serve(client)).await,
-        },
-        Err((facts, ended)) => {
-            let config = &worker.shared.snapshot.load().config;
-            outcome::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
-            outcome::ended(&worker.shared, config, &facts, ended, [0, 0]);
+pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()> + Send {
+    let secured: Pin<Box<dyn Future<Output = Rest> + Send>> = Box::pin(async move {
+        match secure::secure(accepted, &worker).await {
+            Ok(client) => protocol(client),
+            Err((facts, ended)) => {
+                let config = &worker.shared.snapshot.load().config;
+                outcome::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
+                outcome::ended(&worker.shared, config, &facts, ended, [0, 0]);
+                Box::pin(std::future::ready(()))
+            }
         }
+    });
+    async move {
+        let rest = secured.await;
+        rest.await;
+    }
+}
+
+fn protocol(client: Client) -> Rest {
+    match client.facts.service {
+        Service::Http => Box::pin(http::serve(client)),
+        Service::Sip => Box::pin(sip::serve(client)),
+        Service::Ldap => Box::pin(ldap::serve(client)),
+        Service::H323 => Box::pin(h323::serve(client)),
     }
 }
 

@@ -18,15 +18,19 @@ use crate::service::{Service, Transport};
 use crate::state::{Shared, Snapshot};
 
 /// Serves a client until its connection ends.
-pub(super) async fn serve(mut client: Client) {
-    let (ended, answered) = match Box::pin(begin(&mut client)).await {
-        Ok(linked) => (relay(&mut client, *linked).await, false),
-        Err(refused) => refused,
-    };
-    let shared = client.worker.shared.clone();
-    outcome::ended(&shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
-    if answered {
-        client.leg.close().await;
+// Not an `async fn`: that would keep room for the client twice.
+#[expect(clippy::manual_async_fn, reason = "see above")]
+pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
+    async move {
+        let (ended, answered) = match Box::pin(begin(&mut client)).await {
+            Ok(linked) => (relay(&mut client, linked).await, false),
+            Err(refused) => refused,
+        };
+        let shared = &client.worker.shared;
+        outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        if answered {
+            Box::pin(client.leg.close()).await;
+        }
     }
 }
 
@@ -173,14 +177,15 @@ async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
 }
 
 /// Messages both ways until the end.
-async fn relay(client: &mut Client, linked: Linked) -> Ended {
-    let Linked { mut target, held, recording, rewrites } = linked;
+async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
+    let Linked { target, held, recording, rewrites } = &mut *linked;
+    let held: &Held = held;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
-    let bench = Bench { held: &held, shared: &shared, facts: client.facts, forbade: false };
-    let mut watch = SipWatch::new(bench, recording, rewrites);
+    let bench = Bench { held, shared: &shared, facts: client.facts, forbade: false };
+    let mut watch = SipWatch::new(bench, recording.take(), *rewrites);
     let over = tokio::select! {
-        (over, [up, down]) = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut watch) => {
+        (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
             client.bytes[0] += up;
             client.bytes[1] += down;
             over
