@@ -112,8 +112,16 @@ fn five_hundred_entries_at_once_and_by_pages() {
 fn a_directory_that_takes_domain_backslash_user() {
     within(60, || {
         let target = directory(&[r"dvl-ckl2.net\contacts", "contacts@dvl-ckl2.net"], PASSWORD, 2);
-        let front = Front::with_rules(&plain_host("dvl-ckl2.net", target.port()));
+        // A registration location makes another host of it.
+        let branch = directory(&[r"dvl-ckl2.net/branch-b\contacts"], PASSWORD, 1);
+        let front = Front::with_rules(
+            &(plain_host("dvl-ckl2.net", target.port())
+                + &plain_host("dvl-ckl2.net/branch-b", branch.port())),
+        );
         let url = format!("ldap://127.0.0.1:{}", front.ldap);
+        let said = find(&url, &[], r"dvl-ckl2.net/branch-b\contacts", "", "(cn=*)");
+        assert_eq!((said.code, said.out.matches("dn: ").count()), (0, 1), "{said:?}");
+        front.portward.decision(&["ldap://dvl-ckl2.net/branch-b BIND contacts -> "]);
         for who in [r"dvl-ckl2.net\contacts", "contacts@dvl-ckl2.net"] {
             let mark = front.portward.mark();
             let said = find(&url, &[], who, "", "(cn=*)");
