@@ -106,6 +106,20 @@ pub(crate) const ROWS: &[Row] = &[
         run: |bench| kept(bench, true, large(), 2, 125, |_, cost| vec![cost * 1e9 / LARGE as f64]),
     },
     Row {
+        key: "ldap-plain",
+        work: "GB found by an LDAP search, plain",
+        unit: Unit::Seconds,
+        budget: Budget::OfBest(0.8),
+        run: |bench| crate::ldap::bulk(bench, false),
+    },
+    Row {
+        key: "ldap-tls",
+        work: "GB found by an LDAP search, TLS → TLS",
+        unit: Unit::Seconds,
+        budget: Budget::OfBest(0.8),
+        run: |bench| crate::ldap::bulk(bench, true),
+    },
+    Row {
         key: "hosts",
         work: "request at 100,000 hosts against 10 hosts",
         unit: Unit::Quotient,

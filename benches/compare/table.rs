@@ -83,6 +83,8 @@ fn spread([haproxy, nginx, portward]: &Samples) -> String {
 fn shown(unit: Unit, numbers: &[f64]) -> String {
     let first = numbers[0];
     match unit {
+        // Who does not do this work.
+        _ if first.is_nan() => "–".to_owned(),
         Unit::Micros => {
             let digits = usize::from(first < 100e-6);
             let all: Vec<String> =

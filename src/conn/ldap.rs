@@ -220,7 +220,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
             client.bytes[0] += up;
             client.bytes[1] += down;
             match over {
-                Over::Ended(by) => Ended::peacefully(Stage::Relay, match by {
+                Over::Ended(by) => gate.judge().over(match by {
                     EndedBy::Client => Whose::Client,
                     EndedBy::Target => Whose::Target,
                     EndedBy::Idle => Whose::Policy,
@@ -249,6 +249,14 @@ struct Binds {
 }
 
 impl Binds {
+    /// How an end in peace is called: not so peaceful after a failed login (SPEC section 6).
+    fn over(&self, whose: Whose) -> Ended {
+        match self.failed {
+            0 => Ended::peacefully(Stage::Relay, whose),
+            _ => Ended::because(Stage::Relay, whose, Reason::FailedLogin),
+        }
+    }
+
     /// How the gate's cut ends the connection.
     fn cut(&self, of_client: bool, cut: Cut) -> Ended {
         let whose = match (of_client, cut.reason) {

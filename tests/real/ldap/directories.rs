@@ -60,6 +60,7 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
         let said =
             ldap_tool("ldapwhoami", &["-x", "-H", &ldap, "-D", &format!("cn=contacts,{HQ}"), "-w", "wrong"]);
         assert_eq!(said.code, 49, "{said:?}");
+        front.portward.line(&["ldap://", "ended by client in relay (failed-login)"]);
         // Version 2, as old phones speak it.
         let said = find(&ldap, &["-P", "2"], &format!("cn=contacts,{HQ}"), HQ, "(uid=user1)");
         assert!(said.code == 0 && said.out.contains("Person Number 1"), "{said:?}");
@@ -112,8 +113,16 @@ fn five_hundred_entries_at_once_and_by_pages() {
 fn a_directory_that_takes_domain_backslash_user() {
     within(60, || {
         let target = directory(&[r"dvl-ckl2.net\contacts", "contacts@dvl-ckl2.net"], PASSWORD, 2);
-        let front = Front::with_rules(&plain_host("dvl-ckl2.net", target.port()));
+        // A registration location makes another host of it.
+        let branch = directory(&[r"dvl-ckl2.net/branch-b\contacts"], PASSWORD, 1);
+        let front = Front::with_rules(
+            &(plain_host("dvl-ckl2.net", target.port())
+                + &plain_host("dvl-ckl2.net/branch-b", branch.port())),
+        );
         let url = format!("ldap://127.0.0.1:{}", front.ldap);
+        let said = find(&url, &[], r"dvl-ckl2.net/branch-b\contacts", "", "(cn=*)");
+        assert_eq!((said.code, said.out.matches("dn: ").count()), (0, 1), "{said:?}");
+        front.portward.decision(&["ldap://dvl-ckl2.net/branch-b BIND contacts -> "]);
         for who in [r"dvl-ckl2.net\contacts", "contacts@dvl-ckl2.net"] {
             let mark = front.portward.mark();
             let said = find(&url, &[], who, "", "(cn=*)");

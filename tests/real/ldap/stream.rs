@@ -75,9 +75,9 @@ fn nothing_overtakes_a_bind() {
         eventually("the bind arrives", || target.bytes() >= first.len());
         // More than any buffer takes: the client is slowed down, not cut off.
         let mut flood = front.plain();
-        flood.send(&first);
         let mut waiting = 0;
         flood.set_write_patience(Duration::from_secs(1));
+        flood.send([&first[..], &second.repeat(4000)].concat());
         while waiting < 64 * 1024 * 1024 && flood.try_send(second.repeat(100)).is_ok() {
             waiting += second.len() * 100;
         }
@@ -88,6 +88,23 @@ fn nothing_overtakes_a_bind() {
         drop(locked);
         assert_eq!(answer(&mut client, 1).0, Success);
         eventually("the search arrives", || target.bytes() >= 2 * first.len() + second.len());
+    });
+}
+
+/// Who has said everything gets every answer, also if what he said had to wait.
+#[test]
+fn a_client_may_close_its_side_behind_its_last_request() {
+    within(60, || {
+        let target = directory(&["a@dvl-ckl2.net"], PASSWORD, 3);
+        let front = Front::with_rules(&plain_host("dvl-ckl2.net", target.port()));
+        for tls in [false, true] {
+            let mut client = if tls { front.tls() } else { front.plain() };
+            client.send([bind(1, "a@dvl-ckl2.net", PASSWORD), search(2, ""), unbind(3)].concat());
+            client.finish();
+            assert_eq!(answer(&mut client, 1).0, Success);
+            assert_eq!(entries(&mut client, 2), (3, Success));
+            assert_eq!(client.rest(), b"");
+        }
     });
 }
 

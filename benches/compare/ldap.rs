@@ -1,0 +1,250 @@
+//! A long search result over LDAP and LDAPS, beside HAProxy in its `mode tcp`: HAProxy moves bytes, Portward looks at
+//! the outside of every message. nginx is left out (Debian's moves no bytes without another package).
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{
+    LdapBindCred, LdapBindRequest, LdapBindResponse, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult,
+    LdapResultCode, LdapSearchResultEntry,
+};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use crate::Failure;
+use crate::load::{Connection, Way, open};
+use crate::measure::{Bench, Samples};
+use crate::origin::{LARGE, Ports};
+use crate::peers::{Kind, Place};
+use crate::process::{Process, write};
+
+/// The host, which is in the name of the bind.
+const HOST: &str = "pbx-a.example.net";
+/// Searches at a time, each on a connection of its own, and searches a round.
+const CONNECTIONS: usize = 2;
+const SEARCHES: usize = 125;
+/// An entry as a telephone book has them.
+const ENTRY: usize = 200;
+
+/// The processor time a GB.
+pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
+    let result: Arc<[u8]> = result()?.into();
+    let (directory, _running) = serve(bench.place.folder, Arc::clone(&result))?;
+    let haproxy = start(Kind::Haproxy, directory, bench.place)?;
+    let portward = start(Kind::Portward, directory, bench.place)?;
+    let searches = (SEARCHES / bench.shorter).max(CONNECTIONS);
+    let way = if tls { Way::tls(HOST, false)? } else { Way::Plain };
+    let proxies = [Some(haproxy), None, Some(portward)];
+    let mut connections: Vec<Vec<Connection>> = Vec::new();
+    for proxy in &proxies {
+        let port = proxy.as_ref().map(|(ports, _)| if tls { ports.tls } else { ports.plain });
+        let bound = async {
+            let mut bound = Vec::new();
+            for _ in 0..if port.is_some() { CONNECTIONS } else { 0 } {
+                bound.push(bind(port.unwrap_or_default(), &way).await?);
+            }
+            Ok::<_, Failure>(bound)
+        };
+        connections.push(bench.runtime.block_on(bound)?);
+    }
+    let mut run = |at: usize, total: usize| {
+        let Some((_, process)) = &proxies[at] else { return Ok(vec![f64::NAN]) };
+        let before = process.processor_time()?;
+        let done = bench.runtime.block_on(search(&mut connections[at], total, result.len()))?;
+        let used = process.processor_time()?.saturating_sub(before);
+        Ok(vec![used.as_secs_f64() * 1e9 / (done * result.len()) as f64])
+    };
+    for at in 0..proxies.len() {
+        run(at, CONNECTIONS)?;
+    }
+    bench.rounds(|at, _| run(at, searches))
+}
+
+/// One of the two in front of the directory.
+fn start(kind: Kind, directory: Ports, place: Place<'_>) -> Result<(Ports, Process), Failure> {
+    let ports = Ports::free()?;
+    let folder = place.folder.join(format!("ldap-{}", kind.name()));
+    fs::create_dir_all(&folder)?;
+    let Ports { plain, tls } = ports;
+    let shared = place.folder.display();
+    let listening = [plain, tls];
+    let process = if kind == Kind::Haproxy {
+        let text = format!(
+            "global\n nbthread 1\n ssl-server-verify none\n\
+             \x20ssl-default-bind-options ssl-min-ver TLSv1.3\n ssl-default-server-options ssl-min-ver TLSv1.3\n\
+             \x20ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n\
+             defaults\n mode tcp\n timeout connect 5s\n timeout client 300s\n timeout server 300s\n\
+             listen plain\n bind 127.0.0.1:{plain}\n server s 127.0.0.1:{}\n\
+             listen tls\n bind 127.0.0.1:{tls} ssl crt {shared}/all.pem\n\
+             \x20server s 127.0.0.1:{} ssl verify none sni str({HOST})\n",
+            directory.plain, directory.tls
+        );
+        let file = write(&folder, "haproxy.cfg", &text)?;
+        Process::start(&["haproxy", "-db", "-f", &file], place.core, &listening, folder.join("log"))?
+    } else {
+        let rules = format!(
+            "[[host]]\nname = \"{HOST}\"\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {}, tls = {} }}\n",
+            directory.plain, directory.tls
+        );
+        write(&folder, "rules.toml", &rules)?;
+        let text = format!(
+            "rules = \"rules.toml\"\nstate = \"state\"\n\
+             [listen]\nldap = \"127.0.0.1:{plain}\"\nldaps = \"127.0.0.1:{tls}\"\n\
+             [tls]\ncertificates = [{{ cert = \"{shared}/all.crt\", key = \"{shared}/all.key\" }}]\n\
+             min_version = \"1.3\"\n[upstream]\nverify = \"none\"\n[limits]\ndrain_timeout = \"1s\"\n\
+             [blacklist]\nallow = [\"127.0.0.0/8\"]\n[log]\nrejected = []\n"
+        );
+        let file = write(&folder, "portward.toml", &text)?;
+        let command = [place.portward, "run", "--config", &file];
+        Process::start(&command, place.core, &listening, folder.join("log"))?
+    };
+    Ok((ports, process))
+}
+
+/// A directory on both ports, in a thread of its own, for as long as what is returned lives: every search finds `result`.
+fn serve(folder: &Path, result: Arc<[u8]>) -> Result<(Ports, oneshot::Sender<()>), Failure> {
+    let chain = CertificateDer::pem_file_iter(folder.join("all.crt"))?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(folder.join("all.key"))?;
+    let config = rustls::ServerConfig::builder_with_provider(portward::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let [plain, tls] = [0, 1].map(|_| runtime.block_on(TcpListener::bind("127.0.0.1:0")));
+    let (plain, tls) = (plain?, tls?);
+    let ports = Ports { plain: plain.local_addr()?.port(), tls: tls.local_addr()?.port() };
+    let (stop, stopped) = oneshot::channel();
+    std::thread::spawn(move || {
+        for (listener, acceptor) in [(plain, None), (tls, Some(acceptor))] {
+            let result = Arc::clone(&result);
+            runtime.spawn(async move {
+                while let Ok((tcp, _)) = listener.accept().await {
+                    let (acceptor, result) = (acceptor.clone(), Arc::clone(&result));
+                    tokio::spawn(async move {
+                        let _ = tcp.set_nodelay(true);
+                        let _ = visit(tcp, acceptor, &result).await;
+                    });
+                }
+            });
+        }
+        let _ = runtime.block_on(stopped);
+    });
+    Ok((ports, stop))
+}
+
+async fn visit(tcp: TcpStream, acceptor: Option<TlsAcceptor>, result: &[u8]) -> io::Result<()> {
+    let mut stream: Connection = match acceptor {
+        Some(acceptor) => Box::new(acceptor.accept(tcp).await?),
+        None => Box::new(tcp),
+    };
+    let mut octets = BytesMut::new();
+    loop {
+        while let Some(message) = LdapCodec::default().decode(&mut octets)? {
+            match message.op {
+                LdapOp::BindRequest(_) => {
+                    let response = LdapBindResponse { res: success(), saslcreds: None };
+                    stream.write_all(&encode(message.msgid, LdapOp::BindResponse(response))?).await?;
+                }
+                _ => stream.write_all(result).await?,
+            }
+            stream.flush().await?;
+        }
+        if stream.read_buf(&mut octets).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// About as many octets as the HTTP rows' file has, in entries.
+fn result() -> Result<Vec<u8>, Failure> {
+    let count = usize::try_from(LARGE)? / ENTRY;
+    let mut octets = Vec::new();
+    for number in 0..count {
+        let attribute = |kind: &str, value: String| LdapPartialAttribute {
+            atype: kind.to_owned(),
+            vals: vec![value.into_bytes()],
+        };
+        let attributes = vec![
+            attribute("cn", format!("Person Number {number}")),
+            attribute("telephoneNumber", format!("+49 7031 73009 {number}")),
+            attribute("mail", format!("person.{number}@example.net")),
+        ];
+        let dn = format!("uid=person{number},ou=people,dc=example,dc=net");
+        octets.extend(encode(2, LdapOp::SearchResultEntry(LdapSearchResultEntry { dn, attributes }))?);
+    }
+    octets.extend(encode(2, LdapOp::SearchResultDone(success()))?);
+    Ok(octets)
+}
+
+fn success() -> LdapResult {
+    let code = LdapResultCode::Success;
+    LdapResult { code, matcheddn: String::new(), message: String::new(), referral: Vec::new() }
+}
+
+fn encode(id: i32, op: LdapOp) -> io::Result<BytesMut> {
+    let mut octets = BytesMut::new();
+    LdapCodec::default().encode(LdapMsg::new(id, op), &mut octets)?;
+    Ok(octets)
+}
+
+/// A connection that has bound.
+async fn bind(port: u16, way: &Way) -> Result<Connection, Failure> {
+    let (mut stream, _) = open(port, way).await?;
+    let cred = LdapBindCred::Simple("password".to_owned());
+    let request = LdapBindRequest { version: 3, dn: format!("user@{HOST}"), cred };
+    stream.write_all(&encode(1, LdapOp::BindRequest(request))?).await?;
+    stream.flush().await?;
+    let mut octets = BytesMut::new();
+    loop {
+        match LdapCodec::default().decode(&mut octets)? {
+            Some(LdapMsg { op: LdapOp::BindResponse(response), .. })
+                if response.res.code == LdapResultCode::Success =>
+            {
+                return Ok(stream);
+            }
+            Some(other) => return Err(format!("{other:?} instead of success").into()),
+            None if stream.read_buf(&mut octets).await? == 0 => return Err("the bind was refused".into()),
+            None => {}
+        }
+    }
+}
+
+/// So many searches in all, their results read to the end; how many it was.
+async fn search(connections: &mut [Connection], total: usize, expected: usize) -> Result<usize, Failure> {
+    // Any operation will do: the directory answers all of them alike.
+    let request = encode(2, LdapOp::DelRequest("cn=all".to_owned()))?;
+    let each = total / connections.len();
+    let searches = connections.iter_mut().map(async |stream| {
+        let mut room = vec![0; 256 * 1024];
+        for _ in 0..each {
+            stream.write_all(&request).await?;
+            stream.flush().await?;
+            let mut seen = 0;
+            while seen < expected {
+                match stream.read(&mut room).await? {
+                    0 => return Err("the result ended early".into()),
+                    count => seen += count,
+                }
+            }
+            if seen != expected {
+                return Err(format!("{seen} octets instead of {expected}").into());
+            }
+        }
+        Ok::<_, Failure>(())
+    });
+    let all = futures_util::future::try_join_all(searches);
+    tokio::time::timeout(std::time::Duration::from_secs(120), all)
+        .await
+        .map_err(|_| "the searches took too long")??;
+    Ok(each * connections.len())
+}

@@ -1,0 +1,121 @@
+//! What hostile lengths cost: every allocation of the inspector and of the gate is counted.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use portward::inspect::Inspect;
+use portward::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, bind_name};
+use portward::io::Buffer;
+use portward::reason::Reason;
+use portward::relay::ldap::{Began, Gate, Judge, Verdict};
+use portward::relay::watched::{Aside, Next, Watch as _};
+
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The bytes that were allocated meanwhile.
+fn cost<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = BYTES.load(Relaxed);
+    let done = work();
+    (done, BYTES.load(Relaxed) - before)
+}
+
+/// A message whose lengths say 4 GiB, as far as the operation's.
+fn claims(tag: u8) -> Vec<u8> {
+    let mut octets = vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1, tag];
+    octets.extend([0x84, 0xff, 0xff, 0xff, 0xf0]);
+    octets
+}
+
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(content.len()).expect("small").to_be_bytes();
+    [&[tag, 0x82, len[0], len[1]], content].concat()
+}
+
+fn bind(name: &[u8]) -> Vec<u8> {
+    let parts = [element(2, &[3]), element(4, name), element(0x80, b"password")].concat();
+    element(0x30, &[element(2, &[1]), element(0x60, &parts)].concat())
+}
+
+struct Anybody;
+
+impl Judge for Anybody {
+    fn judge(&mut self, _: &Bind) -> Verdict {
+        Verdict::Pass
+    }
+
+    fn login_failed(&mut self) {}
+}
+
+/// One test, so that nothing else counts meanwhile.
+#[test]
+fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
+    // A claim costs nothing, byte for byte.
+    for (octets, expected) in [(claims(0x60), Some(Reason::TooLarge)), (claims(0x68), None)] {
+        for end in 0..=octets.len() {
+            let (answer, bytes) = cost(|| Inspector.inspect(&octets[..end]));
+            assert_eq!(bytes, 0, "{end}");
+            match answer {
+                Inspect::Reject(reason) => assert_eq!(Some(reason), expected),
+                Inspect::Found { ask: Ask::Other { .. }, .. } => assert!(expected.is_none()),
+                other => assert_eq!(other, Inspect::NeedMore),
+            }
+        }
+    }
+    // Half a bind of 16 KiB neither, as often as it is looked at.
+    let long = bind(&[b"cn=".as_slice(), &vec![b'a'; LDAP_LIMIT - 60], b",dc=x"].concat());
+    let ((), bytes) = cost(|| {
+        for end in 0..long.len() {
+            assert_eq!(Inspector.inspect(&long[..end]), Inspect::NeedMore);
+        }
+    });
+    assert_eq!(bytes, 0);
+    // An ordinary bind fits into what is there.
+    let ordinary = bind(br"dvl-ckl2.net\contacts");
+    let (_, bytes) = cost(|| Inspector.inspect(&ordinary));
+    assert_eq!(bytes, 0);
+    // The longest names cost a few times themselves, however they are made up.
+    let room = LDAP_LIMIT - 100;
+    let repeat = |piece: &str| piece.repeat(room / piece.len()).into_bytes();
+    for name in [
+        repeat("a"),
+        [b"cn=".to_vec(), repeat("\\41")].concat(),
+        [repeat("cn=a,"), b"dc=x".to_vec()].concat(),
+        [repeat("cn=a+"), b"dc=x".to_vec()].concat(),
+        [b"cn=#".to_vec(), repeat("04")].concat(),
+        [repeat("dc=a,"), b"dc=x".to_vec()].concat(),
+    ] {
+        let ((), bytes) = cost(|| drop(bind_name(&name)));
+        assert!(bytes <= 6 * name.len(), "{bytes} for {}", name.len());
+    }
+    // At the gate: 4 GiB to add, 4 GiB found, by their first octets.
+    let mut gate = Gate::new(Anybody, Began::Operation, false);
+    let (mut onward, mut back) = (Buffer::default(), Buffer::default());
+    let mut aside = Aside { onward: &mut onward, back: &mut back };
+    let (next, bytes) = cost(|| gate.hear_client(&claims(0x68), &mut aside));
+    assert_eq!(next, Next::Pass(6 + 0xffff_ffff));
+    let (found, more) = cost(|| gate.hear_target(&claims(0x64), &mut aside));
+    assert_eq!(found, Next::Pass(6 + 0xffff_ffff));
+    // The claims themselves are allocated in there.
+    assert!(bytes + more <= 64, "{bytes} and {more}");
+}
