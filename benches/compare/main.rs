@@ -13,6 +13,7 @@ mod origin;
 mod peers;
 mod process;
 mod rows;
+mod sip;
 mod table;
 
 use std::path::Path;
@@ -84,7 +85,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
 }
 
 fn compare(options: &Options) -> Result<(), Failure> {
-    for command in [["haproxy", "-v"], ["nginx", "-v"], ["taskset", "-V"], ["setpriv", "-V"]] {
+    for command in
+        [["haproxy", "-v"], ["nginx", "-v"], ["kamailio", "-v"], ["taskset", "-V"], ["setpriv", "-V"]]
+    {
         if process::says(&command, "").is_none() {
             return Err(format!("{} is not installed; scripts/compare installs it", command[0]).into());
         }

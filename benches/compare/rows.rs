@@ -120,6 +120,27 @@ pub(crate) const ROWS: &[Row] = &[
         run: |bench| crate::ldap::bulk(bench, true),
     },
     Row {
+        key: "sip-registration",
+        work: "SIP/TLS registration, own TLS connection to the target (second column: Kamailio, one for all)",
+        unit: Unit::Micros,
+        budget: Budget::OfBest(0.5),
+        run: crate::sip::registration,
+    },
+    Row {
+        key: "sip-idle",
+        work: "idle SIP tunnel, plain, of 5,000 (second column: Kamailio)",
+        unit: Unit::Kib,
+        budget: Budget::AtMost(&[3.3 * 1024.0]),
+        run: |bench| crate::sip::idle(bench, false),
+    },
+    Row {
+        key: "sip-idle-tls",
+        work: "idle SIP tunnel, TLS on both sides, of 5,000 (second column: Kamailio)",
+        unit: Unit::Kib,
+        budget: Budget::AtMost(&[20.0 * 1024.0]),
+        run: |bench| crate::sip::idle(bench, true),
+    },
+    Row {
         key: "hosts",
         work: "request at 100,000 hosts against 10 hosts",
         unit: Unit::Quotient,

@@ -90,6 +90,7 @@ type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes a connection from its first byte to its end.
 pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()> + Send {
+    #[expect(clippy::async_yields_async, reason = "the box is left before the rest begins")]
     let secured: Pin<Box<dyn Future<Output = Rest> + Send>> = Box::pin(async move {
         match secure::secure(accepted, &worker).await {
             Ok(client) => protocol(client),
