@@ -38,7 +38,7 @@ pub(crate) fn registration(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let proxies = start_all(pbx, bench.place)?;
     let count = (REGISTRATIONS / bench.shorter).max(10);
     let way = Way::tls(HOST, false)?;
-    let mut run = |at: usize, count: usize| {
+    let run = |at: usize, count: usize| {
         let (ports, process) = &proxies[at];
         let before = process.processor_time()?;
         bench.runtime.block_on(async {
@@ -112,10 +112,10 @@ fn start(at: usize, pbx: Ports, place: Place<'_>) -> Result<(Ports, Process), Fa
     let process = match name {
         "haproxy" => {
             let text = format!(
-                "global\n nbthread 1\n maxconn 20000\n ssl-server-verify none\n\
+                "global\n nbthread 1\n maxconn 9000\n ssl-server-verify none\n\
                  \x20ssl-default-bind-options ssl-min-ver TLSv1.3\n ssl-default-server-options ssl-min-ver TLSv1.3\n\
                  \x20ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n\
-                 defaults\n mode tcp\n maxconn 20000\n timeout connect 5s\n timeout client 2h\n timeout server 2h\n\
+                 defaults\n mode tcp\n maxconn 9000\n timeout connect 5s\n timeout client 2h\n timeout server 2h\n\
                  listen plain\n bind 127.0.0.1:{plain}\n server s 127.0.0.1:{}\n\
                  listen tls\n bind 127.0.0.1:{tls} ssl crt {shared}/all.pem\n\
                  \x20server s 127.0.0.1:{} ssl verify none no-ssl-reuse sni str({HOST})\n",

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             Ok(one) => asked.push(one),
             Err(bad) => {
                 super::complain(format_args!("{text}: {bad}"));
-                return ExitCode::from(WRONG_USAGE);
+                return ExitCode::from(if bad == BadUrl::Unknown { WRONG_USAGE } else { super::NO });
             }
         }
     }

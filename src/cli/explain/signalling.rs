@@ -1,4 +1,4 @@
-//! The decision for a SIP, LDAP or H.323 URI as facts. The decision itself is [`decide::signalling`].
+//! The decision for a SIP or LDAP URI as facts. The decision itself is [`decide::signalling`].
 
 use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place, unknown_host};
 use crate::config::Config;
@@ -49,7 +49,7 @@ impl<'u> Call<'u> {
             Service::Http => return Err(BadUrl::Unknown),
             Service::Sip => caller(text)?.into(),
             Service::Ldap => binder(rest, bind)?,
-            Service::H323 => gatekeeper(rest)?.into(),
+            Service::H323 => return Err(BadUrl::NotServed(service)),
         };
         Ok(Self { text, service, transport, name })
     }
@@ -131,9 +131,4 @@ fn binder(rest: &str, bind: Option<&str>) -> Result<Named, BadUrl> {
         Ok((domain, _)) if domain.is_empty() => Named::Nobody,
         Ok((domain, _)) => Named::Host(String::from_utf8_lossy(&domain).into_owned()),
     })
-}
-
-/// The domain of a gatekeeper identifier.
-fn gatekeeper(rest: &str) -> Result<Option<String>, BadUrl> {
-    Ok(Some(rest.to_owned()).filter(|rest| !rest.is_empty()))
 }
