@@ -5,6 +5,9 @@ use super::ber::{head, natural};
 use super::message::{OUTSIDE, Outside};
 use crate::reason::Reason;
 
+/// The tag of a BindResponse.
+const BIND_RESPONSE: u8 = 0x61;
+
 const _: () = assert!(OUTSIDE + 6 <= ANSWER_LIMIT);
 
 /// The outside of a message of a server.
@@ -22,9 +25,12 @@ pub struct Answer {
 /// # Errors
 /// [`Reason::Malformed`]: no LDAPMessage.
 pub fn answer(input: &[u8]) -> Result<Option<Answer>, Reason> {
+    if let Some(size) = entry(input) {
+        return Ok(Some(Answer { size, bind: None }));
+    }
     let Some(outside) = Outside::read(input)? else { return Ok(None) };
     let Outside { id, tag, before, size, content } = outside;
-    if tag != 0x61 {
+    if tag != BIND_RESPONSE {
         return Ok(Some(Answer { size, bind: None }));
     }
     let inside = input.get(before..).unwrap_or_default();
@@ -41,4 +47,27 @@ pub fn answer(input: &[u8]) -> Result<Option<Answer>, Reason> {
     }
     let Some(digits) = inside.get(code.size..code.size + len) else { return Ok(None) };
     Ok(Some(Answer { size, bind: Some((id, natural(digits)?)) }))
+}
+
+/// The octets of a message that is no BindResponse, as nearly all are: a quick look at what [`Outside::read`] looks at
+/// thoroughly. `None`: that has to be asked.
+#[inline]
+fn entry(input: &[u8]) -> Option<u64> {
+    let (&[0x30, first], rest) = input.split_first_chunk()? else { return None };
+    let (size, content, rest) = match (first, rest) {
+        (0..=0x7f, rest) => (2, u32::from(first), rest),
+        (0x81, [a, rest @ ..]) => (3, u32::from(*a), rest),
+        (0x82, [a, b, rest @ ..]) => (4, u32::from_be_bytes([0, 0, *a, *b]), rest),
+        (0x84, [a, b, c, d, rest @ ..]) => (6, u32::from_be_bytes([*a, *b, *c, *d]), rest),
+        _ => return None,
+    };
+    let (number, tag) = match rest {
+        [0x02, 1, 0..=0x7f, tag, ..] => (1, *tag),
+        [0x02, 2, 0..=0x7f, _, tag, ..] => (2, *tag),
+        [0x02, 4, 0..=0x7f, _, _, _, tag, ..] => (4, *tag),
+        _ => return None,
+    };
+    // Number and operation have heads of two octets at least.
+    let sound = tag != BIND_RESPONSE && tag & 0x1f != 0x1f && content >= 2 + number + 2;
+    sound.then(|| size + u64::from(content))
 }

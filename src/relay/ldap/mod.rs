@@ -93,6 +93,17 @@ impl<J: Judge> Gate<J> {
         }
     }
 
+    /// The directory has answered a bind.
+    fn bound(&mut self, id: u32, code: u32) {
+        if self.unanswered == Some(id) {
+            self.unanswered = None;
+            self.open = code == SUCCESS;
+            if code == INVALID_CREDENTIALS {
+                self.judge.login_failed();
+            }
+        }
+    }
+
     fn end(&self, cut: Cut, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
         if self.answers {
             aside.back.extend(&answer::refused(id, operation, !cut.counts));
@@ -150,22 +161,22 @@ impl<J: Judge> Watch for Gate<J> {
     }
 
     fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
-        match said(octets) {
-            Ok(None) => Next::NeedMore,
-            Ok(Some(answer)) => {
-                if let Some((id, code)) = answer.bind
-                    && self.unanswered == Some(id)
-                {
-                    self.unanswered = None;
-                    self.open = code == SUCCESS;
-                    if code == INVALID_CREDENTIALS {
-                        self.judge.login_failed();
+        // All messages that are there at once: a long result is many small ones.
+        let mut pass = 0;
+        loop {
+            let rest = usize::try_from(pass).ok().and_then(|pass| octets.get(pass..)).unwrap_or_default();
+            match said(rest) {
+                Ok(Some(answer)) => {
+                    if let Some((id, code)) = answer.bind {
+                        self.bound(id, code);
                     }
+                    pass += answer.size;
                 }
-                Next::Pass(answer.size)
+                Ok(None) | Err(_) if pass > 0 => return Next::Pass(pass),
+                Ok(None) => return Next::NeedMore,
+                // The target does not speak LDAP.
+                Err(_) => return Next::End(Cut { reason: Reason::TargetDown, counts: false }),
             }
-            // The target does not speak LDAP.
-            Err(_) => Next::End(Cut { reason: Reason::TargetDown, counts: false }),
         }
     }
 
