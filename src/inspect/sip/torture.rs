@@ -335,6 +335,31 @@ fn the_laws_hold_for_torture_messages() {
     TABLE.iter().for_each(|(_, octets, ..)| hold_laws(octets));
 }
 
+/// What rsip makes of the same messages, and why no decision rests on it. Should a version do better, this says so.
+#[test]
+fn rsip_is_no_inspector() {
+    use rsip::prelude::HeadersExt as _;
+    let from_host = |octets: &[u8]| {
+        let message = rsip::SipMessage::try_from(octets).ok()?;
+        let uri = match &message {
+            rsip::SipMessage::Request(request) => request.from_header().ok()?.uri().ok()?,
+            rsip::SipMessage::Response(response) => response.from_header().ok()?.uri().ok()?,
+        };
+        Some(uri.host().to_string())
+    };
+    let (mut right, mut missed, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, octets, expected, _) in TABLE {
+        match (expected, from_host(octets)) {
+            (Request(_, host), Some(found)) if *host == found => right.push(*name),
+            (Request(_, host), _) if !host.is_empty() => missed.push(*name),
+            (Refused(_), Some(_)) => accepted.push(*name),
+            _ => {}
+        }
+    }
+    let counts = (right.len(), missed.len(), accepted.len());
+    assert_eq!(counts, (17, 10, 10), "right {right:?}\nmissed {missed:?}\naccepted {accepted:?}");
+}
+
 fn outcome(octets: &'static [u8]) -> (Outcome, usize) {
     let text = |span: Span| std::str::from_utf8(span.of_input(octets)).unwrap();
     match Inspector::of_client().inspect(octets) {
