@@ -60,7 +60,8 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
         let said =
             ldap_tool("ldapwhoami", &["-x", "-H", &ldap, "-D", &format!("cn=contacts,{HQ}"), "-w", "wrong"]);
         assert_eq!(said.code, 49, "{said:?}");
-        front.portward.line(&["ldap://", "ended by client in relay (failed-login)"]);
+        // Who ends it is a race: the tool sends an unbind, at which slapd hangs up as well.
+        front.portward.line(&["ldap://", "in relay (failed-login): 56 bytes up"]);
         // Version 2, as old phones speak it.
         let said = find(&ldap, &["-P", "2"], &format!("cn=contacts,{HQ}"), HQ, "(uid=user1)");
         assert!(said.code == 0 && said.out.contains("Person Number 1"), "{said:?}");
