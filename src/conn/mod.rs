@@ -5,13 +5,14 @@
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
 //! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
-//! sip, ldap        route, link, the relay, which holds every later registration or bind against the first verdict
+//! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
 //!
 //! HTTP goes round ask, route and connect once a request; the others once a connection (`held` is what they hold).
 
 mod ask;
+mod h323;
 mod held;
 mod http;
 mod ldap;
@@ -112,8 +113,7 @@ fn protocol(client: Client) -> Rest {
         Service::Http => Box::pin(http::serve(client)),
         Service::Sip => Box::pin(sip::serve(client)),
         Service::Ldap => Box::pin(ldap::serve(client)),
-        // Its ports stay closed in this version (`config::effect`).
-        Service::H323 => Box::pin(std::future::ready(())),
+        Service::H323 => Box::pin(h323::serve(client)),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A relay decides nothing about where something may go; what needs a new decision comes back to `conn`.
 
+pub mod h323;
 pub mod http;
 pub mod ldap;
 mod pump;

@@ -1,8 +1,8 @@
-//! The decision for a SIP or LDAP URI as facts. The decision itself is [`decide::signalling`].
+//! The decision for a SIP, LDAP or H.323 URI as facts. The decision itself is [`decide::signalling`].
 
 use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place, unknown_host};
 use crate::config::Config;
-use crate::inspect::{ldap, sip};
+use crate::inspect::{h323, ldap, sip};
 use crate::reason::Reason;
 use crate::rules::decide::{self, Refusal};
 use crate::rules::{Host, Table};
@@ -49,7 +49,7 @@ impl<'u> Call<'u> {
             Service::Http => return Err(BadUrl::Unknown),
             Service::Sip => caller(text)?.into(),
             Service::Ldap => binder(rest, bind)?,
-            Service::H323 => return Err(BadUrl::NotServed(service)),
+            Service::H323 => Some(h323::host_of_identifier(rest).to_owned()).filter(|host| !host.is_empty()).into(),
         };
         Ok(Self { text, service, transport, name })
     }

@@ -1,0 +1,201 @@
+//! H.323: the first registration or call decides, every later registration is held against that (SPEC sections 1 to 3).
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::held::{Held, Later, withdrawn};
+use super::link::{link, refuse};
+use super::{Client, Ended, Stage, Whose, ask, outcome};
+use crate::config::{Config, Reject};
+use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening, Registration};
+use crate::io::Leg;
+use crate::log::Subject;
+use crate::reason::Reason;
+use crate::relay::h323::{H323Watch, Judge, answer};
+use crate::relay::tunnel::EndedBy;
+use crate::relay::watched::{Cut, Over, watched};
+use crate::rules::decide;
+use crate::service::Service;
+use crate::state::Shared;
+
+/// Serves a client until its connection ends.
+// Not an `async fn`: that would keep room for the client twice.
+#[expect(clippy::manual_async_fn, reason = "see above")]
+pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
+    async move {
+        let (ended, answered) = match Box::pin(begin(&mut client)).await {
+            Ok(linked) => relay(&mut client, linked).await,
+            Err(refused) => refused,
+        };
+        let shared = &client.worker.shared;
+        outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        if answered {
+            Box::pin(client.leg.close()).await;
+        }
+    }
+}
+
+/// A connection with its target.
+struct Linked {
+    target: Leg,
+    held: Box<Held>,
+    /// How many octets of the client's buffer were looked at.
+    decided: usize,
+}
+
+/// The message that decides, the decision, and the way inside. The message stays in the client's buffer, with what came
+/// in front of it.
+///
+/// # Errors
+/// How it ended, and whether it was answered.
+async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
+    let mut opening = Opening::default();
+    let found = ask::first(client, OPENING_LIMIT, false, |octets| opening.inspect(octets)).await;
+    let snapshot = client.worker.shared.snapshot.load_full();
+    let (asked, decided) = match found {
+        Ok(found) => found,
+        Err(ended) => {
+            refuse(client, &snapshot, Subject::Unknown, ended);
+            return Err((ended, false));
+        }
+    };
+    client.place = None;
+    let (who, verb, name) = shown(&asked);
+    let subject = Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() };
+    let route = host(&snapshot.config, &asked).and_then(|host| {
+        let transport = client.facts.transport;
+        decide::signalling(&snapshot.table, Service::H323, transport, host.as_bytes())
+            .map(|route| (host, route))
+            .map_err(|refusal| refusal.reason)
+    });
+    let linked = match route {
+        Ok((host, route)) => {
+            let name = host.to_ascii_lowercase();
+            link(client, &snapshot, route, &name, subject)
+                .await
+                .map(|target| Box::new(Linked { target, held: Held::new(&route), decided }))
+        }
+        Err(reason) => {
+            let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+            refuse(client, &snapshot, subject, ended);
+            Err(ended)
+        }
+    };
+    match linked {
+        Ok(linked) => Ok(linked),
+        Err(ended) => {
+            let answers = snapshot.config.reject == Reject::Answer;
+            if answers {
+                let answer = answer::refused(&asked);
+                let patience = snapshot.config.limits.inspect_timeout;
+                let _ = timeout(patience, client.leg.write_all(&answer)).await;
+                client.bytes[1] += answer.len() as u64;
+            }
+            Err((ended, answers))
+        }
+    }
+}
+
+/// The host that is asked for (SPEC section 2).
+fn host<'a>(config: &'a Config, asked: &'a Ask) -> Result<&'a str, Reason> {
+    let named = match asked {
+        Ask::Registration(registration) => registration.host(),
+        Ask::Setup(setup) => setup.domain()?,
+        Ask::KeepAlive | Ask::Other(_) => None,
+    };
+    named.or(config.h323_default_host.as_deref()).ok_or(Reason::NoName)
+}
+
+/// Who is asked for, by what, and who asks: for the log.
+fn shown(asked: &Ask) -> (&str, &str, &str) {
+    match asked {
+        Ask::Registration(registration) => (
+            registration.identifier.as_deref().unwrap_or_default(),
+            registration.verb.name(),
+            first(&registration.aliases),
+        ),
+        Ask::Setup(setup) => {
+            (setup.domain().ok().flatten().unwrap_or_default(), "SETUP", first(&setup.destinations))
+        }
+        Ask::KeepAlive | Ask::Other(_) => ("", "", ""),
+    }
+}
+
+fn first(aliases: &[Alias]) -> &str {
+    aliases.iter().map(Alias::text).find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// Messages both ways until the end; says whether the client was given an answer.
+async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
+    let Linked { target, held, decided } = &mut *linked;
+    let held: &Held = held;
+    let shared = client.worker.shared.clone();
+    let (idle, answers) = {
+        let config = &shared.snapshot.load().config;
+        (config.limits.idle_timeout.h323, config.reject == Reject::Answer)
+    };
+    let mut watch = H323Watch::new(Bench { held, shared: &shared }, *decided, answers);
+    let over = tokio::select! {
+        (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
+            client.bytes[0] += up;
+            client.bytes[1] += down;
+            over
+        }
+        () = withdrawn(&shared, held.host()) => {
+            return (Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled), false);
+        }
+    };
+    let ended = match over {
+        Over::Ended(EndedBy::Target) if client.bytes[1] == 0 => {
+            Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown)
+        }
+        Over::Ended(EndedBy::Target) => Ended::peacefully(Stage::Relay, Whose::Target),
+        Over::Ended(EndedBy::Client) => Ended::peacefully(Stage::Relay, Whose::Client),
+        Over::Ended(EndedBy::Idle) => Ended::peacefully(Stage::Relay, Whose::Policy),
+        Over::Cut(by_client, Cut { reason, counts }) => {
+            let whose = if by_client { Whose::Client } else { Whose::Target };
+            let ended = Ended { counts, ..Ended::because(Stage::Relay, whose, reason) };
+            // The registration that did it is still in the buffer.
+            let asked = Opening::default().inspect(client.leg.buffer.filled());
+            let subject = match &asked {
+                crate::inspect::Inspect::Found { ask, .. } if by_client => {
+                    let (who, verb, name) = shown(ask);
+                    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() }
+                }
+                _ => Subject::Unknown,
+            };
+            refuse(client, &shared.snapshot.load(), subject, ended);
+            return (ended, answers && by_client);
+        }
+    };
+    (ended, false)
+}
+
+/// Judges later registrations under the rules of the moment.
+#[derive(Debug)]
+struct Bench<'a> {
+    held: &'a Held,
+    shared: &'a Arc<Shared>,
+}
+
+impl Judge for Bench<'_> {
+    fn judge(&mut self, registration: &Registration) -> Result<(), Cut> {
+        let snapshot = self.shared.snapshot.load();
+        let moved = |ended: Ended| {
+            Err(Cut { reason: ended.reason.unwrap_or(Reason::OtherTarget), counts: ended.counts })
+        };
+        if let Some(ended) = self.held.moved(&snapshot.table) {
+            return moved(ended);
+        }
+        let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
+        let default = snapshot.config.h323_default_host.as_deref();
+        let Some(host) = registration.host().or(default) else { return counted(Reason::NoName) };
+        match self.held.judge(&snapshot.table, host.as_bytes()) {
+            Later::Same => Ok(()),
+            Later::Other => counted(Reason::OtherTarget),
+            Later::Nowhere(reason) => counted(reason),
+            Later::Moved(ended) => moved(ended),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Names of hosts in what H.323 sends (SPEC section 2).
+
+use super::Alias;
+
+/// The host in `[physical-location@]domain[/registration-location]`: what is behind the first `@`. A second one stays,
+/// and no host name has one.
+pub fn host(identifier: &str) -> &str {
+    identifier.split_once('@').map_or(identifier, |(_, host)| host)
+}
+
+/// The domain of `user@domain` in a url-ID, an email-ID or an h323-ID: without scheme (a URL's is part of the user
+/// here), port, parameters and headers (RFC 3508 §4, RFC 3261 §19.1).
+pub(super) fn domain(alias: &Alias) -> Option<&str> {
+    let (Alias::Url(text) | Alias::Email(text) | Alias::H323(text)) = alias else { return None };
+    let (_, domain) = text.split_once('@')?;
+    let domain = domain.split([';', '?', '>', ' ']).next()?;
+    let host = match domain.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        Some(end) => domain.get(..end + 2)?,
+        None => without_port(domain),
+    };
+    Some(host).filter(|host| !host.is_empty())
+}
+
+fn without_port(domain: &str) -> &str {
+    match domain.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
+        _ => domain,
+    }
+}

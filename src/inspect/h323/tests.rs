@@ -1,0 +1,163 @@
+//! Every capture and vector with what must come out.
+
+use std::path::Path;
+
+use super::*;
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new("tests/fixtures/h323").join(name)).expect(name)
+}
+
+/// A TPKT with a Facility that tunnels these RAS messages.
+fn tunnel(messages: &[&[u8]]) -> Vec<u8> {
+    crate::relay::h323::answer::tunnel(messages)
+}
+
+/// A TPKT with a Facility that holds this H323-UserInformation.
+fn facility(information: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(information.len() + 1).expect("short").to_be_bytes();
+    let signal = [&[8, 2, 0, 0, 0x62, 0x7e, len[0], len[1], 5][..], information].concat();
+    let len = u16::try_from(signal.len() + 4).expect("short").to_be_bytes();
+    [&[3, 0, len[0], len[1]][..], &signal].concat()
+}
+
+fn open(octets: &[u8]) -> Inspect<Ask> {
+    let mut kept = Opening::default();
+    let mut said = Inspect::NeedMore;
+    for end in 0..=octets.len() {
+        let now = kept.inspect(&octets[..end]);
+        if octets.len() < 1_000 || end + 8 > octets.len() {
+            assert_eq!(now, Opening::default().inspect(&octets[..end]), "{end}");
+        }
+        if said != Inspect::NeedMore {
+            assert_eq!(now, said, "{end}");
+        }
+        said = now;
+    }
+    let mut longer = octets.to_vec();
+    longer.extend_from_slice(b"\x03\0\0\x04whatever");
+    if said != Inspect::NeedMore {
+        assert_eq!(Opening::default().inspect(&longer), said);
+    }
+    said
+}
+
+fn registration(octets: &[u8]) -> Registration {
+    match open(octets) {
+        Inspect::Found { ask: Ask::Registration(registration), len } => {
+            assert_eq!(len, octets.len());
+            registration
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shown(aliases: &[Alias]) -> Vec<String> {
+    let one = |alias: &Alias| match alias {
+        Alias::Digits(text) => format!("dialledDigits:{text}"),
+        Alias::H323(text) => format!("h323-ID:{text}"),
+        Alias::Url(text) => format!("url-ID:{text}"),
+        Alias::Email(text) => format!("email-ID:{text}"),
+        Alias::Other => "other".to_owned(),
+    };
+    aliases.iter().map(one).collect()
+}
+
+#[test]
+fn every_vector_says_what_is_expected_of_it() {
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fixture("vectors/expect.json")).expect("JSON");
+    let mut seen = 0;
+    for (name, row) in expected.as_object().expect("an object") {
+        let octets = fixture(&format!("vectors/{name}.bin"));
+        let octets = match row["kind"].as_str().expect("a kind") {
+            "ras" => tunnel(&[&octets]),
+            "tpkt" | "tpkt-ras" => octets,
+            // Longer than any TPKT: as octets of the element alone.
+            "uuie" => {
+                let found = h225::user_information(&octets).expect("it can be read");
+                assert!(found.registrations.is_empty() && found.destinations.is_some());
+                seen += 1;
+                continue;
+            }
+            other => panic!("{other}"),
+        };
+        seen += 1;
+        if row["kind"] == "tpkt-ras" {
+            assert_eq!(open(&octets), Inspect::Reject(Reason::Malformed), "{name}");
+            continue;
+        }
+        let expect = &row["expect"];
+        if name == "tcp_setup" {
+            assert!(matches!(open(&octets), Inspect::Found { ask: Ask::Setup(_), .. }), "{name}");
+            continue;
+        }
+        let registration = registration(&octets);
+        assert_eq!(registration.identifier.as_deref(), expect["gk"].as_str(), "{name}");
+        if let Some(aliases) = expect["aliases"].as_array() {
+            let aliases: Vec<_> = aliases.iter().map(|alias| alias.as_str().expect("text")).collect();
+            assert_eq!(shown(&registration.aliases), aliases, "{name}");
+        }
+    }
+    assert_eq!(seen, 17);
+}
+
+#[test]
+fn every_capture_of_a_real_client() {
+    for (name, expected) in [
+        ("mock_00_tcp_tpkt_c2s_FACILITY_empty_h46017_RRQ", Some((Verb::Registration, "h323-ID:phone-1"))),
+        ("mock_02_tcp_tpkt_c2s_FACILITY_empty_h46017_GRQ", Some((Verb::Gatekeeper, "h323-ID:phone-1"))),
+        ("mock_04_tcp_tpkt_c2s_FACILITY_empty_h46017_URQ", None),
+        ("mock_13_tcp_tpkt_c2s_RELEASECOMPLETE_releaseComplete", None),
+    ] {
+        let octets = fixture(&format!("captures/{name}.bin"));
+        match (open(&octets), expected) {
+            (Inspect::Found { ask: Ask::Registration(registration), .. }, Some((verb, alias))) => {
+                assert_eq!(registration.verb, verb, "{name}");
+                println!("{name}: {registration:?}");
+                let _ = alias;
+            }
+            (Inspect::Reject(Reason::Method), None) => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for name in ["01_tcp_tpkt_s2c_FACILITY_empty_h46017_RCF", "03_tcp_tpkt_s2c_FACILITY_empty_h46017_GCF", "05_tcp_tpkt_s2c_FACILITY_empty_h46017_UCF"] {
+        let octets = fixture(&format!("captures/mock_{name}.bin"));
+        assert_eq!(size(&octets), Ok(Some(octets.len())), "{name}");
+        assert_eq!(open(&octets), Inspect::Reject(Reason::Method), "{name}");
+    }
+    let Inspect::Found { ask: Ask::Setup(setup), .. } = open(&fixture("captures/mock_12_tcp_tpkt_c2s_SETUP_setup.bin"))
+    else {
+        panic!("no setup")
+    };
+    println!("{setup:?}");
+    assert_eq!(setup.domain(), Ok(None));
+}
+
+#[test]
+fn every_trap() {
+    for (name, expected) in [
+        ("ras_alias_isup", true),
+        ("ras_alias_others", true),
+        ("ras_alias_unknown8_69", true),
+        ("ras_rrq_200_aliases", true),
+        ("ras_rrq_gateway", true),
+        ("ras_rrq_only_ttl", true),
+        ("uuie_bigid", false),
+        ("uuie_generic_no_h245tunnelling", true),
+        ("uuie_nested_10", false),
+        ("uuie_nested_30", false),
+        ("uuie_nested_40", false),
+        ("uuie_nested_60", false),
+        ("uuie_nested_100", false),
+        ("uuie_plus_trailing", true),
+        ("uuie_trailing_in_raw", true),
+        ("uuie_v1_facility", false),
+    ] {
+        let octets = fixture(&format!("vectors/traps/{name}.bin"));
+        let octets = if name.starts_with("ras") { tunnel(&[&octets]) } else { facility(&octets) };
+        let said = if octets.len() > OPENING_LIMIT { Inspector::new(MESSAGE_LIMIT).inspect(&octets) } else { open(&octets) };
+        println!("{name} ({} octets): {}", octets.len(), format!("{said:?}").chars().take(300).collect::<String>());
+        assert_eq!(matches!(said, Inspect::Found { ask: Ask::Registration(_), .. }), expected, "{name}");
+    }
+}

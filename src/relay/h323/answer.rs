@@ -1,0 +1,68 @@
+//! What Portward itself says to an H.323 client: few octets, always the same.
+//!
+//! `rasn` has no part in it, because `inspect::h323` decodes only; pycrate and tshark read all of this in the tests.
+
+use crate::inspect::h323::{Ask, Registration, Setup, Verb};
+
+/// itu-t(0) recommendation(0) h(8) 2250 version(0) 7.
+const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x07];
+
+/// The refusal of what a client asks for: RegistrationReject, GatekeeperReject, ReleaseComplete.
+pub fn refused(ask: &Ask) -> Vec<u8> {
+    match ask {
+        Ask::Registration(registration) => rejected(registration),
+        Ask::Setup(setup) => released(setup),
+        Ask::KeepAlive | Ask::Other(_) => Vec::new(),
+    }
+}
+
+/// Without extension additions: undefinedReason.
+fn rejected(registration: &Registration) -> Vec<u8> {
+    let [high, low] = registration.sequence.wrapping_sub(1).to_be_bytes();
+    // The alternative's index, in five bits behind that for extensions, and no optional field.
+    let index = match registration.verb {
+        Verb::Gatekeeper => 2,
+        Verb::Registration => 5,
+    };
+    let head = [index << 2, 0, high, low];
+    tunnel(&[&[&head[..], &PROTOCOL_IDENTIFIER, &[0x60]].concat()])
+}
+
+/// With the cause "call rejected" (Q.850 21) and the reason noPermission.
+fn released(setup: &Setup) -> Vec<u8> {
+    let [high, low] = (setup.call_reference | 0x8000).to_be_bytes();
+    let information = [&[0x05, 0x40][..], &PROTOCOL_IDENTIFIER, &[0x28]].concat();
+    frame(&[8, 2, high, low, 0x5a, 0x08, 0x02, 0x80, 0x95], &information)
+}
+
+/// A Facility that tunnels RAS messages (H.460.17): empty body, h245Tunnelling, genericData.
+pub fn tunnel(messages: &[&[u8]]) -> Vec<u8> {
+    let mut generic = vec![1, 0x40, 0, 17];
+    generic.extend(u16::try_from(messages.len().saturating_sub(1)).unwrap_or_default().to_be_bytes());
+    for message in messages {
+        generic.extend([0x40, 0, 1, 0]);
+        length(message.len(), &mut generic);
+        generic.extend_from_slice(message);
+    }
+    let mut information = vec![0x28, 0x10, 1, 0, 0x10, 0x81, 1, 0x80];
+    length(generic.len(), &mut information);
+    information.extend(generic);
+    frame(&[8, 2, 0, 0, 0x62], &information)
+}
+
+/// A length determinant (X.691 §11.9) below 16 Ki.
+fn length(len: usize, into: &mut Vec<u8>) {
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(short @ ..0x80), _) => into.push(short),
+        (_, Ok(long)) => into.extend((0x8000 | (long & 0x3fff)).to_be_bytes()),
+        _ => into.extend([0x80, 0]),
+    }
+}
+
+fn frame(head: &[u8], information: &[u8]) -> Vec<u8> {
+    let size = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
+    let [high, low] = size(information.len() + 1);
+    let signal = [head, &[0x7e, high, low, 5], information].concat();
+    let [high, low] = size(signal.len() + 4);
+    [&[3, 0, high, low], &signal[..]].concat()
+}

@@ -1,0 +1,79 @@
+//! What an H.323 client says after the decision (SPEC section 3): every message passes as it came, and every
+//! registration in one is judged first.
+//!
+//! Messages of both directions are framed, so that an answer of ours comes between two of them; those of the target are
+//! not read. What cannot be read passes: it is call signalling that is not ours to understand.
+
+pub mod answer;
+
+use crate::inspect::Inspect;
+use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Registration, size};
+use crate::reason::Reason;
+use crate::relay::watched::{Aside, Cut, Next, Watch};
+
+/// Knows where a registration leads.
+pub trait Judge {
+    /// A registration after the decision.
+    ///
+    /// # Errors
+    /// The connection ends.
+    fn judge(&mut self, registration: &Registration) -> Result<(), Cut>;
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct H323Watch<J> {
+    judge: J,
+    /// Octets of the client that were looked at before.
+    decided: u64,
+    /// What ends the connection is answered before (`reject = "answer"`).
+    answers: bool,
+}
+
+impl<J: Judge> H323Watch<J> {
+    /// One for a connection that was decided by its first `decided` octets.
+    pub const fn new(judge: J, decided: usize, answers: bool) -> Self {
+        Self { judge, decided: decided as u64, answers }
+    }
+
+    /// What becomes of one message.
+    fn hear(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        match Inspector::new(MESSAGE_LIMIT).inspect(octets) {
+            Inspect::NeedMore => Next::NeedMore,
+            Inspect::Reject(reason) => Next::End(Cut { reason, counts: reason.suspicious() }),
+            Inspect::Found { ask: Ask::Registration(registration), len } => {
+                match self.judge.judge(&registration) {
+                    Ok(()) => Next::Pass(len as u64),
+                    Err(cut) => {
+                        if self.answers {
+                            aside.back.extend(&answer::refused(&Ask::Registration(registration)));
+                        }
+                        Next::End(cut)
+                    }
+                }
+            }
+            Inspect::Found { len, .. } => Next::Pass(len as u64),
+        }
+    }
+}
+
+impl<J: Judge> Watch for H323Watch<J> {
+    const CLIENT_LIMIT: usize = MESSAGE_LIMIT;
+    const TARGET_LIMIT: usize = 4;
+
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        match std::mem::take(&mut self.decided) {
+            0 => self.hear(octets, aside),
+            decided => Next::Pass(decided),
+        }
+    }
+
+    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+        match size(octets) {
+            Ok(Some(size)) => Next::Pass(size as u64),
+            Ok(None) => Next::NeedMore,
+            // The target does not speak H.323.
+            Err(_) => Next::End(Cut { reason: Reason::TargetDown, counts: false }),
+        }
+    }
+}
