@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::Inspect;
+use portward::inspect::h323;
 use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
 use portward::inspect::ldap;
 use portward::inspect::sip;
@@ -245,10 +246,31 @@ fn binds(c: &mut Criterion) {
     group.finish();
 }
 
+/// A registration as an H.323 telephone sends it, captured: from its octets to the host's name.
+fn registrations(c: &mut Criterion) {
+    let mut group = c.benchmark_group("an H.323 registration");
+    for (form, name) in [
+        ("RRQ", "mock_00_tcp_tpkt_c2s_FACILITY_empty_h46017_RRQ"),
+        ("GRQ", "mock_02_tcp_tpkt_c2s_FACILITY_empty_h46017_GRQ"),
+    ] {
+        let octets = std::fs::read(format!("tests/fixtures/h323/captures/{name}.bin")).unwrap();
+        group.throughput(Throughput::Bytes(octets.len() as u64));
+        group.bench_function(form, |b| {
+            b.iter(|| match h323::Opening::default().inspect(black_box(&octets)) {
+                Inspect::Found { ask: h323::Ask::Registration(registration), .. } => {
+                    assert_eq!(registration.host(), Some("pbx-alpha"));
+                }
+                other => panic!("{other:?}"),
+            });
+        });
+    }
+    group.finish();
+}
+
 fn quick() -> Criterion {
     let seconds = std::time::Duration::from_secs(1);
     Criterion::default().sample_size(30).warm_up_time(seconds / 2).measurement_time(seconds * 2)
 }
 
-criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages, binds }
+criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages, binds, registrations }
 criterion_main!(benches);

@@ -181,7 +181,7 @@ fn warn(shared: &Shared, found: &Diagnostics, notes: &[String]) {
 fn open(snapshot: &Snapshot, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
     let (config, tls) = (&snapshot.config, &snapshot.server_tls);
     let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for listener in config.listen.listeners.iter().filter(|listener| listener.service.is_served()) {
+    for listener in &config.listen.listeners {
         if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
             continue; // its own warning comes with the certificates
         }

@@ -15,7 +15,7 @@ use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
-use crate::service::{Service, Transport};
+use crate::service::Transport;
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
@@ -42,9 +42,8 @@ impl Snapshot {
         let (upstream_tls, mut trusted) = UpstreamTls::load(&config.upstream);
         let mut found = shown;
         let listens = config.listen.listeners.iter();
-        if listens.clone().any(|l| l.transport == Transport::Tls && l.service.is_served()) {
-            let served = table.names().filter(|(_, host)| is_served(*host)).map(|(name, _)| name);
-            found.extend(server_tls.uncovered(served));
+        if listens.clone().any(|l| l.transport == Transport::Tls) {
+            found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
         } else {
             found.retain(|diagnostic| diagnostic.severity == Severity::Error);
         }
@@ -55,16 +54,6 @@ impl Snapshot {
         let snapshot = Self { config, table, server_tls, upstream_tls, listeners: Vec::new() };
         (snapshot, found.into_iter().collect())
     }
-}
-
-/// Whether this version serves anything of `host`.
-fn is_served(host: Host<'_>) -> bool {
-    Service::ALL.into_iter().filter(|service| service.is_served()).any(|service| match service {
-        Service::Http => host.serves_http(),
-        Service::Sip => host.sip().is_some(),
-        Service::Ldap => host.ldap().is_some(),
-        Service::H323 => host.h323().is_some(),
-    })
 }
 
 /// Whether some TLS target of `host` is judged by `upstream.trust`.

@@ -20,7 +20,7 @@ const WRONG_USAGE: u8 = 2;
 /// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net"
+    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net\n  portward explain h323:hq@example.net/branch"
 )]
 pub(super) struct Args {
     /// What a client would ask for, e.g. https://host/path
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             Ok(one) => asked.push(one),
             Err(bad) => {
                 super::complain(format_args!("{text}: {bad}"));
-                return ExitCode::from(if bad == BadUrl::Unknown { WRONG_USAGE } else { super::NO });
+                return ExitCode::from(WRONG_USAGE);
             }
         }
     }

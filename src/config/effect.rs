@@ -3,21 +3,8 @@
 //! Settings of such features are accepted and checked; setting one draws a warning. A feature that comes is
 //! taken out of here and nowhere else.
 
-use crate::service::Service;
-
-impl Service {
-    /// Whether this version serves the service. The ports of the others stay closed.
-    pub const fn is_served(self) -> bool {
-        match self {
-            Self::Http | Self::Sip | Self::Ldap => true,
-            Self::H323 => false,
-        }
-    }
-}
-
 /// Keys of portward.toml that change nothing yet: table and key, `*` for every key of the table.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("[h323]", "*"),
     ("[blacklist]", "suspicious_per_minute"),
     ("[blacklist]", "expiration"),
     ("[blacklist]", "failed_logins"),

@@ -34,14 +34,6 @@ pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     for (key, service, transport) in SERVICE_KEYS {
         let Some(value) = section.get(key) else { continue };
         named = true;
-        if !service.is_served() {
-            let name = match service {
-                Service::H323 => "H.323".to_owned(),
-                _ => service.name().to_uppercase(),
-            };
-            let message = format!("{name} is not served by this version; the port stays closed");
-            value.warn_at_key(Fault::new(message));
-        }
         for element in value.one_or_more() {
             for address in families.addresses(&element) {
                 add(&mut placed, Listener { service, transport, address }, &element);

@@ -5,6 +5,7 @@
 //! holds every answer against what it should be.
 
 mod network;
+pub mod ras;
 mod standin;
 mod visitor;
 mod walk;

@@ -25,7 +25,7 @@ use crate::tls::DevCa;
 const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 
 /// What the machines inside speak, as far as the demonstration shows it.
-const SPOKEN: [Service; 3] = [Service::Http, Service::Sip, Service::Ldap];
+const SPOKEN: [Service; 4] = Service::ALL;
 
 /// The machines of the seed's network: address, what it is, its name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
@@ -110,11 +110,11 @@ impl Network {
     /// What to try when the walk is over.
     pub(super) fn farewell(&self) -> String {
         let ca = self.folder.path().join("certs/ca.crt");
-        let [http, https, sip, sips, ldap, ldaps] = [Service::Http, Service::Sip, Service::Ldap]
+        let [http, https, sip, sips, ldap, ldaps, h323, h323s] = Service::ALL
             .map(|service| Transport::ALL.map(|transport| self.port(service, transport)))
             .as_flattened()
             .try_into()
-            .unwrap_or([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 6]);
+            .unwrap_or([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8]);
         let resolve = |port: u16| format!("--resolve '*:{port}:127.0.0.1'");
         let ports = resolve(https.port());
         let ca = ca.display();
@@ -128,7 +128,8 @@ impl Network {
              LDAPTLS_REQCERT=never ldapsearch -x -H ldap://{ldap} -ZZ -D 'apps.dvl-ckl2.net\\contacts' -w demo '(cn=eva*)'\n\
              LDAPTLS_REQCERT=never ldapsearch -x -H ldaps://{ldaps} -D contacts@hq.dvl-ckl2.net -w demo '(cn=*)'\n\
              a SIP phone: user ckl, domain dvl-ckl2.net, outbound proxy {sip};transport=tcp or {sips};transport=tls\n\
-             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x sips:ckl@dvl-ckl2.net/branch-b\n",
+             an H.323 phone (H.460.17): gatekeeper {h323}, or {h323s} by TLS, gatekeeper identifier dvl-ckl2.net\n\
+             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x sips:ckl@dvl-ckl2.net/branch-b h323:hq@dvl-ckl2.net/branch-b\n",
             resolve(http.port()),
             http.port(),
             https.port(),
@@ -159,6 +160,10 @@ fn rules(table: &Table, inside: &[StandIn]) -> String {
         let _ = writeln!(text, "\n[[host]]\nname = \"{}\"", host.name());
         if let Some(rule) = host.sip() {
             let _ = writeln!(text, "sip = {}", to_machine(Service::Sip, rule.target.endpoints(), inside, ""));
+        }
+        if let Some(rule) = host.h323() {
+            let endpoints = rule.target.endpoints();
+            let _ = writeln!(text, "h323 = {}", to_machine(Service::H323, endpoints, inside, ""));
         }
         if let Some(rule) = host.ldap() {
             let _ =

@@ -1,5 +1,6 @@
 //! Stand-ins for the machines inside, one a service: each says who it is and counts what reaches it.
 
+mod h323;
 mod http;
 mod ldap;
 mod sip;
@@ -130,6 +131,6 @@ async fn visit(
         Service::Http => http::visit(leg, says, requests).await,
         Service::Sip => sip::visit(leg, says, requests).await,
         Service::Ldap => ldap::visit(leg, says, requests).await,
-        Service::H323 => Ok(()),
+        Service::H323 => h323::visit(leg, says, requests).await,
     }
 }

@@ -13,6 +13,7 @@ mod browser;
 mod clients;
 mod commands;
 mod framing;
+mod h323;
 mod headers;
 mod ldap;
 mod listening;

@@ -15,17 +15,14 @@ use crate::service::{Service, Transport};
 pub(super) enum BadUrl {
     /// It is none of a service that there is.
     Unknown,
-    /// This version does not serve it.
-    NotServed(Service),
 }
 
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str(
-                "a URL is like https://hq.example.net/path, sips:user@example.net or ldap://example.net",
+                "a URL is like https://hq.example.net/path, sips:user@example.net, ldap://example.net or h323:gatekeeper-id",
             ),
-            Self::NotServed(service) => write!(f, "this version does not serve {service}"),
         }
     }
 }

@@ -49,7 +49,9 @@ impl<'u> Call<'u> {
             Service::Http => return Err(BadUrl::Unknown),
             Service::Sip => caller(text)?.into(),
             Service::Ldap => binder(rest, bind)?,
-            Service::H323 => Some(h323::host_of_identifier(rest).to_owned()).filter(|host| !host.is_empty()).into(),
+            Service::H323 => {
+                Some(h323::host_of_identifier(rest).to_owned()).filter(|host| !host.is_empty()).into()
+            }
         };
         Ok(Self { text, service, transport, name })
     }

@@ -4,6 +4,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::network::Network;
 use super::super::next_decision;
+use super::super::ras;
 use super::super::visitor::Visitor;
 use crate::service::{Service, Transport};
 
@@ -52,7 +53,43 @@ pub(super) fn calls() -> Vec<Call> {
             "sip:100@203.0.113.9 OPTIONS rejected: method",
             None,
         ),
+        h323(
+            "An H.323 phone registers at the master PBX, which its gatekeeper identifier names",
+            (Plain, "dvl-ckl2.net"),
+            "h323:dvl-ckl2.net RRQ 009033410004 -> 127.31.31.2:",
+            Some("master PBX"),
+        ),
+        h323(
+            "Another one by TLS; what precedes the @ does not matter, the registration location names the slave PBX",
+            (Tls, "hq@dvl-ckl2.net/branch-b"),
+            "h323s:hq@dvl-ckl2.net/branch-b RRQ 009033410004 -> 127.31.31.3:",
+            Some("slave PBX"),
+        ),
+        h323(
+            "A gatekeeper identifier that no rule names",
+            (Plain, "pbx.example.com"),
+            "h323:pbx.example.com RRQ 009033410004 rejected: unknown-host",
+            None,
+        ),
     ]
+}
+
+fn h323(
+    shows: &'static str,
+    (transport, identifier): (Transport, &str),
+    line: &'static str,
+    answer: Option<&str>,
+) -> Call {
+    let alias = "009033410004";
+    Call {
+        shows,
+        service: Service::H323,
+        transport,
+        says: format!("RegistrationRequest {identifier}, alias {alias}"),
+        octets: ras::request(1, identifier, alias),
+        line,
+        answer: answer.map(|who| who.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    }
 }
 
 fn sip(
@@ -116,6 +153,6 @@ fn shown(service: Service, answer: &[u8]) -> String {
             let server = text.lines().find(|line| line.starts_with("Server: ")).unwrap_or_default();
             format!("{} ({server})", text.lines().next().unwrap_or_default())
         }
-        _ => format!("{} octets", answer.len()),
+        _ => format!("RegistrationConfirm ({})", ras::confirmed_by(answer).unwrap_or_default()),
     }
 }

@@ -172,7 +172,8 @@ macro_rules! skipped {
                 tag: Tag,
                 _: &Constraints,
             ) -> Result<Self, D::Error> {
-                <$inner>::decode_with_tag_and_constraints(decoder, tag, &constraints!($constraint)).map(|_| Self)
+                <$inner>::decode_with_tag_and_constraints(decoder, tag, &constraints!($constraint))
+                    .map(|_| Self)
             }
         }
     };

@@ -166,7 +166,9 @@ impl Opening {
             match Inspector::new(OPENING_LIMIT).inspect(rest) {
                 Inspect::Found { ask: Ask::KeepAlive | Ask::Other(Other::Early), len } => self.seen += len,
                 Inspect::Found { len, .. } if self.seen + len > OPENING_LIMIT => break,
-                Inspect::Found { ask: Ask::Other(Other::Late), .. } => return Inspect::Reject(Reason::Method),
+                Inspect::Found { ask: Ask::Other(Other::Late), .. } => {
+                    return Inspect::Reject(Reason::Method);
+                }
                 Inspect::Found { ask: Ask::Other(Other::Unreadable), .. } => {
                     return Inspect::Reject(Reason::Malformed);
                 }

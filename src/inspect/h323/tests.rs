@@ -65,8 +65,7 @@ fn shown(aliases: &[Alias]) -> Vec<String> {
 
 #[test]
 fn every_vector_says_what_is_expected_of_it() {
-    let expected: serde_json::Value =
-        serde_json::from_slice(&fixture("vectors/expect.json")).expect("JSON");
+    let expected: serde_json::Value = serde_json::from_slice(&fixture("vectors/expect.json")).expect("JSON");
     let mut seen = 0;
     for (name, row) in expected.as_object().expect("an object") {
         let octets = fixture(&format!("vectors/{name}.bin"));
@@ -99,7 +98,7 @@ fn every_vector_says_what_is_expected_of_it() {
             assert_eq!(shown(&registration.aliases), aliases, "{name}");
         }
     }
-    assert_eq!(seen, 17);
+    assert_eq!(seen, 18);
 }
 
 #[test]
@@ -121,12 +120,17 @@ fn every_capture_of_a_real_client() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    for name in ["01_tcp_tpkt_s2c_FACILITY_empty_h46017_RCF", "03_tcp_tpkt_s2c_FACILITY_empty_h46017_GCF", "05_tcp_tpkt_s2c_FACILITY_empty_h46017_UCF"] {
+    for name in [
+        "01_tcp_tpkt_s2c_FACILITY_empty_h46017_RCF",
+        "03_tcp_tpkt_s2c_FACILITY_empty_h46017_GCF",
+        "05_tcp_tpkt_s2c_FACILITY_empty_h46017_UCF",
+    ] {
         let octets = fixture(&format!("captures/mock_{name}.bin"));
         assert_eq!(size(&octets), Ok(Some(octets.len())), "{name}");
         assert_eq!(open(&octets), Inspect::Reject(Reason::Method), "{name}");
     }
-    let Inspect::Found { ask: Ask::Setup(setup), .. } = open(&fixture("captures/mock_12_tcp_tpkt_c2s_SETUP_setup.bin"))
+    let Inspect::Found { ask: Ask::Setup(setup), .. } =
+        open(&fixture("captures/mock_12_tcp_tpkt_c2s_SETUP_setup.bin"))
     else {
         panic!("no setup")
     };
@@ -136,17 +140,20 @@ fn every_capture_of_a_real_client() {
 
 #[test]
 fn every_trap() {
+    let mut wrong = Vec::new();
     for (name, expected) in [
         ("ras_alias_isup", true),
         ("ras_alias_others", true),
         ("ras_alias_unknown8_69", true),
         ("ras_rrq_200_aliases", true),
-        ("ras_rrq_gateway", true),
+        // Its encoder put an octet too many into every extended SEQUENCE: pycrate cannot read it either.
+        ("ras_rrq_gateway", false),
         ("ras_rrq_only_ttl", true),
-        ("uuie_bigid", false),
+        ("uuie_bigid", true),
         ("uuie_generic_no_h245tunnelling", true),
-        ("uuie_nested_10", false),
-        ("uuie_nested_30", false),
+        ("uuie_nested_10", true),
+        ("uuie_nested_30", true),
+        // Deeper than anybody nests, and than rasn follows.
         ("uuie_nested_40", false),
         ("uuie_nested_60", false),
         ("uuie_nested_100", false),
@@ -156,8 +163,31 @@ fn every_trap() {
     ] {
         let octets = fixture(&format!("vectors/traps/{name}.bin"));
         let octets = if name.starts_with("ras") { tunnel(&[&octets]) } else { facility(&octets) };
-        let said = if octets.len() > OPENING_LIMIT { Inspector::new(MESSAGE_LIMIT).inspect(&octets) } else { open(&octets) };
-        println!("{name} ({} octets): {}", octets.len(), format!("{said:?}").chars().take(300).collect::<String>());
-        assert_eq!(matches!(said, Inspect::Found { ask: Ask::Registration(_), .. }), expected, "{name}");
+        let said = if octets.len() > OPENING_LIMIT {
+            Inspector::new(MESSAGE_LIMIT).inspect(&octets)
+        } else {
+            open(&octets)
+        };
+        println!(
+            "{name} ({} octets): {}",
+            octets.len(),
+            format!("{said:?}").chars().take(300).collect::<String>()
+        );
+        if matches!(said, Inspect::Found { ask: Ask::Registration(_), .. }) != expected {
+            wrong.push(name);
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn a_gateway_with_its_protocols() {
+    let octets = fixture("vectors/traps/ras_rrq_gateway.bin");
+    let mut mended = Vec::new();
+    let mut rest = octets.as_slice();
+    while let Some((octet, more)) = rest.split_first() {
+        mended.push(*octet);
+        rest = if *octet == 5 { more.strip_prefix(&[0, 4]).map_or(more, |_| &more[1..]) } else { more };
+    }
+    println!("{:?}", open(&tunnel(&[&mended])));
 }

@@ -5,7 +5,7 @@
 use crate::inspect::h323::{Ask, Registration, Setup, Verb};
 
 /// itu-t(0) recommendation(0) h(8) 2250 version(0) 7.
-const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x07];
+pub const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x07];
 
 /// The refusal of what a client asks for: RegistrationReject, GatekeeperReject, ReleaseComplete.
 pub fn refused(ask: &Ask) -> Vec<u8> {
@@ -59,7 +59,8 @@ fn length(len: usize, into: &mut Vec<u8>) {
     }
 }
 
-fn frame(head: &[u8], information: &[u8]) -> Vec<u8> {
+/// A message in its TPKT: `head` is what precedes the User-user element.
+pub fn frame(head: &[u8], information: &[u8]) -> Vec<u8> {
     let size = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
     let [high, low] = size(information.len() + 1);
     let signal = [head, &[0x7e, high, low, 5], information].concat();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Child, Identity, Nginx, TestCa, eventually};
+use crate::harness::{Child, Identity, Nginx, TestCa, eventually, python};
 
 /// A request as a target read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,19 +145,6 @@ fn string(value: &Value) -> String {
 
 fn pairs(value: &Value) -> Vec<(String, String)> {
     value.as_array().into_iter().flatten().map(|pair| (string(&pair[0]), string(&pair[1]))).collect()
-}
-
-/// The tests' own Python. A missing one fails the test and names the command that makes it.
-fn python() -> std::path::PathBuf {
-    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("python/bin/python");
-    let wanted = std::fs::read_to_string("scripts/python-packages").unwrap();
-    let installed = std::fs::read_to_string(target.join("python/installed")).unwrap_or_default();
-    assert!(
-        python.is_file() && wanted == installed,
-        "h11 is missing: run scripts/python-env, or scripts/test"
-    );
-    python
 }
 
 fn script(name: &str) -> String {

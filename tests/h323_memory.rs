@@ -1,0 +1,109 @@
+//! What hostile H.323 costs: the most memory that reading one message takes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failed expectation is the point"
+)]
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use portward::inspect::h323::{Inspector, MESSAGE_LIMIT, OPENING_LIMIT, Opening};
+use portward::relay::h323::answer::{frame, tunnel};
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(now, Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes at a time that it took more than before.
+fn most(work: impl FnOnce()) -> usize {
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    work();
+    MOST.load(Relaxed) - before
+}
+
+/// In a TPKT of `size` octets at the most.
+fn framed(information: &[u8], size: usize) -> Vec<u8> {
+    let room = size - 13;
+    frame(&[8, 2, 0, 0, 0x62], &information[..information.len().min(room)])
+}
+
+/// One test, so that nothing else counts meanwhile.
+#[test]
+fn a_message_costs_a_bounded_multiple_of_itself() {
+    let mut inputs = Vec::new();
+    for folder in ["captures", "vectors", "vectors/traps"] {
+        for file in Path::new("tests/fixtures/h323").join(folder).read_dir().expect("fixtures") {
+            let path = file.expect("a file").path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if !name.ends_with(".bin") {
+                continue;
+            }
+            let octets = std::fs::read(&path).expect("readable");
+            inputs.push(match name {
+                _ if name.starts_with("ras") && octets.len() < 16_000 => tunnel(&[&octets]),
+                _ if name.starts_with("ras") => framed(&octets, MESSAGE_LIMIT),
+                _ if name.starts_with("uuie") => framed(&octets, MESSAGE_LIMIT),
+                _ => octets,
+            });
+        }
+    }
+    assert!(inputs.len() > 35);
+    // Lists that claim 64 Ki elements in front of nothing.
+    for list in [&[0x28, 0x10, 1, 0, 0x10, 0x81, 1, 0x80][..], &[0x20, 0x80], &[0x00, 0x10]] {
+        inputs.push(framed(&[list, &[0xff; 60_000]].concat(), MESSAGE_LIMIT));
+        inputs.push(framed(&[list, &[0x80; 60_000]].concat(), MESSAGE_LIMIT));
+        inputs.push(framed(&[list, &[0xc4; 60_000]].concat(), MESSAGE_LIMIT));
+    }
+    let (mut whole, mut opening) = (0, 0);
+    let mut seed = 0x2545_f491_u32;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 17;
+        seed ^= seed << 5;
+        seed as usize
+    };
+    for round in 0..60 {
+        for input in &inputs {
+            let mut octets = input.clone();
+            let from = 9.min(octets.len() - 1);
+            for _ in 0..round % 8 {
+                let place = from + random() % (octets.len() - from);
+                octets[place] = if random() % 2 == 0 { 0xc4 } else { random().to_le_bytes()[0] };
+            }
+            whole = whole.max(most(|| drop(Inspector::new(MESSAGE_LIMIT).inspect(&octets))));
+            octets.truncate(OPENING_LIMIT);
+            if octets.len() == OPENING_LIMIT {
+                octets[2..4].copy_from_slice(&[0x40, 0]);
+            }
+            opening = opening.max(most(|| drop(Opening::default().inspect(&octets))));
+        }
+    }
+    println!("{whole} bytes for a message, {opening} before the decision");
+    assert!(whole <= 8 << 20, "{whole}");
+    assert!(opening <= 4 << 20, "{opening}");
+}

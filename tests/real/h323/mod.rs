@@ -1,0 +1,347 @@
+//! H.323 (SPEC sections 1 to 3): registrations in tunnels, calls, and what may follow, with exact octets, with a
+//! gatekeeper by pycrate, and under tshark's eyes.
+
+use std::time::Duration;
+
+use portward::demo::ras::{discovery, request};
+
+use crate::harness::h323::{
+    Gatekeeper, KEEP_ALIVE, confirmed_by, dissected, fixture, gatekeeper, next_message, read_by_pycrate,
+    setup,
+};
+use crate::harness::{Portward, Setup, Target, TestCa, Wire, command, eventually, within};
+
+const CLIENT_RRQ: &str = "captures/mock_00_tcp_tpkt_c2s_FACILITY_empty_h46017_RRQ.bin";
+const CLIENT_GRQ: &str = "captures/mock_02_tcp_tpkt_c2s_FACILITY_empty_h46017_GRQ.bin";
+const CLIENT_URQ: &str = "captures/mock_04_tcp_tpkt_c2s_FACILITY_empty_h46017_URQ.bin";
+const CLIENT_SETUP: &str = "captures/mock_12_tcp_tpkt_c2s_SETUP_setup.bin";
+const CLIENT_RELEASE: &str = "captures/mock_13_tcp_tpkt_c2s_RELEASECOMPLETE_releaseComplete.bin";
+
+/// Two PBXs, a host that is off, and one without H.323; `pbx-alpha` is whom the captured client asks for.
+fn rules(one: u16, two: u16) -> String {
+    format!(
+        "[[host]]\nname = \"dvl-ckl2.net\"\naliases = [\"pbx-alpha\"]\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {one}, tls = false }}\n\
+         [[host]]\nname = \"dvl-ckl2.net/branch-b\"\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {two}, tls = false }}\n\
+         [[host]]\nname = \"off.example.net\"\nenabled = false\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {one}, tls = false }}\n\
+         [[host]]\nname = \"web.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {one} }}]\n"
+    )
+}
+
+fn front(one: u16, two: u16) -> Setup {
+    Portward::rules(&rules(one, two))
+        .set("log.ended", "\"all\"")
+        .certificate("server", &["dvl-ckl2.net"])
+        .listen("h323")
+        .listen("h323s")
+}
+
+/// A client on the plain port and one on the TLS port.
+fn both(portward: &Portward) -> [(&'static str, Wire); 2] {
+    [
+        ("h323", Wire::plain(portward.port("h323"))),
+        ("h323s", Wire::tls(portward.port("h323s"), "dvl-ckl2.net")),
+    ]
+}
+
+#[test]
+fn the_gatekeeper_identifier_chooses_the_pbx() {
+    within(60, || {
+        let (one, two) = (gatekeeper("one"), gatekeeper("two"));
+        let portward = front(one.port(), two.port()).start();
+        for (identifier, expected, shown) in [
+            ("dvl-ckl2.net", "one", "dvl-ckl2.net"),
+            ("hq@dvl-ckl2.net/branch-b", "two", "hq@dvl-ckl2.net/branch-b"),
+            ("DVL-CKL2.net.", "one", "DVL-CKL2.net."),
+            ("elsewhere@pbx-alpha", "one", "elsewhere@pbx-alpha"),
+            ("dvl-ckl2.net\0\0", "one", "dvl-ckl2.net"),
+        ] {
+            for (scheme, mut client) in both(&portward) {
+                let mark = portward.mark();
+                client.send(request(7, identifier, "009033410004"));
+                assert_eq!(confirmed_by(&mut client), expected, "{identifier}");
+                let port = if expected == "one" { one.port() } else { two.port() };
+                let line = portward.decision_after(mark, &["RRQ"]);
+                let wanted = format!("127.0.0.1 {scheme}:{shown} RRQ 009033410004 -> 127.0.0.1:{port}(new)");
+                assert!(line.ends_with(&wanted), "{line}");
+            }
+        }
+    });
+}
+
+#[test]
+fn who_names_no_pbx_reaches_none() {
+    within(120, || {
+        let target = Target::recorder();
+        let portward = front(target.port(), target.port()).start();
+        let rrq = |identifier: &str| request(1, identifier, "x");
+        let direct = fixture("vectors/tcp_ras_direct_rrq.bin");
+        let long = "G".repeat(128);
+        let disagree = {
+            let one = fixture("vectors/ras_rrq.bin");
+            let two = fixture("vectors/ras_rrq_gk1.bin");
+            portward::relay::h323::answer::tunnel(&[&one, &two])
+        };
+        for (octets, reason) in [
+            (rrq("pbx.example.com"), "unknown-host"),
+            (rrq("a@b@dvl-ckl2.net"), "malformed"),
+            (rrq("büro-東京"), "unknown-host"),
+            (rrq(&long), "malformed"),
+            (rrq("dvl-ckl2.net/branch-c"), "unknown-host"),
+            (rrq("hq@"), "no-name"),
+            (rrq("\0"), "no-name"),
+            (rrq("off.example.net"), "disabled"),
+            (rrq("web.example.net"), "no-service"),
+            (setup("4711"), "no-name"),
+            (setup("a@unknown.example"), "unknown-host"),
+            (disagree, "malformed"),
+            (direct, "malformed"),
+            (fixture(CLIENT_URQ), "method"),
+            (fixture(CLIENT_RELEASE), "method"),
+            (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "malformed"),
+            (vec![3, 0, 0, 3], "malformed"),
+            (vec![3, 0, 0x40, 1], "too-large"),
+            (KEEP_ALIVE.repeat(4_097), "too-large"),
+            (
+                [&[3, 0, 0, 20][..], &[8, 2, 0, 0, 0x6e], &[0x28, 9], &[b'x'; 9]].concat().repeat(820),
+                "too-large",
+            ),
+        ] {
+            for (scheme, mut client) in both(&portward) {
+                let mark = portward.mark();
+                let _ = client.try_send(&octets);
+                assert!(client.is_closed(), "{reason}");
+                let line = portward.decision_after(mark, &[&format!("{scheme}:"), "rejected: "]);
+                assert!(line.ends_with(&format!(" rejected: {reason}")), "{reason}: {line}");
+            }
+        }
+        target.assert_untouched("nobody was named who has a rule");
+    });
+}
+
+#[test]
+fn octets_reach_the_pbx_as_they_came_and_tshark_reads_them() {
+    within(120, || {
+        let notify = [&[3, 0, 0, 20][..], &[8, 2, 0, 0, 0x6e], &[0x28, 9], b"elsewhere"].concat();
+        let said = [
+            KEEP_ALIVE.to_vec(),
+            notify,
+            fixture(CLIENT_RRQ),
+            fixture(CLIENT_SETUP),
+            KEEP_ALIVE.to_vec(),
+            fixture(CLIENT_RELEASE),
+            fixture(CLIENT_GRQ),
+            fixture(CLIENT_URQ),
+        ]
+        .concat();
+        let target = Target::recorder();
+        let portward = front(target.port(), target.port()).start();
+        for (number, pieces) in [said.len(), 1].into_iter().enumerate() {
+            for (more, (_, mut client)) in both(&portward).into_iter().enumerate() {
+                client.send_pieces(said.chunks(pieces), Duration::ZERO);
+                let number = 2 * number + more;
+                eventually("everything arrives", || target.received(number).len() == said.len());
+                assert_eq!(target.received(number), said);
+            }
+        }
+        let read = dissected(&target.received(3));
+        for wanted in
+            ["registrationRequest", "gatekeeperRequest", "unregistrationRequest", "SETUP", "RELEASE COMPLETE"]
+        {
+            assert!(read.contains(wanted), "{wanted}: {read}");
+        }
+    });
+}
+
+#[test]
+fn discovery_then_registration_then_calls() {
+    within(60, || {
+        let one = gatekeeper("one");
+        let other = Target::recorder();
+        let portward = front(one.port(), other.port()).start();
+        for (_, mut client) in both(&portward) {
+            client.send(discovery(1, "dvl-ckl2.net"));
+            assert!(next_message(&mut client).is_some());
+            client.send(
+                [request(2, "x@dvl-ckl2.net", "a"), setup("a@other.example"), KEEP_ALIVE.to_vec()].concat(),
+            );
+            assert_eq!(confirmed_by(&mut client), "one");
+            client.send(fixture("vectors/tcp_h46017_rrq.bin").get(..10).unwrap());
+        }
+        // What cannot be read passes, if it is framed.
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send(
+            [request(2, "dvl-ckl2.net", "a"), vec![3, 0, 0, 8, 9, 9, 9, 9], request(3, "pbx-alpha", "a")]
+                .concat(),
+        );
+        assert_eq!(
+            (confirmed_by(&mut client), confirmed_by(&mut client)),
+            ("one".to_owned(), "one".to_owned())
+        );
+        other.assert_untouched("nobody asked for it");
+    });
+}
+
+#[test]
+fn a_later_registration_that_leads_elsewhere_ends_the_connection() {
+    within(60, || {
+        let one = gatekeeper("one");
+        let other = Target::recorder();
+        let portward = front(one.port(), other.port()).start();
+        for (later, reason) in [
+            (request(2, "dvl-ckl2.net/branch-b", "a"), "other-target"),
+            (request(2, "pbx.example.com", "a"), "unknown-host"),
+            (request(2, "\0", "a"), "no-name"),
+            (fixture("vectors/tcp_h46017_rrq_facilitybody.bin"), "unknown-host"),
+            (b"INVITE sip:a SIP/2.0\r\n".to_vec(), "malformed"),
+        ] {
+            for (_, mut client) in both(&portward) {
+                client.send(request(1, "dvl-ckl2.net", "a"));
+                assert_eq!(confirmed_by(&mut client), "one");
+                let mark = portward.mark();
+                client.send(&later);
+                assert!(client.is_closed(), "{reason}");
+                let line = portward.decision_after(mark, &["rejected: "]);
+                assert!(line.ends_with(&format!("rejected: {reason}")), "{line}");
+                portward.line_after(mark, &["ended by client in relay", reason]);
+            }
+        }
+        other.assert_untouched("only other connections may");
+    });
+}
+
+#[test]
+fn a_reload_that_moves_the_host_ends_it_at_the_next_registration() {
+    within(60, || {
+        let (one, two) = (gatekeeper("one"), gatekeeper("two"));
+        let portward = front(one.port(), two.port()).start();
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send(request(1, "dvl-ckl2.net", "a"));
+        assert_eq!(confirmed_by(&mut client), "one");
+        let mark = portward.mark();
+        portward.write_rules(&rules(two.port(), one.port()));
+        portward.hang_up();
+        portward.line_after(mark, &["reloaded"]);
+        client.send(request(2, "dvl-ckl2.net", "a"));
+        assert!(client.is_closed());
+        portward.line_after(mark, &["rejected: other-target"]);
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send(request(3, "dvl-ckl2.net", "a"));
+        assert_eq!(confirmed_by(&mut client), "two");
+    });
+}
+
+#[test]
+fn the_default_host_and_calls_by_domain() {
+    within(60, || {
+        let (one, two) = (gatekeeper("one"), gatekeeper("two"));
+        let portward =
+            front(one.port(), two.port()).set("h323.default_host", "\"dvl-ckl2.net/branch-b\"").start();
+        for (_, mut client) in both(&portward) {
+            client.send(fixture("vectors/tcp_keepalive_then_rrq.bin"));
+            assert!(client.is_closed(), "an identifier without a rule has no default");
+        }
+        for (octets, to) in [
+            (request(1, "\0", "a"), &two),
+            (setup("4711"), &two),
+            (setup("ckl@DVL-CKL2.net"), &one),
+            (setup("ckl@dvl-ckl2.net/branch-b"), &two),
+        ] {
+            let mark = portward.mark();
+            let mut client = Wire::plain(portward.port("h323"));
+            client.send(&octets);
+            portward.decision_after(mark, &[&format!("-> 127.0.0.1:{}(new)", to.port())]);
+        }
+    });
+}
+
+#[test]
+fn refusals_can_be_answered() {
+    within(60, || {
+        let one = gatekeeper("one");
+        let other = Target::recorder();
+        let portward = front(one.port(), other.port()).set("reject", "\"answer\"").start();
+        for (octets, kind, body, messages) in [
+            (request(9, "pbx.example.com", "a"), 0x62, "empty", &["registrationReject"][..]),
+            (discovery(9, "pbx.example.com"), 0x62, "empty", &["gatekeeperReject"]),
+            (setup("4711"), 0x5a, "releaseComplete", &[]),
+        ] {
+            for (_, mut client) in both(&portward) {
+                client.send(&octets);
+                let answer = next_message(&mut client).expect("an answer");
+                assert!(client.is_closed());
+                let read = read_by_pycrate(&answer);
+                assert_eq!(read, serde_json::json!({ "type": kind, "body": body, "ras": messages }));
+                dissected(&answer);
+            }
+        }
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send(request(1, "dvl-ckl2.net", "a"));
+        assert_eq!(confirmed_by(&mut client), "one");
+        client.send(request(2, "dvl-ckl2.net/branch-b", "a"));
+        let answer = next_message(&mut client).expect("an answer");
+        assert_eq!(read_by_pycrate(&answer)["ras"][0], "registrationReject");
+        assert!(client.is_closed());
+        other.assert_untouched("nobody went there");
+    });
+}
+
+#[test]
+fn a_gatekeeper_by_pycrate_over_tcp_and_tls() {
+    within(120, || {
+        let folder = tempfile::TempDir::new().unwrap();
+        TestCa::shared().issue(&["tls.example.net"]).write(folder.path(), "gk");
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let (plain, tls) = (Gatekeeper::start(&[]), Gatekeeper::start(&[&file("gk.crt"), &file("gk.key")]));
+        let rules = format!(
+            "[[host]]\nname = \"dvl-ckl2.net\"\naliases = [\"pbx-alpha\", \"pbx.example.com\"]\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {}, tls = false }}\n\
+             [[host]]\nname = \"tls.example.net\"\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = false, tls = {}, check_certificate = false }}\n",
+            plain.port, tls.port
+        );
+        let portward = Portward::rules(&rules)
+            .certificate("server", &["dvl-ckl2.net"])
+            .listen("h323")
+            .listen("h323s")
+            .start();
+        for (_, mut client) in both(&portward) {
+            // A real client's octets, bundled messages, a call reference of no octets, and a call.
+            client.send(fixture(CLIENT_GRQ));
+            assert_eq!(read_by_pycrate(&next_message(&mut client).unwrap())["ras"][0], "gatekeeperConfirm");
+            client.send(fixture(CLIENT_RRQ));
+            assert_eq!(confirmed_by(&mut client), "pbx-alpha");
+            client.send(fixture("vectors/tcp_h46017_grq_rrq.bin"));
+            assert_eq!(read_by_pycrate(&next_message(&mut client).unwrap())["ras"][0], "gatekeeperConfirm");
+            assert_eq!(confirmed_by(&mut client), "pbx.example.com");
+            client.send(fixture("vectors/tcp_h46017_rrq_crlen0.bin"));
+            assert_eq!(confirmed_by(&mut client), "pbx.example.com");
+            client.send(fixture(CLIENT_SETUP));
+            plain.line(&["\"setup\""]);
+            client.send(request(5, "hq@dvl-ckl2.net", "009033410004"));
+            assert_eq!(confirmed_by(&mut client), "hq@dvl-ckl2.net");
+            plain.line(&["registrationRequest", "hq@dvl-ckl2.net", "009033410004"]);
+        }
+        for (_, mut client) in both(&portward) {
+            client.send(request(5, "tls.example.net", "ckl"));
+            assert_eq!(confirmed_by(&mut client), "tls.example.net");
+            tls.line(&["registrationRequest", "tls.example.net", "ckl"]);
+        }
+    });
+}
+
+#[test]
+fn explain_says_what_the_daemon_does() {
+    within(60, || {
+        let target = Target::recorder();
+        let portward = front(target.port(), target.port()).start();
+        for (url, expected) in [
+            ("h323:hq@dvl-ckl2.net/branch-b", format!("127.0.0.1:{}", target.port())),
+            ("h323s:dvl-ckl2.net", format!("127.0.0.1:{}", target.port())),
+            ("h323:nobody.example", "unknown-host".to_owned()),
+            ("h323:a@b@dvl-ckl2.net", "malformed".to_owned()),
+            ("h323:hq@", "no-name".to_owned()),
+        ] {
+            let config = portward.config();
+            let said = command(20, portward.dir(), &["explain", "--config", config.to_str().unwrap(), url]);
+            assert!(said.all().contains(&expected), "{url}: {}", said.all());
+        }
+    });
+}

@@ -1,0 +1,146 @@
+//! H.323 messages, gatekeepers that say their names, and pycrate and tshark as second opinions.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use portward::demo::ras;
+use portward::inspect::Inspect;
+use portward::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT};
+use portward::relay::h323::answer::{PROTOCOL_IDENTIFIER, frame};
+
+use super::{Child, Target, Wire, eventually, program, python};
+
+/// An empty TPKT.
+pub const KEEP_ALIVE: [u8; 4] = [3, 0, 0, 4];
+
+/// A message of the fixtures.
+pub fn fixture(name: &str) -> Vec<u8> {
+    fs::read(Path::new("tests/fixtures/h323").join(name)).unwrap()
+}
+
+/// A Setup whose destination has this h323-ID.
+pub fn setup(destination: &str) -> Vec<u8> {
+    let mut user = vec![0x00, 0x10];
+    user.extend(PROTOCOL_IDENTIFIER);
+    user.extend([0x02, 0x00, 1, 0x40]);
+    user.push(u8::try_from(destination.encode_utf16().count() - 1).unwrap());
+    user.extend(destination.encode_utf16().flat_map(u16::to_be_bytes));
+    user.push(0);
+    user.extend([0xc0; 16]);
+    user.push(0);
+    frame(&[8, 2, 0x12, 0x34, 0x05, 0x04, 0x03, 0x80, 0x90, 0xa5], &user)
+}
+
+/// The next message of the other side; `None` if it has closed.
+pub fn next_message(wire: &mut Wire) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    loop {
+        if let Some(&[_, _, high, low]) = octets.first_chunk() {
+            let size = usize::from(u16::from_be_bytes([high, low]));
+            if octets.len() >= size {
+                wire.give_back(&octets[size..]);
+                octets.truncate(size);
+                return Some(octets);
+            }
+        }
+        let more = wire.some();
+        if more.is_empty() {
+            assert!(octets.is_empty(), "closed within a message: {octets:02x?}");
+            return None;
+        }
+        octets.extend(more);
+    }
+}
+
+/// A gatekeeper that confirms every registration as `name`.
+pub fn gatekeeper(name: &'static str) -> Target {
+    Target::scripted(move |conn| {
+        while let Some(octets) = next_message(conn) {
+            if let Inspect::Found { ask: Ask::Registration(registration), .. } =
+                Inspector::new(MESSAGE_LIMIT).inspect(&octets)
+                && conn.try_send(ras::confirm(&registration, name)).is_err()
+            {
+                return;
+            }
+        }
+    })
+}
+
+/// Who confirms; the test fails if nobody does.
+pub fn confirmed_by(wire: &mut Wire) -> String {
+    let answer = next_message(wire).expect("an answer");
+    ras::confirmed_by(&answer).unwrap_or_else(|| panic!("{answer:02x?}"))
+}
+
+fn peer(args: &[&str]) -> Command {
+    let mut command = Command::new(python());
+    command.arg("-u").arg("tests/real/h323/peer.py").args(args);
+    command
+}
+
+/// What pycrate reads in a message.
+pub fn read_by_pycrate(octets: &[u8]) -> serde_json::Value {
+    let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    let output = peer(&["read", &hex]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A gatekeeper by pycrate.
+pub struct Gatekeeper {
+    /// Its port.
+    pub port: u16,
+    child: Child,
+}
+
+impl Gatekeeper {
+    /// Starts one; with TLS, if it is given the files of a chain and a key.
+    pub fn start(files: &[&str]) -> Self {
+        let child = Child::start(&mut peer(&[&["gatekeeper"], files].concat()));
+        let mut port = None;
+        eventually("the gatekeeper listens", || {
+            port = child.lines().iter().find_map(|line| line.strip_prefix("port ")?.parse().ok());
+            port.is_some()
+        });
+        Self { port: port.unwrap(), child }
+    }
+
+    /// Waits for a line of what it read.
+    pub fn line(&self, parts: &[&str]) -> String {
+        self.child.line_after(0, parts)
+    }
+}
+
+/// What tshark reads in octets of a call signalling connection: the summary of each message. The test fails if one is
+/// malformed.
+pub fn dissected(octets: &[u8]) -> String {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("h323.pcap");
+    // pcap, raw IP; then one segment after the other (RFC 791 §3.1, RFC 9293 §3.1).
+    let mut pcap = [0xa1b2_c3d4_u32, 0x0002_0004, 0, 0, 0x0004_0000, 101].map(u32::to_be_bytes).concat();
+    let mut sequence = 1_u32;
+    for segment in octets.chunks(1_400) {
+        let size = u16::try_from(segment.len() + 40).unwrap();
+        let mut packet = vec![0x45, 0];
+        packet.extend(size.to_be_bytes());
+        packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0x9c, 0x40, 0x06, 0xb8]);
+        packet.extend(sequence.to_be_bytes());
+        packet.extend([0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(segment);
+        sequence += u32::try_from(segment.len()).unwrap();
+        pcap.extend([sequence, 0, u32::from(size), u32::from(size)].map(u32::to_be_bytes).concat());
+        pcap.extend(packet);
+    }
+    fs::write(&file, pcap).unwrap();
+    let output = Command::new(program("tshark", "tshark"))
+        .args(["-V", "-r"])
+        .arg(&file)
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.to_lowercase().contains("malformed"), "{text}");
+    text
+}
