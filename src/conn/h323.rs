@@ -16,6 +16,7 @@ use crate::relay::h323::{H323Watch, Judge, answer};
 use crate::relay::tunnel::EndedBy;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
+use crate::rules::name::ascii;
 use crate::service::Service;
 use crate::state::Shared;
 
@@ -63,7 +64,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     client.place = None;
     let (who, verb, name) = shown(&asked);
     let subject = Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() };
-    let route = host(&snapshot.config, &asked).and_then(|host| {
+    let route = host(&snapshot.config, &asked).map(ascii).and_then(|host| {
         let transport = client.facts.transport;
         decide::signalling(&snapshot.table, Service::H323, transport, host.as_bytes())
             .map(|route| (host, route))
@@ -190,7 +191,7 @@ impl Judge for Bench<'_> {
         }
         let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
         let default = snapshot.config.h323_default_host.as_deref();
-        let Some(host) = registration.host().or(default) else { return counted(Reason::NoName) };
+        let Some(host) = registration.host().or(default).map(ascii) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
             Later::Same => Ok(()),
             Later::Other => counted(Reason::OtherTarget),

@@ -18,11 +18,13 @@ pub fn request(sequence: u16, identifier: &str, alias: &str) -> Vec<u8> {
 
 /// A GatekeeperRequest.
 pub fn discovery(sequence: u16, identifier: &str) -> Vec<u8> {
+    // The optional fields: an identifier, no callServices, no aliases.
     let mut ras = vec![0x00, 0x80];
-    // The optional fields: no nonStandardData (in the first octet), an identifier, no callServices, no aliases.
     common(sequence, &mut ras);
-    ras.extend([0, 192, 0, 2, 1, 0x06, 0xb7, 0x02, 0x00]);
-    name(identifier, &mut ras);
+    // The identifier's length, in seven bits, begins within the last octet of the endpoint type: a terminal.
+    let length = u8::try_from(identifier.encode_utf16().count().saturating_sub(1)).unwrap_or(u8::MAX);
+    ras.extend([0, 192, 0, 2, 1, 0x06, 0xb7, 0x02, (length & 0x7f) >> 2, length << 6]);
+    ras.extend(identifier.encode_utf16().flat_map(u16::to_be_bytes));
     tunnel(&[&ras])
 }
 

@@ -4,6 +4,7 @@
 //! brackets (a mapped IPv4 address as IPv4), optionally a registration location behind one slash. Decides what
 //! is a name and nothing about who may use it. A port is never part of a name.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -134,6 +135,13 @@ fn normalise_plain<'b>(text: &str, buf: &'b mut NameBuf) -> Result<&'b str, BadN
 /// Says what is wrong with the name.
 pub fn from_wire<'b>(raw: &[u8], buf: &'b mut NameBuf) -> Result<&'b str, BadName> {
     canonical(raw, buf)
+}
+
+/// A name of a protocol that speaks Unicode, with internationalised labels in their ASCII form. What is no name stays as
+/// it is, for [`from_wire`] to refuse.
+pub fn ascii(name: &str) -> Cow<'_, str> {
+    let Some(name) = Some(name).filter(|name| !name.is_ascii()) else { return Cow::Borrowed(name) };
+    normalise(name).map_or(Cow::Borrowed(name), |ascii| Cow::Owned(ascii.into()))
 }
 
 /// Splits an HTTP Host value, `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2), into the

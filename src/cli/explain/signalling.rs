@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::inspect::{h323, ldap, sip};
 use crate::reason::Reason;
 use crate::rules::decide::{self, Refusal};
+use crate::rules::name::ascii;
 use crate::rules::{Host, Table};
 use crate::service::{Service, Transport};
 
@@ -49,9 +50,9 @@ impl<'u> Call<'u> {
             Service::Http => return Err(BadUrl::Unknown),
             Service::Sip => caller(text)?.into(),
             Service::Ldap => binder(rest, bind)?,
-            Service::H323 => {
-                Some(h323::host_of_identifier(rest).to_owned()).filter(|host| !host.is_empty()).into()
-            }
+            Service::H323 => Some(ascii(h323::host_of_identifier(rest)).into_owned())
+                .filter(|host| !host.is_empty())
+                .into(),
         };
         Ok(Self { text, service, transport, name })
     }

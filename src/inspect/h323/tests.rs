@@ -113,8 +113,8 @@ fn every_capture_of_a_real_client() {
         match (open(&octets), expected) {
             (Inspect::Found { ask: Ask::Registration(registration), .. }, Some((verb, alias))) => {
                 assert_eq!(registration.verb, verb, "{name}");
-                println!("{name}: {registration:?}");
-                let _ = alias;
+                assert_eq!(registration.identifier.as_deref(), Some("pbx-alpha"), "{name}");
+                assert_eq!(shown(&registration.aliases), [alias, "dialledDigits:4711"], "{name}");
             }
             (Inspect::Reject(Reason::Method), None) => {}
             other => panic!("{name}: {other:?}"),
@@ -134,7 +134,7 @@ fn every_capture_of_a_real_client() {
     else {
         panic!("no setup")
     };
-    println!("{setup:?}");
+    assert_eq!(shown(&setup.destinations), ["h323-ID:h323:4712"]);
     assert_eq!(setup.domain(), Ok(None));
 }
 
@@ -168,11 +168,6 @@ fn every_trap() {
         } else {
             open(&octets)
         };
-        println!(
-            "{name} ({} octets): {}",
-            octets.len(),
-            format!("{said:?}").chars().take(300).collect::<String>()
-        );
         if matches!(said, Inspect::Found { ask: Ask::Registration(_), .. }) != expected {
             wrong.push(name);
         }
@@ -182,12 +177,69 @@ fn every_trap() {
 
 #[test]
 fn a_gateway_with_its_protocols() {
-    let octets = fixture("vectors/traps/ras_rrq_gateway.bin");
-    let mut mended = Vec::new();
-    let mut rest = octets.as_slice();
-    while let Some((octet, more)) = rest.split_first() {
-        mended.push(*octet);
-        rest = if *octet == 5 { more.strip_prefix(&[0, 4]).map_or(more, |_| &more[1..]) } else { more };
+    use crate::relay::h323::answer::PROTOCOL_IDENTIFIER;
+    // One protocol, voice, with the addition supportedPrefixes.
+    let gateway = [0x08, 0x80, 1, 0x3c, 0x05, 4, 1, 0, 0, 0x30, 0];
+    let rest = [1, 0x40, 0, 0, b'a', 0, 0, b'x', 0, 4, 0, 0, 0];
+    let ras = [&[0x0c, 0xc0, 0, 8][..], &PROTOCOL_IDENTIFIER, &[0, 0, 0], &gateway, &rest].concat();
+    let registration = registration(&tunnel(&[&ras]));
+    assert_eq!((registration.sequence, registration.identifier.as_deref()), (9, Some("x")));
+    assert_eq!(shown(&registration.aliases), ["h323-ID:a"]);
+}
+
+#[test]
+fn domains_of_destinations() {
+    for (alias, domain) in [
+        (Alias::H323("ckl@dvl-ckl2.net".into()), Some("dvl-ckl2.net")),
+        (Alias::H323("ckl@dvl-ckl2.net/branch-b".into()), Some("dvl-ckl2.net/branch-b")),
+        (Alias::Url("h323:ckl@dvl-ckl2.net:1720;x=y".into()), Some("dvl-ckl2.net")),
+        (Alias::Url("sips:ckl@[2001:db8::1]:5061".into()), Some("[2001:db8::1]")),
+        (Alias::Url("h323:4712".into()), None),
+        (Alias::Email("ckl@dvl-ckl2.net?subject=x".into()), Some("dvl-ckl2.net")),
+        (Alias::Email("ckl@".into()), None),
+        (Alias::Digits("4711".into()), None),
+        (Alias::Other, None),
+    ] {
+        assert_eq!(identifier::domain(&alias), domain, "{alias:?}");
     }
-    println!("{:?}", open(&tunnel(&[&mended])));
+    let two = |one: &str, two: &str| Setup {
+        call_reference: 1,
+        destinations: vec![Alias::H323(one.into()), Alias::Digits("1".into()), Alias::Email(two.into())],
+    };
+    assert_eq!(two("a@x.example", "b@X.example").domain(), Ok(Some("X.example")));
+    assert_eq!(two("a@x.example", "b@y.example").domain(), Err(Reason::Malformed));
+}
+
+#[test]
+fn the_outside_of_messages() {
+    let frame =
+        |signal: &[u8]| [&[3, 0, 0, u8::try_from(signal.len() + 4).expect("short")][..], signal].concat();
+    let rrq = fixture("captures/mock_00_tcp_tpkt_c2s_FACILITY_empty_h46017_RRQ.bin");
+    let element = rrq[11..].to_vec();
+    assert_eq!(element[0], 0x7e);
+    let facility = |signal: &[u8]| {
+        [&[3, 0][..], &u16::try_from(signal.len() + 4).expect("short").to_be_bytes(), signal].concat()
+    };
+    let head = [8, 2, 0, 0, 0x62];
+    for (octets, expected) in [
+        // The User-user element twice, in a message of its own and behind an element of one octet.
+        (facility(&[&head[..], &element, &element].concat()), Err(Reason::Malformed)),
+        (facility(&[&head[..], &[0xa1], &element].concat()), Ok(())),
+        (facility(&[&[8, 1, 9, 0x62][..], &element].concat()), Ok(())),
+        (facility(&[&[8, 0, 0x62][..], &element].concat()), Ok(())),
+        (facility(&[&[8, 3, 0, 0, 0, 0x62][..], &element].concat()), Err(Reason::Malformed)),
+        (frame(&[9, 2, 0, 0, 0x62]), Err(Reason::Malformed)),
+        (frame(&[8, 2, 0, 0, 0x62]), Err(Reason::Malformed)),
+        (frame(&[8, 2, 0, 0, 0x62, 0x28, 9]), Err(Reason::Malformed)),
+        (frame(&[8, 2, 0, 0, 0x62, 0x7e, 0, 0]), Err(Reason::Malformed)),
+        (frame(&[8, 2, 0, 0, 0x62, 0x7e, 0, 2, 4, 0]), Err(Reason::Malformed)),
+        (frame(&[8]), Err(Reason::Malformed)),
+        (frame(&[8, 2, 0, 0, 0x5a]), Err(Reason::Method)),
+    ] {
+        match (open(&octets), expected) {
+            (Inspect::Found { ask: Ask::Registration(_), .. }, Ok(())) => {}
+            (Inspect::Reject(reason), Err(expected)) => assert_eq!(reason, expected, "{octets:02x?}"),
+            (other, _) => panic!("{octets:02x?}: {other:?}"),
+        }
+    }
 }

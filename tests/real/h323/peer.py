@@ -1,6 +1,6 @@
 """H.323 by pycrate: a gatekeeper, and a second opinion on octets.
 
-peer.py gatekeeper [CHAIN KEY]   takes registrations on a free port of 127.0.0.1, which it prints, and prints what it read
+peer.py gatekeeper [CHAIN KEY]   takes registrations on a free port of 127.0.0.1, which it writes to stderr with what it reads
 peer.py read HEX...              prints what is in a TPKT each, as JSON
 """
 
@@ -97,12 +97,12 @@ def visit(client):
                 aliases = request.get("terminalAlias", request.get("endpointAlias", []))
                 aliases = [alias[1] for alias in aliases]
                 seen = {"message": message[0], "gk": request.get("gatekeeperIdentifier"), "aliases": aliases}
-                print(json.dumps(seen), flush=True)
+                print(json.dumps(seen), file=sys.stderr, flush=True)
                 client.sendall(tunnel(confirm(message)))
             if not messages:
-                print(json.dumps({"message": body, "type": kind}), flush=True)
+                print(json.dumps({"message": body, "type": kind}), file=sys.stderr, flush=True)
     except (EOFError, OSError):
-        print(json.dumps({"message": "closed"}), flush=True)
+        print(json.dumps({"message": "closed"}), file=sys.stderr, flush=True)
 
 
 def gatekeeper(files):
@@ -111,7 +111,7 @@ def gatekeeper(files):
     if files:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*files)
-    print("port", listener.getsockname()[1], flush=True)
+    print("port", listener.getsockname()[1], file=sys.stderr, flush=True)
     while True:
         client, _ = listener.accept()
         if context:
