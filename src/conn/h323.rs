@@ -8,6 +8,7 @@ use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
 use super::{Client, Ended, Stage, Whose, ask, outcome};
 use crate::config::{Config, Reject};
+use crate::inspect::Inspect;
 use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening, Registration};
 use crate::io::Leg;
 use crate::log::Subject;
@@ -160,7 +161,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
             // The registration that did it is still in the buffer.
             let asked = Opening::default().inspect(client.leg.buffer.filled());
             let subject = match &asked {
-                crate::inspect::Inspect::Found { ask, .. } if by_client => {
+                Inspect::Found { ask, .. } if by_client => {
                     let (who, verb, name) = shown(ask);
                     Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() }
                 }
