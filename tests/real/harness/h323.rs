@@ -6,7 +6,7 @@ use std::process::Command;
 
 use portward::demo::ras;
 use portward::inspect::Inspect;
-use portward::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT};
+use portward::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, size};
 use portward::relay::h323::answer::{PROTOCOL_IDENTIFIER, frame};
 
 use super::{Child, Target, Wire, eventually, program, python};
@@ -120,16 +120,20 @@ pub fn dissected(octets: &[u8]) -> String {
     // pcap, raw IP; then one segment after the other (RFC 791 §3.1, RFC 9293 §3.1).
     let mut pcap = [0xa1b2_c3d4_u32, 0x0002_0004, 0, 0, 0x0004_0000, 101].map(u32::to_be_bytes).concat();
     let mut sequence = 1_u32;
-    for segment in octets.chunks(1_400) {
-        let size = u16::try_from(segment.len() + 40).unwrap();
+    let mut rest = octets;
+    while !rest.is_empty() {
+        // A message a segment: tshark takes a segment that begins with an empty TPKT for something else.
+        let (segment, more) = rest.split_at(size(rest).unwrap().unwrap());
+        rest = more;
+        let length = u16::try_from(segment.len() + 40).unwrap();
         let mut packet = vec![0x45, 0];
-        packet.extend(size.to_be_bytes());
+        packet.extend(length.to_be_bytes());
         packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0x9c, 0x40, 0x06, 0xb8]);
         packet.extend(sequence.to_be_bytes());
         packet.extend([0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
         packet.extend(segment);
         sequence += u32::try_from(segment.len()).unwrap();
-        pcap.extend([sequence, 0, u32::from(size), u32::from(size)].map(u32::to_be_bytes).concat());
+        pcap.extend([sequence, 0, u32::from(length), u32::from(length)].map(u32::to_be_bytes).concat());
         pcap.extend(packet);
     }
     fs::write(&file, pcap).unwrap();
