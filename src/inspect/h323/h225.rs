@@ -69,14 +69,23 @@ pub(super) fn user_information(octets: &[u8]) -> Option<Found> {
     let tunnels = pdu.generic_data.iter().flatten().filter(|data| data.id.is(TUNNEL));
     for parameter in tunnels.flat_map(|data| data.parameters.iter().flatten()) {
         let (true, Some(Content::Raw(octets))) = (parameter.id.is(RAS), &parameter.content) else { continue };
-        match rasn::aper::decode_with_remainder::<RasMessage>(octets) {
-            Ok((RasMessage::Gatekeeper(request), _)) => found.registrations.push(request.into()),
-            Ok((RasMessage::Registration(request), _)) => found.registrations.push(request.into()),
-            Ok((RasMessage::Unknown, _)) => {}
-            Err(_) => found.unreadable = true,
+        match ras(octets) {
+            Some(Some(registration)) => found.registrations.push(registration),
+            Some(None) => {}
+            None => found.unreadable = true,
         }
     }
     Some(found)
+}
+
+/// The registration in a RAS message, if it is one; `None` if it cannot be read.
+pub(super) fn ras(octets: &[u8]) -> Option<Option<Registration>> {
+    let (message, _) = rasn::aper::decode_with_remainder::<RasMessage>(octets).ok()?;
+    Some(match message {
+        RasMessage::Gatekeeper(request) => Some(request.into()),
+        RasMessage::Registration(request) => Some(request.into()),
+        RasMessage::Unknown => None,
+    })
 }
 
 fn aliases(list: Option<Vec<AliasAddress>>) -> Vec<Alias> {
