@@ -5,46 +5,14 @@
     clippy::print_stdout,
     reason = "a failed expectation is the point"
 )]
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use counting::most;
 use portward::inspect::h323::{Inspector, MESSAGE_LIMIT, OPENING_LIMIT, Opening};
 use portward::relay::h323::answer::{frame, tunnel};
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        MOST.fetch_max(now, Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes at a time that it took more than before.
-fn most(work: impl FnOnce()) -> usize {
-    let before = NOW.load(Relaxed);
-    MOST.store(before, Relaxed);
-    work();
-    MOST.load(Relaxed) - before
-}
 
 /// In a TPKT of `size` octets at the most.
 fn framed(information: &[u8], size: usize) -> Vec<u8> {
@@ -52,7 +20,6 @@ fn framed(information: &[u8], size: usize) -> Vec<u8> {
     frame(&[8, 2, 0, 0, 0x62], &information[..information.len().min(room)])
 }
 
-/// One test, so that nothing else counts meanwhile.
 #[test]
 fn a_message_costs_a_bounded_multiple_of_itself() {
     let mut inputs = Vec::new();

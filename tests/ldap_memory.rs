@@ -1,44 +1,15 @@
 //! What hostile lengths cost: every allocation of the inspector and of the gate is counted.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+mod counting;
 
+use counting::cost;
 use portward::inspect::Inspect;
 use portward::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, bind_name};
 use portward::io::Buffer;
 use portward::reason::Reason;
 use portward::relay::ldap::{Began, Gate, Judge, Verdict};
 use portward::relay::watched::{Aside, Next, Watch as _};
-
-struct Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The bytes that were allocated meanwhile.
-fn cost<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = BYTES.load(Relaxed);
-    let done = work();
-    (done, BYTES.load(Relaxed) - before)
-}
 
 /// A message whose lengths say 4 GiB, as far as the operation's.
 fn claims(tag: u8) -> Vec<u8> {
@@ -67,7 +38,6 @@ impl Judge for Anybody {
     fn login_failed(&mut self) {}
 }
 
-/// One test, so that nothing else counts meanwhile.
 #[test]
 fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
     // A claim costs nothing, byte for byte.

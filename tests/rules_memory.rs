@@ -1,13 +1,11 @@
 //! What a table costs: bytes a host, everything counted as the C library rounds it, and no allocation in a
 //! decision.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
+mod counting;
 mod rules_support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
+use counting::{calls, live};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::{
     Builder, CheckedTarget, HostDef, LdapRule, OnFailedCheck, SignallingRule, Table, Target,
@@ -15,46 +13,17 @@ use portward::rules::{
 use portward::service::Transport;
 use rules_support::{at, host, port, ports, preset, rule};
 
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-
-/// A chunk of glibc's malloc: eight bytes of its own, in steps of 16, at least 32.
-fn chunk(size: usize) -> usize {
-    (size + 8).next_multiple_of(16).max(32)
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(chunk(layout.size()), Relaxed);
-        CALLS.fetch_add(1, Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(chunk(layout.size()), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 const HOSTS: u32 = 100_000;
 
 /// A table of hosts, and what it costs a host.
 fn measured(mut define: impl FnMut(u32) -> HostDef) -> (Table, usize) {
-    let before = LIVE.load(Relaxed);
+    let before = live();
     let mut builder = Builder::new();
     for n in 0..HOSTS {
         builder.add(define(n)).expect("no conflict");
     }
     let table = builder.build(Vec::new());
-    let bytes = LIVE.load(Relaxed) - before;
+    let bytes = live() - before;
     (table, bytes / usize::try_from(HOSTS).expect("fits"))
 }
 
@@ -124,9 +93,9 @@ fn a_host_costs_little_and_a_decision_nothing() {
         (b"[::ffff:192.0.2.1]:443", b"/"),
     ];
     let first = requests.map(|(host, path)| decide(host, path));
-    let calls = CALLS.load(Relaxed);
+    let before = calls();
     for _ in 0..1000 {
         assert_eq!(requests.map(|(host, path)| decide(host, path)), first);
     }
-    assert_eq!(CALLS.load(Relaxed), calls, "a decision allocates nothing");
+    assert_eq!(calls(), before, "a decision allocates nothing");
 }
