@@ -12,6 +12,7 @@ use portward::inspect::h323;
 use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
 use portward::inspect::ldap;
 use portward::inspect::sip;
+use portward::relay::h323::answer::frame;
 use portward::relay::http::{Forwarding, request_head};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::name::normalise;
@@ -264,6 +265,16 @@ fn registrations(c: &mut Criterion) {
             });
         });
     }
+    // The dearest octets: an addition that nobody knows is passed over bit by bit.
+    let addition = [&[0x28, 0x10, 1, 0, 0x11, 0, 0xbf, 0x00][..], &vec![0xff; 0x3f00]].concat();
+    let octets = frame(&[8, 2, 0, 0, 0x62], &addition);
+    group.throughput(Throughput::Bytes(octets.len() as u64));
+    group.bench_function("16 KiB of nothing", |b| {
+        b.iter(|| {
+            let said = h323::Opening::default().inspect(black_box(&octets));
+            assert!(matches!(said, Inspect::Reject(_)), "{said:?}");
+        });
+    });
     group.finish();
 }
 
