@@ -14,7 +14,6 @@ use crate::io::Leg;
 use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::h323::{H323Watch, Judge, answer};
-use crate::relay::tunnel::EndedBy;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
 use crate::rules::name::ascii;
@@ -59,7 +58,14 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
         Ok(found) => found,
         Err(ended) => {
             refuse(client, &snapshot, Subject::Unknown, ended);
-            return Err((ended, false));
+            // Who has gone, who never spoke, and who is one too many is told nothing.
+            let silent =
+                matches!(ended.reason, None | Some(Reason::Aborted | Reason::Silent | Reason::Limit));
+            let answers = snapshot.config.reject == Reject::Answer && !silent;
+            if answers {
+                say(client, &snapshot.config, &answer::released(0)).await;
+            }
+            return Err((ended, answers));
         }
     };
     client.place = None;
@@ -89,14 +95,16 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
         Err(ended) => {
             let answers = snapshot.config.reject == Reject::Answer;
             if answers {
-                let answer = answer::refused(&asked);
-                let patience = snapshot.config.limits.inspect_timeout;
-                let _ = timeout(patience, client.leg.write_all(&answer)).await;
-                client.bytes[1] += answer.len() as u64;
+                say(client, &snapshot.config, &answer::refused(&asked)).await;
             }
             Err((ended, answers))
         }
     }
+}
+
+async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
+    let _ = timeout(config.limits.inspect_timeout, client.leg.write_all(octets)).await;
+    client.bytes[1] += octets.len() as u64;
 }
 
 /// The host that is asked for (SPEC section 2).
@@ -149,15 +157,9 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         }
     };
     let ended = match over {
-        Over::Ended(EndedBy::Target) if client.bytes[1] == 0 => {
-            Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown)
-        }
-        Over::Ended(EndedBy::Target) => Ended::peacefully(Stage::Relay, Whose::Target),
-        Over::Ended(EndedBy::Client) => Ended::peacefully(Stage::Relay, Whose::Client),
-        Over::Ended(EndedBy::Idle) => Ended::peacefully(Stage::Relay, Whose::Policy),
-        Over::Cut(by_client, Cut { reason, counts }) => {
-            let whose = if by_client { Whose::Client } else { Whose::Target };
-            let ended = Ended { counts, ..Ended::because(Stage::Relay, whose, reason) };
+        Over::Ended(by) => Ended::relayed(by, client.bytes[1]),
+        Over::Cut(by_client, cut) => {
+            let ended = Ended::cut(by_client, cut);
             // The registration that did it is still in the buffer.
             let asked = Opening::default().inspect(client.leg.buffer.filled());
             let subject = match &asked {

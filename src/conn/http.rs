@@ -10,7 +10,7 @@ use crate::inspect::http::Request;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_response};
-use crate::relay::tunnel::{EndedBy, tunnel};
+use crate::relay::tunnel::tunnel;
 use crate::rules::decide::HttpDecision;
 use crate::state::Snapshot;
 use crate::upstream::{Connection, Wanted};
@@ -314,11 +314,7 @@ async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
         (by, [up, down]) = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle) => {
             client.bytes[0] += up;
             client.bytes[1] += down;
-            Ended::peacefully(Stage::Relay, match by {
-                EndedBy::Client => Whose::Client,
-                EndedBy::Target => Whose::Target,
-                EndedBy::Idle => Whose::Policy,
-            })
+            Ended::peacefully(Stage::Relay, by.into())
         }
         () = held::withdrawn(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
     }

@@ -7,6 +7,8 @@ use super::Facts;
 use crate::config::Config;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
+use crate::relay::tunnel::EndedBy;
+use crate::relay::watched::Cut;
 use crate::state::Shared;
 
 /// The stage of the journey.
@@ -89,6 +91,35 @@ impl Ended {
     /// The same end, held against nobody.
     pub const fn uncounted(self) -> Self {
         Self { counts: false, ..self }
+    }
+}
+
+impl From<EndedBy> for Whose {
+    fn from(by: EndedBy) -> Self {
+        match by {
+            EndedBy::Client => Self::Client,
+            EndedBy::Target => Self::Target,
+            EndedBy::Idle => Self::Policy,
+        }
+    }
+}
+
+impl Ended {
+    /// The end of a relay by one side. A target that goes without having said a byte was not there (SPEC section 1,
+    /// step 6).
+    pub(super) fn relayed(by: EndedBy, bytes_down: u64) -> Self {
+        match by {
+            EndedBy::Target if bytes_down == 0 => {
+                Self::because(Stage::Relay, Whose::Target, Reason::TargetDown)
+            }
+            by => Self::peacefully(Stage::Relay, by.into()),
+        }
+    }
+
+    /// The end of a relay by its watch, over a message of the client or of the target.
+    pub(super) const fn cut(by_client: bool, Cut { reason, counts }: Cut) -> Self {
+        let whose = if by_client { Whose::Client } else { Whose::Target };
+        Self { counts, ..Self::because(Stage::Relay, whose, reason) }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
 use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
-use crate::relay::tunnel::EndedBy;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
@@ -194,18 +193,10 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
             return Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled);
         }
     };
-    let ended = |whose| Ended::peacefully(Stage::Relay, whose);
     match over {
-        Over::Ended(EndedBy::Target) if client.bytes[1] == 0 => {
-            Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown)
-        }
-        Over::Ended(EndedBy::Target) => ended(Whose::Target),
-        Over::Ended(EndedBy::Client) => ended(Whose::Client),
-        Over::Ended(EndedBy::Idle) => ended(Whose::Policy),
-        Over::Cut(by_client, Cut { reason, counts }) => {
-            let whose = if by_client { Whose::Client } else { Whose::Target };
-            let ended = Ended::because(Stage::Relay, whose, reason);
-            let ended = if counts { ended } else { ended.uncounted() };
+        Over::Ended(by) => Ended::relayed(by, client.bytes[1]),
+        Over::Cut(by_client, cut) => {
+            let ended = Ended::cut(by_client, cut);
             // The request that did it, as far as it can be read, is still in the buffer.
             let octets = client.leg.buffer.filled();
             match Inspector::of_client().inspect(octets) {

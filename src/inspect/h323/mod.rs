@@ -5,7 +5,8 @@
 //!
 //! The aligned PER is read by `rasn`, decode-only, with the part of H.225.0 that matters here; `h225` says what that
 //! crate does and what is added. What it cannot read is told from what is malformed: in front of the decision both are
-//! refused, after it call signalling passes whatever it holds.
+//! refused, after it call signalling passes whatever it holds. Reading one message, of whatever octets, takes less than
+//! 1 MiB (`tests/h323_memory.rs`).
 
 mod h225;
 mod identifier;
@@ -40,8 +41,11 @@ pub enum Ask {
 /// What decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Other {
-    /// NOTIFY, STATUS, INFORMATION or ESCAPE: may come in front of a registration.
-    Early,
+    /// NOTIFY, STATUS, INFORMATION or ESCAPE: may come in front of a registration, whatever it holds.
+    Early {
+        /// What it holds can be read.
+        readable: bool,
+    },
     /// Any other message that can be read.
     Late,
     /// One that cannot be read.
@@ -164,7 +168,9 @@ impl Opening {
         loop {
             let rest = input.get(self.seen..).unwrap_or_default();
             match Inspector::new(OPENING_LIMIT).inspect(rest) {
-                Inspect::Found { ask: Ask::KeepAlive | Ask::Other(Other::Early), len } => self.seen += len,
+                Inspect::Found { ask: Ask::KeepAlive | Ask::Other(Other::Early { .. }), len } => {
+                    self.seen += len
+                }
                 Inspect::Found { len, .. } if self.seen + len > OPENING_LIMIT => break,
                 Inspect::Found { ask: Ask::Other(Other::Late), .. } => {
                     return Inspect::Reject(Reason::Method);
@@ -195,17 +201,26 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
     if content.is_empty() {
         return Ok(Ask::KeepAlive);
     }
-    let Some(signal) = q931::read(content) else { return Ok(Ask::Other(Other::Unreadable)) };
+    let early = q931::kind(content).is_some_and(q931::Kind::is_early);
+    let [other, unreadable] = match early {
+        true => [Other::Early { readable: true }, Other::Early { readable: false }],
+        false => [Other::Late, Other::Unreadable],
+    }
+    .map(Ask::Other);
+    let Some(signal) = q931::read(content) else { return Ok(unreadable) };
     if signal.repeated {
         // Readers differ in which of them counts.
         return Err(Reason::Malformed);
     }
-    let other = Ask::Other(if signal.kind.is_early() { Other::Early } else { Other::Late });
     let Some(user) = signal.user_user else {
         let needs = matches!(signal.kind, q931::Kind::Setup | q931::Kind::Facility);
-        return Ok(if needs { Ask::Other(Other::Unreadable) } else { other });
+        return Ok(if needs { unreadable } else { other });
     };
-    let Some(found) = h225::user_information(user) else { return Ok(Ask::Other(Other::Unreadable)) };
+    let Some(found) = h225::user_information(user) else { return Ok(unreadable) };
+    if found.unreadable && !found.registrations.is_empty() {
+        // Somebody else may be able to read the other one, and it may be a registration as well.
+        return Err(Reason::Malformed);
+    }
     let mut registrations = found.registrations.into_iter();
     if let Some(mut first) = registrations.next() {
         for next in registrations {
@@ -218,11 +233,11 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
         return Ok(Ask::Registration(first));
     }
     Ok(match found.destinations {
-        _ if found.unreadable => Ask::Other(Other::Unreadable),
+        _ if found.unreadable => unreadable,
         Some(destinations) if signal.kind == q931::Kind::Setup => {
             Ask::Setup(Setup { call_reference: signal.call_reference, destinations })
         }
-        _ if signal.kind == q931::Kind::Setup => Ask::Other(Other::Unreadable),
+        _ if signal.kind == q931::Kind::Setup => unreadable,
         _ => other,
     })
 }

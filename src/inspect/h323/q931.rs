@@ -38,25 +38,15 @@ pub(super) struct Signal<'a> {
     pub(super) repeated: bool,
 }
 
+/// What it is, if that much can be read.
+pub(super) fn kind(octets: &[u8]) -> Option<Kind> {
+    outside(octets).map(|(kind, ..)| kind)
+}
+
 /// Reads it; `None` if it is none. The call reference has two octets in H.225.0; some firmwares send none (see the
 /// tests), and one octet is what Q.931 has for basic access.
 pub(super) fn read(octets: &[u8]) -> Option<Signal<'_>> {
-    let (&[PROTOCOL_DISCRIMINATOR, length], rest) = octets.split_first_chunk()? else { return None };
-    let (reference, rest) = match length {
-        0..=2 => rest.split_at_checked(usize::from(length))?,
-        _ => return None,
-    };
-    let call_reference = reference.iter().fold(0, |value, octet| value << 8 | u16::from(*octet));
-    let (kind, mut rest) = rest.split_first()?;
-    let kind = match kind {
-        0x05 => Kind::Setup,
-        0x62 => Kind::Facility,
-        0x6e => Kind::Notify,
-        0x7d => Kind::Status,
-        0x7b => Kind::Information,
-        0x00 => Kind::Escape,
-        _ => Kind::Other,
-    };
+    let (kind, call_reference, mut rest) = outside(octets)?;
     let mut signal = Signal { kind, call_reference, user_user: None, repeated: false };
     while let Some((&id, more)) = rest.split_first() {
         if id & 0x80 != 0 {
@@ -82,4 +72,25 @@ pub(super) fn read(octets: &[u8]) -> Option<Signal<'_>> {
         }
     }
     Some(signal)
+}
+
+/// Message type and call reference, and the information elements behind them.
+fn outside(octets: &[u8]) -> Option<(Kind, u16, &[u8])> {
+    let (&[PROTOCOL_DISCRIMINATOR, length], rest) = octets.split_first_chunk()? else { return None };
+    let (reference, rest) = match length {
+        0..=2 => rest.split_at_checked(usize::from(length))?,
+        _ => return None,
+    };
+    let call_reference = reference.iter().fold(0, |value, octet| value << 8 | u16::from(*octet));
+    let (kind, rest) = rest.split_first()?;
+    let kind = match kind {
+        0x05 => Kind::Setup,
+        0x62 => Kind::Facility,
+        0x6e => Kind::Notify,
+        0x7d => Kind::Status,
+        0x7b => Kind::Information,
+        0x00 => Kind::Escape,
+        _ => Kind::Other,
+    };
+    Some((kind, call_reference, rest))
 }

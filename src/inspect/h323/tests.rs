@@ -259,3 +259,16 @@ fn sixteen_thousand_aliases_are_read_though_no_tpkt_before_the_decision_holds_th
     assert_eq!(registration.identifier.as_deref(), Some("pbx.example.com"));
     assert_eq!(registration.aliases.len(), 16_000);
 }
+
+/// Beside one that can be read: who reads more than we do might find another registration in it.
+#[test]
+fn what_cannot_be_read_spoils_its_neighbour() {
+    let good = fixture("vectors/ras_rrq.bin");
+    let half = &good[..20];
+    assert!(matches!(open(&tunnel(&[&good])), Inspect::Found { ask: Ask::Registration(_), .. }));
+    for messages in [[&good[..], half], [half, &good]] {
+        assert_eq!(open(&tunnel(&messages)), Inspect::Reject(Reason::Malformed));
+        let octets = tunnel(&messages);
+        assert_eq!(Inspector::new(MESSAGE_LIMIT).inspect(&octets), Inspect::Reject(Reason::Malformed));
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! `rasn` has no part in it, because `inspect::h323` decodes only; pycrate and tshark read all of this in the tests.
 
-use crate::inspect::h323::{Ask, Registration, Setup, Verb};
+use crate::inspect::h323::{Ask, Registration, Verb};
 
 /// itu-t(0) recommendation(0) h(8) 2250 version(0) 7.
 pub const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x07];
@@ -11,7 +11,7 @@ pub const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x
 pub fn refused(ask: &Ask) -> Vec<u8> {
     match ask {
         Ask::Registration(registration) => rejected(registration),
-        Ask::Setup(setup) => released(setup),
+        Ask::Setup(setup) => released(setup.call_reference),
         Ask::KeepAlive | Ask::Other(_) => Vec::new(),
     }
 }
@@ -28,9 +28,10 @@ fn rejected(registration: &Registration) -> Vec<u8> {
     tunnel(&[&[&head[..], &PROTOCOL_IDENTIFIER, &[0x60]].concat()])
 }
 
-/// With the cause "call rejected" (Q.850 21) and the reason noPermission.
-fn released(setup: &Setup) -> Vec<u8> {
-    let [high, low] = (setup.call_reference | 0x8000).to_be_bytes();
+/// A ReleaseComplete with the cause "call rejected" (Q.850 21) and the reason noPermission. 0 is the call reference of
+/// what belongs to no call (Q.931 §4.3).
+pub fn released(call_reference: u16) -> Vec<u8> {
+    let [high, low] = (call_reference | 0x8000).to_be_bytes();
     let information = [&[0x05, 0x40][..], &PROTOCOL_IDENTIFIER, &[0x28]].concat();
     frame(&[8, 2, high, low, 0x5a, 0x08, 0x02, 0x80, 0x95], &information)
 }

@@ -40,7 +40,12 @@ impl<J: Judge> H323Watch<J> {
     fn hear(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         match Inspector::new(MESSAGE_LIMIT).inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
-            Inspect::Reject(reason) => Next::End(Cut { reason, counts: reason.suspicious() }),
+            Inspect::Reject(reason) => {
+                if self.answers {
+                    aside.back.extend(&answer::released(0));
+                }
+                Next::End(Cut { reason, counts: reason.suspicious() })
+            }
             Inspect::Found { ask: Ask::Registration(registration), len } => {
                 match self.judge.judge(&registration) {
                     Ok(()) => Next::Pass(len as u64),

@@ -166,7 +166,6 @@ fn discovery_then_registration_then_calls() {
                 [request(2, "x@dvl-ckl2.net", "a"), setup("a@other.example"), KEEP_ALIVE.to_vec()].concat(),
             );
             assert_eq!(confirmed_by(&mut client), "one");
-            client.send(fixture("vectors/tcp_h46017_rrq.bin").get(..10).unwrap());
         }
         // What cannot be read passes, if it is framed.
         let mut client = Wire::plain(portward.port("h323"));
@@ -256,6 +255,46 @@ fn the_default_host_and_calls_by_domain() {
 }
 
 #[test]
+fn a_client_that_says_nothing_or_never_enough_is_told_apart() {
+    within(60, || {
+        let target = Target::recorder();
+        let portward = front(target.port(), target.port()).set("limits.inspect_timeout", "\"1s\"").start();
+        let unfinished = &request(1, "dvl-ckl2.net", "a")[..20];
+        for (octets, reason) in [(&b""[..], "silent"), (unfinished, "timeout"), (&KEEP_ALIVE, "timeout")] {
+            let mark = portward.mark();
+            let mut clients = both(&portward);
+            clients.iter_mut().for_each(|(_, client)| client.send(octets));
+            for (scheme, mut client) in clients {
+                assert!(next_message(&mut client).is_none(), "{reason}");
+                portward.decision_after(mark, &[&format!("{scheme}:-"), &format!("rejected: {reason}")]);
+            }
+        }
+        target.assert_untouched("nobody was named");
+    });
+}
+
+/// NOTIFY, STATUS, INFORMATION and ESCAPE may come in front, whatever they hold.
+#[test]
+fn what_may_come_in_front_of_a_registration_passes_with_it() {
+    within(60, || {
+        for kind in [0x6e, 0x7d, 0x7b, 0x00] {
+            for content in [&[][..], &[0x28, 1, b'x'], &[0x28, 90], &[0x7e, 0, 3, 5, 0xff, 0xff]] {
+                let octets = [&[8, 2, 0, 0, kind], content].concat();
+                let size = u8::try_from(octets.len() + 4).unwrap();
+                let early = [&[3, 0, 0, size], &octets[..]].concat();
+                let target = Target::recorder();
+                let portward = front(target.port(), target.port()).start();
+                let said = [early, request(1, "dvl-ckl2.net", "a")].concat();
+                for (number, (_, mut client)) in both(&portward).into_iter().enumerate() {
+                    client.send(&said);
+                    eventually("everything arrives", || target.received(number) == said);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn refusals_can_be_answered() {
     within(60, || {
         let one = gatekeeper("one");
@@ -275,6 +314,20 @@ fn refusals_can_be_answered() {
                 dissected(&answer);
             }
         }
+        // What is no message, or none that may come first, belongs to no call.
+        for octets in [b"GET / HTTP/1.1\r\n\r\n".to_vec(), fixture(CLIENT_URQ), vec![3, 0, 0x40, 1]] {
+            let mut client = Wire::plain(portward.port("h323"));
+            client.send(&octets);
+            let answer = next_message(&mut client).expect("an answer");
+            assert!(next_message(&mut client).is_none());
+            assert_eq!(read_by_pycrate(&answer)["body"], "releaseComplete");
+        }
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send(request(1, "dvl-ckl2.net", "a"));
+        assert_eq!(confirmed_by(&mut client), "one");
+        client.send("INVITE sip:a SIP/2.0\r\n");
+        assert_eq!(read_by_pycrate(&next_message(&mut client).unwrap())["body"], "releaseComplete");
+        assert!(next_message(&mut client).is_none());
         let mut client = Wire::plain(portward.port("h323"));
         client.send(request(1, "dvl-ckl2.net", "a"));
         assert_eq!(confirmed_by(&mut client), "one");
