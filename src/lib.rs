@@ -20,8 +20,9 @@
 //! | [`server`], [`signal`] | sockets, workers, accept, reload, drain | bytes of connections |
 //! | [`conn`] | the journey of a connection | parsing, tables |
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
+//! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
-//! | [`tls`] | certificates by SNI, targets' certificates, development certificates | routes |
+//! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
 //! | [`guard`] | who may connect | protocols |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
@@ -37,6 +38,7 @@ pub mod guard;
 pub mod inspect;
 pub mod io;
 pub mod log;
+pub mod proof;
 pub mod reason;
 pub mod relay;
 pub mod rules;

@@ -10,13 +10,13 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Diagnostics, Severity};
+use crate::config::{Config, Diagnostic, Diagnostics, Place, Severity};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
-use crate::service::Transport;
-use crate::tls::{ServerTls, UpstreamTls};
+use crate::service::{Service, Transport};
+use crate::tls::{ClientTrusts, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
 /// Everything that a reload replaces, consistent in itself. Immutable.
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub server_tls: ServerTls,
     /// TLS toward targets.
     pub upstream_tls: UpstreamTls,
+    /// Who vouches for clients.
+    pub client_trusts: ClientTrusts,
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
 }
@@ -51,9 +53,36 @@ impl Snapshot {
             trusted.retain(|diagnostic| diagnostic.severity == Severity::Error);
         }
         found.extend(trusted);
-        let snapshot = Self { config, table, server_tls, upstream_tls, listeners: Vec::new() };
+        let (client_trusts, mut vouching) =
+            ClientTrusts::load(&config.tls.client_trust, table.client_trusts());
+        if listens_for_certificates(&config) {
+            found.extend(unproven(&table, &config, &client_trusts));
+        } else {
+            vouching.retain(|diagnostic| diagnostic.severity == Severity::Error);
+        }
+        found.extend(vouching);
+        let listeners = Vec::new();
+        let snapshot = Self { config, table, server_tls, upstream_tls, client_trusts, listeners };
         (snapshot, found.into_iter().collect())
     }
+}
+
+/// Whether clients can show certificates at all.
+fn listens_for_certificates(config: &Config) -> bool {
+    let mut listens = config.listen.listeners.iter();
+    listens.any(|l| l.transport == Transport::Tls && matches!(l.service, Service::Sip | Service::H323))
+}
+
+/// A warning if hosts check certificates and nobody can vouch for one.
+fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
+    let checks = |rule: &SignallingRule| matches!(rule.target, CheckedTarget::Checked { .. });
+    let usual = |host: &Host<'_>| {
+        host.client_trust().is_none() && (host.sip().is_some_and(checks) || host.h323().is_some_and(checks))
+    };
+    let host = table.iter().find(usual).filter(|_| trusts.of(None).is_empty())?;
+    let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
+    let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
+    Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
 }
 
 /// Whether some TLS target of `host` is judged by `upstream.trust`.

@@ -53,7 +53,7 @@ fn target(
 
 fn checked(target: &CheckedTarget) -> String {
     match target {
-        CheckedTarget::Checked { endpoints, tcp, tls, on_failed } => {
+        CheckedTarget::Checked { endpoints, tcp, tls, on_failed, .. } => {
             format!("{} {on_failed:?}", self::target(endpoints, Some(*tcp), Some(*tls)))
         }
         CheckedTarget::Unchecked(t) => format!("{} unchecked", target_of(t)),

@@ -8,7 +8,7 @@ mod rules_support;
 use counting::{calls, live};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::{
-    Builder, CheckedTarget, HostDef, LdapRule, OnFailedCheck, SignallingRule, Table, Target,
+    Builder, CheckedTarget, HostDef, LdapRule, Numbers, OnFailedCheck, SignallingRule, Table, Target,
 };
 use portward::service::Transport;
 use rules_support::{at, host, port, ports, preset, rule};
@@ -52,6 +52,7 @@ fn a_host_costs_little_and_a_decision_nothing() {
             tcp,
             tls,
             on_failed: OnFailedCheck::default(),
+            numbers: Numbers::default(),
         };
         let signalling = SignallingRule { target, rewrite_transport: false, source: at(n) };
         let ldap =

@@ -8,7 +8,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("[blacklist]", "suspicious_per_minute"),
     ("[blacklist]", "expiration"),
     ("[blacklist]", "failed_logins"),
-    ("[tls]", "client_trust"),
     ("[admin]", "*"),
 ];
 

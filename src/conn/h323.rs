@@ -6,12 +6,13 @@ use tokio::time::timeout;
 
 use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
-use super::{Client, Ended, Stage, Whose, ask, outcome};
+use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening, Registration};
+use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening};
 use crate::io::Leg;
 use crate::log::Subject;
+use crate::proof::h323::Verified;
 use crate::reason::Reason;
 use crate::relay::h323::{H323Watch, Judge, answer};
 use crate::relay::watched::{Cut, Over, watched};
@@ -41,6 +42,10 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
 struct Linked {
     target: Leg,
     held: Box<Held>,
+    /// What the client's certificate proves, if it went out by TLS for that.
+    verified: Option<Verified>,
+    /// The verdict on it, for the log.
+    cert: Box<str>,
     /// How many octets of the client's buffer were looked at.
     decided: usize,
 }
@@ -69,20 +74,37 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
         }
     };
     client.place = None;
-    let (who, verb, name) = shown(&asked);
-    let subject = Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() };
-    let route = host(&snapshot.config, &asked).map(ascii).and_then(|host| {
+    let host = host(&snapshot.config, &asked).map(ascii);
+    let named = host.as_deref().unwrap_or_default();
+    let verdict = certificate::judge(client, &snapshot, named.as_bytes());
+    let cert = certificate::shown(verdict.as_ref());
+    let subject = subject(&asked, &cert);
+    let mut verified = None;
+    let prove = |numbers| {
+        verified = match (&asked, certificate::names(verdict.as_ref())) {
+            (Ask::Registration(first), Some(names)) if !opening.is_unclear() => {
+                Verified::begin(names.clone(), numbers, first, named)
+            }
+            _ => None,
+        };
+        verified.is_some()
+    };
+    let route = host.as_ref().map_err(|reason| *reason).and_then(|host| {
         let transport = client.facts.transport;
-        decide::signalling(&snapshot.table, Service::H323, transport, host.as_bytes())
-            .map(|route| (host, route))
+        decide::signalling(&snapshot.table, Service::H323, transport, host.as_bytes(), prove)
             .map_err(|refusal| refusal.reason)
     });
     let linked = match route {
-        Ok((host, route)) => {
-            let name = host.to_ascii_lowercase();
-            link(client, &snapshot, route, &name, subject)
-                .await
-                .map(|target| Box::new(Linked { target, held: Held::new(&route), decided }))
+        Ok(route) => {
+            link(client, &snapshot, route, &named.to_ascii_lowercase(), subject).await.map(|target| {
+                Box::new(Linked {
+                    target,
+                    held: Held::new(&route),
+                    verified,
+                    cert: cert.as_str().into(),
+                    decided,
+                })
+            })
         }
         Err(reason) => {
             let ended = Ended::because(Stage::Route, Whose::Policy, reason);
@@ -132,20 +154,26 @@ fn shown(asked: &Ask) -> (&str, &str, &str) {
     }
 }
 
+fn subject<'a>(asked: &'a Ask, certificate: &'a str) -> Subject<'a> {
+    let (who, verb, name) = shown(asked);
+    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes(), certificate }
+}
+
 fn first(aliases: &[Alias]) -> &str {
     aliases.iter().map(Alias::text).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// Messages both ways until the end; says whether the client was given an answer.
 async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
-    let Linked { target, held, decided } = &mut *linked;
+    let Linked { target, held, verified, cert, decided } = &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
     let (idle, answers) = {
         let config = &shared.snapshot.load().config;
         (config.limits.idle_timeout.h323, config.reject == Reject::Answer)
     };
-    let mut watch = H323Watch::new(Bench { held, shared: &shared }, *decided, answers);
+    let mut watch =
+        H323Watch::new(Bench { held, verified: verified.as_mut(), shared: &shared }, *decided, answers);
     let over = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
             client.bytes[0] += up;
@@ -163,10 +191,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
             // The registration that did it is still in the buffer.
             let asked = Opening::default().inspect(client.leg.buffer.filled());
             let subject = match &asked {
-                Inspect::Found { ask, .. } if by_client => {
-                    let (who, verb, name) = shown(ask);
-                    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes() }
-                }
+                Inspect::Found { ask, .. } if by_client => subject(ask, cert),
                 _ => Subject::Unknown,
             };
             refuse(client, &shared.snapshot.load(), subject, ended);
@@ -180,11 +205,19 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
 #[derive(Debug)]
 struct Bench<'a> {
     held: &'a Held,
+    verified: Option<&'a mut Verified>,
     shared: &'a Arc<Shared>,
 }
 
 impl Judge for Bench<'_> {
-    fn judge(&mut self, registration: &Registration) -> Result<(), Cut> {
+    fn judge(&mut self, ask: &Ask) -> Result<(), Cut> {
+        let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
+        let Ask::Registration(registration) = ask else {
+            return match &mut self.verified {
+                Some(verified) => verified.judge(ask, "").or_else(counted),
+                None => Ok(()),
+            };
+        };
         let snapshot = self.shared.snapshot.load();
         let moved = |ended: Ended| {
             Err(Cut { reason: ended.reason.unwrap_or(Reason::OtherTarget), counts: ended.counts })
@@ -192,11 +225,13 @@ impl Judge for Bench<'_> {
         if let Some(ended) = self.held.moved(&snapshot.table) {
             return moved(ended);
         }
-        let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
         let default = snapshot.config.h323_default_host.as_deref();
         let Some(host) = registration.host().or(default).map(ascii) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
-            Later::Same => Ok(()),
+            Later::Same => match &mut self.verified {
+                Some(verified) => verified.judge(ask, &host).or_else(counted),
+                None => Ok(()),
+            },
             Later::Other => counted(Reason::OtherTarget),
             Later::Nowhere(reason) => counted(reason),
             Later::Moved(ended) => moved(ended),

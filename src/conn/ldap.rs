@@ -62,7 +62,7 @@ impl First {
 
     fn subject<'a>(&'a self, who: &'a [u8]) -> Subject<'a> {
         let name = if let Self::Bind(bind) = self { bind.user() } else { &[] };
-        Subject::Signalling { who, verb: self.verb().name().as_bytes(), name }
+        Subject::Signalling { who, verb: self.verb().name().as_bytes(), name, certificate: "" }
     }
 
     /// The domain of a bind that goes nowhere, for the log.
@@ -159,7 +159,7 @@ async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held
     let default = snapshot.config.ldap_default_host.as_deref();
     let transport = client.facts.transport;
     let decided = first.host(default).map_err(|reason| (reason, &[][..])).and_then(|host| {
-        let route = decide::signalling(&snapshot.table, Service::Ldap, transport, host);
+        let route = decide::signalling(&snapshot.table, Service::Ldap, transport, host, |_| false);
         route.map(|route| (host, route)).map_err(|refusal| (refusal.reason, host))
     });
     match decided {
@@ -274,8 +274,8 @@ impl Binds {
     fn refuse(&mut self, snapshot: &Snapshot, bind: &Bind, reason: Reason) -> Verdict {
         if !std::mem::replace(&mut self.written, true) {
             let who = bind.name.as_ref().map_or(&[][..], |(domain, _)| domain);
-            let subject =
-                Subject::Signalling { who, verb: Operation::Bind.name().as_bytes(), name: bind.user() };
+            let verb = Operation::Bind.name().as_bytes();
+            let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
             let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
             let client = self.facts.client.ip();
             let (shared, config) = (&self.worker.shared, &snapshot.config);

@@ -5,6 +5,7 @@
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
 //! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
+//! certificate      what the client's is worth to the host that it asks for (SIP and H.323)
 //! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
@@ -12,6 +13,7 @@
 //! HTTP goes round ask, route and connect once a request; the others once a connection (`held` is what they hold).
 
 mod ask;
+mod certificate;
 mod h323;
 mod held;
 mod http;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
-use super::{Client, Ended, Facts, Stage, Whose, ask, outcome};
+use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
 use crate::log::Subject;
+use crate::proof::{self, Names};
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
 use crate::relay::watched::{Cut, Over, watched};
@@ -37,6 +38,10 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
 struct Linked {
     target: crate::io::Leg,
     held: Box<Held>,
+    /// What the client's certificate proves, if it went out by TLS for that.
+    names: Option<Names>,
+    /// The verdict on it, for the log.
+    cert: Box<str>,
     recording: Option<Recording>,
     rewrites: bool,
 }
@@ -57,11 +62,14 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     };
     client.place = None;
     let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
-    let who = who(&head, &message);
-    let subject =
-        Subject::Signalling { who: &who, verb: message.method(&head).unwrap_or_default(), name: b"" };
     let tokens = &client.worker.shared.sip_tokens.clone();
-    let route = decide(&snapshot, tokens, client.facts.transport, &head, &message);
+    let name = asked(&snapshot.config, tokens, &head, &message);
+    let verdict = certificate::judge(client, &snapshot, name.as_ref().map_or(&[][..], Asked::name));
+    let names = certificate::names(verdict.as_ref());
+    let proven = || names.is_some_and(|names| proof::sip::request(names, &head, &message));
+    let (who, cert) = (who(&head, &message), certificate::shown(verdict.as_ref()));
+    let subject = subject(&who, &head, &message, &cert);
+    let route = decide(&snapshot, name.as_ref(), client.facts.transport, &head, &message, proven);
     let linked = match route {
         Ok(route) => {
             let name = String::from_utf8_lossy(message.from.host.of_input(&head)).to_ascii_lowercase();
@@ -71,6 +79,8 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
                 Box::new(Linked {
                     target,
                     held: Held::new(&route),
+                    names: names.filter(|_| route.proven).cloned(),
+                    cert: cert.as_str().into(),
                     recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
                     rewrites: route.rewrite_transport && tls && route.transport == Transport::Plain,
                 })
@@ -117,30 +127,53 @@ async fn first_request(client: &mut Client) -> Result<(Message, usize), Ended> {
     }
 }
 
+/// Whom a first message asks for.
+enum Asked<'a> {
+    /// The PBX of a dialog that leads through us.
+    Dialog(String),
+    /// The host of From, or the default.
+    Host(&'a [u8]),
+}
+
+impl Asked<'_> {
+    fn name(&self) -> &[u8] {
+        match self {
+            Self::Dialog(host) => host.as_bytes(),
+            Self::Host(host) => host,
+        }
+    }
+}
+
+fn asked<'a>(config: &'a Config, tokens: &Tokens, head: &'a [u8], message: &Message) -> Option<Asked<'a>> {
+    match dialog_host(tokens, head, message) {
+        Some(host) => Some(Asked::Dialog(host)),
+        None => name_of(config, head, message).map(Asked::Host),
+    }
+}
+
 /// The decision for a first message.
 fn decide<'t>(
     snapshot: &'t Snapshot,
-    tokens: &Tokens,
+    asked: Option<&Asked<'_>>,
     came_by: Transport,
     head: &[u8],
     message: &Message,
+    proven: impl FnOnce() -> bool,
 ) -> Result<Route<'t>, Ended> {
     let ended = |reason| Ended::because(Stage::Route, Whose::Policy, reason);
     let method = message.method(head).ok_or(ended(Reason::Malformed))?;
     let table = &snapshot.table;
-    let route = |name: &[u8]| decide::signalling(table, Service::Sip, came_by, name);
-    if let Some(host) = dialog_host(tokens, head, message) {
-        return route(host.as_bytes()).map_err(|refusal| ended(refusal.reason));
-    }
-    let name = name_of(&snapshot.config, head, message);
-    if !snapshot.config.sip.methods.iter().any(|allowed| allowed.as_bytes() == method) {
+    let name = asked.map(Asked::name);
+    let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
+    if !in_dialog && !snapshot.config.sip.methods.iter().any(|allowed| allowed.as_bytes() == method) {
         // Phones probe with OPTIONS; one who does not know a name is a scanner.
         let known = name.is_some_and(|name| decide::host_named(table, name).is_ok());
         let ended = ended(Reason::Method);
         return Err(if known { ended.uncounted() } else { ended });
     }
     let name = name.ok_or(ended(Reason::NoName))?;
-    route(name).map_err(|refusal| ended(refusal.reason))
+    decide::signalling(table, Service::Sip, came_by, name, |_| proven())
+        .map_err(|refusal| ended(refusal.reason))
 }
 
 /// The name that a request asks for: the host of From, or the default where that says nothing.
@@ -162,6 +195,11 @@ fn who(head: &[u8], message: &Message) -> Vec<u8> {
     }
 }
 
+/// A request as the log shows it.
+fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, certificate: &'a str) -> Subject<'a> {
+    Subject::Signalling { who, verb: request.method(head).unwrap_or_default(), name: b"", certificate }
+}
+
 /// What the client is told to come back to.
 fn public_address(config: &Config, transport: Transport) -> Option<&str> {
     match transport {
@@ -177,11 +215,13 @@ async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
 
 /// Messages both ways until the end.
 async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
-    let Linked { target, held, recording, rewrites } = &mut *linked;
+    let Linked { target, held, names, cert, recording, rewrites } = &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
-    let bench = Bench { held, shared: &shared, facts: client.facts, forbade: false };
+    let cert: &str = cert;
+    let bench =
+        Bench { held, names: names.as_ref(), cert, shared: &shared, facts: client.facts, forbade: false };
     let mut watch = SipWatch::new(bench, recording.take(), *rewrites);
     let over = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
@@ -202,8 +242,8 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
             match Inspector::of_client().inspect(octets) {
                 Inspect::Found { ask: Ask::Message(message), len } if by_client => {
                     let head = octets.get(..len).unwrap_or_default();
-                    let (who, verb) = (who(head, &message), message.method(head).unwrap_or_default());
-                    let subject = Subject::Signalling { who: &who, verb, name: b"" };
+                    let who = who(head, &message);
+                    let subject = subject(&who, head, &message, cert);
                     refuse(client, &shared.snapshot.load(), subject, ended);
                 }
                 _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
@@ -217,6 +257,8 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
 #[derive(Debug)]
 struct Bench<'a> {
     held: &'a Held,
+    names: Option<&'a Names>,
+    cert: &'a str,
     shared: &'a Arc<Shared>,
     facts: Facts,
     /// A request was answered 403: that is said once a connection.
@@ -224,12 +266,11 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn forbid(&mut self, config: &Config, head: &[u8], request: &Message) -> Sentence {
+    fn forbid(&mut self, config: &Config, head: &[u8], request: &Message, reason: Reason) -> Sentence {
         if !std::mem::replace(&mut self.forbade, true) {
             let who = who(head, request);
-            let verb = request.method(head).unwrap_or_default();
-            let subject = Subject::Signalling { who: &who, verb, name: b"" };
-            let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::OtherTarget).uncounted();
+            let subject = subject(&who, head, request, self.cert);
+            let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
             outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
         }
         Sentence::Forbid
@@ -246,15 +287,21 @@ impl Judge for Bench<'_> {
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return end(moved);
         }
-        // A withheld number says nothing of where it belongs: here, as the connection does.
-        if request.from.is_anonymous(head) {
+        let registers = request.method(head) == Some(b"REGISTER");
+        // A withheld number says nothing of where it belongs: here, as the connection does. A registration has a name.
+        if request.from.is_anonymous(head)
+            && (self.names.is_none() || !registers && proof::sip::is_anonymous(head, request))
+        {
             return Sentence::Pass;
         }
         let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
         let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
-            Later::Same => Sentence::Pass,
-            Later::Other => self.forbid(&snapshot.config, head, request),
+            Later::Same if self.names.is_none_or(|names| proof::sip::request(names, head, request)) => {
+                Sentence::Pass
+            }
+            Later::Same => self.forbid(&snapshot.config, head, request, Reason::OtherName),
+            Later::Other => self.forbid(&snapshot.config, head, request, Reason::OtherTarget),
             Later::Nowhere(reason) => nowhere(reason),
             Later::Moved(ended) => end(ended),
         }

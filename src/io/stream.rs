@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -39,6 +40,15 @@ impl Stream {
     pub fn keep_alive(&self) {
         let often = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 4).with_retries(4);
         let _ = SockRef::from(self.tcp()).set_tcp_keepalive(&often);
+    }
+
+    /// The certificates that a TLS peer has shown, its own first, on this connection or on the one that it resumes. Empty
+    /// if it has shown none; `None` without TLS.
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => Some(tls.get_ref().1.peer_certificates().unwrap_or_default()),
+        }
     }
 
     /// The TCP connection below.

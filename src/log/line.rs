@@ -41,6 +41,8 @@ pub enum Subject<'a> {
         verb: &'a [u8],
         /// The user of a bind, the alias of a registration; may be empty.
         name: &'a [u8],
+        /// The verdict on the client's certificate; empty: it was not asked for one.
+        certificate: &'a str,
     },
 }
 
@@ -100,13 +102,17 @@ impl Line<'_> {
         let _ = write!(text, "REVERSE-PROXY {} {} {scheme}:{slashes}", self.id, self.client);
         match self.subject {
             Subject::Unknown => text.push('-'),
-            Subject::Signalling { who, verb, name } => {
+            Subject::Signalling { who, verb, name, certificate } => {
                 escape(&mut text, if who.is_empty() { b"-" } else { who }, HOST_CAP);
                 text.push(' ');
                 escape(&mut text, verb, METHOD_CAP);
                 if !name.is_empty() {
                     text.push(' ');
                     escape(&mut text, name, NAME_CAP);
+                }
+                if !certificate.is_empty() {
+                    text.push_str(" cert=");
+                    escape(&mut text, certificate.as_bytes(), NAME_CAP);
                 }
             }
             Subject::Http { host, method, target, version } => {
@@ -151,12 +157,15 @@ impl Line<'_> {
             escape(&mut text, bytes, cap);
             text
         };
-        if let Subject::Signalling { who, verb, name } = self.subject {
+        if let Subject::Signalling { who, verb, name, certificate } = self.subject {
             let [who_field, verb_field, name_field] = self.fields();
             set(who_field, escaped(who, HOST_CAP).into());
             set(verb_field, escaped(verb, METHOD_CAP).into());
             if !name.is_empty() {
                 set(name_field, escaped(name, NAME_CAP).into());
+            }
+            if !certificate.is_empty() {
+                set("certificate", escaped(certificate.as_bytes(), NAME_CAP).into());
             }
         }
         if let Subject::Http { host, method, target, version } = self.subject {
@@ -260,19 +269,27 @@ mod tests {
             let outcome = Outcome::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
             Line { service, subject, ..line(outcome) }
         };
-        let sip = Subject::Signalling { who: b"ckl@dvl-ckl2.net", verb: b"REGISTER", name: b"" };
+        let sip = Subject::Signalling {
+            who: b"ckl@dvl-ckl2.net",
+            verb: b"REGISTER",
+            name: b"",
+            certificate: "ok(c l)",
+        };
+        let sip = of(Service::Sip, sip);
         assert_eq!(
-            of(Service::Sip, sip).text(false),
-            "REVERSE-PROXY 12 192.168.178.59 sips:ckl@dvl-ckl2.net REGISTER -> 172.31.31.2:5061(new)"
+            sip.text(false),
+            "REVERSE-PROXY 12 192.168.178.59 sips:ckl@dvl-ckl2.net REGISTER cert=ok(c%20l) -> 172.31.31.2:5061(new)"
         );
-        let bind = Subject::Signalling { who: b"apps.dvl-ckl2.net", verb: b"BIND", name: b"a b" };
+        assert_eq!(sip.json(false)["certificate"], "ok(c%20l)");
+        let bind =
+            Subject::Signalling { who: b"apps.dvl-ckl2.net", verb: b"BIND", name: b"a b", certificate: "" };
         let bind = of(Service::Ldap, bind);
         assert_eq!(
             bind.text(false),
             "REVERSE-PROXY 12 192.168.178.59 ldaps://apps.dvl-ckl2.net BIND a%20b -> 172.31.31.2:5061(new)"
         );
         assert_eq!(bind.json(false)["user"], "a%20b");
-        let rrq = Subject::Signalling { who: b"", verb: b"RRQ", name: b"" };
+        let rrq = Subject::Signalling { who: b"", verb: b"RRQ", name: b"", certificate: "" };
         assert!(of(Service::H323, rrq).text(false).contains(" h323s:- RRQ -> "));
     }
 }

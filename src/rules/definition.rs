@@ -162,6 +162,16 @@ pub enum OnFailedCheck {
     Reject,
 }
 
+/// What an H.323 number means that is registered beside a proven name and that the certificate does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Numbers {
+    /// The check fails.
+    #[default]
+    Never,
+    /// It is registered with the name: for devices that have an extension beside their hardware ID.
+    WithName,
+}
+
 /// A target with Check Certificate: SIP and H.323. With the check both ports are there, by type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckedTarget {
@@ -177,6 +187,8 @@ pub enum CheckedTarget {
         tls: NonZeroU16,
         /// What happens to what is not proven.
         on_failed: OnFailedCheck,
+        /// H.323: numbers beside a proven name.
+        numbers: Numbers,
     },
 }
 

@@ -1,16 +1,19 @@
-//! TLS on both legs (SPEC section 4): which certificate a client is shown, how a target is judged, what is presented
-//! to it, and development certificates to try things out with.
+//! TLS on both legs (SPEC sections 4 and 5): which certificate a client is shown, what its own is worth, how a target is
+//! judged, what is presented to it, and development certificates to try things out with.
 //!
 //! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
 //! route: SNI chooses a certificate and nothing else.
 
+mod asking;
 mod dev;
 mod facts;
 mod identity;
 mod pem;
+mod possession;
 mod probe;
 mod server;
 mod sni;
+mod trust;
 mod upstream;
 mod verify;
 
@@ -25,6 +28,7 @@ pub use facts::Facts;
 pub use identity::Certificate;
 pub use probe::{ProbeError, chain_of};
 pub use server::ServerTls;
+pub use trust::{ClientTrust, ClientTrusts, Verdict};
 pub use upstream::{Profile, UpstreamTls, server_name};
 
 #[cfg(feature = "aws-lc-rs")]

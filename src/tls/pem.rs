@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use super::trust::Lists;
 use crate::config::{Diagnostic, Place};
 
 /// An error about the whole of `file`.
@@ -45,6 +46,36 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
         ));
     }
     Ok(certificates)
+}
+
+/// The certificates and the CRLs of a file, in its order: PEM, or one of them in DER; at least one in all.
+pub(super) fn trust(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Lists), Box<Diagnostic>> {
+    if file.extension().is_none_or(|extension| extension != "crl" && extension != "pem") {
+        return Ok((certificates(file)?, Vec::new()));
+    }
+    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
+    if bytes.first() == Some(&0x30) {
+        return Ok(match file.extension().is_some_and(|extension| extension == "crl") {
+            true => (Vec::new(), vec![bytes.into()]),
+            false => (vec![bytes.into()], Vec::new()),
+        });
+    }
+    let broken = |cause| error(file, format!("this is not a PEM file: {cause}"), None);
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>().map_err(broken)?;
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, PemError>>()
+        .map_err(broken)?;
+    if certificates.is_empty() && lists.is_empty() {
+        return Err(error(
+            file,
+            "there is neither a certificate nor a CRL in this file",
+            Some(
+                "it should hold blocks that begin with -----BEGIN CERTIFICATE----- or -----BEGIN X509 CRL-----",
+            ),
+        ));
+    }
+    Ok((certificates, lists))
 }
 
 /// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA).

@@ -13,6 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 
+use super::asking::AnyClient;
 use super::identity::Certificate;
 use super::sni::Index;
 use super::{HTTP_1_1, pem, provider, sound, ticketer};
@@ -138,9 +139,13 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
         TlsVersion::V1_2 => &[&TLS13, &TLS12],
         TlsVersion::V1_3 => &[&TLS13],
     };
-    let mut config = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions))
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(index) as _);
+    let builder = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions));
+    let builder = match service {
+        Service::Sip | Service::H323 => builder.with_client_cert_verifier(AnyClient::new()),
+        // Browsers would ask their users for a certificate.
+        Service::Http | Service::Ldap => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::clone(index) as _);
     if service == Service::Http {
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     }

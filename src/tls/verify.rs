@@ -1,23 +1,18 @@
 //! How a target's certificate is judged (SPEC section 4): by its fingerprint, by `upstream.trust`, or not at all.
 //!
-//! Whatever the certificate is worth, the target must prove that it holds the certificate's key: the signature over
-//! the handshake is verified in every case. PBXs come with certificates that webpki does not decode (version 1,
-//! critical extensions that it does not know); for those the signature is verified with the bare public key.
+//! Whatever the certificate is worth, the target must prove that it holds the certificate's key ([`possession`]).
 
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, WebPkiSupportedAlgorithms};
-use rustls::server::ParsedCertificate;
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
-use x509_parser::asn1_rs::Any;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::facts::{Facts, fingerprint};
-use super::provider;
+use super::{possession, provider};
 
 /// What a target's certificate is held against.
 #[derive(Debug)]
@@ -101,10 +96,7 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms).or_else(|error| {
-            let key = bare_key(certificate, error)?;
-            tls12_signature_by_key(&self.algorithms, message, &key, signed)
-        })
+        possession::tls12(&self.algorithms, message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -113,10 +105,7 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms).or_else(|error| {
-            let key = bare_key(certificate, error)?;
-            crypto::verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
-        })
+        possession::tls13(&self.algorithms, message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -145,45 +134,4 @@ fn itself(
         return Err(CertificateError::NotValidForName.into());
     }
     Ok(ServerCertVerified::assertion())
-}
-
-/// The key of a certificate that webpki cannot decode; of one that it can, `error` stands.
-fn bare_key(
-    certificate: &CertificateDer<'_>,
-    error: Error,
-) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
-    if ParsedCertificate::try_from(certificate).is_ok() {
-        return Err(error);
-    }
-    let (_, certificate) =
-        X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    Ok(certificate.tbs_certificate.subject_pki.raw.to_vec().into())
-}
-
-/// Verifies a TLS 1.2 signature (RFC 5246 section 4.7) with a bare key; rustls does so for TLS 1.3 only.
-fn tls12_signature_by_key(
-    algorithms: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    key: &SubjectPublicKeyInfoDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let (identifier, public_key) = key_parts(key).ok_or(CertificateError::BadEncoding)?;
-    let scheme = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
-    let good = scheme.is_some_and(|(_, algorithms)| {
-        algorithms.iter().any(|algorithm| {
-            algorithm.public_key_alg_id().as_ref() == identifier
-                && algorithm.verify_signature(public_key, message, signed.signature()).is_ok()
-        })
-    });
-    if good { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) }
-}
-
-/// SubjectPublicKeyInfo (RFC 5280 section 4.1): the contents of the AlgorithmIdentifier, and the key's bits.
-fn key_parts<'a>(key: &'a SubjectPublicKeyInfoDer<'_>) -> Option<(&'a [u8], &'a [u8])> {
-    let (_, outer) = Any::from_der(key.as_ref()).ok()?;
-    let (rest, identifier) = Any::from_der(outer.data).ok()?;
-    let (_, bits) = Any::from_der(rest).ok()?;
-    // A BIT STRING begins with the number of unused bits, which is none in a key.
-    let (unused, public_key) = bits.data.split_first()?;
-    (*unused == 0).then_some((identifier.data, public_key))
 }

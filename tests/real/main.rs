@@ -10,6 +10,7 @@ mod harness;
 
 mod bodies;
 mod browser;
+mod certificates;
 mod clients;
 mod commands;
 mod framing;

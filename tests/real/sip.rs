@@ -78,7 +78,8 @@ fn what_names_no_rule_reaches_nobody() {
                 let mark = portward.mark();
                 client.send(request(method, from, ""));
                 assert_eq!(client.rest(), b"", "{method} {from}");
-                portward.decision_after(mark, &[&format!(":{from} {method} rejected: {reason}")]);
+                portward
+                    .decision_after(mark, &[&format!(":{from} {method}"), &format!("rejected: {reason}")]);
             }
         }
         for (text, reason) in [
@@ -163,13 +164,13 @@ fn later_accounts_on_a_connection() {
                 client.send(request("REGISTER", "a@one.example.net", ""));
                 assert_eq!(server(&mut client), "one");
             }
-            portward.decision(&["a@two.example.net REGISTER rejected: other-target"]);
+            portward.decision(&["a@two.example.net REGISTER", "rejected: other-target"]);
             assert_eq!(two.bytes(), reached);
             // At nobody: the end.
             let mark = portward.mark();
             client.send(request("REGISTER", "a@nobody.example.net", ""));
             assert_eq!(client.rest(), b"");
-            portward.decision_after(mark, &["a@nobody.example.net REGISTER rejected: unknown-host"]);
+            portward.decision_after(mark, &["a@nobody.example.net REGISTER", "rejected: unknown-host"]);
         }
     });
 }
@@ -203,7 +204,7 @@ fn a_reload_that_moves_or_disables_the_host_ends_it_at_the_next_registration() {
             assert_eq!(server(&mut client), "one");
             client.send(request("REGISTER", "a@one.example.net", ""));
             assert_eq!(client.rest(), b"", "{reason}");
-            portward.decision_after(mark, &[&format!("a@one.example.net REGISTER rejected: {reason}")]);
+            portward.decision_after(mark, &["a@one.example.net REGISTER", &format!("rejected: {reason}")]);
             let mark = portward.mark();
             portward.write_rules(&before);
             portward.hang_up();
@@ -366,7 +367,7 @@ fn a_pbx_that_is_down_or_hangs_up_closes_the_client() {
             let mark = portward.mark();
             client.send(request("REGISTER", "a@one.example.net", ""));
             assert_eq!(client.rest(), b"");
-            portward.decision_after(mark, &["a@one.example.net REGISTER rejected: target-down"]);
+            portward.decision_after(mark, &["a@one.example.net REGISTER", "rejected: target-down"]);
         }
         let mut client = Wire::plain(portward.port("sip"));
         client.send(request("REGISTER", "a@two.example.net", ""));

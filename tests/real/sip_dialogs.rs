@@ -184,7 +184,7 @@ fn tls_goes_where_section_5_says() {
         // With both ports TLS is for those who have proven their name, and nobody has.
         assert_eq!(server(over_tls("three.example.net")).as_deref(), Some("plain"));
         assert_eq!(server(over_tls("four.example.net")), None);
-        portward.decision(&["a@four.example.net REGISTER rejected: certificate"]);
+        portward.decision(&["a@four.example.net REGISTER", "rejected: certificate"]);
         assert_eq!(never.connections(), 0);
         let mut client = Wire::plain(portward.port("sip"));
         client.send(request("REGISTER", "a@one.example.net", ""));

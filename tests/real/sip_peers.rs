@@ -48,7 +48,7 @@ fn call(way: Way) {
         let bob = Baresip::start("bob", DOMAIN, port, transport);
         alice.registered();
         bob.registered();
-        portward.decision(&[&format!(":alice@{DOMAIN} REGISTER -> 127.0.0.1:")]);
+        portward.decision(&[&format!(":alice@{DOMAIN} REGISTER"), "-> 127.0.0.1:"]);
         for hangs_up in [&alice, &bob] {
             alice.dial(&format!("sip:bob@{DOMAIN}"));
             bob.answer();
@@ -172,7 +172,7 @@ fn sipp_registers_two_hundred_users_at_two_registrars() {
         for kamailio in [&one, &two] {
             eventually("a hundred are registered", || kamailio.registrations() == 100);
         }
-        portward.decision(&["sip:user198@one.example.net REGISTER -> ", &format!(":{}(new)", one.plain)]);
-        portward.decision(&["sip:user199@two.example.net REGISTER -> ", &format!(":{}(new)", two.plain)]);
+        portward.decision(&["sip:user198@one.example.net REGISTER", "-> ", &format!(":{}(new)", one.plain)]);
+        portward.decision(&["sip:user199@two.example.net REGISTER", "-> ", &format!(":{}(new)", two.plain)]);
     });
 }

@@ -78,7 +78,7 @@ impl<'u> Call<'u> {
                 return Explanation { url: self.text.to_owned(), verdict, host: None, rule: None };
             }
         };
-        let decision = decide::signalling(table, self.service, self.transport, name.as_bytes());
+        let decision = decide::signalling(table, self.service, self.transport, name.as_bytes(), |_| false);
         let host = decision.as_ref().map_or_else(|refusal| refusal.host, |route| Some(route.host));
         let (verdict, rule) = match &decision {
             Ok(route) => {

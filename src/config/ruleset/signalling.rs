@@ -9,7 +9,7 @@ use super::super::walk::{Section, Value};
 use super::files::{Lines, Position};
 use super::target::{self, Endpoints};
 use super::{Walk, ports};
-use crate::rules::{CheckedTarget, LdapRule, OnFailedCheck, Ports, SignallingRule, Target};
+use crate::rules::{CheckedTarget, LdapRule, Numbers, OnFailedCheck, Ports, SignallingRule, Target};
 use crate::service::Service;
 
 /// Reads `ldap`. `None`: off, or wrong, which was reported.
@@ -41,7 +41,7 @@ pub(super) fn signalling(
     let mut rewrite_transport = false;
     if let Some(mut section) = section {
         let ports = target.as_ref().map(|target| target.ports);
-        check = Check::read(&mut section, ports);
+        check = Check::read(&mut section, service, ports);
         rewrite_transport = self::rewrite_transport(&mut section, service, ports);
         section.finish(super::elsewhere);
     }
@@ -50,7 +50,8 @@ pub(super) fn signalling(
     agree(&target, checked, at, walk, lines.file);
     let target = match (checked, target.ports) {
         (true, Ports { tcp: Some(tcp), tls: Some(tls) }) => {
-            CheckedTarget::Checked { endpoints: target.endpoints, tcp, tls, on_failed: check.on_failed() }
+            let (on_failed, numbers) = (check.on_failed(), check.numbers());
+            CheckedTarget::Checked { endpoints: target.endpoints, tcp, tls, on_failed, numbers }
         }
         _ => CheckedTarget::Unchecked(target),
     };
@@ -105,16 +106,17 @@ fn rule_name(service: Service) -> &'static str {
     }
 }
 
-/// `check_certificate` and `on_failed_check` as written.
+/// `check_certificate`, `on_failed_check` and `numbers` as written.
 #[derive(Default)]
 struct Check<'w> {
     written: Option<(bool, Value<'w>)>,
     on_failed: Option<(OnFailedCheck, Value<'w>)>,
+    numbers: Option<(Numbers, Value<'w>)>,
 }
 
 impl<'w> Check<'w> {
     /// `None`: something is wrong, which was reported.
-    fn read(section: &mut Section<'w>, ports: Option<Ports>) -> Option<Self> {
+    fn read(section: &mut Section<'w>, service: Service, ports: Option<Ports>) -> Option<Self> {
         let check = section.get("check_certificate");
         let on_failed = section.get("on_failed_check");
         let written = match check {
@@ -126,12 +128,24 @@ impl<'w> Check<'w> {
             Some(value) => Some((value.choice(&words)?, value)),
             None => None,
         };
+        let numbers = match service {
+            Service::H323 => section.get("numbers"),
+            _ => None,
+        };
+        let numbers = match numbers {
+            Some(value) => Some((value.choice(&[("with-name", Numbers::WithName)])?, value)),
+            None => None,
+        };
         ports?;
-        Some(Self { written, on_failed })
+        Some(Self { written, on_failed, numbers })
     }
 
     fn on_failed(&self) -> OnFailedCheck {
         self.on_failed.as_ref().map(|(word, _)| *word).unwrap_or_default()
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.numbers.as_ref().map(|(word, _)| *word).unwrap_or_default()
     }
 
     /// Whether the certificate is checked, and the value that says so. `None`: that cannot be, which was reported.
@@ -165,8 +179,10 @@ impl<'w> Check<'w> {
             }
             None => (false, rule),
         };
-        if let (false, Some((_, value))) = (decision.0, &self.on_failed) {
-            value.error_at_key(Fault::new("`on_failed_check` cannot matter without the certificate check"));
+        let on_failed = self.on_failed.as_ref().map(|(_, value)| ("on_failed_check", value));
+        let numbers = self.numbers.as_ref().map(|(_, value)| ("numbers", value));
+        if let (false, Some((key, value))) = (decision.0, on_failed.or(numbers)) {
+            value.error_at_key(Fault::new(format!("`{key}` cannot matter without the certificate check")));
             return None;
         }
         Some(decision)

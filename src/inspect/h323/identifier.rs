@@ -11,8 +11,8 @@ pub fn host(identifier: &str) -> &str {
 /// The domain of `user@domain` in a url-ID, an email-ID or an h323-ID: without scheme (a URL's is part of the user
 /// here), port, parameters and headers (RFC 3508 §4, RFC 3261 §19.1).
 pub(super) fn domain(alias: &Alias) -> Option<&str> {
-    let (Alias::Url(text) | Alias::Email(text) | Alias::H323(text)) = alias else { return None };
-    let (_, domain) = text.split_once('@')?;
+    let (Alias::Url(_) | Alias::Email(_) | Alias::H323(_)) = alias else { return None };
+    let (_, domain) = alias.text().split_once('@')?;
     let domain = domain.split([';', '?', '>', ' ']).next()?;
     let host = match domain.strip_prefix('[').and_then(|rest| rest.find(']')) {
         Some(end) => domain.get(..end + 2)?,

@@ -84,6 +84,13 @@ pub struct Registration {
     pub aliases: Vec<Alias>,
     /// Whether it only keeps a registration alive.
     pub keep_alive: bool,
+    /// There is a RegistrationRequest among them.
+    pub registers: bool,
+    /// One of those is no keep-alive and has no alias.
+    pub unnamed: bool,
+    /// More is registered than the aliases say, or they are added to what there is: additiveRegistration,
+    /// terminalAliasPattern, the prefixes of a gateway.
+    pub adds: bool,
 }
 
 impl Registration {
@@ -159,17 +166,26 @@ impl Inspector {
 pub struct Opening {
     /// Octets that decide nothing.
     seen: usize,
+    /// Some of them cannot be read.
+    unclear: bool,
 }
 
 impl Opening {
+    /// Whether there was something in front of what was found that cannot be read.
+    pub const fn is_unclear(&self) -> bool {
+        self.unclear
+    }
+
     /// Looks at the octets so far. What is found ends with the message that decides, and is a
     /// [`Ask::Registration`] or a [`Ask::Setup`].
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
         loop {
             let rest = input.get(self.seen..).unwrap_or_default();
             match Inspector::new(OPENING_LIMIT).inspect(rest) {
-                Inspect::Found { ask: Ask::KeepAlive | Ask::Other(Other::Early { .. }), len } => {
-                    self.seen += len
+                Inspect::Found { ask: Ask::KeepAlive, len } => self.seen += len,
+                Inspect::Found { ask: Ask::Other(Other::Early { readable }), len } => {
+                    self.seen += len;
+                    self.unclear |= !readable;
                 }
                 Inspect::Found { len, .. } if self.seen + len > OPENING_LIMIT => break,
                 Inspect::Found { ask: Ask::Other(Other::Late), .. } => {
@@ -228,6 +244,9 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
                 return Err(Reason::Malformed);
             }
             first.keep_alive &= next.keep_alive;
+            first.registers |= next.registers;
+            first.unnamed |= next.unnamed;
+            first.adds |= next.adds;
             first.aliases.extend(next.aliases);
         }
         return Ok(Ask::Registration(first));

@@ -12,7 +12,7 @@ pub fn refused(ask: &Ask) -> Vec<u8> {
     match ask {
         Ask::Registration(registration) => rejected(registration),
         Ask::Setup(setup) => released(setup.call_reference),
-        Ask::KeepAlive | Ask::Other(_) => Vec::new(),
+        Ask::KeepAlive | Ask::Other(_) => released(0),
     }
 }
 

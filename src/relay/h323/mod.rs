@@ -1,23 +1,24 @@
-//! What an H.323 client says after the decision (SPEC section 3): every message passes as it came, and every
-//! registration in one is judged first.
+//! What an H.323 client says after the decision (SPEC sections 3 and 5): every message passes as it came, and is judged
+//! first.
 //!
 //! Messages of both directions are framed, so that an answer of ours comes between two of them; those of the target are
-//! not read. What cannot be read passes: it is call signalling that is not ours to understand.
+//! not read. What cannot be read passes, unless the judge says otherwise: it is call signalling that is not ours to
+//! understand.
 
 pub mod answer;
 
 use crate::inspect::Inspect;
-use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Registration, size};
+use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, size};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
-/// Knows where a registration leads.
+/// Knows where a registration leads, and what may follow it.
 pub trait Judge {
-    /// A registration after the decision.
+    /// A message after the decision.
     ///
     /// # Errors
     /// The connection ends.
-    fn judge(&mut self, registration: &Registration) -> Result<(), Cut>;
+    fn judge(&mut self, ask: &Ask) -> Result<(), Cut>;
 }
 
 /// See the module.
@@ -46,18 +47,15 @@ impl<J: Judge> H323Watch<J> {
                 }
                 Next::End(Cut { reason, counts: reason.suspicious() })
             }
-            Inspect::Found { ask: Ask::Registration(registration), len } => {
-                match self.judge.judge(&registration) {
-                    Ok(()) => Next::Pass(len as u64),
-                    Err(cut) => {
-                        if self.answers {
-                            aside.back.extend(&answer::refused(&Ask::Registration(registration)));
-                        }
-                        Next::End(cut)
+            Inspect::Found { ask, len } => match self.judge.judge(&ask) {
+                Ok(()) => Next::Pass(len as u64),
+                Err(cut) => {
+                    if self.answers {
+                        aside.back.extend(&answer::refused(&ask));
                     }
+                    Next::End(cut)
                 }
-            }
-            Inspect::Found { len, .. } => Next::Pass(len as u64),
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::super::name::{BadName, NameBuf, from_wire};
-use super::super::{CheckedTarget, Endpoint, Host, OnFailedCheck, Source, Table, Target, ports};
+use super::super::{CheckedTarget, Endpoint, Host, Numbers, OnFailedCheck, Source, Table, Target, ports};
 use super::{Cause, Refusal};
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
@@ -24,6 +24,8 @@ pub struct Route<'t> {
     pub transport: Transport,
     /// The target's port for it.
     pub port: NonZeroU16,
+    /// It goes by TLS because the client's certificate proves who it is; the rule has Check Certificate.
+    pub proven: bool,
     /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (SPEC section 3).
     pub rewrite_transport: bool,
     /// Where the rule stands.
@@ -40,7 +42,8 @@ pub enum Rule {
 }
 
 /// Decides about a connection that came by `came_by` and asks for `name`, as it came on the wire: without a port,
-/// with a registration location if it has one.
+/// with a registration location if it has one. `prove` says whether the client's certificate proves the names that it
+/// claims; it is asked where that decides.
 ///
 /// # Errors
 /// An empty name is [`Reason::NoName`], what is no name [`Reason::Malformed`]; then [`Reason::UnknownHost`],
@@ -51,21 +54,22 @@ pub fn signalling<'t>(
     service: Service,
     came_by: Transport,
     name: &[u8],
+    prove: impl FnOnce(Numbers) -> bool,
 ) -> Result<Route<'t>, Refusal<'t>> {
     let host = host_named(table, name)?;
     let refused = |reason| Refusal { reason, host: Some(host), cause: None };
     host.require_enabled().map_err(refused)?;
     let (target, rewrite_transport, source) = match service {
         Service::Http => return Err(refused(Reason::NoService)),
-        Service::Sip => {
-            host.sip().map(|rule| (way_out(&rule.target, came_by), rule.rewrite_transport, rule.source))
-        }
-        Service::H323 => host.h323().map(|rule| (way_out(&rule.target, came_by), false, rule.source)),
+        Service::Sip => host
+            .sip()
+            .map(|rule| (way_out(&rule.target, came_by, prove), rule.rewrite_transport, rule.source)),
+        Service::H323 => host.h323().map(|rule| (way_out(&rule.target, came_by, prove), false, rule.source)),
         Service::Ldap => host.ldap().map(|rule| (unchecked(&rule.target, came_by), false, rule.source)),
     }
     .ok_or(refused(Reason::NoService))?;
-    let (endpoints, transport, port) = target.map_err(refused)?;
-    Ok(Route { host, service, endpoints, transport, port, rewrite_transport, source })
+    let WayOut { endpoints, transport, port, proven } = target.map_err(refused)?;
+    Ok(Route { host, service, endpoints, transport, port, proven, rewrite_transport, source })
 }
 
 /// The host of a name as it came on the wire.
@@ -92,18 +96,37 @@ pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
     }
 }
 
-type WayOut<'t> = Result<(&'t Arc<[Endpoint]>, Transport, NonZeroU16), Reason>;
+struct WayOut<'t> {
+    endpoints: &'t Arc<[Endpoint]>,
+    transport: Transport,
+    port: NonZeroU16,
+    proven: bool,
+}
 
-/// With the certificate check TLS is for what is proven, and nobody's certificate is asked for yet.
-fn way_out(target: &CheckedTarget, came_by: Transport) -> WayOut<'_> {
-    match target {
-        CheckedTarget::Unchecked(target) => unchecked(target, came_by),
-        CheckedTarget::Checked { on_failed: OnFailedCheck::Reject, .. } => Err(Reason::Certificate),
-        CheckedTarget::Checked { endpoints, tcp, .. } => Ok((endpoints, Transport::Plain, *tcp)),
+/// With the certificate check TLS is for what came by TLS and is proven (SPEC section 5).
+fn way_out(
+    target: &CheckedTarget,
+    came_by: Transport,
+    prove: impl FnOnce(Numbers) -> bool,
+) -> Result<WayOut<'_>, Reason> {
+    let (endpoints, tcp, tls, on_failed, numbers) = match target {
+        CheckedTarget::Unchecked(target) => return unchecked(target, came_by),
+        CheckedTarget::Checked { endpoints, tcp, tls, on_failed, numbers } => {
+            (endpoints, tcp, tls, on_failed, numbers)
+        }
+    };
+    if came_by == Transport::Tls && prove(*numbers) {
+        return Ok(WayOut { endpoints, transport: Transport::Tls, port: *tls, proven: true });
+    }
+    match on_failed {
+        OnFailedCheck::Reject => Err(Reason::Certificate),
+        OnFailedCheck::Plain => {
+            Ok(WayOut { endpoints, transport: Transport::Plain, port: *tcp, proven: false })
+        }
     }
 }
 
-fn unchecked(target: &Target, came_by: Transport) -> WayOut<'_> {
+fn unchecked(target: &Target, came_by: Transport) -> Result<WayOut<'_>, Reason> {
     let (transport, port) = ports::choose(came_by, target.ports).ok_or(Reason::NoService)?;
-    Ok((&target.endpoints, transport, port))
+    Ok(WayOut { endpoints: &target.endpoints, transport, port, proven: false })
 }

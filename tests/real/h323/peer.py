@@ -2,6 +2,7 @@
 
 peer.py gatekeeper [CHAIN KEY]   takes registrations on a free port of 127.0.0.1, which it writes to stderr with what it reads
 peer.py read HEX...              prints what is in a TPKT each, as JSON
+peer.py claims FOLDER            writes registrations that claim more, or less, than one name, as RAS messages
 """
 
 import json
@@ -74,6 +75,52 @@ def confirm(message):
     raise ValueError(kind)
 
 
+def claims(folder):
+    """RegistrationRequests of `ckl` at dvl-ckl2.net, with what else an endpoint can claim."""
+    vendor = {"vendor": {"t35CountryCode": 4, "t35Extension": 0, "manufacturerCode": 0}}
+    terminal = {"terminal": {}, "mc": False, "undefinedNode": False}
+
+    def gateway(protocol):
+        return dict(terminal, gateway={"protocol": [protocol]})
+
+    voice = {"dataRatesSupported": [], "supportedPrefixes": []}
+    prefixes = dict(voice, supportedPrefixes=[{"prefix": ("dialledDigits", "0")}])
+    name, number = ("h323-ID", "ckl"), ("dialledDigits", "200")
+    party = ("partyNumber", ("privateNumber", {"privateTypeOfNumber": ("unknown", 0), "privateNumberDigits": "200"}))
+    later = {"keepAlive": False, "willSupplyUUIEs": False, "maintainConnection": False}
+    alive = dict(later, keepAlive=True, endpointIdentifier="ep1")
+    pattern = [("wildcard", ("dialledDigits", "2"))]
+    for what, aliases, kind, more in [
+        ("name", [name], terminal, {}),
+        ("name_number", [name, number], terminal, later),
+        ("number", [number], terminal, later),
+        ("party", [name, party], terminal, later),
+        ("none", None, terminal, later),
+        ("alive", None, terminal, alive),
+        ("additive", [name], terminal, dict(later, additiveRegistration=0)),
+        ("pattern", [name], terminal, dict(later, terminalAliasPattern=pattern)),
+        ("gateway", [name], gateway(("voice", voice)), later),
+        ("gateway_prefix", [name], gateway(("voice", prefixes)), later),
+        ("gateway_newer", [name], gateway(("sip", voice)), later),
+    ]:
+        value = dict(
+            more,
+            requestSeqNum=7,
+            protocolIdentifier=(0, 0, 8, 2250, 0, 7),
+            discoveryComplete=False,
+            callSignalAddress=[],
+            rasAddress=[],
+            terminalType=kind,
+            gatekeeperIdentifier="dvl-ckl2.net",
+            endpointVendor=vendor,
+        )
+        if aliases is not None:
+            value["terminalAlias"] = aliases
+        H323_MESSAGES.RasMessage.set_val(("registrationRequest", value))
+        with open(f"{folder}/{what}.bin", "wb") as file:
+            file.write(H323_MESSAGES.RasMessage.to_aper())
+
+
 def exactly(client, count):
     octets = b""
     while len(octets) < count:
@@ -121,6 +168,8 @@ def gatekeeper(files):
 
 if sys.argv[1] == "gatekeeper":
     gatekeeper(sys.argv[2:])
+elif sys.argv[1] == "claims":
+    claims(sys.argv[2])
 else:
     for argument in sys.argv[2:]:
         kind, body, messages = read(bytes.fromhex(argument))

@@ -55,16 +55,19 @@ pub fn next_message(wire: &mut Wire) -> Option<Vec<u8>> {
 
 /// A gatekeeper that confirms every registration as `name`.
 pub fn gatekeeper(name: &'static str) -> Target {
-    Target::scripted(move |conn| {
-        while let Some(octets) = next_message(conn) {
-            if let Inspect::Found { ask: Ask::Registration(registration), .. } =
-                Inspector::new(MESSAGE_LIMIT).inspect(&octets)
-                && conn.try_send(ras::confirm(&registration, name)).is_err()
-            {
-                return;
-            }
+    Target::scripted(move |conn| serve(conn, name))
+}
+
+/// What [`gatekeeper`] does on a connection.
+pub fn serve(wire: &mut Wire, name: &str) {
+    while let Some(octets) = next_message(wire) {
+        if let Inspect::Found { ask: Ask::Registration(registration), .. } =
+            Inspector::new(MESSAGE_LIMIT).inspect(&octets)
+            && wire.try_send(ras::confirm(&registration, name)).is_err()
+        {
+            return;
         }
-    })
+    }
 }
 
 /// Who confirms; the test fails if nobody does.

@@ -32,7 +32,7 @@ pub use portward::{Output, Portward, Setup, command};
 pub use python::python;
 pub use slapd::{PASSWORD, Said, Slapd, ldap_tool};
 pub use target::{Conn, Recorder, Target, ok};
-pub use tls::{Identity, TestCa, client_config};
+pub use tls::{Identity, TestCa, client_config, client_config_with};
 pub use websocket::{WebSocketEcho, web_socket};
 pub use wire::{Message, Wire};
 

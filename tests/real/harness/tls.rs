@@ -114,6 +114,22 @@ fn trust() -> RootCertStore {
     roots
 }
 
+/// The same with a certificate of its own, its chain first to last, and its key.
+pub fn client_config_with(
+    versions: &[&'static SupportedProtocolVersion],
+    chain: Vec<CertificateDer<'static>>,
+    key: &str,
+) -> Arc<ClientConfig> {
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(trust())
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    Arc::new(config)
+}
+
 /// A TLS client that trusts [`TestCa::shared`], in the given versions.
 pub fn client_config(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider())

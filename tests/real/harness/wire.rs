@@ -171,6 +171,12 @@ impl Wire {
         tls.conn.peer_certificates().unwrap()[0].to_vec()
     }
 
+    /// Whether the handshake resumed a session, on the client's side.
+    pub fn is_resumed(&self) -> bool {
+        let Stream::Client(tls) = &self.stream else { panic!("not a TLS client") };
+        tls.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
     /// The name that the client asked for by SNI.
     pub fn asked_name(&self) -> Option<String> {
         let Stream::Server(tls) = &self.stream else { return None };

@@ -38,10 +38,12 @@ pub enum Alias {
 }
 
 impl Alias {
-    /// As it is shown.
+    /// As it is shown: PTLib ends strings with NULs.
     pub fn text(&self) -> &str {
         match self {
-            Self::Digits(text) | Self::H323(text) | Self::Url(text) | Self::Email(text) => text,
+            Self::Digits(text) | Self::H323(text) | Self::Url(text) | Self::Email(text) => {
+                text.trim_end_matches('\0')
+            }
             Self::Other => "",
         }
     }
@@ -108,15 +110,12 @@ impl From<AliasAddress> for Alias {
     }
 }
 
-/// PTLib ends strings with NULs.
 fn ia5(text: &Ia5String) -> String {
-    String::from_utf8_lossy(text.as_iso646_bytes()).trim_end_matches('\0').to_owned()
+    String::from_utf8_lossy(text.as_iso646_bytes()).into_owned()
 }
 
 fn bmp(text: BmpString) -> String {
-    let mut text = String::from_utf16_lossy(&text.into_vec());
-    text.truncate(text.trim_end_matches('\0').len());
-    text
+    String::from_utf16_lossy(&text.into_vec())
 }
 
 impl From<GatekeeperRequest> for Registration {
@@ -127,22 +126,34 @@ impl From<GatekeeperRequest> for Registration {
             identifier: identifier(request.gatekeeper_identifier),
             aliases: aliases(request.endpoint_alias),
             keep_alive: false,
+            registers: false,
+            unnamed: false,
+            adds: false,
         }
     }
 }
 
 impl From<RegistrationRequest> for Registration {
     fn from(request: RegistrationRequest) -> Self {
+        let aliases = aliases(request.terminal_alias);
+        let keep_alive = request.keep_alive.unwrap_or_default();
         Self {
             verb: Verb::Registration,
             sequence: request.sequence,
             identifier: identifier(request.gatekeeper_identifier),
-            aliases: aliases(request.terminal_alias),
-            keep_alive: request.keep_alive.unwrap_or_default(),
+            registers: true,
+            unnamed: aliases.is_empty() && !keep_alive,
+            adds: request.additive_registration.is_some()
+                || request.terminal_alias_pattern.is_some()
+                || request.terminal_type.has_prefixes(),
+            aliases,
+            keep_alive,
         }
     }
 }
 
 fn identifier(identifier: Option<GatekeeperIdentifier>) -> Option<String> {
-    identifier.map(|GatekeeperIdentifier(text)| bmp(text)).filter(|text| !text.is_empty())
+    let mut text = identifier.map(|GatekeeperIdentifier(text)| bmp(text))?;
+    text.truncate(text.trim_end_matches('\0').len());
+    Some(text).filter(|text| !text.is_empty())
 }

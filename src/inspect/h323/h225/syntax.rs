@@ -245,7 +245,7 @@ pub(super) struct EndpointType {
     _non_standard_data: Option<NonStandard>,
     _vendor: Option<VendorIdentifier>,
     _gatekeeper: Option<Capabilities>,
-    _gateway: Option<GatewayInfo>,
+    pub(super) gateway: Option<GatewayInfo>,
     _mcu: Option<Capabilities>,
     _terminal: Option<Capabilities>,
     _mc: bool,
@@ -261,7 +261,7 @@ pub(super) struct VendorIdentifier {
     _version_id: Option<Octets256>,
 }
 
-/// GatekeeperInfo, McuInfo, TerminalInfo, and those of SupportedProtocols: their roots are alike.
+/// GatekeeperInfo, McuInfo, TerminalInfo: their roots are alike.
 #[derive(Debug, AsnType, Decode)]
 #[rasn(automatic_tags)]
 #[non_exhaustive]
@@ -273,11 +273,36 @@ pub(super) struct Capabilities {
 #[rasn(automatic_tags)]
 #[non_exhaustive]
 pub(super) struct GatewayInfo {
-    _protocol: Option<Vec<SupportedProtocols>>,
+    pub(super) protocol: Option<Vec<SupportedProtocols>>,
     _non_standard_data: Option<NonStandard>,
 }
 
-choice! { SupportedProtocols of 9 { ; NonStandard = 0, Capabilities = 1..9, } }
+impl EndpointType {
+    /// Whether a gateway may claim prefixes: by a protocol that does, or that is not known.
+    pub(super) fn has_prefixes(&self) -> bool {
+        let protocols = self.gateway.iter().flat_map(|gateway| &gateway.protocol).flatten();
+        protocols.into_iter().any(|protocol| match protocol {
+            SupportedProtocols::Known(known) => {
+                known.supported_prefixes.as_ref().is_some_and(|list| !list.is_empty())
+            }
+            SupportedProtocols::Unknown => true,
+        })
+    }
+}
+
+choice! { SupportedProtocols of 9 { Known(ProtocolCapabilities) = 1..9, ; NonStandard = 0, } }
+
+/// What gateways say of a protocol: H310Caps to T120OnlyCaps are alike.
+#[derive(Debug, AsnType, Decode)]
+#[rasn(automatic_tags)]
+#[non_exhaustive]
+pub(super) struct ProtocolCapabilities {
+    _non_standard_data: Option<NonStandard>,
+    #[rasn(extension_addition)]
+    _data_rates_supported: Option<Rest>,
+    #[rasn(extension_addition)]
+    pub(super) supported_prefixes: Option<Vec<Rest>>,
+}
 
 #[derive(Debug, AsnType, Decode)]
 #[rasn(automatic_tags)]
@@ -370,7 +395,7 @@ pub(super) struct RegistrationRequest {
     _discovery_complete: bool,
     _call_signal_address: Vec<TransportAddress>,
     _ras_address: Vec<TransportAddress>,
-    _terminal_type: EndpointType,
+    pub(super) terminal_type: EndpointType,
     pub(super) terminal_alias: Option<Vec<AliasAddress>>,
     pub(super) gatekeeper_identifier: Option<GatekeeperIdentifier>,
     _endpoint_vendor: VendorIdentifier,
@@ -386,4 +411,16 @@ pub(super) struct RegistrationRequest {
     _integrity_check_value: Option<Rest>,
     #[rasn(extension_addition)]
     pub(super) keep_alive: Option<bool>,
+    #[rasn(extension_addition)]
+    _endpoint_identifier: Option<Rest>,
+    #[rasn(extension_addition)]
+    _will_supply_uuies: Option<Rest>,
+    #[rasn(extension_addition)]
+    _maintain_connection: Option<Rest>,
+    #[rasn(extension_addition)]
+    _alternate_transport_addresses: Option<Rest>,
+    #[rasn(extension_addition)]
+    pub(super) additive_registration: Option<Rest>,
+    #[rasn(extension_addition)]
+    pub(super) terminal_alias_pattern: Option<Rest>,
 }

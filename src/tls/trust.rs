@@ -1,0 +1,272 @@
+//! Who may vouch for a client (SPEC section 5): CA certificates and CRLs of `tls.client_trust`, or of a host's own
+//! `client_trust`, and the verdict on a chain.
+//!
+//! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. What is added:
+//! the answer is a [`Verdict`], not a failed handshake; who is expired or revoked is so only by somebody who is trusted;
+//! and a certificate that stands in the store itself is trusted although it is a CA's, because the one that a device
+//! makes for itself is put there.
+//!
+//! A CRL counts for its issuer until another one takes its place: beyond its nextUpdate what it revoked stays revoked,
+//! what it does not name is not refused for its age, and `check` and the log warn. A CA without a CRL revokes nothing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
+use time::OffsetDateTime;
+use webpki::{
+    CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
+    RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
+};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use super::facts::Facts;
+use super::{pem, provider};
+use crate::config::Diagnostic;
+use crate::proof::Names;
+
+/// What a client's certificate is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Somebody who is trusted vouches for these names.
+    Ok(Names),
+    /// Nobody who is trusted vouches for it.
+    Untrusted,
+    /// It, or one above it, is no longer valid.
+    Expired,
+    /// It, or one above it, is not valid yet.
+    NotYetValid,
+    /// Its issuer has revoked it.
+    Revoked,
+    /// It cannot be decoded, or is not for clients.
+    Unusable,
+    /// There is none.
+    None,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok(names) => return write!(f, "ok({names})"),
+            Self::Untrusted => "untrusted",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::Revoked => "revoked",
+            Self::Unusable => "unusable",
+            Self::None => "none",
+        })
+    }
+}
+
+/// CA certificates and CRLs.
+#[derive(Debug, Default)]
+pub struct ClientTrust {
+    anchors: Vec<TrustAnchor<'static>>,
+    /// Every certificate of the store.
+    own: Vec<CertificateDer<'static>>,
+    lists: Vec<CertRevocationList<'static>>,
+}
+
+impl ClientTrust {
+    /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. What is not
+    /// there vouches for nobody.
+    pub fn load(path: &Path) -> (Self, Vec<Diagnostic>) {
+        let files = if path.is_dir() {
+            pem::files_in(path, &["crt", "pem", "cer", "crl"])
+        } else {
+            path.metadata().map(|_| vec![path.to_owned()])
+        };
+        let files = match files {
+            Ok(files) => files,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(cause) => return (Self::default(), vec![*pem::unreadable(path, &cause)]),
+        };
+        let mut trust = Self::default();
+        let mut found = Vec::new();
+        for file in &files {
+            match pem::trust(file) {
+                Ok((certificates, lists)) => {
+                    certificates.into_iter().for_each(|one| trust.add(one, file, &mut found));
+                    lists.iter().for_each(|one| trust.revoke(one, file, &mut found));
+                }
+                Err(error) => found.push(*error),
+            }
+        }
+        (trust, found)
+    }
+
+    /// Whether nobody can be vouched for.
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// The certificates of the store.
+    pub fn certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.own.iter().map(AsRef::as_ref)
+    }
+
+    fn add(&mut self, certificate: CertificateDer<'static>, file: &Path, found: &mut Vec<Diagnostic>) {
+        match anchor_from_trusted_cert(&certificate) {
+            Ok(anchor) => self.anchors.push(anchor.to_owned()),
+            Err(cause) => {
+                let message = format!("this certificate cannot vouch for clients: {cause}");
+                found.push(pem::warning(
+                    file,
+                    message,
+                    Some("a CA's certificate belongs here, X.509 version 3"),
+                ));
+                return;
+            }
+        }
+        let facts = Facts::of(&certificate);
+        if let Some(facts) = facts.filter(|facts| facts.not_after < OffsetDateTime::now_utc()) {
+            let message =
+                format!("the CA certificate {} expired on {}", facts.subject, facts.not_after.date());
+            let help = "it vouches for clients all the same, as long as it is here; put the new one beside it, then remove it";
+            found.push(pem::warning(file, message, Some(help)));
+        }
+        self.own.push(certificate);
+    }
+
+    fn revoke(&mut self, list: &[u8], file: &Path, found: &mut Vec<Diagnostic>) {
+        match OwnedCertRevocationList::from_der(list) {
+            Ok(list) => self.lists.push(list.into()),
+            Err(cause) => {
+                let help = "a complete CRL of version 2 is wanted, neither a delta nor an indirect one";
+                found.push(*pem::error(file, format!("the CRL cannot be used: {cause}"), Some(help)));
+                return;
+            }
+        }
+        let next = CertificateRevocationList::from_der(list).ok().and_then(|(_, list)| list.next_update());
+        if let Some(next) =
+            next.map(|time| time.to_datetime()).filter(|next| *next < OffsetDateTime::now_utc())
+        {
+            let message = format!("the CRL should have been replaced by {}", next.date());
+            let help = "whom it revokes stays revoked; whom the CA has revoked since is not known here";
+            found.push(pem::warning(file, message, Some(help)));
+        }
+    }
+
+    /// What a chain, the client's certificate first, is worth at `now`.
+    pub fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Verdict {
+        let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::None };
+        let Ok(certificate) = EndEntityCert::try_from(leaf) else { return Verdict::Unusable };
+        let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
+            // What is put into the store itself needs nobody else.
+            Error::CaUsedAsEndEntity if self.own.iter().any(|own| own == leaf) => self.itself(leaf, now),
+            cause => Err(cause),
+        });
+        match verified {
+            Ok(()) => Names::of(leaf).map_or(Verdict::Unusable, Verdict::Ok),
+            Err(Error::CertExpired { not_after: time, .. }) => {
+                self.by_whom(&certificate, intermediates, time, Verdict::Expired)
+            }
+            Err(Error::CertNotValidYet { not_before: time, .. }) => {
+                self.by_whom(&certificate, intermediates, time, Verdict::NotYetValid)
+            }
+            Err(Error::CertRevoked) => Verdict::Revoked,
+            Err(Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension) => Verdict::Unusable,
+            Err(_) => Verdict::Untrusted,
+        }
+    }
+
+    /// `outdated`, if somebody who is trusted vouched for it when it was valid.
+    fn by_whom(
+        &self,
+        certificate: &EndEntityCert<'_>,
+        intermediates: &[CertificateDer<'_>],
+        then: UnixTime,
+        outdated: Verdict,
+    ) -> Verdict {
+        match self.verify(certificate, intermediates, then) {
+            Ok(()) | Err(Error::CertExpired { .. } | Error::CertNotValidYet { .. }) => outdated,
+            Err(Error::CertRevoked) => Verdict::Revoked,
+            Err(_) => Verdict::Untrusted,
+        }
+    }
+
+    fn verify(
+        &self,
+        certificate: &EndEntityCert<'_>,
+        intermediates: &[CertificateDer<'_>],
+        time: UnixTime,
+    ) -> Result<(), Error> {
+        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().collect();
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+            options
+                .with_depth(RevocationCheckDepth::Chain)
+                .with_status_policy(UnknownStatusPolicy::Allow)
+                .with_expiration_policy(ExpirationPolicy::Ignore)
+                .build()
+        });
+        let algorithms = provider().signature_verification_algorithms.all;
+        let usage = KeyUsage::client_auth();
+        certificate
+            .verify_for_usage(algorithms, &self.anchors, intermediates, time, usage, revocation, None)
+            .map(|_| ())
+    }
+
+    /// A device's own certificate, which signs itself.
+    fn itself(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+        let facts = Facts::of(leaf).ok_or(Error::BadDer)?;
+        let unix = |time: OffsetDateTime| {
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                u64::try_from(time.unix_timestamp()).unwrap_or_default(),
+            ))
+        };
+        let (not_before, not_after) = (unix(facts.not_before), unix(facts.not_after));
+        if now.as_secs() < not_before.as_secs() {
+            return Err(Error::CertNotValidYet { time: now, not_before });
+        }
+        if now.as_secs() > not_after.as_secs() {
+            return Err(Error::CertExpired { time: now, not_after });
+        }
+        Ok(())
+    }
+}
+
+/// All the trust there is: the usual one and those of hosts. Immutable.
+#[derive(Debug, Default)]
+pub struct ClientTrusts {
+    usual: ClientTrust,
+    own: HashMap<Arc<Path>, ClientTrust>,
+}
+
+impl ClientTrusts {
+    /// Reads `tls.client_trust` and those of the hosts.
+    pub fn load<'a>(usual: &Path, own: impl Iterator<Item = &'a Arc<Path>>) -> (Self, Vec<Diagnostic>) {
+        let (usual, mut found) = ClientTrust::load(usual);
+        let own = own.map(|path| {
+            let (trust, problems) = ClientTrust::load(path);
+            if trust.is_empty() {
+                found.push(pem::warning(
+                    path,
+                    EMPTY,
+                    Some("put the CA certificate of this host's phones here"),
+                ));
+            }
+            found.extend(problems);
+            (Arc::clone(path), trust)
+        });
+        let own = own.collect();
+        (Self { usual, own }, found)
+    }
+
+    /// The one that judges the clients of a host: its own, or the usual one.
+    pub fn of(&self, own: Option<&Arc<Path>>) -> &ClientTrust {
+        own.map_or(&self.usual, |path| self.own.get(path).unwrap_or(&NOBODY))
+    }
+}
+
+/// A warning.
+pub(crate) const EMPTY: &str = "no CA certificate here: no client is proven";
+
+/// A host's own trust that was not read vouches for nobody; the usual one must not stand in for it.
+static NOBODY: ClientTrust = ClientTrust { anchors: Vec::new(), own: Vec::new(), lists: Vec::new() };
+
+/// The CRLs of a file, for [`pem::trust`].
+pub(super) type Lists = Vec<CertificateRevocationListDer<'static>>;
