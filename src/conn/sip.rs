@@ -287,12 +287,15 @@ impl Judge for Bench<'_> {
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return end(moved);
         }
-        let registers = request.method(head) == Some(b"REGISTER");
-        // A withheld number says nothing of where it belongs: here, as the connection does. A registration has a name.
-        if request.from.is_anonymous(head)
-            && (self.names.is_none() || !registers && proof::sip::is_anonymous(head, request))
-        {
-            return Sentence::Pass;
+        // A withheld number says nothing of where it belongs: here, as the connection does. Who is proven may withhold it
+        // in a call, with user and host; a registration has a name.
+        if request.from.is_anonymous(head) {
+            let registers = request.method(head) == Some(b"REGISTER");
+            let withheld = !registers && proof::sip::is_anonymous(head, request);
+            return match self.names {
+                Some(_) if !withheld => self.forbid(&snapshot.config, head, request, Reason::OtherName),
+                _ => Sentence::Pass,
+            };
         }
         let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
         let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };

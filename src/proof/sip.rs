@@ -11,7 +11,16 @@ pub fn request(names: &Names, head: &[u8], request: &Message) -> bool {
         part(from.user).eq_ignore_ascii_case(part(to.user))
             && part(from.host).eq_ignore_ascii_case(part(to.host))
     };
-    user(names, part(from.user), part(from.host)) && (request.method(head) != Some(b"REGISTER") || same())
+    let registers = request.method(head) == Some(b"REGISTER");
+    user(names, part(from.user), part(from.host))
+        && is_all(part(from.uri), part(from.user))
+        && (!registers || is_all(part(to.uri), part(to.user)) && same())
+}
+
+/// Whether nothing but the user stands in front of the host, no password either (RFC 3261 §19.1.1).
+fn is_all(uri: &[u8], user: &[u8]) -> bool {
+    let behind_scheme = uri.splitn(2, |octet| *octet == b':').nth(1);
+    behind_scheme.and_then(|rest| rest.strip_prefix(user)).is_some_and(|rest| rest.starts_with(b"@"))
 }
 
 /// Whether it proves this user at this host. A user part with parameters, a password or an escape has more than one

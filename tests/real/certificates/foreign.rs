@@ -15,15 +15,7 @@ fn s_client(dir: &Path, port: u16, more: &[&str], octets: &str) -> String {
     let mut child = Command::new(program("timeout", "coreutils"))
         .arg("20")
         .arg(program("openssl", "openssl"))
-        .args([
-            "s_client",
-            "-quiet",
-            "-no_ign_eof",
-            "-connect",
-            &format!("127.0.0.1:{port}"),
-            "-servername",
-            HOST,
-        ])
+        .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}"), "-servername", HOST])
         .args(more)
         .current_dir(dir)
         .stdin(Stdio::piped())
@@ -43,6 +35,7 @@ fn s_client(dir: &Path, port: u16, more: &[&str], octets: &str) -> String {
         }
     }
     drop(stdin);
+    let _ = child.kill();
     let _ = child.wait();
     String::from_utf8_lossy(&answer).into_owned()
 }
