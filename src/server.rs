@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use crate::conn::{self, Accepted, Facts};
 use crate::log::{Level, Log};
 use crate::service::Transport;
 use crate::state::{Shared, Snapshot, Worker};
+use crate::tls::{Look, Reminder};
 
 mod socket;
 
@@ -28,6 +30,8 @@ use socket::Socket;
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often refused addresses are summed up.
 const SUMMARY: Duration = Duration::from_secs(60);
+/// How often the files of certificates, keys and trust are looked at.
+const GLANCE: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -97,16 +101,27 @@ impl Server {
     /// What is wrong with the new configuration.
     pub fn reload(&self) -> Result<(), Refused> {
         let before = self.shared.snapshot.load_full();
-        let (mut snapshot, found) = read(&self.path, Some(&before))?;
+        let (snapshot, found) = read(&self.path, Some(&before))?;
+        let hosts = snapshot.table.len();
+        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))
+    }
+
+    /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.
+    fn renew(&self) -> Result<(), Refused> {
+        let (snapshot, found) = self.shared.snapshot.load().renewed();
+        self.adopt(snapshot, &found, "certificates, keys and trust have changed and were read again")
+    }
+
+    /// Puts a snapshot in place, if there is no error in it.
+    fn adopt(&self, mut snapshot: Snapshot, found: &Diagnostics, done: &str) -> Result<(), Refused> {
         if found.errors() > 0 {
-            return Err(refused(&found));
+            return Err(refused(found));
         }
         let open_now = self.sockets.borrow().clone();
         let (sockets, notes) = open(&snapshot, &open_now).map_err(|text| Refused { text })?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
-        let hosts = snapshot.table.len();
         self.shared.replace(snapshot);
-        warn(&self.shared, &found, &notes);
+        warn(&self.shared, found, &notes);
         for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
             self.shared.note(Level::Info, &format!("listening on {socket}"));
         }
@@ -114,22 +129,52 @@ impl Server {
             self.shared.note(Level::Info, &format!("no longer listening on {socket}"));
         }
         self.sockets.send_replace(sockets);
-        self.shared.note(Level::Info, &format!("reloaded: {hosts} hosts"));
+        self.shared.note(Level::Info, done);
         Ok(())
     }
 
-    /// Works in the background until it is dropped: DNS, old failures, summaries.
+    /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
     pub async fn maintain(&self) {
         let resolving = self.shared.resolver.clone().run();
         let housekeeping = async {
+            let mut reminder = Reminder::default();
+            // What is near its end now was said when it was read.
+            let _ = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
             loop {
                 tokio::time::sleep(SUMMARY).await;
+                let due = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
+                due.iter().for_each(|line| self.shared.note(Level::Warning, line));
                 self.shared.health.sweep();
                 self.shared.guard.summary().iter().for_each(|line| self.shared.note(Level::Info, line));
                 self.shared.log.confess(self.shared.snapshot.load().config.log.format);
             }
         };
-        tokio::join!(resolving, housekeeping);
+        tokio::join!(resolving, housekeeping, self.watch_files());
+    }
+
+    /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
+    /// certificate and its key are two files. What cannot be used is complained of once, and everything stays as it is.
+    async fn watch_files(&self) {
+        let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
+        loop {
+            tokio::time::sleep(GLANCE).await;
+            let (now, known) = {
+                let snapshot = self.shared.snapshot.load();
+                (Look::at(&snapshot.config, &snapshot.table), snapshot.look)
+            };
+            let at_rest = std::mem::replace(&mut last, now) == now;
+            if now == known || !at_rest || refused == Some(now) {
+                continue;
+            }
+            if let Err(error) = self.renew() {
+                refused = Some(now);
+                let text = format!(
+                    "{}\nthe certificates, keys and trust in use stay as they are",
+                    error.text.trim_end()
+                );
+                self.shared.note(Level::Error, &text);
+            }
+        }
     }
 
     /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`.

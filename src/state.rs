@@ -10,22 +10,22 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Diagnostic, Diagnostics, Place, Severity};
+use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
 use crate::service::{Service, Transport};
-use crate::tls::{ClientTrusts, ServerTls, UpstreamTls};
+use crate::tls::{Certificate, ClientTrusts, Look, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
 /// Everything that a reload replaces, consistent in itself. Immutable.
 #[derive(Debug)]
 pub struct Snapshot {
     /// `portward.toml`.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The rules.
-    pub table: Table,
+    pub table: Arc<Table>,
     /// Server certificates.
     pub server_tls: ServerTls,
     /// TLS toward targets.
@@ -34,12 +34,29 @@ pub struct Snapshot {
     pub client_trusts: ClientTrusts,
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
+    /// How the files of certificates, keys and trust looked when they were read.
+    pub look: Look,
 }
 
 impl Snapshot {
     /// Adds the certificates to a configuration and its rules, and says what is wrong with them. Warnings that cannot
     /// matter are left out: those of server certificates without a TLS port, those of trust without a TLS target.
     pub fn new(config: Config, table: Table, previous: Option<&Self>) -> (Self, Diagnostics) {
+        Self::with(Arc::new(config), Arc::new(table), previous)
+    }
+
+    /// The same configuration and rules with what stands in the files of certificates, keys and trust now.
+    pub fn renewed(&self) -> (Self, Diagnostics) {
+        Self::with(self.config.clone(), self.table.clone(), Some(self))
+    }
+
+    /// Portward's own certificates, those for clients and the one for targets.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.server_tls.certificates().chain(self.upstream_tls.certificate())
+    }
+
+    fn with(config: Arc<Config>, table: Arc<Table>, previous: Option<&Self>) -> (Self, Diagnostics) {
+        let look = Look::at(&config, &table);
         let (server_tls, shown) = ServerTls::load(&config.tls, previous.map(|previous| &previous.server_tls));
         let (upstream_tls, mut trusted) = UpstreamTls::load(&config.upstream);
         let mut found = shown;
@@ -62,7 +79,7 @@ impl Snapshot {
         }
         found.extend(vouching);
         let listeners = Vec::new();
-        let snapshot = Self { config, table, server_tls, upstream_tls, client_trusts, listeners };
+        let snapshot = Self { config, table, server_tls, upstream_tls, client_trusts, listeners, look };
         (snapshot, found.into_iter().collect())
     }
 }
@@ -160,7 +177,11 @@ impl Shared {
 
     fn watch_names(&self) {
         let snapshot = self.snapshot.load();
-        let endpoints = snapshot.table.endpoints().flat_map(|list| list.iter());
+        let acme = match &snapshot.config.tls.acme {
+            Some(Acme::Target { endpoints, .. }) => &**endpoints,
+            _ => &[],
+        };
+        let endpoints = snapshot.table.endpoints().flat_map(|list| list.iter()).chain(acme);
         self.resolver.watch(endpoints.filter_map(|endpoint| endpoint.address.name()));
     }
 }

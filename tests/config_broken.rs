@@ -116,7 +116,7 @@ fn a_large_file_is_judged_like_a_small_one() {
             "[[host]]\nname = \"{name}\"\ntarget = \"{target}\"\n{gopher}[host.sip]\ntls = false\n\n"
         ));
         if i % 3 == 0 {
-            let what = if i == 3_000 { "maybe" } else { "none" };
+            let what = if i == 3_000 { "maybe" } else { "ca" };
             text.push_str(&format!("[target.\"{target}\"]\nverify = \"{what}\"\n"));
         }
     }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use crate::inspect::h323::Alias;
+use crate::proof::Names;
 use crate::rules::decide::Scratch;
 use crate::service::{Service, Transport};
 
@@ -12,7 +14,7 @@ mod signalling;
 
 use explanation::{BadUrl, Explanation};
 use http::Url;
-use signalling::Call;
+use signalling::{Call, Claimant};
 
 /// The exit code for something that is no URL at all.
 const WRONG_USAGE: u8 = 2;
@@ -20,7 +22,7 @@ const WRONG_USAGE: u8 = 2;
 /// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net\n  portward explain h323:hq@example.net/branch"
+    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net\n  portward explain sips:user@example.net --cert CN=user\n  portward explain h323:hq@example.net/branch"
 )]
 pub(super) struct Args {
     /// What a client would ask for, e.g. https://host/path
@@ -29,9 +31,16 @@ pub(super) struct Args {
     /// The address that the client would have
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
-    /// The name in the client's certificate (SIP and H.323), e.g. CN=hq
-    #[arg(long, value_name = "CN")]
-    cert: Option<String>,
+    /// The names in the client's certificate, which is taken for a trusted one (SIP and H.323), e.g. CN=hq or
+    /// CN=hq,EMAIL=hq@example.net; also DNS= and URI=
+    #[arg(long, value_name = "NAMES", value_parser = names)]
+    cert: Option<Names>,
+    /// A name that the client registers (H.323); may be given several times. Without any it looks for a gatekeeper
+    #[arg(long, value_name = "NAME")]
+    alias: Vec<String>,
+    /// A number that it registers as well (H.323); may be given several times
+    #[arg(long, value_name = "DIGITS")]
+    number: Vec<String>,
     /// The name with which the client would bind (LDAP)
     #[arg(long, value_name = "DN")]
     bind: Option<String>,
@@ -55,9 +64,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     if (args.cert.is_some() || args.bind.is_some()) && asked.iter().all(|one| matches!(one, Asked::Http(_))) {
         super::complain("--cert and --bind do not matter to HTTP");
-    } else if args.cert.is_some() {
-        super::complain("--cert does not matter: this version asks nobody for a certificate");
     }
+    let aliases = args.alias.iter().cloned().map(Alias::H323);
+    let numbers = args.number.iter().cloned().map(Alias::Digits);
+    let claimant = Claimant { names: args.cert.clone(), aliases: aliases.chain(numbers).collect() };
     let loaded = match crate::config::load_all(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
@@ -74,12 +84,16 @@ pub(super) fn run(args: &Args) -> ExitCode {
         let explanation = match one {
             _ if blocked => Explanation::blocked(one.text()),
             Asked::Http(url) => Explanation::of(&loaded.table, url, outside, &mut scratch),
-            Asked::Call(call) => call.explain(&loaded.table, &loaded.config),
+            Asked::Call(call) => call.explain(&loaded.table, &loaded.config, &claimant),
         };
         all_granted &= explanation.granted();
         if args.json { super::say(explanation.to_json()) } else { super::say(explanation) }
     }
     ExitCode::from(if all_granted { 0 } else { super::NO })
+}
+
+fn names(text: &str) -> Result<Names, String> {
+    Names::parse(text).ok_or_else(|| "names are like CN=hq or CN=hq,EMAIL=hq@example.net".to_owned())
 }
 
 /// What a client would ask for.

@@ -1,13 +1,15 @@
 //! Texts that mean something: durations, addresses, networks, host names. Pure; each says what would be right.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::report::Fault;
-use crate::rules;
+use crate::rules::{self, Address, Endpoint};
 
 /// No deadline or expiration is longer: further off it can only be a mistake.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -185,6 +187,22 @@ pub(super) fn host_and_port(text: &str) -> Result<Box<str>, Fault> {
             .at(name.len() + 1..text.len())
             .help(right)),
     }
+}
+
+/// A target with its port; `usual`: where none is written.
+pub(super) fn endpoint(text: &str, usual: u16) -> Result<(Endpoint, NonZeroU16), Fault> {
+    let both = host_and_port(text)?;
+    let (name, port) = match both.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, self::port(port).unwrap_or(usual)),
+        _ => (&*both, usual),
+    };
+    let address = match host(name)? {
+        Host::Ip(ip) => Address::Ip(ip),
+        Host::Name(name) => Address::Name(name),
+    };
+    let port =
+        NonZeroU16::new(port).ok_or_else(|| Fault::new("the port must be a number from 1 to 65535"))?;
+    Ok((Endpoint { address, options: Arc::default() }, port))
 }
 
 /// A path of the file system, relative to the folder of `file`.

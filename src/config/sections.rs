@@ -12,8 +12,8 @@ use super::report::Fault;
 use super::scalar;
 use super::walk::{Section, Value};
 use super::{
-    Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat,
-    Place, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+    Acme, Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log,
+    LogFormat, Place, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
 };
 use crate::rules::Verify;
 use crate::service::Service;
@@ -35,8 +35,40 @@ pub(super) fn tls(mut section: Section<'_>) -> Tls {
     let min_version = section.setting("min_version", TlsVersion::V1_2, |value| {
         value.choice(&[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)])
     });
+    let acme = acme(&mut section);
     section.finish(elsewhere);
-    Tls { certificates, default, client_trust, min_version }
+    Tls { certificates, default, client_trust, min_version, acme }
+}
+
+/// `acme_webroot` or `acme_target`.
+fn acme(section: &mut Section<'_>) -> Option<Acme> {
+    let webroot = section.setting("acme_webroot", None, |value| {
+        let file = value.report.file;
+        let folder = empty_or(value, "a folder", |text| scalar::path(file, text).map(Some))??;
+        must_exist(value, &folder);
+        Some(Some(folder))
+    });
+    let written = section.get("acme_target");
+    let target = written.as_ref().and_then(|value| empty_or(value, "ADDRESS[:PORT]", acme_target)).flatten();
+    match (webroot, target) {
+        (Some(_), Some(_)) => {
+            if let Some(value) = written {
+                value.error_at_key(
+                    Fault::new("`acme_target` cannot matter beside `acme_webroot`").help(
+                        "challenges are answered from the folder, or sent to the target; leave one out",
+                    ),
+                );
+            }
+            None
+        }
+        (Some(folder), None) => Some(Acme::Webroot(folder)),
+        (None, target) => target,
+    }
+}
+
+fn acme_target(text: &str) -> Result<Option<Acme>, Fault> {
+    let (endpoint, port) = scalar::endpoint(text, 80)?;
+    Ok(Some(Acme::Target { endpoints: [endpoint].into(), port }))
 }
 
 fn path(value: &Value<'_>) -> Option<PathBuf> {
@@ -100,10 +132,24 @@ pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
             _ => scalar::path(file, text).map(Trust::Path),
         })
     });
-    let verify = section.setting("verify", Verify::Ca, |value| value.choice(&VERIFY));
+    let verify = section.setting("verify", Verify::Ca, |value| {
+        value.choice(&VERIFY).inspect(|verify| warn_of_none(value, *verify))
+    });
     let connect_timeout = section.setting("connect_timeout", Duration::from_secs(5), duration);
     section.finish(elsewhere);
     Upstream { certificate, trust, verify, connect_timeout }
+}
+
+/// Says what it means that nobody is verified.
+pub(super) fn warn_of_none(value: &Value<'_>, verify: Verify) {
+    if verify == Verify::None {
+        value.warn(
+            Fault::new(
+                "the target's certificate is not verified: whoever answers there is taken for the PBX",
+            )
+            .help("a `pin` needs no CA: portward cert show ADDRESS:PORT prints it"),
+        );
+    }
 }
 
 pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Sip {

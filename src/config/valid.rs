@@ -4,12 +4,14 @@
 //! a reason to fail.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::rules::Verify;
+use crate::rules::{Endpoint, Verify};
 use crate::service::{Service, Transport};
 
 /// `portward.toml`, valid.
@@ -146,6 +148,22 @@ pub struct Tls {
     pub client_trust: PathBuf,
     /// Oldest version.
     pub min_version: TlsVersion,
+    /// Who answers ACME's HTTP-01 challenges; `None`: they are requests like others.
+    pub acme: Option<Acme>,
+}
+
+/// Who answers `/.well-known/acme-challenge/` on the plain HTTP port (RFC 8555 §8.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acme {
+    /// Portward, from a folder in which an ACME client puts them.
+    Webroot(PathBuf),
+    /// An ACME client that listens itself.
+    Target {
+        /// One address.
+        endpoints: Arc<[Endpoint]>,
+        /// Its port.
+        port: NonZeroU16,
+    },
 }
 
 /// `upstream.trust`.

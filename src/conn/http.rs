@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::route::{Routed, status, way_out};
-use super::{Client, Ended, Stage, Whose, ask, held, outcome, route};
-use crate::config::{Config, Reject};
+use super::{Client, Ended, Stage, Whose, acme, ask, held, outcome, route};
+use crate::config::{Acme, Config, Reject};
 use crate::inspect::http::Request;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
-use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_response};
+use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_document, own_response};
 use crate::relay::tunnel::tunnel;
 use crate::rules::decide::HttpDecision;
+use crate::service::Transport;
 use crate::state::Snapshot;
 use crate::upstream::{Connection, Wanted};
 
@@ -99,6 +100,11 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     let mut routed = route::route(client, &snapshot, &request, len);
     drop(request);
     client.place = None;
+    if let Some(token) = routed.challenge.take()
+        && let Some(next) = Box::pin(challenge(client, own, &snapshot, &mut routed, &token)).await
+    {
+        return next;
+    }
     match routed.verdict {
         Err(ended) => refuse(client, &snapshot.config, &routed, ended).await,
         Ok(decision) => match way_out(&decision) {
@@ -117,6 +123,45 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
                 forward(client, own, &snapshot, &mut routed, wanted).await
             }
         },
+    }
+}
+
+/// The answer to an ACME challenge; `None`: there is none, and the rules decide.
+async fn challenge(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    snapshot: &Arc<Snapshot>,
+    routed: &mut Routed<'_>,
+    token: &str,
+) -> Option<Next> {
+    match snapshot.config.tls.acme.as_ref()? {
+        Acme::Webroot(folder) => {
+            let body = acme::answer(folder, token).await?;
+            if client.is_logged(&snapshot.config) {
+                let line = client.facts.line(routed.client, routed.subject(), Outcome::Challenge);
+                client.worker.shared.log.decision(
+                    snapshot.config.log.format,
+                    &line,
+                    snapshot.config.log.query,
+                );
+            }
+            let answer = |goes_on| own_document(&body, goes_on, routed.outgoing.is_head);
+            let ended = Ended::peacefully(Stage::Route, Whose::Policy);
+            Some(say(client, routed, answer, true, ended, &snapshot.config).await)
+        }
+        Acme::Target { endpoints, port } => {
+            let (name, facts) = (routed.host(), client.facts);
+            let wanted = Wanted {
+                service: facts.service,
+                endpoints,
+                transport: Transport::Plain,
+                port: *port,
+                host: &name,
+                client: facts.client,
+                local: facts.local,
+            };
+            Some(forward(client, own, snapshot, routed, wanted).await)
+        }
     }
 }
 
@@ -275,9 +320,22 @@ async fn reply(
     ended: Ended,
     config: &Config,
 ) -> Next {
+    let answer = |goes_on| own_response(status, extra, goes_on, routed.outgoing.is_head);
+    say(client, routed, answer, goes_on, ended, config).await
+}
+
+/// Writes what `answer` makes of whether the connection goes on, and goes on if it can.
+async fn say(
+    client: &mut Client,
+    routed: &Routed<'_>,
+    answer: impl FnOnce(bool) -> Vec<u8>,
+    goes_on: bool,
+    ended: Ended,
+    config: &Config,
+) -> Next {
     let http11 = routed.outgoing.version == crate::inspect::http::Version::Http11;
     let goes_on = goes_on && http11 && routed.outgoing.persistent && !client.timer.is_stopping();
-    let answer = own_response(status, extra, goes_on, routed.outgoing.is_head);
+    let answer = answer(goes_on);
     match write(client, &answer, config.limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,
         Ok(()) => Next::Close(ended),
@@ -297,10 +355,7 @@ fn requested_name(decision: &HttpDecision<'_>, routed: &Routed<'_>) -> Box<str> 
     if !name.starts_with('*') {
         return name.into();
     }
-    let Subject::Http { host, .. } = routed.subject() else { return name.into() };
-    let bare = crate::rules::name::split_host_port(host).map_or(host, |(bare, _)| bare);
-    let bare = bare.strip_suffix(b".").unwrap_or(bare);
-    String::from_utf8_lossy(bare).to_ascii_lowercase().into()
+    routed.host()
 }
 
 /// Bytes both ways until the end, or until the host was disabled for as long as draining may take.

@@ -4,7 +4,7 @@
 //! server::accept   the guard first; a connection that it admits becomes `Accepted`
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
-//! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
+//! http             route (or an ACME challenge's answer), connect (dial, or take from the pool), the decision line, the relay; the next request
 //! certificate      what the client's is worth to the host that it asks for (SIP and H.323)
 //! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
@@ -12,6 +12,7 @@
 //!
 //! HTTP goes round ask, route and connect once a request; the others once a connection (`held` is what they hold).
 
+mod acme;
 mod ask;
 mod certificate;
 mod h323;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{Client, Ended, Stage, Whose};
+use super::{Client, Ended, Stage, Whose, acme};
 use crate::config::Config;
 use crate::inspect::http::{Body, Framing, Kind, Request, Version};
 use crate::io::Buffer;
@@ -33,6 +33,8 @@ pub(super) struct Routed<'s> {
     pub(super) client: IpAddr,
     /// It brings a login of the connection.
     pub(super) binds_connection: bool,
+    /// The token, if it asks for the answer to an ACME challenge and somebody is to have it.
+    pub(super) challenge: Option<Box<str>>,
     method: Range<usize>,
     target: Range<usize>,
     host: Range<usize>,
@@ -56,6 +58,7 @@ pub(super) fn route<'s>(
     let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
     let verdict = decision.map_err(|refusal| Ended::because(Stage::Route, Whose::Policy, refusal.reason));
 
+    let challenge = challenge(snapshot, facts.transport, head, request);
     let trusted = config.forwarded_from(peer);
     let mut out = Buffer::default();
     let forwarding = Forwarding { peer, transport: facts.transport, trusted };
@@ -67,6 +70,7 @@ pub(super) fn route<'s>(
         verdict,
         known_host,
         client: if trusted { believed(config, peer, request, head) } else { peer },
+        challenge,
         binds_connection: request.authorization == crate::inspect::http::Authorization::Connection,
         outgoing: Outgoing {
             head: out,
@@ -89,6 +93,17 @@ pub(super) fn route<'s>(
     routed
 }
 
+/// The token of an ACME challenge (see [`acme`]) on a host of the rules.
+fn challenge(snapshot: &Snapshot, came_by: Transport, head: &[u8], request: &Request) -> Option<Box<str>> {
+    let token = acme::token(request.path.of_input(head)).filter(|_| came_by == Transport::Plain)?;
+    let reads =
+        matches!(request.method.of_input(head), b"GET" | b"HEAD") && matches!(request.body, Body::None);
+    snapshot.config.tls.acme.as_ref().filter(|_| reads)?;
+    let host = request.host.of_input(head);
+    let known = SCRATCH.with_borrow_mut(|scratch| decide::http_host(&snapshot.table, host, scratch).is_ok());
+    known.then(|| token.into())
+}
+
 impl Routed<'_> {
     /// The request as the log shows it.
     pub(super) fn subject(&self) -> Subject<'_> {
@@ -108,6 +123,14 @@ impl Routed<'_> {
     pub(super) fn is_idempotent(&self) -> bool {
         let method = self.outgoing.head.filled().get(self.method.clone()).unwrap_or_default();
         [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"].contains(&method)
+    }
+
+    /// The host that was asked for, without its port and in lower case.
+    pub(super) fn host(&self) -> Box<str> {
+        let host = self.outgoing.head.filled().get(self.host.clone()).unwrap_or_default();
+        let bare = crate::rules::name::split_host_port(host).map_or(host, |(bare, _)| bare);
+        let bare = bare.strip_suffix(b".").unwrap_or(bare);
+        String::from_utf8_lossy(bare).to_ascii_lowercase().into()
     }
 
     /// The URL of the same request by HTTPS, as the world sees it.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -19,13 +19,16 @@ use super::standin::StandIn;
 use crate::config::{self, Config};
 use crate::rules::{Address, Endpoint, Table};
 use crate::service::{Service, Transport};
-use crate::tls::DevCa;
+use crate::tls::{DevCa, Issued};
 
 /// The seed's complete reference.
 const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 
 /// What the machines inside speak, as far as the demonstration shows it.
 const SPOKEN: [Service; 4] = Service::ALL;
+
+/// Who has a certificate: a telephone, by its hardware ID.
+pub(super) const PHONE: &str = "009033410004";
 
 /// The machines of the seed's network: address, what it is, its name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
@@ -44,6 +47,8 @@ pub(super) struct Network {
     ports: Vec<(Service, Transport, SocketAddr)>,
     /// For visitors: trusts the demonstration's CA.
     pub(super) visitor_tls: Arc<ClientConfig>,
+    /// The same for a telephone that has a certificate for [`PHONE`] and shows it.
+    pub(super) phone_tls: Arc<ClientConfig>,
     /// The machines inside.
     pub(super) inside: Vec<StandIn>,
 }
@@ -55,7 +60,7 @@ impl Network {
         let root = folder.path();
         let ca = DevCa::new().map_err(DemoError::Certificates)?;
         let certs = root.join("certs");
-        for below in ["server", "upstream-trust"] {
+        for below in ["server", "client-trust", "upstream-trust", "clients"] {
             std::fs::create_dir_all(certs.join(below))?;
         }
         let shown = ca.server(&["*.dvl-ckl2.net", "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
@@ -63,10 +68,14 @@ impl Network {
         private(&certs.join("server/wildcard.key"), &shown.key_pem)?;
         std::fs::write(certs.join("ca.crt"), ca.certificate_pem())?;
         std::fs::write(certs.join("upstream-trust/ca.crt"), ca.certificate_pem())?;
+        std::fs::write(certs.join("client-trust/ca.crt"), ca.certificate_pem())?;
+        let phone = ca.client(PHONE).map_err(DemoError::Certificates)?;
+        std::fs::write(certs.join(format!("clients/{PHONE}.crt")), &phone.cert_pem)?;
+        private(&certs.join(format!("clients/{PHONE}.key")), &phone.key_pem)?;
 
         let mut inside = Vec::new();
         for (address, role, name) in MACHINES {
-            let issued = ca.server(&[name]).map_err(DemoError::Certificates)?;
+            let issued = ca.server(&[name, "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
             for service in SPOKEN {
                 inside.push(StandIn::start(moved(address), address, role, service, &issued).await?);
             }
@@ -82,8 +91,9 @@ impl Network {
         std::fs::write(root.join("rules/dvl-ckl2.net.toml"), rules(&table, &inside))?;
         let config = root.join("portward.toml");
         std::fs::write(&config, configuration(&ports))?;
-        let visitor_tls = trusting(ca.certificate_pem())?;
-        Ok(Self { config, ports, visitor_tls, inside, folder })
+        let visitor_tls = trusting(ca.certificate_pem(), None)?;
+        let phone_tls = trusting(ca.certificate_pem(), Some(&phone))?;
+        Ok(Self { config, ports, visitor_tls, phone_tls, inside, folder })
     }
 
     /// Where Portward listens for a service.
@@ -205,7 +215,7 @@ fn configuration(ports: &[(Service, Transport, SocketAddr)]) -> String {
     format!(
         "rules = \"rules\"\nstate = \"state\"\n\n[listen]\n{listen}\n\
          [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
-         [tls]\ncertificates = \"certs/server\"\n\n\
+         [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
          [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n",
         outside.join(", ")
     )
@@ -228,16 +238,23 @@ fn private(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn trusting(ca: &str) -> Result<Arc<ClientConfig>, DemoError> {
+fn trusting(ca: &str, own: Option<&Issued>) -> Result<Arc<ClientConfig>, DemoError> {
     let none = |_| std::io::Error::other("the demonstration's CA is unusable");
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
         roots.add(certificate.map_err(|_| std::io::Error::other("no PEM"))?).map_err(none)?;
     }
-    let config = ClientConfig::builder_with_provider(crate::tls::provider())
+    let builder = ClientConfig::builder_with_provider(crate::tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(none)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some(own) => {
+            let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes());
+            let key = key.map_err(|_| std::io::Error::other("no PEM"))?;
+            builder.with_client_auth_cert(vec![own.der().to_vec().into()], key).map_err(none)?
+        }
+    };
     Ok(Arc::new(config))
 }

@@ -71,9 +71,13 @@ impl StandIn {
             requests: requests.clone(),
         };
         let acceptor = acceptor(issued)?;
-        let says = format!("{role} ({original})");
-        tokio::spawn(serve(plain, None, service, says.clone(), requests.clone()));
-        tokio::spawn(serve(tls, Some(acceptor), service, says, requests));
+        // Registrars say how it came to them, because that is what the certificate check decides.
+        let says = |way: &str| match service {
+            Service::Sip | Service::H323 => format!("{role}, {way} ({original})"),
+            Service::Http | Service::Ldap => format!("{role} ({original})"),
+        };
+        tokio::spawn(serve(plain, None, service, says("plain"), requests.clone()));
+        tokio::spawn(serve(tls, Some(acceptor), service, says("TLS"), requests));
         Ok(machine)
     }
 

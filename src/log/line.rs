@@ -58,6 +58,8 @@ pub enum Outcome {
     },
     /// It was sent elsewhere.
     Redirected(String),
+    /// It was an ACME challenge and got its answer.
+    Challenge,
     /// It was refused.
     Rejected(Reason),
     /// The connection has ended.
@@ -127,6 +129,7 @@ impl Line<'_> {
         let _ = match &self.outcome {
             Outcome::Forwarded { to, new } => write!(text, " -> {to}{}", if *new { "(new)" } else { "" }),
             Outcome::Redirected(to) => write!(text, " -> redirect {to}"),
+            Outcome::Challenge => write!(text, " -> acme_webroot"),
             Outcome::Rejected(reason) => write!(text, " rejected: {reason}"),
             Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
                 let _ = write!(text, " ended by {by} in {stage}");
@@ -186,6 +189,7 @@ impl Line<'_> {
                 set("outcome", "redirected".into());
                 set("location", to.clone().into());
             }
+            Outcome::Challenge => set("outcome", "challenge".into()),
             Outcome::Rejected(reason) => {
                 set("outcome", "rejected".into());
                 set("reason", reason.name().into());

@@ -78,6 +78,23 @@ impl fmt::Display for Cause {
     }
 }
 
+/// The host that a request names, if it is enabled; `host` is the raw Host value.
+///
+/// # Errors
+/// As [`http`], up to [`Reason::Disabled`].
+pub fn http_host<'t>(table: &'t Table, host: &[u8], scratch: &mut Scratch) -> Result<Host<'t>, Refusal<'t>> {
+    let name = split_host_port(host).and_then(|(name, _port)| from_wire(name, &mut scratch.name));
+    let name = name.map_err(|bad| Refusal {
+        reason: if bad == BadName::Empty { Reason::NoName } else { Reason::Malformed },
+        host: None,
+        cause: Some(Cause::Name(bad)),
+    })?;
+    let unknown = Refusal { reason: Reason::UnknownHost, host: None, cause: None };
+    let host = table.host(name).ok_or(unknown)?;
+    host.require_enabled().map_err(|reason| Refusal { reason, host: Some(host), cause: None })?;
+    Ok(host)
+}
+
 /// Decides about a request that came by `came_by`. `host` is the raw Host value, with its port if it has one;
 /// `path` is the raw path of the request target, without its query.
 ///
@@ -90,18 +107,9 @@ pub fn http<'t>(
     path: &[u8],
     scratch: &mut Scratch,
 ) -> Result<HttpDecision<'t>, Refusal<'t>> {
-    let name = split_host_port(host).and_then(|(name, _port)| from_wire(name, &mut scratch.name));
-    let name = name.map_err(|bad| Refusal {
-        reason: if bad == BadName::Empty { Reason::NoName } else { Reason::Malformed },
-        host: None,
-        cause: Some(Cause::Name(bad)),
-    })?;
-    let unknown = Refusal { reason: Reason::UnknownHost, host: None, cause: None };
-    let host = table.host(name).ok_or(unknown)?;
+    let host = http_host(table, host, scratch)?;
     let refused = |reason| Refusal { reason, host: Some(host), cause: None };
     let unsafe_path = |cause| Refusal { cause: Some(Cause::Path(cause)), ..refused(Reason::UnsafePath) };
-
-    host.require_enabled().map_err(refused)?;
     if !host.serves_http() {
         return Err(refused(Reason::NoService));
     }

@@ -135,8 +135,12 @@ impl Validity {
     }
 }
 
+/// The certificates for trying out the verdicts, beside those of clients.
+const TRIALS: [&str; 2] = ["expired", "foreign"];
+
 /// Writes a CA, server certificates for `names` and client certificates for `clients` below `dir`, laid out as
-/// `certs/README.md` says, and returns the files. Of a name with a registration location the part before the `/`
+/// `certs/README.md` says, and returns the files. Two more client certificates, for the first of the clients, show what
+/// becomes of bad ones: one has expired, one was signed by another CA of the same name. Of a name with a registration location the part before the `/`
 /// counts; each name counts once. Nothing is written if one of the files exists, unless `force`.
 pub fn make<N: AsRef<str>>(
     dir: &Path,
@@ -157,10 +161,16 @@ pub fn make<N: AsRef<str>>(
     files.extend(pair(dir, "rp", ca.client("portward")?));
     for client in clients {
         let client = client.as_ref();
-        if client.is_empty() || client.starts_with('.') || client.contains('/') {
+        let reserved = TRIALS.contains(&client);
+        if client.is_empty() || client.starts_with('.') || client.contains('/') || reserved {
             return Err(DevError::Name(client.to_owned()));
         }
         files.extend(pair(&dir.join("clients"), client, ca.client(client)?));
+    }
+    let first = clients.first().map_or("client", AsRef::as_ref);
+    let bad = [ca.client_valid(first, Validity::days(-30, -1))?, DevCa::new()?.client(first)?];
+    for (name, issued) in TRIALS.into_iter().zip(bad) {
+        files.extend(pair(&dir.join("clients"), name, issued));
     }
     if !force && let Some(there) = files.iter().find(|file| file.path.symlink_metadata().is_ok()) {
         return Err(DevError::File(there.path.clone(), io::ErrorKind::AlreadyExists.into()));
@@ -266,6 +276,7 @@ mod tests {
                 default: String::new(),
                 client_trust: dir.path().join("client-trust"),
                 min_version: TlsVersion::V1_2,
+                acme: None,
             },
             None,
         );

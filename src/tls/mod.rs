@@ -8,9 +8,11 @@ mod asking;
 mod dev;
 mod facts;
 mod identity;
+mod look;
 mod pem;
 mod possession;
 mod probe;
+mod reminder;
 mod server;
 mod sni;
 mod trust;
@@ -26,7 +28,9 @@ use rustls::{CipherSuite, ClientConfig, ConfigBuilder, WantsVerifier};
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
 pub use identity::Certificate;
+pub use look::Look;
 pub use probe::{ProbeError, chain_of};
+pub use reminder::Reminder;
 pub use server::ServerTls;
 pub use trust::{ClientTrust, ClientTrusts, Verdict};
 pub use upstream::{Profile, UpstreamTls, server_name};
@@ -47,8 +51,8 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 /// X25519MLKEM768 comes last where the backend has it: it serves a peer that insists on it, but costs others neither
 /// the time nor the kilobyte in each direction.
 ///
-/// Ciphers: AES-128-GCM first, as in Mozilla's "intermediate" recommendation. It matters toward targets only: toward
-/// clients the client's order counts, so a phone without AES instructions gets its ChaCha20.
+/// Ciphers: AES-128-GCM first, as in Mozilla's "intermediate" recommendation; toward clients this order counts, not
+/// theirs.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| {

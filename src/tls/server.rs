@@ -152,6 +152,8 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
     if let Some(ticketer) = &resumption.ticketer {
         config.ticketer = Arc::clone(ticketer);
     }
+    // Every cipher here is a strong one, whoever chooses; scanners of weaknesses want the server to.
+    config.ignore_client_order = true;
     config.session_storage = Arc::clone(&resumption.sessions);
     config
 }

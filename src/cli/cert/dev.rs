@@ -99,6 +99,7 @@ fn say_what_next(out: &Path, folder: &Path, files: &[PathBuf]) {
     say(format_args!("  trust = {}", below("upstream-trust")));
     say("");
     let ca = out.join("client-trust/dev-ca.crt");
+    say("In clients: expired and foreign are for trying out what becomes of bad certificates.");
     say(format_args!("Clients must trust {}, as in: curl --cacert {0} https://…", ca.display()));
     say("The keys can be read by you alone; chgrp portward and chmod 0640 let the service read them.");
 }

@@ -38,6 +38,17 @@ pub(super) struct Explanation {
     pub(super) host: Option<(String, String)>,
     /// The rule.
     pub(super) rule: Option<Rule>,
+    /// What the client's certificate says, where the rule checks it.
+    pub(super) proof: Option<Proof>,
+}
+
+/// What a certificate says of who registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proof {
+    /// It proves it.
+    pub(super) proven: bool,
+    /// In words.
+    pub(super) why: String,
 }
 
 /// What becomes of a request.
@@ -62,7 +73,7 @@ impl Explanation {
     pub(super) fn blocked(url: &str) -> Self {
         let why = "the address is in a network of blacklist.block".to_owned();
         let verdict = Verdict::Rejected { reason: Reason::Blocked, why };
-        Self { url: url.to_owned(), verdict, host: None, rule: None }
+        Self { url: url.to_owned(), verdict, host: None, rule: None, proof: None }
     }
 
     /// Whether the request would get anywhere.
@@ -94,6 +105,9 @@ impl Explanation {
                 Rule::Of { service, at } => json!({ "service": service.name(), "at": at }),
             };
             json.insert("rule".to_owned(), rule);
+        }
+        if let (Some(proof), Some(json)) = (&self.proof, json.as_object_mut()) {
+            json.insert("certificate".to_owned(), json!({ "proven": proof.proven, "why": proof.why }));
         }
         if let (Some((name, at)), Some(json)) = (&self.host, json.as_object_mut()) {
             json.insert("host".to_owned(), json!({ "name": name, "at": at }));
@@ -155,6 +169,9 @@ impl fmt::Display for Explanation {
             }
             Some(Rule::Of { service, at }) => write!(f, "\n  rule    {service}\n  at      {at}")?,
             None => {}
+        }
+        if let Some(proof) = &self.proof {
+            write!(f, "\n  cert    {}", proof.why)?;
         }
         match &self.host {
             Some((name, at)) => write!(f, "\n  host    {name} at {at}"),

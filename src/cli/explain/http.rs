@@ -76,6 +76,7 @@ impl Explanation {
             },
             host: host.map(|host| (host.name().to_owned(), place(host.source()))),
             rule,
+            proof: None,
         }
     }
 }

@@ -1,13 +1,24 @@
 //! The decision for a SIP, LDAP or H.323 URI as facts. The decision itself is [`decide::signalling`].
 
-use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place, unknown_host};
+use super::explanation::{BadUrl, Explanation, Proof, Rule, Verdict, addresses, place, unknown_host};
 use crate::config::Config;
 use crate::inspect::{h323, ldap, sip};
+use crate::proof::h323::Verified;
+use crate::proof::{self, Names};
 use crate::reason::Reason;
 use crate::rules::decide::{self, Refusal};
 use crate::rules::name::ascii;
-use crate::rules::{Host, Table};
+use crate::rules::{Host, Numbers, Table};
 use crate::service::{Service, Transport};
+
+/// Who asks, as far as it matters to the check of certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claimant {
+    /// The names in a certificate that is trusted.
+    pub(super) names: Option<Names>,
+    /// What an H.323 client registers.
+    pub(super) aliases: Vec<h323::Alias>,
+}
 
 /// What a client would ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +74,7 @@ impl<'u> Call<'u> {
     }
 
     /// Asks for the decision.
-    pub(super) fn explain(&self, table: &Table, config: &Config) -> Explanation {
+    pub(super) fn explain(&self, table: &Table, config: &Config, claimant: &Claimant) -> Explanation {
         let default = match self.service {
             Service::Sip => config.sip.default_host.as_deref(),
             Service::Ldap => config.ldap_default_host.as_deref(),
@@ -75,10 +86,22 @@ impl<'u> Call<'u> {
             Named::Unclear => {
                 let why = "the name of the bind is none, or a directory could read it in several ways";
                 let verdict = Verdict::Rejected { reason: Reason::Malformed, why: why.to_owned() };
-                return Explanation { url: self.text.to_owned(), verdict, host: None, rule: None };
+                return Explanation {
+                    url: self.text.to_owned(),
+                    verdict,
+                    host: None,
+                    rule: None,
+                    proof: None,
+                };
             }
         };
-        let decision = decide::signalling(table, self.service, self.transport, name.as_bytes(), |_| false);
+        let mut proof = None;
+        let decision = decide::signalling(table, self.service, self.transport, name.as_bytes(), |numbers| {
+            let found = self.proof(claimant, name, numbers);
+            let proven = found.proven;
+            proof = Some(found);
+            proven
+        });
         let host = decision.as_ref().map_or_else(|refusal| refusal.host, |route| Some(route.host));
         let (verdict, rule) = match &decision {
             Ok(route) => {
@@ -94,7 +117,49 @@ impl<'u> Call<'u> {
             }
         };
         let host = host.map(|host| (host.name().to_owned(), place(table, host.source())));
-        Explanation { url: self.text.to_owned(), verdict, host, rule }
+        Explanation { url: self.text.to_owned(), verdict, host, rule, proof }
+    }
+
+    /// What the certificate of a claimant says of who registers at the host `at`.
+    fn proof(&self, claimant: &Claimant, at: &str, numbers: Numbers) -> Proof {
+        let Claimant { names, aliases } = claimant;
+        let Some(names) = names else {
+            return Proof {
+                proven: false, why: "nothing proves who this is: --cert CN=… would".to_owned()
+            };
+        };
+        let (proven, claims) = match self.service {
+            Service::Sip => {
+                let uri = sip::uri(self.text.as_bytes());
+                let (user, host) = uri.map_or((&b""[..], &b""[..]), |uri| (uri.user, uri.host));
+                let claims = String::from_utf8_lossy(user).into_owned();
+                (proof::sip::user(names, user, host), claims)
+            }
+            _ => {
+                let registers = !aliases.is_empty();
+                let registration = h323::Registration {
+                    verb: if registers { h323::Verb::Registration } else { h323::Verb::Gatekeeper },
+                    sequence: 1,
+                    identifier: None,
+                    aliases: aliases.clone(),
+                    keep_alive: false,
+                    registers,
+                    unnamed: false,
+                    adds: false,
+                };
+                let claims: Vec<_> = aliases.iter().map(h323::Alias::text).collect();
+                let proven = Verified::begin(names.clone(), numbers, &registration, at).is_some();
+                (proven, claims.join(" and "))
+            }
+        };
+        let why = match (proven, claims.is_empty()) {
+            (true, true) => {
+                format!("{names}: a discovery without a name; what registers then must be proven")
+            }
+            (true, false) => format!("{names} proves {claims}"),
+            (false, _) => format!("{names} does not prove {claims}"),
+        };
+        Proof { proven, why }
     }
 
     /// A sentence about a refusal.

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::scalar::{self, Host};
-use super::super::sections::VERIFY;
+use super::super::sections::{VERIFY, warn_of_none};
 use super::super::walk::Value;
 use super::files::Position;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
@@ -182,7 +182,9 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
             super::super::file::empty_or(value, "a DNS name", server_name)
         }),
         pin: section.read("pin", None, |value| value.parsed("a fingerprint as \"sha256:…\"", pin)),
-        verify: section.read("verify", None, |value| value.choice(&VERIFY).map(Some)),
+        verify: section.read("verify", None, |value| {
+            value.choice(&VERIFY).inspect(|verify| warn_of_none(value, *verify)).map(Some)
+        }),
         reuse: section.read("reuse", Reuse::Shared, |value| {
             value.choice(&[("shared", Reuse::Shared), ("client", Reuse::Client)])
         }),

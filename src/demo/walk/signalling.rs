@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::network::Network;
+use super::super::network::{Network, PHONE};
 use super::super::next_decision;
 use super::super::ras;
 use super::super::visitor::Visitor;
@@ -14,6 +14,8 @@ pub(super) struct Call {
     pub(super) shows: &'static str,
     service: Service,
     transport: Transport,
+    /// It comes from a telephone that shows its certificate.
+    certified: bool,
     /// The message in words.
     says: String,
     /// The message.
@@ -39,14 +41,26 @@ pub(super) fn calls() -> Vec<Call> {
             "A SIP phone registers at the master PBX, which the domain of its From names",
             (Plain, "REGISTER", "ckl@dvl-ckl2.net"),
             "sip:ckl@dvl-ckl2.net REGISTER -> 127.31.31.2:",
-            Some("master PBX"),
+            Some("master PBX, plain"),
         ),
         sip(
             "Another one by TLS, at the slave PBX: without a certificate that proves its name it goes out by plain TCP",
             (Tls, "REGISTER", "ckl@dvl-ckl2.net/branch-b"),
-            "sips:ckl@dvl-ckl2.net/branch-b REGISTER -> 127.31.31.3:",
-            Some("slave PBX"),
+            "sips:ckl@dvl-ckl2.net/branch-b REGISTER cert=none -> 127.31.31.3:",
+            Some("slave PBX, plain"),
         ),
+        with_certificate(sip(
+            "A telephone whose certificate proves its name: it goes out by TLS, which the PBX takes for proven",
+            (Tls, "REGISTER", "009033410004-SIP1@dvl-ckl2.net"),
+            "sips:009033410004-SIP1@dvl-ckl2.net REGISTER cert=ok(009033410004) -> 127.31.31.2:",
+            Some("master PBX, TLS"),
+        )),
+        with_certificate(sip(
+            "The same telephone under a name that is not its own",
+            (Tls, "REGISTER", "ckl@dvl-ckl2.net"),
+            "sips:ckl@dvl-ckl2.net REGISTER cert=ok(009033410004) -> 127.31.31.2:",
+            Some("master PBX, plain"),
+        )),
         sip(
             "A SIP scanner that knows the address only",
             (Plain, "OPTIONS", "100@203.0.113.9"),
@@ -57,14 +71,20 @@ pub(super) fn calls() -> Vec<Call> {
             "An H.323 phone registers at the master PBX, which its gatekeeper identifier names",
             (Plain, "dvl-ckl2.net"),
             "h323:dvl-ckl2.net RRQ 009033410004 -> 127.31.31.2:",
-            Some("master PBX"),
+            Some("master PBX, plain"),
         ),
         h323(
             "Another one by TLS; what precedes the @ does not matter, the registration location names the slave PBX",
             (Tls, "hq@dvl-ckl2.net/branch-b"),
-            "h323s:hq@dvl-ckl2.net/branch-b RRQ 009033410004 -> 127.31.31.3:",
-            Some("slave PBX"),
+            "h323s:hq@dvl-ckl2.net/branch-b RRQ 009033410004 cert=none -> 127.31.31.3:",
+            Some("slave PBX, plain"),
         ),
+        with_certificate(h323(
+            "The same with its certificate",
+            (Tls, "hq@dvl-ckl2.net/branch-b"),
+            "h323s:hq@dvl-ckl2.net/branch-b RRQ 009033410004 cert=ok(009033410004) -> 127.31.31.3:",
+            Some("slave PBX, TLS"),
+        )),
         h323(
             "A gatekeeper identifier that no rule names",
             (Plain, "pbx.example.com"),
@@ -74,17 +94,22 @@ pub(super) fn calls() -> Vec<Call> {
     ]
 }
 
+fn with_certificate(call: Call) -> Call {
+    Call { certified: true, ..call }
+}
+
 fn h323(
     shows: &'static str,
     (transport, identifier): (Transport, &str),
     line: &'static str,
     answer: Option<&str>,
 ) -> Call {
-    let alias = "009033410004";
+    let alias = PHONE;
     Call {
         shows,
         service: Service::H323,
         transport,
+        certified: false,
         says: format!("RegistrationRequest {identifier}, alias {alias}"),
         octets: ras::request(1, identifier, alias),
         line,
@@ -107,6 +132,7 @@ fn sip(
         shows,
         service: Service::Sip,
         transport,
+        certified: false,
         says: format!("{method} From: <sip:{from}>"),
         octets: octets.into_bytes(),
         line,
@@ -122,7 +148,8 @@ pub(super) async fn make(
     say: &mut impl FnMut(&str),
 ) -> bool {
     say(&format!("  > {}", call.says));
-    let tls = (call.transport == Transport::Tls).then_some(&network.visitor_tls);
+    let tls = if call.certified { &network.phone_tls } else { &network.visitor_tls };
+    let tls = (call.transport == Transport::Tls).then_some(tls);
     let port = network.port(call.service, call.transport);
     let answer = match Visitor::connect(port, tls, "dvl-ckl2.net").await {
         Ok(mut visitor) => visitor.send(&call.octets).await,

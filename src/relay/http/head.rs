@@ -136,16 +136,27 @@ pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless:
         504 => "Gateway Timeout",
         _ => "Service Unavailable",
     };
-    let body = format!("{status} {phrase}\n");
+    let start = format!("{status} {phrase}");
+    let body = format!("{start}\n");
+    own(&start, &format!("{extra}Content-Type: text/plain\r\n"), body.as_bytes(), persistent, bodiless)
+}
+
+/// A small document of our own.
+pub(crate) fn own_document(body: &[u8], persistent: bool, bodiless: bool) -> Vec<u8> {
+    let fields = "Content-Type: application/octet-stream\r\nCache-Control: no-store\r\n";
+    own("200 OK", fields, body, persistent, bodiless)
+}
+
+fn own(status: &str, fields: &str, body: &[u8], persistent: bool, bodiless: bool) -> Vec<u8> {
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
     let mut head = String::new();
-    let _ = write!(head, "HTTP/1.1 {status} {phrase}\r\nDate: {date}\r\n{extra}");
-    let _ = write!(head, "Content-Type: text/plain\r\nContent-Length: {}\r\n", body.len());
+    let _ = write!(head, "HTTP/1.1 {status}\r\nDate: {date}\r\n{fields}Content-Length: {}\r\n", body.len());
     head.push_str(if persistent { "\r\n" } else { "Connection: close\r\n\r\n" });
+    let mut answer = head.into_bytes();
     if !bodiless {
-        head.push_str(&body);
+        answer.extend_from_slice(body);
     }
-    head.into_bytes()
+    answer
 }
 
 #[cfg(test)]

@@ -7,5 +7,5 @@ mod exchange;
 mod head;
 
 pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, exchange};
-pub(crate) use head::own_response;
 pub use head::{Forwarding, request_head};
+pub(crate) use head::{own_document, own_response};

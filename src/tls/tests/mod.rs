@@ -43,6 +43,7 @@ impl Folder {
             default: String::new(),
             client_trust: dir.path().join("client-trust"),
             min_version: TlsVersion::V1_2,
+            acme: None,
         };
         Self { dir, settings }
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
-    SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+    CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
 };
 use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
@@ -42,6 +42,7 @@ pub struct Wanted {
     pub days: Option<(i64, i64)>,
     pub usage: Option<ExtendedKeyUsagePurpose>,
     pub extension: Option<CustomExtension>,
+    pub revocation: Vec<CrlDistributionPoint>,
 }
 
 impl Wanted {
@@ -62,6 +63,7 @@ impl Wanted {
         params.extended_key_usages = vec![self.usage.clone().unwrap_or(ExtendedKeyUsagePurpose::ClientAuth)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.custom_extensions.extend(self.extension.clone());
+        params.crl_distribution_points = self.revocation.clone();
         let (from, until) = self.days.unwrap_or((-1, 90));
         let now = OffsetDateTime::now_utc();
         (params.not_before, params.not_after) = (now + Duration::days(from), now + Duration::days(until));

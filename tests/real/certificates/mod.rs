@@ -2,11 +2,16 @@
 //!
 //! The PBX takes what comes by TLS for proven, so every test asks the targets how something arrived, not the log.
 
+mod acme;
 mod authority;
 mod foreign;
 mod held;
+mod life;
 mod matrix;
+mod testssl;
 mod trust;
+mod upstream;
+mod words;
 
 use std::sync::Arc;
 

@@ -31,14 +31,24 @@ impl Kamailio {
     /// Starts one that calls itself by Portward's outside ports, plain and TLS, where it records its route: what an
     /// administrator does who leaves `sip.public_address` empty.
     pub fn advertising(domain: &str, outside: Option<(u16, u16)>) -> Self {
+        Self::run(domain, outside, false)
+    }
+
+    /// Starts one whose TLS port takes nobody without a certificate of the shared test CA, and says whose it is.
+    pub fn demanding(domain: &str) -> Self {
+        Self::run(domain, None, true)
+    }
+
+    fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool) -> Self {
         let kamailio = program("kamailio", "kamailio");
         let dir = TempDir::new().unwrap();
         TestCa::shared().issue(&[domain]).write(dir.path(), "server");
+        TestCa::shared().write(&dir.path().join("ca.crt"));
         let modules = modules();
         for _ in 0..5 {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("kamailio.cfg");
-            fs::write(&file, config(domain, plain, tls, outside, dir.path(), &modules)).unwrap();
+            fs::write(&file, config(domain, plain, tls, outside, demands, dir.path(), &modules)).unwrap();
             let mut command = Command::new(&kamailio);
             command.arg("-f").arg(&file).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(dir.path());
             let mut child = Child::start(command.arg("-w").arg(dir.path()));
@@ -84,10 +94,21 @@ fn config(
     plain: u16,
     tls: u16,
     outside: Option<(u16, u16)>,
+    demands: bool,
     dir: &Path,
     modules: &str,
 ) -> String {
     let dir = dir.display();
+    let (demanded, peer) = match demands {
+        true => (
+            format!(
+                "modparam(\"tls\", \"ca_list\", \"{dir}/ca.crt\")\nmodparam(\"tls\", \"verify_certificate\", 1)\n\
+                 modparam(\"tls\", \"require_certificate\", 1)\n"
+            ),
+            "if (proto == TLS) { xlog(\"L_ERR\", \"PEER $tls_peer_subject_cn\\n\"); }",
+        ),
+        false => (String::new(), ""),
+    };
     let advertise =
         |port: Option<u16>| port.map_or_else(String::new, |port| format!(" advertise 127.0.0.1:{port}"));
     let aliases = outside.map_or_else(String::new, |(plain, tls)| {
@@ -126,7 +147,7 @@ loadmodule "nathelper.so"
 modparam("tls", "private_key", "{dir}/server.key")
 modparam("tls", "certificate", "{dir}/server.crt")
 modparam("tls", "tls_method", "TLSv1.2+")
-modparam("usrloc", "db_mode", 0)
+{demanded}modparam("usrloc", "db_mode", 0)
 modparam("nathelper", "received_avp", "$avp(RECEIVED)")
 modparam("registrar", "received_avp", "$avp(RECEIVED)")
 
@@ -148,6 +169,7 @@ request_route {{
         exit;
     }}
     if (is_method("REGISTER")) {{
+        {peer}
         if (!pv_www_authenticate("$fd", "{PASSWORD}", "0")) {{ www_challenge("$fd", "0"); exit; }}
         fix_nated_register();
         if (save("location")) {{ xlog("L_ERR", "SAVED $fU over $proto\n"); }}

@@ -1,0 +1,83 @@
+//! ACME's HTTP-01 challenges (RFC 8555 §8.3), so that certbot or lego can renew behind Portward: a GET by plain HTTP of
+//! `/.well-known/acme-challenge/TOKEN` on a host of the rules is answered from `tls.acme_webroot`, or sent to
+//! `tls.acme_target`, whatever the host's own rules say. Without such a file the rules decide.
+
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// Where challenges are.
+const PATH: &str = ".well-known/acme-challenge";
+/// A token has 22 characters at least and 43 in practice.
+const TOKEN: usize = 128;
+/// A key authorisation has about 90 octets.
+const ANSWER: u64 = 4096;
+
+/// The token of a challenge, if `path` is that of one: base64url characters and nothing else.
+pub(super) fn token(path: &[u8]) -> Option<&str> {
+    let token = path.strip_prefix(b"/")?.strip_prefix(PATH.as_bytes())?.strip_prefix(b"/")?;
+    let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let is_token = (1..=TOKEN).contains(&token.len()) && token.iter().all(good);
+    is_token.then(|| str::from_utf8(token).ok()).flatten()
+}
+
+/// The answer to a challenge, as the ACME client has put it below `webroot`; `None`: it has put none there.
+pub(super) async fn answer(webroot: &Path, token: &str) -> Option<Vec<u8>> {
+    let file = webroot.join(PATH).join(token);
+    tokio::task::spawn_blocking(move || read(file)).await.ok().flatten()
+}
+
+/// A regular file, which is not a link to another one.
+fn read(file: PathBuf) -> Option<Vec<u8>> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).ok()?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(file).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut answer = Vec::new();
+    let count = file.take(ANSWER + 1).read_to_end(&mut answer).ok()?;
+    (count as u64 <= ANSWER).then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_base64url_and_nothing_else() {
+        assert_eq!(token(b"/.well-known/acme-challenge/aZ0-_"), Some("aZ0-_"));
+        let long = format!("/.well-known/acme-challenge/{}", "a".repeat(129));
+        for path in [
+            "/.well-known/acme-challenge/",
+            "/.well-known/acme-challenge",
+            "/.well-known/acme-challenge/a/b",
+            "/.well-known/acme-challenge/..",
+            "/.well-known/acme-challenge/a.b",
+            "/.well-known/acme-challenge/a%41",
+            "/x/.well-known/acme-challenge/a",
+            "/.WELL-KNOWN/acme-challenge/a",
+            "//.well-known/acme-challenge/a",
+            &long,
+        ] {
+            assert_eq!(token(path.as_bytes()), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_a_small_regular_file_is_an_answer() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join(PATH);
+        std::fs::create_dir_all(folder.join("folder")).unwrap();
+        std::fs::write(folder.join("good"), "good.thumb").unwrap();
+        std::fs::write(folder.join("large"), vec![b'x'; 4097]).unwrap();
+        std::fs::write(root.path().join("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink(root.path().join("secret"), folder.join("link")).unwrap();
+        assert_eq!(read(folder.join("good")).as_deref(), Some(&b"good.thumb"[..]));
+        for name in ["folder", "large", "link", "missing"] {
+            assert_eq!(read(folder.join(name)), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How the files of certificates, keys and trust look from outside, so that a change is noticed: an ACME client, or an
+//! administrator, puts new ones in place and tells nobody.
+//!
+//! It looks, again and again, instead of being told by the kernel: certbot replaces links, and what they lead to is in
+//! another folder. Some dozens of `stat` calls every few seconds cost nothing.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::pem;
+use crate::config::{CertificateSource, Config, Trust};
+use crate::rules::Table;
+
+/// A digest of names, sizes, times and inodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look(u64);
+
+impl Look {
+    /// How the files that the configuration and the rules name look now.
+    pub fn at(config: &Config, table: &Table) -> Self {
+        let mut digest = DefaultHasher::new();
+        let mut folder = |path: &Path| {
+            path.hash(&mut digest);
+            let files =
+                if path.is_dir() { pem::files_in(path, &EXTENSIONS) } else { Ok(vec![path.to_owned()]) };
+            files.unwrap_or_default().iter().for_each(|file| one(file, &mut digest));
+        };
+        folder(&config.tls.client_trust);
+        table.client_trusts().for_each(|path| folder(path));
+        if let CertificateSource::Folder(path) = &config.tls.certificates {
+            folder(path);
+        }
+        if let Trust::Path(path) = &config.upstream.trust {
+            folder(path);
+        }
+        let listed: &[_] = match &config.tls.certificates {
+            CertificateSource::List(list) => list,
+            CertificateSource::Folder(_) => &[],
+        };
+        for files in listed.iter().chain(&config.upstream.certificate) {
+            one(&files.cert, &mut digest);
+            one(&files.key, &mut digest);
+        }
+        Self(digest.finish())
+    }
+}
+
+/// Every kind of file that is read from a folder.
+const EXTENSIONS: [&str; 5] = ["crt", "key", "pem", "cer", "crl"];
+
+/// Links are followed: what counts is the file behind them.
+fn one(file: &PathBuf, digest: &mut DefaultHasher) {
+    file.hash(digest);
+    if let Ok(metadata) = file.metadata() {
+        (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(digest);
+    }
+}
