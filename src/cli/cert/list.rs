@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::super::{ConfigArg, NO, say};
-use crate::config::{self, Config, Diagnostics, Loaded};
+use crate::config::{self, Checked, Config, Diagnostics};
+use crate::rules::Table;
 use crate::tls::{Certificate, ServerTls, UpstreamTls};
 
 /// List the certificates that the configuration names, with their names and expiry
 ///
-/// First those that clients are shown, then the one that Portward presents to targets. What is wrong with them goes to
-/// standard error. The exit code is 1 if one of them cannot be used.
+/// First those that clients are shown, then the one that Portward presents to targets. What is wrong with them, names
+/// of the rules that none covers among it, goes to standard error. The exit code is 1 if one of them cannot be used.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward cert list\n  \
@@ -26,12 +27,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let read = config::load(&args.config.config);
-    let Loaded { config: Some(config), .. } = &read else {
-        super::complain_of(&read.diagnostics);
+    let Checked { config, rules, diagnostics } = config::check(&args.config.config);
+    let Some(config) = config else {
+        super::complain_of(&diagnostics);
         return ExitCode::from(NO);
     };
-    let (server, upstream, found) = load(config);
+    let table = rules.and_then(|rules| rules.table).unwrap_or_default();
+    let (server, upstream, found) = load(&config, &table);
     let presented = upstream.certificate();
     if args.json {
         let mut list: Vec<Value> = server.certificates().map(|one| server_json(one, &server)).collect();
@@ -54,11 +56,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if found.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(NO) }
 }
 
-fn load(config: &Config) -> (ServerTls, UpstreamTls, Diagnostics) {
+fn load(config: &Config, table: &Table) -> (ServerTls, UpstreamTls, Diagnostics) {
     let (server, problems) = ServerTls::load(&config.tls, None);
     let (upstream, more) = UpstreamTls::load(&config.upstream);
     let mut found = Diagnostics::new();
     found.extend(problems);
+    found.extend(server.uncovered(table.names().map(|(name, _)| name)));
     found.extend(more);
     (server, upstream, found)
 }
