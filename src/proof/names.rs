@@ -85,9 +85,10 @@ impl Names {
     }
 }
 
-/// A wildcard is nobody's name.
+/// A wildcard is nobody's name, and neither is one that prints as another.
 fn is_name(own: &str, name: &str) -> bool {
-    !own.is_empty() && !own.contains('*') && own.eq_ignore_ascii_case(name)
+    let good = !own.is_empty() && !own.contains(|c: char| c == '*' || c.is_control());
+    good && own.eq_ignore_ascii_case(name)
 }
 
 /// A device with several interfaces registers each under its hardware ID and the interface's name.
@@ -177,6 +178,7 @@ mod tests {
             ("CN=ckl,CN=CKL", &["ckl"], &["ck"]),
             ("CN=ckl,CN=other", &[], &["ckl", "other"]),
             ("CN=other,DNS=ckl", &["ckl", "other"], &["ck"]),
+            ("CN=ckl\0", &[], &["ckl\0", "ckl"]),
             ("CN=müller", &["müller"], &["MÜLLER", "muller"]),
             ("CN=\u{212a}kl", &["\u{212a}kl"], &["kkl"]),
         ] {

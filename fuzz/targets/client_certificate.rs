@@ -1,0 +1,24 @@
+//! A certificate that a client shows, with another one behind it: the verdict, and the names.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portward::proof::{Claim, Names};
+use portward::tls::{ClientTrust, Verdict};
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+fuzz_target!(|input: &[u8]| {
+    let (leaf, above) = input.split_at(input.len() - input.len() / 4);
+    let chain = [CertificateDer::from(leaf), CertificateDer::from(above)];
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+    for chain in [&chain[..1], &chain] {
+        // Nobody is trusted, so nobody is proven.
+        assert!(!matches!(ClientTrust::default().judge(chain, now), Verdict::Ok(_) | Verdict::None));
+    }
+    if let Some(names) = Names::of(input) {
+        let _ = names.to_string();
+        for name in ["", "*", "\0"] {
+            assert!(!names.prove(Claim { name, host: "" }));
+        }
+    }
+});
