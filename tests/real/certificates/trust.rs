@@ -51,6 +51,7 @@ fn a_ca_cannot_go_beyond_what_it_may() {
         let old = trusted.below_as("Expired", |params| {
             params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
         });
+        let stranger = Authority::root("Somebody else");
         let dns = |name: &str| vec![SanType::DnsName(name.try_into().unwrap())];
         let wanted = |alternative| Wanted { alternative, ..Wanted::named("ckl") };
         let front = front(&pbx.host(HOST, "", ""));
@@ -62,6 +63,8 @@ fn a_ca_cannot_go_beyond_what_it_may() {
             (narrow.issue(&wanted(dns("a.c.example"))), "plain", "untrusted"),
             (no_ca.issue(&wanted(vec![])), "plain", "untrusted"),
             (old.issue(&wanted(vec![])), "plain", "expired"),
+            (stranger.issue(&Wanted { days: Some((-30, -1)), ..Wanted::named("ckl") }), "plain", "untrusted"),
+            (stranger.issue(&Wanted { days: Some((1, 30)), ..Wanted::named("ckl") }), "plain", "untrusted"),
             (revoked.issue(&wanted(vec![])), "TLS", "ok(ckl)"),
         ] {
             for spoken in Spoken::BOTH {
