@@ -246,9 +246,8 @@ fn a_tls_port_of_the_target_that_speaks_no_tls_is_target_tls() {
 fn a_tls_port_opens_when_its_certificate_comes() {
     within(60, || {
         let target = Target::named("here");
-        let setup = Portward::rules(&one(&format!("tcp = {}", target.port())))
-            .set("tls.certificates", "\"later\"")
-            .without_https();
+        let setup =
+            Portward::rules(&one(&format!("tcp = {}", target.port()))).set("tls.certificates", "\"later\"");
         std::fs::create_dir(setup.dir().join("later")).unwrap();
         let portward = setup.start();
         assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");

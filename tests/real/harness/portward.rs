@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +22,6 @@ pub struct Setup {
     dir: TempDir,
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
-    https_opens: bool,
     one_worker: bool,
     ports: BTreeMap<&'static str, u16>,
 }
@@ -48,12 +46,6 @@ impl Setup {
         self.ports.insert(service, port);
         self.set(&format!("listen.{service}"), &format!("\"127.0.0.1:{port}\""))
             .set("log.forwarded", "\"all\"")
-    }
-
-    /// Does not wait for the HTTPS port: it is not expected to open yet.
-    pub fn without_https(mut self) -> Self {
-        self.https_opens = false;
-        self
     }
 
     /// Adds a server certificate NAME.crt of the shared test CA; the first takes the place of the usual one.
@@ -89,12 +81,11 @@ impl Setup {
                 false => Command::new(PROGRAM),
             };
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
-            let mut ports = vec![http];
-            ports.extend(self.https_opens.then_some(https));
+            // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
             let mut ended = None;
             eventually("portward listens", || {
                 ended = child.ended();
-                ended.is_some() || ports.iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+                ended.is_some() || child.lines().iter().any(|line| line.contains(" is ready: "))
             });
             if ended.is_none() {
                 return Portward { http, https, child: Mutex::new(child), setup: self };
@@ -165,14 +156,7 @@ impl Portward {
             ("admin.socket", format!("{:?}", socket.to_string_lossy())),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Setup {
-            dir,
-            settings,
-            certificates: Vec::new(),
-            https_opens: true,
-            one_worker: false,
-            ports: BTreeMap::new(),
-        }
+        Setup { dir, settings, certificates: Vec::new(), one_worker: false, ports: BTreeMap::new() }
     }
 
     /// Starts one with these rules and nothing special.

@@ -90,9 +90,8 @@ fn what_is_sent_behind_it_in_the_clear_is_refused() {
 fn without_a_certificate_there_is_none_and_the_connection_stays_plain() {
     within(60, || {
         let target = directory(KNOWN, PASSWORD, 1);
-        let setup = Front::rules(&plain_host("dvl-ckl2.net", target.port()))
-            .set("tls.certificates", "\"none\"")
-            .without_https();
+        let setup =
+            Front::rules(&plain_host("dvl-ckl2.net", target.port())).set("tls.certificates", "\"none\"");
         std::fs::create_dir(setup.dir().join("none")).unwrap();
         let front = Front::start(setup);
         let mut client = front.plain();
