@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::sip::Message;
 use portward::io::{Leg, Stream, Timer};
-use portward::relay::sip::{Judge, Sentence, SipWatch, Tokens};
+use portward::relay::sip::{Judge, Login, Sentence, SipWatch, Tokens};
 use portward::relay::tunnel::tunnel;
 use portward::relay::watched::watched;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,6 +24,8 @@ impl Judge for Everybody {
     fn judge(&mut self, _: &[u8], _: &Message) -> Sentence {
         Sentence::Pass
     }
+
+    fn login(&mut self, _: Login, _: &[u8], _: &Message) {}
 
     fn tokens(&self) -> &Tokens {
         &self.0

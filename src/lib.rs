@@ -23,13 +23,15 @@
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
-//! | [`guard`] | who may connect | protocols |
+//! | [`guard`] | who may connect, who has forfeited that: blacklist and limits | protocols |
+//! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
 //! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`].
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod conn;

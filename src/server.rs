@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Diagnostics, Everything};
 use crate::conn::{self, Accepted, Facts};
+use crate::guard::{kept, unix_now};
 use crate::log::{Level, Log};
 use crate::service::Transport;
 use crate::state::{Shared, Snapshot, Worker};
@@ -32,6 +33,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 const SUMMARY: Duration = Duration::from_secs(60);
 /// How often the files of certificates, keys and trust are looked at.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How often the blacklist is written, if it has changed.
+const KEEP: Duration = Duration::from_secs(5);
+/// Descriptors that are no connection's.
+const SPARE: u64 = 256;
 /// How long to wait before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -67,13 +72,17 @@ impl Server {
     /// # Errors
     /// What is wrong with the configuration, or with a socket.
     pub fn start(path: &Path, log: Log) -> Result<Self, Refused> {
-        raise_descriptor_limit();
+        let descriptors = raise_descriptor_limit();
         let (mut snapshot, found) = read(path, None)?;
         let (sockets, notes) = open(&snapshot, &[]).map_err(|text| Refused { text })?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         let hosts = snapshot.table.len();
         let shared = Arc::new(Shared::new(snapshot, log));
         warn(&shared, &found, &notes);
+        check_descriptors(&shared, descriptors);
+        let kept = kept::read(&shared.snapshot.load().config.state, unix_now());
+        shared.guard.blacklist().restore(kept.entries);
+        kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
         for socket in &sockets {
             shared.note(Level::Info, &format!("listening on {socket}"));
         }
@@ -142,6 +151,7 @@ impl Server {
             let _ = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
             loop {
                 tokio::time::sleep(SUMMARY).await;
+                self.shared.guard.sweep();
                 let due = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
                 due.iter().for_each(|line| self.shared.note(Level::Warning, line));
                 self.shared.health.sweep();
@@ -149,7 +159,8 @@ impl Server {
                 self.shared.log.confess(self.shared.snapshot.load().config.log.format);
             }
         };
-        tokio::join!(resolving, housekeeping, self.watch_files());
+        let administration = crate::admin::serve(self.shared.clone());
+        tokio::join!(resolving, housekeeping, self.watch_files(), self.keep_blacklist(), administration);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
@@ -177,6 +188,25 @@ impl Server {
         }
     }
 
+    /// Writes the blacklist to disk when it has changed. Where that fails a warning says so once, until it works again.
+    async fn keep_blacklist(&self) {
+        let mut complained = false;
+        loop {
+            tokio::time::sleep(KEEP).await;
+            self.shared.guard.sweep_rates();
+            if !self.shared.guard.blacklist().take_changed() {
+                continue;
+            }
+            let shared = self.shared.clone();
+            let written = tokio::task::spawn_blocking(move || write_blacklist(&shared)).await;
+            let error = written.ok().and_then(Result::err);
+            if let Some(error) = error.as_ref().filter(|_| !complained) {
+                self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
+            }
+            complained = error.is_some();
+        }
+    }
+
     /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`.
     pub async fn drain(&self) {
         let timeout = self.shared.snapshot.load().config.limits.drain_timeout;
@@ -194,6 +224,11 @@ impl Server {
 
     /// Ends the workers and whatever still runs on them.
     pub fn stop(self) {
+        if self.shared.guard.blacklist().take_changed()
+            && let Err(error) = write_blacklist(&self.shared)
+        {
+            self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
+        }
         self.stop.cancel();
         for worker in self.workers {
             let _ = worker.join();
@@ -351,9 +386,28 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     }
 }
 
-/// Two descriptors a connection: the soft limit is raised to the hard one.
-fn raise_descriptor_limit() {
+fn write_blacklist(shared: &Shared) -> io::Result<()> {
+    let entries = shared.guard.blacklist().entries(unix_now(), usize::MAX);
+    kept::write(&shared.snapshot.load().config.state, &entries)
+}
+
+/// Two descriptors a connection, and some for files, sockets and kept connections.
+fn check_descriptors(shared: &Shared, descriptors: Option<u64>) {
+    let connections = shared.snapshot.load().config.limits.max_connections;
+    let wanted = u64::from(connections) * 2 + SPARE;
+    if let Some(there) = descriptors.filter(|there| *there < wanted) {
+        let text = format!(
+            "limits.max_connections is {connections}, which takes {wanted} file descriptors, but there are {there}: \
+             connections will have to wait; raise LimitNOFILE of the unit, or lower max_connections"
+        );
+        shared.note(Level::Warning, &text);
+    }
+}
+
+/// The soft limit of descriptors is raised to the hard one, which is returned; `None`: there is none.
+fn raise_descriptor_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current
 }

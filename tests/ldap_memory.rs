@@ -35,6 +35,8 @@ impl Judge for Anybody {
         Verdict::Pass
     }
 
+    fn login_succeeded(&mut self, _: &[u8]) {}
+
     fn login_failed(&mut self) {}
 }
 

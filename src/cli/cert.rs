@@ -56,9 +56,9 @@ fn fail(message: impl std::fmt::Display, help: &str) -> ExitCode {
 fn describe(facts: &Facts) -> Vec<(&'static str, String)> {
     let names = if facts.names.is_empty() { "none".to_owned() } else { facts.names.join(", ") };
     vec![
-        ("names", harmless(&names)),
-        ("subject", harmless(&facts.subject)),
-        ("issuer", harmless(&facts.issuer)),
+        ("names", super::harmless(&names)),
+        ("subject", super::harmless(&facts.subject)),
+        ("issuer", super::harmless(&facts.issuer)),
         ("valid", validity(facts, OffsetDateTime::now_utc())),
         ("key", facts.key.clone()),
         ("fingerprint", format!("sha256:{}", facts.fingerprint_hex())),
@@ -91,11 +91,6 @@ fn validity(facts: &Facts, now: OffsetDateTime) -> String {
     format!("{} to {}, {state}", facts.not_before.date(), facts.not_after.date())
 }
 
-/// A stranger's certificate may hold anything; what would steer the terminal is written as an escape.
-fn harmless(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
 fn say_facts(facts: &Facts) {
     for (what, text) in describe(facts) {
         super::say(format_args!("  {what:<12} {text}"));
@@ -126,6 +121,6 @@ mod tests {
 
     #[test]
     fn escape_sequences_do_not_reach_the_terminal() {
-        assert_eq!(harmless("CN=\x1b[2Jx\r\nü"), "CN=\\u{1b}[2Jx\\r\\nü");
+        assert_eq!(crate::cli::harmless("CN=\x1b[2Jx\r\nü"), "CN=\\u{1b}[2Jx\\r\\nü");
     }
 }

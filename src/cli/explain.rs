@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use crate::admin::client::ask;
+use crate::config::Config;
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::rules::decide::Scratch;
@@ -78,11 +80,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let outside = loaded.config.outside.port(Service::Http, Transport::Tls);
     let block = &loaded.config.blacklist.block;
     let blocked = args.from.is_some_and(|from| block.iter().any(|net| net.contains(&from.to_canonical())));
+    let listed = args.from.and_then(|from| listed(&loaded.config, from.to_canonical()));
     let mut scratch = Scratch::default();
     let mut all_granted = true;
     for one in &asked {
         let explanation = match one {
             _ if blocked => Explanation::blocked(one.text()),
+            _ if listed.is_some() => {
+                Explanation::blacklisted(one.text(), listed.as_deref().unwrap_or_default())
+            }
             Asked::Http(url) => Explanation::of(&loaded.table, url, outside, &mut scratch),
             Asked::Call(call) => call.explain(&loaded.table, &loaded.config, &claimant),
         };
@@ -90,6 +96,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if args.json { super::say(explanation.to_json()) } else { super::say(explanation) }
     }
     ExitCode::from(if all_granted { 0 } else { super::NO })
+}
+
+/// Why the running daemon refuses an address; `None`: it does not, or there is none.
+fn listed(config: &Config, from: IpAddr) -> Option<String> {
+    if config.blacklist.allow.iter().any(|net| net.contains(&from)) {
+        return None;
+    }
+    let entry = ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{from}"), None).ok()?;
+    Some(super::blacklist::line(&entry))
 }
 
 fn names(text: &str) -> Result<Names, String> {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod blacklist;
 mod cert;
 mod check;
 mod completions;
@@ -33,6 +34,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Cert(cert::Args),
+    Blacklist(blacklist::Args),
     Completions(completions::Args),
 }
 
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Cert(args) => cert::run(args),
+        Command::Blacklist(args) => blacklist::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }
@@ -59,6 +62,11 @@ pub fn main() -> ExitCode {
 /// Writes a line to standard output. A reader that has gone away (`| head`) is no error of ours.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A stranger's text may hold anything; what would steer the terminal is written as an escape.
+fn harmless(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Writes a line to standard error.

@@ -4,12 +4,7 @@
 //! taken out of here and nowhere else.
 
 /// Keys of portward.toml that change nothing yet: table and key, `*` for every key of the table.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("[blacklist]", "suspicious_per_minute"),
-    ("[blacklist]", "expiration"),
-    ("[blacklist]", "failed_logins"),
-    ("[admin]", "*"),
-];
+const WITHOUT_EFFECT: &[(&str, &str)] = &[("[admin]", "listen")];
 
 /// Whether setting `key` of `table` changes anything.
 pub(super) fn has_effect(table: &str, key: &str) -> bool {

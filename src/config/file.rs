@@ -148,6 +148,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
                 "drain_timeout",
                 "max_connections",
                 "max_connections_per_address",
+                "new_connections_per_second",
                 "max_undecided",
                 "max_undecided_per_address",
             ],

@@ -34,3 +34,11 @@ fn why(error: &std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+/// Reads a duration as configuration files have it: `"10s"`, `"5m"`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    scalar::duration(text).map_err(|fault| fault.message().to_owned())
+}

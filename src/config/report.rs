@@ -30,6 +30,10 @@ impl Fault {
         Self(Box::new(Words { message, label: String::new(), help: None, related: None, at: None }))
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
         self.0.label = label.into();
         self

@@ -262,6 +262,8 @@ pub(super) fn limits(mut section: Section<'_>) -> Limits {
         drain_timeout: section.setting("drain_timeout", 30 * SECOND, duration),
         max_connections: section.setting("max_connections", 50_000, count),
         max_connections_per_address: section.setting("max_connections_per_address", 500, count),
+        new_connections_per_second: section
+            .setting("new_connections_per_second", 200, |value| value.integer(0..=1_000_000)),
         max_undecided: section.setting("max_undecided", 10_000, count),
         max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
     };

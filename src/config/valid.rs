@@ -248,6 +248,8 @@ pub struct Limits {
     pub max_connections: u32,
     /// Client connections an address.
     pub max_connections_per_address: u32,
+    /// New client connections a second an address; 0: any number.
+    pub new_connections_per_second: u32,
     /// Undecided connections in all.
     pub max_undecided: u32,
     /// Undecided connections an address.

@@ -6,10 +6,11 @@ use tokio::time::timeout;
 
 use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
+use super::standing::Standing;
 use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening};
+use crate::inspect::h323::{Alias, Answer, Ask, OPENING_LIMIT, Opening, Registration};
 use crate::io::Leg;
 use crate::log::Subject;
 use crate::proof::h323::Verified;
@@ -172,8 +173,19 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         let config = &shared.snapshot.load().config;
         (config.limits.idle_timeout.h323, config.reject == Reject::Answer)
     };
-    let mut watch =
-        H323Watch::new(Bench { held, verified: verified.as_mut(), shared: &shared }, *decided, answers);
+    let mut bench = Bench {
+        held,
+        standing: Standing::of(client),
+        name: Vec::new(),
+        verified: verified.as_mut(),
+        shared: &shared,
+    };
+    // The registration that decided is still in the buffer, and is not judged again.
+    let opening = client.leg.buffer.filled().get(..*decided).unwrap_or_default();
+    if let Inspect::Found { ask: Ask::Registration(registration), .. } = Opening::default().inspect(opening) {
+        bench.note(&registration);
+    }
+    let mut watch = H323Watch::new(bench, *decided, answers);
     let over = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
             client.bytes[0] += up;
@@ -205,11 +217,31 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
 #[derive(Debug)]
 struct Bench<'a> {
     held: &'a Held,
+    standing: Standing,
+    /// Whom the last RegistrationRequest names.
+    name: Vec<u8>,
     verified: Option<&'a mut Verified>,
     shared: &'a Arc<Shared>,
 }
 
+impl Bench<'_> {
+    fn note(&mut self, registration: &Registration) {
+        let alias = first(&registration.aliases);
+        if registration.registers && !alias.is_empty() {
+            self.name = [alias, "@", registration.host().unwrap_or_default()].concat().into_bytes();
+        }
+    }
+}
+
 impl Judge for Bench<'_> {
+    fn answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Confirmed => self.standing.confirmed(&self.name),
+            Answer::Denied => self.standing.failed(),
+            Answer::Rejected => {}
+        }
+    }
+
     fn judge(&mut self, ask: &Ask) -> Result<(), Cut> {
         let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
         let Ask::Registration(registration) = ask else {
@@ -218,6 +250,7 @@ impl Judge for Bench<'_> {
                 None => Ok(()),
             };
         };
+        self.note(registration);
         let snapshot = self.shared.snapshot.load();
         let moved = |ended: Ended| {
             Err(Cut { reason: ended.reason.unwrap_or(Reason::OtherTarget), counts: ended.counts })

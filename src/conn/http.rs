@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::route::{Routed, status, way_out};
+use super::standing::failed_login;
 use super::{Client, Ended, Stage, Whose, acme, ask, held, outcome, route};
 use crate::config::{Acme, Config, Reject};
+use crate::inspect::digest::Credentials;
 use crate::inspect::http::Request;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
@@ -100,6 +102,14 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     let mut routed = route::route(client, &snapshot, &request, len);
     drop(request);
     client.place = None;
+    let guard = &client.worker.shared.guard;
+    if routed.client != client.facts.client.ip()
+        && let Some(reason) = guard.refuses(routed.client, &snapshot.config)
+    {
+        // Somebody behind a balancer whom we would not have let in.
+        let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+        return refuse(client, &snapshot.config, &routed, ended).await;
+    }
     if let Some(token) = routed.challenge.take()
         && let Some(next) = Box::pin(challenge(client, own, &snapshot, &mut routed, &token)).await
     {
@@ -198,7 +208,10 @@ async fn forward(
             exchange(&mut client.leg, &mut target.leg, &mut routed.outgoing, &mut client.timer, patience)
                 .await;
         return match exchanged {
-            Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
+            Ok(exchanged) => {
+                judge_login(client, routed, &exchanged);
+                settle(client, own, target, exchanged, wanted.host)
+            }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1).
             Err(Failed { untouched: true, .. }) if !target.fresh && !again && routed.is_idempotent() => {
                 again = true;
@@ -206,6 +219,24 @@ async fn forward(
             }
             Err(failed) => fail(client, config, routed, failed).await,
         };
+    }
+}
+
+/// A target's 401 is a failed login if the request had a password, or answered the last challenge of this connection
+/// (SPEC section 6). Tokens, and logins in several steps, are others' business.
+fn judge_login(client: &mut Client, routed: &Routed<'_>, exchanged: &Exchanged) {
+    if exchanged.status != 401 {
+        return;
+    }
+    let stale = exchanged.challenge.is_some_and(|challenge| challenge.stale);
+    let failed = match routed.credentials {
+        Some(Credentials::Basic) => true,
+        Some(Credentials::Digest(nonce)) => client.nonce == Some(nonce) && !stale,
+        Some(Credentials::Other) | None => false,
+    };
+    client.nonce = exchanged.challenge.map(|challenge| challenge.nonce);
+    if failed {
+        failed_login(&client.worker.shared, client.facts.id, routed.client);
     }
 }
 

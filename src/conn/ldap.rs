@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::bytes::BytesMut;
 
 use super::held::{Held, Later, withdrawn};
+use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, link, outcome, secure};
 use crate::config::Reject;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants};
@@ -213,7 +214,9 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
         (config.limits.idle_timeout.ldap, config.reject == Reject::Answer)
     };
     let host = held.host().to_owned();
-    let binds = Binds { held, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
+    let standing = Standing::of(&client);
+    let binds =
+        Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
     let mut gate = Gate::new(binds, began, answers);
     let ended = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut gate) => {
@@ -240,6 +243,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
 #[derive(Debug)]
 struct Binds {
     held: Box<Held>,
+    standing: Standing,
     facts: Facts,
     worker: Arc<Worker>,
     /// A refusal was written: one line a connection is enough.
@@ -314,5 +318,12 @@ impl Judge for Binds {
 
     fn login_failed(&mut self) {
         self.failed += 1;
+        self.standing.failed();
+    }
+
+    fn login_succeeded(&mut self, name: &[u8]) {
+        if !name.is_empty() {
+            self.standing.confirmed(name);
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! http             route (or an ACME challenge's answer), connect (dial, or take from the pool), the decision line, the relay; the next request
 //! certificate      what the client's is worth to the host that it asks for (SIP and H.323)
 //! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
+//! standing         what a PBX says of a client's logins, for the guard
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
 //!
@@ -24,6 +25,7 @@ mod outcome;
 mod route;
 mod secure;
 mod sip;
+mod standing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -38,6 +40,7 @@ use crate::config::Config;
 use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
 use crate::log::{Line, Outcome, Subject};
+use crate::reason::Reason;
 use crate::service::{Service, Transport};
 use crate::state::Worker;
 
@@ -84,7 +87,9 @@ struct Client {
     requests: u64,
     /// Bytes to the targets and to the client.
     bytes: [u64; 2],
-    _permit: Permit,
+    /// HTTP: the digest of the last challenge's nonce.
+    nonce: Option<u64>,
+    permit: Permit,
 }
 
 /// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
@@ -111,13 +116,28 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
     }
 }
 
+/// Serves a client, until its address is listed (SPEC section 6): then its connection is closed without a word.
 fn protocol(client: Client) -> Rest {
-    match client.facts.service {
+    let (address, worker) = (client.facts.client.ip(), client.worker.clone());
+    if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config) {
+        // It was listed in the meantime.
+        worker.shared.guard.note_refused(address, reason);
+        return Box::pin(std::future::ready(()));
+    }
+    let listing = client.permit.listing();
+    let mut rest: Rest = match client.facts.service {
         Service::Http => Box::pin(http::serve(client)),
         Service::Sip => Box::pin(sip::serve(client)),
         Service::Ldap => Box::pin(ldap::serve(client)),
         Service::H323 => Box::pin(h323::serve(client)),
-    }
+    };
+    Box::pin(async move {
+        tokio::select! {
+            biased;
+            () = &mut rest => {}
+            () = listing.closes() => worker.shared.guard.note_refused(address, Reason::Blacklisted),
+        }
+    })
 }
 
 impl Facts {

@@ -1,10 +1,11 @@
 //! How a connection or a request ended: in which stage, by whose doing, why. Every end comes through here: log
-//! lines are written here, and the guard will hear of it here.
+//! lines are written here, and the guard hears of it here.
 
 use std::net::IpAddr;
 
 use super::Facts;
 use crate::config::Config;
+use crate::guard::Offence;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::relay::tunnel::EndedBy;
@@ -123,7 +124,7 @@ impl Ended {
     }
 }
 
-/// Writes the line for what was refused. What our own limits and lists refuse is summed up instead, one line an address
+/// Writes the line for what was refused, when the guard has heard of it. What our own limits and lists refuse is summed up instead, one line an address
 /// a minute.
 pub(super) fn refused(
     shared: &Shared,
@@ -134,12 +135,28 @@ pub(super) fn refused(
     ended: Ended,
 ) {
     let Some(reason) = ended.reason else { return };
+    if ended.counts {
+        let path = match subject {
+            Subject::Http { target, .. } if reason == Reason::NoPath => {
+                target.split(|octet| *octet == b'?').next().unwrap_or_default()
+            }
+            _ => &[],
+        };
+        suspect(shared, config, facts.id, client, Offence { reason, path });
+    }
     if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
         return shared.guard.note_refused(client, reason);
     }
     if config.log.rejected.contains(facts.service) {
         let line = facts.line(client, subject, Outcome::Rejected(reason));
         shared.log.decision(config.log.format, &line, config.log.query);
+    }
+}
+
+/// Tells the guard of an offence, and the log if it was one too many.
+pub(super) fn suspect(shared: &Shared, config: &Config, id: u64, client: IpAddr, offence: Offence<'_>) {
+    if let Some(listed) = shared.guard.suspect(client, offence, config) {
+        shared.log.blacklisted(config.log.format, id, &listed);
     }
 }
 

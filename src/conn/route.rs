@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::{Client, Ended, Stage, Whose, acme};
 use crate::config::Config;
-use crate::inspect::http::{Body, Framing, Kind, Request, Version};
+use crate::inspect::digest::{self, Credentials};
+use crate::inspect::http::{Authorization, Body, Framing, Kind, Request, Version};
 use crate::io::Buffer;
 use crate::log::Subject;
 use crate::reason::Reason;
@@ -33,6 +34,8 @@ pub(super) struct Routed<'s> {
     pub(super) client: IpAddr,
     /// It brings a login of the connection.
     pub(super) binds_connection: bool,
+    /// How it logs in, if it does.
+    pub(super) credentials: Option<Credentials>,
     /// The token, if it asks for the answer to an ACME challenge and somebody is to have it.
     pub(super) challenge: Option<Box<str>>,
     method: Range<usize>,
@@ -71,7 +74,8 @@ pub(super) fn route<'s>(
         known_host,
         client: if trusted { believed(config, peer, request, head) } else { peer },
         challenge,
-        binds_connection: request.authorization == crate::inspect::http::Authorization::Connection,
+        credentials: credentials(head, request),
+        binds_connection: request.authorization == Authorization::Connection,
         outgoing: Outgoing {
             head: out,
             framing: match request.body {
@@ -91,6 +95,16 @@ pub(super) fn route<'s>(
     };
     client.leg.buffer.consume(len);
     routed
+}
+
+/// How a request logs in; not asked of one that does not.
+fn credentials(head: &[u8], request: &Request) -> Option<Credentials> {
+    if request.authorization == Authorization::None {
+        return None;
+    }
+    let mut fields = request.fields.iter();
+    let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
+    Some(digest::credentials(field.value.of_input(head)))
 }
 
 /// The token of an ACME challenge (see [`acme`]) on a host of the rules.

@@ -74,7 +74,8 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         place: Some(place),
         requests: 0,
         bytes: [0, 0],
-        _permit: permit,
+        nonce: None,
+        permit,
     })
 }
 

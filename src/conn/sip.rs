@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::held::{Held, Later, withdrawn};
 use super::link::{link, refuse};
+use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
@@ -11,7 +12,7 @@ use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
 use crate::log::Subject;
 use crate::proof::{self, Names};
 use crate::reason::Reason;
-use crate::relay::sip::{Judge, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
+use crate::relay::sip::{Judge, Login, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
@@ -220,8 +221,16 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
     let cert: &str = cert;
-    let bench =
-        Bench { held, names: names.as_ref(), cert, shared: &shared, facts: client.facts, forbade: false };
+    let standing = Standing::of(client);
+    let bench = Bench {
+        held,
+        standing,
+        names: names.as_ref(),
+        cert,
+        shared: &shared,
+        facts: client.facts,
+        forbade: false,
+    };
     let mut watch = SipWatch::new(bench, recording.take(), *rewrites);
     let over = tokio::select! {
         (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
@@ -257,6 +266,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
 #[derive(Debug)]
 struct Bench<'a> {
     held: &'a Held,
+    standing: Standing,
     names: Option<&'a Names>,
     cert: &'a str,
     shared: &'a Arc<Shared>,
@@ -307,6 +317,16 @@ impl Judge for Bench<'_> {
             Later::Other => self.forbid(&snapshot.config, head, request, Reason::OtherTarget),
             Later::Nowhere(reason) => nowhere(reason),
             Later::Moved(ended) => end(ended),
+        }
+    }
+
+    fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
+        match login {
+            Login::Confirmed => {
+                let part = |span: crate::inspect::Span| span.of_input(head);
+                self.standing.confirmed(&[part(answer.to.user), b"@", part(answer.to.host)].concat());
+            }
+            Login::Failed => self.standing.failed(),
         }
     }
 

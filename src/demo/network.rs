@@ -216,7 +216,8 @@ fn configuration(ports: &[(Service, Transport, SocketAddr)]) -> String {
         "rules = \"rules\"\nstate = \"state\"\n\n[listen]\n{listen}\n\
          [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
          [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
-         [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n",
+         [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n\n\
+         [admin]\nsocket = \"portward.sock\"\n",
         outside.join(", ")
     )
 }

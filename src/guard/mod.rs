@@ -1,36 +1,58 @@
-//! The guard at the door: who may connect at all, before a byte is read (SPEC section 1, step 1).
+//! The guard at the door: who may connect at all, before a byte is read, and who has forfeited that (SPEC section 1, steps
+//! 1 and 7; section 6).
 //!
-//! It counts connections, in all and an address, gives those without a decision a place of their own ([`Place`]), and
-//! knows the networks that are always refused. IPv6 counts by /64, because that is what one subscriber has.
+//! | room | what is in it |
+//! |---|---|
+//! | `counted` | addresses as they are counted |
+//! | `undecided` | connections without a decision have limits of their own |
+//! | `suspects` | an exact sliding count of offences |
+//! | `confirmed` | names that a PBX has confirmed: fairness to offices |
+//! | `blacklist`, `kept` | who is listed, in memory and on disk |
+//!
+//! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
+//! them; offences are not, so [`suspects`] does.
 
+pub mod blacklist;
+mod confirmed;
+mod counted;
+pub mod kept;
+mod suspects;
 mod undecided;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwapOption;
 use dashmap::DashMap;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::reason::Reason;
+use blacklist::Blacklist;
+use confirmed::Confirmed;
+pub use counted::Counted;
+use suspects::Suspects;
 pub use undecided::Place;
 use undecided::Undecided;
 
 /// How many refused addresses are remembered by name until their summary is written; the rest are summed up as one.
 const SUMMARY: usize = 1024;
+/// So many addresses may have connected lately before those of a second ago are forgotten.
+const RATES: usize = 10_000;
 
-/// An address as the guard counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Counted(IpAddr);
-
-impl From<IpAddr> for Counted {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
-            v4 @ IpAddr::V4(_) => Self(v4),
-        }
-    }
+/// Live connections of one address.
+#[derive(Debug, Default)]
+struct Address {
+    count: AtomicU32,
+    /// Told when the address was listed.
+    listed: Notify,
+    /// By an administrator: nobody stays.
+    by_hand: AtomicBool,
 }
 
 /// Counts of live connections.
@@ -38,30 +60,85 @@ impl From<IpAddr> for Counted {
 struct Counts {
     in_all: AtomicU32,
     /// Only addresses with a live connection are in it, so `max_connections` bounds it.
-    by_address: DashMap<Counted, u32>,
+    by_address: DashMap<Counted, Arc<Address>, foldhash::quality::RandomState>,
+}
+
+/// New connections a second an address.
+#[derive(Debug)]
+struct Rate {
+    limit: NonZeroU32,
+    limiter: DefaultKeyedRateLimiter<Counted>,
 }
 
 /// The guard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Guard {
     counts: Arc<Counts>,
     undecided: Arc<Undecided>,
-    refused: Mutex<HashMap<(IpAddr, Reason), u64>>,
+    refused: Mutex<HashMap<(Counted, Reason), u64>>,
     refused_beyond: Mutex<u64>,
+    rate: ArcSwapOption<Rate>,
+    suspects: Suspects,
+    confirmed: Confirmed,
+    blacklist: Blacklist,
+    start: Instant,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            counts: Arc::default(),
+            undecided: Arc::default(),
+            refused: Mutex::default(),
+            refused_beyond: Mutex::default(),
+            rate: ArcSwapOption::default(),
+            suspects: Suspects::default(),
+            confirmed: Confirmed::default(),
+            blacklist: Blacklist::default(),
+            start: Instant::now(),
+        }
+    }
 }
 
 /// The right to a connection; gives it back when dropped.
 #[derive(Debug)]
 pub struct Permit {
     counts: Arc<Counts>,
-    address: Option<Counted>,
+    address: Option<(Counted, Arc<Address>)>,
+    confirmed: Arc<AtomicBool>,
+}
+
+/// What an address did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offence<'a> {
+    /// Why it was refused.
+    pub reason: Reason,
+    /// The missing path, which counts once a minute; empty: there is none.
+    pub path: &'a [u8],
+}
+
+/// An address that was listed just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Who.
+    pub who: Counted,
+    /// For how long; `None`: until it is removed.
+    pub expiration: Option<Duration>,
+    /// How many offences there were in a minute.
+    pub count: u32,
+}
+
+/// Seconds since 1970: what the blacklist counts in, because it survives a restart.
+pub fn unix_now() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX - 1)
 }
 
 impl Guard {
     /// Whether `address` may have one more connection.
     ///
     /// # Errors
-    /// `Blocked` or `Limit`.
+    /// `Blocked`, `Blacklisted` or `Limit`.
     pub fn admit(&self, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
         self.readmit(self.admit_any(config)?, address, config)
     }
@@ -71,7 +148,7 @@ impl Guard {
     /// # Errors
     /// `Limit`.
     pub fn admit_any(&self, config: &Config) -> Result<Permit, Reason> {
-        let permit = Permit { counts: self.counts.clone(), address: None };
+        let permit = Permit { counts: self.counts.clone(), address: None, confirmed: Arc::default() };
         let before = self.counts.in_all.fetch_add(1, Ordering::Relaxed);
         if before >= config.limits.max_connections { Err(Reason::Limit) } else { Ok(permit) }
     }
@@ -79,24 +156,47 @@ impl Guard {
     /// Holds a permit that was given to anybody against the address that the PROXY header conveyed.
     ///
     /// # Errors
-    /// `Blocked` or `Limit`.
+    /// `Blocked`, `Blacklisted` or `Limit`.
     pub fn readmit(&self, permit: Permit, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
-        if config.blacklist.block.iter().any(|net| net.contains(&address)) {
-            return Err(Reason::Blocked);
+        self.refuses(address, config).map_or(Ok(()), Err)?;
+        if is_allowed(address, config) {
+            return self.count_address(permit, address, u32::MAX);
         }
-        let limit =
-            if is_allowed(address, config) { u32::MAX } else { config.limits.max_connections_per_address };
-        self.count_address(permit, address, limit)
+        self.keep_rate(address, config)?;
+        self.count_address(permit, address, config.limits.max_connections_per_address)
+    }
+
+    /// Whether `address` is refused whatever it asks for: `Blocked` or `Blacklisted`.
+    pub fn refuses(&self, address: IpAddr, config: &Config) -> Option<Reason> {
+        if config.blacklist.block.iter().any(|net| net.contains(&address)) {
+            return Some(Reason::Blocked);
+        }
+        let listed = !self.blacklist.is_empty() && self.blacklist.lists(address.into(), unix_now());
+        (listed && !is_allowed(address, config)).then_some(Reason::Blacklisted)
+    }
+
+    fn keep_rate(&self, address: IpAddr, config: &Config) -> Result<(), Reason> {
+        let Some(limit) = NonZeroU32::new(config.limits.new_connections_per_second) else { return Ok(()) };
+        let mut rate = self.rate.load_full();
+        if rate.as_ref().is_none_or(|rate| rate.limit != limit) {
+            let limiter = RateLimiter::keyed(Quota::per_second(limit));
+            rate = Some(Arc::new(Rate { limit, limiter }));
+            self.rate.store(rate.clone());
+        }
+        match rate.map(|rate| rate.limiter.check_key(&address.into())) {
+            Some(Err(_)) => Err(Reason::Limit),
+            _ => Ok(()),
+        }
     }
 
     fn count_address(&self, mut permit: Permit, address: IpAddr, limit: u32) -> Result<Permit, Reason> {
         let counted = Counted::from(address);
-        let mut count = self.counts.by_address.entry(counted).or_insert(0);
-        if *count >= limit {
+        let entry = self.counts.by_address.entry(counted).or_default();
+        if entry.count.load(Ordering::Relaxed) >= limit {
             return Err(Reason::Limit);
         }
-        *count += 1;
-        permit.address = Some(counted);
+        entry.count.fetch_add(1, Ordering::Relaxed);
+        permit.address = Some((counted, Arc::clone(&entry)));
         Ok(permit)
     }
 
@@ -113,11 +213,58 @@ impl Guard {
         Undecided::enter(&self.undecided, id, Counted::from(address), &config.limits, bounded)
     }
 
+    /// Notes an offence. If it is one too many the address is listed, its open connections are told, and what there is to
+    /// say about it comes back.
+    pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, config: &Config) -> Option<Listed> {
+        if is_allowed(address, config) || speaks_for_others(address, config) || is_harmless(offence.path) {
+            return None;
+        }
+        let who = Counted::from(address);
+        let now = unix_now();
+        let names = self.confirmed.names(who, now).max(1);
+        let threshold = config.blacklist.suspicious_per_minute.saturating_mul(names);
+        let millis =
+            u32::try_from(self.start.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or_default();
+        let once = if offence.path.is_empty() { 0 } else { digest(offence.path) };
+        let count = self.suspects.note(who, once, threshold, millis)?;
+        let expiration = config.blacklist.expiration;
+        self.blacklist.list(who, offence.reason, count, now, expiration);
+        self.tell(who, false);
+        Some(Listed { who, expiration, count })
+    }
+
+    /// A PBX has confirmed a registration or a bind under `name` for `address`.
+    pub fn confirm(&self, address: IpAddr, name: &[u8]) {
+        self.confirmed.note(address.into(), name, unix_now());
+    }
+
+    /// Whom the guard and the administrator have listed.
+    pub fn blacklist(&self) -> &Blacklist {
+        &self.blacklist
+    }
+
+    /// Lists `who` by an administrator's will and closes all its connections. False: there is no room for more.
+    pub fn list_by_hand(&self, who: Counted, note: &str, expiration: Option<Duration>) -> bool {
+        let added = self.blacklist.add(who, note, unix_now(), expiration);
+        if added {
+            self.tell(who, true);
+        }
+        added
+    }
+
+    fn tell(&self, who: Counted, by_hand: bool) {
+        if let Some(address) = self.counts.by_address.get(&who) {
+            address.by_hand.store(by_hand, Ordering::Relaxed);
+            address.listed.notify_waiters();
+        }
+    }
+
     /// Notes a connection that was refused at the door, for the summary.
     pub fn note_refused(&self, address: IpAddr, reason: Reason) {
+        let key = (Counted::from(address), reason);
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() < SUMMARY || refused.contains_key(&(address, reason)) {
-            *refused.entry((address, reason)).or_insert(0) += 1;
+        if refused.len() < SUMMARY || refused.contains_key(&key) {
+            *refused.entry(key).or_insert(0) += 1;
         } else {
             *self.refused_beyond.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         }
@@ -136,25 +283,93 @@ impl Guard {
         lines
     }
 
+    /// Forgets what has lost its meaning; to be called now and then.
+    pub fn sweep(&self) {
+        let now = unix_now();
+        let millis =
+            u32::try_from(self.start.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or_default();
+        self.suspects.sweep(millis);
+        self.confirmed.sweep(now);
+        self.blacklist.sweep(now);
+    }
+
+    /// Forgets who connected more than a second ago, if there are many.
+    pub fn sweep_rates(&self) {
+        if let Some(rate) = self.rate.load_full().filter(|rate| rate.limiter.len() > RATES) {
+            rate.limiter.retain_recent();
+        }
+    }
+
     /// How many connections live.
     pub fn connections(&self) -> u32 {
         self.counts.in_all.load(Ordering::Relaxed)
     }
 }
 
-/// Networks in `blacklist.allow` have no limit an address (SPEC section 6).
+/// Networks in `blacklist.allow` are never listed and have no limit an address (SPEC section 6).
 fn is_allowed(address: IpAddr, config: &Config) -> bool {
     config.blacklist.allow.iter().any(|net| net.contains(&address))
+}
+
+/// A balancer answers for nobody's offences (SPEC section 6).
+fn speaks_for_others(address: IpAddr, config: &Config) -> bool {
+    config.proxy_protocol_from(address) || config.forwarded_from(address)
+}
+
+/// What browsers ask for by themselves (SPEC section 6).
+fn is_harmless(path: &[u8]) -> bool {
+    path == b"/favicon.ico" || path == b"/robots.txt" || path.starts_with(b"/apple-touch-icon")
+}
+
+/// Never 0.
+fn digest(path: &[u8]) -> u32 {
+    use std::hash::BuildHasher as _;
+    use std::sync::LazyLock;
+    static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+    u32::try_from(HASHER.hash_one(path) >> 32).unwrap_or_default() | 1
+}
+
+/// Waits for the listing of a connection's address.
+#[derive(Debug)]
+pub struct Listing {
+    address: Option<Arc<Address>>,
+    confirmed: Arc<AtomicBool>,
+}
+
+impl Permit {
+    /// What the connection waits for, beside all else.
+    pub fn listing(&self) -> Listing {
+        let address = self.address.as_ref().map(|(_, address)| Arc::clone(address));
+        Listing { address, confirmed: Arc::clone(&self.confirmed) }
+    }
+
+    /// Set when a PBX has confirmed a registration or a bind on the connection.
+    pub fn confirmation(&self) -> &Arc<AtomicBool> {
+        &self.confirmed
+    }
+}
+
+impl Listing {
+    /// Ready when the connection has to go: its address was listed, and no PBX has confirmed a registration or a bind on
+    /// it, or the administrator wants it so.
+    pub async fn closes(self) {
+        let Some(address) = self.address else { return std::future::pending().await };
+        loop {
+            address.listed.notified().await;
+            if address.by_hand.load(Ordering::Relaxed) || !self.confirmed.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.counts.in_all.fetch_sub(1, Ordering::Relaxed);
-        if let Some(address) = self.address {
-            self.counts.by_address.remove_if_mut(&address, |_, count| {
-                *count -= 1;
-                *count == 0
-            });
+        if let Some((counted, _)) = &self.address {
+            self.counts
+                .by_address
+                .remove_if(counted, |_, address| address.count.fetch_sub(1, Ordering::Relaxed) == 1);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use crate::reason::Reason;
 
+pub mod digest;
 pub mod h323;
 pub mod http;
 pub mod ldap;

@@ -8,6 +8,7 @@ mod line;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -18,6 +19,7 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 pub use line::{Line, Outcome, Subject};
 
 use crate::config::LogFormat;
+use crate::guard::Listed;
 
 /// How many lines may wait to be written.
 const QUEUE: usize = 8192;
@@ -96,6 +98,29 @@ impl Log {
         }
     }
 
+    /// Writes that connection `id` has brought `who` onto the blacklist, in the reference's manner.
+    pub fn blacklisted(&self, format: LogFormat, id: u64, listed: &Listed) {
+        let Listed { who, expiration, count } = listed;
+        let time = expiration
+            .map_or_else(|| "until it is removed".to_owned(), |time| format!("for {}", human(time)));
+        let text = match format {
+            LogFormat::Text => {
+                format!(
+                    "REVERSE-PROXY {id} {who} blacklisted {time}: {count} suspicious requests in a minute"
+                )
+            }
+            LogFormat::Json => json!({
+                "id": id,
+                "client": who.to_string(),
+                "outcome": "blacklisted",
+                "seconds": expiration.map(|time| time.as_secs_f64()),
+                "count": count,
+            })
+            .to_string(),
+        };
+        self.write(format, &text);
+    }
+
     /// Says how many lines were lost since it was last asked, if any were.
     pub fn confess(&self, format: LogFormat) {
         let dropped = self.queue.error_counter().dropped_lines();
@@ -117,6 +142,19 @@ impl Log {
         }
         let _ = self.queue.clone().write_all(line.as_bytes());
     }
+}
+
+/// A duration as an administrator writes it: `5m`, `1h30m`, `90d`.
+pub fn human(time: Duration) -> String {
+    let mut left = time.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if left >= millis {
+            text.push_str(&format!("{}{unit}", left / millis));
+            left %= millis;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// Whether standard error is the journal's (systemd.exec(5), `$JOURNAL_STREAM`).
@@ -143,6 +181,14 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn durations_are_said_as_they_are_written() {
+        for (seconds, text) in [(300, "5m"), (5_400, "1h30m"), (7_776_000, "90d"), (2, "2s"), (0, "0s")] {
+            assert_eq!(human(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(human(Duration::from_millis(1_500)), "1s500ms");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod framing;
+mod guard;
 mod h323;
 mod headers;
 mod ldap;

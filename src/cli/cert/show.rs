@@ -104,7 +104,7 @@ fn say_text(args: &Args, address: SocketAddr, chain: &[Facts]) {
 }
 
 fn say_facts_of(facts: &Facts) {
-    say(super::harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
+    say(super::super::harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
     super::say_facts(facts);
 }
 

@@ -76,6 +76,13 @@ impl Explanation {
         Self { url: url.to_owned(), verdict, host: None, rule: None, proof: None }
     }
 
+    /// The refusal of everything that an address on the running daemon's blacklist sends; `entry`: what stands there.
+    pub(super) fn blacklisted(url: &str, entry: &str) -> Self {
+        let why = format!("the address is on the blacklist: {entry}");
+        let verdict = Verdict::Rejected { reason: Reason::Blacklisted, why };
+        Self { url: url.to_owned(), verdict, host: None, rule: None, proof: None }
+    }
+
     /// Whether the request would get anywhere.
     pub(super) fn granted(&self) -> bool {
         !matches!(self.verdict, Verdict::Rejected { .. })

@@ -204,6 +204,23 @@ impl Opening {
     }
 }
 
+/// What a gatekeeper makes of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// RegistrationConfirm.
+    Confirmed,
+    /// RegistrationReject for security: the login is wrong.
+    Denied,
+    /// RegistrationReject for another reason.
+    Rejected,
+}
+
+/// What a whole message of a gatekeeper says of a registration; `None`: nothing that can be read.
+pub fn answer(message: &[u8]) -> Option<Answer> {
+    let (content, _) = tpkt::frame(message, MESSAGE_LIMIT).ok()??;
+    h225::user_information(q931::read(content)?.user_user?)?.answer
+}
+
 /// How many octets the message takes that begins here, of a client or of a gatekeeper; `None`: not known yet.
 ///
 /// # Errors

@@ -255,7 +255,7 @@ fn the_outside_of_messages() {
 fn sixteen_thousand_aliases_are_read_though_no_tpkt_before_the_decision_holds_them() {
     let octets = fixture("vectors/traps/ras_rrq_16000_aliases.bin");
     assert!(octets.len() > OPENING_LIMIT);
-    let registration = h225::ras(&octets).expect("it can be read").expect("a registration");
+    let Some(h225::Ras::Request(registration)) = h225::ras(&octets) else { panic!("no registration") };
     assert_eq!(registration.identifier.as_deref(), Some("pbx.example.com"));
     assert_eq!(registration.aliases.len(), 16_000);
 }
@@ -271,4 +271,32 @@ fn what_cannot_be_read_spoils_its_neighbour() {
         let octets = tunnel(&messages);
         assert_eq!(Inspector::new(MESSAGE_LIMIT).inspect(&octets), Inspect::Reject(Reason::Malformed));
     }
+}
+
+#[test]
+fn what_a_gatekeeper_says_of_a_registration() {
+    let reject = |reason: &[u8]| {
+        let ras = [&[0x14, 0x00, 0x00, 0x00][..], &crate::relay::h323::answer::PROTOCOL_IDENTIFIER, reason]
+            .concat();
+        answer(&tunnel(&[&ras]))
+    };
+    for (reason, expected) in [
+        (&[0x83, 0x01, 0x00][..], Answer::Denied),
+        (&[0x89, 0x01, 0x00], Answer::Rejected),
+        (&[0x89, 0x01, 0x10], Answer::Denied),
+        (&[0x89, 0x01, 0x20], Answer::Denied),
+        (&[0x89, 0x01, 0x38], Answer::Rejected),
+        (&[0x82, 0x01, 0x00], Answer::Rejected),
+        (&[0x60], Answer::Rejected),
+        (&[0x40, 0x00], Answer::Rejected),
+    ] {
+        assert_eq!(reject(reason), Some(expected), "{reason:02x?}");
+    }
+    let request = crate::demo::ras::request(1, "dvl-ckl2.net", "a");
+    let Inspect::Found { ask: Ask::Registration(asked), .. } = Opening::default().inspect(&request) else {
+        panic!("no registration")
+    };
+    assert_eq!(answer(&crate::demo::ras::confirm(&asked, "gk")), Some(Answer::Confirmed));
+    assert_eq!(answer(&request), None);
+    assert_eq!(answer(&[3, 0, 0, 4]), None);
 }

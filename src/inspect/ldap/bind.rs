@@ -40,6 +40,14 @@ impl Bind {
         }
     }
 
+    /// User and domain as one name; empty if there is none.
+    pub fn whole_name(&self) -> Box<[u8]> {
+        self.name.as_ref().map_or(Box::default(), |(domain, user)| match (&user[..], &domain[..]) {
+            ([], []) => Box::default(),
+            (user, domain) => [user, b"@", domain].concat().into(),
+        })
+    }
+
     /// The user's name for the log; empty if the bind has none that can be read.
     pub fn user(&self) -> &[u8] {
         self.name.as_ref().map_or(&[], |(_, user)| user)

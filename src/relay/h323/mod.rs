@@ -1,16 +1,19 @@
 //! What an H.323 client says after the decision (SPEC sections 3 and 5): every message passes as it came, and is judged
 //! first.
 //!
-//! Messages of both directions are framed, so that an answer of ours comes between two of them; those of the target are
-//! not read. What cannot be read passes, unless the judge says otherwise: it is call signalling that is not ours to
+//! Messages of both directions are framed, so that an answer of ours comes between two of them; of those of the target the
+//! answer to a registration is read, for the guard. What cannot be read passes, unless the judge says otherwise: it is call signalling that is not ours to
 //! understand.
 
 pub mod answer;
 
-use crate::inspect::Inspect;
-use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, size};
+use crate::inspect::h323::{Answer, Ask, Inspector, MESSAGE_LIMIT, size};
+use crate::inspect::{self, Inspect};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
+
+/// No answer to a registration is longer.
+const ANSWER_LIMIT: usize = 4096;
 
 /// Knows where a registration leads, and what may follow it.
 pub trait Judge {
@@ -19,6 +22,9 @@ pub trait Judge {
     /// # Errors
     /// The connection ends.
     fn judge(&mut self, ask: &Ask) -> Result<(), Cut>;
+
+    /// What the gatekeeper makes of the last RegistrationRequest.
+    fn answered(&mut self, answer: Answer);
 }
 
 /// See the module.
@@ -27,6 +33,8 @@ pub struct H323Watch<J> {
     judge: J,
     /// Octets of the client that were looked at before.
     decided: u64,
+    /// A RegistrationRequest has gone on and is not answered yet.
+    waits: bool,
     /// What ends the connection is answered before (`reject = "answer"`).
     answers: bool,
 }
@@ -34,7 +42,7 @@ pub struct H323Watch<J> {
 impl<J: Judge> H323Watch<J> {
     /// One for a connection that was decided by its first `decided` octets.
     pub const fn new(judge: J, decided: usize, answers: bool) -> Self {
-        Self { judge, decided: decided as u64, answers }
+        Self { judge, decided: decided as u64, waits: true, answers }
     }
 
     /// What becomes of one message.
@@ -48,7 +56,10 @@ impl<J: Judge> H323Watch<J> {
                 Next::End(Cut { reason, counts: reason.suspicious() })
             }
             Inspect::Found { ask, len } => match self.judge.judge(&ask) {
-                Ok(()) => Next::Pass(len as u64),
+                Ok(()) => {
+                    self.waits |= matches!(&ask, Ask::Registration(registration) if registration.registers);
+                    Next::Pass(len as u64)
+                }
                 Err(cut) => {
                     if self.answers {
                         aside.back.extend(&answer::refused(&ask));
@@ -62,7 +73,7 @@ impl<J: Judge> H323Watch<J> {
 
 impl<J: Judge> Watch for H323Watch<J> {
     const CLIENT_LIMIT: usize = MESSAGE_LIMIT;
-    const TARGET_LIMIT: usize = 4;
+    const TARGET_LIMIT: usize = ANSWER_LIMIT;
 
     fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         match std::mem::take(&mut self.decided) {
@@ -73,6 +84,15 @@ impl<J: Judge> Watch for H323Watch<J> {
 
     fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
         match size(octets) {
+            // An answer is looked at when it is there as a whole; nothing else is.
+            Ok(Some(size)) if self.waits && size <= ANSWER_LIMIT => {
+                let Some(message) = octets.get(..size) else { return Next::NeedMore };
+                if let Some(answer) = inspect::h323::answer(message) {
+                    self.waits = false;
+                    self.judge.answered(answer);
+                }
+                Next::Pass(size as u64)
+            }
             Ok(Some(size)) => Next::Pass(size as u64),
             Ok(None) => Next::NeedMore,
             // The target does not speak H.323.

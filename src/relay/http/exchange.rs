@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::head::{ForClient, keeps_framing, response_head};
 use crate::inspect::Inspect;
+use crate::inspect::digest::{Challenge, challenge};
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
 use crate::io::{BUFFER, Buffer, Leg, Timer};
 use crate::relay::{Pump, Stopped, Waits};
@@ -54,6 +55,8 @@ pub struct Exchanged {
     pub binds_connection: bool,
     /// The status that the client got.
     pub status: u16,
+    /// With 401: the first Digest challenge.
+    pub challenge: Option<Challenge>,
     /// Bytes toward the target and toward the client.
     pub bytes: [u64; 2],
 }
@@ -125,12 +128,13 @@ pub async fn exchange(
     let after = result.map_err(failed)?;
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
-    let (binds_connection, status) = (running.binds_connection, running.status);
+    let (binds_connection, status, challenge) = (running.binds_connection, running.status, running.challenge);
     Ok(Exchanged {
         after,
         reusable,
         binds_connection,
         status,
+        challenge,
         bytes: [running.up.written, running.down.written],
     })
 }
@@ -159,6 +163,7 @@ struct Running<'r> {
     tunnel: bool,
     binds_connection: bool,
     status: u16,
+    challenge: Option<Challenge>,
     /// Progress at the last look, to see whether the timer is to be moved.
     seen: (u64, u64, usize),
 }
@@ -184,6 +189,7 @@ impl<'r> Running<'r> {
             tunnel: false,
             binds_connection: false,
             status: 0,
+            challenge: None,
             seen: (0, 0, 0),
             request,
         }
@@ -340,6 +346,14 @@ impl<'r> Running<'r> {
         self.tunnel = response.status == 101;
         self.answered = true;
         self.status = response.status;
+        if response.status == 401 {
+            let head = target.buffer.filled();
+            let given = response
+                .fields
+                .iter()
+                .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"www-authenticate"));
+            self.challenge = given.filter_map(|field| challenge(field.value.of_input(head))).next();
+        }
         self.target_persistent = response.persistent;
         self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);

@@ -35,6 +35,9 @@ pub trait Judge {
 
     /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
     fn login_failed(&mut self);
+
+    /// The directory has accepted the bind of `name` (its user and domain).
+    fn login_succeeded(&mut self, name: &[u8]);
 }
 
 /// With what the connection was decided.
@@ -55,6 +58,8 @@ pub struct Gate<J> {
     first: bool,
     /// The messageID of the bind that is not answered.
     unanswered: Option<u32>,
+    /// Whose bind that is.
+    name: Box<[u8]>,
     /// A message of the client has waited for the answer to a bind.
     waited: bool,
     /// The client has said good-bye.
@@ -67,7 +72,16 @@ impl<J: Judge> Gate<J> {
     /// A gate for a connection that was just decided. `answers`: see SPEC section 1, `reject = "answer"`.
     pub fn new(judge: J, began: Began, answers: bool) -> Self {
         let first = began == Began::Bind;
-        Self { judge, open: !first, first, unanswered: None, waited: false, unbound: false, answers }
+        Self {
+            judge,
+            open: !first,
+            first,
+            unanswered: None,
+            name: Box::default(),
+            waited: false,
+            unbound: false,
+            answers,
+        }
     }
 
     /// Who has judged.
@@ -83,6 +97,7 @@ impl<J: Judge> Gate<J> {
         match verdict {
             Verdict::Pass => {
                 self.unanswered = Some(bind.id);
+                self.name = bind.whole_name();
                 Next::Pass(len as u64)
             }
             Verdict::Refuse => {
@@ -98,6 +113,9 @@ impl<J: Judge> Gate<J> {
         if self.unanswered == Some(id) {
             self.unanswered = None;
             self.open = code == SUCCESS;
+            if self.open {
+                self.judge.login_succeeded(&self.name);
+            }
             if code == INVALID_CREDENTIALS {
                 self.judge.login_failed();
             }

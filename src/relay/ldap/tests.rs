@@ -30,6 +30,8 @@ impl Judge for ByUser {
     fn login_failed(&mut self) {
         self.failed += 1;
     }
+
+    fn login_succeeded(&mut self, _: &[u8]) {}
 }
 
 struct Talk {

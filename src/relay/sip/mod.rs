@@ -3,13 +3,14 @@
 //! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
 //! sees it and takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
 //! is how a header section is changed without touching any other octet; `answer` refuses a request; `token` makes and
-//! knows the user part of our own route entry.
+//! knows the user part of our own route entry; `login` sees what the PBX makes of registrations.
 //!
 //! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
 //! goes on octet by octet as it came.
 
 mod answer;
 mod edit;
+mod login;
 mod record;
 mod token;
 mod transport;
@@ -19,6 +20,7 @@ mod watch;
 mod tests;
 
 pub use answer::{forbidden, respond};
+pub use login::Login;
 pub use record::Recording;
 pub use token::Tokens;
 pub use watch::{Judge, Sentence, SipWatch, dialog_host};

@@ -20,6 +20,8 @@ impl Judge for Fixed {
         }
     }
 
+    fn login(&mut self, _: Login, _: &[u8], _: &Message) {}
+
     fn tokens(&self) -> &Tokens {
         &self.0
     }

@@ -2,6 +2,7 @@
 
 use super::answer::forbidden;
 use super::edit::Edits;
+use super::login::{Login, Logins};
 use super::record::{Recording, forget, own_entry};
 use super::token::Tokens;
 use super::transport;
@@ -25,6 +26,8 @@ pub enum Sentence {
 pub trait Judge {
     /// Where the request may go; `head` is its header section.
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
+    /// What the PBX has made of a registration; `head` and `answer` are its answer.
+    fn login(&mut self, login: Login, head: &[u8], answer: &Message);
     /// Makes tags and knows route entries.
     fn tokens(&self) -> &Tokens;
 }
@@ -42,6 +45,7 @@ pub struct SipWatch<J> {
     skip: u32,
     /// The last of the client was one CRLF: another one makes a ping of both.
     half_ping: bool,
+    logins: Logins,
     /// Pings that went on to the PBX although we answered them: its pong is not for the client.
     pong_due: bool,
 }
@@ -57,6 +61,7 @@ impl<J: Judge> SipWatch<J> {
             target: Inspector::of_target(),
             skip: 0,
             half_ping: false,
+            logins: Logins::default(),
             pong_due: false,
         }
     }
@@ -96,6 +101,9 @@ impl<J: Judge> SipWatch<J> {
                     return self.drop_message(head, message);
                 }
             }
+        }
+        if message.method(head) == Some(b"REGISTER") {
+            self.logins.asked(head, message);
         }
         let mut edits = Edits::default();
         forget(self.judge.tokens(), head, message, &mut edits);
@@ -168,6 +176,12 @@ impl<J: Judge> Watch for SipWatch<J> {
             Inspect::Found { ask: Ask::Message(message), len } => {
                 self.target.reset();
                 let head = octets.get(..len).unwrap_or_default();
+                if let Kind::Response { status } = message.kind
+                    && message.cseq_method.of_input(head) == b"REGISTER"
+                    && let Some(login) = self.logins.answered(head, &message, status)
+                {
+                    self.judge.login(login, head, &message);
+                }
                 let mut edits = Edits::default();
                 if let Some(recording) = &self.recording {
                     recording.record(head, &message, &mut edits);

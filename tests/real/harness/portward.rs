@@ -217,6 +217,15 @@ impl Portward {
         self.child.lock().unwrap().signal(Signal::TERM);
     }
 
+    /// Stops it and starts it again with the same files; the ports of HTTP are others.
+    pub fn restart(self) -> Self {
+        if self.child.lock().unwrap().ended().is_none() {
+            self.terminate();
+            self.wait();
+        }
+        self.setup.start()
+    }
+
     /// Waits until it has ended by itself; its exit code.
     pub fn wait(&self) -> Option<i32> {
         self.child.lock().unwrap().wait().code()

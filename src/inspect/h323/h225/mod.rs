@@ -16,10 +16,11 @@ mod syntax;
 
 use rasn::types::{BmpString, Ia5String};
 
-use super::{Registration, Verb};
+use super::{Answer, Registration, Verb};
 use per::{Address, Digits, GatekeeperIdentifier, Name};
 use syntax::{
-    AliasAddress, Body, Content, GatekeeperRequest, RasMessage, RegistrationRequest, UserInformation,
+    AliasAddress, Body, Content, GatekeeperRequest, RasMessage, RegistrationRequest, RejectReason,
+    SecurityErrors, UserInformation,
 };
 
 /// An alias address (H.225.0 §7.6).
@@ -57,6 +58,8 @@ pub(super) struct Found {
     pub(super) destinations: Option<Vec<Alias>>,
     /// A tunnelled RAS message could not be read.
     pub(super) unreadable: bool,
+    /// What a gatekeeper says of a registration.
+    pub(super) answer: Option<Answer>,
 }
 
 /// H.460.17.
@@ -76,22 +79,44 @@ pub(super) fn user_information(octets: &[u8]) -> Option<Found> {
     for parameter in tunnels.flat_map(|data| data.parameters.iter().flatten()) {
         let (true, Some(Content::Raw(octets))) = (parameter.id.is(RAS), &parameter.content) else { continue };
         match ras(octets) {
-            Some(Some(registration)) => found.registrations.push(registration),
-            Some(None) => {}
+            Some(Ras::Request(registration)) => found.registrations.push(registration),
+            Some(Ras::Answer(answer)) => found.answer = Some(answer),
+            Some(Ras::Other) => {}
             None => found.unreadable = true,
         }
     }
     Some(found)
 }
 
-/// The registration in a RAS message, if it is one; `None` if it cannot be read.
-pub(super) fn ras(octets: &[u8]) -> Option<Option<Registration>> {
+/// A RAS message, as far as it matters.
+pub(super) enum Ras {
+    Request(Registration),
+    Answer(Answer),
+    Other,
+}
+
+/// Reads one; `None` if that cannot be done.
+pub(super) fn ras(octets: &[u8]) -> Option<Ras> {
     let (message, _) = rasn::aper::decode_with_remainder::<RasMessage>(octets).ok()?;
     Some(match message {
-        RasMessage::Gatekeeper(request) => Some(request.into()),
-        RasMessage::Registration(request) => Some(request.into()),
-        RasMessage::Unknown => None,
+        RasMessage::Gatekeeper(request) => Ras::Request(request.into()),
+        RasMessage::Registration(request) => Ras::Request(request.into()),
+        RasMessage::Confirm(_) => Ras::Answer(Answer::Confirmed),
+        RasMessage::Reject(reject) => Ras::Answer(reject.reason.into()),
+        RasMessage::Unknown => Ras::Other,
     })
+}
+
+/// Wrong passwords and forged messages; not clocks that differ, nor certificates that have expired.
+impl From<RejectReason> for Answer {
+    fn from(reason: RejectReason) -> Self {
+        match reason {
+            RejectReason::SecurityDenial(_) | RejectReason::SecurityError(SecurityErrors::Forged(())) => {
+                Self::Denied
+            }
+            _ => Self::Rejected,
+        }
+    }
 }
 
 fn aliases(list: Option<Vec<AliasAddress>>) -> Vec<Alias> {

@@ -366,6 +366,8 @@ choice! {
     RasMessage of 25 {
         Gatekeeper(GatekeeperRequest) = 0,
         Registration(RegistrationRequest) = 3,
+        Confirm(Rest) = 4,
+        Reject(RegistrationReject) = 5,
     }
 }
 
@@ -423,4 +425,35 @@ pub(super) struct RegistrationRequest {
     pub(super) additive_registration: Option<Rest>,
     #[rasn(extension_addition)]
     pub(super) terminal_alias_pattern: Option<Rest>,
+}
+
+#[derive(Debug, AsnType, Decode)]
+#[rasn(automatic_tags)]
+#[non_exhaustive]
+pub(super) struct RegistrationReject {
+    #[rasn(value("1..=65535"))]
+    _sequence: u16,
+    _protocol_identifier: Oid,
+    _non_standard_data: Option<NonStandard>,
+    pub(super) reason: RejectReason,
+    _gatekeeper_identifier: Option<GatekeeperIdentifier>,
+}
+
+choice! {
+    /// RegistrationRejectReason.
+    RejectReason of 8 {
+        SecurityDenial(Rest) = 1_003,
+        SecurityError(SecurityErrors) = 1_009,
+        ;
+        () = 0..4 | 5..8,
+        DuplicateAliases = 4,
+    }
+}
+
+/// duplicateAlias: a SEQUENCE OF AliasAddress.
+type DuplicateAliases = Vec<Skipped>;
+
+choice! {
+    /// Of them those that say that somebody is not who he claims to be: wrong identifiers, a wrong password.
+    SecurityErrors of 16 { Forged(()) = 2..5, ; () = 0..2 | 5..16, }
 }

@@ -1,0 +1,84 @@
+//! The commands' side of the socket: one request, one answer.
+
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long the daemon may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest answer: a million entries.
+const ANSWER: u64 = 512 * 1024 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// Nobody listens on the socket.
+    NotRunning(PathBuf),
+    /// We may not connect.
+    Forbidden(PathBuf),
+    /// It broke off.
+    Broken(io::Error),
+    /// The daemon says no.
+    Refused(u16, String),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(path) => write!(f, "no Portward answers on {}", path.display()),
+            Self::Forbidden(path) => {
+                write!(f, "the socket {} is for root and the group portward-admin", path.display())
+            }
+            Self::Broken(error) => write!(f, "the daemon's answer broke off: {error}"),
+            Self::Refused(_, why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+/// Asks the daemon behind `socket`.
+///
+/// # Errors
+/// See [`NoAnswer`].
+pub fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, NoAnswer> {
+    let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => NoAnswer::Forbidden(socket.to_owned()),
+        _ => NoAnswer::NotRunning(socket.to_owned()),
+    })?;
+    let answer = exchange(&mut stream, method, path, body).map_err(NoAnswer::Broken)?;
+    let (status, json) = read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))?;
+    match status {
+        200..300 => Ok(json),
+        _ => {
+            let why = json.get("error").and_then(Value::as_str).unwrap_or("the daemon refuses");
+            Err(NoAnswer::Refused(status, why.to_owned()))
+        }
+    }
+}
+
+fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: Option<&Value>) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: portward\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// Status and body; the daemon closes behind it and never chunks.
+fn read(answer: &[u8]) -> Option<(u16, Value)> {
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(length) = head.parse(answer).ok()? else { return None };
+    Some((head.code?, serde_json::from_slice(answer.get(length..)?).ok()?))
+}

@@ -1,0 +1,69 @@
+//! The socket itself: made anew at every start, for its owner and the administrators' group.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// Who may administer, beside the service's own user and root.
+const GROUP: &str = "portward-admin";
+/// Before accepting again when descriptors have run out.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// A listening socket; its file goes with it.
+#[derive(Debug)]
+pub(super) struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Opens it. A file that a dead daemon has left is taken away, one on which somebody answers is not.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => {
+                if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                    return Err(io::Error::other("another Portward listens there"));
+                }
+                fs::remove_file(path)?;
+            }
+            Ok(_) => return Err(io::Error::other("there is a file, which is no socket")),
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        let this = Self { listener, path: path.to_owned() };
+        // Only who is in the group may give it away; without the group it is the owner's alone.
+        let mode = match group(GROUP).map(|group| chown(path, None, Some(group))) {
+            Some(Ok(())) => 0o660,
+            _ => 0o600,
+        };
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+        Ok(this)
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> UnixStream {
+        loop {
+            match self.listener.accept().await {
+                Ok((connection, _)) => return connection,
+                Err(_) => tokio::time::sleep(BREATH).await,
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The number of a group in /etc/group (group(5)).
+fn group(name: &str) -> Option<u32> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}

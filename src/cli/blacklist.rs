@@ -1,0 +1,138 @@
+//! `portward blacklist`: the running daemon's blacklist.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::admin::client::{NoAnswer, ask};
+use crate::config;
+
+/// Show and change the running daemon's blacklist
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward blacklist                                       who is on it, the latest first\n  \
+    portward blacklist add 203.0.113.9 --for 90d --note spam  an entry of your own\n  \
+    portward blacklist remove 203.0.113.9                    let somebody in again\n  \
+    portward blacklist clear                                 let everybody in again")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Write JSON to standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// The configuration file, which says where the daemon's socket is
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml", global = true)]
+    config: std::path::PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Who is on it: manual entries, then the others, the latest first
+    List {
+        /// How many entries to show
+        #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Put an address on it, and close all its connections
+    Add {
+        /// An address; of IPv6 the prefix of 64 bits counts
+        address: String,
+        /// For how long: 10m, 12h, 90d, or never
+        #[arg(long = "for", value_name = "TIME", default_value = "never")]
+        time: String,
+        /// Why
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Take an address off it
+    Remove {
+        /// The address
+        address: String,
+    },
+    /// Take everybody off it
+    Clear,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let read = config::load(&args.config);
+    let Some(config) = &read.config else {
+        super::complain(read.diagnostics.render(false).trim_end());
+        return ExitCode::from(super::NO);
+    };
+    let ask = |method: &str, path: &str, body: Option<&Value>| ask(&config.admin.socket, method, path, body);
+    let list = Command::List { limit: 1_000 };
+    let answer = match args.command.as_ref().unwrap_or(&list) {
+        Command::List { limit } => {
+            ask("GET", &format!("/v1/blacklist?limit={limit}"), None).map(|answer| show(&answer, args.json))
+        }
+        Command::Add { address, time, note } => {
+            let body = json!({ "address": address, "expiration": time, "note": note });
+            ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match args.json {
+                true => super::say(entry),
+                false => super::say(line(&entry)),
+            })
+        }
+        Command::Remove { address } => {
+            ask("DELETE", &format!("/v1/blacklist/{address}"), None).map(|answer| match args.json {
+                true => super::say(answer),
+                false => super::say(format_args!("{address} is no longer listed")),
+            })
+        }
+        Command::Clear => ask("DELETE", "/v1/blacklist", None).map(|answer| match args.json {
+            true => super::say(answer),
+            false => super::say(format_args!("{} entries removed", field(&answer, "removed"))),
+        }),
+    };
+    match answer {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(format_args!("error: {error}"));
+            if matches!(error, NoAnswer::NotRunning(_)) {
+                super::complain(
+                    "  help: is it running? `admin.socket` of portward.toml says where it listens",
+                );
+            }
+            ExitCode::from(super::NO)
+        }
+    }
+}
+
+fn show(answer: &Value, json: bool) {
+    if json {
+        return super::say(answer);
+    }
+    let entries = answer.get("entries").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entries.iter().for_each(|entry| super::say(line(entry)));
+    let count = answer.get("count").and_then(Value::as_u64).unwrap_or_default();
+    let shown = entries.len() as u64;
+    match count.saturating_sub(shown) {
+        0 if shown == 0 => super::say("nobody is listed"),
+        0 => {}
+        more => super::say(format_args!("and {more} more: --limit {count}")),
+    }
+}
+
+/// An entry as `203.0.113.9  since 2026-11-24 13:05:11  until 13:10:11  unknown-host (21 in a minute)`.
+pub(super) fn line(entry: &Value) -> String {
+    let time = |name: &str| {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+        let time =
+            field(entry, name).as_i64().and_then(|time| OffsetDateTime::from_unix_timestamp(time).ok());
+        time.and_then(|time| time.format(format).ok())
+    };
+    let address = field(entry, "address").as_str().unwrap_or_default();
+    let since = time("since").unwrap_or_default();
+    let until =
+        time("until").map_or_else(|| "until it is removed".to_owned(), |time| format!("until {time}"));
+    let why = match field(entry, "reason").as_str() {
+        Some(reason) => format!("{reason} ({} in a minute)", field(entry, "count")),
+        None => format!("by hand: {}", super::harmless(field(entry, "note").as_str().unwrap_or_default())),
+    };
+    format!("{address:<20}  since {since}  {until}  {why}")
+}
+
+fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
+    json.get(name).unwrap_or(&Value::Null)
+}

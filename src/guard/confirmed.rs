@@ -1,0 +1,101 @@
+//! Names that a PBX has confirmed for an address within the last hour (SPEC section 6): an office behind one address has as
+//! many phones as it has confirmed names, and its threshold grows with them. Failed logins and mere requests never come here.
+//!
+//! Only logins that a PBX has accepted take room: at most [`ADDRESSES`] addresses of [`NAMES`] names, 50 MiB.
+
+use dashmap::DashMap;
+use foldhash::quality::RandomState;
+use std::hash::BuildHasher as _;
+
+use smallvec::SmallVec;
+
+use super::Counted;
+
+/// The largest factor (SPEC section 6).
+pub(super) const NAMES: usize = 50;
+const ADDRESSES: usize = 65_536;
+/// Seconds.
+const HOUR: u32 = 3_600;
+
+/// See the module. Times are in seconds.
+#[derive(Debug, Default)]
+pub(super) struct Confirmed {
+    by_address: DashMap<Counted, SmallVec<[Name; 2]>, RandomState>,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    digest: u64,
+    at: u32,
+}
+
+impl Confirmed {
+    /// A PBX has confirmed `name` for `who`.
+    pub(super) fn note(&self, who: Counted, name: &[u8], now: u32) {
+        if self.by_address.len() >= ADDRESSES {
+            self.sweep(now);
+            if self.by_address.len() >= ADDRESSES {
+                return;
+            }
+        }
+        let digest = self.hasher.hash_one(name.to_ascii_lowercase());
+        let mut names = self.by_address.entry(who).or_default();
+        if let Some(known) = names.iter_mut().find(|known| known.digest == digest) {
+            known.at = now;
+            return;
+        }
+        let new = Name { digest, at: now };
+        let stale = names.iter().position(|known| !is_fresh(known, now));
+        if let Some(stale) = stale.and_then(|at| names.get_mut(at)) {
+            *stale = new;
+        } else if names.len() < NAMES {
+            names.push(new);
+        }
+    }
+
+    /// How many distinct names were confirmed for `who` within the last hour, up to [`NAMES`].
+    pub(super) fn names(&self, who: Counted, now: u32) -> u32 {
+        let count = self
+            .by_address
+            .get(&who)
+            .map_or(0, |names| names.iter().filter(|name| is_fresh(name, now)).count());
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Forgets what is older than an hour.
+    pub(super) fn sweep(&self, now: u32) {
+        self.by_address.retain(|_, names| {
+            names.retain(|name| is_fresh(name, now));
+            !names.is_empty()
+        });
+    }
+}
+
+fn is_fresh(name: &Name, now: u32) -> bool {
+    now.saturating_sub(name.at) < HOUR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_for_an_hour() {
+        let confirmed = Confirmed::default();
+        let who: Counted = "192.0.2.1".parse::<std::net::IpAddr>().unwrap().into();
+        assert_eq!(confirmed.names(who, 0), 0);
+        for name in ["a@x", "A@X", "b@x"] {
+            confirmed.note(who, name.as_bytes(), 10);
+        }
+        assert_eq!(confirmed.names(who, 10), 2);
+        confirmed.note(who, b"a@x", 3_000);
+        assert_eq!((confirmed.names(who, 3_609), confirmed.names(who, 3_610)), (2, 1));
+        for number in 0..100 {
+            confirmed.note(who, format!("{number}").as_bytes(), 4_000);
+        }
+        assert_eq!(confirmed.names(who, 4_000), 50);
+        confirmed.sweep(8_000);
+        assert_eq!(confirmed.by_address.len(), 0);
+    }
+}

@@ -1,0 +1,135 @@
+//! `portward blacklist`, `explain --from`, and a list that outlives its daemon.
+
+use serde_json::Value;
+
+use super::{address, is_served, judged, rules, scan};
+use crate::harness::{Output, Portward, command, eventually, within};
+
+fn blacklist(portward: &Portward, args: &[&str]) -> Output {
+    let config = portward.config().display().to_string();
+    command(20, portward.dir(), &[&["blacklist", "--config", &config], args].concat())
+}
+
+#[test]
+fn the_list_is_read_and_changed_while_it_runs() {
+    within(60, || {
+        let portward = judged(&rules(9, 9, 9, 9)).start();
+        assert_eq!(blacklist(&portward, &[]).out, "nobody is listed\n");
+        (0..21).for_each(|_| scan(&portward, address(1)));
+        assert!(!is_served(&portward, address(1)));
+        let added =
+            blacklist(&portward, &["add", "127.0.9.2", "--for", "90d", "--note", "a \u{1b}[31mscanner"]);
+        assert!(
+            added.code == 0
+                && added.out.contains("127.0.9.2")
+                && added.out.contains("by hand: a \\u{1b}[31mscanner"),
+            "{added:?}"
+        );
+        let list = blacklist(&portward, &["list"]);
+        let lines: Vec<&str> = list.out.lines().collect();
+        assert_eq!(lines.len(), 2, "{list:?}");
+        assert!(lines[0].starts_with("127.0.9.2 ") && lines[1].starts_with("127.0.9.1 "), "{list:?}");
+        assert!(lines[1].contains("unknown-host (21 in a minute)"), "{list:?}");
+        let json: Value = serde_json::from_str(&blacklist(&portward, &["--json"]).out).unwrap();
+        assert_eq!((&json["count"], &json["entries"][1]["reason"]), (&2.into(), &"unknown-host".into()));
+
+        let explain = |from: &str| {
+            let config = portward.config().display().to_string();
+            command(
+                20,
+                portward.dir(),
+                &["explain", "--config", &config, "--from", from, "http://one.example.net/open"],
+            )
+        };
+        let said = explain("127.0.9.1");
+        assert!(
+            said.code == 1
+                && said.out.contains("rejected: blacklisted")
+                && said.out.contains("unknown-host (21"),
+            "{said:?}"
+        );
+        let said = explain("127.0.9.3");
+        assert!(said.code == 0 && said.out.contains("-> 127.0.0.1:9 "), "{said:?}");
+
+        assert!(!is_served(&portward, address(2)) && is_served(&portward, address(3)));
+        assert_eq!(blacklist(&portward, &["remove", "127.0.9.1"]).code, 0);
+        assert!(is_served(&portward, address(1)));
+        let again = blacklist(&portward, &["remove", "127.0.9.1"]);
+        assert!(again.code == 1 && again.errors.contains("127.0.9.1 is not listed"), "{again:?}");
+        for (args, wrong) in [
+            (&["add", "nonsense"][..], "not an address"),
+            (&["add", "10.0.0.0/8"], "not an address"),
+            (&["add", "127.0.9.7", "--for", "soon"], "`expiration`"),
+        ] {
+            let said = blacklist(&portward, args);
+            assert!(said.code == 1 && said.errors.contains(wrong), "{args:?}: {said:?}");
+        }
+        assert_eq!(
+            blacklist(&portward, &["add", "2001:db8::1"]).out.split(' ').next(),
+            Some("2001:db8::/64")
+        );
+        assert_eq!(blacklist(&portward, &["clear"]).out, "2 entries removed\n");
+        assert!(is_served(&portward, address(2)));
+    });
+}
+
+#[test]
+fn it_survives_a_restart_and_a_damaged_file_does_not_prevent_one() {
+    within(90, || {
+        let portward = judged(&rules(9, 9, 9, 9)).set("blacklist.expiration", "\"1h\"").start();
+        (0..21).for_each(|_| scan(&portward, address(1)));
+        assert_eq!(blacklist(&portward, &["add", "127.0.9.2", "--note", "for good"]).code, 0);
+        let file = portward.dir().join("state/blacklist.jsonl");
+        eventually("it is written while it runs", || {
+            std::fs::read_to_string(&file).is_ok_and(|text| text.lines().count() == 2)
+        });
+        let portward = portward.restart();
+        assert!(
+            !is_served(&portward, address(1))
+                && !is_served(&portward, address(2))
+                && is_served(&portward, address(3))
+        );
+        // What has changed last is written at the end.
+        assert_eq!(blacklist(&portward, &["remove", "127.0.9.2"]).code, 0);
+        let portward = portward.restart();
+        assert!(!is_served(&portward, address(1)) && is_served(&portward, address(2)));
+        let text = std::fs::read_to_string(&file).unwrap();
+        portward.terminate();
+        portward.wait();
+        std::fs::write(&file, format!("{text}{{\"address\":")).unwrap();
+        let portward = portward.restart();
+        portward.line(&["blacklist.jsonl is damaged in line 2; it was set aside"]);
+        assert!(!is_served(&portward, address(1)));
+        assert!(file.with_extension("jsonl.damaged").exists());
+    });
+}
+
+#[test]
+fn the_socket_is_nobodys_but_the_administrators() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixStream;
+    within(60, || {
+        let portward = judged(&rules(9, 9, 9, 9)).start();
+        let socket = portward.dir().join("portward.sock");
+        eventually("it listens", || UnixStream::connect(&socket).is_ok());
+        let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+        assert!(mode == 0o660 || mode == 0o600, "{mode:o}");
+        // It answers as HTTP does; what is wrong is said.
+        let curl = |args: &[&str]| {
+            let socket = socket.display().to_string();
+            crate::harness::curl(&[&["--unix-socket", &socket, "-w", "%{http_code}"], args].concat()).out
+        };
+        assert!(curl(&["http://x/v1/blacklist"]).ends_with("200"));
+        assert!(curl(&["http://x/v1/nothing"]).ends_with("404"));
+        assert!(curl(&["-X", "PUT", "http://x/v1/blacklist"]).ends_with("405"));
+        assert!(curl(&["-d", "{", "http://x/v1/blacklist"]).contains("this is not JSON"));
+        assert!(curl(&["-d", &"x".repeat(70_000), "http://x/v1/blacklist"]).ends_with("400"));
+        let said = command(20, portward.dir(), &["blacklist", "--config", "/nonexistent.toml"]);
+        assert_eq!(said.code, 1);
+        let config = portward.config().display().to_string();
+        portward.terminate();
+        portward.wait();
+        let said = command(20, portward.dir(), &["blacklist", "--config", &config]);
+        assert!(said.code == 1 && said.errors.contains("no Portward answers on"), "{said:?}");
+    });
+}
