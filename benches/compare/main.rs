@@ -12,6 +12,7 @@ mod measure;
 mod origin;
 mod peers;
 mod process;
+mod refuse;
 mod rows;
 mod sip;
 mod table;

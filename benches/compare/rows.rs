@@ -141,6 +141,13 @@ pub(crate) const ROWS: &[Row] = &[
         run: |bench| crate::sip::idle(bench, true),
     },
     Row {
+        key: "refused",
+        work: "connection of a listed address refused (nginx: deny, which reads the request)",
+        unit: Unit::Micros,
+        budget: Budget::None,
+        run: crate::refuse::listed,
+    },
+    Row {
         key: "hosts",
         work: "request at 100,000 hosts against 10 hosts",
         unit: Unit::Quotient,

@@ -1,6 +1,6 @@
 //! The blacklist (SPEC section 6): whom the guard has listed, and whom an administrator has.
 //!
-//! Automatic entries are bounded by [`AUTOMATIC`]: the oldest go first. With a million of them it takes at most 80 MiB. A
+//! Automatic entries are bounded by [`AUTOMATIC`]: the oldest go first. With a million of them it takes at most 96 MiB. A
 //! look-up is one hash; what has expired is not listed any more, and is taken out in the background.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -2,7 +2,7 @@
 //! address. A leaky bucket would let 21 offences spread over 59 seconds pass.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, of each the offences up to the threshold at eight octets; with
-//! the usual threshold 40 MiB if every one of them stands just below it. Who has been quiet for a minute is forgotten
+//! the usual threshold 48 MiB if every one of them stands just below it. Who has been quiet for a minute is forgotten
 //! first, then anybody.
 
 use std::collections::VecDeque;

@@ -6,6 +6,7 @@ mod fair;
 mod limits;
 mod logins;
 mod open;
+mod scale;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -23,6 +23,7 @@ pub struct Setup {
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
     one_worker: bool,
+    descriptors: Option<u32>,
     ports: BTreeMap<&'static str, u16>,
 }
 
@@ -37,6 +38,12 @@ impl Setup {
     /// for every client.
     pub fn one_worker(mut self) -> Self {
         self.one_worker = true;
+        self
+    }
+
+    /// Gives it so many file descriptors and no more.
+    pub fn descriptors(mut self, count: u32) -> Self {
+        self.descriptors = Some(count);
         self
     }
 
@@ -76,9 +83,10 @@ impl Setup {
         for _ in 0..5 {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
-            let mut daemon = match self.one_worker {
-                true => on_one_processor(),
-                false => Command::new(PROGRAM),
+            let mut daemon = match (self.one_worker, self.descriptors) {
+                (true, _) => on_one_processor(),
+                (false, Some(count)) => with_descriptors(count),
+                (false, None) => Command::new(PROGRAM),
             };
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
             // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
@@ -127,6 +135,13 @@ fn on_one_processor() -> Command {
     command
 }
 
+/// The program with so many file descriptors.
+fn with_descriptors(count: u32) -> Command {
+    let mut command = Command::new(program("prlimit", "util-linux"));
+    command.args([&format!("--nofile={count}:{count}"), PROGRAM]);
+    command
+}
+
 /// A running daemon.
 pub struct Portward {
     /// Its plain HTTP port.
@@ -156,7 +171,14 @@ impl Portward {
             ("admin.socket", format!("{:?}", socket.to_string_lossy())),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Setup { dir, settings, certificates: Vec::new(), one_worker: false, ports: BTreeMap::new() }
+        Setup {
+            dir,
+            settings,
+            certificates: Vec::new(),
+            one_worker: false,
+            descriptors: None,
+            ports: BTreeMap::new(),
+        }
     }
 
     /// Starts one with these rules and nothing special.
@@ -283,6 +305,16 @@ impl Portward {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Portward {
+    /// Processor time so far, in hundredths of a second (proc(5): user and system time).
+    pub fn processor_ticks(&self) -> u64 {
+        let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let behind = stat.rsplit_once(") ").unwrap().1;
+        behind.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 }
 

@@ -1,0 +1,56 @@
+//! What the guard costs at the door, and what an offence costs, with nobody and with a million addresses listed.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portward::config::Config;
+use portward::guard::{Guard, Offence, unix_now};
+use portward::reason::Reason;
+
+/// Addresses in an order that no cache can guess.
+fn address(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x1000_0000 | (number.wrapping_mul(2_654_435_761) >> 4)).into()
+}
+
+fn door(c: &mut Criterion) {
+    let mut config = Config::defaults(Path::new("portward.toml"));
+    config.limits.new_connections_per_second = 1_000_000;
+    let mut group = c.benchmark_group("guard");
+    for listed in [0_u32, 1_000_000] {
+        let guard = Guard::default();
+        for number in 0..listed {
+            guard.blacklist().list(address(number).into(), Reason::UnknownHost, 21, unix_now(), None);
+        }
+        let mut number = 0_u32;
+        group.bench_function(BenchmarkId::new("refused at accept", listed), |b| {
+            b.iter(|| {
+                number = number.wrapping_add(7);
+                black_box(guard.refuses(address(number % listed.max(1)), &config))
+            });
+        });
+        group.bench_function(BenchmarkId::new("admitted at accept", listed), |b| {
+            b.iter(|| {
+                number = number.wrapping_add(7);
+                // Nobody of those.
+                let stranger = Ipv4Addr::from_bits(0x4000_0000 | (number % 50_000)).into();
+                black_box(guard.admit(stranger, &config).is_ok())
+            });
+        });
+    }
+    let guard = Guard::default();
+    let mut number = 0_u32;
+    group.bench_function("offence", |b| {
+        b.iter(|| {
+            number = number.wrapping_add(1);
+            let offence = Offence { reason: Reason::UnknownHost, path: b"" };
+            black_box(guard.suspect(address(number % 100_000), offence, &config))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, door);
+criterion_main!(benches);

@@ -1,0 +1,49 @@
+//! What a million hostile addresses cost: the blacklist and the count of offences, at their largest.
+#![allow(clippy::expect_used, reason = "a failed expectation is the point")]
+
+mod counting;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use counting::live;
+use portward::config::Config;
+use portward::guard::{Guard, Offence, blacklist, unix_now};
+use portward::reason::Reason;
+
+const MIB: usize = 1024 * 1024;
+
+fn address(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x1000_0000 + number).into()
+}
+
+#[test]
+fn a_million_hostile_addresses_cost_a_stated_maximum() {
+    let config = Config::defaults(Path::new("portward.toml"));
+    let start = live();
+    let guard = Guard::default();
+    // Twenty-one offences each would take long: they are listed one by one, twice as many as there is room for.
+    let many = u32::try_from(2 * blacklist::AUTOMATIC).expect("fits");
+    for number in 0..many {
+        guard.blacklist().list(address(number).into(), Reason::UnknownHost, 21, unix_now(), None);
+    }
+    assert_eq!(guard.blacklist().len(), blacklist::AUTOMATIC);
+    let listed = live() - start;
+    assert!(listed <= 96 * MIB, "the blacklist takes {} KiB", listed / 1024);
+    assert!(guard.blacklist().lists(address(many - 1).into(), unix_now()));
+
+    // More others than are remembered, each with twenty offences: just not enough.
+    let start = live();
+    let offence = Offence { reason: Reason::UnknownHost, path: b"" };
+    for number in 0..200_000 {
+        for _ in 0..20 {
+            assert_eq!(
+                guard.suspect(Ipv4Addr::from_bits(0x6000_0000 + number).into(), offence, &config),
+                None
+            );
+        }
+    }
+    let suspected = live().saturating_sub(start);
+    assert!(suspected <= 48 * MIB, "the suspects take {} KiB", suspected / 1024);
+    println!("blacklist {} KiB, suspects {} KiB", listed / 1024, suspected / 1024);
+}
