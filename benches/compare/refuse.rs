@@ -90,8 +90,8 @@ fn start(kind: Kind, place: Place<'_>) -> Result<(u16, Process), Failure> {
         Kind::Nginx => {
             let denied: String = (0..OTHERS).map(|number| format!("deny {};\n", other(number))).collect();
             let text = format!(
-                "{}server {{ listen 127.0.0.1:{port}; deny {LISTED};\n{denied} location / {{ return 200; }} }} }}\n",
-                nginx_head(&folder, "refuse")
+                "{}server {{ listen 127.0.0.1:{port}; deny {LISTED};\n{denied} location / {{ empty_gif; }} }} }}\n",
+                nginx_head(place.folder, "refuse")
             );
             let file = write(&folder, "nginx.conf", &text)?;
             Process::start(
