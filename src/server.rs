@@ -33,6 +33,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 const SUMMARY: Duration = Duration::from_secs(60);
 /// How often the files of certificates, keys and trust are looked at.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How many connections are accepted in a row.
+const BURST: u32 = 8;
 /// How often the blacklist is written, if it has changed.
 const KEEP: Duration = Duration::from_secs(5);
 /// Descriptors that are no connection's.
@@ -349,7 +351,13 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     let socket::Socket { listener: kind, .. } = *socket;
     drop(socket);
     let is_exact = !kind.address.ip().is_unspecified();
+    let mut burst = 0_u32;
     loop {
+        burst = burst.wrapping_add(1);
+        if burst.is_multiple_of(BURST) {
+            // Whoever has been let in comes first: in a flood a phone's message would wait behind thousands of strangers.
+            tokio::task::yield_now().await;
+        }
         let (tcp, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             // The client has gone again; or there is no descriptor left, and trying at once would spin.
