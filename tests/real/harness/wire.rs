@@ -474,6 +474,8 @@ fn field(line: &str) -> (String, String) {
 
 fn connect(port: u16, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    // A test with thousands of clients leaves hardly a port on which another one's server could listen for everybody.
+    socket.set_reuse_address(true)?;
     if let Some(source) = source {
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
