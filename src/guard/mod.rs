@@ -10,7 +10,7 @@
 //! | `blacklist`, `kept` | who is listed, in memory and on disk |
 //!
 //! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
-//! them; offences are not, so [`suspects`] does.
+//! them; offences are not, so `suspects` does.
 
 pub mod blacklist;
 mod confirmed;
