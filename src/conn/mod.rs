@@ -119,12 +119,12 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
 /// Serves a client, until its address is listed (SPEC section 6): then its connection is closed without a word.
 fn protocol(client: Client) -> Rest {
     let (address, worker) = (client.facts.client.ip(), client.worker.clone());
+    let listing = client.permit.listing();
     if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config) {
         // It was listed in the meantime.
         worker.shared.guard.note_refused(address, reason);
         return Box::pin(std::future::ready(()));
     }
-    let listing = client.permit.listing();
     let mut rest: Rest = match client.facts.service {
         Service::Http => Box::pin(http::serve(client)),
         Service::Sip => Box::pin(sip::serve(client)),

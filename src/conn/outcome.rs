@@ -124,8 +124,8 @@ impl Ended {
     }
 }
 
-/// Writes the line for what was refused, when the guard has heard of it. What our own limits and lists refuse is summed up instead, one line an address
-/// a minute.
+/// Tells the guard of what was refused, if it counts, and writes its line. What our own limits and lists refuse is summed
+/// up instead, one line an address a minute.
 pub(super) fn refused(
     shared: &Shared,
     config: &Config,

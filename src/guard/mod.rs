@@ -51,6 +51,8 @@ struct Address {
     count: AtomicU32,
     /// Told when the address was listed.
     listed: Notify,
+    /// How often it was.
+    listings: AtomicU32,
     /// By an administrator: nobody stays.
     by_hand: AtomicBool,
 }
@@ -255,6 +257,7 @@ impl Guard {
     fn tell(&self, who: Counted, by_hand: bool) {
         if let Some(address) = self.counts.by_address.get(&who) {
             address.by_hand.store(by_hand, Ordering::Relaxed);
+            address.listings.fetch_add(1, Ordering::Relaxed);
             address.listed.notify_waiters();
         }
     }
@@ -333,14 +336,16 @@ fn digest(path: &[u8]) -> u32 {
 #[derive(Debug)]
 pub struct Listing {
     address: Option<Arc<Address>>,
+    seen: u32,
     confirmed: Arc<AtomicBool>,
 }
 
 impl Permit {
-    /// What the connection waits for, beside all else.
+    /// What the connection waits for, beside all else: listings from now on.
     pub fn listing(&self) -> Listing {
         let address = self.address.as_ref().map(|(_, address)| Arc::clone(address));
-        Listing { address, confirmed: Arc::clone(&self.confirmed) }
+        let seen = address.as_ref().map_or(0, |address| address.listings.load(Ordering::Relaxed));
+        Listing { address, seen, confirmed: Arc::clone(&self.confirmed) }
     }
 
     /// Set when a PBX has confirmed a registration or a bind on the connection.
@@ -352,11 +357,15 @@ impl Permit {
 impl Listing {
     /// Ready when the connection has to go: its address was listed, and no PBX has confirmed a registration or a bind on
     /// it, or the administrator wants it so.
-    pub async fn closes(self) {
+    pub async fn closes(mut self) {
         let Some(address) = self.address else { return std::future::pending().await };
         loop {
-            address.listed.notified().await;
-            if address.by_hand.load(Ordering::Relaxed) || !self.confirmed.load(Ordering::Relaxed) {
+            // It hears of everything from here on; what was before the number tells.
+            let next = address.listed.notified();
+            let listings = address.listings.load(Ordering::Relaxed);
+            if std::mem::replace(&mut self.seen, listings) == listings {
+                next.await;
+            } else if address.by_hand.load(Ordering::Relaxed) || !self.confirmed.load(Ordering::Relaxed) {
                 return;
             }
         }

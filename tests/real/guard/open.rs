@@ -54,3 +54,28 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
         }
     });
 }
+
+/// On the connection that has brought the last offence, nothing more is answered either.
+#[test]
+fn who_lists_himself_on_one_connection_is_closed() {
+    within(60, || {
+        let web = Target::named("here");
+        let portward = judged(&rules(web.port(), 9, 9, 9)).start();
+        let mut client = Wire::plain_from(address(1), portward.http);
+        let all: String = (0..40)
+            .map(|number| format!("GET /missing{number} HTTP/1.1\r\nHost: one.example.net\r\n\r\n"))
+            .collect();
+        client.send(all + "GET /open HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        let answers = String::from_utf8(client.rest()).unwrap();
+        assert!(answers.matches("HTTP/1.1 404 ").count() >= 20, "{answers}");
+        assert!(!answers.contains("200 OK"), "{answers}");
+        assert_eq!(web.connections(), 0);
+        // The same, one after the other, on a connection that was there before.
+        let mut kept = Wire::plain_from(address(2), portward.http);
+        assert_eq!(kept.get("one.example.net", "/open").text(), "here");
+        for number in 0..21 {
+            assert_eq!(kept.get("one.example.net", &format!("/missing{number}")).status(), 404);
+        }
+        assert_eq!(kept.rest(), b"");
+    });
+}
