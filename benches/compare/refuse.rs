@@ -48,7 +48,12 @@ pub(crate) fn listed(bench: &Bench<'_>) -> Result<Samples, Failure> {
 async fn knock(port: u16) -> Result<(), Failure> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(LISTED.parse()?, 0))?;
-    let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
+    let mut stream = match socket.connect(([127, 0, 0, 1], port).into()).await {
+        Ok(stream) => stream,
+        // So quick was the refusal.
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: pbx-a.example.net\r\nConnection: close\r\n\r\n").await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
