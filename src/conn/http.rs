@@ -98,6 +98,10 @@ pub(super) async fn serve(mut client: Client) {
 
 /// One request: the decision, the target, the exchange.
 async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, len: usize) -> Next {
+    if client.permit.must_go() {
+        client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
+        return Next::End(Ended::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
+    }
     let snapshot = client.worker.shared.snapshot.load_full();
     let mut routed = route::route(client, &snapshot, &request, len);
     drop(request);

@@ -124,7 +124,7 @@ impl Ended {
     }
 }
 
-/// Tells the guard of what was refused, if it counts, and writes its line. What our own limits and lists refuse is summed
+/// Writes the line of what was refused, and tells the guard, if it counts. What our own limits and lists refuse is summed
 /// up instead, one line an address a minute.
 pub(super) fn refused(
     shared: &Shared,
@@ -135,6 +135,13 @@ pub(super) fn refused(
     ended: Ended,
 ) {
     let Some(reason) = ended.reason else { return };
+    if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
+        return shared.guard.note_refused(client, reason);
+    }
+    if config.log.rejected.contains(facts.service) {
+        let line = facts.line(client, subject, Outcome::Rejected(reason));
+        shared.log.decision(config.log.format, &line, config.log.query);
+    }
     if ended.counts {
         let path = match subject {
             Subject::Http { target, .. } if reason == Reason::NoPath => {
@@ -143,13 +150,6 @@ pub(super) fn refused(
             _ => &[],
         };
         suspect(shared, config, facts.id, client, Offence { reason, path });
-    }
-    if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
-        return shared.guard.note_refused(client, reason);
-    }
-    if config.log.rejected.contains(facts.service) {
-        let line = facts.line(client, subject, Outcome::Rejected(reason));
-        shared.log.decision(config.log.format, &line, config.log.query);
     }
 }
 

@@ -57,6 +57,13 @@ struct Address {
     by_hand: AtomicBool,
 }
 
+impl Address {
+    /// Whether a listing of it closes a connection.
+    fn sends_away(&self, confirmed: &AtomicBool) -> bool {
+        self.by_hand.load(Ordering::Relaxed) || !confirmed.load(Ordering::Relaxed)
+    }
+}
+
 /// Counts of live connections.
 #[derive(Debug, Default)]
 struct Counts {
@@ -107,6 +114,8 @@ impl Default for Guard {
 pub struct Permit {
     counts: Arc<Counts>,
     address: Option<(Counted, Arc<Address>)>,
+    /// How often the address had been listed when the connection came.
+    seen: u32,
     confirmed: Arc<AtomicBool>,
 }
 
@@ -150,7 +159,8 @@ impl Guard {
     /// # Errors
     /// `Limit`.
     pub fn admit_any(&self, config: &Config) -> Result<Permit, Reason> {
-        let permit = Permit { counts: self.counts.clone(), address: None, confirmed: Arc::default() };
+        let permit =
+            Permit { counts: self.counts.clone(), address: None, seen: 0, confirmed: Arc::default() };
         let before = self.counts.in_all.fetch_add(1, Ordering::Relaxed);
         if before >= config.limits.max_connections { Err(Reason::Limit) } else { Ok(permit) }
     }
@@ -198,6 +208,7 @@ impl Guard {
             return Err(Reason::Limit);
         }
         entry.count.fetch_add(1, Ordering::Relaxed);
+        permit.seen = entry.listings.load(Ordering::Relaxed);
         permit.address = Some((counted, Arc::clone(&entry)));
         Ok(permit)
     }
@@ -341,11 +352,17 @@ pub struct Listing {
 }
 
 impl Permit {
-    /// What the connection waits for, beside all else: listings from now on.
+    /// What the connection waits for, beside all else.
     pub fn listing(&self) -> Listing {
         let address = self.address.as_ref().map(|(_, address)| Arc::clone(address));
-        let seen = address.as_ref().map_or(0, |address| address.listings.load(Ordering::Relaxed));
-        Listing { address, seen, confirmed: Arc::clone(&self.confirmed) }
+        Listing { address, seen: self.seen, confirmed: Arc::clone(&self.confirmed) }
+    }
+
+    /// Whether the connection has to go, as [`Listing::closes`] says: for who must not begin anything more until then.
+    pub fn must_go(&self) -> bool {
+        self.address.as_ref().is_some_and(|(_, address)| {
+            address.listings.load(Ordering::Relaxed) != self.seen && address.sends_away(&self.confirmed)
+        })
     }
 
     /// Set when a PBX has confirmed a registration or a bind on the connection.
@@ -365,7 +382,7 @@ impl Listing {
             let listings = address.listings.load(Ordering::Relaxed);
             if std::mem::replace(&mut self.seen, listings) == listings {
                 next.await;
-            } else if address.by_hand.load(Ordering::Relaxed) || !self.confirmed.load(Ordering::Relaxed) {
+            } else if address.sends_away(&self.confirmed) {
                 return;
             }
         }

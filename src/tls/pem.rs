@@ -128,6 +128,19 @@ pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<Pat
     Ok(files)
 }
 
+/// The files of a trust store: those of a folder that have one of `extensions`, or the one file. What is not there is
+/// empty: that nobody is trusted is the caller's to say.
+pub(super) fn store(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let files = match path.is_dir() {
+        true => files_in(path, extensions),
+        false => path.metadata().map(|_| vec![path.to_owned()]),
+    };
+    match files {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        files => files.map_err(|cause| unreadable(path, &cause)),
+    }
+}
+
 /// The error for a file or folder that cannot be read.
 pub(super) fn unreadable(file: &Path, cause: &io::Error) -> Box<Diagnostic> {
     let help = (cause.kind() == io::ErrorKind::PermissionDenied)

@@ -11,7 +11,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,15 +74,9 @@ impl ClientTrust {
     /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. What is not
     /// there vouches for nobody.
     pub fn load(path: &Path) -> (Self, Vec<Diagnostic>) {
-        let files = if path.is_dir() {
-            pem::files_in(path, &["crt", "pem", "cer", "crl"])
-        } else {
-            path.metadata().map(|_| vec![path.to_owned()])
-        };
-        let files = match files {
+        let files = match pem::store(path, &["crt", "pem", "cer", "crl"]) {
             Ok(files) => files,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(cause) => return (Self::default(), vec![*pem::unreadable(path, &cause)]),
+            Err(problem) => return (Self::default(), vec![*problem]),
         };
         let mut trust = Self::default();
         let mut found = Vec::new();

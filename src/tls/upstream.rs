@@ -3,7 +3,6 @@
 //! Everything is read once, at [`UpstreamTls::load`]. Client configurations are made when they are first wanted and
 //! kept, because sessions resume within one configuration only.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -209,16 +208,9 @@ fn trusted(trust: &Trust) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
 
 /// The certificates of a file, or of the `*.crt`, `*.pem` and `*.cer` in a folder.
 fn trusted_files(path: &Path) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
-    let files = if path.is_dir() {
-        pem::files_in(path, &["crt", "pem", "cer"])
-    } else {
-        path.metadata().map(|_| vec![path.to_owned()])
-    };
-    let files = match files {
+    let files = match pem::store(path, &["crt", "pem", "cer"]) {
         Ok(files) => files,
-        // Nothing there is a warning of the caller's, not an error: nobody needs it who pins or has no TLS targets.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(cause) => return (Vec::new(), vec![*pem::unreadable(path, &cause)]),
+        Err(problem) => return (Vec::new(), vec![*problem]),
     };
     let mut certificates = Vec::new();
     let mut found = Vec::new();
