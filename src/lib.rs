@@ -18,6 +18,7 @@
 //! | [`config`] | files become the valid form, or diagnostics with file, line and column | anything that runs |
 //! | [`rules`] | names, paths, presets, the table, the decision; pure | I/O, clocks, configuration |
 //! | [`server`], [`signal`] | sockets, workers, accept, reload, drain | bytes of connections |
+//! | [`manager`] | what systemd is told; the sockets that it passes and keeps | what happens on them |
 //! | [`conn`] | the journey of a connection | parsing, tables |
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
@@ -40,6 +41,7 @@ pub mod guard;
 pub mod inspect;
 pub mod io;
 pub mod log;
+pub mod manager;
 pub mod proof;
 pub mod reason;
 pub mod relay;

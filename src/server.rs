@@ -2,12 +2,13 @@
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
 //! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a
-//! reload opens and closes them, a worker only borrows.
+//! reload opens and closes them, a worker only borrows. What the service manager passes is taken over, and what we
+//! open ourselves is given to it to keep, so that a restart refuses nobody.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,15 @@ use crate::config::{self, Diagnostics, Everything};
 use crate::conn::{self, Accepted, Facts};
 use crate::guard::{kept, unix_now};
 use crate::log::{Level, Log};
+use crate::manager::{Inherited, Manager, Origin};
 use crate::service::Transport;
 use crate::state::{Shared, Snapshot, Worker};
 use crate::tls::{Look, Reminder};
 
+mod pulse;
 mod socket;
 
+use pulse::Pulse;
 use socket::Socket;
 
 /// How often kept target connections are looked through.
@@ -39,6 +43,8 @@ const BURST: u32 = 8;
 const KEEP: Duration = Duration::from_secs(5);
 /// Descriptors that are no connection's.
 const SPARE: u64 = 256;
+/// How often the manager is told how the end comes on.
+const PROGRESS: Duration = Duration::from_secs(1);
 /// How long to wait before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -57,12 +63,25 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// What a server stands in.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Who is told how it goes.
+    pub manager: Manager,
+    /// Sockets that were open before.
+    pub inherited: Vec<Inherited>,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
+    manager: Manager,
+    pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
+    /// Sockets of a socket unit for which there is no use just now: a TLS port without a certificate.
+    spare: Mutex<Vec<Arc<Socket>>>,
     draining: CancellationToken,
     stop: CancellationToken,
     workers: Vec<JoinHandle<()>>,
@@ -73,11 +92,16 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the configuration, or with a socket.
-    pub fn start(path: &Path, log: Log) -> Result<Self, Refused> {
+    pub fn start(path: &Path, log: Log, surroundings: Surroundings) -> Result<Self, Refused> {
+        let Surroundings { manager, inherited } = surroundings;
+        manager.starting();
         let descriptors = raise_descriptor_limit();
         let (mut snapshot, found) = read(path, None)?;
-        let (sockets, notes) = open(&snapshot, &[]).map_err(|text| Refused { text })?;
+        let refused = |text| Refused { text };
+        let before = take_over(&snapshot, inherited, &manager).map_err(refused)?;
+        let (sockets, notes) = open(&snapshot, &before).map_err(refused)?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
         let shared = Arc::new(Shared::new(snapshot, log));
         warn(&shared, &found, &notes);
@@ -85,20 +109,35 @@ impl Server {
         let kept = kept::read(&shared.snapshot.load().config.state, unix_now());
         shared.guard.blacklist().restore(kept.entries);
         kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
+        for socket in
+            before.iter().filter(|socket| socket.origin == Origin::Store && !is_at(&sockets, socket))
+        {
+            manager.forget(socket.listener.address);
+        }
         for socket in &sockets {
-            shared.note(Level::Info, &format!("listening on {socket}"));
+            let again = is_at(&before, socket);
+            if !again {
+                socket.keep(&manager);
+            }
+            let how = if again { ", open since before" } else { "" };
+            shared.note(Level::Info, &format!("listening on {socket}{how}"));
         }
         let draining = CancellationToken::new();
         let stop = CancellationToken::new();
         let (sockets, _) = watch::channel(sockets);
         let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let pulse = Arc::new(Pulse::new(count, manager.watchdog()));
         let workers = (0..count)
-            .map(|number| start_worker(number, &shared, &sockets, &draining, &stop))
+            .map(|number| start_worker(number, &shared, &pulse, &sockets, &draining, &stop))
             .collect::<io::Result<_>>()
             .map_err(|error| Refused { text: format!("error: cannot start a worker thread: {error}") })?;
         let version = env!("CARGO_PKG_VERSION");
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
-        Ok(Self { path: path.to_owned(), shared, sockets, draining, stop, workers })
+        let path = path.to_owned();
+        let spare = Mutex::new(spare);
+        let server = Self { path, shared, manager, pulse, sockets, spare, draining, stop, workers };
+        server.manager.ready(&server.status());
+        Ok(server)
     }
 
     /// What all connections share.
@@ -106,11 +145,19 @@ impl Server {
         &self.shared
     }
 
-    /// Reads everything again and puts it in place, or leaves everything as it is.
+    /// Reads everything again and puts it in place, or leaves everything as it is. The manager hears of both.
     ///
     /// # Errors
     /// What is wrong with the new configuration.
     pub fn reload(&self) -> Result<(), Refused> {
+        self.manager.reloading();
+        let outcome = self.replace();
+        let refused = if outcome.is_err() { "; the last reload was refused" } else { "" };
+        self.manager.ready(&format!("{}{refused}", self.status()));
+        outcome
+    }
+
+    fn replace(&self) -> Result<(), Refused> {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
@@ -128,20 +175,35 @@ impl Server {
         if found.errors() > 0 {
             return Err(refused(found));
         }
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let open_now = self.sockets.borrow().clone();
-        let (sockets, notes) = open(&snapshot, &open_now).map_err(|text| Refused { text })?;
+        let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
+        let (sockets, notes) = open(&snapshot, &at_hand).map_err(|text| Refused { text })?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);
         for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
+            if !is_at(&at_hand, socket) {
+                socket.keep(&self.manager);
+            }
             self.shared.note(Level::Info, &format!("listening on {socket}"));
         }
         for socket in open_now.iter().filter(|socket| !sockets.contains(socket)) {
+            if !is_at(&sockets, socket) && socket.origin == Origin::Store {
+                self.manager.forget(socket.listener.address);
+            }
             self.shared.note(Level::Info, &format!("no longer listening on {socket}"));
         }
+        *spare = unused(&at_hand, &sockets);
         self.sockets.send_replace(sockets);
         self.shared.note(Level::Info, done);
         Ok(())
+    }
+
+    /// For `systemctl status`.
+    fn status(&self) -> String {
+        let hosts = self.shared.snapshot.load().table.len();
+        format!("serving {hosts} hosts on {} sockets", self.sockets.borrow().len())
     }
 
     /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
@@ -162,7 +224,8 @@ impl Server {
             }
         };
         let administration = crate::admin::serve(self.shared.clone());
-        tokio::join!(resolving, housekeeping, self.watch_files(), self.keep_blacklist(), administration);
+        let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
+        tokio::join!(resolving, housekeeping, files, blacklist, administration, watchdog);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
@@ -209,18 +272,56 @@ impl Server {
         }
     }
 
-    /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`.
+    /// Tells the manager that we are alive, for as long as every worker is.
+    async fn feed_watchdog(&self) {
+        let Some(interval) = self.pulse.interval() else { return };
+        let mut said = false;
+        loop {
+            match self.pulse.stalled() {
+                None => self.manager.alive(),
+                Some(number) if !said => {
+                    said = true;
+                    let text = format!("worker {number} does not answer: the watchdog is not fed any more");
+                    self.shared.note(Level::Error, &text);
+                }
+                Some(_) => {}
+            }
+            tokio::time::sleep(interval).await;
+        }
+    }
+
+    /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`. The manager keeps the sockets:
+    /// who connects meanwhile waits for the next run.
     pub async fn drain(&self) {
         let timeout = self.shared.snapshot.load().config.limits.drain_timeout;
         self.sockets.send_replace(Vec::new());
         self.draining.cancel();
         let deadline = Instant::now() + timeout;
-        while self.shared.guard.connections() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::select! {
+            () = self.drained(deadline) => {}
+            () = self.feed_watchdog(), if self.pulse.interval().is_some() => {}
         }
         match self.shared.guard.connections() {
             0 => self.shared.note(Level::Info, "stopped: every connection had ended"),
             left => self.shared.note(Level::Warning, &format!("stopped: {left} connections were cut off")),
+        }
+    }
+
+    /// Waits until the last connection has ended, or until `deadline`.
+    async fn drained(&self, deadline: Instant) {
+        let mut tell = Instant::now();
+        loop {
+            let (now, connections) = (Instant::now(), self.shared.guard.connections());
+            if connections == 0 || now >= deadline {
+                return;
+            }
+            if now >= tell {
+                tell = now + PROGRESS;
+                let left = deadline.saturating_duration_since(now);
+                let status = format!("draining: {connections} connections, {} s left", left.as_secs());
+                self.manager.stopping(left, &status);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -259,7 +360,44 @@ fn warn(shared: &Shared, found: &Diagnostics, notes: &[String]) {
     notes.iter().for_each(|note| shared.note(Level::Warning, note));
 }
 
-/// The sockets that a snapshot wants: those that are open already are taken over. With them come warnings.
+/// The inherited sockets for which the configuration has a use, now or when a certificate comes. The store's others are
+/// closed: their ports were taken out of portward.toml meanwhile. A socket unit's others are a contradiction.
+fn take_over(
+    snapshot: &Snapshot,
+    inherited: Vec<Inherited>,
+    manager: &Manager,
+) -> Result<Vec<Arc<Socket>>, String> {
+    let listeners = &snapshot.config.listen.listeners;
+    let (mut sockets, mut errors) = (Vec::new(), Vec::new());
+    for one in inherited {
+        let (address, origin) = (one.address, one.origin);
+        match listeners.iter().find(|listener| listener.address == address) {
+            Some(listener) => match Socket::inherit(*listener, one) {
+                Ok(socket) => sockets.push(Arc::new(socket)),
+                Err(error) => errors.push(socket::complaint(listener, &error)),
+            },
+            None if origin == Origin::Store => manager.forget(address),
+            None => errors.push(format!(
+                "error: a socket on {address} was passed by LISTEN_FDS, but [listen] has no such address\n  \
+                 help: make the socket unit's ListenStream= and portward.toml say the same, or disable the socket unit"
+            )),
+        }
+    }
+    if errors.is_empty() { Ok(sockets) } else { Err(errors.join("\n")) }
+}
+
+/// Whether one of `list` listens where `socket` does.
+fn is_at(list: &[Arc<Socket>], socket: &Socket) -> bool {
+    list.iter().any(|other| other.listener.address == socket.listener.address)
+}
+
+/// A socket unit's sockets among `at_hand` that none of `sockets` uses: they cannot be opened again, so they wait.
+fn unused(at_hand: &[Arc<Socket>], sockets: &[Arc<Socket>]) -> Vec<Arc<Socket>> {
+    at_hand.iter().filter(|one| one.origin == Origin::Unit && !is_at(sockets, one)).cloned().collect()
+}
+
+/// The sockets that a snapshot wants: those that are open already are taken over, whatever was spoken there before.
+/// With them come warnings.
 fn open(snapshot: &Snapshot, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
     let (config, tls) = (&snapshot.config, &snapshot.server_tls);
     let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
@@ -267,8 +405,9 @@ fn open(snapshot: &Snapshot, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, 
         if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
             continue; // its own warning comes with the certificates
         }
-        if let Some(socket) = open.iter().find(|socket| socket.listener == *listener) {
-            sockets.push(socket.clone());
+        if let Some(socket) = open.iter().find(|socket| socket.listener.address == listener.address) {
+            let is_same = socket.listener == *listener;
+            sockets.push(if is_same { socket.clone() } else { Arc::new(socket.speaking(*listener)) });
             continue;
         }
         match Socket::open(*listener) {
@@ -286,6 +425,7 @@ fn open(snapshot: &Snapshot, open: &[Arc<Socket>]) -> Result<(Vec<Arc<Socket>>, 
 fn start_worker(
     number: usize,
     shared: &Arc<Shared>,
+    pulse: &Arc<Pulse>,
     sockets: &watch::Sender<Vec<Arc<Socket>>>,
     draining: &CancellationToken,
     stop: &CancellationToken,
@@ -296,13 +436,14 @@ fn start_worker(
         pool: crate::upstream::Pool::default(),
         draining: draining.child_token(),
     });
-    let (sockets, stop) = (sockets.subscribe(), stop.clone());
+    let (sockets, stop, pulse) = (sockets.subscribe(), stop.clone(), pulse.clone());
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = accept_from(sockets, &worker) => {}
                 () = sweep(&worker) => {}
+                () = pulse.beat(number) => {}
             }
         });
         worker.pool.clear();

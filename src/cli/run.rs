@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::log::Log;
-use crate::server::Server;
+use crate::manager::Manager;
+use crate::server::{Server, Surroundings};
 use crate::signal::Signals;
 
 /// Run the proxy in the foreground
@@ -40,13 +41,15 @@ pub(super) fn run(args: Args) -> ExitCode {
 /// From the start to the end.
 fn serve(path: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("error: {error}");
+    let (manager, inherited) = Manager::from_environment()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let signals = {
         let _within = runtime.enter();
         Signals::listen().map_err(failed)?
     };
     let (log, guard) = Log::to_stderr();
-    let server = Server::start(path, log).map_err(|refused| refused.text)?;
+    let server =
+        Server::start(path, log, Surroundings { manager, inherited }).map_err(|refused| refused.text)?;
     runtime.block_on(signals.serve(&server));
     runtime.shutdown_background();
     server.stop();

@@ -9,6 +9,9 @@ use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::reason::Reason;
 
+/// How long a connection without a byte may still begin when Portward has begun to drain.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -95,6 +98,7 @@ fn poll_more(
     if client.timer.poll_expired(cx).is_ready() {
         return match (nothing, first) {
             (true, false) => end(Whose::Policy, None),
+            (true, true) if client.timer.is_stopping() => end(Whose::Ourselves, None),
             (true, true) => end(Whose::Client, Some(Reason::Silent)),
             (false, _) => end(Whose::Client, Some(Reason::Timeout)),
         };
@@ -105,7 +109,12 @@ fn poll_more(
         return end(Whose::Policy, Some(Reason::Limit));
     }
     if nothing && client.timer.poll_stopping(cx).is_ready() {
-        return end(Whose::Ourselves, None);
+        // Who has only just come gets his chance: his request may be on its way.
+        let late = !first || client.facts.since.elapsed() >= GRACE;
+        client.timer.hasten(GRACE);
+        if late || client.timer.poll_expired(cx).is_ready() {
+            return end(Whose::Ourselves, None);
+        }
     }
     Poll::Pending
 }

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::log::Log;
-use crate::server::{Refused, Server};
+use crate::server::{Refused, Server, Surroundings};
 use network::Network;
 
 /// How long a decision line may take to come out of the log.
@@ -61,7 +61,8 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
         let network = Network::make().await?;
         let (lines, mut decisions) = mpsc::unbounded_channel();
         let (log, guard) = Log::new(Lines(lines), false);
-        let server = Server::start(&network.config, log).map_err(DemoError::Refused)?;
+        let server =
+            Server::start(&network.config, log, Surroundings::default()).map_err(DemoError::Refused)?;
         network.introduction().lines().for_each(&mut say);
         let good = walk::walk(&network, &mut decisions, &mut say).await;
         if !once {

@@ -33,6 +33,13 @@ impl Timer {
         }
     }
 
+    /// Moves the deadline to `after` from now if it is later than that.
+    pub fn hasten(&mut self, after: Duration) {
+        if self.deadline > Instant::now() + after {
+            self.set(after);
+        }
+    }
+
     /// Ready when the deadline has passed.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.sleep.as_mut().poll(cx).is_ready() {

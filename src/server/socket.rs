@@ -1,13 +1,16 @@
-//! One listening socket.
+//! One listening socket: opened here, or taken over from an earlier run or from a socket unit.
 
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
 use crate::config::Listener;
+use crate::manager::{Inherited, Manager, Origin};
 
 /// How many connections the kernel may hold for us.
 const BACKLOG: i32 = 4096;
@@ -17,7 +20,9 @@ const BACKLOG: i32 = 4096;
 pub(super) struct Socket {
     /// What is spoken there, and where.
     pub(super) listener: Listener,
-    socket: TcpListener,
+    /// Who opened it: ours are in the manager's store, a unit's come anew with every start.
+    pub(super) origin: Origin,
+    socket: Arc<TcpListener>,
 }
 
 impl Socket {
@@ -36,7 +41,28 @@ impl Socket {
         }
         socket.bind(&listener.address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Self { listener, socket: socket.into() })
+        Ok(Self { listener, origin: Origin::Store, socket: Arc::new(socket.into()) })
+    }
+
+    /// One that was open before, to speak what `listener` says.
+    pub(super) fn inherit(
+        listener: Listener,
+        Inherited { socket, origin, .. }: Inherited,
+    ) -> io::Result<Self> {
+        socket2::SockRef::from(&socket).listen(BACKLOG)?;
+        Ok(Self { listener, origin, socket: Arc::new(socket) })
+    }
+
+    /// The same socket, to speak what `listener` says from now on.
+    pub(super) fn speaking(&self, listener: Listener) -> Self {
+        Self { listener, origin: self.origin, socket: self.socket.clone() }
+    }
+
+    /// Has the manager keep it for the next run.
+    pub(super) fn keep(&self, manager: &Manager) {
+        if self.origin == Origin::Store {
+            manager.keep(self.listener.address, self.socket.as_fd());
+        }
     }
 
     /// The same socket for one more thread.

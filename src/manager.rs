@@ -1,0 +1,193 @@
+//! The service manager: what systemd is told, and the listening sockets that it passes and keeps (sd_notify(3),
+//! sd_listen_fds(3)).
+//!
+//! Under no manager every word here is said to nobody. What is told can be lost without harm: nothing waits for it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use socket2::SockRef;
+
+/// What begins the name of a socket that we put into the file-descriptor store, so that it is told from those of a
+/// socket unit.
+const STORED: &str = "stored-";
+
+/// The manager is asked for more time than is left by this much, and for no more at once than [`MOST`].
+const SLACK: Duration = Duration::from_secs(10);
+const MOST: Duration = Duration::from_secs(60);
+
+/// Whoever started us and wants to hear how it goes.
+#[derive(Debug, Default)]
+pub struct Manager {
+    listens: bool,
+    watchdog: Option<Duration>,
+}
+
+/// Where an inherited socket comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The file-descriptor store: an earlier run of Portward left it there.
+    Store,
+    /// A socket unit, or whoever else passes sockets.
+    Unit,
+}
+
+/// A listening socket that was open before we were.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The socket: TCP, listening.
+    pub socket: TcpListener,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who passed it.
+    pub origin: Origin,
+}
+
+impl Manager {
+    /// The manager that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`), and the sockets that it passes
+    /// (`LISTEN_FDS`, `LISTEN_FDNAMES`). To be called once, while there is one thread.
+    ///
+    /// # Errors
+    /// What is wrong with a socket that was passed.
+    pub fn from_environment() -> Result<(Self, Vec<Inherited>), String> {
+        let listens = std::env::var_os("NOTIFY_SOCKET").is_some_and(|name| !name.is_empty());
+        let manager = Self { listens, watchdog: sd_notify::watchdog_enabled() };
+        Ok((manager, inherited()?))
+    }
+
+    /// How often the manager wants to hear that we are alive; `None`: never.
+    pub fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// Everything is open and runs; or runs again, after [`Manager::reloading`]. `status` is for people.
+    pub fn ready(&self, status: &str) {
+        self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    /// A reload begins; [`Manager::ready`] ends it.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(_) => self.tell(&[NotifyState::Reloading]),
+        }
+    }
+
+    /// The start takes long: the configuration is being read.
+    pub fn starting(&self) {
+        self.tell(&[NotifyState::ExtendTimeoutUsec(micros(MOST))]);
+    }
+
+    /// The end has begun, and takes `left` at the most. To be said again and again until the end is there.
+    pub fn stopping(&self, left: Duration, status: &str) {
+        let extended = NotifyState::ExtendTimeoutUsec(micros(left.min(MOST) + SLACK));
+        self.tell(&[NotifyState::Stopping, extended, NotifyState::Status(status)]);
+    }
+
+    /// Every worker is alive.
+    pub fn alive(&self) {
+        self.tell(&[NotifyState::Watchdog]);
+    }
+
+    /// Puts a listening socket into the file-descriptor store, so that the next run of Portward gets it.
+    pub fn keep(&self, address: SocketAddr, socket: BorrowedFd<'_>) {
+        if self.listens {
+            let name = stored_name(address);
+            let states = [NotifyState::FdStore, NotifyState::FdName(&name)];
+            let _ = sd_notify::notify_with_fds(&states, &[socket]);
+        }
+    }
+
+    /// Takes the sockets at `address` out of the store.
+    pub fn forget(&self, address: SocketAddr) {
+        self.tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(&stored_name(address))]);
+    }
+
+    fn tell(&self, states: &[NotifyState<'_>]) {
+        if self.listens {
+            let _ = sd_notify::notify(states);
+        }
+    }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// The name of a socket in the store: a colon divides names in `LISTEN_FDNAMES`, so it cannot be in one.
+fn stored_name(address: SocketAddr) -> String {
+    format!("{STORED}{}", address.to_string().replace(':', "_"))
+}
+
+/// The sockets that were passed.
+fn inherited() -> Result<Vec<Inherited>, String> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut passed = listenfd::ListenFd::from_env();
+    let mut sockets = Vec::with_capacity(passed.len());
+    for number in 0..passed.len() {
+        let name = names.next().unwrap_or_default();
+        let refused = |why: &dyn std::fmt::Display| {
+            format!(
+                "error: the socket {} ({name}) that was passed by LISTEN_FDS cannot be used: {why}",
+                number + 3
+            )
+        };
+        let socket = passed.take_tcp_listener(number).map_err(|error| refused(&error))?;
+        let Some(socket) = socket else { continue };
+        let address = usable(&socket).map_err(|error| refused(&error))?;
+        let origin = if name.starts_with(STORED) { Origin::Store } else { Origin::Unit };
+        sockets.push(Inherited { socket, address, origin });
+    }
+    Ok(sockets)
+}
+
+/// The address of a socket that listens as one of our own would.
+fn usable(socket: &TcpListener) -> io::Result<SocketAddr> {
+    let view = SockRef::from(socket);
+    if !view.is_listener()? {
+        return Err(io::Error::other("it does not listen"));
+    }
+    let address = socket.local_addr()?;
+    if address.is_ipv6() && !view.only_v6()? {
+        let help =
+            "it listens for IPv4, too; BindIPv6Only=ipv6-only in the socket unit opens a family a socket";
+        return Err(io::Error::other(help));
+    }
+    socket.set_nonblocking(true)?;
+    view.set_tcp_nodelay(true)?;
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_store_hold_no_colon() {
+        for (address, name) in [
+            ("0.0.0.0:90", "stored-0.0.0.0_90"),
+            ("[::]:90", "stored-[__]_90"),
+            ("[2001:db8::1]:5071", "stored-[2001_db8__1]_5071"),
+        ] {
+            assert_eq!(stored_name(address.parse().unwrap()), name);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_looked_at_before_it_is_used() {
+        let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(usable(&listening).unwrap(), listening.local_addr().unwrap());
+        let idle: TcpListener =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap().into();
+        assert!(usable(&idle).unwrap_err().to_string().contains("does not listen"));
+        let both = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
+        both.set_only_v6(false).unwrap();
+        both.bind(&"[::1]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        both.listen(1).unwrap();
+        assert!(usable(&both.into()).unwrap_err().to_string().contains("BindIPv6Only"));
+    }
+}
