@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod man;
 mod run;
 
 /// The answer is no, or there are errors.
@@ -36,6 +37,7 @@ enum Command {
     Cert(cert::Args),
     Blacklist(blacklist::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Where the configuration is.
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Cert(args) => cert::run(args),
         Command::Blacklist(args) => blacklist::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
