@@ -186,7 +186,8 @@ mod tests {
         assert!(usable(&idle).unwrap_err().to_string().contains("does not listen"));
         let both = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
         both.set_only_v6(false).unwrap();
-        both.bind(&"[::1]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        // Only the unspecified address takes IPv4 as well: bound to another one the kernel calls it IPv6 alone.
+        both.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         both.listen(1).unwrap();
         assert!(usable(&both.into()).unwrap_err().to_string().contains("BindIPv6Only"));
     }
