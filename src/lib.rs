@@ -18,6 +18,7 @@
 //! | [`config`] | files become the valid form, or diagnostics with file, line and column | anything that runs |
 //! | [`rules`] | names, paths, presets, the table, the decision; pure | I/O, clocks, configuration |
 //! | [`server`], [`signal`] | sockets, workers, accept, reload, drain | bytes of connections |
+//! | [`confine`] | what the process gives up when it starts | what the unit takes from it |
 //! | [`manager`] | what systemd is told; the sockets that it passes and keeps | what happens on them |
 //! | [`conn`] | the journey of a connection | parsing, tables |
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
@@ -28,13 +29,16 @@
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
+//! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
 //! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`].
 
+pub mod accounts;
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod conn;
 pub mod demo;
 pub mod guard;

@@ -22,7 +22,8 @@ const MOST: Duration = Duration::from_secs(60);
 /// Whoever started us and wants to hear how it goes.
 #[derive(Debug, Default)]
 pub struct Manager {
-    listens: bool,
+    /// Where it listens; `None`: there is none.
+    address: Option<String>,
     watchdog: Option<Duration>,
 }
 
@@ -53,9 +54,14 @@ impl Manager {
     /// # Errors
     /// What is wrong with a socket that was passed.
     pub fn from_environment() -> Result<(Self, Vec<Inherited>), String> {
-        let listens = std::env::var_os("NOTIFY_SOCKET").is_some_and(|name| !name.is_empty());
-        let manager = Self { listens, watchdog: sd_notify::watchdog_enabled() };
+        let address = std::env::var("NOTIFY_SOCKET").ok().filter(|name| !name.is_empty());
+        let manager = Self { address, watchdog: sd_notify::watchdog_enabled() };
         Ok((manager, inherited()?))
+    }
+
+    /// The socket on which the manager listens; one that begins with `@` is abstract (unix(7)).
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 
     /// How often the manager wants to hear that we are alive; `None`: never.
@@ -94,7 +100,7 @@ impl Manager {
 
     /// Puts a listening socket into the file-descriptor store, so that the next run of Portward gets it.
     pub fn keep(&self, address: SocketAddr, socket: BorrowedFd<'_>) {
-        if self.listens {
+        if self.address.is_some() {
             let name = stored_name(address);
             let states = [NotifyState::FdStore, NotifyState::FdName(&name)];
             let _ = sd_notify::notify_with_fds(&states, &[socket]);
@@ -107,7 +113,7 @@ impl Manager {
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
-        if self.listens {
+        if self.address.is_some() {
             let _ = sd_notify::notify(states);
         }
     }

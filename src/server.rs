@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Diagnostics, Everything};
+use crate::confine::Confined;
 use crate::conn::{self, Accepted, Facts};
 use crate::guard::{kept, unix_now};
 use crate::log::{Level, Log};
@@ -70,6 +71,8 @@ pub struct Surroundings {
     pub manager: Manager,
     /// Sockets that were open before.
     pub inherited: Vec<Inherited>,
+    /// What the process has given up.
+    pub confined: Option<Confined>,
 }
 
 /// A running server.
@@ -78,6 +81,7 @@ pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
     manager: Manager,
+    confined: Option<Confined>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
     /// Sockets of a socket unit for which there is no use just now: a TLS port without a certificate.
@@ -93,7 +97,7 @@ impl Server {
     /// # Errors
     /// What is wrong with the configuration, or with a socket.
     pub fn start(path: &Path, log: Log, surroundings: Surroundings) -> Result<Self, Refused> {
-        let Surroundings { manager, inherited } = surroundings;
+        let Surroundings { manager, inherited, confined } = surroundings;
         manager.starting();
         let descriptors = raise_descriptor_limit();
         let (mut snapshot, found) = read(path, None)?;
@@ -106,6 +110,10 @@ impl Server {
         let shared = Arc::new(Shared::new(snapshot, log));
         warn(&shared, &found, &notes);
         check_descriptors(&shared, descriptors);
+        if let Some(confined) = &confined {
+            let level = if confined.is_complete() { Level::Info } else { Level::Warning };
+            shared.note(level, &confined.to_string());
+        }
         let kept = kept::read(&shared.snapshot.load().config.state, unix_now());
         shared.guard.blacklist().restore(kept.entries);
         kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
@@ -135,7 +143,7 @@ impl Server {
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
         let path = path.to_owned();
         let spare = Mutex::new(spare);
-        let server = Self { path, shared, manager, pulse, sockets, spare, draining, stop, workers };
+        let server = Self { path, shared, manager, confined, pulse, sockets, spare, draining, stop, workers };
         server.manager.ready(&server.status());
         Ok(server)
     }
@@ -161,7 +169,23 @@ impl Server {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
-        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))
+        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))?;
+        self.warn_of_reach();
+        Ok(())
+    }
+
+    /// Folders to write to are fixed at the start.
+    fn warn_of_reach(&self) {
+        let config = &self.shared.snapshot.load().config;
+        let beyond = |confined: &Confined| confined.out_of_reach(&config.state, &config.admin.socket);
+        for folder in self.confined.as_ref().map(beyond).unwrap_or_default() {
+            let text = format!(
+                "{} can be written to after a restart only: Portward has confined itself to the folders of `state` and \
+                 `admin.socket` that it started with",
+                folder.display()
+            );
+            self.shared.note(Level::Warning, &text);
+        }
     }
 
     /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// Who may administer, beside the service's own user and root.
-const GROUP: &str = "portward-admin";
+use crate::accounts;
+
 /// Before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -36,7 +36,8 @@ impl Listener {
         let listener = UnixListener::bind(path)?;
         let this = Self { listener, path: path.to_owned() };
         // Only who is in the group may give it away; without the group it is the owner's alone.
-        let mode = match group(GROUP).map(|group| chown(path, None, Some(group))) {
+        let mode = match accounts::group(accounts::ADMINISTRATORS).map(|group| chown(path, None, Some(group)))
+        {
             Some(Ok(())) => 0o660,
             _ => 0o600,
         };
@@ -59,11 +60,4 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// The number of a group in /etc/group (group(5)).
-fn group(name: &str) -> Option<u32> {
-    let groups = fs::read_to_string("/etc/group").ok()?;
-    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
-    line.split(':').nth(2)?.parse().ok()
 }

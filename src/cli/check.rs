@@ -4,12 +4,14 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Config, Diagnostics, Rules};
+use crate::accounts::{self, SERVICE_USER};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Rules, Severity};
 use crate::state::Snapshot;
 
 /// Check the configuration, the rules and the certificates
 ///
-/// Every error and warning is shown with its place. The exit code is 0 if there is no error, 1 if there is.
+/// Every error and warning is shown with its place. Root is told as well what the service's own user, portward, cannot
+/// read. The exit code is 0 if there is no error, 1 if there is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward check                          everything that `portward run` would read\n  \
@@ -58,7 +60,31 @@ pub(super) fn run(args: Args) -> ExitCode {
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
 }
 
+/// Root reads everything; the service does not run as root.
 fn check_config(path: &Path) -> Checked {
+    let mut checked = check_as_we_are(path);
+    if rustix::process::geteuid().is_root()
+        && let Some(user) = accounts::user(SERVICE_USER)
+        && let Ok(service) = accounts::acting_as(&user, || check_as_we_are(path).diagnostics)
+    {
+        let known = checked.diagnostics.list().to_vec();
+        checked
+            .diagnostics
+            .extend(service.list().iter().filter(|one| !known.contains(one)).filter_map(unreadable));
+    }
+    checked
+}
+
+/// What the service's user has come across and root has not: it was not allowed to.
+fn unreadable(found: &Diagnostic) -> Option<Diagnostic> {
+    (found.severity == Severity::Error).then(|| {
+        let mut error = found.clone();
+        error.message = format!("the service's user, {SERVICE_USER}: {}", found.message);
+        error.help("root:portward with mode 0640, folders 0750, is what the service reads")
+    })
+}
+
+fn check_as_we_are(path: &Path) -> Checked {
     let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
     let table = rules.as_mut().and_then(|rules| rules.table.take());
     if let (Some(config), Some(table)) = (config, table) {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::config;
+use crate::confine::{self, Confined};
 use crate::log::Log;
 use crate::manager::Manager;
 use crate::server::{Server, Surroundings};
@@ -42,17 +44,24 @@ pub(super) fn run(args: Args) -> ExitCode {
 fn serve(path: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("error: {error}");
     let (manager, inherited) = Manager::from_environment()?;
+    let confined = confine(path, &manager);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let signals = {
         let _within = runtime.enter();
         Signals::listen().map_err(failed)?
     };
     let (log, guard) = Log::to_stderr();
-    let server =
-        Server::start(path, log, Surroundings { manager, inherited }).map_err(|refused| refused.text)?;
+    let surroundings = Surroundings { manager, inherited, confined };
+    let server = Server::start(path, log, surroundings).map_err(|refused| refused.text)?;
     runtime.block_on(signals.serve(&server));
     runtime.shutdown_background();
     server.stop();
     drop(guard);
     Ok(())
+}
+
+/// Before there is a second thread. A configuration with an error says so in a moment, and nothing runs with it.
+fn confine(path: &Path, manager: &Manager) -> Option<Confined> {
+    let config = config::load(path).config?;
+    Some(confine::confine(&config.state, &config.admin.socket, manager.address()))
 }

@@ -6,14 +6,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 const FILE: &str = "sip-route.key";
 
 /// The key in the folder `state`; a new one if there is none. Where nothing can be kept the key lasts as long as the
 /// process: calls that are up when Portward restarts cannot come back to it then.
-pub(super) fn route_key(state: &Path) -> [u8; 32] {
+pub(super) fn route_key(state: &Path) -> Zeroizing<[u8; 32]> {
     let file = state.join(FILE);
-    if let Some(key) = fs::read(&file).ok().and_then(|octets| octets.try_into().ok()) {
-        return key;
+    let kept = fs::read(&file).map(Zeroizing::new);
+    if let Some(key) = kept.ok().and_then(|octets| <[u8; 32]>::try_from(octets.as_slice()).ok()) {
+        return Zeroizing::new(key);
     }
     let key = fresh();
     let _ = keep(&file, &key);
@@ -32,9 +35,9 @@ fn keep(file: &Path, key: &[u8; 32]) -> io::Result<()> {
 }
 
 /// From the random numbers of the TLS library; should it have none, from those with which hash tables are seeded.
-fn fresh() -> [u8; 32] {
-    let mut key = [0; 32];
-    if crate::tls::provider().secure_random.fill(&mut key).is_err() {
+fn fresh() -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    if crate::tls::provider().secure_random.fill(key.as_mut_slice()).is_err() {
         for part in key.chunks_mut(8) {
             let seed = RandomState::new().build_hasher().finish().to_be_bytes();
             part.iter_mut().zip(seed).for_each(|(to, from)| *to = from);
@@ -58,6 +61,6 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         fs::write(state.join(FILE), b"short").unwrap();
         assert_ne!(route_key(&state), key);
-        assert_ne!(route_key(Path::new("/proc/none")), [0; 32]);
+        assert_ne!(*route_key(Path::new("/proc/none")), [0; 32]);
     }
 }

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::facts::Facts;
-use super::{pem, provider};
+use super::{backend, pem};
 use crate::config::{CertificateFiles, Diagnostic};
 
 /// How long before the end `check` begins to warn.
@@ -76,7 +76,8 @@ fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
     let unusable = || pem::error(&files.cert, "the first certificate in this file cannot be decoded", None);
     let facts = chain.first().and_then(|leaf| Facts::of(leaf)).ok_or_else(unusable)?;
     let key = pem::private_key(&files.key)?;
-    let key = provider().key_provider.load_private_key(key).map_err(|cause| {
+    // By reference, so that the key is still ours to wipe: the provider's own way in would take it and drop it as it is.
+    let key = backend::sign::any_supported_type(&key).map_err(|cause| {
         pem::error(
             &files.key,
             format!("the key cannot be used: {cause}"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::trust::Lists;
 use crate::config::{Diagnostic, Place};
@@ -78,10 +79,11 @@ pub(super) fn trust(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Lists)
     Ok((certificates, lists))
 }
 
-/// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA).
-pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Box<Diagnostic>> {
-    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| {
+/// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA). The file's text and the key are wiped from memory when
+/// they are dropped; what the PEM reader holds in between is its own.
+pub(super) fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Box<Diagnostic>> {
+    let bytes = Zeroizing::new(fs::read(file).map_err(|cause| unreadable(file, &cause))?);
+    PrivateKeyDer::from_pem_slice(&bytes).map(Zeroizing::new).map_err(|cause| {
         if memchr::memmem::find(&bytes, b"ENCRYPTED").is_some() {
             return error(
                 file,

@@ -26,6 +26,7 @@ mod paths;
 mod proxy_protocol;
 mod reload;
 mod routing;
+mod service;
 mod sip;
 mod sip_dialogs;
 mod sip_peers;

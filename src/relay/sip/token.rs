@@ -6,6 +6,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What every token begins with.
 const PREFIX: &str = "pw-";
@@ -18,7 +19,7 @@ const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * 255;
 
 /// Makes tokens and knows them again.
 pub struct Tokens {
-    key: [u8; 32],
+    key: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -29,8 +30,8 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Tokens under a key, which is a secret.
-    pub fn new(key: [u8; 32]) -> Self {
-        Self { key }
+    pub fn new(key: impl Into<Zeroizing<[u8; 32]>>) -> Self {
+        Self { key: key.into() }
     }
 
     /// The token of a host, named in normal form.
@@ -88,8 +89,9 @@ impl Tokens {
     fn keyed(&self, purpose: &[u8], said: &[u8]) -> Hmac<Sha256> {
         // A key of one block or less is used as it is: this cannot fail.
         let mut block = sha2::digest::Key::<Hmac<Sha256>>::default();
-        block.iter_mut().zip(self.key).for_each(|(to, from)| *to = from);
+        block.iter_mut().zip(self.key.as_slice()).for_each(|(to, from)| *to = *from);
         let mut mac = Hmac::<Sha256>::new(&block);
+        block.as_mut_slice().zeroize();
         mac.update(purpose);
         mac.update(&[0]);
         mac.update(said);

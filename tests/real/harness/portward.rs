@@ -5,14 +5,14 @@ use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, TestCa, Wire, eventually, free_port, program};
+use super::{Child, ServiceManager, TestCa, Wire, eventually, free_port, program};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
@@ -24,6 +24,7 @@ pub struct Setup {
     certificates: Vec<(String, Vec<String>)>,
     one_worker: bool,
     descriptors: Option<u32>,
+    manager: Option<Arc<ServiceManager>>,
     ports: BTreeMap<&'static str, u16>,
 }
 
@@ -44,6 +45,12 @@ impl Setup {
     /// Gives it so many file descriptors and no more.
     pub fn descriptors(mut self, count: u32) -> Self {
         self.descriptors = Some(count);
+        self
+    }
+
+    /// Runs under a service manager, which keeps its sockets from one start to the next.
+    pub fn under(mut self, manager: &Arc<ServiceManager>) -> Self {
+        self.manager = Some(Arc::clone(manager));
         self
     }
 
@@ -73,7 +80,9 @@ impl Setup {
 
     /// Tries to start the daemon, which is expected to end by itself; its exit code and what it said.
     pub fn fails_to_start(&self, config: &Path) -> (Option<i32>, String) {
-        let mut child = Child::start(Command::new(PROGRAM).args(["run", "--config"]).arg(config));
+        let mut daemon =
+            self.manager.as_ref().map_or_else(|| Command::new(PROGRAM), |one| one.command(PROGRAM));
+        let mut child = Child::start(daemon.args(["run", "--config"]).arg(config));
         let status = child.wait();
         (status.code(), child.lines().join("\n"))
     }
@@ -83,10 +92,11 @@ impl Setup {
         for _ in 0..5 {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
-            let mut daemon = match (self.one_worker, self.descriptors) {
-                (true, _) => on_one_processor(),
-                (false, Some(count)) => with_descriptors(count),
-                (false, None) => Command::new(PROGRAM),
+            let mut daemon = match (&self.manager, self.one_worker, self.descriptors) {
+                (Some(manager), ..) => manager.command(PROGRAM),
+                (None, true, _) => on_one_processor(),
+                (None, false, Some(count)) => with_descriptors(count),
+                (None, false, None) => Command::new(PROGRAM),
             };
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
             // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
@@ -177,6 +187,7 @@ impl Portward {
             certificates: Vec::new(),
             one_worker: false,
             descriptors: None,
+            manager: None,
             ports: BTreeMap::new(),
         }
     }
@@ -299,12 +310,17 @@ impl Portward {
         self.decision_after(0, parts)
     }
 
-    /// A number of kB from /proc/PID/status.
-    pub fn memory(&self, field: &str) -> u64 {
+    /// A field of /proc/PID/status (proc(5)): its first word.
+    pub fn status(&self, field: &str) -> String {
         let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    }
+
+    /// A number of kB from /proc/PID/status.
+    pub fn memory(&self, field: &str) -> u64 {
+        self.status(field).parse().unwrap()
     }
 }
 

@@ -1,0 +1,117 @@
+//! Users and groups of this machine, by name (passwd(5), group(5)); and what one of them would see.
+//!
+//! Those that the packages make are in these files (sysusers.d(5)); other sources of names are not asked.
+
+use std::fs;
+use std::io;
+
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// The service's own user, whose group reads keys (systemd/portward.sysusers).
+pub const SERVICE_USER: &str = "portward";
+/// Whose members may administer the running daemon, beside the service's user and root.
+pub const ADMINISTRATORS: &str = "portward-admin";
+
+/// A user with all groups that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+/// The number of a group.
+pub fn group(name: &str) -> Option<u32> {
+    number_of_group(&fs::read_to_string("/etc/group").ok()?, name)
+}
+
+/// A user by name.
+pub fn user(name: &str) -> Option<User> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    find_user(&users, &groups, name)
+}
+
+/// Does something as `user`, on a thread of its own: the kernel itself says what that user may, access control lists
+/// included. Only root can.
+///
+/// # Errors
+/// If this process may not become `user`.
+pub fn acting_as<T: Send>(user: &User, what: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let acting = scope.spawn(|| {
+            // These calls are about the calling thread alone; the C library's would be about all threads.
+            let groups: Vec<_> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+            let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+            set_thread_groups(&groups)?;
+            set_thread_res_gid(gid, gid, gid)?;
+            set_thread_res_uid(uid, uid, uid)?;
+            Ok(what())
+        });
+        acting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn number_of_group(groups: &str, name: &str) -> Option<u32> {
+    groups.lines().find(|line| line.split(':').next() == Some(name))?.split(':').nth(2)?.parse().ok()
+}
+
+fn find_user(users: &str, groups: &str, name: &str) -> Option<User> {
+    let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+    let mut numbers = line.split(':').skip(2).map(|field| field.parse().ok());
+    let (uid, gid) = (numbers.next()??, numbers.next()??);
+    let member =
+        |line: &&str| line.split(':').nth(3).is_some_and(|list| list.split(',').any(|one| one == name));
+    let more = groups.lines().filter(member).filter_map(|line| line.split(':').nth(2)?.parse::<u32>().ok());
+    let mut groups = vec![gid];
+    groups.extend(more.filter(|group| *group != gid));
+    Some(User { uid, gid, groups })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    const GROUPS: &str =
+        "root:x:0:\nportward:x:990:\nportward-admin:x:989:portward,alice\nno:x:9:portward2\n";
+    const USERS: &str =
+        "root:x:0:0::/root:/bin/sh\nportward:x:991:990:Portward:/var/lib/portward:/usr/sbin/nologin\n";
+
+    #[test]
+    fn names_are_found() {
+        assert_eq!(number_of_group(GROUPS, "portward-admin"), Some(989));
+        assert_eq!(number_of_group(GROUPS, "port"), None);
+        let found = User { uid: 991, gid: 990, groups: vec![990, 989] };
+        assert_eq!(find_user(USERS, GROUPS, "portward"), Some(found));
+        assert_eq!(find_user(USERS, GROUPS, "nobody"), None);
+        assert_eq!(find_user("portward:x:broken", GROUPS, "portward"), None);
+    }
+
+    /// As root; whoever else runs the tests cannot become somebody.
+    #[test]
+    fn the_kernel_says_what_another_user_may() {
+        let user = User { uid: 64_000, gid: 64_001, groups: vec![64_001, 64_002] };
+        if !rustix::process::geteuid().is_root() {
+            assert!(acting_as(&user, || ()).is_err());
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let file = dir.path().join("key");
+        fs::write(&file, "secret").unwrap();
+        let readable_with = |mode, group| {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            chown(&file, Some(0), Some(group)).unwrap();
+            acting_as(&user, || fs::read(&file).is_ok()).unwrap()
+        };
+        assert!(readable_with(0o640, 64_001));
+        assert!(readable_with(0o640, 64_002));
+        assert!(!readable_with(0o640, 0));
+        assert!(!readable_with(0o600, 64_001));
+        assert!(readable_with(0o644, 0));
+        assert!(rustix::process::geteuid().is_root(), "only that thread was somebody else");
+        assert!(fs::read(&file).is_ok());
+    }
+}

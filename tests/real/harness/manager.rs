@@ -1,0 +1,148 @@
+//! A service manager: hears what the daemon says (sd_notify(3)), keeps its sockets, and passes them to the next one
+//! (sd_listen_fds(3)), as systemd does.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use tempfile::TempDir;
+
+use super::eventually;
+
+/// Moves the descriptors that are named before `--` to 3 and so on, and becomes the program behind it.
+const PASS: &str = r#"
+number=3
+while [ "$1" != -- ]; do eval "exec $number<&$1 $1<&-"; number=$((number + 1)); shift; done
+shift
+export LISTEN_PID=$$ LISTEN_FDS=$((number - 3))
+exec "$@"
+"#;
+/// Above all that the daemon's own start needs, so that moving one never closes another.
+const HIGH: RawFd = 100;
+
+/// A manager that listens until it is dropped.
+pub struct ServiceManager {
+    dir: TempDir,
+    heard: Arc<Mutex<Vec<String>>>,
+    store: Arc<Mutex<Vec<(String, OwnedFd)>>>,
+    watchdog: Mutex<Option<u64>>,
+}
+
+impl ServiceManager {
+    /// A manager with an empty store.
+    pub fn start() -> Arc<Self> {
+        let dir = TempDir::new().unwrap();
+        let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        let this =
+            Arc::new(Self { dir, heard: Arc::default(), store: Arc::default(), watchdog: Mutex::new(None) });
+        let (heard, store) = (Arc::clone(&this.heard), Arc::clone(&this.store));
+        thread::spawn(move || {
+            while let Some((said, sockets)) = receive(&socket) {
+                apply(&said, sockets, &mut store.lock().unwrap());
+                heard.lock().unwrap().push(said);
+            }
+        });
+        this
+    }
+
+    /// From the next start on it wants to hear within so many microseconds that the daemon is alive.
+    pub fn watch(&self, micros: u64) {
+        *self.watchdog.lock().unwrap() = Some(micros);
+    }
+
+    /// How many messages there were.
+    pub fn mark(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
+    /// Every message after `mark`: its lines, in their order.
+    pub fn heard_since(&self, mark: usize) -> Vec<String> {
+        self.heard.lock().unwrap().get(mark..).unwrap_or_default().to_vec()
+    }
+
+    /// Waits for a message after `mark` that contains all of `parts`.
+    pub fn hears_after(&self, mark: usize, parts: &[&str]) -> String {
+        let mut found = None;
+        eventually(&format!("the manager hears {parts:?}"), || {
+            found =
+                self.heard_since(mark).into_iter().find(|said| parts.iter().all(|part| said.contains(part)));
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Waits until the store holds just these.
+    pub fn stores(&self, names: &[&str]) {
+        let mut wanted: Vec<_> = names.iter().map(ToString::to_string).collect();
+        wanted.sort();
+        eventually(&format!("the store holds {wanted:?}"), || {
+            let mut there: Vec<_> = self.store.lock().unwrap().iter().map(|(name, _)| name.clone()).collect();
+            there.sort();
+            there == wanted
+        });
+    }
+
+    /// Puts a socket into the store as if a socket unit had opened it.
+    pub fn pass(&self, name: &str, socket: impl Into<OwnedFd>) {
+        self.store.lock().unwrap().push((name.to_owned(), socket.into()));
+    }
+
+    /// `program`, to be started with the store's sockets.
+    pub fn command(&self, program: &str) -> Command {
+        let store = self.store.lock().unwrap();
+        let mut command = Command::new("bash");
+        command.args(["-c", PASS, "manager"]);
+        for (_, socket) in store.iter() {
+            let copy = fcntl_dupfd_cloexec(socket.as_fd(), HIGH).unwrap();
+            fcntl_setfd(&copy, FdFlags::empty()).unwrap();
+            command.arg(copy.as_raw_fd().to_string());
+            // For the child that is about to be started; this process ends with its test.
+            std::mem::forget(copy);
+        }
+        let names: Vec<_> = store.iter().map(|(name, _)| name.as_str()).collect();
+        command.env("LISTEN_FDNAMES", names.join(":")).env("NOTIFY_SOCKET", self.socket());
+        if let Some(micros) = *self.watchdog.lock().unwrap() {
+            command.env("WATCHDOG_USEC", micros.to_string());
+        }
+        command.args(["--", program]);
+        command
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("notify")
+    }
+}
+
+/// One message, with the descriptors that came beside it.
+fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
+    let mut text = [0; 4096];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let got = recvmsg(socket, &mut [IoSliceMut::new(&mut text)], &mut beside, flags).ok()?;
+    let mut sockets = Vec::new();
+    for message in beside.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            sockets.extend(descriptors);
+        }
+    }
+    Some((String::from_utf8_lossy(&text[..got.bytes]).into_owned(), sockets))
+}
+
+/// FDSTORE=1 adds, FDSTOREREMOVE=1 takes away by name.
+fn apply(said: &str, sockets: Vec<OwnedFd>, store: &mut Vec<(String, OwnedFd)>) {
+    let named = said.lines().find_map(|line| line.strip_prefix("FDNAME=")).unwrap_or("stored");
+    if said.lines().any(|line| line == "FDSTORE=1") {
+        store.extend(sockets.into_iter().map(|socket| (named.to_owned(), socket)));
+    }
+    if said.lines().any(|line| line == "FDSTOREREMOVE=1") {
+        store.retain(|(name, _)| name != named);
+    }
+}
