@@ -137,7 +137,7 @@ fn the_store_follows_the_configuration() {
     });
 }
 
-/// A TLS port whose certificate has gone keeps its socket in the store only while it is open.
+/// A socket unit's socket for a TLS port waits until there is a certificate.
 #[test]
 fn a_socket_of_a_unit_waits_for_its_certificate() {
     within(60, || {
@@ -228,9 +228,9 @@ fn the_daemon_confines_itself() {
         // to see is that no other folder is written to.
         let mark = portward.mark();
         let text = fs::read_to_string(portward.config()).unwrap();
-        fs::write(portward.config(), text.replace("state = \"state\"", "state = \"elsewhere\"")).unwrap();
+        fs::write(portward.config(), text.replace("state = \"state\"", "state = \"/nowhere\"")).unwrap();
         portward.hang_up();
-        portward.line_after(mark, &["elsewhere can be written to after a restart only"]);
+        portward.line_after(mark, &["/nowhere can be written to after a restart only"]);
         assert_eq!(Wire::plain(portward.http).get("one.example.net", "/").text(), "here");
     });
 }

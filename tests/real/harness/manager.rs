@@ -94,17 +94,17 @@ impl ServiceManager {
         self.store.lock().unwrap().push((name.to_owned(), socket.into()));
     }
 
-    /// `program`, to be started with the store's sockets.
-    pub fn command(&self, program: &str) -> Command {
+    /// `program`, to be started with the store's sockets: copies for the child, to be dropped when it has been started.
+    pub fn command(&self, program: &str) -> (Command, Vec<OwnedFd>) {
         let store = self.store.lock().unwrap();
         let mut command = Command::new("bash");
         command.args(["-c", PASS, "manager"]);
+        let mut copies = Vec::new();
         for (_, socket) in store.iter() {
             let copy = fcntl_dupfd_cloexec(socket.as_fd(), HIGH).unwrap();
             fcntl_setfd(&copy, FdFlags::empty()).unwrap();
             command.arg(copy.as_raw_fd().to_string());
-            // For the child that is about to be started; this process ends with its test.
-            std::mem::forget(copy);
+            copies.push(copy);
         }
         let names: Vec<_> = store.iter().map(|(name, _)| name.as_str()).collect();
         command.env("LISTEN_FDNAMES", names.join(":")).env("NOTIFY_SOCKET", self.socket());
@@ -112,7 +112,7 @@ impl ServiceManager {
             command.env("WATCHDOG_USEC", micros.to_string());
         }
         command.args(["--", program]);
-        command
+        (command, copies)
     }
 
     fn socket(&self) -> PathBuf {

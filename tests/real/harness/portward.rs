@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -80,8 +81,7 @@ impl Setup {
 
     /// Tries to start the daemon, which is expected to end by itself; its exit code and what it said.
     pub fn fails_to_start(&self, config: &Path) -> (Option<i32>, String) {
-        let mut daemon =
-            self.manager.as_ref().map_or_else(|| Command::new(PROGRAM), |one| one.command(PROGRAM));
+        let (mut daemon, _copies) = self.command();
         let mut child = Child::start(daemon.args(["run", "--config"]).arg(config));
         let status = child.wait();
         (status.code(), child.lines().join("\n"))
@@ -92,13 +92,9 @@ impl Setup {
         for _ in 0..5 {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
-            let mut daemon = match (&self.manager, self.one_worker, self.descriptors) {
-                (Some(manager), ..) => manager.command(PROGRAM),
-                (None, true, _) => on_one_processor(),
-                (None, false, Some(count)) => with_descriptors(count),
-                (None, false, None) => Command::new(PROGRAM),
-            };
+            let (mut daemon, copies) = self.command();
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
+            drop(copies);
             // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
             let mut ended = None;
             eventually("portward listens", || {
@@ -112,6 +108,17 @@ impl Setup {
             assert!(lines.contains("in use"), "portward ended:\n{lines}");
         }
         panic!("no free port for portward");
+    }
+
+    /// The program as it is to be started, and the sockets that are for it.
+    fn command(&self) -> (Command, Vec<OwnedFd>) {
+        let command = match (&self.manager, self.one_worker, self.descriptors) {
+            (Some(manager), ..) => return manager.command(PROGRAM),
+            (None, true, _) => on_one_processor(),
+            (None, false, Some(count)) => with_descriptors(count),
+            (None, false, None) => Command::new(PROGRAM),
+        };
+        (command, Vec::new())
     }
 
     fn write_with(&self, http: u16, https: u16) -> PathBuf {
