@@ -1,0 +1,31 @@
+# The packages themselves: built, looked at by the distributions' own tools, and their files compared with a list.
+
+packages_build() {
+    step "the packages, and each once more with a higher version and another portward.toml"
+    local log=$work/build.log
+    deb=$(packaging/build-deb 2>"$log" | tail -n 1) && [ -e "$deb" ] || { tail -n 20 "$log"; fail "the deb does not build"; }
+    rpm=$(packaging/build-rpm 2>"$log" | tail -n 1) && [ -e "$rpm" ] || { tail -n 20 "$log"; fail "the rpm does not build"; }
+    mkdir "$work/next"
+    git ls-files -z | xargs -0 cp --parents -P -t "$work/next" 2>/dev/null || true
+    ln -s "$PWD/target" "$work/next/target"
+    echo "# Said by the next version." >>"$work/next/packaging/etc/portward.toml"
+    deb_next=$(cd "$work/next" && packaging/build-deb 0.1.0+next 2>"$log" | tail -n 1) || { tail -n 20 "$log"; fail "the next deb"; }
+    rpm_next=$(cd "$work/next" && packaging/build-rpm 0.1.1 2>"$log" | tail -n 1) || { tail -n 20 "$log"; fail "the next rpm"; }
+}
+
+packages_look() {
+    step "lintian and rpmlint"
+    lintian --fail-on error,warning,info "$deb" || fail "lintian has something to say"
+    rpmlint -c packaging/rpm/rpmlint.toml "$rpm" >"$work/rpmlint" 2>&1 && grep -q ' 0 errors, 0 warnings' "$work/rpmlint" ||
+        { cat "$work/rpmlint"; fail "rpmlint has something to say"; }
+
+    step "the files of both packages, with modes and owners"
+    dpkg-deb -c "$deb" | awk '$1 !~ /^d/ { sub(/^\./, "", $6); print $1, $2, $6 }' | sort -k3 >"$work/deb.files"
+    rpm -qplv --nosignature "$rpm" 2>/dev/null | awk '$1 !~ /^d/ { print $1, $3 "/" $4, $9 }' | sort -k3 >"$work/rpm.files"
+    local kind
+    for kind in deb rpm; do
+        # UPDATE_GOLDEN=1 writes the lists anew; read the difference before it is committed.
+        if [ -n "${UPDATE_GOLDEN-}" ]; then cp "$work/$kind.files" packaging/expected.$kind; fi
+        diff -u packaging/expected.$kind "$work/$kind.files" || fail "the $kind holds other files than packaging/expected.$kind"
+    done
+}
