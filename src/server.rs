@@ -327,6 +327,7 @@ impl Server {
         }
         match self.shared.guard.connections() {
             0 => self.shared.note(Level::Info, "stopped: every connection had ended"),
+            1 => self.shared.note(Level::Warning, "stopped: 1 connection was cut off"),
             left => self.shared.note(Level::Warning, &format!("stopped: {left} connections were cut off")),
         }
     }

@@ -35,14 +35,12 @@ END
     echo '<sip:alice@example.net;transport=tcp>;auth_pass=x;outbound="sip:127.0.0.1:5070;transport=tcp";regint=600' >"$work/baresip/accounts"
     : >"$work/baresip/contacts"
     beside timeout 60 baresip -f "$work/baresip" -v >"$work/baresip.log" 2>&1 </dev/null &
-    local phone=$!
     registered() { grep -q 'REGISTER sip:example.net' "$work/record" && grep -q '200 OK' "$work/baresip.log"; }
     until_true "the telephone has registered" registered
     inside bash /packages/after.sh >"$work/docs.log" 2>&1 || { cat "$work/docs.log"; fail "a newcomer is stuck behind the telephone"; }
     grep -q 'REVERSE-PROXY .* sip:alice@example.net REGISTER -> 172.31.31.2:5060(new)' "$work/docs.log" ||
         { cat "$work/docs.log"; fail "the journal does not show the REGISTER"; }
-    kill $phone 2>/dev/null || true
-    wait $phone 2>/dev/null || true
+    pkill -KILL -f "baresip -f $work/baresip" || true
     inside apt-get purge -q -y portward >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; fail "apt-get purge"; }
     rm -rf "$root/etc/portward" "$root/packages/first"
 }

@@ -6,10 +6,10 @@ booted= leader= nspawn= netns= daemon= target=
 
 root_make() {
     step "a fresh Debian"
-    local suite mirror base include=systemd,systemd-sysv,dbus,curl,ca-certificates,procps,iproute2
+    local suite mirror base include=systemd,systemd-sysv,dbus,curl,ca-certificates
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1)
-    base=${CARGO_TARGET_DIR:-target}/smoke-root-$suite.tar
+    base=${CARGO_TARGET_DIR:-target}/smoke-root-$suite-$(echo "$include" | cksum | cut -d ' ' -f 1).tar
     if [ ! -e "$base" ]; then
         debootstrap --variant=minbase --include=$include "$suite" "$work/base" "${mirror%/}" >"$work/debootstrap.log" 2>&1 ||
             { tail -n 5 "$work/debootstrap.log"; fail "debootstrap"; }
@@ -27,7 +27,8 @@ root_make() {
 
 root_boot() {
     if [ -n "$may_boot" ]; then
-        systemd-nspawn -q -D "$root" --private-network --register=no --keep-unit -b --console=pipe </dev/null >"$work/boot.log" 2>&1 &
+        # nspawn keeps Landlock from a container by default, and its version in Debian 12 knows no group for it.
+        systemd-nspawn -q -D "$root" --private-network --register=no --keep-unit --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' -b --console=pipe </dev/null >"$work/boot.log" 2>&1 &
         nspawn=$!
         for _ in $(seq 100); do
             kill -0 $nspawn 2>/dev/null || break
@@ -56,6 +57,7 @@ root_boot() {
 }
 
 root_end() {
+    pkill -KILL -f "baresip -f $work/baresip" 2>/dev/null || true
     [ -z "$target" ] || pkill -KILL -f "$here/target.py $work/record" 2>/dev/null || true
     [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true
     if [ -n "$nspawn" ]; then
@@ -84,8 +86,9 @@ service() {
     if [ -n "$booted" ]; then inside systemctl "$1" portward; return; fi
     case $1 in
     start)
-        mkdir -p "$root/run/portward" "$root/var/lib/portward"
-        inside chown portward:portward /run/portward /var/lib/portward
+        mkdir -p "$root/var/lib/portward"
+        inside chown portward:portward /var/lib/portward
+        inside systemd-tmpfiles --create portward.conf
         ip netns exec "$netns" chroot "$root" setpriv --reuid portward --regid portward --init-groups \
             --inh-caps +net_bind_service --ambient-caps +net_bind_service --no-new-privs \
             /usr/bin/portward run 2>>"$work/daemon.log" &

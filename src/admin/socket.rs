@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,12 +35,7 @@ impl Listener {
         }
         let listener = UnixListener::bind(path)?;
         let this = Self { listener, path: path.to_owned() };
-        // Only who is in the group may give it away; without the group it is the owner's alone.
-        let mode = match accounts::group(accounts::ADMINISTRATORS).map(|group| chown(path, None, Some(group)))
-        {
-            Some(Ok(())) => 0o660,
-            _ => 0o600,
-        };
+        let mode = if belongs_to_administrators(path) { 0o660 } else { 0o600 };
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         Ok(this)
     }
@@ -54,6 +49,15 @@ impl Listener {
             }
         }
     }
+}
+
+/// Whether the socket is the administrators' group's, or could be made so. The packages' folder gives its own group to
+/// what is made in it (set-group-ID, inode(7)), because the service may not change owners; elsewhere only root and
+/// members of the group can.
+fn belongs_to_administrators(path: &Path) -> bool {
+    let Some(group) = accounts::group(accounts::ADMINISTRATORS) else { return false };
+    let is_theirs = || fs::symlink_metadata(path).is_ok_and(|there| there.gid() == group);
+    is_theirs() || chown(path, None, Some(group)).is_ok()
 }
 
 impl Drop for Listener {

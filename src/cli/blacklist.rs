@@ -128,7 +128,10 @@ pub(super) fn line(entry: &Value) -> String {
         time("until").map_or_else(|| "until it is removed".to_owned(), |time| format!("until {time}"));
     let why = match field(entry, "reason").as_str() {
         Some(reason) => format!("{reason} ({} in a minute)", field(entry, "count")),
-        None => format!("by hand: {}", super::harmless(field(entry, "note").as_str().unwrap_or_default())),
+        None => match field(entry, "note").as_str().filter(|note| !note.is_empty()) {
+            Some(note) => format!("by hand: {}", super::harmless(note)),
+            None => "by hand".to_owned(),
+        },
     };
     format!("{address:<20}  since {since}  {until}  {why}")
 }

@@ -26,7 +26,7 @@ pub(super) fn run(args: Args) -> ExitCode {
     if !path.exists() {
         super::complain(format!("error: there is no configuration at {}", path.display()));
         super::complain(
-            "  help: write one (README, \"A first rules file\"), or name another with --config FILE;",
+            "  help: write one (README, \"A first configuration\"), or name another with --config FILE;",
         );
         super::complain("        `portward demo` shows everything at work without one");
         return ExitCode::from(super::NO);

@@ -98,7 +98,7 @@ fn poll_more(
     if client.timer.poll_expired(cx).is_ready() {
         return match (nothing, first) {
             (true, false) => end(Whose::Policy, None),
-            (true, true) if client.timer.is_stopping() => end(Whose::Ourselves, None),
+            (true, true) if client.timer.is_stopping() => end(Whose::Ourselves, Some(Reason::Shutdown)),
             (true, true) => end(Whose::Client, Some(Reason::Silent)),
             (false, _) => end(Whose::Client, Some(Reason::Timeout)),
         };
@@ -113,7 +113,7 @@ fn poll_more(
         let late = !first || client.facts.since.elapsed() >= GRACE;
         client.timer.hasten(GRACE);
         if late || client.timer.poll_expired(cx).is_ready() {
-            return end(Whose::Ourselves, None);
+            return end(Whose::Ourselves, first.then_some(Reason::Shutdown));
         }
     }
     Poll::Pending

@@ -65,8 +65,10 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
         Err(ended) => {
             refuse(client, &snapshot, Subject::Unknown, ended);
             // Who has gone, who never spoke, and who is one too many is told nothing.
-            let silent =
-                matches!(ended.reason, None | Some(Reason::Aborted | Reason::Silent | Reason::Limit));
+            let silent = matches!(
+                ended.reason,
+                None | Some(Reason::Aborted | Reason::Silent | Reason::Limit | Reason::Shutdown)
+            );
             let answers = snapshot.config.reject == Reject::Answer && !silent;
             if answers {
                 say(client, &snapshot.config, &answer::released(0)).await;
