@@ -72,25 +72,25 @@ END
         { cat "$work/check"; fail "check does not name the key"; }
     inside chown root:portward /etc/portward/certs/server/pbx.key
     inside chmod 0640 /etc/portward/certs/server/pbx.key
-    inside portward check || fail "check"
+    inside portward check >/dev/null 2>&1 || fail "check"
     service reload || fail "reload"
     until_true "HTTPS is served" beside curl -sS --noproxy '*' --cacert "$root/etc/portward/certs/server/pbx.crt" \
         --resolve pbx.example.net:453:127.0.0.1 -m 5 https://pbx.example.net:453/hello
 
     step "$1: portward-admin may administer and reads no key; nobody else may"
-    inside getent passwd operator >/dev/null || inside useradd -G portward-admin operator
+    inside getent passwd ops >/dev/null || inside useradd -G portward-admin ops
     inside getent passwd stranger >/dev/null || inside useradd stranger
     as() { local who=$1; shift; inside setpriv --reuid "$who" --regid "$who" --init-groups "$@"; }
-    as operator portward blacklist add 203.0.113.9 --note smoke >/dev/null || fail "an administrator cannot administer"
-    as operator portward blacklist | grep 203.0.113.9 >/dev/null || fail "the entry is not there"
-    if as operator cat /etc/portward/certs/server/pbx.key >/dev/null 2>&1; then fail "portward-admin can read a key"; fi
+    as ops portward blacklist add 203.0.113.9 --note smoke >/dev/null || fail "an administrator cannot administer"
+    as ops portward blacklist | grep 203.0.113.9 >/dev/null || fail "the entry is not there"
+    if as ops cat /etc/portward/certs/server/pbx.key >/dev/null 2>&1; then fail "portward-admin can read a key"; fi
     if as stranger portward blacklist >/dev/null 2>&1; then fail "a stranger can administer"; fi
     service restart
     until_true "it runs again" service is-active
     until_true "the target answers" served
     until_true "the socket belongs to portward-admin" socket_is_ready
-    as operator portward blacklist | grep 203.0.113.9 >/dev/null || fail "the blacklist has not outlived a restart"
-    as operator portward blacklist clear >/dev/null
+    as ops portward blacklist | grep 203.0.113.9 >/dev/null || fail "the blacklist has not outlived a restart"
+    as ops portward blacklist clear >/dev/null
 }
 
 # What only systemd can show.
