@@ -1,10 +1,15 @@
 # The packages themselves: built, looked at by the distributions' own tools, and their files compared with a list.
 
+# Root is needed for the root alone: who called sudo builds.
+as_builder() {
+    if [ -n "${SUDO_USER-}" ]; then runuser -u "$SUDO_USER" -- env PATH="$PATH" HOME="$HOME" "$@"; else "$@"; fi
+}
+
 packages_build() {
     step "the packages, and each once more with a higher version and another portward.toml"
     local log=$work/build.log
-    deb=$(packaging/build-deb 2>"$log" | tail -n 1) && [ -e "$deb" ] || { tail -n 20 "$log"; fail "the deb does not build"; }
-    rpm=$(packaging/build-rpm 2>"$log" | tail -n 1) && [ -e "$rpm" ] || { tail -n 20 "$log"; fail "the rpm does not build"; }
+    deb=$(as_builder packaging/build-deb 2>"$log" | tail -n 1) && [ -e "$deb" ] || { tail -n 20 "$log"; fail "the deb does not build"; }
+    rpm=$(as_builder packaging/build-rpm 2>"$log" | tail -n 1) && [ -e "$rpm" ] || { tail -n 20 "$log"; fail "the rpm does not build"; }
     mkdir "$work/next"
     git ls-files -z | xargs -0 cp --parents -P -t "$work/next" 2>/dev/null || true
     ln -s "$PWD/target" "$work/next/target"

@@ -4,18 +4,24 @@
 
 booted= leader= nspawn= netns= daemon= target=
 
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+include=systemd,systemd-sysv,dbus,curl,ca-certificates
+base=${CARGO_TARGET_DIR:-target}/smoke-root-$suite-$(echo "$include" | cksum | cut -d ' ' -f 1).tar
+
+# A fresh Debian, once; it is kept in target/.
+root_fetch() {
+    [ ! -e "$base" ] || return 0
+    local mirror
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1)
+    mkdir -p "$(dirname "$base")"
+    debootstrap --variant=minbase --include=$include "$suite" "$work/base" "${mirror%/}" >"$work/debootstrap.log" 2>&1 ||
+        { tail -n 5 "$work/debootstrap.log"; return 1; }
+    tar -C "$work/base" -cf "$base.new" . && mv "$base.new" "$base"
+    rm -rf "$work/base"
+}
+
 root_make() {
     step "a fresh Debian"
-    local suite mirror base include=systemd,systemd-sysv,dbus,curl,ca-certificates
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1)
-    base=${CARGO_TARGET_DIR:-target}/smoke-root-$suite-$(echo "$include" | cksum | cut -d ' ' -f 1).tar
-    if [ ! -e "$base" ]; then
-        debootstrap --variant=minbase --include=$include "$suite" "$work/base" "${mirror%/}" >"$work/debootstrap.log" 2>&1 ||
-            { tail -n 5 "$work/debootstrap.log"; fail "debootstrap"; }
-        tar -C "$work/base" -cf "$base.new" . && mv "$base.new" "$base"
-        rm -rf "$work/base"
-    fi
     mkdir "$root"
     tar -C "$root" -xpf "$base"
     ln -sf /dev/null "$root/etc/systemd/system/systemd-resolved.service"
@@ -57,6 +63,7 @@ root_boot() {
 }
 
 root_end() {
+    [ -z "${fetching-}" ] || kill "$fetching" 2>/dev/null || true
     pkill -KILL -f "baresip -f $work/baresip" 2>/dev/null || true
     [ -z "$target" ] || pkill -KILL -f "$here/target.py $work/record" 2>/dev/null || true
     [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true

@@ -27,6 +27,7 @@ use_fresh() {
         inside journalctl -u portward --no-pager -o cat | grep 'confined: .*Landlock: executes nothing, writes only in /var/lib/portward and /run/portward' >/dev/null ||
             fail "it has not confined itself"
     fi
+    inside bash -c '. /usr/share/bash-completion/completions/portward && complete -p portward' >/dev/null || fail "completions"
     : >"$work/record"
     if get /x >/dev/null 2>&1; then fail "an empty table let something in"; fi
     [ ! -s "$work/record" ] || fail "the target saw something: $(cat "$work/record")"
