@@ -103,7 +103,7 @@ service() {
         ;;
     stop) kill -TERM "$daemon"; wait "$daemon" || true; daemon= ;;
     restart) service stop; service start ;;
-    reload) inside portward check && kill -HUP "$daemon" ;;
+    reload) inside portward check >>"$work/daemon.log" 2>&1 && kill -HUP "$daemon" ;;
     is-active) [ -n "$daemon" ] && kill -0 "$daemon" ;;
     esac
 }
