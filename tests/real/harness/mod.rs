@@ -9,6 +9,7 @@ mod curl;
 pub mod directory;
 pub mod h323;
 pub mod kamailio;
+mod namespace;
 mod nginx;
 mod portward;
 mod python;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 pub use child::{Child, program};
 pub use curl::curl;
+pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use portward::{Output, Portward, Setup, command};
 pub use python::python;

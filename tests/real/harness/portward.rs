@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, TestCa, Wire, eventually, free_port, program};
+use super::{Child, Namespace, TestCa, Wire, eventually, free_port, program};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
@@ -24,6 +24,7 @@ pub struct Setup {
     certificates: Vec<(String, Vec<String>)>,
     one_worker: bool,
     descriptors: Option<u32>,
+    namespace: Option<String>,
     ports: BTreeMap<&'static str, u16>,
 }
 
@@ -44,6 +45,12 @@ impl Setup {
     /// Gives it so many file descriptors and no more.
     pub fn descriptors(mut self, count: u32) -> Self {
         self.descriptors = Some(count);
+        self
+    }
+
+    /// Runs it in a network namespace: [`Portward::http`] and its like say nothing of where it can be reached then.
+    pub fn inside(mut self, namespace: &Namespace) -> Self {
+        self.namespace = Some(namespace.pid());
         self
     }
 
@@ -83,10 +90,11 @@ impl Setup {
         for _ in 0..5 {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
-            let mut daemon = match (self.one_worker, self.descriptors) {
-                (true, _) => on_one_processor(),
-                (false, Some(count)) => with_descriptors(count),
-                (false, None) => Command::new(PROGRAM),
+            let mut daemon = match (&self.namespace, self.one_worker, self.descriptors) {
+                (Some(pid), ..) => in_namespace(pid),
+                (None, true, _) => on_one_processor(),
+                (None, false, Some(count)) => with_descriptors(count),
+                (None, false, None) => Command::new(PROGRAM),
             };
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
             // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
@@ -142,6 +150,13 @@ fn with_descriptors(count: u32) -> Command {
     command
 }
 
+/// The program in the network namespace of that process.
+fn in_namespace(pid: &str) -> Command {
+    let mut command = Command::new(program("nsenter", "util-linux"));
+    command.args(["--target", pid, "--net", "--mount", "--", PROGRAM]);
+    command
+}
+
 /// A running daemon.
 pub struct Portward {
     /// Its plain HTTP port.
@@ -177,6 +192,7 @@ impl Portward {
             certificates: Vec::new(),
             one_worker: false,
             descriptors: None,
+            namespace: None,
             ports: BTreeMap::new(),
         }
     }
@@ -227,6 +243,11 @@ impl Portward {
         let new = self.dir().join("test.toml.new");
         fs::write(&new, rules).unwrap();
         fs::rename(new, self.dir().join("rules/test.toml")).unwrap();
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        self.child.lock().unwrap().signal(signal);
     }
 
     /// SIGHUP.
