@@ -66,7 +66,9 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // So that it ends its own children, too.
-        self.keepalived.signal(Signal::TERM);
+        if self.keepalived.ended().is_none() {
+            self.keepalived.signal(Signal::TERM);
+        }
         for _ in 0..100 {
             if self.keepalived.ended().is_some() {
                 return;
