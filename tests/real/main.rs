@@ -13,6 +13,7 @@ mod browser;
 mod certificates;
 mod clients;
 mod commands;
+mod failover;
 mod framing;
 mod guard;
 mod h323;

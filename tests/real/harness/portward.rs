@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, ServiceManager, TestCa, Wire, eventually, free_port, program};
+use super::{Child, Namespace, ServiceManager, TestCa, Wire, eventually, free_port, program};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
@@ -23,10 +23,18 @@ pub struct Setup {
     dir: TempDir,
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
-    one_worker: bool,
-    descriptors: Option<u32>,
-    manager: Option<Arc<ServiceManager>>,
+    surroundings: Surroundings,
     ports: BTreeMap<&'static str, u16>,
+}
+
+/// What it is started in.
+enum Surroundings {
+    Usual,
+    OneProcessor,
+    Descriptors(u32),
+    /// The network namespace of a process.
+    Namespace(String),
+    Manager(Arc<ServiceManager>),
 }
 
 impl Setup {
@@ -39,19 +47,25 @@ impl Setup {
     /// Runs on one processor, so that there is one worker, and every connection to a target that it keeps is at hand
     /// for every client.
     pub fn one_worker(mut self) -> Self {
-        self.one_worker = true;
+        self.surroundings = Surroundings::OneProcessor;
         self
     }
 
     /// Gives it so many file descriptors and no more.
     pub fn descriptors(mut self, count: u32) -> Self {
-        self.descriptors = Some(count);
+        self.surroundings = Surroundings::Descriptors(count);
         self
     }
 
     /// Runs under a service manager, which keeps its sockets from one start to the next.
     pub fn under(mut self, manager: &Arc<ServiceManager>) -> Self {
-        self.manager = Some(Arc::clone(manager));
+        self.surroundings = Surroundings::Manager(Arc::clone(manager));
+        self
+    }
+
+    /// Runs it in a network namespace: [`Portward::http`] and its like say nothing of where it can be reached then.
+    pub fn inside(mut self, namespace: &Namespace) -> Self {
+        self.surroundings = Surroundings::Namespace(namespace.pid());
         self
     }
 
@@ -112,11 +126,12 @@ impl Setup {
 
     /// The program as it is to be started, and the sockets that are for it.
     fn command(&self) -> (Command, Vec<OwnedFd>) {
-        let command = match (&self.manager, self.one_worker, self.descriptors) {
-            (Some(manager), ..) => return manager.command(PROGRAM),
-            (None, true, _) => on_one_processor(),
-            (None, false, Some(count)) => with_descriptors(count),
-            (None, false, None) => Command::new(PROGRAM),
+        let command = match &self.surroundings {
+            Surroundings::Usual => Command::new(PROGRAM),
+            Surroundings::OneProcessor => on_one_processor(),
+            Surroundings::Descriptors(count) => with_descriptors(*count),
+            Surroundings::Namespace(pid) => in_namespace(pid),
+            Surroundings::Manager(manager) => return manager.command(PROGRAM),
         };
         (command, Vec::new())
     }
@@ -159,6 +174,13 @@ fn with_descriptors(count: u32) -> Command {
     command
 }
 
+/// The program in the network namespace of that process.
+fn in_namespace(pid: &str) -> Command {
+    let mut command = Command::new(program("nsenter", "util-linux"));
+    command.args(["--target", pid, "--net", "--mount", "--", PROGRAM]);
+    command
+}
+
 /// A running daemon.
 pub struct Portward {
     /// Its plain HTTP port.
@@ -192,9 +214,7 @@ impl Portward {
             dir,
             settings,
             certificates: Vec::new(),
-            one_worker: false,
-            descriptors: None,
-            manager: None,
+            surroundings: Surroundings::Usual,
             ports: BTreeMap::new(),
         }
     }
@@ -245,6 +265,11 @@ impl Portward {
         let new = self.dir().join("test.toml.new");
         fs::write(&new, rules).unwrap();
         fs::rename(new, self.dir().join("rules/test.toml")).unwrap();
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        self.child.lock().unwrap().signal(signal);
     }
 
     /// SIGHUP.

@@ -194,6 +194,11 @@ impl Wire {
         tls.conn.alpn_protocol().map(<[u8]>::to_vec)
     }
 
+    /// The address of the other side.
+    pub fn peer(&self) -> IpAddr {
+        self.stream.tcp().peer_addr().unwrap().ip()
+    }
+
     /// How long a read may wait.
     pub fn set_patience(&self, patience: Duration) {
         self.stream.tcp().set_read_timeout(Some(patience)).unwrap();

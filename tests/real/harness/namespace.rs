@@ -1,0 +1,76 @@
+//! Network namespaces: machines with networks of their own, which nothing outside them sees.
+//!
+//! A namespace has no name. It lives as long as a process in it, and that one ends with the test, however it ends. What
+//! is started in it sees a `/run` of its own as well; all other files are those of the machine.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::process::Command;
+use std::thread;
+
+use rustix::process::geteuid;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{Child, eventually, program};
+
+/// Who keeps the namespaces alive; five minutes are more than any test may take.
+const HOLDER: &str =
+    "mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && echo ready >&2 && exec sleep 300";
+
+/// A network namespace, with loopback and nothing else in it at first.
+pub struct Namespace {
+    holder: Child,
+}
+
+impl Namespace {
+    /// Makes one. Where that is not possible the test fails and says what is missing.
+    pub fn new() -> Self {
+        assert!(
+            geteuid().is_root(),
+            "this test makes network namespaces with programs of several users in them: run it as root"
+        );
+        program("ip", "iproute2");
+        program("nsenter", "util-linux");
+        let unshare = program("unshare", "util-linux");
+        let mut holder =
+            Child::start(Command::new(unshare).args(["--net", "--mount", "--", "sh", "-c", HOLDER]));
+        eventually("a network namespace", || {
+            let ended = holder.ended().is_some();
+            assert!(!ended, "network namespaces cannot be made here: {}", holder.lines().join("\n"));
+            holder.lines().iter().any(|line| line == "ready")
+        });
+        Self { holder }
+    }
+
+    /// The process that keeps it alive: `ip link … netns PID` moves interfaces here.
+    pub fn pid(&self) -> String {
+        self.holder.pid().as_raw_nonzero().to_string()
+    }
+
+    /// A command that runs in it, in the folder `/`; the process that it starts is the program itself.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.pid(), "--net", "--mount", "--"]).arg(program);
+        command
+    }
+
+    /// Runs a command, its words divided by spaces, which must succeed; what it said.
+    pub fn run(&self, line: &str) -> String {
+        let mut words = line.split(' ');
+        let output = self.command(words.next().unwrap()).args(words).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs code of the test in it: sockets that are opened there stay there, and so do threads that are started.
+    pub fn inside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        let network = File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
+        let enter = || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            body()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().unwrap())
+    }
+}
