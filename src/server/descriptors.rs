@@ -1,0 +1,28 @@
+//! File descriptors: as many as there may be, and a warning if they are too few.
+
+use crate::log::Level;
+use crate::state::Shared;
+
+/// Descriptors that are no connection's.
+const SPARE: u64 = 256;
+
+/// Two descriptors a connection, and some for files, sockets and kept connections.
+pub(super) fn check(shared: &Shared, descriptors: Option<u64>) {
+    let connections = shared.snapshot.load().config.limits.max_connections;
+    let wanted = u64::from(connections) * 2 + SPARE;
+    if let Some(there) = descriptors.filter(|there| *there < wanted) {
+        let text = format!(
+            "limits.max_connections is {connections}, which takes {wanted} file descriptors, but there are {there}: \
+             connections will have to wait; raise LimitNOFILE of the unit, or lower max_connections"
+        );
+        shared.note(Level::Warning, &text);
+    }
+}
+
+/// The soft limit of descriptors is raised to the hard one, which is returned; `None`: there is none.
+pub(super) fn raise_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current
+}

@@ -1,0 +1,72 @@
+//! Which sockets are open: those that the configuration wants, taken over where they are open already.
+
+use std::sync::Arc;
+
+use super::socket::{self, Socket};
+use crate::manager::{Inherited, Manager, Origin};
+use crate::service::Transport;
+use crate::state::Snapshot;
+
+/// The inherited sockets for which the configuration has a use, now or when a certificate comes. The store's others are
+/// closed: their ports were taken out of portward.toml meanwhile. A socket unit's others are a contradiction.
+pub(super) fn take_over(
+    snapshot: &Snapshot,
+    inherited: Vec<Inherited>,
+    manager: &Manager,
+) -> Result<Vec<Arc<Socket>>, String> {
+    let listeners = &snapshot.config.listen.listeners;
+    let (mut sockets, mut errors) = (Vec::new(), Vec::new());
+    for one in inherited {
+        let (address, origin) = (one.address, one.origin);
+        match listeners.iter().find(|listener| listener.address == address) {
+            Some(listener) => match Socket::inherit(*listener, one) {
+                Ok(socket) => sockets.push(Arc::new(socket)),
+                Err(error) => errors.push(socket::complaint(listener, &error)),
+            },
+            None if origin == Origin::Store => manager.forget(address),
+            None => errors.push(format!(
+                "error: a socket on {address} was passed by LISTEN_FDS, but [listen] has no such address\n  \
+                 help: make the socket unit's ListenStream= and portward.toml say the same, or disable the socket unit"
+            )),
+        }
+    }
+    if errors.is_empty() { Ok(sockets) } else { Err(errors.join("\n")) }
+}
+
+/// Whether one of `list` listens where `socket` does.
+pub(super) fn is_at(list: &[Arc<Socket>], socket: &Socket) -> bool {
+    list.iter().any(|other| other.listener.address == socket.listener.address)
+}
+
+/// A socket unit's sockets among `at_hand` that none of `sockets` uses: they cannot be opened again, so they wait.
+pub(super) fn unused(at_hand: &[Arc<Socket>], sockets: &[Arc<Socket>]) -> Vec<Arc<Socket>> {
+    at_hand.iter().filter(|one| one.origin == Origin::Unit && !is_at(sockets, one)).cloned().collect()
+}
+
+/// The sockets that a snapshot wants: those that are open already are taken over, whatever was spoken there before.
+/// With them come warnings.
+pub(super) fn open(
+    snapshot: &Snapshot,
+    open: &[Arc<Socket>],
+) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
+    let (config, tls) = (&snapshot.config, &snapshot.server_tls);
+    let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for listener in &config.listen.listeners {
+        if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
+            continue; // its own warning comes with the certificates
+        }
+        if let Some(socket) = open.iter().find(|socket| socket.listener.address == listener.address) {
+            let is_same = socket.listener == *listener;
+            sockets.push(if is_same { socket.clone() } else { Arc::new(socket.speaking(*listener)) });
+            continue;
+        }
+        match Socket::open(*listener) {
+            Ok(socket) => sockets.push(Arc::new(socket)),
+            Err(error) if listener.address.is_ipv6() && socket::no_such_family(&error) => {
+                notes.push(format!("no IPv6 in this kernel: {} stays closed", listener.address));
+            }
+            Err(error) => errors.push(socket::complaint(listener, &error)),
+        }
+    }
+    if errors.is_empty() { Ok((sockets, notes)) } else { Err(errors.join("\n")) }
+}

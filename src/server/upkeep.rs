@@ -1,0 +1,102 @@
+//! What goes on beside the connections: certificates that change or expire, the blacklist's file, the watchdog, summaries.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{Server, write_blacklist};
+use crate::log::Level;
+use crate::tls::{Look, Reminder};
+
+/// How often refused addresses are summed up.
+const SUMMARY: Duration = Duration::from_secs(60);
+/// How often the files of certificates, keys and trust are looked at.
+const GLANCE: Duration = Duration::from_secs(2);
+/// How often the blacklist is written, if it has changed.
+const KEEP: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
+    pub async fn maintain(&self) {
+        let resolving = self.shared.resolver.clone().run();
+        let housekeeping = async {
+            let mut reminder = Reminder::default();
+            // What is near its end now was said when it was read.
+            let _ = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
+            loop {
+                tokio::time::sleep(SUMMARY).await;
+                self.shared.guard.sweep();
+                let due = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
+                due.iter().for_each(|line| self.shared.note(Level::Warning, line));
+                self.shared.health.sweep();
+                self.shared.guard.summary().iter().for_each(|line| self.shared.note(Level::Info, line));
+                self.shared.log.confess(self.shared.snapshot.load().config.log.format);
+            }
+        };
+        let administration = crate::admin::serve(self.shared.clone());
+        let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
+        tokio::join!(resolving, housekeeping, files, blacklist, administration, watchdog);
+    }
+
+    /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
+    /// certificate and its key are two files. What cannot be used is complained of once, and everything stays as it is.
+    async fn watch_files(&self) {
+        let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
+        loop {
+            tokio::time::sleep(GLANCE).await;
+            let (now, known) = {
+                let snapshot = self.shared.snapshot.load();
+                (Look::at(&snapshot.config, &snapshot.table), snapshot.look)
+            };
+            let at_rest = std::mem::replace(&mut last, now) == now;
+            if now == known || !at_rest || refused == Some(now) {
+                continue;
+            }
+            if let Err(error) = self.renew() {
+                refused = Some(now);
+                let text = format!(
+                    "{}\nthe certificates, keys and trust in use stay as they are",
+                    error.text.trim_end()
+                );
+                self.shared.note(Level::Error, &text);
+            }
+        }
+    }
+
+    /// Writes the blacklist to disk when it has changed. Where that fails a warning says so once, until it works again.
+    async fn keep_blacklist(&self) {
+        let mut complained = false;
+        loop {
+            tokio::time::sleep(KEEP).await;
+            self.shared.guard.sweep_rates();
+            if !self.shared.guard.blacklist().take_changed() {
+                continue;
+            }
+            let shared = self.shared.clone();
+            let written = tokio::task::spawn_blocking(move || write_blacklist(&shared)).await;
+            let error = written.ok().and_then(Result::err);
+            if let Some(error) = error.as_ref().filter(|_| !complained) {
+                self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
+            }
+            complained = error.is_some();
+        }
+    }
+
+    /// Tells the manager that we are alive, for as long as every worker is.
+    pub(super) async fn feed_watchdog(&self) {
+        let Some(interval) = self.pulse.interval() else { return };
+        let mut said = false;
+        loop {
+            match self.pulse.stalled() {
+                None => self.manager.alive(),
+                Some(number) if !said => {
+                    said = true;
+                    let text = format!("worker {number} does not answer: the watchdog is not fed any more");
+                    self.shared.note(Level::Error, &text);
+                }
+                Some(_) => {}
+            }
+            tokio::time::sleep(interval).await;
+        }
+    }
+}
