@@ -88,8 +88,8 @@ impl Server {
         let descriptors = descriptors::raise_limit();
         let (mut snapshot, found) = read(path, None)?;
         let refused = |text| Refused { text };
-        let before = take_over(&snapshot, inherited, &manager).map_err(refused)?;
-        let (sockets, notes) = open(&snapshot, &before).map_err(refused)?;
+        let (before, stale) = take_over(&snapshot, inherited).map_err(refused)?;
+        let (sockets, notes) = open(&snapshot, &before, &stale).map_err(refused)?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
@@ -103,11 +103,11 @@ impl Server {
         let kept = kept::read(&shared.snapshot.load().config.state, unix_now());
         shared.guard.blacklist().restore(kept.entries);
         kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
-        for socket in
-            before.iter().filter(|socket| socket.origin == Origin::Store && !is_at(&sockets, socket))
-        {
-            manager.forget(socket.listener.address);
+        let unused = before.iter().filter(|one| one.origin == Origin::Store && !is_at(&sockets, one));
+        for address in unused.map(|one| one.listener.address).chain(stale.iter().map(|one| one.address)) {
+            manager.forget(address);
         }
+        drop(stale);
         for socket in &sockets {
             let again = is_at(&before, socket);
             if !again {
@@ -188,7 +188,7 @@ impl Server {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
-        let (sockets, notes) = open(&snapshot, &at_hand).map_err(|text| Refused { text })?;
+        let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(|text| Refused { text })?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use socket2::SockRef;
+
 use super::socket::{self, Socket};
-use crate::manager::{Inherited, Manager, Origin};
+use crate::manager::{Inherited, Origin};
 use crate::service::Transport;
 use crate::state::Snapshot;
 
-/// The inherited sockets for which the configuration has a use, now or when a certificate comes. The store's others are
-/// closed: their ports were taken out of portward.toml meanwhile. A socket unit's others are a contradiction.
+/// The inherited sockets for which the configuration has a use, now or when a certificate comes; and the store's others,
+/// whose addresses were taken out of portward.toml meanwhile. A socket unit's others are a contradiction.
 pub(super) fn take_over(
     snapshot: &Snapshot,
     inherited: Vec<Inherited>,
-    manager: &Manager,
-) -> Result<Vec<Arc<Socket>>, String> {
+) -> Result<(Vec<Arc<Socket>>, Vec<Inherited>), String> {
     let listeners = &snapshot.config.listen.listeners;
-    let (mut sockets, mut errors) = (Vec::new(), Vec::new());
+    let (mut sockets, mut stale, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for one in inherited {
         let (address, origin) = (one.address, one.origin);
         match listeners.iter().find(|listener| listener.address == address) {
@@ -23,14 +24,14 @@ pub(super) fn take_over(
                 Ok(socket) => sockets.push(Arc::new(socket)),
                 Err(error) => errors.push(socket::complaint(listener, &error)),
             },
-            None if origin == Origin::Store => manager.forget(address),
+            None if origin == Origin::Store => stale.push(one),
             None => errors.push(format!(
                 "error: a socket on {address} was passed by LISTEN_FDS, but [listen] has no such address\n  \
                  help: make the socket unit's ListenStream= and portward.toml say the same, or disable the socket unit"
             )),
         }
     }
-    if errors.is_empty() { Ok(sockets) } else { Err(errors.join("\n")) }
+    if errors.is_empty() { Ok((sockets, stale)) } else { Err(errors.join("\n")) }
 }
 
 /// Whether one of `list` listens where `socket` does.
@@ -44,13 +45,24 @@ pub(super) fn unused(at_hand: &[Arc<Socket>], sockets: &[Arc<Socket>]) -> Vec<Ar
 }
 
 /// The sockets that a snapshot wants: those that are open already are taken over, whatever was spoken there before.
-/// With them come warnings.
+/// `stale` ones will be closed, as those of `open` will that are not wanted. With the sockets come warnings.
 pub(super) fn open(
     snapshot: &Snapshot,
     open: &[Arc<Socket>],
+    stale: &[Inherited],
 ) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
     let (config, tls) = (&snapshot.config, &snapshot.server_tls);
     let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let unwanted = |socket: &&Arc<Socket>| {
+        let address = socket.listener.address;
+        !config.listen.listeners.iter().any(|listener| listener.address == address)
+    };
+    let leaving: Vec<_> = open
+        .iter()
+        .filter(unwanted)
+        .map(|socket| socket.view())
+        .chain(stale.iter().map(|one| SockRef::from(&one.socket)))
+        .collect();
     for listener in &config.listen.listeners {
         if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
             continue; // its own warning comes with the certificates
@@ -60,7 +72,7 @@ pub(super) fn open(
             sockets.push(if is_same { socket.clone() } else { Arc::new(socket.speaking(*listener)) });
             continue;
         }
-        match Socket::open(*listener) {
+        match Socket::open(*listener, &leaving) {
             Ok(socket) => sockets.push(Arc::new(socket)),
             Err(error) if listener.address.is_ipv6() && socket::no_such_family(&error) => {
                 notes.push(format!("no IPv6 in this kernel: {} stays closed", listener.address));

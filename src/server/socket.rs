@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::config::Listener;
 use crate::manager::{Inherited, Manager, Origin};
@@ -28,7 +28,11 @@ pub(super) struct Socket {
 impl Socket {
     /// Opens it. IP_FREEBIND lets it listen on an address that comes later (a floating one of two boxes); what is
     /// accepted inherits TCP_NODELAY.
-    pub(super) fn open(listener: Listener) -> io::Result<Self> {
+    ///
+    /// `leaving` are sockets of ours that will be closed when everything has opened. Where one of them has the same port,
+    /// on every address instead of one or the other way round, the two may be there together for that moment
+    /// (SO_REUSEPORT), and for no longer: a second Portward must find the port taken.
+    pub(super) fn open(listener: Listener, leaving: &[SockRef<'_>]) -> io::Result<Self> {
         let domain = if listener.address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
         let socket = socket2::Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -39,9 +43,34 @@ impl Socket {
         } else {
             socket.set_freebind_v4(true)?;
         }
-        socket.bind(&listener.address.into())?;
-        socket.listen(BACKLOG)?;
+        let in_its_way: Vec<_> = leaving
+            .iter()
+            .filter(|other| {
+                let there = other.local_addr().ok().and_then(|address| address.as_socket());
+                there.is_some_and(|there| overlaps(there, listener.address))
+            })
+            .collect();
+        let together = |on: bool| {
+            in_its_way
+                .iter()
+                .try_for_each(|other| other.set_reuse_port(on))
+                .and_then(|()| socket.set_reuse_port(on))
+        };
+        if !in_its_way.is_empty() {
+            together(true)?;
+        }
+        // The kernel asks twice whether the port is free.
+        let opened = socket.bind(&listener.address.into()).and_then(|()| socket.listen(BACKLOG));
+        if !in_its_way.is_empty() {
+            together(false)?;
+        }
+        opened?;
         Ok(Self { listener, origin: Origin::Store, socket: Arc::new(socket.into()) })
+    }
+
+    /// Its options and address.
+    pub(super) fn view(&self) -> SockRef<'_> {
+        SockRef::from(&*self.socket)
     }
 
     /// One that was open before, to speak what `listener` says.
@@ -49,7 +78,7 @@ impl Socket {
         listener: Listener,
         Inherited { socket, origin, .. }: Inherited,
     ) -> io::Result<Self> {
-        socket2::SockRef::from(&socket).listen(BACKLOG)?;
+        SockRef::from(&socket).listen(BACKLOG)?;
         Ok(Self { listener, origin, socket: Arc::new(socket) })
     }
 
@@ -82,6 +111,13 @@ impl fmt::Display for Socket {
         let Listener { service, transport, address } = self.listener;
         write!(f, "{address} ({})", service.scheme(transport))
     }
+}
+
+/// Whether one of the two takes every address, the other's too.
+fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 /// Whether the kernel has no IPv6.

@@ -124,16 +124,48 @@ fn the_store_follows_the_configuration() {
         portward.hang_up();
         portward.line_after(mark, &["reloaded: 1 hosts"]);
         manager.stores(&[&stored(second)]);
-        assert!(TcpStream::connect(("127.0.0.1", first)).is_err(), "nobody keeps the old port open");
+        let refused = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_err();
+        eventually("nobody keeps the old port open", || refused(first));
         assert_eq!(Wire::plain(second).get("one.example.net", "/").text(), "here");
 
         // A port that leaves the configuration while nobody runs is closed at the next start. (The next start writes the
         // configuration anew, with the first port.)
         let portward = portward.restart();
         manager.stores(&[&stored(first)]);
-        assert!(TcpStream::connect(("127.0.0.1", second)).is_err());
+        eventually("nobody keeps the other port open", || refused(second));
         assert_eq!(Wire::plain(first).get("one.example.net", "/").text(), "here");
         portward.assert_alive();
+    });
+}
+
+/// From every address to one and back, by reloads and by restarts: one listening socket would keep the other out.
+#[test]
+fn an_address_may_become_narrower_and_wider() {
+    within(60, || {
+        let (manager, port) = (ServiceManager::start(), free_port());
+        let (narrow, wide) = (format!("\"127.0.0.1:{port}\""), format!("\"0.0.0.0:{port}\""));
+        let (stored_narrow, stored_wide) = (stored(port), format!("stored-0.0.0.0_{port}"));
+        let target = Target::named("here");
+        let setup =
+            Portward::rules(&rules(target.port())).set("listen.http", &wide).set("listen.https", "[]");
+        let mut portward = setup.under(&manager).start();
+        manager.stores(&[&stored_wide]);
+        for (from, to, stored) in [(&wide, &narrow, &stored_narrow), (&narrow, &wide, &stored_wide)] {
+            let text = fs::read_to_string(portward.config()).unwrap();
+            fs::write(portward.config(), text.replace(from.as_str(), to)).unwrap();
+            let mark = portward.mark();
+            portward.hang_up();
+            portward.line_after(mark, &["reloaded: 1 hosts"]);
+            manager.stores(&[stored]);
+            assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
+        }
+        for (to, stored) in [(&narrow, &stored_narrow), (&wide, &stored_wide)] {
+            portward = portward.restart_with("listen.http", to);
+            manager.stores(&[stored]);
+            assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
+        }
+        // Another Portward is kept out as before.
+        assert!(TcpListener::bind(("127.0.0.1", port)).is_err());
     });
 }
 

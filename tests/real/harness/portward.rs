@@ -291,6 +291,12 @@ impl Portward {
         self.setup.start()
     }
 
+    /// The same with another setting.
+    pub fn restart_with(mut self, key: &str, value: &str) -> Self {
+        self.setup.settings.insert(key.to_owned(), value.to_owned());
+        self.restart()
+    }
+
     /// Waits until it has ended by itself; its exit code.
     pub fn wait(&self) -> Option<i32> {
         self.child.lock().unwrap().wait().code()
