@@ -25,6 +25,17 @@ fn stored(port: u16) -> String {
     format!("stored-127.0.0.1_{port}")
 }
 
+/// How many sockets listen on a port, whatever their address (proc(5), /proc/net/tcp: 0A is LISTEN).
+fn listeners(port: u16) -> usize {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let here = format!(":{port:04X}");
+    let listens = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().is_some_and(|local| local.ends_with(&here)) && fields.nth(1) == Some("0A")
+    };
+    table.lines().filter(listens).count()
+}
+
 #[test]
 fn a_restart_refuses_nobody() {
     within(60, || {
@@ -157,11 +168,13 @@ fn an_address_may_become_narrower_and_wider() {
             portward.hang_up();
             portward.line_after(mark, &["reloaded: 1 hosts"]);
             manager.stores(&[stored]);
+            eventually("the old socket is closed", || listeners(port) == 1);
             assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
         }
         for (to, stored) in [(&narrow, &stored_narrow), (&wide, &stored_wide)] {
             portward = portward.restart_with("listen.http", to);
             manager.stores(&[stored]);
+            eventually("the old socket is closed", || listeners(port) == 1);
             assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
         }
         // Another Portward is kept out as before.
