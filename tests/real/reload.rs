@@ -184,6 +184,25 @@ fn sigterm_lets_a_download_finish_and_takes_nobody_new() {
     });
 }
 
+/// A request may be on its way when Portward stops: who has just connected gets a second to send it, and who sends
+/// nothing is told apart from a scanner.
+#[test]
+fn who_has_just_come_may_still_ask() {
+    within(60, || {
+        let target = Target::named("here");
+        let portward = Portward::with_rules(&rules(&target, true));
+        let (mut speaks, mut is_silent) = (portward.plain(), portward.plain());
+        // Both have been accepted: a connection behind them has been served.
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
+        portward.terminate();
+        portward.line(&["draining: no new connections"]);
+        assert_eq!(speaks.get("one.example.net", "/late").text(), "here");
+        assert_eq!(is_silent.rest(), b"");
+        portward.decision(&[" http://- rejected: shutdown"]);
+        assert_eq!(portward.wait(), Some(0));
+    });
+}
+
 #[test]
 fn draining_ends_when_its_time_is_up() {
     within(60, || {
