@@ -1,9 +1,9 @@
 """A phone in a call: registers, calls, and asks within the dialog twice a second whether it is still there.
 
-    python3 phone.py PORT LOG [SECONDS]
+    python3 phone.py PORT LOG [register]
 
 The log gets a line for each answer, with the milliseconds since the epoch: REGISTER, INVITE, INFO; at last END, when the
-connection has ended. At most SECONDS (60) long.
+connection has ended, or after a minute. With "register" it does just that; the exit code is 0 if it was answered 200.
 """
 
 import socket
@@ -11,7 +11,7 @@ import sys
 import time
 
 port, log = int(sys.argv[1]), sys.argv[2]
-limit = time.monotonic() + float(sys.argv[3] if len(sys.argv) > 3 else 60)
+limit = time.monotonic() + 60
 
 
 def note(text):
@@ -38,12 +38,14 @@ def ask(connection, number, method, tag=""):
         if not more:
             return False
         held += more
-    if held.startswith(b"SIP/2.0 200 "):
-        note(method)
-    else:
-        note(held.split(b"\r\n")[0].decode("ascii", "replace"))
-    return True
+    good = held.startswith(b"SIP/2.0 200 ")
+    note(method if good else held.split(b"\r\n")[0].decode("ascii", "replace"))
+    return good
 
+
+if sys.argv[3:] == ["register"]:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        sys.exit(0 if ask(connection, 1, "REGISTER") else 1)
 
 with socket.create_connection(("127.0.0.1", port)) as connection:
     connection.settimeout(30)

@@ -4,7 +4,7 @@
 
 booted= leader= nspawn= netns= daemon= target=
 
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 include=systemd,systemd-sysv,dbus,curl,ca-certificates
 base=${CARGO_TARGET_DIR:-target}/smoke-root-$suite-$(echo "$include" | cksum | cut -d ' ' -f 1).tar
 

@@ -1,6 +1,14 @@
 # An upgrade while a call, a download, a tunnel and new connections go on: none of the new ones is lost, the download is
 # finished, the call and the tunnel go on until the drain is over.
 
+# A new connection each, with an answer from the inside; a minute's patience, because the drain may take its time.
+visit_http() { [ "$(get /new)" = target ]; }
+visit_https() {
+    [ "$(beside curl -sS --noproxy '*' -m 60 --cacert "$root/etc/portward/certs/server/pbx.crt" \
+        --resolve pbx.example.net:453:127.0.0.1 https://pbx.example.net:453/new)" = target ]
+}
+visit_sip() { beside python3 $here/phone.py 5070 /dev/null register; }
+
 # $1: the package's name; then the command.
 upgrade_under_load() {
     local name=$1 before lost good number
@@ -20,13 +28,17 @@ upgrade_under_load() {
     until_true "the download has begun" grep -q slow "$work/record"
     until_true "the tunnel has begun" grep -q 'GET /t' "$work/record"
     until_true "the call is up" grep -q INFO "$work/call"
-    (for number in $(seq 400); do
-        [ ! -e "$work/done" ] || break
-        [ "$(get /new 2>>"$work/new.error")" = target ] && echo good || echo lost
-        sleep 0.05
-    done >"$work/new") &
-    local clients=$! begin
-    until_true "new connections are served" grep -q good "$work/new"
+    local clients=() visitor
+    for visitor in http http https sip sip; do
+        (for number in $(seq 400); do
+            [ ! -e "$work/done" ] || break
+            if "visit_$visitor" 2>>"$work/new.error"; then echo "good $visitor"; else echo "lost $visitor"; fi
+            sleep 0.05
+        done >>"$work/new") &
+        clients+=($!)
+    done
+    local begin
+    for visitor in http https sip; do until_true "new connections are served: $visitor" grep -q "good $visitor" "$work/new"; done
     begin=$(date +%s%3N)
     "$@" >"$work/upgrade.log" 2>&1 || { cat "$work/upgrade.log"; fail "the upgrade"; }
     [ -n "$booted" ] || service restart
@@ -34,10 +46,10 @@ upgrade_under_load() {
     until_true "the tunnel has ended" test -e "$work/tunnel.end"
     until_true "the call has ended" grep -q END "$work/call"
     number=$(wc -l <"$work/new")
-    more() { [ "$(wc -l <"$work/new")" -gt $((number + 5)) ]; }
+    more() { [ "$(wc -l <"$work/new")" -gt $((number + 20)) ]; }
     until_true "new connections are served after the upgrade" more
     touch "$work/done"
-    wait $clients
+    wait "${clients[@]}"
     until_true "the download has an end" test -e "$work/slow.code"
     [ "$(cat "$work/slow.code")" = 0 ] && [ "$(wc -c <"$work/slow")" = 100000 ] || fail "the download was cut off: $(cat "$work/slow.error")"
     [ "$before" != "$(main_pid)" ] || fail "the upgrade did not restart it"

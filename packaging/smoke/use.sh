@@ -100,6 +100,8 @@ use_service() {
     changed() { [ "$(main_pid)" != "$before" ] && service is-active; }
 
     step "$1: a crash refuses nobody: systemd keeps the sockets and starts it again"
+    # Eight services, each on both families.
+    [ "$(inside systemctl show -P NFileDescriptorStore portward)" = 16 ] || fail "the store does not hold the sockets"
     before=$(main_pid)
     inside sh -c "kill -KILL $before"
     served || fail "a connection right after a crash"
@@ -107,11 +109,11 @@ use_service() {
 
     step "$1: when it hangs the watchdog ends it"
     mkdir -p "$root/etc/systemd/system/portward.service.d"
-    printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n' >"$root/etc/systemd/system/portward.service.d/smoke.conf"
+    printf '[Service]\nWatchdogSec=5s\nTimeoutAbortSec=1s\n' >"$root/etc/systemd/system/portward.service.d/smoke.conf"
     inside systemctl daemon-reload
     service restart
     before=$(main_pid)
-    sleep 5
+    sleep 8
     if changed; then fail "the watchdog ended it although it lives"; fi
     inside sh -c "kill -STOP $before"
     until_true "the watchdog ends it" changed
