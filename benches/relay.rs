@@ -56,12 +56,14 @@ async fn turns(count: u64, looks: bool) -> Duration {
         let (mut client, mut target) = (Leg::new(Stream::Plain(client)), Leg::new(Stream::Plain(target)));
         let idle = Duration::from_secs(60);
         let mut timer = Timer::new(idle, CancellationToken::new());
+        let mut bytes = [0; 2];
         if looks {
             let mut watch = SipWatch::new(Everybody(Tokens::new([0; 32])), None, false);
-            watched(&mut client, &mut target, &mut timer, idle, &mut watch).await.1
+            watched(&mut client, &mut target, &mut timer, idle, &mut watch, &mut bytes).await;
         } else {
-            tunnel(&mut client, &mut target, &mut timer, idle).await.1
+            tunnel(&mut client, &mut target, &mut timer, idle, &mut bytes).await;
         }
+        bytes
     });
     let stream = message().repeat(MESSAGES);
     let mut room = vec![0; stream.len()];

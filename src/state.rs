@@ -4,7 +4,7 @@ mod secret;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -137,6 +137,8 @@ pub struct Shared {
     pub sip_tokens: Arc<Tokens>,
     /// Counts reloads, so that tunnels can look whether they are still wanted.
     pub reloads: watch::Sender<u64>,
+    /// The drain is over: no tunnel is wanted any more.
+    over: AtomicBool,
     next_id: AtomicU64,
 }
 
@@ -152,6 +154,7 @@ impl Shared {
             resolver: Arc::default(),
             health: Health::default(),
             reloads: watch::Sender::new(0),
+            over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
         };
         shared.watch_names();
@@ -163,6 +166,18 @@ impl Shared {
         self.snapshot.store(Arc::new(snapshot));
         self.watch_names();
         self.reloads.send_modify(|count| *count += 1);
+    }
+
+    /// Has every tunnel end: the drain is over.
+    pub fn end_tunnels(&self) {
+        self.over.store(true, Ordering::Release);
+        // They listen for this.
+        self.reloads.send_modify(|count| *count += 1);
+    }
+
+    /// Whether [`Self::end_tunnels`] has been called.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// The number of the next client connection.

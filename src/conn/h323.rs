@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::held::{Held, Later, withdrawn};
+use super::held::{Held, Later, part, withdrawn};
 use super::link::{link, refuse};
 use super::standing::Standing;
 use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
@@ -189,13 +189,10 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     }
     let mut watch = H323Watch::new(bench, *decided, answers);
     let over = tokio::select! {
-        (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
-            client.bytes[0] += up;
-            client.bytes[1] += down;
-            over
-        }
-        () = withdrawn(&shared, held.host()) => {
-            return (Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled), false);
+        over = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch, &mut client.bytes) => over,
+        ended = withdrawn(&shared, held.host()) => {
+            part(&mut client.leg, target).await;
+            return (ended, false);
         }
     };
     let ended = match over {

@@ -1,7 +1,11 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
 //! (SPEC section 3, "the same rule"). No I/O.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use super::{Ended, Stage, Whose};
+use crate::io::Leg;
 use crate::reason::Reason;
 use crate::rules::Table;
 use crate::rules::decide::{self, Route, Rule};
@@ -65,10 +69,14 @@ impl Held {
     }
 }
 
-/// Ready when `host` has been disabled by a reload and the drain time has passed.
-pub(super) async fn withdrawn(shared: &Shared, host: &str) {
+/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, or
+/// Portward stops and its drain is over. How the connection ended then.
+pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
     let mut reloads = shared.reloads.subscribe();
     loop {
+        if shared.is_over() {
+            return Ended::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown);
+        }
         {
             let snapshot = shared.snapshot.load();
             if snapshot.table.host(host).is_some_and(|host| !host.enabled()) {
@@ -81,4 +89,14 @@ pub(super) async fn withdrawn(shared: &Shared, host: &str) {
     }
     let drain = shared.snapshot.load().config.limits.drain_timeout;
     tokio::time::sleep(drain).await;
+    Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled)
+}
+
+/// Takes leave of both sides as far as that can be done at once: TLS's close_notify (RFC 8446 section 6.1), and FIN.
+pub(super) async fn part(client: &mut Leg, target: &mut Leg) {
+    poll_fn(|cx| {
+        let _ = (client.poll_shutdown(cx), target.poll_shutdown(cx));
+        Poll::Ready(())
+    })
+    .await;
 }

@@ -393,7 +393,7 @@ fn requested_name(decision: &HttpDecision<'_>, routed: &Routed<'_>) -> Box<str> 
     routed.host()
 }
 
-/// Bytes both ways until the end, or until the host was disabled for as long as draining may take.
+/// Bytes both ways until the end, or until nobody wants the tunnel any more.
 async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
     let Tunnel { mut target, host } = tunnel_to;
     let shared = client.worker.shared.clone();
@@ -401,11 +401,12 @@ async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
     client.leg.stream.keep_alive();
     target.leg.stream.keep_alive();
     tokio::select! {
-        (by, [up, down]) = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle) => {
-            client.bytes[0] += up;
-            client.bytes[1] += down;
+        by = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle, &mut client.bytes) => {
             Ended::peacefully(Stage::Relay, by.into())
         }
-        () = held::withdrawn(&shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+        ended = held::withdrawn(&shared, &host) => {
+            held::part(&mut client.leg, &mut target.leg).await;
+            ended
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use tokio_util::bytes::BytesMut;
 
-use super::held::{Held, Later, withdrawn};
+use super::held::{Held, Later, part, withdrawn};
 use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, link, outcome, secure};
 use crate::config::Reject;
@@ -219,9 +219,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
         Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
     let mut gate = Gate::new(binds, began, answers);
     let ended = tokio::select! {
-        (over, [up, down]) = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut gate) => {
-            client.bytes[0] += up;
-            client.bytes[1] += down;
+        over = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut gate, &mut client.bytes) => {
             match over {
                 Over::Ended(by) => gate.judge().over(match by {
                     EndedBy::Client => Whose::Client,
@@ -231,7 +229,10 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
                 Over::Cut(of_client, cut) => gate.judge().cut(of_client, cut),
             }
         }
-        () = withdrawn(shared, &host) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+        ended = withdrawn(shared, &host) => {
+            part(&mut client.leg, &mut target).await;
+            ended
+        }
     };
     outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
     if answers && ended.whose == Whose::Client && ended.reason.is_some() {

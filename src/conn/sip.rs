@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::held::{Held, Later, withdrawn};
+use super::held::{Held, Later, part, withdrawn};
 use super::link::{link, refuse};
 use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};
@@ -233,13 +233,10 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
     };
     let mut watch = SipWatch::new(bench, recording.take(), *rewrites);
     let over = tokio::select! {
-        (over, [up, down]) = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch) => {
-            client.bytes[0] += up;
-            client.bytes[1] += down;
-            over
-        }
-        () = withdrawn(&shared, held.host()) => {
-            return Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled);
+        over = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch, &mut client.bytes) => over,
+        ended = withdrawn(&shared, held.host()) => {
+            part(&mut client.leg, target).await;
+            return ended;
         }
     };
     match over {

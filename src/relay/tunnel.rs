@@ -26,21 +26,24 @@ struct Half {
     moved: u64,
 }
 
-/// Moves bytes between two legs, beginning with what their buffers hold. Returns who ended it, and the bytes that
-/// went to the target and to the client.
+/// Moves bytes between two legs, beginning with what their buffers hold, and says who ended it. What went to the target and
+/// to the client is added to `bytes` as it goes, so that it is right as well for who does not wait for the end.
 pub async fn tunnel(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
     idle: Duration,
-) -> (EndedBy, [u64; 2]) {
+    bytes: &mut [u64; 2],
+) -> EndedBy {
     let (mut up, mut down) = (Half::default(), Half::default());
+    let [up_before, down_before] = *bytes;
     let mut first = None;
     let mut seen = 0;
     timer.set(idle);
-    let ended = poll_fn(|cx| {
+    poll_fn(|cx| {
         let failed_up = up.poll(cx, client, target).err();
         let failed_down = down.poll(cx, target, client).err();
+        *bytes = [up_before + up.moved, down_before + down.moved];
         if let Some(failed) = failed_up {
             return Poll::Ready(if failed == Failed::Sender { EndedBy::Client } else { EndedBy::Target });
         }
@@ -62,8 +65,7 @@ pub async fn tunnel(
         }
         Poll::Pending
     })
-    .await;
-    (ended, [up.moved, down.moved])
+    .await
 }
 
 #[derive(Debug, PartialEq, Eq)]

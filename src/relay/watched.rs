@@ -132,15 +132,18 @@ enum Failed {
 }
 
 /// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
-/// it, or nothing moves for too long. Returns how it ended, and the bytes that went to the target and to the client.
+/// it, or nothing moves for too long; and says how it ended. What went to the target and to the client is added to `bytes`
+/// as it goes, so that it is right as well for who does not wait for the end.
 pub async fn watched<W: Watch>(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
     idle: Duration,
     watch: &mut W,
-) -> (Over, [u64; 2]) {
+    bytes: &mut [u64; 2],
+) -> Over {
     let (mut up, mut down) = (Half::default(), Half::default());
+    let [up_before, down_before] = *bytes;
     let mut first = None;
     let mut seen = 0;
     timer.set(idle);
@@ -149,12 +152,16 @@ pub async fn watched<W: Watch>(
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
             let ear = Ear { watch, hear: W::hear_client, holds: W::holds_client };
-            if let Err(failed) = up.poll(cx, client, target, &mut down.answers, limit, ear) {
+            let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
+            bytes[0] = up_before + up.moved;
+            if let Err(failed) = polled {
                 return Poll::Ready(over(failed, true));
             }
             let limit = W::TARGET_LIMIT.max(target.piece(client));
             let ear = Ear { watch, hear: W::hear_target, holds: |_| false };
-            if let Err(failed) = down.poll(cx, target, client, &mut up.answers, limit, ear) {
+            let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
+            bytes[1] = down_before + down.moved;
+            if let Err(failed) = polled {
                 return Poll::Ready(over(failed, false));
             }
             // What one direction did may be what the other waits for: an answer to be sent, a gate that opened.
@@ -184,7 +191,8 @@ pub async fn watched<W: Watch>(
         let (half, leg) = if by_client { (&mut down, client) } else { (&mut up, target) };
         let _ = tokio::time::timeout(LAST_WORD, half.last_word(leg)).await;
     }
-    (over, [up.moved, down.moved])
+    *bytes = [up_before + up.moved, down_before + down.moved];
+    over
 }
 
 fn over(failed: Failed, of_client: bool) -> Over {

@@ -7,6 +7,8 @@ use crate::log::Level;
 
 /// How often the manager is told how the end comes on.
 const PROGRESS: Duration = Duration::from_secs(1);
+/// How long tunnels have for taking leave.
+const PARTING: Duration = Duration::from_millis(500);
 
 impl Server {
     /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`. The manager keeps the sockets:
@@ -17,14 +19,27 @@ impl Server {
         self.draining.cancel();
         let deadline = Instant::now() + timeout;
         tokio::select! {
-            () = self.drained(deadline) => {}
+            () = self.to_the_end(deadline) => {}
             () = self.feed_watchdog(), if self.pulse.interval().is_some() => {}
         }
-        match self.shared.guard.connections() {
-            0 => self.shared.note(Level::Info, "stopped: every connection had ended"),
-            1 => self.shared.note(Level::Warning, "stopped: 1 connection was cut off"),
-            left => self.shared.note(Level::Warning, &format!("stopped: {left} connections were cut off")),
+    }
+
+    /// Tunnels do not end by themselves: when the time is up they are ended, each with a word to both its sides.
+    async fn to_the_end(&self, deadline: Instant) {
+        self.drained(deadline).await;
+        let ended = self.shared.guard.connections();
+        if ended == 0 {
+            return self.shared.note(Level::Info, "stopped: every connection had ended");
         }
+        self.shared.end_tunnels();
+        self.drained(Instant::now() + PARTING).await;
+        let cut = match self.shared.guard.connections() {
+            0 => String::new(),
+            left => format!(", {left} of them amid a request"),
+        };
+        let connections = if ended == 1 { "connection was" } else { "connections were" };
+        self.shared
+            .note(Level::Warning, &format!("stopped: {ended} {connections} ended when the time was up{cut}"));
     }
 
     /// Waits until the last connection has ended, or until `deadline`.

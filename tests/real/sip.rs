@@ -1,5 +1,6 @@
 //! SIP: which PBX a connection reaches, and what later requests on it may do (SPEC sections 2 and 3).
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use crate::harness::sip::{next_message, pbx, request, request_to};
@@ -229,6 +230,33 @@ fn a_disabled_host_loses_its_connections_after_the_drain_time() {
         portward.write_rules(&off);
         portward.hang_up();
         assert_eq!(client.rest(), b"");
+    });
+}
+
+/// When the drain is over both sides get a proper end, TLS's close_notify among it, and the log says whose doing it was.
+#[test]
+fn registrations_are_ended_in_order_when_the_drain_is_over() {
+    within(60, || {
+        let one = pbx("one");
+        let setup = setup(one.port(), one.port()).set("limits.drain_timeout", "\"1s\"");
+        let portward = setup.set("log.ended", "[\"sip\"]").start();
+        let mut clients = both(&portward);
+        for client in &mut clients {
+            client.send(request("REGISTER", "a@one.example.net", ""));
+            assert_eq!(server(client), "one");
+        }
+        portward.terminate();
+        portward.line(&["draining"]);
+        for client in &mut clients {
+            assert_eq!(client.read(&mut [0; 16]).unwrap(), 0, "an end, not a reset, and not an end amid TLS");
+        }
+        assert_eq!(portward.wait(), Some(0));
+        let lines = portward.lines().join("\n");
+        assert_eq!(lines.matches("ended by ourselves").count(), 2, "{lines}");
+        assert_eq!(lines.matches("shutdown").count(), 2, "{lines}");
+        assert!(lines.ends_with("stopped: 2 connections were ended when the time was up"), "{lines}");
+        assert!(!lines.contains(" 0 bytes up") && !lines.contains(" 0 bytes down"), "{lines}");
+        eventually("the PBX sees the end", || one.closed(0) && one.closed(1));
     });
 }
 

@@ -1,5 +1,6 @@
 //! A program that a test has started, with the lines that it writes; it ends with the test.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -18,9 +19,30 @@ static RUNNING: Mutex<Vec<(ThreadId, Pid)>> = Mutex::new(Vec::new());
 pub fn end_all_of(test: ThreadId) {
     for (owner, pid) in RUNNING.lock().unwrap().iter() {
         if *owner == test {
-            let _ = kill_process(*pid, Signal::KILL);
+            end(*pid);
         }
     }
+}
+
+/// Ends a process at once, and whatever it has started itself: kamailio's workers would go on without it.
+fn end(pid: Pid) {
+    let workers = children(pid);
+    let _ = kill_process(pid, Signal::KILL);
+    workers.into_iter().for_each(end);
+}
+
+/// The processes that `pid` has started (proc(5), /proc/PID/stat: the parent is the second field behind the name).
+fn children(pid: Pid) -> Vec<Pid> {
+    let parent = pid.as_raw_nonzero().to_string();
+    let is_child = |stat: &str| {
+        stat.rsplit_once(") ").is_some_and(|(_, behind)| behind.split(' ').nth(1) == Some(&parent))
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| fs::read_to_string(format!("/proc/{number}/stat")).is_ok_and(|stat| is_child(&stat)))
+        .filter_map(Pid::from_raw)
+        .collect()
 }
 
 /// Finds a program that a test needs. A missing one fails the test and names the package that brings it.
@@ -148,7 +170,9 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         let pid = self.pid();
-        let _ = self.process.kill();
+        if self.ended().is_none() {
+            end(pid);
+        }
         let _ = self.process.wait();
         RUNNING.lock().unwrap().retain(|(_, other)| *other != pid);
         if thread::panicking() {
