@@ -85,9 +85,10 @@ pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined 
     Confined { parts, complete, writable }
 }
 
-/// What is written to while Portward runs.
+/// What is written to while Portward runs. The folder of a bare file name is the working directory.
 fn folders(state: &Path, socket: &Path) -> Vec<PathBuf> {
-    [Some(state), socket.parent()].into_iter().flatten().map(PathBuf::from).collect()
+    let folder = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
+    [Some(state), socket.parent()].into_iter().flatten().map(folder).collect()
 }
 
 /// Landlock, as far as this kernel goes, and whether it has any.
@@ -132,6 +133,14 @@ mod tests {
     use rustix::thread::no_new_privs;
     use std::io::ErrorKind;
     use std::process::Command;
+
+    #[test]
+    fn a_bare_file_name_is_in_the_working_directory() {
+        assert_eq!(
+            folders(Path::new("state"), Path::new("portward.sock")),
+            [Path::new("state"), Path::new(".")]
+        );
+    }
 
     /// On a thread of its own, because there is no way back; that it is not dumpable holds for all of the process.
     #[test]

@@ -10,7 +10,6 @@ use_fresh() {
     [ "$(inside stat -c %U:%G /var/lib/portward)" = portward:portward ] || fail "the state's owner"
     [ "$(inside stat -c '%a %U:%G' /etc/portward/certs/server)" = "750 root:portward" ] || fail "the folder of keys"
     [ "$(inside stat -c '%a %U:%G' /etc/portward/portward.toml)" = "644 root:root" ] || fail "portward.toml's mode"
-    [ "$(inside stat -c %u "/proc/$pid")" != 0 ] || [ -n "$booted" ] || fail "it runs as root"
     inside grep -qE "^Uid:\s+$(inside id -u portward)\s" "/proc/$pid/status" || fail "its user"
     inside grep -qE '^CapEff:\s+0000000000000400$' "/proc/$pid/status" || fail "capabilities: $(inside grep Cap "/proc/$pid/status")"
     inside grep -qE '^NoNewPrivs:\s+1$' "/proc/$pid/status" || fail "no_new_privs"

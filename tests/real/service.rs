@@ -254,6 +254,20 @@ fn a_wrong_socket_prevents_the_start() {
     });
 }
 
+/// Relative paths are relative to the file, whose own path may be relative: all of it is still within reach.
+#[test]
+fn a_relative_configuration_keeps_its_socket_and_its_state() {
+    within(60, || {
+        let target = Target::named("here");
+        let setup = Portward::rules(&rules(target.port())).set("admin.socket", "\"portward.sock\"");
+        let portward = on_port(setup, free_port()).relative().start();
+        let socket = portward.dir().join("portward.sock");
+        eventually("the socket is there", || socket.exists());
+        assert!(portward.dir().join("state/sip-route.key").exists());
+        assert!(!portward.lines().join("\n").contains("no administration"));
+    });
+}
+
 /// SPEC 8: the process gives up what it does not need, says so once, and the kernel holds it to that.
 #[test]
 fn the_daemon_confines_itself() {

@@ -32,6 +32,8 @@ enum Surroundings {
     Usual,
     OneProcessor,
     Descriptors(u32),
+    /// The folder of its configuration, which is named without it.
+    Folder,
     /// The network namespace of a process.
     Namespace(String),
     Manager(Arc<ServiceManager>),
@@ -54,6 +56,12 @@ impl Setup {
     /// Gives it so many file descriptors and no more.
     pub fn descriptors(mut self, count: u32) -> Self {
         self.surroundings = Surroundings::Descriptors(count);
+        self
+    }
+
+    /// Runs it in the folder of its configuration, which it is given as a bare file name.
+    pub fn relative(mut self) -> Self {
+        self.surroundings = Surroundings::Folder;
         self
     }
 
@@ -107,7 +115,11 @@ impl Setup {
             let (http, https) = (free_port(), free_port());
             let file = self.write_with(http, https);
             let (mut daemon, copies) = self.command();
-            let mut child = Child::start(daemon.args(["run", "--config"]).arg(&file));
+            let named = match self.surroundings {
+                Surroundings::Folder => Path::new("portward.toml"),
+                _ => &file,
+            };
+            let mut child = Child::start(daemon.args(["run", "--config"]).arg(named));
             drop(copies);
             // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
             let mut ended = None;
@@ -130,6 +142,7 @@ impl Setup {
             Surroundings::Usual => Command::new(PROGRAM),
             Surroundings::OneProcessor => on_one_processor(),
             Surroundings::Descriptors(count) => with_descriptors(*count),
+            Surroundings::Folder => in_folder(self.dir()),
             Surroundings::Namespace(pid) => in_namespace(pid),
             Surroundings::Manager(manager) => return manager.command(PROGRAM),
         };
@@ -164,6 +177,13 @@ fn on_one_processor() -> Command {
     let first = allowed.trim().split([',', '-']).next().unwrap();
     let mut command = Command::new(program("taskset", "util-linux"));
     command.args(["--cpu-list", first, PROGRAM]);
+    command
+}
+
+/// The program, with a working directory.
+fn in_folder(folder: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(folder);
     command
 }
 
