@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::held::{Held, Later, part, withdrawn};
+use super::held::{Held, Later};
+use super::leave::{part, withdrawn};
 use super::link::{link, refuse};
 use super::standing::Standing;
 use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};

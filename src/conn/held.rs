@@ -1,16 +1,11 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
 //! (SPEC section 3, "the same rule"). No I/O.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use super::{Ended, Stage, Whose};
-use crate::io::Leg;
 use crate::reason::Reason;
 use crate::rules::Table;
 use crate::rules::decide::{self, Route, Rule};
 use crate::service::Service;
-use crate::state::Shared;
 
 /// Host and service that a connection was routed to, and what the rule said then.
 #[derive(Debug)]
@@ -67,36 +62,4 @@ impl Held {
             Err(refusal) => Later::Nowhere(refusal.reason),
         }
     }
-}
-
-/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, or
-/// Portward stops and its drain is over. How the connection ended then.
-pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
-    let mut reloads = shared.reloads.subscribe();
-    loop {
-        if shared.is_over() {
-            return Ended::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown);
-        }
-        {
-            let snapshot = shared.snapshot.load();
-            if snapshot.table.host(host).is_some_and(|host| !host.enabled()) {
-                break;
-            }
-        }
-        if reloads.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-    }
-    let drain = shared.snapshot.load().config.limits.drain_timeout;
-    tokio::time::sleep(drain).await;
-    Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled)
-}
-
-/// Takes leave of both sides as far as that can be done at once: TLS's close_notify (RFC 8446 section 6.1), and FIN.
-pub(super) async fn part(client: &mut Leg, target: &mut Leg) {
-    poll_fn(|cx| {
-        let _ = (client.poll_shutdown(cx), target.poll_shutdown(cx));
-        Poll::Ready(())
-    })
-    .await;
 }

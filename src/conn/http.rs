@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::route::{Routed, status, way_out};
 use super::standing::failed_login;
-use super::{Client, Ended, Stage, Whose, acme, ask, held, outcome, route};
+use super::tunnel::Tunnel;
+use super::{Client, Ended, Stage, Whose, acme, ask, outcome, route};
 use crate::config::{Acme, Config, Reject};
 use crate::inspect::digest::Credentials;
 use crate::inspect::http::Request;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_document, own_response};
-use crate::relay::tunnel::tunnel;
 use crate::rules::decide::HttpDecision;
 use crate::service::Transport;
 use crate::state::Snapshot;
@@ -31,12 +31,6 @@ enum Next {
     Close(Ended),
     /// A WebSocket.
     Tunnel(Box<Tunnel>),
-}
-
-/// A WebSocket and what it was opened for.
-struct Tunnel {
-    target: Connection,
-    host: Box<str>,
 }
 
 /// Serves a client until its connection ends.
@@ -64,7 +58,7 @@ pub(super) async fn serve(mut client: Client) {
                 }
                 Next::Tunnel(tunnel) => {
                     own.clear();
-                    break Box::pin(run_tunnel(&mut client, *tunnel)).await;
+                    break Box::pin(tunnel.run(&mut client)).await;
                 }
             },
             Err(ended) => {
@@ -391,22 +385,4 @@ fn requested_name(decision: &HttpDecision<'_>, routed: &Routed<'_>) -> Box<str> 
         return name.into();
     }
     routed.host()
-}
-
-/// Bytes both ways until the end, or until nobody wants the tunnel any more.
-async fn run_tunnel(client: &mut Client, tunnel_to: Tunnel) -> Ended {
-    let Tunnel { mut target, host } = tunnel_to;
-    let shared = client.worker.shared.clone();
-    let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
-    client.leg.stream.keep_alive();
-    target.leg.stream.keep_alive();
-    tokio::select! {
-        by = tunnel(&mut client.leg, &mut target.leg, &mut client.timer, idle, &mut client.bytes) => {
-            Ended::peacefully(Stage::Relay, by.into())
-        }
-        ended = held::withdrawn(&shared, &host) => {
-            held::part(&mut client.leg, &mut target.leg).await;
-            ended
-        }
-    }
 }

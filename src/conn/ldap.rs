@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tokio::time::timeout;
 use tokio_util::bytes::BytesMut;
 
-use super::held::{Held, Later, part, withdrawn};
+use super::held::{Held, Later};
+use super::leave::{part, withdrawn};
 use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, link, outcome, secure};
 use crate::config::Reject;

@@ -20,12 +20,14 @@ mod h323;
 mod held;
 mod http;
 mod ldap;
+mod leave;
 mod link;
 mod outcome;
 mod route;
 mod secure;
 mod sip;
 mod standing;
+mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::held::{Held, Later, part, withdrawn};
+use super::held::{Held, Later};
+use super::leave::{part, withdrawn};
 use super::link::{link, refuse};
 use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};

@@ -1,0 +1,35 @@
+//! When a relay that nobody has ended is not wanted any more, and how it takes leave of both its sides.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::time::timeout;
+
+use super::{Ended, Stage, Whose};
+use crate::io::Leg;
+use crate::reason::Reason;
+use crate::state::Shared;
+
+/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, or
+/// Portward stops and its drain is over. How the connection ended then.
+pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
+    let mut reloads = shared.reloads.subscribe();
+    let is_disabled = || shared.snapshot.load().table.host(host).is_some_and(|host| !host.enabled());
+    if reloads.wait_for(|_| shared.is_over() || is_disabled()).await.is_err() {
+        return std::future::pending().await;
+    }
+    let drain = shared.snapshot.load().config.limits.drain_timeout;
+    match timeout(drain, reloads.wait_for(|_| shared.is_over())).await {
+        Ok(_) => Ended::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown),
+        Err(_) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+    }
+}
+
+/// Takes leave of both sides as far as that can be done at once: TLS's close_notify (RFC 8446 section 6.1), and FIN.
+pub(super) async fn part(client: &mut Leg, target: &mut Leg) {
+    poll_fn(|cx| {
+        let _ = (client.poll_shutdown(cx), target.poll_shutdown(cx));
+        Poll::Ready(())
+    })
+    .await;
+}

@@ -1,0 +1,34 @@
+//! A WebSocket: once HTTP has opened it, bytes go both ways until somebody has had enough.
+
+use super::leave::{part, withdrawn};
+use super::{Client, Ended, Stage};
+use crate::relay::tunnel::tunnel;
+use crate::upstream::Connection;
+
+/// A WebSocket and what it was opened for.
+pub(super) struct Tunnel {
+    /// The connection that switched protocols.
+    pub(super) target: Connection,
+    /// The host, by its name in the table.
+    pub(super) host: Box<str>,
+}
+
+impl Tunnel {
+    /// Bytes both ways until the end, or until nobody wants the tunnel any more.
+    pub(super) async fn run(mut self, client: &mut Client) -> Ended {
+        let shared = client.worker.shared.clone();
+        let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
+        let target = &mut self.target.leg;
+        client.leg.stream.keep_alive();
+        target.stream.keep_alive();
+        tokio::select! {
+            by = tunnel(&mut client.leg, target, &mut client.timer, idle, &mut client.bytes) => {
+                Ended::peacefully(Stage::Relay, by.into())
+            }
+            ended = withdrawn(&shared, &self.host) => {
+                part(&mut client.leg, target).await;
+                ended
+            }
+        }
+    }
+}
