@@ -60,6 +60,7 @@ impl fmt::Display for Confined {
 ///
 /// To be called while there is one thread: Landlock holds for the thread that asks for it and for those that it starts.
 pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined {
+    // Landlock asks for it as well; it holds where there is none, too.
     let privileges = set_no_new_privs(true);
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // A rule is about a folder that is there.
