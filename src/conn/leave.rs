@@ -19,7 +19,8 @@ pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
         return std::future::pending().await;
     }
     let drain = shared.snapshot.load().config.limits.drain_timeout;
-    match timeout(drain, reloads.wait_for(|_| shared.is_over())).await {
+    // In a box, because an idle tunnel should not pay for what seldom comes.
+    match Box::pin(timeout(drain, reloads.wait_for(|_| shared.is_over()))).await {
         Ok(_) => Ended::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown),
         Err(_) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
     }
