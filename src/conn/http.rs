@@ -226,13 +226,13 @@ fn judge_login(client: &mut Client, routed: &Routed<'_>, exchanged: &Exchanged) 
     if exchanged.status != 401 {
         return;
     }
-    let stale = exchanged.challenge.is_some_and(|challenge| challenge.stale);
+    let stale = exchanged.challenges.iter().any(|challenge| challenge.stale);
     let failed = match routed.credentials {
         Some(Credentials::Basic) => true,
-        Some(Credentials::Digest(nonce)) => client.nonce == Some(nonce) && !stale,
+        Some(Credentials::Digest(nonce)) => client.nonces.contains(&nonce) && !stale,
         Some(Credentials::Other) | None => false,
     };
-    client.nonce = exchanged.challenge.map(|challenge| challenge.nonce);
+    client.nonces = exchanged.challenges.iter().map(|challenge| challenge.nonce).collect();
     if failed {
         failed_login(&client.worker.shared, client.facts.id, routed.client);
     }

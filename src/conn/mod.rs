@@ -34,6 +34,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
 use tokio::net::TcpStream;
 
 pub use outcome::{Ended, Stage, Whose};
@@ -89,8 +90,8 @@ struct Client {
     requests: u64,
     /// Bytes to the targets and to the client.
     bytes: [u64; 2],
-    /// HTTP: the digest of the last challenge's nonce.
-    nonce: Option<u64>,
+    /// HTTP: the digests of the last answer's nonces.
+    nonces: SmallVec<[u64; 1]>,
     permit: Permit,
 }
 

@@ -4,15 +4,23 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::head::{ForClient, keeps_framing, response_head};
 use crate::inspect::Inspect;
-use crate::inspect::digest::{Challenge, challenge};
+use crate::inspect::digest::{Challenge, challenges};
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
 use crate::io::{BUFFER, Buffer, Leg, Timer};
 use crate::relay::{Pump, Stopped, Waits};
 
 /// How many interim responses (RFC 9110 §15.2) one request may get.
 const INTERIM_LIMIT: u8 = 16;
+
+/// How many Digest challenges of one answer count. Targets send one an algorithm.
+pub const CHALLENGE_LIMIT: usize = 8;
+
+/// The Digest challenges of an answer.
+pub type Challenges = SmallVec<[Challenge; 2]>;
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
@@ -55,8 +63,8 @@ pub struct Exchanged {
     pub binds_connection: bool,
     /// The status that the client got.
     pub status: u16,
-    /// With 401: the first Digest challenge.
-    pub challenge: Option<Challenge>,
+    /// With 401: its Digest challenges, at most [`CHALLENGE_LIMIT`].
+    pub challenges: Challenges,
     /// Bytes toward the target and toward the client.
     pub bytes: [u64; 2],
 }
@@ -128,13 +136,13 @@ pub async fn exchange(
     let after = result.map_err(failed)?;
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
-    let (binds_connection, status, challenge) = (running.binds_connection, running.status, running.challenge);
+    let (binds_connection, status) = (running.binds_connection, running.status);
     Ok(Exchanged {
         after,
         reusable,
         binds_connection,
         status,
-        challenge,
+        challenges: running.challenges,
         bytes: [running.up.written, running.down.written],
     })
 }
@@ -163,7 +171,7 @@ struct Running<'r> {
     tunnel: bool,
     binds_connection: bool,
     status: u16,
-    challenge: Option<Challenge>,
+    challenges: Challenges,
     /// Progress at the last look, to see whether the timer is to be moved.
     seen: (u64, u64, usize),
 }
@@ -189,7 +197,7 @@ impl<'r> Running<'r> {
             tunnel: false,
             binds_connection: false,
             status: 0,
-            challenge: None,
+            challenges: Challenges::new(),
             seen: (0, 0, 0),
             request,
         }
@@ -352,7 +360,8 @@ impl<'r> Running<'r> {
                 .fields
                 .iter()
                 .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"www-authenticate"));
-            self.challenge = given.filter_map(|field| challenge(field.value.of_input(head))).next();
+            let given = given.flat_map(|field| challenges(field.value.of_input(head)));
+            self.challenges = given.take(CHALLENGE_LIMIT).collect();
         }
         self.target_persistent = response.persistent;
         self.early = !self.up_done;

@@ -6,8 +6,11 @@
 
 use smallvec::SmallVec;
 
-use crate::inspect::digest::{Credentials, challenge, credentials};
+use crate::inspect::digest::{Credentials, challenges, credentials};
 use crate::inspect::sip::{FieldKind, Message};
+
+/// How many Digest challenges of one answer count. A PBX sends one an algorithm.
+const CHALLENGE_LIMIT: usize = 8;
 
 /// What a PBX has made of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +60,8 @@ impl Logins {
         }
         let challenges: SmallVec<[_; 2]> = answer
             .fields_of(FieldKind::Challenge)
-            .filter_map(|field| challenge(field.value.of_input(head)))
+            .flat_map(|field| challenges(field.value.of_input(head)))
+            .take(CHALLENGE_LIMIT)
             .collect();
         let stale = challenges.iter().any(|challenge| challenge.stale);
         let failed = !stale && credentials.is_some_and(|credentials| self.answers(credentials));

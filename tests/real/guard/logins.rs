@@ -206,6 +206,42 @@ fn http_digest_with_the_current_nonce_only() {
     });
 }
 
+/// Issue 15, A2: a target that offers several algorithms gives a nonce with each. Each of them is remembered.
+#[test]
+fn http_every_challenge_of_an_answer_counts() {
+    within(60, || {
+        let target = Target::http(|request, _| {
+            let fields = match request.header("x-give") {
+                Some("lines") => {
+                    "WWW-Authenticate: Digest realm=\"x\", nonce=\"a\", algorithm=SHA-256\r\n\
+                     WWW-Authenticate: Digest realm=\"x\", nonce=\"b\"\r\n"
+                }
+                _ => {
+                    "WWW-Authenticate: Basic realm=\"x\", Digest realm=\"x\", nonce=\"a\", algorithm=SHA-256, \
+                     Digest realm=\"x\", nonce=\"b\"\r\n"
+                }
+            };
+            format!("HTTP/1.1 401 Unauthorized\r\n{fields}Content-Length: 0\r\n\r\n")
+        });
+        let portward = judged(&rules(target.port(), 9, 9, 9)).start();
+        let rows = [("list", "a", true), ("list", "b", true), ("lines", "b", true), ("lines", "c", false)];
+        for (number, (give, nonce, counts)) in rows.into_iter().enumerate() {
+            let number = u8::try_from(number + 1).unwrap();
+            let mut wire = Wire::plain_from(address(number), portward.http);
+            for _ in 0..25 {
+                let text = format!(
+                    "GET /open HTTP/1.1\r\nHost: one.example.net\r\nX-Give: {give}\r\n\
+                     Authorization: Digest username=\"a\", nonce=\"{nonce}\"\r\n\r\n"
+                );
+                if wire.try_send(text).is_err() || wire.try_head().is_none() {
+                    break;
+                }
+            }
+            assert_eq!(is_listed(&portward, number), counts, "{give} {nonce}");
+        }
+    });
+}
+
 #[test]
 fn h323_rejections_for_security() {
     within(60, || {
