@@ -1,15 +1,22 @@
 //! The service manager: what systemd is told, and the listening sockets that it passes and keeps (sd_notify(3),
 //! sd_listen_fds(3)).
 //!
-//! Under no manager every word here is said to nobody. What is told can be lost without harm: nothing waits for it.
+//! Under no manager every word here is said to nobody. Nothing waits for the manager to listen: what is told goes
+//! through [`Outbox`], because a notify socket that nobody reads blocks its senders (unix(7), `max_dgram_qlen`), and it
+//! must block neither a signal nor the end.
+
+mod outbox;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use socket2::SockRef;
+
+use outbox::{Message, Outbox};
 
 /// What begins the name of a socket that we put into the file-descriptor store, so that it is told from those of a
 /// socket unit.
@@ -25,6 +32,8 @@ pub struct Manager {
     /// Where it listens; `None`: there is none.
     address: Option<String>,
     watchdog: Option<Duration>,
+    /// Made when there is something to tell: its thread must begin after the process has confined itself.
+    outbox: OnceLock<Option<Outbox>>,
 }
 
 /// Where an inherited socket comes from.
@@ -55,7 +64,7 @@ impl Manager {
     /// What is wrong with a socket that was passed.
     pub fn from_environment() -> Result<(Self, Vec<Inherited>), String> {
         let address = std::env::var("NOTIFY_SOCKET").ok().filter(|name| !name.is_empty());
-        let manager = Self { address, watchdog: sd_notify::watchdog_enabled() };
+        let manager = Self { address, watchdog: sd_notify::watchdog_enabled(), outbox: OnceLock::new() };
         Ok((manager, inherited()?))
     }
 
@@ -93,17 +102,27 @@ impl Manager {
         self.tell(&[NotifyState::Stopping, extended, NotifyState::Status(status)]);
     }
 
-    /// Every worker is alive.
+    /// Every worker is alive. Worth nothing later: it does not wait behind other words.
     pub fn alive(&self) {
-        self.tell(&[NotifyState::Watchdog]);
+        if let Some(outbox) = self.outbox() {
+            outbox.send_if_idle(Message::new(text(&[NotifyState::Watchdog])));
+        }
+    }
+
+    /// Waits until everything that was told has been taken, for `patience` at most.
+    pub fn flush(&self, patience: Duration) {
+        if let Some(Some(outbox)) = self.outbox.get() {
+            outbox.flush(patience);
+        }
     }
 
     /// Puts a listening socket into the file-descriptor store, so that the next run of Portward gets it.
     pub fn keep(&self, address: SocketAddr, socket: BorrowedFd<'_>) {
-        if self.address.is_some() {
-            let name = stored_name(address);
-            let states = [NotifyState::FdStore, NotifyState::FdName(&name)];
-            let _ = sd_notify::notify_with_fds(&states, &[socket]);
+        let Some(outbox) = self.outbox() else { return };
+        let name = stored_name(address);
+        let states = [NotifyState::FdStore, NotifyState::FdName(&name)];
+        if let Ok(socket) = socket.try_clone_to_owned() {
+            outbox.send(Message::with(text(&states), socket));
         }
     }
 
@@ -113,10 +132,20 @@ impl Manager {
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
-        if self.address.is_some() {
-            let _ = sd_notify::notify(states);
+        if let Some(outbox) = self.outbox() {
+            outbox.send(Message::new(text(states)));
         }
     }
+
+    fn outbox(&self) -> Option<&Outbox> {
+        let address = self.address.as_deref()?;
+        self.outbox.get_or_init(|| Outbox::to(address).ok()).as_ref()
+    }
+}
+
+/// One assignment a line (sd_notify(3)).
+fn text(states: &[NotifyState<'_>]) -> String {
+    states.iter().map(|state| format!("{state}\n")).collect()
 }
 
 fn micros(time: Duration) -> u32 {

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ mod worker;
 use listening::{is_at, open, take_over, unused};
 use pulse::Pulse;
 use socket::Socket;
+
+/// How long the manager may take to hear the last words.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Why the server could not start, or a reload was refused. Complete: it can be shown as it is.
 #[derive(Debug)]
@@ -227,6 +231,7 @@ impl Server {
         for worker in self.workers {
             let _ = worker.join();
         }
+        self.manager.flush(LAST_WORDS);
     }
 }
 

@@ -17,6 +17,8 @@ impl Server {
         let timeout = self.shared.snapshot.load().config.limits.drain_timeout;
         self.sockets.send_replace(Vec::new());
         self.draining.cancel();
+        // Also where nothing is open: until then the manager takes the service for one that runs.
+        self.tell_progress(timeout);
         let deadline = Instant::now() + timeout;
         tokio::select! {
             () = self.to_the_end(deadline) => {}
@@ -44,7 +46,7 @@ impl Server {
 
     /// Waits until the last connection has ended, or until `deadline`.
     async fn drained(&self, deadline: Instant) {
-        let mut tell = Instant::now();
+        let mut tell = Instant::now() + PROGRESS;
         loop {
             let (now, connections) = (Instant::now(), self.shared.guard.connections());
             if connections == 0 || now >= deadline {
@@ -52,11 +54,15 @@ impl Server {
             }
             if now >= tell {
                 tell = now + PROGRESS;
-                let left = deadline.saturating_duration_since(now);
-                let status = format!("draining: {connections} connections, {} s left", left.as_secs());
-                self.manager.stopping(left, &status);
+                self.tell_progress(deadline.saturating_duration_since(now));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    fn tell_progress(&self, left: Duration) {
+        let connections = self.shared.guard.connections();
+        let status = format!("draining: {connections} connections, {} s left", left.as_secs());
+        self.manager.stopping(left, &status);
     }
 }

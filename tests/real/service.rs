@@ -119,6 +119,54 @@ fn the_manager_hears_how_it_goes() {
     });
 }
 
+/// Item 20: the manager hears of the end also where no connection is open.
+#[test]
+fn item_20_stopping_is_said_with_nothing_open() {
+    within(60, || {
+        let manager = ServiceManager::start();
+        let target = Target::named("here");
+        let portward = on_port(Portward::rules(&rules(target.port())), free_port()).under(&manager).start();
+        manager.hears_after(0, &["READY=1"]);
+        let mark = manager.mark();
+        portward.terminate();
+        assert_eq!(portward.wait(), Some(0));
+        manager.hears_after(mark, &["STOPPING=1", "EXTEND_TIMEOUT_USEC=", "STATUS=draining: 0 connections"]);
+    });
+}
+
+/// Item 20: a notify socket that nobody reads blocks neither the start, nor signals, nor the end; what it was told is
+/// there when it reads at last, in its order.
+#[test]
+fn item_20_a_manager_that_does_not_read_blocks_nothing() {
+    within(60, || {
+        let (manager, socket) = ServiceManager::silent();
+        manager.fill();
+        manager.watch(200_000);
+        let target = Target::named("here");
+        let port = free_port();
+        let portward = on_port(Portward::rules(&rules(target.port())), port).under(&manager).start();
+        assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
+        for _ in 0..3 {
+            let mark = portward.mark();
+            portward.hang_up();
+            portward.line_after(mark, &["reloaded: 1 hosts"]);
+        }
+        portward.terminate();
+        assert_eq!(portward.wait(), Some(0), "{:?}", portward.lines());
+
+        let portward = portward.restart();
+        manager.listen(socket);
+        manager.hears_after(0, &["READY=1", "STATUS=serving 1 hosts"]);
+        manager.stores(&[&stored(port)]);
+        let mark = manager.mark();
+        eventually("the watchdog is fed again", || {
+            manager.heard_since(mark).iter().filter(|said| said.as_str() == "WATCHDOG=1\n").count() >= 3
+        });
+        portward.terminate();
+        manager.hears_after(mark, &["STOPPING=1"]);
+    });
+}
+
 #[test]
 fn the_store_follows_the_configuration() {
     within(60, || {

@@ -38,18 +38,36 @@ pub struct ServiceManager {
 impl ServiceManager {
     /// A manager with an empty store.
     pub fn start() -> Arc<Self> {
+        let (this, socket) = Self::silent();
+        this.listen(socket);
+        this
+    }
+
+    /// A manager that does not read yet what it is told; the socket is for [`Self::listen`].
+    pub fn silent() -> (Arc<Self>, UnixDatagram) {
         let dir = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
         let this =
             Arc::new(Self { dir, heard: Arc::default(), store: Arc::default(), watchdog: Mutex::new(None) });
-        let (heard, store) = (Arc::clone(&this.heard), Arc::clone(&this.store));
+        (this, socket)
+    }
+
+    /// Fills what the kernel holds for a manager that does not read: the next sender has to wait.
+    pub fn fill(&self) {
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.send_to(b"STATUS=filled\n", self.socket()).is_ok() {}
+    }
+
+    /// Begins to read.
+    pub fn listen(&self, socket: UnixDatagram) {
+        let (heard, store) = (Arc::clone(&self.heard), Arc::clone(&self.store));
         thread::spawn(move || {
             while let Some((said, sockets)) = receive(&socket) {
                 apply(&said, sockets, &mut store.lock().unwrap());
                 heard.lock().unwrap().push(said);
             }
         });
-        this
     }
 
     /// From the next start on it wants to hear within so many microseconds that the daemon is alive.
