@@ -51,6 +51,12 @@ impl Held {
         Some(Ended::because(Stage::Relay, Whose::Policy, reason).uncounted())
     }
 
+    /// Whether `name` is one of the connection's own host. If that has moved or gone since, any name is as good: the
+    /// connection ends at its next registration.
+    pub(super) fn is_at(&self, table: &Table, name: &[u8]) -> bool {
+        matches!(self.judge(table, name), Later::Same | Later::Moved(_))
+    }
+
     /// Holds `name`, as it came on the wire, against the first verdict, under the rules of `table`.
     pub(super) fn judge(&self, table: &Table, name: &[u8]) -> Later {
         if let Some(moved) = self.moved(table) {

@@ -9,12 +9,14 @@ use super::standing::Standing;
 use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Message};
+use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Message};
 use crate::log::Subject;
-use crate::proof::{self, Names};
+use crate::proof;
+use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Login, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
 use crate::relay::watched::{Cut, Over, watched};
+use crate::rules::Table;
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
 use crate::state::{Shared, Snapshot};
@@ -41,7 +43,7 @@ struct Linked {
     target: crate::io::Leg,
     held: Box<Held>,
     /// What the client's certificate proves, if it went out by TLS for that.
-    names: Option<Names>,
+    verified: Option<Box<Verified>>,
     /// The verdict on it, for the log.
     cert: Box<str>,
     recording: Option<Recording>,
@@ -68,7 +70,9 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     let name = asked(&snapshot.config, tokens, &head, &message);
     let verdict = certificate::judge(client, &snapshot, name.as_ref().map_or(&[][..], Asked::name));
     let names = certificate::names(verdict.as_ref());
-    let proven = || names.is_some_and(|names| proof::sip::request(names, &head, &message));
+    let is_here =
+        |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(&snapshot.table, host, name.name()));
+    let proven = || names.is_some_and(|names| proof::sip::request(names, &head, &message, is_here));
     let (who, cert) = (who(&head, &message), certificate::shown(verdict.as_ref()));
     let subject = subject(&who, &head, &message, &cert);
     let route = decide(&snapshot, name.as_ref(), client.facts.transport, &head, &message, proven);
@@ -81,7 +85,9 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
                 Box::new(Linked {
                     target,
                     held: Held::new(&route),
-                    names: names.filter(|_| route.proven).cloned(),
+                    verified: names
+                        .filter(|_| route.proven)
+                        .map(|names| Box::new(Verified::new(names.clone()))),
                     cert: cert.as_str().into(),
                     recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
                     rewrites: route.rewrite_transport && tls && route.transport == Transport::Plain,
@@ -178,6 +184,12 @@ fn decide<'t>(
         .map_err(|refusal| ended(refusal.reason))
 }
 
+/// Whether two names are of the same host of the table.
+fn leads_to(table: &Table, one: &[u8], other: &[u8]) -> bool {
+    let host = |name| decide::host_named(table, name).ok().map(|host| host.name());
+    host(one).is_some_and(|one| host(other) == Some(one))
+}
+
 /// The name that a request asks for: the host of From, or the default where that says nothing.
 fn name_of<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
     let host = message.from.host.of_input(head);
@@ -217,7 +229,7 @@ async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
 
 /// Messages both ways until the end.
 async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
-    let Linked { target, held, names, cert, recording, rewrites } = &mut *linked;
+    let Linked { target, held, verified, cert, recording, rewrites } = &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
@@ -226,7 +238,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
     let bench = Bench {
         held,
         standing,
-        names: names.as_ref(),
+        verified: verified.as_deref_mut(),
         cert,
         shared: &shared,
         facts: client.facts,
@@ -265,7 +277,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
 struct Bench<'a> {
     held: &'a Held,
     standing: Standing,
-    names: Option<&'a Names>,
+    verified: Option<&'a mut Verified>,
     cert: &'a str,
     shared: &'a Arc<Shared>,
     facts: Facts,
@@ -273,15 +285,40 @@ struct Bench<'a> {
     forbade: bool,
 }
 
+/// A request that is answered 403.
+struct Forbidden<'m> {
+    head: &'m [u8],
+    request: &'m Message,
+    reason: Reason,
+    /// The URI that is the reason, if it is another one than From; for the log.
+    name: &'m [u8],
+}
+
 impl Bench<'_> {
-    fn forbid(&mut self, config: &Config, head: &[u8], request: &Message, reason: Reason) -> Sentence {
+    fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
         if !std::mem::replace(&mut self.forbade, true) {
+            let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
-            let subject = subject(&who, head, request, self.cert);
+            let verb = request.method(head).unwrap_or_default();
+            let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
             let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
             outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
         }
         Sentence::Forbid
+    }
+
+    /// Holds a request to the names of a certificate that has proven the connection.
+    fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
+        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
+        match other {
+            Some(other) => {
+                let name = if other == request.from.uri.of_input(head) { &[] } else { other };
+                let why = Forbidden { head, request, reason: Reason::OtherName, name };
+                self.forbid(&snapshot.config, why)
+            }
+            None => Sentence::Pass,
+        }
     }
 }
 
@@ -295,27 +332,42 @@ impl Judge for Bench<'_> {
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return end(moved);
         }
-        // A withheld number says nothing of where it belongs: here, as the connection does. Who is proven may withhold it
-        // in a call, with user and host; a registration has a name.
+        // A withheld number says nothing of where it belongs: here, as the connection does.
         if request.from.is_anonymous(head) {
-            let registers = request.method(head) == Some(b"REGISTER");
-            let withheld = !registers && proof::sip::is_anonymous(head, request);
-            return match self.names {
-                Some(_) if !withheld => self.forbid(&snapshot.config, head, request, Reason::OtherName),
-                _ => Sentence::Pass,
-            };
+            return self.identify(&snapshot, head, request);
         }
         let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
         let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
-            Later::Same if self.names.is_none_or(|names| proof::sip::request(names, head, request)) => {
-                Sentence::Pass
+            Later::Same => self.identify(&snapshot, head, request),
+            Later::Other => {
+                let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
+                self.forbid(&snapshot.config, why)
             }
-            Later::Same => self.forbid(&snapshot.config, head, request, Reason::OtherName),
-            Later::Other => self.forbid(&snapshot.config, head, request, Reason::OtherTarget),
             Later::Nowhere(reason) => nowhere(reason),
             Later::Moved(ended) => end(ended),
         }
+    }
+
+    fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
+        if self.verified.is_none() {
+            return Sentence::Pass;
+        }
+        let snapshot = self.shared.snapshot.load();
+        self.identify(&snapshot, head, request)
+    }
+
+    fn heard(&mut self, head: &[u8], request: &Message) {
+        if let Some(verified) = &mut self.verified {
+            verified.heard(head, request);
+        }
+    }
+
+    fn foreign(&self, head: &[u8], response: &Message, cut: &mut dyn FnMut(&Field)) {
+        let Some(verified) = &self.verified else { return };
+        let snapshot = self.shared.snapshot.load();
+        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        verified.other_fields(head, response, is_here).for_each(cut);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {

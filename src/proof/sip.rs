@@ -1,20 +1,116 @@
-//! SIP: the user of From; a REGISTER's To must be the same, because To is what it registers.
+//! SIP: everybody for whom a client's message speaks (SPEC section 5).
+//!
+//! From names who speaks, and a REGISTER's To names who is registered. P-Asserted-Identity, P-Preferred-Identity and
+//! Remote-Party-ID are shown to the called party in place of From. A certificate must prove all of them.
+//!
+//! A phone answers a call under the address that was called. That may be an extension that no certificate has, and the
+//! phone's own requests in that dialog come from there (RFC 3261 §12.1.1). [`Dialogs`] remembers such addresses, because
+//! it was the PBX that gave them to the phone.
+
+mod dialogs;
+
+pub use dialogs::Dialogs;
 
 use super::{Claim, Names};
-use crate::inspect::sip::Message;
+use crate::inspect::Span;
+use crate::inspect::sip::{Field, FieldKind, Message, Scheme, entries, name_addr, param, uri};
 
-/// Whether the certificate proves who the request says it is from; `head` is its header section.
-pub fn request(names: &Names, head: &[u8], request: &Message) -> bool {
-    let part = |span: crate::inspect::Span| span.of_input(head);
+/// A connection that went out by TLS because its client's certificate proves the name.
+#[derive(Debug)]
+pub struct Verified {
+    names: Names,
+    dialogs: Dialogs,
+}
+
+impl Verified {
+    /// Holds the connection to the names of its certificate.
+    pub fn new(names: Names) -> Self {
+        Self { names, dialogs: Dialogs::default() }
+    }
+
+    /// The first URI of a request that somebody else has; `None`: the request speaks for its sender alone. `is_here`
+    /// says whether a host is one of those to which the connection belongs.
+    pub fn other<'h>(
+        &self,
+        head: &'h [u8],
+        request: &Message,
+        is_here: impl Fn(&[u8]) -> bool,
+    ) -> Option<&'h [u8]> {
+        let dialog = self.dialogs.of_client(head, request);
+        // What is registered is registered under a name, whatever tags the request has.
+        let registers = request.method(head) == Some(b"REGISTER");
+        let in_dialog = |said: &[u8]| !registers && dialog.has(said);
+        other(head, request, |said| is_own(&self.names, said, &is_here) || in_dialog(said))
+    }
+
+    /// The fields of a client's response that speak for somebody else.
+    pub fn other_fields<'m>(
+        &self,
+        head: &[u8],
+        response: &'m Message,
+        is_here: impl Fn(&[u8]) -> bool,
+    ) -> impl Iterator<Item = &'m Field> {
+        let dialog = self.dialogs.of_target(head, response);
+        let fine =
+            move |said: &[u8]| is_nobody(said) || is_own(&self.names, said, &is_here) || dialog.has(said);
+        let identities_of = response.fields_of(FieldKind::Identity);
+        identities_of.filter(move |field| !identities(head, field).all(&fine))
+    }
+
+    /// A request of the PBX: the client answers it under the address in To.
+    pub fn heard(&mut self, head: &[u8], request: &Message) {
+        if matches!(request.method(head), Some(b"INVITE" | b"SUBSCRIBE" | b"REFER")) {
+            self.dialogs.note(head, request);
+        }
+    }
+}
+
+/// Whether the certificate proves everybody for whom a first request speaks. `is_here` is as for [`Verified::other`].
+pub fn request(names: &Names, head: &[u8], request: &Message, is_here: impl Fn(&[u8]) -> bool) -> bool {
+    !is_anonymous(head, request) && other(head, request, |said| is_own(names, said, &is_here)).is_none()
+}
+
+/// The first URI of a request that is not `own`.
+fn other<'h>(head: &'h [u8], request: &Message, own: impl Fn(&[u8]) -> bool) -> Option<&'h [u8]> {
+    let part = |span: Span| span.of_input(head);
     let (from, to) = (&request.from, &request.to);
+    let registers = request.method(head) == Some(b"REGISTER");
     let same = || {
         part(from.user).eq_ignore_ascii_case(part(to.user))
             && part(from.host).eq_ignore_ascii_case(part(to.host))
     };
-    let registers = request.method(head) == Some(b"REGISTER");
-    user(names, part(from.user), part(from.host))
-        && is_all(part(from.uri), part(from.user))
-        && (!registers || is_all(part(to.uri), part(to.user)) && same())
+    // A withheld number names nobody, but a registration has a name.
+    let withheld = !registers && is_anonymous(head, request);
+    let is_sip = |uri: Span, host: Span| !host.is_empty() && own(part(uri));
+    if !withheld && !is_sip(from.uri, from.host) {
+        return Some(part(from.uri));
+    }
+    if registers && !(is_sip(to.uri, to.host) && same()) {
+        return Some(part(to.uri));
+    }
+    let said = request.fields_of(FieldKind::Identity).flat_map(|field| identities(head, field));
+    said.into_iter().find(|said| !is_nobody(said) && !own(said))
+}
+
+/// The URIs of an identity field. A value that cannot be read stands for itself: nobody has it.
+fn identities<'h>(head: &'h [u8], field: &Field) -> impl Iterator<Item = &'h [u8]> {
+    let values = entries(field.value.of_input(head));
+    values.map(|value| name_addr(value).map_or(value, |address| address.uri))
+}
+
+/// Whether the certificate proves that this URI is the client's, at a host to which the connection belongs.
+fn is_own(names: &Names, said: &[u8], is_here: impl Fn(&[u8]) -> bool) -> bool {
+    let Some(cut) = uri(said) else { return false };
+    if cut.scheme == Scheme::Other {
+        return telephone(said).is_some_and(|number| user(names, number, b""));
+    }
+    user(names, cut.user, cut.host) && is_all(said, cut.user) && is_here(cut.host)
+}
+
+/// The number of a `tel:` URI (RFC 3966).
+fn telephone(uri: &[u8]) -> Option<&[u8]> {
+    let (scheme, number) = uri.split_at_checked(4)?;
+    scheme.eq_ignore_ascii_case(b"tel:").then_some(number)
 }
 
 /// Whether nothing but the user stands in front of the host, no password either (RFC 3261 §19.1.1).
@@ -30,7 +126,26 @@ pub fn user(names: &Names, user: &[u8], host: &[u8]) -> bool {
     !name.is_empty() && !name.contains([';', ':', '%', '@']) && names.prove(Claim { name, host })
 }
 
-/// Whether nobody is named (RFC 3323 §4.1): user and host, because a PBX may look at the user alone.
+/// Whether From names nobody (RFC 3323 §4.1): user and host, because a PBX may look at the user alone.
 pub fn is_anonymous(head: &[u8], request: &Message) -> bool {
-    request.from.is_anonymous(head) && request.from.user.of_input(head).eq_ignore_ascii_case(b"anonymous")
+    is_nobody(request.from.uri.of_input(head))
 }
+
+/// Whether a URI is that of a withheld number.
+fn is_nobody(said: &[u8]) -> bool {
+    uri(said).is_some_and(|cut| {
+        cut.user.eq_ignore_ascii_case(b"anonymous")
+            && cut.host.eq_ignore_ascii_case(b"anonymous.invalid")
+            && is_all(said, cut.user)
+    })
+}
+
+/// The tag of From.
+fn from_tag<'h>(head: &'h [u8], message: &Message) -> &'h [u8] {
+    let from =
+        message.fields_of(FieldKind::From).next().and_then(|field| name_addr(field.value.of_input(head)));
+    from.and_then(|address| param(address.params, b"tag")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ pub enum FieldKind {
     Credentials,
     /// WWW-Authenticate or Proxy-Authenticate.
     Challenge,
+    /// P-Asserted-Identity, P-Preferred-Identity (RFC 3325 §9) or Remote-Party-ID (draft-ietf-sip-privacy-04 §5): they
+    /// say who speaks, beside From or in its place.
+    Identity,
     /// Any other.
     Other,
 }
@@ -48,7 +51,7 @@ pub struct Field {
 
 impl FieldKind {
     fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], FieldKind); 20] = [
+        const NAMES: [(&[u8], FieldKind); 23] = [
             (b"from", FieldKind::From),
             (b"f", FieldKind::From),
             (b"to", FieldKind::To),
@@ -69,6 +72,9 @@ impl FieldKind {
             (b"proxy-authorization", FieldKind::Credentials),
             (b"www-authenticate", FieldKind::Challenge),
             (b"proxy-authenticate", FieldKind::Challenge),
+            (b"p-asserted-identity", FieldKind::Identity),
+            (b"p-preferred-identity", FieldKind::Identity),
+            (b"remote-party-id", FieldKind::Identity),
         ];
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map_or(Self::Other, |(_, kind)| *kind)

@@ -7,7 +7,7 @@ use super::record::{Recording, forget, own_entry};
 use super::token::Tokens;
 use super::transport;
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, Kind, Message};
+use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Kind, Message};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
@@ -22,10 +22,18 @@ pub enum Sentence {
     End(Cut),
 }
 
-/// Knows the rules: asked about every REGISTER, and every INVITE without a To tag.
+/// Knows the rules, and whom the client's certificate proves. `head` is the header section of the message each time.
 pub trait Judge {
-    /// Where the request may go; `head` is its header section.
+    /// Where a REGISTER, or an INVITE without a To tag, may go, and whether it may speak for whom it names.
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
+    /// Whether any other request of the client may speak for whom it names. Where no certificate proves anybody, it may.
+    fn hold(&mut self, _head: &[u8], _request: &Message) -> Sentence {
+        Sentence::Pass
+    }
+    /// A request of the PBX, which may open a dialog with the client.
+    fn heard(&mut self, _head: &[u8], _request: &Message) {}
+    /// Gives `cut` the fields of a client's response that speak for somebody else.
+    fn foreign(&self, _head: &[u8], _response: &Message, _cut: &mut dyn FnMut(&Field)) {}
     /// What the PBX has made of a registration; `head` and `answer` are its answer.
     fn login(&mut self, login: Login, head: &[u8], answer: &Message);
     /// Makes tags and knows route entries.
@@ -77,40 +85,45 @@ impl<J: Judge> SipWatch<J> {
     }
 
     fn of_client(&mut self, head: &[u8], message: &Message, aside: &mut Aside<'_>) -> Next {
-        let tokens = self.judge.tokens();
-        let is_dialog_opener = match message.method(head) {
-            Some(b"REGISTER") => true,
-            Some(b"INVITE") => message.to_tag.is_empty(),
-            // The ACK to a refusal of ours is nobody else's.
-            Some(b"ACK") => {
-                let tag = tokens.tag(message.call_id.of_input(head), message.cseq);
-                if message.to_tag.of_input(head) == tag.as_bytes() {
-                    return self.drop_message(head, message);
-                }
-                false
+        let mut edits = Edits::default();
+        let is_ack = message.method(head) == Some(b"ACK");
+        if is_ack && self.is_for_us(head, message) {
+            return self.drop_message(head, message);
+        }
+        let sentence = match message.method(head) {
+            Some(b"REGISTER") => self.judge.judge(head, message),
+            Some(b"INVITE") if message.to_tag.is_empty() => self.judge.judge(head, message),
+            Some(_) => self.judge.hold(head, message),
+            None => {
+                self.judge.foreign(head, message, &mut |field| edits.cut(field.line.range()));
+                Sentence::Pass
             }
-            _ => false,
         };
-        if is_dialog_opener {
-            match self.judge.judge(head, message) {
-                Sentence::Pass => {}
-                Sentence::End(cut) => return Next::End(cut),
-                Sentence::Forbid => {
-                    let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
-                    forbidden(head, message, &tag, aside.back.vec());
-                    return self.drop_message(head, message);
-                }
+        match sentence {
+            Sentence::Pass => {}
+            Sentence::End(cut) => return Next::End(cut),
+            // An ACK has no answer (RFC 3261 §17).
+            Sentence::Forbid if is_ack => return self.drop_message(head, message),
+            Sentence::Forbid => {
+                let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
+                forbidden(head, message, &tag, aside.back.vec());
+                return self.drop_message(head, message);
             }
         }
         if message.method(head) == Some(b"REGISTER") {
             self.logins.asked(head, message);
         }
-        let mut edits = Edits::default();
         forget(self.judge.tokens(), head, message, &mut edits);
         if self.rewrites {
             transport::to_tcp(head, message, &mut edits);
         }
         onward(head, message, &edits, aside)
+    }
+
+    /// Whether it is the ACK to a refusal of ours, which is nobody else's.
+    fn is_for_us(&self, head: &[u8], ack: &Message) -> bool {
+        let tag = self.judge.tokens().tag(ack.call_id.of_input(head), ack.cseq);
+        ack.to_tag.of_input(head) == tag.as_bytes()
     }
 
     fn drop_message(&mut self, head: &[u8], message: &Message) -> Next {
@@ -181,6 +194,9 @@ impl<J: Judge> Watch for SipWatch<J> {
                     && let Some(login) = self.logins.answered(head, &message, status)
                 {
                     self.judge.login(login, head, &message);
+                }
+                if let Kind::Request { .. } = message.kind {
+                    self.judge.heard(head, &message);
                 }
                 let mut edits = Edits::default();
                 if let Some(recording) = &self.recording {

@@ -50,7 +50,7 @@ fn sip_under_another_name_is_forbidden_and_the_connection_stays() {
             sip::request("REGISTER", "CKL@dvl-ckl2.net", ""),
             to("INVITE", "ckl@dvl-ckl2.net", "other@dvl-ckl2.net"),
             sip::request("INVITE", "anonymous@anonymous.invalid", ""),
-            sip::request("OPTIONS", "whoever@dvl-ckl2.net", ""),
+            sip::request("OPTIONS", "ckl@dvl-ckl2.net", ""),
         ] {
             client.send(&passed);
             let answer = sip::next_message(&mut client).unwrap();

@@ -6,6 +6,7 @@ mod acme;
 mod authority;
 mod foreign;
 mod held;
+mod identities;
 mod life;
 mod matrix;
 mod testssl;

@@ -30,16 +30,27 @@ struct Control {
 impl Baresip {
     /// Starts a phone of `user@domain` whose outbound proxy is a port on 127.0.0.1, by `tcp` or `tls`.
     pub fn start(user: &str, domain: &str, proxy: u16, transport: &str) -> Self {
+        Self::run(user, domain, (proxy, transport), None)
+    }
+
+    /// The same by TLS, with a certificate and its key (PEM).
+    pub fn with_certificate(user: &str, domain: &str, proxy: u16, pem: &str) -> Self {
+        Self::run(user, domain, (proxy, "tls"), Some(pem))
+    }
+
+    fn run(user: &str, domain: &str, (proxy, transport): (u16, &str), certificate: Option<&str>) -> Self {
         let baresip = program("baresip", "baresip-core");
         let dir = TempDir::new().unwrap();
         TestCa::shared().write(&dir.path().join("ca.crt"));
         for _ in 0..5 {
             let port = free_port();
-            fs::write(
-                dir.path().join("config"),
-                config(port, &dir.path().join("ca.crt").display().to_string()),
-            )
-            .unwrap();
+            let mut config = config(port, &dir.path().join("ca.crt").display().to_string());
+            if let Some(pem) = certificate {
+                let file = dir.path().join("phone.pem");
+                fs::write(&file, pem).unwrap();
+                config += &format!("sip_certificate {}\n", file.display());
+            }
+            fs::write(dir.path().join("config"), config).unwrap();
             let account = format!(
                 "<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={PASSWORD};\
                  outbound=\"sip:127.0.0.1:{proxy};transport={transport}\";regint=600;answermode=manual;audio_codecs=PCMA\n"
