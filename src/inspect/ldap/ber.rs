@@ -21,11 +21,19 @@ pub(super) struct Head {
     pub(super) content: u32,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many heads were read: what an input costs, for tests that count.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The head of the element with which `input` begins; `None`: it takes more octets to tell.
 ///
 /// # Errors
 /// A tag of more than one octet, the indefinite form, a length of more than four octets.
 pub(super) fn head(input: &[u8]) -> Result<Option<Head>, Malformed> {
+    #[cfg(test)]
+    READ.set(READ.get() + 1);
     let Some((&tag, rest)) = input.split_first() else { return Ok(None) };
     // 0x1f: the tag number follows in octets of its own (X.690 §8.1.2.4). LDAP has none that high.
     if tag & 0x1f == 0x1f {
@@ -60,6 +68,14 @@ impl<'a> Elements<'a> {
         let (element, rest) = end.and_then(|end| self.0.split_at_checked(end)).ok_or(Malformed)?;
         self.0 = rest;
         Ok((tag, element.get(size..).unwrap_or_default()))
+    }
+
+    /// The next element, or `None` if nothing is left.
+    ///
+    /// # Errors
+    /// It is longer than what holds it.
+    pub(super) fn take_if_any(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
+        if self.is_empty() { Ok(None) } else { self.take().map(Some) }
     }
 
     /// The content of the next element, which must have `tag`.

@@ -22,7 +22,7 @@ pub enum Wants<'a> {
     Host(&'a [u8]),
     /// To be known by a name without a domain.
     NoDomain,
-    /// To be nobody, or somebody whom we cannot read: an empty password, SASL.
+    /// To be nobody, or somebody whom we cannot read: an empty password, an empty name, SASL.
     Anonymous,
     /// What never passes, and why.
     Never(Reason),
@@ -40,12 +40,13 @@ impl Bind {
         }
     }
 
-    /// User and domain as one name; empty if there is none.
+    /// The name that is proven if the directory accepts this bind: user and domain as one. Empty where nothing is: an
+    /// anonymous bind succeeds whatever name it carries, and SASL has a name of its own (RFC 4513 §5.2).
     pub fn whole_name(&self) -> Box<[u8]> {
-        self.name.as_ref().map_or(Box::default(), |(domain, user)| match (&user[..], &domain[..]) {
-            ([], []) => Box::default(),
-            (user, domain) => [user, b"@", domain].concat().into(),
-        })
+        match (self.proof, &self.name) {
+            (Proof::Password, Ok((domain, user))) => [user, &b"@"[..], domain].concat().into(),
+            _ => Box::default(),
+        }
     }
 
     /// The user's name for the log; empty if the bind has none that can be read.
@@ -57,9 +58,11 @@ impl Bind {
 /// The AuthenticationChoice of a bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// A password, which is not empty.
+    /// A password for a name. Neither is empty.
     Password,
-    /// An empty password: whatever the name is, the bind is anonymous (RFC 4513 §5.1.1, §5.1.2).
+    /// An empty password or an empty name: the bind is anonymous, whatever the other one is (RFC 4513 §5.1.1, §5.1.2). A
+    /// server that is given a password without a name may refuse it, but many answer success. Blanks alone are an empty
+    /// name.
     Empty,
     /// SASL with a mechanism that has no security layer.
     Sasl,
@@ -69,7 +72,8 @@ pub enum Proof {
 }
 
 /// The mechanisms that pass where SASL passes: they have no security layer (the IANA registry of SASL mechanisms).
-/// Those of the SCRAM family (RFC 5802, RFC 7677) are known by their prefix.
+/// Those of the SCRAM family (RFC 5802, RFC 7677) are known by their prefix; the rest of their names are characters that
+/// RFC 4422 §3.1 allows.
 const WITHOUT_LAYER: [&[u8]; 6] = [b"PLAIN", b"CRAM-MD5", b"LOGIN", b"ANONYMOUS", b"OAUTHBEARER", b"XOAUTH2"];
 const SCRAM: &[u8] = b"SCRAM-SHA-";
 
@@ -86,6 +90,7 @@ pub(super) fn read(id: u32, content: &[u8]) -> Result<Bind, Malformed> {
     let name = parts.expect(0x04)?;
     let proof = match parts.take()? {
         (0x80, []) => Proof::Empty,
+        (0x80, _) if name::is_blank(name) => Proof::Empty,
         (0x80, _) => Proof::Password,
         (0xa3, content) => sasl(content)?,
         _ => return Err(Malformed),
@@ -106,7 +111,10 @@ fn sasl(content: &[u8]) -> Result<Proof, Malformed> {
     if !parts.is_empty() {
         return Err(Malformed);
     }
-    let scram = mechanism.get(..SCRAM.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(SCRAM));
+    let scram = mechanism.split_at_checked(SCRAM.len()).is_some_and(|(prefix, hash)| {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        prefix.eq_ignore_ascii_case(SCRAM) && hash.iter().all(is_name)
+    });
     let passes = scram || WITHOUT_LAYER.iter().any(|known| mechanism.eq_ignore_ascii_case(known));
     Ok(if passes { Proof::Sasl } else { Proof::SaslRefused })
 }

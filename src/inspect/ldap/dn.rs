@@ -8,9 +8,13 @@
 
 use super::ber::Elements;
 use super::name::{Domain, Unclear, User};
+use super::oid;
 
 /// `dc` and its other names: RFC 4519 §2.4, RFC 2247 §3.
 const DC: [&[u8]; 3] = [b"dc", b"domaincomponent", b"0.9.2342.19200300.100.1.25"];
+
+/// What may stand before an object identifier (RFC 2253 §4).
+const OID: &[u8] = b"oid.";
 
 /// Reads a name that has an attribute type and `=` in front.
 ///
@@ -90,19 +94,21 @@ impl Rest<'_> {
         while self.eat(b' ') {}
     }
 
-    /// An attribute type (RFC 4512 §1.4: `descr` or `numericoid`) and the `=` after it. Whether it is `DC`.
+    /// An attribute type (RFC 4512 §1.4: `descr` or `numericoid`, the latter perhaps behind `OID.`, RFC 2253 §4) and the
+    /// `=` after it. Whether it is `DC`.
     fn attribute_type(&mut self) -> Result<bool, Unclear> {
         self.spaces();
         let len = self.0.iter().position(|byte| matches!(byte, b' ' | b'=')).ok_or(Unclear)?;
         let (name, rest) = self.0.split_at_checked(len).ok_or(Unclear)?;
         self.0 = rest;
-        let sound = match name.first() {
-            Some(byte) if byte.is_ascii_alphabetic() => {
-                name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            }
-            Some(_) => name.split(|byte| *byte == b'.').all(is_number),
-            None => false,
+        let name = match name.split_at_checked(OID.len()) {
+            Some((prefix, number)) if prefix.eq_ignore_ascii_case(OID) => number,
+            _ => name,
         };
+        let is_descr = name.first().is_some_and(u8::is_ascii_alphabetic)
+            && name.len() == len
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        let sound = is_descr || oid::is_numeric(name);
         self.spaces();
         if !sound || !self.eat(b'=') {
             return Err(Unclear);
@@ -207,12 +213,6 @@ impl Rest<'_> {
     }
 }
 
-/// A number without leading zeros (RFC 4512 §1.4).
-fn is_number(digits: &[u8]) -> bool {
-    let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
-    !digits.is_empty() && !leading_zero && digits.iter().all(u8::is_ascii_digit)
-}
-
 fn pair(first: u8, second: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(first)? << 4 | digit(second)?)
@@ -243,6 +243,7 @@ mod tests {
         is("cn=a,o=b", "", "a");
         is("cn=", "", "");
         is("2.5.4.3=a,dc=x", "x", "a");
+        is("OID.2.5.4.3=a,oid.0.9.2342.19200300.100.1.25=x,Oid.0.9.2342.19200300.100.1.25=y", "x.y", "a");
     }
 
     #[test]
@@ -312,7 +313,14 @@ mod tests {
             "CN a=b",
             "C N=a",
             "CN;binary=a",
-            "oid.2.5.4.3=a,DC=c",
+            "oid.cn=a,DC=c",
+            "oid.=a,DC=c",
+            "oid.oid.2.5.4.3=a,DC=c",
+            "CN=a,oid.dc=c",
+            "CN=a,0.9.2342.19200300.100.1.025=c",
+            "CN=a,00.9.2342.19200300.100.1.25=c",
+            "CN=a,0.9.2342.19200300.100.1.25.=c",
+            "2=a,DC=c",
             "00.9=a,DC=c",
             "2.=a,DC=c",
             "-a=b",

@@ -9,9 +9,13 @@
 //! | tags of one octet, definite lengths of four octets at most, which need not be minimal | §5.1 |
 //! | the messageID is 1 to 2^31-1, the operation is a request | §4.1.1, §4.1.1.1 |
 //! | a bind has at most [`LDAP_LIMIT`] octets, version 2 or 3, and nothing behind its parts | §4.2 |
-//! | an empty password is anonymous whatever the name is | RFC 4513 §5.1.2 |
+//! | a bind without a password or without a name is anonymous | RFC 4513 §5.1.1, §5.1.2 |
+//! | the name of an extended request is a numeric object identifier and nothing else | §4.1.2, RFC 4512 §1.4 |
 //! | StartTLS has neither a value nor controls | §4.14.1 |
-//! | controls are well-formed as far as their frame goes | §4.1.11 |
+//! | the controls of a bind are well-formed and do not change whose bind it is | §4.1.11, RFC 4370 |
+//!
+//! An object identifier has one spelling here. Directories written in C compare it as a string that a NUL ends (389
+//! Directory Server and Samba with `strcmp`), others normalise it first: what is spelt in another way is refused.
 //!
 //! Of a bind and of StartTLS the whole message is waited for; any other operation is known by its outside, and its
 //! content may be of any length. This room decides what a message *is*; where it may go is the rules' business.
@@ -22,6 +26,7 @@ mod bind;
 mod dn;
 mod message;
 mod name;
+mod oid;
 
 pub use answer::{Answer, answer};
 pub use bind::{Bind, Proof, Wants};
@@ -39,6 +44,13 @@ pub const LDAP_LIMIT: usize = 16 * 1024;
 
 /// How many octets of a message of a server are needed for an [`Answer`].
 pub const ANSWER_LIMIT: usize = 32;
+
+/// The longest object identifier that is waited for. Those that are registered for LDAP have at most some 40 octets.
+const OID_LIMIT: usize = 128;
+
+/// Proxied authorization (RFC 4370), and the version before it (draft-weltman-ldapv3-proxy-04): the operation is to be
+/// done as somebody else. Neither is meant for a bind.
+const PROXIED: [&[u8]; 2] = [b"2.16.840.1.113730.3.4.18", b"2.16.840.1.113730.3.4.12"];
 
 /// RFC 4511 §4.14.
 pub const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
@@ -80,6 +92,15 @@ impl Inspector {
     }
 }
 
+/// What a message asks for by its outside alone, and its octets; `None`: it takes more octets to tell. Costs the same
+/// however long the message is.
+///
+/// # Errors
+/// [`Reason::Malformed`]: no request.
+pub fn operation(input: &[u8]) -> Result<Option<(Operation, u64)>, Reason> {
+    Ok(Outside::of_request(input)?.map(|(outside, operation)| (operation, outside.size)))
+}
+
 impl From<Malformed> for Reason {
     fn from(_: Malformed) -> Self {
         Self::Malformed
@@ -107,48 +128,75 @@ fn read(input: &[u8]) -> Result<Option<(Ask, usize)>, Reason> {
     let content = message.get(before..end).ok_or(Reason::Malformed)?;
     let after = message.get(end..).ok_or(Reason::Malformed)?;
     let ask = if operation == Operation::Bind {
-        controls(after)?;
+        controls_of_bind(after)?;
         Ask::Bind(bind::read(id, content)?)
-    } else if after.is_empty() && content.len() == START_TLS.len() + 2 {
-        Ask::StartTls { id }
     } else {
-        return Err(Reason::Malformed);
+        let mut parts = Elements(content);
+        parts.expect(REQUEST_NAME)?;
+        if !parts.is_empty() || !after.is_empty() {
+            return Err(Reason::Malformed);
+        }
+        Ask::StartTls { id }
     };
     Ok(Some((ask, size)))
 }
 
+/// The tag of the requestName of an extended request (RFC 4511 §4.12).
+const REQUEST_NAME: u8 = 0x80;
+
 /// The requestName of an extended request whose content has `content` octets, and how many of them it takes.
-/// One that is too long for StartTLS is not waited for.
-fn request_name(input: &[u8], content: u32) -> Result<Option<(&[u8], usize)>, Reason> {
-    if content < 2 || input.first().is_some_and(|tag| *tag != 0x80) {
-        return Err(Reason::Malformed);
+fn request_name(input: &[u8], content: u32) -> Result<Option<(&[u8], usize)>, Malformed> {
+    if content < 2 || input.first().is_some_and(|tag| *tag != REQUEST_NAME) {
+        return Err(Malformed);
     }
     let Some(head) = ber::head(input)? else {
         let short = usize::try_from(content).is_ok_and(|content| content <= input.len());
-        return if short { Err(Reason::Malformed) } else { Ok(None) };
+        return if short { Err(Malformed) } else { Ok(None) };
     };
-    let len = u64::try_from(head.size).unwrap_or(u64::MAX) + u64::from(head.content);
-    if len > u64::from(content) {
-        return Err(Reason::Malformed);
+    let size = usize::try_from(head.content).ok().filter(|size| *size <= OID_LIMIT).ok_or(Malformed)?;
+    let len = head.size + size;
+    if u64::try_from(len).unwrap_or(u64::MAX) > u64::from(content) {
+        return Err(Malformed);
     }
-    let Some(len) = usize::try_from(len).ok().filter(|len| len - head.size <= START_TLS.len()) else {
-        return Ok(Some((&[], head.size)));
-    };
-    Ok(input.get(head.size..len).map(|name| (name, len)))
+    let Some(name) = input.get(head.size..len) else { return Ok(None) };
+    if oid::is_numeric(name) { Ok(Some((name, len))) } else { Err(Malformed) }
 }
 
-/// What follows an operation: nothing, or one element that holds controls.
-fn controls(after: &[u8]) -> Result<(), Reason> {
+/// What follows a bind: nothing, or one element that holds controls (RFC 4511 §4.1.11): each an object identifier,
+/// perhaps whether it is critical, and perhaps a value.
+fn controls_of_bind(after: &[u8]) -> Result<(), Malformed> {
     if after.is_empty() {
         return Ok(());
     }
     let mut outer = Elements(after);
     let mut list = Elements(outer.expect(0xa0)?);
     while !list.is_empty() {
-        list.expect(0x30)?;
+        let mut control = Elements(list.expect(0x30)?);
+        let kind = control.expect(0x04)?;
+        if !oid::is_numeric(kind) || PROXIED.contains(&kind) {
+            return Err(Malformed);
+        }
+        let mut next = control.take_if_any()?;
+        if let Some((0x01, critical)) = next {
+            if critical.len() != 1 {
+                return Err(Malformed);
+            }
+            next = control.take_if_any()?;
+        }
+        if !matches!(next, None | Some((0x04, _))) || !control.is_empty() {
+            return Err(Malformed);
+        }
     }
-    if outer.is_empty() { Ok(()) } else { Err(Reason::Malformed) }
+    if outer.is_empty() { Ok(()) } else { Err(Malformed) }
 }
 
+/// How many elements this thread has read so far.
+#[cfg(test)]
+pub(crate) fn elements_read() -> usize {
+    ber::READ.get()
+}
+
+#[cfg(test)]
+mod spellings;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,9 @@
 //! distinguished name's first is its `=`. A name of the other forms with a second of these characters has several
 //! readings (Active Directory tries one after the other) and is none. Looks nothing up: whether there is such a domain
 //! is the rules' business.
+//!
+//! A user without a letter or a digit in its name is no user: a directory that trims blanks or drops characters would be
+//! left with an empty name, and would take the bind for an anonymous one.
 
 use smallvec::SmallVec;
 
@@ -20,16 +23,20 @@ pub type User = SmallVec<[u8; 32]>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unclear;
 
-/// Reads the name of a bind. The domain is empty if the name has none.
+/// Reads the name of a bind. The domain is empty if the name has none; both are empty if the name is.
 ///
 /// # Errors
-/// What a directory could read in two ways, what is no UTF-8 (RFC 4511 §4.1.2) and what has control characters.
+/// What a directory could read in two ways, what is no UTF-8 (RFC 4511 §4.1.2), what has control characters, and a
+/// user without a letter or a digit.
 pub fn read(name: &[u8]) -> Result<(Domain, User), Unclear> {
     if name.iter().any(u8::is_ascii_control) || str::from_utf8(name).is_err() {
         return Err(Unclear);
     }
+    if is_blank(name) {
+        return Ok((Domain::new(), User::new()));
+    }
     let Some(at) = name.iter().position(|byte| is_mark(*byte)) else {
-        return Ok((Domain::new(), User::from_slice(name)));
+        return if names_somebody(name) { Ok((Domain::new(), User::from_slice(name))) } else { Err(Unclear) };
     };
     let (before, rest) = name.split_at_checked(at).ok_or(Unclear)?;
     let (&mark, after) = rest.split_first().ok_or(Unclear)?;
@@ -38,10 +45,19 @@ pub fn read(name: &[u8]) -> Result<(Domain, User), Unclear> {
         b'\\' => (before, after),
         _ => (after, before),
     };
-    if user.is_empty() || after.iter().any(|byte| is_mark(*byte)) {
+    if !names_somebody(user) || after.iter().any(|byte| is_mark(*byte)) {
         return Err(Unclear);
     }
     Ok((Domain::from_slice(domain), User::from_slice(user)))
+}
+
+/// Whether a name has nothing in it, or nothing but blanks: then it is the empty name.
+pub(super) fn is_blank(name: &[u8]) -> bool {
+    str::from_utf8(name).is_ok_and(|name| name.chars().all(char::is_whitespace))
+}
+
+fn names_somebody(user: &[u8]) -> bool {
+    str::from_utf8(user).is_ok_and(|user| user.chars().any(char::is_alphanumeric))
 }
 
 fn is_mark(byte: u8) -> bool {
@@ -62,8 +78,11 @@ mod tests {
             ("CN=ckl, DC=innovaphone, DC=com", "innovaphone.com", "ckl"),
             ("mail=a@b.example,DC=x", "x", "a@b.example"),
             (r"CN=a\\b,DC=x", "x", r"a\b"),
-            // Without a domain.
+            // Nobody at all.
             ("", "", ""),
+            ("   ", "", ""),
+            ("\u{a0}\u{2003}", "", ""),
+            // Without a domain.
             ("admin", "", "admin"),
             (r"\admin", "", "admin"),
             ("admin@", "", "admin"),
@@ -86,6 +105,18 @@ mod tests {
             r"cn\=x,dc=a",
             r"a.example\",
             "@a.example",
+            // A user of blanks, or of what is no name.
+            r"a.example\ ",
+            " @a.example",
+            "\u{a0}@a.example",
+            "\u{200b}@a.example",
+            r"a.example\,",
+            "\u{feff}",
+            "\"\"",
+            ",",
+            " ; ",
+            "@",
+            r"\",
             "cn=a,dc=b@c.example",
             "a.example\\us\0er",
             "user@a.example\0.b.example",

@@ -29,11 +29,12 @@ const USERS: [&str; 16] = [
     "cn=a\"b",
 ];
 const SEPARATORS: [&str; 4] = [",", " , ", ";", "+"];
-const DOMAINS: [&str; 11] = [
+const DOMAINS: [&str; 12] = [
     "dc=dvl,dc=net",
     "DC = dvl ,DC=NET ",
     r"dc=d\76l,dc=net",
     "domainComponent=dvl,0.9.2342.19200300.100.1.25=net",
+    "OID.0.9.2342.19200300.100.1.25=dvl,oid.0.9.2342.19200300.100.1.25=net",
     r#"dc="dvl",dc=net"#,
     "dc=dvl+dc=net",
     "dc=dvl,ou=x,dc=net",
