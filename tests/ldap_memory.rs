@@ -8,7 +8,7 @@ use portward::inspect::Inspect;
 use portward::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, bind_name};
 use portward::io::Buffer;
 use portward::reason::Reason;
-use portward::relay::ldap::{Began, Gate, Judge, Verdict};
+use portward::relay::ldap::{Gate, Judge, Verdict};
 use portward::relay::watched::{Aside, Next, Watch as _};
 
 /// A message whose lengths say 4 GiB, as far as the operation's.
@@ -81,9 +81,12 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
         assert!(bytes <= 6 * name.len(), "{bytes} for {}", name.len());
     }
     // At the gate: 4 GiB to add, 4 GiB found, by their first octets.
-    let mut gate = Gate::new(Anybody, Began::Operation, false);
+    let mut gate = Gate::new(Anybody, false);
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
     let mut aside = Aside { onward: &mut onward, back: &mut back };
+    assert_eq!(gate.hear_client(&ordinary, &mut aside), Next::Pass(ordinary.len() as u64));
+    let success = element(0x30, &[element(2, &[1]), element(0x61, &[10, 1, 0, 4, 0, 4, 0])].concat());
+    assert_eq!(gate.hear_target(&success, &mut aside), Next::Pass(success.len() as u64));
     let (next, bytes) = cost(|| gate.hear_client(&claims(0x68), &mut aside));
     assert_eq!(next, Next::Pass(6 + 0xffff_ffff));
     let (found, more) = cost(|| gate.hear_target(&claims(0x64), &mut aside));

@@ -19,7 +19,7 @@ use crate::io::Leg;
 use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::ldap::answer::{self, StartTls};
-use crate::relay::ldap::{Began, Gate, Judge, Verdict};
+use crate::relay::ldap::{Gate, Judge, Verdict};
 use crate::relay::tunnel::EndedBy;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
@@ -30,9 +30,8 @@ use crate::state::{Snapshot, Worker};
 pub(super) async fn serve(client: Client) {
     // In boxes of their own: what decides is gone when the relay begins, and needs no room in it.
     let Some((client, first)) = Box::pin(listen(client)).await else { return };
-    let began = if matches!(first, First::Bind(_)) { Began::Bind } else { Began::Operation };
     let Some((client, target, held)) = Box::pin(open(client, first)).await else { return };
-    relay(client, target, held, began).await;
+    relay(client, target, held).await;
 }
 
 /// With what a client begins.
@@ -49,11 +48,12 @@ impl First {
         }
     }
 
-    /// The host that is asked for; `default`: where those go who name none.
+    /// The host that is asked for; `default`: where binds go that name none. Anything else before a bind goes nowhere
+    /// (SPEC section 2).
     fn host<'a>(&'a self, default: Option<&'a str>) -> Result<&'a [u8], Reason> {
         let default = default.map(str::as_bytes);
         match self {
-            Self::Operation(..) => default.ok_or(Reason::Method),
+            Self::Operation(..) => Err(Reason::Method),
             Self::Bind(bind) => match bind.wants() {
                 Wants::Host(domain) => Ok(domain),
                 Wants::NoDomain | Wants::Anonymous => default.ok_or(Reason::NoName),
@@ -207,7 +207,7 @@ async fn close(mut client: Client, ended: Ended, answer: &[u8]) {
 }
 
 /// Moves messages until the end.
-async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Began) {
+async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
     let worker = client.worker.clone();
     let shared = &worker.shared;
     let (idle, answers) = {
@@ -218,7 +218,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>, began: Bega
     let standing = Standing::of(&client);
     let binds =
         Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
-    let mut gate = Gate::new(binds, began, answers);
+    let mut gate = Gate::new(binds, answers);
     let ended = tokio::select! {
         over = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut gate, &mut client.bytes) => {
             match over {
@@ -306,7 +306,7 @@ impl Judge for Binds {
                 Later::Same | Later::Nowhere(_) => Verdict::Pass,
                 Later::Other | Later::Moved(_) => self.refuse(&snapshot, bind, Reason::OtherTarget),
             },
-            // Nobody is welcome where nobody would have been sent to.
+            // An anonymous bind stays where an anonymous one would have been sent to.
             Wants::Anonymous => {
                 let default = snapshot.config.ldap_default_host.as_deref().unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {

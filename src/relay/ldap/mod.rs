@@ -2,7 +2,8 @@
 //!
 //! - Until the directory has answered a bind with success only Bind, Unbind and Abandon pass. A bind closes the gate,
 //!   its success opens it; `saslBindInProgress` keeps it closed.
-//! - While a bind is not answered nothing else passes (RFC 4511 §4.2.1); what a client has sent already waits.
+//! - While a bind is not answered nothing but an Unbind passes (RFC 4511 §4.2.1); what a client has sent already waits. Of
+//!   what waits only the outside is looked at, because it is looked at again whenever something comes.
 //! - A later bind is judged by a [`Judge`]. One that is refused is answered `unwillingToPerform`, and as after any failed
 //!   bind the client is nobody: the gate is closed.
 //! - StartTLS is answered `operationsError` and goes nowhere.
@@ -13,7 +14,9 @@
 pub mod answer;
 
 use crate::inspect::Inspect;
-use crate::inspect::ldap::{ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said};
+use crate::inspect::ldap::{
+    ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said, operation,
+};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
@@ -40,15 +43,6 @@ pub trait Judge {
     fn login_succeeded(&mut self, name: &[u8]);
 }
 
-/// With what the connection was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Began {
-    /// With a bind, which is still to be passed on.
-    Bind,
-    /// With another operation, because there is a default host for those: nobody's connection, so its gate is open.
-    Operation,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Gate<J> {
@@ -69,13 +63,13 @@ pub struct Gate<J> {
 }
 
 impl<J: Judge> Gate<J> {
-    /// A gate for a connection that was just decided. `answers`: see SPEC section 1, `reject = "answer"`.
-    pub fn new(judge: J, began: Began, answers: bool) -> Self {
-        let first = began == Began::Bind;
+    /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: see SPEC
+    /// section 1, `reject = "answer"`.
+    pub fn new(judge: J, answers: bool) -> Self {
         Self {
             judge,
-            open: !first,
-            first,
+            open: false,
+            first: true,
             unanswered: None,
             name: Box::default(),
             waited: false,
@@ -87,6 +81,32 @@ impl<J: Judge> Gate<J> {
     /// Who has judged.
     pub fn judge(&self) -> &J {
         &self.judge
+    }
+
+    /// While a bind is not answered: an Unbind passes, because the client waits for nothing any more. Anything else waits.
+    fn wait(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        match operation(octets) {
+            Ok(Some((Operation::Unbind, size))) => self.unbind(size),
+            Ok(Some(_)) => {
+                self.waited = true;
+                Next::NeedMore
+            }
+            Ok(None) => Next::NeedMore,
+            Err(reason) => self.broken(reason, aside),
+        }
+    }
+
+    fn unbind(&mut self, size: u64) -> Next {
+        self.unbound = true;
+        Next::Pass(size)
+    }
+
+    /// No request begins here.
+    fn broken(&self, reason: Reason, aside: &mut Aside<'_>) -> Next {
+        if self.answers {
+            aside.back.extend(&answer::disconnection());
+        }
+        Next::End(Cut { reason, counts: reason.suspicious() })
     }
 
     fn bind(&mut self, bind: &Bind, len: usize, aside: &mut Aside<'_>) -> Next {
@@ -139,26 +159,16 @@ impl<J: Judge> Watch for Gate<J> {
             // RFC 4511 §4.3: nothing comes after it.
             return Next::Replace { count: octets.len(), pass: 0 };
         }
+        if self.unanswered.is_some() {
+            return self.wait(octets, aside);
+        }
         let (ask, len) = match Inspector.inspect(octets) {
             Inspect::Found { ask, len } => (ask, len),
             Inspect::NeedMore => return Next::NeedMore,
-            Inspect::Reject(reason) => {
-                if self.answers {
-                    aside.back.extend(&answer::disconnection());
-                }
-                return Next::End(Cut { reason, counts: reason.suspicious() });
-            }
+            Inspect::Reject(reason) => return self.broken(reason, aside),
         };
         match ask {
-            // Not even for the answer to a bind does anybody wait who says good-bye.
-            Ask::Other { operation: Operation::Unbind, size, .. } => {
-                self.unbound = true;
-                Next::Pass(size)
-            }
-            _ if self.unanswered.is_some() => {
-                self.waited = true;
-                Next::NeedMore
-            }
+            Ask::Other { operation: Operation::Unbind, size, .. } => self.unbind(size),
             Ask::Bind(bind) => self.bind(&bind, len, aside),
             Ask::StartTls { id } => {
                 aside.back.extend(&answer::start_tls(id, answer::StartTls::AfterBind));

@@ -8,12 +8,15 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::*;
+use crate::inspect::ldap::elements_read;
 use crate::io::Buffer;
 
 /// Refuses `other`, ends at `moved`, and passes everybody else.
 #[derive(Debug, Default)]
 struct ByUser {
     failed: u32,
+    /// Whom the directory has accepted last.
+    confirmed: Option<Vec<u8>>,
 }
 
 const MOVED: Cut = Cut { reason: Reason::Disabled, counts: false };
@@ -31,7 +34,9 @@ impl Judge for ByUser {
         self.failed += 1;
     }
 
-    fn login_succeeded(&mut self, _: &[u8]) {}
+    fn login_succeeded(&mut self, name: &[u8]) {
+        self.confirmed = Some(name.to_vec());
+    }
 }
 
 struct Talk {
@@ -40,8 +45,8 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(began: Began) -> Self {
-        Self { gate: Gate::new(ByUser::default(), began, false), back: Buffer::default() }
+    fn new() -> Self {
+        Self { gate: Gate::new(ByUser::default(), false), back: Buffer::default() }
     }
 
     fn client(&mut self, octets: &[u8]) -> Next {
@@ -108,7 +113,7 @@ fn method(counts: bool) -> Next {
 
 #[test]
 fn success_opens_the_gate_and_nothing_else_does() {
-    let mut talk = Talk::new(Began::Bind);
+    let mut talk = Talk::new();
     talk.passes(&bind(1, "a"));
     talk.waits(DELETE);
     talk.target_says(1, LdapResultCode::Success);
@@ -129,14 +134,14 @@ fn success_opens_the_gate_and_nothing_else_does() {
     for code in
         [LdapResultCode::SaslBindInProgress, LdapResultCode::UnwillingToPerform, LdapResultCode::Referral]
     {
-        let mut talk = Talk::new(Began::Bind);
+        let mut talk = Talk::new();
         talk.passes(&bind(1, "a"));
         talk.target_says(1, code);
         assert_eq!(talk.gate.judge().failed, 0);
         assert_eq!(talk.client(DELETE), method(true));
     }
     // In several steps.
-    let mut talk = Talk::new(Began::Bind);
+    let mut talk = Talk::new();
     talk.passes(&bind(1, "a"));
     talk.waits(&bind(2, "a"));
     talk.target_says(1, LdapResultCode::SaslBindInProgress);
@@ -147,7 +152,7 @@ fn success_opens_the_gate_and_nothing_else_does() {
 
 #[test]
 fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
-    let mut talk = Talk::new(Began::Bind);
+    let mut talk = Talk::new();
     // The one that decided the connection is not judged again.
     talk.passes(&bind(1, "other"));
     talk.target_says(1, LdapResultCode::Success);
@@ -160,7 +165,7 @@ fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
             if response.res.code == LdapResultCode::UnwillingToPerform
     ));
     assert!(!talk.gate.holds_client());
-    let mut same = Talk::new(Began::Bind);
+    let mut same = Talk::new();
     std::mem::swap(&mut same, &mut talk);
     assert_eq!(same.client(DELETE), method(true));
     // Another bind is as good as any.
@@ -173,7 +178,7 @@ fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
 
 #[test]
 fn start_tls_is_answered_here() {
-    let mut talk = Talk::new(Began::Bind);
+    let mut talk = Talk::new();
     talk.passes(&bind(1, "a"));
     talk.waits(START_TLS);
     talk.target_says(1, LdapResultCode::Success);
@@ -191,23 +196,52 @@ fn start_tls_is_answered_here() {
 
 #[test]
 fn after_good_bye_nothing_passes_and_nothing_waits_for_it() {
-    let mut talk = Talk::new(Began::Bind);
+    let mut talk = Talk::new();
     talk.passes(&bind(1, "a"));
     talk.passes(UNBIND);
     let more = [&bind(2, "a")[..], b"whatever"].concat();
     assert_eq!(talk.client(&more), Next::Replace { count: more.len(), pass: 0 });
 }
 
+/// Issue 15, B9: a bind of 16 KiB that waits is not read anew with every octet that comes behind it.
 #[test]
-fn nobody_s_connection_has_an_open_gate_until_somebody_binds() {
-    let mut talk = Talk::new(Began::Operation);
-    talk.passes(DELETE);
-    assert_eq!(talk.client(START_TLS), Next::Replace { count: START_TLS.len(), pass: 0 });
-    talk.passes(DELETE);
-    // The first bind is judged.
-    let other = bind(1, "other");
-    assert_eq!(talk.client(&other), Next::Replace { count: other.len(), pass: 0 });
-    assert_eq!(talk.client(DELETE), method(true));
+fn what_waits_is_looked_at_by_its_outside_alone() {
+    let mut talk = Talk::new();
+    talk.passes(&bind(1, "a"));
+    let long = bind(2, &"a".repeat(16_000));
+    let mut octets = long.clone();
+    talk.waits(&octets);
+    let before = elements_read();
+    for octet in DELETE.repeat(100) {
+        octets.push(octet);
+        talk.waits(&octets);
+    }
+    assert_eq!(elements_read() - before, 3 * 100 * DELETE.len());
+    // When it is its turn it is a bind like any other.
+    talk.target_says(1, LdapResultCode::Success);
+    assert_eq!(talk.client(&octets), Next::Pass(long.len() as u64));
+}
+
+/// Issue 15, A8: only a name with a password is confirmed by a directory's success.
+#[test]
+fn an_anonymous_success_confirms_no_name() {
+    let simple = |name: &str, password: &str| {
+        let cred = LdapBindCred::Simple(password.to_owned());
+        let request = LdapBindRequest { version: 3, dn: name.to_owned(), cred };
+        encode(LdapMsg::new(1, LdapOp::BindRequest(request)))
+    };
+    for (name, password, confirmed) in [
+        ("a@x.example", "p", &b"a@x.example"[..]),
+        ("a@x.example", "", b""),
+        ("", "p", b""),
+        ("  ", "p", b""),
+        ("", "", b""),
+    ] {
+        let mut talk = Talk::new();
+        talk.passes(&simple(name, password));
+        talk.target_says(1, LdapResultCode::Success);
+        assert_eq!(talk.gate.judge().confirmed.as_deref(), Some(confirmed), "{name:?} {password:?}");
+    }
 }
 
 #[test]
@@ -215,8 +249,7 @@ fn what_is_refused_is_answered_if_that_is_wanted() {
     for (octets, expected) in
         [(DELETE, LdapResultCode::UnwillingToPerform), (b"\x16\x03\x01", LdapResultCode::ProtocolError)]
     {
-        let mut talk =
-            Talk { gate: Gate::new(ByUser::default(), Began::Bind, true), back: Buffer::default() };
+        let mut talk = Talk { gate: Gate::new(ByUser::default(), true), back: Buffer::default() };
         talk.passes(&bind(1, "a"));
         talk.target_says(1, LdapResultCode::InvalidCredentials);
         assert!(matches!(talk.client(octets), Next::End(_)));
@@ -233,7 +266,7 @@ fn what_is_refused_is_answered_if_that_is_wanted() {
 
 #[test]
 fn a_target_s_messages_go_through_and_what_is_no_ldap_does_not() {
-    let mut gate = Gate::new(ByUser::default(), Began::Bind, false);
+    let mut gate = Gate::new(ByUser::default(), false);
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
     let mut say =
         |octets: &[u8]| gate.hear_target(octets, &mut Aside { onward: &mut onward, back: &mut back });

@@ -57,7 +57,12 @@ pub fn search(id: i32, base: &str) -> Vec<u8> {
 
 /// StartTLS.
 pub fn start_tls(id: i32) -> Vec<u8> {
-    encode(id, LdapOp::ExtendedRequest(LdapExtendedRequest { name: START_TLS.to_owned(), value: None }))
+    named(id, START_TLS)
+}
+
+/// An extended request.
+pub fn named(id: i32, name: &str) -> Vec<u8> {
+    encode(id, LdapOp::ExtendedRequest(LdapExtendedRequest { name: name.to_owned(), value: None }))
 }
 
 /// Good-bye.

@@ -34,6 +34,13 @@ fn a_bind_elsewhere_is_answered_and_reaches_nobody() {
                 // Anonymous, however it is spelt.
                 (4, bind(4, "", "")),
                 (5, bind(5, "a@dvl-ckl2.net", "")),
+                // Issue 15, A8: without a name, whatever the password is; this directory answers success.
+                (20, bind(20, "", PASSWORD)),
+                (21, bind(21, "   ", PASSWORD)),
+                (22, bind(22, "\u{a0}", PASSWORD)),
+                (23, bind(23, "@dvl-ckl2.net", PASSWORD)),
+                (24, bind(24, r"dvl-ckl2.net\ ", PASSWORD)),
+                (25, bind(25, ",", PASSWORD)),
                 (6, bind(6, r"dvl-ckl2.net\a@other.example", PASSWORD)),
                 (7, sasl(7, "PLAIN", b"\0a\0b")),
                 (8, sasl(8, "EXTERNAL", b"")),

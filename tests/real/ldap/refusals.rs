@@ -7,7 +7,7 @@ use ldap3_proto::proto::LdapResultCode::{
 };
 
 use super::{Front, plain_host};
-use crate::harness::directory::{answer, bind, directory, encode, sasl, search, unbind};
+use crate::harness::directory::{answer, bind, directory, encode, named as extended, sasl, search, unbind};
 use crate::harness::{PASSWORD, Target, Wire, eventually, ldap_tool, within};
 
 /// Two hosts, one of which is off, all on the same target.
@@ -39,6 +39,12 @@ fn strangers() -> Vec<(Vec<u8>, &'static str)> {
         (bind(1, "", ""), "ldap://- BIND rejected: no-name"),
         (bind(1, r"dvl-ckl2.net\contacts", ""), "BIND contacts rejected: no-name"),
         (bind(1, "", PASSWORD), "ldap://- BIND rejected: no-name"),
+        (bind(1, "   ", PASSWORD), "ldap://- BIND rejected: no-name"),
+        (bind(1, "@dvl-ckl2.net", PASSWORD), "ldap://- BIND rejected: malformed"),
+        (bind(1, r"dvl-ckl2.net\ ", PASSWORD), "ldap://- BIND rejected: malformed"),
+        (bind(1, ",", PASSWORD), "ldap://- BIND rejected: malformed"),
+        // Issue 15, A1: to a directory written in C this is StartTLS.
+        (extended(1, "1.3.6.1.4.1.1466.20037\0"), "ldap://- rejected: malformed"),
         (bind(1, "contacts", PASSWORD), "ldap://- BIND contacts rejected: no-name"),
         // Two readings.
         (bind(1, r"dvl-ckl2.net\a@elsewhere.example", PASSWORD), "ldap://- BIND rejected: malformed"),
@@ -97,7 +103,7 @@ fn strangers_are_answered_if_that_is_wanted() {
             let mut client = front.plain();
             client.send(&octets);
             // What cannot be read is answered with a notice of disconnection, whose number is 0 (RFC 4511 §4.4.1).
-            if octets[0] != 0x30 || octets[1] >= 0x80 {
+            if octets[0] != 0x30 || octets[1] >= 0x80 || octets[5] == 0x77 {
                 assert_eq!(
                     answer(&mut client, 0),
                     (ProtocolError, Some("1.3.6.1.4.1.1466.20036".to_owned()))
@@ -162,15 +168,22 @@ fn a_default_host_takes_whoever_names_no_domain() {
         assert_eq!(done(bind(1, r"other.example\a", "")), Success);
         // SASL without a security layer gets an answer of the directory's.
         assert_eq!(done(sasl(1, "PLAIN", b"\0a\0b")), Success);
-        // Operations before a bind; a bind then is held against the host as any later one.
+        // Issue 15, A8: an empty name is anonymous, and goes where anonymous binds go.
+        assert_eq!(done(bind(1, "", PASSWORD)), Success);
+        // A later bind is held against the host as any other one.
         let mut client = front.plain();
-        client.send(search(1, ""));
-        assert_eq!(crate::harness::directory::entries(&mut client, 1), (2, Success));
-        front.portward.decision(&["ldap://dvl-ckl2.net SEARCH -> "]);
+        client.send(bind(1, "", ""));
+        assert_eq!(answer(&mut client, 1).0, Success);
         client.send(bind(2, "a@other.example", PASSWORD));
         assert_eq!(answer(&mut client, 2).0, UnwillingToPerform);
-        client.send(bind(3, "", ""));
+        client.send(bind(3, "", PASSWORD));
         assert_eq!(answer(&mut client, 3).0, Success);
+        // An operation before a bind goes nowhere (SPEC section 2).
+        let (mut client, seen) = (front.plain(), target.connections());
+        client.send(search(1, ""));
+        assert_eq!(client.rest(), b"");
+        front.portward.decision(&["ldap://- SEARCH rejected: method"]);
+        assert_eq!(target.connections(), seen);
         // EXTERNAL would be Portward, and a security layer would hide everything.
         for mechanism in ["EXTERNAL", "GSSAPI", "GSS-SPNEGO", "DIGEST-MD5", "UNHEARD-OF"] {
             let mut client = front.plain();

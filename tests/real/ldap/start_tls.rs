@@ -3,7 +3,9 @@
 use ldap3_proto::proto::LdapResultCode::{OperationsError, ProtocolError, Success};
 
 use super::{Front, host, plain_host};
-use crate::harness::directory::{START_TLS, answer, bind, directory, entries, search, start_tls};
+use crate::harness::directory::{
+    START_TLS, answer, bind, directory, entries, named as extended, search, start_tls,
+};
 use crate::harness::{PASSWORD, Target, TestCa, Wire, client_config, within};
 
 const KNOWN: &[&str] = &["a@dvl-ckl2.net"];
@@ -58,6 +60,31 @@ fn on_the_tls_port_and_after_a_bind_it_is_refused_and_goes_nowhere() {
             assert_eq!(entries(&mut client, 6), (1, Success));
             assert!(!target.transcript().contains(START_TLS));
         }
+    });
+}
+
+/// Issue 15, A1: what a directory could take for StartTLS is StartTLS, or goes nowhere.
+#[test]
+fn another_spelling_of_it_reaches_no_directory() {
+    within(60, || {
+        let target = directory(KNOWN, PASSWORD, 1);
+        let front = Front::with_rules(&plain_host("dvl-ckl2.net", target.port()));
+        for name in ["\0", "\0.1", " ", "."].map(|end| format!("{START_TLS}{end}")) {
+            let mut client = front.plain();
+            client.send(bind(1, "a@dvl-ckl2.net", PASSWORD));
+            assert_eq!(answer(&mut client, 1).0, Success);
+            let (seen, mark) = (target.bytes(), front.portward.mark());
+            client.send(extended(2, &name));
+            assert_eq!(client.rest(), b"", "{name:?}");
+            front.portward.decision_after(mark, &["rejected: malformed"]);
+            assert_eq!(target.bytes(), seen, "{name:?}");
+        }
+        // With every length in four octets, as Windows writes them.
+        let windows =
+            [b"\x30\x84\0\0\0\x25\x02\x01\x07\x77\x84\0\0\0\x1c\x80\x84\0\0\0\x16", START_TLS.as_bytes()];
+        let mut client = front.plain();
+        client.send(windows.concat());
+        assert_eq!(answer(&mut client, 7), (Success, named()));
     });
 }
 
