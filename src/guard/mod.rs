@@ -7,7 +7,7 @@
 //! | `undecided` | connections without a decision have limits of their own |
 //! | `suspects` | an exact sliding count of offences |
 //! | `confirmed` | names that a PBX has confirmed: fairness to offices |
-//! | `blacklist`, `kept` | who is listed, in memory and on disk |
+//! | `blacklist`, `order`, `kept` | who is listed, in memory and on disk |
 //!
 //! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
 //! them; offences are not, so `suspects` does.
@@ -16,6 +16,7 @@ pub mod blacklist;
 mod confirmed;
 mod counted;
 pub mod kept;
+mod order;
 mod suspects;
 mod undecided;
 
