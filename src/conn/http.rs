@@ -318,21 +318,12 @@ async fn refuse(client: &mut Client, config: &Config, routed: &Routed<'_>, ended
 async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> Next {
     let url = routed.https_url(config);
     if client.is_logged(config) {
-        let line =
-            client.facts.line(routed.client, routed.subject(), Outcome::Redirected(shown(&url, config)));
+        let line = client.facts.line(routed.client, routed.subject(), Outcome::Redirected(url.clone()));
         client.worker.shared.log.decision(config.log.format, &line, config.log.query);
     }
     let ended = Ended::peacefully(Stage::Route, Whose::Policy);
     let location = format!("Location: {url}\r\n");
     reply(client, routed, 308, &location, routed.outgoing.framing.is_done(), ended, config).await
-}
-
-/// The URL for the log: with its query only if queries are written.
-fn shown(url: &str, config: &Config) -> String {
-    match url.split_once('?') {
-        Some((path, _)) if !config.log.query => format!("{path}?…"),
-        _ => url.to_owned(),
-    }
 }
 
 fn report(client: &Client, config: &Config, routed: &Routed<'_>, ended: Ended) {

@@ -102,7 +102,8 @@ fn credentials(head: &[u8], request: &Request) -> Option<Credentials> {
     if request.authorization == Authorization::None {
         return None;
     }
-    let mut fields = request.fields.iter();
+    // One that Connection names does not reach the target.
+    let mut fields = request.fields.iter().filter(|field| field.kind == Kind::EndToEnd);
     let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
     Some(digest::credentials(field.value.of_input(head)))
 }
@@ -157,7 +158,11 @@ impl Routed<'_> {
             Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
             _ => &host,
         };
-        let target = part(&self.target);
+        // `*` is OPTIONS without a path (RFC 9112 §3.2.4): behind a name it would be part of it.
+        let target = match part(&self.target) {
+            target if target == "*" => "".into(),
+            target => target,
+        };
         match config.outside.port(Service::Http, Transport::Tls) {
             443 => format!("https://{name}{target}"),
             port => format!("https://{name}:{port}{target}"),

@@ -13,6 +13,8 @@ use crate::service::{Service, Transport};
 const HOST_CAP: usize = 255;
 /// Enough of a path to recognise it.
 const PATH_CAP: usize = 256;
+/// The same of a URL.
+const URL_CAP: usize = "https://:65535".len() + HOST_CAP + PATH_CAP;
 const METHOD_CAP: usize = 32;
 /// Enough of a user's name.
 const NAME_CAP: usize = 128;
@@ -56,7 +58,7 @@ pub enum Outcome {
         /// The connection was opened for it.
         new: bool,
     },
-    /// It was sent elsewhere.
+    /// It was sent to this URL.
     Redirected(String),
     /// It was an ACME challenge and got its answer.
     Challenge,
@@ -122,13 +124,17 @@ impl Line<'_> {
                 text.push(' ');
                 escape(&mut text, method, METHOD_CAP);
                 text.push(' ');
-                path(&mut text, target, query);
+                shown(&mut text, target, PATH_CAP, query);
                 text.extend([" ", version]);
             }
         }
         let _ = match &self.outcome {
             Outcome::Forwarded { to, new } => write!(text, " -> {to}{}", if *new { "(new)" } else { "" }),
-            Outcome::Redirected(to) => write!(text, " -> redirect {to}"),
+            Outcome::Redirected(to) => {
+                text.push_str(" -> redirect ");
+                shown(&mut text, to.as_bytes(), URL_CAP, query);
+                Ok(())
+            }
             Outcome::Challenge => write!(text, " -> acme_webroot"),
             Outcome::Rejected(reason) => write!(text, " rejected: {reason}"),
             Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
@@ -175,7 +181,7 @@ impl Line<'_> {
             set("host", escaped(host, HOST_CAP).into());
             set("method", escaped(method, METHOD_CAP).into());
             let mut text = String::new();
-            path(&mut text, target, query);
+            shown(&mut text, target, PATH_CAP, query);
             set("path", text.into());
             set("version", version.into());
         }
@@ -187,7 +193,9 @@ impl Line<'_> {
             }
             Outcome::Redirected(to) => {
                 set("outcome", "redirected".into());
-                set("location", to.clone().into());
+                let mut text = String::new();
+                shown(&mut text, to.as_bytes(), URL_CAP, query);
+                set("location", text.into());
             }
             Outcome::Challenge => set("outcome", "challenge".into()),
             Outcome::Rejected(reason) => {
@@ -217,14 +225,14 @@ impl Line<'_> {
     }
 }
 
-/// The path, and the query only if it is wanted: queries hold tokens.
-fn path(out: &mut String, target: &[u8], query: bool) {
+/// A path or a URL, and its query only if it is wanted: queries hold tokens.
+fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
     match target.iter().position(|byte| *byte == b'?') {
         Some(at) if !query => {
-            escape(out, target.get(..at).unwrap_or_default(), PATH_CAP);
+            escape(out, target.get(..at).unwrap_or_default(), cap);
             out.push_str("?…");
         }
-        _ => escape(out, target, PATH_CAP),
+        _ => escape(out, target, cap),
     }
 }
 
@@ -261,6 +269,12 @@ mod tests {
         assert_eq!(json["path"], "/PBX0/APPS/app_manager/137758/websocket?…");
         assert_eq!(json["target"], "172.31.31.2:443");
         assert_eq!(json["new"], true);
+        let redirected = line(Outcome::Redirected("https://h/a->b%20c?t=s3cret".to_owned()));
+        let text = redirected.text(false);
+        assert!(text.ends_with(" HTTP/1.1 -> redirect https://h/a-%3Eb%2520c?…"), "{text}");
+        assert_eq!(redirected.json(true)["location"], "https://h/a-%3Eb%2520c?t=s3cret");
+        let long = line(Outcome::Redirected(format!("https://h/{}", "a".repeat(30_000)))).text(false);
+        assert!(long.len() < 1024 && long.ends_with('…'), "{long}");
         let mut rejected = line(Outcome::Rejected(Reason::NotTls));
         rejected.subject = Subject::Unknown;
         assert_eq!(rejected.text(false), "REVERSE-PROXY 12 192.168.178.59 https://- rejected: not-tls");

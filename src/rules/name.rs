@@ -49,7 +49,7 @@ pub enum BadName {
     Location,
     /// Not a valid internationalised domain name (UTS 46).
     Idn,
-    /// A port that is no number up to 65535.
+    /// A port that is no number up to 65535, or has leading zeros.
     Port,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for BadName {
                 f.write_str("one location may follow after one slash, like example.net/branch-b")
             }
             Self::Idn => f.write_str("this is no valid internationalised domain name"),
-            Self::Port => f.write_str("the port is not a number from 0 to 65535"),
+            Self::Port => f.write_str("the port is not a number from 0 to 65535 without leading zeros"),
         }
     }
 }
@@ -177,6 +177,9 @@ fn port(digits: &[u8]) -> Result<Option<u16>, BadName> {
     }
     if digits.contains(&b':') {
         return Err(BadName::Brackets);
+    }
+    if digits.len() > 1 && digits.first() == Some(&b'0') {
+        return Err(BadName::Port); // octal to some readers, and the port goes on as it came
     }
     let mut value = 0_u16;
     for &digit in digits {

@@ -24,6 +24,7 @@ mod listening;
 mod log;
 mod login;
 mod messages;
+mod one_form;
 mod paths;
 mod proxy_protocol;
 mod reload;

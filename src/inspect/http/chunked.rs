@@ -1,8 +1,9 @@
 //! Bodies as they pass through: how many of the bytes at hand belong to the message, and which of them go on.
 //!
 //! Chunked bodies (RFC 9112 §7.1) are filtered in place: a well-formed chunk keeps its very bytes, so that a large
-//! body costs one look at each chunk's size line and no copy; extensions are cut out; trailer fields that frame,
-//! route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with an error.
+//! body costs one look at each chunk's size line and no copy; leading zeros of sizes and extensions are cut out; trailer
+//! fields that frame, route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with
+//! an error.
 
 use super::field::{Named, classify};
 use super::{Kind, TRAILER_LIMIT};
@@ -70,8 +71,8 @@ impl Framing {
         }
     }
 
-    /// What has to follow the last bytes that [`Self::filter`] kept, once it is done: the trailer section, unless it
-    /// was empty.
+    /// What has to follow the last bytes that [`Self::filter`] kept, once it is done: the trailer section and the last
+    /// chunk, as far as they did not pass in place.
     pub fn tail(&mut self) -> Vec<u8> {
         match self {
             Self::Chunked(chunks) => std::mem::take(&mut chunks.tail),
@@ -118,7 +119,7 @@ pub struct Chunks {
     /// The current trailer line.
     line: Vec<u8>,
     trailers: usize,
-    /// Trailer lines that pass on.
+    /// What passes on behind the rest: trailer lines, and the last chunk's size line if there was no place for it.
     tail: Vec<u8>,
 }
 
@@ -147,7 +148,19 @@ impl Chunks {
             if self.state == State::Done {
                 break;
             }
-            let passes = self.step(byte)?;
+            let mut passes = self.step(byte)?;
+            if self.ends_last_size(byte) {
+                // Zeros do not pass as they come. One is the size of the last chunk, and takes the place of another.
+                if at > kept
+                    && let Some(slot) = data.get_mut(kept)
+                {
+                    *slot = b'0';
+                    kept += 1;
+                } else {
+                    self.tail.extend_from_slice(b"0\r\n");
+                    passes = false;
+                }
+            }
             if passes && let Some(slot) = data.get_mut(kept) {
                 *slot = byte;
                 kept += 1;
@@ -170,7 +183,7 @@ impl Chunks {
                 if i64::try_from(self.left).is_err() {
                     return Err(Reason::TooLarge); // many a target keeps it in a signed number
                 }
-                (State::Size(digits + 1), framing)
+                (State::Size(digits + 1), framing && self.left > 0)
             }
             (State::Size(1..) | State::Blank | State::Extension, b'\r') => (State::SizeLf, framing),
             (State::Size(1..) | State::Blank, b';') => (State::Extension, false),
@@ -183,7 +196,7 @@ impl Chunks {
                 self.count_extension()?;
                 (State::Extension, false)
             }
-            (State::SizeLf, b'\n') if self.left == 0 => (State::Trailer, framing),
+            (State::SizeLf, b'\n') if self.left == 0 => (State::Trailer, framing && self.tail.is_empty()),
             (State::SizeLf, b'\n') => (State::Data, framing),
             (State::DataCr, b'\r') => (State::DataLf, framing),
             (State::DataLf, b'\n') => (State::Size(0), framing),
@@ -212,6 +225,11 @@ impl Chunks {
         };
         self.state = state;
         Ok(passes)
+    }
+
+    /// Whether `byte`, just taken, is the CR of the last chunk's size line, and the framing passes on.
+    fn ends_last_size(&self, byte: u8) -> bool {
+        byte == b'\r' && self.keep && self.left == 0 && self.state == State::SizeLf
     }
 
     fn count_extension(&mut self) -> Result<(), Reason> {
@@ -279,9 +297,16 @@ mod tests {
         let cases: &[(&str, &str, &str)] = &[
             ("3\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
             ("0\r\n\r\n", "0\r\n\r\n", ""),
+            // Issue 15, A4: a size has one form.
+            ("000000000000000a\r\n0123456789\r\n0000\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+            (
+                "010\r\n0123456789abcdef\r\n00 ;x\r\nA: b\r\n\r\n",
+                "10\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
+                "0123456789abcdef",
+            ),
             (
                 "0003;a=\"b\"\r\nabc\r\nA \t\r\n0123456789\r\n0 ;x\r\n\r\n",
-                "0003\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+                "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
                 "abc0123456789",
             ),
             (

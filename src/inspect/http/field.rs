@@ -11,10 +11,12 @@ pub enum Kind {
     HopByHop,
     /// Host: passes as it came, in front.
     Host,
-    /// Content-Length.
+    /// Content-Length: goes on in its shortest form.
     ContentLength,
-    /// Transfer-Encoding.
+    /// Transfer-Encoding: goes on as `chunked`.
     TransferEncoding,
+    /// Expect: goes on as `100-continue`.
+    Expect,
     /// X-Forwarded-For.
     XForwardedFor,
     /// X-Forwarded-Proto.
@@ -23,7 +25,8 @@ pub enum Kind {
     XForwardedHost,
     /// Forwarded (RFC 7239).
     Forwarded,
-    /// Any other X-Forwarded-…, or one of the above in a spelling that differs by punctuation.
+    /// What only a proxy says: any other X-Forwarded-…, one of the above in a spelling that differs by punctuation, and
+    /// the fields by which a proxy tells a target of another URL than that of the request line. Never passes.
     ForwardedLike,
 }
 
@@ -48,8 +51,9 @@ pub(super) enum Named {
     Upgrade,
     Expect,
     Authorization,
+    ProxyAuthorization,
     Authenticate,
-    /// Host or a framing field in a spelling that a gateway behind us might fold into the real one.
+    /// A framing field or a login in a spelling that a gateway behind us might fold into the real one.
     Impostor,
 }
 
@@ -60,6 +64,8 @@ pub(super) fn classify(name: &[u8]) -> Named {
     match name.len() {
         2 if is("te") => Named::Is(Kind::HopByHop),
         4 if is("host") => Named::Is(Kind::Host),
+        // A CGI program finds it in HTTP_PROXY, where libraries look for the proxy to use (CVE-2016-5385).
+        5 if is("proxy") => Named::Is(Kind::ForwardedLike),
         6 if is("expect") => Named::Expect,
         7 if is("upgrade") => Named::Upgrade,
         9 if is("forwarded") => Named::Is(Kind::Forwarded),
@@ -74,8 +80,13 @@ pub(super) fn classify(name: &[u8]) -> Named {
         16 if is("www-authenticate") => Named::Authenticate,
         17 if is("x-forwarded-proto") => Named::Is(Kind::XForwardedProto),
         17 if is("transfer-encoding") => Named::Is(Kind::TransferEncoding),
+        19 if is("proxy-authorization") => Named::ProxyAuthorization,
         14 if folds_to(name, b"content-length") => Named::Impostor,
         17 if folds_to(name, b"transfer-encoding") => Named::Impostor,
+        19 if folds_to(name, b"proxy-authorization") => Named::Impostor,
+        13 if folds_to(name, b"x-rewrite-url") => Named::Is(Kind::ForwardedLike),
+        14 if folds_to(name, b"x-original-url") => Named::Is(Kind::ForwardedLike),
+        15 if folds_to(name, b"x-original-host") => Named::Is(Kind::ForwardedLike),
         12.. if folds_to(name, b"x-forwarded-") => Named::Is(Kind::ForwardedLike),
         _ => Named::Is(Kind::EndToEnd),
     }
@@ -161,6 +172,12 @@ mod tests {
             ("X-Forwarded-Port", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded-Client-Cert", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded", Named::Is(Kind::EndToEnd)),
+            ("X-Original-URL", Named::Is(Kind::ForwardedLike)),
+            ("x_rewrite_url", Named::Is(Kind::ForwardedLike)),
+            ("X-Original_Host", Named::Is(Kind::ForwardedLike)),
+            ("PROXY", Named::Is(Kind::ForwardedLike)),
+            ("Proxy-Authorization", Named::ProxyAuthorization),
+            ("Proxy_Authorization", Named::Impostor),
             ("Content_Length", Named::Impostor),
             ("transfer~encoding", Named::Impostor),
             ("Content-Lengthy", Named::Is(Kind::EndToEnd)),

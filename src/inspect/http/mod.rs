@@ -10,13 +10,15 @@
 //! | exactly one Host, which agrees with an absolute-form target | RFC 9112 §3.2, §3.2.2 |
 //! | no userinfo, no fragment, no byte outside 0x21–0x7e in the target | RFC 9110 §4.2.4, RFC 3986 |
 //! | no CONNECT; `*` with OPTIONS only | RFC 9112 §3.2.3, §3.2.4 |
-//! | Content-Length once, digits only | RFC 9112 §6.3 |
-//! | Transfer-Encoding once, `chunked` only, never with Content-Length, never in HTTP/1.0 | RFC 9112 §6.1 |
+//! | Content-Length once, digits only; goes on in its shortest form | RFC 9112 §6.3 |
+//! | Transfer-Encoding once, `chunked` only, never with Content-Length, never in HTTP/1.0; goes on as `chunked` | RFC 9112 §6.1 |
+//! | a method that differs in case only from one that we judge is refused | RFC 9110 §9.1 |
+//! | one Authorization, one Proxy-Authorization, no parameter that decides twice | RFC 9110 §11.2 |
 //! | Connection may not nominate Host or framing fields | RFC 9110 §7.6.1 |
 //! | Expect is `100-continue` or nothing | RFC 9110 §10.1.1 |
 //! | Upgrade is `websocket`, in a GET of HTTP/1.1 without a body, or it is removed | RFC 6455 §4.1 |
 //! | fields that differ from a framing field by punctuation only are refused (CGI gateways fold them) | RFC 3875 §4.1.18 |
-//! | chunk sizes are 1 to 16 hex digits, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
+//! | chunk sizes are 1 to 16 hex digits and go on without leading zeros, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
 //!
 //! This room decides what a message *is*; where it may go is the rules' business.
 

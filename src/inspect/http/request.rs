@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind};
-use crate::inspect::{Inspect, Span};
+use crate::inspect::{Inspect, Span, digest};
 use crate::reason::Reason;
 
 /// The longest method. The longest registered one has 17 letters.
@@ -128,6 +128,9 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     if method == "CONNECT" {
         return Err(Reason::Method);
     }
+    if is_misspelt(method) {
+        return Err(Reason::Malformed);
+    }
     let version = match parsed.version {
         Some(1) => Version::Http11,
         Some(0) => Version::Http10,
@@ -154,6 +157,16 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     request.body = seen.body(version)?;
     seen.going_on(head, method, &mut request);
     Ok(request)
+}
+
+/// Methods that mean something to us: what may have a body, what has an answer without one, what may be repeated.
+const JUDGED: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT"];
+
+/// Whether a method differs from one that we judge in case only. It is another method to us (RFC 9110 §9.1), and the
+/// same to a target that does not look at case.
+fn is_misspelt(method: &str) -> bool {
+    method.bytes().any(|byte| byte.is_ascii_lowercase())
+        && JUDGED.iter().any(|known| known.eq_ignore_ascii_case(method))
 }
 
 /// The parts of a request target (RFC 9112 §3.2).
@@ -217,6 +230,8 @@ struct Seen {
     chunked: bool,
     connection: Connection,
     websocket: bool,
+    /// Authorization and Proxy-Authorization were there.
+    logins: [bool; 2],
 }
 
 impl Seen {
@@ -246,14 +261,10 @@ impl Seen {
                     }
                     request.expects_continue = true;
                     // A 1.0 client does not know 100 (RFC 9110 §10.1.1).
-                    if request.version == Version::Http10 { Kind::HopByHop } else { Kind::EndToEnd }
+                    if request.version == Version::Http10 { Kind::HopByHop } else { Kind::Expect }
                 }
-                Named::Authorization => {
-                    if binds_connection(scheme(value)) {
-                        request.authorization = Authorization::Connection;
-                    } else if request.authorization == Authorization::None {
-                        request.authorization = Authorization::Request;
-                    }
+                named @ (Named::Authorization | Named::ProxyAuthorization) => {
+                    seen.note_login(named == Named::ProxyAuthorization, value, request)?;
                     Kind::EndToEnd
                 }
                 Named::Authenticate => Kind::EndToEnd,
@@ -263,6 +274,21 @@ impl Seen {
             request.fields.push(Field { name, value, kind });
         }
         Ok(seen)
+    }
+
+    /// A login. Of two, targets read the first, the last or both (RFC 9110 §5.3: it is no list).
+    fn note_login(&mut self, for_proxy: bool, value: &[u8], request: &mut Request) -> Result<(), Reason> {
+        let [to_target, to_proxy] = &mut self.logins;
+        let seen = if for_proxy { to_proxy } else { to_target };
+        if std::mem::replace(seen, true) || digest::is_ambiguous(value) {
+            return Err(Reason::Malformed);
+        }
+        if binds_connection(scheme(value)) {
+            request.authorization = Authorization::Connection;
+        } else if request.authorization == Authorization::None {
+            request.authorization = Authorization::Request;
+        }
+        Ok(())
     }
 
     fn note(&mut self, kind: Kind, head: &[u8], value: &[u8]) -> Result<(), Reason> {

@@ -152,7 +152,9 @@ impl Seen {
                 }
                 // In a response these are nobody's but the target's.
                 Named::Is(Kind::HopByHop) => Kind::HopByHop,
-                Named::Is(_) | Named::Expect | Named::Authorization => Kind::EndToEnd,
+                Named::Is(_) | Named::Expect | Named::Authorization | Named::ProxyAuthorization => {
+                    Kind::EndToEnd
+                }
                 Named::Connection => {
                     seen.connection.note(value);
                     Kind::HopByHop

@@ -28,10 +28,11 @@ pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwardin
     put(out, &[request.method.of_input(head), b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
     for field in &request.fields {
         match field.kind {
-            Kind::EndToEnd | Kind::ContentLength | Kind::TransferEncoding => {
+            Kind::EndToEnd => {
                 put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
             }
-            _ => {}
+            Kind::Expect => out.extend_from_slice(b"Expect: 100-continue\r\n"),
+            kind => framing_field(out, kind, field.value.of_input(head)),
         }
     }
     if request.websocket {
@@ -39,6 +40,20 @@ pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwardin
     }
     forwarded(out, head, request, forwarding);
     out.extend_from_slice(b"\r\n");
+}
+
+/// A framing field in its one clean form, so that it has one meaning to every reader: `010` is 8 to a reader that takes
+/// a leading zero for octal, and a coding in other case is none to a reader that looks at case. Other kinds write nothing.
+fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
+    match kind {
+        Kind::ContentLength => {
+            let zeros = value.iter().take_while(|digit| **digit == b'0').count();
+            let shortest = value.get(zeros..).filter(|digits| !digits.is_empty()).unwrap_or(b"0");
+            put(out, &[b"Content-Length: ", shortest, b"\r\n"]);
+        }
+        Kind::TransferEncoding => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        _ => {}
+    }
 }
 
 /// X-Forwarded-For, -Proto, -Host and Forwarded.
@@ -57,7 +72,7 @@ fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &For
         &[said(Kind::XForwardedProto).next_back().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "],
     );
     put(out, &[said(Kind::XForwardedHost).next_back().unwrap_or(host), b"\r\nForwarded: "]);
-    said(Kind::Forwarded).for_each(|value| put(out, &[value, b", "]));
+    said(Kind::Forwarded).filter(|value| is_closed(value)).for_each(|value| put(out, &[value, b", "]));
     let _ = match forwarding.peer {
         IpAddr::V4(peer) => write!(out, "for={peer}"),
         IpAddr::V6(peer) => write!(out, "for=\"[{peer}]\""),
@@ -65,6 +80,20 @@ fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &For
     // A host with a port or brackets is no token (RFC 7239 §4).
     let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
     put(out, &[b";host=", quote, host, quote, b";proto=", proto.as_bytes(), b"\r\n"]);
+}
+
+/// Whether every quoted string in a value ends there. Behind one that does not, what we add would be part of the string.
+fn is_closed(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for octet in value {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    !quoted
 }
 
 /// What a response becomes for a client.
@@ -84,14 +113,13 @@ pub(super) fn response_head(out: &mut Vec<u8>, head: &[u8], response: &Response,
     // RFC 9112 §6.1: these have no framing fields at all, whatever the target sent.
     let unframed = response.status < 200 || response.status == 204;
     for field in &response.fields {
-        let passes = match field.kind {
-            Kind::HopByHop => false,
-            Kind::ContentLength => !unframed,
-            Kind::TransferEncoding => !unframed && client.version == Version::Http11,
-            _ => true,
-        };
-        if passes {
-            put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
+        let value = field.value.of_input(head);
+        match field.kind {
+            Kind::HopByHop => {}
+            Kind::ContentLength | Kind::TransferEncoding if unframed => {}
+            Kind::TransferEncoding if client.version == Version::Http10 => {}
+            kind @ (Kind::ContentLength | Kind::TransferEncoding) => framing_field(out, kind, value),
+            _ => put(out, &[field.name.of_input(head), b": ", value, b"\r\n"]),
         }
     }
     if response.websocket {
