@@ -178,7 +178,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     };
     let mut bench = Bench {
         held,
-        standing: Standing::of(client),
+        standing: Standing::of(client, held),
         name: Vec::new(),
         verified: verified.as_mut(),
         shared: &shared,

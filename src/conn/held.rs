@@ -1,6 +1,7 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
 //! (SPEC section 3, "the same rule"). No I/O.
 
+use super::standing::Doors;
 use super::{Ended, Stage, Whose};
 use crate::reason::Reason;
 use crate::rules::Table;
@@ -38,6 +39,15 @@ impl Held {
     /// The host, by its name in the table.
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Where its target can be reached.
+    pub(super) fn doors(&self) -> Doors {
+        match &self.rule {
+            Some(Rule::Checked(target, _)) => Doors::of(target.endpoints(), target.ports()),
+            Some(Rule::Bare(target)) => Doors::of(&target.endpoints, target.ports),
+            None => Doors::default(),
+        }
     }
 
     /// How the connection ends at its next registration, if `table` does not say any more what it said.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::login::Login;
 use super::route::{Routed, status, way_out};
-use super::standing::failed_login;
 use super::tunnel::Tunnel;
 use super::{Client, Ended, Stage, Whose, acme, ask, outcome, route};
 use crate::config::{Acme, Config, Reject};
-use crate::inspect::digest::Credentials;
-use crate::inspect::http::Request;
+use crate::inspect::http::{Request, Response};
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, own_document, own_response};
+use crate::rules::Ports;
 use crate::rules::decide::HttpDecision;
 use crate::service::Transport;
 use crate::state::Snapshot;
@@ -185,6 +185,10 @@ async fn forward(
     let config = &snapshot.config;
     let limits = &config.limits;
     let patience = Patience { client: limits.idle_timeout.http, target: limits.response_timeout };
+    let ports = match &routed.verdict {
+        Ok(decision) => decision.rule.ports,
+        Err(_) => Ports { tcp: Some(wanted.port), tls: None },
+    };
     let mut again = false;
     loop {
         let dialer = worker.dialer(snapshot);
@@ -202,14 +206,20 @@ async fn forward(
             worker.shared.log.decision(config.log.format, &line, config.log.query);
         }
         target.bound |= routed.binds_connection;
-        let exchanged =
-            exchange(&mut client.leg, &mut target.leg, &mut routed.outgoing, &mut client.timer, patience)
-                .await;
+        let login = Login {
+            shared: &worker.shared,
+            exemption: client.permit.exemption(),
+            id: client.facts.id,
+            client: routed.client,
+            endpoints: wanted.endpoints,
+            ports,
+            credentials: routed.credentials,
+        };
+        let mut witness = |response: &Response, head: &[u8]| login.answered(response, head);
+        let (legs, request) = ((&mut client.leg, &mut target.leg), &mut routed.outgoing);
+        let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
         return match exchanged {
-            Ok(exchanged) => {
-                judge_login(client, routed, &exchanged);
-                settle(client, own, target, exchanged, wanted.host)
-            }
+            Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1).
             Err(Failed { untouched: true, .. }) if !target.fresh && !again && routed.is_idempotent() => {
                 again = true;
@@ -217,24 +227,6 @@ async fn forward(
             }
             Err(failed) => fail(client, config, routed, failed).await,
         };
-    }
-}
-
-/// A target's 401 is a failed login if the request had a password, or answered the last challenge of this connection
-/// (SPEC section 6). Tokens, and logins in several steps, are others' business.
-fn judge_login(client: &mut Client, routed: &Routed<'_>, exchanged: &Exchanged) {
-    if exchanged.status != 401 {
-        return;
-    }
-    let stale = exchanged.challenges.iter().any(|challenge| challenge.stale);
-    let failed = match routed.credentials {
-        Some(Credentials::Basic) => true,
-        Some(Credentials::Digest(nonce)) => client.nonces.contains(&nonce) && !stale,
-        Some(Credentials::Other) | None => false,
-    };
-    client.nonces = exchanged.challenges.iter().map(|challenge| challenge.nonce).collect();
-    if failed {
-        failed_login(&client.worker.shared, client.facts.id, routed.client);
     }
 }
 

@@ -215,7 +215,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
         (config.limits.idle_timeout.ldap, config.reject == Reject::Answer)
     };
     let host = held.host().to_owned();
-    let standing = Standing::of(&client);
+    let standing = Standing::of(&client, &held);
     let binds =
         Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
     let mut gate = Gate::new(binds, answers);

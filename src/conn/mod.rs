@@ -7,7 +7,7 @@
 //! http             route (or an ACME challenge's answer), connect (dial, or take from the pool), the decision line, the relay; the next request
 //! certificate      what the client's is worth to the host that it asks for (SIP and H.323)
 //! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
-//! standing         what a PBX says of a client's logins, for the guard
+//! login, standing  what a PBX says of a client's logins, for the guard
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
 //!
@@ -22,6 +22,7 @@ mod http;
 mod ldap;
 mod leave;
 mod link;
+mod login;
 mod outcome;
 mod route;
 mod secure;
@@ -34,7 +35,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smallvec::SmallVec;
 use tokio::net::TcpStream;
 
 pub use outcome::{Ended, Stage, Whose};
@@ -90,8 +90,6 @@ struct Client {
     requests: u64,
     /// Bytes to the targets and to the client.
     bytes: [u64; 2],
-    /// HTTP: the digests of the last answer's nonces.
-    nonces: SmallVec<[u64; 1]>,
     permit: Permit,
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use smallvec::SmallVec;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -75,7 +74,6 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         place: Some(place),
         requests: 0,
         bytes: [0, 0],
-        nonces: SmallVec::new(),
         permit,
     })
 }

@@ -234,7 +234,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
     let cert: &str = cert;
-    let standing = Standing::of(client);
+    let standing = Standing::of(client, held);
     let bench = Bench {
         held,
         standing,
@@ -370,11 +370,20 @@ impl Judge for Bench<'_> {
         verified.other_fields(head, response, is_here).for_each(cut);
     }
 
+    fn gave(&mut self, nonce: u64) {
+        self.standing.gave(nonce);
+    }
+
+    fn has_given(&self, nonce: u64) -> bool {
+        self.standing.has_given(nonce)
+    }
+
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
         match login {
             Login::Confirmed => {
-                let part = |span: crate::inspect::Span| span.of_input(head);
-                self.standing.confirmed(&[part(answer.to.user), b"@", part(answer.to.host)].concat());
+                // Without parameters of the user (RFC 3261 §19.1.1).
+                let user = answer.to.user.of_input(head).split(|octet| *octet == b';').next();
+                self.standing.confirmed(user.unwrap_or_default());
             }
             Login::Failed => self.standing.failed(),
         }

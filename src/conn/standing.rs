@@ -1,48 +1,98 @@
 //! What a PBX says of a client's logins (SPEC section 6): a registration or a bind that it confirms makes a name of the
 //! client's address a known one, and the connection one that stays; a login that it refuses is an offence.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
+use super::held::Held;
 use super::{Client, outcome};
-use crate::guard::Offence;
+use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
+use crate::rules::{Address, Endpoint, Ports};
 use crate::state::Shared;
 
-/// Who logs in on a connection.
+/// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share one
+/// lead to the same PBX. The first stands for the PBX as a place where names are known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Doors(SmallVec<[u64; 2]>);
+
+/// How many addresses of a list are looked at.
+const ADDRESSES: usize = 4;
+
+impl Doors {
+    pub(super) fn of(endpoints: &[Endpoint], ports: Ports) -> Self {
+        let number =
+            |door: (&Address, NonZeroU16)| BuildHasherDefault::<DefaultHasher>::default().hash_one(door);
+        let addresses = endpoints.iter().take(ADDRESSES).map(|endpoint| &endpoint.address);
+        let doors = addresses.flat_map(|address| {
+            [ports.tcp, ports.tls].into_iter().flatten().map(move |port| number((address, port)))
+        });
+        Self(doors.collect())
+    }
+}
+
+/// Who logs in on a connection, and where.
 #[derive(Debug)]
 pub(super) struct Standing {
     shared: Arc<Shared>,
-    confirmed: Arc<AtomicBool>,
+    exemption: Arc<Exemption>,
     address: IpAddr,
     id: u64,
+    doors: Doors,
 }
 
 impl Standing {
-    pub(super) fn of(client: &Client) -> Self {
+    /// Of a connection that goes to one target.
+    pub(super) fn of(client: &Client, held: &Held) -> Self {
         let shared = client.worker.shared.clone();
-        let confirmed = client.permit.confirmation().clone();
-        Self { shared, confirmed, address: client.facts.client.ip(), id: client.facts.id }
+        let exemption = client.permit.exemption().clone();
+        Self {
+            shared,
+            exemption,
+            address: client.facts.client.ip(),
+            id: client.facts.id,
+            doors: held.doors(),
+        }
     }
 
-    /// The PBX has confirmed a registration or a bind of `name`.
+    /// Of one HTTP request.
+    pub(super) fn of_request(
+        shared: &Arc<Shared>,
+        exemption: &Arc<Exemption>,
+        (id, address): (u64, IpAddr),
+        doors: Doors,
+    ) -> Self {
+        Self { shared: shared.clone(), exemption: exemption.clone(), address, id, doors }
+    }
+
+    /// The PBX has confirmed a registration or a bind of `name`, which says nothing of where.
     pub(super) fn confirmed(&self, name: &[u8]) {
-        self.confirmed.store(true, Ordering::Relaxed);
-        self.shared.guard.confirm(self.address, name);
+        let place = self.doors.0.first().copied().unwrap_or_default();
+        self.shared.guard.confirm(self.address, &self.exemption, place, name);
+    }
+
+    /// The PBX has given the client a nonce.
+    pub(super) fn gave(&self, nonce: u64) {
+        let snapshot = self.shared.snapshot.load();
+        self.shared.guard.gave(self.address, &self.doors.0, nonce, &snapshot.config);
+    }
+
+    /// Whether it has given it to the client's address within five minutes.
+    pub(super) fn has_given(&self, nonce: u64) -> bool {
+        self.shared.guard.has_given(self.address, &self.doors.0, nonce)
     }
 
     /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
     pub(super) fn failed(&self) {
-        failed_login(&self.shared, self.id, self.address);
-    }
-}
-
-/// A login of `client` that a target has refused.
-pub(super) fn failed_login(shared: &Shared, id: u64, client: IpAddr) {
-    let snapshot = shared.snapshot.load();
-    if snapshot.config.blacklist.failed_logins {
-        let offence = Offence { reason: Reason::FailedLogin, path: b"" };
-        outcome::suspect(shared, &snapshot.config, id, client, offence);
+        let snapshot = self.shared.snapshot.load();
+        if snapshot.config.blacklist.failed_logins {
+            self.shared.guard.fail(&self.exemption);
+            let offence = Offence { reason: Reason::FailedLogin, path: b"" };
+            outcome::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
+        }
     }
 }

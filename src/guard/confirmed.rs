@@ -9,7 +9,7 @@ use std::hash::BuildHasher as _;
 
 use smallvec::SmallVec;
 
-use super::Counted;
+use super::{Counted, name};
 
 /// The largest factor (SPEC section 6).
 pub(super) const NAMES: usize = 50;
@@ -31,15 +31,20 @@ struct Name {
 }
 
 impl Confirmed {
-    /// A PBX has confirmed `name` for `who`.
-    pub(super) fn note(&self, who: Counted, name: &[u8], now: u32) {
+    /// A PBX has confirmed `name` at `place` for `who`. Names that differ in their spelling only are one, and what has
+    /// nothing that makes a name is none.
+    pub(super) fn note(&self, who: Counted, place: u64, name: &[u8], now: u32) {
+        let name = name::normal(name);
+        if name.is_empty() {
+            return;
+        }
         if self.by_address.len() >= ADDRESSES {
             self.sweep(now);
             if self.by_address.len() >= ADDRESSES {
                 return;
             }
         }
-        let digest = self.hasher.hash_one(name.to_ascii_lowercase());
+        let digest = self.hasher.hash_one((place, name));
         let mut names = self.by_address.entry(who).or_default();
         if let Some(known) = names.iter_mut().find(|known| known.digest == digest) {
             known.at = now;
@@ -85,14 +90,14 @@ mod tests {
         let confirmed = Confirmed::default();
         let who: Counted = "192.0.2.1".parse::<std::net::IpAddr>().unwrap().into();
         assert_eq!(confirmed.names(who, 0), 0);
-        for name in ["a@x", "A@X", "b@x"] {
-            confirmed.note(who, name.as_bytes(), 10);
+        for name in ["a", " A", "b", "", "-"] {
+            confirmed.note(who, 7, name.as_bytes(), 10);
         }
         assert_eq!(confirmed.names(who, 10), 2);
-        confirmed.note(who, b"a@x", 3_000);
+        confirmed.note(who, 7, b"a", 3_000);
         assert_eq!((confirmed.names(who, 3_609), confirmed.names(who, 3_610)), (2, 1));
         for number in 0..100 {
-            confirmed.note(who, format!("{number}").as_bytes(), 4_000);
+            confirmed.note(who, 7, format!("{number}").as_bytes(), 4_000);
         }
         assert_eq!(confirmed.names(who, 4_000), 50);
         confirmed.sweep(8_000);

@@ -6,8 +6,10 @@
 //! | `counted` | addresses as they are counted |
 //! | `undecided` | connections without a decision have limits of their own |
 //! | `suspects` | an exact sliding count of offences |
-//! | `confirmed` | names that a PBX has confirmed: fairness to offices |
-//! | `blacklist`, `order`, `kept` | who is listed, in memory and on disk |
+//! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
+//! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
+//! | `exemption` | which connections stay when their address is listed |
+//! | `blacklist`, `kept` | who is listed, in memory and on disk |
 //!
 //! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
 //! them; offences are not, so `suspects` does.
@@ -15,8 +17,10 @@
 pub mod blacklist;
 mod confirmed;
 mod counted;
+mod exemption;
 pub mod kept;
-mod order;
+mod name;
+mod nonces;
 mod suspects;
 mod undecided;
 
@@ -37,6 +41,8 @@ use crate::reason::Reason;
 use blacklist::Blacklist;
 use confirmed::Confirmed;
 pub use counted::Counted;
+pub use exemption::Exemption;
+use nonces::Nonces;
 use suspects::Suspects;
 pub use undecided::Place;
 use undecided::Undecided;
@@ -54,14 +60,16 @@ struct Address {
     listed: Notify,
     /// How often it was.
     listings: AtomicU32,
+    /// When it was, the last time, in milliseconds.
+    listed_at: AtomicU32,
     /// By an administrator: nobody stays.
     by_hand: AtomicBool,
 }
 
 impl Address {
     /// Whether a listing of it closes a connection.
-    fn sends_away(&self, confirmed: &AtomicBool) -> bool {
-        self.by_hand.load(Ordering::Relaxed) || !confirmed.load(Ordering::Relaxed)
+    fn sends_away(&self, exemption: &Exemption) -> bool {
+        self.by_hand.load(Ordering::Relaxed) || !exemption.holds(self.listed_at.load(Ordering::Relaxed))
     }
 }
 
@@ -90,6 +98,7 @@ pub struct Guard {
     rate: ArcSwapOption<Rate>,
     suspects: Suspects,
     confirmed: Confirmed,
+    nonces: Nonces,
     blacklist: Blacklist,
     start: Instant,
 }
@@ -104,6 +113,7 @@ impl Default for Guard {
             rate: ArcSwapOption::default(),
             suspects: Suspects::default(),
             confirmed: Confirmed::default(),
+            nonces: Nonces::default(),
             blacklist: Blacklist::default(),
             start: Instant::now(),
         }
@@ -117,7 +127,7 @@ pub struct Permit {
     address: Option<(Counted, Arc<Address>)>,
     /// How often the address had been listed when the connection came.
     seen: u32,
-    confirmed: Arc<AtomicBool>,
+    exemption: Arc<Exemption>,
 }
 
 /// What an address did.
@@ -161,7 +171,7 @@ impl Guard {
     /// `Limit`.
     pub fn admit_any(&self, config: &Config) -> Result<Permit, Reason> {
         let permit =
-            Permit { counts: self.counts.clone(), address: None, seen: 0, confirmed: Arc::default() };
+            Permit { counts: self.counts.clone(), address: None, seen: 0, exemption: Arc::default() };
         let before = self.counts.in_all.fetch_add(1, Ordering::Relaxed);
         if before >= config.limits.max_connections { Err(Reason::Limit) } else { Ok(permit) }
     }
@@ -237,19 +247,45 @@ impl Guard {
         let now = unix_now();
         let names = self.confirmed.names(who, now).max(1);
         let threshold = config.blacklist.suspicious_per_minute.saturating_mul(names);
-        let millis =
-            u32::try_from(self.start.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or_default();
         let once = if offence.path.is_empty() { 0 } else { digest(offence.path) };
-        let count = self.suspects.note(who, once, threshold, millis)?;
+        let count = self.suspects.note(who, once, threshold, self.millis())?;
         let expiration = config.blacklist.expiration;
         self.blacklist.list(who, offence.reason, count, now, expiration);
         self.tell(who, false);
         Some(Listed { who, expiration, count })
     }
 
-    /// A PBX has confirmed a registration or a bind under `name` for `address`.
-    pub fn confirm(&self, address: IpAddr, name: &[u8]) {
-        self.confirmed.note(address.into(), name, unix_now());
+    /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption. The
+    /// name is one that says nothing of where: that is `place`, whatever the client called it.
+    pub fn confirm(&self, address: IpAddr, exemption: &Exemption, place: u64, name: &[u8]) {
+        exemption.confirm();
+        self.confirmed.note(address.into(), place, name, unix_now());
+    }
+
+    /// A login has failed on the connection with this exemption. Whoever says so tells [`Guard::suspect`] as well.
+    pub fn fail(&self, exemption: &Exemption) {
+        exemption.fail(self.millis());
+    }
+
+    /// A target has given a nonce to `address`, at each of its doors: its addresses and ports, a number for each.
+    pub fn gave(&self, address: IpAddr, doors: &[u64], nonce: u64, config: &Config) {
+        let is_judged = !is_allowed(address, config) && !speaks_for_others(address, config);
+        if config.blacklist.failed_logins && is_judged {
+            self.nonces.note(address.into(), doors, nonce, self.seconds());
+        }
+    }
+
+    /// Whether `address` was given this nonce at one of these doors within five minutes.
+    pub fn has_given(&self, address: IpAddr, doors: &[u64], nonce: u64) -> bool {
+        self.nonces.knows(address.into(), doors, nonce, self.seconds())
+    }
+
+    fn millis(&self) -> u32 {
+        u32::try_from(self.start.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or_default()
+    }
+
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.start.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Whom the guard and the administrator have listed.
@@ -269,6 +305,7 @@ impl Guard {
     fn tell(&self, who: Counted, by_hand: bool) {
         if let Some(address) = self.counts.by_address.get(&who) {
             address.by_hand.store(by_hand, Ordering::Relaxed);
+            address.listed_at.store(self.millis(), Ordering::Relaxed);
             address.listings.fetch_add(1, Ordering::Relaxed);
             address.listed.notify_waiters();
         }
@@ -301,10 +338,9 @@ impl Guard {
     /// Forgets what has lost its meaning; to be called now and then.
     pub fn sweep(&self) {
         let now = unix_now();
-        let millis =
-            u32::try_from(self.start.elapsed().as_millis() & u128::from(u32::MAX)).unwrap_or_default();
-        self.suspects.sweep(millis);
+        self.suspects.sweep(self.millis());
         self.confirmed.sweep(now);
+        self.nonces.sweep(self.seconds());
         self.blacklist.sweep(now);
     }
 
@@ -349,32 +385,32 @@ fn digest(path: &[u8]) -> u32 {
 pub struct Listing {
     address: Option<Arc<Address>>,
     seen: u32,
-    confirmed: Arc<AtomicBool>,
+    exemption: Arc<Exemption>,
 }
 
 impl Permit {
     /// What the connection waits for, beside all else.
     pub fn listing(&self) -> Listing {
         let address = self.address.as_ref().map(|(_, address)| Arc::clone(address));
-        Listing { address, seen: self.seen, confirmed: Arc::clone(&self.confirmed) }
+        Listing { address, seen: self.seen, exemption: Arc::clone(&self.exemption) }
     }
 
     /// Whether the connection has to go, as [`Listing::closes`] says: for who must not begin anything more until then.
     pub fn must_go(&self) -> bool {
         self.address.as_ref().is_some_and(|(_, address)| {
-            address.listings.load(Ordering::Relaxed) != self.seen && address.sends_away(&self.confirmed)
+            address.listings.load(Ordering::Relaxed) != self.seen && address.sends_away(&self.exemption)
         })
     }
 
-    /// Set when a PBX has confirmed a registration or a bind on the connection.
-    pub fn confirmation(&self) -> &Arc<AtomicBool> {
-        &self.confirmed
+    /// Whether the connection stays when its address is listed: what PBXs say of its logins decides that.
+    pub fn exemption(&self) -> &Arc<Exemption> {
+        &self.exemption
     }
 }
 
 impl Listing {
-    /// Ready when the connection has to go: its address was listed, and no PBX has confirmed a registration or a bind on
-    /// it, or the administrator wants it so.
+    /// Ready when the connection has to go: its address was listed, and the connection has no exemption, or the
+    /// administrator wants it so.
     pub async fn closes(mut self) {
         let Some(address) = self.address else { return std::future::pending().await };
         loop {
@@ -383,7 +419,7 @@ impl Listing {
             let listings = address.listings.load(Ordering::Relaxed);
             if std::mem::replace(&mut self.seen, listings) == listings {
                 next.await;
-            } else if address.sends_away(&self.confirmed) {
+            } else if address.sends_away(&self.exemption) {
                 return;
             }
         }

@@ -37,10 +37,7 @@ pub fn credentials(value: &[u8]) -> Credentials {
     if !scheme.eq_ignore_ascii_case(b"digest") {
         return Credentials::Other;
     }
-    match Elements::of(rest).find(|element| element.name.eq_ignore_ascii_case(b"nonce")) {
-        Some(element) => Credentials::Digest(digest(element.value)),
-        None => Credentials::Other,
-    }
+    named(rest, b"nonce").map_or(Credentials::Other, |nonce| Credentials::Digest(digest(nonce)))
 }
 
 /// All Digest challenges of a WWW-Authenticate or Proxy-Authenticate field, which may list several and others between them
@@ -73,6 +70,22 @@ pub fn challenges(value: &[u8]) -> impl Iterator<Item = Challenge> {
     })
 }
 
+/// The nonce that an Authentication-Info or Proxy-Authentication-Info field gives for the next login (RFC 7616 §3.5).
+pub fn next_nonce(value: &[u8]) -> Option<u64> {
+    named(value, b"nextnonce").map(digest)
+}
+
+/// Whom Digest credentials name, by the digest of the name.
+pub fn username(value: &[u8]) -> Option<u64> {
+    let (scheme, rest) = split(value);
+    named(rest, b"username").filter(|_| scheme.eq_ignore_ascii_case(b"digest")).map(hash)
+}
+
+/// The value of the first parameter of that name.
+fn named<'a>(rest: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    Elements::of(rest).find(|element| element.name.eq_ignore_ascii_case(name)).map(|element| element.value)
+}
+
 /// The most parameters of credentials that are looked at. RFC 7616 knows twelve.
 const PARAMETER_LIMIT: usize = 32;
 
@@ -84,11 +97,6 @@ const PARAMETER_LIMIT: usize = 32;
 /// no reading that anything rests on.
 pub fn is_ambiguous(value: &[u8]) -> bool {
     let (scheme, rest) = split(value);
-    let word = scheme.iter().position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-');
-    if let Some(word) = word.and_then(|end| scheme.get(..end)) {
-        // Kamailio reads `Digest,nonce=…` as Digest.
-        return word.eq_ignore_ascii_case(b"digest") || word.eq_ignore_ascii_case(b"basic");
-    }
     if scheme.eq_ignore_ascii_case(b"basic") {
         return rest.trim_ascii().iter().any(|octet| octet.is_ascii_whitespace() || b",\"".contains(octet));
     }
@@ -162,9 +170,20 @@ fn quoted_end(quoted: &[u8]) -> Option<usize> {
     })
 }
 
+/// How many octets of a nonce are looked at.
+const NONCE_LIMIT: usize = 32;
+
+/// The digest of a nonce. Servers are loose about how a client writes it, so what some of them pass over is left out:
+/// case (hexadecimal digits), and whatever follows the first octets (Kamailio reads base64 up to where it has enough).
 fn digest(nonce: &[u8]) -> u64 {
-    // Nobody gains by a collision: what it could hide is an offence of one's own.
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(nonce)
+    let octets = nonce.iter().map(u8::to_ascii_lowercase);
+    let normal: SmallVec<[u8; NONCE_LIMIT]> = octets.take(NONCE_LIMIT).collect();
+    hash(&normal)
+}
+
+fn hash(text: &[u8]) -> u64 {
+    // Nobody gains by a collision: the guard counts what it takes for a nonce that was given.
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(text)
 }
 
 /// The scheme, and what follows it.

@@ -200,6 +200,14 @@ impl CheckedTarget {
             Self::Checked { endpoints, .. } => endpoints,
         }
     }
+
+    /// Its ports.
+    pub fn ports(&self) -> Ports {
+        match self {
+            Self::Unchecked(target) => target.ports,
+            Self::Checked { tcp, tls, .. } => Ports { tcp: Some(*tcp), tls: Some(*tls) },
+        }
+    }
 }
 
 /// A rule of the SIP or H.323 service.

@@ -8,7 +8,6 @@
 
 mod harness;
 
-mod absence;
 mod bodies;
 mod browser;
 mod certificates;

@@ -126,3 +126,22 @@ fn repeated_parameters_are_ambiguous() {
     assert!(is_ambiguous(format!("Digest {}", many.join(",")).as_bytes()));
     assert!(!is_ambiguous(format!("Digest {}", many[1..].join(",")).as_bytes()));
 }
+
+#[test]
+fn spellings_of_a_nonce_that_a_server_passes_over_are_one() {
+    let kamailio = "aweJA2sHh9eY2k/4qx6VBvhtNt/p+nlR";
+    for spelling in [kamailio.to_owned() + "AAAA", kamailio.to_ascii_uppercase()] {
+        assert_eq!(nonce(&spelling), nonce(kamailio), "{spelling}");
+    }
+    assert_ne!(nonce(&kamailio[..31]), nonce(kamailio));
+    assert_ne!(nonce("1"), nonce("12"));
+}
+
+#[test]
+fn what_else_is_said_of_a_login() {
+    assert_eq!(next_nonce(b"qop=auth, nextnonce=\"a\""), Some(nonce("a")));
+    assert_eq!(next_nonce(b"qop=auth, nonce=\"a\""), None);
+    assert!(username(b"Digest realm=\"x\", username=\"bob\"").is_some());
+    assert_eq!(username(b"Digest realm=\"x\", username=bob"), username(b"digest username=\"bob\""));
+    assert_eq!(username(b"Basic username=\"bob\""), None);
+}

@@ -40,13 +40,10 @@ impl Bind {
         }
     }
 
-    /// The name that is proven if the directory accepts this bind: user and domain as one. Empty where nothing is: an
-    /// anonymous bind succeeds whatever name it carries, and SASL has a name of its own (RFC 4513 §5.2).
-    pub fn whole_name(&self) -> Box<[u8]> {
-        match (self.proof, &self.name) {
-            (Proof::Password, Ok((domain, user))) => [user, &b"@"[..], domain].concat().into(),
-            _ => Box::default(),
-        }
+    /// The user that is proven if the directory accepts this bind. Empty where none is: an anonymous bind succeeds whatever
+    /// name it carries, and SASL has a name of its own (RFC 4513 §5.2).
+    pub fn proven_user(&self) -> &[u8] {
+        if self.proof == Proof::Password { self.user() } else { &[] }
     }
 
     /// The user's name for the log; empty if the bind has none that can be read.

@@ -1,5 +1,6 @@
 //! Distinguished names in their string form (RFC 4514): the domain that the `DC=` components make, and the value of
-//! the first component, which is the user's.
+//! the first component, which is the user's. If that component has several values their order has no meaning (it is a set),
+//! so the least of them is the user, in whatever order they stand.
 //!
 //! Read as strictly as the route needs it. What one directory could read in one way and another one in another way is
 //! [`Unclear`]: an unescaped semicolon (a separator to RFC 2253 §4, a character to others), two `DC` in one component (a
@@ -35,7 +36,7 @@ pub(super) fn read(text: &[u8]) -> Result<(Domain, User), Unclear> {
             if is_dc {
                 seen += 1;
                 add(&mut domain, &value)?;
-            } else if first && user.is_empty() {
+            } else if first && !value.is_empty() && (user.is_empty() || comes_before(&value, &user)) {
                 user = value;
             }
             if !rest.eat(b'+') {
@@ -55,6 +56,12 @@ pub(super) fn read(text: &[u8]) -> Result<(Domain, User), Unclear> {
         }
     }
     Err(Unclear)
+}
+
+/// The order of values, without regard to case (RFC 4517 §4.2.11).
+fn comes_before(one: &[u8], other: &[u8]) -> bool {
+    let folded = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase();
+    folded(one) < folded(other)
 }
 
 /// Appends a `DC` to the domain. RFC 2247 §2 has one label in each; several with dots between them are read, too,
@@ -269,6 +276,9 @@ mod tests {
         is(r"CN=\ a\ \ ,DC=x", "x", " a  ");
         is(r"CN=\#a#b,DC=x", "x", "#a#b");
         is("CN=a+DC=x,DC=y", "x.y", "a");
+        is("CN=B+uid=a+sn=c,DC=x", "x", "a");
+        is("sn=c+uid=a+CN=B,DC=x", "x", "a");
+        is("sn=C+CN=B,DC=x", "x", "B");
         is("CN=a=b,DC=x", "x", "a=b");
         // A value in BER that is no string: well formed, and nothing to call anybody.
         is("CN=#0101ff,DC=x", "x", "");

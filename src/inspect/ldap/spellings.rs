@@ -170,7 +170,7 @@ fn a8_an_empty_name_is_anonymous_whatever_the_password() {
     for name in ["", " ", "      ", "\u{a0}", "\u{2003} \u{3000}"] {
         for password in ["", "p"] {
             let bind = bound(&simple(name, password));
-            assert_eq!((bind.wants(), &*bind.whole_name()), (Wants::Anonymous, &b""[..]), "{name:?}");
+            assert_eq!((bind.wants(), bind.proven_user()), (Wants::Anonymous, &b""[..]), "{name:?}");
         }
     }
     // A user without a domain is none, as long as it is somebody.
@@ -194,8 +194,8 @@ fn a8_an_empty_name_is_anonymous_whatever_the_password() {
         assert_eq!((bind.wants(), bind.user()), (Wants::Never(Reason::Malformed), &b""[..]), "{name:?}");
     }
     // A password for a name confirms it; nothing else does.
-    assert_eq!(&*bound(&simple("a@b.example", "p")).whole_name(), b"a@b.example");
-    assert_eq!(&*bound(&simple("a@b.example", "")).whole_name(), b"");
+    assert_eq!(bound(&simple("a@b.example", "p")).proven_user(), b"a");
+    assert_eq!(bound(&simple("a@b.example", "")).proven_user(), b"");
 }
 
 /// How many elements are read of `input`, given octet by octet up to the decision.

@@ -1,7 +1,5 @@
 //! Header fields (RFC 3261 §7.3, §20): names, compact forms, folded lines.
 
-use smallvec::SmallVec;
-
 use super::super::Span;
 use super::uri::{is_space, trim};
 use crate::reason::Reason;
@@ -36,6 +34,8 @@ pub enum FieldKind {
     /// P-Asserted-Identity, P-Preferred-Identity (RFC 3325 §9) or Remote-Party-ID (draft-ietf-sip-privacy-04 §5): they
     /// say who speaks, beside From or in its place.
     Identity,
+    /// Authentication-Info or Proxy-Authentication-Info.
+    AuthenticationInfo,
     /// Any other.
     Other,
 }
@@ -53,7 +53,7 @@ pub struct Field {
 
 impl FieldKind {
     fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], FieldKind); 23] = [
+        const NAMES: [(&[u8], FieldKind); 25] = [
             (b"from", FieldKind::From),
             (b"f", FieldKind::From),
             (b"to", FieldKind::To),
@@ -77,19 +77,11 @@ impl FieldKind {
             (b"p-asserted-identity", FieldKind::Identity),
             (b"p-preferred-identity", FieldKind::Identity),
             (b"remote-party-id", FieldKind::Identity),
+            (b"authentication-info", FieldKind::AuthenticationInfo),
+            (b"proxy-authentication-info", FieldKind::AuthenticationInfo),
         ];
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map_or(Self::Other, |(_, kind)| *kind)
-    }
-
-    /// Whether `name`, also with `_` in the place of `-`, is that of a field that decides something.
-    pub(super) fn is_known(name: &[u8]) -> bool {
-        const LONGEST: usize = 32;
-        if memchr::memchr(b'_', name).is_none() || name.len() > LONGEST {
-            return Self::of(name) != Self::Other;
-        }
-        let with_hyphens = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
-        Self::of(&with_hyphens.collect::<SmallVec<[u8; LONGEST]>>()) != Self::Other
     }
 }
 
@@ -129,12 +121,6 @@ fn field(head: &[u8], line: &[u8]) -> Result<Field, Reason> {
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(Reason::Malformed);
     }
-    // A fold before the colon hides the field from some readers; an underscore hides it from all but some.
-    let kind = FieldKind::of(name);
-    let is_hidden = kind == FieldKind::Other && FieldKind::is_known(name);
-    if is_hidden || memchr::memchr(b'\n', line.get(..colon).unwrap_or_default()).is_some() {
-        return Err(Reason::Malformed);
-    }
     let value = trim(line.get(colon + 1..).unwrap_or_default());
-    Ok(Field { kind, value: Span::of(head, value), line: Span::of(head, line) })
+    Ok(Field { kind: FieldKind::of(name), value: Span::of(head, value), line: Span::of(head, line) })
 }

@@ -4,23 +4,14 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::head::{ForClient, keeps_framing, response_head};
 use crate::inspect::Inspect;
-use crate::inspect::digest::{Challenge, challenges};
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
 use crate::io::{BUFFER, Buffer, Leg, Timer};
 use crate::relay::{Pump, Stopped, Waits};
 
 /// How many interim responses (RFC 9110 §15.2) one request may get.
 const INTERIM_LIMIT: u8 = 16;
-
-/// How many Digest challenges of one answer count. Targets send one an algorithm.
-pub const CHALLENGE_LIMIT: usize = 8;
-
-/// The Digest challenges of an answer.
-pub type Challenges = SmallVec<[Challenge; 2]>;
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
@@ -61,10 +52,6 @@ pub struct Exchanged {
     pub reusable: bool,
     /// The target showed a login of the connection.
     pub binds_connection: bool,
-    /// The status that the client got.
-    pub status: u16,
-    /// With 401: its Digest challenges, at most [`CHALLENGE_LIMIT`].
-    pub challenges: Challenges,
     /// Bytes toward the target and toward the client.
     pub bytes: [u64; 2],
 }
@@ -108,19 +95,23 @@ pub struct Patience {
     pub target: Duration,
 }
 
+/// Is told of the final response to a request when its head was read, whatever becomes of the exchange after that: with
+/// the octets of the head.
+pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
+
 /// Sends a request, passes the response on. The head in `request` is left as it was if nothing came of it, so
 /// that it can be sent on another connection.
 ///
 /// # Errors
 /// See [`Failed`].
 pub async fn exchange(
-    client: &mut Leg,
-    target: &mut Leg,
+    (client, target): (&mut Leg, &mut Leg),
     request: &mut Outgoing,
     timer: &mut Timer,
     patience: Patience,
+    witness: &mut Witness<'_>,
 ) -> Result<Exchanged, Failed> {
-    let mut running = Running::new(request);
+    let mut running = Running::new(request, witness);
     let begun = running.begin(client);
     timer.set(patience.target);
     let result = match begun {
@@ -136,20 +127,14 @@ pub async fn exchange(
     let after = result.map_err(failed)?;
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
-    let (binds_connection, status) = (running.binds_connection, running.status);
-    Ok(Exchanged {
-        after,
-        reusable,
-        binds_connection,
-        status,
-        challenges: running.challenges,
-        bytes: [running.up.written, running.down.written],
-    })
+    let binds_connection = running.binds_connection;
+    Ok(Exchanged { after, reusable, binds_connection, bytes: [running.up.written, running.down.written] })
 }
 
 /// The state of a running exchange.
-struct Running<'r> {
+struct Running<'r, 'w> {
     request: &'r Outgoing,
+    witness: &'r mut Witness<'w>,
     up: Pump,
     up_done: bool,
     /// The target takes no more of the request.
@@ -170,14 +155,12 @@ struct Running<'r> {
     client_persistent: bool,
     tunnel: bool,
     binds_connection: bool,
-    status: u16,
-    challenges: Challenges,
     /// Progress at the last look, to see whether the timer is to be moved.
     seen: (u64, u64, usize),
 }
 
-impl<'r> Running<'r> {
-    fn new(request: &'r mut Outgoing) -> Self {
+impl<'r, 'w> Running<'r, 'w> {
+    fn new(request: &'r mut Outgoing, witness: &'r mut Witness<'w>) -> Self {
         let framing = std::mem::replace(&mut request.framing, Framing::NONE);
         let bodiless = framing.is_done();
         Self {
@@ -196,10 +179,9 @@ impl<'r> Running<'r> {
             client_persistent: false,
             tunnel: false,
             binds_connection: false,
-            status: 0,
-            challenges: Challenges::new(),
             seen: (0, 0, 0),
             request,
+            witness,
         }
     }
 
@@ -353,16 +335,7 @@ impl<'r> Running<'r> {
         }
         self.tunnel = response.status == 101;
         self.answered = true;
-        self.status = response.status;
-        if response.status == 401 {
-            let head = target.buffer.filled();
-            let given = response
-                .fields
-                .iter()
-                .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"www-authenticate"));
-            let given = given.flat_map(|field| challenges(field.value.of_input(head)));
-            self.challenges = given.take(CHALLENGE_LIMIT).collect();
-        }
+        (self.witness)(response, target.buffer.filled());
         self.target_persistent = response.persistent;
         self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);

@@ -6,8 +6,6 @@
 mod exchange;
 mod head;
 
-pub use exchange::{
-    After, CHALLENGE_LIMIT, Challenges, Exchanged, Failed, Failure, Outgoing, Patience, exchange,
-};
+pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
 pub use head::{Forwarding, request_head};
 pub(crate) use head::{own_document, own_response};

@@ -39,7 +39,7 @@ pub trait Judge {
     /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
     fn login_failed(&mut self);
 
-    /// The directory has accepted the bind of `name` (its user and domain).
+    /// The directory has accepted the bind of `name`, a user without a domain; empty: of nobody who can be named.
     fn login_succeeded(&mut self, name: &[u8]);
 }
 
@@ -52,7 +52,7 @@ pub struct Gate<J> {
     first: bool,
     /// The messageID of the bind that is not answered.
     unanswered: Option<u32>,
-    /// Whose bind that is.
+    /// Whose bind that is; empty: nobody's who can be named.
     name: Box<[u8]>,
     /// A message of the client has waited for the answer to a bind.
     waited: bool,
@@ -117,7 +117,7 @@ impl<J: Judge> Gate<J> {
         match verdict {
             Verdict::Pass => {
                 self.unanswered = Some(bind.id);
-                self.name = bind.whole_name();
+                self.name = bind.proven_user().into();
                 Next::Pass(len as u64)
             }
             Verdict::Refuse => {

@@ -1,71 +1,188 @@
-//! Registrations and what the PBX makes of them (SPEC section 6), without a word to either of them.
+//! Logins and what the PBX makes of them (SPEC section 6), without a word to either of them.
 //!
-//! A login has failed if a REGISTER is refused with 401 or 407 although its credentials answer the last challenge of this
-//! connection, or with 403 although it has credentials. A challenge that calls the nonce stale refuses nothing; a 403 to a
-//! call is call barring.
+//! Every answer is judged by the request that it answers: several may be under way, and answers come in any order. A
+//! login has failed if a request is refused with 401 or 407 although its credentials used a nonce that this target has
+//! given to this address, or with 403 although it has credentials. Two things are no failed logins: a challenge that
+//! calls the nonce stale, and the 403 to another request than a registration of a user who has registered on this
+//! connection (a call that is barred, a subscription that is not allowed).
 
-use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU64;
+use std::sync::LazyLock;
+use std::time::Instant;
 
-use crate::inspect::digest::{Credentials, challenges, credentials};
+use super::Judge;
+use crate::inspect::digest::{Credentials, challenges, credentials, next_nonce, username};
 use crate::inspect::sip::{FieldKind, Message};
 
-/// How many Digest challenges of one answer count. A PBX sends one an algorithm.
-const CHALLENGE_LIMIT: usize = 8;
+/// How many requests with credentials may be under way on one connection. A trunk has as many calls as that in the
+/// second in which its PBX looks at their passwords.
+const UNDER_WAY: usize = 256;
 
-/// What a PBX has made of a registration.
+/// Later than so many seconds no PBX answers (RFC 3261 §16.6, timer C).
+const ANSWERED_WITHIN: u32 = 300;
+
+/// How long a request stays that the PBX has let in, in seconds. Its Call-ID and CSeq may be those of another one as well,
+/// which was answered first.
+const PASSED: u32 = 32;
+
+/// What a PBX has made of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// It was confirmed.
+    /// A registration was confirmed.
     Confirmed,
     /// It was refused, as a login.
     Failed,
 }
 
-/// The registration that waits for its answer, and the last challenge.
+/// More requests with credentials are under way than can be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+/// The requests with credentials that wait for their answer, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
-    /// CSeq of the last REGISTER, and how it has logged in, if it has.
-    asked: Option<(u32, Option<Credentials>)>,
-    /// The nonces of the last challenge: one an algorithm.
-    nonces: SmallVec<[u64; 2]>,
+    under_way: VecDeque<Request>,
+    /// Who has registered with a password: the digest of the user name.
+    registered: Option<NonZeroU64>,
+}
+
+/// A request with credentials.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    /// What its answers repeat of it: the digest of Call-ID and CSeq.
+    transaction: u64,
+    /// Its nonce, by its digest. It may be given before the answer comes: some targets give the same one for a while.
+    nonce: Option<NonZeroU64>,
+    /// Whom it names, by the digest of the name, if it names one user.
+    user: Option<NonZeroU64>,
+    /// When it came, in seconds.
+    at: u32,
+    /// One of its nonces had been given before.
+    answers_challenge: bool,
+    registers: bool,
+    /// The PBX has let it in, as far as can be seen.
+    passed: bool,
 }
 
 impl Logins {
-    /// A REGISTER that goes on to the PBX.
-    pub(super) fn asked(&mut self, head: &[u8], request: &Message) {
-        let mut all =
-            request.fields_of(FieldKind::Credentials).map(|field| credentials(field.value.of_input(head)));
-        let first = all.next();
-        // Of several, for several proxies, the one that answers our challenge counts.
-        let ours = all.find(|one| self.answers(*one)).or(first);
-        self.asked = Some((request.cseq, ours));
+    /// A request that goes on to the PBX.
+    pub(super) fn asked(
+        &mut self,
+        head: &[u8],
+        request: &Message,
+        judge: &impl Judge,
+    ) -> Result<(), TooMany> {
+        let mut fields = request.fields_of(FieldKind::Credentials).map(|field| field.value.of_input(head));
+        // Nothing answers an ACK, or a response.
+        let Some(method) = request.method(head).filter(|method| *method != b"ACK") else { return Ok(()) };
+        let Some(first) = fields.next() else { return Ok(()) };
+        let several = request.fields_of(FieldKind::Credentials).nth(1).is_some();
+        let mut asked = Request {
+            transaction: transaction(head, request),
+            nonce: None,
+            user: username(first).filter(|_| !several).and_then(NonZeroU64::new),
+            at: now(),
+            answers_challenge: false,
+            registers: method == b"REGISTER",
+            passed: false,
+        };
+        for field in std::iter::once(first).chain(fields) {
+            if let Credentials::Digest(nonce) = credentials(field) {
+                asked.nonce = asked.nonce.or(NonZeroU64::new(nonce));
+                asked.answers_challenge = asked.answers_challenge || judge.has_given(nonce);
+            }
+        }
+        self.forget(asked.at);
+        if self.under_way.len() >= UNDER_WAY {
+            let passed = self.under_way.iter().position(|request| request.passed).ok_or(TooMany)?;
+            self.under_way.remove(passed);
+        }
+        self.under_way.push_back(asked);
+        Ok(())
     }
 
-    fn answers(&self, credentials: Credentials) -> bool {
-        matches!(credentials, Credentials::Digest(nonce) if self.nonces.contains(&nonce))
+    /// Forgets what is answered no more.
+    fn forget(&mut self, now: u32) {
+        let lives = |request: &Request| {
+            now.saturating_sub(request.at) < if request.passed { PASSED } else { ANSWERED_WITHIN }
+        };
+        while self.under_way.front().is_some_and(|request| !lives(request)) {
+            self.under_way.pop_front();
+        }
     }
 
-    /// A final answer to a REGISTER.
-    pub(super) fn answered(&mut self, head: &[u8], answer: &Message, status: u16) -> Option<Login> {
-        let (cseq, credentials) = self.asked?;
-        if status < 200 || cseq != answer.cseq {
+    /// An answer of the PBX. What it says of nonces `judge` hears at once.
+    pub(super) fn answered(
+        &mut self,
+        head: &[u8],
+        answer: &Message,
+        status: u16,
+        judge: &mut impl Judge,
+    ) -> Option<Login> {
+        let request = self.request(head, answer, status);
+        let registers = answer.cseq_method.of_input(head) == b"REGISTER";
+        match status {
+            200..300 => {
+                let fields = answer.fields_of(FieldKind::AuthenticationInfo);
+                let next = fields.filter_map(|field| next_nonce(field.value.of_input(head)));
+                next.for_each(|nonce| judge.gave(nonce));
+                if let Some(request) = request.filter(|request| registers && request.answers_challenge) {
+                    self.registered = request.user.or(self.registered);
+                }
+                registers.then_some(Login::Confirmed)
+            }
+            403 => {
+                let request = request?;
+                let known = request.user.is_some() && request.user == self.registered;
+                (request.registers || !known).then_some(Login::Failed)
+            }
+            401 | 407 => {
+                // Before what this answer gives.
+                let guessed = request.is_some_and(|request| {
+                    request.answers_challenge
+                        || request.nonce.is_some_and(|nonce| judge.has_given(nonce.get()))
+                });
+                let mut stale = false;
+                for field in answer.fields_of(FieldKind::Challenge) {
+                    for challenge in challenges(field.value.of_input(head)) {
+                        stale |= challenge.stale;
+                        judge.gave(challenge.nonce);
+                    }
+                }
+                (guessed && !stale).then_some(Login::Failed)
+            }
+            _ => None,
+        }
+    }
+
+    /// The request that is answered. A refusal ends it: a second one, of another branch, refuses nothing more. Any other
+    /// answer leaves it where it is, to be forgotten before others: the same Call-ID and CSeq may be another request's.
+    fn request(&mut self, head: &[u8], answer: &Message, status: u16) -> Option<Request> {
+        if self.under_way.is_empty() || status <= 100 {
             return None;
         }
-        self.asked = None;
-        match status {
-            200..300 => return Some(Login::Confirmed),
-            403 => return credentials.map(|_| Login::Failed),
-            401 | 407 => {}
-            _ => return None,
+        let transaction = transaction(head, answer);
+        let is_it = |request: &Request| request.transaction == transaction;
+        if matches!(status, 401 | 403 | 407) {
+            return self.under_way.iter().position(is_it).and_then(|at| self.under_way.remove(at));
         }
-        let challenges: SmallVec<[_; 2]> = answer
-            .fields_of(FieldKind::Challenge)
-            .flat_map(|field| challenges(field.value.of_input(head)))
-            .take(CHALLENGE_LIMIT)
-            .collect();
-        let stale = challenges.iter().any(|challenge| challenge.stale);
-        let failed = !stale && credentials.is_some_and(|credentials| self.answers(credentials));
-        self.nonces = challenges.iter().map(|challenge| challenge.nonce).collect();
-        failed.then_some(Login::Failed)
+        let request = self.under_way.iter_mut().find(|request| is_it(request) && !request.passed)?;
+        request.passed = true;
+        Some(*request)
     }
+}
+
+/// Seconds since some beginning.
+fn now() -> u32 {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u32::try_from(BEGIN.elapsed().as_secs()).unwrap_or(u32::MAX)
+}
+
+/// What a response repeats of its request (RFC 3261 §8.2.6.2).
+fn transaction(head: &[u8], message: &Message) -> u64 {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let part = |span: crate::inspect::Span| span.of_input(head);
+    HASHER.hash_one((part(message.call_id), message.cseq, part(message.cseq_method)))
 }

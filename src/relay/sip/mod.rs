@@ -3,7 +3,7 @@
 //! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
 //! sees it and takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
 //! is how a header section is changed without touching any other octet; `answer` refuses a request; `token` makes and
-//! knows the user part of our own route entry; `login` sees what the PBX makes of registrations.
+//! knows the user part of our own route entry; `login` sees what the PBX makes of logins.
 //!
 //! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
 //! goes on octet by octet as it came.

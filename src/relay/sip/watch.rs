@@ -34,7 +34,13 @@ pub trait Judge {
     fn heard(&mut self, _head: &[u8], _request: &Message) {}
     /// Gives `cut` the fields of a client's response that speak for somebody else.
     fn foreign(&self, _head: &[u8], _response: &Message, _cut: &mut dyn FnMut(&Field)) {}
-    /// What the PBX has made of a registration; `head` and `answer` are its answer.
+    /// The PBX has given the client a nonce, by its digest.
+    fn gave(&mut self, _nonce: u64) {}
+    /// Whether it gave it to the client's address, on any connection.
+    fn has_given(&self, _nonce: u64) -> bool {
+        false
+    }
+    /// What the PBX has made of a login; `head` and `answer` are its answer.
     fn login(&mut self, login: Login, head: &[u8], answer: &Message);
     /// Makes tags and knows route entries.
     fn tokens(&self) -> &Tokens;
@@ -110,8 +116,8 @@ impl<J: Judge> SipWatch<J> {
                 return self.drop_message(head, message);
             }
         }
-        if message.method(head) == Some(b"REGISTER") {
-            self.logins.asked(head, message);
+        if self.logins.asked(head, message, &self.judge).is_err() {
+            return cut(Reason::Limit, false);
         }
         forget(self.judge.tokens(), head, message, &mut edits);
         if self.rewrites {
@@ -190,8 +196,7 @@ impl<J: Judge> Watch for SipWatch<J> {
                 self.target.reset();
                 let head = octets.get(..len).unwrap_or_default();
                 if let Kind::Response { status } = message.kind
-                    && message.cseq_method.of_input(head) == b"REGISTER"
-                    && let Some(login) = self.logins.answered(head, &message, status)
+                    && let Some(login) = self.logins.answered(head, &message, status, &mut self.judge)
                 {
                     self.judge.login(login, head, &message);
                 }

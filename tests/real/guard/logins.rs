@@ -66,16 +66,16 @@ fn sip_where_the_line_is() {
             )
         };
         let rows: [(&str, Credentials<'_>, bool); 8] = [
-            // A wrong password: the answer to the challenge that came last.
+            // A wrong password: the answer to a challenge, or a refusal in spite of one.
             ("REGISTER", Box::new(|_| format!("Subject: fixed\r\n{}", digest("n"))), true),
             ("REGISTER", Box::new(|_| format!("Subject: 403\r\n{}", digest("n"))), true),
-            // A nonce of another connection, one that is too old, no credentials, a call that is barred.
+            // A nonce that nobody gave, one that is too old, no credentials.
             ("REGISTER", Box::new(|_| format!("Subject: fixed\r\n{}", digest("other"))), false),
             ("REGISTER", Box::new(|round| format!("Subject: x\r\n{}", digest(&round.to_string()))), false),
             ("REGISTER", Box::new(|_| format!("Subject: stale\r\n{}", digest("n"))), false),
             ("REGISTER", Box::new(|_| "Subject: 403\r\n".to_owned()), false),
             ("REGISTER", Box::new(|_| "Subject: fixed\r\n".to_owned()), false),
-            ("INVITE", Box::new(|_| format!("Subject: 403\r\n{}", digest("n"))), false),
+            ("INVITE", Box::new(|_| format!("Subject: 403\r\n{}", digest("n"))), true),
         ];
         for (number, (method, credentials, counts)) in rows.iter().enumerate() {
             let number = u8::try_from(number + 1).unwrap();

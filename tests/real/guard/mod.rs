@@ -5,7 +5,6 @@ mod door;
 mod fair;
 mod limits;
 mod logins;
-mod long;
 mod open;
 mod scale;
 

@@ -1,0 +1,76 @@
+//! What a target makes of the login of one HTTP request (SPEC section 6). It is told of the answer when its head was read:
+//! what becomes of the exchange after that changes nothing, because the client has read the answer as well.
+//!
+//! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's address.
+//! Tokens, and logins in several steps, are others' business.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::standing::{Doors, Standing};
+use crate::guard::Exemption;
+use crate::inspect::digest::{Credentials, challenges, next_nonce};
+use crate::inspect::http::Response;
+use crate::rules::{Endpoint, Ports};
+use crate::state::Shared;
+
+/// One request, and who asks whom.
+#[derive(Debug)]
+pub(super) struct Login<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) exemption: &'a Arc<Exemption>,
+    /// The connection.
+    pub(super) id: u64,
+    /// Who asks, as far as we believe it.
+    pub(super) client: IpAddr,
+    pub(super) endpoints: &'a [Endpoint],
+    pub(super) ports: Ports,
+    /// How the request logs in, if it does.
+    pub(super) credentials: Option<Credentials>,
+}
+
+impl Login<'_> {
+    /// The target has answered.
+    pub(super) fn answered(&self, response: &Response, head: &[u8]) {
+        match (response.status, self.credentials) {
+            (401, _) => self.refused(response, head),
+            (_, Some(Credentials::Digest(_))) => {
+                let standing = self.standing();
+                let next = values(response, head, b"authentication-info").filter_map(next_nonce);
+                next.for_each(|nonce| standing.gave(nonce));
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self, response: &Response, head: &[u8]) {
+        let standing = self.standing();
+        // Before what this answer gives.
+        let guessed = match self.credentials {
+            Some(Credentials::Basic) => true,
+            Some(Credentials::Digest(nonce)) => standing.has_given(nonce),
+            Some(Credentials::Other) | None => false,
+        };
+        let mut stale = false;
+        for challenge in values(response, head, b"www-authenticate").flat_map(challenges) {
+            stale |= challenge.stale;
+            standing.gave(challenge.nonce);
+        }
+        // A stale nonce is a matter of Digest alone.
+        if guessed && (!stale || self.credentials == Some(Credentials::Basic)) {
+            standing.failed();
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let doors = Doors::of(self.endpoints, self.ports);
+        Standing::of_request(self.shared, self.exemption, (self.id, self.client), doors)
+    }
+}
+
+/// The values of a field.
+fn values<'a>(response: &'a Response, head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let fields = response.fields.iter();
+    let fields = fields.filter(move |field| field.name.of_input(head).eq_ignore_ascii_case(name));
+    fields.map(move |field| field.value.of_input(head))
+}
