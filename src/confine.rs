@@ -31,21 +31,12 @@ pub struct Confined {
     /// What is in force, or why it is not.
     parts: Vec<String>,
     complete: bool,
-    /// The only folders that can be written to; `None`: nothing keeps it from others.
-    writable: Option<Vec<PathBuf>>,
 }
 
 impl Confined {
     /// Whether everything is in force that this kernel has.
     pub fn is_complete(&self) -> bool {
         self.complete
-    }
-
-    /// Which of the folders that a configuration wants to write to are out of reach until the next start.
-    pub fn out_of_reach(&self, state: &Path, socket: &Path) -> Vec<PathBuf> {
-        let Some(writable) = &self.writable else { return Vec::new() };
-        let wanted = folders(state, socket);
-        wanted.into_iter().filter(|folder| !writable.iter().any(|reach| folder.starts_with(reach))).collect()
     }
 }
 
@@ -68,22 +59,20 @@ pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined 
     let writable = folders(state, socket);
     let abstract_manager = notified.is_some_and(|name| name.starts_with('@'));
     let restricted = restrict(&writable, abstract_manager);
-    let (landlock, enforced, failed) = match &restricted {
+    let (landlock, failed) = match &restricted {
         Ok((status, known)) => {
-            let enforced = *status != RulesetStatus::NotEnforced;
-            (said(status, *known, &writable), enforced, *known && !enforced)
+            (said(status, *known, &writable), *known && *status == RulesetStatus::NotEnforced)
         }
-        Err(error) => (format!("no Landlock: {error}"), false, true),
+        Err(error) => (format!("no Landlock: {error}"), true),
     };
     let complete = privileges.is_ok() && dumps.is_ok() && !failed;
-    let writable = enforced.then_some(writable);
     let part = |done: rustix::io::Result<()>, what: &str| match done {
         Ok(()) => what.to_owned(),
         Err(error) => format!("not {what} ({error})"),
     };
     let parts =
         vec![part(privileges, "no new privileges"), part(dumps, "not to be dumped or traced"), landlock];
-    Confined { parts, complete, writable }
+    Confined { parts, complete }
 }
 
 /// What is written to while Portward runs. The folder of a bare file name is the working directory.
@@ -173,10 +162,6 @@ mod tests {
             assert_eq!(fs::read_to_string(elsewhere.join("file")).unwrap(), "before");
 
             // Nothing else is.
-            assert_eq!(
-                confined.out_of_reach(&state, &elsewhere.join("portward.sock")),
-                std::slice::from_ref(&elsewhere)
-            );
             assert!(denied(fs::write(elsewhere.join("new"), "x")));
             assert!(denied(fs::write(elsewhere.join("file"), "x")));
             assert!(denied(fs::remove_file(elsewhere.join("file"))));

@@ -29,6 +29,7 @@
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
+//! | [`files`] | reading what others have put there, without waiting for it | what stands in it |
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
@@ -41,6 +42,7 @@ pub mod config;
 pub mod confine;
 pub mod conn;
 pub mod demo;
+pub mod files;
 pub mod guard;
 pub mod inspect;
 pub mod io;

@@ -17,13 +17,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Diagnostics, Everything};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
 use crate::guard::{kept, unix_now};
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
-use crate::state::{Shared, Snapshot};
+use crate::state::{Shared, Snapshot, folder};
 
+mod aside;
 mod descriptors;
 mod drain;
 mod listening;
@@ -71,7 +72,6 @@ pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
     manager: Manager,
-    confined: Option<Confined>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
     /// Sockets of a socket unit for which there is no use just now: a TLS port without a certificate.
@@ -104,8 +104,9 @@ impl Server {
             let level = if confined.is_complete() { Level::Info } else { Level::Warning };
             shared.note(level, &confined.to_string());
         }
-        let kept = kept::read(&shared.snapshot.load().config.state, unix_now());
-        shared.guard.blacklist().restore(kept.entries);
+        let now = unix_now();
+        let kept = kept::read(&shared.snapshot.load().config.state, now);
+        shared.guard.blacklist().restore(kept.entries, now);
         kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
         let unused = before.iter().filter(|one| one.origin == Origin::Store && !is_at(&sockets, one));
         for address in unused.map(|one| one.listener.address).chain(stale.iter().map(|one| one.address)) {
@@ -133,7 +134,7 @@ impl Server {
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
         let path = path.to_owned();
         let spare = Mutex::new(spare);
-        let server = Self { path, shared, manager, confined, pulse, sockets, spare, draining, stop, workers };
+        let server = Self { path, shared, manager, pulse, sockets, spare, draining, stop, workers };
         server.manager.ready(&server.status());
         Ok(server)
     }
@@ -159,23 +160,7 @@ impl Server {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
-        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))?;
-        self.warn_of_reach();
-        Ok(())
-    }
-
-    /// Folders to write to are fixed at the start.
-    fn warn_of_reach(&self) {
-        let config = &self.shared.snapshot.load().config;
-        let beyond = |confined: &Confined| confined.out_of_reach(&config.state, &config.admin.socket);
-        for folder in self.confined.as_ref().map(beyond).unwrap_or_default() {
-            let text = format!(
-                "{} can be written to after a restart only: Portward has confined itself to the folders of `state` and \
-                 `admin.socket` that it started with",
-                folder.display()
-            );
-            self.shared.note(Level::Warning, &text);
-        }
+        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))
     }
 
     /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.
@@ -222,9 +207,7 @@ impl Server {
 
     /// Ends the workers and whatever still runs on them.
     pub fn stop(self) {
-        if self.shared.guard.blacklist().take_changed()
-            && let Err(error) = write_blacklist(&self.shared)
-        {
+        if let Err(error) = self.shared.keep_blacklist() {
             self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
         }
         self.stop.cancel();
@@ -238,11 +221,35 @@ impl Server {
 /// Reads everything: configuration, rules, certificates. Errors of certificates are among the diagnostics: they stop a
 /// reload, but not a start.
 fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
-    let Everything { config, table, mut warnings } =
+    let Everything { mut config, table, mut warnings } =
         config::load_all(path).map_err(|found| refused(&found))?;
+    if let Some(before) = before {
+        warnings.extend(fixed(path, &mut config, &before.config));
+    }
+    if let Some(error) = folder::unusable(&config.state) {
+        warnings.push(error);
+        return Err(refused(&warnings));
+    }
     let (snapshot, found) = Snapshot::new(config, table, before);
     warnings.append(found);
     Ok((snapshot, warnings))
+}
+
+/// What a reload does not change (SPEC section 4): the process has confined itself to the folders that it started with,
+/// and what is kept there belongs to one run.
+fn fixed(path: &Path, config: &mut Config, before: &Config) -> Vec<Diagnostic> {
+    let keep = |key: &str, now: &mut PathBuf, before: &Path| {
+        let wanted = std::mem::replace(now, before.to_owned());
+        let message = format!(
+            "{} can be written to after a restart only: `{key}` stays {} until then",
+            wanted.display(),
+            before.display()
+        );
+        (wanted != before).then(|| Diagnostic::warning(message, Place::whole(path)))
+    };
+    let state = keep("state", &mut config.state, &before.state);
+    let socket = keep("admin.socket", &mut config.admin.socket, &before.admin.socket);
+    state.into_iter().chain(socket).collect()
 }
 
 fn refused(found: &Diagnostics) -> Refused {
@@ -254,9 +261,4 @@ fn warn(shared: &Shared, found: &Diagnostics, notes: &[String]) {
         shared.note(Level::Warning, found.render(false).trim_end());
     }
     notes.iter().for_each(|note| shared.note(Level::Warning, note));
-}
-
-fn write_blacklist(shared: &Shared) -> io::Result<()> {
-    let entries = shared.guard.blacklist().entries(unix_now(), usize::MAX);
-    kept::write(&shared.snapshot.load().config.state, &entries)
 }

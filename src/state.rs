@@ -1,17 +1,19 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 
+pub(crate) mod folder;
 mod secret;
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
-use crate::guard::Guard;
+use crate::guard::{Guard, kept, unix_now};
 use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
@@ -140,6 +142,8 @@ pub struct Shared {
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
+    /// Held while the blacklist is written.
+    keeping: Mutex<()>,
 }
 
 impl Shared {
@@ -156,6 +160,7 @@ impl Shared {
             reloads: watch::Sender::new(0),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
+            keeping: Mutex::default(),
         };
         shared.watch_names();
         shared
@@ -188,6 +193,24 @@ impl Shared {
     /// Writes a note to the log.
     pub fn note(&self, level: Level, text: &str) {
         self.log.note(self.snapshot.load().config.log.format, level, text);
+    }
+
+    /// Writes the blacklist to disk if it has changed. One at a time: the last that begins has the newest list and must
+    /// also be the last that ends.
+    ///
+    /// # Errors
+    /// Those of the file system; it is tried again at the next call then.
+    pub fn keep_blacklist(&self) -> io::Result<()> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = self.guard.blacklist();
+        if !list.take_changed() {
+            return Ok(());
+        }
+        let written = kept::write(&self.snapshot.load().config.state, list, unix_now());
+        if written.is_err() {
+            list.note_changed();
+        }
+        written
     }
 
     fn watch_names(&self) {

@@ -1,4 +1,6 @@
 //! What can be asked for: resources under `/v1`, JSON in and out. What is wrong is said in `error`.
+//!
+//! Lists come in pages (SPEC section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
 
 use std::time::Duration;
 
@@ -6,20 +8,22 @@ use hyper::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::config;
+use crate::guard::blacklist::Cursor;
 use crate::guard::{Counted, blacklist, kept, unix_now};
 use crate::state::Shared;
 
-/// As many entries as are shown unless more are asked for.
-const SHOWN: usize = 1_000;
+/// The entries of a page, unless `limit` says otherwise, and the most that there are whatever it says.
+const PAGE: usize = 100;
+pub(crate) const LARGEST_PAGE: usize = 1_000;
 /// The longest note.
 const NOTE: usize = 500;
 
-/// Status and body.
-type Answer = (StatusCode, Value);
+/// Status and body, which is JSON.
+type Answer = (StatusCode, String);
 
 /// An answer that says what is wrong.
 pub(super) fn wrong(status: StatusCode, why: &str) -> Answer {
-    (status, json!({ "error": why }))
+    (status, json!({ "error": why }).to_string())
 }
 
 /// Answers a request.
@@ -38,15 +42,16 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
 fn all(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
     let list = shared.guard.blacklist();
     match *method {
-        Method::GET => {
-            let limit = uri.query().and_then(|query| query.strip_prefix("limit="));
-            let limit = limit.map_or(Some(SHOWN), |limit| limit.parse().ok());
-            let Some(limit) = limit else {
-                return wrong(StatusCode::BAD_REQUEST, "the limit is not a number");
-            };
-            let entries: Vec<Value> = list.entries(unix_now(), limit).iter().map(kept::to_json).collect();
-            (StatusCode::OK, json!({ "count": list.len(), "entries": entries }))
-        }
+        Method::GET => match Paging::asked(uri) {
+            Ok(Paging { limit, after }) => {
+                let blacklist::Page { entries, next } = list.page(unix_now(), after, limit);
+                let entries: Vec<String> = entries.iter().map(kept::to_json).collect();
+                let (count, entries) = (list.len(), entries.join(","));
+                let next = next.map_or(Value::Null, |next| next.to_string().into());
+                (StatusCode::OK, format!("{{\"count\":{count},\"entries\":[{entries}],\"next\":{next}}}"))
+            }
+            Err(why) => wrong(StatusCode::BAD_REQUEST, why),
+        },
         Method::POST => match wanted(body) {
             Ok((who, note, expiration)) => {
                 if !shared.guard.list_by_hand(who, &note, expiration) {
@@ -54,12 +59,40 @@ fn all(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
                     return wrong(StatusCode::INSUFFICIENT_STORAGE, &why);
                 }
                 let entry = list.entry(who, unix_now());
-                (StatusCode::CREATED, entry.as_ref().map_or(Value::Null, kept::to_json))
+                (StatusCode::CREATED, entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json))
             }
             Err(why) => wrong(StatusCode::BAD_REQUEST, &why),
         },
-        Method::DELETE => (StatusCode::OK, json!({ "removed": list.clear() })),
+        Method::DELETE => (StatusCode::OK, json!({ "removed": list.clear() }).to_string()),
         _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET, POST and DELETE are possible"),
+    }
+}
+
+/// Which page is wanted.
+struct Paging {
+    limit: usize,
+    after: Option<Cursor>,
+}
+
+impl Paging {
+    /// What the query says: `limit=NUMBER` and `after=CURSOR`, in any order.
+    fn asked(uri: &Uri) -> Result<Self, &'static str> {
+        let mut page = Self { limit: PAGE, after: None };
+        let query = uri.query().unwrap_or_default();
+        for (key, value) in query.split('&').filter_map(|part| part.split_once('=')) {
+            match key {
+                "limit" => {
+                    let limit: usize = value.parse().map_err(|_| "the limit is not a number")?;
+                    if limit == 0 {
+                        return Err("the limit is 0");
+                    }
+                    page.limit = limit.min(LARGEST_PAGE);
+                }
+                "after" => page.after = Some(Cursor::parse(value).ok_or("`after` is not what `next` was")?),
+                _ => {}
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -72,7 +105,9 @@ fn one(shared: &Shared, method: &Method, who: Counted) -> Answer {
             Some(entry) => (StatusCode::OK, kept::to_json(&entry)),
             None => missing(),
         },
-        Method::DELETE if list.remove(who, unix_now()) => (StatusCode::OK, json!({ "removed": 1 })),
+        Method::DELETE if list.remove(who, unix_now()) => {
+            (StatusCode::OK, json!({ "removed": 1 }).to_string())
+        }
         Method::DELETE => missing(),
         _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET and DELETE are possible"),
     }

@@ -22,6 +22,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
+pub(crate) use api::LARGEST_PAGE;
+
 use crate::log::Level;
 use crate::state::Shared;
 
@@ -32,13 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest body.
 const BODY: usize = 64 * 1024;
 
-/// Listens on `admin.socket` until it is dropped; a reload may move it. Where that is not possible a warning is all that
-/// happens: the proxy works without.
+/// Listens on `admin.socket` until it is dropped. Where that is not possible a warning is all that happens: the proxy works
+/// without. A reload makes a socket that was removed anew. It runs on a thread of its own, because an answer may take
+/// longer than signals and the watchdog can wait.
 pub(crate) async fn serve(shared: Arc<Shared>) {
     let mut reloads = shared.reloads.subscribe();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let path = shared.snapshot.load().config.admin.socket.clone();
     loop {
-        let path = shared.snapshot.load().config.admin.socket.clone();
         let listener = match socket::Listener::open(&path) {
             Ok(listener) => Some(listener),
             Err(error) => {
@@ -48,9 +51,9 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
                 None
             }
         };
-        let moved = async {
+        let gone = async {
             while reloads.changed().await.is_ok() {
-                if shared.snapshot.load().config.admin.socket != path {
+                if !listener.as_ref().is_some_and(socket::Listener::is_there) {
                     return;
                 }
             }
@@ -69,7 +72,7 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            () = moved => {}
+            () = gone => {}
             () = accept => {}
         }
     }

@@ -18,6 +18,8 @@ const BREATH: Duration = Duration::from_millis(100);
 pub(super) struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and inode of its file.
+    file: (u64, u64),
 }
 
 impl Listener {
@@ -34,10 +36,16 @@ impl Listener {
             Err(_) => {}
         }
         let listener = UnixListener::bind(path)?;
-        let this = Self { listener, path: path.to_owned() };
+        let there = fs::symlink_metadata(path)?;
+        let this = Self { listener, path: path.to_owned(), file: (there.dev(), there.ino()) };
         let mode = if belongs_to_administrators(path) { 0o660 } else { 0o600 };
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         Ok(this)
+    }
+
+    /// Whether its file is still there: without it nobody finds the socket.
+    pub(super) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == self.file)
     }
 
     /// The next connection.
@@ -62,6 +70,9 @@ fn belongs_to_administrators(path: &Path) -> bool {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // Not another's: it may have been removed and made anew.
+        if self.is_there() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

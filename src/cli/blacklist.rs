@@ -1,5 +1,7 @@
 //! `portward blacklist`: the running daemon's blacklist.
 
+mod list;
+
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -8,6 +10,9 @@ use time::macros::format_description;
 
 use crate::admin::client::{NoAnswer, ask};
 use crate::config;
+
+/// So many entries are shown unless `--limit` says otherwise.
+const SHOWN: usize = 1_000;
 
 /// Show and change the running daemon's blacklist
 #[derive(Debug, clap::Args)]
@@ -32,7 +37,7 @@ enum Command {
     /// Who is on it: manual entries, then the others, the latest first
     List {
         /// How many entries to show
-        #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
+        #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
         limit: usize,
     },
     /// Put an address on it, and close all its connections
@@ -62,11 +67,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return ExitCode::from(super::NO);
     };
     let ask = |method: &str, path: &str, body: Option<&Value>| ask(&config.admin.socket, method, path, body);
-    let list = Command::List { limit: 1_000 };
+    let list = Command::List { limit: SHOWN };
     let answer = match args.command.as_ref().unwrap_or(&list) {
-        Command::List { limit } => {
-            ask("GET", &format!("/v1/blacklist?limit={limit}"), None).map(|answer| show(&answer, args.json))
-        }
+        Command::List { limit } => list::show(*limit, args.json, |path| ask("GET", path, None)),
         Command::Add { address, time, note } => {
             let body = json!({ "address": address, "expiration": time, "note": note });
             ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match args.json {
@@ -96,21 +99,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
             }
             ExitCode::from(super::NO)
         }
-    }
-}
-
-fn show(answer: &Value, json: bool) {
-    if json {
-        return super::say(answer);
-    }
-    let entries = answer.get("entries").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    entries.iter().for_each(|entry| super::say(line(entry)));
-    let count = answer.get("count").and_then(Value::as_u64).unwrap_or_default();
-    let shown = entries.len() as u64;
-    match count.saturating_sub(shown) {
-        0 if shown == 0 => super::say("nobody is listed"),
-        0 => {}
-        more => super::say(format_args!("and {more} more: --limit {count}")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::accounts::{self, SERVICE_USER};
 use crate::config::{self, Config, Diagnostic, Diagnostics, Rules, Severity};
-use crate::state::Snapshot;
+use crate::state::{Snapshot, folder};
 
 /// Check the configuration, the rules and the certificates
 ///
@@ -87,6 +87,7 @@ fn unreadable(found: &Diagnostic) -> Option<Diagnostic> {
 fn check_as_we_are(path: &Path) -> Checked {
     let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
     let table = rules.as_mut().and_then(|rules| rules.table.take());
+    diagnostics.extend(config.as_ref().and_then(|config| folder::unusable(&config.state)));
     if let (Some(config), Some(table)) = (config, table) {
         diagnostics.append(Snapshot::new(config, table, None).1);
     }

@@ -8,6 +8,7 @@ use super::report::Report;
 use super::ruleset::{self, Rules};
 use super::sections::NamedHost;
 use super::{Config, Diagnostic, Diagnostics, Place, file};
+use crate::files;
 use crate::rules::Table;
 use crate::service::Service;
 
@@ -119,13 +120,16 @@ pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
     }
 }
 
+/// No text is longer: a million hosts are far from it.
+const LONGEST: u64 = 1 << 30;
+
 /// The text of a file.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<Diagnostic>> {
     let error = |why: String| {
         let message = format!("{what} {} cannot be read: {why}", path.display());
         Box::new(Diagnostic::error(message, Place::whole(path)))
     };
-    let bytes = std::fs::read(path).map_err(|e| error(super::why(&e)))?;
+    let bytes = files::read(path, LONGEST).map_err(|e| error(super::why(&e)))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let good = e.utf8_error().valid_up_to();
         let line = e.as_bytes().iter().take(good).filter(|b| **b == b'\n').count() + 1;

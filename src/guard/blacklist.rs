@@ -2,9 +2,18 @@
 //!
 //! Automatic entries are bounded by [`AUTOMATIC`]: the oldest go first. With a million of them it takes at most 96 MiB. A
 //! look-up is one hash; what has expired is not listed any more, and is taken out in the background.
+//!
+//! The list is read in pages, each with a [`Cursor`] for the next: nothing ever holds all of it at once. Automatic
+//! entries have numbers in the order in which they came, so a page goes on where the last one ended whatever was added
+//! or removed meanwhile.
+//!
+//! Times are those of the system's clock, because the list outlives the process. Where the clock is set back an entry
+//! begins again at once and lasts as long as it was meant to: [`Blacklist::follow_clock`].
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +21,7 @@ use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
 use super::Counted;
+use super::order::Order;
 use crate::reason::Reason;
 
 /// The most entries that the guard makes by itself.
@@ -20,6 +30,10 @@ pub const AUTOMATIC: usize = 1 << 20;
 pub const MANUAL: usize = 100_000;
 /// Never.
 const NEVER: u32 = u32::MAX;
+/// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries
+/// that are gone.
+const CHUNK: usize = 1024;
+const CHUNKS: usize = 64;
 
 /// An entry, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +65,53 @@ pub enum Why {
     },
 }
 
+/// Where a page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// Behind this manual entry.
+    Manual(Counted),
+    /// Behind the automatic entry of this number.
+    Automatic(u64),
+}
+
+impl Cursor {
+    /// The same, back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_at_checked(1)?;
+        match kind {
+            "m" => u64::from_str_radix(rest, 16).ok().map(|bits| Self::Manual(Counted::from_bits(bits))),
+            "a" => rest.parse().ok().map(Self::Automatic),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    /// For programs, which give it back as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manual(who) => write!(f, "m{:x}", who.bits()),
+            Self::Automatic(number) => write!(f, "a{number}"),
+        }
+    }
+}
+
+/// A part of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Manual entries first, then automatic ones, the latest first. Fewer than were asked for do not mean the end.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; `None`: this is the last one.
+    pub next: Option<Cursor>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Automatic {
     since: u32,
     until: u32,
     count: u32,
+    /// The low bits of its number in the order: an older place for the same address does not stand for it.
+    number: u32,
     reason: Reason,
 }
 
@@ -70,12 +126,14 @@ struct Manual {
 #[derive(Debug, Default)]
 pub struct Blacklist {
     automatic: DashMap<Counted, Automatic, RandomState>,
-    /// Whom, since when: in the order in which they were listed.
-    order: Mutex<VecDeque<(Counted, u32)>>,
+    /// In the order in which they were listed.
+    order: Mutex<Order>,
     manual: RwLock<BTreeMap<Counted, Manual>>,
     /// So that the lock is not taken for nothing.
     manuals: AtomicUsize,
     changed: AtomicBool,
+    /// The latest time that was seen.
+    latest: AtomicU32,
 }
 
 impl Blacklist {
@@ -104,28 +162,55 @@ impl Blacklist {
         })
     }
 
-    /// Everything that is in force at `now`: manual entries, then automatic ones, the latest first, `limit` at most.
-    pub fn entries(&self, now: u32, limit: usize) -> Vec<Entry> {
-        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
-        let mut entries: Vec<Entry> = manual
-            .iter()
-            .filter(|(_, entry)| entry.until > now)
-            .map(|(who, entry)| entry.show(*who))
-            .take(limit)
-            .collect();
-        drop(manual);
-        let order: Vec<_> = {
-            let order = self.order();
-            order.iter().rev().take(limit.saturating_mul(2)).copied().collect()
-        };
-        for (who, since) in order {
-            if entries.len() >= limit {
-                break;
+    /// What is in force at `now`, behind `after`: at most `limit` entries.
+    pub fn page(&self, now: u32, after: Option<Cursor>, limit: usize) -> Page {
+        let mut page = Filling { entries: Vec::new(), last: after, limit };
+        let below = match after {
+            Some(Cursor::Automatic(number)) => number,
+            Some(Cursor::Manual(who)) => {
+                if self.fill_manually(now, Bound::Excluded(who), &mut page) {
+                    return page.unfinished();
+                }
+                u64::MAX
             }
-            let entry = self.automatic.get(&who).filter(|entry| entry.since == since && entry.until > now);
-            entries.extend(entry.map(|entry| entry.show(who)));
+            None => {
+                if self.fill_manually(now, Bound::Unbounded, &mut page) {
+                    return page.unfinished();
+                }
+                u64::MAX
+            }
+        };
+        self.fill_automatically(now, below, page)
+    }
+
+    /// Whether there is more than fits.
+    fn fill_manually(&self, now: u32, from: Bound<Counted>, page: &mut Filling) -> bool {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        let in_force = manual.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.until > now);
+        for (who, entry) in in_force {
+            if !page.take(entry.show(*who), Cursor::Manual(*who)) {
+                return true;
+            }
         }
-        entries
+        false
+    }
+
+    fn fill_automatically(&self, now: u32, mut below: u64, mut page: Filling) -> Page {
+        for _ in 0..CHUNKS {
+            let places = self.order().before(below, CHUNK);
+            let Some((lowest, _)) = places.last() else {
+                return Page { entries: page.entries, next: None };
+            };
+            below = *lowest;
+            for (number, who) in places {
+                let Some(entry) = self.automatic.get(&who).map(|entry| *entry) else { continue };
+                let in_force = entry.number == low(number) && entry.until > now;
+                if in_force && !page.take(entry.show(who), Cursor::Automatic(number)) {
+                    return page.unfinished();
+                }
+            }
+        }
+        Page { entries: page.entries, next: Some(Cursor::Automatic(below)) }
     }
 
     /// How many entries there are, expired ones that were not taken out yet among them.
@@ -140,29 +225,31 @@ impl Blacklist {
 
     /// Lists `who` for what it has done; `expiration`: for how long, `None`: until it is removed.
     pub fn list(&self, who: Counted, reason: Reason, count: u32, now: u32, expiration: Option<Duration>) {
-        self.put(who, Automatic { since: now, until: end(now, expiration), count, reason });
-        self.changed.store(true, Ordering::Relaxed);
+        self.latest.fetch_max(now, Ordering::Relaxed);
+        self.put(who, Automatic { since: now, until: end(now, expiration), count, number: 0, reason });
+        self.note_changed();
     }
 
     fn put(&self, who: Counted, entry: Automatic) {
         let mut order = self.order();
-        order.push_back((who, entry.since));
-        self.automatic.insert(who, entry);
+        let number = low(order.push(who));
+        self.automatic.insert(who, Automatic { number, ..entry });
         while order.len() > AUTOMATIC {
-            let Some((oldest, since)) = order.pop_front() else { break };
-            self.automatic.remove_if(&oldest, |_, entry| entry.since == since);
+            let Some((number, oldest)) = order.pop() else { break };
+            self.automatic.remove_if(&oldest, |_, entry| entry.number == low(number));
         }
     }
 
     /// Lists `who` by an administrator's will. False: there are [`MANUAL`] of them.
     pub fn add(&self, who: Counted, note: &str, now: u32, expiration: Option<Duration>) -> bool {
+        self.latest.fetch_max(now, Ordering::Relaxed);
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
         if manual.len() >= MANUAL && !manual.contains_key(&who) {
             return false;
         }
         manual.insert(who, Manual { since: now, until: end(now, expiration), note: note.into() });
         self.manuals.store(manual.len(), Ordering::Relaxed);
-        self.changed.store(true, Ordering::Relaxed);
+        self.note_changed();
         true
     }
 
@@ -173,7 +260,7 @@ impl Blacklist {
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
         manual.remove(&who);
         self.manuals.store(manual.len(), Ordering::Relaxed);
-        self.changed.store(true, Ordering::Relaxed);
+        self.note_changed();
         listed
     }
 
@@ -186,21 +273,22 @@ impl Blacklist {
         order.clear();
         manual.clear();
         self.manuals.store(0, Ordering::Relaxed);
-        self.changed.store(true, Ordering::Relaxed);
+        self.note_changed();
         count
     }
 
     /// Takes out what has expired. Automatic entries are in the order of their ends, unless the expiration was changed.
     pub fn sweep(&self, now: u32) {
+        self.follow_clock(now);
         let mut order = self.order();
-        while let Some(&(who, since)) = order.front() {
-            let current =
-                self.automatic.get(&who).filter(|entry| entry.since == since).map(|entry| entry.until);
-            if current.is_some_and(|until| until > now) {
+        while let Some((number, who)) = order.first() {
+            let is_its = |entry: &Automatic| entry.number == low(number);
+            let in_force = self.automatic.get(&who).is_some_and(|entry| is_its(&entry) && entry.until > now);
+            if in_force {
                 break;
             }
-            order.pop_front();
-            self.automatic.remove_if(&who, |_, entry| entry.since == since);
+            order.pop();
+            self.automatic.remove_if(&who, |_, entry| is_its(entry));
         }
         drop(order);
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
@@ -208,17 +296,48 @@ impl Blacklist {
         self.manuals.store(manual.len(), Ordering::Relaxed);
     }
 
+    /// Notices that the clock was set back. An entry whose beginning lies in the future begins at `now` and lasts as long
+    /// as it was meant to, instead of that and the hours or years by which the clock was wrong.
+    pub fn follow_clock(&self, now: u32) {
+        if self.latest.swap(now, Ordering::Relaxed) <= now {
+            return;
+        }
+        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+        let by_hand = manual.values_mut().map(|entry| (&mut entry.since, &mut entry.until));
+        let mut changed = false;
+        by_hand.for_each(|(since, until)| changed |= begin_by(now, since, until));
+        drop(manual);
+        for mut entry in self.automatic.iter_mut() {
+            let Automatic { since, until, .. } = entry.value_mut();
+            changed |= begin_by(now, since, until);
+        }
+        if changed {
+            self.note_changed();
+        }
+    }
+
     /// Whether something has changed since this was last asked.
     pub fn take_changed(&self) -> bool {
         self.changed.swap(false, Ordering::Relaxed)
     }
 
-    /// Puts back what was kept.
-    pub fn restore(&self, entries: Vec<Entry>) {
-        for Entry { who, since, until, why } in entries {
-            let until = until.unwrap_or(NEVER);
+    /// Something has changed, or what has changed could not be kept.
+    pub fn note_changed(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Puts back what was kept, in the order of [`Self::page`], at `now`.
+    pub fn restore(&self, entries: Vec<Entry>, now: u32) {
+        // The latest come first there, and are put last here.
+        for Entry { who, mut since, until, why } in entries.into_iter().rev() {
+            let mut until = until.unwrap_or(NEVER);
+            if begin_by(now, &mut since, &mut until) {
+                self.note_changed();
+            }
             match why {
-                Why::Automatic { reason, count } => self.put(who, Automatic { since, until, count, reason }),
+                Why::Automatic { reason, count } => {
+                    self.put(who, Automatic { since, until, count, number: 0, reason });
+                }
                 Why::Manual { note } => {
                     let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
                     manual.insert(who, Manual { since, until, note });
@@ -228,9 +347,44 @@ impl Blacklist {
         }
     }
 
-    fn order(&self) -> MutexGuard<'_, VecDeque<(Counted, u32)>> {
+    fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A page that is being filled.
+struct Filling {
+    entries: Vec<Entry>,
+    last: Option<Cursor>,
+    limit: usize,
+}
+
+impl Filling {
+    /// Takes an entry; false: there was no room for it.
+    fn take(&mut self, entry: Entry, at: Cursor) -> bool {
+        let has_room = self.entries.len() < self.limit;
+        if has_room {
+            self.entries.push(entry);
+            self.last = Some(at);
+        }
+        has_room
+    }
+
+    fn unfinished(self) -> Page {
+        Page { entries: self.entries, next: self.last }
+    }
+}
+
+/// Has an entry that begins after `now` begin then, for as long as it was meant to last; whether it did.
+fn begin_by(now: u32, since: &mut u32, until: &mut u32) -> bool {
+    let is_ahead = *since > now;
+    if is_ahead {
+        if *until != NEVER {
+            *until = now.saturating_add(until.saturating_sub(*since)).min(NEVER - 1);
+        }
+        *since = now;
+    }
+    is_ahead
 }
 
 fn end(now: u32, expiration: Option<Duration>) -> u32 {
@@ -239,6 +393,10 @@ fn end(now: u32, expiration: Option<Duration>) -> u32 {
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         now.saturating_add(u32::try_from(seconds).unwrap_or(NEVER)).min(NEVER - 1)
     })
+}
+
+fn low(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
 }
 
 impl Automatic {
@@ -256,60 +414,4 @@ impl Manual {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(number: u32) -> Counted {
-        std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()
-    }
-
-    const FIVE: Option<Duration> = Some(Duration::from_secs(300));
-
-    #[test]
-    fn entries_come_and_go() {
-        let list = Blacklist::default();
-        list.list(who(1), Reason::UnknownHost, 21, 1_000, FIVE);
-        list.list(who(2), Reason::NotTls, 21, 1_001, None);
-        assert!(list.add(who(3), "a note", 1_002, Some(Duration::from_millis(1_500))));
-        assert!(list.add(who(2), "for good", 1_002, None));
-        for (number, now, listed) in [
-            (1, 1_299, true),
-            (1, 1_300, false),
-            (2, u32::MAX - 1, true),
-            (3, 1_003, true),
-            (3, 1_004, false),
-            (4, 1_003, false),
-        ] {
-            assert_eq!(list.lists(who(number), now), listed, "{number} at {now}");
-        }
-        assert!(matches!(list.entry(who(2), 1_003).unwrap().why, Why::Manual { .. }));
-        assert_eq!(
-            list.entries(1_003, 10).iter().map(|entry| entry.who).collect::<Vec<_>>(),
-            [who(2), who(3), who(2), who(1)]
-        );
-        list.sweep(1_300);
-        assert_eq!(list.len(), 2);
-        assert!(list.take_changed() && !list.take_changed());
-        assert!(list.remove(who(2), 1_300) && !list.remove(who(2), 1_300) && !list.lists(who(2), 1_300));
-        // Listed again, longer: the first entry's end does not take the second one out.
-        list.list(who(5), Reason::NoPath, 21, 2_000, FIVE);
-        list.list(who(5), Reason::NoPath, 21, 2_100, FIVE);
-        list.sweep(2_300);
-        assert!(list.lists(who(5), 2_399));
-        assert_eq!(list.clear(), 1);
-        assert!(list.is_empty() && !list.lists(who(5), 2_301));
-    }
-
-    #[test]
-    fn the_oldest_automatic_entries_go_first_and_manual_ones_never() {
-        let list = Blacklist::default();
-        list.add(who(0), "", 0, None);
-        let more = 1_000;
-        for number in 1..=u32::try_from(AUTOMATIC).unwrap() + more {
-            list.list(who(number), Reason::UnknownHost, 21, 1_000, None);
-        }
-        assert_eq!(list.len(), AUTOMATIC + 1);
-        assert!(list.lists(who(0), 1_001));
-        assert!(!list.lists(who(more), 1_001) && list.lists(who(more + 1), 1_001));
-    }
-}
+mod tests;

@@ -23,6 +23,16 @@ impl From<IpAddr> for Counted {
 }
 
 impl Counted {
+    /// The eight octets as a number, for places in lists.
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The same, back.
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The network that it stands for.
     pub fn network(self) -> IpNet {
         match u32::try_from(self.0 ^ V4) {

@@ -5,32 +5,43 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::blacklist::{Entry, Why};
+use super::blacklist::{Blacklist, Entry, Page, Why};
 use super::{Counted, blacklist};
+use crate::files;
 use crate::reason::Reason;
 
 /// The file in the state folder.
 const NAME: &str = "blacklist.jsonl";
 /// No line that we write is longer.
 const LINE: u64 = 4096;
+/// So many entries are taken from the list at once to be written.
+const PAGE: usize = 1024;
 
 /// Where it is.
 pub fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
-/// Writes `entries`.
+/// Writes what is in force at `now`, page by page.
 ///
 /// # Errors
 /// Those of the file system; the old file is still there then.
-pub fn write(state: &Path, entries: &[Entry]) -> io::Result<()> {
+pub fn write(state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let new = tempfile::Builder::new().prefix(".blacklist-").tempfile_in(state)?;
     let mut out = BufWriter::new(new);
-    for entry in entries {
-        writeln!(out, "{}", to_json(entry))?;
+    let mut after = None;
+    loop {
+        let Page { entries, next } = list.page(now, after, PAGE);
+        for entry in &entries {
+            writeln!(out, "{}", to_json(entry))?;
+        }
+        if next.is_none() {
+            break;
+        }
+        after = next;
     }
     let new = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     new.as_file().sync_all()?;
@@ -51,11 +62,13 @@ pub struct Read {
 /// prevents a start.
 pub fn read(state: &Path, now: u32) -> Read {
     let path = file(state);
-    let text = match File::open(&path) {
+    let text = match files::open(&path) {
         Ok(text) => BufReader::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Read::default(),
         Err(error) => {
-            let warning = format!("the blacklist {} cannot be read: {error}", path.display());
+            // The next one that is written must not take its place.
+            let done = set_aside(&path);
+            let warning = format!("the blacklist {} cannot be read: {error}; {done}", path.display());
             return Read { entries: Vec::new(), warning: Some(warning) };
         }
     };
@@ -70,11 +83,7 @@ pub fn read(state: &Path, now: u32) -> Read {
         }
     }
     let warning = damaged.map(|line| {
-        let aside = path.with_extension("jsonl.damaged");
-        let done = match fs::rename(&path, &aside) {
-            Ok(()) => format!("it was set aside as {}", aside.display()),
-            Err(error) => format!("it cannot be set aside: {error}"),
-        };
+        let done = set_aside(&path);
         let count = entries.len();
         format!(
             "the blacklist {} is damaged in line {line}; {done}; {count} entries could be read",
@@ -82,6 +91,14 @@ pub fn read(state: &Path, now: u32) -> Read {
         )
     });
     Read { entries, warning }
+}
+
+fn set_aside(path: &Path) -> String {
+    let aside = path.with_extension("jsonl.damaged");
+    match fs::rename(path, &aside) {
+        Ok(()) => format!("it was set aside as {}", aside.display()),
+        Err(error) => format!("it cannot be set aside: {error}"),
+    }
 }
 
 /// Lines of a bounded length each.
@@ -96,26 +113,19 @@ fn lines(mut text: BufReader<File>) -> impl Iterator<Item = io::Result<String>> 
     })
 }
 
-/// An entry as a program reads it: in the file, and from the admin socket.
-pub fn to_json(entry: &Entry) -> Value {
-    let mut json = json!({
-        "address": entry.who.to_string(),
-        "since": entry.since,
-        "until": entry.until,
-        "manual": matches!(entry.why, Why::Manual { .. }),
-    });
-    if let Some(fields) = json.as_object_mut() {
-        match &entry.why {
-            Why::Automatic { reason, count } => {
-                fields.insert("reason".to_owned(), reason.name().into());
-                fields.insert("count".to_owned(), (*count).into());
-            }
-            Why::Manual { note } => {
-                fields.insert("note".to_owned(), (&**note).into());
-            }
+/// An entry as a program reads it, JSON: in the file, and from the admin socket. Written as text, because there may be a
+/// million of them.
+pub fn to_json(entry: &Entry) -> String {
+    let Entry { who, since, until, why } = entry;
+    let until = until.map_or_else(|| "null".to_owned(), |until| until.to_string());
+    let head = format_args!("\"address\":\"{who}\",\"since\":{since},\"until\":{until}");
+    match why {
+        Why::Automatic { reason, count } => {
+            let reason = reason.name();
+            format!("{{{head},\"manual\":false,\"reason\":\"{reason}\",\"count\":{count}}}")
         }
+        Why::Manual { note } => format!("{{{head},\"manual\":true,\"note\":{}}}", Value::from(&**note)),
     }
-    json
 }
 
 /// The same, back.
@@ -141,6 +151,12 @@ pub fn from_json(line: &str) -> Option<Entry> {
 mod tests {
     use super::*;
 
+    fn list() -> Blacklist {
+        let list = Blacklist::default();
+        list.restore(entries(), 5);
+        list
+    }
+
     fn entries() -> Vec<Entry> {
         let who = |text: &str| Counted::parse(text).unwrap();
         let automatic = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
@@ -161,7 +177,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join("state");
         assert!(read(&folder, 0).entries.is_empty());
-        write(&folder, &entries()).unwrap();
+        write(&folder, &list(), 5).unwrap();
         let Read { entries: back, warning } = read(&folder, 10);
         assert_eq!((back, warning), (entries(), None));
         assert_eq!(read(&folder, 305).entries.len(), 2, "what has expired is left behind");
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_set_aside() {
         let state = tempfile::tempdir().unwrap();
-        write(state.path(), &entries()).unwrap();
+        write(state.path(), &list(), 5).unwrap();
         let path = file(state.path());
         let good = fs::read(&path).unwrap();
         for damage in [&b"\xff\xfe\n"[..], b"{}\n", b"{\"address\":\"192.0.2.9\"", &[b'x'; 10_000]] {

@@ -9,7 +9,7 @@
 //! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
 //! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
 //! | `exemption` | which connections stay when their address is listed |
-//! | `blacklist`, `kept` | who is listed, in memory and on disk |
+//! | `blacklist`, `order`, `kept` | who is listed, in memory and on disk |
 //!
 //! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
 //! them; offences are not, so `suspects` does.
@@ -21,6 +21,7 @@ mod exemption;
 pub mod kept;
 mod name;
 mod nonces;
+mod order;
 mod suspects;
 mod undecided;
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Server, write_blacklist};
+use super::Server;
+use super::aside::Aside;
+use crate::guard::unix_now;
 use crate::log::Level;
 use crate::tls::{Look, Reminder};
 
@@ -33,9 +35,10 @@ impl Server {
                 self.shared.log.confess(self.shared.snapshot.load().config.log.format);
             }
         };
-        let administration = crate::admin::serve(self.shared.clone());
+        let _administration = Aside::start("admin", crate::admin::serve(self.shared.clone()))
+            .inspect_err(|error| self.shared.note(Level::Warning, &format!("no administration: {error}")));
         let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
-        tokio::join!(resolving, housekeeping, files, blacklist, administration, watchdog);
+        tokio::join!(resolving, housekeeping, files, blacklist, watchdog);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
@@ -69,11 +72,12 @@ impl Server {
         loop {
             tokio::time::sleep(KEEP).await;
             self.shared.guard.sweep_rates();
-            if !self.shared.guard.blacklist().take_changed() {
-                continue;
-            }
             let shared = self.shared.clone();
-            let written = tokio::task::spawn_blocking(move || write_blacklist(&shared)).await;
+            let keep = move || {
+                shared.guard.blacklist().follow_clock(unix_now());
+                shared.keep_blacklist()
+            };
+            let written = tokio::task::spawn_blocking(keep).await;
             let error = written.ok().and_then(Result::err);
             if let Some(error) = error.as_ref().filter(|_| !complained) {
                 self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));

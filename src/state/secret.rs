@@ -3,39 +3,44 @@
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::files;
+
 const FILE: &str = "sip-route.key";
+const LENGTH: usize = 32;
+
+/// Where it is.
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join(FILE)
+}
 
 /// The key in the folder `state`; a new one if there is none. Where nothing can be kept the key lasts as long as the
 /// process: calls that are up when Portward restarts cannot come back to it then.
-pub(super) fn route_key(state: &Path) -> Zeroizing<[u8; 32]> {
-    let file = state.join(FILE);
-    let kept = fs::read(&file).map(Zeroizing::new);
-    if let Some(key) = kept.ok().and_then(|octets| <[u8; 32]>::try_from(octets.as_slice()).ok()) {
+pub(super) fn route_key(state: &Path) -> Zeroizing<[u8; LENGTH]> {
+    let file = file(state);
+    let kept = files::read(&file, LENGTH as u64).map(Zeroizing::new);
+    if let Some(key) = kept.ok().and_then(|octets| <[u8; LENGTH]>::try_from(octets.as_slice()).ok()) {
         return Zeroizing::new(key);
     }
     let key = fresh();
-    let _ = keep(&file, &key);
+    let _ = keep(state, &key);
     key
 }
 
-fn keep(file: &Path, key: &[u8; 32]) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let new = file.with_extension("new");
-    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    out.write_all(key)?;
-    out.sync_all()?;
-    fs::rename(new, file)
+/// Beside the old one and then in its place; readable by its owner alone, as `tempfile` makes files.
+fn keep(state: &Path, key: &[u8; LENGTH]) -> io::Result<()> {
+    fs::create_dir_all(state)?;
+    let mut new = tempfile::Builder::new().prefix(".sip-route-").tempfile_in(state)?;
+    new.write_all(key)?;
+    new.as_file().sync_all()?;
+    new.persist(file(state)).map(drop).map_err(|error| error.error)
 }
 
 /// From the random numbers of the TLS library; should it have none, from those with which hash tables are seeded.
-fn fresh() -> Zeroizing<[u8; 32]> {
+fn fresh() -> Zeroizing<[u8; LENGTH]> {
     let mut key = Zeroizing::new([0; 32]);
     if crate::tls::provider().secure_random.fill(key.as_mut_slice()).is_err() {
         for part in key.chunks_mut(8) {

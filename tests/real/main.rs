@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod absence;
 mod bodies;
 mod browser;
 mod certificates;

@@ -5,6 +5,7 @@ mod door;
 mod fair;
 mod limits;
 mod logins;
+mod long;
 mod open;
 mod scale;
 

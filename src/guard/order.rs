@@ -1,0 +1,58 @@
+//! The order in which addresses were listed: each place has a number, the numbers rise, and those of the front go first.
+
+use std::collections::VecDeque;
+
+use super::Counted;
+
+/// Addresses in their order. A place stays when its entry has gone: its entry is known by the number.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The number of the first place.
+    first: u64,
+    places: VecDeque<Counted>,
+}
+
+impl Order {
+    /// A place at the end; its number.
+    pub(super) fn push(&mut self, who: Counted) -> u64 {
+        self.places.push_back(who);
+        self.end() - 1
+    }
+
+    /// The first place.
+    pub(super) fn first(&self) -> Option<(u64, Counted)> {
+        self.places.front().map(|who| (self.first, *who))
+    }
+
+    /// Takes the first place out.
+    pub(super) fn pop(&mut self) -> Option<(u64, Counted)> {
+        let who = self.places.pop_front()?;
+        self.first += 1;
+        Some((self.first - 1, who))
+    }
+
+    /// At most `count` places with a number below `below`, from the highest down.
+    pub(super) fn before(&self, below: u64, count: usize) -> Vec<(u64, Counted)> {
+        let end = usize::try_from(below.min(self.end()).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let start = end.saturating_sub(count);
+        let numbers = self.first + start as u64..;
+        let mut places: Vec<_> = numbers.zip(self.places.range(start..end).copied()).collect();
+        places.reverse();
+        places
+    }
+
+    /// How many places there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Takes all of them out. Their numbers do not come again.
+    pub(super) fn clear(&mut self) {
+        self.first = self.end();
+        self.places.clear();
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.places.len() as u64
+    }
+}

@@ -1,0 +1,42 @@
+//! A thread with a runtime of its own for what must disturb neither signals nor the watchdog, and not be disturbed by a
+//! reload: it runs one future until it is dropped.
+
+use std::io;
+use std::thread::JoinHandle;
+
+use tokio_util::sync::CancellationToken;
+
+/// The thread. When this is dropped the future is dropped, too, and the thread has ended.
+#[derive(Debug)]
+pub(super) struct Aside {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Aside {
+    /// Starts a thread called `name` that runs `future`.
+    pub(super) fn start(name: &str, future: impl Future<Output = ()> + Send + 'static) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = future => {}
+                    () = stopped.cancelled() => {}
+                }
+            });
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
