@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use portward::inspect::Inspect;
-use portward::inspect::sip::{Ask, BODY_LIMIT, HEAD_LIMIT, Inspector, Kind, entries, name_addr, uri};
+use portward::inspect::sip::{Ask, BODY_LIMIT, HEAD_LIMIT, FieldKind, Inspector, Kind, entries, name_addr, uri};
 
 mod laws;
 
@@ -26,11 +26,20 @@ fuzz_target!(|input: &[u8]| {
     };
     assert_eq!(named([b"from", b"f"]), 1);
     assert_eq!(named([b"content-length", b"l"]), 1);
+    // One tag of To, however it is written, and no octet at which a reader in C ends.
+    let to = message.fields.iter().find(|field| field.kind == FieldKind::To).unwrap().value.of_input(head);
+    let bare: Vec<u8> = to.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+    let tags = bare.windows(5).filter(|part| part == b";tag=").count();
+    assert_eq!(tags, usize::from(!message.to_tag.is_empty()));
+    assert!(!head.contains(&0));
     // The host is a part of the URI, behind its only @.
     let (whole, host) = (message.from.uri.of_input(head), message.from.host.of_input(head));
     assert!(whole.iter().filter(|byte| **byte == b'@').count() <= 1 || host.is_empty());
     assert!(!host.contains(&b'@') && !host.iter().any(u8::is_ascii_whitespace));
     if let Kind::Request { method, .. } = message.kind {
+        let known = [b"REGISTER".as_slice(), b"INVITE", b"ACK"];
+        let like = |known: &&[u8]| known.eq_ignore_ascii_case(method.of_input(head));
+        assert!(known.into_iter().find(like).is_none_or(|known| known == method.of_input(head)));
         assert_eq!(method.of_input(head), message.cseq_method.of_input(head));
     }
     for field in &message.fields {

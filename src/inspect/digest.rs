@@ -97,6 +97,11 @@ const PARAMETER_LIMIT: usize = 32;
 /// no reading that anything rests on.
 pub fn is_ambiguous(value: &[u8]) -> bool {
     let (scheme, rest) = split(value);
+    let word = scheme.iter().position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-');
+    if let Some(word) = word.and_then(|end| scheme.get(..end)) {
+        // Kamailio reads `Digest,nonce=…` as Digest.
+        return word.eq_ignore_ascii_case(b"digest") || word.eq_ignore_ascii_case(b"basic");
+    }
     if scheme.eq_ignore_ascii_case(b"basic") {
         return rest.trim_ascii().iter().any(|octet| octet.is_ascii_whitespace() || b",\"".contains(octet));
     }

@@ -1,5 +1,7 @@
 //! Header fields (RFC 3261 §7.3, §20): names, compact forms, folded lines.
 
+use smallvec::SmallVec;
+
 use super::super::Span;
 use super::uri::{is_space, trim};
 use crate::reason::Reason;
@@ -83,6 +85,16 @@ impl FieldKind {
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map_or(Self::Other, |(_, kind)| *kind)
     }
+
+    /// Whether `name`, also with `_` in the place of `-`, is that of a field that decides something.
+    pub(super) fn is_known(name: &[u8]) -> bool {
+        const LONGEST: usize = 32;
+        if memchr::memchr(b'_', name).is_none() || name.len() > LONGEST {
+            return Self::of(name) != Self::Other;
+        }
+        let with_hyphens = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
+        Self::of(&with_hyphens.collect::<SmallVec<[u8; LONGEST]>>()) != Self::Other
+    }
 }
 
 /// The characters of a token (§25.1).
@@ -121,6 +133,12 @@ fn field(head: &[u8], line: &[u8]) -> Result<Field, Reason> {
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(Reason::Malformed);
     }
+    // A fold before the colon hides the field from some readers; an underscore hides it from all but some.
+    let kind = FieldKind::of(name);
+    let is_hidden = kind == FieldKind::Other && FieldKind::is_known(name);
+    if is_hidden || memchr::memchr(b'\n', line.get(..colon).unwrap_or_default()).is_some() {
+        return Err(Reason::Malformed);
+    }
     let value = trim(line.get(colon + 1..).unwrap_or_default());
-    Ok(Field { kind: FieldKind::of(name), value: Span::of(head, value), line: Span::of(head, line) })
+    Ok(Field { kind, value: Span::of(head, value), line: Span::of(head, line) })
 }

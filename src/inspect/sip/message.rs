@@ -2,7 +2,7 @@
 
 use super::field::{Field, FieldKind, fields, is_token};
 use super::uri::{is_space, name_addr, param, trim, uri};
-use super::{BODY_LIMIT, Kind, Message, Party, Sender, Span};
+use super::{BODY_LIMIT, Kind, Message, Party, Sender, Span, readings};
 use crate::reason::Reason;
 
 const VERSION: &[u8] = b"SIP/2.0";
@@ -44,17 +44,25 @@ fn start(line: &[u8]) -> Option<Start<'_>> {
     let is_uri = |byte: &u8| *byte > b' ' && !b"<>\"\x7f".contains(byte);
     let sound = !word.is_empty()
         && word.iter().all(|byte| is_token(*byte))
-        && !uri.is_empty()
+        && has_scheme(uri)
         && uri.iter().all(is_uri)
         && version.eq_ignore_ascii_case(VERSION);
     sound.then_some(Start::Request { method: word, uri })
 }
 
-/// Whether a line is text: control octets stand behind a backslash only (`quoted-pair`, §25.1).
+/// Whether a Request-URI begins with a scheme (§25.1). Kamailio takes `l :5 SIP/2.0` for a Content-Length.
+fn has_scheme(uri: &[u8]) -> bool {
+    let scheme = memchr::memchr(b':', uri).and_then(|colon| uri.get(..colon)).unwrap_or_default();
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(is_scheme)
+}
+
+/// Whether a line is text: control octets stand behind a backslash only (`quoted-pair`, §25.1), and NUL nowhere, where
+/// a reader in C would end.
 pub(super) fn is_text(line: &[u8]) -> bool {
     let mut before = 0;
     line.iter().all(|byte| {
-        let sound = !byte.is_ascii_control() || *byte == b'\t' || before == b'\\';
+        let sound = !byte.is_ascii_control() || *byte == b'\t' || (before == b'\\' && *byte != 0);
         before = *byte;
         sound
     })
@@ -136,6 +144,9 @@ fn sane(head: &[u8], message: &Message) -> Result<(), Reason> {
     }
     if let Some(field) = once(message, FieldKind::MaxForwards)? {
         decimal(field.value.of_input(head)).filter(|hops| *hops <= 255).ok_or(Reason::Malformed)?;
+    }
+    if !readings::is_plain(head, message) {
+        return Err(Reason::Malformed);
     }
     Ok(())
 }

@@ -29,8 +29,8 @@ const TABLE: &[(&str, &[u8], Outcome, &str)] = &[
     (
         "3.1.1.2 intmeth",
         include_bytes!("../../../tests/fixtures/rfc4475/intmeth.sip"),
-        Request("!interesting-Method0123456789_*+`.%indeed'~", "example.com"),
-        "every character that a token, a user part and a quoted pair may hold, NUL among them",
+        Refused(Reason::Malformed),
+        "a NUL in a quoted pair: a reader in C ends there (everything else in it is taken, see below)",
     ),
     (
         "3.1.1.3 esc01",
@@ -330,6 +330,16 @@ fn every_torture_message_has_its_outcome() {
     }
 }
 
+/// Every character that a token, a user part and a quoted pair may hold, but for NUL.
+#[test]
+fn without_its_nul_intmeth_is_taken() {
+    let (name, octets, ..) = TABLE[1];
+    assert_eq!(name, "3.1.1.2 intmeth");
+    let octets: Vec<u8> = octets.iter().map(|octet| if *octet == 0 { 1 } else { *octet }).collect();
+    let method = "!interesting-Method0123456789_*+`.%indeed'~";
+    assert_eq!(outcome(octets.leak()).0, Request(method, "example.com"));
+}
+
 #[test]
 fn the_laws_hold_for_torture_messages() {
     TABLE.iter().for_each(|(_, octets, ..)| hold_laws(octets));
@@ -357,7 +367,7 @@ fn rsip_is_no_inspector() {
         }
     }
     let counts = (right.len(), missed.len(), accepted.len());
-    assert_eq!(counts, (17, 10, 10), "right {right:?}\nmissed {missed:?}\naccepted {accepted:?}");
+    assert_eq!(counts, (17, 9, 10), "right {right:?}\nmissed {missed:?}\naccepted {accepted:?}");
 }
 
 fn outcome(octets: &'static [u8]) -> (Outcome, usize) {

@@ -165,21 +165,42 @@ pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
 
 /// The value of a parameter, by its name in lower case; without quotes around it. An empty one has no `=`.
 pub fn param<'a>(params: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut rest = params;
-    while let Some(at) = unquoted(rest, b";") {
+    let (_, value) = parameters(params).find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value))
+}
+
+/// The parameters behind the first `;` outside quotes, each with its value; without white space around either. A value
+/// has its quotes; an empty one has no `=`, or nothing behind it.
+pub(super) fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let at = unquoted(rest, b";")?;
         rest = rest.get(at + 1..)?;
-        let end = unquoted(rest, b";").unwrap_or(rest.len());
-        let one = rest.get(..end)?;
-        let (key, value) = match memchr::memchr(b'=', one) {
+        let one = rest.get(..unquoted(rest, b";").unwrap_or(rest.len()))?;
+        let (name, value) = match memchr::memchr(b'=', one) {
             Some(at) => (one.get(..at)?, one.get(at + 1..)?),
             None => (one, [].as_slice()),
         };
-        if trim(key).eq_ignore_ascii_case(name) {
-            let value = trim(value);
-            return Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value));
+        Some((trim(name), trim(value)))
+    })
+}
+
+/// A text with its percent escapes undone (RFC 3261 §19.1.2). A `%` without two digits stands for itself.
+pub fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (first, behind) = rest.split_first()?;
+        let escaped = (*first == b'%').then(|| behind.split_at_checked(2)).flatten();
+        let digit = |at: usize, digits: &[u8]| char::from(*digits.get(at)?).to_digit(16);
+        if let Some((digits, behind)) = escaped
+            && let (Some(high), Some(low)) = (digit(0, digits), digit(1, digits))
+        {
+            rest = behind;
+            return u8::try_from(high << 4 | low).ok();
         }
-    }
-    None
+        rest = behind;
+        Some(*first)
+    })
 }
 
 /// The entries of a list of header field values, between commas outside quotes and angle brackets (§7.3.1).
