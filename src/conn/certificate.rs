@@ -15,7 +15,7 @@ pub(super) fn judge(client: &Client, snapshot: &Snapshot, name: &[u8]) -> Option
     let chain = client.leg.stream.peer_certificates()?;
     let host = decide::host_named(&snapshot.table, name).ok();
     let trust = snapshot.client_trusts.of(host.and_then(|host| host.client_trust()));
-    Some(trust.judge(chain, UnixTime::now()))
+    Some(trust.judge(chain, client.possession, UnixTime::now()))
 }
 
 /// The names that somebody who is trusted vouches for.

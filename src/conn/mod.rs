@@ -46,6 +46,7 @@ use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
 use crate::state::Worker;
+use crate::tls::Possession;
 
 /// A connection that the guard has let in.
 #[derive(Debug)]
@@ -84,6 +85,8 @@ struct Client {
     leg: Leg,
     timer: Timer,
     worker: Arc<Worker>,
+    /// Whether the certificate that it has shown is its own.
+    possession: Possession,
     /// Its place among the undecided, until the first decision.
     place: Option<Place>,
     /// Requests decided so far.

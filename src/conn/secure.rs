@@ -17,10 +17,18 @@ use super::{Accepted, Client, Ended, Facts, Stage, Whose};
 use crate::guard::Place;
 use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
-use crate::io::{Leg, Stream, Timer};
+use crate::io::{Leg, Socket, Stream, Timer};
 use crate::reason::Reason;
 use crate::service::Transport;
 use crate::state::Worker;
+use crate::tls::{Acceptor, Possession};
+
+/// How much of a handshake is read: a ClientHello of 16 KiB, and what is around it and behind it. One with a session
+/// ticket, or with a post-quantum key exchange, has 2 KiB at most; both together, 10 KiB.
+const LIMIT: u32 = 17 * 1024;
+/// The same where the client shows its certificate, with what is above it. Three certificates with RSA keys of 4096 bits
+/// have 5 KiB, one with a key of 16384 bits as much.
+const LIMIT_WITH_CERTIFICATE: u32 = 48 * 1024;
 
 /// How long to wait before a PROXY header that has come in part is looked at again.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -54,14 +62,14 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         drop(place);
         place = guard.enter_undecided(facts.id, facts.client.ip(), false, config);
     }
-    let stream = match facts.transport {
-        Transport::Plain => Stream::Plain(tcp),
+    let (stream, possession) = match facts.transport {
+        Transport::Plain => (Stream::Plain(tcp), Possession::Unproven),
         Transport::Tls => {
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
                 return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
             };
             match in_place(&mut place, tls(tcp, acceptor, deadline)).await {
-                Ok(stream) => stream,
+                Ok(secured) => secured,
                 Err(reason) => return Err((facts, ended(whose(reason), reason))),
             }
         }
@@ -71,6 +79,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         leg: Leg::new(stream),
         timer: Timer::new(config.limits.inspect_timeout, worker.draining.clone()),
         worker: worker.clone(),
+        possession,
         place: Some(place),
         requests: 0,
         bytes: [0, 0],
@@ -132,9 +141,12 @@ async fn speaks_tls(tcp: &TcpStream) -> Result<(), Reason> {
 }
 
 /// The TLS handshake, and what to call it when it fails.
-async fn handshake(acceptor: tokio_rustls::TlsAcceptor, tcp: TcpStream) -> Result<Stream, Reason> {
-    let tls = acceptor.accept(tcp).await.map_err(|error| failure(&error))?;
-    Ok(Stream::Tls(Box::new(TlsStream::Server(tls))))
+async fn handshake(acceptor: Acceptor, tcp: TcpStream) -> Result<(Stream, Possession), Reason> {
+    let limit = if acceptor.asks_for_certificate() { LIMIT_WITH_CERTIFICATE } else { LIMIT };
+    let accepted = acceptor.accept(Socket::limited(tcp, limit)).await;
+    let (mut tls, possession) = accepted.map_err(|error| failure(&error))?;
+    tls.get_mut().0.unlimited();
+    Ok((Stream::Tls(Box::new(TlsStream::Server(tls))), possession))
 }
 
 /// TLS on a connection that was in the clear (StartTLS), of which nothing may be buffered: from now on the client came
@@ -144,7 +156,7 @@ async fn handshake(acceptor: tokio_rustls::TlsAcceptor, tcp: TcpStream) -> Resul
 /// How it ended instead, with what is known of it.
 pub(super) async fn start_tls(
     mut client: Client,
-    acceptor: tokio_rustls::TlsAcceptor,
+    acceptor: Acceptor,
     patience: Duration,
 ) -> Result<Client, (Facts, Ended)> {
     let Stream::Plain(tcp) = client.leg.stream else {
@@ -155,29 +167,31 @@ pub(super) async fn start_tls(
         Some(place) => in_place(place, shaken).await,
         None => shaken.await,
     };
-    // Silence is no news here: it has said StartTLS.
-    let shaken = shaken.map_err(|reason| if reason == Reason::Silent { Reason::Timeout } else { reason });
     match shaken {
-        Ok(stream) => {
+        Ok((stream, possession)) => {
             client.leg = Leg::new(stream);
+            client.possession = possession;
             client.facts.transport = Transport::Tls;
             Ok(client)
         }
-        Err(reason) => Err((client.facts, Ended::because(Stage::Secure, whose(reason), reason))),
+        Err(reason) => {
+            // With StartTLS the client has begun, whether a byte of TLS came or not.
+            let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
+            let reason = if unbegun { Reason::TlsFailed } else { reason };
+            Err((client.facts, Ended::because(Stage::Secure, whose(reason), reason)))
+        }
     }
 }
 
-/// TLS as a server, until `deadline`.
-async fn tls(
-    tcp: TcpStream,
-    acceptor: tokio_rustls::TlsAcceptor,
-    deadline: Instant,
-) -> Result<Stream, Reason> {
+/// TLS as a server, until `deadline`. A handshake that has begun and does not end has failed, whatever ended it: routers
+/// that lose large packets make it stop in the middle, and that is no fault of the client's.
+async fn tls(tcp: TcpStream, acceptor: Acceptor, deadline: Instant) -> Result<(Stream, Possession), Reason> {
     timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
-    timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::Timeout))
+    timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::TlsFailed))
 }
 
-/// A scanner that speaks something else, a client that does not like us, or one that went away.
+/// A scanner that speaks something else; or a client that does not like us, that went away, or whose handshake is too
+/// long.
 fn failure(error: &io::Error) -> Reason {
     use rustls::{Error, InvalidMessage};
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
@@ -188,7 +202,6 @@ fn failure(error: &io::Error) -> Reason {
             | InvalidMessage::MessageTooLarge
             | InvalidMessage::InvalidEmptyPayload,
         )) => Reason::NotTls,
-        Some(_) => Reason::TlsFailed,
-        None => Reason::Aborted,
+        _ => Reason::TlsFailed,
     }
 }

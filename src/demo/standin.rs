@@ -127,7 +127,7 @@ async fn visit(
     requests: &Counter,
 ) -> io::Result<()> {
     let stream = match &tls {
-        Some(acceptor) => Stream::Tls(Box::new(TlsStream::Server(acceptor.accept(tcp).await?))),
+        Some(acceptor) => Stream::Tls(Box::new(TlsStream::Server(acceptor.accept(tcp.into()).await?))),
         None => Stream::Plain(tcp),
     };
     let leg = Leg::new(stream);

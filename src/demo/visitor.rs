@@ -55,7 +55,7 @@ impl Visitor {
     pub(super) async fn start_tls(self, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
         let Stream::Plain(tcp) = self.leg.stream else { return Ok(self) };
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        let tls = TlsConnector::from(config.clone()).connect(name, tcp).await?;
+        let tls = TlsConnector::from(config.clone()).connect(name, tcp.into()).await?;
         Ok(Self { leg: Leg::new(Stream::Tls(Box::new(TlsStream::Client(tls)))) })
     }
 

@@ -2,10 +2,12 @@
 
 mod buffer;
 mod leg;
+mod socket;
 mod stream;
 mod timer;
 
 pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
+pub use socket::Socket;
 pub use stream::Stream;
 pub use timer::Timer;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::Socket;
 use crate::service::Transport;
 
 /// How long a tunnel is silent before the kernel asks. Routers forget an idle TCP connection after minutes at the
@@ -23,7 +24,7 @@ pub enum Stream {
     /// Bare TCP.
     Plain(TcpStream),
     /// TLS, boxed: its state is many times the size of the other.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -55,7 +56,7 @@ impl Stream {
     pub fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tls(tls) => tls.get_ref().0.tcp(),
         }
     }
 }

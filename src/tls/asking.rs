@@ -1,29 +1,36 @@
 //! How the SIP and H.323 ports ask for a client's certificate (SPEC sections 1 and 5): every one is taken, none is
-//! needed, and nothing is judged here, so that no certificate fails a handshake. What it is worth [`super::trust`] says,
-//! on every connection anew: a resumed session brings the chain of the first.
+//! needed, and nothing is judged here, so that no certificate fails a handshake. Only a wrong signature does: no device
+//! makes one. What a certificate is worth [`super::trust`] says, on every connection anew: a resumed session brings the
+//! chain of the first.
 
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{possession, provider};
+use super::accept;
+use super::possession::{Checks, Possession, Strength, UNVERIFIABLE};
 
-/// The longest chain, in octets: it is kept with the session. Three certificates with RSA keys of 4096 bits have half.
-const CHAIN_LIMIT: usize = 16 * 1024;
-
-/// Takes every certificate whose key the client holds.
+/// Takes every certificate, and notes whether the client holds its key.
 #[derive(Debug)]
 pub(super) struct AnyClient {
-    algorithms: WebPkiSupportedAlgorithms,
+    checks: Checks,
 }
 
 impl AnyClient {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { algorithms: provider().signature_verification_algorithms })
+        Arc::new(Self { checks: Checks::new(Strength::Usual) })
+    }
+}
+
+/// Has the handshake go on, whatever has been proven, as long as that can be noted.
+fn noted(possession: Possession) -> Result<HandshakeSignatureValid, Error> {
+    if accept::note(possession) {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(Error::General("a client's certificate outside a handshake".to_owned()))
     }
 }
 
@@ -39,14 +46,10 @@ impl ClientCertVerifier for AnyClient {
 
     fn verify_client_cert(
         &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let octets = leaf.len() + intermediates.iter().map(|certificate| certificate.len()).sum::<usize>();
-        if octets > CHAIN_LIMIT {
-            return Err(Error::General(format!("a chain of {octets} octets")));
-        }
         Ok(ClientCertVerified::assertion())
     }
 
@@ -56,7 +59,7 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        possession::tls12(&self.algorithms, message, certificate, signed)
+        noted(self.checks.tls12(message, certificate, signed)?)
     }
 
     fn verify_tls13_signature(
@@ -65,10 +68,14 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        possession::tls13(&self.algorithms, message, certificate, signed)
+        noted(self.checks.tls13(message, certificate, signed)?)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.checks.schemes();
+        // A client that has such a key shows its certificate only where the scheme is named, and then the log says why it
+        // counts for nothing. SHA-1 is not named: a client with a good key might take it. DSA cannot be: rustls leaves it out.
+        schemes.extend(UNVERIFIABLE);
+        schemes
     }
 }

@@ -4,6 +4,7 @@
 //! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
 //! route: SNI chooses a certificate and nothing else.
 
+mod accept;
 mod asking;
 mod dev;
 mod facts;
@@ -14,10 +15,12 @@ mod possession;
 mod probe;
 mod reminder;
 mod server;
+mod sessions;
 mod sni;
 mod trust;
 mod upstream;
 mod verify;
+mod weak;
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,11 +28,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 use rustls::{CipherSuite, ClientConfig, ConfigBuilder, WantsVerifier};
 
+pub use accept::Acceptor;
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
 pub use identity::Certificate;
 pub use look::Look;
-pub use probe::{ProbeError, chain_of};
+pub use possession::Possession;
+pub use probe::{ProbeError, Shown, chain_of};
 pub use reminder::Reminder;
 pub use server::ServerTls;
 pub use trust::{ClientTrust, ClientTrusts, Verdict};

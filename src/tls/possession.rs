@@ -2,79 +2,224 @@
 //! §4.4.3, RFC 5246 §7.4.8), which is verified whatever the certificate itself is worth.
 //!
 //! rustls verifies it with certificates that webpki can decode. PBXs and telephones have others (version 1, critical
-//! extensions that are not known); for those the signature is verified with the bare public key.
+//! extensions that are not known); for those the signature is verified with the bare public key. Some keys and some
+//! signatures cannot be verified at all: RSA keys that are too short or too long, curves that the library does not have,
+//! DSA, SHA-1. They prove nothing, and that is an answer of its own: what it means is the caller's to say.
 
-use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{self, WebPkiSupportedAlgorithms};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
-use x509_parser::asn1_rs::Any;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::PublicKey;
 
-/// Verifies a TLS 1.2 signature.
-pub(super) fn tls12(
-    algorithms: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    crypto::verify_tls12_signature(message, certificate, signed, algorithms).or_else(|error| {
-        let key = bare_key(certificate, error)?;
-        tls12_by_key(algorithms, message, &key, signed)
-    })
+use super::{provider, weak};
+
+/// Schemes of keys that cannot be verified here, and of no others: Ed448, RSASSA-PSS keys (RFC 8446 section 4.2.3), and
+/// the brainpool curves (RFC 8734).
+pub(super) const UNVERIFIABLE: [SignatureScheme; 7] = [
+    SignatureScheme::ED448,
+    SignatureScheme::Unknown(0x0809),
+    SignatureScheme::Unknown(0x080a),
+    SignatureScheme::Unknown(0x080b),
+    SignatureScheme::Unknown(0x081a),
+    SignatureScheme::Unknown(0x081b),
+    SignatureScheme::Unknown(0x081c),
+];
+
+/// Whether a peer holds the key of the certificate that it shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Possession {
+    /// Its signature has been verified.
+    Proven,
+    /// Its signature cannot be verified here; anybody could have made it.
+    #[default]
+    Unproven,
 }
 
-/// Verifies a TLS 1.3 signature.
-pub(super) fn tls13(
-    algorithms: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    crypto::verify_tls13_signature(message, certificate, signed, algorithms).or_else(|error| {
-        let key = bare_key(certificate, error)?;
-        crypto::verify_tls13_signature_with_raw_key(message, &key, signed, algorithms)
-    })
+/// How strong a key must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strength {
+    /// As webpki wants it, because authorities vouch for it.
+    Usual,
+    /// Whatever can be verified, because the administrator has chosen this very certificate, or none in particular.
+    Any,
 }
 
-/// The key of a certificate that webpki cannot decode; of one that it can, `error` stands.
-fn bare_key(
-    certificate: &CertificateDer<'_>,
-    error: Error,
-) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
-    if ParsedCertificate::try_from(certificate).is_ok() {
-        return Err(error);
+/// Verifies signatures of handshakes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checks {
+    algorithms: WebPkiSupportedAlgorithms,
+    strength: Strength,
+}
+
+impl Checks {
+    pub(super) fn new(strength: Strength) -> Self {
+        Self { algorithms: provider().signature_verification_algorithms, strength }
     }
-    let (_, certificate) =
-        X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    Ok(certificate.tbs_certificate.subject_pki.raw.to_vec().into())
+
+    /// What can be verified, in the order of preference. Of the digests of RSA the short one comes first: OpenSSL takes
+    /// the first scheme that we name, and with a key of 512 bits it fails to sign with a long one.
+    pub(super) fn schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.sort_by_key(|scheme| match scheme {
+            SignatureScheme::RSA_PSS_SHA256 => 1,
+            SignatureScheme::RSA_PSS_SHA384 => 2,
+            SignatureScheme::RSA_PSS_SHA512 => 3,
+            SignatureScheme::RSA_PKCS1_SHA256 => 4,
+            SignatureScheme::RSA_PKCS1_SHA384 => 5,
+            SignatureScheme::RSA_PKCS1_SHA512 => 6,
+            _ => 0,
+        });
+        schemes
+    }
+
+    /// Looks at a TLS 1.2 signature.
+    ///
+    /// # Errors
+    /// The signature is wrong.
+    pub(super) fn tls12(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<Possession, Error> {
+        if crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms).is_ok() {
+            return Ok(Possession::Proven);
+        }
+        let Some(key) = Key::of(certificate) else { return Ok(Possession::Unproven) };
+        // In TLS 1.2 a scheme names the digest, and any curve goes with it.
+        let named = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let algorithms = named.map_or(&[][..], |(_, algorithms)| *algorithms);
+        let fitting = || algorithms.iter().filter(|one| one.public_key_alg_id().as_ref() == key.identifier);
+        if key.is_usual() && fitting().next().is_some() {
+            let verifies =
+                fitting().any(|one| one.verify_signature(&key.bits, message, signed.signature()).is_ok());
+            return proven(verifies);
+        }
+        self.unusual(&key, message, signed)
+    }
+
+    /// Looks at a TLS 1.3 signature.
+    ///
+    /// # Errors
+    /// The signature is wrong.
+    pub(super) fn tls13(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<Possession, Error> {
+        if crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms).is_ok() {
+            return Ok(Possession::Proven);
+        }
+        let Some(key) = Key::of(certificate) else { return Ok(Possession::Unproven) };
+        // In TLS 1.3 a scheme names the curve as well (RFC 8446 section 4.2.3), and PKCS #1 is no scheme of a handshake.
+        let named = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let algorithm = named.and_then(|(_, algorithms)| algorithms.first());
+        let fits = algorithm.is_some_and(|one| one.public_key_alg_id().as_ref() == key.identifier);
+        if fits && key.is_usual() && !is_pkcs1(signed.scheme) {
+            let spki = SubjectPublicKeyInfoDer::from(&*key.spki);
+            let verified =
+                crypto::verify_tls13_signature_with_raw_key(message, &spki, signed, &self.algorithms);
+            return proven(verified.is_ok());
+        }
+        if is_pkcs1(signed.scheme) { Ok(Possession::Unproven) } else { self.unusual(&key, message, signed) }
+    }
+
+    /// Looks at a signature that the library cannot verify.
+    fn unusual(
+        &self,
+        key: &Key,
+        message: &[u8],
+        signed: &DigitallySignedStruct,
+    ) -> Result<Possession, Error> {
+        let verified = match self.strength {
+            Strength::Any => weak::verifies(key, signed.scheme, message, signed.signature()),
+            Strength::Usual => None,
+        };
+        verified.map_or(Ok(Possession::Unproven), proven)
+    }
 }
 
-/// Verifies a TLS 1.2 signature (RFC 5246 section 4.7) with a bare key; rustls does so for TLS 1.3 only.
-fn tls12_by_key(
-    algorithms: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    key: &SubjectPublicKeyInfoDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let (identifier, public_key) = key_parts(key).ok_or(CertificateError::BadEncoding)?;
-    let scheme = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
-    let good = scheme.is_some_and(|(_, algorithms)| {
-        algorithms.iter().any(|algorithm| {
-            algorithm.public_key_alg_id().as_ref() == identifier
-                && algorithm.verify_signature(public_key, message, signed.signature()).is_ok()
+fn proven(verifies: bool) -> Result<Possession, Error> {
+    if verifies { Ok(Possession::Proven) } else { Err(CertificateError::BadSignature.into()) }
+}
+
+fn is_pkcs1(scheme: SignatureScheme) -> bool {
+    matches!(
+        scheme,
+        SignatureScheme::RSA_PKCS1_SHA1
+            | SignatureScheme::RSA_PKCS1_SHA256
+            | SignatureScheme::RSA_PKCS1_SHA384
+            | SignatureScheme::RSA_PKCS1_SHA512
+    )
+}
+
+/// A certificate's public key (RFC 5280 section 4.1, SubjectPublicKeyInfo).
+pub(super) struct Key {
+    spki: Vec<u8>,
+    /// The contents of the AlgorithmIdentifier.
+    pub(super) identifier: Vec<u8>,
+    /// The contents of the BIT STRING.
+    pub(super) bits: Vec<u8>,
+    /// Of an RSA key.
+    pub(super) rsa: Option<Rsa>,
+}
+
+/// The numbers of an RSA key, the most significant octet first.
+pub(super) struct Rsa {
+    pub(super) modulus: Vec<u8>,
+    pub(super) exponent: Vec<u8>,
+}
+
+impl Rsa {
+    pub(super) fn modulus_bits(&self) -> usize {
+        bit_length(&self.modulus)
+    }
+
+    pub(super) fn exponent_bits(&self) -> usize {
+        bit_length(&self.exponent)
+    }
+}
+
+impl Key {
+    /// `None` if the certificate cannot be decoded that far.
+    pub(super) fn of(certificate: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let spki = certificate.public_key();
+        let rsa = match spki.parsed() {
+            Ok(PublicKey::RSA(key)) => {
+                Some(Rsa { modulus: key.modulus.to_vec(), exponent: key.exponent.to_vec() })
+            }
+            _ => None,
+        };
+        let bits = spki.subject_public_key.data.to_vec();
+        Some(Self { spki: spki.raw.to_vec(), identifier: identifier(spki.raw)?.to_vec(), bits, rsa })
+    }
+
+    /// Whether the library verifies signatures of a key of this size. It says of no signature why it is wrong, so a key
+    /// that it does not take would look like a wrong signature.
+    fn is_usual(&self) -> bool {
+        self.rsa.as_ref().is_none_or(|key| {
+            (2048..=8192).contains(&key.modulus_bits()) && (2..=33).contains(&key.exponent_bits())
         })
-    });
-    if good { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) }
+    }
 }
 
-/// SubjectPublicKeyInfo (RFC 5280 section 4.1): the contents of the AlgorithmIdentifier, and the key's bits.
-fn key_parts<'a>(key: &'a SubjectPublicKeyInfoDer<'_>) -> Option<(&'a [u8], &'a [u8])> {
-    let (_, outer) = Any::from_der(key.as_ref()).ok()?;
-    let (rest, identifier) = Any::from_der(outer.data).ok()?;
-    let (_, bits) = Any::from_der(rest).ok()?;
-    // A BIT STRING begins with the number of unused bits, which is none in a key.
-    let (unused, public_key) = bits.data.split_first()?;
-    (*unused == 0).then_some((identifier.data, public_key))
+/// Of a number, the most significant octet first.
+fn bit_length(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    match number.get(zeros) {
+        Some(first) => (number.len() - zeros) * 8 - usize::try_from(first.leading_zeros()).unwrap_or(0),
+        None => 0,
+    }
+}
+
+/// The contents of the AlgorithmIdentifier, the first element of a SubjectPublicKeyInfo.
+fn identifier(spki: &[u8]) -> Option<&[u8]> {
+    use x509_parser::asn1_rs::Any;
+    let (_, outer) = Any::from_der(spki).ok()?;
+    let (_, identifier) = Any::from_der(outer.data).ok()?;
+    Some(identifier.data)
 }

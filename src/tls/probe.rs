@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::client_builder;
+use super::possession::Possession;
 use super::verify::{Judge, TargetVerifier};
 
 /// For connecting and the handshake together.
@@ -30,13 +30,20 @@ pub enum ProbeError {
     Deadline,
 }
 
+/// What a target has shown.
+#[derive(Debug)]
+pub struct Shown {
+    /// Its certificates, the leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Whether it holds the leaf's key. Unproven: the key is one that cannot be verified here, so that neither a pin nor
+    /// `upstream.trust` can accept this target.
+    pub possession: Possession,
+}
+
 /// The certificates that the server at `address` shows to a client that asks for `name`, the leaf first. Nothing is
 /// verified but the handshake's signature; where the server ends the handshake because it wants a certificate, its own
 /// has been seen by then.
-pub async fn chain_of(
-    address: SocketAddr,
-    name: ServerName<'static>,
-) -> Result<Vec<CertificateDer<'static>>, ProbeError> {
+pub async fn chain_of(address: SocketAddr, name: ServerName<'static>) -> Result<Shown, ProbeError> {
     let observer = Arc::new(Observer::new());
     let config = client_builder()
         .dangerous()
@@ -46,7 +53,7 @@ pub async fn chain_of(
         let socket = TcpStream::connect(address).await.map_err(ProbeError::Connect)?;
         let connected = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
         match (connected, observer.take()) {
-            (_, seen) if !seen.is_empty() => Ok(seen),
+            (_, Some(seen)) => Ok(seen),
             (Err(cause), _) => Err(ProbeError::Handshake(cause)),
             (Ok(_), _) => Err(ProbeError::Handshake(io::ErrorKind::InvalidData.into())),
         }
@@ -59,8 +66,8 @@ pub async fn chain_of(
 struct Observer {
     verifier: TargetVerifier,
     seen: Mutex<Vec<CertificateDer<'static>>>,
-    /// Whether the target has proven that the key is its own.
-    proven: AtomicBool,
+    /// What the target's signature has proven, once it has come.
+    signed: Mutex<Option<Possession>>,
 }
 
 impl Observer {
@@ -68,20 +75,20 @@ impl Observer {
         Self {
             verifier: TargetVerifier::new(Judge::Nobody),
             seen: Mutex::default(),
-            proven: AtomicBool::new(false),
+            signed: Mutex::default(),
         }
     }
 
-    /// What the target has shown; nothing if it could not sign with it.
-    fn take(&self) -> Vec<CertificateDer<'static>> {
-        if !self.proven.load(Ordering::Acquire) {
-            return Vec::new();
-        }
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What the target has shown; nothing if it did not sign, or wrongly.
+    fn take(&self) -> Option<Shown> {
+        let possession = (*self.signed.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let chain = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        (!chain.is_empty()).then_some(Shown { chain, possession })
     }
 
-    fn prove(&self) {
-        self.proven.store(true, Ordering::Release);
+    fn signed(&self, possession: Possession) -> HandshakeSignatureValid {
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(possession);
+        HandshakeSignatureValid::assertion()
     }
 }
 
@@ -106,7 +113,7 @@ impl ServerCertVerifier for Observer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed).inspect(|_| self.prove())
+        self.verifier.tls12(message, certificate, signed).map(|possession| self.signed(possession))
     }
 
     fn verify_tls13_signature(
@@ -115,7 +122,7 @@ impl ServerCertVerifier for Observer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed).inspect(|_| self.prove())
+        self.verifier.tls13(message, certificate, signed).map(|possession| self.signed(possession))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -11,17 +11,18 @@ use rustls::ServerConfig;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::version::{TLS12, TLS13};
 use time::OffsetDateTime;
-use tokio_rustls::TlsAcceptor;
 
+use super::accept::Acceptor;
 use super::asking::AnyClient;
 use super::identity::Certificate;
+use super::sessions::Marked;
 use super::sni::Index;
 use super::{HTTP_1_1, pem, provider, sound, ticketer};
 use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Tls, TlsVersion};
 use crate::service::Service;
 
-/// TLS 1.2 sessions of clients without tickets that are remembered, a service. About 1 KiB each at most, so it bounds
-/// memory; whoever falls out makes a full handshake.
+/// TLS 1.2 sessions of clients without tickets that are remembered, a service. [`super::sessions`] bounds the length of
+/// each, so this bounds memory. A client whose session falls out makes a full handshake.
 const SESSIONS: usize = 512;
 
 /// The server certificates, and an acceptor a service. Immutable.
@@ -81,8 +82,9 @@ impl ServerTls {
     }
 
     /// What accepts TLS for `service`; `None` as long as there is no certificate.
-    pub fn acceptor(&self, service: Service) -> Option<TlsAcceptor> {
-        (!self.certificates.is_empty()).then(|| Arc::clone(of(&self.acceptors, service)).into())
+    pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
+        let config = Arc::clone(of(&self.acceptors, service));
+        (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), asks_for_certificate(service)))
     }
 
     /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
@@ -119,7 +121,11 @@ impl ServerTls {
 
 impl Resumption {
     fn new() -> Self {
-        Self { ticketer: ticketer(), sessions: ServerSessionMemoryCache::new(SESSIONS) }
+        let sessions: Arc<dyn StoresServerSessions> = ServerSessionMemoryCache::new(SESSIONS);
+        Self {
+            ticketer: ticketer().map(|ticketer| Arc::new(Marked(ticketer)) as _),
+            sessions: Arc::new(Marked(sessions)),
+        }
     }
 }
 
@@ -133,6 +139,11 @@ fn of<T>(all: &[T; 4], service: Service) -> &T {
     }
 }
 
+/// Whether clients of a service are asked for a certificate. Browsers would ask their users for one.
+fn asks_for_certificate(service: Service) -> bool {
+    matches!(service, Service::Sip | Service::H323)
+}
+
 /// How one service accepts TLS. No early data: what is replayed must not decide anything.
 fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: &Resumption) -> ServerConfig {
     let versions: &[_] = match oldest {
@@ -140,10 +151,10 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
         TlsVersion::V1_3 => &[&TLS13],
     };
     let builder = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions));
-    let builder = match service {
-        Service::Sip | Service::H323 => builder.with_client_cert_verifier(AnyClient::new()),
-        // Browsers would ask their users for a certificate.
-        Service::Http | Service::Ldap => builder.with_no_client_auth(),
+    let builder = if asks_for_certificate(service) {
+        builder.with_client_cert_verifier(AnyClient::new())
+    } else {
+        builder.with_no_client_auth()
     };
     let mut config = builder.with_cert_resolver(Arc::clone(index) as _);
     if service == Service::Http {

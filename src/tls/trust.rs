@@ -24,6 +24,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::facts::Facts;
+use super::possession::Possession;
 use super::{pem, provider};
 use crate::config::Diagnostic;
 use crate::proof::Names;
@@ -41,7 +42,7 @@ pub enum Verdict {
     NotYetValid,
     /// Its issuer has revoked it.
     Revoked,
-    /// It cannot be decoded, or is not for clients.
+    /// It cannot be decoded, its key cannot be verified here, or it is not for clients.
     Unusable,
     /// There is none.
     None,
@@ -144,9 +145,13 @@ impl ClientTrust {
         }
     }
 
-    /// What a chain, the client's certificate first, is worth at `now`.
-    pub fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Verdict {
+    /// What a chain, the client's certificate first, is worth at `now`. One that the client has not proven to be its own
+    /// is worth nothing, whoever vouches for it.
+    pub fn judge(&self, chain: &[CertificateDer<'_>], possession: Possession, now: UnixTime) -> Verdict {
         let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::None };
+        if possession == Possession::Unproven {
+            return Verdict::Unusable;
+        }
         let Ok(certificate) = EndEntityCert::try_from(leaf) else { return Verdict::Unusable };
         let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
             // What is put into the store itself needs nobody else.

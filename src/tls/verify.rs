@@ -1,18 +1,19 @@
 //! How a target's certificate is judged (SPEC section 4): by its fingerprint, by `upstream.trust`, or not at all.
 //!
-//! Whatever the certificate is worth, the target must prove that it holds the certificate's key ([`possession`]).
+//! Whatever the certificate is worth, the target must prove that it holds the certificate's key
+//! ([`super::possession`]). Only where nothing is verified a key may be one that cannot be verified here.
 
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 
 use super::facts::{Facts, fingerprint};
-use super::{possession, provider};
+use super::possession::{Checks, Possession, Strength, UNVERIFIABLE};
+use super::provider;
 
 /// What a target's certificate is held against.
 #[derive(Debug)]
@@ -57,12 +58,45 @@ impl Anchors {
 #[derive(Debug)]
 pub(super) struct TargetVerifier {
     judge: Judge,
-    algorithms: WebPkiSupportedAlgorithms,
+    checks: Checks,
 }
 
 impl TargetVerifier {
     pub(super) fn new(judge: Judge) -> Self {
-        Self { judge, algorithms: provider().signature_verification_algorithms }
+        let strength = match judge {
+            Judge::Trust(_) => Strength::Usual,
+            Judge::Pin(_) | Judge::Nobody => Strength::Any,
+        };
+        Self { judge, checks: Checks::new(strength) }
+    }
+
+    /// What a signature has proven, in TLS 1.2.
+    pub(super) fn tls12(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<Possession, Error> {
+        self.enough(self.checks.tls12(message, certificate, signed)?)
+    }
+
+    /// The same in TLS 1.3.
+    pub(super) fn tls13(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<Possession, Error> {
+        self.enough(self.checks.tls13(message, certificate, signed)?)
+    }
+
+    fn enough(&self, possession: Possession) -> Result<Possession, Error> {
+        match (&self.judge, possession) {
+            (Judge::Nobody, _) | (_, Possession::Proven) => Ok(possession),
+            (Judge::Pin(_) | Judge::Trust(_), Possession::Unproven) => {
+                Err(Error::General("signatures of this certificate's key cannot be verified".to_owned()))
+            }
+        }
     }
 }
 
@@ -96,7 +130,7 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        possession::tls12(&self.algorithms, message, certificate, signed)
+        self.tls12(message, certificate, signed).map(|_| HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
@@ -105,11 +139,16 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        possession::tls13(&self.algorithms, message, certificate, signed)
+        self.tls13(message, certificate, signed).map(|_| HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.checks.schemes();
+        if matches!(self.judge, Judge::Nobody) {
+            schemes.extend(UNVERIFIABLE);
+            schemes.extend([SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::RSA_PKCS1_SHA1]);
+        }
+        schemes
     }
 }
 

@@ -145,7 +145,7 @@ impl Dialer<'_> {
             let name = self.tls.server_name(&endpoint.options, &endpoint.address, wanted.host);
             let name = name.ok_or(Reason::TargetTls)?;
             let connector = TlsConnector::from(profile.config.clone());
-            let tls = Box::pin(connector.connect(name, tcp)).await.map_err(|_| Reason::TargetTls)?;
+            let tls = Box::pin(connector.connect(name, tcp.into())).await.map_err(|_| Reason::TargetTls)?;
             Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
         };
         tokio::time::timeout(self.timeout, opening).await.unwrap_or(Err(reached))

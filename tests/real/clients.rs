@@ -79,7 +79,7 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
         let mut client = portward.plain_to_tls();
         client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
         assert_eq!(client.rest(), b"");
-        portward.line_after(mark, &["rejected: "]);
+        portward.line_after(mark, &["rejected: tls-failed"]);
         recorder.assert_untouched("nobody asked for anything");
     });
 }

@@ -18,6 +18,7 @@ mod failover;
 mod framing;
 mod guard;
 mod h323;
+mod handshake;
 mod headers;
 mod ldap;
 mod listening;

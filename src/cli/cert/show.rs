@@ -8,7 +8,7 @@ use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
 
 use super::super::say;
-use crate::tls::{Facts, chain_of};
+use crate::tls::{Facts, Possession, chain_of};
 
 /// For resolving a name; the connection has a deadline of its own.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(10);
@@ -55,8 +55,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
             shown
         });
     match shown {
-        Ok((address, chain)) if args.json => say_json(address, &chain),
-        Ok((address, chain)) => say_text(args, address, &chain),
+        Ok(shown) if args.json => say_json(&shown),
+        Ok(shown) => say_text(args, &shown),
         Err(why) => {
             let Target { host, port } = &args.target;
             let place = format!("{} port {port}", host.to_str());
@@ -66,12 +66,21 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn ask(args: &Args) -> Result<(SocketAddr, Vec<Facts>), String> {
+/// What the target has shown.
+struct Shown {
+    address: SocketAddr,
+    chain: Vec<Facts>,
+    /// Whether a signature of the first one's key can be verified, without which a pin is of no use.
+    verifiable: bool,
+}
+
+async fn ask(args: &Args) -> Result<Shown, String> {
     let address = args.target.resolve().await?;
     let name = args.server_name.clone().unwrap_or_else(|| args.target.host.clone());
-    let chain = chain_of(address, name).await.map_err(|error| error.to_string())?;
-    let facts: Option<Vec<_>> = chain.iter().map(|certificate| Facts::of(certificate)).collect();
-    Ok((address, facts.ok_or("what it shows is no certificate")?))
+    let shown = chain_of(address, name).await.map_err(|error| error.to_string())?;
+    let facts: Option<Vec<_>> = shown.chain.iter().map(|certificate| Facts::of(certificate)).collect();
+    let chain = facts.ok_or("what it shows is no certificate")?;
+    Ok(Shown { address, chain, verifiable: shown.possession == Possession::Proven })
 }
 
 impl Target {
@@ -88,7 +97,7 @@ impl Target {
     }
 }
 
-fn say_text(args: &Args, address: SocketAddr, chain: &[Facts]) {
+fn say_text(args: &Args, Shown { address, chain, verifiable }: &Shown) {
     let count = if chain.len() == 1 { "1 certificate" } else { "certificates, its own first" };
     say(format_args!("{address} shows {count}:"));
     for facts in chain {
@@ -97,10 +106,21 @@ fn say_text(args: &Args, address: SocketAddr, chain: &[Facts]) {
     }
     let Some(own) = chain.first() else { return };
     say("");
-    say("If that is the right one, this in the rules makes sure that it stays so:");
+    let line = if *verifiable {
+        say("If that is the right one, this in the rules makes sure that it stays so:");
+        pin(own)
+    } else {
+        say(
+            "Portward cannot verify a signature of this key, so no pin and no trust can accept this certificate.",
+        );
+        say(
+            "With a new key (RSA 2048 or ECDSA P-256) both can. Until then this connects to whoever answers there:",
+        );
+        "verify = \"none\"".to_owned()
+    };
     say("");
     say(format_args!("  [target.\"{}\"]", args.target.host.to_str()));
-    say(format_args!("  {}", pin(own)));
+    say(format_args!("  {line}"));
 }
 
 fn say_facts_of(facts: &Facts) {
@@ -108,9 +128,9 @@ fn say_facts_of(facts: &Facts) {
     super::say_facts(facts);
 }
 
-fn say_json(address: SocketAddr, chain: &[Facts]) {
+fn say_json(Shown { address, chain, verifiable }: &Shown) {
     let list: Vec<Value> = chain.iter().map(super::describe_json).collect();
-    let pin = chain.first().map(|own| format!("sha256:{}", own.fingerprint_hex()));
+    let pin = chain.first().filter(|_| *verifiable).map(|own| format!("sha256:{}", own.fingerprint_hex()));
     say(format_args!("{:#}", json!({ "address": address.to_string(), "chain": list, "pin": pin })));
 }
 

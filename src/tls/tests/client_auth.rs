@@ -21,7 +21,7 @@ fn load(dir: &Path, trust: &str) -> (UpstreamTls, Vec<Diagnostic>) {
 }
 
 /// A target that asks for a certificate and takes none, too.
-fn asking(ca: &DevCa) -> TlsAcceptor {
+fn asking(ca: &DevCa) -> Acceptor {
     let issued = ca.server(&["pbx.example"]).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca.certificate_pem().as_bytes()).unwrap()).unwrap();
@@ -33,7 +33,7 @@ fn asking(ca: &DevCa) -> TlsAcceptor {
         .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
         .with_single_cert(vec![issued.der().to_vec().into()], key)
         .unwrap();
-    Arc::new(config).into()
+    Acceptor::new(Arc::new(config).into(), false)
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn every_usual_form_of_key_loads() {
 }
 
 /// What `openssl s_client ARGS` says of a connection to `acceptor`.
-async fn s_client(acceptor: TlsAcceptor, dir: &Path, args: &[&str]) -> String {
+async fn s_client(acceptor: Acceptor, dir: &Path, args: &[&str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut all: Vec<String> = ["s_client", "-brief", "-connect", &address].map(str::to_owned).into();
@@ -55,7 +55,7 @@ async fn s_client(acceptor: TlsAcceptor, dir: &Path, args: &[&str]) -> String {
     });
     within(async {
         let (socket, _) = listener.accept().await.unwrap();
-        if let Ok(mut stream) = acceptor.accept(socket).await {
+        if let Ok((mut stream, _)) = acceptor.accept(socket).await {
             let _ = stream.read(&mut [0]).await;
             let _ = stream.shutdown().await;
         }
@@ -149,9 +149,9 @@ async fn openssl_is_a_target_that_demands_a_certificate() {
             assert_eq!(answer.is_ok_and(|page| page.contains("200 ok")), expected, "{service} {version}");
         }
         let name = ServerName::try_from("whatever.example").unwrap();
-        let chain = within(chain_of(server.address, name)).await.unwrap();
+        let shown = within(chain_of(server.address, name)).await.unwrap();
         assert_eq!(
-            chain[0].as_ref(),
+            shown.chain[0].as_ref(),
             pbx.der(),
             "seen although the handshake ends for want of a certificate"
         );

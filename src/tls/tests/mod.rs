@@ -3,6 +3,7 @@
 mod client_auth;
 mod foreign;
 mod openssl;
+mod possession;
 mod server;
 mod upstream;
 
@@ -18,7 +19,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 use super::verify::{Judge, TargetVerifier};
 use super::*;
@@ -86,6 +87,8 @@ struct Seen {
     alpn: Option<Vec<u8>>,
     /// The peer's leaf.
     peer: Option<CertificateDer<'static>>,
+    /// Of the client, as the server sees it.
+    possession: Possession,
 }
 
 impl Seen {
@@ -99,13 +102,14 @@ impl Seen {
                 .and_then(|chain| chain.first())
                 .cloned()
                 .map(CertificateDer::into_owned),
+            possession: Possession::Unproven,
         }
     }
 }
 
 /// A handshake over a pipe: what the client saw, and what the server saw.
 async fn handshake(
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
     client: &Arc<ClientConfig>,
     name: &str,
 ) -> (io::Result<Seen>, io::Result<Seen>) {
@@ -118,11 +122,11 @@ async fn handshake(
         Ok(Seen::of(stream.get_ref().1))
     };
     let server = async move {
-        let mut stream = acceptor.accept(far).await?;
+        let (mut stream, possession) = acceptor.accept(far).await?;
         stream.read_exact(&mut [0]).await?;
         stream.write_all(b"!").await?;
         stream.flush().await?;
-        Ok(Seen::of(stream.get_ref().1))
+        Ok(Seen { possession, ..Seen::of(stream.get_ref().1) })
     };
     within(async { tokio::join!(client, server) }).await
 }

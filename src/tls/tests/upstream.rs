@@ -30,7 +30,7 @@ fn trusting_in(trust: &[&str]) -> (TempDir, UpstreamTls) {
 }
 
 /// A target that shows `cert_pem`, whatever rustls would think of it.
-fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
+fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVersion) -> Acceptor {
     let chain = CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).unwrap();
     let key = provider().key_provider.load_private_key(key).unwrap();
@@ -40,7 +40,7 @@ fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVers
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    Arc::new(config).into()
+    Acceptor::new(Arc::new(config).into(), false)
 }
 
 /// Whether a target is accepted, the same by both versions; the error, if not.

@@ -7,6 +7,7 @@ mod authority;
 mod foreign;
 mod held;
 mod identities;
+mod keys;
 mod life;
 mod matrix;
 mod testssl;
