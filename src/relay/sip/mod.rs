@@ -1,7 +1,7 @@
 //! The SIP relay: one client connection and its one connection to a PBX, message by message (SPEC section 3, RFC 3261).
 //!
 //! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
-//! sees it and takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
+//! sees it; `route` takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so; `edit`
 //! is how a header section is changed without touching any other octet; `answer` refuses a request; `token` makes and
 //! knows the user part of our own route entry; `login` sees what the PBX makes of logins.
 //!
@@ -12,6 +12,7 @@ mod answer;
 mod edit;
 mod login;
 mod record;
+mod route;
 mod token;
 mod transport;
 mod watch;

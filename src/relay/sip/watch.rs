@@ -3,7 +3,8 @@
 use super::answer::forbidden;
 use super::edit::Edits;
 use super::login::{Login, Logins};
-use super::record::{Recording, forget, own_entry};
+use super::record::Recording;
+use super::route::{forget, own_entry};
 use super::token::Tokens;
 use super::transport;
 use crate::inspect::Inspect;
