@@ -14,7 +14,9 @@ use crate::log::Subject;
 use crate::proof;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
-use crate::relay::sip::{Judge, Login, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden};
+use crate::relay::sip::{
+    Judge, Login, Own, PublicAddress, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden,
+};
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::Table;
 use crate::rules::decide::{self, Route};
@@ -67,7 +69,8 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     client.place = None;
     let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
     let tokens = &client.worker.shared.sip_tokens.clone();
-    let name = asked(&snapshot.config, tokens, &head, &message);
+    let own = own_entries(&snapshot.config, tokens, client.facts.transport);
+    let name = asked(&snapshot.config, &own, &head, &message);
     let verdict = certificate::judge(client, &snapshot, name.as_ref().map_or(&[][..], Asked::name));
     let names = certificate::names(verdict.as_ref());
     let is_here =
@@ -78,7 +81,11 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     let route = decide(&snapshot, name.as_ref(), client.facts.transport, &head, &message, proven);
     let linked = match route {
         Ok(route) => {
-            let name = String::from_utf8_lossy(message.from.host.of_input(&head)).to_ascii_lowercase();
+            // A token names a host; From of a dialog may name any, also one that the target must not be called by.
+            let from = message.from.host.of_input(&head);
+            let here = leads_to(&snapshot.table, from, route.host.name().as_bytes());
+            let asked = if here { from } else { route.host.name().as_bytes() };
+            let name = String::from_utf8_lossy(asked).to_ascii_lowercase();
             link(client, &snapshot, route, &name, subject).await.map(|target| {
                 let tls = client.facts.transport == Transport::Tls;
                 let address = public_address(&snapshot.config, client.facts.transport);
@@ -152,8 +159,8 @@ impl Asked<'_> {
     }
 }
 
-fn asked<'a>(config: &'a Config, tokens: &Tokens, head: &'a [u8], message: &Message) -> Option<Asked<'a>> {
-    match dialog_host(tokens, head, message) {
+fn asked<'a>(config: &'a Config, own: &Own<'_>, head: &'a [u8], message: &Message) -> Option<Asked<'a>> {
+    match dialog_host(own, head, message) {
         Some(host) => Some(Asked::Dialog(host)),
         None => name_of(config, head, message).map(Asked::Host),
     }
@@ -220,6 +227,13 @@ fn public_address(config: &Config, transport: Transport) -> Option<&str> {
         Transport::Plain => config.sip.public_address_tcp.as_deref(),
         Transport::Tls => config.sip.public_address_tls.as_deref(),
     }
+}
+
+/// What of a client's Route is ours.
+fn own_entries<'a>(config: &'a Config, tokens: &'a Tokens, came_by: Transport) -> Own<'a> {
+    let tls = came_by == Transport::Tls;
+    let address = public_address(config, came_by).and_then(|address| PublicAddress::new(address, tls));
+    Own { tokens, address }
 }
 
 async fn say(client: &mut Client, config: &Config, octets: &[u8]) {

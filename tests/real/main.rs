@@ -33,6 +33,7 @@ mod routing;
 mod service;
 mod sip;
 mod sip_dialogs;
+mod sip_hostile;
 mod sip_peers;
 mod smuggling;
 mod soundness;

@@ -33,7 +33,7 @@ mod torture;
 use smallvec::SmallVec;
 
 pub use field::{Field, FieldKind};
-pub use uri::{NameAddr, Scheme, Uri, entries, name_addr, param, unescaped, uri};
+pub use uri::{NameAddr, Scheme, Uri, entries, host_port, name_addr, param, parameters, unescaped, uri};
 
 use super::{Inspect, Span};
 use crate::reason::Reason;

@@ -109,6 +109,13 @@ fn host_of(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(end).filter(|(host, _)| !host.is_empty())
 }
 
+/// Cuts `host[:port]`. `None`: it is none.
+pub fn host_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (host, rest) = host_of(text)?;
+    let (port, rest) = port_of(rest)?;
+    rest.is_empty().then_some((host, port))
+}
+
 fn port_of(rest: &[u8]) -> Option<(Option<u16>, &[u8])> {
     let Some(rest) = rest.strip_prefix(b":") else { return Some((None, rest)) };
     let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
@@ -171,7 +178,7 @@ pub fn param<'a>(params: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 /// The parameters behind the first `;` outside quotes, each with its value; without white space around either. A value
 /// has its quotes; an empty one has no `=`, or nothing behind it.
-pub(super) fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let at = unquoted(rest, b";")?;

@@ -23,5 +23,6 @@ mod tests;
 pub use answer::{forbidden, respond};
 pub use login::Login;
 pub use record::Recording;
+pub use route::{Own, PublicAddress};
 pub use token::Tokens;
 pub use watch::{Judge, Sentence, SipWatch, dialog_host};

@@ -5,12 +5,14 @@
 //! | request of the PBX | our entry becomes the first Record-Route: the client's route set begins with it (§12.1.1) |
 //! | dialog-forming response of the PBX | our entry becomes the last Record-Route: the client reverses them (§12.1.2) |
 //! | request of the client | our entry is taken off the top of Route; if the PBX's own entry below it wants strict routing, the request is made as the client would have made it without us (§12.2.1.1, §16.6 step 6); a client that routes strictly itself has our entry as Request-URI (§16.4) |
+//! | request of the client | an entry on top of Route that names `sip.public_address` without a token is taken off as well, with a token entry right below it |
 //! | any message of the client | our entry is taken out of Record-Route: responses copy it from the request (§12.1.1) |
 //!
 //! Our entry is known by its token. It is taken out even when the address is not configured any more: dialogs live longer
 //! than configurations.
 
 use super::edit::Edits;
+use super::route::PublicAddress;
 use super::token::Tokens;
 use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
 
@@ -19,13 +21,20 @@ use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
 pub struct Recording {
     /// `TOKEN@ADDRESS[:PORT];transport=tcp|tls;lr`, without a scheme.
     entry: Box<str>,
+    tls: bool,
 }
 
 impl Recording {
     /// The entry for a client that came by TLS or not and a host of the rules; `address` is `host[:port]`.
     pub fn new(tokens: &Tokens, host: &str, address: &str, tls: bool) -> Self {
         let transport = if tls { "tls" } else { "tcp" };
-        Self { entry: format!("{}@{address};transport={transport};lr", tokens.make(host)).into() }
+        Self { entry: format!("{}@{address};transport={transport};lr", tokens.make(host)).into(), tls }
+    }
+
+    /// The address in the entry.
+    pub(super) fn address(&self) -> Option<PublicAddress<'_>> {
+        let (_, behind) = self.entry.split_once('@')?;
+        PublicAddress::new(behind.split(';').next()?, self.tls)
     }
 
     /// Puts the entry into a message of the PBX where it belongs.

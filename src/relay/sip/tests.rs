@@ -6,6 +6,8 @@ use crate::io::Buffer;
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
+mod route;
+
 const KEY: [u8; 32] = [9; 32];
 
 /// Forbids `other.example`, ends at `nobody.example`, lets everything else pass.
@@ -254,7 +256,8 @@ fn a_dialog_names_its_host_from_a_new_connection() {
         let mut inspector = crate::inspect::sip::Inspector::of_client();
         match inspector.inspect(text.as_bytes()) {
             crate::inspect::Inspect::Found { ask: crate::inspect::sip::Ask::Message(message), len } => {
-                dialog_host(&tokens, &text.as_bytes()[..len], &message)
+                let own = Own { tokens: &tokens, address: None };
+                dialog_host(&own, &text.as_bytes()[..len], &message)
             }
             other => panic!("{other:?}"),
         }

@@ -1,12 +1,15 @@
 //! The user part of our own route entry: it names the rule, and nobody but Portward can have made it.
 //!
 //! `pw-MAC-NAME`: the first 96 bits of an HMAC-SHA-256 (RFC 2104) over the host's name, in hexadecimal, and the name
-//! with what a SIP user part may not hold as `=` and two digits. All of it are characters that no parser of the `user`
-//! of RFC 3261 §25.1 escapes.
+//! with what a SIP user part may not hold as `=` and two digits. No character in it needs an escape (`user`, RFC 3261
+//! §25.1); a phone that escapes some all the same sends the same token.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use smallvec::SmallVec;
 use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::inspect::sip::unescaped;
 
 /// What every token begins with.
 const PREFIX: &str = "pw-";
@@ -52,11 +55,13 @@ impl Tokens {
         token
     }
 
-    /// The host that a token names, if it is one of ours. Compared in constant time.
+    /// The host that a token names, if it is one of ours, whatever of it is percent-escaped. Compared in constant time.
     pub fn host(&self, token: &[u8]) -> Option<String> {
-        if token.len() > TOKEN_LIMIT {
+        if token.len() > 3 * TOKEN_LIMIT || !matches!(token.first(), Some(b'p' | b'%')) {
             return None;
         }
+        // §19.1.4: an escaped character is the character. Phones escape `=`, for example.
+        let token: &[u8] = &unescaped(token).collect::<SmallVec<[u8; 128]>>();
         let rest = std::str::from_utf8(token).ok()?.strip_prefix(PREFIX)?;
         let (mac, name) = rest.split_at_checked(2 * MAC)?;
         let name = name_of(name.strip_prefix('-')?)?;

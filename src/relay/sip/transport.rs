@@ -5,19 +5,19 @@
 
 use super::edit::Edits;
 use crate::inspect::Span;
-use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
+use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr, parameters, uri};
 
 /// Toward the PBX: the client's own Via (the top one of a request) and its Contacts.
 pub(super) fn to_tcp(head: &[u8], message: &Message, edits: &mut Edits) {
     if let Kind::Request { .. } = message.kind {
         via(head, message, b"TLS", b"TCP", edits);
     }
-    for (contact, uri) in contacts(head, message) {
+    for (params, uri) in contacts(head, message) {
         if uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:")) {
             let at = Span::of(head, uri).range();
             edits.replace(at.start..at.start + 5, "sip:");
         }
-        parameter(head, contact, b"tls", "tcp", edits);
+        parameter(head, params, b"tls", "tcp", edits);
     }
 }
 
@@ -25,12 +25,16 @@ pub(super) fn to_tcp(head: &[u8], message: &Message, edits: &mut Edits) {
 /// the Request-URI that is one of them.
 pub(super) fn to_tls(head: &[u8], message: &Message, edits: &mut Edits) {
     match message.kind {
-        Kind::Request { uri, .. } => parameter(head, uri.of_input(head), b"tcp", "tls", edits),
+        Kind::Request { uri: target, .. } => {
+            if let Some(target) = uri(target.of_input(head)) {
+                parameter(head, target.params, b"tcp", "tls", edits);
+            }
+        }
         Kind::Response { .. } => {
             via(head, message, b"TCP", b"TLS", edits);
             if message.cseq_method.of_input(head) == b"REGISTER" {
-                for (contact, _) in contacts(head, message) {
-                    parameter(head, contact, b"tcp", "tls", edits);
+                for (params, _) in contacts(head, message) {
+                    parameter(head, params, b"tcp", "tls", edits);
                 }
             }
         }
@@ -50,24 +54,22 @@ fn via(head: &[u8], message: &Message, from: &[u8], to: &[u8], edits: &mut Edits
     }
 }
 
-/// Every Contact with its URI.
+/// Every Contact: the parameters of its URI, and the URI. Without brackets the parameters are the Contact's (§20.10), and
+/// phones mean the URI's.
 fn contacts<'a>(head: &'a [u8], message: &Message) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let fields = message.fields_of(FieldKind::Contact).map(|field| field.value.of_input(head));
-    let all = fields.flat_map(entries).filter_map(|entry| Some((entry, name_addr(entry)?)));
-    let all: Vec<_> = all
-        .map(|(entry, address)| (if address.enclosed { address.uri } else { entry }, address.uri))
-        .collect();
-    all.into_iter()
+    fields.flat_map(entries).filter_map(|entry| {
+        let address = name_addr(entry)?;
+        let params = if address.enclosed { uri(address.uri)?.params } else { address.params };
+        Some((params, address.uri))
+    })
 }
 
-/// The parameter `transport` of a URI.
-fn parameter(head: &[u8], uri: &[u8], from: &[u8], to: &str, edits: &mut Edits) {
-    const NAME: &[u8] = b";transport=";
-    let found = uri.windows(NAME.len()).position(|part| part.eq_ignore_ascii_case(NAME));
-    let Some(value) = found.and_then(|at| uri.get(at + NAME.len()..)) else { return };
-    let end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
-    let word = value.get(..end).unwrap_or_default();
-    if word.eq_ignore_ascii_case(from) {
-        edits.replace(Span::of(head, word).range(), to);
+/// The parameter `transport`, wherever it stands among the parameters of a URI.
+fn parameter(head: &[u8], params: &[u8], from: &[u8], to: &str, edits: &mut Edits) {
+    for (name, value) in parameters(params) {
+        if name.eq_ignore_ascii_case(b"transport") && value.eq_ignore_ascii_case(from) {
+            edits.replace(Span::of(head, value).range(), to);
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::answer::forbidden;
 use super::edit::Edits;
 use super::login::{Login, Logins};
 use super::record::Recording;
-use super::route::{forget, own_entry};
+use super::route::Own;
 use super::token::Tokens;
 use super::transport;
 use crate::inspect::Inspect;
@@ -120,7 +120,11 @@ impl<J: Judge> SipWatch<J> {
         if self.logins.asked(head, message, &self.judge).is_err() {
             return cut(Reason::Limit, false);
         }
-        forget(self.judge.tokens(), head, message, &mut edits);
+        let address = self.recording.as_ref().and_then(|recording| recording.address());
+        let own = Own { tokens: self.judge.tokens(), address };
+        if let Err(reason) = own.forget(head, message, &mut edits) {
+            return cut(reason, reason.suspicious());
+        }
         if self.rewrites {
             transport::to_tcp(head, message, &mut edits);
         }
@@ -217,9 +221,26 @@ impl<J: Judge> Watch for SipWatch<J> {
     }
 }
 
+/// The methods of requests within a dialog (RFC 5057 §5.1, RFC 3261 §12.2). A REGISTER and a PUBLISH never are, whatever
+/// tags they have.
+const IN_DIALOG: [&[u8]; 12] = [
+    b"ACK",
+    b"BYE",
+    b"CANCEL",
+    b"INFO",
+    b"INVITE",
+    b"MESSAGE",
+    b"NOTIFY",
+    b"OPTIONS",
+    b"PRACK",
+    b"REFER",
+    b"SUBSCRIBE",
+    b"UPDATE",
+];
+
 /// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
 /// whose rule it names.
-pub fn dialog_host(tokens: &Tokens, head: &[u8], request: &Message) -> Option<String> {
-    let is_request = matches!(request.kind, Kind::Request { .. });
-    (is_request && !request.to_tag.is_empty()).then(|| own_entry(tokens, head, request)).flatten()
+pub fn dialog_host(own: &Own<'_>, head: &[u8], request: &Message) -> Option<String> {
+    let may_come = request.method(head).is_some_and(|method| IN_DIALOG.contains(&method));
+    (may_come && !request.to_tag.is_empty()).then(|| own.host(head, request)).flatten()
 }

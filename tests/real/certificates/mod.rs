@@ -11,6 +11,7 @@ mod keys;
 mod life;
 mod matrix;
 mod testssl;
+mod tokens;
 mod trust;
 mod upstream;
 mod words;
