@@ -186,3 +186,158 @@ fn transaction(head: &[u8], message: &Message) -> u64 {
     let part = |span: crate::inspect::Span| span.of_input(head);
     HASHER.hash_one((part(message.call_id), message.cseq, part(message.cseq_method)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::inspect::Inspect;
+    use crate::inspect::sip::{Ask, Inspector};
+    use crate::relay::sip::{Sentence, Tokens};
+
+    /// Remembers nonces as the guard does.
+    #[derive(Default)]
+    struct Given(HashSet<u64>);
+
+    impl Judge for Given {
+        fn judge(&mut self, _: &[u8], _: &Message) -> Sentence {
+            Sentence::Pass
+        }
+
+        fn gave(&mut self, nonce: u64) {
+            self.0.insert(nonce);
+        }
+
+        fn has_given(&self, nonce: u64) -> bool {
+            self.0.contains(&nonce)
+        }
+
+        fn login(&mut self, _: Login, _: &[u8], _: &Message) {}
+
+        fn tokens(&self) -> &Tokens {
+            unreachable!("nobody asks")
+        }
+    }
+
+    #[derive(Default)]
+    struct Talk {
+        logins: Logins,
+        given: Given,
+    }
+
+    impl Talk {
+        fn asks(&mut self, method: &str, call: u32, login: &str) -> Result<(), TooMany> {
+            let login =
+                if login.is_empty() { String::new() } else { format!("Authorization: Digest {login}\r\n") };
+            let head = format!(
+                "{method} sip:x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:a@x>\r\n\
+                 Call-ID: {call}\r\nCSeq: {call} {method}\r\n{login}Content-Length: 0\r\n\r\n"
+            );
+            let Inspect::Found { ask: Ask::Message(request), .. } =
+                Inspector::of_client().inspect(head.as_bytes())
+            else {
+                panic!("{head}")
+            };
+            self.logins.asked(head.as_bytes(), &request, &self.given)
+        }
+
+        fn answers(&mut self, status: u16, method: &str, call: u32, lines: &str) -> Option<Login> {
+            let head = format!(
+                "SIP/2.0 {status} X\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:a@x>;tag=b\r\n\
+                 Call-ID: {call}\r\nCSeq: {call} {method}\r\n{lines}Content-Length: 0\r\n\r\n"
+            );
+            let Inspect::Found { ask: Ask::Message(answer), .. } =
+                Inspector::of_target().inspect(head.as_bytes())
+            else {
+                panic!("{head}")
+            };
+            self.logins.answered(head.as_bytes(), &answer, status, &mut self.given)
+        }
+    }
+
+    const CHALLENGE: &str = "WWW-Authenticate: Digest nonce=\"n\"\r\n";
+
+    #[test]
+    fn answers_in_any_order_count_once_each() {
+        let mut talk = Talk::default();
+        assert_eq!(talk.answers(401, "REGISTER", 1, CHALLENGE), None, "nobody had logged in");
+        for call in 2..12 {
+            talk.asks("MESSAGE", call, "username=a, nonce=n").unwrap();
+        }
+        for call in (2..12).rev() {
+            assert_eq!(talk.answers(100, "MESSAGE", call, ""), None);
+            assert_eq!(talk.answers(407, "MESSAGE", call, ""), Some(Login::Failed), "{call}");
+            assert_eq!(talk.answers(407, "MESSAGE", call, ""), None, "of another branch");
+        }
+        assert!(talk.logins.under_way.is_empty());
+    }
+
+    #[test]
+    fn another_request_with_the_same_call_id_hides_nothing() {
+        let mut talk = Talk::default();
+        talk.answers(401, "REGISTER", 1, CHALLENGE);
+        talk.asks("MESSAGE", 2, "").unwrap();
+        talk.asks("MESSAGE", 2, "nonce=n").unwrap();
+        assert_eq!(talk.answers(404, "MESSAGE", 2, ""), None, "to the one without credentials");
+        assert_eq!(talk.answers(401, "MESSAGE", 2, ""), Some(Login::Failed));
+    }
+
+    #[test]
+    fn a_nonce_may_be_given_while_its_login_is_under_way() {
+        let mut talk = Talk::default();
+        for call in 1..4 {
+            talk.asks("REGISTER", call, "nonce=n").unwrap();
+        }
+        assert_eq!(talk.answers(401, "REGISTER", 1, CHALLENGE), None);
+        assert_eq!(talk.answers(401, "REGISTER", 2, CHALLENGE), Some(Login::Failed));
+        let stale = "WWW-Authenticate: Basic realm=x, Digest nonce=\"m\", stale=true\r\n";
+        assert_eq!(talk.answers(401, "REGISTER", 3, stale), None);
+        // That of an answer to a good login, too.
+        talk.answers(200, "REGISTER", 4, "Authentication-Info: nextnonce=\"next\"\r\n");
+        talk.asks("INVITE", 5, "nonce=next").unwrap();
+        assert_eq!(talk.answers(401, "INVITE", 5, ""), Some(Login::Failed));
+    }
+
+    #[test]
+    fn a_403_is_call_barring_for_whom_has_registered() {
+        let mut talk = Talk::default();
+        talk.answers(401, "REGISTER", 1, CHALLENGE);
+        // Credentials that nobody looks at prove nobody.
+        talk.asks("OPTIONS", 2, "username=a, nonce=n").unwrap();
+        assert_eq!(talk.answers(200, "OPTIONS", 2, ""), None);
+        talk.asks("REGISTER", 3, "username=a, nonce=other").unwrap();
+        assert_eq!(talk.answers(200, "REGISTER", 3, ""), Some(Login::Confirmed));
+        talk.asks("INVITE", 4, "username=a, nonce=n").unwrap();
+        assert_eq!(talk.answers(403, "INVITE", 4, ""), Some(Login::Failed));
+        talk.asks("REGISTER", 5, "username=a, nonce=n").unwrap();
+        assert_eq!(talk.answers(200, "REGISTER", 5, ""), Some(Login::Confirmed));
+        for (call, method, user, expected) in [
+            (6, "INVITE", "a", None),
+            (7, "SUBSCRIBE", "a", None),
+            (8, "INVITE", "b", Some(Login::Failed)),
+            (9, "REGISTER", "a", Some(Login::Failed)),
+        ] {
+            talk.asks(method, call, &format!("username={user}, nonce=n")).unwrap();
+            assert_eq!(talk.answers(403, method, call, ""), expected, "{method} {user}");
+        }
+        assert_eq!(talk.answers(403, "INVITE", 10, ""), None, "without credentials");
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let mut talk = Talk::default();
+        for call in 0..UNDER_WAY {
+            talk.asks("INVITE", u32::try_from(call).unwrap(), "nonce=n").unwrap();
+        }
+        assert_eq!(talk.asks("INVITE", 1_000, "nonce=n"), Err(TooMany));
+        // A call that rings, and one that has ended, make room.
+        talk.answers(180, "INVITE", 3, "");
+        talk.answers(486, "INVITE", 4, "");
+        talk.asks("INVITE", 1_001, "nonce=n").unwrap();
+        talk.asks("INVITE", 1_002, "nonce=n").unwrap();
+        assert_eq!(talk.asks("INVITE", 1_003, "nonce=n"), Err(TooMany));
+        talk.asks("INVITE", 1_004, "").unwrap();
+        talk.asks("ACK", 1_005, "nonce=n").unwrap();
+    }
+}

@@ -3,6 +3,7 @@
 mod commands;
 mod door;
 mod fair;
+mod guesses;
 mod limits;
 mod logins;
 mod long;
