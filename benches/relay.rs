@@ -58,7 +58,7 @@ async fn turns(count: u64, looks: bool) -> Duration {
         let mut timer = Timer::new(idle, CancellationToken::new());
         let mut bytes = [0; 2];
         if looks {
-            let mut watch = SipWatch::new(Everybody(Tokens::new([0; 32])), None, false);
+            let mut watch = SipWatch::new(Everybody(Tokens::new([0; 32])), None, false, 64 * 1024);
             watched(&mut client, &mut target, &mut timer, idle, &mut watch, &mut bytes).await;
         } else {
             tunnel(&mut client, &mut target, &mut timer, idle, &mut bytes).await;

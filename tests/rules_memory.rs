@@ -54,7 +54,8 @@ fn a_host_costs_little_and_a_decision_nothing() {
             on_failed: OnFailedCheck::default(),
             numbers: Numbers::default(),
         };
-        let signalling = SignallingRule { target, rewrite_transport: false, source: at(n) };
+        let signalling =
+            SignallingRule { target, rewrite_transport: false, max_message: None, source: at(n) };
         let ldap =
             LdapRule { target: Target { endpoints: endpoints.clone(), ports: ports() }, source: at(n) };
         HostDef {

@@ -136,7 +136,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         ("outside", &["address", "own_address", "ports"]),
         ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
         ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
-        ("sip", &["public_address", "methods", "default_host"]),
+        ("sip", &["public_address", "methods", "default_host", "max_message"]),
         ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
         (
             "limits",

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,42 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
         Some(Duration::ZERO) => Err(bad("the duration must be longer than nothing")),
         Some(duration) if duration <= LONGEST => Ok(duration),
         _ => Err(Fault::new("the duration is longer than a year")),
+    }
+}
+
+/// `"4000B"`, `"16KiB"`, `"1MiB"`, within bounds that are whole KiB.
+pub(super) fn size(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, Fault> {
+    let bad = |message: &str| {
+        Fault::new(message).help("write a number and a unit: \"4000B\", \"16KiB\" or \"1MiB\"")
+    };
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    if digits.is_empty() {
+        return Err(bad("this is not a size"));
+    }
+    let octets: u64 = match unit.trim() {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "" => return Err(bad("the size has no unit")),
+        _ => {
+            return Err(bad("the unit of the size is unknown").at(unit_at..text.len()).label("unknown unit"));
+        }
+    };
+    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(octets));
+    let size = size.and_then(|size| u32::try_from(size).ok()).filter(|size| bounds.contains(size));
+    size.ok_or_else(|| {
+        let [least, most] = [*bounds.start(), *bounds.end()].map(shown_size);
+        Fault::new(format!("the size must be from {least} to {most}"))
+    })
+}
+
+/// A size as an administrator writes it.
+pub(super) fn shown_size(octets: u32) -> String {
+    match (octets >> 20, octets >> 10) {
+        (mib @ 1.., _) if octets.is_multiple_of(1 << 20) => format!("{mib}MiB"),
+        (_, kib @ 1..) if octets.is_multiple_of(1 << 10) => format!("{kib}KiB"),
+        _ => format!("{octets}B"),
     }
 }
 
@@ -246,6 +283,47 @@ mod tests {
             "5µs",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let bounds = 1024..=1 << 20;
+        for (text, want) in [
+            ("4000B", 4_000),
+            ("1024B", 1_024),
+            ("1KiB", 1_024),
+            ("64KiB", 65_536),
+            ("64 KiB", 65_536),
+            ("1MiB", 1_048_576),
+            ("1048576B", 1_048_576),
+        ] {
+            assert_eq!(size(text, bounds.clone()), Ok(want), "{text}");
+        }
+        for text in [
+            "",
+            "64",
+            "KiB",
+            "0B",
+            "1023B",
+            "1048577B",
+            "2MiB",
+            "-1KiB",
+            "1.5KiB",
+            "64KB",
+            "64kib",
+            "64K",
+            "1GiB",
+            "99999999999999999999KiB",
+            "18014398509481985KiB",
+            "4194305KiB",
+        ] {
+            assert!(size(text, bounds.clone()).is_err(), "{text}");
+        }
+        for (octets, text) in
+            [(1_000, "1000B"), (1_024, "1KiB"), (1_536, "1536B"), (65_536, "64KiB"), (1 << 20, "1MiB")]
+        {
+            assert_eq!(shown_size(octets), text);
         }
     }
 

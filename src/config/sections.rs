@@ -15,6 +15,7 @@ use super::{
     Acme, Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log,
     LogFormat, Place, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
 };
+use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
 use crate::service::Service;
 
@@ -167,8 +168,14 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Sip {
     });
     let methods = section.setting("methods", vec!["REGISTER".into(), "INVITE".into()], methods);
     let default_host = default_host(&mut section, Service::Sip, named);
+    let max_message = section.setting("max_message", 64 * 1024, max_message);
     section.finish(elsewhere);
-    Sip { public_address_tcp: tcp, public_address_tls: tls, methods, default_host }
+    Sip { max_message, public_address_tcp: tcp, public_address_tls: tls, methods, default_host }
+}
+
+/// The longest SIP message toward a target. The least has room for a registration with credentials.
+pub(super) fn max_message(value: &Value<'_>) -> Option<u32> {
+    value.parsed("a size as \"64KiB\"", |text| scalar::size(text, 1024..=MESSAGE_LIMIT))
 }
 
 fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {

@@ -199,6 +199,8 @@ pub struct Sip {
     pub methods: Vec<Box<str>>,
     /// Where a From without a usable host goes, normalised.
     pub default_host: Option<Box<str>>,
+    /// The longest message toward a target of which nothing else is said, in octets.
+    pub max_message: u32,
 }
 
 /// `[blacklist]`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Client, Ended, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
+use crate::io::BUFFER;
 use crate::reason::Reason;
 
 /// How long a connection without a byte may still begin when Portward has begun to drain.
@@ -44,6 +45,26 @@ pub(super) async fn first<T>(
         }
         poll_fn(|cx| poll_more(cx, client, limit, true)).await.map_err(|ended| match ended.reason {
             Some(Reason::Silent) if heard => Ended::because(ended.stage, ended.whose, Reason::Timeout),
+            _ => ended,
+        })?;
+    }
+}
+
+/// Reads so many octets of a connection that is not decided, and forgets them.
+///
+/// # Errors
+/// How the connection ended instead.
+pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ended> {
+    let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+    loop {
+        let read = client.leg.buffer.len().min(left);
+        client.leg.buffer.consume(read);
+        left -= read;
+        if left == 0 {
+            return Ok(());
+        }
+        poll_fn(|cx| poll_more(cx, client, BUFFER, true)).await.map_err(|ended| match ended.reason {
+            Some(Reason::Silent) => Ended::because(ended.stage, ended.whose, Reason::Timeout),
             _ => ended,
         })?;
     }

@@ -7,13 +7,12 @@ use crate::io::Leg;
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
 use crate::state::Snapshot;
-use crate::upstream::Wanted;
+use crate::upstream::{Connection, Wanted};
 
-/// Opens a connection to where `route` leads and writes the decision line. `name` is the host as it was asked for,
-/// which a wildcard rule does not know.
+/// Opens a connection to where `route` leads and writes the decision line, see [`connect`].
 ///
 /// # Errors
-/// The target is down or its TLS failed: the line of that is written, the client is still to be closed.
+/// Those of [`connect`].
 pub(super) async fn link(
     client: &Client,
     snapshot: &Arc<Snapshot>,
@@ -21,6 +20,21 @@ pub(super) async fn link(
     name: &str,
     subject: Subject<'_>,
 ) -> Result<Leg, Ended> {
+    connect(client, snapshot, route, name, subject).await.map(|connection| connection.leg)
+}
+
+/// Opens a connection to where `route` leads and writes the decision line. `name` is the host as it was asked for,
+/// which a wildcard rule does not know.
+///
+/// # Errors
+/// The target is down or its TLS failed: the line of that is written, the client is still to be closed.
+pub(super) async fn connect(
+    client: &Client,
+    snapshot: &Arc<Snapshot>,
+    route: Route<'_>,
+    name: &str,
+    subject: Subject<'_>,
+) -> Result<Connection, Ended> {
     let (worker, config) = (&client.worker, &snapshot.config);
     let wanted = Wanted {
         service: route.service,
@@ -41,7 +55,7 @@ pub(super) async fn link(
             }
             client.leg.stream.keep_alive();
             target.leg.stream.keep_alive();
-            Ok(target.leg)
+            Ok(target)
         }
         Err(reason) => {
             let ended = Ended::because(Stage::Connect, Whose::Target, reason);

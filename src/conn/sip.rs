@@ -1,21 +1,26 @@
 //! SIP: the first request decides, everything after it is held against that (SPEC sections 1 to 3).
 
+mod first;
+
 use std::sync::Arc;
+
+use first::First;
 
 use super::held::{Held, Later};
 use super::leave::{part, withdrawn};
-use super::link::{link, refuse};
+use super::link::{connect, refuse};
 use super::standing::Standing;
-use super::{Client, Ended, Facts, Stage, Whose, ask, certificate, outcome};
+use super::{Client, Ended, Facts, Stage, Whose, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Message};
+use crate::inspect::sip::{Ask, Field, Inspector, Kind, Message};
 use crate::log::Subject;
 use crate::proof;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::sip::{
-    Judge, Login, Own, PublicAddress, Recording, Sentence, SipWatch, Tokens, dialog_host, forbidden,
+    FORBIDDEN, Judge, Login, Own, PublicAddress, Recording, Sentence, SipWatch, Tokens, dialog_host,
+    length_inside, respond,
 };
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::Table;
@@ -29,7 +34,7 @@ use crate::state::{Shared, Snapshot};
 pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
     async move {
         let (ended, answered) = match Box::pin(begin(&mut client)).await {
-            Ok(linked) => (relay(&mut client, linked).await, false),
+            Ok(linked) => relay(&mut client, linked).await,
             Err(refused) => refused,
         };
         let shared = &client.worker.shared;
@@ -50,96 +55,120 @@ struct Linked {
     cert: Box<str>,
     recording: Option<Recording>,
     rewrites: bool,
+    /// The longest message toward the target.
+    max_message: u32,
+    /// A message was too long, and that was logged.
+    was_too_long: bool,
 }
 
-/// The first request, its decision and its way inside. The request stays in the client's buffer.
+/// The first request that decides, its decision and its way inside. The request stays in the client's buffer.
 ///
 /// # Errors
 /// How it ended, and whether it was answered.
 async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
-    let found = first_request(client).await;
-    let snapshot = client.worker.shared.snapshot.load_full();
-    let (message, len) = match found {
-        Ok(found) => found,
-        Err(ended) => {
+    let mut first = First::default();
+    loop {
+        let found = first.message(client).await;
+        let snapshot = client.worker.shared.snapshot.load_full();
+        let (message, len) = found.map_err(|ended| {
             refuse(client, &snapshot, Subject::Unknown, ended);
-            return Err((ended, false));
-        }
-    };
-    client.place = None;
-    let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
-    let tokens = &client.worker.shared.sip_tokens.clone();
-    let own = own_entries(&snapshot.config, tokens, client.facts.transport);
-    let name = asked(&snapshot.config, &own, &head, &message);
-    let verdict = certificate::judge(client, &snapshot, name.as_ref().map_or(&[][..], Asked::name));
-    let names = certificate::names(verdict.as_ref());
-    let is_here =
-        |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(&snapshot.table, host, name.name()));
-    let proven = || names.is_some_and(|names| proof::sip::request(names, &head, &message, is_here));
-    let (who, cert) = (who(&head, &message), certificate::shown(verdict.as_ref()));
-    let subject = subject(&who, &head, &message, &cert);
-    let route = decide(&snapshot, name.as_ref(), client.facts.transport, &head, &message, proven);
-    let linked = match route {
-        Ok(route) => {
-            // A token names a host; From of a dialog may name any, also one that the target must not be called by.
-            let from = message.from.host.of_input(&head);
-            let here = leads_to(&snapshot.table, from, route.host.name().as_bytes());
-            let asked = if here { from } else { route.host.name().as_bytes() };
-            let name = String::from_utf8_lossy(asked).to_ascii_lowercase();
-            link(client, &snapshot, route, &name, subject).await.map(|target| {
-                let tls = client.facts.transport == Transport::Tls;
-                let address = public_address(&snapshot.config, client.facts.transport);
-                Box::new(Linked {
-                    target,
-                    held: Held::new(&route),
-                    verified: names
-                        .filter(|_| route.proven)
-                        .map(|names| Box::new(Verified::new(names.clone()))),
-                    cert: cert.as_str().into(),
-                    recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
-                    rewrites: route.rewrite_transport && tls && route.transport == Transport::Plain,
-                })
-            })
-        }
-        Err(ended) => {
-            refuse(client, &snapshot, subject, ended);
-            Err(ended)
-        }
-    };
-    match linked {
-        Ok(linked) => Ok(linked),
-        Err(ended) => {
-            let answers = snapshot.config.reject == Reject::Answer
-                && message.method(&head).is_some_and(|m| m != b"ACK");
-            if answers {
-                let mut answer = Vec::new();
-                let tag = tokens.tag(message.call_id.of_input(&head), message.cseq);
-                forbidden(&head, &message, &tag, &mut answer);
-                say(client, &snapshot.config, &answer).await;
-            }
-            Err((ended, answers))
+            (ended, false)
+        })?;
+        let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
+        if let Some(linked) = open(client, &mut first, &snapshot, (&head, &message)).await? {
+            return Ok(linked);
         }
     }
 }
 
-/// Reads up to the first message; keep-alives before it are answered.
-async fn first_request(client: &mut Client) -> Result<(Message, usize), Ended> {
-    let (mut heard, mut half_ping) = (false, false);
-    loop {
-        let mut inspector = Inspector::of_client();
-        match ask::first(client, HEAD_LIMIT, heard, |octets| inspector.inspect(octets)).await? {
-            (Ask::Message(message), len) => return Ok((message, len)),
-            (Ask::KeepAlive, len) => {
-                client.leg.buffer.consume(len);
-                heard = true;
-                half_ping = !half_ping;
-                if !half_ping {
-                    let snapshot = client.worker.shared.snapshot.load_full();
-                    say(client, &snapshot.config, b"\r\n").await;
-                }
-            }
+/// The decision for a first message, and the way inside. `None`: it was too long, and another one may come.
+async fn open(
+    client: &mut Client,
+    first: &mut First,
+    snapshot: &Arc<Snapshot>,
+    (head, message): (&[u8], &Message),
+) -> Result<Option<Box<Linked>>, (Ended, bool)> {
+    let tokens = &client.worker.shared.sip_tokens.clone();
+    let own = own_entries(&snapshot.config, tokens, client.facts.transport);
+    let name = asked(&snapshot.config, &own, head, message);
+    let verdict = certificate::judge(client, snapshot, name.as_ref().map_or(&[][..], Asked::name));
+    let names = certificate::names(verdict.as_ref());
+    let is_here =
+        |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(&snapshot.table, host, name.name()));
+    let proven = || names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
+    let (who, cert) = (who(head, message), certificate::shown(verdict.as_ref()));
+    let subject = subject(&who, head, message, &cert);
+    let came_by = client.facts.transport;
+    let route = decide(snapshot, name.as_ref(), came_by, head, message, proven);
+    let route = match route {
+        Ok(route) => route,
+        Err(ended) => return Err(refused(client, snapshot, (head, message), (subject, ended)).await),
+    };
+    let tls = came_by == Transport::Tls;
+    let rewrites = route.rewrite_transport && tls && route.transport == Transport::Plain;
+    let length = match length_inside(&own, head, message, rewrites) {
+        Ok(length) => length,
+        Err(reason) => {
+            let ended = Ended::because(Stage::Route, Whose::Client, reason);
+            return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
         }
+    };
+    if length > u64::from(first::most(&route, &snapshot.config)) {
+        if !first.was_too_long() {
+            refuse(client, snapshot, subject, first::too_large());
+        }
+        return first.refuse(client, snapshot, (head, message)).await.map(|()| None);
     }
+    client.place = None;
+    // A token names a host; From of a dialog may name any, also one that the target must not be called by.
+    let from = message.from.host.of_input(head);
+    let here = leads_to(&snapshot.table, from, route.host.name().as_bytes());
+    let host = String::from_utf8_lossy(if here { from } else { route.host.name().as_bytes() });
+    let target = match connect(client, snapshot, route, &host.to_ascii_lowercase(), subject).await {
+        Ok(target) => target,
+        Err(ended) => return Err(turned_away(client, snapshot, (head, message), ended).await),
+    };
+    let address = public_address(&snapshot.config, came_by);
+    Ok(Some(Box::new(Linked {
+        held: Held::new(&route),
+        verified: names.filter(|_| route.proven).map(|names| Box::new(Verified::new(names.clone()))),
+        cert: cert.as_str().into(),
+        recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
+        rewrites,
+        max_message: first::limit(target.max_message, &route, &snapshot.config),
+        was_too_long: first.was_too_long(),
+        target: target.leg,
+    })))
+}
+
+/// Writes the line of a client that may not come in; its end.
+async fn refused(
+    client: &mut Client,
+    snapshot: &Snapshot,
+    request: (&[u8], &Message),
+    (subject, ended): (Subject<'_>, Ended),
+) -> (Ended, bool) {
+    client.place = None;
+    refuse(client, snapshot, subject, ended);
+    turned_away(client, snapshot, request, ended).await
+}
+
+/// The end of a client that may not come in: answered, if the configuration says so.
+async fn turned_away(
+    client: &mut Client,
+    snapshot: &Snapshot,
+    (head, message): (&[u8], &Message),
+    ended: Ended,
+) -> (Ended, bool) {
+    let answers = snapshot.config.reject == Reject::Answer
+        && message.method(head).is_some_and(|method| method != b"ACK");
+    if answers {
+        let mut answer = Vec::new();
+        let tag = client.worker.shared.sip_tokens.tag(message.call_id.of_input(head), message.cseq);
+        respond(FORBIDDEN, head, message, &tag, "", &mut answer);
+        say(client, &snapshot.config, &answer).await;
+    }
+    (ended, answers)
 }
 
 /// Whom a first message asks for.
@@ -241,9 +270,10 @@ async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
     client.bytes[1] += octets.len() as u64;
 }
 
-/// Messages both ways until the end.
-async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
-    let Linked { target, held, verified, cert, recording, rewrites } = &mut *linked;
+/// Messages both ways until the end; how that came, and whether the client was answered last.
+async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
+    let Linked { target, held, verified, cert, recording, rewrites, max_message, was_too_long } =
+        &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
     let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
@@ -257,17 +287,18 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
         shared: &shared,
         facts: client.facts,
         forbade: false,
+        was_too_long: *was_too_long,
     };
-    let mut watch = SipWatch::new(bench, recording.take(), *rewrites);
+    let mut watch = SipWatch::new(bench, recording.take(), *rewrites, *max_message);
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch, &mut client.bytes) => over,
         ended = withdrawn(&shared, held.host()) => {
             part(&mut client.leg, target).await;
-            return ended;
+            return (ended, false);
         }
     };
     match over {
-        Over::Ended(by) => Ended::relayed(by, client.bytes[1]),
+        Over::Ended(by) => (Ended::relayed(by, client.bytes[1]), false),
         Over::Cut(by_client, cut) => {
             let ended = Ended::cut(by_client, cut);
             // The request that did it, as far as it can be read, is still in the buffer.
@@ -281,7 +312,8 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> Ended {
                 }
                 _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
             }
-            ended
+            // The rest of a message that is too long may still be on its way, and must not reset its answer.
+            (ended, by_client && !cut.counts && cut.reason == Reason::TooLarge)
         }
     }
 }
@@ -297,6 +329,8 @@ struct Bench<'a> {
     facts: Facts,
     /// A request was answered 403: that is said once a connection.
     forbade: bool,
+    /// A message was too long: that is said once, too.
+    was_too_long: bool,
 }
 
 /// A request that is answered 403.
@@ -390,6 +424,25 @@ impl Judge for Bench<'_> {
 
     fn has_given(&self, nonce: u64) -> bool {
         self.standing.has_given(nonce)
+    }
+
+    fn too_long(&mut self, head: &[u8], message: &Message) {
+        if std::mem::replace(&mut self.was_too_long, true) {
+            return;
+        }
+        let who = who(head, message);
+        let status = match message.kind {
+            Kind::Request { .. } => String::new(),
+            Kind::Response { status } => status.to_string(),
+        };
+        let (verb, name) = match message.method(head) {
+            Some(method) => (method, &b""[..]),
+            None => (status.as_bytes(), message.cseq_method.of_input(head)),
+        };
+        let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
+        let config = &self.shared.snapshot.load().config;
+        let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
+        outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {

@@ -81,6 +81,8 @@ pub struct TargetOptions {
     pub proxy_protocol: Option<ProxyVersion>,
     /// Present Portward's own certificate to HTTP and LDAP targets, too.
     pub present_certificate: bool,
+    /// The longest SIP message toward the target, in octets; `None`: as the host's presets or `sip.max_message` say.
+    pub max_message: Option<u32>,
 }
 
 /// One address of a target with what is true of it.
@@ -150,6 +152,8 @@ pub struct Preset {
     pub name: Box<str>,
     /// Its paths.
     pub paths: Vec<PresetPath>,
+    /// The longest SIP message toward the host's target, in octets, where the target does not say itself.
+    pub max_message: Option<u32>,
 }
 
 /// What to do when the certificate check fails (SPEC section 5).
@@ -217,6 +221,8 @@ pub struct SignallingRule {
     pub target: CheckedTarget,
     /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (SPEC section 3).
     pub rewrite_transport: bool,
+    /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
+    pub max_message: Option<u32>,
     /// Where the rule stands.
     pub source: Source,
 }

@@ -89,11 +89,10 @@ impl Dialer<'_> {
                     match self.open(wanted, endpoint, address, profile.as_ref()).await {
                         Ok(stream) => {
                             self.health.succeeded(address);
-                            return Ok(Connection::new(
-                                Leg::new(stream),
-                                key.to_key(),
-                                shares != Shares::WithAll,
-                            ));
+                            let bound = shares != Shares::WithAll;
+                            let mut connection = Connection::new(Leg::new(stream), key.to_key(), bound);
+                            connection.max_message = endpoint.options.max_message;
+                            return Ok(connection);
                         }
                         Err(reason) => {
                             self.health.failed(address);

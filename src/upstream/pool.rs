@@ -82,6 +82,8 @@ pub struct Connection {
     /// It belongs to one client connection and dies with it: a login of the connection was seen on it, or the rules
     /// say so.
     pub bound: bool,
+    /// What [`crate::rules::TargetOptions::max_message`] says of the address.
+    pub max_message: Option<u32>,
     /// Since when it waits.
     since: Instant,
 }
@@ -89,7 +91,7 @@ pub struct Connection {
 impl Connection {
     /// A new one.
     pub fn new(leg: Leg, key: Key, bound: bool) -> Self {
-        Self { leg, key, fresh: true, bound, since: Instant::now() }
+        Self { leg, key, fresh: true, bound, max_message: None, since: Instant::now() }
     }
 
     /// Whether the target has neither closed it nor sent something that nobody asked for.

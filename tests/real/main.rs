@@ -34,6 +34,7 @@ mod service;
 mod sip;
 mod sip_dialogs;
 mod sip_hostile;
+mod sip_length;
 mod sip_peers;
 mod smuggling;
 mod soundness;

@@ -38,7 +38,13 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
     let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, walk, lines)).collect();
     let sip = section.get("sip");
     let h323 = section.get("h323");
-    let sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
+    let mut sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
+    if let Some(rule) = &mut sip_rule
+        && own.is_some_and(|own| own == rule.target.endpoints())
+    {
+        // A preset is about the host's target. Of several presets the one with the least room decides.
+        rule.max_message = presets.iter().filter_map(|preset| preset.max_message).min();
+    }
     let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
     let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
     let wanted = "a list of names";

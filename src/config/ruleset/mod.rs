@@ -212,6 +212,9 @@ fn elsewhere(key: &str) -> Option<String> {
         "server_name" | "pin" | "verify" | "reuse" | "proxy_protocol" | "present_certificate" => {
             Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table"))
         }
+        "max_message" => {
+            Some("`max_message` belongs in a [target.\"ADDRESS\"] table, or in a preset".to_owned())
+        }
         "check_certificate" | "on_failed_check" => {
             Some(format!("`{key}` belongs in a host's sip or h323 rule"))
         }

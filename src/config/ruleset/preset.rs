@@ -1,4 +1,4 @@
-//! Presets: named sets of paths, ours and the site's own.
+//! Presets: what is true of a kind of PBX, its paths above all; ours and the site's own.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::super::report::{Fault, Report};
+use super::super::sections::max_message;
 use super::super::suggest;
 use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
@@ -52,21 +53,25 @@ impl Presets {
         let mut places = http::Seen::default();
         let wanted = "a list of paths";
         let http = root.get("http");
-        if http.is_none() && report.is_silent() {
-            root.warn_here(Fault::new("the preset has no http = [ … ]: it adds no path"));
+        let max_message = root.read("max_message", None, |value| max_message(value).map(Some));
+        if http.is_none() && max_message.is_none() && report.is_silent() {
+            root.warn_here(Fault::new(
+                "the preset has neither http = [ … ] nor max_message: it says nothing",
+            ));
         }
         for value in http.iter().flat_map(|value| value.list(wanted)) {
             paths.extend(preset_path(&value, &mut places, &mut lines));
         }
         root.finish(|key| match key {
-            "host" | "target" => Some("a preset has paths only; the target is that of the host".to_owned()),
+            "host" | "target" => Some("a preset names no target; the target is that of the host".to_owned()),
             _ => None,
         });
         let name = name_of(&file.path);
         match self.by_name.entry(name.clone()) {
-            Entry::Vacant(free) => drop(free.insert(Arc::new(Preset { name, paths }))),
+            Entry::Vacant(free) => drop(free.insert(Arc::new(Preset { name, paths, max_message }))),
             // A copy that says the same is no contradiction.
-            Entry::Occupied(taken) if same(&taken.get().paths, &paths) => {}
+            Entry::Occupied(taken)
+                if same(&taken.get().paths, &paths) && taken.get().max_message == max_message => {}
             Entry::Occupied(_) => name_is_taken(report, &name),
         }
     }

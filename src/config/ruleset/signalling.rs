@@ -55,7 +55,7 @@ pub(super) fn signalling(
         }
         _ => CheckedTarget::Unchecked(target),
     };
-    Some(SignallingRule { target, rewrite_transport, source })
+    Some(SignallingRule { target, rewrite_transport, max_message: None, source })
 }
 
 /// A rule as far as every service has it.

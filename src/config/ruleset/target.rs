@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::scalar::{self, Host};
-use super::super::sections::{VERIFY, warn_of_none};
+use super::super::sections::{VERIFY, max_message, warn_of_none};
 use super::super::walk::Value;
 use super::files::Position;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
@@ -192,6 +192,7 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
             value.choice(&[("", None), ("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))])
         }),
         present_certificate: section.read("present_certificate", false, Value::boolean),
+        max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
     };
     section.finish(super::elsewhere);
     Some(options)

@@ -2,7 +2,7 @@
 
 use super::field::{Field, FieldKind, fields, is_token};
 use super::uri::{is_space, name_addr, param, trim, uri};
-use super::{BODY_LIMIT, Kind, Message, Party, Sender, Span, readings};
+use super::{Kind, Message, Party, Sender, Span, TARGET_BODY_LIMIT, readings};
 use crate::reason::Reason;
 
 const VERSION: &[u8] = b"SIP/2.0";
@@ -90,7 +90,7 @@ pub(super) fn read(head: &[u8], sender: Sender) -> Result<Message, Reason> {
         fields: fields(head, end).collect::<Result<_, _>>()?,
     };
     let length = once(&message, FieldKind::ContentLength)?.ok_or(Reason::Malformed)?;
-    message.body = content_length(length.value.of_input(head))?;
+    message.body = content_length(length.value.of_input(head), sender)?;
     let strict = sender == Sender::Client;
     match details(head, &mut message) {
         Ok(()) if strict => sane(head, &message)?,
@@ -168,14 +168,13 @@ fn party(head: &[u8], value: &[u8]) -> Result<(Party, Span), Reason> {
 }
 
 /// §20.14: digits and nothing else.
-fn content_length(value: &[u8]) -> Result<u32, Reason> {
+fn content_length(value: &[u8], sender: Sender) -> Result<u32, Reason> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Reason::Malformed);
     }
-    match decimal(value) {
-        Some(length) if length <= BODY_LIMIT => Ok(length),
-        _ => Err(Reason::TooLarge),
-    }
+    let length = decimal(value).unwrap_or(u32::MAX);
+    let too_large = sender == Sender::Target && length > TARGET_BODY_LIMIT;
+    if too_large { Err(Reason::TooLarge) } else { Ok(length) }
 }
 
 /// Digits as a number; `None` if there are others, or too many.

@@ -8,7 +8,7 @@
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
 //! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields. It answers when the section is complete, so that no second From can
-//! follow an answer. The body is the caller's to count.
+//! follow an answer. The body is the caller's to count, and how long it may be is the caller's to say.
 //!
 //! # What a client's message must be
 //! Line ends are CRLF (a bare CR or LF is read differently by every second parser). Start line and SIP version as §7.1
@@ -41,8 +41,12 @@ use crate::reason::Reason;
 /// The longest header section with its start line and empty line. Phones send up to 4 KiB; 16 KiB is what proxies take.
 pub const HEAD_LIMIT: usize = 16 * 1024;
 
-/// The longest body. SDP has a few KiB; presence documents and conference rosters have more.
-pub const BODY_LIMIT: u32 = 256 * 1024;
+/// The longest message of a client that is read to its end, body included (SPEC section 3, `max_message`). A
+/// longer one ends the connection.
+pub const MESSAGE_LIMIT: u32 = 1024 * 1024;
+
+/// The longest body of a target. A conference roster or a list of presences may have hundreds of KiB.
+pub const TARGET_BODY_LIMIT: u32 = 16 * 1024 * 1024;
 
 /// The most header fields: a request that has passed thirty proxies has seventy.
 pub const FIELD_LIMIT: usize = 128;
@@ -62,7 +66,8 @@ pub enum Ask {
 pub struct Message {
     /// Request or response.
     pub kind: Kind,
-    /// How many octets of body follow.
+    /// How many octets of body follow; [`u32::MAX`] where a client declares as many or more. Whether so many are taken
+    /// from a client is the caller's to say.
     pub body: u32,
     /// From. Empty in a target's message that has none to be read.
     pub from: Party,

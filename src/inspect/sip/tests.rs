@@ -73,9 +73,23 @@ fn the_laws_hold() {
 
 #[test]
 fn limits_have_their_reason() {
-    let large = REGISTER.replace("l: 0", "l: 262145");
-    assert_eq!(client(large.as_bytes()), Inspect::Reject(Reason::TooLarge));
-    assert_eq!(message(&REGISTER.replace("l: 0", "l: 262144")).body, BODY_LIMIT);
+    // How long a client's body may be is said where it would go; a number of any length is read.
+    for (declared, body) in [
+        ("262145", 262_145),
+        ("16777217", 16_777_217),
+        ("4294967295", u32::MAX),
+        ("4294967296", u32::MAX),
+        ("99999999999999999999999999", u32::MAX),
+    ] {
+        assert_eq!(message(&REGISTER.replace("l: 0", &format!("l: {declared}"))).body, body, "{declared}");
+    }
+    let target = |declared: &str| {
+        Inspector::of_target().inspect(REGISTER.replace("l: 0", &format!("l: {declared}")).as_bytes())
+    };
+    assert!(matches!(target("16777216"), Inspect::Found { .. }));
+    for declared in ["16777217", "4294967296", "99999999999999999999999999"] {
+        assert_eq!(target(declared), Inspect::Reject(Reason::TooLarge), "{declared}");
+    }
     let many = format!("l: 0\r\n{}", "X: y\r\n".repeat(FIELD_LIMIT - 7));
     assert_eq!(client(REGISTER.replace("l: 0\r\n", &many).as_bytes()), Inspect::Reject(Reason::TooLarge));
     let just = format!("l: 0\r\n{}", "X: y\r\n".repeat(FIELD_LIMIT - 8));

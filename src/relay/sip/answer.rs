@@ -2,12 +2,14 @@
 
 use crate::inspect::sip::{FieldKind, Message};
 
-/// Writes a 403 to `out` for the request in `head`. `tag` goes into a To that has none.
-pub fn forbidden(head: &[u8], request: &Message, tag: &str, out: &mut Vec<u8>) {
-    respond("403 Forbidden", head, request, tag, "", out);
-}
+/// RFC 3261 §21.4.4.
+pub const FORBIDDEN: &str = "403 Forbidden";
 
-/// Writes a response with this status and these further header fields, each with its CRLF.
+/// RFC 3261 §21.5.7.
+pub const TOO_LARGE: &str = "513 Message Too Large";
+
+/// Writes a response to `out` for the request in `head`, with this status and these further header fields, each with its
+/// CRLF. `tag` goes into a To that has none.
 pub fn respond(status: &str, head: &[u8], request: &Message, tag: &str, more: &str, out: &mut Vec<u8>) {
     out.extend([b"SIP/2.0 ", status.as_bytes(), b"\r\n"].into_iter().flatten());
     for field in &request.fields {

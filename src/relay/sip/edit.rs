@@ -32,6 +32,13 @@ impl Edits {
         self.list.is_empty()
     }
 
+    /// How many octets `head` has with the changes.
+    pub(super) fn length(&self, head: &[u8]) -> usize {
+        let (out, put): (usize, usize) =
+            self.list.iter().fold((0, 0), |(out, put), (range, by)| (out + range.len(), put + by.len()));
+        (head.len() + put).saturating_sub(out)
+    }
+
     /// Writes `head` with the changes to `out`.
     pub(super) fn apply(&self, head: &[u8], out: &mut Vec<u8>) {
         let mut at = 0;
@@ -57,6 +64,7 @@ mod tests {
         edits.replace(4..5, "X");
         let mut out = Vec::new();
         edits.apply(b"abcdefghij", &mut out);
+        assert_eq!(edits.length(b"abcdefghij"), out.len());
         assert_eq!(out, b"abonetwocdXfij");
         assert!(!edits.is_empty());
     }

@@ -20,9 +20,9 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{forbidden, respond};
+pub use answer::{FORBIDDEN, TOO_LARGE, respond};
 pub use login::Login;
 pub use record::Recording;
 pub use route::{Own, PublicAddress};
 pub use token::Tokens;
-pub use watch::{Judge, Sentence, SipWatch, dialog_host};
+pub use watch::{Judge, Sentence, SipWatch, dialog_host, length_inside};

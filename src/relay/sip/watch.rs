@@ -1,6 +1,6 @@
 //! Looks at every message of a routed SIP connection, in both directions (SPEC section 3).
 
-use super::answer::forbidden;
+use super::answer::{FORBIDDEN, TOO_LARGE, respond};
 use super::edit::Edits;
 use super::login::{Login, Logins};
 use super::record::Recording;
@@ -8,7 +8,7 @@ use super::route::Own;
 use super::token::Tokens;
 use super::transport;
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Kind, Message};
+use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Kind, MESSAGE_LIMIT, Message};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
@@ -35,6 +35,8 @@ pub trait Judge {
     fn heard(&mut self, _head: &[u8], _request: &Message) {}
     /// Gives `cut` the fields of a client's response that speak for somebody else.
     fn foreign(&self, _head: &[u8], _response: &Message, _cut: &mut dyn FnMut(&Field)) {}
+    /// A message of the client that is longer than the PBX may be sent goes nowhere.
+    fn too_long(&mut self, _head: &[u8], _message: &Message) {}
     /// The PBX has given the client a nonce, by its digest.
     fn gave(&mut self, _nonce: u64) {}
     /// Whether it gave it to the client's address, on any connection.
@@ -54,6 +56,8 @@ pub struct SipWatch<J> {
     recording: Option<Box<Recording>>,
     /// Via and Contact are rewritten.
     rewrites: bool,
+    /// The longest message toward the PBX, in octets (SPEC section 3, `max_message`).
+    max_message: u32,
     client: Inspector,
     target: Inspector,
     /// Octets of a refused request's body that are still to come.
@@ -66,12 +70,14 @@ pub struct SipWatch<J> {
 }
 
 impl<J: Judge> SipWatch<J> {
-    /// A watch that asks `judge`.
-    pub fn new(judge: J, recording: Option<Recording>, rewrites: bool) -> Self {
+    /// A watch that asks `judge`. `rewrites`: Via and Contact are rewritten; `max_message`: the longest message toward
+    /// the PBX.
+    pub fn new(judge: J, recording: Option<Recording>, rewrites: bool, max_message: u32) -> Self {
         Self {
             judge,
             recording: recording.map(Box::new),
             rewrites,
+            max_message,
             client: Inspector::of_client(),
             target: Inspector::of_target(),
             skip: 0,
@@ -94,7 +100,8 @@ impl<J: Judge> SipWatch<J> {
     fn of_client(&mut self, head: &[u8], message: &Message, aside: &mut Aside<'_>) -> Next {
         let mut edits = Edits::default();
         let is_ack = message.method(head) == Some(b"ACK");
-        if is_ack && self.is_for_us(head, message) {
+        let is_too_much = length(head.len(), message) > u64::from(MESSAGE_LIMIT);
+        if is_ack && !is_too_much && self.is_for_us(head, message) {
             return self.drop_message(head, message);
         }
         let sentence = match message.method(head) {
@@ -107,26 +114,29 @@ impl<J: Judge> SipWatch<J> {
             }
         };
         match sentence {
-            Sentence::Pass => {}
             Sentence::End(cut) => return Next::End(cut),
-            // An ACK has no answer (RFC 3261 §17).
-            Sentence::Forbid if is_ack => return self.drop_message(head, message),
+            _ if is_too_much => {
+                self.answer(TOO_LARGE, head, message, aside);
+                return cut(Reason::TooLarge, false);
+            }
+            Sentence::Pass => {}
             Sentence::Forbid => {
-                let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
-                forbidden(head, message, &tag, aside.back.vec());
+                self.answer(FORBIDDEN, head, message, aside);
                 return self.drop_message(head, message);
             }
         }
-        if self.logins.asked(head, message, &self.judge).is_err() {
-            return cut(Reason::Limit, false);
-        }
         let address = self.recording.as_ref().and_then(|recording| recording.address());
         let own = Own { tokens: self.judge.tokens(), address };
-        if let Err(reason) = own.forget(head, message, &mut edits) {
+        if let Err(reason) = change(&own, self.rewrites, (head, message), &mut edits) {
             return cut(reason, reason.suspicious());
         }
-        if self.rewrites {
-            transport::to_tcp(head, message, &mut edits);
+        if length(edits.length(head), message) > u64::from(self.max_message) {
+            self.judge.too_long(head, message);
+            self.answer(TOO_LARGE, head, message, aside);
+            return self.drop_message(head, message);
+        }
+        if self.logins.asked(head, message, &self.judge).is_err() {
+            return cut(Reason::Limit, false);
         }
         onward(head, message, &edits, aside)
     }
@@ -137,10 +147,50 @@ impl<J: Judge> SipWatch<J> {
         ack.to_tag.of_input(head) == tag.as_bytes()
     }
 
+    /// Answers a request, unless it is an ACK, which has no answer (RFC 3261 §17).
+    fn answer(&self, status: &str, head: &[u8], message: &Message, aside: &mut Aside<'_>) {
+        if message.method(head).is_some_and(|method| method != b"ACK") {
+            let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
+            respond(status, head, message, &tag, "", aside.back.vec());
+        }
+    }
+
     fn drop_message(&mut self, head: &[u8], message: &Message) -> Next {
         self.skip = message.body;
         Next::Replace { count: head.len(), pass: 0 }
     }
+}
+
+/// What is changed of every message toward the PBX.
+///
+/// # Errors
+/// Those of [`Own::forget`].
+fn change(
+    own: &Own<'_>,
+    rewrites: bool,
+    (head, message): (&[u8], &Message),
+    edits: &mut Edits,
+) -> Result<(), Reason> {
+    own.forget(head, message, edits)?;
+    if rewrites {
+        transport::to_tcp(head, message, edits);
+    }
+    Ok(())
+}
+
+/// The length of a message whose header section has `head` octets.
+fn length(head: usize, message: &Message) -> u64 {
+    head as u64 + u64::from(message.body)
+}
+
+/// The length of a first message as it would reach the PBX. `rewrites`: Via and Contact are rewritten.
+///
+/// # Errors
+/// A URI that had to become the Request-URI is none.
+pub fn length_inside(own: &Own<'_>, head: &[u8], message: &Message, rewrites: bool) -> Result<u64, Reason> {
+    let mut edits = Edits::default();
+    change(own, rewrites, (head, message), &mut edits)?;
+    Ok(length(edits.length(head), message))
 }
 
 /// The message with its edits; as it came if there are none.

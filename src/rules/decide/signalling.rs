@@ -28,6 +28,8 @@ pub struct Route<'t> {
     pub proven: bool,
     /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (SPEC section 3).
     pub rewrite_transport: bool,
+    /// SIP: the longest message toward an address that does not say itself, if the rule says it, in octets.
+    pub max_message: Option<u32>,
     /// Where the rule stands.
     pub source: Source,
 }
@@ -69,7 +71,8 @@ pub fn signalling<'t>(
     }
     .ok_or(refused(Reason::NoService))?;
     let WayOut { endpoints, transport, port, proven } = target.map_err(refused)?;
-    Ok(Route { host, service, endpoints, transport, port, proven, rewrite_transport, source })
+    let max_message = host.sip().filter(|_| service == Service::Sip).and_then(|rule| rule.max_message);
+    Ok(Route { host, service, endpoints, transport, port, proven, rewrite_transport, max_message, source })
 }
 
 /// The host of a name as it came on the wire.

@@ -45,7 +45,7 @@ fn table() -> Table {
         source: at(0, line),
     };
     let apps = PresetPath { path: "/PBX0/APPS".into(), ports, source: at(1, 2) };
-    let preset = Arc::new(Preset { name: "innovaphone-pbx".into(), paths: vec![apps] });
+    let preset = Arc::new(Preset { name: "innovaphone-pbx".into(), paths: vec![apps], max_message: None });
     let hq = HostDef {
         http: vec![
             rule(PathPattern::Head("/soap/".into()), 5),
