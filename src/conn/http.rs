@@ -261,7 +261,7 @@ fn settle(
 /// The exchange came to no good end.
 async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed: Failed) -> Next {
     if failed.truncates {
-        let _ = client.leg.stream.tcp().set_zero_linger();
+        let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     }
     let down = Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown);
     match failed.failure {

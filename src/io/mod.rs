@@ -2,6 +2,8 @@
 
 mod buffer;
 mod leg;
+#[cfg(test)]
+pub mod memory;
 mod socket;
 mod stream;
 mod timer;
@@ -9,5 +11,5 @@ mod timer;
 pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
 pub use socket::Socket;
-pub use stream::Stream;
+pub use stream::{Peer, Stream};
 pub use timer::Timer;

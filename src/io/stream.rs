@@ -1,13 +1,13 @@
 //! A TCP connection with or without TLS on it. An enum, not a trait object: the compiler sees through it.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -25,6 +25,20 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS, boxed: its state is many times the size of the other.
     Tls(Box<TlsStream<Socket>>),
+    /// No connection at all: the other end is a test.
+    #[cfg(test)]
+    Memory(super::memory::Memory),
+}
+
+/// What can be seen of a peer without reading from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Nothing says that it has ended.
+    There,
+    /// It has ended its side (FIN). Octets that it sent before may not have been read, and it may still listen.
+    Ended,
+    /// The connection is broken (RST, or the kernel has given up on it).
+    Gone,
 }
 
 impl Stream {
@@ -33,6 +47,8 @@ impl Stream {
         match self {
             Self::Plain(_) => Transport::Plain,
             Self::Tls(_) => Transport::Tls,
+            #[cfg(test)]
+            Self::Memory(_) => Transport::Plain,
         }
     }
 
@@ -40,7 +56,27 @@ impl Stream {
     /// which may be silent for hours.
     pub fn keep_alive(&self) {
         let often = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 4).with_retries(4);
-        let _ = SockRef::from(self.tcp()).set_tcp_keepalive(&often);
+        if let Some(tcp) = self.tcp() {
+            let _ = SockRef::from(tcp).set_tcp_keepalive(&often);
+        }
+    }
+
+    /// Whether the peer has ended its side or is gone, without reading what it has sent. The kernel tells that at once, even
+    /// if nothing is read for long; it does not wake anybody who is not reading.
+    pub fn peer(&self) -> Peer {
+        #[cfg(test)]
+        if let Self::Memory(memory) = self {
+            return memory.peer();
+        }
+        let Some(tcp) = self.tcp() else { return Peer::Gone };
+        // Readable is a socket as long as there is something to read: only the flags that come with it matter.
+        let ready = pin!(tcp.ready(Interest::READABLE | Interest::ERROR));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) if ready.is_error() => Peer::Gone,
+            Poll::Ready(Ok(ready)) if ready.is_read_closed() => Peer::Ended,
+            Poll::Ready(Ok(_)) | Poll::Pending => Peer::There,
+            Poll::Ready(Err(_)) => Peer::Gone,
+        }
     }
 
     /// The certificates that a TLS peer has shown, its own first, on this connection or on the one that it resumes. Empty
@@ -48,15 +84,19 @@ impl Stream {
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {
             Self::Plain(_) => None,
+            #[cfg(test)]
+            Self::Memory(_) => None,
             Self::Tls(tls) => Some(tls.get_ref().1.peer_certificates().unwrap_or_default()),
         }
     }
 
-    /// The TCP connection below.
-    pub fn tcp(&self) -> &TcpStream {
+    /// The TCP connection below; there is none in a test's memory alone.
+    pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0.tcp(),
+            Self::Plain(tcp) => Some(tcp),
+            Self::Tls(tls) => Some(tls.get_ref().0.tcp()),
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 }
@@ -66,6 +106,8 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            #[cfg(test)]
+            Self::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
         }
     }
 }
@@ -75,6 +117,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            #[cfg(test)]
+            Self::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
         }
     }
 
@@ -82,6 +126,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            #[cfg(test)]
+            Self::Memory(memory) => Pin::new(memory).poll_flush(cx),
         }
     }
 
@@ -89,6 +135,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
         }
     }
 }

@@ -14,6 +14,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 pub struct Timer {
     sleep: Pin<Box<Sleep>>,
     deadline: Instant,
+    /// When to look again at what does not wake by itself.
+    look: Option<Instant>,
     token: CancellationToken,
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
@@ -22,7 +24,7 @@ impl Timer {
     /// A timer that fires `after` from now; `token` is cancelled when Portward begins to drain.
     pub fn new(after: Duration, token: CancellationToken) -> Self {
         let deadline = Instant::now() + after;
-        Self { sleep: Box::pin(sleep_until(deadline)), deadline, token, stopping: None }
+        Self { sleep: Box::pin(sleep_until(deadline)), deadline, look: None, token, stopping: None }
     }
 
     /// Moves the deadline to `after` from now.
@@ -43,12 +45,29 @@ impl Timer {
     /// Ready when the deadline has passed.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.sleep.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.deadline {
+            let now = Instant::now();
+            if now >= self.deadline {
                 return Poll::Ready(());
             }
-            self.sleep.as_mut().reset(self.deadline);
+            let look = self.look.filter(|look| *look > now);
+            self.sleep.as_mut().reset(look.map_or(self.deadline, |look| look.min(self.deadline)));
         }
         Poll::Pending
+    }
+
+    /// Whether to look at something that does not wake by itself: yes when it is asked first, and then once in `every`. Who
+    /// polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next look.
+    pub fn looks(&mut self, every: Duration) -> bool {
+        let now = Instant::now();
+        if self.look.is_some_and(|look| now < look) {
+            return false;
+        }
+        let next = now + every;
+        self.look = Some(next);
+        if next < self.sleep.deadline() {
+            self.sleep.as_mut().reset(next);
+        }
+        true
     }
 
     /// Whether Portward is draining: no connection is kept alive any more.
@@ -79,5 +98,21 @@ mod tests {
         timer.set(Duration::from_secs(1));
         poll_fn(|cx| timer.poll_expired(cx)).await;
         assert!(begin.elapsed() < Duration::from_secs(62));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_come_in_their_time_and_the_deadline_in_its_own() {
+        let begin = Instant::now();
+        let mut timer = Timer::new(Duration::from_secs(60), CancellationToken::new());
+        let mut looks = Vec::new();
+        poll_fn(|cx| {
+            if begin.elapsed() < Duration::from_secs(5) && timer.looks(Duration::from_secs(2)) {
+                looks.push(begin.elapsed().as_secs());
+                assert!(!timer.looks(Duration::from_secs(2)));
+            }
+            timer.poll_expired(cx)
+        })
+        .await;
+        assert_eq!((looks, begin.elapsed().as_secs()), (vec![0, 2, 4], 60));
     }
 }

@@ -213,8 +213,8 @@ mod tests {
         let keys = [closed.key.clone(), talking.key.clone()];
         drop(peer);
         peer_2.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
-        closed.leg.stream.tcp().readable().await.unwrap();
-        talking.leg.stream.tcp().readable().await.unwrap();
+        closed.leg.stream.tcp().unwrap().readable().await.unwrap();
+        talking.leg.stream.tcp().unwrap().readable().await.unwrap();
         pool.put(closed);
         pool.put(talking);
         assert!(keys.iter().all(|key| pool.take(key.as_ref()).is_none()));

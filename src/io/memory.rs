@@ -1,0 +1,181 @@
+//! A stream in memory, for tests of what moves octets. The far end is in the test's hands: what it says and in which
+//! pieces, how much it takes, when it ends its side and when it breaks off. Nothing happens by itself, so that every
+//! interleaving can be written down.
+//!
+//! It behaves as a TCP connection does: an end stands behind what was said before it, a reset lets that be read and fails
+//! every write, and [`peer`](super::Stream::peer) sees both before they are read.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Leg, Peer, Stream};
+
+/// The near end.
+#[derive(Debug)]
+pub struct Memory(Arc<Mutex<Line>>);
+
+/// The far end.
+#[derive(Debug)]
+pub struct Far(Arc<Mutex<Line>>);
+
+#[derive(Debug)]
+struct Line {
+    /// The far end said it, the near end has not read it.
+    said: VecDeque<u8>,
+    ended: bool,
+    reset: bool,
+    /// The near end wrote it, the test has not looked at it.
+    heard: Vec<u8>,
+    /// How many octets the far end still takes.
+    room: usize,
+    /// The most octets of one read or write.
+    piece: usize,
+    shut: bool,
+    dropped: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// A leg and the far end of its stream, which takes everything until it is told otherwise.
+pub fn leg() -> (Leg, Far) {
+    let line = Arc::new(Mutex::new(Line {
+        said: VecDeque::new(),
+        ended: false,
+        reset: false,
+        heard: Vec::new(),
+        room: usize::MAX,
+        piece: usize::MAX,
+        shut: false,
+        dropped: false,
+        reader: None,
+        writer: None,
+    }));
+    (Leg::new(Stream::Memory(Memory(Arc::clone(&line)))), Far(line))
+}
+
+impl Far {
+    /// Says something.
+    pub fn say(&self, octets: impl AsRef<[u8]>) {
+        self.change(|line| line.said.extend(octets.as_ref()));
+    }
+
+    /// Ends its side, behind what it has said (FIN).
+    pub fn end(&self) {
+        self.change(|line| line.ended = true);
+    }
+
+    /// Breaks off (RST).
+    pub fn reset(&self) {
+        self.change(|line| line.reset = true);
+    }
+
+    /// Takes so many octets more and then no more.
+    pub fn takes(&self, room: usize) {
+        self.change(|line| line.room = room);
+    }
+
+    /// From now on nothing longer is read or written at once.
+    pub fn pieces(&self, piece: usize) {
+        self.change(|line| line.piece = piece);
+    }
+
+    /// What has come since the last look.
+    pub fn heard(&self) -> Vec<u8> {
+        std::mem::take(&mut lock(&self.0).heard)
+    }
+
+    /// How much of what it said has not been read.
+    pub fn unread(&self) -> usize {
+        lock(&self.0).said.len()
+    }
+
+    /// Whether the near end has ended its side.
+    pub fn is_told(&self) -> bool {
+        lock(&self.0).shut
+    }
+
+    /// Whether the near end is closed.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.0).dropped
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Line)) {
+        let mut line = lock(&self.0);
+        change(&mut line);
+        let wakers = [line.reader.take(), line.writer.take()];
+        drop(line);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Memory {
+    pub(super) fn peer(&self) -> Peer {
+        let line = lock(&self.0);
+        match (line.reset, line.ended) {
+            (true, _) => Peer::Gone,
+            (false, true) => Peer::Ended,
+            (false, false) => Peer::There,
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        lock(&self.0).dropped = true;
+    }
+}
+
+impl AsyncRead for Memory {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut line = lock(&self.0);
+        let count = line.said.len().min(line.piece).min(buf.remaining());
+        if count > 0 {
+            let octets: Vec<u8> = line.said.drain(..count).collect();
+            buf.put_slice(&octets);
+            return Poll::Ready(Ok(()));
+        }
+        if line.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if line.ended {
+            return Poll::Ready(Ok(()));
+        }
+        line.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut line = lock(&self.0);
+        if line.reset || line.shut {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let count = buf.len().min(line.piece).min(line.room);
+        if count == 0 {
+            line.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        line.room -= count;
+        line.heard.extend(buf.iter().take(count));
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.0).shut = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
