@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::sip::Message;
 use portward::io::{Leg, Stream, Timer};
+use portward::relay::patience::Patience;
 use portward::relay::sip::{Judge, Login, Sentence, SipWatch, Tokens};
 use portward::relay::tunnel::tunnel;
 use portward::relay::watched::watched;
@@ -59,7 +60,7 @@ async fn turns(count: u64, looks: bool) -> Duration {
         let mut bytes = [0; 2];
         if looks {
             let mut watch = SipWatch::new(Everybody(Tokens::new([0; 32])), None, false, 64 * 1024);
-            watched(&mut client, &mut target, &mut timer, idle, &mut watch, &mut bytes).await;
+            watched(&mut client, &mut target, &mut timer, Patience::idle(idle), &mut watch, &mut bytes).await;
         } else {
             tunnel(&mut client, &mut target, &mut timer, idle, &mut bytes).await;
         }

@@ -17,6 +17,7 @@ use crate::log::Subject;
 use crate::proof::h323::Verified;
 use crate::reason::Reason;
 use crate::relay::h323::{H323Watch, Judge, answer};
+use crate::relay::patience::Patience;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
 use crate::rules::name::ascii;
@@ -172,9 +173,11 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     let Linked { target, held, verified, cert, decided } = &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
-    let (idle, answers) = {
+    let (patience, answers) = {
         let config = &shared.snapshot.load().config;
-        (config.limits.idle_timeout.h323, config.reject == Reject::Answer)
+        let limits = &config.limits;
+        let patience = Patience::new(limits.idle_timeout.h323, limits.response_timeout);
+        (patience, config.reject == Reject::Answer)
     };
     let mut bench = Bench {
         held,
@@ -190,7 +193,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     }
     let mut watch = H323Watch::new(bench, *decided, answers);
     let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch, &mut client.bytes) => over,
+        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
         ended = withdrawn(&shared, held.host()) => {
             part(&mut client.leg, target).await;
             return (ended, false);

@@ -20,6 +20,7 @@ use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
+use crate::relay::patience::Patience;
 use crate::relay::tunnel::EndedBy;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
@@ -210,9 +211,11 @@ async fn close(mut client: Client, ended: Ended, answer: &[u8]) {
 async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
     let worker = client.worker.clone();
     let shared = &worker.shared;
-    let (idle, answers) = {
+    let (patience, answers) = {
         let config = &shared.snapshot.load().config;
-        (config.limits.idle_timeout.ldap, config.reject == Reject::Answer)
+        let limits = &config.limits;
+        let patience = Patience::new(limits.idle_timeout.ldap, limits.response_timeout);
+        (patience, config.reject == Reject::Answer)
     };
     let host = held.host().to_owned();
     let standing = Standing::of(&client, &held);
@@ -220,13 +223,10 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
         Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
     let mut gate = Gate::new(binds, answers);
     let ended = tokio::select! {
-        over = watched(&mut client.leg, &mut target, &mut client.timer, idle, &mut gate, &mut client.bytes) => {
+        over = watched(&mut client.leg, &mut target, &mut client.timer, patience, &mut gate, &mut client.bytes) => {
             match over {
-                Over::Ended(by) => gate.judge().over(match by {
-                    EndedBy::Client => Whose::Client,
-                    EndedBy::Target => Whose::Target,
-                    EndedBy::Idle => Whose::Policy,
-                }),
+                Over::Ended(EndedBy::Silence) => Ended::relayed(EndedBy::Silence, client.bytes[1]),
+                Over::Ended(by) => gate.judge().over(by.into()),
                 Over::Cut(of_client, cut) => gate.judge().cut(of_client, cut),
             }
         }

@@ -99,7 +99,7 @@ impl From<EndedBy> for Whose {
     fn from(by: EndedBy) -> Self {
         match by {
             EndedBy::Client => Self::Client,
-            EndedBy::Target => Self::Target,
+            EndedBy::Target | EndedBy::Silence => Self::Target,
             EndedBy::Idle => Self::Policy,
         }
     }
@@ -107,9 +107,10 @@ impl From<EndedBy> for Whose {
 
 impl Ended {
     /// The end of a relay by one side. A target that goes without having said a byte was not there (SPEC section 1,
-    /// step 6).
+    /// step 6), and neither was one that owed an answer for too long.
     pub(super) fn relayed(by: EndedBy, bytes_down: u64) -> Self {
         match by {
+            EndedBy::Silence => Self::because(Stage::Relay, Whose::Target, Reason::TargetDown),
             EndedBy::Target if bytes_down == 0 => {
                 Self::because(Stage::Relay, Whose::Target, Reason::TargetDown)
             }

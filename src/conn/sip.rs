@@ -18,6 +18,7 @@ use crate::log::Subject;
 use crate::proof;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
+use crate::relay::patience::Patience;
 use crate::relay::sip::{
     FORBIDDEN, Judge, Login, Own, PublicAddress, Recording, Sentence, SipWatch, Tokens, dialog_host,
     length_inside, respond,
@@ -276,7 +277,10 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
-    let idle = shared.snapshot.load().config.limits.idle_timeout.sip;
+    let patience = {
+        let limits = &shared.snapshot.load().config.limits;
+        Patience::new(limits.idle_timeout.sip, limits.response_timeout)
+    };
     let cert: &str = cert;
     let standing = Standing::of(client, held);
     let bench = Bench {
@@ -291,7 +295,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     };
     let mut watch = SipWatch::new(bench, recording.take(), *rewrites, *max_message);
     let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, idle, &mut watch, &mut client.bytes) => over,
+        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
         ended = withdrawn(&shared, held.host()) => {
             part(&mut client.leg, target).await;
             return (ended, false);

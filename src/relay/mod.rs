@@ -5,6 +5,7 @@
 pub mod h323;
 pub mod http;
 pub mod ldap;
+pub mod patience;
 mod pump;
 pub mod sip;
 pub mod tunnel;

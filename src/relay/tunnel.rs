@@ -1,9 +1,11 @@
-//! A tunnel: bytes both ways, with half-close, until both ends are done or nothing moves for too long.
+//! A tunnel: bytes both ways, with half-close, until both ends are done or nothing moves for too long (see
+//! [`patience`](super::patience)).
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::patience::{Clock, Now, Patience, Stands};
 use crate::io::{Leg, Timer};
 
 /// Who ended a tunnel.
@@ -15,6 +17,8 @@ pub enum EndedBy {
     Target,
     /// Nothing moved for too long.
     Idle,
+    /// The target owed an answer for too long.
+    Silence,
 }
 
 /// One direction.
@@ -37,33 +41,24 @@ pub async fn tunnel(
 ) -> EndedBy {
     let (mut up, mut down) = (Half::default(), Half::default());
     let [up_before, down_before] = *bytes;
-    let mut first = None;
-    let mut seen = 0;
-    timer.set(idle);
+    let mut clock = Clock::new(Patience::idle(idle), timer);
     poll_fn(|cx| {
-        let failed_up = up.poll(cx, client, target).err();
-        let failed_down = down.poll(cx, target, client).err();
+        let polled = [up.poll(cx, client, target), down.poll(cx, target, client)];
         *bytes = [up_before + up.moved, down_before + down.moved];
-        if let Some(failed) = failed_up {
-            return Poll::Ready(if failed == Failed::Sender { EndedBy::Client } else { EndedBy::Target });
-        }
-        if let Some(failed) = failed_down {
-            return Poll::Ready(if failed == Failed::Sender { EndedBy::Target } else { EndedBy::Client });
-        }
-        if first.is_none() && (up.done || down.done) {
-            first = Some(if up.done { EndedBy::Client } else { EndedBy::Target });
-        }
-        if let (Some(by), true, true) = (first, up.done, down.done) {
-            return Poll::Ready(by);
-        }
-        if seen != up.moved + down.moved {
-            seen = up.moved + down.moved;
-            timer.set(idle);
-        }
-        if timer.poll_expired(cx).is_ready() {
-            return Poll::Ready(EndedBy::Idle);
-        }
-        Poll::Pending
+        let [up_stands, down_stands] = match polled {
+            [Err(Failed::Sender), _] | [Ok(_), Err(Failed::Receiver)] => return Poll::Ready(EndedBy::Client),
+            [Err(Failed::Receiver), _] | [Ok(_), Err(Failed::Sender)] => return Poll::Ready(EndedBy::Target),
+            [Ok(up), Ok(down)] => [up, down],
+        };
+        let now = Now {
+            sides: [(&*client, up_stands), (&*target, down_stands)],
+            moved: up.moved + down.moved,
+            // Nothing is owed.
+            heard: 0,
+            owes: false,
+            leaves: false,
+        };
+        clock.poll(cx, timer, &now)
     })
     .await
 }
@@ -75,7 +70,8 @@ enum Failed {
 }
 
 impl Half {
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<(), Failed> {
+    /// Moves what can be moved, and says what it waits for.
+    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Stands, Failed> {
         while !self.done {
             while !from.buffer.is_empty() {
                 match to.poll_write(cx, from.buffer.filled()) {
@@ -85,7 +81,7 @@ impl Half {
                         self.unflushed = true;
                     }
                     Poll::Ready(Err(_)) => return Err(Failed::Receiver),
-                    Poll::Pending => return Ok(()),
+                    Poll::Pending => return Ok(Stands::Blocked),
                 }
             }
             if !from.ended {
@@ -99,18 +95,23 @@ impl Half {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
                     Poll::Ready(Err(_)) => return Err(Failed::Receiver),
-                    Poll::Pending => return Ok(()),
+                    // More may come meanwhile.
+                    Poll::Pending if !from.ended => return Ok(Stands::Reads),
+                    Poll::Pending => return Ok(Stands::Blocked),
                 }
             }
             if !from.ended {
-                return Ok(());
+                return Ok(Stands::Reads);
             }
             match to.poll_shutdown(cx) {
                 // The receiver may be gone already; the sender is done all the same.
                 Poll::Ready(_) => self.done = true,
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(Stands::Blocked),
             }
         }
-        Ok(())
+        Ok(Stands::Done)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,13 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::patience::{Clock, Now, Patience, Stands};
 use super::tunnel::EndedBy;
 use crate::io::{Buffer, Leg, Timer};
 use crate::reason::Reason;
 
 /// How many octets of answers may wait for somebody who does not read: then nothing more is taken from him.
 const ANSWERS_LIMIT: usize = 64 * 1024;
-
-/// How long the other side may go on when one has ended: it was told, and a phone has nothing more to say.
-const AFTER_END: Duration = Duration::from_secs(30);
 
 /// How long a last answer may take before the connection is closed.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -76,6 +74,17 @@ pub trait Watch {
     fn holds_client(&self) -> bool {
         false
     }
+
+    /// Whether the target owes an answer without which nothing goes on: then it is not waited for as long as for other
+    /// things (see [`patience`](super::patience)).
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// Whether the client has said that it wants nothing more.
+    fn leaves(&self) -> bool {
+        false
+    }
 }
 
 /// How a relay ended.
@@ -98,6 +107,9 @@ struct Half {
     unflushed: bool,
     /// The sender has ended and the receiver was told.
     done: bool,
+    /// Octets that were read of the sender; it begins anew after 4 GiB.
+    heard: u32,
+    /// Octets that went to the receiver.
     moved: u64,
     /// Counts whatever was done, so that it can be seen that nothing was.
     steps: u64,
@@ -138,53 +150,51 @@ pub async fn watched<W: Watch>(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
-    idle: Duration,
+    patience: Patience,
     watch: &mut W,
     bytes: &mut [u64; 2],
 ) -> Over {
     let (mut up, mut down) = (Half::default(), Half::default());
     let [up_before, down_before] = *bytes;
-    let mut first = None;
-    let mut seen = 0;
-    timer.set(idle);
+    let mut clock = Clock::new(patience, timer);
     let over = poll_fn(|cx| {
-        loop {
+        let [up_stands, down_stands] = loop {
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
             let ear = Ear { watch, hear: W::hear_client, holds: W::holds_client };
             let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
             bytes[0] = up_before + up.moved;
-            if let Err(failed) = polled {
-                return Poll::Ready(over(failed, true));
-            }
+            let up_stands = match polled {
+                Ok(stands) => stands,
+                Err(failed) => return Poll::Ready(over(failed, true)),
+            };
             let limit = W::TARGET_LIMIT.max(target.piece(client));
             let ear = Ear { watch, hear: W::hear_target, holds: |_| false };
             let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
             bytes[1] = down_before + down.moved;
-            if let Err(failed) = polled {
-                return Poll::Ready(over(failed, false));
-            }
+            let down_stands = match polled {
+                Ok(stands) => stands,
+                Err(failed) => return Poll::Ready(over(failed, false)),
+            };
             // What one direction did may be what the other waits for: an answer to be sent, a gate that opened.
             if up.steps + down.steps == before {
-                break;
+                break [up_stands, down_stands];
             }
-        }
-        if first.is_none() && (up.done || down.done) {
-            first = Some(if up.done { EndedBy::Client } else { EndedBy::Target });
-            timer.set(idle.min(AFTER_END));
-        }
-        if let (Some(by), true, true) = (first, up.done, down.done) {
-            return Poll::Ready(Over::Ended(by));
-        }
-        // A target that hangs up without a word has refused: the client need not wait (SPEC section 1, step 6).
+        };
+        // A target that hangs up without a word has refused: the client need not wait (SPEC section 1, step 6). A target
+        // that hangs up because the client did has not.
         if down.done && down.moved == 0 {
-            return Poll::Ready(Over::Ended(EndedBy::Target));
+            let by_client = client.ended || watch.leaves();
+            return Poll::Ready(Over::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
         }
-        if seen != up.moved + down.moved {
-            seen = up.moved + down.moved;
-            timer.set(if first.is_some() { idle.min(AFTER_END) } else { idle });
-        }
-        timer.poll_expired(cx).map(|()| Over::Ended(EndedBy::Idle))
+        let now = Now {
+            sides: [(&*client, up_stands), (&*target, down_stands)],
+            moved: up.moved + down.moved,
+            heard: down.heard,
+            owes: watch.owes(),
+            leaves: watch.leaves(),
+        };
+        clock.poll(cx, timer, &now).map(Over::Ended)
     })
     .await;
     if let Over::Cut(by_client, _) = over {
@@ -204,7 +214,7 @@ fn over(failed: Failed, of_client: bool) -> Over {
 }
 
 impl Half {
-    /// Moves what can be moved. `back` takes the answers to the sender.
+    /// Moves what can be moved, and says what it waits for. `back` takes the answers to the sender.
     fn poll<W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -213,17 +223,17 @@ impl Half {
         back: &mut Buffer,
         limit: usize,
         mut ear: Ear<'_, W>,
-    ) -> Result<(), Failed> {
+    ) -> Result<Stands, Failed> {
         while !self.done {
             if self.poll_send(cx, from, to)?.is_pending() {
-                return Ok(());
+                return Ok(Stands::Blocked);
             }
             if let Some(cut) = self.cut {
                 return Err(Failed::Watch(cut));
             }
             if self.pass == 0 && back.len() >= ANSWERS_LIMIT {
                 // Nothing is taken from somebody who does not take his answers.
-                return Ok(());
+                return Ok(Stands::Blocked);
             }
             if self.decide(&from.buffer, back, &mut ear) {
                 continue;
@@ -231,10 +241,13 @@ impl Half {
             if !from.ended {
                 if from.buffer.len() >= limit {
                     let cut = Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() };
-                    return if ear.holds() { Ok(()) } else { Err(Failed::Watch(cut)) };
+                    return if ear.holds() { Ok(Stands::Held) } else { Err(Failed::Watch(cut)) };
                 }
                 match from.poll_fill(cx, limit) {
-                    Poll::Ready(Ok(_)) => continue,
+                    Poll::Ready(Ok(count)) => {
+                        self.heard = self.heard.wrapping_add(u32::try_from(count).unwrap_or(1));
+                        continue;
+                    }
                     Poll::Ready(Err(_)) => return Err(Failed::Sender),
                     Poll::Pending => {}
                 }
@@ -243,11 +256,16 @@ impl Half {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
                     Poll::Ready(Err(_)) => return Err(Failed::Receiver),
-                    Poll::Pending => return Ok(()),
+                    // More may come meanwhile.
+                    Poll::Pending if !from.ended => return Ok(Stands::Reads),
+                    Poll::Pending => return Ok(Stands::Blocked),
                 }
             }
-            if !from.ended || (!from.buffer.is_empty() && ear.holds()) {
-                return Ok(());
+            if !from.ended {
+                return Ok(Stands::Reads);
+            }
+            if !from.buffer.is_empty() && ear.holds() {
+                return Ok(Stands::Held);
             }
             // What is left is no whole message: it goes nowhere.
             match to.poll_shutdown(cx) {
@@ -256,11 +274,11 @@ impl Half {
                     self.done = true;
                     self.steps += 1;
                 }
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(Stands::Blocked),
             }
         }
         // The sender has ended: answers may still be owed to the receiver, but his side is shut.
-        Ok(())
+        Ok(Stands::Done)
     }
 
     /// Asks about the messages that are in the buffer, until one of them is not to go on as it is. Whether anything
@@ -348,3 +366,6 @@ impl Half {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod clients;
 mod commands;
 mod failover;
 mod framing;
+mod gone;
 mod guard;
 mod h323;
 mod handshake;

@@ -35,6 +35,8 @@ pub struct H323Watch<J> {
     decided: u64,
     /// A RegistrationRequest has gone on and is not answered yet.
     waits: bool,
+    /// The target has not said anything yet.
+    silent: bool,
     /// What ends the connection is answered before (`reject = "answer"`).
     answers: bool,
 }
@@ -42,7 +44,7 @@ pub struct H323Watch<J> {
 impl<J: Judge> H323Watch<J> {
     /// One for a connection that was decided by its first `decided` octets.
     pub const fn new(judge: J, decided: usize, answers: bool) -> Self {
-        Self { judge, decided: decided as u64, waits: true, answers }
+        Self { judge, decided: decided as u64, waits: true, silent: true, answers }
     }
 
     /// What becomes of one message.
@@ -82,7 +84,13 @@ impl<J: Judge> Watch for H323Watch<J> {
         }
     }
 
+    /// What decided the connection, a registration or a call, is answered by every gatekeeper within seconds.
+    fn owes(&self) -> bool {
+        self.silent
+    }
+
     fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+        self.silent = false;
         match size(octets) {
             // An answer is looked at when it is there as a whole; nothing else is.
             Ok(Some(size)) if self.waits && size <= ANSWER_LIMIT => {

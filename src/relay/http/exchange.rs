@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::head::{ForClient, keeps_framing, response_head};
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
-use crate::io::{BUFFER, Buffer, Leg, Timer};
+use crate::io::{BUFFER, Buffer, Leg, Peer, Timer};
+use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
 use crate::relay::{Pump, Stopped, Waits};
 
 /// How many interim responses (RFC 9110 §15.2) one request may get.
@@ -155,8 +156,10 @@ struct Running<'r, 'w> {
     client_persistent: bool,
     tunnel: bool,
     binds_connection: bool,
+    /// The client has ended its side, as far as it is known. It may still wait for its answer.
+    client_ended: bool,
     /// Progress at the last look, to see whether the timer is to be moved.
-    seen: (u64, u64, usize),
+    seen: (u64, u64, usize, bool),
 }
 
 impl<'r, 'w> Running<'r, 'w> {
@@ -179,7 +182,8 @@ impl<'r, 'w> Running<'r, 'w> {
             client_persistent: false,
             tunnel: false,
             binds_connection: false,
-            seen: (0, 0, 0),
+            client_ended: false,
+            seen: (0, 0, 0, false),
             request,
             witness,
         }
@@ -210,18 +214,17 @@ impl<'r, 'w> Running<'r, 'w> {
         {
             return Poll::Ready(Ok(after));
         }
-        if self.up_done
-            && let Poll::Ready(Err(failure)) = watch(cx, client)
-        {
+        if let Err(failure) = self.notice(cx, client, timer) {
             return Poll::Ready(Err(failure));
         }
         let waits_for_client = self.waits_for_client();
-        let seen = (self.up.written, self.down.written, target.buffer.len());
+        let seen = (self.up.written, self.down.written, target.buffer.len(), self.client_ended);
         if seen != self.seen {
             self.seen = seen;
-            timer.set(if waits_for_client { patience.client } else { patience.target });
+            timer.set(self.deadline(if waits_for_client { patience.client } else { patience.target }));
         }
         match timer.poll_expired(cx) {
+            Poll::Ready(()) if self.client_ended => Poll::Ready(Err(Failure::Client)),
             Poll::Ready(()) if waits_for_client => Poll::Ready(Err(Failure::ClientTimeout)),
             Poll::Ready(()) => Poll::Ready(Err(Failure::TargetTimeout)),
             Poll::Pending => Poll::Pending,
@@ -245,8 +248,47 @@ impl<'r, 'w> Running<'r, 'w> {
     fn waits_for_client(&self) -> bool {
         let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
         let waits_for_100 = self.request.expects_continue && self.interim == 0 && !self.answered;
-        let takes = self.down.written > 0 && !self.down_done && self.down.waits == Waits::Write;
-        takes || (gives && !waits_for_100)
+        self.fills_client() || (gives && !waits_for_100)
+    }
+
+    /// The client does not take what there is for it.
+    fn fills_client(&self) -> bool {
+        self.down.written > 0 && !self.down_done && self.down.waits == Waits::Write
+    }
+
+    /// How long to wait where `usual` is usual. A client that has ended its side is hardly ever there any more.
+    fn deadline(&self, usual: Duration) -> Duration {
+        let fills_target = !self.up_done && !self.up_refused && self.up.waits == Waits::Write;
+        match (self.client_ended, fills_target || self.fills_client()) {
+            (false, _) => usual,
+            (true, true) => usual.min(UNDELIVERED),
+            (true, false) => usual.min(AFTER_END),
+        }
+    }
+
+    /// While the target thinks, the client may send its next request, end its side, or go away. What is not read is looked
+    /// at once in a while: its buffer is full, its body waits for the target to take it, or it has ended and may be gone.
+    ///
+    /// # Errors
+    /// [`Failure::Client`].
+    fn notice(&mut self, cx: &mut Context<'_>, client: &mut Leg, timer: &mut Timer) -> Result<(), Failure> {
+        while self.up_done && !client.ended && client.buffer.len() < BUFFER {
+            match client.poll_fill(cx, BUFFER) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Err(Failure::Client),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        let reads = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
+        if !reads && timer.looks(GLANCE) {
+            match client.stream.peer() {
+                Peer::There => {}
+                Peer::Ended => self.client_ended = true,
+                Peer::Gone => return Err(Failure::Client),
+            }
+        }
+        self.client_ended |= client.ended;
+        Ok(())
     }
 
     fn poll_up(
@@ -358,14 +400,5 @@ impl<'r, 'w> Running<'r, 'w> {
     }
 }
 
-/// While the target thinks, the client may send its next request, end its side, or go away.
-fn watch(cx: &mut Context<'_>, client: &mut Leg) -> Poll<Result<(), Failure>> {
-    while !client.ended && client.buffer.len() < BUFFER {
-        match client.poll_fill(cx, BUFFER) {
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::Client)),
-            Poll::Pending => return Poll::Pending,
-        }
-    }
-    Poll::Ready(Ok(()))
-}
+#[cfg(test)]
+mod tests;

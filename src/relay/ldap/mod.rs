@@ -211,6 +211,15 @@ impl<J: Judge> Watch for Gate<J> {
     fn holds_client(&self) -> bool {
         self.unanswered.is_some()
     }
+
+    fn owes(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    /// RFC 4511 §4.3: with an Unbind the client gives up whatever is not answered.
+    fn leaves(&self) -> bool {
+        self.unbound
+    }
 }
 
 /// Result codes (RFC 4511 appendix A).

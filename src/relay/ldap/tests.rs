@@ -222,6 +222,22 @@ fn what_waits_is_looked_at_by_its_outside_alone() {
     assert_eq!(talk.client(&octets), Next::Pass(long.len() as u64));
 }
 
+/// Issue 15, B10: an answer to a bind is owed, whichever bind it is, and after an Unbind nothing is.
+#[test]
+fn a_bind_is_owed_an_answer_and_an_unbind_takes_leave() {
+    let mut talk = Talk::new();
+    for id in 1..3 {
+        talk.passes(&bind(id, "a"));
+        assert!(talk.gate.owes());
+        talk.target_says(id, LdapResultCode::Success);
+        talk.passes(DELETE);
+        assert!(!talk.gate.owes() && !talk.gate.leaves());
+    }
+    talk.passes(&bind(3, "a"));
+    talk.passes(UNBIND);
+    assert!(talk.gate.leaves());
+}
+
 /// Issue 15, A8: only a name with a password is confirmed by a directory's success.
 #[test]
 fn an_anonymous_success_confirms_no_name() {

@@ -67,6 +67,19 @@ pub struct SipWatch<J> {
     logins: Logins,
     /// Pings that went on to the PBX although we answered them: its pong is not for the client.
     pong_due: bool,
+    /// What the PBX owes.
+    first: First,
+}
+
+/// The first answer of the PBX. An ACK is not answered (RFC 3261 §17.1.1.3), and one may come first on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// Nothing has been asked.
+    Unasked,
+    /// A request has gone on, and the PBX has not said anything.
+    Owed,
+    /// The PBX has spoken.
+    Came,
 }
 
 impl<J: Judge> SipWatch<J> {
@@ -84,6 +97,7 @@ impl<J: Judge> SipWatch<J> {
             half_ping: false,
             logins: Logins::default(),
             pong_due: false,
+            first: First::Unasked,
         }
     }
 
@@ -137,6 +151,10 @@ impl<J: Judge> SipWatch<J> {
         }
         if self.logins.asked(head, message, &self.judge).is_err() {
             return cut(Reason::Limit, false);
+        }
+        let is_answered = message.method(head).is_some() && !is_ack;
+        if is_answered && self.first == First::Unasked {
+            self.first = First::Owed;
         }
         onward(head, message, &edits, aside)
     }
@@ -231,7 +249,12 @@ impl<J: Judge> Watch for SipWatch<J> {
         }
     }
 
+    fn owes(&self) -> bool {
+        self.first == First::Owed
+    }
+
     fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        self.first = First::Came;
         match self.target.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
             // The PBX's doing: nothing that counts against the client.

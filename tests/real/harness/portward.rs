@@ -376,6 +376,15 @@ impl Portward {
         line.split_whitespace().nth(1).unwrap().to_owned()
     }
 
+    /// How many sockets it holds.
+    pub fn sockets(&self) -> usize {
+        let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
+        let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        // One may be closed while the folder is read.
+        let links = links.filter_map(|link| fs::read_link(link.unwrap().path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// A number of kB from /proc/PID/status.
     pub fn memory(&self, field: &str) -> u64 {
         self.status(field).parse().unwrap()

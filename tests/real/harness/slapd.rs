@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Child, TestCa, eventually, free_port, program};
@@ -20,12 +21,22 @@ pub struct Slapd {
     /// Its TLS port.
     pub tls: u16,
     // Ends before its folder goes.
-    _child: Child,
+    child: Child,
     _dir: TempDir,
 }
 
 impl Slapd {
     /// Starts one for `suffix` (as `dc=example,dc=net`), with `cn=contacts`, `people` persons `uid=user1` and so on, and
+    /// Stops it in its tracks: its port still takes connections and what is sent on them, and nothing is answered.
+    pub fn hang(&self) {
+        self.child.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.child.signal(Signal::CONT);
+    }
+
     /// with a database `o=extern`, which is in no domain, with a `uid=guest`. `description` of the suffix says `name`.
     pub fn start(name: &str, suffix: &str, people: usize) -> Self {
         let (slapd, slapadd) = (program("slapd", "slapd"), program("slapadd", "slapd"));
@@ -64,7 +75,7 @@ impl Slapd {
                     || [plain, tls].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
             });
             if ended.is_none() {
-                return Self { plain, tls, _dir: dir, _child: child };
+                return Self { plain, tls, _dir: dir, child };
             }
         }
         panic!("no free port for slapd");

@@ -2,6 +2,7 @@
 
 mod binds;
 mod directories;
+mod gone;
 mod names;
 mod refusals;
 mod start_tls;

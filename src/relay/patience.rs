@@ -1,0 +1,192 @@
+//! How long a relay goes on, and how it notices that a side has ended.
+//!
+//! A direction that reads hears of its sender's end from the stream. A direction that does not read hears nothing: its
+//! receiver takes nothing, or a message of it is held back, and the end stands behind octets that are not read. So while a
+//! direction does not read its sender's socket is looked at once a second, without reading.
+//!
+//! | the relay waits | at most | then it was ended by |
+//! |---|---|---|
+//! | for anybody | `idle`, since the last octet | nobody |
+//! | for an answer that the target owes | `answer`, since it was owed or the target's last octet | the target |
+//! | after one side has ended | [`AFTER_END`], since the last octet | that side |
+//! | after the client has taken leave | [`AFTER_LEAVE`], since the last octet | the client |
+//! | after one of these, for a receiver that takes nothing | [`UNDELIVERED`], since the last octet | that side |
+//!
+//! None of these is longer than `idle`. A side that has broken off (RST) ends the relay at once, unless octets of it are on
+//! their way to a receiver.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::tunnel::EndedBy;
+use crate::io::{Leg, Peer, Timer};
+
+/// How long the other side may go on when one has ended. A client that has closed its side may wait for an answer, but
+/// hardly any does; most that do it are gone, and nothing tells them from the others. Directories and web servers hang up
+/// at once.
+pub const AFTER_END: Duration = Duration::from_secs(10);
+
+/// How long the other side may go on when the client has said that it wants nothing more (LDAP's Unbind).
+const AFTER_LEAVE: Duration = Duration::from_secs(2);
+
+/// How long what a side said before its end waits for a receiver that takes nothing: as long as a receiver with a slow line
+/// may stall.
+pub const UNDELIVERED: Duration = Duration::from_secs(60);
+
+/// How long a target may owe its first answer, or the answer to a bind. SIP's own transactions end after 32 s (RFC 3261
+/// §17.1.1.2, Timer B and Timer F), H.323's after fewer; a directory that asks a second factor for every bind may take most
+/// of a minute. `limits.response_timeout` may say less.
+pub const OWED: Duration = Duration::from_secs(60);
+
+/// How often a socket is looked at that is not read.
+pub const GLANCE: Duration = Duration::from_secs(1);
+
+/// How long a relay waits: in milliseconds, since each idle connection holds one of these. 49 days are enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For anything to move.
+    idle: u32,
+    /// For an answer that the target owes.
+    answer: u32,
+}
+
+impl Patience {
+    /// With these limits of the configuration: the protocol's idle timeout, and how long a target may take to answer.
+    pub fn new(idle: Duration, response: Duration) -> Self {
+        Self { idle: milliseconds(idle), answer: milliseconds(response.min(OWED)) }
+    }
+
+    /// For octets that owe nobody an answer.
+    pub fn idle(idle: Duration) -> Self {
+        Self { idle: milliseconds(idle), answer: u32::MAX }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// What a direction waits for when it has moved what could be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Stands {
+    /// For its sender: it reads, and is woken by whatever comes.
+    #[default]
+    Reads,
+    /// For its receiver, which takes nothing.
+    Blocked,
+    /// For the other direction: a message is held back.
+    Held,
+    /// For nothing: the sender has ended and the receiver was told.
+    Done,
+}
+
+/// What has become of both directions.
+pub(super) struct Now<'a> {
+    /// The side that each direction reads from, and what the direction waits for; the client's first.
+    pub(super) sides: [(&'a Leg, Stands); 2],
+    /// Octets that went on so far, both ways.
+    pub(super) moved: u64,
+    /// Octets that came from the target so far, as far as it must be seen that there are more.
+    pub(super) heard: u32,
+    /// The target owes an answer.
+    pub(super) owes: bool,
+    /// The client has taken leave.
+    pub(super) leaves: bool,
+}
+
+/// For what the relay waits as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Anybody,
+    Answer,
+    End,
+    Leave,
+    Delivery,
+}
+
+/// The clock of one relay.
+#[derive(Debug)]
+pub(super) struct Clock {
+    patience: Patience,
+    waits: Waits,
+    /// Progress at the last look, to see whether the deadline is to be moved.
+    seen: u64,
+    /// The side that ended first.
+    first: Option<EndedBy>,
+    /// Whether the client and the target have ended, as far as it is known.
+    ended: [bool; 2],
+}
+
+impl Clock {
+    /// Begins.
+    pub(super) fn new(patience: Patience, timer: &mut Timer) -> Self {
+        timer.set(Duration::from_millis(u64::from(patience.idle)));
+        Self { patience, waits: Waits::Anybody, seen: 0, first: None, ended: [false; 2] }
+    }
+
+    /// Ready when the relay is over, and who ended it. To be asked after both directions have moved what they could.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timer: &mut Timer, now: &Now<'_>) -> Poll<EndedBy> {
+        if let Some(by) = self.notice(timer, now) {
+            return Poll::Ready(by);
+        }
+        let done = now.sides.iter().all(|(_, stands)| *stands == Stands::Done);
+        if let (true, Some(by)) = (done, self.first) {
+            return Poll::Ready(by);
+        }
+        let waits = self.waits(now);
+        let seen = if waits == Waits::Answer { u64::from(now.heard) } else { now.moved };
+        if (waits, seen) != (self.waits, self.seen) {
+            (self.waits, self.seen) = (waits, seen);
+            timer.set(self.deadline());
+        }
+        timer.poll_expired(cx).map(|()| match waits {
+            Waits::Anybody => EndedBy::Idle,
+            Waits::Answer => EndedBy::Silence,
+            Waits::End | Waits::Leave | Waits::Delivery => self.first.unwrap_or(EndedBy::Client),
+        })
+    }
+
+    /// Looks whether a side has ended; who ended the relay, if there is nothing left of it.
+    fn notice(&mut self, timer: &mut Timer, now: &Now<'_>) -> Option<EndedBy> {
+        let sleeps = now.sides.iter().any(|(_, stands)| *stands != Stands::Reads);
+        let looks = sleeps && timer.looks(GLANCE);
+        let sides = now.sides.iter().zip(&mut self.ended).zip([EndedBy::Client, EndedBy::Target]);
+        for (((leg, stands), ended), by) in sides {
+            *ended |= leg.ended;
+            if looks && *stands != Stands::Reads {
+                match leg.stream.peer() {
+                    Peer::There => {}
+                    Peer::Gone if *stands != Stands::Blocked => return Some(self.first.unwrap_or(by)),
+                    Peer::Ended | Peer::Gone => *ended = true,
+                }
+            }
+            if *ended && self.first.is_none() {
+                self.first = Some(by);
+            }
+        }
+        None
+    }
+
+    fn waits(&self, now: &Now<'_>) -> Waits {
+        let blocked = now.sides.iter().any(|(_, stands)| *stands == Stands::Blocked);
+        match (self.first.is_some() || now.leaves, blocked) {
+            (true, true) => Waits::Delivery,
+            (true, false) if now.leaves => Waits::Leave,
+            (true, false) => Waits::End,
+            (false, _) if now.owes => Waits::Answer,
+            (false, _) => Waits::Anybody,
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        let [idle, answer] =
+            [self.patience.idle, self.patience.answer].map(|limit| Duration::from_millis(u64::from(limit)));
+        idle.min(match self.waits {
+            Waits::Anybody => idle,
+            Waits::Answer => answer,
+            Waits::End => AFTER_END,
+            Waits::Leave => AFTER_LEAVE,
+            Waits::Delivery => UNDELIVERED,
+        })
+    }
+}

@@ -1,0 +1,332 @@
+//! The relay of messages between two ends in memory, by a clock that stands still: short reads and short writes, stalls,
+//! ends and resets in every order that matters. A message is a line.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::io::memory::{Far, leg};
+use crate::relay::patience::{AFTER_END, GLANCE, OWED, UNDELIVERED};
+
+/// What a client's lines mean: `bind` holds back what follows until the target has spoken, `bye` takes leave, `mine` is
+/// answered here, `old` goes on as `new`, `cut` ends the relay. Everything else goes on.
+#[derive(Debug, Default)]
+struct Lines {
+    binds: bool,
+    leaves: bool,
+}
+
+fn line(octets: &[u8]) -> Option<&[u8]> {
+    octets.split_inclusive(|octet| *octet == b'\n').next().filter(|line| line.ends_with(b"\n"))
+}
+
+impl Watch for Lines {
+    const CLIENT_LIMIT: usize = 1024;
+    const TARGET_LIMIT: usize = 1024;
+
+    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        let Some(line) = line(octets) else { return Next::NeedMore };
+        match line {
+            b"bye\n" => self.leaves = true,
+            _ if self.binds => return Next::NeedMore,
+            b"bind\n" => self.binds = true,
+            b"mine\n" => {
+                aside.back.extend(b"answer\n");
+                return Next::Replace { count: line.len(), pass: 0 };
+            }
+            b"old\n" => {
+                aside.onward.extend(b"new\n");
+                return Next::Replace { count: line.len(), pass: 0 };
+            }
+            b"cut\n" => {
+                aside.back.extend(b"no\n");
+                return Next::End(CUT);
+            }
+            _ => {}
+        }
+        Next::Pass(line.len() as u64)
+    }
+
+    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+        let Some(line) = line(octets) else { return Next::NeedMore };
+        self.binds = false;
+        Next::Pass(line.len() as u64)
+    }
+
+    fn holds_client(&self) -> bool {
+        self.binds
+    }
+
+    fn owes(&self) -> bool {
+        self.binds
+    }
+
+    fn leaves(&self) -> bool {
+        self.leaves
+    }
+}
+
+const CUT: Cut = Cut { reason: Reason::Method, counts: true };
+const IDLE: Duration = Duration::from_secs(900);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A running relay.
+struct Stage {
+    client: Far,
+    target: Far,
+    relay: JoinHandle<(Over, [u64; 2])>,
+    begin: Instant,
+}
+
+impl Stage {
+    fn begin() -> Self {
+        let ((mut near_client, client), (mut near_target, target)) = (leg(), leg());
+        let relay = tokio::spawn(async move {
+            let mut timer = Timer::new(IDLE, CancellationToken::new());
+            let (mut watch, mut bytes) = (Lines::default(), [0; 2]);
+            let patience = Patience::new(IDLE, IDLE);
+            let over =
+                watched(&mut near_client, &mut near_target, &mut timer, patience, &mut watch, &mut bytes);
+            (over.await, bytes)
+        });
+        Self { client, target, relay, begin: Instant::now() }
+    }
+
+    /// Lets the relay do what it can now.
+    async fn settle(&self) {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    /// How it ends and after how many seconds, when nothing more happens outside.
+    async fn end(self) -> (Over, u64) {
+        let (over, _) = self.relay.await.unwrap();
+        assert!(self.client.is_closed() && self.target.is_closed(), "both sockets are closed");
+        (over, self.begin.elapsed().as_secs())
+    }
+}
+
+const CLIENT: Over = Over::Ended(EndedBy::Client);
+const TARGET: Over = Over::Ended(EndedBy::Target);
+
+fn at(over: Over, after: Duration) -> (Over, u64) {
+    (over, after.as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_pieces_are_the_same_goes_on() {
+    for pieces in [1, 2, 3, 7, 4096] {
+        let stage = Stage::begin();
+        stage.client.pieces(pieces);
+        stage.target.pieces(pieces);
+        stage.client.say("one\nold\nmine\nbind\nold\n");
+        stage.settle().await;
+        assert_eq!(stage.target.heard(), b"one\nnew\nbind\n", "{pieces}");
+        assert_eq!(stage.client.heard(), b"answer\n", "{pieces}");
+        stage.target.say("done\nmore");
+        stage.settle().await;
+        assert_eq!((stage.target.heard(), stage.client.heard()), (b"new\n".to_vec(), b"done\n".to_vec()));
+        // Half a message waits, and an answer comes between two messages.
+        stage.target.say("\n");
+        stage.client.say("mine\n");
+        stage.settle().await;
+        let heard = stage.client.heard();
+        assert!([&b"more\nanswer\n"[..], b"answer\nmore\n"].contains(&&heard[..]), "{pieces}: {heard:?}");
+        stage.client.say("bye\n");
+        stage.client.end();
+        stage.settle().await;
+        assert_eq!(stage.target.heard(), b"bye\n");
+        assert!(stage.target.is_told());
+        stage.target.end();
+        assert_eq!(stage.end().await, (CLIENT, 0), "{pieces}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
+    for held in ["search\n".to_owned(), "abandon\nbye\n".to_owned(), "search\n".repeat(50_000)] {
+        let stage = Stage::begin();
+        stage.client.say(format!("bind\n{held}"));
+        stage.settle().await;
+        // What does not fit into the buffer stays where it is, and the end is behind it.
+        assert_eq!(stage.client.unread() > 0, held.len() > 300_000);
+        stage.client.end();
+        // An end behind octets that are not read is seen at the next glance.
+        let glance = if stage.client.unread() > 0 { GLANCE } else { Duration::ZERO };
+        assert_eq!(stage.end().await, at(CLIENT, AFTER_END + glance), "{} octets", held.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once() {
+    for count in [1, 50_000] {
+        let stage = Stage::begin();
+        stage.client.say(format!("bind\n{}", "search\n".repeat(count)));
+        sleep(5 * SECOND).await;
+        stage.client.reset();
+        let (over, after) = stage.end().await;
+        assert_eq!(over, CLIENT);
+        assert!(after <= 5 + GLANCE.as_secs(), "{after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
+    // The answer comes, and everything that was held with it.
+    let stage = Stage::begin();
+    stage.client.say("bind\nsearch\n");
+    stage.client.end();
+    sleep(AFTER_END - 2 * SECOND).await;
+    stage.target.say("bound\n");
+    stage.settle().await;
+    assert_eq!(
+        (stage.client.heard(), stage.target.heard()),
+        (b"bound\n".to_vec(), b"bind\nsearch\n".to_vec())
+    );
+    assert!(stage.target.is_told());
+    // Each answer gives it as long again.
+    for _ in 0..5 {
+        sleep(AFTER_END - 2 * SECOND).await;
+        stage.target.say("found\n");
+    }
+    stage.target.end();
+    stage.settle().await;
+    assert_eq!(stage.client.heard(), b"found\n".repeat(5));
+    assert_eq!(stage.end().await.0, CLIENT);
+    // It closes for good: what comes for it is answered by a reset.
+    let stage = Stage::begin();
+    stage.client.say("bind\n");
+    stage.client.end();
+    sleep(5 * SECOND).await;
+    stage.client.reset();
+    let (over, after) = stage.end().await;
+    assert_eq!(over, CLIENT);
+    assert!(after <= 5 + GLANCE.as_secs(), "{after}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_after_good_bye_nothing_is_waited_for() {
+    for ends in [false, true] {
+        let stage = Stage::begin();
+        stage.client.say("bind\nbye\n");
+        if ends {
+            stage.client.end();
+        }
+        assert_eq!(stage.end().await, (CLIENT, 2), "{ends}");
+    }
+    // A target that hangs up at good-bye ends it at once.
+    let stage = Stage::begin();
+    stage.client.say("bind\nbye\n");
+    stage.client.end();
+    stage.target.say("bound\n");
+    stage.target.end();
+    assert_eq!(stage.end().await, (CLIENT, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
+    let stage = Stage::begin();
+    stage.client.say("bind\n");
+    sleep(10 * SECOND).await;
+    // What the client says meanwhile gives the target no more time.
+    stage.client.say("search\n");
+    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Silence), OWED));
+    // It is not cut before, and then the idle time is what counts.
+    let stage = Stage::begin();
+    stage.client.say("bind\nsearch\n");
+    sleep(OWED - SECOND).await;
+    stage.target.say("bound\n");
+    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
+    // While it says something it is not silent.
+    let stage = Stage::begin();
+    stage.client.say("one\n");
+    stage.settle().await;
+    stage.client.say("bind\n");
+    for _ in 0..3 {
+        sleep(OWED - SECOND).await;
+        stage.target.say("half a");
+    }
+    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
+    let talk = "line of a message\n".repeat(50_000);
+    // The target takes nothing; the client ends, breaks off.
+    for breaks in [false, true] {
+        let stage = Stage::begin();
+        stage.target.takes(10);
+        stage.client.say(&talk);
+        stage.settle().await;
+        assert!(stage.client.unread() > 0);
+        if breaks {
+            stage.client.reset();
+        } else {
+            stage.client.end();
+        }
+        assert_eq!(stage.end().await, at(CLIENT, GLANCE + UNDELIVERED), "{breaks}");
+    }
+    // The client takes nothing; the target ends, and what it said still arrives when the client goes on.
+    let stage = Stage::begin();
+    stage.client.takes(10);
+    stage.target.say(&talk);
+    stage.target.end();
+    sleep(UNDELIVERED - SECOND).await;
+    stage.client.takes(usize::MAX);
+    stage.settle().await;
+    assert_eq!(stage.client.heard(), talk.as_bytes());
+    assert!(stage.client.is_told());
+    assert_eq!(stage.end().await, at(TARGET, UNDELIVERED - SECOND + AFTER_END));
+    // The client takes nothing, the target has not ended: a slow client is not cut off.
+    let stage = Stage::begin();
+    stage.client.takes(10);
+    stage.target.say(&talk);
+    sleep(UNDELIVERED * 3).await;
+    stage.client.takes(usize::MAX);
+    stage.settle().await;
+    assert_eq!(stage.client.heard().len(), talk.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b10_a_client_that_does_not_take_its_answers_is_noticed() {
+    let stage = Stage::begin();
+    stage.client.takes(0);
+    stage.client.say("mine\n".repeat(100_000));
+    stage.settle().await;
+    assert!(stage.client.unread() > 0);
+    stage.client.end();
+    assert_eq!(stage.end().await, at(CLIENT, GLANCE + UNDELIVERED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_hangs_up_without_a_word_ends_it_at_once() {
+    let stage = Stage::begin();
+    stage.client.say("bind\nsearch\n");
+    stage.target.end();
+    assert_eq!(stage.end().await, (TARGET, 0));
+    // Unless it does so because the client has ended, or has said good-bye.
+    for (talk, ends) in [("bind\n", true), ("bind\nbye\n", false)] {
+        let stage = Stage::begin();
+        stage.client.say(talk);
+        if ends {
+            stage.client.end();
+        }
+        stage.settle().await;
+        stage.target.end();
+        assert_eq!(stage.end().await, (CLIENT, 0), "{talk}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_says_its_last_word_between_two_messages() {
+    let stage = Stage::begin();
+    stage.target.say("one\nhalf");
+    stage.settle().await;
+    stage.client.say("two\ncut\nthree\n");
+    stage.settle().await;
+    assert_eq!(stage.client.heard(), b"one\nno\n");
+    assert_eq!(stage.target.heard(), b"two\n");
+    assert_eq!(stage.end().await, (Over::Cut(true, CUT), 0));
+}
