@@ -265,7 +265,7 @@ fn registrations(c: &mut Criterion) {
             });
         });
     }
-    // The dearest octets: an addition that nobody knows is passed over bit by bit.
+    // An addition that is passed over.
     let addition = [&[0x28, 0x10, 1, 0, 0x11, 0, 0xbf, 0x00][..], &vec![0xff; 0x3f00]].concat();
     let octets = frame(&[8, 2, 0, 0, 0x62], &addition);
     group.throughput(Throughput::Bytes(octets.len() as u64));

@@ -46,6 +46,12 @@ fn a_message_costs_a_bounded_multiple_of_itself() {
         inputs.push(framed(&[list, &[0x80; 60_000]].concat(), MESSAGE_LIMIT));
         inputs.push(framed(&[list, &[0xc4; 60_000]].concat(), MESSAGE_LIMIT));
     }
+    // A Setup with as many aliases of its source as are kept, and with more.
+    let digit = |count: u16| [&(0x8000 | count).to_be_bytes()[..], &b"\x00\x00\x00".repeat(20_000)].concat();
+    for count in [8_191, 8_192, 16_383] {
+        let head = [0x00, 0x20, 6, 0, 8, 0x91, 0x4a, 0, 7];
+        inputs.push(framed(&[&head, &digit(count)[..]].concat(), MESSAGE_LIMIT));
+    }
     let (mut whole, mut opening) = (0, 0);
     let mut seed = 0x2545_f491_u32;
     let mut random = || {

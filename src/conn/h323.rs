@@ -11,12 +11,12 @@ use super::standing::Standing;
 use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::h323::{Alias, Answer, Ask, OPENING_LIMIT, Opening, Registration};
+use crate::inspect::h323::{Alias, Answer, Ask, OPENING_LIMIT, Opening, Registration, Reply};
 use crate::io::Leg;
 use crate::log::Subject;
 use crate::proof::h323::Verified;
 use crate::reason::Reason;
-use crate::relay::h323::{H323Watch, Judge, answer};
+use crate::relay::h323::{Decided, H323Watch, Judge, answer};
 use crate::relay::patience::Patience;
 use crate::relay::watched::{Cut, Over, watched};
 use crate::rules::decide;
@@ -139,7 +139,7 @@ fn host<'a>(config: &'a Config, asked: &'a Ask) -> Result<&'a str, Reason> {
     let named = match asked {
         Ask::Registration(registration) => registration.host(),
         Ask::Setup(setup) => setup.domain()?,
-        Ask::KeepAlive | Ask::Other(_) => None,
+        Ask::KeepAlive | Ask::Ras(_) | Ask::Other(_) => None,
     };
     named.or(config.h323_default_host.as_deref()).ok_or(Reason::NoName)
 }
@@ -155,6 +155,7 @@ fn shown(asked: &Ask) -> (&str, &str, &str) {
         Ask::Setup(setup) => {
             (setup.domain().ok().flatten().unwrap_or_default(), "SETUP", first(&setup.destinations))
         }
+        Ask::Ras(speaks) => ("", "RAS", first(&speaks.aliases)),
         Ask::KeepAlive | Ask::Other(_) => ("", "", ""),
     }
 }
@@ -183,15 +184,18 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         held,
         standing: Standing::of(client, held),
         name: Vec::new(),
+        gatekeepers: Vec::new(),
         verified: verified.as_mut(),
         shared: &shared,
     };
     // The registration that decided is still in the buffer, and is not judged again.
     let opening = client.leg.buffer.filled().get(..*decided).unwrap_or_default();
+    let mut waits = 0;
     if let Inspect::Found { ask: Ask::Registration(registration), .. } = Opening::default().inspect(opening) {
         bench.note(&registration);
+        waits = registration.requests;
     }
-    let mut watch = H323Watch::new(bench, *decided, answers);
+    let mut watch = H323Watch::new(bench, Decided { octets: *decided, waits }, answers);
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
         ended = withdrawn(&shared, held.host()) => {
@@ -223,11 +227,35 @@ struct Bench<'a> {
     standing: Standing,
     /// Whom the last RegistrationRequest names.
     name: Vec<u8>,
+    /// The identifiers of its own that the gatekeeper has confirmed, the last one first.
+    gatekeepers: Vec<String>,
     verified: Option<&'a mut Verified>,
     shared: &'a Arc<Shared>,
 }
 
+/// How many of them are kept.
+const GATEKEEPERS: usize = 4;
+
 impl Bench<'_> {
+    fn is_confirmed(&self, gatekeeper: &str) -> bool {
+        self.gatekeepers.iter().any(|known| known.eq_ignore_ascii_case(gatekeeper))
+    }
+
+    /// Holds a message against the certificate, if the connection is proven by one.
+    fn hold(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Cut> {
+        match &mut self.verified {
+            Some(verified) => verified.judge(ask, host).or_else(counted),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it keeps alive what was registered here (SPEC section 3): it names no gatekeeper, or the one that has
+    /// confirmed it.
+    fn belongs(&self, registration: &Registration) -> bool {
+        registration.keep_alive
+            && registration.identifier.as_deref().is_none_or(|identifier| self.is_confirmed(identifier))
+    }
+
     fn note(&mut self, registration: &Registration) {
         let alias = first(&registration.aliases);
         if registration.registers && !alias.is_empty() {
@@ -236,22 +264,33 @@ impl Bench<'_> {
     }
 }
 
+fn counted(reason: Reason) -> Result<(), Cut> {
+    Err(Cut { reason, counts: reason.suspicious() })
+}
+
 impl Judge for Bench<'_> {
-    fn answered(&mut self, answer: Answer) {
-        match answer {
-            Answer::Confirmed => self.standing.confirmed(&self.name),
-            Answer::Denied => self.standing.failed(),
-            Answer::Rejected => {}
+    fn answered(&mut self, reply: &Reply) {
+        for answer in &reply.answers {
+            match answer {
+                Answer::Confirmed => self.standing.confirmed(&self.name),
+                Answer::Denied => self.standing.failed(),
+                Answer::Rejected => {}
+            }
+        }
+        for gatekeeper in &reply.gatekeepers {
+            if !self.is_confirmed(gatekeeper) {
+                self.gatekeepers.truncate(GATEKEEPERS - 1);
+                self.gatekeepers.insert(0, gatekeeper.clone());
+            }
+        }
+        if let Some(verified) = &mut self.verified {
+            verified.learn(reply);
         }
     }
 
     fn judge(&mut self, ask: &Ask) -> Result<(), Cut> {
-        let counted = |reason: Reason| Err(Cut { reason, counts: reason.suspicious() });
         let Ask::Registration(registration) = ask else {
-            return match &mut self.verified {
-                Some(verified) => verified.judge(ask, "").or_else(counted),
-                None => Ok(()),
-            };
+            return self.hold(ask, None);
         };
         self.note(registration);
         let snapshot = self.shared.snapshot.load();
@@ -261,13 +300,13 @@ impl Judge for Bench<'_> {
         if let Some(ended) = self.held.moved(&snapshot.table) {
             return moved(ended);
         }
+        if self.belongs(registration) {
+            return self.hold(ask, None);
+        }
         let default = snapshot.config.h323_default_host.as_deref();
         let Some(host) = registration.host().or(default).map(ascii) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
-            Later::Same => match &mut self.verified {
-                Some(verified) => verified.judge(ask, &host).or_else(counted),
-                None => Ok(()),
-            },
+            Later::Same => self.hold(ask, Some(&host)),
             Later::Other => counted(Reason::OtherTarget),
             Later::Nowhere(reason) => counted(reason),
             Later::Moved(ended) => moved(ended),

@@ -39,7 +39,7 @@ pub fn confirm(registration: &Registration, says: &str) -> Vec<u8> {
         Verb::Registration => {
             ras.push(0);
             name(says, &mut ras);
-            name("1", &mut ras);
+            name("ep1", &mut ras);
         }
         Verb::Gatekeeper => {
             name(says, &mut ras);

@@ -1,7 +1,7 @@
 //! H.323: every alias of a registration, and what may follow on a connection that went out as proven.
 
 use super::{Claim, Names};
-use crate::inspect::h323::{Alias, Ask, Other, Registration};
+use crate::inspect::h323::{Alias, Ask, Other, Registration, Reply, Speaks};
 use crate::reason::Reason;
 use crate::rules::Numbers;
 
@@ -53,6 +53,9 @@ fn name(alias: &Alias) -> &str {
     }
 }
 
+/// The most identifiers and aliases that are kept of what a gatekeeper gave to an endpoint.
+const KEPT: usize = 64;
+
 /// A connection that went out by TLS because its client's certificate proved the name, or because all that it has said is
 /// a GatekeeperRequest without any.
 #[derive(Debug, Clone)]
@@ -61,185 +64,110 @@ pub struct Verified {
     numbers: Numbers,
     /// A RegistrationRequest was proven.
     registered: bool,
+    /// Where: the host that names of accounts are held against.
+    host: Box<str>,
+    /// The endpoint identifiers that the gatekeeper gave here.
+    endpoints: Vec<String>,
+    /// The aliases that the gatekeeper gave here.
+    given: Vec<Alias>,
+    /// The call signalling addresses of the last registration.
+    addresses: Vec<u8>,
 }
 
 impl Verified {
     /// What the first registration at `host` makes of a connection; `None`: it is not proven.
     pub fn begin(names: Names, numbers: Numbers, first: &Registration, host: &str) -> Option<Self> {
-        let good = match registration(&names, first, host, numbers) {
-            Finding::Proven => true,
-            Finding::NoName => !first.registers,
-            Finding::Unproven => false,
+        let mut begun = Self {
+            names,
+            numbers,
+            registered: false,
+            host: host.into(),
+            endpoints: Vec::new(),
+            given: Vec::new(),
+            addresses: Vec::new(),
         };
-        good.then_some(Self { names, numbers, registered: first.registers })
+        begun.register(first, host).ok().map(|()| begun)
     }
 
-    /// Holds what the client says next against that. `host`: where a registration leads.
+    /// Holds what the client says next against that. `host`: where a registration leads; `None`: where the last one did.
     ///
     /// # Errors
     /// `other-name` for what is not proven, `malformed` for what cannot be read.
-    pub fn judge(&mut self, ask: &Ask, host: &str) -> Result<(), Reason> {
+    pub fn judge(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Reason> {
         match ask {
-            Ask::Registration(next) => {
-                match registration(&self.names, next, host, self.numbers) {
-                    Finding::Proven => {}
-                    // To look for a gatekeeper is everybody's right; to keep a registration alive its owner's.
-                    Finding::NoName if self.registered || !next.registers => {}
-                    Finding::NoName | Finding::Unproven => return Err(Reason::OtherName),
-                }
-                self.registered |= next.registers;
-                Ok(())
-            }
+            Ask::Registration(next) => match host {
+                Some(host) => self.register(next, host),
+                None => self.register(next, &self.host.clone()),
+            },
             // As long as nobody is registered a call has no name either.
             Ask::Setup(_) if !self.registered => Err(Reason::OtherName),
+            Ask::Setup(setup) => self.hear(&setup.speaks),
+            Ask::Ras(speaks) => self.hear(speaks),
             Ask::Other(Other::Unreadable | Other::Early { readable: false }) => Err(Reason::Malformed),
-            Ask::Setup(_) | Ask::KeepAlive | Ask::Other(_) => Ok(()),
+            Ask::KeepAlive | Ask::Other(_) => Ok(()),
+        }
+    }
+
+    /// Takes in what the gatekeeper says: whose endpoint this is, and under which aliases. All that it was asked here was
+    /// proven.
+    pub fn learn(&mut self, reply: &Reply) {
+        for endpoint in &reply.endpoints {
+            if !self.endpoints.contains(endpoint) {
+                self.endpoints.push(endpoint.clone());
+            }
+        }
+        for alias in &reply.aliases {
+            if !self.given.contains(alias) {
+                self.given.push(alias.clone());
+            }
+        }
+        // The last ones count.
+        self.endpoints.drain(..self.endpoints.len().saturating_sub(KEPT));
+        self.given.drain(..self.given.len().saturating_sub(KEPT));
+    }
+
+    fn register(&mut self, next: &Registration, host: &str) -> Result<(), Reason> {
+        match registration(&self.names, next, host, self.numbers) {
+            Finding::Proven => {}
+            // To look for a gatekeeper is everybody's right; to keep a registration alive its owner's.
+            Finding::NoName if self.registered || !next.registers => {}
+            Finding::NoName | Finding::Unproven => return Err(Reason::OtherName),
+        }
+        // A device that comes back names the endpoint that it was, until the gatekeeper says which one it is now.
+        if !self.endpoints.is_empty() && !self.has(&next.endpoints) {
+            return Err(Reason::OtherName);
+        }
+        if next.registers && !next.keep_alive {
+            self.registered = true;
+            self.host = host.into();
+            self.addresses.clone_from(&next.addresses);
+        }
+        self.hear(&next.speaks)
+    }
+
+    /// Whether all for whom a message speaks are whom the certificate proves, or whom the gatekeeper made of them.
+    fn hear(&self, speaks: &Speaks) -> Result<(), Reason> {
+        let owned = !speaks.unclear
+            && self.has(&speaks.endpoints)
+            && speaks.addresses.iter().all(|addresses| *addresses == self.addresses)
+            && speaks.aliases.iter().all(|alias| self.is_own(alias));
+        if owned { Ok(()) } else { Err(Reason::OtherName) }
+    }
+
+    /// Whether the gatekeeper gave all these endpoint identifiers here.
+    fn has(&self, endpoints: &[String]) -> bool {
+        endpoints.iter().all(|endpoint| self.endpoints.contains(endpoint))
+    }
+
+    fn is_own(&self, alias: &Alias) -> bool {
+        match alias {
+            Alias::Other => false,
+            _ if self.given.contains(alias) => true,
+            Alias::Digits(_) if self.registered && self.numbers == Numbers::WithName => true,
+            _ => self.names.prove(Claim { name: name(alias), host: &self.host }),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inspect::h323::{Setup, Verb};
-
-    fn rrq(aliases: &[Alias]) -> Registration {
-        Registration {
-            verb: Verb::Registration,
-            sequence: 1,
-            identifier: None,
-            aliases: aliases.to_vec(),
-            keep_alive: false,
-            registers: true,
-            unnamed: aliases.is_empty(),
-            adds: false,
-        }
-    }
-
-    fn grq(aliases: &[Alias]) -> Registration {
-        Registration { verb: Verb::Gatekeeper, registers: false, unnamed: false, ..rrq(aliases) }
-    }
-
-    fn names() -> Names {
-        Names::parse("CN=ckl,EMAIL=ckl@dvl-ckl2.net").unwrap()
-    }
-
-    const HOST: &str = "dvl-ckl2.net";
-
-    fn name(text: &str) -> Alias {
-        Alias::H323(text.to_owned())
-    }
-
-    fn number(text: &str) -> Alias {
-        Alias::Digits(text.to_owned())
-    }
-
-    #[test]
-    fn every_alias_must_be_proven() {
-        use Finding::{NoName, Proven, Unproven};
-        let url = |text: &str| Alias::Url(text.to_owned());
-        let email = |text: &str| Alias::Email(text.to_owned());
-        for (aliases, strict, loose) in [
-            (vec![name("ckl")], Proven, Proven),
-            (
-                vec![name("ckl"), name("CKL"), url("h323:ckl@dvl-ckl2.net"), email("ckl@dvl-ckl2.net")],
-                Proven,
-                Proven,
-            ),
-            (vec![name("ckl"), name("other")], Unproven, Unproven),
-            (vec![name("ckl"), number("200")], Unproven, Proven),
-            (vec![number("200")], Unproven, Unproven),
-            (vec![number("200"), name("other")], Unproven, Unproven),
-            (vec![name("ckl"), Alias::Other], Unproven, Unproven),
-            (vec![name("ckl\0")], Unproven, Unproven),
-            (vec![name("")], Unproven, Unproven),
-            (vec![url("mailto:ckl@dvl-ckl2.net")], Unproven, Unproven),
-            (vec![email("ckl@other.example")], Unproven, Unproven),
-        ] {
-            let all = rrq(&aliases);
-            assert_eq!(registration(&names(), &all, HOST, Numbers::Never), strict, "{aliases:?}");
-            assert_eq!(registration(&names(), &all, HOST, Numbers::WithName), loose, "{aliases:?}");
-        }
-        assert_eq!(registration(&names(), &grq(&[]), HOST, Numbers::Never), NoName);
-        assert_eq!(registration(&names(), &rrq(&[]), HOST, Numbers::Never), Unproven);
-        let adds = Registration { adds: true, ..rrq(&[name("ckl")]) };
-        assert_eq!(registration(&names(), &adds, HOST, Numbers::WithName), Unproven);
-        let phone = Names::parse("CN=200").unwrap();
-        assert_eq!(registration(&phone, &rrq(&[number("200")]), HOST, Numbers::Never), Proven);
-    }
-
-    #[test]
-    fn the_verdict_holds_for_the_connection() {
-        let begin = |first: &Registration| Verified::begin(names(), Numbers::Never, first, HOST);
-        let setup = Ask::Setup(Setup { call_reference: 1, destinations: Vec::new() });
-        let keep_alive = Registration { keep_alive: true, unnamed: false, ..rrq(&[]) };
-        assert!(begin(&rrq(&[name("x")])).is_none() && begin(&rrq(&[])).is_none());
-        assert!(begin(&keep_alive).is_none(), "nobody was registered here");
-        let ask = |registration: &Registration| Ask::Registration(registration.clone());
-
-        let mut found = begin(&grq(&[])).unwrap();
-        for (ask, reason) in [
-            (setup.clone(), Reason::OtherName),
-            (ask(&keep_alive), Reason::OtherName),
-            (ask(&rrq(&[])), Reason::OtherName),
-            (ask(&rrq(&[name("x")])), Reason::OtherName),
-            (ask(&grq(&[name("x")])), Reason::OtherName),
-            (Ask::Other(Other::Unreadable), Reason::Malformed),
-            (Ask::Other(Other::Early { readable: false }), Reason::Malformed),
-        ] {
-            assert_eq!(found.clone().judge(&ask, HOST), Err(reason), "{ask:?}");
-        }
-        assert_eq!(found.judge(&ask(&grq(&[])), HOST), Ok(()));
-        for registered in [begin(&rrq(&[name("ckl")])).unwrap(), {
-            found.judge(&ask(&rrq(&[name("ckl")])), HOST).unwrap();
-            found
-        }] {
-            let adds = Registration { adds: true, ..rrq(&[name("ckl")]) };
-            for (ask, said) in [
-                (setup.clone(), Ok(())),
-                (ask(&keep_alive), Ok(())),
-                (ask(&rrq(&[name("ckl")])), Ok(())),
-                (ask(&grq(&[])), Ok(())),
-                (Ask::KeepAlive, Ok(())),
-                (Ask::Other(Other::Late), Ok(())),
-                (ask(&adds), Err(Reason::OtherName)),
-                (ask(&rrq(&[])), Err(Reason::OtherName)),
-                (ask(&rrq(&[name("ckl"), number("1")])), Err(Reason::OtherName)),
-                (Ask::Other(Other::Unreadable), Err(Reason::Malformed)),
-            ] {
-                assert_eq!(registered.clone().judge(&ask, HOST), said, "{ask:?}");
-            }
-        }
-    }
-
-    /// What pycrate makes of the standard.
-    #[test]
-    fn what_else_a_registration_claims_is_seen() {
-        use crate::inspect::Inspect;
-        use crate::inspect::h323::{Inspector, MESSAGE_LIMIT};
-        use crate::relay::h323::answer::tunnel;
-        use Finding::{NoName, Proven, Unproven};
-        for (file, strict, loose) in [
-            ("name", Proven, Proven),
-            ("name_number", Unproven, Proven),
-            ("number", Unproven, Unproven),
-            ("party", Unproven, Unproven),
-            ("none", Unproven, Unproven),
-            ("alive", NoName, NoName),
-            ("additive", Unproven, Unproven),
-            ("pattern", Unproven, Unproven),
-            ("gateway", Proven, Proven),
-            ("gateway_prefix", Unproven, Unproven),
-            ("gateway_newer", Unproven, Unproven),
-        ] {
-            let octets = std::fs::read(format!("tests/fixtures/h323/claims/{file}.bin")).unwrap();
-            let found = Inspector::new(MESSAGE_LIMIT).inspect(&tunnel(&[&octets]));
-            let Inspect::Found { ask: Ask::Registration(read), .. } = found else {
-                panic!("{file}: {found:?}")
-            };
-            assert_eq!(read.identifier.as_deref(), Some(HOST), "{file}");
-            assert_eq!(registration(&names(), &read, HOST, Numbers::Never), strict, "{file}: {read:?}");
-            assert_eq!(registration(&names(), &read, HOST, Numbers::WithName), loose, "{file}: {read:?}");
-        }
-    }
-}
+mod tests;

@@ -137,16 +137,9 @@ impl<'u> Call<'u> {
             }
             _ => {
                 let registers = !aliases.is_empty();
-                let registration = h323::Registration {
-                    verb: if registers { h323::Verb::Registration } else { h323::Verb::Gatekeeper },
-                    sequence: 1,
-                    identifier: None,
-                    aliases: aliases.clone(),
-                    keep_alive: false,
-                    registers,
-                    unnamed: false,
-                    adds: false,
-                };
+                let verb = if registers { h323::Verb::Registration } else { h323::Verb::Gatekeeper };
+                let registration =
+                    h323::Registration { aliases: aliases.clone(), ..h323::Registration::new(verb, 1) };
                 let claims: Vec<_> = aliases.iter().map(h323::Alias::text).collect();
                 let proven = Verified::begin(names.clone(), numbers, &registration, at).is_some();
                 (proven, claims.join(" and "))

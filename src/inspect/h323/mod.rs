@@ -3,18 +3,19 @@
 //! Four small steps: `tpkt` frames (RFC 1006), `q931` finds the User-user information element, `h225` reads it, and
 //! `identifier` makes a host name of what stands there.
 //!
-//! The aligned PER is read by `rasn`, decode-only, with the part of H.225.0 that matters here; `h225` says what that
-//! crate does and what is added. What it cannot read is told from what is malformed: in front of the decision both are
-//! refused, after it call signalling passes whatever it holds. Reading one message, of whatever octets, takes less than
-//! 1 MiB (`tests/h323_memory.rs`).
+//! A User-user element that cannot be read, or that another reader may find elsewhere, is malformed, in front of the
+//! decision and after it: a registration may be hidden in it (SPEC section 3). A message without one decides nothing.
+//! Reading one message, of whatever octets, takes less than 1 MiB (`tests/h323_memory.rs`).
 
 mod h225;
 mod identifier;
 mod q931;
+mod speaks;
 mod tpkt;
 
 pub use h225::Alias;
 pub use identifier::host as host_of_identifier;
+pub use speaks::{Answer, Reply, Speaks, reply};
 
 use super::Inspect;
 use crate::reason::Reason;
@@ -34,6 +35,8 @@ pub enum Ask {
     Registration(Registration),
     /// A call.
     Setup(Setup),
+    /// RAS messages that speak for an endpoint, and register none.
+    Ras(Speaks),
     /// Anything else.
     Other(Other),
 }
@@ -41,14 +44,16 @@ pub enum Ask {
 /// What decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Other {
-    /// NOTIFY, STATUS, INFORMATION or ESCAPE: may come in front of a registration, whatever it holds.
+    /// May come in front of a registration: NOTIFY, STATUS, STATUS ENQUIRY, INFORMATION, ESCAPE, and every message
+    /// without a User-user element but a Setup.
     Early {
-        /// What it holds can be read.
+        /// Its elements can be read.
         readable: bool,
     },
     /// Any other message that can be read.
     Late,
-    /// One that cannot be read.
+    /// One whose elements cannot be read, a Setup without a User-user element; there is no such element in it for
+    /// whoever reads more.
     Unreadable,
 }
 
@@ -86,14 +91,41 @@ pub struct Registration {
     pub keep_alive: bool,
     /// There is a RegistrationRequest among them.
     pub registers: bool,
+    /// How many RegistrationRequests there are.
+    pub requests: u32,
     /// One of those is no keep-alive and has no alias.
     pub unnamed: bool,
     /// More is registered than the aliases say, or they are added to what there is: additiveRegistration,
     /// terminalAliasPattern, the prefixes of a gateway.
     pub adds: bool,
+    /// Endpoint identifiers in those that are no keep-alives.
+    pub endpoints: Vec<String>,
+    /// Their call signalling addresses, to be compared with later ones.
+    pub addresses: Vec<u8>,
+    /// For whom the message speaks besides.
+    pub speaks: Speaks,
 }
 
 impl Registration {
+    /// One in which nothing stands yet.
+    pub(crate) fn new(verb: Verb, sequence: u16) -> Self {
+        let registers = verb == Verb::Registration;
+        Self {
+            verb,
+            sequence,
+            identifier: None,
+            aliases: Vec::new(),
+            keep_alive: false,
+            registers,
+            requests: u32::from(registers),
+            unnamed: false,
+            adds: false,
+            endpoints: Vec::new(),
+            addresses: Vec::new(),
+            speaks: Speaks::default(),
+        }
+    }
+
     /// The host that the identifier names (SPEC section 2); `None`: none.
     pub fn host(&self) -> Option<&str> {
         self.identifier.as_deref().map(identifier::host).filter(|host| !host.is_empty())
@@ -107,6 +139,25 @@ impl Registration {
             _ => false,
         }
     }
+
+    /// Takes in another one of the same message.
+    ///
+    /// # Errors
+    /// It asks for another gatekeeper.
+    fn add(&mut self, next: Self) -> Result<(), Reason> {
+        if !self.agrees(&next) {
+            return Err(Reason::Malformed);
+        }
+        self.keep_alive &= next.keep_alive;
+        self.registers |= next.registers;
+        self.requests += next.requests;
+        self.unnamed |= next.unnamed;
+        self.adds |= next.adds;
+        self.aliases.extend(next.aliases);
+        self.endpoints.extend(next.endpoints);
+        self.addresses.extend(next.addresses);
+        Ok(())
+    }
 }
 
 /// A Setup.
@@ -116,6 +167,8 @@ pub struct Setup {
     pub call_reference: u16,
     /// Who is called.
     pub destinations: Vec<Alias>,
+    /// Who calls.
+    pub speaks: Speaks,
 }
 
 impl Setup {
@@ -188,7 +241,7 @@ impl Opening {
                     self.unclear |= !readable;
                 }
                 Inspect::Found { len, .. } if self.seen + len > OPENING_LIMIT => break,
-                Inspect::Found { ask: Ask::Other(Other::Late), .. } => {
+                Inspect::Found { ask: Ask::Ras(_) | Ask::Other(Other::Late), .. } => {
                     return Inspect::Reject(Reason::Method);
                 }
                 Inspect::Found { ask: Ask::Other(Other::Unreadable), .. } => {
@@ -204,23 +257,6 @@ impl Opening {
     }
 }
 
-/// What a gatekeeper makes of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// RegistrationConfirm.
-    Confirmed,
-    /// RegistrationReject for security: the login is wrong.
-    Denied,
-    /// RegistrationReject for another reason.
-    Rejected,
-}
-
-/// What a whole message of a gatekeeper says of a registration; `None`: nothing that can be read.
-pub fn answer(message: &[u8]) -> Option<Answer> {
-    let (content, _) = tpkt::frame(message, MESSAGE_LIMIT).ok()??;
-    h225::user_information(q931::read(content)?.user_user?)?.answer
-}
-
 /// How many octets the message takes that begins here, of a client or of a gatekeeper; `None`: not known yet.
 ///
 /// # Errors
@@ -234,48 +270,54 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
     if content.is_empty() {
         return Ok(Ask::KeepAlive);
     }
-    let early = q931::kind(content).is_some_and(q931::Kind::is_early);
-    let [other, unreadable] = match early {
-        true => [Other::Early { readable: true }, Other::Early { readable: false }],
-        false => [Other::Late, Other::Unreadable],
-    }
-    .map(Ask::Other);
-    let Some(signal) = q931::read(content) else { return Ok(unreadable) };
-    if signal.repeated {
-        // Readers differ in which of them counts.
+    let Some(signal) = q931::read(content) else { return outside(content) };
+    if signal.ambiguous {
         return Err(Reason::Malformed);
     }
     let Some(user) = signal.user_user else {
-        let needs = matches!(signal.kind, q931::Kind::Setup | q931::Kind::Facility);
-        return Ok(if needs { unreadable } else { other });
+        return Ok(Ask::Other(match signal.kind {
+            q931::Kind::Setup => Other::Unreadable,
+            _ => Other::Early { readable: true },
+        }));
     };
-    let Some(found) = h225::user_information(user) else { return Ok(unreadable) };
-    if found.unreadable && !found.registrations.is_empty() {
-        // Somebody else may be able to read the other one, and it may be a registration as well.
-        return Err(Reason::Malformed);
+    let mut found = h225::user_information(user).ok_or(Reason::Malformed)?;
+    if signal.kind == q931::Kind::Setup {
+        found.speaks.aliases.extend(signal.calling());
     }
     let mut registrations = found.registrations.into_iter();
     if let Some(mut first) = registrations.next() {
         for next in registrations {
-            if !first.agrees(&next) {
-                return Err(Reason::Malformed);
-            }
-            first.keep_alive &= next.keep_alive;
-            first.registers |= next.registers;
-            first.unnamed |= next.unnamed;
-            first.adds |= next.adds;
-            first.aliases.extend(next.aliases);
+            first.add(next)?;
         }
+        first.speaks = found.speaks;
         return Ok(Ask::Registration(first));
     }
-    Ok(match found.destinations {
-        _ if found.unreadable => unreadable,
-        Some(destinations) if signal.kind == q931::Kind::Setup => {
-            Ask::Setup(Setup { call_reference: signal.call_reference, destinations })
-        }
-        _ if signal.kind == q931::Kind::Setup => unreadable,
-        _ => other,
-    })
+    match found.destinations {
+        Some(destinations) if signal.kind == q931::Kind::Setup => Ok(Ask::Setup(Setup {
+            call_reference: signal.call_reference,
+            destinations,
+            speaks: found.speaks,
+        })),
+        // One in another message, or none: whoever goes by the other of the two reads a call, or none.
+        Some(_) => Err(Reason::Malformed),
+        None if signal.kind == q931::Kind::Setup => Err(Reason::Malformed),
+        None if !found.speaks.is_empty() => Ok(Ask::Ras(found.speaks)),
+        None => Ok(Ask::Other(match signal.kind {
+            q931::Kind::Early if !found.ras => Other::Early { readable: true },
+            _ => Other::Late,
+        })),
+    }
+}
+
+/// What cannot be read from its outside: if whoever reads more may find a User-user element in it, it is malformed.
+fn outside(content: &[u8]) -> Result<Ask, Reason> {
+    if q931::may_hold_user_user(content) {
+        return Err(Reason::Malformed);
+    }
+    Ok(Ask::Other(match q931::kind(content) {
+        Some(q931::Kind::Early | q931::Kind::Escape) => Other::Early { readable: false },
+        _ => Other::Unreadable,
+    }))
 }
 
 #[cfg(test)]

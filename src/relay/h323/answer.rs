@@ -1,6 +1,6 @@
 //! What Portward itself says to an H.323 client: few octets, always the same.
 //!
-//! `rasn` has no part in it, because `inspect::h323` decodes only; pycrate and tshark read all of this in the tests.
+//! Written by hand, because `inspect::h323` decodes only; pycrate and tshark read all of this in the tests.
 
 use crate::inspect::h323::{Ask, Registration, Verb};
 
@@ -12,7 +12,7 @@ pub fn refused(ask: &Ask) -> Vec<u8> {
     match ask {
         Ask::Registration(registration) => rejected(registration),
         Ask::Setup(setup) => released(setup.call_reference),
-        Ask::KeepAlive | Ask::Other(_) => released(0),
+        Ask::KeepAlive | Ask::Ras(_) | Ask::Other(_) => released(0),
     }
 }
 

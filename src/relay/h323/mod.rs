@@ -1,19 +1,19 @@
 //! What an H.323 client says after the decision (SPEC sections 3 and 5): every message passes as it came, and is judged
 //! first.
 //!
-//! Messages of both directions are framed, so that an answer of ours comes between two of them; of those of the target the
-//! answer to a registration is read, for the guard. What cannot be read passes, unless the judge says otherwise: it is call signalling that is not ours to
-//! understand.
+//! Messages of both directions are framed, so that an answer of ours comes between two of them; of those of the target
+//! the answers to registrations are read. What the inspector cannot read ends the connection: a registration may be
+//! hidden in it.
 
 pub mod answer;
 
-use crate::inspect::h323::{Answer, Ask, Inspector, MESSAGE_LIMIT, size};
+use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Reply, size};
 use crate::inspect::{self, Inspect};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
 /// No answer to a registration is longer.
-const ANSWER_LIMIT: usize = 4096;
+const ANSWER_LIMIT: usize = 16 * 1024;
 
 /// Knows where a registration leads, and what may follow it.
 pub trait Judge {
@@ -23,8 +23,17 @@ pub trait Judge {
     /// The connection ends.
     fn judge(&mut self, ask: &Ask) -> Result<(), Cut>;
 
-    /// What the gatekeeper makes of the last RegistrationRequest.
-    fn answered(&mut self, answer: Answer);
+    /// What the gatekeeper says of registrations.
+    fn answered(&mut self, reply: &Reply);
+}
+
+/// What is known of a connection when it is relayed.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    /// Octets of the client that were looked at.
+    pub octets: usize,
+    /// RegistrationRequests among them.
+    pub waits: u32,
 }
 
 /// See the module.
@@ -33,8 +42,8 @@ pub struct H323Watch<J> {
     judge: J,
     /// Octets of the client that were looked at before.
     decided: u64,
-    /// A RegistrationRequest has gone on and is not answered yet.
-    waits: bool,
+    /// How many RegistrationRequests have gone on and are not answered yet.
+    waits: u32,
     /// The target has not said anything yet.
     silent: bool,
     /// What ends the connection is answered before (`reject = "answer"`).
@@ -42,9 +51,9 @@ pub struct H323Watch<J> {
 }
 
 impl<J: Judge> H323Watch<J> {
-    /// One for a connection that was decided by its first `decided` octets.
-    pub const fn new(judge: J, decided: usize, answers: bool) -> Self {
-        Self { judge, decided: decided as u64, waits: true, silent: true, answers }
+    /// One for a connection that has been decided.
+    pub const fn new(judge: J, decided: Decided, answers: bool) -> Self {
+        Self { judge, decided: decided.octets as u64, waits: decided.waits, silent: true, answers }
     }
 
     /// What becomes of one message.
@@ -59,7 +68,9 @@ impl<J: Judge> H323Watch<J> {
             }
             Inspect::Found { ask, len } => match self.judge.judge(&ask) {
                 Ok(()) => {
-                    self.waits |= matches!(&ask, Ask::Registration(registration) if registration.registers);
+                    if let Ask::Registration(registration) = &ask {
+                        self.waits = self.waits.saturating_add(registration.requests);
+                    }
                     Next::Pass(len as u64)
                 }
                 Err(cut) => {
@@ -93,11 +104,13 @@ impl<J: Judge> Watch for H323Watch<J> {
         self.silent = false;
         match size(octets) {
             // An answer is looked at when it is there as a whole; nothing else is.
-            Ok(Some(size)) if self.waits && size <= ANSWER_LIMIT => {
+            Ok(Some(size)) if self.waits > 0 && size <= ANSWER_LIMIT => {
                 let Some(message) = octets.get(..size) else { return Next::NeedMore };
-                if let Some(answer) = inspect::h323::answer(message) {
-                    self.waits = false;
-                    self.judge.answered(answer);
+                let reply = inspect::h323::reply(message);
+                if !reply.is_empty() {
+                    let answered = u32::try_from(reply.answers.len()).unwrap_or(u32::MAX);
+                    self.waits = self.waits.saturating_sub(answered);
+                    self.judge.answered(&reply);
                 }
                 Next::Pass(size as u64)
             }

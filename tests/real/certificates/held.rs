@@ -4,7 +4,7 @@ use portward::demo::ras::{discovery, request};
 use portward::relay::h323::answer::tunnel;
 
 use super::{HOST, Pbx, Spoken, by_tls, confirmed, front, proven};
-use crate::harness::h323::{KEEP_ALIVE, confirmed_by, fixture, next_message, setup};
+use crate::harness::h323::{KEEP_ALIVE, confirmed_by, fixture, hidden, keep_alives, next_message, setup};
 use crate::harness::{Portward, Wire, eventually, sip, within};
 
 /// A registration of `ckl` that claims something else, too.
@@ -139,6 +139,97 @@ fn h323_under_another_name_or_with_more_ends() {
             ended += 1;
         }
         assert_eq!(pbx.seen(Spoken::H323), [0, ended]);
+    });
+}
+
+/// Issue 15, A7: calls and RAS messages for another name, another endpoint, another number.
+#[test]
+fn h323_that_speaks_for_another_ends() {
+    within(120, || {
+        let (pbx, portward) = started("");
+        let config = proven("ckl");
+        let mut files: Vec<_> = std::fs::read_dir("tests/fixtures/h323/speaks")
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        files.sort();
+        let (own, others): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|path| path.file_name().unwrap().to_str().unwrap().starts_with("own_"));
+        let first = request(1, HOST, "ckl");
+        let own: Vec<_> = own.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        let mut client = by_tls(&portward, Spoken::H323, &config);
+        assert_eq!(confirmed(&mut client, &first), "TLS");
+        client.send(own.concat());
+        let said = [&first[..], &own.concat()].concat();
+        eventually("what is his own passes", || pbx.h323[1].received(0) == said);
+        for (number, path) in others.iter().enumerate() {
+            let mut client = by_tls(&portward, Spoken::H323, &config);
+            assert_eq!(confirmed(&mut client, &first), "TLS");
+            let mark = portward.mark();
+            client.send(std::fs::read(path).unwrap());
+            assert!(next_message(&mut client).is_none(), "{path:?}");
+            portward.decision_after(mark, &["h323s:", "rejected: other-name"]);
+            assert_eq!(pbx.h323[1].received(number + 1), first, "{path:?}");
+        }
+        assert!(own.len() > 25 && others.len() > 25);
+    });
+}
+
+/// Issue 15, A7: where nothing is proven the PBX itself decides.
+#[test]
+fn h323_that_speaks_for_another_passes_where_nothing_is_proven() {
+    within(60, || {
+        let (pbx, portward) = started("");
+        let mut client = by_tls(&portward, Spoken::H323, &proven("somebody"));
+        assert_eq!(confirmed(&mut client, &request(1, HOST, "ckl")), "plain");
+        let said = ["other_setup", "other_arq_endpoint", "other_urq_alias", "other_drq"]
+            .map(|name| fixture(&format!("speaks/{name}.bin")))
+            .concat();
+        client.send(&said);
+        eventually("it passes", || pbx.h323[0].received(0).ends_with(&said));
+    });
+}
+
+/// Issue 15, A7: numbers beside a name, where the rule allows them.
+#[test]
+fn h323_calls_with_numbers_as_the_rule_says() {
+    within(60, || {
+        let pbx = Pbx::start();
+        let [tcp, tls] = pbx.h323.each_ref().map(crate::harness::Target::port);
+        let rules = format!(
+            "[[host]]\nname = \"{HOST}\"\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {tcp}, tls = {tls}, numbers = \"with-name\" }}\n"
+        );
+        let portward = front(&rules).start();
+        let mut client = by_tls(&portward, Spoken::H323, &proven("ckl"));
+        assert_eq!(confirmed(&mut client, &claim("name_number")), "TLS");
+        let said = ["number_arq", "number_setup", "number_setup_calling"]
+            .map(|name| fixture(&format!("speaks/{name}.bin")))
+            .concat();
+        client.send(&said);
+        eventually("it passes", || pbx.h323[1].received(0).ends_with(&said));
+    });
+}
+
+/// Issue 15, A3: neither passes what only another reader finds, nor ends for a keep-alive.
+#[test]
+fn h323_in_forms_that_no_device_sends_ends_and_keep_alives_pass() {
+    within(120, || {
+        let (pbx, portward) = started("");
+        let config = proven("ckl");
+        let first = request(1, HOST, "ckl");
+        let said = [first.clone(), keep_alives().concat()].concat();
+        for (number, (form, octets)) in hidden().into_iter().enumerate() {
+            let mut client = by_tls(&portward, Spoken::H323, &config);
+            assert_eq!(confirmed(&mut client, &first), "TLS");
+            client.send(keep_alives().concat());
+            eventually("keep-alives pass", || pbx.h323[1].received(number) == said);
+            let mark = portward.mark();
+            client.send(&octets);
+            assert!(next_message(&mut client).is_none(), "{form}");
+            portward.decision_after(mark, &["h323s:", "rejected: malformed"]);
+            assert_eq!(pbx.h323[1].received(number), said, "{form}");
+        }
     });
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use portward::demo::ras::{discovery, request};
 
 use crate::harness::h323::{
-    Gatekeeper, KEEP_ALIVE, confirmed_by, dissected, fixture, gatekeeper, next_message, read_by_pycrate,
-    setup,
+    Gatekeeper, KEEP_ALIVE, confirmed_by, dissected, fixture, gatekeeper, hidden, keep_alive_at, keep_alives,
+    next_message, read_by_pycrate, setup,
 };
 use crate::harness::{Portward, Setup, Target, TestCa, Wire, command, eventually, within};
 
@@ -169,7 +169,7 @@ fn discovery_then_registration_then_calls() {
             );
             assert_eq!(confirmed_by(&mut client), "one");
         }
-        // What cannot be read passes, if it is framed.
+        // What cannot be read passes, if it is framed and nobody finds a User-user element in it.
         let mut client = Wire::plain(portward.port("h323"));
         client.send(
             [request(2, "dvl-ckl2.net", "a"), vec![3, 0, 0, 8, 9, 9, 9, 9], request(3, "pbx-alpha", "a")]
@@ -275,12 +275,12 @@ fn a_client_that_says_nothing_or_never_enough_is_told_apart() {
     });
 }
 
-/// NOTIFY, STATUS, INFORMATION and ESCAPE may come in front, whatever they hold.
+/// NOTIFY, STATUS, INFORMATION and ESCAPE may come in front, if no User-user element is in them.
 #[test]
 fn what_may_come_in_front_of_a_registration_passes_with_it() {
     within(60, || {
         for kind in [0x6e, 0x7d, 0x7b, 0x00] {
-            for content in [&[][..], &[0x28, 1, b'x'], &[0x28, 90], &[0x7e, 0, 3, 5, 0xff, 0xff]] {
+            for content in [&[][..], &[0x28, 1, b'x'], &[0x28, 90]] {
                 let octets = [&[8, 2, 0, 0, kind], content].concat();
                 let size = u8::try_from(octets.len() + 4).unwrap();
                 let early = [&[3, 0, 0, size], &octets[..]].concat();
@@ -294,6 +294,97 @@ fn what_may_come_in_front_of_a_registration_passes_with_it() {
             }
         }
     });
+}
+
+/// Issue 15, A3: neither the first message nor a later one reaches a target, on a connection of whatever kind, if only
+/// another reader finds a registration in it.
+#[test]
+fn registrations_that_only_another_reader_finds_reach_no_target() {
+    within(120, || {
+        let target = gatekeeper("one");
+        let portward = front(target.port(), target.port()).start();
+        let hidden = hidden();
+        let mut later = 0;
+        for (form, octets) in hidden {
+            for (_, mut client) in both(&portward) {
+                let mark = portward.mark();
+                client.send(&octets);
+                assert!(next_message(&mut client).is_none(), "{form}");
+                portward.decision_after(mark, &["rejected: malformed"]);
+            }
+            for (_, mut client) in both(&portward) {
+                client.send(request(1, "dvl-ckl2.net", "a"));
+                assert_eq!(confirmed_by(&mut client), "one");
+                let mark = portward.mark();
+                client.send(&octets);
+                assert!(next_message(&mut client).is_none(), "{form}");
+                portward.decision_after(mark, &["rejected: malformed"]);
+                assert_eq!(target.received(later), request(1, "dvl-ckl2.net", "a"), "{form}");
+                later += 1;
+            }
+        }
+        assert_eq!(target.connections(), later);
+    });
+}
+
+/// Issue 15, A3: keep-alives of real devices, first, between, and behind a call.
+#[test]
+fn keep_alives_without_a_user_user_element_pass() {
+    within(60, || {
+        let target = Target::recorder();
+        let portward = front(target.port(), target.port()).start();
+        let alive = keep_alives();
+        let said = [
+            alive.concat(),
+            request(1, "dvl-ckl2.net", "a"),
+            alive.concat(),
+            fixture(CLIENT_SETUP),
+            alive.concat(),
+        ]
+        .concat();
+        for (number, (_, mut client)) in both(&portward).into_iter().enumerate() {
+            client.send(&said);
+            eventually("everything arrives", || target.received(number) == said);
+        }
+    });
+}
+
+/// A keep-alive registration belongs to its connection, if it names no gatekeeper or the one that has confirmed it.
+#[test]
+fn a_keep_alive_registration_belongs_to_its_connection() {
+    within(60, || {
+        let one = gatekeeper("the gatekeeper's own name");
+        let other = Target::recorder();
+        let portward = front(one.port(), other.port()).start();
+        let alive = fixture("speaks/own_alive_without_endpoint.bin");
+        for (_, mut client) in both(&portward) {
+            client.send(request(1, "dvl-ckl2.net", "a"));
+            assert_eq!(confirmed_by(&mut client), "the gatekeeper's own name");
+            client.send([alive.clone(), keep_alive_at("the gatekeeper's own name")].concat());
+            assert!(next_message(&mut client).is_some() && next_message(&mut client).is_some());
+            let mark = portward.mark();
+            client.send(keep_alive_at("pbx.example.com"));
+            assert!(next_message(&mut client).is_none());
+            portward.decision_after(mark, &["rejected: unknown-host"]);
+        }
+        other.assert_untouched("only other connections may");
+    });
+}
+
+/// What the stand-in says of our fixtures: pycrate has made them, tshark reads them.
+#[test]
+fn what_speaks_for_somebody_is_read_by_tshark() {
+    let mut octets = Vec::new();
+    let mut files: Vec<_> =
+        std::fs::read_dir("tests/fixtures/h323/speaks").unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        octets.extend(std::fs::read(file).unwrap());
+    }
+    let read = dissected(&octets).to_lowercase();
+    for wanted in ["admissionrequest", "infoRequestResponse", "servicecontrolindication", "locationrequest"] {
+        assert!(read.contains(&wanted.to_lowercase()), "{wanted}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use portward::demo::ras;
 use portward::inspect::Inspect;
 use portward::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, size};
-use portward::relay::h323::answer::{PROTOCOL_IDENTIFIER, frame};
+use portward::relay::h323::answer::{PROTOCOL_IDENTIFIER, frame, tunnel};
 
 use super::{Child, Target, Wire, eventually, program, python};
 
@@ -30,6 +30,75 @@ pub fn setup(destination: &str) -> Vec<u8> {
     user.extend([0xc0; 16]);
     user.push(0);
     frame(&[8, 2, 0x12, 0x34, 0x05, 0x04, 0x03, 0x80, 0x90, 0xa5], &user)
+}
+
+/// What gatekeepers and endpoints send to keep a connection alive.
+pub fn keep_alives() -> Vec<Vec<u8>> {
+    vec![
+        KEEP_ALIVE.to_vec(),
+        vec![3, 0, 0, 9, 8, 2, 0, 0, 0x75],
+        vec![3, 0, 0, 0x0b, 8, 2, 0, 0, 0x62, 0x1c, 0],
+        vec![3, 0, 0, 9, 8, 2, 0, 0, 0x6e],
+        vec![3, 0, 0, 0x10, 8, 2, 0, 0, 0x7d, 8, 2, 0x80, 0x9e, 0x14, 1, 0],
+        vec![3, 0, 0, 9, 8, 2, 0, 0, 0x7b],
+    ]
+}
+
+/// A RegistrationRequest that only keeps alive, at this gatekeeper.
+pub fn keep_alive_at(identifier: &str) -> Vec<u8> {
+    // No nonStandardData, no aliases, an identifier; extended.
+    let mut ras = vec![0x0e, 0x40, 0, 6];
+    ras.extend(PROTOCOL_IDENTIFIER);
+    // Not discovered, no addresses; a terminal, and behind its last bits the identifier's length, in seven.
+    ras.extend([0, 0, 0, 2]);
+    let length = u16::try_from(identifier.encode_utf16().count() - 1).unwrap();
+    ras.extend((length << 6).to_be_bytes());
+    ras.extend(identifier.encode_utf16().flat_map(u16::to_be_bytes));
+    // The vendor; six additions, of which the last one is there.
+    ras.extend([0, 4, 0, 0, 0, 0x0a, 0x08, 1, 0x80]);
+    tunnel(&[&ras])
+}
+
+/// Registrations at `dvl-ckl2.net` in forms that other readers read and no device sends.
+pub fn hidden() -> Vec<(&'static str, Vec<u8>)> {
+    let usual = ras::request(1, "dvl-ckl2.net", "boss");
+    let at = |from: usize, to: usize, octets: &[u8]| {
+        let signal = [&usual[4..from], octets, &usual[to..]].concat();
+        let mut signal = signal;
+        // Where the User-user element begins, and how long it is now.
+        let start = signal.windows(2).position(|part| part == [0x7e, 0]).unwrap();
+        let length = u16::try_from(signal.len() - start - 3).unwrap().to_be_bytes();
+        signal[start + 1..start + 3].copy_from_slice(&length);
+        let length = u16::try_from(signal.len() + 4).unwrap().to_be_bytes();
+        [&[3, 0], &length[..], &signal].concat()
+    };
+    // The octets of the information begin here, the additions' map six octets later.
+    let user = 4 + 5 + 4;
+    let open = user + 8;
+    let len = usual.len();
+    let shift = |octet: u8| {
+        let signal = [&usual[4..9], &[octet], &usual[9..]].concat();
+        [&[3, 0], &u16::try_from(signal.len() + 4).unwrap().to_be_bytes()[..], &signal].concat()
+    };
+    vec![
+        ("the large form of the bitmap", fixture("hidden/large_form.bin")),
+        ("a large form of a small index", at(user, user + 4, &[0x2c, 0, 1, 1, 1, 0])),
+        ("a fragment", at(open, open, &[0xc1])),
+        ("a longer length", at(open, open + 1, &[0x80, usual[open]])),
+        ("an open type that is too long", at(user + 2, user + 4, &[2, 0, 0])),
+        ("an open type that is too short", at(open, open + 1, &[4])),
+        ("another message behind it", at(len, len, &usual[user..])),
+        ("the map of a later version", at(user + 4, user + 6, &[0x12, 0x80, 0x20])),
+        ("another codeset", shift(0x96)),
+        ("another discriminator", at(user - 1, user, &[4])),
+        ("another protocol", at(4, 5, &[9])),
+        ("a part of a message", at(8, 9, &[0x60])),
+        ("an escape", at(8, 9, &[0])),
+        ("two elements", {
+            let signal = [&usual[4..], &usual[9..]].concat();
+            [&[3, 0], &u16::try_from(signal.len() + 4).unwrap().to_be_bytes()[..], &signal].concat()
+        }),
+    ]
 }
 
 /// The next message of the other side; `None` if it has closed.

@@ -1,0 +1,371 @@
+//! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register, or speak for somebody.
+
+use super::Found;
+use super::common::{
+    aliases, endpoint_type, identifier, non_standard, q_series, skip_aliases, skip_transports, transport,
+    transports, vendor,
+};
+use super::per::{Choice, Preamble, Read, Reader};
+use crate::inspect::h323::{Answer, Registration, Speaks, Verb};
+
+/// How many alternatives RasMessage has in front of its extension marker.
+const MESSAGES: u32 = 25;
+
+/// Reads the message in `octets` into `found`.
+pub(super) fn message(octets: &[u8], found: &mut Found) -> Read<()> {
+    let mut reader = Reader::new(octets);
+    match reader.choice(MESSAGES)? {
+        Choice::Root(index) => root(index, &mut reader, found),
+        // resourcesAvailableIndicate, serviceControlIndication
+        Choice::Addition(1, mut open) => resources_available(&mut open, &mut found.speaks),
+        Choice::Addition(5, mut open) => service_control(&mut open, &mut found.speaks),
+        Choice::Addition(..) => Ok(()),
+    }
+}
+
+fn root(index: u32, reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
+    let speaks = &mut found.speaks;
+    match index {
+        0 => found.registrations.push(gatekeeper_request(reader)?),
+        1 => return gatekeeper_confirm(reader, found),
+        3 => found.registrations.push(registration_request(reader, speaks)?),
+        4 => {
+            found.reply.answers.push(Answer::Confirmed);
+            // Whatever else stands in it, it is a confirmation.
+            return registration_confirm(reader, found).or(Ok(()));
+        }
+        5 => {
+            found.reply.answers.push(registration_reject(reader)?);
+            return Ok(());
+        }
+        6 => unregistration_request(reader, speaks)?,
+        9 => admission_request(reader, speaks)?,
+        12 => bandwidth_request(reader, speaks)?,
+        15 => disengage_request(reader, speaks)?,
+        18 => location_request(reader, speaks)?,
+        // What is behind the aliases is not read: the calls of the endpoint.
+        22 => return info_request_response(reader, speaks),
+        _ => return Ok(()),
+    }
+    reader.end_or_zeros()
+}
+
+/// INTEGER (1..65535).
+fn sequence(reader: &mut Reader<'_>) -> Read<u16> {
+    reader.word().map(|number| number.wrapping_add(1))
+}
+
+/// The fields that most requests begin with, behind the preamble: requestSeqNum, protocolIdentifier, and
+/// nonStandardData, which is the first of the optional ones.
+fn beginning(reader: &mut Reader<'_>, preamble: Preamble) -> Read<u16> {
+    let sequence = sequence(reader)?;
+    reader.string()?;
+    if preamble.has(0) {
+        non_standard(reader)?;
+    }
+    Ok(sequence)
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// GatekeeperRequest.
+fn gatekeeper_request(reader: &mut Reader<'_>) -> Read<Registration> {
+    let preamble = reader.sequence(4)?;
+    let sequence = beginning(reader, preamble)?;
+    transport(reader)?;
+    endpoint_type(reader)?;
+    let mut request = Registration::new(Verb::Gatekeeper, sequence);
+    if preamble.has(1) {
+        request.identifier = some(identifier(reader)?);
+    }
+    if preamble.has(2) {
+        q_series(reader)?;
+    }
+    if preamble.has(3) {
+        aliases(reader, &mut request.aliases)?;
+    }
+    reader.skip_additions(preamble)?;
+    Ok(request)
+}
+
+/// RegistrationRequest. What a keep-alive keeps alive goes into `speaks`.
+fn registration_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<Registration> {
+    let preamble = reader.sequence(3)?;
+    let sequence = beginning(reader, preamble)?;
+    let mut request = Registration::new(Verb::Registration, sequence);
+    reader.bit()?;
+    transports(reader, &mut request.addresses)?;
+    skip_transports(reader)?;
+    request.adds = endpoint_type(reader)?;
+    if preamble.has(1) {
+        aliases(reader, &mut request.aliases)?;
+    }
+    if preamble.has(2) {
+        request.identifier = some(identifier(reader)?);
+    }
+    vendor(reader)?;
+    let mut endpoint = None;
+    reader.additions(preamble, |index, mut open| {
+        match index {
+            5 => request.keep_alive = open.bit()?,
+            6 => endpoint = Some(identifier(&mut open)?),
+            // additiveRegistration, terminalAliasPattern
+            10 | 11 => {
+                request.adds = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        open.end()
+    })?;
+    request.unnamed = request.aliases.is_empty() && !request.keep_alive;
+    if request.keep_alive {
+        speaks.name(endpoint, std::mem::take(&mut request.addresses));
+    } else {
+        request.endpoints.extend(endpoint);
+    }
+    Ok(request)
+}
+
+/// UnregistrationRequest.
+fn unregistration_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(3)?;
+    sequence(reader)?;
+    let mut addresses = Vec::new();
+    transports(reader, &mut addresses)?;
+    if preamble.has(0) {
+        aliases(reader, &mut speaks.aliases)?;
+    }
+    if preamble.has(1) {
+        non_standard(reader)?;
+    }
+    let endpoint = if preamble.has(2) { Some(identifier(reader)?) } else { None };
+    let known = endpoint.is_some();
+    speaks.name(endpoint, addresses);
+    let mut unclear = false;
+    reader.additions(preamble, |index, _| {
+        // endpointAliasPattern, supportedPrefixes: whose, if no endpoint is named?
+        unclear |= matches!(index, 6 | 7) && !known;
+        Ok(())
+    })?;
+    speaks.unclear |= unclear;
+    Ok(())
+}
+
+/// AdmissionRequest. Of a call that is answered, srcInfo names the other end.
+fn admission_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(7)?;
+    sequence(reader)?;
+    reader.null_of(4)?;
+    if preamble.has(0) {
+        reader.null_of(2)?;
+    }
+    speaks.endpoints.push(identifier(reader)?);
+    if preamble.has(1) {
+        skip_aliases(reader)?;
+    }
+    if preamble.has(2) {
+        transport(reader)?;
+    }
+    if preamble.has(3) {
+        skip_aliases(reader)?;
+    }
+    let before = speaks.aliases.len();
+    aliases(reader, &mut speaks.aliases)?;
+    if preamble.has(4) {
+        transport(reader)?;
+    }
+    reader.long()?;
+    reader.word()?;
+    if preamble.has(5) {
+        non_standard(reader)?;
+    }
+    if preamble.has(6) {
+        q_series(reader)?;
+    }
+    reader.octets(16)?;
+    reader.bit()?;
+    if reader.bit()? {
+        speaks.aliases.truncate(before);
+    }
+    reader.skip_additions(preamble)
+}
+
+/// BandwidthRequest.
+fn bandwidth_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(2)?;
+    call(reader, speaks)?;
+    if preamble.has(0) {
+        reader.null_of(4)?;
+    }
+    reader.long()?;
+    if preamble.has(1) {
+        non_standard(reader)?;
+    }
+    reader.skip_additions(preamble)
+}
+
+/// DisengageRequest.
+fn disengage_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(1)?;
+    call(reader, speaks)?;
+    reader.null_of(3)?;
+    if preamble.has(0) {
+        non_standard(reader)?;
+    }
+    reader.skip_additions(preamble)
+}
+
+/// requestSeqNum, endpointIdentifier, conferenceID, callReferenceValue.
+fn call(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    sequence(reader)?;
+    speaks.endpoints.push(identifier(reader)?);
+    reader.octets(16)?;
+    reader.word().map(|_| ())
+}
+
+/// LocationRequest.
+fn location_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(2)?;
+    sequence(reader)?;
+    if preamble.has(0) {
+        speaks.endpoints.push(identifier(reader)?);
+    }
+    skip_aliases(reader)?;
+    if preamble.has(1) {
+        non_standard(reader)?;
+    }
+    transport(reader)?;
+    reader.additions(preamble, |index, mut open| match index {
+        // sourceInfo, sourceEndpointInfo
+        0 | 14 => {
+            aliases(&mut open, &mut speaks.aliases)?;
+            open.end()
+        }
+        _ => Ok(()),
+    })
+}
+
+/// InfoRequestResponse, up to the calls.
+fn info_request_response(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(3)?;
+    if preamble.has(0) {
+        non_standard(reader)?;
+    }
+    sequence(reader)?;
+    endpoint_type(reader)?;
+    speaks.endpoints.push(identifier(reader)?);
+    transport(reader)?;
+    skip_transports(reader)?;
+    if preamble.has(1) {
+        aliases(reader, &mut speaks.aliases)?;
+    }
+    Ok(())
+}
+
+/// ResourcesAvailableIndicate, up to the endpoint.
+fn resources_available(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(4)?;
+    beginning(reader, preamble)?;
+    speaks.endpoints.push(identifier(reader)?);
+    Ok(())
+}
+
+/// ServiceControlIndication, up to the endpoint.
+fn service_control(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
+    let preamble = reader.sequence(8)?;
+    sequence(reader)?;
+    if preamble.has(0) {
+        non_standard(reader)?;
+    }
+    let count = reader.length()?;
+    for _ in 0..count {
+        let session = reader.sequence(1)?;
+        reader.octets(1)?;
+        if session.has(0) {
+            match reader.choice(4)? {
+                // url: IA5String (SIZE (0..512))
+                Choice::Root(0) => {
+                    let size = reader.word()?;
+                    reader.octets(size.into())?;
+                }
+                // signal
+                Choice::Root(1) => {
+                    reader.string()?;
+                }
+                Choice::Root(2) => non_standard(reader)?,
+                // A call credit, which is not read: so the endpoint is not found.
+                Choice::Root(_) => {
+                    speaks.unclear = true;
+                    return Ok(());
+                }
+                Choice::Addition(..) => {}
+            }
+        }
+        reader.null_of(3)?;
+        reader.skip_additions(session)?;
+    }
+    if preamble.has(1) {
+        speaks.endpoints.push(identifier(reader)?);
+    }
+    Ok(())
+}
+
+/// GatekeeperConfirm, up to the gatekeeper's identifier.
+fn gatekeeper_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
+    let preamble = reader.sequence(2)?;
+    beginning(reader, preamble)?;
+    if preamble.has(1) {
+        found.reply.gatekeepers.push(identifier(reader)?);
+    }
+    Ok(())
+}
+
+/// RegistrationConfirm, up to the endpoint's identifier.
+fn registration_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
+    let preamble = reader.sequence(3)?;
+    beginning(reader, preamble)?;
+    skip_transports(reader)?;
+    let mut given = Vec::new();
+    if preamble.has(1) {
+        aliases(reader, &mut given)?;
+    }
+    let gatekeeper = if preamble.has(2) { Some(identifier(reader)?) } else { None };
+    found.reply.endpoints.push(identifier(reader)?);
+    found.reply.gatekeepers.extend(gatekeeper);
+    found.reply.aliases.extend(given);
+    Ok(())
+}
+
+/// RegistrationReject, up to its reason: wrong passwords and forged messages; not clocks that differ, nor certificates
+/// that have expired.
+fn registration_reject(reader: &mut Reader<'_>) -> Read<Answer> {
+    let preamble = reader.sequence(2)?;
+    beginning(reader, preamble)?;
+    Ok(match reader.choice(8)? {
+        // securityDenial
+        Choice::Addition(3, _) => Answer::Denied,
+        // securityError: somebody is not who he claims to be.
+        Choice::Addition(9, mut error) => match error.choice(16)? {
+            Choice::Root(2..5) => Answer::Denied,
+            _ => Answer::Rejected,
+        },
+        _ => Answer::Rejected,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They do not fit into a tunnel without fragments either.
+    #[test]
+    fn sixteen_thousand_aliases_are_too_many() {
+        let path = "tests/fixtures/h323/vectors/traps/ras_rrq_16000_aliases.bin";
+        let octets = std::fs::read(path).expect("a fixture");
+        assert!(octets.len() > 16_383);
+        assert!(message(&octets, &mut Found::default()).is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! For whom a message speaks, and what a gatekeeper says of that.
+
+use super::{Alias, MESSAGE_LIMIT, h225, q931, tpkt};
+
+/// For whom a message of a client speaks, beside what it registers (SPEC section 5): who calls, whose endpoint it is, what is
+/// kept alive or unregistered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Speaks {
+    /// sourceAddress and the calling party number of a Setup; srcInfo, endpointAlias, sourceInfo of RAS messages.
+    pub aliases: Vec<Alias>,
+    /// Endpoint identifiers.
+    pub endpoints: Vec<String>,
+    /// Call signalling addresses of an endpoint that has no identifier here, as they were registered.
+    pub addresses: Vec<Vec<u8>>,
+    /// It speaks for somebody else who cannot be told.
+    pub unclear: bool,
+}
+
+impl Speaks {
+    /// Whether it speaks for nobody.
+    pub fn is_empty(&self) -> bool {
+        self.aliases.is_empty() && self.endpoints.is_empty() && self.addresses.is_empty() && !self.unclear
+    }
+
+    /// An endpoint: by its identifier, without one by its addresses, as gatekeepers look for it.
+    pub(super) fn name(&mut self, endpoint: Option<String>, addresses: Vec<u8>) {
+        match endpoint {
+            Some(endpoint) => self.endpoints.push(endpoint),
+            None if addresses.is_empty() => {}
+            None => self.addresses.push(addresses),
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        self.aliases.extend(other.aliases);
+        self.endpoints.extend(other.endpoints);
+        self.addresses.extend(other.addresses);
+        self.unclear |= other.unclear;
+    }
+}
+
+/// What a gatekeeper makes of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// RegistrationConfirm.
+    Confirmed,
+    /// RegistrationReject for security: the login is wrong.
+    Denied,
+    /// RegistrationReject for another reason.
+    Rejected,
+}
+
+/// What a gatekeeper says to its client in one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// One for each registration that it answers, in their order.
+    pub answers: Vec<Answer>,
+    /// Its own identifiers, as it confirms them.
+    pub gatekeepers: Vec<String>,
+    /// The identifiers that it gives to the endpoint.
+    pub endpoints: Vec<String>,
+    /// The aliases that the endpoint has, as it says.
+    pub aliases: Vec<Alias>,
+}
+
+impl Reply {
+    /// Whether it says nothing that matters.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.gatekeepers.is_empty()
+    }
+}
+
+/// What a whole message of a gatekeeper says; nothing, if it cannot be read.
+pub fn reply(message: &[u8]) -> Reply {
+    let found = tpkt::frame(message, MESSAGE_LIMIT).ok().flatten().and_then(|(content, _)| {
+        let user = q931::read(content)?.user_user?;
+        h225::user_information(user)
+    });
+    found.map(|found| found.reply).unwrap_or_default()
+}
