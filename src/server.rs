@@ -160,20 +160,33 @@ impl Server {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
-        self.adopt(snapshot, &found, &format!("reloaded: {hosts} hosts"))
+        if found.errors() > 0 {
+            return Err(refused(&found));
+        }
+        self.adopt(snapshot, &found, (Level::Info, &format!("reloaded: {hosts} hosts")))
     }
 
     /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.
     fn renew(&self) -> Result<(), Refused> {
         let (snapshot, found) = self.shared.snapshot.load().renewed();
-        self.adopt(snapshot, &found, "certificates, keys and trust have changed and were read again")
+        let done = match found.errors() {
+            0 => (Level::Info, "certificates, keys and trust have changed and were read again"),
+            _ => (
+                Level::Error,
+                "certificates, keys and trust have changed; where files cannot be used, the certificates, keys and trust \
+                 in use stay as they are",
+            ),
+        };
+        self.adopt(snapshot, &found, done)
     }
 
-    /// Puts a snapshot in place, if there is no error in it.
-    fn adopt(&self, mut snapshot: Snapshot, found: &Diagnostics, done: &str) -> Result<(), Refused> {
-        if found.errors() > 0 {
-            return Err(refused(found));
-        }
+    /// Puts a snapshot in place.
+    fn adopt(
+        &self,
+        mut snapshot: Snapshot,
+        found: &Diagnostics,
+        (level, done): (Level, &str),
+    ) -> Result<(), Refused> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
@@ -195,7 +208,7 @@ impl Server {
         }
         *spare = unused(&at_hand, &sockets);
         self.sockets.send_replace(sockets);
-        self.shared.note(Level::Info, done);
+        self.shared.note(level, done);
         Ok(())
     }
 
@@ -230,7 +243,8 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
         warnings.push(error);
         return Err(refused(&warnings));
     }
-    let (snapshot, found) = Snapshot::new(config, table, before);
+    let (mut snapshot, found) = Snapshot::new(config, table, before);
+    snapshot.remember(warnings.clone());
     warnings.append(found);
     Ok((snapshot, warnings))
 }

@@ -18,7 +18,7 @@ use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
 use crate::service::{Service, Transport};
-use crate::tls::{Certificate, ClientTrusts, Look, ServerTls, UpstreamTls};
+use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
 /// Everything that a reload replaces, consistent in itself. Immutable.
@@ -38,18 +38,48 @@ pub struct Snapshot {
     pub listeners: Vec<SocketAddr>,
     /// How the files of certificates, keys and trust looked when they were read.
     pub look: Look,
+    /// What was said of portward.toml and the rules when they were read.
+    said: Arc<Diagnostics>,
+    /// What was found about certificates, keys and trust.
+    found: Diagnostics,
+    /// What is in use although it is no longer there.
+    gone: Diagnostics,
 }
 
 impl Snapshot {
     /// Adds the certificates to a configuration and its rules, and says what is wrong with them. Warnings that cannot
     /// matter are left out: those of server certificates without a TLS port, those of trust without a TLS target.
+    /// `previous` is what runs: then this is a reload.
     pub fn new(config: Config, table: Table, previous: Option<&Self>) -> (Self, Diagnostics) {
-        Self::with(Arc::new(config), Arc::new(table), previous)
+        let occasion = previous.map_or(Occasion::Start, |previous| Occasion::Reload(Some(previous)));
+        Self::with(Arc::new(config), Arc::new(table), occasion)
     }
 
-    /// The same configuration and rules with what stands in the files of certificates, keys and trust now.
+    /// The same configuration and rules with what stands in the files of certificates, keys and trust now. What cannot be
+    /// used, or is not there, leaves in use what was read before; an error is no obstacle.
     pub fn renewed(&self) -> (Self, Diagnostics) {
-        Self::with(self.config.clone(), self.table.clone(), Some(self))
+        let (mut renewed, found) =
+            Self::with(self.config.clone(), self.table.clone(), Occasion::Noticed(Some(self)));
+        renewed.said = Arc::clone(&self.said);
+        (renewed, found)
+    }
+
+    /// Keeps what was said of portward.toml and the rules.
+    pub(crate) fn remember(&mut self, said: Diagnostics) {
+        self.said = Arc::new(said);
+    }
+
+    /// The warnings in force: what was said of portward.toml and the rules when they were read, of certificates, keys and
+    /// trust when they were read last, and what is in use although it is gone.
+    pub fn warnings(&self) -> Diagnostics {
+        let mut warnings = Diagnostics::clone(&self.said);
+        warnings.append(self.found.clone());
+        warnings
+    }
+
+    /// Those of them that name what is in use although it is gone.
+    pub fn gone(&self) -> &Diagnostics {
+        &self.gone
     }
 
     /// Portward's own certificates, those for clients and the one for targets.
@@ -57,33 +87,48 @@ impl Snapshot {
         self.server_tls.certificates().chain(self.upstream_tls.certificate())
     }
 
-    fn with(config: Arc<Config>, table: Arc<Table>, previous: Option<&Self>) -> (Self, Diagnostics) {
+    fn with(config: Arc<Config>, table: Arc<Table>, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
         let look = Look::at(&config, &table);
-        let (server_tls, shown) = ServerTls::load(&config.tls, previous.map(|previous| &previous.server_tls));
-        let (upstream_tls, mut trusted) = UpstreamTls::load(&config.upstream);
-        let mut found = shown;
-        let listens = config.listen.listeners.iter();
-        if listens.clone().any(|l| l.transport == Transport::Tls) {
+        let (server_tls, shown) =
+            ServerTls::load(&config.tls, occasion.of(|before| Some(&before.server_tls)));
+        let (upstream_tls, trusted) =
+            UpstreamTls::load(&config.upstream, occasion.of(|before| Some(&before.upstream_tls)));
+        let (client_trusts, vouching) = ClientTrusts::load(
+            &config.tls.client_trust,
+            table.client_trusts(),
+            occasion.of(|before| Some(&before.client_trusts)),
+        );
+        let mut found = Diagnostics::new();
+        let shows = config.listen.listeners.iter().any(|l| l.transport == Transport::Tls);
+        found.extend(relevant(shown.problems, shows));
+        if shows {
             found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
-        } else {
-            found.retain(|diagnostic| diagnostic.severity == Severity::Error);
         }
-        if !table.iter().any(|host| needs_trust(host, &config)) {
-            trusted.retain(|diagnostic| diagnostic.severity == Severity::Error);
-        }
-        found.extend(trusted);
-        let (client_trusts, mut vouching) =
-            ClientTrusts::load(&config.tls.client_trust, table.client_trusts());
-        if listens_for_certificates(&config) {
-            found.extend(unproven(&table, &config, &client_trusts));
-        } else {
-            vouching.retain(|diagnostic| diagnostic.severity == Severity::Error);
-        }
-        found.extend(vouching);
-        let listeners = Vec::new();
-        let snapshot = Self { config, table, server_tls, upstream_tls, client_trusts, listeners, look };
-        (snapshot, found.into_iter().collect())
+        found.extend(relevant(trusted.problems, table.iter().any(|host| needs_trust(host, &config))));
+        let asks = listens_for_certificates(&config);
+        found.extend(asks.then(|| unproven(&table, &config, &client_trusts)).flatten());
+        found.extend(relevant(vouching.problems, asks));
+        let gone: Diagnostics = [shown.gone, trusted.gone, vouching.gone].into_iter().flatten().collect();
+        found.append(gone.clone());
+        let snapshot = Self {
+            config,
+            table,
+            server_tls,
+            upstream_tls,
+            client_trusts,
+            listeners: Vec::new(),
+            look,
+            said: Arc::default(),
+            found: found.clone(),
+            gone,
+        };
+        (snapshot, found)
     }
+}
+
+/// Errors always, warnings where they matter.
+fn relevant(problems: Vec<Diagnostic>, matters: bool) -> impl Iterator<Item = Diagnostic> {
+    problems.into_iter().filter(move |problem| matters || problem.severity == Severity::Error)
 }
 
 /// Whether clients can show certificates at all.
@@ -101,6 +146,7 @@ fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Dia
     let host = table.iter().find(usual).filter(|_| trusts.of(None).is_empty())?;
     let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
     let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
+    let help = trusts.of(None).advice(help);
     Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
 }
 

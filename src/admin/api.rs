@@ -28,6 +28,12 @@ pub(super) fn wrong(status: StatusCode, why: &str) -> Answer {
 
 /// Answers a request.
 pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+    if uri.path() == "/v1/status" {
+        return match *method {
+            Method::GET => status(shared),
+            _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET is possible"),
+        };
+    }
     match uri.path().strip_prefix("/v1/blacklist") {
         Some("") => all(shared, method, uri, body),
         Some(rest) if rest.starts_with('/') => match Counted::parse(rest.trim_start_matches('/')) {
@@ -36,6 +42,18 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         },
         _ => wrong(StatusCode::NOT_FOUND, "there is no such thing"),
     }
+}
+
+/// `/v1/status`: the version, and the warnings in force. `gone` are those of them that name what is in use although its file
+/// is not there any more, which only the running daemon knows.
+fn status(shared: &Shared) -> Answer {
+    let snapshot = shared.snapshot.load();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "warnings": snapshot.warnings().to_json(),
+        "gone": snapshot.gone().to_json(),
+    });
+    (StatusCode::OK, status.to_string())
 }
 
 /// `/v1/blacklist`.

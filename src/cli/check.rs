@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::accounts::{self, SERVICE_USER};
-use crate::config::{self, Config, Diagnostic, Diagnostics, Rules, Severity};
+use crate::admin::client::ask;
+use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
 use crate::state::{Snapshot, folder};
 
 /// Check the configuration, the rules and the certificates
@@ -37,6 +38,8 @@ struct Checked {
     config: Option<PathBuf>,
     rules: Option<Rules>,
     diagnostics: Diagnostics,
+    /// Where the daemon of this configuration listens, if it runs.
+    daemon: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
@@ -63,6 +66,7 @@ pub(super) fn run(args: Args) -> ExitCode {
 /// Root reads everything; the service does not run as root.
 fn check_config(path: &Path) -> Checked {
     let mut checked = check_as_we_are(path);
+    checked.diagnostics.extend(checked.daemon.iter().flat_map(|socket| in_use_though_gone(socket)));
     if rustix::process::geteuid().is_root()
         && let Some(user) = accounts::user(SERVICE_USER)
         && let Ok(service) = accounts::acting_as(&user, || check_as_we_are(path).diagnostics)
@@ -73,6 +77,22 @@ fn check_config(path: &Path) -> Checked {
             .extend(service.list().iter().filter(|one| !known.contains(one)).filter_map(unreadable));
     }
     checked
+}
+
+/// What the running daemon uses although its file is gone: the files themselves do not tell.
+fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
+    let Ok(status) = ask(socket, "GET", "/v1/status", None) else { return Vec::new() };
+    let gone = status.get("gone").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let text = |one: &serde_json::Value, key: &str| one.get(key)?.as_str().map(str::to_owned);
+    let warning = |one: &serde_json::Value| {
+        let message = format!("the running daemon: {}", text(one, "message")?);
+        let warning = Diagnostic::warning(message, Place::whole(text(one, "file")?));
+        Some(match text(one, "help") {
+            Some(help) => warning.help(help),
+            None => warning,
+        })
+    };
+    gone.filter_map(warning).collect()
 }
 
 /// What the service's user has come across and root has not: it was not allowed to.
@@ -87,18 +107,19 @@ fn unreadable(found: &Diagnostic) -> Option<Diagnostic> {
 fn check_as_we_are(path: &Path) -> Checked {
     let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
     let table = rules.as_mut().and_then(|rules| rules.table.take());
+    let daemon = config.as_ref().map(|config| config.admin.socket.clone());
     diagnostics.extend(config.as_ref().and_then(|config| folder::unusable(&config.state)));
     if let (Some(config), Some(table)) = (config, table) {
         diagnostics.append(Snapshot::new(config, table, None).1);
     }
-    Checked { config: Some(path.to_owned()), rules, diagnostics }
+    Checked { config: Some(path.to_owned()), rules, diagnostics, daemon }
 }
 
 /// Rules alone, as if beside an empty portward.toml.
 fn check_rules(path: &Path) -> Checked {
     let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
     let diagnostics = std::mem::take(&mut rules.diagnostics);
-    Checked { config: None, rules: Some(rules), diagnostics }
+    Checked { config: None, rules: Some(rules), diagnostics, daemon: None }
 }
 
 /// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.

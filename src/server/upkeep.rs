@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
-    /// certificate and its key are two files. What cannot be used is complained of once, and everything stays as it is.
+    /// certificate and its key are two files.
     async fn watch_files(&self) {
         let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
         loop {
@@ -57,11 +57,7 @@ impl Server {
             }
             if let Err(error) = self.renew() {
                 refused = Some(now);
-                let text = format!(
-                    "{}\nthe certificates, keys and trust in use stay as they are",
-                    error.text.trim_end()
-                );
-                self.shared.note(Level::Error, &text);
+                self.shared.note(Level::Error, error.text.trim_end());
             }
         }
     }

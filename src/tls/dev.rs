@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::config::{CertificateFiles, CertificateSource, Tls, TlsVersion, Trust, Upstream};
     use crate::rules::Verify;
-    use crate::tls::{ServerTls, UpstreamTls};
+    use crate::tls::{Occasion, ServerTls, UpstreamTls};
 
     #[test]
     fn what_is_made_loads_without_a_word() {
@@ -278,11 +278,11 @@ mod tests {
                 min_version: TlsVersion::V1_2,
                 acme: None,
             },
-            None,
+            Occasion::Start,
         );
-        assert!(found.is_empty(), "{found:?}");
+        assert!(found.problems.is_empty(), "{found:?}");
         assert!(server.uncovered(names.into_iter()).is_empty());
-        let (upstream, found) = UpstreamTls::load(&Upstream {
+        let settings = Upstream {
             certificate: Some(CertificateFiles {
                 cert: dir.path().join("rp.crt"),
                 key: dir.path().join("rp.key"),
@@ -290,8 +290,9 @@ mod tests {
             trust: Trust::Path(dir.path().join("upstream-trust")),
             verify: Verify::Ca,
             connect_timeout: std::time::Duration::from_secs(5),
-        });
-        assert!(found.is_empty(), "{found:?}");
+        };
+        let (upstream, found) = UpstreamTls::load(&settings, Occasion::Start);
+        assert!(found.problems.is_empty(), "{found:?}");
         assert!(upstream.certificate().is_some());
     }
 

@@ -49,13 +49,15 @@ impl Certificate {
         &self.certified
     }
 
-    /// Which of several certificates for one name is shown first: a valid one before one that is not, then ECDSA
-    /// before RSA, because it costs a fifth of the time to sign with. Smaller is better.
-    pub(super) fn rank(&self, now: OffsetDateTime) -> (bool, bool) {
-        (!self.facts.valid_at(now), self.certified.key.algorithm() == SignatureAlgorithm::RSA)
+    /// Which of several certificates for one name is shown first: a valid one before one that is not, one that is there
+    /// before one that is gone, then ECDSA before RSA, because it costs a fifth of the time to sign with. Smaller is
+    /// better.
+    pub(super) fn rank(&self, now: OffsetDateTime, gone: bool) -> (bool, bool, bool) {
+        (!self.facts.valid_at(now), gone, self.certified.key.algorithm() == SignatureAlgorithm::RSA)
     }
 
-    fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
+    /// A warning near the end and beyond.
+    pub(super) fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
         let Facts { not_before, not_after, .. } = &self.facts;
         let message = if *not_after < now {
             format!("the certificate expired on {}", not_after.date())

@@ -12,7 +12,7 @@ use super::pem;
 use crate::config::{CertificateSource, Config, Trust};
 use crate::rules::Table;
 
-/// A digest of names, sizes, times and inodes.
+/// A digest of names, sizes, times, inodes and modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look(u64);
 
@@ -54,5 +54,7 @@ fn one(file: &PathBuf, digest: &mut DefaultHasher) {
     file.hash(digest);
     if let Ok(metadata) = file.metadata() {
         (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(digest);
+        // A file that could not be read may be readable now.
+        (metadata.mode(), metadata.uid(), metadata.gid()).hash(digest);
     }
 }

@@ -17,6 +17,7 @@ mod reminder;
 mod server;
 mod sessions;
 mod sni;
+mod source;
 mod trust;
 mod upstream;
 mod verify;
@@ -37,6 +38,7 @@ pub use possession::Possession;
 pub use probe::{ProbeError, Shown, chain_of};
 pub use reminder::Reminder;
 pub use server::ServerTls;
+pub use source::{Found, Occasion};
 pub use trust::{ClientTrust, ClientTrusts, Verdict};
 pub use upstream::{Profile, UpstreamTls, server_name};
 

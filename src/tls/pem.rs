@@ -7,10 +7,17 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use webpki::OwnedCertRevocationList;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
 use zeroize::Zeroizing;
 
-use super::trust::Lists;
 use crate::config::{Diagnostic, Place};
+use crate::files;
+
+/// The longest file of certificates and CRLs, and the longest of a key.
+const LONGEST: u64 = 256 << 20;
+const LONGEST_KEY: u64 = 1 << 20;
 
 /// An error about the whole of `file`.
 pub(super) fn error(file: &Path, message: impl Into<String>, help: Option<&str>) -> Box<Diagnostic> {
@@ -31,7 +38,7 @@ fn helped(diagnostic: Diagnostic, help: Option<&str>) -> Diagnostic {
 
 /// The certificates of a file, in its order; at least one.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<Diagnostic>> {
-    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
+    let bytes = files::read(file, LONGEST).map_err(|cause| unreadable(file, &cause))?;
     // 0x30: a SEQUENCE, so DER. PEM is text and begins with a dash or a comment.
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes.into()]);
@@ -49,25 +56,32 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
+/// What a file of a trust store holds.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Each can be used.
+    pub(super) lists: Vec<CertificateRevocationListDer<'static>>,
+}
+
 /// The certificates and the CRLs of a file, in its order: PEM, or one of them in DER; at least one in all.
-pub(super) fn trust(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Lists), Box<Diagnostic>> {
+pub(super) fn trust(file: &Path) -> Result<Trust, Box<Diagnostic>> {
     if file.extension().is_none_or(|extension| extension != "crl" && extension != "pem") {
-        return Ok((certificates(file)?, Vec::new()));
+        return Ok(Trust { certificates: certificates(file)?, lists: Vec::new() });
     }
-    let bytes = fs::read(file).map_err(|cause| unreadable(file, &cause))?;
-    if bytes.first() == Some(&0x30) {
-        return Ok(match file.extension().is_some_and(|extension| extension == "crl") {
-            true => (Vec::new(), vec![bytes.into()]),
-            false => (vec![bytes.into()], Vec::new()),
-        });
-    }
-    let broken = |cause| error(file, format!("this is not a PEM file: {cause}"), None);
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>().map_err(broken)?;
-    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&bytes)
-        .collect::<Result<_, PemError>>()
-        .map_err(broken)?;
-    if certificates.is_empty() && lists.is_empty() {
+    let bytes = files::read(file, LONGEST).map_err(|cause| unreadable(file, &cause))?;
+    let trust = if bytes.first() == Some(&0x30) {
+        match file.extension().is_some_and(|extension| extension == "crl") {
+            true => Trust { certificates: Vec::new(), lists: vec![bytes.into()] },
+            false => Trust { certificates: vec![bytes.into()], lists: Vec::new() },
+        }
+    } else {
+        let broken = |cause| error(file, format!("this is not a PEM file: {cause}"), None);
+        let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>();
+        let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>();
+        Trust { certificates: certificates.map_err(broken)?, lists: lists.map_err(broken)? }
+    };
+    if trust.certificates.is_empty() && trust.lists.is_empty() {
         return Err(error(
             file,
             "there is neither a certificate nor a CRL in this file",
@@ -76,13 +90,25 @@ pub(super) fn trust(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Lists)
             ),
         ));
     }
-    Ok((certificates, lists))
+    for list in &trust.lists {
+        usable(list).map_err(|cause| {
+            let help = "a complete CRL of version 2 is wanted, neither a delta nor an indirect one";
+            error(file, format!("the CRL cannot be used: {cause}"), Some(help))
+        })?;
+    }
+    Ok(trust)
+}
+
+/// By webpki, which will use it, and by the parser that tells its issuer and times.
+fn usable(list: &[u8]) -> Result<(), String> {
+    OwnedCertRevocationList::from_der(list).map_err(|cause| cause.to_string())?;
+    CertificateRevocationList::from_der(list).map(drop).map_err(|cause| cause.to_string())
 }
 
 /// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA). The file's text and the key are wiped from memory when
 /// they are dropped; what the PEM reader holds in between is its own.
 pub(super) fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Box<Diagnostic>> {
-    let bytes = Zeroizing::new(fs::read(file).map_err(|cause| unreadable(file, &cause))?);
+    let bytes = Zeroizing::new(files::read(file, LONGEST_KEY).map_err(|cause| unreadable(file, &cause))?);
     PrivateKeyDer::from_pem_slice(&bytes).map(Zeroizing::new).map_err(|cause| {
         if memchr::memmem::find(&bytes, b"ENCRYPTED").is_some() {
             return error(
@@ -130,16 +156,11 @@ pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<Pat
     Ok(files)
 }
 
-/// The files of a trust store: those of a folder that have one of `extensions`, or the one file. What is not there is
-/// empty: that nobody is trusted is the caller's to say.
-pub(super) fn store(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
-    let files = match path.is_dir() {
+/// The files of a trust store: those of a folder that have one of `extensions`, or the one file.
+pub(super) fn store(path: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
+    match path.is_dir() {
         true => files_in(path, extensions),
         false => path.metadata().map(|_| vec![path.to_owned()]),
-    };
-    match files {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        files => files.map_err(|cause| unreadable(path, &cause)),
     }
 }
 

@@ -17,6 +17,7 @@ use super::asking::AnyClient;
 use super::identity::Certificate;
 use super::sessions::Marked;
 use super::sni::Index;
+use super::source::{Found, Held, Occasion, Source};
 use super::{HTTP_1_1, pem, provider, sound, ticketer};
 use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Tls, TlsVersion};
 use crate::service::Service;
@@ -28,11 +29,11 @@ const SESSIONS: usize = 512;
 /// The server certificates, and an acceptor a service. Immutable.
 #[derive(Debug)]
 pub struct ServerTls {
-    certificates: Vec<Certificate>,
+    certificates: Source<Certificate>,
     default: Option<usize>,
     index: Arc<Index>,
     /// Where certificates are expected, for diagnostics.
-    source: PathBuf,
+    place: PathBuf,
     resumption: [Resumption; 4],
     /// In the order of [`Service::ALL`].
     acceptors: [Arc<ServerConfig>; 4],
@@ -49,36 +50,41 @@ struct Resumption {
 }
 
 impl ServerTls {
-    /// Reads the certificates that `settings` name. `previous` is what was in use until now.
+    /// Reads the certificates that `settings` name.
     ///
-    /// A certificate with an error is left out and the others are loaded; whether an error stops anything is the
-    /// caller's to decide. Expiry is a warning.
-    pub fn load(settings: &Tls, previous: Option<&Self>) -> (Self, Vec<Diagnostic>) {
+    /// A certificate with an error is left out, or stays as it was where the change was merely noticed, and the others are
+    /// loaded; whether an error stops anything is the caller's to decide. Expiry is a warning.
+    pub fn load(settings: &Tls, occasion: Occasion<'_, Self>) -> (Self, Found) {
         let now = OffsetDateTime::now_utc();
-        let (source, files, mut found) = files(&settings.certificates);
-        let mut certificates = Vec::new();
-        for files in &files {
-            let (certificate, problems) = Certificate::load(files, now);
-            certificates.extend(certificate);
-            found.extend(problems);
-        }
+        let (place, pairs) = pairs(&settings.certificates);
+        let (pairs, failed) = pairs.map_or_else(|cause| (Vec::new(), Some(cause)), |pairs| (pairs, None));
+        let listed = failed.map_or_else(|| Ok(pairs.iter().map(|pair| pair.cert.clone()).collect()), Err);
+        let mut pairs = pairs.into_iter();
+        let before = occasion.of(|before| Some(&before.certificates));
+        // They are read in their order.
+        let (certificates, mut found) = Source::read(&place, listed, before, |_| {
+            pairs.next().map_or((None, Vec::new()), |pair| Certificate::load(&pair, now))
+        });
+        let gone = certificates.held().iter().filter(|held| held.gone);
+        found.problems.extend(gone.filter_map(|held| held.what.validity_warning(now)));
         if certificates.is_empty() {
-            found.push(pem::warning(
-                &source,
+            let help = "tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out";
+            found.problems.push(pem::warning(
+                &place,
                 "there is no server certificate: TLS ports stay closed until a reload brings one",
-                Some("tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out"),
+                Some(&certificates.advice(help)),
             ));
         }
-        let default = default(settings, &certificates, &source, &mut found);
-        let index = Index::new(&certificates, default.and_then(|at| certificates.get(at)), now);
+        let default = default(settings, certificates.held(), &place, &mut found.problems);
+        let index = Index::new(certificates.held(), nth(&certificates, default), now);
         let index = Arc::new(index);
-        let resumption = match previous {
+        let resumption = match occasion.before() {
             Some(previous) => previous.resumption.clone(),
             None => Service::ALL.map(|_| Resumption::new()),
         };
         let acceptors = Service::ALL
             .map(|service| Arc::new(config(service, settings.min_version, &index, of(&resumption, service))));
-        (Self { certificates, default, index, source, resumption, acceptors }, found)
+        (Self { certificates, default, index, place, resumption, acceptors }, found)
     }
 
     /// What accepts TLS for `service`; `None` as long as there is no certificate.
@@ -105,7 +111,7 @@ impl ServerTls {
         missing.dedup();
         let help = format!("its clients are shown the certificate {:?}, which they refuse", shown.name);
         let message = |name| format!("no certificate covers {name}");
-        missing.into_iter().map(|name| pem::warning(&self.source, message(name), Some(&help))).collect()
+        missing.into_iter().map(|name| pem::warning(&self.place, message(name), Some(&help))).collect()
     }
 
     /// The certificates: of a folder by name, of a list in its order.
@@ -115,7 +121,7 @@ impl ServerTls {
 
     /// The one that is shown to clients without SNI or with an unknown one.
     pub fn default(&self) -> Option<&Certificate> {
-        self.certificates.get(self.default?)
+        nth(&self.certificates, self.default)
     }
 }
 
@@ -169,48 +175,42 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
     config
 }
 
+fn nth(certificates: &Source<Certificate>, number: Option<usize>) -> Option<&Certificate> {
+    certificates.held().get(number?).map(|held| &*held.what)
+}
+
 /// The pairs of files to read, with the place that stands for all of them.
-fn files(source: &CertificateSource) -> (PathBuf, Vec<CertificateFiles>, Vec<Diagnostic>) {
+fn pairs(source: &CertificateSource) -> (PathBuf, io::Result<Vec<CertificateFiles>>) {
     match source {
         CertificateSource::Folder(folder) => {
-            let (files, found) = folder_files(folder);
-            (folder.clone(), files, found)
+            let pair = |cert: PathBuf| CertificateFiles { key: cert.with_extension("key"), cert };
+            let certificates = pem::files_in(folder, &["crt"]);
+            (folder.clone(), certificates.map(|certificates| certificates.into_iter().map(pair).collect()))
         }
         CertificateSource::List(list) => {
             let place =
                 list.first().map_or_else(|| PathBuf::from("tls.certificates"), |files| files.cert.clone());
-            (place, list.clone(), Vec::new())
+            (place, Ok(list.clone()))
         }
-    }
-}
-
-fn folder_files(folder: &Path) -> (Vec<CertificateFiles>, Vec<Diagnostic>) {
-    match pem::files_in(folder, &["crt"]) {
-        Ok(certificates) => {
-            let pair = |cert: PathBuf| CertificateFiles { key: cert.with_extension("key"), cert };
-            (certificates.into_iter().map(pair).collect(), Vec::new())
-        }
-        // That there is no certificate is said below; a folder that comes later is no error.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => (Vec::new(), Vec::new()),
-        Err(cause) => (Vec::new(), vec![*pem::unreadable(folder, &cause)]),
     }
 }
 
 fn default(
     settings: &Tls,
-    certificates: &[Certificate],
+    certificates: &[Held<Certificate>],
     source: &Path,
     found: &mut Vec<Diagnostic>,
 ) -> Option<usize> {
     let first = || {
-        let by_name = certificates.iter().enumerate().min_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        let key = |held: &Held<Certificate>| (held.gone, held.what.name.clone());
+        let by_name = certificates.iter().enumerate().min_by_key(|(_, held)| key(held));
         by_name.map(|(at, _)| at)
     };
     if settings.default.is_empty() || certificates.is_empty() {
         return first();
     }
-    certificates.iter().position(|certificate| certificate.name == settings.default).or_else(|| {
-        let names: Vec<_> = certificates.iter().map(|certificate| certificate.name.as_str()).collect();
+    certificates.iter().position(|held| held.what.name == settings.default).or_else(|| {
+        let names: Vec<_> = certificates.iter().map(|held| held.what.name.as_str()).collect();
         found.push(pem::warning(
             source,
             format!("tls.default is {:?}, but there is no such certificate", settings.default),

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::facts::Name;
 use super::identity::Certificate;
+use super::source::Held;
 
 /// The certificates for one name, the preferred first.
 type Candidates = SmallVec<[Arc<CertifiedKey>; 1]>;
@@ -30,17 +31,19 @@ pub(super) struct Index {
 impl Index {
     /// Indexes `certificates`; `default` is shown where no name decides.
     pub(super) fn new(
-        certificates: &[Certificate],
+        certificates: &[Held<Certificate>],
         default: Option<&Certificate>,
         now: OffsetDateTime,
     ) -> Self {
-        let mut preferred: Vec<&Certificate> = certificates.iter().collect();
-        preferred.sort_by_key(|certificate| certificate.rank(now));
+        // One that is no longer there must not stand in the way of the one that was put in its place.
+        let mut preferred: Vec<_> =
+            certificates.iter().map(|held| (held.what.rank(now, held.gone), &held.what)).collect();
+        preferred.sort_by_key(|(rank, _)| *rank);
         let mut index = Self {
             default: default.map(|certificate| Arc::clone(certificate.certified())),
             ..Self::default()
         };
-        for certificate in preferred {
+        for (_, certificate) in preferred {
             for name in &certificate.facts.names {
                 let (map, key) = match name.strip_prefix("*.") {
                     Some(parent) => (&mut index.wildcard, parent),

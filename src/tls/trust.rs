@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
 use time::OffsetDateTime;
@@ -20,11 +20,13 @@ use webpki::{
     CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
 };
+use x509_parser::oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::facts::Facts;
 use super::possession::Possession;
+use super::source::{Found, Occasion, Source};
 use super::{pem, provider};
 use crate::config::Diagnostic;
 use crate::proof::Names;
@@ -68,34 +70,65 @@ pub struct ClientTrust {
     anchors: Vec<TrustAnchor<'static>>,
     /// Every certificate of the store.
     own: Vec<CertificateDer<'static>>,
+    /// The latest first: of several CRLs of one issuer the first one counts.
     lists: Vec<CertRevocationList<'static>>,
+    source: Source<pem::Trust>,
+    /// What `lists` was made of.
+    crls: Vec<Crl>,
 }
 
 impl ClientTrust {
     /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. What is not
-    /// there vouches for nobody.
-    pub fn load(path: &Path) -> (Self, Vec<Diagnostic>) {
-        let files = match pem::store(path, &["crt", "pem", "cer", "crl"]) {
-            Ok(files) => files,
-            Err(problem) => return (Self::default(), vec![*problem]),
-        };
+    /// there vouches for nobody; where a change was merely noticed, what was there until now does so still, and revokes.
+    pub fn load(path: &Path, occasion: Occasion<'_, Self>) -> (Self, Found) {
+        let listed = pem::store(path, &["crt", "pem", "cer", "crl"]);
+        let before = occasion.of(|before| Some(&before.source));
+        let (source, mut found) = Source::read(path, listed, before, |file| match pem::trust(file) {
+            Ok(trust) => (Some(trust), Vec::new()),
+            Err(problem) => (None, vec![*problem]),
+        });
         let mut trust = Self::default();
-        let mut found = Vec::new();
-        for file in &files {
-            match pem::trust(file) {
-                Ok((certificates, lists)) => {
-                    certificates.into_iter().for_each(|one| trust.add(one, file, &mut found));
-                    lists.iter().for_each(|one| trust.revoke(one, file, &mut found));
-                }
-                Err(error) => found.push(*error),
+        for held in source.held() {
+            let problems = &mut found.problems;
+            held.what.certificates.iter().for_each(|one| trust.add(one.clone(), &held.file, problems));
+            held.what.lists.iter().for_each(|one| trust.revoke(one, &held.file, problems));
+        }
+        let before = occasion.before().map(|before| before.crls.as_slice()).unwrap_or_default();
+        let lost: Vec<_> =
+            before.iter().filter(|old| !trust.crls.iter().any(|new| new.replaces(old))).cloned().collect();
+        for crl in lost {
+            let (is_noticed, issuer) = (matches!(occasion, Occasion::Noticed(_)), &crl.issuer);
+            if is_noticed {
+                let message = format!("the CRL of {issuer} is gone: whom it revoked stays revoked");
+                found.gone.push(pem::warning(
+                    path,
+                    message,
+                    Some("a reload gives up what is not there any more"),
+                ));
+                trust.crls.push(crl);
+            } else {
+                let message =
+                    format!("the CRL of {issuer} is no longer here: whom it revoked is not revoked any more");
+                found.problems.push(pem::warning(
+                    path,
+                    message,
+                    Some("put it back and reload, if that is not meant"),
+                ));
             }
         }
-        (trust, found)
+        trust.crls.sort_by_key(|crl| std::cmp::Reverse(crl.made));
+        trust.lists = trust.crls.iter().filter_map(Crl::decoded).collect();
+        (Self { source, ..trust }, found)
     }
 
     /// Whether nobody can be vouched for.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()
+    }
+
+    /// Advice for where nothing is here.
+    pub(crate) fn advice(&self, help: &str) -> String {
+        self.source.advice(help)
     }
 
     /// The certificates of the store.
@@ -126,16 +159,18 @@ impl ClientTrust {
         self.own.push(certificate);
     }
 
-    fn revoke(&mut self, list: &[u8], file: &Path, found: &mut Vec<Diagnostic>) {
-        match OwnedCertRevocationList::from_der(list) {
-            Ok(list) => self.lists.push(list.into()),
-            Err(cause) => {
-                let help = "a complete CRL of version 2 is wanted, neither a delta nor an indirect one";
-                found.push(*pem::error(file, format!("the CRL cannot be used: {cause}"), Some(help)));
-                return;
-            }
-        }
-        let next = CertificateRevocationList::from_der(list).ok().and_then(|(_, list)| list.next_update());
+    fn revoke(
+        &mut self,
+        list: &CertificateRevocationListDer<'static>,
+        file: &Path,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let parsed = CertificateRevocationList::from_der(list).ok().map(|(_, parsed)| parsed);
+        let (Some(crl), Some(parsed)) = (parsed.as_ref().map(|parsed| Crl::of(list, parsed)), parsed) else {
+            return;
+        };
+        self.crls.push(crl);
+        let next = parsed.next_update();
         if let Some(next) =
             next.map(|time| time.to_datetime()).filter(|next| *next < OffsetDateTime::now_utc())
         {
@@ -227,6 +262,41 @@ impl ClientTrust {
     }
 }
 
+/// A CRL, and what tells whether another one takes its place.
+#[derive(Debug, Clone)]
+struct Crl {
+    der: CertificateRevocationListDer<'static>,
+    /// The issuer's name, for people.
+    issuer: String,
+    /// The issuer and the part of its certificates that the CRL is about (RFC 5280 section 5.2.5).
+    scope: (Vec<u8>, Vec<u8>),
+    /// thisUpdate, in Unix seconds.
+    made: i64,
+}
+
+impl Crl {
+    fn of(der: &CertificateRevocationListDer<'static>, parsed: &CertificateRevocationList<'_>) -> Self {
+        let part = parsed.extensions().iter().find(|one| one.oid == OID_X509_EXT_ISSUER_DISTRIBUTION_POINT);
+        Self {
+            der: der.clone(),
+            issuer: parsed.issuer().to_string(),
+            scope: (
+                parsed.issuer().as_raw().to_vec(),
+                part.map(|part| part.value.to_vec()).unwrap_or_default(),
+            ),
+            made: parsed.last_update().timestamp(),
+        }
+    }
+
+    fn decoded(&self) -> Option<CertRevocationList<'static>> {
+        OwnedCertRevocationList::from_der(&self.der).ok().map(Into::into)
+    }
+
+    fn replaces(&self, other: &Self) -> bool {
+        self.scope == other.scope
+    }
+}
+
 /// All the trust there is: the usual one and those of hosts. Immutable.
 #[derive(Debug, Default)]
 pub struct ClientTrusts {
@@ -236,18 +306,20 @@ pub struct ClientTrusts {
 
 impl ClientTrusts {
     /// Reads `tls.client_trust` and those of the hosts.
-    pub fn load<'a>(usual: &Path, own: impl Iterator<Item = &'a Arc<Path>>) -> (Self, Vec<Diagnostic>) {
-        let (usual, mut found) = ClientTrust::load(usual);
+    pub fn load<'a>(
+        usual: &Path,
+        own: impl Iterator<Item = &'a Arc<Path>>,
+        occasion: Occasion<'_, Self>,
+    ) -> (Self, Found) {
+        let (usual, mut found) = ClientTrust::load(usual, occasion.of(|before| Some(&before.usual)));
         let own = own.map(|path| {
-            let (trust, problems) = ClientTrust::load(path);
+            let (trust, more) = ClientTrust::load(path, occasion.of(|before| before.own.get(path)));
             if trust.is_empty() {
-                found.push(pem::warning(
-                    path,
-                    EMPTY,
-                    Some("put the CA certificate of this host's phones here"),
-                ));
+                let help = trust.advice("put the CA certificate of this host's phones here");
+                let message = "no CA certificate here: no client is proven";
+                found.problems.push(pem::warning(path, message, Some(&help)));
             }
-            found.extend(problems);
+            found.append(more);
             (Arc::clone(path), trust)
         });
         let own = own.collect();
@@ -256,15 +328,11 @@ impl ClientTrusts {
 
     /// The one that judges the clients of a host: its own, or the usual one.
     pub fn of(&self, own: Option<&Arc<Path>>) -> &ClientTrust {
-        own.map_or(&self.usual, |path| self.own.get(path).unwrap_or(&NOBODY))
+        own.map_or(&self.usual, |path| {
+            self.own.get(path).unwrap_or_else(|| NOBODY.get_or_init(ClientTrust::default))
+        })
     }
 }
 
-/// A warning.
-pub(crate) const EMPTY: &str = "no CA certificate here: no client is proven";
-
 /// A host's own trust that was not read vouches for nobody; the usual one must not stand in for it.
-static NOBODY: ClientTrust = ClientTrust { anchors: Vec::new(), own: Vec::new(), lists: Vec::new() };
-
-/// The CRLs of a file, for [`pem::trust`].
-pub(super) type Lists = Vec<CertificateRevocationListDer<'static>>;
+static NOBODY: OnceLock<ClientTrust> = OnceLock::new();

@@ -15,9 +15,10 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::identity::Certificate;
+use super::source::{Found, Occasion, Read, Source};
 use super::verify::{Anchors, Judge, TargetVerifier};
 use super::{HTTP_1_1, client_builder, pem};
-use crate::config::{Diagnostic, Trust, Upstream};
+use crate::config::{Trust, Upstream};
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
 
@@ -31,7 +32,8 @@ const SESSIONS_A_NAME: usize = 8;
 /// What is presented to targets and how they are judged. Immutable but for the configurations that it keeps.
 #[derive(Debug)]
 pub struct UpstreamTls {
-    certificate: Option<Certificate>,
+    certificate: Source<Certificate>,
+    trust: Source<Certificates>,
     anchors: Arc<Anchors>,
     verify: Verify,
     profiles: DashMap<Settings, Profile>,
@@ -63,28 +65,34 @@ enum Judged {
 }
 
 impl UpstreamTls {
-    /// Reads Portward's own certificate and the trust store. What cannot be read is left out: then no certificate is
-    /// presented, and what is not there vouches for nobody.
-    pub fn load(settings: &Upstream) -> (Self, Vec<Diagnostic>) {
-        let (certificate, mut found) = match &settings.certificate {
-            Some(files) => Certificate::load(files, OffsetDateTime::now_utc()),
-            None => (None, Vec::new()),
-        };
-        let (trusted, problems) = trusted(&settings.trust);
-        found.extend(problems);
+    /// Reads Portward's own certificate and the trust store. What cannot be read is left out, or stays as it was where the
+    /// change was merely noticed: without a certificate none is presented, and what is not there vouches for nobody.
+    pub fn load(settings: &Upstream, occasion: Occasion<'_, Self>) -> (Self, Found) {
+        let now = OffsetDateTime::now_utc();
+        let pair = settings.certificate.as_ref();
+        let file = pair.map_or(Path::new(""), |files| &files.cert);
+        let before = occasion.of(|before| Some(&before.certificate));
+        let listed = Ok(pair.iter().map(|files| files.cert.clone()).collect());
+        let (certificate, mut found) = Source::read(file, listed, before, |_| {
+            pair.map_or((None, Vec::new()), |files| Certificate::load(files, now))
+        });
+        let (trust, more) = trusted(&settings.trust, occasion.of(|before| Some(&before.trust)));
+        found.append(more);
+        let trusted: Vec<_> = trust.iter().flatten().cloned().collect();
         if trusted.is_empty() && settings.verify == Verify::Ca {
             let place = match &settings.trust {
                 Trust::Path(path) => path,
-                Trust::System => Path::new("system"),
+                Trust::System => Path::new(SYSTEM),
             };
-            found.push(pem::warning(
+            let help = "put the CA that signed the PBX's certificate here, or the PBX's own; portward cert show ADDRESS:PORT prints it";
+            found.problems.push(pem::warning(
                 place,
                 "upstream.trust holds no certificate: every TLS target without a pin will be refused",
-                Some("put the CA that signed the PBX's certificate here, or the PBX's own; portward cert show ADDRESS:PORT prints it"),
+                Some(&trust.advice(help)),
             ));
         }
         let anchors = Arc::new(Anchors::new(trusted));
-        (Self { certificate, anchors, verify: settings.verify, profiles: DashMap::new() }, found)
+        (Self { certificate, trust, anchors, verify: settings.verify, profiles: DashMap::new() }, found)
     }
 
     /// How to speak TLS to a target of `service`.
@@ -95,7 +103,7 @@ impl UpstreamTls {
         let asked = matches!(service, Service::Sip | Service::H323) || options.present_certificate;
         let settings = Settings {
             judged: self.judged(options),
-            presents: asked && self.certificate.is_some(),
+            presents: asked && !self.certificate.is_empty(),
             http: service == Service::Http,
         };
         if let Some(profile) = self.profiles.get(&settings) {
@@ -123,7 +131,7 @@ impl UpstreamTls {
 
     /// Portward's own certificate.
     pub fn certificate(&self) -> Option<&Certificate> {
-        self.certificate.as_ref()
+        self.certificate.iter().next()
     }
 
     fn judged(&self, options: &TargetOptions) -> Judged {
@@ -143,7 +151,7 @@ impl UpstreamTls {
         let builder = client_builder()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(judge)));
-        let presented = self.certificate.as_ref().filter(|_| settings.presents);
+        let presented = self.certificate().filter(|_| settings.presents);
         let mut config = match presented {
             Some(own) => builder
                 .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(own.certified())))),
@@ -160,7 +168,7 @@ impl UpstreamTls {
     fn identity(&self, settings: Settings) -> u64 {
         let mut digest = Sha256::new();
         digest.update([u8::from(settings.presents), u8::from(settings.http)]);
-        if let Some(own) = self.certificate.as_ref().filter(|_| settings.presents) {
+        if let Some(own) = self.certificate().filter(|_| settings.presents) {
             digest.update(own.facts.fingerprint);
         }
         match settings.judged {
@@ -194,31 +202,40 @@ pub fn server_name(options: &TargetOptions, address: &Address, host: &str) -> Op
     ServerName::try_from(text.to_owned()).ok()
 }
 
-fn trusted(trust: &Trust) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
+/// The certificates of a file.
+type Certificates = Vec<CertificateDer<'static>>;
+
+/// What stands for the system's trust store where a path does otherwise.
+const SYSTEM: &str = "system";
+
+/// The certificates of the system, of a file, or of the `*.crt`, `*.pem` and `*.cer` in a folder.
+fn trusted(trust: &Trust, occasion: Occasion<'_, Source<Certificates>>) -> (Source<Certificates>, Found) {
     match trust {
         Trust::System => {
-            let loaded = rustls_native_certs::load_native_certs();
-            let complain =
-                |cause| pem::warning(Path::new("system"), format!("system trust store: {cause}"), None);
-            (loaded.certs, loaded.errors.into_iter().map(complain).collect())
+            let path = Path::new(SYSTEM);
+            let had = occasion.before().is_some_and(|before| !before.is_empty());
+            let is_reload = matches!(occasion, Occasion::Reload(_));
+            Source::read(path, Ok(vec![path.to_owned()]), occasion, |_| system(had && is_reload))
         }
-        Trust::Path(path) => trusted_files(path),
+        Trust::Path(path) => {
+            let read = |file: &Path| match pem::certificates(file) {
+                Ok(certificates) => (Some(certificates), Vec::new()),
+                Err(problem) => (None, vec![*problem]),
+            };
+            Source::read(path, pem::store(path, &["crt", "pem", "cer"]), occasion, read)
+        }
     }
 }
 
-/// The certificates of a file, or of the `*.crt`, `*.pem` and `*.cer` in a folder.
-fn trusted_files(path: &Path) -> (Vec<CertificateDer<'static>>, Vec<Diagnostic>) {
-    let files = match pem::store(path, &["crt", "pem", "cer"]) {
-        Ok(files) => files,
-        Err(problem) => return (Vec::new(), vec![*problem]),
-    };
-    let mut certificates = Vec::new();
-    let mut found = Vec::new();
-    for file in files {
-        match pem::certificates(&file) {
-            Ok(more) => certificates.extend(more),
-            Err(problem) => found.push(*problem),
-        }
+/// `refused`: that it is empty now is an error, because it cannot be told from one that is missing.
+fn system(refused: bool) -> Read<Certificates> {
+    let path = Path::new(SYSTEM);
+    let loaded = rustls_native_certs::load_native_certs();
+    let complain = |cause| pem::warning(path, format!("system trust store: {cause}"), None);
+    let mut problems: Vec<_> = loaded.errors.into_iter().map(complain).collect();
+    let is_empty = loaded.certs.is_empty();
+    if is_empty && refused {
+        problems.push(*pem::error(path, "the system's trust store is empty or not there", None));
     }
-    (certificates, found)
+    ((!is_empty).then_some(loaded.certs), problems)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::{ConfigArg, NO, say};
 use crate::config::{self, Checked, Config, Diagnostics};
 use crate::rules::Table;
-use crate::tls::{Certificate, ServerTls, UpstreamTls};
+use crate::tls::{Certificate, Occasion, ServerTls, UpstreamTls};
 
 /// List the certificates that the configuration names, with their names and expiry
 ///
@@ -57,12 +57,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn load(config: &Config, table: &Table) -> (ServerTls, UpstreamTls, Diagnostics) {
-    let (server, problems) = ServerTls::load(&config.tls, None);
-    let (upstream, more) = UpstreamTls::load(&config.upstream);
+    let (server, problems) = ServerTls::load(&config.tls, Occasion::Start);
+    let (upstream, more) = UpstreamTls::load(&config.upstream, Occasion::Start);
     let mut found = Diagnostics::new();
-    found.extend(problems);
+    found.extend(problems.problems);
     found.extend(server.uncovered(table.names().map(|(name, _)| name)));
-    found.extend(more);
+    found.extend(more.problems);
     (server, upstream, found)
 }
 

@@ -6,13 +6,13 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::*;
-use crate::config::{CertificateFiles, Trust, Upstream};
+use crate::config::{CertificateFiles, Trust};
 use crate::rules::{TargetOptions, Verify};
 use crate::service::Service;
 
 fn load(dir: &Path, trust: &str) -> (UpstreamTls, Vec<Diagnostic>) {
     std::fs::write(dir.join("ca.pem"), trust).unwrap();
-    UpstreamTls::load(&Upstream {
+    upstream_at_start(&Upstream {
         certificate: Some(CertificateFiles { cert: dir.join("rp.crt"), key: dir.join("rp.key") }),
         trust: Trust::Path(dir.join("ca.pem")),
         verify: Verify::Ca,

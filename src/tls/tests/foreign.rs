@@ -3,7 +3,7 @@
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{CertificateFiles, Trust, Upstream};
+use crate::config::{CertificateFiles, Trust};
 use crate::rules::{TargetOptions, Verify};
 use crate::service::Service;
 
@@ -119,7 +119,7 @@ async fn openssl_is_a_target_that_demands_a_certificate() {
     write_pair(dir.path(), "pbx", &pbx.cert_pem, &pbx.key_pem);
     write_pair(dir.path(), "rp", &own.cert_pem, &own.key_pem);
     std::fs::write(dir.path().join("ca.pem"), ca.certificate_pem()).unwrap();
-    let (tls, found) = UpstreamTls::load(&Upstream {
+    let (tls, found) = upstream_at_start(&Upstream {
         certificate: Some(CertificateFiles {
             cert: dir.path().join("rp.crt"),
             key: dir.path().join("rp.key"),

@@ -23,11 +23,23 @@ use tokio_rustls::TlsConnector;
 
 use super::verify::{Judge, TargetVerifier};
 use super::*;
-use crate::config::{CertificateSource, Diagnostic, Severity, Tls, TlsVersion};
+use crate::config::{CertificateSource, Diagnostic, Severity, Tls, TlsVersion, Upstream};
 
 /// What every wait in these tests may take.
 async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("the deadline has passed")
+}
+
+/// What a start makes of the settings, and what there is to say of it.
+fn server_at_start(settings: &Tls) -> (ServerTls, Vec<Diagnostic>) {
+    let (tls, found) = ServerTls::load(settings, Occasion::Start);
+    (tls, found.problems)
+}
+
+/// The same toward targets.
+fn upstream_at_start(settings: &Upstream) -> (UpstreamTls, Vec<Diagnostic>) {
+    let (tls, found) = UpstreamTls::load(settings, Occasion::Start);
+    (tls, found.problems)
 }
 
 /// A folder of server certificates and the settings that name it.
@@ -55,7 +67,7 @@ impl Folder {
 
     /// Loads, and expects nothing to complain of.
     fn load(&self) -> ServerTls {
-        let (tls, found) = ServerTls::load(&self.settings, None);
+        let (tls, found) = server_at_start(&self.settings);
         assert!(found.is_empty(), "{found:?}");
         tls
     }

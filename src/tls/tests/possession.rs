@@ -74,8 +74,8 @@ impl Front {
         folder.put("server", &ca.server(&["front.example"]).unwrap());
         std::fs::create_dir(folder.dir.path().join("trust")).unwrap();
         std::fs::write(folder.dir.path().join("trust/ca.crt"), ca.certificate_pem()).unwrap();
-        let (trust, found) = ClientTrust::load(&folder.dir.path().join("trust"));
-        assert!(found.is_empty(), "{found:?}");
+        let (trust, found) = ClientTrust::load(&folder.dir.path().join("trust"), Occasion::Start);
+        assert!(found.problems.is_empty(), "{found:?}");
         let acceptor = folder.load().acceptor(Service::Sip).unwrap();
         Self { _folder: folder, acceptor, trust, ca }
     }

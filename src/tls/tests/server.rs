@@ -79,7 +79,7 @@ async fn of_two_for_one_name_the_valid_one_is_shown() {
     let good = ca.server(&["x.example"]).unwrap();
     folder.put("old", &ca.server_valid(&["x.example"], Validity::days(-90, -1)).unwrap());
     folder.put("today", &good);
-    let (tls, found) = ServerTls::load(&folder.settings, None);
+    let (tls, found) = server_at_start(&folder.settings);
     assert_eq!(messages(&found, Severity::Warning).len(), 1);
     assert_eq!(shown(&tls, "x.example").await, good.der());
 }
@@ -125,7 +125,7 @@ async fn sessions_resume_across_a_reload() {
         let (_, first) = handshake(&before.acceptor(Service::Sip).unwrap(), &client, "first.example").await;
         assert_eq!(first.unwrap().kind, Some(HandshakeKind::Full));
 
-        let (after, _) = ServerTls::load(&folder.settings, Some(&before));
+        let (after, _) = ServerTls::load(&folder.settings, Occasion::Reload(Some(&before)));
         drop(before);
         let (_, again) = handshake(&after.acceptor(Service::Sip).unwrap(), &client, "first.example").await;
         assert_eq!(again.unwrap().kind, Some(HandshakeKind::Resumed));
@@ -141,7 +141,7 @@ fn one_bad_certificate_leaves_the_others() {
     folder.put("bad", &DevCa::new().unwrap().server(&["bad.example"]).unwrap());
     std::fs::copy(folder.dir.path().join("a.key"), folder.dir.path().join("bad.key")).unwrap();
     std::fs::remove_file(folder.dir.path().join("c.key")).unwrap();
-    let (tls, found) = ServerTls::load(&folder.settings, None);
+    let (tls, found) = server_at_start(&folder.settings);
     let errors = messages(&found, Severity::Error);
     assert!(
         matches!(&errors[..], [one, other] if one.contains("does not fit") && other.contains("cannot be read"))
@@ -156,7 +156,7 @@ fn without_a_certificate_there_is_a_warning_and_no_acceptor() {
     let mut folder = Folder::new();
     folder.settings.certificates = CertificateSource::Folder(folder.dir.path().join("not-there"));
     folder.settings.default = "x".to_owned();
-    let (tls, found) = ServerTls::load(&folder.settings, None);
+    let (tls, found) = server_at_start(&folder.settings);
     assert!(matches!(&messages(&found, Severity::Warning)[..], [one] if one.contains("stay closed")));
     assert_eq!(found.len(), 1);
     assert!(tls.acceptor(Service::Http).is_none());
@@ -167,7 +167,7 @@ fn without_a_certificate_there_is_a_warning_and_no_acceptor() {
 fn an_unknown_default_is_a_warning() {
     let (mut folder, _) = three();
     folder.settings.default = "d".to_owned();
-    let (tls, found) = ServerTls::load(&folder.settings, None);
+    let (tls, found) = server_at_start(&folder.settings);
     assert!(matches!(&messages(&found, Severity::Warning)[..], [one] if one.contains("no such certificate")));
     assert_eq!(tls.default().unwrap().name, "a");
 }

@@ -10,7 +10,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::*;
-use crate::config::{Trust, Upstream};
+use crate::config::Trust;
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
 
@@ -24,7 +24,7 @@ fn trusting_in(trust: &[&str]) -> (TempDir, UpstreamTls) {
     for (number, pem) in trust.iter().enumerate() {
         std::fs::write(dir.path().join(format!("{number}.crt")), pem).unwrap();
     }
-    let (tls, found) = UpstreamTls::load(&upstream(Trust::Path(dir.path().to_owned())));
+    let (tls, found) = upstream_at_start(&upstream(Trust::Path(dir.path().to_owned())));
     assert!(found.is_empty(), "{found:?}");
     (dir, tls)
 }
@@ -226,7 +226,7 @@ fn equal_settings_are_one_profile_and_a_reload_changes_only_what_has_changed() {
 #[test]
 fn trust_that_is_missing_empty_or_broken_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let load = |path: PathBuf| UpstreamTls::load(&upstream(Trust::Path(path))).1;
+    let load = |path: PathBuf| upstream_at_start(&upstream(Trust::Path(path))).1;
     for path in [dir.path().join("not-there"), dir.path().to_owned()] {
         let found = load(path);
         assert!(matches!(&messages(&found, Severity::Warning)[..], [one] if one.contains("no certificate")));
@@ -236,7 +236,7 @@ fn trust_that_is_missing_empty_or_broken_is_told() {
     let found = load(dir.path().to_owned());
     assert_eq!(messages(&found, Severity::Error), ["there is no certificate in this file"]);
     let unverified = Upstream { verify: Verify::None, ..upstream(Trust::Path(dir.path().join("not-there"))) };
-    assert!(UpstreamTls::load(&unverified).1.is_empty());
+    assert!(upstream_at_start(&unverified).1.is_empty());
     let der = dir.path().join("pbx.cer");
     std::fs::write(&der, DevCa::new().unwrap().server(&["a.example"]).unwrap().der()).unwrap();
     assert!(load(der).is_empty(), "one file, DER");
@@ -244,7 +244,7 @@ fn trust_that_is_missing_empty_or_broken_is_told() {
 
 #[test]
 fn the_system_store_loads() {
-    let (tls, found) = UpstreamTls::load(&upstream(Trust::System));
+    let (tls, found) = upstream_at_start(&upstream(Trust::System));
     // A machine without a store gets the warning; one with a store none. Neither is an error.
     assert!(messages(&found, Severity::Error).is_empty());
     let _ = tls.client_config(Service::Http, &TargetOptions::default());

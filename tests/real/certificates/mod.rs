@@ -2,6 +2,7 @@
 //!
 //! The PBX takes what comes by TLS for proven, so every test asks the targets how something arrived, not the log.
 
+mod absence;
 mod acme;
 mod authority;
 mod foreign;

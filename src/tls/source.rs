@@ -1,0 +1,304 @@
+//! What was read from a folder or a file, and what becomes of it when it is gone (SPEC section 4): absence is never a
+//! replacement.
+//!
+//! | read at | a file that is gone or empty | a folder that is gone | a folder that is empty |
+//! |---|---|---|---|
+//! | the start | is an error, which prevents nothing | holds nothing | holds nothing |
+//! | a reload | is an error, which refuses the reload; one of a folder is obeyed | refuses the reload, unless nothing came from it | is obeyed, with a warning |
+//! | a change that was noticed | what it held stays in use, and is said | the same | the same |
+//!
+//! So somebody who moves a folder away for a moment, or a tool that writes half a pair, takes nothing out of use; what
+//! shall go, goes by a reload.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::pem;
+use crate::config::Diagnostic;
+use crate::files;
+
+/// Why files are read, and what was in use until now.
+#[derive(Debug)]
+pub enum Occasion<'a, T> {
+    /// A start, or a command that looks at the files.
+    Start,
+    /// An administrator wants it so.
+    Reload(Option<&'a T>),
+    /// The files look otherwise than before.
+    Noticed(Option<&'a T>),
+}
+
+impl<'a, T> Occasion<'a, T> {
+    /// What was in use.
+    pub fn before(&self) -> Option<&'a T> {
+        match self {
+            Self::Start => None,
+            Self::Reload(before) | Self::Noticed(before) => *before,
+        }
+    }
+
+    /// The same occasion for a part of it.
+    pub fn of<U>(&self, part: impl FnOnce(&'a T) -> Option<&'a U>) -> Occasion<'a, U> {
+        match self {
+            Self::Start => Occasion::Start,
+            Self::Reload(before) => Occasion::Reload(before.and_then(part)),
+            Self::Noticed(before) => Occasion::Noticed(before.and_then(part)),
+        }
+    }
+}
+
+impl<T> Clone for Occasion<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Occasion<'_, T> {}
+
+/// What there is to say of files that were read.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What is wrong with them, and what should be looked at.
+    pub problems: Vec<Diagnostic>,
+    /// What is in use although it is no longer there.
+    pub gone: Vec<Diagnostic>,
+}
+
+impl Found {
+    /// Both.
+    pub(super) fn append(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.gone.extend(other.gone);
+    }
+}
+
+/// What was read from one folder, or from one file.
+#[derive(Debug)]
+pub(super) struct Source<T> {
+    path: PathBuf,
+    held: Vec<Held<T>>,
+    absent: bool,
+}
+
+/// One file and what it held.
+#[derive(Debug)]
+pub(super) struct Held<T> {
+    pub(super) file: PathBuf,
+    pub(super) what: Arc<T>,
+    /// It is in use although it is no longer there.
+    pub(super) gone: bool,
+}
+
+/// What became of a file: what it holds if it can be used, and what there is to say.
+pub(super) type Read<T> = (Option<T>, Vec<Diagnostic>);
+
+impl<T> Default for Source<T> {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), held: Vec::new(), absent: false }
+    }
+}
+
+impl<T> Source<T> {
+    /// Reads the files that were `listed` of `path` as `occasion` wants it.
+    pub(super) fn read(
+        path: &Path,
+        listed: io::Result<Vec<PathBuf>>,
+        occasion: Occasion<'_, Self>,
+        mut read: impl FnMut(&Path) -> Read<T>,
+    ) -> (Self, Found) {
+        let mut found = Found::default();
+        let mut source = Self { path: path.to_owned(), held: Vec::new(), absent: false };
+        let listing = match listed {
+            Ok(files) => Some(files),
+            Err(cause) => {
+                source.absent = files::is_absent(&cause);
+                found.problems.extend(refusal(path, &cause, occasion));
+                None
+            }
+        };
+        for file in listing.iter().flatten() {
+            let (what, problems) = read(file);
+            found.problems.extend(problems);
+            if let Some(what) = what {
+                source.held.push(Held { file: file.clone(), what: Arc::new(what), gone: false });
+            }
+        }
+        match occasion {
+            Occasion::Start => {}
+            Occasion::Reload(before) => {
+                let had = before.is_some_and(|before| !before.held.is_empty());
+                if had && source.held.is_empty() && listing.is_some_and(|files| files.is_empty()) {
+                    let message = "nothing is here any more: what was in use until now is given up";
+                    found.problems.push(pem::warning(path, message, None));
+                }
+            }
+            Occasion::Noticed(before) => {
+                let kept = before.map(|before| source.keep(&before.held)).unwrap_or_default();
+                found.gone.extend(said(path, listing.as_deref(), &kept));
+            }
+        }
+        (source, found)
+    }
+
+    /// Keeps what is not there now; the files of it.
+    fn keep(&mut self, before: &[Held<T>]) -> Vec<PathBuf> {
+        let there: HashSet<PathBuf> = self.held.iter().map(|held| held.file.clone()).collect();
+        let gone = before.iter().filter(|held| !there.contains(&held.file));
+        let kept = gone.map(|Held { file, what, .. }| Held {
+            file: file.clone(),
+            what: Arc::clone(what),
+            gone: true,
+        });
+        let kept: Vec<_> = kept.collect();
+        let files = kept.iter().map(|held| held.file.clone()).collect();
+        self.held.extend(kept);
+        files
+    }
+
+    /// Everything that is in use: what is there, then what is gone.
+    pub(super) fn held(&self) -> &[Held<T>] {
+        &self.held
+    }
+
+    /// The same without what is known of the files.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.held.iter().map(|held| &*held.what)
+    }
+
+    /// Whether nothing is in use.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Advice for where nothing is here, beginning with the reason if there is one.
+    pub(super) fn advice(&self, help: &str) -> String {
+        if self.absent { format!("there is no such file or folder; {help}") } else { help.to_owned() }
+    }
+}
+
+/// The error about a folder or file that is not there, or cannot be looked into.
+fn refusal<T>(path: &Path, cause: &io::Error, occasion: Occasion<'_, Source<T>>) -> Option<Diagnostic> {
+    if !files::is_absent(cause) {
+        return Some(*pem::unreadable(path, cause));
+    }
+    let refused = match occasion {
+        // It may come later; what follows from it is said by others.
+        Occasion::Start => false,
+        Occasion::Reload(before) => {
+            before.is_none_or(|before| before.path != path || !before.held.is_empty())
+        }
+        Occasion::Noticed(_) => false,
+    };
+    let help = "put it back; an empty folder is obeyed, if that is what you want";
+    refused
+        .then(|| *pem::error(path, "this is not there, and what is not there replaces nothing", Some(help)))
+}
+
+/// One warning for all of a folder, or one a file.
+fn said(path: &Path, listing: Option<&[PathBuf]>, kept: &[PathBuf]) -> Vec<Diagnostic> {
+    let help = "a reload gives up what is not there any more";
+    let warning = |file: &Path, what: &str| {
+        pem::warning(file, format!("{what}: what was read from it stays in use"), Some(help))
+    };
+    match listing {
+        _ if kept.is_empty() => Vec::new(),
+        None => vec![pem::warning(
+            path,
+            "this is gone, or cannot be read any more: what was read from it stays in use",
+            Some("a reload is refused until it is back"),
+        )],
+        Some([]) => vec![warning(path, "nothing is here any more")],
+        Some(files) => {
+            let what = |file: &PathBuf| match files.contains(file) {
+                true => "this cannot be used",
+                false => "this is gone",
+            };
+            kept.iter().map(|file| warning(file, what(file))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Severity;
+
+    type Text = Source<String>;
+
+    /// A file with text is good; an empty one is an error.
+    fn read(file: &Path) -> Read<String> {
+        match files::read(file, 10) {
+            Ok(text) if !text.is_empty() => (Some(String::from_utf8(text).unwrap()), Vec::new()),
+            Ok(_) => (None, vec![*pem::error(file, "empty", None)]),
+            Err(cause) => (None, vec![*pem::unreadable(file, &cause)]),
+        }
+    }
+
+    fn look(path: &Path, occasion: Occasion<'_, Text>) -> (Text, Found) {
+        Source::read(path, pem::files_in(path, &["crt"]), occasion, read)
+    }
+
+    fn texts(source: &Text) -> Vec<&str> {
+        source.iter().map(String::as_str).collect()
+    }
+
+    fn errors(found: &Found) -> usize {
+        found.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    /// Item 29, in every way in which something can go.
+    #[test]
+    fn item_29_what_is_noticed_to_be_gone_stays() {
+        use std::fs;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("folder");
+        let at = |name: &str| folder.join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(at("a.crt"), "a").unwrap();
+        fs::write(at("b.crt"), "b").unwrap();
+        let (first, found) = look(&folder, Occasion::Start);
+        assert_eq!((texts(&first), found.problems.len(), found.gone.len()), (vec!["a", "b"], 0, 0));
+
+        // One goes, one is replaced, one comes.
+        fs::remove_file(at("a.crt")).unwrap();
+        fs::write(at("b.crt"), "B").unwrap();
+        fs::write(at("c.crt"), "c").unwrap();
+        let (second, found) = look(&folder, Occasion::Noticed(Some(&first)));
+        assert_eq!((texts(&second), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 1, 0));
+        assert!(found.gone[0].message.contains("this is gone"), "{found:?}");
+
+        // A link that dangles, a file without a word, one that is a FIFO by now.
+        fs::remove_file(at("b.crt")).unwrap();
+        std::os::unix::fs::symlink(at("nothing"), at("b.crt")).unwrap();
+        fs::write(at("c.crt"), "").unwrap();
+        let (third, found) = look(&folder, Occasion::Noticed(Some(&second)));
+        assert_eq!((texts(&third), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 3, 2));
+
+        // The folder is empty, and then it is no more: each time all of it stays, and one warning says so.
+        for name in ["b.crt", "c.crt"] {
+            fs::remove_file(at(name)).unwrap();
+        }
+        let (fourth, found) = look(&folder, Occasion::Noticed(Some(&third)));
+        assert_eq!((texts(&fourth), found.gone.len()), (vec!["B", "c", "a"], 1));
+        let (obeyed, found) = look(&folder, Occasion::Reload(Some(&fourth)));
+        assert_eq!((texts(&obeyed), errors(&found), found.problems.len()), (vec![], 0, 1));
+        fs::remove_dir(&folder).unwrap();
+        let (fifth, found) = look(&folder, Occasion::Noticed(Some(&fourth)));
+        assert_eq!((texts(&fifth), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 1, 0));
+        let (_, found) = look(&folder, Occasion::Reload(Some(&fifth)));
+        assert_eq!(errors(&found), 1, "a missing folder refuses the reload");
+        // Where nothing came from it, it takes nothing away; a folder that is named for the first time must be there.
+        let (nothing, found) = look(&folder, Occasion::Start);
+        assert_eq!((texts(&nothing), errors(&found)), (vec![], 0));
+        assert_eq!(errors(&look(&folder, Occasion::Reload(Some(&nothing))).1), 0);
+        assert_eq!(errors(&look(&folder, Occasion::Reload(None)).1), 1);
+
+        // It is back, and what is there now is in use.
+        fs::create_dir(&folder).unwrap();
+        fs::write(at("a.crt"), "A").unwrap();
+        let (back, found) = look(&folder, Occasion::Reload(Some(&fifth)));
+        assert_eq!((texts(&back), found.problems.len()), (vec!["A"], 0));
+    }
+}
