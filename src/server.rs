@@ -127,7 +127,7 @@ impl Server {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let pulse = Arc::new(Pulse::new(count, manager.watchdog()));
         let workers = (0..count)
-            .map(|number| worker::start(number, &shared, &pulse, &sockets, &draining, &stop))
+            .map(|number| worker::start((number, count), &shared, &pulse, &sockets, &draining, &stop))
             .collect::<io::Result<_>>()
             .map_err(|error| Refused { text: format!("error: cannot start a worker thread: {error}") })?;
         let version = env!("CARGO_PKG_VERSION");

@@ -16,7 +16,7 @@ use crate::rules::Ports;
 use crate::rules::decide::HttpDecision;
 use crate::service::Transport;
 use crate::state::Snapshot;
-use crate::upstream::{Connection, Wanted};
+use crate::upstream::{Attempts, Connection, Wanted};
 
 /// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
 const OWN_LIMIT: usize = 4;
@@ -189,10 +189,10 @@ async fn forward(
         Ok(decision) => decision.rule.ports,
         Err(_) => Ports { tcp: Some(wanted.port), tls: None },
     };
-    let mut again = false;
+    let mut attempts = Attempts::default();
     loop {
         let dialer = worker.dialer(snapshot);
-        let connected = dialer.connect(wanted, own, &worker.pool, again).await;
+        let connected = dialer.connect(wanted, own, &worker.pool, &mut attempts).await;
         let mut target = match connected {
             Ok(target) => target,
             Err(reason) => {
@@ -200,7 +200,7 @@ async fn forward(
                 return unavailable(client, config, routed, ended, 502).await;
             }
         };
-        if client.is_logged(config) && !again {
+        if client.is_logged(config) && attempts.is_first() {
             let forwarded = Outcome::Forwarded { to: target.key.address, new: target.fresh };
             let line = client.facts.line(routed.client, routed.subject(), forwarded);
             worker.shared.log.decision(config.log.format, &line, config.log.query);
@@ -220,9 +220,12 @@ async fn forward(
         let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
         return match exchanged {
             Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
-            // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1).
-            Err(Failed { untouched: true, .. }) if !target.fresh && !again && routed.is_idempotent() => {
-                again = true;
+            // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
+            Err(failed) if failed.untouched && routed.is_idempotent() => {
+                if failed.vanished {
+                    worker.pool.forget(target.key.address);
+                }
+                attempts.failed(&target, failed.vanished);
                 continue;
             }
             Err(failed) => fail(client, config, routed, failed).await,
@@ -241,6 +244,9 @@ fn settle(
     let [up, down] = &mut client.bytes;
     (*up, *down) = (*up + exchanged.bytes[0], *down + exchanged.bytes[1]);
     target.bound |= exchanged.binds_connection;
+    if exchanged.slow {
+        target.leg.stream.watch_upload(false);
+    }
     if exchanged.after == After::Tunnel {
         return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
     }

@@ -7,7 +7,7 @@ use crate::io::Leg;
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
 use crate::state::Snapshot;
-use crate::upstream::{Connection, Wanted};
+use crate::upstream::{Attempts, Connection, Wanted};
 
 /// Opens a connection to where `route` leads and writes the decision line, see [`connect`].
 ///
@@ -45,7 +45,9 @@ pub(super) async fn connect(
         client: client.facts.client,
         local: client.facts.local,
     };
-    let connected = worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, true).await;
+    let mut attempts = Attempts::with_new_connections();
+    let connected =
+        worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, &mut attempts).await;
     match connected {
         Ok(target) => {
             if client.is_logged(config) {
@@ -54,7 +56,7 @@ pub(super) async fn connect(
                 worker.shared.log.decision(config.log.format, &line, config.log.query);
             }
             client.leg.stream.keep_alive();
-            target.leg.stream.keep_alive();
+            target.leg.stream.watch_tunnel();
             Ok(target)
         }
         Err(reason) => {

@@ -20,7 +20,7 @@ impl Tunnel {
         let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
         let target = &mut self.target.leg;
         client.leg.stream.keep_alive();
-        target.stream.keep_alive();
+        target.stream.watch_tunnel();
         tokio::select! {
             by = tunnel(&mut client.leg, target, &mut client.timer, idle, &mut client.bytes) => {
                 Ended::peacefully(Stage::Relay, by.into())

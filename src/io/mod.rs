@@ -5,11 +5,13 @@ mod leg;
 #[cfg(test)]
 pub mod memory;
 mod socket;
+mod stall;
 mod stream;
 mod timer;
 
 pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
 pub use socket::Socket;
+pub use stall::Stall;
 pub use stream::{Peer, Stream};
 pub use timer::Timer;

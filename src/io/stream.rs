@@ -18,6 +18,18 @@ use crate::service::Transport;
 /// soonest (RFC 5382 allows no less than two hours, many allow less).
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
+/// How long a tunnel's target may leave what it was sent without an acknowledgement (TCP_USER_TIMEOUT, tcp(7)).
+const TUNNEL_UNANSWERED: Duration = Duration::from_secs(120);
+
+/// The same for a target of HTTP requests. The request may be repeated elsewhere, so this is short.
+const REQUEST_UNANSWERED: Duration = Duration::from_secs(20);
+/// The same for a target that has closed its window, which the kernel counts as well: it is alive as long as it answers
+/// the kernel's probes, and may be busy for minutes with what it has.
+const UPLOAD_UNANSWERED: Duration = Duration::from_secs(300);
+/// How long a target of HTTP requests is silent before the kernel asks: while it is busy with a request, and while the
+/// connection waits for the next one.
+const REQUEST_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// One leg's byte stream.
 #[derive(Debug)]
 pub enum Stream {
@@ -76,6 +88,33 @@ impl Stream {
             Poll::Ready(Ok(ready)) if ready.is_read_closed() => Peer::Ended,
             Poll::Ready(Ok(_)) | Poll::Pending => Peer::There,
             Poll::Ready(Err(_)) => Peer::Gone,
+        }
+    }
+
+    /// [`Self::keep_alive`] for a tunnel's target, which may not leave what it is sent unacknowledged for long either.
+    pub fn watch_tunnel(&self) {
+        self.keep_alive();
+        self.unanswered(TUNNEL_UNANSWERED);
+    }
+
+    /// Lets the kernel find out soon that a target of HTTP requests is gone. Set once a connection.
+    pub fn watch_requests(&self) {
+        let often = TcpKeepalive::new().with_time(REQUEST_KEEP_ALIVE).with_interval(REQUEST_KEEP_ALIVE / 3);
+        if let Some(tcp) = self.tcp() {
+            let _ = SockRef::from(tcp).set_tcp_keepalive(&often);
+        }
+        self.unanswered(REQUEST_UNANSWERED);
+    }
+
+    /// Gives a target of HTTP requests more time, because it takes no more at present, or takes that back.
+    pub fn watch_upload(&self, slow: bool) {
+        self.unanswered(if slow { UPLOAD_UNANSWERED } else { REQUEST_UNANSWERED });
+    }
+
+    /// How long the peer may leave without an acknowledgement what it was sent.
+    fn unanswered(&self, patience: Duration) {
+        if let Some(tcp) = self.tcp() {
+            let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(patience));
         }
     }
 

@@ -24,9 +24,9 @@ const BURST: u32 = 8;
 /// How long to wait before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// A thread with a runtime, accepting from every socket.
+/// A thread with a runtime, accepting from every socket: the one of that number, of so many.
 pub(super) fn start(
-    number: usize,
+    (number, count): (usize, usize),
     shared: &Arc<Shared>,
     pulse: &Arc<Pulse>,
     sockets: &watch::Sender<Vec<Arc<Socket>>>,
@@ -36,7 +36,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Arc::new(Worker {
         shared: shared.clone(),
-        pool: crate::upstream::Pool::default(),
+        pool: crate::upstream::Pool::of_one_of(count),
         draining: draining.child_token(),
     });
     let (sockets, stop, pulse) = (sockets.subscribe(), stop.clone(), pulse.clone());

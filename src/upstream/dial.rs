@@ -35,6 +35,41 @@ pub struct Wanted<'a> {
     pub local: SocketAddr,
 }
 
+/// What has been tried for one request, which may need several connections until one of them answers.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// Addresses that are not dialled again.
+    dialled: Vec<SocketAddr>,
+    /// An address that does not answer the kernel any more on a kept connection. It is dialled after the others.
+    vanished: Option<SocketAddr>,
+    /// Kept connections do not count any more.
+    new_only: bool,
+}
+
+impl Attempts {
+    /// For what needs a connection of its own.
+    pub fn with_new_connections() -> Self {
+        Self { new_only: true, ..Self::default() }
+    }
+
+    /// Whether no connection has failed yet.
+    pub fn is_first(&self) -> bool {
+        !self.new_only
+    }
+
+    /// Notes that `connection` has ended without an answer. After a kept one its address is tried with a new one, because
+    /// targets close kept connections at any time; first of all, unless the host has `vanished`. After a new one another
+    /// address must do.
+    pub fn failed(&mut self, connection: &Connection, vanished: bool) {
+        self.new_only = true;
+        if connection.fresh {
+            self.dialled.push(connection.key.address);
+        } else if vanished {
+            self.vanished = Some(connection.key.address);
+        }
+    }
+}
+
 /// Everything that it takes to open a connection.
 #[derive(Debug)]
 pub struct Dialer<'a> {
@@ -51,7 +86,8 @@ pub struct Dialer<'a> {
 }
 
 impl Dialer<'_> {
-    /// A connection for `wanted`: one that `own` has, one that waits in `pool`, or a new one.
+    /// A connection for `wanted`: one that `own` has, one that waits in `pool`, or a new one. Every address is dialled
+    /// once in all `attempts`.
     ///
     /// # Errors
     /// `TargetTls` if some address failed in TLS, else `TargetDown`.
@@ -60,7 +96,7 @@ impl Dialer<'_> {
         wanted: Wanted<'_>,
         own: &mut Vec<Connection>,
         pool: &Pool,
-        fresh_only: bool,
+        attempts: &mut Attempts,
     ) -> Result<Connection, Reason> {
         let mut failed = Reason::TargetDown;
         // First those that are not known to be down, then those that are.
@@ -68,7 +104,8 @@ impl Dialer<'_> {
             for endpoint in wanted.endpoints {
                 for ip in self.resolve(&endpoint.address).await.as_slice().iter().copied() {
                     let address = SocketAddr::new(ip, wanted.port.get());
-                    if self.health.is_doubtful(address) != doubtful {
+                    let is_doubtful = self.health.is_doubtful(address) || attempts.vanished == Some(address);
+                    if is_doubtful != doubtful || attempts.dialled.contains(&address) {
                         continue;
                     }
                     let shares = Shares::of(endpoint);
@@ -76,7 +113,7 @@ impl Dialer<'_> {
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
                     let name = server_name(endpoint, wanted.host);
                     let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
-                    if !fresh_only {
+                    if !attempts.new_only {
                         if let Some(connection) = take_own(own, key) {
                             return Ok(connection);
                         }
@@ -96,6 +133,7 @@ impl Dialer<'_> {
                         }
                         Err(reason) => {
                             self.health.failed(address);
+                            attempts.dialled.push(address);
                             if reason == Reason::TargetTls {
                                 failed = reason;
                             }
@@ -103,7 +141,7 @@ impl Dialer<'_> {
                     }
                 }
             }
-            if self.health.is_quiet() {
+            if self.health.is_quiet() && attempts.vanished.is_none() {
                 break;
             }
         }
@@ -131,7 +169,11 @@ impl Dialer<'_> {
                 return Err(Reason::TargetDown);
             }
             let _ = tcp.set_nodelay(true);
-            let mut leg = Leg::new(Stream::Plain(tcp));
+            let stream = Stream::Plain(tcp);
+            if wanted.service == Service::Http {
+                stream.watch_requests();
+            }
+            let mut leg = Leg::new(stream);
             if let Some(version) = endpoint.options.proxy_protocol {
                 let header = proxy::encode(version == ProxyVersion::V2, wanted.client, wanted.local);
                 leg.write_all(&header).await.map_err(|_| Reason::TargetDown)?;
@@ -207,4 +249,116 @@ fn take_own(own: &mut Vec<Connection>, key: KeyRef<'_>) -> Option<Connection> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{Trust, Upstream};
+    use crate::rules::{TargetOptions, Verify};
+
+    const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
+    /// How many connections come, of which each is closed at once.
+    async fn hangs_up(listener: TcpListener) -> usize {
+        let mut count = 0;
+        while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await {
+            count += 1;
+        }
+        count
+    }
+
+    fn endpoint(ip: &str) -> Endpoint {
+        Endpoint { address: Address::Ip(ip.parse().unwrap()), options: Arc::new(TargetOptions::default()) }
+    }
+
+    /// Item 37.
+    #[tokio::test]
+    async fn every_address_is_dialled_once_for_a_request() {
+        let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        let second = TcpListener::bind(("127.0.0.3", port)).await.unwrap();
+        let (tls, _) = UpstreamTls::load(
+            &Upstream {
+                certificate: None,
+                trust: Trust::System,
+                verify: Verify::None,
+                connect_timeout: Duration::from_secs(5),
+            },
+            None,
+        );
+        let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
+        let timeout = Duration::from_secs(5);
+        let dialer = Dialer { tls: &tls, resolver: &resolver, health: &health, listeners: &[], timeout };
+        // The second one twice: in a list of addresses, or behind two names.
+        let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
+        let wanted = |transport| Wanted {
+            service: Service::Http,
+            endpoints: &endpoints,
+            transport,
+            port: NonZeroU16::new(port).unwrap(),
+            host: "one.example.net",
+            client: CLIENT,
+            local: CLIENT,
+        };
+        // Connections that need no handshake, which then end without an answer.
+        let mut attempts = Attempts::default();
+        let mut reached = Vec::new();
+        while let Ok(connection) =
+            dialer.connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await
+        {
+            reached.push(connection.key.address.ip().to_string());
+            attempts.failed(&connection, false);
+        }
+        assert_eq!(reached, ["127.0.0.2", "127.0.0.3"]);
+        // One that was kept, of a host that is gone: the other address first.
+        let mut kept = dialer
+            .connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut Attempts::default())
+            .await
+            .unwrap();
+        kept.fresh = false;
+        for (vanished, next) in [(false, "127.0.0.2"), (true, "127.0.0.3")] {
+            let mut attempts = Attempts::default();
+            attempts.failed(&kept, vanished);
+            let next_one = dialer
+                .connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts)
+                .await
+                .unwrap();
+            assert_eq!(next_one.key.address.ip().to_string(), next);
+        }
+        let before = (first, second);
+        let drained = async |listener: &TcpListener, count: usize| {
+            for _ in 0..count {
+                listener.accept().await.unwrap();
+            }
+        };
+        drained(&before.0, 3).await;
+        drained(&before.1, 2).await;
+        // Handshakes that fail.
+        let (first, second) = (tokio::spawn(hangs_up(before.0)), tokio::spawn(hangs_up(before.1)));
+        let refused =
+            dialer.connect(wanted(Transport::Tls), &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        assert_eq!(refused.unwrap_err(), Reason::TargetTls);
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_connection_for_requests_notices_a_dead_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = Stream::Plain(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let patience = |stream: &Stream| {
+            let socket = socket2::SockRef::from(stream.tcp().unwrap());
+            (socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap().map(|time| time.as_secs()))
+        };
+        stream.watch_requests();
+        assert_eq!(patience(&stream), (true, Some(20)));
+        stream.watch_upload(true);
+        assert_eq!(patience(&stream), (true, Some(300)));
+        stream.watch_upload(false);
+        assert_eq!(patience(&stream), (true, Some(20)));
+        stream.watch_tunnel();
+        assert_eq!(patience(&stream), (true, Some(120)));
+    }
 }

@@ -8,7 +8,7 @@ mod health;
 mod pool;
 mod resolve;
 
-pub use dial::{Dialer, Wanted};
+pub use dial::{Attempts, Dialer, Wanted};
 pub use health::Health;
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use resolve::Resolver;

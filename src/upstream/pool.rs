@@ -1,11 +1,15 @@
 //! Connections to targets that wait for their next request (SPEC section 3, last paragraph of HTTP).
 //!
-//! Keyed by address, port, TLS, server name, verification and certificate: the last three are what a TLS profile is.
-//! One pool a worker, so that nobody waits for another core. Last in, first out: what is used most stays warm, the
+//! Keyed by address, port, TLS, server name, verification and certificate: the last two are what a TLS profile is.
+//! One pool a worker, so that no worker waits for another core. Last in, first out: what is used most stays warm, the
 //! rest grows old and is closed.
+//!
+//! The server name is in the key, and under a wildcard rule clients choose it. So the bound is one for an IP address, over
+//! all its ports and names, and each worker has its share of it. Beyond it the oldest connection to that address goes:
+//! names that are asked for once do not push out those in use.
 
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -18,9 +22,9 @@ use crate::io::{BUFFER, Leg};
 /// How long a connection waits for its next request. Below what common servers allow (60 s to 75 s), so that we
 /// close first.
 const KEPT: Duration = Duration::from_secs(50);
-/// How many wait for one target.
-const PER_TARGET: usize = 256;
-/// How many wait in all.
+/// How many wait for one IP address, over all workers.
+const PER_ADDRESS: usize = 256;
+/// How many wait in all, in one worker.
 const IN_ALL: usize = 2048;
 
 /// What connections of one kind have in common.
@@ -102,25 +106,30 @@ impl Connection {
 }
 
 /// The connections of one worker that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
     waiting: Mutex<Waiting>,
+    /// How many wait for one IP address.
+    per_address: usize,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     by_key: HashMap<Key, Vec<Connection>, RandomState>,
+    by_address: HashMap<IpAddr, usize, RandomState>,
     count: usize,
 }
 
 impl Pool {
+    /// The pool of one of so many workers.
+    pub fn of_one_of(workers: usize) -> Self {
+        Self { waiting: Mutex::default(), per_address: (PER_ADDRESS / workers.max(1)).max(1) }
+    }
+
     /// A connection that waits and is alive.
     pub fn take(&self, key: KeyRef<'_>) -> Option<Connection> {
         loop {
-            let mut waiting = self.lock();
-            let mut connection = waiting.by_key.get_mut(&key)?.pop()?;
-            waiting.count -= 1;
-            drop(waiting);
+            let mut connection = self.lock().take(key)?;
             if connection.is_alive() {
                 connection.fresh = false;
                 return Some(connection);
@@ -128,22 +137,31 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, unless enough wait already.
+    /// Keeps a connection for the next request. Where enough wait for its address the one that has waited for the longest
+    /// is closed, and where enough wait in all this one.
     pub fn put(&self, mut connection: Connection) {
         connection.since = Instant::now();
         connection.leg.buffer.release();
         let mut waiting = self.lock();
-        if waiting.count >= IN_ALL {
-            return;
-        }
-        let same = match waiting.by_key.get_mut(&connection.key) {
-            Some(same) => same,
-            None => waiting.by_key.entry(connection.key.clone()).or_default(),
+        let closed = if waiting.waiting_for(connection.key.address.ip()) >= self.per_address {
+            waiting.take_oldest(connection.key.address.ip())
+        } else {
+            None
         };
-        if same.len() < PER_TARGET {
-            same.push(connection);
-            waiting.count += 1;
-        }
+        let refused = if waiting.count < IN_ALL {
+            waiting.put(connection);
+            None
+        } else {
+            Some(connection)
+        };
+        drop(waiting);
+        // Not under the lock: to close is a system call.
+        drop((closed, refused));
+    }
+
+    /// Closes all connections to an address that has vanished.
+    pub fn forget(&self, address: SocketAddr) {
+        self.keep(|connection| connection.key.address != address);
     }
 
     /// Closes what has waited too long or was closed by its target.
@@ -167,18 +185,63 @@ impl Pool {
     }
 
     fn keep(&self, mut keeps: impl FnMut(&mut Connection) -> bool) {
-        let mut waiting = self.lock();
-        let mut count = 0;
-        waiting.by_key.retain(|_, same| {
+        let waiting = &mut *self.lock();
+        waiting.by_address.clear();
+        waiting.count = 0;
+        waiting.by_key.retain(|key, same| {
             same.retain_mut(&mut keeps);
-            count += same.len();
+            if !same.is_empty() {
+                *waiting.by_address.entry(key.address.ip()).or_default() += same.len();
+                waiting.count += same.len();
+            }
             !same.is_empty()
         });
-        waiting.count = count;
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn waiting_for(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).copied().unwrap_or_default()
+    }
+
+    /// The youngest of a key.
+    fn take(&mut self, key: KeyRef<'_>) -> Option<Connection> {
+        let connection = self.by_key.get_mut(&key)?.pop()?;
+        self.removed(&connection);
+        Some(connection)
+    }
+
+    /// The oldest of an address: the first of some list.
+    fn take_oldest(&mut self, address: IpAddr) -> Option<Connection> {
+        let lists =
+            self.by_key.iter_mut().filter(|(key, same)| key.address.ip() == address && !same.is_empty());
+        let (_, oldest) = lists.min_by_key(|(_, same)| same.first().map(|connection| connection.since))?;
+        let connection = oldest.remove(0);
+        if oldest.is_empty() {
+            self.by_key.remove(&connection.key.as_ref());
+        }
+        self.removed(&connection);
+        Some(connection)
+    }
+
+    fn put(&mut self, connection: Connection) {
+        *self.by_address.entry(connection.key.address.ip()).or_default() += 1;
+        self.count += 1;
+        match self.by_key.get_mut(&connection.key) {
+            Some(same) => same.push(connection),
+            None => self.by_key.entry(connection.key.clone()).or_default().push(connection),
+        }
+    }
+
+    fn removed(&mut self, connection: &Connection) {
+        self.count -= 1;
+        if let Some(count) = self.by_address.get_mut(&connection.key.address.ip()) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -200,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_living_come_back() {
-        let pool = Pool::default();
+        let pool = Pool::of_one_of(1);
         let (alive, _peer) = pair().await;
         let key = alive.key.clone();
         pool.put(alive);
@@ -219,5 +282,40 @@ mod tests {
         pool.put(talking);
         assert!(keys.iter().all(|key| pool.take(key.as_ref()).is_none()));
         assert!(pool.is_empty());
+    }
+    /// Item 32: clients choose server names under a wildcard rule.
+    #[tokio::test]
+    async fn an_address_has_one_bound_over_all_names_and_the_oldest_goes() {
+        let pool = Pool::of_one_of(64);
+        assert_eq!(pool.per_address, 4);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let mut peers = Vec::new();
+        let mut make = async |listener: &TcpListener, name: &str| {
+            let address = listener.local_addr().unwrap();
+            let stream = TcpStream::connect(address).await.unwrap();
+            peers.push(listener.accept().await.unwrap().0);
+            let key = Key { address, tls: Some((1, name.into())) };
+            Connection::new(Leg::new(Stream::Plain(stream)), key, false)
+        };
+        pool.put(make(&other, "elsewhere").await);
+        pool.put(make(&listener, "used").await);
+        let used = Key { address: listener.local_addr().unwrap(), tls: Some((1, "used".into())) };
+        for number in 0..20 {
+            pool.put(make(&listener, &number.to_string()).await);
+            // What is in use stays.
+            let connection = pool.take(used.as_ref()).unwrap();
+            pool.put(connection);
+        }
+        assert_eq!(pool.len(), 5);
+        let names: Vec<_> = pool.lock().by_key.keys().map(|key| key.tls.clone().unwrap().1).collect();
+        assert_eq!(names.len(), 5, "no name is remembered without a connection: {names:?}");
+        for name in ["used", "19", "18", "17"] {
+            assert!(names.iter().any(|known| **known == *name), "{name}: {names:?}");
+        }
+        pool.forget(listener.local_addr().unwrap());
+        assert_eq!(pool.len(), 1);
+        pool.sweep();
+        assert_eq!((pool.len(), pool.lock().by_address.len()), (1, 1));
     }
 }

@@ -14,6 +14,7 @@ mod browser;
 mod certificates;
 mod clients;
 mod commands;
+mod dead_hosts;
 mod failover;
 mod framing;
 mod gone;

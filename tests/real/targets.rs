@@ -1,12 +1,12 @@
 //! Targets that are down, hang up, stay silent, or close kept connections (SPEC sections 1 and 3).
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Portward, Target, TestCa, free_port, ok, within};
+use crate::harness::{Conn, Portward, Target, TestCa, free_port, ok, within};
 
 fn rules(ports: &str) -> String {
     format!(
@@ -356,5 +356,132 @@ fn a_reset_within_the_body_ends_the_client_too() {
         let all = String::from_utf8_lossy(&client.rest()).into_owned();
         assert!(all.starts_with("HTTP/1.1 200 ") || all.starts_with("HTTP/1.1 502 "), "{all}");
         assert_eq!(target.connections(), 1);
+    });
+}
+
+/// Two targets on one port of two addresses, and a rule that has both.
+fn pair(
+    first: impl Fn(&mut Conn) + Send + Sync + 'static,
+    second: impl Fn(&mut Conn) + Send + Sync + 'static,
+    kind: &str,
+) -> (Target, Target, String) {
+    let identity = TestCa::shared().issue(&["one.example.net"]);
+    let identity = (kind == "tls").then_some(&identity);
+    let first = Target::listen(Ipv4Addr::new(127, 0, 0, 2), None, first);
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, first.port()));
+    let second = Target::listen_at(at, identity, second);
+    let rules = format!(
+        "[[host]]\nname = \"one.example.net\"\ntarget = [\"127.0.0.2\", \"127.0.0.1\"]\n\
+         http = [{{ path = \"\", {kind} = {} }}]\n",
+        first.port()
+    );
+    (first, second, rules)
+}
+
+fn answers(name: &'static str) -> impl Fn(&mut Conn) + Send + Sync + 'static {
+    move |conn| {
+        while conn.try_request().is_some() {
+            conn.send(ok(name));
+        }
+    }
+}
+
+/// Item 37, SPEC section 8, Health: what may be repeated goes to the next address, once to each; the rest does not.
+#[test]
+fn what_may_be_repeated_is_tried_at_the_next_address() {
+    within(60, || {
+        let (first, second, rules) = pair(|conn| drop(conn.try_request()), answers("second"), "tcp");
+        let portward = Portward::with_rules(&rules);
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "second");
+        for request in [
+            "POST / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 0\r\n\r\n",
+            "PUT / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 5\r\n\r\nhello",
+        ] {
+            assert_eq!(portward.plain().ask(request).status(), 502, "{request}");
+        }
+        assert_eq!((first.connections(), second.connections()), (3, 1));
+        // Where no address answers the client is told so, and none is asked twice.
+        let (first, second, rules) =
+            pair(|conn| drop(conn.try_request()), |conn| drop(conn.try_request()), "tcp");
+        let portward = Portward::with_rules(&rules);
+        assert_eq!(portward.plain().get("one.example.net", "/").status(), 502);
+        assert_eq!((first.connections(), second.connections()), (1, 1));
+    });
+}
+
+/// Item 37: an address that fails is not tried a second time by the same request.
+#[test]
+fn a_dead_address_is_dialled_once() {
+    within(60, || {
+        let (first, second, rules) = pair(|conn| drop(conn.some()), answers("second"), "tls");
+        let portward = Portward::with_rules(&rules);
+        assert_eq!(portward.plain().get("one.example.net", "/").text(), "second");
+        assert_eq!((first.connections(), second.connections()), (1, 1));
+        let alone = Target::scripted(|conn| drop(conn.some()));
+        let portward = Portward::with_rules(&self::rules(&format!("tls = {}", alone.port())));
+        assert_eq!(portward.plain().get("one.example.net", "/").status(), 502);
+        assert_eq!(alone.connections(), 1);
+    });
+}
+
+/// Item 37: a target that takes nothing for 40 seconds is slow, not dead, as long as it answers the kernel. The kernel alone
+/// would end its connection after 20 seconds.
+#[test]
+fn a_target_that_takes_nothing_for_a_while_gets_its_upload() {
+    within(110, || {
+        let target = Target::scripted(|conn| {
+            thread::sleep(Duration::from_secs(40));
+            let length = conn.request().body.len();
+            conn.send(ok(&length.to_string()));
+        });
+        let portward = Portward::with_rules(&rules(&format!("tcp = {}", target.port())));
+        // More than the kernel takes in advance; and less than that, so that no write is held up on our side.
+        let uploads = [30_000_000, 1_000_000].map(|length: usize| {
+            let mut client = portward.plain();
+            client.set_patience(Duration::from_secs(100));
+            client.set_write_patience(Duration::from_secs(100));
+            thread::spawn(move || {
+                let head =
+                    format!("POST / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: {length}\r\n\r\n");
+                let answer = client.ask([head.into_bytes(), vec![b'x'; length]].concat());
+                assert_eq!(answer.text(), length.to_string(), "{answer:?}");
+            })
+        });
+        uploads.into_iter().for_each(|upload| upload.join().unwrap());
+    });
+}
+
+/// Item 32: under a wildcard rule clients choose the server's name, and each name has connections of its own.
+#[test]
+fn many_names_do_not_make_a_target_hold_many_connections() {
+    within(110, || {
+        const NAMES: usize = 700;
+        let identity = TestCa::shared().issue(&["one.example.net"]);
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
+        let target = Target::scripted_tls(&identity, move |conn| {
+            count.fetch_add(1, Ordering::SeqCst);
+            while conn.try_request().is_some() {
+                conn.send(ok("here"));
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+        });
+        let rules = format!(
+            "[[host]]\nname = \"*.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tls = {} }}]\n",
+            target.port()
+        );
+        let portward = Portward::with_rules(&rules);
+        // Several, so that every worker is met.
+        let mut clients: Vec<_> = (0..8).map(|_| portward.plain()).collect();
+        for number in 0..NAMES {
+            let client = &mut clients[number % 8];
+            assert_eq!(client.get(&format!("n{number}.example.net"), "/").text(), "here");
+        }
+        crate::harness::eventually("no more than 256 are open", || open.load(Ordering::SeqCst) <= 256);
+        assert_eq!(target.connections(), NAMES, "every name has a connection of its own");
+        // The latest are kept, and serve again.
+        let last = format!("n{}.example.net", NAMES - 1);
+        assert_eq!(clients[(NAMES - 1) % 8].get(&last, "/").text(), "here");
+        assert_eq!(target.connections(), NAMES);
     });
 }

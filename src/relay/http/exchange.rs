@@ -1,18 +1,22 @@
 //! The exchange itself: two pumps and the response's head between them.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::head::{ForClient, keeps_framing, response_head};
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
-use crate::io::{BUFFER, Buffer, Leg, Peer, Timer};
+use crate::io::{BUFFER, Buffer, Leg, Peer, Stall, Timer};
 use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
 use crate::relay::{Pump, Stopped, Waits};
 
 /// How many interim responses (RFC 9110 §15.2) one request may get.
 const INTERIM_LIMIT: u8 = 16;
+
+/// How long a target may take nothing of a request before it counts as slow.
+const STALL: Duration = Duration::from_secs(5);
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub struct Exchanged {
     pub reusable: bool,
     /// The target showed a login of the connection.
     pub binds_connection: bool,
+    /// The target was given more time, by [`crate::io::Stream::watch_upload`].
+    pub slow: bool,
     /// Bytes toward the target and toward the client.
     pub bytes: [u64; 2],
 }
@@ -85,6 +91,8 @@ pub struct Failed {
     pub truncates: bool,
     /// Nothing of the request's body was used and the target has said nothing: it can be sent again.
     pub untouched: bool,
+    /// The target did not end the connection: it does not answer the kernel any more.
+    pub vanished: bool,
 }
 
 /// How long to wait for each side.
@@ -124,12 +132,14 @@ pub async fn exchange(
         unanswered: running.down.written == 0 && !running.answered,
         truncates: running.down_closes,
         untouched: failure == Failure::TargetSilent && running.bodiless,
+        vanished: running.vanished,
     };
     let after = result.map_err(failed)?;
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
-    let binds_connection = running.binds_connection;
-    Ok(Exchanged { after, reusable, binds_connection, bytes: [running.up.written, running.down.written] })
+    let (binds_connection, slow) = (running.binds_connection, running.slow);
+    let bytes = [running.up.written, running.down.written];
+    Ok(Exchanged { after, reusable, binds_connection, slow, bytes })
 }
 
 /// The state of a running exchange.
@@ -158,6 +168,10 @@ struct Running<'r, 'w> {
     binds_connection: bool,
     /// The client has ended its side, as far as it is known. It may still wait for its answer.
     client_ended: bool,
+    /// The target does not answer the kernel any more.
+    vanished: bool,
+    stall: Stall,
+    slow: bool,
     /// Progress at the last look, to see whether the timer is to be moved.
     seen: (u64, u64, usize, bool),
 }
@@ -183,6 +197,9 @@ impl<'r, 'w> Running<'r, 'w> {
             tunnel: false,
             binds_connection: false,
             client_ended: false,
+            vanished: false,
+            stall: Stall::default(),
+            slow: false,
             seen: (0, 0, 0, false),
             request,
             witness,
@@ -217,6 +234,7 @@ impl<'r, 'w> Running<'r, 'w> {
         if let Err(failure) = self.notice(cx, client, timer) {
             return Poll::Ready(Err(failure));
         }
+        self.poll_slow(cx, target);
         let waits_for_client = self.waits_for_client();
         let seen = (self.up.written, self.down.written, target.buffer.len(), self.client_ended);
         if seen != self.seen {
@@ -228,6 +246,20 @@ impl<'r, 'w> Running<'r, 'w> {
             Poll::Ready(()) if waits_for_client => Poll::Ready(Err(Failure::ClientTimeout)),
             Poll::Ready(()) => Poll::Ready(Err(Failure::TargetTimeout)),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// A target that takes nothing of a request for five seconds gets more time. What is written may still lie in the
+    /// kernel, so a long request that has no answer yet counts as well.
+    fn poll_slow(&mut self, cx: &mut Context<'_>, target: &Leg) {
+        if self.bodiless || self.slow {
+            return;
+        }
+        let unwritten = !self.up_done && !self.up_refused && self.up.waits == Waits::Write;
+        let untaken = !self.answered && self.up.written > BUFFER as u64;
+        if self.stall.poll(cx, STALL, self.up.written, unwritten || untaken).is_ready() {
+            target.stream.watch_upload(true);
+            self.slow = true;
         }
     }
 
@@ -303,7 +335,10 @@ impl<'r, 'w> Running<'r, 'w> {
         match self.up.poll(cx, client, target) {
             Poll::Ready(Ok(())) => self.up_done = true,
             // The target may have answered before it closed: that answer is what counts.
-            Poll::Ready(Err(Stopped::Receiver(_))) => self.up_refused = true,
+            Poll::Ready(Err(Stopped::Receiver(error))) => {
+                self.up_refused = true;
+                self.vanished |= has_vanished(&error);
+            }
             Poll::Ready(Err(stopped)) => return Poll::Ready(Err(self.failure_up(&stopped))),
             Poll::Pending => return Poll::Pending,
         }
@@ -346,11 +381,13 @@ impl<'r, 'w> Running<'r, 'w> {
                 }
                 Inspect::Reject(_) => return Poll::Ready(Err(Failure::TargetBroken)),
                 Inspect::NeedMore => match target.poll_fill(cx, HEAD_LIMIT) {
-                    Poll::Ready(Ok(0) | Err(_)) if target.buffer.is_empty() => {
-                        return Poll::Ready(Err(Failure::TargetSilent));
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(ended) => {
+                        self.vanished |= ended.is_err_and(|error| has_vanished(&error));
+                        let silent = target.buffer.is_empty();
+                        let failure = if silent { Failure::TargetSilent } else { Failure::TargetBroken };
+                        return Poll::Ready(Err(failure));
                     }
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::TargetBroken)),
-                    Poll::Ready(Ok(_)) => {}
                     Poll::Pending => return Poll::Pending,
                 },
             }
@@ -398,6 +435,12 @@ impl<'r, 'w> Running<'r, 'w> {
         };
         true
     }
+}
+
+/// Whether the kernel has given the peer up, instead of the peer having ended the connection.
+fn has_vanished(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable)
 }
 
 #[cfg(test)]

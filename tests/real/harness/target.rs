@@ -92,7 +92,16 @@ impl Target {
         identity: Option<&Identity>,
         script: impl Fn(&mut Conn) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((ip, 0)).unwrap();
+        Self::listen_at(SocketAddr::from((ip, 0)), identity, script)
+    }
+
+    /// The same on a port of the test's choice: that of another target on another address.
+    pub fn listen_at(
+        address: SocketAddr,
+        identity: Option<&Identity>,
+        script: impl Fn(&mut Conn) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let tls = identity.map(Identity::server_config);
