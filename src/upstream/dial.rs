@@ -258,6 +258,7 @@ mod tests {
     use super::*;
     use crate::config::{Trust, Upstream};
     use crate::rules::{TargetOptions, Verify};
+    use crate::tls::Occasion;
 
     const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
@@ -287,7 +288,7 @@ mod tests {
                 verify: Verify::None,
                 connect_timeout: Duration::from_secs(5),
             },
-            None,
+            Occasion::Start,
         );
         let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
         let timeout = Duration::from_secs(5);
