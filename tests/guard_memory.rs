@@ -45,5 +45,22 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     }
     let suspected = live().saturating_sub(start);
     assert!(suspected <= 48 * MIB, "the suspects take {} KiB", suspected / 1024);
+
+    // Nonces: a few greedy addresses, and then more others than are remembered.
+    let start = live();
+    for number in 0..260 {
+        for nonce in 0..8_192 {
+            guard.gave(address(number), &[1], nonce, &config);
+        }
+    }
+    let greedy = live().saturating_sub(start);
+    for number in 0..140_000 {
+        for nonce in 0..12 {
+            guard.gave(address(0x0010_0000 + number), &[1], nonce, &config);
+        }
+    }
+    let many = live().saturating_sub(start);
+    assert!(greedy.max(many) <= 48 * MIB, "the nonces take {} and {} KiB", greedy / 1024, many / 1024);
+    println!("nonces {} and {} KiB", greedy / 1024, many / 1024);
     println!("blacklist {} KiB, suspects {} KiB", listed / 1024, suspected / 1024);
 }

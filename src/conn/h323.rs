@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::held::{Held, Later};
 use super::leave::{part, withdrawn};
 use super::link::{link, refuse};
+use super::registering::Registering;
 use super::standing::Standing;
 use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
 use crate::config::{Config, Reject};
@@ -183,7 +184,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     let mut bench = Bench {
         held,
         standing: Standing::of(client, held),
-        name: Vec::new(),
+        registering: Registering::default(),
         gatekeepers: Vec::new(),
         verified: verified.as_mut(),
         shared: &shared,
@@ -192,7 +193,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     let opening = client.leg.buffer.filled().get(..*decided).unwrap_or_default();
     let mut waits = 0;
     if let Inspect::Found { ask: Ask::Registration(registration), .. } = Opening::default().inspect(opening) {
-        bench.note(&registration);
+        bench.registering.asked(&registration);
         waits = registration.requests;
     }
     let mut watch = H323Watch::new(bench, Decided { octets: *decided, waits }, answers);
@@ -225,8 +226,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
 struct Bench<'a> {
     held: &'a Held,
     standing: Standing,
-    /// Whom the last RegistrationRequest names.
-    name: Vec<u8>,
+    registering: Registering,
     /// The identifiers of its own that the gatekeeper has confirmed, the last one first.
     gatekeepers: Vec<String>,
     verified: Option<&'a mut Verified>,
@@ -255,13 +255,6 @@ impl Bench<'_> {
         registration.keep_alive
             && registration.identifier.as_deref().is_none_or(|identifier| self.is_confirmed(identifier))
     }
-
-    fn note(&mut self, registration: &Registration) {
-        let alias = first(&registration.aliases);
-        if registration.registers && !alias.is_empty() {
-            self.name = [alias, "@", registration.host().unwrap_or_default()].concat().into_bytes();
-        }
-    }
 }
 
 fn counted(reason: Reason) -> Result<(), Cut> {
@@ -270,11 +263,19 @@ fn counted(reason: Reason) -> Result<(), Cut> {
 
 impl Judge for Bench<'_> {
     fn answered(&mut self, reply: &Reply) {
-        for answer in &reply.answers {
+        for (sequence, answer) in &reply.answers {
             match answer {
-                Answer::Confirmed => self.standing.confirmed(&self.name),
-                Answer::Denied => self.standing.failed(),
-                Answer::Rejected => {}
+                Answer::Found => {}
+                Answer::Confirmed => {
+                    let name = self.registering.answered(*sequence, true);
+                    self.standing.confirmed(name.as_bytes());
+                }
+                Answer::Denied | Answer::Rejected => {
+                    self.registering.answered(*sequence, false);
+                    if *answer == Answer::Denied {
+                        self.standing.failed();
+                    }
+                }
             }
         }
         for gatekeeper in &reply.gatekeepers {
@@ -292,7 +293,7 @@ impl Judge for Bench<'_> {
         let Ask::Registration(registration) = ask else {
             return self.hold(ask, None);
         };
-        self.note(registration);
+        self.registering.asked(registration);
         let snapshot = self.shared.snapshot.load();
         let moved = |ended: Ended| {
             Err(Cut { reason: ended.reason.unwrap_or(Reason::OtherTarget), counts: ended.counts })

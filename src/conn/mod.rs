@@ -24,6 +24,7 @@ mod leave;
 mod link;
 mod login;
 mod outcome;
+mod registering;
 mod route;
 mod secure;
 mod sip;

@@ -91,7 +91,7 @@ pub struct Registration {
     pub keep_alive: bool,
     /// There is a RegistrationRequest among them.
     pub registers: bool,
-    /// How many RegistrationRequests there are.
+    /// How many of them there are: each is answered.
     pub requests: u32,
     /// One of those is no keep-alive and has no alias.
     pub unnamed: bool,
@@ -117,7 +117,7 @@ impl Registration {
             aliases: Vec::new(),
             keep_alive: false,
             registers,
-            requests: u32::from(registers),
+            requests: 1,
             unnamed: false,
             adds: false,
             endpoints: Vec::new(),

@@ -43,22 +43,24 @@ impl Speaks {
     }
 }
 
-/// What a gatekeeper makes of a registration.
+/// What a gatekeeper makes of a registration, or of a request for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    /// GatekeeperConfirm: nothing is registered yet.
+    Found,
     /// RegistrationConfirm.
     Confirmed,
-    /// RegistrationReject for security: the login is wrong.
+    /// RegistrationReject or GatekeeperReject for security: the login is wrong.
     Denied,
-    /// RegistrationReject for another reason.
+    /// One of them for another reason.
     Rejected,
 }
 
 /// What a gatekeeper says to its client in one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// One for each registration that it answers, in their order.
-    pub answers: Vec<Answer>,
+    /// One for each request that it answers, in their order, with the request's number (requestSeqNum).
+    pub answers: Vec<(u16, Answer)>,
     /// Its own identifiers, as it confirms them.
     pub gatekeepers: Vec<String>,
     /// The identifiers that it gives to the endpoint.

@@ -264,22 +264,27 @@ fn what_cannot_be_read_spoils_its_neighbour() {
 
 #[test]
 fn what_a_gatekeeper_says_of_a_registration() {
-    let reject = |reason: &[u8]| {
-        let ras = [&[0x14, 0x00, 0x00, 0x00][..], &crate::relay::h323::answer::PROTOCOL_IDENTIFIER, reason]
-            .concat();
-        reply(&tunnel(&[&ras])).answers
+    let reject = |head: [u8; 2], reason: &[u8]| {
+        let protocol = &crate::relay::h323::answer::PROTOCOL_IDENTIFIER;
+        let ras = |number: u8| [&head[..], &[0, number], protocol, reason].concat();
+        reply(&tunnel(&[&ras(6), &ras(8)])).answers
     };
-    for (reason, expected) in [
-        (&[0x83, 0x01, 0x00][..], Answer::Denied),
-        (&[0x89, 0x01, 0x00], Answer::Rejected),
-        (&[0x89, 0x01, 0x10], Answer::Denied),
-        (&[0x89, 0x01, 0x20], Answer::Denied),
-        (&[0x89, 0x01, 0x38], Answer::Rejected),
-        (&[0x82, 0x01, 0x00], Answer::Rejected),
-        (&[0x60], Answer::Rejected),
-        (&[0x40, 0x00], Answer::Rejected),
+    for (head, reason, expected) in [
+        ([0x14, 0x00], &[0x83, 0x01, 0x00][..], Answer::Denied),
+        ([0x14, 0x00], &[0x89, 0x01, 0x00], Answer::Rejected),
+        ([0x14, 0x00], &[0x89, 0x01, 0x10], Answer::Denied),
+        ([0x14, 0x00], &[0x89, 0x01, 0x20], Answer::Denied),
+        ([0x14, 0x00], &[0x89, 0x01, 0x38], Answer::Rejected),
+        ([0x14, 0x00], &[0x82, 0x01, 0x00], Answer::Rejected),
+        ([0x14, 0x00], &[0x60], Answer::Rejected),
+        ([0x14, 0x00], &[0x40, 0x00], Answer::Rejected),
+        // GatekeeperReject: securityDenial, securityError, undefinedReason.
+        ([0x08, 0x00], &[0x80, 0x01, 0x00], Answer::Denied),
+        ([0x08, 0x00], &[0x83, 0x01, 0x20], Answer::Denied),
+        ([0x08, 0x00], &[0x83, 0x01, 0x00], Answer::Rejected),
+        ([0x08, 0x00], &[0x60], Answer::Rejected),
     ] {
-        assert_eq!(reject(reason), [expected], "{reason:02x?}");
+        assert_eq!(reject(head, reason), [(7, expected), (9, expected)], "{head:02x?} {reason:02x?}");
     }
     let request = crate::demo::ras::request(1, "dvl-ckl2.net", "a");
     let Inspect::Found { ask: Ask::Registration(asked), .. } = Opening::default().inspect(&request) else {
@@ -288,7 +293,7 @@ fn what_a_gatekeeper_says_of_a_registration() {
     let said = reply(&crate::demo::ras::confirm(&asked, "gk"));
     assert_eq!(
         (&said.answers[..], &said.gatekeepers[..]),
-        (&[Answer::Confirmed][..], &["gk".to_owned()][..])
+        (&[(1, Answer::Confirmed)][..], &["gk".to_owned()][..])
     );
     assert_eq!((&said.endpoints[..], said.aliases.len()), (&["ep1".to_owned()][..], 0));
     assert_eq!(reply(&request).answers, []);

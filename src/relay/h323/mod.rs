@@ -12,8 +12,8 @@ use crate::inspect::{self, Inspect};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
-/// No answer to a registration is longer.
-const ANSWER_LIMIT: usize = 16 * 1024;
+/// The longest message of a gatekeeper that is read: several hundred answers fit into one.
+const ANSWER_LIMIT: usize = MESSAGE_LIMIT;
 
 /// Knows where a registration leads, and what may follow it.
 pub trait Judge {
@@ -23,7 +23,7 @@ pub trait Judge {
     /// The connection ends.
     fn judge(&mut self, ask: &Ask) -> Result<(), Cut>;
 
-    /// What the gatekeeper says of registrations.
+    /// What the gatekeeper says of registrations, and of requests for it.
     fn answered(&mut self, reply: &Reply);
 }
 
@@ -32,7 +32,7 @@ pub trait Judge {
 pub struct Decided {
     /// Octets of the client that were looked at.
     pub octets: usize,
-    /// RegistrationRequests among them.
+    /// Requests among them that are answered.
     pub waits: u32,
 }
 
@@ -42,7 +42,7 @@ pub struct H323Watch<J> {
     judge: J,
     /// Octets of the client that were looked at before.
     decided: u64,
-    /// How many RegistrationRequests have gone on and are not answered yet.
+    /// How many registrations and requests for a gatekeeper have gone on and are not answered yet.
     waits: u32,
     /// The target has not said anything yet.
     silent: bool,

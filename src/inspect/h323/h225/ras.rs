@@ -28,9 +28,12 @@ fn root(index: u32, reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
     match index {
         0 => found.registrations.push(gatekeeper_request(reader)?),
         1 => return gatekeeper_confirm(reader, found),
+        2 => {
+            found.reply.answers.push(gatekeeper_reject(reader)?);
+            return Ok(());
+        }
         3 => found.registrations.push(registration_request(reader, speaks)?),
         4 => {
-            found.reply.answers.push(Answer::Confirmed);
             // Whatever else stands in it, it is a confirmation.
             return registration_confirm(reader, found).or(Ok(()));
         }
@@ -316,17 +319,35 @@ fn service_control(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
 /// GatekeeperConfirm, up to the gatekeeper's identifier.
 fn gatekeeper_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
     let preamble = reader.sequence(2)?;
-    beginning(reader, preamble)?;
+    let sequence = beginning(reader, preamble)?;
+    found.reply.answers.push((sequence, Answer::Found));
     if preamble.has(1) {
         found.reply.gatekeepers.push(identifier(reader)?);
     }
     Ok(())
 }
 
+/// GatekeeperReject, up to its reason, as [`registration_reject`].
+fn gatekeeper_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
+    let preamble = reader.sequence(2)?;
+    let sequence = beginning(reader, preamble)?;
+    if preamble.has(1) {
+        identifier(reader)?;
+    }
+    let answer = match reader.choice(4)? {
+        // securityDenial
+        Choice::Addition(0, _) => Answer::Denied,
+        Choice::Addition(3, error) => security_error(error)?,
+        _ => Answer::Rejected,
+    };
+    Ok((sequence, answer))
+}
+
 /// RegistrationConfirm, up to the endpoint's identifier.
 fn registration_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
     let preamble = reader.sequence(3)?;
-    beginning(reader, preamble)?;
+    let sequence = beginning(reader, preamble)?;
+    found.reply.answers.push((sequence, Answer::Confirmed));
     skip_transports(reader)?;
     let mut given = Vec::new();
     if preamble.has(1) {
@@ -341,17 +362,22 @@ fn registration_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> 
 
 /// RegistrationReject, up to its reason: wrong passwords and forged messages; not clocks that differ, nor certificates
 /// that have expired.
-fn registration_reject(reader: &mut Reader<'_>) -> Read<Answer> {
+fn registration_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
     let preamble = reader.sequence(2)?;
-    beginning(reader, preamble)?;
-    Ok(match reader.choice(8)? {
+    let sequence = beginning(reader, preamble)?;
+    let answer = match reader.choice(8)? {
         // securityDenial
         Choice::Addition(3, _) => Answer::Denied,
-        // securityError: somebody is not who he claims to be.
-        Choice::Addition(9, mut error) => match error.choice(16)? {
-            Choice::Root(2..5) => Answer::Denied,
-            _ => Answer::Rejected,
-        },
+        Choice::Addition(9, error) => security_error(error)?,
+        _ => Answer::Rejected,
+    };
+    Ok((sequence, answer))
+}
+
+/// securityError: whether it says that somebody is not who he claims to be.
+fn security_error(mut error: Reader<'_>) -> Read<Answer> {
+    Ok(match error.choice(16)? {
+        Choice::Root(2..5) => Answer::Denied,
         _ => Answer::Rejected,
     })
 }

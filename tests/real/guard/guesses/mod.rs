@@ -1,6 +1,7 @@
 //! Guessing passwords (SPEC section 6): however a script varies spelling, pipelining, connections, nonces and order, 20
 //! refused logins do not list its address and the 21st does. Issue 15, section C.
 
+mod h323;
 mod ldap;
 mod sip;
 mod web;
