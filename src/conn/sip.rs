@@ -1,33 +1,34 @@
 //! SIP: the first request decides, everything after it is held against that (SPEC sections 1 to 3).
 
 mod first;
+mod judge;
 
 use std::sync::Arc;
 
 use first::First;
+use judge::RegistrationJudge;
 
-use super::held::{Held, Later};
+use super::held::Held;
 use super::leave::{part, withdrawn};
 use super::link::{connect, refuse};
 use super::standing::Standing;
-use super::{Client, Ended, Facts, Stage, Whose, certificate, outcome};
+use super::{Client, Ended, Stage, Whose, certificate, outcome};
 use crate::config::{Config, Reject};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Field, Inspector, Kind, Message};
+use crate::inspect::sip::{Ask, Inspector, Message};
 use crate::log::Subject;
 use crate::proof;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
 use crate::relay::sip::{
-    FORBIDDEN, Judge, Login, Own, PublicAddress, Recording, Sentence, SipWatch, Tokens, dialog_host,
-    length_inside, respond,
+    FORBIDDEN, Own, PublicAddress, Recording, SipWatch, Tokens, dialog_host, length_inside, respond,
 };
-use crate::relay::watched::{Cut, Over, watched};
+use crate::relay::watched::{Over, watched};
 use crate::rules::Table;
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
-use crate::state::{Shared, Snapshot};
+use crate::state::Snapshot;
 
 /// Serves a client until its connection ends.
 // Not an `async fn`: that would keep room for the client twice.
@@ -283,7 +284,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
     };
     let cert: &str = cert;
     let standing = Standing::of(client, held);
-    let bench = Bench {
+    let judge = RegistrationJudge {
         held,
         standing,
         verified: verified.as_deref_mut(),
@@ -293,7 +294,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         forbade: false,
         was_too_long: *was_too_long,
     };
-    let mut watch = SipWatch::new(bench, recording.take(), *rewrites, *max_message);
+    let mut watch = SipWatch::new(judge, recording.take(), *rewrites, *max_message);
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
         ended = withdrawn(&shared, held.host()) => {
@@ -319,148 +320,5 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
             // The rest of a message that is too long may still be on its way, and must not reset its answer.
             (ended, by_client && !cut.counts && cut.reason == Reason::TooLarge)
         }
-    }
-}
-
-/// Judges later registrations and calls under the rules of the moment.
-#[derive(Debug)]
-struct Bench<'a> {
-    held: &'a Held,
-    standing: Standing,
-    verified: Option<&'a mut Verified>,
-    cert: &'a str,
-    shared: &'a Arc<Shared>,
-    facts: Facts,
-    /// A request was answered 403: that is said once a connection.
-    forbade: bool,
-    /// A message was too long: that is said once, too.
-    was_too_long: bool,
-}
-
-/// A request that is answered 403.
-struct Forbidden<'m> {
-    head: &'m [u8],
-    request: &'m Message,
-    reason: Reason,
-    /// The URI that is the reason, if it is another one than From; for the log.
-    name: &'m [u8],
-}
-
-impl Bench<'_> {
-    fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
-        if !std::mem::replace(&mut self.forbade, true) {
-            let Forbidden { head, request, reason, name } = why;
-            let who = who(head, request);
-            let verb = request.method(head).unwrap_or_default();
-            let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
-            let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
-        }
-        Sentence::Forbid
-    }
-
-    /// Holds a request to the names of a certificate that has proven the connection.
-    fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
-        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
-        let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
-        match other {
-            Some(other) => {
-                let name = if other == request.from.uri.of_input(head) { &[] } else { other };
-                let why = Forbidden { head, request, reason: Reason::OtherName, name };
-                self.forbid(&snapshot.config, why)
-            }
-            None => Sentence::Pass,
-        }
-    }
-}
-
-impl Judge for Bench<'_> {
-    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
-        let snapshot = self.shared.snapshot.load();
-        let end = |ended: Ended| {
-            let reason = ended.reason.unwrap_or(Reason::OtherTarget);
-            Sentence::End(Cut { reason, counts: ended.counts })
-        };
-        if let Some(moved) = self.held.moved(&snapshot.table) {
-            return end(moved);
-        }
-        // A withheld number says nothing of where it belongs: here, as the connection does.
-        if request.from.is_anonymous(head) {
-            return self.identify(&snapshot, head, request);
-        }
-        let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
-        let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
-        match self.held.judge(&snapshot.table, name) {
-            Later::Same => self.identify(&snapshot, head, request),
-            Later::Other => {
-                let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
-                self.forbid(&snapshot.config, why)
-            }
-            Later::Nowhere(reason) => nowhere(reason),
-            Later::Moved(ended) => end(ended),
-        }
-    }
-
-    fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
-        if self.verified.is_none() {
-            return Sentence::Pass;
-        }
-        let snapshot = self.shared.snapshot.load();
-        self.identify(&snapshot, head, request)
-    }
-
-    fn heard(&mut self, head: &[u8], request: &Message) {
-        if let Some(verified) = &mut self.verified {
-            verified.heard(head, request);
-        }
-    }
-
-    fn foreign(&self, head: &[u8], response: &Message, cut: &mut dyn FnMut(&Field)) {
-        let Some(verified) = &self.verified else { return };
-        let snapshot = self.shared.snapshot.load();
-        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
-        verified.other_fields(head, response, is_here).for_each(cut);
-    }
-
-    fn gave(&mut self, nonce: u64) {
-        self.standing.gave(nonce);
-    }
-
-    fn has_given(&self, nonce: u64) -> bool {
-        self.standing.has_given(nonce)
-    }
-
-    fn too_long(&mut self, head: &[u8], message: &Message) {
-        if std::mem::replace(&mut self.was_too_long, true) {
-            return;
-        }
-        let who = who(head, message);
-        let status = match message.kind {
-            Kind::Request { .. } => String::new(),
-            Kind::Response { status } => status.to_string(),
-        };
-        let (verb, name) = match message.method(head) {
-            Some(method) => (method, &b""[..]),
-            None => (status.as_bytes(), message.cseq_method.of_input(head)),
-        };
-        let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
-        let config = &self.shared.snapshot.load().config;
-        let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
-    }
-
-    fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
-        match login {
-            Login::Confirmed => {
-                // Without parameters of the user (RFC 3261 §19.1.1).
-                let user = answer.to.user.of_input(head).split(|octet| *octet == b';').next();
-                self.standing.confirmed(user.unwrap_or_default());
-            }
-            Login::Failed => self.standing.failed(),
-        }
-    }
-
-    fn tokens(&self) -> &Tokens {
-        &self.shared.sip_tokens
     }
 }

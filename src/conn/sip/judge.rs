@@ -1,0 +1,160 @@
+//! What may follow on a routed connection: later registrations and calls under the rules of the moment, and whom a
+//! message may speak for on a connection that a certificate has proven (SPEC sections 3 and 5).
+
+use std::sync::Arc;
+
+use super::super::held::{Held, Later};
+use super::super::standing::Standing;
+use super::super::{Ended, Facts, Stage, Whose, outcome};
+use super::{name_of, who};
+use crate::config::Config;
+use crate::inspect::sip::{Field, Kind, Message};
+use crate::log::Subject;
+use crate::proof::sip::Verified;
+use crate::reason::Reason;
+use crate::relay::sip::{Judge, Login, Sentence, Tokens};
+use crate::relay::watched::Cut;
+use crate::state::{Shared, Snapshot};
+
+/// Judges later registrations and calls under the rules of the moment.
+#[derive(Debug)]
+pub(super) struct RegistrationJudge<'a> {
+    pub(super) held: &'a Held,
+    pub(super) standing: Standing,
+    pub(super) verified: Option<&'a mut Verified>,
+    pub(super) cert: &'a str,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) facts: Facts,
+    /// A request was answered 403: that is said once a connection.
+    pub(super) forbade: bool,
+    /// A message was too long: that is said once, too.
+    pub(super) was_too_long: bool,
+}
+
+/// A request that is answered 403.
+struct Forbidden<'m> {
+    head: &'m [u8],
+    request: &'m Message,
+    reason: Reason,
+    /// The URI that is the reason, if it is another one than From; for the log.
+    name: &'m [u8],
+}
+
+impl RegistrationJudge<'_> {
+    fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
+        if !std::mem::replace(&mut self.forbade, true) {
+            let Forbidden { head, request, reason, name } = why;
+            let who = who(head, request);
+            let verb = request.method(head).unwrap_or_default();
+            let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
+            let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
+            outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        }
+        Sentence::Forbid
+    }
+
+    /// Holds a request to the names of a certificate that has proven the connection.
+    fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
+        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
+        match other {
+            Some(other) => {
+                let name = if other == request.from.uri.of_input(head) { &[] } else { other };
+                let why = Forbidden { head, request, reason: Reason::OtherName, name };
+                self.forbid(&snapshot.config, why)
+            }
+            None => Sentence::Pass,
+        }
+    }
+}
+
+impl Judge for RegistrationJudge<'_> {
+    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
+        let snapshot = self.shared.snapshot.load();
+        let end = |ended: Ended| {
+            let reason = ended.reason.unwrap_or(Reason::OtherTarget);
+            Sentence::End(Cut { reason, counts: ended.counts })
+        };
+        if let Some(moved) = self.held.moved(&snapshot.table) {
+            return end(moved);
+        }
+        // A withheld number says nothing of where it belongs: here, as the connection does.
+        if request.from.is_anonymous(head) {
+            return self.identify(&snapshot, head, request);
+        }
+        let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
+        let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
+        match self.held.judge(&snapshot.table, name) {
+            Later::Same => self.identify(&snapshot, head, request),
+            Later::Other => {
+                let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
+                self.forbid(&snapshot.config, why)
+            }
+            Later::Nowhere(reason) => nowhere(reason),
+            Later::Moved(ended) => end(ended),
+        }
+    }
+
+    fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
+        if self.verified.is_none() {
+            return Sentence::Pass;
+        }
+        let snapshot = self.shared.snapshot.load();
+        self.identify(&snapshot, head, request)
+    }
+
+    fn heard(&mut self, head: &[u8], request: &Message) {
+        if let Some(verified) = &mut self.verified {
+            verified.heard(head, request);
+        }
+    }
+
+    fn foreign(&self, head: &[u8], response: &Message, cut: &mut dyn FnMut(&Field)) {
+        let Some(verified) = &self.verified else { return };
+        let snapshot = self.shared.snapshot.load();
+        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        verified.other_fields(head, response, is_here).for_each(cut);
+    }
+
+    fn gave(&mut self, nonce: u64) {
+        self.standing.gave(nonce);
+    }
+
+    fn has_given(&self, nonce: u64) -> bool {
+        self.standing.has_given(nonce)
+    }
+
+    fn too_long(&mut self, head: &[u8], message: &Message) {
+        if std::mem::replace(&mut self.was_too_long, true) {
+            return;
+        }
+        let who = who(head, message);
+        let status = match message.kind {
+            Kind::Request { .. } => String::new(),
+            Kind::Response { status } => status.to_string(),
+        };
+        let (verb, name) = match message.method(head) {
+            Some(method) => (method, &b""[..]),
+            None => (status.as_bytes(), message.cseq_method.of_input(head)),
+        };
+        let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
+        let config = &self.shared.snapshot.load().config;
+        let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
+        outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+    }
+
+    fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
+        match login {
+            Login::Confirmed => {
+                // Without parameters of the user (RFC 3261 §19.1.1).
+                let user = answer.to.user.of_input(head).split(|octet| *octet == b';').next();
+                self.standing.confirmed(user.unwrap_or_default());
+            }
+            Login::Failed => self.standing.failed(),
+        }
+    }
+
+    fn tokens(&self) -> &Tokens {
+        &self.shared.sip_tokens
+    }
+}
