@@ -50,6 +50,16 @@ pub(super) async fn first<T>(
     }
 }
 
+/// Whether there is still time to decide. A client that never pauses is never waited for, so it is asked here, after
+/// each message that decides nothing.
+///
+/// # Errors
+/// The time is up.
+pub(super) async fn in_time(client: &mut Client) -> Result<(), Ended> {
+    let expired = poll_fn(|cx| Poll::Ready(client.timer.poll_expired(cx).is_ready())).await;
+    if expired { Err(Ended::because(Stage::Ask, Whose::Client, Reason::Silent)) } else { Ok(()) }
+}
+
 /// Reads so many octets of a connection that is not decided, and forgets them.
 ///
 /// # Errors

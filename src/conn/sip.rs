@@ -1,10 +1,12 @@
 //! SIP: the first request decides, everything after it is held against that (SPEC sections 1 to 3).
 
+mod asked;
 mod first;
 mod judge;
 
 use std::sync::Arc;
 
+use asked::{Asked, Decided, asked, decide, leads_to};
 use first::First;
 use judge::RegistrationJudge;
 
@@ -21,13 +23,9 @@ use crate::proof;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
-use crate::relay::sip::{
-    FORBIDDEN, Own, PublicAddress, Recording, SipWatch, Tokens, dialog_host, length_inside, respond,
-};
+use crate::relay::sip::{FORBIDDEN, Own, PublicAddress, Recording, SipWatch, Tokens, length_inside, respond};
 use crate::relay::watched::{Over, watched};
-use crate::rules::Table;
-use crate::rules::decide::{self, Route};
-use crate::service::{Service, Transport};
+use crate::service::Transport;
 use crate::state::Snapshot;
 
 /// Serves a client until its connection ends.
@@ -83,7 +81,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     }
 }
 
-/// The decision for a first message, and the way inside. `None`: it was too long, and another one may come.
+/// The decision for a first message, and the way inside. `None`: it was answered or dropped, and another one may come.
 async fn open(
     client: &mut Client,
     first: &mut First,
@@ -92,7 +90,7 @@ async fn open(
 ) -> Result<Option<Box<Linked>>, (Ended, bool)> {
     let tokens = &client.worker.shared.sip_tokens.clone();
     let own = own_entries(&snapshot.config, tokens, client.facts.transport);
-    let name = asked(&snapshot.config, &own, head, message);
+    let name = asked(snapshot, &own, head, message);
     let verdict = certificate::judge(client, snapshot, name.as_ref().map_or(&[][..], Asked::name));
     let names = certificate::names(verdict.as_ref());
     let is_here =
@@ -101,9 +99,15 @@ async fn open(
     let (who, cert) = (who(head, message), certificate::shown(verdict.as_ref()));
     let subject = subject(&who, head, message, &cert);
     let came_by = client.facts.transport;
-    let route = decide(snapshot, name.as_ref(), came_by, head, message, proven);
-    let route = match route {
-        Ok(route) => route,
+    let route = match decide((snapshot, tokens), name.as_ref(), came_by, (head, message), proven) {
+        Ok(Decided::Routed(route)) => route,
+        Ok(Decided::Answered(answer)) if first.may_answer() => {
+            return first.answer(client, snapshot, (head, message), answer).await.map(|()| None);
+        }
+        Ok(Decided::Answered(_)) => {
+            let ended = Ended::because(Stage::Route, Whose::Policy, Reason::Method).uncounted();
+            return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
+        }
         Err(ended) => return Err(refused(client, snapshot, (head, message), (subject, ended)).await),
     };
     let tls = came_by == Transport::Tls;
@@ -123,9 +127,10 @@ async fn open(
     }
     client.place = None;
     // A token names a host; From of a dialog may name any, also one that the target must not be called by.
-    let from = message.from.host.of_input(head);
-    let here = leads_to(&snapshot.table, from, route.host.name().as_bytes());
-    let host = String::from_utf8_lossy(if here { from } else { route.host.name().as_bytes() });
+    let rule = route.host.name().as_bytes();
+    let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
+    let here = asked.into_iter().find(|name| leads_to(&snapshot.table, name, rule));
+    let host = String::from_utf8_lossy(here.unwrap_or(rule));
     let target = match connect(client, snapshot, route, &host.to_ascii_lowercase(), subject).await {
         Ok(target) => target,
         Err(ended) => return Err(turned_away(client, snapshot, (head, message), ended).await),
@@ -171,70 +176,6 @@ async fn turned_away(
         say(client, &snapshot.config, &answer).await;
     }
     (ended, answers)
-}
-
-/// Whom a first message asks for.
-enum Asked<'a> {
-    /// The PBX of a dialog that leads through us.
-    Dialog(String),
-    /// The host of From, or the default.
-    Host(&'a [u8]),
-}
-
-impl Asked<'_> {
-    fn name(&self) -> &[u8] {
-        match self {
-            Self::Dialog(host) => host.as_bytes(),
-            Self::Host(host) => host,
-        }
-    }
-}
-
-fn asked<'a>(config: &'a Config, own: &Own<'_>, head: &'a [u8], message: &Message) -> Option<Asked<'a>> {
-    match dialog_host(own, head, message) {
-        Some(host) => Some(Asked::Dialog(host)),
-        None => name_of(config, head, message).map(Asked::Host),
-    }
-}
-
-/// The decision for a first message.
-fn decide<'t>(
-    snapshot: &'t Snapshot,
-    asked: Option<&Asked<'_>>,
-    came_by: Transport,
-    head: &[u8],
-    message: &Message,
-    proven: impl FnOnce() -> bool,
-) -> Result<Route<'t>, Ended> {
-    let ended = |reason| Ended::because(Stage::Route, Whose::Policy, reason);
-    let method = message.method(head).ok_or(ended(Reason::Malformed))?;
-    let table = &snapshot.table;
-    let name = asked.map(Asked::name);
-    let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
-    if !in_dialog && !snapshot.config.sip.methods.iter().any(|allowed| allowed.as_bytes() == method) {
-        // Phones probe with OPTIONS; one who does not know a name is a scanner.
-        let known = name.is_some_and(|name| decide::host_named(table, name).is_ok());
-        let ended = ended(Reason::Method);
-        return Err(if known { ended.uncounted() } else { ended });
-    }
-    let name = name.ok_or(ended(Reason::NoName))?;
-    decide::signalling(table, Service::Sip, came_by, name, |_| proven())
-        .map_err(|refusal| ended(refusal.reason))
-}
-
-/// Whether two names are of the same host of the table.
-fn leads_to(table: &Table, one: &[u8], other: &[u8]) -> bool {
-    let host = |name| decide::host_named(table, name).ok().map(|host| host.name());
-    host(one).is_some_and(|one| host(other) == Some(one))
-}
-
-/// The name that a request asks for: the host of From, or the default where that says nothing.
-fn name_of<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
-    let host = message.from.host.of_input(head);
-    if host.is_empty() || message.from.is_anonymous(head) {
-        return config.sip.default_host.as_deref().map(str::as_bytes);
-    }
-    Some(host)
 }
 
 /// `user@host` of From, or the whole URI where it has no host.

@@ -35,6 +35,7 @@ mod routing;
 mod service;
 mod sip;
 mod sip_dialogs;
+mod sip_first;
 mod sip_hostile;
 mod sip_length;
 mod sip_peers;

@@ -1,4 +1,5 @@
-//! Messages before the decision: up to the first that decides, and those that are too long for where they would go.
+//! Messages before the decision: up to the first that decides, those that Portward answers itself, and those that are
+//! too long for where they would go.
 
 use super::super::{Client, Ended, Stage, Whose, ask};
 use super::say;
@@ -12,50 +13,88 @@ use crate::state::Snapshot;
 /// How many messages may be refused for their length before one decides.
 const REFUSED: u8 = 10;
 
+/// How many messages may get an answer of ours before one decides (SPEC section 3).
+const ANSWERED: u8 = 10;
+
 /// What has come on a connection that is not decided.
 #[derive(Debug, Default)]
 pub(super) struct First {
-    /// A keep-alive or a whole message has come.
-    heard: bool,
     /// The last was one CRLF: another one makes a ping of both.
     half_ping: bool,
     /// Messages that were too long.
     refused: u8,
+    /// Messages that got an answer of ours, or are acknowledgements and have none.
+    answered: u8,
 }
 
 impl First {
-    /// Reads up to the next message; keep-alives before it are answered.
+    /// Reads up to the next message; keep-alives before it are answered. They are no part of a request.
     ///
     /// # Errors
     /// How the connection ended instead.
     pub(super) async fn message(&mut self, client: &mut Client) -> Result<(Message, usize), Ended> {
         loop {
             let mut inspector = Inspector::of_client();
-            let found = ask::first(client, HEAD_LIMIT, self.heard, |octets| inspector.inspect(octets)).await;
-            match found.map_err(|ended| self.excused(ended))? {
+            let found = ask::first(client, HEAD_LIMIT, false, |octets| inspector.inspect(octets)).await;
+            match found.map_err(|ended| self.excused(client, ended))? {
                 (Ask::Message(message), len) => return Ok((message, len)),
                 (Ask::KeepAlive, len) => {
                     client.leg.buffer.consume(len);
-                    self.heard = true;
                     self.half_ping = !self.half_ping;
                     if !self.half_ping {
                         let snapshot = client.worker.shared.snapshot.load_full();
                         say(client, &snapshot.config, b"\r\n").await;
                     }
+                    ask::in_time(client).await?;
                 }
             }
         }
     }
 
-    /// Who was told to send less and does not come again has done nothing.
-    fn excused(&self, ended: Ended) -> Ended {
-        let waits = self.refused > 0 && ended.reason == Some(Reason::Timeout);
-        if waits { ended.uncounted() } else { ended }
+    /// How a connection ended that waited for a message. Half a keep-alive is no part of one. A client that was told to
+    /// send less and does not come again has done nothing. One whose requests were all answered goes in peace.
+    fn excused(&self, client: &Client, ended: Ended) -> Ended {
+        let nothing = matches!(client.leg.buffer.filled(), [] | [b'\r']);
+        match ended.reason {
+            Some(Reason::Aborted) if nothing && self.answered > 0 => {
+                Ended::peacefully(Stage::Ask, Whose::Client)
+            }
+            Some(Reason::Timeout) if nothing => Ended::because(ended.stage, ended.whose, Reason::Silent),
+            Some(Reason::Timeout) if self.refused > 0 => ended.uncounted(),
+            _ => ended,
+        }
     }
 
     /// Whether a message of the connection was too long; it has been logged then.
     pub(super) fn was_too_long(&self) -> bool {
         self.refused > 0
+    }
+
+    /// Whether another message may get an answer of ours.
+    pub(super) fn may_answer(&self) -> bool {
+        self.answered < ANSWERED
+    }
+
+    /// Answers a message, unless `answer` is `None`, and reads it to its end. The connection stays undecided. The answer
+    /// has its status, and its further header fields.
+    ///
+    /// # Errors
+    /// How the connection ended, and whether the message was answered.
+    pub(super) async fn answer(
+        &mut self,
+        client: &mut Client,
+        snapshot: &Snapshot,
+        request: (&[u8], &Message),
+        answer: Option<(&str, &str)>,
+    ) -> Result<(), (Ended, bool)> {
+        self.answered += 1;
+        if is_too_much(request) {
+            return self.refuse(client, snapshot, request).await;
+        }
+        if let Some((status, more)) = answer {
+            respond_to(client, snapshot, request, (status, more)).await;
+        }
+        self.skip(client, request).await
     }
 
     /// Answers 513 to a message that no address of its target may be sent, and reads it to its end.
@@ -66,23 +105,48 @@ impl First {
         &mut self,
         client: &mut Client,
         snapshot: &Snapshot,
-        (head, message): (&[u8], &Message),
+        request: (&[u8], &Message),
     ) -> Result<(), (Ended, bool)> {
-        (self.heard, self.half_ping) = (true, false);
         self.refused += 1;
+        let (head, message) = request;
         let answers = message.method(head).is_some_and(|method| method != b"ACK");
         if answers {
-            let mut answer = Vec::new();
-            let tag = client.worker.shared.sip_tokens.tag(message.call_id.of_input(head), message.cseq);
-            respond(TOO_LARGE, head, message, &tag, "", &mut answer);
-            say(client, &snapshot.config, &answer).await;
+            respond_to(client, snapshot, request, (TOO_LARGE, "")).await;
         }
-        if head.len() as u64 + u64::from(message.body) > u64::from(MESSAGE_LIMIT) || self.refused >= REFUSED {
+        if is_too_much(request) || self.refused >= REFUSED {
             return Err((too_large(), answers));
         }
-        client.leg.buffer.consume(head.len());
-        ask::skip(client, message.body).await.map_err(|ended| (ended.uncounted(), false))
+        self.skip(client, request).await
     }
+
+    /// Reads a message to its end. What does not come of it never counts: the message is known.
+    async fn skip(
+        &mut self,
+        client: &mut Client,
+        (head, message): (&[u8], &Message),
+    ) -> Result<(), (Ended, bool)> {
+        self.half_ping = false;
+        client.leg.buffer.consume(head.len());
+        ask::skip(client, message.body).await.map_err(|ended| (ended.uncounted(), false))?;
+        ask::in_time(client).await.map_err(|ended| (ended, false))
+    }
+}
+
+/// Whether a message is longer than is read to its end.
+fn is_too_much((head, message): (&[u8], &Message)) -> bool {
+    head.len() as u64 + u64::from(message.body) > u64::from(MESSAGE_LIMIT)
+}
+
+async fn respond_to(
+    client: &mut Client,
+    snapshot: &Snapshot,
+    (head, message): (&[u8], &Message),
+    (status, more): (&str, &str),
+) {
+    let mut answer = Vec::new();
+    let tag = client.worker.shared.sip_tokens.tag(message.call_id.of_input(head), message.cseq);
+    respond(status, head, message, &tag, more, &mut answer);
+    say(client, &snapshot.config, &answer).await;
 }
 
 /// The refusal of a message for its length. It never counts.

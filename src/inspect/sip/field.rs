@@ -53,6 +53,15 @@ pub struct Field {
     pub line: Span,
 }
 
+impl Field {
+    /// Its name as it came.
+    pub fn name<'h>(&self, head: &'h [u8]) -> &'h [u8] {
+        let line = self.line.of_input(head);
+        let name = memchr::memchr(b':', line).and_then(|colon| line.get(..colon)).unwrap_or_default();
+        trim(name)
+    }
+}
+
 impl FieldKind {
     fn of(name: &[u8]) -> Self {
         const NAMES: [(&[u8], FieldKind); 25] = [

@@ -2,6 +2,12 @@
 
 use crate::inspect::sip::{FieldKind, Message};
 
+/// RFC 3261 §21.2.1.
+pub const OK: &str = "200 OK";
+
+/// RFC 3261 §21.4.18.
+pub const UNAVAILABLE: &str = "480 Temporarily Unavailable";
+
 /// RFC 3261 §21.4.4.
 pub const FORBIDDEN: &str = "403 Forbidden";
 

@@ -20,7 +20,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{FORBIDDEN, TOO_LARGE, respond};
+pub use answer::{FORBIDDEN, OK, TOO_LARGE, UNAVAILABLE, respond};
 pub use login::Login;
 pub use record::Recording;
 pub use route::{Own, PublicAddress};

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use smallvec::SmallVec;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::inspect::sip::unescaped;
+use crate::inspect::sip::{Message, unescaped};
 
 /// What every token begins with.
 const PREFIX: &str = "pw-";
@@ -82,6 +82,12 @@ impl Tokens {
         let mut tag = String::from(PREFIX);
         hex(&mut tag, &self.mac(b"tag", &said));
         tag
+    }
+
+    /// Whether `ack` is the ACK to a refusal of ours. It is for nobody else.
+    pub fn is_acknowledged(&self, head: &[u8], ack: &Message) -> bool {
+        let tag = self.tag(ack.call_id.of_input(head), ack.cseq);
+        ack.to_tag.of_input(head) == tag.as_bytes()
     }
 
     fn mac(&self, purpose: &[u8], said: &[u8]) -> [u8; MAC] {

@@ -115,7 +115,7 @@ impl<J: Judge> SipWatch<J> {
         let mut edits = Edits::default();
         let is_ack = message.method(head) == Some(b"ACK");
         let is_too_much = length(head.len(), message) > u64::from(MESSAGE_LIMIT);
-        if is_ack && !is_too_much && self.is_for_us(head, message) {
+        if is_ack && !is_too_much && self.judge.tokens().is_acknowledged(head, message) {
             return self.drop_message(head, message);
         }
         let sentence = match message.method(head) {
@@ -157,12 +157,6 @@ impl<J: Judge> SipWatch<J> {
             self.first = First::Owed;
         }
         onward(head, message, &edits, aside)
-    }
-
-    /// Whether it is the ACK to a refusal of ours, which is nobody else's.
-    fn is_for_us(&self, head: &[u8], ack: &Message) -> bool {
-        let tag = self.judge.tokens().tag(ack.call_id.of_input(head), ack.cseq);
-        ack.to_tag.of_input(head) == tag.as_bytes()
     }
 
     /// Answers a request, unless it is an ACK, which has no answer (RFC 3261 §17).
