@@ -13,14 +13,15 @@ fuzz_target!(|input: &[u8]| {
     assert!(!input.iter().any(u8::is_ascii_control));
     let mark = text.find(['=', '\\', '@']);
     match mark.map(|at| (text.as_bytes()[at], &text[..at], &text[at + 1..])) {
-        None => assert_eq!((&*domain, &*user), (&b""[..], input)),
+        // Blanks alone are an empty name.
+        None => assert_eq!((&*domain, &*user), (&b""[..], if text.trim().is_empty() { &b""[..] } else { input })),
         Some((b'\\', before, after)) => assert_eq!((&*domain, &*user), (before.as_bytes(), after.as_bytes())),
         Some((b'@', before, after)) => assert_eq!((&*domain, &*user), (after.as_bytes(), before.as_bytes())),
         Some(_) => {
             let pieces = pieces(text);
             let labels: Vec<Vec<u8>> = pieces
                 .iter()
-                .filter(|(kind, _)| DC.contains(&kind.to_ascii_lowercase().as_str()))
+                .filter(|(kind, _)| DC.contains(&kind.as_str()))
                 .map(|(_, value)| decoded(value))
                 .collect();
             assert_eq!(&*domain, labels.join(&b'.'), "{text:?}");
@@ -45,7 +46,8 @@ fn pieces(text: &str) -> Vec<(String, String)> {
     }
     let cut = |piece: &String| {
         let (kind, value) = piece.split_once('=').expect("a type");
-        (kind.trim_matches(' ').to_owned(), value.to_owned())
+        let kind = kind.trim_matches(' ').to_ascii_lowercase();
+        (kind.strip_prefix("oid.").unwrap_or(&kind).to_owned(), value.to_owned())
     };
     pieces.iter().map(cut).collect()
 }
