@@ -45,7 +45,7 @@ fn door(c: &mut Criterion) {
     group.bench_function("offence", |b| {
         b.iter(|| {
             number = number.wrapping_add(1);
-            let offence = Offence { reason: Reason::UnknownHost, path: b"" };
+            let offence = Offence { reason: Reason::UnknownHost, path: b"", fifth: false };
             black_box(guard.suspect(address(number % 100_000), offence, &config))
         });
     });

@@ -34,7 +34,7 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
 
     // More others than are remembered, each with twenty offences: just not enough.
     let start = live();
-    let offence = Offence { reason: Reason::UnknownHost, path: b"" };
+    let offence = Offence { reason: Reason::UnknownHost, path: b"", fifth: false };
     for number in 0..200_000 {
         for _ in 0..20 {
             assert_eq!(

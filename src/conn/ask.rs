@@ -8,6 +8,7 @@ use super::{Client, Ended, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::io::BUFFER;
+use crate::io::Buffer;
 use crate::reason::Reason;
 
 /// How long a connection without a byte may still begin when Portward has begun to drain.
@@ -80,18 +81,29 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ended> {
     }
 }
 
-/// The next request of a client, and the length of its head in the client's buffer.
+/// The next request of a client, and the length of its head in the client's buffer. Empty lines before it are no part of it
+/// (RFC 9112 §2.2): a connection that holds nothing else is idle.
 ///
 /// # Errors
 /// How the connection ended instead.
 pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(Request, usize), Ended> {
     let mut inspector = Inspector::default();
     let first = client.requests == 0;
-    let mut begun = first || !client.leg.buffer.is_empty();
-    client.timer.set(if begun { patience.inspect } else { patience.idle });
+    let mut wait = if first { Wait::First } else { Wait::Idle };
+    client.timer.set(if first { patience.inspect } else { patience.idle });
     loop {
+        let skipped = skip_empty_lines(&mut client.leg.buffer);
         let filled = client.leg.buffer.filled();
-        if !filled.is_empty() {
+        if holds_nothing(filled) {
+            if skipped && wait == Wait::First {
+                wait = Wait::Idle;
+                client.timer.set(patience.idle);
+            }
+        } else {
+            if wait == Wait::Idle {
+                client.timer.set(patience.inspect);
+            }
+            wait = Wait::Begun;
             match inspector.inspect(filled) {
                 Inspect::Found { ask, len } => return Ok((ask, len)),
                 Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
@@ -99,11 +111,33 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
             }
         }
         poll_fn(|cx| poll_more(cx, client, HEAD_LIMIT, first)).await?;
-        if !begun {
-            begun = true;
-            client.timer.set(patience.inspect);
-        }
     }
+}
+
+/// What a client that asks by HTTP is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Its first octet.
+    First,
+    /// A request; the connection is idle.
+    Idle,
+    /// The rest of a request.
+    Begun,
+}
+
+/// Takes the empty lines off the front; whether there were any.
+fn skip_empty_lines(buffer: &mut Buffer) -> bool {
+    let mut skipped = 0;
+    while buffer.filled().get(skipped..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+        skipped += 2;
+    }
+    buffer.consume(skipped);
+    skipped > 0
+}
+
+/// Whether nothing of a request has come; a CR may be half an empty line.
+fn holds_nothing(filled: &[u8]) -> bool {
+    matches!(filled, [] | [b'\r'])
 }
 
 /// More bytes, or the end.
@@ -113,7 +147,7 @@ fn poll_more(
     limit: usize,
     first: bool,
 ) -> Poll<Result<(), Ended>> {
-    let nothing = client.leg.buffer.is_empty();
+    let nothing = holds_nothing(client.leg.buffer.filled());
     let end = |whose, reason: Option<Reason>| {
         let peace = Ended::peacefully(Stage::Ask, whose);
         Poll::Ready(Err(reason.map_or(peace, |reason| Ended::because(Stage::Ask, whose, reason))))

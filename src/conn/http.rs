@@ -75,7 +75,8 @@ pub(super) async fn serve(mut client: Client) {
                         ended,
                     );
                     let nobody = matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
-                    if config.reject == Reject::Answer && !nobody {
+                    let answers = config.reject == Reject::Answer || config.forwarded_from(who);
+                    if answers && !nobody {
                         let answer = own_response(status(reason), "", false, false);
                         let _ = write(&mut client, &answer, patience.inspect).await;
                         outcome::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
@@ -106,7 +107,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     {
         // Somebody behind a balancer whom we would not have let in.
         let ended = Ended::because(Stage::Route, Whose::Policy, reason);
-        return refuse(client, &snapshot.config, &routed, ended).await;
+        return refuse(client, &snapshot.config, &mut routed, ended).await;
     }
     if let Some(token) = routed.challenge.take()
         && let Some(next) = Box::pin(challenge(client, own, &snapshot, &mut routed, &token)).await
@@ -114,7 +115,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
         return next;
     }
     match routed.verdict {
-        Err(ended) => refuse(client, &snapshot.config, &routed, ended).await,
+        Err(ended) => refuse(client, &snapshot.config, &mut routed, ended).await,
         Ok(decision) => match way_out(&decision) {
             None => redirect(client, &snapshot.config, &routed).await,
             Some((transport, port)) => {
@@ -126,6 +127,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
                     port,
                     host: &name,
                     client: client.facts.client,
+                    owner: routed.client,
                     local: client.facts.local,
                 };
                 forward(client, own, &snapshot, &mut routed, wanted).await
@@ -166,6 +168,7 @@ async fn challenge(
                 port: *port,
                 host: &name,
                 client: facts.client,
+                owner: routed.client,
                 local: facts.local,
             };
             Some(forward(client, own, snapshot, routed, wanted).await)
@@ -189,7 +192,8 @@ async fn forward(
         Ok(decision) => decision.rule.ports,
         Err(_) => Ports { tcp: Some(wanted.port), tls: None },
     };
-    let mut attempts = Attempts::default();
+    // A body that may stay unread must not meet a connection that others have used, or will use.
+    let mut attempts = if routed.alone { Attempts::with_new_connections() } else { Attempts::default() };
     loop {
         let dialer = worker.dialer(snapshot);
         let connected = dialer.connect(wanted, own, &worker.pool, &mut attempts).await;
@@ -200,6 +204,7 @@ async fn forward(
                 return unavailable(client, config, routed, ended, 502).await;
             }
         };
+        target.owner = routed.client;
         if client.is_logged(config) && attempts.is_first() {
             let forwarded = Outcome::Forwarded { to: target.key.address, new: target.fresh };
             let line = client.facts.line(routed.client, routed.subject(), forwarded);
@@ -219,7 +224,10 @@ async fn forward(
         let (legs, request) = ((&mut client.leg, &mut target.leg), &mut routed.outgoing);
         let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
         return match exchanged {
-            Ok(exchanged) => settle(client, own, target, exchanged, wanted.host),
+            Ok(exchanged) => {
+                let shared = !routed.alone && !exchanged.left_unread;
+                settle(client, own, (target, shared), exchanged, wanted.host)
+            }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
             Err(failed) if failed.untouched && routed.is_idempotent() => {
                 if failed.vanished {
@@ -233,11 +241,12 @@ async fn forward(
     }
 }
 
-/// After a whole response: what becomes of the target's connection, and what comes next.
+/// After a whole response: what becomes of the target's connection, and what comes next. `shared`: the connection may be
+/// used for somebody else, because nothing is left on it that the target has not read.
 fn settle(
     client: &mut Client,
     own: &mut Vec<Connection>,
-    mut target: Connection,
+    (mut target, shared): (Connection, bool),
     exchanged: Exchanged,
     host: &str,
 ) -> Next {
@@ -250,7 +259,9 @@ fn settle(
     if exchanged.after == After::Tunnel {
         return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
     }
-    if exchanged.reusable && target.bound {
+    if exchanged.reusable && !shared && !target.bound {
+        drop(target);
+    } else if exchanged.reusable && target.bound {
         if own.len() >= OWN_LIMIT {
             own.remove(0);
         }
@@ -296,20 +307,59 @@ async fn unavailable(
     status: u16,
 ) -> Next {
     report(client, config, routed, ended);
-    reply(client, routed, status, "", false, ended, config).await
+    let goes_on = !routed.has_body && is_balancer(client, config);
+    reply(client, routed, status, "", goes_on, ended, config).await
 }
 
 /// A request that goes nowhere.
-async fn refuse(client: &mut Client, config: &Config, routed: &Routed<'_>, ended: Ended) -> Next {
+async fn refuse(client: &mut Client, config: &Config, routed: &mut Routed<'_>, ended: Ended) -> Next {
     report(client, config, routed, ended);
     let reason = ended.reason.unwrap_or(Reason::Malformed);
-    // Browsers try a closed connection again, so a missing path is answered in any case.
+    // Browsers try a closed connection again, so a missing path is answered in any case. A balancer takes a closed
+    // connection for a broken server, and stops sending anybody's requests.
     let missing = reason == Reason::NoPath && routed.known_host;
-    if missing || config.reject == Reject::Answer {
-        let goes_on = missing && routed.outgoing.framing.is_done();
+    let stays = missing || is_balancer(client, config);
+    if stays || config.reject == Reject::Answer {
+        let goes_on = stays && swallow(client, routed, config).await;
         return reply(client, routed, status(reason), "", goes_on, ended, config).await;
     }
     Next::End(ended)
+}
+
+/// Whether the client speaks for others by X-Forwarded-For: it is always answered, and its connection stays.
+fn is_balancer(client: &Client, config: &Config) -> bool {
+    config.forwarded_from(client.facts.client.ip())
+}
+
+/// The longest body of a refused request that is read and thrown away, so that the connection can go on.
+const SWALLOWED: u64 = 64 * 1024;
+
+/// Reads the rest of a request that goes nowhere, if that is little and comes soon. False: the connection cannot go on.
+async fn swallow(client: &mut Client, routed: &mut Routed<'_>, config: &Config) -> bool {
+    let framing = &mut routed.outgoing.framing;
+    if framing.is_done() {
+        return true;
+    }
+    // A client that waits for 100 (Continue) may send its body, or not: nothing tells where the next request begins.
+    if routed.outgoing.expects_continue || !is_balancer(client, config) {
+        return false;
+    }
+    let reading = async {
+        let mut read = 0;
+        loop {
+            let progress = framing.filter(client.leg.buffer.filled_mut()).ok()?;
+            client.leg.buffer.consume(progress.taken);
+            read += progress.taken as u64;
+            if framing.is_done() {
+                return Some(());
+            }
+            if read > SWALLOWED || client.leg.ended {
+                return None;
+            }
+            std::future::poll_fn(|cx| client.leg.poll_fill(cx, crate::io::BUFFER)).await.ok()?;
+        }
+    };
+    matches!(tokio::time::timeout(config.limits.inspect_timeout, reading).await, Ok(Some(())))
 }
 
 /// A 308 to the same URL by HTTPS.

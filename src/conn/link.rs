@@ -43,6 +43,7 @@ pub(super) async fn connect(
         port: route.port,
         host: if route.host.name().starts_with('*') { name } else { route.host.name() },
         client: client.facts.client,
+        owner: client.facts.client.ip(),
         local: client.facts.local,
     };
     let mut attempts = Attempts::with_new_connections();

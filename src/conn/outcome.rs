@@ -76,17 +76,19 @@ pub struct Ended {
     pub reason: Option<Reason>,
     /// Whether it counts toward the blacklist: as the reason says, unless somebody knows better.
     pub counts: bool,
+    /// Whether it counts for a fifth only (contract section 6).
+    pub fifth: bool,
 }
 
 impl Ended {
     /// An end with a reason.
     pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
-        Self { stage, whose, reason: Some(reason), counts: reason.suspicious() }
+        Self { stage, whose, reason: Some(reason), counts: reason.suspicious(), fifth: false }
     }
 
     /// An end in peace.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
-        Self { stage, whose, reason: None, counts: false }
+        Self { stage, whose, reason: None, counts: false, fifth: false }
     }
 
     /// The same end, held against nobody.
@@ -150,7 +152,7 @@ pub(super) fn refused(
             }
             _ => &[],
         };
-        suspect(shared, config, facts.id, client, Offence { reason, path });
+        suspect(shared, config, facts.id, client, Offence { reason, path, fifth: ended.fifth });
     }
 }
 

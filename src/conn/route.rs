@@ -1,20 +1,21 @@
 //! The decision: the rules' answer for a request, and the request as it will leave. No I/O.
 
-use std::cell::RefCell;
-use std::net::IpAddr;
-use std::ops::Range;
-
 use super::{Client, Ended, Stage, Whose, acme};
 use crate::config::Config;
 use crate::inspect::digest::{self, Credentials};
-use crate::inspect::http::{Authorization, Body, Framing, Kind, Request, Version};
+use crate::inspect::http::{
+    Authorization, Body, Framing, Kind, Request, Version, forwarded_for, node_address,
+};
 use crate::io::Buffer;
 use crate::log::Subject;
 use crate::reason::Reason;
-use crate::relay::http::{Forwarding, Outgoing, request_head};
+use crate::relay::http::{Forwarding, Outgoing, Parts, request_head};
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::ops::Range;
 
 thread_local! {
     /// A decision allocates nothing: its names and paths are brought to their compared form in here.
@@ -38,9 +39,11 @@ pub(super) struct Routed<'s> {
     pub(super) credentials: Option<Credentials>,
     /// The token, if it asks for the answer to an ACME challenge and somebody is to have it.
     pub(super) challenge: Option<Box<str>>,
-    method: Range<usize>,
-    target: Range<usize>,
-    host: Range<usize>,
+    /// Its body may stay unread: the connection to the target is its own.
+    pub(super) alone: bool,
+    /// It has a body.
+    pub(super) has_body: bool,
+    parts: Parts,
 }
 
 /// Decides about `request`, whose head are the first `len` bytes of the client's buffer, and consumes them.
@@ -59,18 +62,18 @@ pub(super) fn route<'s>(
         decide::http(&snapshot.table, facts.transport, host, request.path.of_input(head), scratch)
     });
     let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
-    let verdict = decision.map_err(|refusal| Ended::because(Stage::Route, Whose::Policy, refusal.reason));
+    let verdict = decision.map_err(|refusal| {
+        let ended = Ended::because(Stage::Route, Whose::Policy, refusal.reason);
+        let may_be_fifth = matches!(refusal.reason, Reason::NoPath | Reason::UnknownHost);
+        Ended { fifth: may_be_fifth && is_cross_site(head, request), ..ended }
+    });
 
     let challenge = challenge(snapshot, facts.transport, head, request);
     let trusted = config.forwarded_from(peer);
     let mut out = Buffer::default();
     let forwarding = Forwarding { peer, transport: facts.transport, trusted };
-    request_head(out.vec(), head, request, &forwarding);
-    let method = request.method.of_input(head).len();
-    let target = request.target.of_input(head).len().max(1);
-    let host_at = method + 1 + target + " HTTP/1.1\r\nHost: ".len();
+    let parts = request_head(out.vec(), head, request, &forwarding);
     let routed = Routed {
-        verdict,
         known_host,
         client: if trusted { believed(config, peer, request, head) } else { peer },
         challenge,
@@ -89,12 +92,24 @@ pub(super) fn route<'s>(
             version: request.version,
             persistent: request.persistent,
         },
-        method: 0..method,
-        target: method + 1..method + 1 + target,
-        host: host_at..host_at + host.len(),
+        alone: request.may_stay_unread(head),
+        has_body: request.body != Body::None,
+        parts,
+        verdict,
     };
     client.leg.buffer.consume(len);
     routed
+}
+
+/// Whether a browser asks because another site's page says so: a picture in a mail (contract section 6).
+fn is_cross_site(head: &[u8], request: &Request) -> bool {
+    request.method.of_input(head) == b"GET"
+        && request.body == Body::None
+        && request.authorization == Authorization::None
+        && request.fields.iter().any(|field| {
+            field.name.of_input(head).eq_ignore_ascii_case(b"sec-fetch-site")
+                && field.value.of_input(head).eq_ignore_ascii_case(b"cross-site")
+        })
 }
 
 /// How a request logs in; not asked of one that does not.
@@ -120,13 +135,17 @@ fn challenge(snapshot: &Snapshot, came_by: Transport, head: &[u8], request: &Req
 }
 
 impl Routed<'_> {
+    /// A part of the head as it will leave.
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.outgoing.head.filled().get(range.clone()).unwrap_or_default()
+    }
+
     /// The request as the log shows it.
     pub(super) fn subject(&self) -> Subject<'_> {
-        let part = |range: &Range<usize>| self.outgoing.head.filled().get(range.clone()).unwrap_or_default();
         Subject::Http {
-            host: part(&self.host),
-            method: part(&self.method),
-            target: part(&self.target),
+            host: self.part(&self.parts.host),
+            method: self.part(&self.parts.method),
+            target: self.part(&self.parts.target),
             version: match self.outgoing.version {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
@@ -136,13 +155,13 @@ impl Routed<'_> {
 
     /// Whether the request can be sent a second time (RFC 9110 §9.2.2) without anybody noticing.
     pub(super) fn is_idempotent(&self) -> bool {
-        let method = self.outgoing.head.filled().get(self.method.clone()).unwrap_or_default();
+        let method = self.part(&self.parts.method);
         [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"].contains(&method)
     }
 
     /// The host that was asked for, without its port and in lower case.
     pub(super) fn host(&self) -> Box<str> {
-        let host = self.outgoing.head.filled().get(self.host.clone()).unwrap_or_default();
+        let host = self.part(&self.parts.host);
         let bare = crate::rules::name::split_host_port(host).map_or(host, |(bare, _)| bare);
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
         String::from_utf8_lossy(bare).to_ascii_lowercase().into()
@@ -150,16 +169,14 @@ impl Routed<'_> {
 
     /// The URL of the same request by HTTPS, as the world sees it.
     pub(super) fn https_url(&self, config: &Config) -> String {
-        let head = self.outgoing.head.filled();
-        let part =
-            |range: &Range<usize>| String::from_utf8_lossy(head.get(range.clone()).unwrap_or_default());
-        let host = part(&self.host);
+        let part = |range: &Range<usize>| String::from_utf8_lossy(self.part(range));
+        let host = part(&self.parts.host);
         let name = match host.rfind(':') {
             Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
             _ => &host,
         };
         // `*` is OPTIONS without a path (RFC 9112 §3.2.4): behind a name it would be part of it.
-        let target = match part(&self.target) {
+        let target = match part(&self.parts.target) {
             target if target == "*" => "".into(),
             target => target,
         };
@@ -170,19 +187,34 @@ impl Routed<'_> {
     }
 }
 
-/// The right-most address of X-Forwarded-For that is not one of those that we believe (SPEC section 7).
+/// The right-most address of X-Forwarded-For, or of Forwarded if there is no X-Forwarded-For, that is not one of those
+/// that we believe (contract section 7).
 fn believed(config: &Config, peer: IpAddr, request: &Request, head: &[u8]) -> IpAddr {
-    let fields = request.fields.iter().rev().filter(|field| field.kind == Kind::XForwardedFor);
+    let values = |kind| {
+        let fields = request.fields.iter().rev().filter(move |field| field.kind == kind);
+        fields.map(|field| field.value.of_input(head))
+    };
+    let has_list = values(Kind::XForwardedFor).next().is_some();
+    if has_list {
+        let nodes = values(Kind::XForwardedFor).flat_map(|value| value.rsplit(|octet| *octet == b','));
+        first_stranger(config, peer, nodes.map(Some))
+    } else {
+        first_stranger(config, peer, values(Kind::Forwarded).flat_map(forwarded_for))
+    }
+}
+
+/// The first node, from the right, that is not one of those that we believe; the last of these if a node has no address.
+fn first_stranger<'a>(
+    config: &Config,
+    peer: IpAddr,
+    nodes: impl Iterator<Item = Option<&'a [u8]>>,
+) -> IpAddr {
     let mut believed = peer;
-    for value in fields.flat_map(|field| field.value.of_input(head).rsplit(|byte| *byte == b',')) {
-        let Some(address) =
-            std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<IpAddr>().ok())
-        else {
-            return believed;
-        };
-        believed = address.to_canonical();
+    for node in nodes {
+        let Some(address) = node.and_then(node_address) else { return believed };
+        believed = address;
         if !config.forwarded_from(believed) {
-            return believed;
+            break;
         }
     }
     believed

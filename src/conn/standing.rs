@@ -91,7 +91,7 @@ impl Standing {
         let snapshot = self.shared.snapshot.load();
         if snapshot.config.blacklist.failed_logins {
             self.shared.guard.fail(&self.exemption);
-            let offence = Offence { reason: Reason::FailedLogin, path: b"" };
+            let offence = Offence { reason: Reason::FailedLogin, path: b"", fifth: false };
             outcome::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
         }
     }

@@ -138,6 +138,8 @@ pub struct Offence<'a> {
     pub reason: Reason,
     /// The missing path, which counts once a minute; empty: there is none.
     pub path: &'a [u8],
+    /// Another site's page made a browser ask: five of these count as one.
+    pub fifth: bool,
 }
 
 /// An address that was listed just now.
@@ -249,11 +251,17 @@ impl Guard {
         let names = self.confirmed.names(who, now).max(1);
         let threshold = config.blacklist.suspicious_per_minute.saturating_mul(names);
         let once = if offence.path.is_empty() { 0 } else { digest(offence.path) };
-        let count = self.suspects.note(who, once, threshold, self.millis())?;
+        let millis = self.millis();
+        if offence.fifth && !self.suspects.note_fifth(who, millis) {
+            return None;
+        }
+        let count = self.suspects.note(who, once, threshold, millis)?;
         let expiration = config.blacklist.expiration;
+        let known = self.blacklist.lists(who, now);
         self.blacklist.list(who, offence.reason, count, now, expiration);
         self.tell(who, false);
-        Some(Listed { who, expiration, count })
+        // It is said once: who is listed already may have connections that are being closed.
+        (!known).then_some(Listed { who, expiration, count })
     }
 
     /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption. The

@@ -28,23 +28,52 @@ struct Offence {
     once: u32,
 }
 
+/// How many of what another site's page made a browser ask for count as one offence (contract section 6).
+const FIFTHS: u32 = 5;
+
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Suspects {
+    whole: Tally,
+    /// At most four times of each address at eight octets: a tenth of the memory of the others.
+    fifths: Tally,
+}
+
+/// Times by address.
+#[derive(Debug)]
+struct Tally {
     shards: Vec<Mutex<HashMap<Counted, VecDeque<Offence>, RandomState>>>,
     hasher: RandomState,
 }
 
-impl Default for Suspects {
+impl Default for Tally {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 }
 
 impl Suspects {
+    /// Notes a fifth of an offence at `now`: whether it is the fifth one within a minute, which makes an offence.
+    pub(super) fn note_fifth(&self, who: Counted, now: u32) -> bool {
+        self.fifths.note(who, 0, FIFTHS - 1, now).is_some()
+    }
+
     /// Notes an offence at `now` (milliseconds, which may wrap). If it is one more than `threshold` within a minute, how
     /// many there were is returned, and they are forgotten.
     pub(super) fn note(&self, who: Counted, once: u32, threshold: u32, now: u32) -> Option<u32> {
+        self.whole.note(who, once, threshold, now)
+    }
+
+    /// Forgets who has been quiet for a minute.
+    pub(super) fn sweep(&self, now: u32) {
+        self.whole.sweep(now);
+        self.fifths.sweep(now);
+    }
+}
+
+impl Tally {
+    /// As [`Suspects::note`].
+    fn note(&self, who: Counted, once: u32, threshold: u32, now: u32) -> Option<u32> {
         let shard = usize::try_from(self.hasher.hash_one(who)).unwrap_or_default() % SHARDS;
         let mut shard = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= ADDRESSES && !shard.contains_key(&who) {
@@ -65,8 +94,8 @@ impl Suspects {
         })
     }
 
-    /// Forgets who has been quiet for a minute.
-    pub(super) fn sweep(&self, now: u32) {
+    /// As [`Suspects::sweep`].
+    fn sweep(&self, now: u32) {
         for shard in &self.shards {
             shard
                 .lock()
@@ -134,10 +163,24 @@ mod tests {
         for number in 0..200_000 {
             suspects.note(who(number), 0, 20, 0);
         }
-        let count = || suspects.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
+        let count = || suspects.whole.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
         assert!((SHARDS * ADDRESSES / 2..=SHARDS * ADDRESSES).contains(&count()), "{}", count());
         suspects.note(who(1), 0, 20, MINUTE);
         suspects.sweep(MINUTE);
         assert_eq!(count(), 1);
+    }
+
+    #[test]
+    fn item_21_five_of_another_sites_pictures_count_as_one() {
+        let suspects = Suspects::default();
+        let listed = |numbers: std::ops::RangeInclusive<u32>| {
+            let whole = numbers.filter(|number| suspects.note_fifth(who(1), number * 100));
+            whole.filter(|number| suspects.note(who(1), number + 1, 20, number * 100).is_some()).count()
+        };
+        assert_eq!(listed(1..=104), 0);
+        assert_eq!(listed(105..=105), 1);
+        // Four that are older than a minute are forgotten.
+        assert!((0..4).all(|number| !suspects.note_fifth(who(2), number)));
+        assert!(!suspects.note_fifth(who(2), MINUTE + 10));
     }
 }

@@ -70,6 +70,12 @@ pub fn challenges(value: &[u8]) -> impl Iterator<Item = Challenge> {
     })
 }
 
+/// The schemes that a WWW-Authenticate field offers, in order (RFC 9110 §11.6.1).
+pub fn schemes(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let elements = Elements::of(value).flat_map(|element| [element.scheme, element.lone]);
+    elements.filter(|scheme| !scheme.is_empty())
+}
+
 /// The nonce that an Authentication-Info or Proxy-Authentication-Info field gives for the next login (RFC 7616 §3.5).
 pub fn next_nonce(value: &[u8]) -> Option<u64> {
     named(value, b"nextnonce").map(digest)
@@ -207,6 +213,8 @@ struct Element<'a> {
     name: &'a [u8],
     /// Its value, without its quotes, escapes as they came.
     value: &'a [u8],
+    /// A word that stands alone, or nothing: a scheme without parameters, or part of a list that should have had quotes.
+    lone: &'a [u8],
 }
 
 /// The elements of a field. What stands within quotes is no parameter.
@@ -259,7 +267,7 @@ impl<'a> Iterator for Elements<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let mut element = Element { scheme: none, name: self.word(), value: none };
+        let mut element = Element { scheme: none, name: self.word(), value: none, lone: none };
         if !matches!(self.rest.first(), None | Some(b'=' | b',' | b'"')) {
             // Two words: the first is a scheme.
             element.scheme = element.name;
@@ -270,9 +278,9 @@ impl<'a> Iterator for Elements<'a> {
                 self.rest = self.rest.get(1..).unwrap_or_default();
                 element.value = self.value();
             }
-            // One word alone is a scheme without parameters, or part of a list that should have had quotes. What
-            // follows belongs to the scheme before: more nonces are remembered so, never fewer.
-            None | Some(b',') => element.name = none,
+            // What follows a word that stands alone belongs to the scheme before: more nonces are remembered so, never
+            // fewer.
+            None | Some(b',') => element.lone = std::mem::take(&mut element.name),
             // Neither a name nor a value: skipped.
             Some(_) => {
                 self.take(|octet| octet != b',');

@@ -120,7 +120,7 @@ impl Line<'_> {
                 }
             }
             Subject::Http { host, method, target, version } => {
-                escape(&mut text, host, HOST_CAP);
+                escape(&mut text, without_userinfo(host), HOST_CAP);
                 text.push(' ');
                 escape(&mut text, method, METHOD_CAP);
                 text.push(' ');
@@ -178,7 +178,7 @@ impl Line<'_> {
             }
         }
         if let Subject::Http { host, method, target, version } = self.subject {
-            set("host", escaped(host, HOST_CAP).into());
+            set("host", escaped(without_userinfo(host), HOST_CAP).into());
             set("method", escaped(method, METHOD_CAP).into());
             let mut text = String::new();
             shown(&mut text, target, PATH_CAP, query);
@@ -236,6 +236,11 @@ fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
     }
 }
 
+/// What follows a user and a password in a Host, which has no place for them (RFC 9110 §4.2.4).
+fn without_userinfo(host: &[u8]) -> &[u8] {
+    memchr::memrchr(b'@', host).and_then(|at| host.get(at + 1..)).unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +284,15 @@ mod tests {
         rejected.subject = Subject::Unknown;
         assert_eq!(rejected.text(false), "REVERSE-PROXY 12 192.168.178.59 https://- rejected: not-tls");
         assert_eq!(rejected.json(false)["reason"], "not-tls");
+    }
+
+    #[test]
+    fn item_21_a_password_in_a_host_is_not_shown() {
+        let mut rejected = line(Outcome::Rejected(Reason::Malformed));
+        let Subject::Http { host, .. } = &mut rejected.subject else { panic!() };
+        *host = b"user:s3cret@a:s3cret@hq.dvl-ckl2.net";
+        assert!(rejected.text(false).contains(" https://hq.dvl-ckl2.net GET "));
+        assert_eq!(rejected.json(false)["host"], "hq.dvl-ckl2.net");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub host: &'a str,
     /// Who asks, for the PROXY header.
     pub client: SocketAddr,
+    /// Who asks, as far as that is believed: a login of the connection is this one's.
+    pub owner: IpAddr,
     /// Where they reached us.
     pub local: SocketAddr,
 }
@@ -44,6 +46,8 @@ pub struct Attempts {
     vanished: Option<SocketAddr>,
     /// Kept connections do not count any more.
     new_only: bool,
+    /// A connection has failed.
+    failed: bool,
 }
 
 impl Attempts {
@@ -54,14 +58,14 @@ impl Attempts {
 
     /// Whether no connection has failed yet.
     pub fn is_first(&self) -> bool {
-        !self.new_only
+        !self.failed
     }
 
     /// Notes that `connection` has ended without an answer. After a kept one its address is tried with a new one, because
     /// targets close kept connections at any time; first of all, unless the host has `vanished`. After a new one another
     /// address must do.
     pub fn failed(&mut self, connection: &Connection, vanished: bool) {
-        self.new_only = true;
+        (self.new_only, self.failed) = (true, true);
         if connection.fresh {
             self.dialled.push(connection.key.address);
         } else if vanished {
@@ -114,7 +118,7 @@ impl Dialer<'_> {
                     let name = server_name(endpoint, wanted.host);
                     let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
                     if !attempts.new_only {
-                        if let Some(connection) = take_own(own, key) {
+                        if let Some(connection) = take_own(own, key, wanted.owner) {
                             return Ok(connection);
                         }
                         if shares == Shares::WithAll
@@ -127,7 +131,8 @@ impl Dialer<'_> {
                         Ok(stream) => {
                             self.health.succeeded(address);
                             let bound = shares != Shares::WithAll;
-                            let mut connection = Connection::new(Leg::new(stream), key.to_key(), bound);
+                            let mut connection =
+                                Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
                             connection.max_message = endpoint.options.max_message;
                             return Ok(connection);
                         }
@@ -240,8 +245,9 @@ fn server_name<'a>(endpoint: &'a Endpoint, host: &'a str) -> &'a str {
     }
 }
 
-fn take_own(own: &mut Vec<Connection>, key: KeyRef<'_>) -> Option<Connection> {
-    while let Some(at) = own.iter().position(|connection| connection.key.as_ref() == key) {
+fn take_own(own: &mut Vec<Connection>, key: KeyRef<'_>, owner: IpAddr) -> Option<Connection> {
+    let fits = |connection: &Connection| connection.owner == owner && connection.key.as_ref() == key;
+    while let Some(at) = own.iter().position(fits) {
         let mut connection = own.swap_remove(at);
         if connection.is_alive() {
             connection.fresh = false;
@@ -302,6 +308,7 @@ mod tests {
             port: NonZeroU16::new(port).unwrap(),
             host: "one.example.net",
             client: CLIENT,
+            owner: std::net::Ipv4Addr::LOCALHOST.into(),
             local: CLIENT,
         };
         // Connections that need no handshake, which then end without an answer.

@@ -86,6 +86,8 @@ pub struct Connection {
     /// It belongs to one client connection and dies with it: a login of the connection was seen on it, or the rules
     /// say so.
     pub bound: bool,
+    /// For whom it was used last: what is bound is bound to this one (contract section 3, the believed client).
+    pub owner: IpAddr,
     /// What [`crate::rules::TargetOptions::max_message`] says of the address.
     pub max_message: Option<u32>,
     /// Since when it waits.
@@ -94,8 +96,8 @@ pub struct Connection {
 
 impl Connection {
     /// A new one.
-    pub fn new(leg: Leg, key: Key, bound: bool) -> Self {
-        Self { leg, key, fresh: true, bound, max_message: None, since: Instant::now() }
+    pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
+        Self { leg, key, fresh: true, bound, owner, max_message: None, since: Instant::now() }
     }
 
     /// Whether the target has neither closed it nor sent something that nobody asked for.
@@ -258,7 +260,7 @@ mod tests {
         let stream = TcpStream::connect(address).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
         let key = Key { address, tls: None };
-        (Connection::new(Leg::new(Stream::Plain(stream)), key, false), peer)
+        (Connection::new(Leg::new(Stream::Plain(stream)), key, false, address.ip()), peer)
     }
 
     #[tokio::test]
@@ -296,7 +298,7 @@ mod tests {
             let stream = TcpStream::connect(address).await.unwrap();
             peers.push(listener.accept().await.unwrap().0);
             let key = Key { address, tls: Some((1, name.into())) };
-            Connection::new(Leg::new(Stream::Plain(stream)), key, false)
+            Connection::new(Leg::new(Stream::Plain(stream)), key, false, address.ip())
         };
         pool.put(make(&other, "elsewhere").await);
         pool.put(make(&listener, "used").await);

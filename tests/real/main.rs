@@ -9,6 +9,7 @@
 mod harness;
 
 mod absence;
+mod balancer;
 mod bodies;
 mod browser;
 mod certificates;
@@ -43,5 +44,6 @@ mod smuggling;
 mod soundness;
 mod targets;
 mod tls;
+mod unread;
 mod volume;
 mod websocket;

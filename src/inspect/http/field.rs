@@ -151,9 +151,33 @@ pub(super) fn scheme(value: &[u8]) -> &[u8] {
     value.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next().unwrap_or_default()
 }
 
-/// Whether a scheme authenticates the connection rather than the request: NTLM and Negotiate (RFC 4559).
+/// The schemes that log in each request for itself: those that IANA has registered, but for Negotiate (RFC 4559), and
+/// some that are in use without.
+const REQUEST_SCHEMES: [&str; 18] = [
+    "Basic",
+    "Bearer",
+    "Digest",
+    "DPoP",
+    "GNAP",
+    "HOBA",
+    "Mutual",
+    "OAuth",
+    "PrivateToken",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-256",
+    "vapid",
+    "Concealed",
+    "ApiKey",
+    "AWS4-HMAC-SHA256",
+    "Hawk",
+    "Signature",
+    "Token",
+];
+
+/// Whether a scheme authenticates the connection rather than the request. NTLM and Negotiate do. A scheme that is not
+/// known may do so as well (`Nego2`, `Kerberos`), so only those that are known not to are free of it.
 pub(super) fn binds_connection(scheme: &[u8]) -> bool {
-    scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    !REQUEST_SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(scheme))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | lines end with CRLF, a bare LF is refused | RFC 9112 §2.2 |
 //! | exactly one Host, which agrees with an absolute-form target | RFC 9112 §3.2, §3.2.2 |
-//! | no userinfo, no fragment, no byte outside 0x21–0x7e in the target | RFC 9110 §4.2.4, RFC 3986 |
+//! | no userinfo, no fragment, no control byte and no blank in the target; valid UTF-8 goes on percent-encoded | RFC 9110 §4.2.4, RFC 3986 |
+//! | empty lines before a request line are ignored | RFC 9112 §2.2 |
 //! | no CONNECT; `*` with OPTIONS only | RFC 9112 §3.2.3, §3.2.4 |
 //! | Content-Length once, digits only; goes on in its shortest form | RFC 9112 §6.3 |
 //! | Transfer-Encoding once, `chunked` only, never with Content-Length, never in HTTP/1.0; goes on as `chunked` | RFC 9112 §6.1 |
@@ -24,12 +25,14 @@
 
 mod chunked;
 mod field;
+mod forwarded;
 mod request;
 mod response;
 mod scan;
 
 pub use chunked::{Chunks, Framing, Progress};
 pub use field::{Field, Kind};
+pub use forwarded::{forwarded_for, node_address};
 pub use request::{Authorization, Body, Inspector, Request, Version};
 pub use response::{Response, ResponseBody, ResponseInspector};
 

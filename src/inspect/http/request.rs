@@ -40,7 +40,7 @@ pub enum Authorization {
     None,
     /// The login is the request's own: Basic, Digest, Bearer …
     Request,
-    /// The login is the connection's: NTLM, Negotiate.
+    /// The login may be the connection's: NTLM, Negotiate, and every scheme that is not known to log in each request.
     Connection,
 }
 
@@ -72,6 +72,17 @@ pub struct Request {
     pub fields: SmallVec<[Field; 24]>,
 }
 
+/// Methods whose body has no meaning (RFC 9110 §9.3).
+const BODILESS: [&[u8]; 5] = [b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"TRACE"];
+
+impl Request {
+    /// Whether it has a body where targets expect none. Some of them leave it unread, and would take it for the next
+    /// request on the connection. `head` is the input that it was read from.
+    pub fn may_stay_unread(&self, head: &[u8]) -> bool {
+        self.body != Body::None && BODILESS.contains(&self.method.of_input(head))
+    }
+}
+
 /// Reads one request head.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Inspector {
@@ -101,10 +112,16 @@ impl Inspector {
     /// Whether the input cannot begin with a method: TLS on a plain port, a scanner's binary probe. Such a thing is
     /// refused without waiting for more.
     fn hopeless(&mut self, input: &[u8]) -> bool {
-        if self.method_seen || input == b"\r" {
+        if self.method_seen {
             return false;
         }
-        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        let mut line = input.get(self.scanner.start()..).unwrap_or_default();
+        while let Some(rest) = line.strip_prefix(b"\r\n") {
+            line = rest;
+        }
+        if line == b"\r" {
+            return false;
+        }
         let window = line.get(..=METHOD_LIMIT).unwrap_or(line);
         let end = window.iter().position(|byte| *byte == b' ');
         let method = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
@@ -181,7 +198,9 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
-        if !target.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'#') {
+        // Valid UTF-8 goes on percent-encoded (contract section 3).
+        let sound = target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..) && *byte != b'#');
+        if !sound || std::str::from_utf8(target).is_err() {
             return Err(Reason::Malformed);
         }
         if target == b"*" {
@@ -204,7 +223,8 @@ impl<'a> Target<'a> {
         };
         let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
         let (authority, asked) = rest.split_at_checked(end).unwrap_or_default();
-        if asked.first() == Some(&b'?') || authority.is_empty() || authority.contains(&b'@') {
+        let is_authority = |byte: &u8| byte.is_ascii() && *byte != b'@';
+        if asked.first() == Some(&b'?') || authority.is_empty() || !authority.iter().all(is_authority) {
             return Err(Reason::Malformed);
         }
         Ok(Self::origin(asked, Some((authority, port))))

@@ -5,11 +5,11 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
+use super::field::{Connection, Named, binds_connection, classify, tokens};
 use super::request::remove_nominated;
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind, Version};
-use crate::inspect::{Inspect, Span};
+use crate::inspect::{Inspect, Span, digest};
 use crate::reason::Reason;
 
 /// How long the response's body is (RFC 9112 §6.3).
@@ -166,8 +166,7 @@ impl Seen {
                     Kind::HopByHop
                 }
                 Named::Authenticate => {
-                    response.binds_connection |=
-                        tokens(value).any(|challenge| binds_connection(scheme(challenge)));
+                    response.binds_connection |= digest::schemes(value).any(binds_connection);
                     Kind::EndToEnd
                 }
                 Named::Impostor => return Err(Reason::Malformed),
@@ -281,14 +280,23 @@ mod tests {
         };
         assert!(with("NTLM"));
         assert!(with("Basic realm=\"x\", negotiate"));
-        assert!(!with("Digest realm=\"x\", nonce=\"NTLM\""));
+        assert!(with("Nego2"));
+        assert!(with("Bearer, Kerberos YII="));
+        assert!(with("Basic realm=\"a, b\", Unheard-Of x=y"));
+        for value in
+            ["Digest realm=\"x\", nonce=\"NTLM\"", "Basic realm=\"a, NTLM\", charset=\"UTF-8\"", "hawk"]
+        {
+            assert!(!with(value), "{value}");
+        }
     }
 
     #[test]
     fn the_laws_hold_on_every_prefix() {
-        for text in
-            ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nA\nb", "\r\n\r\n\r\n"]
-        {
+        for text in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nA\nb",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+        ] {
             let mut kept = ResponseInspector::default();
             let mut settled = None;
             for end in 0..=text.len() {

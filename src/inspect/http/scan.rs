@@ -10,7 +10,7 @@ use crate::reason::Reason;
 pub(super) enum Scan {
     /// The head is `input[start..end]`, its empty line included.
     End {
-        /// After an empty line that some clients send before a request (RFC 9112 §2.2).
+        /// After the empty lines that some clients send before a request (RFC 9112 §2.2).
         start: usize,
         /// One past the head.
         end: usize,
@@ -28,11 +28,16 @@ pub(super) struct Scanner {
     scanned: usize,
     /// Where the current line begins.
     line: usize,
-    /// Where the head begins: 0, or 2 after one empty line.
+    /// Where the head begins: after the empty lines before it.
     start: usize,
 }
 
 impl Scanner {
+    /// Where the head begins, as far as was looked.
+    pub(super) const fn start(&self) -> usize {
+        self.start
+    }
+
     /// Looks for the empty line that ends a head. `input` must begin with what was given before.
     pub(super) fn scan(&mut self, input: &[u8]) -> Scan {
         let window = input.get(..HEAD_LIMIT).unwrap_or(input);
@@ -47,9 +52,6 @@ impl Scanner {
             if line.len() == 1 {
                 if self.line > self.start {
                     return Scan::End { start: self.start, end: newline + 1 };
-                }
-                if self.start > 0 {
-                    return Scan::Reject(Reason::Malformed); // a second empty line before the first line
                 }
                 self.start = newline + 1;
             }

@@ -55,6 +55,9 @@ pub struct Exchanged {
     pub after: After,
     /// The target's connection can take another request.
     pub reusable: bool,
+    /// The target refused a request with a body. Some targets do so without reading the body, and would take it for the
+    /// next request.
+    pub left_unread: bool,
     /// The target showed a login of the connection.
     pub binds_connection: bool,
     /// The target was given more time, by [`crate::io::Stream::watch_upload`].
@@ -137,9 +140,9 @@ pub async fn exchange(
     let after = result.map_err(failed)?;
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
-    let (binds_connection, slow) = (running.binds_connection, running.slow);
+    let Running { binds_connection, left_unread, slow, .. } = running;
     let bytes = [running.up.written, running.down.written];
-    Ok(Exchanged { after, reusable, binds_connection, slow, bytes })
+    Ok(Exchanged { after, reusable, left_unread, binds_connection, slow, bytes })
 }
 
 /// The state of a running exchange.
@@ -166,6 +169,8 @@ struct Running<'r, 'w> {
     client_persistent: bool,
     tunnel: bool,
     binds_connection: bool,
+    /// See [`Exchanged::left_unread`].
+    left_unread: bool,
     /// The client has ended its side, as far as it is known. It may still wait for its answer.
     client_ended: bool,
     /// The target does not answer the kernel any more.
@@ -196,6 +201,7 @@ impl<'r, 'w> Running<'r, 'w> {
             client_persistent: false,
             tunnel: false,
             binds_connection: false,
+            left_unread: false,
             client_ended: false,
             vanished: false,
             stall: Stall::default(),
@@ -416,6 +422,7 @@ impl<'r, 'w> Running<'r, 'w> {
         self.answered = true;
         (self.witness)(response, target.buffer.filled());
         self.target_persistent = response.persistent;
+        self.left_unread = !self.bodiless && response.status >= 400;
         self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);
         // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110

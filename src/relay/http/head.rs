@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::inspect::http::{Kind, Request, Response, ResponseBody, Version};
 use crate::service::Transport;
@@ -18,14 +19,27 @@ pub struct Forwarding {
     pub trusted: bool,
 }
 
-/// Writes the head of a request to `out`. `head` is the input that `request` was read from.
-pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) {
+/// Where the parts of a request stand in the head that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The method.
+    pub method: Range<usize>,
+    /// The request target.
+    pub target: Range<usize>,
+    /// The value of Host.
+    pub host: Range<usize>,
+}
+
+/// Writes the head of a request to `out`, which is empty. `head` is the input that `request` was read from.
+pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) -> Parts {
     let host = request.host.of_input(head);
-    let target = match request.target.of_input(head) {
-        [] => b"/",
-        target => target,
-    };
-    put(out, &[request.method.of_input(head), b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+    put(out, &[request.method.of_input(head), b" "]);
+    let method = 0..out.len() - 1;
+    put_target(out, request.target.of_input(head));
+    let target = method.end + 1..out.len();
+    put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+    let host_end = out.len() - 2;
+    let parts = Parts { method, target, host: host_end - host.len()..host_end };
     for field in &request.fields {
         match field.kind {
             Kind::EndToEnd => {
@@ -37,9 +51,23 @@ pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwardin
     }
     if request.websocket {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if request.may_stay_unread(head) {
+        out.extend_from_slice(b"Connection: close\r\n");
     }
     forwarded(out, head, request, forwarding);
     out.extend_from_slice(b"\r\n");
+    parts
+}
+
+/// A request target. What is not ASCII goes on percent-encoded (RFC 3986 §2.5): targets read raw octets in their own ways.
+fn put_target(out: &mut Vec<u8>, target: &[u8]) {
+    match target {
+        [] => out.push(b'/'),
+        target if target.is_ascii() => out.extend_from_slice(target),
+        target => target.iter().for_each(|octet| {
+            let _ = if octet.is_ascii() { out.write_all(&[*octet]) } else { write!(out, "%{octet:02X}") };
+        }),
+    }
 }
 
 /// A framing field in its one clean form, so that it has one meaning to every reader: `010` is 8 to a reader that takes
@@ -200,8 +228,18 @@ mod tests {
         let peer = "2001:db8::1".parse().unwrap();
         let mut out = Vec::new();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
-        request_head(&mut out, text.as_bytes(), &ask, &forwarding);
-        String::from_utf8(out).unwrap()
+        let parts = request_head(&mut out, text.as_bytes(), &ask, &forwarding);
+        let out = String::from_utf8(out).unwrap();
+        let [method, target, rest] = out.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{out}") };
+        let host = rest.lines().nth(1).unwrap().strip_prefix("Host: ").unwrap();
+        assert_eq!([&out[parts.method], &out[parts.target], &out[parts.host]], [method, target, host]);
+        out
+    }
+
+    #[test]
+    fn item_19_a_target_goes_on_in_ascii() {
+        let sent = sent("GET /\u{e4}%2F?q=\u{20ac} HTTP/1.1\r\nHost: h\r\n\r\n", false);
+        assert!(sent.starts_with("GET /%C3%A4%2F?q=%E2%82%AC HTTP/1.1\r\nHost: h\r\n"), "{sent}");
     }
 
     const CLAIMS: &str = "GET http://h:8/a HTTP/1.1\r\nHost: h:8\r\nX-Forwarded-For: 1.1.1.1\r\nX_Forwarded_For: 2.2.2.2\r\n\

@@ -7,5 +7,5 @@ mod exchange;
 mod head;
 
 pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
-pub use head::{Forwarding, request_head};
+pub use head::{Forwarding, Parts, request_head};
 pub(crate) use head::{own_document, own_response};

@@ -290,8 +290,11 @@ fn check_same(decided: &Decided, seen: &Seen) -> Result<(), String> {
     if all("X-Forwarded-Proto").len() != 1 || all("Forwarded").len() != 1 {
         return Err(format!("forwarded twice: {seen:?}"));
     }
+    // A body where none is expected goes out on a connection of its own.
+    let alone =
+        !seen.body.is_empty() && ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"].contains(&&*seen.method);
     for (name, allowed) in [
-        ("Connection", "Upgrade"),
+        ("Connection", if alone { "close" } else { "Upgrade" }),
         ("Upgrade", "websocket"),
         ("Keep-Alive", ""),
         ("Proxy-Connection", ""),
