@@ -1,8 +1,12 @@
 //! The request head: who is asked for, how the body is framed, what passes on.
 
+mod line;
+
 use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
+
+use line::{Target, is_misspelt};
 
 use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
 use super::scan::{Scan, Scanner};
@@ -174,71 +178,6 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     request.body = seen.body(version)?;
     seen.going_on(head, method, &mut request);
     Ok(request)
-}
-
-/// Methods that mean something to us: what may have a body, what has an answer without one, what may be repeated.
-const JUDGED: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT"];
-
-/// Whether a method differs from one that we judge in case only. It is another method to us (RFC 9110 §9.1), and the
-/// same to a target that does not look at case.
-fn is_misspelt(method: &str) -> bool {
-    method.bytes().any(|byte| byte.is_ascii_lowercase())
-        && JUDGED.iter().any(|known| known.eq_ignore_ascii_case(method))
-}
-
-/// The parts of a request target (RFC 9112 §3.2).
-struct Target<'a> {
-    /// What goes on to the target.
-    asked: &'a [u8],
-    /// Its path.
-    path: &'a [u8],
-    /// Of an absolute-form target, with its scheme's standard port.
-    authority: Option<(&'a [u8], &'a [u8])>,
-}
-
-impl<'a> Target<'a> {
-    fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
-        // Valid UTF-8 goes on percent-encoded (contract section 3).
-        let sound = target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..) && *byte != b'#');
-        if !sound || std::str::from_utf8(target).is_err() {
-            return Err(Reason::Malformed);
-        }
-        if target == b"*" {
-            let options = method == "OPTIONS";
-            return if options {
-                Ok(Self { asked: target, path: target, authority: None })
-            } else {
-                Err(Reason::Malformed)
-            };
-        }
-        if target.first() == Some(&b'/') {
-            return Ok(Self::origin(target, None));
-        }
-        let (rest, port) = if let Some(rest) = strip_scheme(target, b"http://") {
-            (rest, b":80".as_slice())
-        } else if let Some(rest) = strip_scheme(target, b"https://") {
-            (rest, b":443".as_slice())
-        } else {
-            return Err(Reason::Malformed);
-        };
-        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-        let (authority, asked) = rest.split_at_checked(end).unwrap_or_default();
-        let is_authority = |byte: &u8| byte.is_ascii() && *byte != b'@';
-        if asked.first() == Some(&b'?') || authority.is_empty() || !authority.iter().all(is_authority) {
-            return Err(Reason::Malformed);
-        }
-        Ok(Self::origin(asked, Some((authority, port))))
-    }
-
-    fn origin(asked: &'a [u8], authority: Option<(&'a [u8], &'a [u8])>) -> Self {
-        let end = memchr::memchr(b'?', asked).unwrap_or(asked.len());
-        Self { asked, path: asked.get(..end).unwrap_or_default(), authority }
-    }
-}
-
-fn strip_scheme<'a>(target: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
-    let (head, rest) = target.split_at_checked(scheme.len())?;
-    head.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 /// What the field lines say about the message itself. Values are spans so that nothing is copied.

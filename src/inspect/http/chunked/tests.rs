@@ -1,0 +1,105 @@
+//! Chunks in every segmentation, and what is none.
+
+use super::*;
+
+/// Feeds `input` in pieces of `size` bytes; what passed, and how much was left over.
+fn feed(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, usize), Reason> {
+    let (mut out, mut left) = (Vec::new(), 0);
+    for piece in input.chunks(size) {
+        let mut piece = piece.to_vec();
+        let progress = framing.filter(&mut piece)?;
+        out.extend_from_slice(&piece[..progress.kept]);
+        left += piece.len() - progress.taken;
+        if framing.is_done() {
+            out.extend_from_slice(&framing.tail());
+        }
+    }
+    assert!(framing.is_done(), "{:?}", String::from_utf8_lossy(input));
+    Ok((out, left))
+}
+
+#[test]
+fn chunks_pass_in_any_segmentation() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("3\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
+        ("0\r\n\r\n", "0\r\n\r\n", ""),
+        // Issue 15, A4: a size has one form.
+        ("000000000000000a\r\n0123456789\r\n0000\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+        (
+            "010\r\n0123456789abcdef\r\n00 ;x\r\nA: b\r\n\r\n",
+            "10\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
+            "0123456789abcdef",
+        ),
+        (
+            "0003;a=\"b\"\r\nabc\r\nA \t\r\n0123456789\r\n0 ;x\r\n\r\n",
+            "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+            "abc0123456789",
+        ),
+        (
+            "1\r\na\r\n0\r\nX-Sum: 1\r\nHost: evil\r\nX_Forwarded_For: 1\r\n\r\n",
+            "1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n",
+            "a",
+        ),
+        ("1\r\na\r\n0\r\nContent-Length: 5\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "a"),
+    ];
+    for (input, kept, stripped) in cases {
+        let input = format!("{input}GET / HTTP/1.1\r\n");
+        for size in 1..input.len() {
+            let (out, left) = feed(Framing::chunked(), input.as_bytes(), size).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), *kept, "pieces of {size}");
+            assert_eq!(left, 16);
+            let (out, _) = feed(Framing::unchunked(), input.as_bytes(), size).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), *stripped, "pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_chunk_is_refused() {
+    let long = format!("1;{}\r\n", "x".repeat(EXTENSION_LIMIT as usize + 1));
+    let trailer = format!("0\r\nA: {}\r\n\r\n", "x".repeat(TRAILER_LIMIT));
+    for input in [
+        "",
+        "\r\n",
+        "x\r\n",
+        "-1\r\n",
+        "+1\r\n",
+        "0x1\r\n",
+        " 1\r\n",
+        "1\n",
+        "1\r\r\n",
+        "1;a\nb\r\n",
+        "1;a\rb\r\n",
+        "1;\0\r\n",
+        "1\r\nab",
+        "1\r\na\n",
+        "1\r\na\rb",
+        "00000000000000001\r\n",
+        "1 1;\n",
+        "5 5\r\n",
+        "5\t0\r\n",
+        "5 x\r\n",
+        "8000000000000000\r\n",
+        "ffffffffffffffff\r\n",
+        "0\r\nA\r\n\r\n",
+        "0\r\n: b\r\n\r\n",
+        "0\r\n A: b\r\n\r\n",
+        "0\r\nA : b\r\n\r\n",
+        "0\r\nA: b\nC: d\r\n\r\n",
+        "0\r\n\n",
+        &long,
+        &trailer,
+    ] {
+        let mut bytes = input.as_bytes().to_vec();
+        let mut framing = Framing::chunked();
+        assert!(framing.filter(&mut bytes).is_err() || input.is_empty(), "{input:?}");
+    }
+}
+
+#[test]
+fn a_length_takes_what_is_its_own() {
+    let mut framing = Framing::Length(5);
+    assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 3, taken: 3 }));
+    assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 2, taken: 2 }));
+    assert!(framing.is_done());
+}

@@ -1,0 +1,68 @@
+//! The request line: a method that nobody takes for another, and the parts of a target (RFC 9112 §3).
+
+use crate::reason::Reason;
+
+/// Methods that mean something to us: what may have a body, what has an answer without one, what may be repeated.
+const JUDGED: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT"];
+
+/// Whether a method differs from one that we judge in case only. It is another method to us (RFC 9110 §9.1), and the
+/// same to a target that does not look at case.
+pub(super) fn is_misspelt(method: &str) -> bool {
+    method.bytes().any(|byte| byte.is_ascii_lowercase())
+        && JUDGED.iter().any(|known| known.eq_ignore_ascii_case(method))
+}
+
+/// The parts of a request target (RFC 9112 §3.2).
+pub(super) struct Target<'a> {
+    /// What goes on to the target.
+    pub(super) asked: &'a [u8],
+    /// Its path.
+    pub(super) path: &'a [u8],
+    /// Of an absolute-form target, with its scheme's standard port.
+    pub(super) authority: Option<(&'a [u8], &'a [u8])>,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
+        // Valid UTF-8 goes on percent-encoded (contract section 3).
+        let sound = target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..) && *byte != b'#');
+        if !sound || std::str::from_utf8(target).is_err() {
+            return Err(Reason::Malformed);
+        }
+        if target == b"*" {
+            let options = method == "OPTIONS";
+            return if options {
+                Ok(Self { asked: target, path: target, authority: None })
+            } else {
+                Err(Reason::Malformed)
+            };
+        }
+        if target.first() == Some(&b'/') {
+            return Ok(Self::origin(target, None));
+        }
+        let (rest, port) = if let Some(rest) = strip_scheme(target, b"http://") {
+            (rest, b":80".as_slice())
+        } else if let Some(rest) = strip_scheme(target, b"https://") {
+            (rest, b":443".as_slice())
+        } else {
+            return Err(Reason::Malformed);
+        };
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+        let (authority, asked) = rest.split_at_checked(end).unwrap_or_default();
+        let is_authority = |byte: &u8| byte.is_ascii() && *byte != b'@';
+        if asked.first() == Some(&b'?') || authority.is_empty() || !authority.iter().all(is_authority) {
+            return Err(Reason::Malformed);
+        }
+        Ok(Self::origin(asked, Some((authority, port))))
+    }
+
+    fn origin(asked: &'a [u8], authority: Option<(&'a [u8], &'a [u8])>) -> Self {
+        let end = memchr::memchr(b'?', asked).unwrap_or(asked.len());
+        Self { asked, path: asked.get(..end).unwrap_or_default(), authority }
+    }
+}
+
+fn strip_scheme<'a>(target: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = target.split_at_checked(scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then_some(rest)
+}
