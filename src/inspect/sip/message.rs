@@ -7,16 +7,25 @@ use crate::reason::Reason;
 
 const VERSION: &[u8] = b"SIP/2.0";
 
-/// Whether a first line that is not complete may still become one of SIP: a scanner is sent away at its first octets.
+/// The longest method. The longest registered one has nine letters; RFC 4475 §3.1.1.2 tries one of 43.
+const METHOD_LIMIT: usize = 64;
+
+/// Whether a first line that is not complete may still become one of SIP: a scanner is sent away at its first octets. Only
+/// the first word is looked at, and that is short, because a first line that comes octet by octet is looked at each time.
 pub(super) fn may_begin(part: &[u8]) -> bool {
+    let part = part.get(..=METHOD_LIMIT).unwrap_or(part);
     let end = memchr::memchr(b' ', part);
     let word = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
-    let is_method = word.iter().all(|byte| is_token(*byte));
+    let is_method = is_method(word);
     let is_version = match end {
         Some(_) => word.eq_ignore_ascii_case(VERSION),
         None => VERSION.get(..word.len()).is_some_and(|begun| begun.eq_ignore_ascii_case(word)),
     };
-    is_version || (is_method && !word.is_empty())
+    is_version || is_method
+}
+
+fn is_method(word: &[u8]) -> bool {
+    (1..=METHOD_LIMIT).contains(&word.len()) && word.iter().all(|byte| is_token(*byte))
 }
 
 /// Whether a whole first line is a Request-Line or a Status-Line (§7.1, §7.2).
@@ -42,11 +51,8 @@ fn start(line: &[u8]) -> Option<Start<'_>> {
     let space = memchr::memchr(b' ', rest)?;
     let (uri, version) = (rest.get(..space)?, rest.get(space + 1..)?);
     let is_uri = |byte: &u8| *byte > b' ' && !b"<>\"\x7f".contains(byte);
-    let sound = !word.is_empty()
-        && word.iter().all(|byte| is_token(*byte))
-        && has_scheme(uri)
-        && uri.iter().all(is_uri)
-        && version.eq_ignore_ascii_case(VERSION);
+    let sound =
+        is_method(word) && has_scheme(uri) && uri.iter().all(is_uri) && version.eq_ignore_ascii_case(VERSION);
     sound.then_some(Start::Request { method: word, uri })
 }
 

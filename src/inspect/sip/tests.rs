@@ -99,6 +99,17 @@ fn limits_have_their_reason() {
     assert_eq!(client(&begun.as_bytes()[..HEAD_LIMIT]), Inspect::Reject(Reason::TooLarge));
 }
 
+/// Issue 15, B9: a first word that does not end was looked at again with every octet.
+#[test]
+fn a_method_has_an_end() {
+    let line = |length: usize| format!("{} sip:x SIP/2.0\r\n", "A".repeat(length));
+    assert_eq!(client("A".repeat(64).as_bytes()), Inspect::NeedMore);
+    assert_eq!(client(line(64).as_bytes()), Inspect::NeedMore);
+    assert_eq!(client("A".repeat(65).as_bytes()), Inspect::Reject(Reason::Malformed));
+    assert_eq!(client(line(65).as_bytes()), Inspect::Reject(Reason::Malformed));
+    hold_laws(line(65).as_bytes());
+}
+
 #[test]
 fn a_stranger_is_sent_away_at_his_first_octets() {
     for text in ["\x16\x03\x01", "\0", "{\"a\"", "<xml", "GET / HTTP/1.1\r\n", "\n", "\rA", " SIP/2.0"] {
