@@ -1,10 +1,11 @@
 //! What it costs to read a head, a chunked body, and to decide about a request from its first byte to the head that
-//! leaves. The byte-at-a-time group shows that a slow client costs a look at each byte and no more.
+//! leaves. The byte-at-a-time group shows that a slow client costs a look at each byte and no more. The hostile group reads
+//! the dearest inputs that scripts/fuzz-cost has found, and fails where one costs more than it may.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+use std::cell::Cell;
 use std::hint::black_box;
-use std::num::NonZeroU16;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portward::inspect::Inspect;
@@ -15,12 +16,10 @@ use portward::inspect::sip;
 use portward::relay::h323::answer::frame;
 use portward::relay::http::{Forwarding, request_head};
 use portward::rules::decide::{self, Scratch};
-use portward::rules::name::normalise;
-use portward::rules::{
-    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Source, Table, Target,
-    TargetOptions,
-};
 use portward::service::Transport;
+
+#[path = "../fuzz/decoders.rs"]
+mod decoders;
 
 const HOST: &str = "pbx.example.net";
 const PATH: &str = "/PBX0/APPS/app_manager/137758/websocket";
@@ -135,38 +134,9 @@ fn chunks(c: &mut Criterion) {
     group.finish();
 }
 
-fn table() -> Table {
-    let source = Source::default();
-    let ports = Ports { tcp: NonZeroU16::new(80), tls: NonZeroU16::new(443) };
-    let address = Address::Ip([172, 31, 31, 2].into());
-    let endpoints: Arc<[Endpoint]> =
-        Arc::new([Endpoint { address, options: Arc::new(TargetOptions::default()) }]);
-    let rule = |path: &str| HttpRule {
-        path: PathPattern::Head(path.into()),
-        target: Target { endpoints: Arc::clone(&endpoints), ports },
-        redirect_https: false,
-        source,
-    };
-    let mut builder = Builder::new();
-    let added = builder.add(HostDef {
-        name: NameDef { name: normalise(HOST).unwrap(), source },
-        aliases: Vec::new(),
-        enabled: true,
-        client_trust: None,
-        endpoints: Some(Arc::clone(&endpoints)),
-        h323: None,
-        sip: None,
-        ldap: None,
-        http: ["/PBX0/APPCLIENT", "/PBX0/APPS", "/PBX0/session"].map(rule).to_vec(),
-        presets: Vec::new(),
-    });
-    assert!(added.is_ok());
-    builder.build(Vec::new())
-}
-
 /// Everything between the bytes that came and the bytes that leave.
 fn decision(c: &mut Criterion) {
-    let table = table();
+    let table = decoders::table(&["/PBX0/APPCLIENT", "/PBX0/APPS", "/PBX0/session"]);
     let mut group = c.benchmark_group("inspect, decide and write the head");
     for (name, head) in heads() {
         let (mut scratch, mut out) = (Scratch::default(), Vec::with_capacity(32 * 1024));
@@ -278,10 +248,61 @@ fn registrations(c: &mut Criterion) {
     group.finish();
 }
 
+/// What an octet of anything may cost. So little is read at least.
+const OCTET: Duration = Duration::from_micros(1);
+const LEAST: usize = 64;
+/// What one look at anything may cost.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The dearest inputs known, each in the decoder in whose name it is: all octets at once, and one by one.
+fn hostile(c: &mut Criterion) {
+    let mut group = c.benchmark_group("hostile");
+    let mut inputs: Vec<_> =
+        std::fs::read_dir("fuzz/corpus/cost").unwrap().map(|entry| entry.unwrap().path()).collect();
+    inputs.sort();
+    let mut bench = decoders::Bench::default();
+    for path in inputs {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let decoder = decoders::DECODERS.into_iter().find(|decoder| {
+            name.strip_prefix(decoder.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        });
+        let decoder = decoder.unwrap_or_else(|| panic!("{name} names no decoder"));
+        let mut input = std::fs::read(&path).unwrap();
+        input.truncate(decoder.limit);
+        for slowly in [false, true] {
+            if slowly && !decoder.grows {
+                continue;
+            }
+            group.throughput(Throughput::Bytes(input.len() as u64));
+            let least = Cell::new(Duration::MAX);
+            let how = if slowly { ", octet by octet" } else { "" };
+            group.bench_function(format!("{name}{how}"), |b| {
+                b.iter_custom(|times| {
+                    let begun = Instant::now();
+                    for _ in 0..times {
+                        let one = Instant::now();
+                        (decoder.read)(&mut bench, black_box(&input), slowly);
+                        least.set(least.get().min(one.elapsed()));
+                    }
+                    begun.elapsed()
+                });
+            });
+            // Without optimisation, and where the group was not asked for, nothing was measured.
+            if cfg!(debug_assertions) || least.get() == Duration::MAX {
+                continue;
+            }
+            let bound = OCTET * u32::try_from(input.len().max(LEAST)).unwrap();
+            assert!(least.get() <= bound, "{name}{how}: {:?} for {} octets", least.get(), input.len());
+            assert!(slowly || least.get() <= LOOK, "{name}: {:?} in one look", least.get());
+        }
+    }
+    group.finish();
+}
+
 fn quick() -> Criterion {
     let seconds = std::time::Duration::from_secs(1);
     Criterion::default().sample_size(30).warm_up_time(seconds / 2).measurement_time(seconds * 2)
 }
 
-criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages, binds, registrations }
+criterion_group! { name = benches; config = quick(); targets = whole, one_by_one, chunks, decision, sip_messages, binds, registrations, hostile }
 criterion_main!(benches);
