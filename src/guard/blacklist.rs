@@ -10,9 +10,9 @@
 //! Times are those of the system's clock, because the list outlives the process. Where the clock is set back an entry
 //! begins again at once and lasts as long as it was meant to: [`Blacklist::follow_clock`].
 
+mod page;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use foldhash::quality::RandomState;
 use super::Counted;
 use super::order::Order;
 use crate::reason::Reason;
+pub use page::{Cursor, Page};
 
 /// The most entries that the guard makes by itself.
 pub const AUTOMATIC: usize = 1 << 20;
@@ -30,11 +31,6 @@ pub const AUTOMATIC: usize = 1 << 20;
 pub const MANUAL: usize = 100_000;
 /// Never.
 const NEVER: u32 = u32::MAX;
-/// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries
-/// that are gone.
-const CHUNK: usize = 1024;
-const CHUNKS: usize = 64;
-
 /// An entry, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -63,46 +59,6 @@ pub enum Why {
         /// What he has to say about it.
         note: Box<str>,
     },
-}
-
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cursor {
-    /// Behind this manual entry.
-    Manual(Counted),
-    /// Behind the automatic entry of this number.
-    Automatic(u64),
-}
-
-impl Cursor {
-    /// The same, back from its text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (kind, rest) = text.split_at_checked(1)?;
-        match kind {
-            "m" => u64::from_str_radix(rest, 16).ok().map(|bits| Self::Manual(Counted::from_bits(bits))),
-            "a" => rest.parse().ok().map(Self::Automatic),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Cursor {
-    /// For programs, which give it back as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Manual(who) => write!(f, "m{:x}", who.bits()),
-            Self::Automatic(number) => write!(f, "a{number}"),
-        }
-    }
-}
-
-/// A part of the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// Manual entries first, then automatic ones, the latest first. Fewer than were asked for do not mean the end.
-    pub entries: Vec<Entry>,
-    /// Where the next page begins; `None`: this is the last one.
-    pub next: Option<Cursor>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -160,57 +116,6 @@ impl Blacklist {
         manual.or_else(|| {
             self.automatic.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who))
         })
-    }
-
-    /// What is in force at `now`, behind `after`: at most `limit` entries.
-    pub fn page(&self, now: u32, after: Option<Cursor>, limit: usize) -> Page {
-        let mut page = Filling { entries: Vec::new(), last: after, limit };
-        let below = match after {
-            Some(Cursor::Automatic(number)) => number,
-            Some(Cursor::Manual(who)) => {
-                if self.fill_manually(now, Bound::Excluded(who), &mut page) {
-                    return page.unfinished();
-                }
-                u64::MAX
-            }
-            None => {
-                if self.fill_manually(now, Bound::Unbounded, &mut page) {
-                    return page.unfinished();
-                }
-                u64::MAX
-            }
-        };
-        self.fill_automatically(now, below, page)
-    }
-
-    /// Whether there is more than fits.
-    fn fill_manually(&self, now: u32, from: Bound<Counted>, page: &mut Filling) -> bool {
-        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
-        let in_force = manual.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.until > now);
-        for (who, entry) in in_force {
-            if !page.take(entry.show(*who), Cursor::Manual(*who)) {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn fill_automatically(&self, now: u32, mut below: u64, mut page: Filling) -> Page {
-        for _ in 0..CHUNKS {
-            let places = self.order().before(below, CHUNK);
-            let Some((lowest, _)) = places.last() else {
-                return Page { entries: page.entries, next: None };
-            };
-            below = *lowest;
-            for (number, who) in places {
-                let Some(entry) = self.automatic.get(&who).map(|entry| *entry) else { continue };
-                let in_force = entry.number == low(number) && entry.until > now;
-                if in_force && !page.take(entry.show(who), Cursor::Automatic(number)) {
-                    return page.unfinished();
-                }
-            }
-        }
-        Page { entries: page.entries, next: Some(Cursor::Automatic(below)) }
     }
 
     /// How many entries there are, expired ones that were not taken out yet among them.
@@ -349,29 +254,6 @@ impl Blacklist {
 
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A page that is being filled.
-struct Filling {
-    entries: Vec<Entry>,
-    last: Option<Cursor>,
-    limit: usize,
-}
-
-impl Filling {
-    /// Takes an entry; false: there was no room for it.
-    fn take(&mut self, entry: Entry, at: Cursor) -> bool {
-        let has_room = self.entries.len() < self.limit;
-        if has_room {
-            self.entries.push(entry);
-            self.last = Some(at);
-        }
-        has_room
-    }
-
-    fn unfinished(self) -> Page {
-        Page { entries: self.entries, next: self.last }
     }
 }
 

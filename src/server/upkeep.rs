@@ -20,7 +20,8 @@ const KEEP: Duration = Duration::from_secs(5);
 impl Server {
     /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
     pub async fn maintain(&self) {
-        let resolving = self.shared.resolver.clone().run();
+        let _names = Aside::start("names", self.shared.resolver.clone().run())
+            .inspect_err(|error| self.shared.note(Level::Error, &format!("names do not resolve: {error}")));
         let housekeeping = async {
             let mut reminder = Reminder::default();
             // What is near its end now was said when it was read.
@@ -38,7 +39,7 @@ impl Server {
         let _administration = Aside::start("admin", crate::admin::serve(self.shared.clone()))
             .inspect_err(|error| self.shared.note(Level::Warning, &format!("no administration: {error}")));
         let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
-        tokio::join!(resolving, housekeeping, files, blacklist, watchdog);
+        tokio::join!(housekeeping, files, blacklist, watchdog);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a

@@ -28,6 +28,7 @@ mod listening;
 mod log;
 mod login;
 mod messages;
+mod names;
 mod one_form;
 mod paths;
 mod proxy_protocol;

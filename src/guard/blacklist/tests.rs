@@ -108,7 +108,7 @@ fn item_35_pages_go_on_while_the_list_changes() {
 fn item_35_a_long_row_of_gone_entries_does_not_end_the_list() {
     let list = Blacklist::default();
     list.list(who(1), Reason::NoPath, 21, 1_000, None);
-    let gone = u32::try_from(2 * CHUNK * CHUNKS).unwrap();
+    let gone = u32::try_from(2 * page::CHUNK * page::CHUNKS).unwrap();
     for number in 0..gone {
         list.list(who(100 + number), Reason::NoPath, 21, 1_000, FIVE);
     }

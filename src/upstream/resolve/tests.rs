@@ -1,0 +1,91 @@
+use super::*;
+
+fn found(address: &str, lasts: u64) -> Option<Found> {
+    Some(Found { addresses: vec![address.parse().unwrap()], lasts: Duration::from_secs(lasts) })
+}
+
+#[tokio::test]
+async fn names_resolve_in_the_background() {
+    let resolver = Arc::new(Resolver::default());
+    resolver.watch(["localhost", "does-not-exist.invalid"].into_iter());
+    let running = tokio::spawn(resolver.clone().run());
+    let patience = Duration::from_secs(12);
+    assert!(resolver.addresses("localhost", patience).await.iter().all(IpAddr::is_loopback));
+    assert!(!resolver.addresses("localhost", patience).await.is_empty());
+    assert!(resolver.addresses("does-not-exist.invalid", patience).await.is_empty());
+    assert!(resolver.addresses("never-watched", Duration::from_millis(10)).await.is_empty());
+    running.abort();
+}
+
+#[tokio::test]
+async fn the_last_good_answer_is_kept() {
+    let resolver = Resolver::default();
+    resolver.watch(["a"].into_iter());
+    let (now, name) = (Instant::now(), Arc::from("a"));
+    for answer in [found("192.0.2.1", 1), None, Some(Found { addresses: Vec::new(), lasts: Duration::ZERO })]
+    {
+        let next = resolver.lock().next(Instant::now() + RETRY_LATEST, 0, 0);
+        assert!(next.is_some());
+        resolver.lock().take(&name, answer, now);
+        assert_eq!(resolver.addresses("a", Duration::from_secs(1)).await.len(), 1);
+    }
+    resolver.watch(["a", "b"].into_iter());
+    assert_eq!(resolver.addresses("a", Duration::from_secs(1)).await.len(), 1);
+}
+
+/// Item 33: one question a name, so many in all, so many for names without an answer; who is waited for comes first.
+#[test]
+fn item_33_slots_are_bounded_and_fair() {
+    let resolver = Resolver::default();
+    let names: Vec<String> = (0..3_000).map(|number| format!("{number}.example")).collect();
+    resolver.watch(names.iter().map(String::as_str));
+    let mut all = resolver.lock();
+    let (start, mut asked) = (Instant::now(), HashSet::new());
+    // One answers well.
+    let good: Arc<str> = all.next(start, 0, 0).unwrap().0;
+    all.take(&good, found("192.0.2.1", 1), start);
+    // The others are silent: their slots are used up, and no name is asked for twice.
+    let mut open = 0;
+    while let Some((name, lane)) = all.next(start, open, open) {
+        assert!(lane == Lane::Doubtful && asked.insert(name));
+        open += 1;
+    }
+    assert_eq!(open, SLOTS_DOUBTFUL);
+    // Somebody waits for one of them, and the good one is due again: both have slots.
+    all.want("2999.example", start);
+    all.want("2999.example", start);
+    let soon = start + SOONEST;
+    let mut more = Vec::new();
+    while let Some((name, _)) = all.next(soon, open + more.len(), open) {
+        more.push(name);
+    }
+    if !asked.contains("2999.example") {
+        assert_eq!(&*more[0], "2999.example");
+    }
+    assert!(more.contains(&good) && more.len() <= 2, "{more:?}");
+}
+
+#[test]
+fn item_33_silence_is_asked_less_and_less_and_times_to_live_are_kept() {
+    let resolver = Resolver::default();
+    resolver.watch(["a"].into_iter());
+    let mut all = resolver.lock();
+    let (name, mut now) = (Arc::<str>::from("a"), Instant::now());
+    for wait in [5, 10, 20, 40, 60, 60] {
+        assert!(all.next(now, 0, 0).is_some());
+        all.take(&name, None, now);
+        now += Duration::from_secs(wait);
+        assert_eq!(all.next_due(), Some(now), "{wait}");
+    }
+    for (lasts, wait) in [(0, 5), (7, 7), (3_600, 30)] {
+        assert!(all.next(now, 0, 0).is_some());
+        all.take(&name, found("192.0.2.1", lasts), now);
+        now += Duration::from_secs(wait);
+        assert_eq!(all.next_due(), Some(now), "{lasts}");
+    }
+    // What is no longer in the rules leaves nothing behind.
+    drop(all);
+    resolver.watch(std::iter::empty());
+    let all = resolver.lock();
+    assert!(all.known.is_empty() && all.good.is_empty() && all.doubtful.is_empty() && all.wanted.is_empty());
+}
