@@ -36,7 +36,7 @@ fn pieces(text: &str) -> Vec<(String, String)> {
     let mut pieces = vec![String::new()];
     let (mut escaped, mut quoted) = (false, false);
     for c in text.chars() {
-        if !escaped && !quoted && (c == ',' || c == '+') {
+        if !escaped && !quoted && (c == ',' || c == ';' || c == '+') {
             pieces.push(String::new());
             continue;
         }

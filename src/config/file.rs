@@ -9,7 +9,6 @@ use super::scalar::{self, Host};
 use super::sections::{self, NamedHost};
 use super::walk::{Section, Value};
 use super::{Config, Outside, Place, Reject};
-use crate::service::Service;
 
 /// What portward.toml says that must be held against the rules.
 #[derive(Debug)]
@@ -41,10 +40,8 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let upstream = sections::upstream(root.section("upstream", "[upstream]"));
     let mut hosts = Vec::new();
     let sip = sections::sip(root.section("sip", "[sip]"), &mut hosts);
-    let [ldap_default_host, h323_default_host] =
-        [("ldap", "[ldap]", Service::Ldap), ("h323", "[h323]", Service::H323)].map(|(key, name, service)| {
-            sections::default_host_only(root.section(key, name), service, &mut hosts)
-        });
+    let (ldap_default_host, ldap_root_dse) = sections::ldap(root.section("ldap", "[ldap]"), &mut hosts);
+    let h323_default_host = sections::h323(root.section("h323", "[h323]"), &mut hosts);
     let blacklist = sections::blacklist(root.section("blacklist", "[blacklist]"));
     let limits = sections::limits(root.section("limits", "[limits]"));
     let log = sections::log(root.section("log", "[log]"));
@@ -61,6 +58,7 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
         upstream,
         sip,
         ldap_default_host,
+        ldap_root_dse,
         h323_default_host,
         blacklist,
         limits,

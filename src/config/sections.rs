@@ -221,13 +221,16 @@ fn default_host(section: &mut Section<'_>, service: Service, named: &mut Vec<Nam
     })
 }
 
-/// `[ldap]` and `[h323]`.
-pub(super) fn default_host_only(
-    mut section: Section<'_>,
-    service: Service,
-    named: &mut Vec<NamedHost>,
-) -> Option<Box<str>> {
-    let host = default_host(&mut section, service, named);
+/// The default host, and whether the root DSE is answered.
+pub(super) fn ldap(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Option<Box<str>>, bool) {
+    let host = default_host(&mut section, Service::Ldap, named);
+    let root_dse = section.setting("root_dse", false, Value::boolean);
+    section.finish(elsewhere);
+    (host, root_dse)
+}
+
+pub(super) fn h323(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Option<Box<str>> {
+    let host = default_host(&mut section, Service::H323, named);
     section.finish(elsewhere);
     host
 }

@@ -37,6 +37,8 @@ pub struct Config {
     pub sip: Sip,
     /// `ldap.default_host`, normalised.
     pub ldap_default_host: Option<Box<str>>,
+    /// `ldap.root_dse`: a search of the root DSE before a bind is answered.
+    pub ldap_root_dse: bool,
     /// `h323.default_host`, normalised.
     pub h323_default_host: Option<Box<str>>,
     /// Blacklist settings.

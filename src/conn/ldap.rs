@@ -4,6 +4,8 @@
 //! so. A later bind that is refused is answered and the connection stays (see [`Later`]): the client is known to the
 //! directory, it is often an application that tries what its users type in, and to hang up would log out all of them.
 
+mod root_dse;
+
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -39,6 +41,8 @@ pub(super) async fn serve(client: Client) {
 enum First {
     Bind(Bind),
     Operation(u32, Operation),
+    /// A search of the root DSE, by its messageID. It never counts.
+    RootDse(u32),
 }
 
 impl First {
@@ -46,6 +50,7 @@ impl First {
         match self {
             Self::Bind(_) => Operation::Bind,
             Self::Operation(_, operation) => *operation,
+            Self::RootDse(_) => Operation::Search,
         }
     }
 
@@ -54,7 +59,7 @@ impl First {
     fn host<'a>(&'a self, default: Option<&'a str>) -> Result<&'a [u8], Reason> {
         let default = default.map(str::as_bytes);
         match self {
-            Self::Operation(..) => Err(Reason::Method),
+            Self::Operation(..) | Self::RootDse(_) => Err(Reason::Method),
             Self::Bind(bind) => match bind.wants() {
                 Wants::Host(domain) => Ok(domain),
                 Wants::NoDomain | Wants::Anonymous => default.ok_or(Reason::NoName),
@@ -79,16 +84,17 @@ impl First {
     fn refusal(&self, unavailable: bool) -> BytesMut {
         let id = match self {
             Self::Bind(bind) => bind.id,
-            Self::Operation(id, _) => *id,
+            Self::Operation(id, _) | Self::RootDse(id) => *id,
         };
         answer::refused(id, self.verb(), unavailable)
     }
 }
 
-/// Reads the first bind, which stays in the buffer, and speaks TLS before it if the client asks for it. `None`: the
-/// connection has ended, and that was written.
+/// Reads the first bind, which stays in the buffer. Before it TLS is spoken if the client asks for it, and searches of the
+/// root DSE are answered. `None`: the connection has ended, and that was written.
 async fn listen(mut client: Client) -> Option<(Client, First)> {
     let mut heard = false;
+    let mut answered = 0;
     loop {
         let asked = ask::first(&mut client, LDAP_LIMIT, heard, |input| Inspector.inspect(input)).await;
         let ended = match asked {
@@ -97,16 +103,29 @@ async fn listen(mut client: Client) -> Option<(Client, First)> {
             Ok((Ask::Other { operation: Operation::Unbind, .. }, _)) => {
                 Ended::because(Stage::Ask, Whose::Client, Reason::Aborted)
             }
+            Ok((Ask::Other { id, operation: Operation::Search, .. }, _)) => {
+                match root_dse::search(&mut client, id, &mut answered).await {
+                    Ok(None) => continue,
+                    Ok(Some(first)) => return Some((client, first)),
+                    Err(ended) => ended,
+                }
+            }
             Ok((Ask::Other { id, operation, .. }, _)) => {
                 return Some((client, First::Operation(id, operation)));
             }
             Ok((Ask::StartTls { id }, len)) => {
                 heard = true;
                 client = start_tls(client, id, len).await?;
-                continue;
+                match ask::in_time(&mut client).await {
+                    Ok(()) => continue,
+                    Err(ended) => ended,
+                }
             }
             Err(ended) => ended,
         };
+        // A client that has read what it wanted to know may go.
+        let leaves = answered > 0 && ended.reason == Some(Reason::Aborted);
+        let ended = if leaves { Ended::peacefully(Stage::Ask, Whose::Client) } else { ended };
         let broken = matches!(ended.reason, Some(Reason::Malformed | Reason::TooLarge));
         let answer = if broken { answer::disconnection() } else { BytesMut::new() };
         turn_away(client, Subject::Unknown, ended, &answer).await;
@@ -177,6 +196,7 @@ async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held
         }
         Err((reason, host)) => {
             let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+            let ended = if matches!(first, First::RootDse(_)) { ended.uncounted() } else { ended };
             let host = if host.is_empty() { first.named() } else { host };
             turn_away(client, first.subject(host), ended, &first.refusal(false)).await;
         }
@@ -316,6 +336,10 @@ impl Judge for Binds {
             }
             Wants::Never(reason) => self.refuse(&snapshot, bind, reason),
         }
+    }
+
+    fn answers_root_dse(&self) -> bool {
+        self.worker.shared.snapshot.load().config.ldap_root_dse
     }
 
     fn login_failed(&mut self) {

@@ -197,6 +197,11 @@ fn item_15_a_known_host_may_stand_in_the_request_uri_or_in_to() {
         client.send(probe("203.0.113.9", "203.0.113.9"));
         assert_eq!(client.rest(), b"");
         portward.decision_after(mark, &["monitor@10.0.0.7 OPTIONS", "rejected: method"]);
+        // Monitors probe with OPTIONS and with nothing else.
+        let mut client = Wire::plain(portward.port("sip"));
+        client.send(probe(DOMAIN, DOMAIN).replace("OPTIONS", "SUBSCRIBE"));
+        assert_eq!(client.rest(), b"");
+        portward.decision_after(mark, &["monitor@10.0.0.7 SUBSCRIBE", "rejected: method"]);
     });
 }
 

@@ -77,19 +77,17 @@ fn first_name<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Opti
     identity.or_else(|| name_of(config, head, message))
 }
 
-/// The known host that a request names which does not decide. Monitors and trunks often have a From of their own; then
-/// the Request-URI or To names the host that they ask for.
+/// The known host that a request names which does not decide. Monitors and trunks that probe with OPTIONS often have a From
+/// of their own; then the Request-URI or To names the host that they ask for.
 fn probed<'a>(snapshot: &'a Snapshot, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
-    let request_uri = match message.kind {
-        Kind::Request { uri, .. } => uri.of_input(head),
-        Kind::Response { .. } => return None,
+    let asked_for = match message.kind {
+        Kind::Request { method, uri } if method.of_input(head) == b"OPTIONS" => {
+            [host_of(uri.of_input(head)), Some(message.to.host.of_input(head))]
+        }
+        _ => [None, None],
     };
-    let names = [
-        first_name(&snapshot.config, head, message),
-        host_of(request_uri),
-        Some(message.to.host.of_input(head)),
-    ];
-    names.into_iter().flatten().find(|name| decide::host_named(&snapshot.table, name).is_ok())
+    let names = std::iter::once(first_name(&snapshot.config, head, message)).chain(asked_for);
+    names.flatten().find(|name| decide::host_named(&snapshot.table, name).is_ok())
 }
 
 /// The name that a request asks for: the host of From, or the default where that says nothing.

@@ -3,9 +3,9 @@
 //! so the least of them is the user, in whatever order they stand.
 //!
 //! Read as strictly as the route needs it. What one directory could read in one way and another one in another way is
-//! [`Unclear`]: an unescaped semicolon (a separator to RFC 2253 §4, a character to others), two `DC` in one component (a
-//! set has no order), `DC`s with something else in between (the last run is the domain to some), control characters.
-//! Quoted values (RFC 2253 §4) and spaces around the separators have one meaning and are read.
+//! [`Unclear`]: two `DC` in one component (a set has no order), `DC`s with something else in between (the last run is the
+//! domain to some), control characters. Quoted values, a semicolon in the place of a comma (both RFC 2253 §4) and spaces
+//! around the separators have one meaning and are read.
 
 use super::ber::Elements;
 use super::name::{Domain, Unclear, User};
@@ -51,7 +51,7 @@ pub(super) fn read(text: &[u8]) -> Result<(Domain, User), Unclear> {
         if rest.0.is_empty() {
             return Ok((domain, user));
         }
-        if !rest.eat(b',') {
+        if !rest.eat(b',') && !rest.eat(b';') {
             return Err(Unclear);
         }
     }
@@ -147,8 +147,8 @@ impl Rest<'_> {
         let mut kept = 0;
         while let Some(&byte) = self.0.first() {
             match byte {
-                b',' | b'+' => break,
-                b'"' | b';' | b'<' | b'>' => return Err(Unclear),
+                b',' | b';' | b'+' => break,
+                b'"' | b'<' | b'>' => return Err(Unclear),
                 b'\\' => {
                     self.next();
                     let byte = self.escaped()?;
@@ -254,6 +254,19 @@ mod tests {
     }
 
     #[test]
+    fn item_16_a_semicolon_separates_as_a_comma_does() {
+        is("CN=ckl; DC=innovaphone; DC=com", "innovaphone.com", "ckl");
+        is("cn=ckl;dc=innovaphone,dc=com", "innovaphone.com", "ckl");
+        is("cn=ckl ,dc=innovaphone ; dc=com", "innovaphone.com", "ckl");
+        is(r#"CN="a;dc=evil";DC=good"#, "good", "a;dc=evil");
+        is(r"CN=a\;dc=evil;DC=good", "good", "a;dc=evil");
+        is(r"CN=a\3bdc=evil;DC=good", "good", "a;dc=evil");
+        is(r"CN=a\\;DC=good", "good", r"a\");
+        is("CN=#040161;DC=good", "good", "a");
+        is("uid=a+cn=b;DC=x", "x", "a");
+    }
+
+    #[test]
     fn a_dc_within_another_value_is_none() {
         is(r"CN=a\,dc=evil,DC=good", "good", "a,dc=evil");
         is(r"CN=a\2cdc=evil,DC=good", "good", "a,dc=evil");
@@ -287,9 +300,12 @@ mod tests {
     #[test]
     fn what_has_two_readings_or_none_is_unclear() {
         for text in [
-            "DC=a;DC=b",
-            "CN=a;DC=evil,DC=good",
             "DC=a+DC=b,DC=c",
+            "DC=a;OU=b;DC=c",
+            "CN=a;;DC=c",
+            "CN=a;",
+            "CN=a,;DC=c",
+            ";CN=a",
             "DC=a,OU=b,DC=c",
             "DC=a/b,DC=c",
             "DC=a b,DC=c",

@@ -27,11 +27,13 @@ mod dn;
 mod message;
 mod name;
 mod oid;
+mod root_dse;
 
 pub use answer::{Answer, answer};
 pub use bind::{Bind, Proof, Wants};
 pub use message::Operation;
 pub use name::{Domain, Unclear, User, read as bind_name};
+pub use root_dse::{Attributes, RootDse, root_dse};
 
 use super::Inspect;
 use crate::reason::Reason;

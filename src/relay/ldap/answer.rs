@@ -2,12 +2,13 @@
 
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
-    LdapBindResponse, LdapExtendedResponse, LdapMsg, LdapOp, LdapResult, LdapResultCode,
+    LdapBindResponse, LdapExtendedResponse, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult,
+    LdapResultCode, LdapSearchResultEntry,
 };
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Encoder as _;
 
-use crate::inspect::ldap::{Operation, START_TLS};
+use crate::inspect::ldap::{Operation, RootDse, START_TLS};
 
 /// RFC 4511 §4.4.1.
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
@@ -35,6 +36,34 @@ pub fn start_tls(id: u32, outcome: StartTls) -> BytesMut {
     };
     let name = str::from_utf8(START_TLS).ok().map(str::to_owned);
     encode(id, LdapOp::ExtendedResponse(LdapExtendedResponse { res: result(code, text), name, value: None }))
+}
+
+/// The answer to a search of the root DSE (RFC 4512 §5.1): what Portward itself can do, and nothing of the directories
+/// behind it. `start_tls`: StartTLS is offered on this connection.
+pub fn root_dse(search: &RootDse, start_tls: bool) -> BytesMut {
+    if search.is_critical {
+        let res = result(LdapResultCode::UnavailableCriticalExtension, "");
+        return encode(search.id, LdapOp::SearchResultDone(res));
+    }
+    let wanted = search.wanted;
+    let all = [
+        (wanted.object_class, "objectClass", &b"top"[..]),
+        (wanted.versions, "supportedLDAPVersion", b"3"),
+        (wanted.extensions && start_tls, "supportedExtension", START_TLS),
+    ];
+    let attribute = |(_, name, value): (bool, &str, &[u8])| LdapPartialAttribute {
+        atype: name.to_owned(),
+        vals: if search.types_only { Vec::new() } else { vec![value.to_vec()] },
+    };
+    let attributes = all.into_iter().filter(|(wanted, ..)| *wanted).map(attribute).collect();
+    let mut octets = BytesMut::new();
+    if search.matches {
+        let entry = LdapSearchResultEntry { dn: String::new(), attributes };
+        octets.extend_from_slice(&encode(search.id, LdapOp::SearchResultEntry(entry)));
+    }
+    let done = LdapOp::SearchResultDone(result(LdapResultCode::Success, ""));
+    octets.extend_from_slice(&encode(search.id, done));
+    octets
 }
 
 /// A BindResponse `unwillingToPerform`.

@@ -6,6 +6,7 @@
 //!   what waits only the outside is looked at, because it is looked at again whenever something comes.
 //! - A later bind is judged by a [`Judge`]. One that is refused is answered `unwillingToPerform`, and as after any failed
 //!   bind the client is nobody: the gate is closed.
+//! - A search of the root DSE at a closed gate never counts. It is answered here if that is configured.
 //! - StartTLS is answered `operationsError` and goes nowhere.
 //!
 //! Messages of the directory go through whatever they are; they are framed, so that an answer comes between two of
@@ -15,7 +16,7 @@ pub mod answer;
 
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{
-    ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said, operation,
+    ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said, operation, root_dse,
 };
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
@@ -35,6 +36,11 @@ pub enum Verdict {
 pub trait Judge {
     /// A bind after the one that decided the connection.
     fn judge(&mut self, bind: &Bind) -> Verdict;
+
+    /// Whether a search of the root DSE is answered while nobody is bound (SPEC section 2, `ldap.root_dse`).
+    fn answers_root_dse(&self) -> bool {
+        false
+    }
 
     /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
     fn login_failed(&mut self);
@@ -142,6 +148,29 @@ impl<J: Judge> Gate<J> {
         }
     }
 
+    /// A search at a closed gate.
+    fn search(&self, id: u32, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+        match root_dse(octets) {
+            Inspect::NeedMore => Next::NeedMore,
+            Inspect::Found { ask: Some(search), len } if self.judge.answers_root_dse() => {
+                // StartTLS comes before the first bind.
+                aside.back.extend(&answer::root_dse(&search, false));
+                Next::Replace { count: len, pass: 0 }
+            }
+            Inspect::Found { ask: Some(_), .. } => self.turn_away(id, Operation::Search, false, aside),
+            _ => self.turn_away(id, Operation::Search, !self.waited, aside),
+        }
+    }
+
+    /// Ends the connection over an operation at a closed gate. An operation that was sent before its client could know
+    /// that the bind fails does not count.
+    fn turn_away(&self, id: u32, operation: Operation, counts: bool, aside: &mut Aside<'_>) -> Next {
+        if self.answers {
+            aside.back.extend(&answer::refused(id, operation, false));
+        }
+        Next::End(Cut { reason: Reason::Method, counts })
+    }
+
     fn end(&self, cut: Cut, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
         if self.answers {
             aside.back.extend(&answer::refused(id, operation, !cut.counts));
@@ -177,14 +206,8 @@ impl<J: Judge> Watch for Gate<J> {
             Ask::Other { operation, size, .. } if self.open || operation == Operation::Abandon => {
                 Next::Pass(size)
             }
-            Ask::Other { id, operation, .. } => {
-                // Who had sent it before he could know that the bind fails has done nothing wrong.
-                let cut = Cut { reason: Reason::Method, counts: !self.waited };
-                if self.answers {
-                    aside.back.extend(&answer::refused(id, operation, false));
-                }
-                Next::End(cut)
-            }
+            Ask::Other { id, operation: Operation::Search, .. } => self.search(id, octets, aside),
+            Ask::Other { id, operation, .. } => self.turn_away(id, operation, !self.waited, aside),
         }
     }
 

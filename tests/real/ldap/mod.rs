@@ -5,6 +5,7 @@ mod directories;
 mod gone;
 mod names;
 mod refusals;
+mod root_dse;
 mod start_tls;
 mod stream;
 

@@ -48,7 +48,11 @@ fn strangers() -> Vec<(Vec<u8>, &'static str)> {
         (bind(1, "contacts", PASSWORD), "ldap://- BIND contacts rejected: no-name"),
         // Two readings.
         (bind(1, r"dvl-ckl2.net\a@elsewhere.example", PASSWORD), "ldap://- BIND rejected: malformed"),
-        (bind(1, "cn=a;dc=dvl-ckl2,dc=net", PASSWORD), "ldap://- BIND rejected: malformed"),
+        (bind(1, "cn=a;dc=dvl-ckl2;o=x,dc=net", PASSWORD), "ldap://- BIND rejected: malformed"),
+        (
+            bind(1, "cn=a;dc=elsewhere,dc=example", PASSWORD),
+            "ldap://elsewhere.example BIND a rejected: unknown-host",
+        ),
         (sasl(1, "PLAIN", b"\0contacts\0s3cret-of-all"), "ldap://- BIND rejected: no-name"),
         (sasl(1, "EXTERNAL", b""), "ldap://- BIND rejected: method"),
         (sasl(1, "GSSAPI", b"\x60"), "ldap://- BIND rejected: method"),
