@@ -66,6 +66,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
     let (asked, decided) = match found {
         Ok(found) => found,
         Err(ended) => {
+            let ended = if opening.is_idle(client.leg.buffer.filled()) { idle(ended) } else { ended };
             refuse(client, &snapshot, Subject::Unknown, ended);
             // Who has gone, who never spoke, and who is one too many is told nothing.
             let silent = matches!(
@@ -127,6 +128,14 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
             }
             Err((ended, answers))
         }
+    }
+}
+
+/// The end of a connection that only ever sent keep-alives. It never counts, however many they were.
+fn idle(ended: Ended) -> Ended {
+    match ended.reason {
+        Some(Reason::Timeout) => Ended::because(ended.stage, ended.whose, Reason::Silent),
+        _ => ended.uncounted(),
     }
 }
 

@@ -229,6 +229,11 @@ impl Opening {
         self.unclear
     }
 
+    /// Whether nothing but whole messages that decide nothing has come: keep-alives are no part of a request.
+    pub const fn is_idle(&self, input: &[u8]) -> bool {
+        self.seen > 0 && self.seen == input.len()
+    }
+
     /// Looks at the octets so far. What is found ends with the message that decides, and is a
     /// [`Ask::Registration`] or a [`Ask::Setup`].
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {

@@ -262,7 +262,7 @@ fn a_client_that_says_nothing_or_never_enough_is_told_apart() {
         let target = Target::recorder();
         let portward = front(target.port(), target.port()).set("limits.inspect_timeout", "\"1s\"").start();
         let unfinished = &request(1, "dvl-ckl2.net", "a")[..20];
-        for (octets, reason) in [(&b""[..], "silent"), (unfinished, "timeout"), (&KEEP_ALIVE, "timeout")] {
+        for (octets, reason) in [(&b""[..], "silent"), (unfinished, "timeout"), (&KEEP_ALIVE, "silent")] {
             let mark = portward.mark();
             let mut clients = both(&portward);
             clients.iter_mut().for_each(|(_, client)| client.send(octets));
@@ -346,6 +346,49 @@ fn keep_alives_without_a_user_user_element_pass() {
             client.send(&said);
             eventually("everything arrives", || target.received(number) == said);
         }
+    });
+}
+
+/// Issue 17, item 17: keep-alives and no registration end with the time for the decision, and never count.
+#[test]
+fn item_17_keep_alives_alone_are_silence() {
+    within(60, || {
+        let one = gatekeeper("one");
+        let setup = front(one.port(), one.port()).set("blacklist.allow", "[]");
+        let portward = setup.set("limits.inspect_timeout", "\"2s\"").start();
+        let mut said = keep_alives();
+        // A FACILITY with a Display, without call reference, with two empty elements; PROGRESS.
+        said.extend([
+            vec![3, 0, 0, 12, 8, 2, 0, 0, 0x62, 0x28, 1, b'x'],
+            vec![3, 0, 0, 7, 8, 0, 0x62],
+            vec![3, 0, 0, 13, 8, 2, 0, 0, 0x62, 0x1c, 0, 0x1c, 0],
+            vec![3, 0, 0, 9, 8, 2, 0, 0, 0x03],
+        ]);
+        let mut clients = Vec::new();
+        for alive in said.iter().cycle().take(40) {
+            for (_, mut client) in both(&portward).into_iter().take(1) {
+                client.send(alive);
+                clients.push(client);
+            }
+        }
+        for client in &mut clients {
+            assert!(next_message(client).is_none());
+        }
+        // More of them than are kept.
+        for _ in 0..21 {
+            let mut client = Wire::plain(portward.port("h323"));
+            let _ = client.try_send(KEEP_ALIVE.repeat(4_096));
+            assert!(next_message(&mut client).is_none());
+        }
+        eventually("their lines", || {
+            let lines = portward.lines().join("\n");
+            lines.matches("rejected: silent").count() == 40
+                && lines.matches("rejected: too-large").count() == 21
+        });
+        let mut client = Wire::plain(portward.port("h323"));
+        client.send([said.concat(), request(1, "dvl-ckl2.net", "a"), said.concat()].concat());
+        assert_eq!(confirmed_by(&mut client), "one");
+        assert!(!portward.lines().join("\n").contains("blacklisted"));
     });
 }
 

@@ -193,7 +193,9 @@ fn keep_alives_decide_nothing_and_end_nothing() {
             panic!("{keep_alive:02x?}: {said:?}")
         };
         assert_eq!(len, keep_alive.len());
-        assert_eq!(open(keep_alive), Inspect::NeedMore);
+        let mut opening = Opening::default();
+        assert_eq!(opening.inspect(keep_alive), Inspect::NeedMore);
+        assert!(opening.is_idle(keep_alive), "item 17: nothing of a request has come");
         let mut opening = Opening::default();
         let both = [keep_alive, &registration].concat();
         let Inspect::Found { ask: Ask::Registration(_), len } = opening.inspect(&both) else { panic!() };
