@@ -69,7 +69,7 @@ fn item_14_ports_and_brackets_in_the_list() {
         {
             assert_eq!(ask(&mut portward.plain(), blocked, "GET /open", good).status(), 403, "{blocked}");
         }
-        let mut forwarded = |value: &str| {
+        let forwarded = |value: &str| {
             let request =
                 format!("GET /open HTTP/1.1\r\nHost: one.example.net\r\nForwarded: {value}\r\n\r\n");
             portward.plain().ask(request).status()
