@@ -1,7 +1,8 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
-//! Here are start, reload and stop; `listening` says which sockets are open, `worker` accepts, `upkeep` is what goes on
-//! beside, `drain` is the end.
+//! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
+//! `upkeep` is what goes on beside, `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that
+//! they are alive, `descriptors` raises the limit of open files.
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
 //! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a

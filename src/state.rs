@@ -1,4 +1,6 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
+//!
+//! `folder` says whether the folder of `state` can be used, `secret` keeps the key of SIP route tokens there.
 
 pub(crate) mod folder;
 mod secret;

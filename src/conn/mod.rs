@@ -5,13 +5,26 @@
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
 //! http             route (or an ACME challenge's answer), connect (dial, or take from the pool), the decision line, the relay; the next request
-//! certificate      what the client's is worth to the host that it asks for (SIP and H.323)
 //! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
-//! login, standing  what a PBX says of a client's logins, for the guard
 //! outcome          who ended it, where and why: counters, the guard, the optional line, one place
 //! ```
 //!
-//! HTTP goes round ask, route and connect once a request; the others once a connection (`held` is what they hold).
+//! HTTP goes round ask, route and connect once a request; the others once a connection. What they use on the way:
+//!
+//! | room | what it decides |
+//! |---|---|
+//! | `acme` | which HTTP requests are ACME challenges, and how they are answered |
+//! | `route` | where an HTTP request may go, and what of it leaves |
+//! | `login` | whether an HTTP answer is a failed login |
+//! | `tunnel` | how a WebSocket goes on after its handshake |
+//! | `link` | how a connection that is decided once gets to its target |
+//! | `held` | whether a later registration, call or bind belongs to the first verdict |
+//! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
+//! | `sip::first`, `sip::asked`, `sip::judge` | SIP messages before the decision, the decision, and what may follow |
+//! | `ldap::root_dse` | which searches before a bind Portward answers |
+//! | `registering` | which name an H.323 gatekeeper has confirmed |
+//! | `standing` | what a PBX's answers to logins mean for the guard |
+//! | `leave` | when Portward ends a relay itself, and how it tells both sides |
 
 mod acme;
 mod ask;

@@ -9,7 +9,8 @@
 //! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
 //! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
 //! | `exemption` | which connections stay when their address is listed |
-//! | `blacklist`, `order`, `kept` | who is listed, in memory and on disk |
+//! | `blacklist`, `blacklist::page`, `order` | which addresses are listed; the list in pages; the order in which they came |
+//! | `kept` | the list on disk |
 //!
 //! Which reasons count is one table, [`Reason::suspicious`]. New connections a second are a rate, and `governor` counts
 //! them; offences are not, so `suspects` does.

@@ -7,6 +7,9 @@
 //! 4. *cheap*: linear, even when the bytes come one at a time (the scan offsets are kept between calls).
 //!
 //! An inspector's own state never changes an answer: it says the same as a fresh one does on the same input.
+//!
+//! `http`, `sip`, `ldap` and `h323` are the services, `proxy` is the PROXY header in front of them. `digest` reads the
+//! credentials and challenges that HTTP and SIP share.
 
 use crate::reason::Reason;
 

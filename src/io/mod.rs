@@ -1,4 +1,13 @@
 //! What is below every protocol: streams, buffers that are held only while they hold something, deadlines.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `socket` | a TCP connection, of which no more than a limit is read |
+//! | `stream` | the same with or without TLS on it, and what the kernel is told and asked about it |
+//! | `buffer` | octets that were read |
+//! | `leg` | a stream and its buffer: one side of a relay |
+//! | `timer`, `stall` | the deadline of a connection; a write that has been held up for long |
+//! | `memory` | a stream in memory, for tests |
 
 mod buffer;
 mod leg;

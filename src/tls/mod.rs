@@ -3,6 +3,16 @@
 //!
 //! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
 //! route: SNI chooses a certificate and nothing else.
+//!
+//! | rooms | what is in them |
+//! |---|---|
+//! | `server`, `sni`, `identity` | the certificates that clients are shown |
+//! | `accept`, `asking`, `sessions` | a handshake with a client, and its certificate; what it resumes with |
+//! | `possession`, `weak` | whether a peer holds the key of its certificate |
+//! | `trust` | what a client's certificate is worth |
+//! | `upstream`, `verify` | what targets are presented, and how they are judged |
+//! | `pem`, `source`, `look` | reading files; what happens when they are gone; noticing that they have changed |
+//! | `facts`, `reminder`, `probe`, `dev` | what a certificate says; what expires soon; a target's chain; development certificates |
 
 mod accept;
 mod asking;

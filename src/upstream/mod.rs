@@ -2,6 +2,13 @@
 //! request.
 //!
 //! It never decides whether somebody may go there; it gets a target and either brings a connection or says why not.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `resolve` | names become addresses, in the background; `resolve::system` reads /etc/hosts and /etc/resolv.conf |
+//! | `health` | which addresses failed a moment ago |
+//! | `dial` | the addresses of a target, one after the other |
+//! | `pool` | connections that wait for their next request |
 
 mod dial;
 mod health;

@@ -1,7 +1,8 @@
 //! H.323 call signalling (H.225.0) with tunnelled registrations (H.460.17): who is asked for.
 //!
 //! Four small steps: `tpkt` frames (RFC 1006), `q931` finds the User-user information element, `h225` reads it, and
-//! `identifier` makes a host name of what stands there.
+//! `identifier` makes a host name of what stands there. `speaks` holds for whom a message speaks, and what a gatekeeper
+//! answers.
 //!
 //! A User-user element that cannot be read, or that another reader may find elsewhere, is malformed, in front of the
 //! decision and after it: a registration may be hidden in it (SPEC section 3). A message without one decides nothing.

@@ -21,6 +21,9 @@
 //! | fields that differ from a framing field by punctuation only are refused (CGI gateways fold them) | RFC 3875 §4.1.18 |
 //! | chunk sizes are 1 to 16 hex digits and go on without leading zeros, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
 //!
+//! `scan` finds the end of a head, `request` (with its `line`) and `response` read it, `field` knows the field names,
+//! `chunked` follows a body, `forwarded` reads which client a balancer names.
+//!
 //! This room decides what a message *is*; where it may go is the rules' business.
 
 mod chunked;
