@@ -1,4 +1,4 @@
-//! Files that somebody else has put there: only regular ones are read, and only so much of them.
+//! Files that Portward has not written itself: only regular files are read, and only up to a limit.
 //!
 //! A FIFO keeps its reader waiting for a writer, a device may never end, and merely opening one may do something. Every
 //! file that the configuration names, or that lies in a folder that it names, is read through here.

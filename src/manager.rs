@@ -1,9 +1,9 @@
 //! The service manager: what systemd is told, and the listening sockets that it passes and keeps (sd_notify(3),
 //! sd_listen_fds(3)).
 //!
-//! Under no manager every word here is said to nobody. Nothing waits for the manager to listen: what is told goes
-//! through [`Outbox`], because a notify socket that nobody reads blocks its senders (unix(7), `max_dgram_qlen`), and it
-//! must block neither a signal nor the end.
+//! Without a manager nothing is sent. Portward never waits for the manager: every message goes through [`Outbox`]. A
+//! notify socket that is not read blocks its senders (unix(7), `max_dgram_qlen`), and that must hold up neither signals
+//! nor the shutdown.
 
 mod outbox;
 

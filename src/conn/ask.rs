@@ -51,8 +51,8 @@ pub(super) async fn first<T>(
     }
 }
 
-/// Whether there is still time to decide. A client that never pauses is never waited for, so it is asked here, after
-/// each message that decides nothing.
+/// Whether there is still time to decide. Waiting for octets ends by the deadline. A client that never pauses is never
+/// waited for, so the deadline is looked at here as well, after each message that decides nothing.
 ///
 /// # Errors
 /// The time is up.

@@ -68,7 +68,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
         Err(ended) => {
             let ended = if opening.is_idle(client.leg.buffer.filled()) { idle(ended) } else { ended };
             refuse(client, &snapshot, Subject::Unknown, ended);
-            // Who has gone, who never spoke, and who is one too many is told nothing.
+            // A client that has gone, that never spoke, or that is over a limit gets no answer.
             let silent = matches!(
                 ended.reason,
                 None | Some(Reason::Aborted | Reason::Silent | Reason::Limit | Reason::Shutdown)

@@ -1,4 +1,4 @@
-//! HTTP: round and round ask, route, connect and relay, once a request, until somebody has had enough.
+//! HTTP: ask, route, connect and relay, once a request, until the client or Portward ends the connection.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! What a target makes of the login of one HTTP request (SPEC section 6). It is told of the answer when its head was read:
-//! what becomes of the exchange after that changes nothing, because the client has read the answer as well.
+//! Whether a target has refused the login of an HTTP request (SPEC section 6). The answer is judged as soon as its head has
+//! been read. What becomes of the exchange after that changes nothing, because the client may know the answer by then.
 //!
 //! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's address.
-//! Tokens, and logins in several steps, are others' business.
+//! Tokens, and logins in several steps such as NTLM, never count.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::inspect::http::Response;
 use crate::rules::{Endpoint, Ports};
 use crate::state::Shared;
 
-/// One request, and who asks whom.
+/// The login of one request: its client, its target and its credentials.
 #[derive(Debug)]
 pub(super) struct Login<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) exemption: &'a Arc<Exemption>,
     /// The connection.
     pub(super) id: u64,
-    /// Who asks, as far as we believe it.
+    /// The client: the peer, or the one that a balancer in `forwarded_from` names.
     pub(super) client: IpAddr,
     pub(super) endpoints: &'a [Endpoint],
     pub(super) ports: Ports,
@@ -45,7 +45,7 @@ impl Login<'_> {
 
     fn refused(&self, response: &Response, head: &[u8]) {
         let standing = self.standing();
-        // Before what this answer gives.
+        // Asked before the nonces of this answer are noted.
         let guessed = match self.credentials {
             Some(Credentials::Basic) => true,
             Some(Credentials::Digest(nonce)) => standing.has_given(nonce),
@@ -56,7 +56,7 @@ impl Login<'_> {
             stale |= challenge.stale;
             standing.gave(challenge.nonce);
         }
-        // A stale nonce is a matter of Digest alone.
+        // `stale` is about Digest's nonces; a password sent by Basic is wrong all the same.
         if guessed && (!stale || self.credentials == Some(Credentials::Basic)) {
             standing.failed();
         }

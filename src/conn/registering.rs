@@ -1,5 +1,5 @@
-//! Whom an H.323 client registers, until its gatekeeper has answered (SPEC section 6): the name that a RegistrationConfirm
-//! confirms is the one of the request with its number, whatever else is under way.
+//! The names that an H.323 client is registering, until its gatekeeper has answered (SPEC section 6). A RegistrationConfirm
+//! confirms the name of the request that has the same number. Other requests may be under way at the same time.
 
 use std::collections::VecDeque;
 
@@ -8,11 +8,11 @@ use crate::inspect::h323::{Alias, Registration};
 /// How many registrations may be under way before the oldest is forgotten, so that it confirms no name.
 const UNDER_WAY: usize = 32;
 
-/// See the module. Empty names are nobody's.
+/// See the module. An empty name confirms nothing.
 #[derive(Debug, Default)]
 pub(super) struct Registering {
     under_way: VecDeque<(u16, Box<str>)>,
-    /// Who was confirmed last: a keep-alive is for him.
+    /// The name that was confirmed last. A keep-alive has no aliases, and renews this name.
     last: Box<str>,
 }
 

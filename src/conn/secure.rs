@@ -190,8 +190,8 @@ async fn tls(tcp: TcpStream, acceptor: Acceptor, deadline: Instant) -> Result<(S
     timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::TlsFailed))
 }
 
-/// A scanner that speaks something else; or a client that does not like us, that went away, or whose handshake is too
-/// long.
+/// How a failed handshake is judged: the client spoke something else than TLS (a scanner); or it did not accept our
+/// certificate, went away, or had too long a handshake.
 fn failure(error: &io::Error) -> Reason {
     use rustls::{Error, InvalidMessage};
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());

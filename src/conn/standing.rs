@@ -1,5 +1,6 @@
-//! What a PBX says of a client's logins (SPEC section 6): a registration or a bind that it confirms makes a name of the
-//! client's address a known one, and the connection one that stays; a login that it refuses is an offence.
+//! What a PBX's answers to a client's logins mean for the guard (SPEC section 6). A confirmed registration or bind adds a
+//! name to those of the client's address, and the connection stays when the address is listed. A refused login is an
+//! offence.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
@@ -15,8 +16,8 @@ use crate::reason::Reason;
 use crate::rules::{Address, Endpoint, Ports};
 use crate::state::Shared;
 
-/// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share one
-/// lead to the same PBX. The first stands for the PBX as a place where names are known.
+/// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share a door
+/// lead to the same PBX. The first door stands for the PBX where names are counted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Doors(SmallVec<[u64; 2]>);
 
@@ -35,7 +36,7 @@ impl Doors {
     }
 }
 
-/// Who logs in on a connection, and where.
+/// The client of a connection, and the target at which it logs in.
 #[derive(Debug)]
 pub(super) struct Standing {
     shared: Arc<Shared>,
@@ -69,7 +70,7 @@ impl Standing {
         Self { shared: shared.clone(), exemption: exemption.clone(), address, id, doors }
     }
 
-    /// The PBX has confirmed a registration or a bind of `name`, which says nothing of where.
+    /// The PBX has confirmed a registration or a bind of `name`, the user alone.
     pub(super) fn confirmed(&self, name: &[u8]) {
         let place = self.doors.0.first().copied().unwrap_or_default();
         self.shared.guard.confirm(self.address, &self.exemption, place, name);

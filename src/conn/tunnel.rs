@@ -1,4 +1,4 @@
-//! A WebSocket: once HTTP has opened it, bytes go both ways until somebody has had enough.
+//! A WebSocket: once HTTP has opened it, bytes go both ways until one side ends it or Portward does.
 
 use super::leave::{part, withdrawn};
 use super::{Client, Ended, Stage};

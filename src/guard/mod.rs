@@ -1,5 +1,5 @@
-//! The guard at the door: who may connect at all, before a byte is read, and who has forfeited that (SPEC section 1, steps
-//! 1 and 7; section 6).
+//! The guard at the door: which addresses may connect at all, before a byte is read, and which have lost that right (SPEC
+//! section 1, steps 1 and 7; section 6).
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -261,18 +261,18 @@ impl Guard {
         let known = self.blacklist.lists(who, now);
         self.blacklist.list(who, offence.reason, count, now, expiration);
         self.tell(who, false);
-        // It is said once: who is listed already may have connections that are being closed.
+        // The line is written once: an address that is listed already may still have connections that are being closed.
         (!known).then_some(Listed { who, expiration, count })
     }
 
-    /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption. The
-    /// name is one that says nothing of where: that is `place`, whatever the client called it.
+    /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption.
+    /// `name` is the user alone. `place` stands for the PBX, because clients may know one PBX by several host names.
     pub fn confirm(&self, address: IpAddr, exemption: &Exemption, place: u64, name: &[u8]) {
         exemption.confirm();
         self.confirmed.note(address.into(), place, name, unix_now());
     }
 
-    /// A login has failed on the connection with this exemption. Whoever says so tells [`Guard::suspect`] as well.
+    /// A login has failed on the connection with this exemption. The caller calls [`Guard::suspect`] as well.
     pub fn fail(&self, exemption: &Exemption) {
         exemption.fail(self.millis());
     }

@@ -1,9 +1,10 @@
 //! The normal form of a name that a PBX has confirmed (SPEC section 6).
 //!
-//! A PBX may be loose about how somebody spells his name, and each loosens something else. Two spellings of one name must
-//! never be two names, or one account would make an address an office of fifty. So what any of them passes over is taken
-//! out: percent escapes of URIs, case, accents, compatibility forms (a full-width letter), blanks, punctuation, invisible
-//! characters. That two names may become one is no harm: an office then has a name less.
+//! Many PBXs accept several spellings of one user name, and each PBX accepts others. Two spellings must never count as two
+//! names: otherwise one account would make its address an office with fifty phones. So the normal form leaves out every
+//! difference that some PBX ignores: percent escapes of URIs, case, accents, compatibility forms (a full-width letter),
+//! blanks, punctuation, invisible characters. Two different names may become one by this. That does no harm: the office
+//! then has one name less.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 

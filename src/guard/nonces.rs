@@ -2,7 +2,7 @@
 //! credentials used one of them, on whatever connection and whatever worker it was given.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, [`EACH`] nonces of one address, and [`SHARDS`] × [`NONCES`]
-//! in all, at eight octets: 48 MiB at the most. Nobody gains by filling it:
+//! in all, at eight octets: 48 MiB at the most. Filling it gains a guesser nothing:
 //! - An address that is given more than [`EACH`] within five minutes could push out the one that it goes on with. As
 //!   long as one that was forgotten could still be in use, every nonce of such an address counts as given. An office
 //!   with the 500 connections that one address may have is far from that, if each asks once a minute.

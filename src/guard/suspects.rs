@@ -1,9 +1,9 @@
-//! Who has done what in the last minute (SPEC section 6): an exact sliding count, the times of the last offences an
+//! What each address has done in the last minute (SPEC section 6): an exact sliding count, the times of the last offences an
 //! address. A leaky bucket would let 21 offences spread over 59 seconds pass.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, of each the offences up to the threshold at eight octets; with
-//! the usual threshold 48 MiB if every one of them stands just below it. Who has been quiet for a minute is forgotten
-//! first, then anybody.
+//! the usual threshold 48 MiB if every one of them stands just below it. Addresses that have
+//! been quiet for a minute are forgotten first, then any others.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -64,7 +64,7 @@ impl Suspects {
         self.whole.note(who, once, threshold, now)
     }
 
-    /// Forgets who has been quiet for a minute.
+    /// Forgets the addresses that have been quiet for a minute.
     pub(super) fn sweep(&self, now: u32) {
         self.whole.sweep(now);
         self.fifths.sweep(now);

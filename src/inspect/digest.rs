@@ -1,8 +1,8 @@
 //! Credentials and challenges of HTTP authentication, which SIP uses as well (RFC 9110 §11, RFC 7616, RFC 3261 §22), as far
 //! as the guard asks: the scheme, the nonce, and whether it is stale.
 //!
-//! Credentials that two readers could read in two ways are told by [`is_ambiguous`]. Both protocols refuse them, because a
-//! login that we read otherwise than the target would not count.
+//! [`is_ambiguous`] finds credentials that two readers could read in two ways. Both protocols refuse them. Otherwise a
+//! client could guess passwords in a form that Portward reads as no login, and none of its guesses would count.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
@@ -193,7 +193,7 @@ fn digest(nonce: &[u8]) -> u64 {
 }
 
 fn hash(text: &[u8]) -> u64 {
-    // Nobody gains by a collision: the guard counts what it takes for a nonce that was given.
+    // A collision gains a guesser nothing: the guard takes its nonce for one that was given, and counts the guess.
     BuildHasherDefault::<DefaultHasher>::default().hash_one(text)
 }
 

@@ -81,7 +81,7 @@ impl Stream {
             return memory.peer();
         }
         let Some(tcp) = self.tcp() else { return Peer::Gone };
-        // Readable is a socket as long as there is something to read: only the flags that come with it matter.
+        // A socket is readable as long as there is something to read, so that alone says nothing. Only the flags matter.
         let ready = pin!(tcp.ready(Interest::READABLE | Interest::ERROR));
         match ready.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(ready)) if ready.is_error() => Peer::Gone,

@@ -55,8 +55,8 @@ impl Timer {
         Poll::Pending
     }
 
-    /// Whether to look at something that does not wake by itself: yes when it is asked first, and then once in `every`. Who
-    /// polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next look.
+    /// Whether to look at something that does not wake by itself: yes when it is asked first, and then once in `every`.
+    /// A task that polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next look.
     pub fn looks(&mut self, every: Duration) -> bool {
         let now = Instant::now();
         if self.look.is_some_and(|look| now < look) {

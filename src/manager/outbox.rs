@@ -100,7 +100,7 @@ impl Outbox {
         let sending = Arc::clone(&queue);
         thread::Builder::new().name("notify".to_owned()).spawn(move || {
             while let Some(message) = sending.next() {
-                // There may be no reader any more, and then there is nobody to tell.
+                // The manager may have closed its socket; then the message is lost.
                 let _ = send(&address, &message);
             }
         })?;

@@ -1,7 +1,8 @@
 //! SIP: everybody for whom a client's message speaks (SPEC section 5).
 //!
-//! From names who speaks, and a REGISTER's To names who is registered. P-Asserted-Identity, P-Preferred-Identity and
-//! Remote-Party-ID are shown to the called party in place of From. A certificate must prove all of them.
+//! From names the sender, and a REGISTER's To names the user that is registered. P-Asserted-Identity,
+//! P-Preferred-Identity and Remote-Party-ID are shown to the called party in place of From. A certificate must prove all
+//! of them.
 //!
 //! A phone answers a call under the address that was called. That may be an extension that no certificate has, and the
 //! phone's own requests in that dialog come from there (RFC 3261 §12.1.1). [`Dialogs`] remembers such addresses, because
@@ -28,7 +29,7 @@ impl Verified {
         Self { names, dialogs: Dialogs::default() }
     }
 
-    /// The first URI of a request that somebody else has; `None`: the request speaks for its sender alone. `is_here`
+    /// The first URI of a request that is not the client's own; `None`: the request speaks for its sender alone. `is_here`
     /// says whether a host is one of those to which the connection belongs.
     pub fn other<'h>(
         &self,
@@ -79,7 +80,7 @@ fn other<'h>(head: &'h [u8], request: &Message, own: impl Fn(&[u8]) -> bool) -> 
         part(from.user).eq_ignore_ascii_case(part(to.user))
             && part(from.host).eq_ignore_ascii_case(part(to.host))
     };
-    // A withheld number names nobody, but a registration has a name.
+    // A withheld number names nobody, so there is nothing to prove. A registration must have a name.
     let withheld = !registers && is_anonymous(head, request);
     let is_sip = |uri: Span, host: Span| !host.is_empty() && own(part(uri));
     if !withheld && !is_sip(from.uri, from.host) {
@@ -92,7 +93,7 @@ fn other<'h>(head: &'h [u8], request: &Message, own: impl Fn(&[u8]) -> bool) -> 
     said.into_iter().find(|said| !is_nobody(said) && !own(said))
 }
 
-/// The URIs of an identity field. A value that cannot be read stands for itself: nobody has it.
+/// The URIs of an identity field. A value that cannot be read is given as it is: no certificate proves it.
 fn identities<'h>(head: &'h [u8], field: &Field) -> impl Iterator<Item = &'h [u8]> {
     let values = entries(field.value.of_input(head));
     values.map(|value| name_addr(value).map_or(value, |address| address.uri))

@@ -6,7 +6,7 @@
 //!
 //! | the relay waits | at most | then it was ended by |
 //! |---|---|---|
-//! | for anybody | `idle`, since the last octet | nobody |
+//! | for anything to move | `idle`, since the last octet | neither side |
 //! | for an answer that the target owes | `answer`, since it was owed or the target's last octet | the target |
 //! | after one side has ended | [`AFTER_END`], since the last octet | that side |
 //! | after the client has taken leave | [`AFTER_LEAVE`], since the last octet | the client |
@@ -21,9 +21,8 @@ use std::time::Duration;
 use super::tunnel::EndedBy;
 use crate::io::{Leg, Peer, Timer};
 
-/// How long the other side may go on when one has ended. A client that has closed its side may wait for an answer, but
-/// hardly any does; most that do it are gone, and nothing tells them from the others. Directories and web servers hang up
-/// at once.
+/// How long the other side may go on when one has ended. A client that has closed its side may still wait for an answer, but
+/// hardly any does. Most of them are gone, and Portward cannot tell which. Directories and web servers hang up at once.
 pub const AFTER_END: Duration = Duration::from_secs(10);
 
 /// How long the other side may go on when the client has said that it wants nothing more (LDAP's Unbind).
@@ -56,7 +55,7 @@ impl Patience {
         Self { idle: milliseconds(idle), answer: milliseconds(response.min(OWED)) }
     }
 
-    /// For octets that owe nobody an answer.
+    /// For a relay in which no answer is ever owed (a WebSocket).
     pub fn idle(idle: Duration) -> Self {
         Self { idle: milliseconds(idle), answer: u32::MAX }
     }
@@ -94,7 +93,7 @@ pub(super) struct Now<'a> {
     pub(super) leaves: bool,
 }
 
-/// For what the relay waits as a whole.
+/// What the relay as a whole waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waits {
     Anybody,

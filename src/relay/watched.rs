@@ -145,7 +145,7 @@ enum Failed {
 
 /// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
 /// it, or nothing moves for too long; and says how it ended. What went to the target and to the client is added to `bytes`
-/// as it goes, so that it is right as well for who does not wait for the end.
+/// as it goes, so that it is right for a caller that does not wait for the end as well.
 pub async fn watched<W: Watch>(
     client: &mut Leg,
     target: &mut Leg,
@@ -232,7 +232,7 @@ impl Half {
                 return Err(Failed::Watch(cut));
             }
             if self.pass == 0 && back.len() >= ANSWERS_LIMIT {
-                // Nothing is taken from somebody who does not take his answers.
+                // Nothing is read from a sender that does not take the answers to what it sent.
                 return Ok(Stands::Blocked);
             }
             if self.decide(&from.buffer, back, &mut ear) {

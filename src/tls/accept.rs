@@ -60,7 +60,7 @@ impl std::fmt::Debug for Acceptor {
 
 /// Notes what a signature, or a resumed session, has proven. The latest word counts: rustls looks at one session after
 /// the other until one can be resumed, and verifies a signature only where none could. False: no handshake is under way,
-/// so that the word would be lost.
+/// and nothing was noted.
 pub(super) fn note(possession: Possession) -> bool {
     HANDSHAKE.try_with(|noted| noted.set(possession)).is_ok()
 }

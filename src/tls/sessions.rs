@@ -29,8 +29,8 @@ fn mark(session: &[u8]) -> Option<Vec<u8>> {
     Some(marked)
 }
 
-/// The session without the octet, whose word counts from now on. `None`: the session is none of ours, or there is
-/// nobody to tell, and then it must not be resumed.
+/// The session without the octet, which is noted for the handshake. `None`: the session is not ours, or no handshake is under
+/// way to note it for. Then the session must not be resumed.
 fn unmark(mut marked: Vec<u8>) -> Option<Vec<u8>> {
     let possession = match marked.pop()? {
         0 => Possession::Unproven,

@@ -7,8 +7,8 @@
 //! | a reload | is an error, which refuses the reload; one of a folder is obeyed | refuses the reload, unless nothing came from it | is obeyed, with a warning |
 //! | a change that was noticed | what it held stays in use, and is said | the same | the same |
 //!
-//! So somebody who moves a folder away for a moment, or a tool that writes half a pair, takes nothing out of use; what
-//! shall go, goes by a reload.
+//! So an administrator who moves a folder away for a moment, or a tool that writes half a pair, takes nothing out of use.
+//! To take something out of use, remove it and reload.
 
 use std::collections::HashSet;
 use std::io;

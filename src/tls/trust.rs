@@ -2,9 +2,9 @@
 //! `client_trust`, and the verdict on a chain.
 //!
 //! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. What is added:
-//! the answer is a [`Verdict`], not a failed handshake; who is expired or revoked is so only by somebody who is trusted;
-//! and a certificate that stands in the store itself is trusted although it is a CA's, because the one that a device
-//! makes for itself is put there.
+//! the answer is a [`Verdict`], not a failed handshake; a certificate is called expired or revoked only if a trusted CA has
+//! issued it; and a certificate that is in the store itself is trusted, even one that says it is a CA's, because devices
+//! make such certificates for themselves.
 //!
 //! A CRL counts for its issuer until another one takes its place: beyond its nextUpdate what it revoked stays revoked,
 //! what it does not name is not refused for its age, and `check` and the log warn. A CA without a CRL revokes nothing.
@@ -78,8 +78,8 @@ pub struct ClientTrust {
 }
 
 impl ClientTrust {
-    /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. What is not
-    /// there vouches for nobody; where a change was merely noticed, what was there until now does so still, and revokes.
+    /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. A file
+    /// that is not there vouches for nobody. Where Portward has only noticed a change, what was read before stays in use.
     pub fn load(path: &Path, occasion: Occasion<'_, Self>) -> (Self, Found) {
         let listed = pem::store(path, &["crt", "pem", "cer", "crl"]);
         let before = occasion.of(|before| Some(&before.source));
@@ -180,8 +180,8 @@ impl ClientTrust {
         }
     }
 
-    /// What a chain, the client's certificate first, is worth at `now`. One that the client has not proven to be its own
-    /// is worth nothing, whoever vouches for it.
+    /// What a chain, the client's certificate first, is worth at `now`. A certificate
+    /// that the client has not proven to be its own is unusable, whichever CA has issued it.
     pub fn judge(&self, chain: &[CertificateDer<'_>], possession: Possession, now: UnixTime) -> Verdict {
         let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::None };
         if possession == Possession::Unproven {

@@ -65,8 +65,8 @@ enum Judged {
 }
 
 impl UpstreamTls {
-    /// Reads Portward's own certificate and the trust store. What cannot be read is left out, or stays as it was where the
-    /// change was merely noticed: without a certificate none is presented, and what is not there vouches for nobody.
+    /// Reads Portward's own certificate and the trust store. What cannot be read is left out: then no certificate is
+    /// presented, or a CA vouches for nobody. Where Portward has only noticed a change, what was read before stays in use.
     pub fn load(settings: &Upstream, occasion: Occasion<'_, Self>) -> (Self, Found) {
         let now = OffsetDateTime::now_utc();
         let pair = settings.certificate.as_ref();

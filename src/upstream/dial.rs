@@ -31,7 +31,7 @@ pub struct Wanted<'a> {
     pub host: &'a str,
     /// Who asks, for the PROXY header.
     pub client: SocketAddr,
-    /// Who asks, as far as that is believed: a login of the connection is this one's.
+    /// The client's address, as far as that is believed. A login of the connection belongs to it.
     pub owner: IpAddr,
     /// Where they reached us.
     pub local: SocketAddr,

@@ -1,4 +1,4 @@
-//! Whom a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
+//! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
 //! (SPEC section 3). No I/O.
 
 use crate::config::Config;
@@ -77,8 +77,8 @@ fn first_name<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Opti
     identity.or_else(|| name_of(config, head, message))
 }
 
-/// The known host that a request names which does not decide. Monitors and trunks that probe with OPTIONS often have a From
-/// of their own; then the Request-URI or To names the host that they ask for.
+/// The known host that is named by a request which may not decide the connection. Monitors and trunks that probe with
+/// OPTIONS often have a From of their own; then the Request-URI or To names the host that they ask for.
 fn probed<'a>(snapshot: &'a Snapshot, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
     let asked_for = match message.kind {
         Kind::Request { method, uri } if method.of_input(head) == b"OPTIONS" => {
@@ -143,7 +143,7 @@ pub(super) fn decide<'t>(
     let table = &snapshot.table;
     let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
     if !in_dialog && !may_come_first(&snapshot.config, method) {
-        // One who knows no name is a scanner.
+        // A client that names no known host is taken for a scanner, and counts.
         let name = asked.ok_or(ended(Reason::Method))?.name();
         return served(table, name).map(|()| answered(method)).map_err(|reason| ended(reason).uncounted());
     }

@@ -53,8 +53,8 @@ pub enum Other {
     },
     /// Any other message that can be read.
     Late,
-    /// One whose elements cannot be read, a Setup without a User-user element; there is no such element in it for
-    /// whoever reads more.
+    /// A message whose elements cannot be read, but in which no other reader can find a User-user element; or a Setup
+    /// without a User-user element.
     Unreadable,
 }
 
@@ -304,7 +304,7 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
             destinations,
             speaks: found.speaks,
         })),
-        // One in another message, or none: whoever goes by the other of the two reads a call, or none.
+        // The message type and the body disagree about whether this is a call: a PBX may go by either of them.
         Some(_) => Err(Reason::Malformed),
         None if signal.kind == q931::Kind::Setup => Err(Reason::Malformed),
         None if !found.speaks.is_empty() => Ok(Ask::Ras(found.speaks)),
@@ -315,7 +315,7 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
     }
 }
 
-/// What cannot be read from its outside: if whoever reads more may find a User-user element in it, it is malformed.
+/// A message whose elements cannot be read. It is malformed if another reader may find a User-user element in it.
 fn outside(content: &[u8]) -> Result<Ask, Reason> {
     if q931::may_hold_user_user(content) {
         return Err(Reason::Malformed);

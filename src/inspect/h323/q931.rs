@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Setup,
     /// NOTIFY, STATUS, STATUS ENQUIRY, INFORMATION.
     Early,
-    /// ESCAPE: the type is in the next octet, for those who know that.
+    /// ESCAPE: the message type is in the next octet. Some readers do not know that.
     Escape,
     /// SEGMENT: a part of a message.
     Segment,
@@ -47,7 +47,7 @@ pub(super) struct Signal<'a> {
 }
 
 impl Signal<'_> {
-    /// The numbers of who calls, as aliases (H.225.0 §7.2.2.6).
+    /// The caller's numbers, as aliases (H.225.0 §7.2.2.6).
     pub(super) fn calling(&self) -> impl Iterator<Item = Alias> {
         self.calling.iter().filter_map(|octets| {
             // One or two octets in front of the digits: the last of them has its upper bit set.
@@ -64,7 +64,7 @@ pub(super) fn kind(octets: &[u8]) -> Option<Kind> {
     outside(octets).map(|(kind, ..)| kind)
 }
 
-/// Whether somebody who reads it in another way may find a User-user element.
+/// Whether a reader that cuts the octets in another way may find a User-user element in them.
 pub(super) fn may_hold_user_user(octets: &[u8]) -> bool {
     memchr::memchr(USER_USER, octets).is_some()
 }

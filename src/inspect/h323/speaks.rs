@@ -12,12 +12,12 @@ pub struct Speaks {
     pub endpoints: Vec<String>,
     /// Call signalling addresses of an endpoint that has no identifier here, as they were registered.
     pub addresses: Vec<Vec<u8>>,
-    /// It speaks for somebody else who cannot be told.
+    /// It speaks for others as well, and does not say for whom.
     pub unclear: bool,
 }
 
 impl Speaks {
-    /// Whether it speaks for nobody.
+    /// Whether the message names nobody for whom it speaks.
     pub fn is_empty(&self) -> bool {
         self.aliases.is_empty() && self.endpoints.is_empty() && self.addresses.is_empty() && !self.unclear
     }

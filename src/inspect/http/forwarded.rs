@@ -1,4 +1,4 @@
-//! Who a request came from, as a proxy before us says: the nodes of X-Forwarded-For and of Forwarded (RFC 7239 §6).
+//! The client that a proxy in front of Portward names: the nodes of X-Forwarded-For and of Forwarded (RFC 7239 §6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

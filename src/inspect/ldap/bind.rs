@@ -22,7 +22,7 @@ pub enum Wants<'a> {
     Host(&'a [u8]),
     /// To be known by a name without a domain.
     NoDomain,
-    /// To be nobody, or somebody whom we cannot read: an empty password, an empty name, SASL.
+    /// An anonymous bind (an empty password or an empty name), or SASL, whose user Portward does not read.
     Anonymous,
     /// What never passes, and why.
     Never(Reason),

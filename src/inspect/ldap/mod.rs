@@ -17,6 +17,9 @@
 //! An object identifier has one spelling here. Directories written in C compare it as a string that a NUL ends (389
 //! Directory Server and Samba with `strcmp`), others normalise it first: what is spelt in another way is refused.
 //!
+//! `ber` reads the octets, `message` the outside of a message, `bind` a bind and `name` (with `dn`) whose it is, `oid` object
+//! identifiers, `root_dse` a search of the root DSE, `answer` what a directory says.
+//!
 //! Of a bind and of StartTLS the whole message is waited for; any other operation is known by its outside, and its
 //! content may be of any length. This room decides what a message *is*; where it may go is the rules' business.
 
@@ -51,7 +54,7 @@ pub const ANSWER_LIMIT: usize = 32;
 const OID_LIMIT: usize = 128;
 
 /// Proxied authorization (RFC 4370), and the version before it (draft-weltman-ldapv3-proxy-04): the operation is to be
-/// done as somebody else. Neither is meant for a bind.
+/// done under another identity. Neither is meant for a bind.
 const PROXIED: [&[u8]; 2] = [b"2.16.840.1.113730.3.4.18", b"2.16.840.1.113730.3.4.12"];
 
 /// RFC 4511 §4.14.

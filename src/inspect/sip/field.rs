@@ -34,7 +34,7 @@ pub enum FieldKind {
     /// WWW-Authenticate or Proxy-Authenticate.
     Challenge,
     /// P-Asserted-Identity, P-Preferred-Identity (RFC 3325 §9) or Remote-Party-ID (draft-ietf-sip-privacy-04 §5): they
-    /// say who speaks, beside From or in its place.
+    /// name the sender, beside From or in its place.
     Identity,
     /// Authentication-Info or Proxy-Authentication-Info.
     AuthenticationInfo,

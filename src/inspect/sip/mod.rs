@@ -5,6 +5,9 @@
 //! of two From headers: each of them a way around the rules, or a phone that is turned away. Of RFC 4475's messages it
 //! finds the From host of 17 that have one, misses it in 9, and takes 10 that must be refused; a test holds it to that.
 //!
+//! `field` cuts a header section into fields, `message` makes a [`Message`] of them, `uri` reads URIs, `readings` refuses
+//! what two readers would read differently.
+//!
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
 //! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields. It answers when the section is complete, so that no second From can

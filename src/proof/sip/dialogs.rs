@@ -80,7 +80,7 @@ impl Dialog<'_> {
     }
 }
 
-/// The hash with the address: user and host. Port and parameters of a URI name nobody, and phones drop them.
+/// The hash with the address: user and host. Port and parameters of a URI do not name a user, and phones drop them.
 fn finish(mut hasher: DefaultHasher, said: &[u8]) -> Option<u64> {
     let cut = uri(said)?;
     if cut.scheme == Scheme::Other {

@@ -45,7 +45,7 @@ pub trait Judge {
     /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
     fn login_failed(&mut self);
 
-    /// The directory has accepted the bind of `name`, a user without a domain; empty: of nobody who can be named.
+    /// The directory has accepted the bind of `name`, a user without a domain. An empty name: the user is not known.
     fn login_succeeded(&mut self, name: &[u8]);
 }
 
@@ -58,7 +58,7 @@ pub struct Gate<J> {
     first: bool,
     /// The messageID of the bind that is not answered.
     unanswered: Option<u32>,
-    /// Whose bind that is; empty: nobody's who can be named.
+    /// The user of that bind; empty if it is not known.
     name: Box<[u8]>,
     /// A message of the client has waited for the answer to a bind.
     waited: bool,

@@ -1,10 +1,11 @@
-//! Logins and what the PBX makes of them (SPEC section 6), without a word to either of them.
+//! Logins, and what the PBX makes of them (SPEC section 6). Nothing of the messages is changed for it.
 //!
 //! Every answer is judged by the request that it answers: several may be under way, and answers come in any order. A
 //! login has failed if a request is refused with 401 or 407 although its credentials used a nonce that this target has
-//! given to this address, or with 403 although it has credentials. Two things are no failed logins: a challenge that
-//! calls the nonce stale, and the 403 to another request than a registration of a user who has registered on this
-//! connection (a call that is barred, a subscription that is not allowed).
+//! given to this address, or with 403 although it has credentials.
+//!
+//! Two answers are no failed logins. One is a challenge that calls the nonce stale. The other is a 403 to a call or a
+//! subscription of a user who has registered on this connection: the user's password was right, but the call is barred.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -44,7 +45,7 @@ pub(super) struct TooMany;
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     under_way: VecDeque<Request>,
-    /// Who has registered with a password: the digest of the user name.
+    /// The user who has registered with a password: the digest of the name.
     registered: Option<NonZeroU64>,
 }
 
@@ -55,7 +56,7 @@ struct Request {
     transaction: u64,
     /// Its nonce, by its digest. It may be given before the answer comes: some targets give the same one for a while.
     nonce: Option<NonZeroU64>,
-    /// Whom it names, by the digest of the name, if it names one user.
+    /// The user that it names, by the digest of the name, if it names only one.
     user: Option<NonZeroU64>,
     /// When it came, in seconds.
     at: u32,
@@ -139,7 +140,7 @@ impl Logins {
                 (request.registers || !known).then_some(Login::Failed)
             }
             401 | 407 => {
-                // Before what this answer gives.
+                // Asked before the nonces of this answer are noted.
                 let guessed = request.is_some_and(|request| {
                     request.answers_challenge
                         || request.nonce.is_some_and(|nonce| judge.has_given(nonce.get()))

@@ -153,8 +153,8 @@ fn routes<'a>(head: &'a [u8], message: &Message) -> Vec<Entry<'a>> {
     fields.flat_map(entries_of).collect()
 }
 
-/// The URI of a route entry that lacks `lr` (§16.6 step 6). Without its brackets nobody knows whose its parameters are:
-/// such an entry stays where it is.
+/// The URI of a route entry that lacks `lr` (§16.6 step 6). Without brackets one cannot tell the URI's parameters from the
+/// entry's: such an entry stays where it is.
 fn strict(entry: &[u8]) -> Option<&[u8]> {
     let address = name_addr(entry).filter(|address| address.enclosed)?;
     param(uri(address.uri)?.params, b"lr").is_none().then_some(address.uri)

@@ -51,7 +51,7 @@ fn pdu<'a>(reader: &mut Reader<'a>, mut ras: impl FnMut(&'a [u8]) -> Read<()>) -
             open.end()
         }
         ..PDU_ADDITIONS => Ok(()),
-        // Whoever knows it may find something in it.
+        // A reader that knows the addition may find a registration in it.
         _ => Err(Unreadable),
     })?;
     Ok(setup)

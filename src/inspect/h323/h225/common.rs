@@ -22,7 +22,7 @@ pub(super) fn aliases(reader: &mut Reader<'_>, kept: &mut Vec<Alias>) -> Read<()
     Ok(())
 }
 
-/// The same, and nobody asks for them.
+/// SEQUENCE OF AliasAddress, none of which is kept.
 pub(super) fn skip_aliases(reader: &mut Reader<'_>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -147,7 +147,7 @@ pub(super) fn transports(reader: &mut Reader<'_>, kept: &mut Vec<u8>) -> Read<()
     Ok(())
 }
 
-/// The same, and nobody asks for them.
+/// SEQUENCE OF TransportAddress, none of which is kept.
 pub(super) fn skip_transports(reader: &mut Reader<'_>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {

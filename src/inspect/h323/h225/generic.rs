@@ -30,7 +30,7 @@ pub(super) fn list<'a>(reader: &mut Reader<'a>, mut ras: impl FnMut(&'a [u8]) ->
                 let content = if preamble.has(0) { content(reader, 0)? } else { None };
                 reader.skip_additions(preamble)?;
                 if tunnel && id == RAS {
-                    // Nobody sends a RAS message in another way than this one.
+                    // No device sends a RAS message in another form.
                     ras(content.ok_or(Unreadable)?)?;
                 }
             }

@@ -1,10 +1,10 @@
-//! H.225.0 version 7 in aligned PER (X.691), as far as who is asked for and who asks depends on it.
+//! H.225.0 version 7 in aligned PER (X.691), as far as it says which gatekeeper is asked for, and which device asks.
 //!
 //! `per` reads the encoding, `common` what calls and RAS messages are made of, `call` H323-UserInformation, `generic`
 //! the tunnel in it, `ras` the messages in the tunnel; each in the order of the octets. Real endpoints are older, newer
 //! or sloppier than the standard:
 //! - nothing is encoded: hashes cover the octets (H.235), which pass as they came;
-//! - every extension addition is optional, also the mandatory ones, and what none of us needs is passed over;
+//! - every extension addition is optional, also the mandatory ones, and what Portward does not need is passed over;
 //! - alternatives that are not known are passed over;
 //! - zeros behind a message are allowed.
 //!

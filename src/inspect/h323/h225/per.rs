@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         self.bits(16).map(|word| word as u16)
     }
 
-    /// INTEGER (0..4294967295) (X.691 §11.5.7.4), which nobody asks for.
+    /// INTEGER (0..4294967295) (X.691 §11.5.7.4); its value is not used.
     pub(super) fn long(&mut self) -> Read<()> {
         let length = self.bits(2)? as usize + 1;
         self.octets(length).map(|_| ())
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         self.choice(roots).map(|_| ())
     }
 
-    /// An extensible ENUMERATED, and nobody asks which one.
+    /// An extensible ENUMERATED; its value is not used.
     pub(super) fn enumerated(&mut self, roots: u32) -> Read<()> {
         let index = if self.bit()? { self.small() } else { self.root(roots) };
         index.map(|_| ())

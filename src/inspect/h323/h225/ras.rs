@@ -374,7 +374,7 @@ fn registration_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
     Ok((sequence, answer))
 }
 
-/// securityError: whether it says that somebody is not who he claims to be.
+/// securityError: [`Answer::Denied`] if it says that the device could not prove the identity that it claims.
 fn security_error(mut error: Reader<'_>) -> Read<Answer> {
     Ok(match error.choice(16)? {
         Choice::Root(2..5) => Answer::Denied,

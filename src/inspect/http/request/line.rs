@@ -1,4 +1,4 @@
-//! The request line: a method that nobody takes for another, and the parts of a target (RFC 9112 §3).
+//! The request line: a method that no target takes for another one, and the parts of a target (RFC 9112 §3).
 
 use crate::reason::Reason;
 
