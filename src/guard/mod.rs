@@ -424,7 +424,7 @@ impl Listing {
     pub async fn closes(mut self) {
         let Some(address) = self.address else { return std::future::pending().await };
         loop {
-            // It hears of everything from here on; what was before the number tells.
+            // `next` hears of every listing from here on. The number tells whether there was one before.
             let next = address.listed.notified();
             let listings = address.listings.load(Ordering::Relaxed);
             if std::mem::replace(&mut self.seen, listings) == listings {
