@@ -9,6 +9,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portward::config::Config;
 use portward::guard::{Guard, Offence, unix_now};
 use portward::reason::Reason;
+use portward::service::Service;
 
 /// Addresses in an order that no cache can guess.
 fn address(number: u32) -> IpAddr {
@@ -36,7 +37,7 @@ fn door(c: &mut Criterion) {
                 number = number.wrapping_add(7);
                 // Nobody of those.
                 let stranger = Ipv4Addr::from_bits(0x4000_0000 | (number % 50_000)).into();
-                black_box(guard.admit(stranger, &config).is_ok())
+                black_box(guard.admit(stranger, Service::Http, &config).is_ok())
             });
         });
     }

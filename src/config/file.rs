@@ -149,6 +149,8 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
                 "new_connections_per_second",
                 "max_undecided",
                 "max_undecided_per_address",
+                "reserved",
+                "min_rate",
             ],
         ),
         ("log", &["forwarded", "rejected", "ended", "query", "format"]),

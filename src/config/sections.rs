@@ -13,7 +13,7 @@ use super::scalar;
 use super::walk::{Section, Value};
 use super::{
     Acme, Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log,
-    LogFormat, Place, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+    LogFormat, Place, RESERVED_PART, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
 };
 use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
@@ -264,21 +264,48 @@ pub(super) fn limits(mut section: Section<'_>) -> Limits {
     };
     idle.finish(elsewhere);
     let count = |value: &Value<'_>| value.integer(1..=10_000_000);
+    let max_connections = section.setting("max_connections", 50_000, count);
     let limits = Limits {
         handshake_timeout: section.setting("handshake_timeout", 10 * SECOND, duration),
         inspect_timeout: section.setting("inspect_timeout", 10 * SECOND, duration),
         idle_timeout,
         response_timeout: section.setting("response_timeout", 600 * SECOND, duration),
         drain_timeout: section.setting("drain_timeout", 30 * SECOND, duration),
-        max_connections: section.setting("max_connections", 50_000, count),
+        max_connections,
         max_connections_per_address: section.setting("max_connections_per_address", 500, count),
         new_connections_per_second: section
             .setting("new_connections_per_second", 200, |value| value.integer(0..=1_000_000)),
         max_undecided: section.setting("max_undecided", 10_000, count),
         max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
+        reserved: reserved(&mut section, max_connections),
+        min_rate: section.setting("min_rate", 500, min_rate),
     };
     section.finish(elsewhere);
     limits
+}
+
+/// `min_rate`: octets a second.
+pub(super) fn min_rate(value: &Value<'_>) -> Option<u32> {
+    value.integer(0..=1_000_000)
+}
+
+/// `limits.reserved`: at most a quarter of all connections.
+fn reserved(section: &mut Section<'_>, max_connections: u32) -> u32 {
+    let most = max_connections / RESERVED_PART;
+    section.setting("reserved", 1000.min(most), |value| {
+        let reserved = value.integer(0..=10_000_000)?;
+        if reserved > most {
+            value.error(
+                Fault::new(format!(
+                    "`reserved` may be a quarter of max_connections at most, which is {most}"
+                ))
+                .label(format!("of {max_connections} connections in all"))
+                .help("raise max_connections, or reserve less"),
+            );
+            return None;
+        }
+        Some(reserved)
+    })
 }
 
 pub(super) fn log(mut section: Section<'_>) -> Log {

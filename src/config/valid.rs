@@ -258,7 +258,14 @@ pub struct Limits {
     pub max_undecided: u32,
     /// Undecided connections an address.
     pub max_undecided_per_address: u32,
+    /// Client connections, of [`Self::max_connections`], for SIP and H.323 alone.
+    pub reserved: u32,
+    /// Octets a second of a request's body, after the first ten seconds; 0: any number.
+    pub min_rate: u32,
 }
+
+/// At most this part of `limits.max_connections` may be reserved.
+pub const RESERVED_PART: u32 = 4;
 
 /// A set of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -90,6 +90,7 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
     let mut inspector = Inspector::default();
     let first = client.requests == 0;
     let mut wait = if first { Wait::First } else { Wait::Idle };
+    let mut rests = false;
     client.timer.set(if first { patience.inspect } else { patience.idle });
     loop {
         let skipped = skip_empty_lines(&mut client.leg.buffer);
@@ -103,12 +104,18 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
             if wait == Wait::Idle {
                 client.timer.set(patience.inspect);
             }
+            if std::mem::take(&mut rests) && !client.permit.resume() {
+                return Err(Ended::because(Stage::Ask, Whose::Policy, Reason::Limit));
+            }
             wait = Wait::Begun;
             match inspector.inspect(filled) {
                 Inspect::Found { ask, len } => return Ok((ask, len)),
                 Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
                 Inspect::NeedMore => {}
             }
+        }
+        if wait == Wait::Idle && !first && !std::mem::replace(&mut rests, true) {
+            client.permit.rest();
         }
         poll_fn(|cx| poll_more(cx, client, HEAD_LIMIT, first)).await?;
     }
@@ -168,9 +175,11 @@ fn poll_more(
             (false, _) => end(Whose::Client, Some(Reason::Timeout)),
         };
     }
-    if let Some(place) = &mut client.place
-        && place.poll_lost(cx).is_ready()
-    {
+    let place_is_lost = match &mut client.place {
+        Some(place) => place.poll_lost(cx).is_ready(),
+        None => client.permit.poll_displaced(cx).is_ready(),
+    };
+    if place_is_lost {
         return end(Whose::Policy, Some(Reason::Limit));
     }
     if nothing && client.timer.poll_stopping(cx).is_ready() {

@@ -187,7 +187,11 @@ async fn forward(
     let worker = client.worker.clone();
     let config = &snapshot.config;
     let limits = &config.limits;
-    let patience = Patience { client: limits.idle_timeout.http, target: limits.response_timeout };
+    let mut patience = Patience {
+        client: limits.idle_timeout.http,
+        target: limits.response_timeout,
+        min_rate: limits.min_rate,
+    };
     let ports = match &routed.verdict {
         Ok(decision) => decision.rule.ports,
         Err(_) => Ports { tcp: Some(wanted.port), tls: None },
@@ -210,6 +214,7 @@ async fn forward(
             let line = client.facts.line(routed.client, routed.subject(), forwarded);
             worker.shared.log.decision(config.log.format, &line, config.log.query);
         }
+        patience.min_rate = target.min_rate.unwrap_or(limits.min_rate);
         target.bound |= routed.binds_connection;
         let login = Login {
             shared: &worker.shared,
@@ -289,6 +294,16 @@ async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed:
         Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
         Failure::Client => Next::End(Ended::peacefully(Stage::Relay, Whose::Client)),
         Failure::ClientTimeout => Next::End(Ended::peacefully(Stage::Relay, Whose::Policy)),
+        Failure::ClientSlow => {
+            // A telephone on a bad line is as slow: this is held against nobody.
+            let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
+            report(client, config, routed, ended);
+            if failed.unanswered {
+                reply(client, routed, 408, "", false, ended, config).await
+            } else {
+                Next::End(ended)
+            }
+        }
         Failure::ClientMalformed => {
             let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Malformed);
             let answer = failed.unanswered && config.reject == Reject::Answer;

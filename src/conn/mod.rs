@@ -71,6 +71,8 @@ pub struct Accepted {
     pub facts: Facts,
     /// Its right to be.
     pub permit: Permit,
+    /// Its place among the undecided.
+    pub place: Place,
     /// Its peer must send a PROXY header first.
     pub expects_proxy_header: bool,
 }

@@ -38,12 +38,11 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// # Errors
 /// How it ended instead, with what is known by then.
 pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ended)> {
-    let Accepted { mut tcp, mut facts, mut permit, expects_proxy_header } = accepted;
+    let Accepted { mut tcp, mut facts, mut permit, mut place, expects_proxy_header } = accepted;
     let snapshot = worker.shared.snapshot.load_full();
     let (config, guard) = (&snapshot.config, &worker.shared.guard);
     let deadline = Instant::now() + config.limits.handshake_timeout;
     let ended = |whose, reason| Ended::because(Stage::Secure, whose, reason);
-    let mut place = guard.enter_undecided(facts.id, facts.client.ip(), expects_proxy_header, config);
 
     if expects_proxy_header {
         let conveyed = async {
@@ -60,7 +59,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         let readmitted = guard.readmit(permit, facts.client.ip(), config);
         permit = readmitted.map_err(|reason| (facts, ended(Whose::Policy, reason)))?;
         drop(place);
-        place = guard.enter_undecided(facts.id, facts.client.ip(), false, config);
+        place = guard.enter_undecided(facts.id, facts.client.ip(), &permit, false, config);
     }
     let (stream, possession) = match facts.transport {
         Transport::Plain => (Stream::Plain(tcp), Possession::Unproven),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `counted` | addresses as they are counted |
 //! | `undecided` | connections without a decision have limits of their own |
+//! | `idle` | HTTP connections that wait for their next request: they go for new ones when a limit is reached |
 //! | `suspects` | an exact sliding count of offences |
 //! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
 //! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
@@ -19,6 +20,7 @@ pub mod blacklist;
 mod confirmed;
 mod counted;
 mod exemption;
+mod idle;
 pub mod kept;
 mod name;
 mod nonces;
@@ -31,6 +33,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -38,16 +41,18 @@ use dashmap::DashMap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 
-use crate::config::Config;
+use crate::config::{Config, Limits, RESERVED_PART};
 use crate::reason::Reason;
+use crate::service::Service;
 use blacklist::Blacklist;
 use confirmed::Confirmed;
 pub use counted::Counted;
 pub use exemption::Exemption;
+use idle::{Displaced, Idle, Idlers, Oldest};
 use nonces::Nonces;
 use suspects::Suspects;
 pub use undecided::Place;
-use undecided::Undecided;
+use undecided::{Entering, Undecided};
 
 /// How many refused addresses are remembered by name until their summary is written; the rest are summed up as one.
 const SUMMARY: usize = 1024;
@@ -66,6 +71,8 @@ struct Address {
     listed_at: AtomicU32,
     /// By an administrator: nobody stays.
     by_hand: AtomicBool,
+    /// HTTP connections that may wait for their next request.
+    idlers: Idlers,
 }
 
 impl Address {
@@ -76,11 +83,26 @@ impl Address {
 }
 
 /// Counts of live connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     in_all: AtomicU32,
+    /// So many connections can have the two file descriptors that each may take.
+    possible: AtomicU32,
+    /// HTTP connections of all addresses that have waited for the longest.
+    oldest: Mutex<Oldest>,
     /// Only addresses with a live connection are in it, so `max_connections` bounds it.
     by_address: DashMap<Counted, Arc<Address>, foldhash::quality::RandomState>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            in_all: AtomicU32::new(0),
+            possible: AtomicU32::new(u32::MAX),
+            oldest: Mutex::default(),
+            by_address: DashMap::default(),
+        }
+    }
 }
 
 /// New connections a second an address.
@@ -129,6 +151,10 @@ pub struct Permit {
     address: Option<(Counted, Arc<Address>)>,
     /// How often the address had been listed when the connection came.
     seen: u32,
+    /// It came when only the places that are kept for SIP and H.323 were left.
+    in_reserve: bool,
+    /// Made when it waits for its second request.
+    idle: Option<Idle>,
     exemption: Arc<Exemption>,
 }
 
@@ -161,23 +187,28 @@ pub fn unix_now() -> u32 {
 }
 
 impl Guard {
-    /// Whether `address` may have one more connection.
+    /// Whether `address` may have one more connection. The limit of the address comes first: a new connection that it
+    /// forbids displaces nobody else's.
     ///
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
-    pub fn admit(&self, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
-        self.readmit(self.admit_any(config)?, address, config)
+    pub fn admit(&self, address: IpAddr, service: Service, config: &Config) -> Result<Permit, Reason> {
+        let (permit, before) = self.count();
+        let (mut permit, displaced) = self.admit_address(permit, address, config)?;
+        // One of its own goes for it.
+        let before = if displaced { before.saturating_sub(1) } else { before };
+        permit.in_reserve = self.make_room(before, service, &config.limits)?;
+        Ok(permit)
     }
 
     /// Room for one more connection, whoever it is: for peers that will say by a PROXY header for whom they speak.
     ///
     /// # Errors
     /// `Limit`.
-    pub fn admit_any(&self, config: &Config) -> Result<Permit, Reason> {
-        let permit =
-            Permit { counts: self.counts.clone(), address: None, seen: 0, exemption: Arc::default() };
-        let before = self.counts.in_all.fetch_add(1, Ordering::Relaxed);
-        if before >= config.limits.max_connections { Err(Reason::Limit) } else { Ok(permit) }
+    pub fn admit_any(&self, service: Service, config: &Config) -> Result<Permit, Reason> {
+        let (mut permit, before) = self.count();
+        permit.in_reserve = self.make_room(before, service, &config.limits)?;
+        Ok(permit)
     }
 
     /// Holds a permit that was given to anybody against the address that the PROXY header conveyed.
@@ -185,12 +216,61 @@ impl Guard {
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
     pub fn readmit(&self, permit: Permit, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
+        self.admit_address(permit, address, config).map(|(permit, _)| permit)
+    }
+
+    /// A permit, and how many there were before.
+    fn count(&self) -> (Permit, u32) {
+        let before = self.counts.in_all.fetch_add(1, Ordering::Relaxed);
+        let counts = Arc::clone(&self.counts);
+        let exemption = Arc::default();
+        (Permit { counts, address: None, seen: 0, in_reserve: false, idle: None, exemption }, before)
+    }
+
+    /// Whether the address may have one more, and whether one of its own goes for it.
+    fn admit_address(
+        &self,
+        permit: Permit,
+        address: IpAddr,
+        config: &Config,
+    ) -> Result<(Permit, bool), Reason> {
         self.refuses(address, config).map_or(Ok(()), Err)?;
         if is_allowed(address, config) {
             return self.count_address(permit, address, u32::MAX);
         }
         self.keep_rate(address, config)?;
         self.count_address(permit, address, config.limits.max_connections_per_address)
+    }
+
+    /// Whether there is room for one more where there are `before`. The last `limits.reserved` places are for SIP and
+    /// H.323 alone (SPEC section 7). Before they are touched, the HTTP connection goes that has waited for its next request
+    /// for the longest. True: the new connection takes one of the kept places.
+    fn make_room(&self, before: u32, service: Service, limits: &Limits) -> Result<bool, Reason> {
+        let possible = self.counts.possible.load(Ordering::Relaxed);
+        // Where descriptors are too few, it is they that are kept.
+        let shared = limits.max_connections.min(possible);
+        let shared = shared - limits.reserved.min(shared / RESERVED_PART);
+        if before < shared || self.displace().is_some() {
+            return Ok(false);
+        }
+        let is_phone = matches!(service, Service::Sip | Service::H323);
+        if is_phone && (before < limits.max_connections || self.undecided.give_way()) {
+            return Ok(true);
+        }
+        Err(Reason::Limit)
+    }
+
+    /// The HTTP connection that has waited for its next request for the longest is told to go.
+    fn displace(&self) -> Option<Displaced> {
+        let mut oldest = self.counts.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.displace(|waiting| {
+            self.counts.by_address.iter().for_each(|address| address.idlers.gather(waiting));
+        })
+    }
+
+    /// So many connections can have the two file descriptors that each may take.
+    pub fn set_possible(&self, connections: u32) {
+        self.counts.possible.store(connections, Ordering::Relaxed);
     }
 
     /// Whether `address` is refused whatever it asks for: `Blocked` or `Blacklisted`.
@@ -216,16 +296,26 @@ impl Guard {
         }
     }
 
-    fn count_address(&self, mut permit: Permit, address: IpAddr, limit: u32) -> Result<Permit, Reason> {
+    /// Counts a connection of `address`; true: an idle one of the same address goes for it.
+    fn count_address(
+        &self,
+        mut permit: Permit,
+        address: IpAddr,
+        limit: u32,
+    ) -> Result<(Permit, bool), Reason> {
         let counted = Counted::from(address);
         let entry = self.counts.by_address.entry(counted).or_default();
-        if entry.count.load(Ordering::Relaxed) >= limit {
+        let is_full = entry.count.load(Ordering::Relaxed) >= limit;
+        let displaced = if is_full { entry.idlers.displace() } else { None };
+        if is_full && displaced.is_none() {
             return Err(Reason::Limit);
         }
         entry.count.fetch_add(1, Ordering::Relaxed);
         permit.seen = entry.listings.load(Ordering::Relaxed);
         permit.address = Some((counted, Arc::clone(&entry)));
-        Ok(permit)
+        // It is told when nothing is locked any more.
+        drop(entry);
+        Ok((permit, displaced.is_some()))
     }
 
     /// A place among the connections without a decision; the oldest of them may have to go for it. A peer that speaks
@@ -234,11 +324,13 @@ impl Guard {
         &self,
         id: u64,
         address: IpAddr,
+        permit: &Permit,
         speaks_for_others: bool,
         config: &Config,
     ) -> Place {
         let bounded = !speaks_for_others && !is_allowed(address, config);
-        Undecided::enter(&self.undecided, id, Counted::from(address), &config.limits, bounded)
+        let who = Entering { id, address: Counted::from(address), bounded, in_reserve: permit.in_reserve };
+        Undecided::enter(&self.undecided, who, &config.limits)
     }
 
     /// Notes an offence. If it is one too many the address is listed, its open connections are told, and what there is to
@@ -410,6 +502,26 @@ impl Permit {
         self.address.as_ref().is_some_and(|(_, address)| {
             address.listings.load(Ordering::Relaxed) != self.seen && address.sends_away(&self.exemption)
         })
+    }
+
+    /// An HTTP connection waits for its next request from now on: it may have to go for another one.
+    pub fn rest(&mut self) {
+        if self.idle.is_none() {
+            self.idle = self.address.as_ref().map(|(_, address)| Idle::new(address));
+        }
+        if let Some(idle) = &self.idle {
+            idle.rest();
+        }
+    }
+
+    /// The next request has come. False: the connection has had to go meanwhile.
+    pub fn resume(&self) -> bool {
+        self.idle.as_ref().is_none_or(Idle::resume)
+    }
+
+    /// Ready when the connection has to go for another one, which it never has while a request is under way.
+    pub fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.idle.as_ref().map_or(Poll::Pending, |idle| idle.poll_displaced(cx))
     }
 
     /// Whether the connection stays when its address is listed: what PBXs say of its logins decides that.

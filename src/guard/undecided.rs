@@ -21,6 +21,21 @@ pub(super) struct Undecided {
 struct Queue {
     by_age: BTreeMap<u64, Waiting>,
     by_address: HashMap<Counted, BTreeSet<u64>>,
+    /// Those that took a place which is kept for SIP and H.323.
+    in_reserve: BTreeSet<u64>,
+}
+
+/// A connection that becomes one of the undecided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entering {
+    /// Its number.
+    pub(super) id: u64,
+    /// Whose it is.
+    pub(super) address: Counted,
+    /// Whether the limit for an address holds.
+    pub(super) bounded: bool,
+    /// Whether it took a place that is kept for SIP and H.323.
+    pub(super) in_reserve: bool,
 }
 
 #[derive(Debug)]
@@ -39,15 +54,10 @@ pub struct Place {
 }
 
 impl Undecided {
-    /// A place for connection `id`. If there is none left, the oldest of the same address or the oldest of all is sent
-    /// away for it.
-    pub(super) fn enter(
-        this: &Arc<Self>,
-        id: u64,
-        address: Counted,
-        limits: &Limits,
-        bounded: bool,
-    ) -> Place {
+    /// A place. If there is none left, the oldest of the same address, the oldest of those in the reserve or the oldest of
+    /// all is sent away for it. Half of the reserve may be undecided: the other half is for phones that have registered.
+    pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &Limits) -> Place {
+        let Entering { id, address, bounded, in_reserve } = entering;
         let (sender, stays) = oneshot::channel();
         let mut queue = this.lock();
         let same = queue.by_address.entry(address).or_default();
@@ -57,6 +67,13 @@ impl Undecided {
         queue.by_age.insert(id, Waiting { address, _stays: sender });
         if let Some(oldest) = oldest_of_address {
             queue.remove(oldest);
+        }
+        if in_reserve {
+            queue.in_reserve.insert(id);
+            // One is always let in: without it no phone could register.
+            if queue.in_reserve.len() > (limits.reserved / 2).max(1) as usize {
+                queue.remove_oldest_in_reserve();
+            }
         }
         if queue.by_age.len() > limits.max_undecided as usize
             && let Some((oldest, _)) = queue.by_age.first_key_value()
@@ -68,14 +85,25 @@ impl Undecided {
         Place { undecided: this.clone(), id, stays }
     }
 
+    /// The oldest undecided connection in the reserve goes for a new one; false: there is none.
+    pub(super) fn give_way(&self) -> bool {
+        self.lock().remove_oldest_in_reserve()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
+    fn remove_oldest_in_reserve(&mut self) -> bool {
+        let oldest = self.in_reserve.first().copied();
+        oldest.inspect(|oldest| self.remove(*oldest)).is_some()
+    }
+
     fn remove(&mut self, id: u64) {
         let Some(waiting) = self.by_age.remove(&id) else { return };
+        self.in_reserve.remove(&id);
         if let Some(same) = self.by_address.get_mut(&waiting.address) {
             same.remove(&id);
             if same.is_empty() {
@@ -119,7 +147,8 @@ mod tests {
     fn the_oldest_goes() {
         let undecided = Arc::new(Undecided::default());
         let enter = |id, address: &str, limits: &Limits| {
-            Undecided::enter(&undecided, id, Counted::from(address.parse::<IpAddr>().unwrap()), limits, true)
+            let address = Counted::from(address.parse::<IpAddr>().unwrap());
+            Undecided::enter(&undecided, Entering { id, address, bounded: true, in_reserve: false }, limits)
         };
         let limits = limits(4, 2);
         let mut other = enter(1, "192.0.2.9", &limits);
@@ -140,10 +169,35 @@ mod tests {
     fn nothing_is_left_behind() {
         let undecided = Arc::new(Undecided::default());
         let address = Counted::from("192.0.2.1".parse::<IpAddr>().unwrap());
+        let entering = |id| Entering { id, address, bounded: true, in_reserve: true };
         let places: Vec<_> =
-            (0..100).map(|id| Undecided::enter(&undecided, id, address, &limits(10, 5), true)).collect();
+            (0..100).map(|id| Undecided::enter(&undecided, entering(id), &limits(10, 5))).collect();
         assert_eq!(undecided.lock().by_age.len(), 5);
         drop(places);
-        assert!(undecided.lock().by_age.is_empty() && undecided.lock().by_address.is_empty());
+        let queue = undecided.lock();
+        assert!(queue.by_age.is_empty() && queue.by_address.is_empty() && queue.in_reserve.is_empty());
+    }
+
+    #[test]
+    fn half_of_the_reserve_may_be_undecided() {
+        let undecided = Arc::new(Undecided::default());
+        let mut limits = limits(1000, 50);
+        limits.reserved = 8;
+        let enter = |id: u8, in_reserve| {
+            let address = Counted::from(IpAddr::from([192, 0, 2, id]));
+            Undecided::enter(
+                &undecided,
+                Entering { id: id.into(), address, bounded: true, in_reserve },
+                &limits,
+            )
+        };
+        let mut elsewhere = enter(1, false);
+        let mut places: Vec<_> = (2..8).map(|id| enter(id, true)).collect();
+        let lost: Vec<_> = places.iter_mut().map(is_lost).collect();
+        assert_eq!(lost, [true, true, false, false, false, false]);
+        assert!(!is_lost(&mut elsewhere));
+        assert!(undecided.give_way() && is_lost(&mut places[2]));
+        drop(places);
+        assert!(!undecided.give_way() && !is_lost(&mut elsewhere));
     }
 }

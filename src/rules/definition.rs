@@ -83,6 +83,8 @@ pub struct TargetOptions {
     pub present_certificate: bool,
     /// The longest SIP message toward the target, in octets; `None`: as the host's presets or `sip.max_message` say.
     pub max_message: Option<u32>,
+    /// Octets a second of a request's body toward the target; 0: any number; `None`: as `limits.min_rate` says.
+    pub min_rate: Option<u32>,
 }
 
 /// One address of a target with what is true of it.

@@ -6,10 +6,15 @@ use crate::state::Shared;
 /// Descriptors that are no connection's.
 const SPARE: u64 = 256;
 
-/// Two descriptors a connection, and some for files, sockets and kept connections.
+/// Two descriptors a connection, and some for files, sockets and kept connections. If they are too few, the guard keeps
+/// `limits.reserved` of those that are possible.
 pub(super) fn check(shared: &Shared, descriptors: Option<u64>) {
     let connections = shared.snapshot.load().config.limits.max_connections;
     let wanted = u64::from(connections) * 2 + SPARE;
+    if let Some(there) = descriptors {
+        let possible = (there - SPARE.min(there / 2)) / 2;
+        shared.guard.set_possible(u32::try_from(possible).unwrap_or(u32::MAX));
+    }
     if let Some(there) = descriptors.filter(|there| *there < wanted) {
         let text = format!(
             "limits.max_connections is {connections}, which takes {wanted} file descriptors, but there are {there}: \

@@ -116,8 +116,11 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
         let config = &snapshot.config;
         let expects_proxy_header = config.proxy_protocol_from(peer.ip());
         let guard = &worker.shared.guard;
-        let admitted =
-            if expects_proxy_header { guard.admit_any(config) } else { guard.admit(peer.ip(), config) };
+        let admitted = if expects_proxy_header {
+            guard.admit_any(kind.service, config)
+        } else {
+            guard.admit(peer.ip(), kind.service, config)
+        };
         let permit = match admitted {
             Ok(permit) => permit,
             Err(reason) => {
@@ -133,7 +136,10 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             transport: kind.transport,
             since: Instant::now(),
         };
+        // At once, so that in a flood the next one finds whom it may displace.
+        let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, config);
         drop(snapshot);
-        tokio::spawn(conn::serve(Accepted { tcp, facts, permit, expects_proxy_header }, worker.clone()));
+        let accepted = Accepted { tcp, facts, permit, place, expects_proxy_header };
+        tokio::spawn(conn::serve(accepted, worker.clone()));
     }
 }

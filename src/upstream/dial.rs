@@ -134,6 +134,7 @@ impl Dialer<'_> {
                             let mut connection =
                                 Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
                             connection.max_message = endpoint.options.max_message;
+                            connection.min_rate = endpoint.options.min_rate;
                             return Ok(connection);
                         }
                         Err(reason) => {

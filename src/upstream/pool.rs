@@ -90,6 +90,8 @@ pub struct Connection {
     pub owner: IpAddr,
     /// What [`crate::rules::TargetOptions::max_message`] says of the address.
     pub max_message: Option<u32>,
+    /// What [`crate::rules::TargetOptions::min_rate`] says of the address.
+    pub min_rate: Option<u32>,
     /// Since when it waits.
     since: Instant,
 }
@@ -97,7 +99,8 @@ pub struct Connection {
 impl Connection {
     /// A new one.
     pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
-        Self { leg, key, fresh: true, bound, owner, max_message: None, since: Instant::now() }
+        let since = Instant::now();
+        Self { leg, key, fresh: true, bound, owner, max_message: None, min_rate: None, since }
     }
 
     /// Whether the target has neither closed it nor sent something that nobody asked for.

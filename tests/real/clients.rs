@@ -155,22 +155,22 @@ fn silent_clients_do_not_crowd_out_others() {
 #[test]
 fn connections_in_all_are_bounded() {
     within(60, || {
-        let target = Target::named("here");
-        let portward = Portward::rules(&rules(&target)).set("limits.max_connections", "5").start();
-        let mut held = Vec::new();
-        for _ in 0..5 {
-            let mut client = portward.plain();
-            assert_eq!(client.get("one.example.net", "/").text(), "here");
-            held.push(client);
-        }
+        let target = Target::recorder();
+        let setup = Portward::rules(&rules(&target));
+        let portward = setup.set("limits.max_connections", "5").set("limits.reserved", "0").start();
+        let request = "GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
+        let mut held: Vec<_> = (0..5).map(|_| portward.plain()).collect();
+        held.iter_mut().for_each(|client| client.send(request));
+        eventually("all are under way", || target.connections() == 5);
         let mut more = portward.plain();
-        let _ = more.try_send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        let _ = more.try_send(request);
         assert_eq!(more.rest(), b"");
-        held.pop();
+        held.remove(0).reset();
         eventually("a place is free again", || {
-            let mut client = portward.plain();
-            client.try_send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n").is_ok()
-                && !client.some().is_empty()
+            held.push(portward.plain());
+            let last = held.last_mut().expect("just pushed");
+            let _ = last.try_send(request);
+            target.connections() == 6
         });
     });
 }

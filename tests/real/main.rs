@@ -41,6 +41,7 @@ mod sip_first;
 mod sip_hostile;
 mod sip_length;
 mod sip_peers;
+mod slow_bodies;
 mod smuggling;
 mod soundness;
 mod targets;

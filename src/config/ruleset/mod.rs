@@ -209,9 +209,13 @@ fn elsewhere(key: &str) -> Option<String> {
         "name" | "aliases" | "enabled" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
-        "server_name" | "pin" | "verify" | "reuse" | "proxy_protocol" | "present_certificate" => {
-            Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table"))
-        }
+        "server_name"
+        | "pin"
+        | "verify"
+        | "reuse"
+        | "proxy_protocol"
+        | "present_certificate"
+        | "min_rate" => Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table")),
         "max_message" => {
             Some("`max_message` belongs in a [target.\"ADDRESS\"] table, or in a preset".to_owned())
         }

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::scalar::{self, Host};
-use super::super::sections::{VERIFY, max_message, warn_of_none};
+use super::super::sections::{VERIFY, max_message, min_rate, warn_of_none};
 use super::super::walk::Value;
 use super::files::Position;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
@@ -193,6 +193,7 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
         }),
         present_certificate: section.read("present_certificate", false, Value::boolean),
         max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
+        min_rate: section.read("min_rate", None, |value| min_rate(value).map(Some)),
     };
     section.finish(super::elsewhere);
     Some(options)

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::head::{ForClient, keeps_framing, response_head};
+use super::pace::Pace;
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
 use crate::io::{BUFFER, Buffer, Leg, Peer, Stall, Timer};
@@ -81,6 +82,8 @@ pub enum Failure {
     ClientMalformed,
     /// The client neither sent nor took anything for too long.
     ClientTimeout,
+    /// The client sent its body too slowly ([`Patience::min_rate`]).
+    ClientSlow,
 }
 
 /// How far it went when it failed.
@@ -105,6 +108,8 @@ pub struct Patience {
     pub client: Duration,
     /// For the target.
     pub target: Duration,
+    /// Octets a second of a request's body while nothing but the client is waited for; 0: any number.
+    pub min_rate: u32,
 }
 
 /// Is told of the final response to a request when its head was read, whatever becomes of the exchange after that: with
@@ -123,7 +128,7 @@ pub async fn exchange(
     patience: Patience,
     witness: &mut Witness<'_>,
 ) -> Result<Exchanged, Failed> {
-    let mut running = Running::new(request, witness);
+    let mut running = Running::new(request, patience.min_rate, witness);
     let begun = running.begin(client);
     timer.set(patience.target);
     let result = match begun {
@@ -150,6 +155,8 @@ struct Running<'r, 'w> {
     request: &'r Outgoing,
     witness: &'r mut Witness<'w>,
     up: Pump,
+    /// How fast the body comes.
+    pace: Pace,
     up_done: bool,
     /// The target takes no more of the request.
     up_refused: bool,
@@ -182,11 +189,12 @@ struct Running<'r, 'w> {
 }
 
 impl<'r, 'w> Running<'r, 'w> {
-    fn new(request: &'r mut Outgoing, witness: &'r mut Witness<'w>) -> Self {
+    fn new(request: &'r mut Outgoing, min_rate: u32, witness: &'r mut Witness<'w>) -> Self {
         let framing = std::mem::replace(&mut request.framing, Framing::NONE);
         let bodiless = framing.is_done();
         Self {
             up: Pump::new(framing),
+            pace: Pace::new(min_rate),
             up_done: false,
             up_refused: false,
             bodiless,
@@ -242,6 +250,9 @@ impl<'r, 'w> Running<'r, 'w> {
         }
         self.poll_slow(cx, target);
         let waits_for_client = self.waits_for_client();
+        if self.pace.is_too_slow(self.waits_for_body(), self.up.written, timer) {
+            return Poll::Ready(Err(Failure::ClientSlow));
+        }
         let seen = (self.up.written, self.down.written, target.buffer.len(), self.client_ended);
         if seen != self.seen {
             self.seen = seen;
@@ -284,9 +295,17 @@ impl<'r, 'w> Running<'r, 'w> {
     }
 
     fn waits_for_client(&self) -> bool {
+        self.fills_client() || self.waits_for_body()
+    }
+
+    /// Everything that came of the request is on its way, and its body is not whole. A client that waits for 100
+    /// (Continue) may wait for the target; one that has begun its body does not wait any more.
+    fn waits_for_body(&self) -> bool {
         let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
-        let waits_for_100 = self.request.expects_continue && self.interim == 0 && !self.answered;
-        self.fills_client() || (gives && !waits_for_100)
+        let has_begun = self.up.written > self.request.head.len() as u64;
+        let waits_for_100 =
+            self.request.expects_continue && self.interim == 0 && !self.answered && !has_begun;
+        gives && !waits_for_100
     }
 
     /// The client does not take what there is for it.

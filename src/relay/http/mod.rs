@@ -5,6 +5,7 @@
 
 mod exchange;
 mod head;
+mod pace;
 
 pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
 pub use head::{Forwarding, Parts, request_head};

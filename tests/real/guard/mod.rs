@@ -1,6 +1,7 @@
 //! The guard (SPEC section 6): who is listed, who is not, and what becomes of it.
 
 mod commands;
+mod crowded;
 mod door;
 mod fair;
 mod guesses;

@@ -21,6 +21,11 @@ struct Stage {
 impl Stage {
     /// A request whose body has `body` octets.
     fn begin(body: u64) -> Self {
+        Self::begin_at(body, 0, false)
+    }
+
+    /// The same, at least so many octets a second.
+    fn begin_at(body: u64, min_rate: u32, expects_continue: bool) -> Self {
         let ((mut near_client, client), (mut near_target, target)) = (leg(), leg());
         let exchange = tokio::spawn(async move {
             let mut request = Outgoing {
@@ -28,13 +33,13 @@ impl Stage {
                 framing: if body > 0 { Framing::Length(body) } else { Framing::NONE },
                 is_head: false,
                 websocket: false,
-                expects_continue: false,
+                expects_continue,
                 version: Version::Http11,
                 persistent: true,
             };
             request.head.extend(HEAD);
             let mut timer = Timer::new(RESPONSE, CancellationToken::new());
-            let patience = Patience { client: 60 * SECOND, target: RESPONSE };
+            let patience = Patience { client: 60 * SECOND, target: RESPONSE, min_rate };
             let legs = (&mut near_client, &mut near_target);
             exchange(legs, &mut request, &mut timer, patience, &mut |_, _| {}).await
         });
@@ -116,4 +121,47 @@ async fn b10_a_client_is_noticed_behind_a_body_that_the_target_does_not_take() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_there_waits_as_long_as_the_limit_says() {
     assert_eq!(Stage::begin(0).failure().await, (Failure::TargetTimeout, RESPONSE.as_secs()));
+}
+
+/// Item 32: so many octets a second for so many seconds; why the exchange failed, if it did, and after how many seconds.
+async fn drip(stage: Stage, octets: usize, seconds: u64) -> Option<(Failure, u64)> {
+    for _ in 0..seconds {
+        if stage.exchange.is_finished() {
+            return Some(stage.failure().await);
+        }
+        stage.client.say(vec![7; octets]);
+        sleep(SECOND).await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn item_32_a_slow_body_ends_and_a_slow_target_does_not() {
+    let (failure, after) = drip(Stage::begin_at(1_000_000, 500, false), 499, 60).await.unwrap();
+    assert_eq!(failure, Failure::ClientSlow);
+    assert!((20..=22).contains(&after), "{after}");
+    assert_eq!(drip(Stage::begin_at(1_000_000, 500, false), 500, 60).await, None);
+    assert_eq!(drip(Stage::begin_at(1_000_000, 0, false), 1, 600).await, None);
+    // The target takes a few octets a second of what is there.
+    let stage = Stage::begin_at(1_000_000, 500, false);
+    stage.client.say(vec![7; 1_000_000]);
+    for second in 0..200 {
+        stage.target.takes(10);
+        sleep(SECOND).await;
+        assert!(!stage.exchange.is_finished(), "{second}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn item_32_who_waits_for_100_is_not_slow_and_who_does_not_wait_is() {
+    let stage = Stage::begin_at(1_000_000, 500, true);
+    assert_eq!(stage.failure().await, (Failure::TargetTimeout, RESPONSE.as_secs()));
+    let stage = Stage::begin_at(1_000_000, 500, true);
+    sleep(100 * SECOND).await;
+    stage.target.say("HTTP/1.1 100 Continue\r\n\r\n");
+    let (failure, after) = stage.failure().await;
+    assert!(failure == Failure::ClientSlow && (120..=122).contains(&after), "{failure:?} {after}");
+    // It sends its body without having been told to.
+    let (failure, after) = drip(Stage::begin_at(1_000_000, 500, true), 1, 60).await.unwrap();
+    assert!(failure == Failure::ClientSlow && (20..=22).contains(&after), "{failure:?} {after}");
 }

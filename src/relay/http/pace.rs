@@ -1,0 +1,118 @@
+//! How fast a client sends the body of its request (SPEC section 7, `limits.min_rate`).
+//!
+//! Only that time counts in which nothing but the client is waited for: everything that came has been passed on. So a slow
+//! target costs the client nothing. The first ten seconds of it are free; then every ten seconds are judged.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::io::Timer;
+
+/// How much waiting is judged at once, and how much of it is free at first.
+const SPAN: Duration = Duration::from_secs(10);
+/// How often a client is looked at that sends nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pace of one request.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Octets in [`SPAN`]; 0: any number.
+    least: u64,
+    /// Since when the client is waited for.
+    since: Option<Instant>,
+    /// How long the client was waited for since the last judgement.
+    waited: Duration,
+    /// How much had come at the last judgement; `None`: there was none.
+    before: Option<u64>,
+}
+
+impl Pace {
+    /// At least so many octets a second; 0: any number.
+    pub(super) fn new(rate: u32) -> Self {
+        Self { least: u64::from(rate) * SPAN.as_secs(), since: None, waited: Duration::ZERO, before: None }
+    }
+
+    /// Whether the client is too slow. `waits`: it alone is waited for; `octets`: so many have come and gone on. Whoever
+    /// polls the timer afterwards is woken for the next look.
+    pub(super) fn is_too_slow(&mut self, waits: bool, octets: u64, timer: &mut Timer) -> bool {
+        if self.least == 0 || !(waits || self.since.is_some()) {
+            return false;
+        }
+        let now = Instant::now();
+        if let Some(since) = self.since.take() {
+            self.waited += now - since;
+        }
+        if waits {
+            self.since = Some(now);
+            timer.looks(LOOK);
+        }
+        if self.waited < SPAN {
+            return false;
+        }
+        self.waited = Duration::ZERO;
+        let before = self.before.replace(octets);
+        before.is_some_and(|before| octets - before < self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::time::advance;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn timer() -> Timer {
+        Timer::new(600 * SECOND, CancellationToken::new())
+    }
+
+    /// After how many seconds a client is too slow that sends so many octets in each.
+    async fn ends(rate: u32, mut octets: impl FnMut(u64) -> u64, waits: impl Fn(u64) -> bool) -> Option<u64> {
+        let (mut pace, mut timer, mut sum) = (Pace::new(rate), timer(), 0);
+        for second in 0..100 {
+            if pace.is_too_slow(waits(second), sum, &mut timer) {
+                return Some(second);
+            }
+            advance(SECOND).await;
+            sum += octets(second);
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn item_32_ten_seconds_are_free_and_ten_are_judged() {
+        assert_eq!(ends(500, |_| 0, |_| true).await, Some(20));
+        assert_eq!(ends(500, |_| 499, |_| true).await, Some(20));
+        assert_eq!(ends(500, |_| 500, |_| true).await, None);
+        assert_eq!(ends(0, |_| 0, |_| true).await, None);
+        assert_eq!(ends(500, |second| if second < 10 { 0 } else { 500 }, |_| true).await, None);
+        assert_eq!(ends(500, |second| if second % 10 == 3 { 5000 } else { 0 }, |_| true).await, None);
+        assert_eq!(ends(500, |second| if second < 25 { 1_000_000 } else { 0 }, |_| true).await, Some(40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn item_32_time_in_which_the_target_is_waited_for_does_not_count() {
+        assert_eq!(ends(500, |_| 0, |_| false).await, None);
+        assert_eq!(ends(500, |_| 250, |second| second % 2 == 0).await, None);
+        assert_eq!(ends(500, |_| 0, |second| second % 2 == 0).await, Some(39));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn item_32_a_client_that_sends_nothing_is_noticed() {
+        let (mut pace, mut timer, begin) = (Pace::new(500), timer(), Instant::now());
+        poll_fn(|cx| {
+            if pace.is_too_slow(true, 100, &mut timer) {
+                return Poll::Ready(());
+            }
+            timer.poll_expired(cx)
+        })
+        .await;
+        assert!((20..=22).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    }
+}
