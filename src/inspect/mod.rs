@@ -36,11 +36,11 @@ pub enum Inspect<Ask> {
     Reject(Reason),
 }
 
-/// A range of bytes of the inspected input. Two bytes an offset are enough, as every limit is below 64 KiB.
+/// A range of bytes of the inspected input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    start: u16,
-    end: u16,
+    start: u32,
+    end: u32,
 }
 
 impl Span {
@@ -51,7 +51,7 @@ impl Span {
             return Self::default();
         }
         let end = start + part.len();
-        match (u16::try_from(start), u16::try_from(end)) {
+        match (u32::try_from(start), u32::try_from(end)) {
             (Ok(start), Ok(end)) => Self { start, end },
             _ => Self::default(),
         }
@@ -59,12 +59,13 @@ impl Span {
 
     /// The bytes of the span in the input that was inspected.
     pub fn of_input(self, input: &[u8]) -> &[u8] {
-        input.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+        input.get(self.range()).unwrap_or_default()
     }
 
     /// Where it is in the input.
     pub fn range(self) -> std::ops::Range<usize> {
-        usize::from(self.start)..usize::from(self.end)
+        let offset = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+        offset(self.start)..offset(self.end)
     }
 
     /// Whether it covers nothing.

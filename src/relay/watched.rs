@@ -24,6 +24,9 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 pub enum Next {
     /// So many octets go on as they are: not 0, and maybe more than there are yet.
     Pass(u64),
+    /// So many octets go on as they are, but not 0 and not the whole message: the next octets are more of it. Nothing is
+    /// sent between them.
+    Part(u64),
     /// The first `count` octets are taken out, [`Aside::onward`] goes in their place (nothing, if it is empty), and
     /// then the next `pass` octets, as they are. What was read beyond them is the next message.
     Replace {
@@ -104,6 +107,8 @@ struct Half {
     replaced: Option<Replaced>,
     answers: Buffer,
     cut: Option<Cut>,
+    /// What is to pass is not the end of its message.
+    inside: bool,
     unflushed: bool,
     /// The sender has ended and the receiver was told.
     done: bool,
@@ -141,6 +146,8 @@ enum Failed {
     Sender,
     Receiver,
     Watch(Cut),
+    /// The watch still does not know after as much as may be read.
+    TooLong,
 }
 
 /// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
@@ -208,6 +215,10 @@ pub async fn watched<W: Watch>(
 fn over(failed: Failed, of_client: bool) -> Over {
     match (failed, of_client) {
         (Failed::Watch(cut), _) => Over::Cut(of_client, cut),
+        (Failed::TooLong, true) => {
+            Over::Cut(true, Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() })
+        }
+        (Failed::TooLong, false) => Over::Cut(false, Cut { reason: Reason::TargetDown, counts: false }),
         (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
         (Failed::Sender, false) | (Failed::Receiver, true) => Over::Ended(EndedBy::Target),
     }
@@ -240,8 +251,7 @@ impl Half {
             }
             if !from.ended {
                 if from.buffer.len() >= limit {
-                    let cut = Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() };
-                    return if ear.holds() { Ok(Stands::Held) } else { Err(Failed::Watch(cut)) };
+                    return if ear.holds() { Ok(Stands::Held) } else { Err(Failed::TooLong) };
                 }
                 match from.poll_fill(cx, limit) {
                     Poll::Ready(Ok(count)) => {
@@ -290,8 +300,9 @@ impl Half {
             let Some(octets) = read.filter(|octets| !octets.is_empty()) else { break };
             let mut onward = Buffer::default();
             match (ear.hear)(ear.watch, octets, &mut Aside { onward: &mut onward, back }) {
-                Next::NeedMore | Next::Pass(0) => break,
-                Next::Pass(count) => self.pass += count,
+                Next::NeedMore | Next::Pass(0) | Next::Part(0) => break,
+                Next::Pass(count) => (self.pass, self.inside) = (self.pass + count, false),
+                Next::Part(count) => (self.pass, self.inside) = (self.pass + count, true),
                 Next::Replace { count, pass } => self.replaced = Some(Replaced { count, by: onward, pass }),
                 Next::End(cut) => self.cut = Some(cut),
             }
@@ -330,6 +341,9 @@ impl Half {
             }
             self.pass = self.replaced.take().map_or(0, |replaced| replaced.pass);
         }
+        if self.inside {
+            return Ok(Poll::Ready(()));
+        }
         let mut answers = std::mem::take(&mut self.answers);
         while !answers.is_empty() {
             let Poll::Ready(count) = self.poll_write(cx, to, answers.filled())? else {
@@ -361,7 +375,7 @@ impl Half {
 
     /// Sends the answers that are left, unless a message has been sent in part.
     async fn last_word(&mut self, to: &mut Leg) {
-        if self.pass == 0 && self.replaced.is_none() && !self.done {
+        if self.pass == 0 && self.replaced.is_none() && !self.inside && !self.done {
             let _ = to.write_all(self.answers.filled()).await;
         }
     }

@@ -63,7 +63,7 @@ impl Field {
 }
 
 impl FieldKind {
-    fn of(name: &[u8]) -> Self {
+    pub(super) fn of(name: &[u8]) -> Self {
         const NAMES: [(&[u8], FieldKind); 25] = [
             (b"from", FieldKind::From),
             (b"f", FieldKind::From),

@@ -2,7 +2,7 @@
 
 use super::field::{Field, FieldKind, fields, is_token};
 use super::uri::{is_space, name_addr, param, trim, uri};
-use super::{Kind, Message, Party, Sender, Span, TARGET_BODY_LIMIT, readings};
+use super::{Kind, Message, Party, Sender, Span, readings};
 use crate::reason::Reason;
 
 const VERSION: &[u8] = b"SIP/2.0";
@@ -178,13 +178,15 @@ fn content_length(value: &[u8], sender: Sender) -> Result<u32, Reason> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Reason::Malformed);
     }
-    let length = decimal(value).unwrap_or(u32::MAX);
-    let too_large = sender == Sender::Target && length > TARGET_BODY_LIMIT;
-    if too_large { Err(Reason::TooLarge) } else { Ok(length) }
+    match (decimal(value), sender) {
+        (Some(length), _) => Ok(length),
+        (None, Sender::Client) => Ok(u32::MAX),
+        (None, Sender::Target) => Err(Reason::Malformed), // nothing could tell where the next message begins
+    }
 }
 
 /// Digits as a number; `None` if there are others, or too many.
-fn decimal(digits: &[u8]) -> Option<u32> {
+pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -10,8 +10,8 @@
 //!
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
-//! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields. It answers when the section is complete, so that no second From can
-//! follow an answer. The body is the caller's to count, and how long it may be is the caller's to say.
+//! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields (of a target: [`TARGET_HEAD_LIMIT`] and [`TARGET_FIELD_LIMIT`]). It
+//! answers when the section is complete, so that no second From can follow an answer. The body is the caller's to count, and how long it may be is the caller's to say.
 //!
 //! # What a client's message must be
 //! Line ends are CRLF (a bare CR or LF is read differently by every second parser). Start line and SIP version as §7.1
@@ -22,6 +22,7 @@
 //! Everything else is the PBX's business. Of a target's message only the framing must be right.
 
 mod field;
+mod long;
 mod message;
 mod readings;
 mod uri;
@@ -36,23 +37,29 @@ mod torture;
 use smallvec::SmallVec;
 
 pub use field::{Field, FieldKind};
+pub use long::{LongHead, Passed};
 pub use uri::{NameAddr, Scheme, Uri, entries, host_port, name_addr, param, parameters, unescaped, uri};
 
 use super::{Inspect, Span};
 use crate::reason::Reason;
 
-/// The longest header section with its start line and empty line. Phones send up to 4 KiB; 16 KiB is what proxies take.
+/// The longest header section of a client with its start line and empty line. Phones send up to 4 KiB; 16 KiB is what
+/// proxies take.
 pub const HEAD_LIMIT: usize = 16 * 1024;
+
+/// The longest header section of a target that is read. The 200 to a REGISTER lists all bindings of the address of record
+/// (RFC 3261 §10.3). A longer one is passed on unread, see [`LongHead`].
+pub const TARGET_HEAD_LIMIT: usize = 64 * 1024;
 
 /// The longest message of a client that is read to its end, body included (SPEC section 3, `max_message`). A
 /// longer one ends the connection.
 pub const MESSAGE_LIMIT: u32 = 1024 * 1024;
 
-/// The longest body of a target. A conference roster or a list of presences may have hundreds of KiB.
-pub const TARGET_BODY_LIMIT: u32 = 16 * 1024 * 1024;
-
-/// The most header fields: a request that has passed thirty proxies has seventy.
+/// The most header fields of a client: a request that has passed thirty proxies has seventy.
 pub const FIELD_LIMIT: usize = 128;
+
+/// The most header fields of a target that are read: a Contact for each binding.
+pub const TARGET_FIELD_LIMIT: usize = 1024;
 
 /// What stands on a stream.
 #[expect(clippy::large_enum_variant, reason = "it is looked at and dropped, never kept")]
@@ -70,7 +77,7 @@ pub struct Message {
     /// Request or response.
     pub kind: Kind,
     /// How many octets of body follow; [`u32::MAX`] where a client declares as many or more. Whether so many are taken
-    /// from a client is the caller's to say.
+    /// is the caller's to say.
     pub body: u32,
     /// From. Empty in a target's message that has none to be read.
     pub from: Party,
@@ -145,16 +152,26 @@ enum Sender {
     Target,
 }
 
+impl Sender {
+    /// The longest header section of such a sender, and the most fields in it.
+    const fn limits(self) -> (usize, usize) {
+        match self {
+            Self::Client => (HEAD_LIMIT, FIELD_LIMIT),
+            Self::Target => (TARGET_HEAD_LIMIT, TARGET_FIELD_LIMIT),
+        }
+    }
+}
+
 /// Cuts one message after the other off a stream; to be told when one is done with.
 #[derive(Debug)]
 pub struct Inspector {
     sender: Sender,
     /// Where the first line begins that was not looked at whole.
-    line: u16,
+    line: usize,
     /// How far that line was searched for its end.
-    searched: u16,
+    searched: usize,
     /// Lines before it that begin a field.
-    fields: u16,
+    fields: usize,
 }
 
 impl Inspector {
@@ -180,12 +197,13 @@ impl Inspector {
             [b'\r', b'\n', ..] => return Inspect::Found { ask: Ask::KeepAlive, len: 2 },
             _ => {}
         }
-        let seen = input.get(..HEAD_LIMIT).unwrap_or(input);
+        let (limit, _) = self.sender.limits();
+        let seen = input.get(..limit).unwrap_or(input);
         loop {
-            let begin = usize::from(self.line);
-            let unsearched = seen.get(usize::from(self.searched)..).unwrap_or_default();
+            let begin = self.line;
+            let unsearched = seen.get(self.searched..).unwrap_or_default();
             let Some(end) = memchr::memchr(b'\n', unsearched) else { break };
-            let end = usize::from(self.searched) + end;
+            let end = self.searched + end;
             let line = seen.get(begin..=end).unwrap_or_default();
             if line == b"\r\n" && begin > 0 {
                 let head = seen.get(..=end).unwrap_or_default();
@@ -197,14 +215,15 @@ impl Inspector {
             if let Err(reason) = self.line(line, begin == 0) {
                 return Inspect::Reject(reason);
             }
-            let next = u16::try_from(end + 1).unwrap_or(u16::MAX);
-            (self.line, self.searched) = (next, next);
+            (self.line, self.searched) = (end + 1, end + 1);
         }
-        if self.line == 0 && !message::may_begin(seen) {
+        // A target's head that is too long may be passed on unread, so that it must have begun like a message.
+        let is_endless = self.sender == Sender::Target && seen.len() >= limit;
+        if self.line == 0 && (is_endless || !message::may_begin(seen)) {
             return Inspect::Reject(Reason::Malformed);
         }
-        self.searched = u16::try_from(seen.len()).unwrap_or(u16::MAX);
-        if seen.len() < HEAD_LIMIT { Inspect::NeedMore } else { Inspect::Reject(Reason::TooLarge) }
+        self.searched = seen.len();
+        if seen.len() < limit { Inspect::NeedMore } else { Inspect::Reject(Reason::TooLarge) }
     }
 
     /// A whole line with its line end.
@@ -225,7 +244,8 @@ impl Inspector {
             }
         } else if !text.is_empty() {
             self.fields += 1;
-            if usize::from(self.fields) > FIELD_LIMIT {
+            let (_, limit) = self.sender.limits();
+            if self.fields > limit {
                 return Err(Reason::TooLarge);
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn hold_laws(input: &[u8]) {
             let prefix = &input[..end];
             let answer = kept.inspect(prefix);
             assert_eq!(answer, inspector().inspect(prefix), "at {end}");
-            assert!(answer != Inspect::NeedMore || end < HEAD_LIMIT);
+            assert!(answer != Inspect::NeedMore || end < kept.sender.limits().0);
             if let Some(last) = &last {
                 assert_eq!(*last, answer, "changed its mind at {end}");
             }
@@ -86,9 +86,11 @@ fn limits_have_their_reason() {
     let target = |declared: &str| {
         Inspector::of_target().inspect(REGISTER.replace("l: 0", &format!("l: {declared}")).as_bytes())
     };
-    assert!(matches!(target("16777216"), Inspect::Found { .. }));
-    for declared in ["16777217", "4294967296", "99999999999999999999999999"] {
-        assert_eq!(target(declared), Inspect::Reject(Reason::TooLarge), "{declared}");
+    for declared in ["16777217", "4294967295"] {
+        assert!(matches!(target(declared), Inspect::Found { .. }), "{declared}");
+    }
+    for declared in ["4294967296", "99999999999999999999999999"] {
+        assert_eq!(target(declared), Inspect::Reject(Reason::Malformed), "{declared}");
     }
     let many = format!("l: 0\r\n{}", "X: y\r\n".repeat(FIELD_LIMIT - 7));
     assert_eq!(client(REGISTER.replace("l: 0\r\n", &many).as_bytes()), Inspect::Reject(Reason::TooLarge));
@@ -108,6 +110,36 @@ fn a_method_has_an_end() {
     assert_eq!(client("A".repeat(65).as_bytes()), Inspect::Reject(Reason::Malformed));
     assert_eq!(client(line(65).as_bytes()), Inspect::Reject(Reason::Malformed));
     hold_laws(line(65).as_bytes());
+}
+
+#[test]
+fn n36_a_target_may_say_more_than_a_client() {
+    let head = |fields: usize, octets: usize| {
+        let text = format!("SIP/2.0 200 OK\r\nl: 0\r\n{}", "X: y\r\n".repeat(fields - 2));
+        let filling = octets.saturating_sub(text.len() + "X: \r\n\r\n".len());
+        format!("{text}X: {}\r\n\r\n", "y".repeat(filling))
+    };
+    let target = |text: &str| {
+        let mut kept = Inspector::of_target();
+        let ends = (1..text.len()).step_by(997).chain([text.len()]);
+        for end in ends.filter(|end| *end < TARGET_HEAD_LIMIT && *end < text.len()) {
+            assert_ne!(kept.inspect(&text.as_bytes()[..end]), Inspect::Found { ask: Ask::KeepAlive, len: 2 });
+        }
+        let answer = Inspector::of_target().inspect(text.as_bytes());
+        assert_eq!(kept.inspect(text.as_bytes()), answer);
+        answer
+    };
+    let text = head(TARGET_FIELD_LIMIT, TARGET_HEAD_LIMIT);
+    assert_eq!(text.len(), 65_536);
+    let Inspect::Found { ask: Ask::Message(message), len } = target(&text) else { panic!() };
+    assert_eq!((message.fields.len(), len), (1024, 65_536));
+    let last = message.fields.last().unwrap();
+    assert_eq!(last.line.range().end, len - 2, "spans reach to the end");
+    for (fields, octets) in [(TARGET_FIELD_LIMIT + 1, 0), (3, TARGET_HEAD_LIMIT + 1)] {
+        assert_eq!(target(&head(fields, octets)), Inspect::Reject(Reason::TooLarge), "{fields}, {octets}");
+    }
+    // What does not begin like a message never passes unread.
+    assert_eq!(target(&"A".repeat(TARGET_HEAD_LIMIT)), Inspect::Reject(Reason::Malformed));
 }
 
 #[test]

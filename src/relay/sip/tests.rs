@@ -47,7 +47,7 @@ fn feed(mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next, stream: &str) -> (S
     while !rest.is_empty() {
         let mut onward = Buffer::default();
         let (gone, pass) = match step(rest, &mut Aside { onward: &mut onward, back: &mut back }) {
-            Next::Pass(count) => (0, count),
+            Next::Pass(count) | Next::Part(count) => (0, count),
             Next::Replace { count, pass } => (count, pass),
             Next::NeedMore => break,
             Next::End(cut) => {
@@ -317,7 +317,7 @@ fn one_octet_at_a_time_gives_the_same() {
             let mut onward = Buffer::default();
             match watch.hear_client(&held, &mut Aside { onward: &mut onward, back: &mut back }) {
                 Next::NeedMore => continue,
-                Next::Pass(count) => pass = count,
+                Next::Pass(count) | Next::Part(count) => pass = count,
                 Next::Replace { count, pass: rest } => {
                     held.drain(..count);
                     pass = rest;
@@ -429,4 +429,57 @@ fn what_the_pbx_sends_may_be_long() {
     let notify =
         request("NOTIFY", "sip:a@10.0.0.1", "sip:b@pbx.example", "<sip:a@pbx.example>;tag=1", "", &body);
     assert_eq!(down(&mut narrow(), &notify), notify);
+}
+
+/// The answer to a REGISTER that lists so many bindings.
+fn bindings(count: usize) -> String {
+    let contact = |n| format!("Contact: <sip:phone{n}@10.0.0.1:5060;transport=tcp>;expires=60\r\n");
+    let contacts: String = (0..count).map(contact).collect();
+    format!(
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 10.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a@pbx.example>;tag=1\r\n\
+         To: <sip:a@pbx.example>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n{contacts}Content-Length: 3\r\n\r\nabc"
+    )
+}
+
+#[test]
+fn n36_long_messages_of_the_pbx_pass_whole_and_end_nothing() {
+    for count in [200, 900, 1_100, 5_000] {
+        let stream = bindings(count) + "\r\n" + &bindings(1);
+        let mut watch = watch(None, false, false);
+        assert!(down(&mut watch, &stream) == stream, "{count} bindings in one piece");
+        // As it is read: a piece at a time, no longer than what may be held.
+        let (mut on, mut held) = (Vec::new(), Vec::new());
+        let mut pass = 0;
+        for octet_run in stream.as_bytes().chunks(1000) {
+            held.extend_from_slice(octet_run);
+            loop {
+                let gone = usize::try_from(pass).map_or(held.len(), |pass: usize| pass.min(held.len()));
+                on.extend(held.drain(..gone));
+                pass -= gone as u64;
+                if pass > 0 || held.is_empty() {
+                    break;
+                }
+                let (mut onward, mut back) = (Buffer::default(), Buffer::default());
+                let aside = &mut Aside { onward: &mut onward, back: &mut back };
+                match watch.hear_target(&held, aside) {
+                    Next::Pass(count) | Next::Part(count) => pass = count,
+                    Next::NeedMore => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(held.len() <= SipWatch::<Fixed>::TARGET_LIMIT);
+        }
+        assert!(on == stream.as_bytes(), "{count} bindings in pieces");
+    }
+}
+
+#[test]
+fn n18_what_is_no_sip_is_the_targets_doing() {
+    for stream in
+        ["GET / HTTP/1.1\r\n\r\n", "SIP/2.0 200 OK\r\nl: x\r\n\r\n", "SIP/2.0 200 OK\r\nX: y\r\n\r\n"]
+    {
+        let mut watch = watch(None, false, false);
+        let (_, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), stream);
+        assert_eq!(ended, Some(Cut { reason: Reason::TargetDown, counts: false }), "{stream:?}");
+    }
 }

@@ -8,7 +8,9 @@ use super::route::Own;
 use super::token::Tokens;
 use super::transport;
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Field, HEAD_LIMIT, Inspector, Kind, MESSAGE_LIMIT, Message};
+use crate::inspect::sip::{
+    Ask, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
+};
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Cut, Next, Watch};
 
@@ -60,6 +62,8 @@ pub struct SipWatch<J> {
     max_message: u32,
     client: Inspector,
     target: Inspector,
+    /// A message of the target that is too long to be read passes on.
+    unread: Option<Box<LongHead>>,
     /// Octets of a refused request's body that are still to come.
     skip: u32,
     /// The last of the client was one CRLF: another one makes a ping of both.
@@ -93,6 +97,7 @@ impl<J: Judge> SipWatch<J> {
             max_message,
             client: Inspector::of_client(),
             target: Inspector::of_target(),
+            unread: None,
             skip: 0,
             half_ping: false,
             logins: Logins::default(),
@@ -167,6 +172,21 @@ impl<J: Judge> SipWatch<J> {
         }
     }
 
+    /// Passes on what is there of a message of the PBX that is too long to be read. It has nothing added to it then, and a
+    /// login that it answers is not seen; but the connection goes on.
+    fn pass_unread(&mut self, mut long: Box<LongHead>, octets: &[u8]) -> Next {
+        match long.pass(octets) {
+            Ok(passed) => {
+                if passed.is_last {
+                    return Next::Pass(passed.octets);
+                }
+                self.unread = Some(long);
+                Next::Part(passed.octets)
+            }
+            Err(_) => cut(Reason::TargetDown, false),
+        }
+    }
+
     fn drop_message(&mut self, head: &[u8], message: &Message) -> Next {
         self.skip = message.body;
         Next::Replace { count: head.len(), pass: 0 }
@@ -220,7 +240,7 @@ fn cut(reason: Reason, counts: bool) -> Next {
 
 impl<J: Judge> Watch for SipWatch<J> {
     const CLIENT_LIMIT: usize = HEAD_LIMIT;
-    const TARGET_LIMIT: usize = HEAD_LIMIT;
+    const TARGET_LIMIT: usize = TARGET_HEAD_LIMIT;
 
     fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         if self.skip > 0 {
@@ -249,10 +269,17 @@ impl<J: Judge> Watch for SipWatch<J> {
 
     fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         self.first = First::Came;
+        if let Some(long) = self.unread.take() {
+            return self.pass_unread(long, octets);
+        }
         match self.target.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
-            // The PBX's doing: nothing that counts against the client.
-            Inspect::Reject(reason) => cut(reason, false),
+            Inspect::Reject(Reason::TooLarge) => {
+                self.target.reset();
+                self.pass_unread(Box::default(), octets)
+            }
+            // The PBX does not speak SIP: nothing that counts against the client.
+            Inspect::Reject(_) => cut(Reason::TargetDown, false),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.target.reset();
                 let is_ping = octets.starts_with(b"\r\n\r\n");

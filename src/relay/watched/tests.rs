@@ -51,6 +51,9 @@ impl Watch for Lines {
     }
 
     fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+        if octets.ends_with(b"~") {
+            return Next::Part(octets.len() as u64);
+        }
         let Some(line) = line(octets) else { return Next::NeedMore };
         self.binds = false;
         Next::Pass(line.len() as u64)
@@ -329,4 +332,19 @@ async fn a_cut_says_its_last_word_between_two_messages() {
     assert_eq!(stage.client.heard(), b"one\nno\n");
     assert_eq!(stage.target.heard(), b"two\n");
     assert_eq!(stage.end().await, (Over::Cut(true, CUT), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn n36_no_answer_comes_between_the_parts_of_a_message() {
+    let stage = Stage::begin();
+    stage.target.say("begun~");
+    stage.settle().await;
+    stage.client.say("mine\n");
+    stage.settle().await;
+    stage.target.say("more~");
+    stage.settle().await;
+    assert_eq!(stage.client.heard(), b"begun~more~");
+    stage.target.say("end\n");
+    stage.settle().await;
+    assert_eq!(stage.client.heard(), b"begun~more~end\nanswer\n");
 }
