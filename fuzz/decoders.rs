@@ -198,7 +198,7 @@ fn sip_stream(bench: &Bench, input: &[u8], slowly: bool, of_client: bool) {
             }
         };
         let taken = match next {
-            Next::Pass(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Next::Pass(count) | Next::Part(count) => usize::try_from(count).unwrap_or(usize::MAX),
             Next::Replace { count, pass } => count + usize::try_from(pass).unwrap_or(usize::MAX),
             Next::NeedMore | Next::End(_) => return,
         };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portward::inspect::http::{HEAD_LIMIT, ResponseInspector};
+use portward::inspect::http::{ResponseInspector, TARGET_HEAD_LIMIT};
 
 mod laws;
 
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     let mut inspector = ResponseInspector::new(answers_head);
     laws::hold(
         input,
-        HEAD_LIMIT,
+        TARGET_HEAD_LIMIT,
         |prefix| inspector.inspect(prefix),
         |prefix| ResponseInspector::new(answers_head).inspect(prefix),
     );

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use portward::inspect::Inspect;
-use portward::inspect::sip::{Ask, FieldKind, HEAD_LIMIT, Inspector, Kind, entries, name_addr, uri};
+use portward::inspect::sip::{Ask, FieldKind, HEAD_LIMIT, Inspector, Kind, TARGET_HEAD_LIMIT, entries, name_addr, uri};
 
 mod laws;
 
@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
     let mut client = Inspector::of_client();
     laws::hold(input, HEAD_LIMIT, |prefix| client.inspect(prefix), |prefix| Inspector::of_client().inspect(prefix));
     let mut target = Inspector::of_target();
-    laws::hold(input, HEAD_LIMIT, |prefix| target.inspect(prefix), |prefix| Inspector::of_target().inspect(prefix));
+    laws::hold(input, TARGET_HEAD_LIMIT, |prefix| target.inspect(prefix), |prefix| Inspector::of_target().inspect(prefix));
 
     let Inspect::Found { ask: Ask::Message(message), len } = Inspector::of_client().inspect(input) else { return };
     let head = &input[..len];

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::inspect::Inspect;
-use crate::inspect::http::{Framing, HEAD_LIMIT, ResponseBody, ResponseInspector};
+use crate::inspect::http::{Framing, ResponseBody, ResponseInspector, TARGET_HEAD_LIMIT};
 use crate::io::{BUFFER, Leg, Stream};
 
 /// How long an answer may take.
@@ -80,7 +80,7 @@ impl Visitor {
                 Inspect::Reject(reason) => return Err(io::Error::other(reason.name())),
                 Inspect::NeedMore => {}
             }
-            match poll_fn(|cx| self.leg.poll_fill(cx, HEAD_LIMIT)).await {
+            match poll_fn(|cx| self.leg.poll_fill(cx, TARGET_HEAD_LIMIT)).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Ok(Answer::Closed),
             }

@@ -70,6 +70,11 @@ impl Buffer {
     /// Forgets the bytes from `from` to `to`, counted from the first one that is left.
     pub fn cut(&mut self, from: usize, to: usize) {
         if from < to && to <= self.len() {
+            // Of the two sides the shorter one moves.
+            if from < self.len() - to {
+                self.bytes.copy_within(self.start..self.start + from, self.start + to - from);
+                return self.consume(to - from);
+            }
             self.bytes.drain(self.start + from..self.start + to);
         }
     }

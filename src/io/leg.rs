@@ -24,19 +24,24 @@ pub struct Leg {
     pub buffer: Buffer,
     /// The peer has ended its side.
     pub ended: bool,
+    /// It did so without TLS's close_notify: what it sent may have been cut off (RFC 8446 §6.1).
+    pub cut_off: bool,
 }
 
 impl Leg {
     /// A leg with nothing read.
     pub fn new(stream: Stream) -> Self {
-        Self { stream, buffer: Buffer::default(), ended: false }
+        Self { stream, buffer: Buffer::default(), ended: false, cut_off: false }
     }
 
     /// Reads once into the buffer, see [`Buffer::poll_fill`]. An end without close_notify is an end, too: the caller
-    /// knows whether the message was complete.
+    /// knows whether the message was complete. Where only the end can tell, there is [`Leg::cut_off`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
         let count = match ready!(self.buffer.poll_fill(cx, &mut self.stream, limit)) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.cut_off = true;
+                0
+            }
             other => other?,
         };
         self.ended |= count == 0;

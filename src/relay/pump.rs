@@ -102,7 +102,7 @@ impl Pump {
             }
             if from.buffer.is_empty() {
                 match from.poll_fill(cx, from.piece(to)) {
-                    Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Close) => {
+                    Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Close) && !from.cut_off => {
                         self.framing = Framing::NONE;
                         continue;
                     }
@@ -126,20 +126,28 @@ impl Pump {
     }
 
     fn filter(&mut self, from: &mut Leg) -> Result<(), Stopped> {
-        if self.ready == 0 && !self.framing.is_done() {
+        while self.ready == 0 && !self.framing.is_done() && !from.buffer.is_empty() {
             let progress = self.framing.filter(from.buffer.filled_mut()).map_err(|_| Stopped::Framing)?;
             from.buffer.cut(progress.kept, progress.taken);
             self.ready = progress.kept;
-            if self.ready == 0 {
+            if !self.framing.has_tail() {
+                break;
+            }
+            // Small pieces with something between them leave together.
+            if self.out.len() + self.ready <= BUFFER {
+                let body = from.buffer.filled().get(..self.ready).unwrap_or_default();
+                self.out.extend(body);
+                from.buffer.consume(self.ready);
+                self.ready = 0;
                 self.join_tail();
             }
         }
         Ok(())
     }
 
-    /// Behind the last byte of the body come its trailers.
+    /// Behind what passed of the body comes what could not pass in place: its trailers.
     fn join_tail(&mut self) {
-        if self.framing.is_done() {
+        if self.framing.has_tail() {
             let tail = self.framing.tail();
             if !tail.is_empty() {
                 self.out.extend(&tail);

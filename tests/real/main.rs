@@ -9,6 +9,7 @@
 mod harness;
 
 mod absence;
+mod answers;
 mod balancer;
 mod bodies;
 mod browser;

@@ -5,8 +5,10 @@
 //! fields that frame, route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with
 //! an error.
 
+use smallvec::SmallVec;
+
 use super::field::{Named, classify};
-use super::{Kind, TRAILER_LIMIT};
+use super::{Kind, TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
 use crate::reason::Reason;
 
 /// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
@@ -46,6 +48,16 @@ impl Framing {
         Self::Chunked(Box::new(Chunks::new(false)))
     }
 
+    /// The same of a target's response, which is read more kindly: lines may end with LF alone, blanks may stand before the
+    /// colon of a trailer, extensions and trailers may be longer. What passes on is clean.
+    #[must_use]
+    pub fn kindly(mut self) -> Self {
+        if let Self::Chunked(chunks) = &mut self {
+            chunks.kindly = true;
+        }
+        self
+    }
+
     /// Whether the message is complete. A body until close never is: its end is the connection's.
     pub fn is_done(&self) -> bool {
         match self {
@@ -71,13 +83,18 @@ impl Framing {
         }
     }
 
-    /// What has to follow the last bytes that [`Self::filter`] kept, once it is done: the trailer section and the last
-    /// chunk, as far as they did not pass in place.
+    /// What has to follow the bytes that [`Self::filter`] kept, before anything else does: once it is done, the trailer
+    /// section and the last chunk, as far as they did not pass in place; before that, what a line end lacked.
     pub fn tail(&mut self) -> Vec<u8> {
         match self {
-            Self::Chunked(chunks) => std::mem::take(&mut chunks.tail),
+            Self::Chunked(chunks) if chunks.owes_tail() => std::mem::take(&mut chunks.tail),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether [`Self::tail`] has something to say.
+    pub fn has_tail(&self) -> bool {
+        matches!(self, Self::Chunked(chunks) if chunks.owes_tail())
     }
 }
 
@@ -115,6 +132,8 @@ pub struct Chunks {
     left: u64,
     /// Whether the framing passes on with the data.
     keep: bool,
+    /// See [`Framing::kindly`].
+    kindly: bool,
     extension: u16,
     /// The current trailer line.
     line: Vec<u8>,
@@ -126,7 +145,7 @@ pub struct Chunks {
 impl Chunks {
     fn new(keep: bool) -> Self {
         let (line, tail) = (Vec::new(), Vec::new());
-        Self { state: State::Size(0), left: 0, keep, extension: 0, line, trailers: 0, tail }
+        Self { state: State::Size(0), left: 0, keep, kindly: false, extension: 0, line, trailers: 0, tail }
     }
 
     fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
@@ -148,6 +167,14 @@ impl Chunks {
             if self.state == State::Done {
                 break;
             }
+            if byte == b'\n' && self.kindly && self.ends_line() {
+                self.bare_line_end(data, at, &mut kept)?;
+                at += 1;
+                if self.owes_tail() {
+                    break;
+                }
+                continue;
+            }
             let mut passes = self.step(byte)?;
             if self.ends_last_size(byte) {
                 // Zeros do not pass as they come. One is the size of the last chunk, and takes the place of another.
@@ -168,6 +195,53 @@ impl Chunks {
             at += 1;
         }
         Ok(Progress { kept, taken: at })
+    }
+
+    /// Whether a line may end here.
+    const fn ends_line(&self) -> bool {
+        matches!(
+            self.state,
+            State::Size(1..)
+                | State::Blank
+                | State::Extension
+                | State::DataCr
+                | State::Trailer
+                | State::TrailerLine
+        )
+    }
+
+    /// An LF at `at` where CR LF belongs. There is room for one of the two; the other may have to wait for the tail.
+    fn bare_line_end(&mut self, data: &mut [u8], at: usize, kept: &mut usize) -> Result<(), Reason> {
+        let mut passing: SmallVec<[u8; 3]> = SmallVec::new();
+        if self.step(b'\r')? {
+            if self.ends_last_size(b'\r') {
+                passing.push(b'0');
+            }
+            passing.push(b'\r');
+        }
+        if self.step(b'\n')? {
+            passing.push(b'\n');
+        }
+        for byte in passing {
+            match data.get_mut(*kept).filter(|_| *kept <= at) {
+                Some(slot) => {
+                    *slot = byte;
+                    *kept += 1;
+                }
+                None => self.tail.push(byte),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the tail is to go on now: the last chunk and its trailers go on as a whole.
+    fn owes_tail(&self) -> bool {
+        let is_behind_last_size = match self.state {
+            State::SizeLf => self.left == 0,
+            State::Trailer | State::TrailerLine | State::TrailerLf | State::LastLf => true,
+            _ => false,
+        };
+        !self.tail.is_empty() && !is_behind_last_size
     }
 
     /// Takes a byte of framing; says whether it passes on.
@@ -203,7 +277,8 @@ impl Chunks {
             (State::Trailer, b'\r') => (State::LastLf, framing && self.tail.is_empty()),
             (State::Trailer | State::TrailerLine, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.trailers += 1;
-                if self.trailers > TRAILER_LIMIT {
+                let limit = if self.kindly { TARGET_TRAILER_LIMIT } else { TRAILER_LIMIT };
+                if self.trailers > limit {
                     return Err(Reason::TooLarge);
                 }
                 self.line.push(byte);
@@ -233,6 +308,10 @@ impl Chunks {
     }
 
     fn count_extension(&mut self) -> Result<(), Reason> {
+        // A target's extensions are only left out, and how many chunks it sends is its own affair.
+        if self.kindly {
+            return Ok(());
+        }
         self.extension += 1;
         if self.extension > EXTENSION_LIMIT { Err(Reason::TooLarge) } else { Ok(()) }
     }
@@ -240,6 +319,12 @@ impl Chunks {
     /// A trailer line is complete: it passes on, or is dropped, or is no field line at all.
     fn end_trailer_line(&mut self) -> Result<(), Reason> {
         let mut lines = [httparse::EMPTY_HEADER; 1];
+        if self.kindly
+            && let Some(colon) = memchr::memchr(b':', &self.line)
+        {
+            let name = self.line.get(..colon).unwrap_or_default().trim_ascii_end().len();
+            self.line.drain(name..colon);
+        }
         self.line.extend_from_slice(b"\r\n\r\n");
         let name = match httparse::parse_headers(&self.line, &mut lines) {
             Ok(httparse::Status::Complete((len, [field]))) if len == self.line.len() => field.name,

@@ -87,6 +87,7 @@ pub(super) fn classify(name: &[u8]) -> Named {
         13 if folds_to(name, b"x-rewrite-url") => Named::Is(Kind::ForwardedLike),
         14 if folds_to(name, b"x-original-url") => Named::Is(Kind::ForwardedLike),
         15 if folds_to(name, b"x-original-host") => Named::Is(Kind::ForwardedLike),
+        11 if folds_to(name, b"x-forwarded") => Named::Is(Kind::ForwardedLike),
         12.. if folds_to(name, b"x-forwarded-") => Named::Is(Kind::ForwardedLike),
         _ => Named::Is(Kind::EndToEnd),
     }
@@ -146,6 +147,28 @@ impl Connection {
     }
 }
 
+/// What the Upgrade fields of a message say, all of them together (RFC 9110 §7.8).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Upgrade {
+    protocols: usize,
+    websocket: bool,
+}
+
+impl Upgrade {
+    /// Takes note of an Upgrade field.
+    pub(super) fn note(&mut self, value: &[u8]) {
+        for token in tokens(value) {
+            self.protocols += 1;
+            self.websocket |= token.eq_ignore_ascii_case(b"websocket");
+        }
+    }
+
+    /// Whether it is WebSocket and nothing else: of several, two readers may choose two.
+    pub(super) const fn is_websocket(self) -> bool {
+        self.websocket && self.protocols == 1
+    }
+}
+
 /// The authentication scheme at the beginning of a field value.
 pub(super) fn scheme(value: &[u8]) -> &[u8] {
     value.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next().unwrap_or_default()
@@ -195,7 +218,12 @@ mod tests {
             ("x.forwarded.proto", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded-Port", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded-Client-Cert", Named::Is(Kind::ForwardedLike)),
-            ("X-Forwarded", Named::Is(Kind::EndToEnd)),
+            ("X-Forwarded", Named::Is(Kind::ForwardedLike)),
+            ("x_forwarded", Named::Is(Kind::ForwardedLike)),
+            ("X_Original_URL", Named::Is(Kind::ForwardedLike)),
+            ("x.original-host", Named::Is(Kind::ForwardedLike)),
+            ("X~Rewrite^URL", Named::Is(Kind::ForwardedLike)),
+            ("pRoXy", Named::Is(Kind::ForwardedLike)),
             ("X-Original-URL", Named::Is(Kind::ForwardedLike)),
             ("x_rewrite_url", Named::Is(Kind::ForwardedLike)),
             ("X-Original_Host", Named::Is(Kind::ForwardedLike)),

@@ -24,6 +24,10 @@
 //! `scan` finds the end of a head, `request` (with its `line`) and `response` read it, `field` knows the field names,
 //! `chunked` follows a body, `forwarded` reads which client a balancer names.
 //!
+//! A target's responses are read more kindly, where they can be understood in one way only, and are written clean: a line
+//! may end with a bare LF (RFC 9112 §2.2), blanks may stand before a colon (§5.1), and a folded value becomes one line
+//! (§5.2).
+//!
 //! This room decides what a message *is*; where it may go is the rules' business.
 
 mod chunked;
@@ -37,7 +41,7 @@ pub use chunked::{Chunks, Framing, Progress};
 pub use field::{Field, Kind};
 pub use forwarded::{forwarded_for, node_address};
 pub use request::{Authorization, Body, Inspector, Request, Version};
-pub use response::{Response, ResponseBody, ResponseInspector};
+pub use response::{Response, ResponseBody, ResponseInspector, unfold};
 
 /// The longest head, request line and all fields with their line ends. A browser's head with large cookies and a
 /// Negotiate token fits; it is twice HAProxy's and equal to nginx's default in all.
@@ -46,5 +50,14 @@ pub const HEAD_LIMIT: usize = 32 * 1024;
 /// The most field lines of a head.
 pub const FIELD_LIMIT: usize = 100;
 
+/// The longest head of a target. A PBX may set many cookies, and a policy that lists many sources.
+pub const TARGET_HEAD_LIMIT: usize = 64 * 1024;
+
+/// The most field lines of a target's head.
+pub const TARGET_FIELD_LIMIT: usize = 1024;
+
 /// The longest trailer section.
 pub const TRAILER_LIMIT: usize = 8 * 1024;
+
+/// The longest trailer section of a target.
+pub const TARGET_TRAILER_LIMIT: usize = 64 * 1024;

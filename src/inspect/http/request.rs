@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use line::{Target, is_misspelt};
 
-use super::field::{Connection, Named, binds_connection, classify, scheme, tokens};
+use super::field::{Connection, Named, Upgrade, binds_connection, classify, scheme, tokens};
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind};
 use crate::inspect::{Inspect, Span, digest};
@@ -188,7 +188,7 @@ struct Seen {
     length: Option<u64>,
     chunked: bool,
     connection: Connection,
-    websocket: bool,
+    upgrade: Upgrade,
     /// Authorization and Proxy-Authorization were there.
     logins: [bool; 2],
 }
@@ -211,7 +211,7 @@ impl Seen {
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
-                    seen.websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
+                    seen.upgrade.note(value);
                     Kind::HopByHop
                 }
                 Named::Expect => {
@@ -308,7 +308,7 @@ impl Seen {
         let said = self.connection;
         request.persistent = !said.close && (request.version == Version::Http11 || said.keep_alive);
         request.websocket = said.upgrade
-            && self.websocket
+            && self.upgrade.is_websocket()
             && method == "GET"
             && request.version == Version::Http11
             && request.body == Body::None;

@@ -5,10 +5,10 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use super::field::{Connection, Named, binds_connection, classify, tokens};
+use super::field::{Connection, Named, Upgrade, binds_connection, classify};
 use super::request::remove_nominated;
 use super::scan::{Scan, Scanner};
-use super::{FIELD_LIMIT, Field, Kind, Version};
+use super::{FIELD_LIMIT, Field, Kind, TARGET_FIELD_LIMIT, Version};
 use crate::inspect::{Inspect, Span, digest};
 use crate::reason::Reason;
 
@@ -42,21 +42,47 @@ pub struct Response {
     pub websocket: bool,
     /// Whether it offers or goes on with a login of the connection: NTLM, Negotiate.
     pub binds_connection: bool,
+    /// Values go on in further lines: [`unfold`] the head before its spans are used.
+    pub folded: bool,
     /// All field lines in order.
     pub fields: SmallVec<[Field; 24]>,
 }
 
+/// Puts blanks in the place of the line ends within values (RFC 9112 §5.2). Nothing else changes, and nothing moves.
+pub fn unfold(head: &mut [u8]) {
+    let mut from = 0;
+    while let Some(rest) = head.get_mut(from..)
+        && let Some(newline) = memchr::memchr(b'\n', rest)
+    {
+        from += newline + 1;
+        if let Some([.., line_end, b' ' | b'\t']) = rest.get_mut(..newline + 2) {
+            *line_end = b' ';
+            if let Some(before) = newline.checked_sub(1).and_then(|at| rest.get_mut(at))
+                && *before == b'\r'
+            {
+                *before = b' ';
+            }
+        }
+    }
+}
+
 /// Reads one response head.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseInspector {
     scanner: Scanner,
     answers_head: bool,
 }
 
+impl Default for ResponseInspector {
+    fn default() -> Self {
+        Self::new(false)
+    }
+}
+
 impl ResponseInspector {
     /// For the answer to a HEAD request, which has no body whatever it says, or to any other.
     pub fn new(answers_head: bool) -> Self {
-        Self { scanner: Scanner::default(), answers_head }
+        Self { scanner: Scanner::of_response(), answers_head }
     }
 
     /// Looks at the bytes so far, as [`super::Inspector::inspect`] does.
@@ -67,18 +93,50 @@ impl ResponseInspector {
             Scan::Reject(reason) => return Inspect::Reject(reason),
             Scan::More => return Inspect::NeedMore,
         };
-        match input.get(..end).ok_or(Reason::Malformed).and_then(|head| read(head, self.answers_head)) {
-            Ok(ask) => Inspect::Found { ask, len: end },
+        let head = input.get(..end).unwrap_or_default();
+        let folded = self.scanner.is_folded();
+        let read = if folded { read_folded(head, self.answers_head) } else { read(head, self.answers_head) };
+        match read {
+            Ok(ask) => Inspect::Found { ask: Response { folded, ..ask }, len: end },
             Err(reason) => Inspect::Reject(reason),
         }
     }
 }
 
+#[cold]
+fn read_folded(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
+    let start_line = memchr::memchr(b'\n', head).and_then(|end| head.get(end + 1));
+    if matches!(start_line, Some(b' ' | b'\t')) {
+        return Err(Reason::Malformed); // a status line has one line
+    }
+    let mut head = head.to_vec();
+    unfold(&mut head);
+    read(&head, answers_head)
+}
+
 fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
     let mut lines = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
+    match read_lines(head, answers_head, &mut lines) {
+        Err(Reason::TooLarge) => read_many(head, answers_head),
+        read => read,
+    }
+}
+
+/// Few heads have so many fields that their lines need more than a little of the stack.
+#[cold]
+fn read_many(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
+    read_lines(head, answers_head, &mut vec![MaybeUninit::uninit(); TARGET_FIELD_LIMIT])
+}
+
+fn read_lines<'h>(
+    head: &'h [u8],
+    answers_head: bool,
+    lines: &mut [MaybeUninit<httparse::Header<'h>>],
+) -> Result<Response, Reason> {
     let mut parsed = httparse::Response::new(&mut []);
-    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, &mut lines)
-    {
+    let mut kindly = httparse::ParserConfig::default();
+    kindly.allow_spaces_after_header_name_in_responses(true);
+    match kindly.parse_response_with_uninit_headers(&mut parsed, head, lines) {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Reason::TooLarge),
         _ => return Err(Reason::Malformed),
@@ -97,6 +155,7 @@ fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
         persistent: version == Version::Http11,
         websocket: false,
         binds_connection: false,
+        folded: false,
         fields: SmallVec::new(),
     };
     let seen = Seen::read(head, parsed.headers, &mut response)?;
@@ -114,7 +173,7 @@ fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
     response.persistent = !said.close
         && (version == Version::Http11 || said.keep_alive)
         && response.body != ResponseBody::Close;
-    response.websocket = status == 101 && said.upgrade && seen.websocket;
+    response.websocket = status == 101 && said.upgrade && seen.upgrade.is_websocket();
     if said.nominates {
         remove_nominated(head, &mut response.fields);
     }
@@ -126,7 +185,7 @@ struct Seen {
     length: Option<u64>,
     chunked: bool,
     connection: Connection,
-    websocket: bool,
+    upgrade: Upgrade,
 }
 
 impl Seen {
@@ -160,9 +219,7 @@ impl Seen {
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
-                    let mut names = tokens(value);
-                    seen.websocket = names.next().is_some_and(|t| t.eq_ignore_ascii_case(b"websocket"))
-                        && names.next().is_none();
+                    seen.upgrade.note(value);
                     Kind::HopByHop
                 }
                 Named::Authenticate => {
@@ -248,8 +305,12 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\nContent-Length : 6\n\n",
+            "HTTP/1.1 200 OK\n folded\nA: b\n\n",
+            "HTTP/1.1 200 OK\r\n A: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent Length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n",
             "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
             "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n",
             "HTTP/1.1 99 OK\r\n\r\n",
@@ -263,6 +324,50 @@ mod tests {
     }
 
     #[test]
+    fn n18_what_can_be_read_in_one_way_is_read_kindly() {
+        for (text, body) in [
+            ("HTTP/1.1 200 OK\nContent-Length: 5\n\n", ResponseBody::Length(5)),
+            ("HTTP/1.1 200 OK\nContent-Length: 5\r\n\n", ResponseBody::Length(5)),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\n\r\n", ResponseBody::Length(5)),
+            ("HTTP/1.1 200\nTransfer-Encoding : chunked\n\n", ResponseBody::Chunked),
+            ("HTTP/1.1 200 OK\r\nContent-Length \t : 5\r\n\r\n", ResponseBody::Length(5)),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\n", ResponseBody::Length(5)),
+            ("HTTP/1.1 200 OK\nA: b\n \n\tc\nContent-Length: 5\n\n", ResponseBody::Length(5)),
+        ] {
+            let response = found(text);
+            assert_eq!(response.body, body, "{text:?}");
+            let mut head = text.as_bytes().to_vec();
+            if response.folded {
+                unfold(&mut head);
+            }
+            assert_eq!(head.len(), text.len());
+            for field in &response.fields {
+                let line = [field.name.of_input(&head), field.value.of_input(&head)].concat();
+                assert!(!line.iter().any(|octet| matches!(octet, b'\r' | b'\n' | b':')), "{text:?}");
+            }
+        }
+        let text =
+            "HTTP/1.1 401 No\nWWW-Authenticate: Digest realm=\"a\",\n Basic realm=\"b\",\r\n\tNTLM\n\n";
+        assert!(found(text).binds_connection);
+    }
+
+    #[test]
+    fn n36_a_target_may_say_more_than_a_client() {
+        let head = |fields: usize, octets: usize| {
+            let text = format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(fields - 1));
+            let filling = octets.saturating_sub(text.len() + "B: \r\n\r\n".len());
+            format!("{text}B: {}\r\n\r\n", "b".repeat(filling))
+        };
+        let text = head(TARGET_FIELD_LIMIT, 65_536);
+        let response = found(&text);
+        assert_eq!((text.len(), response.fields.len()), (65_536, 1024));
+        assert_eq!(response.fields.last().unwrap().value.range().end, 65_536 - 4);
+        for (fields, octets) in [(TARGET_FIELD_LIMIT + 1, 0), (1, 65_537)] {
+            assert_eq!(inspect(&head(fields, octets)), Inspect::Reject(Reason::TooLarge));
+        }
+    }
+
+    #[test]
     fn only_a_websocket_becomes_a_tunnel() {
         let with = |upgrade: &str| {
             found(&format!("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n"))
@@ -270,6 +375,13 @@ mod tests {
         assert!(with("WebSocket").websocket);
         assert!(!with("h2c").websocket);
         assert!(!with("websocket, h2c").websocket);
+        // n40: two lines are one list (RFC 9110 §5.3).
+        for two in
+            ["h2c\r\nUpgrade: websocket", "websocket\r\nUpgrade: h2c", "websocket\r\nupgrade: websocket"]
+        {
+            assert!(!with(two).websocket, "{two}");
+        }
+        assert!(with("websocket\r\nUpgrade:").websocket);
         assert!(!found("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n").websocket);
     }
 
@@ -294,7 +406,7 @@ mod tests {
     fn the_laws_hold_on_every_prefix() {
         for text in [
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            "HTTP/1.1 200 OK\r\nA\nb",
+            "HTTP/1.1 200 OK\nA: b\n c\n\nb",
             "\r\nHTTP/1.1 200 OK\r\n\r\n",
         ] {
             let mut kept = ResponseInspector::default();

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::HEAD_LIMIT;
+use super::{HEAD_LIMIT, TARGET_HEAD_LIMIT};
 use crate::reason::Reason;
 
 /// What the scan says.
@@ -30,9 +30,23 @@ pub(super) struct Scanner {
     line: usize,
     /// Where the head begins: after the empty lines before it.
     start: usize,
+    /// It is a target's: a line may end with LF alone, and the head may be longer.
+    is_response: bool,
+    /// A value goes on in another line (RFC 9112 §5.2). Only looked for in a response.
+    folded: bool,
 }
 
 impl Scanner {
+    /// For the head of a response.
+    pub(super) const fn of_response() -> Self {
+        Self { scanned: 0, line: 0, start: 0, is_response: true, folded: false }
+    }
+
+    /// Whether a line was seen that belongs to the one before it.
+    pub(super) const fn is_folded(&self) -> bool {
+        self.folded
+    }
+
     /// Where the head begins, as far as was looked.
     pub(super) const fn start(&self) -> usize {
         self.start
@@ -40,16 +54,20 @@ impl Scanner {
 
     /// Looks for the empty line that ends a head. `input` must begin with what was given before.
     pub(super) fn scan(&mut self, input: &[u8]) -> Scan {
-        let window = input.get(..HEAD_LIMIT).unwrap_or(input);
+        let limit = if self.is_response { TARGET_HEAD_LIMIT } else { HEAD_LIMIT };
+        let window = input.get(..limit).unwrap_or(input);
         while let Some(rest) = window.get(self.scanned..)
             && let Some(found) = memchr(b'\n', rest)
         {
             let newline = self.scanned + found;
             let line = window.get(self.line..newline).unwrap_or_default();
-            if line.last() != Some(&b'\r') {
-                return Scan::Reject(Reason::Malformed); // a bare LF
-            }
-            if line.len() == 1 {
+            let text = match line.strip_suffix(b"\r") {
+                Some(text) => text,
+                None if self.is_response => line,
+                None => return Scan::Reject(Reason::Malformed), // a bare LF
+            };
+            self.folded |= self.is_response && matches!(text.first(), Some(b' ' | b'\t'));
+            if text.is_empty() {
                 if self.line > self.start {
                     return Scan::End { start: self.start, end: newline + 1 };
                 }
@@ -59,6 +77,6 @@ impl Scanner {
             self.line = newline + 1;
         }
         self.scanned = window.len();
-        if window.len() == HEAD_LIMIT { Scan::Reject(Reason::TooLarge) } else { Scan::More }
+        if window.len() == limit { Scan::Reject(Reason::TooLarge) } else { Scan::More }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::head::{ForClient, keeps_framing, response_head};
 use super::pace::Pace;
 use crate::inspect::Inspect;
-use crate::inspect::http::{Framing, HEAD_LIMIT, Response, ResponseBody, ResponseInspector, Version};
+use crate::inspect::http::{
+    Framing, Response, ResponseBody, ResponseInspector, TARGET_HEAD_LIMIT, Version, unfold,
+};
 use crate::io::{BUFFER, Buffer, Leg, Peer, Stall, Timer};
 use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
 use crate::relay::{Pump, Stopped, Waits};
@@ -137,7 +139,7 @@ pub async fn exchange(
     };
     let failed = |failure| Failed {
         failure,
-        unanswered: running.down.written == 0 && !running.answered,
+        unanswered: running.is_unanswered(),
         truncates: running.down_closes,
         untouched: failure == Failure::TargetSilent && running.bodiless,
         vanished: running.vanished,
@@ -163,6 +165,8 @@ struct Running<'r, 'w> {
     bodiless: bool,
     inspector: ResponseInspector,
     interim: u8,
+    /// 100 (Continue) was among them, so that the client sends its body.
+    continued: bool,
     /// A final head was read.
     answered: bool,
     down: Pump,
@@ -200,6 +204,7 @@ impl<'r, 'w> Running<'r, 'w> {
             bodiless,
             inspector: ResponseInspector::new(request.is_head),
             interim: 0,
+            continued: false,
             answered: false,
             down: Pump::new(Framing::NONE),
             down_done: false,
@@ -266,6 +271,11 @@ impl<'r, 'w> Running<'r, 'w> {
         }
     }
 
+    /// Nothing of a final response has been sent, and no interim one in part.
+    fn is_unanswered(&self) -> bool {
+        !self.answered && (self.down.written == 0 || self.down.out.is_empty())
+    }
+
     /// A target that takes nothing of a request for five seconds gets more time. What is written may still lie in the
     /// kernel, so a long request that has no answer yet counts as well.
     fn poll_slow(&mut self, cx: &mut Context<'_>, target: &Leg) {
@@ -303,8 +313,7 @@ impl<'r, 'w> Running<'r, 'w> {
     fn waits_for_body(&self) -> bool {
         let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
         let has_begun = self.up.written > self.request.head.len() as u64;
-        let waits_for_100 =
-            self.request.expects_continue && self.interim == 0 && !self.answered && !has_begun;
+        let waits_for_100 = self.request.expects_continue && !self.continued && !self.answered && !has_begun;
         gives && !waits_for_100
     }
 
@@ -400,16 +409,19 @@ impl<'r, 'w> Running<'r, 'w> {
             }
             match self.inspector.inspect(target.buffer.filled()) {
                 Inspect::Found { ask, len } => {
+                    if ask.folded {
+                        unfold(target.buffer.filled_mut().get_mut(..len).unwrap_or_default());
+                    }
                     if !self.take_head(&ask, len, target, timer) || self.down.join_body(target).is_err() {
                         return Poll::Ready(Err(Failure::TargetBroken));
                     }
                 }
                 Inspect::Reject(_) => return Poll::Ready(Err(Failure::TargetBroken)),
-                Inspect::NeedMore => match target.poll_fill(cx, HEAD_LIMIT) {
+                Inspect::NeedMore => match target.poll_fill(cx, TARGET_HEAD_LIMIT) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(ended) => {
                         self.vanished |= ended.is_err_and(|error| has_vanished(&error));
-                        let silent = target.buffer.is_empty();
+                        let silent = target.buffer.is_empty() && self.interim == 0;
                         let failure = if silent { Failure::TargetSilent } else { Failure::TargetBroken };
                         return Poll::Ready(Err(failure));
                     }
@@ -426,6 +438,7 @@ impl<'r, 'w> Running<'r, 'w> {
         self.binds_connection |= response.binds_connection;
         if response.status < 200 && response.status != 101 {
             self.interim += 1;
+            self.continued |= response.status == 100;
             if version == Version::Http11 {
                 let client = ForClient { version, persistent: true };
                 response_head(self.down.out.vec(), target.buffer.filled(), response, client);
@@ -446,17 +459,21 @@ impl<'r, 'w> Running<'r, 'w> {
         self.down_closes = !keeps_framing(response.body, version);
         // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
         // §10.1.1), so nobody could tell where the next request begins.
-        let unasked = self.request.expects_continue && self.interim == 0 && self.early;
-        self.client_persistent =
-            self.request.persistent && !self.down_closes && !unasked && !timer.is_stopping();
+        let unasked = self.request.expects_continue && !self.continued;
+        // And the rest of a request that the target does not take any more has no reader (RFC 9112 §9.3).
+        let unread = self.up_refused || !self.target_persistent;
+        self.client_persistent = self.request.persistent
+            && !self.down_closes
+            && !(self.early && (unasked || unread))
+            && !timer.is_stopping();
         let client = ForClient { version, persistent: self.client_persistent };
         response_head(self.down.out.vec(), target.buffer.filled(), response, client);
         target.buffer.consume(len);
         self.down.framing = match response.body {
             ResponseBody::None => Framing::NONE,
             ResponseBody::Length(length) => Framing::Length(length),
-            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked(),
-            ResponseBody::Chunked => Framing::unchunked(),
+            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked().kindly(),
+            ResponseBody::Chunked => Framing::unchunked().kindly(),
             ResponseBody::Close => Framing::Close,
         };
         true

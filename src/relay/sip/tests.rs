@@ -150,7 +150,7 @@ fn what_cannot_be_framed_ends_it() {
     assert_eq!(ended, Some(Cut { reason: Reason::Malformed, counts: true }));
     let mut watch = watch(None, false, false);
     let (on, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), "HTTP/1.1 200 OK\r\n\r\n");
-    assert_eq!((on.as_str(), ended), ("", Some(Cut { reason: Reason::Malformed, counts: false })));
+    assert_eq!((on.as_str(), ended), ("", Some(Cut { reason: Reason::TargetDown, counts: false })));
 }
 
 #[test]

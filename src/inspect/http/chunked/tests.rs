@@ -9,10 +9,15 @@ fn feed(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, usi
         let mut piece = piece.to_vec();
         let progress = framing.filter(&mut piece)?;
         out.extend_from_slice(&piece[..progress.kept]);
-        left += piece.len() - progress.taken;
-        if framing.is_done() {
-            out.extend_from_slice(&framing.tail());
+        let mut rest = piece.split_off(progress.taken);
+        out.extend(framing.tail());
+        while !rest.is_empty() && !framing.is_done() {
+            let progress = framing.filter(&mut rest)?;
+            out.extend_from_slice(&rest[..progress.kept]);
+            rest.drain(..progress.taken);
+            out.extend(framing.tail());
         }
+        left += rest.len();
     }
     assert!(framing.is_done(), "{:?}", String::from_utf8_lossy(input));
     Ok((out, left))
@@ -102,4 +107,39 @@ fn a_length_takes_what_is_its_own() {
     assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 3, taken: 3 }));
     assert_eq!(framing.filter(&mut [0; 3]), Ok(Progress { kept: 2, taken: 2 }));
     assert!(framing.is_done());
+}
+
+#[test]
+fn n18_chunks_of_a_target_may_have_bare_line_ends_and_go_on_clean() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("3\nabc\n0\n\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
+        ("3\nabc\r\n2\r\nde\n0\r\n\n", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"),
+        ("0\n\r\n", "0\r\n\r\n", ""),
+        ("0003;x=y\nabc\n000\nA : b\nHost: c\nB:d\r\n\n", "3\r\nabc\r\n0\r\nA: b\r\nB:d\r\n\r\n", "abc"),
+        ("3 ;\"\na\nc\n0 \n\n", "3\r\na\nc\r\n0\r\n\r\n", "a\nc"),
+        ("3\r\nabc\r\n0\r\nA\t: b\r\n\r\n", "3\r\nabc\r\n0\r\nA: b\r\n\r\n", "abc"),
+    ];
+    for (input, kept, stripped) in cases {
+        let input = format!("{input}HTTP/1.1 200 OK\n");
+        for size in 1..=input.len() {
+            for (framing, wanted) in [(Framing::chunked(), kept), (Framing::unchunked(), stripped)] {
+                let (out, left) = feed(framing.kindly(), input.as_bytes(), size).unwrap();
+                assert_eq!(String::from_utf8_lossy(&out), **wanted, "{input:?} in pieces of {size}");
+                assert_eq!(left, 16);
+            }
+        }
+    }
+    for input in
+        ["\n", "3\rabc", "3\n\nabc\n\n", "3\nabcd\n", "1\na0\n\n", "3\r\r\nabc", "0\n b: c\n\n", "0\nb\n\n"]
+    {
+        assert!(feed(Framing::chunked().kindly(), input.as_bytes(), 2).is_err(), "{input:?}");
+    }
+}
+
+#[test]
+fn n36_a_target_may_have_long_trailers_and_many_extensions() {
+    let input = format!("{}0\r\nA: {}\r\n\r\n", "1;x=yyyyyy\r\na\r\n".repeat(2000), "b".repeat(60_000));
+    let (out, _) = feed(Framing::chunked().kindly(), input.as_bytes(), 4096).unwrap();
+    assert!(out == input.replace(";x=yyyyyy", "").as_bytes());
+    assert!(feed(Framing::chunked(), input.as_bytes(), 4096).is_err());
 }
