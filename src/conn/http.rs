@@ -75,8 +75,7 @@ pub(super) async fn serve(mut client: Client) {
                         ended,
                     );
                     let nobody = matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
-                    let answers = config.reject == Reject::Answer || config.forwarded_from(who);
-                    if answers && !nobody {
+                    if is_answered(&client, config) && !nobody {
                         let answer = own_response(status(reason), "", false, false);
                         let _ = write(&mut client, &answer, patience.inspect).await;
                         outcome::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
@@ -230,8 +229,8 @@ async fn forward(
         let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
         return match exchanged {
             Ok(exchanged) => {
-                let shared = !routed.alone && !exchanged.left_unread;
-                settle(client, own, (target, shared), exchanged, wanted.host)
+                let clean = !routed.alone && !exchanged.left_unread;
+                settle(client, own, (target, clean), exchanged, wanted.host)
             }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
             Err(failed) if failed.untouched && routed.is_idempotent() => {
@@ -246,12 +245,12 @@ async fn forward(
     }
 }
 
-/// After a whole response: what becomes of the target's connection, and what comes next. `shared`: the connection may be
-/// used for somebody else, because nothing is left on it that the target has not read.
+/// After a whole response: what becomes of the target's connection, and what comes next. `clean`: nothing is left on it that
+/// the target may not have read, so that it can take another request.
 fn settle(
     client: &mut Client,
     own: &mut Vec<Connection>,
-    (mut target, shared): (Connection, bool),
+    (mut target, clean): (Connection, bool),
     exchanged: Exchanged,
     host: &str,
 ) -> Next {
@@ -264,15 +263,15 @@ fn settle(
     if exchanged.after == After::Tunnel {
         return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
     }
-    if exchanged.reusable && !shared && !target.bound {
-        drop(target);
-    } else if exchanged.reusable && target.bound {
-        if own.len() >= OWN_LIMIT {
-            own.remove(0);
+    match exchanged.reusable && clean {
+        true if target.bound => {
+            if own.len() >= OWN_LIMIT {
+                own.remove(0);
+            }
+            own.push(target);
         }
-        own.push(target);
-    } else if exchanged.reusable {
-        client.worker.pool.put(target);
+        true => client.worker.pool.put(target),
+        false => {}
     }
     match exchanged.after {
         After::Next => Next::Ask,
@@ -306,7 +305,7 @@ async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed:
         }
         Failure::ClientMalformed => {
             let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Malformed);
-            let answer = failed.unanswered && config.reject == Reject::Answer;
+            let answer = failed.unanswered && is_answered(client, config);
             report(client, config, routed, ended);
             if answer { reply(client, routed, 400, "", false, ended, config).await } else { Next::End(ended) }
         }
@@ -334,11 +333,16 @@ async fn refuse(client: &mut Client, config: &Config, routed: &mut Routed<'_>, e
     // connection for a broken server, and stops sending anybody's requests.
     let missing = reason == Reason::NoPath && routed.known_host;
     let stays = missing || is_balancer(client, config);
-    if stays || config.reject == Reject::Answer {
+    if stays || is_answered(client, config) {
         let goes_on = stays && swallow(client, routed, config).await;
         return reply(client, routed, status(reason), "", goes_on, ended, config).await;
     }
     Next::End(ended)
+}
+
+/// Whether a refusal is answered (contract section 1).
+fn is_answered(client: &Client, config: &Config) -> bool {
+    config.reject == Reject::Answer || is_balancer(client, config)
 }
 
 /// Whether the client speaks for others by X-Forwarded-For: it is always answered, and its connection stays.

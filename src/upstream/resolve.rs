@@ -139,8 +139,11 @@ impl Names {
         if open >= SLOTS {
             return None;
         }
-        if let Some(name) = self.wanted.pop_front() {
-            return Some((name, Lane::Good));
+        // A client waits for a name that has no address: it comes first, but it takes no slot of those that have one.
+        if doubtful < SLOTS_DOUBTFUL
+            && let Some(name) = self.wanted.pop_front()
+        {
+            return Some((name, Lane::Doubtful));
         }
         let due = |schedule: &mut BTreeSet<(Instant, Arc<str>)>| {
             schedule.first().is_some_and(|(at, _)| *at <= now).then(|| schedule.pop_first()).flatten()

@@ -51,6 +51,10 @@ fn item_31_a_balancer_is_answered_and_stays() {
         portward.line(&["192.0.2.2 blacklisted for 5m"]);
         assert_eq!(ask(&mut wire, "192.0.2.2", "GET /open", good).status(), 403);
         assert_eq!(ask(&mut wire, "192.0.2.3", "GET /open", good).status(), 200);
+        // A body that is none ends the connection, with an answer.
+        let mut broken = portward.plain();
+        broken.send(format!("POST /open HTTP/1.1\r\n{good}Transfer-Encoding: chunked\r\n\r\nx\r\n"));
+        assert_eq!(broken.response().status(), 400);
         // What is no request ends the connection, with an answer.
         wire.send("nonsense\r\n\r\n");
         assert_eq!(wire.response().status(), 400);

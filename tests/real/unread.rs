@@ -58,14 +58,20 @@ fn item_30_a_body_without_meaning_goes_out_alone() {
 #[test]
 fn item_30_a_refused_body_poisons_no_shared_connection() {
     within(60, || {
-        let target = careless("405 Method Not Allowed");
-        let portward = Portward::rules(&rules(target.port())).one_worker().start();
-        let mut client = portward.plain();
-        client.send(with_body("POST"));
-        assert_eq!(client.response().status(), 405);
-        for number in 0..4 {
-            let answer = portward.plain().get("one.example.net", &format!("/open/{number}"));
-            assert_eq!(answer.text(), format!("/open/{number}"));
+        for (status, more) in [("405 Method Not Allowed", ""), ("302 Found", ""), ("403 Forbidden", "NTLM")] {
+            let target = careless(status);
+            let portward = Portward::rules(&rules(target.port())).one_worker().start();
+            let mut client = portward.plain();
+            let login =
+                if more.is_empty() { String::new() } else { format!("Authorization: {more} AAAA\r\n") };
+            client.send(with_body("POST").replace("Content-Length", &format!("{login}Content-Length")));
+            assert!(status.starts_with(&client.response().status().to_string()));
+            // Neither the same client nor others meet what was left.
+            for number in 0..4 {
+                let path = format!("/open/{number}");
+                assert_eq!(client.get("one.example.net", &path).text(), path, "{status}");
+                assert_eq!(portward.plain().get("one.example.net", &path).text(), path, "{status}");
+            }
         }
     });
 }

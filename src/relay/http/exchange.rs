@@ -58,8 +58,8 @@ pub struct Exchanged {
     pub after: After,
     /// The target's connection can take another request.
     pub reusable: bool,
-    /// The target refused a request with a body. Some targets do so without reading the body, and would take it for the
-    /// next request.
+    /// The target refused a request with a body, or sent it elsewhere. Some targets do so without reading the body, and would
+    /// take it for the next request.
     pub left_unread: bool,
     /// The target showed a login of the connection.
     pub binds_connection: bool,
@@ -454,7 +454,7 @@ impl<'r, 'w> Running<'r, 'w> {
         self.answered = true;
         (self.witness)(response, target.buffer.filled());
         self.target_persistent = response.persistent;
-        self.left_unread = !self.bodiless && response.status >= 400;
+        self.left_unread = !self.bodiless && response.status >= 300;
         self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);
         // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
