@@ -45,6 +45,7 @@ mod sip_peers;
 mod slow_bodies;
 mod smuggling;
 mod soundness;
+mod stalled;
 mod targets;
 mod tls;
 mod unread;

@@ -1,0 +1,62 @@
+//! Item 39: the memory of connections that stand still is what docs/guard.md says.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::harness::{Portward, Target, Wire, eventually, within};
+
+const COUNT: usize = 200;
+
+fn rules(port: u16) -> String {
+    format!(
+        "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n"
+    )
+}
+
+/// The memory of each of `COUNT` connections on which `begin` says something and then stands still, in KiB.
+fn each(portward: &Portward, tls: bool, begin: &[u8]) -> u64 {
+    let before = portward.memory("VmRSS:");
+    let mut held: Vec<Wire> =
+        (0..COUNT).map(|_| if tls { portward.tls("one.example.net") } else { portward.plain() }).collect();
+    held.iter_mut().for_each(|client| client.send(begin));
+    let mut last = 0;
+    eventually("the memory stays", || {
+        thread::sleep(Duration::from_millis(500));
+        let now = portward.memory("VmRSS:");
+        std::mem::replace(&mut last, now) == now
+    });
+    drop(held);
+    last.saturating_sub(before) / u64::try_from(COUNT).unwrap()
+}
+
+fn portward(target: &Target) -> Portward {
+    Portward::rules(&rules(target.port())).set("limits.inspect_timeout", "\"60s\"").start()
+}
+
+#[test]
+fn item_39_an_undecided_head_takes_the_memory_that_is_documented() {
+    within(60, || {
+        let target = Target::recorder();
+        let head = format!("GET / HTTP/1.1\r\nHost: one.example.net\r\nX: {}", "a".repeat(32_600));
+        for tls in [false, true] {
+            let each = each(&portward(&target), tls, head.as_bytes());
+            println!("head, TLS {tls}: {each} KiB");
+            assert!(each <= if tls { 80 } else { 40 }, "TLS {tls}: {each} KiB");
+        }
+        target.assert_untouched("no head was whole");
+    });
+}
+
+#[test]
+fn item_39_a_stalled_download_takes_the_memory_that_is_documented() {
+    within(110, || {
+        let body = vec![b'a'; 8 << 20];
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let target = Target::http(move |_, _| [head.as_bytes(), &body].concat());
+        for tls in [false, true] {
+            let each = each(&portward(&target), tls, b"GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+            println!("download, TLS {tls}: {each} KiB");
+            assert!(each <= if tls { 128 } else { 160 }, "TLS {tls}: {each} KiB");
+        }
+    });
+}
