@@ -9,6 +9,9 @@ use x509_parser::x509::AttributeTypeAndValue;
 
 /// Digits of a hardware ID: a MAC address without separators.
 const HARDWARE_ID: usize = 12;
+/// The most names of a certificate: every URI of a message is held against all of them. A certificate of 64 KiB could have
+/// ten thousand, and a message as many URIs. Public CAs put a hundred in one; a telephone's has a few.
+const NAME_LIMIT: usize = 256;
 /// The longest name of a device's interface.
 const INTERFACE: usize = 32;
 /// BMPString (X.680 §41), which x509-parser leaves as octets.
@@ -36,7 +39,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of a certificate; `None` if they cannot be read.
+    /// Those of a certificate; `None` if they cannot be read, or are more than [`NAME_LIMIT`].
     pub fn of(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let mut names = Self::default();
@@ -55,7 +58,8 @@ impl Names {
                 _ => {}
             }
         }
-        Some(names)
+        let count = names.common.len() + names.dns.len() + names.accounts.len();
+        (count <= NAME_LIMIT).then_some(names)
     }
 
     /// Those that a text gives, as `CN=ckl` or `CN=ckl,EMAIL=ckl@example.net`; also `DNS=` and `URI=`. `None`: it is
@@ -87,8 +91,8 @@ impl Names {
 
 /// A wildcard is nobody's name, and neither is one that prints as another.
 fn is_name(own: &str, name: &str) -> bool {
-    let good = !own.is_empty() && !own.contains(|c: char| c == '*' || c.is_control());
-    good && own.eq_ignore_ascii_case(name)
+    // The comparison first, because almost every name is another one.
+    own.eq_ignore_ascii_case(name) && !own.is_empty() && !own.contains(|c: char| c == '*' || c.is_control())
 }
 
 /// A device with several interfaces registers each under its hardware ID and the interface's name.
@@ -260,6 +264,15 @@ mod tests {
         let email = SanType::Rfc822Name("a@b.example".try_into().unwrap());
         let dns = SanType::DnsName("phone.example".try_into().unwrap());
         let address = SanType::IpAddress("192.0.2.1".parse().unwrap());
+        let many = |count: usize| (0..count).map(|_| dns.clone()).collect();
+        let certificate = |alternative: Vec<SanType>| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, "ckl");
+            params.subject_alt_names = alternative;
+            Names::of(params.self_signed(&key).unwrap().der())
+        };
+        assert!(certificate(many(NAME_LIMIT - 1)).is_some());
+        assert_eq!(certificate(many(NAME_LIMIT)), None, "issue 15, B9");
         let names = of(&[utf8("ckl")], vec![uri, email, dns, address]);
         assert_eq!(names.to_string(), "ckl,phone.example,ckl@dvl-ckl2.net,a@b.example");
         assert_eq!(of(&[utf8("a"), utf8("b")], vec![]).to_string(), "a,b");

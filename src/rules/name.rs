@@ -49,7 +49,7 @@ pub enum BadName {
     Location,
     /// Not a valid internationalised domain name (UTS 46).
     Idn,
-    /// A port that is no number up to 65535, or has leading zeros.
+    /// A port that is no number up to 65535.
     Port,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for BadName {
                 f.write_str("one location may follow after one slash, like example.net/branch-b")
             }
             Self::Idn => f.write_str("this is no valid internationalised domain name"),
-            Self::Port => f.write_str("the port is not a number from 0 to 65535 without leading zeros"),
+            Self::Port => f.write_str("the port is not a number from 0 to 65535"),
         }
     }
 }
@@ -117,6 +117,11 @@ fn normalise_plain<'b>(text: &str, buf: &'b mut NameBuf) -> Result<&'b str, BadN
     };
     if host.is_ascii() {
         return canonical(text.as_bytes(), buf);
+    }
+    // To find the ASCII form takes the square of the number of characters. It has as many bytes at least, but for
+    // characters that mean nothing in a name, and of those nobody writes hundreds.
+    if host.chars().count() > MAX_NAME {
+        return Err(BadName::TooLong);
     }
     // The deny list keeps a full-width slash, say, from turning into a real one.
     let ascii = idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL).map_err(|_| BadName::Idn)?;
@@ -177,9 +182,6 @@ fn port(digits: &[u8]) -> Result<Option<u16>, BadName> {
     }
     if digits.contains(&b':') {
         return Err(BadName::Brackets);
-    }
-    if digits.len() > 1 && digits.first() == Some(&b'0') {
-        return Err(BadName::Port); // octal to some readers, and the port goes on as it came
     }
     let mut value = 0_u16;
     for &digit in digits {

@@ -279,6 +279,11 @@ impl Seen {
             return Err(Reason::Malformed);
         }
         let host = self.host.of_input(head);
+        if has_leading_zero(host)
+            || target.authority.is_some_and(|(authority, _)| has_leading_zero(authority))
+        {
+            return Err(Reason::Malformed);
+        }
         match target.authority {
             Some((authority, _)) if self.hosts == 0 && version == Version::Http10 => {
                 Ok(Span::of(head, authority))
@@ -317,6 +322,12 @@ impl Seen {
             remove_nominated(head, &mut request.fields);
         }
     }
+}
+
+/// Whether the port of a Host value has leading zeros: it is octal to some readers, and goes on as it came.
+fn has_leading_zero(host: &[u8]) -> bool {
+    let port = host.rsplitn(2, |byte| *byte == b':').next().filter(|port| port.len() < host.len());
+    port.is_some_and(|port| port.len() > 1 && port.first() == Some(&b'0') && !port.ends_with(b"]"))
 }
 
 /// Makes every field that Connection names end here. Reads the Connection fields again, which only clients that

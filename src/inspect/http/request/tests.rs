@@ -40,6 +40,8 @@ fn an_absolute_target_must_agree_with_host() {
     assert_eq!(ask.target.of_input(b"GET http://H:80/x?y HTTP/1.1\r\n"), b"/x?y");
     assert!(found("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").target.is_empty());
     assert!(!found("GET http://h/ HTTP/1.0\r\n\r\n").host.is_empty());
+    assert!(!found("GET / HTTP/1.1\r\nHost: [::01]\r\n\r\n").host.is_empty());
+    assert!(!found("GET / HTTP/1.1\r\nHost: h:0\r\n\r\n").host.is_empty());
 }
 
 #[test]
@@ -84,6 +86,9 @@ fn what_smuggles_is_refused() {
         ("two logins", get("Authorization: a\r\nauthorization: b\r\n"), Malformed),
         ("two logins for a proxy", get("Proxy-Authorization: a\r\nProxy-Authorization: a\r\n"), Malformed),
         ("two nonces", get("Authorization: Digest nonce=a, nonce=b\r\n"), Malformed),
+        ("port in octal", "GET / HTTP/1.1\r\nHost: h:080\r\n\r\n".into(), Malformed),
+        ("port in octal, IPv6", "GET / HTTP/1.1\r\nHost: [::1]:080\r\n\r\n".into(), Malformed),
+        ("port in octal, absolute", "GET http://h:080/ HTTP/1.0\r\n\r\n".into(), Malformed),
         ("asterisk without OPTIONS", "GET * HTTP/1.1\r\nHost: h\r\n\r\n".into(), Malformed),
         ("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), Malformed),
         ("HTTP/0.9", "GET /\r\n\r\n".into(), Malformed),
