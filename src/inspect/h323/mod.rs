@@ -327,4 +327,7 @@ fn outside(content: &[u8]) -> Result<Ask, Reason> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the types of the standard stand there whole")]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -299,3 +299,28 @@ fn what_a_gatekeeper_says_of_a_registration() {
     assert_eq!(reply(&request).answers, []);
     assert_eq!(reply(&[3, 0, 0, 4]), Reply::default());
 }
+
+/// `rasn`, a general PER decoder, finds the same in every RAS message that is read here.
+#[test]
+fn another_reader_finds_the_same() {
+    let mut compared = 0;
+    for folder in ["vectors", "vectors/traps"] {
+        for entry in std::fs::read_dir(Path::new("tests/fixtures/h323").join(folder)).expect(folder) {
+            let path = entry.expect(folder).path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if !name.starts_with("ras_") {
+                continue;
+            }
+            let octets = std::fs::read(&path).expect(&name);
+            let message = tunnel(&[&octets]);
+            let Inspect::Found { ask: Ask::Registration(ours), .. } = Opening::default().inspect(&message)
+            else {
+                continue;
+            };
+            let aliases: Vec<String> = ours.aliases.iter().map(|alias| alias.text().to_owned()).collect();
+            assert_eq!(oracle::request(&octets), Some((ours.sequence, ours.identifier, aliases)), "{name}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 8, "{compared}");
+}

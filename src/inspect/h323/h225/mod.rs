@@ -9,6 +9,10 @@
 //! - zeros behind a message are allowed.
 //!
 //! Everything else is [`Unreadable`](per::Unreadable), and is not passed on.
+//!
+//! `rasn`, a general PER decoder, does not decide here. It passes over open types that are longer than their value, takes
+//! lengths that are not the shortest, and a list of elements without width costs it seconds. It is the second reader of
+//! the tests: where both read a message, they find the same in it.
 
 mod call;
 mod common;
