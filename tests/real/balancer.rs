@@ -80,6 +80,11 @@ fn item_14_ports_and_brackets_in_the_list() {
         };
         assert_eq!(forwarded("for=\"203.0.113.9:4711\";proto=https"), 403);
         assert_eq!(forwarded("for=203.0.113.9, for=\"[2001:db8::1]:1\""), 200);
+        // What a client has sent, with a quote that it left open, and what the balancer has appended to it.
+        for sent in ["for=\"", "for=192.0.2.1;x=\"", "for=192.0.2.1;x=\"\\\"", "for=192.0.2.1;x=\"\\"] {
+            assert_eq!(forwarded(&format!("{sent}, for=203.0.113.9;proto=https")), 403, "{sent}");
+            assert_eq!(forwarded(&format!("{sent}, for=\"203.0.113.9:1\"")), 403, "{sent}");
+        }
         assert_eq!(ask(&mut portward.plain(), "[2001:db8::7]:443", "GET /open", good).status(), 200);
         portward.decision(&[" 2001:db8::7 "]).contains("GET /open").then_some(()).unwrap();
     });

@@ -29,14 +29,35 @@ fn is_port(text: &str) -> bool {
 }
 
 /// The `for` of each element of a Forwarded field, from the right; `None` for an element that has none.
+///
+/// A client may leave a quote open, so that what a proxy appends would stand within it. Then every comma separates: what
+/// the proxy has written has no comma within its own quotes.
 pub fn forwarded_for(value: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-    let elements: Vec<&[u8]> = split_unquoted(value, b',').collect();
+    let elements: Vec<&[u8]> = if is_closed(value) {
+        split_unquoted(value, b',').collect()
+    } else {
+        value.split(|octet| *octet == b',').collect()
+    };
     elements.into_iter().rev().filter(|element| !element.trim_ascii().is_empty()).map(|element| {
         split_unquoted(element, b';').find_map(|pair| {
             let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
             name.trim_ascii().eq_ignore_ascii_case(b"for").then(|| value.get(1..)).flatten()
         })
     })
+}
+
+/// Whether every quoted string in a value ends there. Behind one that does not, what is appended would be part of it.
+pub fn is_closed(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for octet in value {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    !quoted
 }
 
 /// The parts of a text between separators that do not stand within quotes.
@@ -104,5 +125,21 @@ mod tests {
         );
         assert_eq!(read(""), []);
         assert_eq!(read("for=1.1.1.1,"), [Some("1.1.1.1")]);
+    }
+
+    /// What a client has sent, and what the proxy has appended.
+    #[test]
+    fn item_14_an_open_quote_hides_no_element() {
+        for sent in
+            ["for=\"", "for=1.1.1.1;x=\"", "for=1.1.1.1;x=\"\\\"", "for=1.1.1.1;x=\"\\", "\"\"\"", "x, \""]
+        {
+            for appended in ["192.0.2.7", "\"[2001:db8::9]:1\"", "\"192.0.2.7:99\""] {
+                for more in ["", ";proto=https", ";host=\"h:8\";proto=https"] {
+                    let value = format!("{sent}, for={appended}{more}");
+                    let last = forwarded_for(value.as_bytes()).next().unwrap();
+                    assert_eq!(last, Some(appended.as_bytes()), "{value}");
+                }
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ mod scan;
 
 pub use chunked::{Chunks, Framing, Progress};
 pub use field::{Field, Kind};
-pub use forwarded::{forwarded_for, node_address};
+pub use forwarded::{forwarded_for, is_closed, node_address};
 pub use request::{Authorization, Body, Inspector, Request, Version};
 pub use response::{Response, ResponseBody, ResponseInspector, unfold};
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::inspect::http::{Kind, Request, Response, ResponseBody, Version};
+use crate::inspect::http::{Kind, Request, Response, ResponseBody, Version, is_closed};
 use crate::service::Transport;
 
 /// What the target is told about the client (SPEC section 3; RFC 7239).
@@ -108,20 +108,6 @@ fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &For
     // A host with a port or brackets is no token (RFC 7239 §4).
     let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
     put(out, &[b";host=", quote, host, quote, b";proto=", proto.as_bytes(), b"\r\n"]);
-}
-
-/// Whether every quoted string in a value ends there. Behind one that does not, what we add would be part of the string.
-fn is_closed(value: &[u8]) -> bool {
-    let (mut quoted, mut escaped) = (false, false);
-    for octet in value {
-        match octet {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-    }
-    !quoted
 }
 
 /// What a response becomes for a client.
