@@ -48,6 +48,8 @@ fn the_compared_form() {
         ("/a%2F%2fb%2F", "/a%2F%2Fb%2F"),
         ("/..a/b../.c/d.", "/..a/b../.c/d."),
         ("/.a%20/%20.b", "/.a%20/%20.b"),
+        ("/AC\u{ff0f}DC\u{2026}\u{ff0e}pdf", "/AC%EF%BC%8FDC%E2%80%A6%EF%BC%8Epdf"),
+        ("/\u{a5}100", "/%C2%A5100"),
     ] {
         assert_eq!(compared(raw.as_bytes()).as_deref(), Ok(form), "{raw}");
     }
@@ -97,6 +99,21 @@ fn what_could_mean_two_things_is_refused() {
                 "/..%3Fx/a",
                 "/..%23",
                 "/.%23/a",
+                // What some server takes for dots, for nothing, or for a slash.
+                "/\u{ff0e}\u{ff0e}/a",
+                "/%ef%bc%8e./a",
+                "/\u{2025}",
+                "/a/%E2%80%A6/b",
+                "/.\u{200b}./a",
+                "/..\u{ad}",
+                "/..\u{3000}/a",
+                "/\u{feff}..;x/a",
+                "/a/..\u{ff0f}b",
+                "/a\u{ff0f}..",
+                "/a%ef%bc%8f..%EF%BC%BCb",
+                "/a/..\u{2215}b",
+                "/a/..\u{a5}b",
+                "/a;x\u{2044}../b",
             ],
         ),
         (
@@ -335,16 +352,34 @@ fn c_string(raw: &[u8]) -> Served {
     Some(resolve(&path[..end]))
 }
 
+/// A server that brings the path to Unicode's compatibility form or to a code page, and leaves out what cannot be seen.
+fn compatible(raw: &[u8]) -> Served {
+    let path = String::from_utf8_lossy(&unescape(raw)).into_owned();
+    let is_seen = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let ascii: String = path
+        .chars()
+        .filter(is_seen)
+        .map(|c| match c {
+            '\u{2025}' => "..".to_owned(),
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c).to_string(),
+            '\u{a5}' | '\u{2044}' | '\u{2215}' => "/".to_owned(),
+            c => c.to_string(),
+        })
+        .collect();
+    Some(resolve(ascii.replace('\\', "/").as_bytes()))
+}
+
 /// A name and a model.
 type Server = (&'static str, fn(&[u8]) -> Served);
 
-const SERVERS: [Server; 6] = [
+const SERVERS: [Server; 7] = [
     ("nginx", nginx),
     ("twice", twice),
     ("tomcat", tomcat),
     ("late cut", late_cut),
     ("windows", windows),
     ("C string", c_string),
+    ("compatible", compatible),
 ];
 
 /// Whether what is served lies under the head that the rule is.
@@ -388,7 +423,7 @@ fn assert_inside(tables: &[(&'static str, Table)], raw: &[u8]) -> usize {
 }
 
 /// Ways to write `.`, `/` and `;`, and what may stand between them.
-const DOTS: [&str; 12] = [
+const DOTS: [&str; 13] = [
     ".",
     "%2e",
     "%2E",
@@ -401,11 +436,13 @@ const DOTS: [&str; 12] = [
     "%25u002e",
     "%f0%80%80%ae",
     "%%32e",
+    "%ef%bc%8e",
 ];
-const SLASHES: [&str; 10] = ["/", "%2f", "%2F", "%252f", "\\", "%5c", "%255c", "//", "/%20/", "%c0%af"];
-const FILLS: [&str; 18] = [
+const SLASHES: [&str; 11] =
+    ["/", "%2f", "%2F", "%252f", "\\", "%5c", "%255c", "//", "/%20/", "%c0%af", "\u{ff0f}"];
+const FILLS: [&str; 19] = [
     "", "", "", ";", ";x", ";x=y", "%3b", "%3Bx", "%20", "%00", "%0a", "%09", "%80", "%c2%85", "%3f", "%23",
-    " ", ".",
+    " ", ".", "\u{200b}",
 ];
 
 #[test]

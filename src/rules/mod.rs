@@ -5,6 +5,7 @@
 mod builder;
 pub mod decide;
 mod definition;
+mod likeness;
 pub mod name;
 pub mod near;
 pub mod path;

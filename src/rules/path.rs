@@ -4,12 +4,14 @@
 //! digits of all others in upper case, bytes that belong escaped escaped. What could be understood in more than
 //! one way is refused, so that whatever passes under a rule is served inside that rule's prefix, by whichever
 //! server: one that decodes once or twice, that cuts `;…` off segments or not, that collapses slashes, that
-//! takes `\` for `/`, that drops trailing dots and spaces, or that is careless with UTF-8.
+//! takes `\` for `/`, that drops trailing dots and spaces, that is careless with UTF-8, or that takes a character for the
+//! ASCII one that looks like it.
 //!
 //! Decides nothing about rules; the path is forwarded as it came.
 
 use std::fmt;
 
+use super::likeness::Likeness;
 use super::utf8::Utf8;
 
 /// Why a path is refused.
@@ -17,7 +19,7 @@ use super::utf8::Utf8;
 pub enum Unsafe {
     /// It does not begin with `/`.
     NoLeadingSlash,
-    /// `.` or `..` in some spelling, or a segment of nothing but dots and spaces.
+    /// `.` or `..` in some spelling, or a segment of nothing but dots and spaces, or of what may become one.
     DotSegment,
     /// `//`, or a segment with nothing before its `;`.
     EmptySegment,
@@ -219,7 +221,7 @@ impl<'a> Reading<'a> {
     }
 
     fn bare(&mut self, byte: u8) -> Result<(), Unsafe> {
-        self.utf8.next(byte)?;
+        let character = self.utf8.next(byte)?;
         match byte {
             b'/' => {
                 if self.at > 0 {
@@ -234,8 +236,12 @@ impl<'a> Reading<'a> {
             b'\\' => return Err(Unsafe::Backslash),
             b'?' | b'#' => return Err(Unsafe::Query),
             0x00..=0x20 | 0x7f => return Err(Unsafe::Control),
-            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => {
                 self.segment.add(byte);
+                self.push_escape(byte);
+            }
+            0x80.. => {
+                self.segment.add_beyond_ascii(character)?;
                 self.push_escape(byte);
             }
             _ => {
@@ -249,7 +255,7 @@ impl<'a> Reading<'a> {
 
     fn escape(&mut self) -> Result<(), Unsafe> {
         let byte = escape_at(self.raw, self.at).ok_or(Unsafe::MalformedEscape)?;
-        self.utf8.next(byte)?;
+        let character = self.utf8.next(byte)?;
         match byte {
             b'/' => {
                 self.segment.end()?;
@@ -260,6 +266,7 @@ impl<'a> Reading<'a> {
             0x00..=0x1f | 0x7f => return Err(Unsafe::Control),
             b'%' if makes_escape(self.raw, self.at + 3) => return Err(Unsafe::EncodedPercent),
             b'?' | b'#' => self.segment.cut = true,
+            0x80.. => self.segment.add_beyond_ascii(character)?,
             _ => self.segment.add(byte),
         }
         if is_unreserved(byte) {
@@ -288,6 +295,20 @@ impl Segment {
             self.len += 1;
             self.solid |= !matches!(byte, b'.' | b' ');
         }
+    }
+
+    /// A character that is not ASCII; `None`: more bytes of it follow.
+    fn add_beyond_ascii(&mut self, character: Option<char>) -> Result<(), Unsafe> {
+        match character.map(Likeness::of) {
+            Some(Likeness::Slash) => {
+                self.end()?;
+                *self = Self::default();
+            }
+            Some(Likeness::Dot) => self.add(b'.'),
+            Some(Likeness::None) => self.add(b'x'),
+            None => {}
+        }
+        Ok(())
     }
 
     fn end(self) -> Result<(), Unsafe> {

@@ -15,17 +15,19 @@ pub(super) struct Utf8 {
     high: u8,
     /// The lead byte was C2, behind which C1 controls are.
     c2: bool,
+    /// The bits of the character so far.
+    bits: u32,
 }
 
 impl Default for Utf8 {
     fn default() -> Self {
-        Self { missing: 0, low: 0x80, high: 0xbf, c2: false }
+        Self { missing: 0, low: 0x80, high: 0xbf, c2: false, bits: 0 }
     }
 }
 
 impl Utf8 {
-    /// Takes the next byte.
-    pub(super) fn next(&mut self, byte: u8) -> Result<(), Unsafe> {
+    /// Takes the next byte; the character that it ends, unless more bytes of it follow.
+    pub(super) fn next(&mut self, byte: u8) -> Result<Option<char>, Unsafe> {
         if self.missing > 0 {
             if !(self.low..=self.high).contains(&byte) {
                 return Err(Unsafe::Utf8);
@@ -33,11 +35,12 @@ impl Utf8 {
             if self.c2 && byte <= 0x9f {
                 return Err(Unsafe::Control);
             }
-            *self = Self { missing: self.missing - 1, ..Self::default() };
-            return Ok(());
+            let (missing, bits) = (self.missing - 1, self.bits << 6 | u32::from(byte & 0x3f));
+            *self = Self { missing, bits, ..Self::default() };
+            return Ok(if missing == 0 { char::from_u32(bits) } else { None });
         }
         let (missing, low, high) = match byte {
-            0x00..=0x7f => return Ok(()),
+            0x00..=0x7f => return Ok(Some(char::from(byte))),
             0xc2..=0xdf => (1, 0x80, 0xbf),
             0xe0 => (2, 0xa0, 0xbf),
             0xed => (2, 0x80, 0x9f),
@@ -47,8 +50,10 @@ impl Utf8 {
             0xf4 => (3, 0x80, 0x8f),
             _ => return Err(Unsafe::Utf8),
         };
-        *self = Self { missing, low, high, c2: byte == 0xc2 };
-        Ok(())
+        // The more bytes follow, the fewer bits the lead byte has.
+        let bits = u32::from(byte & (0x3f >> missing));
+        *self = Self { missing, low, high, c2: byte == 0xc2, bits };
+        Ok(None)
     }
 
     /// Whether it may end here.
