@@ -229,7 +229,9 @@ async fn forward(
         let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
         return match exchanged {
             Ok(exchanged) => {
-                let clean = !routed.alone && !exchanged.left_unread;
+                // A login of the connection that the target asks for goes on where it was begun.
+                let unread = exchanged.left_unread && !exchanged.binds_connection;
+                let clean = !routed.alone && !unread;
                 settle(client, own, (target, clean), exchanged, wanted.host)
             }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.

@@ -35,7 +35,8 @@ fn with_body(method: &str) -> String {
 #[test]
 fn item_30_a_body_without_meaning_goes_out_alone() {
     within(60, || {
-        for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
+        for method in ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "COPY", "UNLOCK", "PURGE", "FOO", "post"]
+        {
             let target = careless("200 OK");
             let portward = Portward::rules(&rules(target.port())).one_worker().start();
             // A connection that is kept, a request that is not to use it, and what comes after.
@@ -56,9 +57,11 @@ fn item_30_a_body_without_meaning_goes_out_alone() {
 }
 
 #[test]
-fn item_30_a_refused_body_poisons_no_shared_connection() {
+fn item_30_a_body_that_is_refused_or_sent_elsewhere_poisons_no_shared_connection() {
     within(60, || {
-        for (status, more) in [("405 Method Not Allowed", ""), ("302 Found", ""), ("403 Forbidden", "NTLM")] {
+        for (status, more) in
+            [("405 Method Not Allowed", ""), ("302 Found", ""), ("308 Else", ""), ("403 Forbidden", "NTLM")]
+        {
             let target = careless(status);
             let portward = Portward::rules(&rules(target.port())).one_worker().start();
             let mut client = portward.plain();
@@ -72,6 +75,54 @@ fn item_30_a_refused_body_poisons_no_shared_connection() {
                 assert_eq!(client.get("one.example.net", &path).text(), path, "{status}");
                 assert_eq!(portward.plain().get("one.example.net", &path).text(), path, "{status}");
             }
+        }
+    });
+}
+
+/// A login of the connection makes it the client's own, and lets nobody read what no rule allows.
+#[test]
+fn item_30_a_login_of_the_connection_keeps_no_unread_body() {
+    within(60, || {
+        for (method, status) in
+            [("GET", "200 OK"), ("DELETE", "404 Not Found"), ("POST", "302 Found"), ("PUT", "405 No")]
+        {
+            let target = careless(status);
+            let portward = Portward::rules(&rules(target.port())).one_worker().start();
+            let mut client = portward.plain();
+            for login in ["NTLM TlRMTVNTUAAB", "Unheard-Of x"] {
+                let head = format!("Host: one.example.net\r\nAuthorization: {login}\r\n");
+                client.send(with_body(method).replacen("Host: one.example.net\r\n", &head, 1));
+                assert_eq!(client.response().status().to_string(), status[..3], "{method}");
+                let next = client.get("one.example.net", "/open/mine");
+                assert_eq!(next.text(), "/open/mine", "{method} {login}");
+            }
+        }
+    });
+}
+
+/// NTLM takes three requests of one connection, and each may have the body.
+#[test]
+fn item_30_a_login_with_a_body_goes_on_on_its_connection() {
+    within(60, || {
+        let target = Target::scripted(|conn: &mut Conn| {
+            for status in ["401 Who", "401 Who else", "200 OK"] {
+                if conn.try_request().is_none() {
+                    return;
+                }
+                let challenge = "WWW-Authenticate: NTLM\r\nContent-Length: 0";
+                if conn.try_send(format!("HTTP/1.1 {status}\r\n{challenge}\r\n\r\n")).is_err() {
+                    return;
+                }
+            }
+        });
+        let portward = Portward::rules(&rules(target.port())).start();
+        let mut client = portward.plain();
+        for (login, status) in
+            [("", 401), ("Authorization: NTLM a\r\n", 401), ("Authorization: NTLM b\r\n", 200)]
+        {
+            let head = format!("Host: one.example.net\r\n{login}");
+            client.send(with_body("POST").replacen("Host: one.example.net\r\n", &head, 1));
+            assert_eq!(client.response().status(), status);
         }
     });
 }

@@ -76,14 +76,27 @@ pub struct Request {
     pub fields: SmallVec<[Field; 24]>,
 }
 
-/// Methods whose body has no meaning (RFC 9110 §9.3).
-const BODILESS: [&[u8]; 5] = [b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"TRACE"];
+/// Methods whose body has a meaning (RFC 9110 §9.3, RFC 5789 §2, RFC 4918 §9, RFC 3253 §3.6, RFC 5323 §2, RFC 4791 §5.3.1).
+/// A target that serves one of them reads the body. A target that takes an unknown method for GET reads none.
+const WITH_BODY: [&[u8]; 11] = [
+    b"POST",
+    b"PUT",
+    b"PATCH",
+    b"QUERY",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"REPORT",
+    b"SEARCH",
+    b"LOCK",
+    b"MKCOL",
+    b"MKCALENDAR",
+];
 
 impl Request {
     /// Whether it has a body where targets expect none. Some of them leave it unread, and would take it for the next
     /// request on the connection. `head` is the input that it was read from.
     pub fn may_stay_unread(&self, head: &[u8]) -> bool {
-        self.body != Body::None && BODILESS.contains(&self.method.of_input(head))
+        self.body != Body::None && !WITH_BODY.contains(&self.method.of_input(head))
     }
 }
 
