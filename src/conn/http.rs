@@ -267,6 +267,9 @@ fn settle(
     }
     match exchanged.reusable && clean {
         true if target.bound => {
+            // One a target: under a wildcard rule clients choose names, and each name would have its own.
+            let (owner, address) = (target.owner, target.key.address);
+            own.retain(|other| other.owner != owner || other.key.address != address);
             if own.len() >= OWN_LIMIT {
                 own.remove(0);
             }

@@ -485,3 +485,39 @@ fn many_names_do_not_make_a_target_hold_many_connections() {
         assert_eq!(target.connections(), NAMES);
     });
 }
+
+/// Item 32: nor do names on a connection that has a login of its own.
+#[test]
+fn many_names_with_a_login_do_not_make_a_target_hold_many_connections() {
+    within(60, || {
+        const CLIENTS: usize = 8;
+        let identity = TestCa::shared().issue(&["one.example.net"]);
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
+        let target = Target::scripted_tls(&identity, move |conn| {
+            count.fetch_add(1, Ordering::SeqCst);
+            while conn.try_request().is_some() {
+                conn.send(ok("here"));
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+        });
+        let rules = format!(
+            "[[host]]\nname = \"*.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tls = {} }}]\n",
+            target.port()
+        );
+        let portward = Portward::with_rules(&rules);
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| portward.plain()).collect();
+        for number in 0..CLIENTS * 6 {
+            let head = format!("GET / HTTP/1.1\r\nHost: n{}.example.net\r\n", number / CLIENTS);
+            assert_eq!(
+                clients[number % CLIENTS].ask(format!("{head}Authorization: NTLM x\r\n\r\n")).text(),
+                "here"
+            );
+        }
+        crate::harness::eventually("one of each client is open", || open.load(Ordering::SeqCst) <= CLIENTS);
+        // The latest is kept.
+        let before = target.connections();
+        assert_eq!(clients[0].get("n5.example.net", "/").text(), "here");
+        assert_eq!(target.connections(), before);
+    });
+}
