@@ -272,6 +272,47 @@ fn item_15_probes_that_name_no_host_count() {
     });
 }
 
+/// A telephone whose connection was lost hangs up on a new one. Its PBX may call everybody by addresses, and a number may be
+/// withheld.
+#[test]
+fn item_15_calls_that_go_on_elsewhere_do_not_count() {
+    within(60, || {
+        let (one, two) = (pbx("one"), pbx("two"));
+        let portward = front(&one, &two).start();
+        let withheld = ("anonymous@anonymous.invalid", "<sip:300@one.example.net>;tag=z");
+        let by_address = ("200@10.0.0.44", "<sip:300@192.168.1.5>;tag=z");
+        let by_ipv6 = ("200@[2001:db8::44]:5060", "<sip:300@[2001:db8::1]>;tag=z");
+        for (method, (from, to)) in [
+            ("BYE", withheld),
+            ("UPDATE", withheld),
+            ("CANCEL", ("anonymous@anonymous.invalid", "<sip:300@one.example.net>")),
+            ("BYE", by_address),
+            ("UPDATE", by_ipv6),
+            ("INVITE", by_address),
+        ] {
+            assert_not_counted(&portward, || {
+                let mut client = Wire::plain(portward.port("sip"));
+                client.send(request_to(method, from, to, "", ""));
+                assert_eq!(client.rest(), b"", "{method} {from}");
+            });
+        }
+        // Without a call, or with a name that is tried, it is a scanner.
+        for (method, from, to) in [
+            ("INVITE", "200@10.0.0.44", "<sip:300@192.168.1.5>"),
+            ("REGISTER", "200@10.0.0.44", "<sip:200@10.0.0.44>;tag=z"),
+            ("BYE", "200@nobody.example.net", "<sip:300@192.168.1.5>;tag=z"),
+        ] {
+            let portward = front(&one, &two).start();
+            for _ in 0..21 {
+                let mut client = Wire::plain(portward.port("sip"));
+                let _ = client.try_send(request_to(method, from, to, "", ""));
+                let _ = client.rest();
+            }
+            portward.line(&["127.0.0.1 blacklisted"]);
+        }
+    });
+}
+
 #[test]
 fn item_15_the_ack_to_a_refusal_of_ours_decides_nothing() {
     within(60, || {

@@ -1,6 +1,8 @@
 //! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
 //! (SPEC section 3). No I/O.
 
+use std::net::IpAddr;
+
 use crate::config::Config;
 use crate::conn::{Ended, Stage, Whose};
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
@@ -140,19 +142,35 @@ pub(super) fn decide<'t>(
     if method == b"ACK" && tokens.is_acknowledged(head, message) {
         return Ok(Decided::Answered(None));
     }
+    let excused = is_excused(head, message);
+    let excuse = |ended: Ended| if excused { ended.uncounted() } else { ended };
     let table = &snapshot.table;
     let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
     if !in_dialog && !may_come_first(&snapshot.config, method) {
         // A client that names no known host is taken for a scanner, and counts.
-        let name = asked.ok_or(ended(Reason::Method))?.name();
+        let name = asked.ok_or_else(|| excuse(ended(Reason::Method)))?.name();
         return served(table, name).map(|()| answered(method)).map_err(|reason| ended(reason).uncounted());
     }
-    let withheld = method != b"REGISTER" && message.from.is_anonymous(head);
-    let no_name = ended(Reason::NoName);
-    let name = asked.ok_or(if withheld { no_name.uncounted() } else { no_name })?.name();
-    decide::signalling(table, Service::Sip, came_by, name, |_| proven())
-        .map(Decided::Routed)
-        .map_err(|refusal| ended(refusal.reason))
+    let name = asked.ok_or_else(|| excuse(ended(Reason::NoName)))?.name();
+    decide::signalling(table, Service::Sip, came_by, name, |_| proven()).map(Decided::Routed).map_err(
+        |refusal| {
+            let by_from = name == message.from.host.of_input(head);
+            if by_from { excuse(ended(refusal.reason)) } else { ended(refusal.reason) }
+        },
+    )
+}
+
+/// Whether a request that names no known host is one of a telephone, not of a scanner: the number is withheld, or the
+/// request belongs to a call to which a PBX gave addresses in the place of names. A telephone whose connection was lost goes
+/// on with its call on a new one. Neither tries names.
+fn is_excused(head: &[u8], request: &Message) -> bool {
+    if request.method(head) == Some(b"REGISTER") {
+        return false;
+    }
+    let host = request.from.host.of_input(head);
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
+    let is_address = || str::from_utf8(bare).is_ok_and(|text| text.parse::<IpAddr>().is_ok());
+    request.from.is_anonymous(head) || (!request.to_tag.is_empty() && is_address())
 }
 
 /// Whether a known host would be served at all.
