@@ -1,7 +1,7 @@
 //! The service manager: what systemd is told, and the listening sockets that it passes and keeps (sd_notify(3),
 //! sd_listen_fds(3)).
 //!
-//! Without a manager nothing is sent. Portward never waits for the manager: every message goes through [`Outbox`]. A
+//! Without a manager nothing is sent. Portward never waits for the manager: every message goes through `Outbox`. A
 //! notify socket that is not read blocks its senders (unix(7), `max_dgram_qlen`), and that must hold up neither signals
 //! nor the shutdown.
 

@@ -39,7 +39,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of a certificate; `None` if they cannot be read, or are more than [`NAME_LIMIT`].
+    /// Those of a certificate; `None` if they cannot be read, or are more than `NAME_LIMIT`.
     pub fn of(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let mut names = Self::default();

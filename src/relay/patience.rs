@@ -9,7 +9,7 @@
 //! | for anything to move | `idle`, since the last octet | neither side |
 //! | for an answer that the target owes | `answer`, since it was owed or the target's last octet | the target |
 //! | after one side has ended | [`AFTER_END`], since the last octet | that side |
-//! | after the client has taken leave | [`AFTER_LEAVE`], since the last octet | the client |
+//! | after the client has taken leave | `AFTER_LEAVE`, since the last octet | the client |
 //! | after one of these, for a receiver that takes nothing | [`UNDELIVERED`], since the last octet | that side |
 //!
 //! None of these is longer than `idle`. A side that has broken off (RST) ends the relay at once, unless octets of it are on
