@@ -17,8 +17,8 @@ fn address(number: u32) -> IpAddr {
 }
 
 fn door(c: &mut Criterion) {
-    let mut config = Config::defaults(Path::new("portward.toml"));
-    config.limits.new_connections_per_second = 1_000_000;
+    let mut policy = Config::defaults(Path::new("portward.toml")).guard;
+    policy.connections.new_connections_per_second = 1_000_000;
     let mut group = c.benchmark_group("guard");
     for listed in [0_u32, 1_000_000] {
         let guard = Guard::default();
@@ -29,7 +29,7 @@ fn door(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("refused at accept", listed), |b| {
             b.iter(|| {
                 number = number.wrapping_add(7);
-                black_box(guard.refuses(address(number % listed.max(1)), &config))
+                black_box(guard.refuses(address(number % listed.max(1)), &policy))
             });
         });
         group.bench_function(BenchmarkId::new("admitted at accept", listed), |b| {
@@ -37,7 +37,7 @@ fn door(c: &mut Criterion) {
                 number = number.wrapping_add(7);
                 // Nobody of those.
                 let stranger = Ipv4Addr::from_bits(0x4000_0000 | (number % 50_000)).into();
-                black_box(guard.admit(stranger, Service::Http, &config).is_ok())
+                black_box(guard.admit(stranger, Service::Http, &policy).is_ok())
             });
         });
     }
@@ -47,7 +47,7 @@ fn door(c: &mut Criterion) {
         b.iter(|| {
             number = number.wrapping_add(1);
             let offence = Offence { reason: Reason::UnknownHost, path: b"", fifth: false };
-            black_box(guard.suspect(address(number % 100_000), offence, &config))
+            black_box(guard.suspect(address(number % 100_000), offence, &policy))
         });
     });
     group.finish();

@@ -180,10 +180,10 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(config.sip.methods, ["REGISTER".into(), "INVITE".into()] as [Box<str>; 2]);
     assert_eq!(config.ldap_default_host, None);
     assert!(!config.ldap_root_dse);
-    assert_eq!(config.blacklist.expiration, Some(Duration::from_secs(300)));
+    assert_eq!(config.guard.expiration, Some(Duration::from_secs(300)));
     assert_eq!(config.limits.idle_timeout.ldap, Duration::from_secs(900));
-    assert_eq!(config.limits.max_undecided_per_address, 50);
-    assert_eq!((config.limits.reserved, config.limits.min_rate), (1000, 500));
+    assert_eq!(config.guard.connections.max_undecided_per_address, 50);
+    assert_eq!((config.guard.connections.reserved, config.limits.min_rate), (1000, 500));
     assert_eq!(config.log.rejected, ServiceSet::ALL);
     assert_eq!(config.log.ended, ServiceSet::default());
     assert_eq!(config.log.format, LogFormat::Text);

@@ -78,8 +78,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
     };
     let outside = loaded.config.outside.port(Service::Http, Transport::Tls);
-    let block = &loaded.config.blacklist.block;
-    let blocked = args.from.is_some_and(|from| block.iter().any(|net| net.contains(&from.to_canonical())));
+    let blocked = args.from.is_some_and(|from| loaded.config.guard.blocks(from.to_canonical()));
     let listed = args.from.and_then(|from| listed(&loaded.config, from.to_canonical()));
     let mut scratch = Scratch::default();
     let mut all_granted = true;
@@ -100,7 +99,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// Why the running daemon refuses an address; `None`: it does not, or there is none.
 fn listed(config: &Config, from: IpAddr) -> Option<String> {
-    if config.blacklist.allow.iter().any(|net| net.contains(&from)) {
+    if config.guard.allows(from) {
         return None;
     }
     let entry = ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{from}"), None).ok()?;

@@ -42,8 +42,10 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let sip = sections::sip(root.section("sip", "[sip]"), &mut hosts);
     let (ldap_default_host, ldap_root_dse) = sections::ldap(root.section("ldap", "[ldap]"), &mut hosts);
     let h323_default_host = sections::h323(root.section("h323", "[h323]"), &mut hosts);
-    let blacklist = sections::blacklist(root.section("blacklist", "[blacklist]"));
-    let limits = sections::limits(root.section("limits", "[limits]"));
+    let blacklist = root.section("blacklist", "[blacklist]");
+    let (limits, connections) = sections::limits(root.section("limits", "[limits]"));
+    let balancers = [&listen.proxy_protocol_from[..], &listen.forwarded_from].concat();
+    let guard = sections::guard(blacklist, connections, balancers);
     let log = sections::log(root.section("log", "[log]"));
     let admin = sections::admin(root.section("admin", "[admin]"), &placed);
     root.finish(elsewhere);
@@ -60,7 +62,7 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
         ldap_default_host,
         ldap_root_dse,
         h323_default_host,
-        blacklist,
+        guard,
         limits,
         log,
         admin,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::file::{duration, elsewhere, empty_or};
@@ -12,9 +13,11 @@ use super::report::Fault;
 use super::scalar;
 use super::walk::{Section, Value};
 use super::{
-    Acme, Admin, Blacklist, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log,
-    LogFormat, Place, RESERVED_PART, ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+    Acme, Admin, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat, Place,
+    ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
 };
+use crate::guard::policy::RESERVED_PART;
+use crate::guard::{ConnectionLimits, Policy};
 use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
 use crate::service::Service;
@@ -235,8 +238,15 @@ pub(super) fn h323(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Opti
     host
 }
 
-pub(super) fn blacklist(mut section: Section<'_>) -> Blacklist {
-    let blacklist = Blacklist {
+/// `[blacklist]` and the counts of connections. `balancers` are those networks of `[listen]` from which others' requests
+/// come.
+pub(super) fn guard(
+    mut blacklist: Section<'_>,
+    connections: ConnectionLimits,
+    balancers: Vec<IpNet>,
+) -> Policy {
+    let section = &mut blacklist;
+    let policy = Policy {
         suspicious_per_minute: section.setting("suspicious_per_minute", 20, |v| v.integer(1..=1_000_000)),
         expiration: section.setting("expiration", Some(Duration::from_secs(300)), |value| {
             value.parsed("a duration as \"5m\", or \"never\"", |text| match text {
@@ -247,12 +257,15 @@ pub(super) fn blacklist(mut section: Section<'_>) -> Blacklist {
         failed_logins: section.setting("failed_logins", true, Value::boolean),
         allow: section.setting("allow", Vec::new(), networks),
         block: section.setting("block", Vec::new(), networks),
+        balancers,
+        connections,
     };
-    section.finish(elsewhere);
-    blacklist
+    blacklist.finish(elsewhere);
+    policy
 }
 
-pub(super) fn limits(mut section: Section<'_>) -> Limits {
+/// `[limits]`: deadlines, and counts of connections.
+pub(super) fn limits(mut section: Section<'_>) -> (Limits, ConnectionLimits) {
     const SECOND: Duration = Duration::from_secs(1);
     let mut idle = section.section("idle_timeout", "limits.idle_timeout");
     let idle_timeout = IdleTimeouts {
@@ -263,25 +276,32 @@ pub(super) fn limits(mut section: Section<'_>) -> Limits {
         tunnel: idle.setting("tunnel", 7200 * SECOND, duration),
     };
     idle.finish(elsewhere);
-    let count = |value: &Value<'_>| value.integer(1..=10_000_000);
-    let max_connections = section.setting("max_connections", 50_000, count);
     let limits = Limits {
         handshake_timeout: section.setting("handshake_timeout", 10 * SECOND, duration),
         inspect_timeout: section.setting("inspect_timeout", 10 * SECOND, duration),
         idle_timeout,
         response_timeout: section.setting("response_timeout", 600 * SECOND, duration),
         drain_timeout: section.setting("drain_timeout", 30 * SECOND, duration),
+        min_rate: section.setting("min_rate", 500, min_rate),
+    };
+    let connections = connections(&mut section);
+    section.finish(elsewhere);
+    (limits, connections)
+}
+
+/// How many connections there may be.
+fn connections(section: &mut Section<'_>) -> ConnectionLimits {
+    let count = |value: &Value<'_>| value.integer(1..=10_000_000);
+    let max_connections = section.setting("max_connections", 50_000, count);
+    ConnectionLimits {
         max_connections,
         max_connections_per_address: section.setting("max_connections_per_address", 500, count),
         new_connections_per_second: section
             .setting("new_connections_per_second", 200, |value| value.integer(0..=1_000_000)),
         max_undecided: section.setting("max_undecided", 10_000, count),
         max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
-        reserved: reserved(&mut section, max_connections),
-        min_rate: section.setting("min_rate", 500, min_rate),
-    };
-    section.finish(elsewhere);
-    limits
+        reserved: reserved(section, max_connections),
+    }
 }
 
 /// `min_rate`: octets a second.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::guard::Policy;
 use crate::rules::{Endpoint, Verify};
 use crate::service::{Service, Transport};
 
@@ -41,9 +42,9 @@ pub struct Config {
     pub ldap_root_dse: bool,
     /// `h323.default_host`, normalised.
     pub h323_default_host: Option<Box<str>>,
-    /// Blacklist settings.
-    pub blacklist: Blacklist,
-    /// Limits and deadlines.
+    /// What the guard goes by: `[blacklist]`, and whatever counts connections.
+    pub guard: Policy,
+    /// Deadlines, and how fast a body has to come.
     pub limits: Limits,
     /// What is logged, and how.
     pub log: Log,
@@ -205,21 +206,6 @@ pub struct Sip {
     pub max_message: u32,
 }
 
-/// `[blacklist]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Blacklist {
-    /// More than this many within a minute list an address.
-    pub suspicious_per_minute: u32,
-    /// `None`: never expires.
-    pub expiration: Option<Duration>,
-    /// Whether the PBX's own refusals count.
-    pub failed_logins: bool,
-    /// Never listed.
-    pub allow: Vec<IpNet>,
-    /// Always refused.
-    pub block: Vec<IpNet>,
-}
-
 /// How long a connection may rest, by service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdleTimeouts {
@@ -235,7 +221,7 @@ pub struct IdleTimeouts {
     pub tunnel: Duration,
 }
 
-/// `[limits]`.
+/// `[limits]`, but for the counts of connections, which are the guard's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// PROXY header and TLS handshake together.
@@ -248,24 +234,9 @@ pub struct Limits {
     pub response_timeout: Duration,
     /// From SIGTERM to the end.
     pub drain_timeout: Duration,
-    /// Client connections in all.
-    pub max_connections: u32,
-    /// Client connections an address.
-    pub max_connections_per_address: u32,
-    /// New client connections a second an address; 0: any number.
-    pub new_connections_per_second: u32,
-    /// Undecided connections in all.
-    pub max_undecided: u32,
-    /// Undecided connections an address.
-    pub max_undecided_per_address: u32,
-    /// Client connections, of [`Self::max_connections`], for SIP and H.323 alone.
-    pub reserved: u32,
     /// Octets a second of a request's body, after the first ten seconds; 0: any number.
     pub min_rate: u32,
 }
-
-/// At most this part of `limits.max_connections` may be reserved.
-pub const RESERVED_PART: u32 = 4;
 
 /// A set of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

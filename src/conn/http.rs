@@ -102,7 +102,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     client.place = None;
     let guard = &client.worker.shared.guard;
     if routed.client != client.facts.client.ip()
-        && let Some(reason) = guard.refuses(routed.client, &snapshot.config)
+        && let Some(reason) = guard.refuses(routed.client, &snapshot.config.guard)
     {
         // Somebody behind a balancer whom we would not have let in.
         let ended = Ended::because(Stage::Route, Whose::Policy, reason);

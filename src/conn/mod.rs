@@ -140,7 +140,7 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
 fn protocol(client: Client) -> Rest {
     let (address, worker) = (client.facts.client.ip(), client.worker.clone());
     let listing = client.permit.listing();
-    if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config) {
+    if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config.guard) {
         // It was listed in the meantime.
         worker.shared.guard.note_refused(address, reason);
         return Box::pin(std::future::ready(()));

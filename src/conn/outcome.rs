@@ -158,7 +158,7 @@ pub(super) fn refused(
 
 /// Tells the guard of an offence, and the log if it was one too many.
 pub(super) fn suspect(shared: &Shared, config: &Config, id: u64, client: IpAddr, offence: Offence<'_>) {
-    if let Some(listed) = shared.guard.suspect(client, offence, config) {
+    if let Some(listed) = shared.guard.suspect(client, offence, &config.guard) {
         shared.log.blacklisted(config.log.format, id, &listed);
     }
 }

@@ -56,10 +56,10 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             Ok(None) => {}
             Err(reason) => return Err((facts, ended(whose(reason), reason))),
         }
-        let readmitted = guard.readmit(permit, facts.client.ip(), config);
+        let readmitted = guard.readmit(permit, facts.client.ip(), &config.guard);
         permit = readmitted.map_err(|reason| (facts, ended(Whose::Policy, reason)))?;
         drop(place);
-        place = guard.enter_undecided(facts.id, facts.client.ip(), &permit, false, config);
+        place = guard.enter_undecided(facts.id, facts.client.ip(), &permit, false, &config.guard);
     }
     let (stream, possession) = match facts.transport {
         Transport::Plain => (Stream::Plain(tcp), Possession::Unproven),

@@ -79,7 +79,7 @@ impl Standing {
     /// The PBX has given the client a nonce.
     pub(super) fn gave(&self, nonce: u64) {
         let snapshot = self.shared.snapshot.load();
-        self.shared.guard.gave(self.address, &self.doors.0, nonce, &snapshot.config);
+        self.shared.guard.gave(self.address, &self.doors.0, nonce, &snapshot.config.guard);
     }
 
     /// Whether it has given it to the client's address within five minutes.
@@ -90,7 +90,7 @@ impl Standing {
     /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
     pub(super) fn failed(&self) {
         let snapshot = self.shared.snapshot.load();
-        if snapshot.config.blacklist.failed_logins {
+        if snapshot.config.guard.failed_logins {
             self.shared.guard.fail(&self.exemption);
             let offence = Offence { reason: Reason::FailedLogin, path: b"", fifth: false };
             outcome::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);

@@ -25,6 +25,7 @@ pub mod kept;
 mod name;
 mod nonces;
 mod order;
+pub mod policy;
 mod suspects;
 mod undecided;
 
@@ -41,7 +42,6 @@ use dashmap::DashMap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 
-use crate::config::{Config, Limits, RESERVED_PART};
 use crate::reason::Reason;
 use crate::service::Service;
 use blacklist::Blacklist;
@@ -50,6 +50,8 @@ pub use counted::Counted;
 pub use exemption::Exemption;
 use idle::{Displaced, Idle, Idlers, Oldest};
 use nonces::Nonces;
+use policy::RESERVED_PART;
+pub use policy::{ConnectionLimits, Policy};
 use suspects::Suspects;
 pub use undecided::Place;
 use undecided::{Entering, Undecided};
@@ -192,12 +194,12 @@ impl Guard {
     ///
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
-    pub fn admit(&self, address: IpAddr, service: Service, config: &Config) -> Result<Permit, Reason> {
+    pub fn admit(&self, address: IpAddr, service: Service, policy: &Policy) -> Result<Permit, Reason> {
         let (permit, before) = self.count();
-        let (mut permit, displaced) = self.admit_address(permit, address, config)?;
+        let (mut permit, displaced) = self.admit_address(permit, address, policy)?;
         // One of its own goes for it.
         let before = if displaced { before.saturating_sub(1) } else { before };
-        permit.in_reserve = self.make_room(before, service, &config.limits)?;
+        permit.in_reserve = self.make_room(before, service, &policy.connections)?;
         Ok(permit)
     }
 
@@ -205,9 +207,9 @@ impl Guard {
     ///
     /// # Errors
     /// `Limit`.
-    pub fn admit_any(&self, service: Service, config: &Config) -> Result<Permit, Reason> {
+    pub fn admit_any(&self, service: Service, policy: &Policy) -> Result<Permit, Reason> {
         let (mut permit, before) = self.count();
-        permit.in_reserve = self.make_room(before, service, &config.limits)?;
+        permit.in_reserve = self.make_room(before, service, &policy.connections)?;
         Ok(permit)
     }
 
@@ -215,8 +217,8 @@ impl Guard {
     ///
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
-    pub fn readmit(&self, permit: Permit, address: IpAddr, config: &Config) -> Result<Permit, Reason> {
-        self.admit_address(permit, address, config).map(|(permit, _)| permit)
+    pub fn readmit(&self, permit: Permit, address: IpAddr, policy: &Policy) -> Result<Permit, Reason> {
+        self.admit_address(permit, address, policy).map(|(permit, _)| permit)
     }
 
     /// A permit, and how many there were before.
@@ -232,20 +234,20 @@ impl Guard {
         &self,
         permit: Permit,
         address: IpAddr,
-        config: &Config,
+        policy: &Policy,
     ) -> Result<(Permit, bool), Reason> {
-        self.refuses(address, config).map_or(Ok(()), Err)?;
-        if is_allowed(address, config) {
+        self.refuses(address, policy).map_or(Ok(()), Err)?;
+        if policy.allows(address) {
             return self.count_address(permit, address, u32::MAX);
         }
-        self.keep_rate(address, config)?;
-        self.count_address(permit, address, config.limits.max_connections_per_address)
+        self.keep_rate(address, policy)?;
+        self.count_address(permit, address, policy.connections.max_connections_per_address)
     }
 
     /// Whether there is room for one more where there are `before`. The last `limits.reserved` places are for SIP and
     /// H.323 alone (SPEC section 7). Before they are touched, the HTTP connection goes that has waited for its next request
     /// for the longest. True: the new connection takes one of the kept places.
-    fn make_room(&self, before: u32, service: Service, limits: &Limits) -> Result<bool, Reason> {
+    fn make_room(&self, before: u32, service: Service, limits: &ConnectionLimits) -> Result<bool, Reason> {
         let possible = self.counts.possible.load(Ordering::Relaxed);
         // Where descriptors are too few, it is they that are kept.
         let shared = limits.max_connections.min(possible);
@@ -274,16 +276,18 @@ impl Guard {
     }
 
     /// Whether `address` is refused whatever it asks for: `Blocked` or `Blacklisted`.
-    pub fn refuses(&self, address: IpAddr, config: &Config) -> Option<Reason> {
-        if config.blacklist.block.iter().any(|net| net.contains(&address)) {
+    pub fn refuses(&self, address: IpAddr, policy: &Policy) -> Option<Reason> {
+        if policy.blocks(address) {
             return Some(Reason::Blocked);
         }
         let listed = !self.blacklist.is_empty() && self.blacklist.lists(address.into(), unix_now());
-        (listed && !is_allowed(address, config)).then_some(Reason::Blacklisted)
+        (listed && !policy.allows(address)).then_some(Reason::Blacklisted)
     }
 
-    fn keep_rate(&self, address: IpAddr, config: &Config) -> Result<(), Reason> {
-        let Some(limit) = NonZeroU32::new(config.limits.new_connections_per_second) else { return Ok(()) };
+    fn keep_rate(&self, address: IpAddr, policy: &Policy) -> Result<(), Reason> {
+        let Some(limit) = NonZeroU32::new(policy.connections.new_connections_per_second) else {
+            return Ok(());
+        };
         let mut rate = self.rate.load_full();
         if rate.as_ref().is_none_or(|rate| rate.limit != limit) {
             let limiter = RateLimiter::keyed(Quota::per_second(limit));
@@ -326,30 +330,30 @@ impl Guard {
         address: IpAddr,
         permit: &Permit,
         speaks_for_others: bool,
-        config: &Config,
+        policy: &Policy,
     ) -> Place {
-        let bounded = !speaks_for_others && !is_allowed(address, config);
+        let bounded = !speaks_for_others && !policy.allows(address);
         let who = Entering { id, address: Counted::from(address), bounded, in_reserve: permit.in_reserve };
-        Undecided::enter(&self.undecided, who, &config.limits)
+        Undecided::enter(&self.undecided, who, &policy.connections)
     }
 
     /// Notes an offence. If it is one too many the address is listed, its open connections are told, and what there is to
     /// say about it comes back.
-    pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, config: &Config) -> Option<Listed> {
-        if is_allowed(address, config) || speaks_for_others(address, config) || is_harmless(offence.path) {
+    pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, policy: &Policy) -> Option<Listed> {
+        if !policy.judges(address) || is_harmless(offence.path) {
             return None;
         }
         let who = Counted::from(address);
         let now = unix_now();
         let names = self.confirmed.names(who, now).max(1);
-        let threshold = config.blacklist.suspicious_per_minute.saturating_mul(names);
+        let threshold = policy.suspicious_per_minute.saturating_mul(names);
         let once = if offence.path.is_empty() { 0 } else { digest(offence.path) };
         let millis = self.millis();
         if offence.fifth && !self.suspects.note_fifth(who, millis) {
             return None;
         }
         let count = self.suspects.note(who, once, threshold, millis)?;
-        let expiration = config.blacklist.expiration;
+        let expiration = policy.expiration;
         let known = self.blacklist.lists(who, now);
         self.blacklist.list(who, offence.reason, count, now, expiration);
         self.tell(who, false);
@@ -370,9 +374,9 @@ impl Guard {
     }
 
     /// A target has given a nonce to `address`, at each of its doors: its addresses and ports, a number for each.
-    pub fn gave(&self, address: IpAddr, doors: &[u64], nonce: u64, config: &Config) {
-        let is_judged = !is_allowed(address, config) && !speaks_for_others(address, config);
-        if config.blacklist.failed_logins && is_judged {
+    pub fn gave(&self, address: IpAddr, doors: &[u64], nonce: u64, policy: &Policy) {
+        let is_judged = policy.judges(address);
+        if policy.failed_logins && is_judged {
             self.nonces.note(address.into(), doors, nonce, self.seconds());
         }
     }
@@ -457,16 +461,6 @@ impl Guard {
     pub fn connections(&self) -> u32 {
         self.counts.in_all.load(Ordering::Relaxed)
     }
-}
-
-/// Networks in `blacklist.allow` are never listed and have no limit an address (SPEC section 6).
-fn is_allowed(address: IpAddr, config: &Config) -> bool {
-    config.blacklist.allow.iter().any(|net| net.contains(&address))
-}
-
-/// A balancer answers for nobody's offences (SPEC section 6).
-fn speaks_for_others(address: IpAddr, config: &Config) -> bool {
-    config.proxy_protocol_from(address) || config.forwarded_from(address)
 }
 
 /// What browsers ask for by themselves (SPEC section 6).

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::Counted;
-use crate::config::Limits;
+use super::{ConnectionLimits, Counted};
 
 /// The undecided connections by age: connection numbers only grow, so the smallest is the oldest.
 #[derive(Debug, Default)]
@@ -56,7 +55,7 @@ pub struct Place {
 impl Undecided {
     /// A place. If there is none left, the oldest of the same address, the oldest of those in the reserve or the oldest of
     /// all is sent away for it. Half of the reserve may be undecided: the other half is for phones that have registered.
-    pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &Limits) -> Place {
+    pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &ConnectionLimits) -> Place {
         let Entering { id, address, bounded, in_reserve } = entering;
         let (sender, stays) = oneshot::channel();
         let mut queue = this.lock();
@@ -129,12 +128,10 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use std::net::IpAddr;
-    use std::path::Path;
 
-    fn limits(in_all: u32, an_address: u32) -> Limits {
-        let mut limits = Config::defaults(Path::new("portward.toml")).limits;
+    fn limits(in_all: u32, an_address: u32) -> ConnectionLimits {
+        let mut limits = crate::guard::policy::tests::usual().connections;
         (limits.max_undecided, limits.max_undecided_per_address) = (in_all, an_address);
         limits
     }
@@ -146,7 +143,7 @@ mod tests {
     #[test]
     fn the_oldest_goes() {
         let undecided = Arc::new(Undecided::default());
-        let enter = |id, address: &str, limits: &Limits| {
+        let enter = |id, address: &str, limits: &ConnectionLimits| {
             let address = Counted::from(address.parse::<IpAddr>().unwrap());
             Undecided::enter(&undecided, Entering { id, address, bounded: true, in_reserve: false }, limits)
         };

@@ -9,7 +9,7 @@ const SPARE: u64 = 256;
 /// Two descriptors a connection, and some for files, sockets and kept connections. If they are too few, the guard keeps
 /// `limits.reserved` of those that are possible.
 pub(super) fn check(shared: &Shared, descriptors: Option<u64>) {
-    let connections = shared.snapshot.load().config.limits.max_connections;
+    let connections = shared.snapshot.load().config.guard.connections.max_connections;
     let wanted = u64::from(connections) * 2 + SPARE;
     if let Some(there) = descriptors {
         let possible = (there - SPARE.min(there / 2)) / 2;

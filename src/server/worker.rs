@@ -117,9 +117,9 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
         let expects_proxy_header = config.proxy_protocol_from(peer.ip());
         let guard = &worker.shared.guard;
         let admitted = if expects_proxy_header {
-            guard.admit_any(kind.service, config)
+            guard.admit_any(kind.service, &config.guard)
         } else {
-            guard.admit(peer.ip(), kind.service, config)
+            guard.admit(peer.ip(), kind.service, &config.guard)
         };
         let permit = match admitted {
             Ok(permit) => permit,
@@ -137,7 +137,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             since: Instant::now(),
         };
         // At once, so that in a flood the next one finds whom it may displace.
-        let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, config);
+        let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, &config.guard);
         drop(snapshot);
         let accepted = Accepted { tcp, facts, permit, place, expects_proxy_header };
         tokio::spawn(conn::serve(accepted, worker.clone()));

@@ -1,0 +1,111 @@
+//! What the guard needs of the configuration: made once when a configuration is read, and never changed after that (SPEC
+//! sections 6 and 7). Pure: it says what is true of an address, and remembers nothing.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
+pub const RESERVED_PART: u32 = 4;
+
+/// `[blacklist]`, the counts of `[limits]`, and the balancers of `[listen]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// More offences than this within a minute list an address.
+    pub suspicious_per_minute: u32,
+    /// How long the guard lists an address; `None`: until it is removed.
+    pub expiration: Option<Duration>,
+    /// Whether logins that a PBX refuses are offences.
+    pub failed_logins: bool,
+    /// Networks that are never listed and have no limit an address.
+    pub allow: Vec<IpNet>,
+    /// Networks that are always refused.
+    pub block: Vec<IpNet>,
+    /// Networks in `proxy_protocol_from` and `forwarded_from`: what comes from there is done by the clients behind them.
+    pub balancers: Vec<IpNet>,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+}
+
+/// The keys of `[limits]` that count connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Client connections in all.
+    pub max_connections: u32,
+    /// Client connections an address.
+    pub max_connections_per_address: u32,
+    /// New client connections a second an address; 0: any number.
+    pub new_connections_per_second: u32,
+    /// Undecided connections in all.
+    pub max_undecided: u32,
+    /// Undecided connections an address.
+    pub max_undecided_per_address: u32,
+    /// Client connections, of [`Self::max_connections`], for SIP and H.323 alone.
+    pub reserved: u32,
+}
+
+impl Policy {
+    /// Whether `address` is in `blacklist.block`.
+    pub fn blocks(&self, address: IpAddr) -> bool {
+        contains(&self.block, address)
+    }
+
+    /// Whether `address` is in `blacklist.allow`.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        contains(&self.allow, address)
+    }
+
+    /// Whether what `address` does can ever list it. Networks in `allow` are never listed, and neither are balancers,
+    /// which pass on what others do (SPEC section 6).
+    pub fn judges(&self, address: IpAddr) -> bool {
+        !self.allows(address) && !contains(&self.balancers, address)
+    }
+}
+
+fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What is in force where nothing else is configured.
+    pub(in crate::guard) fn usual() -> Policy {
+        Policy {
+            suspicious_per_minute: 20,
+            expiration: Some(Duration::from_secs(300)),
+            failed_logins: true,
+            allow: Vec::new(),
+            block: Vec::new(),
+            balancers: Vec::new(),
+            connections: ConnectionLimits {
+                max_connections: 50_000,
+                max_connections_per_address: 500,
+                new_connections_per_second: 200,
+                max_undecided: 10_000,
+                max_undecided_per_address: 50,
+                reserved: 1_000,
+            },
+        }
+    }
+
+    #[test]
+    fn whom_the_policy_names_is_judged_as_it_says() {
+        let networks = |text: &str| vec![text.parse().unwrap()];
+        let (allow, block) = (networks("192.0.2.0/28"), networks("192.0.2.8/29"));
+        let policy = Policy { allow, block, balancers: networks("2001:db8::/32"), ..usual() };
+        // Whether it is allowed, blocked, judged.
+        for (address, expected) in [
+            ("192.0.2.1", [true, false, false]),
+            ("192.0.2.9", [true, true, false]),
+            ("2001:db8::1", [false, false, false]),
+            ("198.51.100.1", [false, false, true]),
+        ] {
+            let address = address.parse().unwrap();
+            let found = [policy.allows(address), policy.blocks(address), policy.judges(address)];
+            assert_eq!(found, expected, "{address}");
+        }
+    }
+}
