@@ -33,7 +33,7 @@
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
-//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`].
+//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`ending`].
 
 pub mod accounts;
 pub mod admin;
@@ -42,6 +42,7 @@ pub mod config;
 pub mod confine;
 pub mod conn;
 pub mod demo;
+pub mod ending;
 pub mod files;
 pub mod guard;
 pub mod inspect;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::ending::Weight;
+
 /// Why a request or a connection was refused or ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -87,35 +89,35 @@ impl Reason {
         Self::Shutdown,
     ];
 
-    /// The name in logs, counters, `explain` and the documentation, and whether it counts as suspicious
+    /// The name in logs, counters, `explain` and the documentation, and the weight toward the blacklist
     /// (SPEC section 8). For `OtherTarget` and `OtherName` the relay decides: they count only where they end
     /// the connection.
-    const fn row(self) -> (&'static str, bool) {
+    const fn row(self) -> (&'static str, Weight) {
         match self {
-            Self::UnknownHost => ("unknown-host", true),
-            Self::NoService => ("no-service", true),
-            Self::NoPath => ("no-path", true),
-            Self::UnsafePath => ("unsafe-path", true),
-            Self::NoName => ("no-name", true),
-            Self::Method => ("method", true),
-            Self::Malformed => ("malformed", true),
-            Self::TooLarge => ("too-large", true),
-            Self::NotTls => ("not-tls", true),
-            Self::Timeout => ("timeout", true),
-            Self::OtherTarget => ("other-target", true),
-            Self::OtherName => ("other-name", true),
-            Self::FailedLogin => ("failed-login", true),
-            Self::Silent => ("silent", false),
-            Self::Aborted => ("aborted", false),
-            Self::TlsFailed => ("tls-failed", false),
-            Self::Certificate => ("certificate", false),
-            Self::Disabled => ("disabled", false),
-            Self::Blacklisted => ("blacklisted", false),
-            Self::Blocked => ("blocked", false),
-            Self::Limit => ("limit", false),
-            Self::TargetDown => ("target-down", false),
-            Self::TargetTls => ("target-tls", false),
-            Self::Shutdown => ("shutdown", false),
+            Self::UnknownHost => ("unknown-host", Weight::Whole),
+            Self::NoService => ("no-service", Weight::Whole),
+            Self::NoPath => ("no-path", Weight::Whole),
+            Self::UnsafePath => ("unsafe-path", Weight::Whole),
+            Self::NoName => ("no-name", Weight::Whole),
+            Self::Method => ("method", Weight::Whole),
+            Self::Malformed => ("malformed", Weight::Whole),
+            Self::TooLarge => ("too-large", Weight::Whole),
+            Self::NotTls => ("not-tls", Weight::Whole),
+            Self::Timeout => ("timeout", Weight::Whole),
+            Self::OtherTarget => ("other-target", Weight::Whole),
+            Self::OtherName => ("other-name", Weight::Whole),
+            Self::FailedLogin => ("failed-login", Weight::Whole),
+            Self::Silent => ("silent", Weight::Nothing),
+            Self::Aborted => ("aborted", Weight::Nothing),
+            Self::TlsFailed => ("tls-failed", Weight::Nothing),
+            Self::Certificate => ("certificate", Weight::Nothing),
+            Self::Disabled => ("disabled", Weight::Nothing),
+            Self::Blacklisted => ("blacklisted", Weight::Nothing),
+            Self::Blocked => ("blocked", Weight::Nothing),
+            Self::Limit => ("limit", Weight::Nothing),
+            Self::TargetDown => ("target-down", Weight::Nothing),
+            Self::TargetTls => ("target-tls", Weight::Nothing),
+            Self::Shutdown => ("shutdown", Weight::Nothing),
         }
     }
 
@@ -124,9 +126,14 @@ impl Reason {
         self.row().0
     }
 
-    /// Whether it counts toward the blacklist (SPEC sections 6 and 8).
-    pub const fn suspicious(self) -> bool {
+    /// What it weighs toward the blacklist (SPEC sections 6 and 8), unless the place where it happens knows better.
+    pub const fn weight(self) -> Weight {
         self.row().1
+    }
+
+    /// Whether it counts toward the blacklist.
+    pub const fn suspicious(self) -> bool {
+        !matches!(self.weight(), Weight::Nothing)
     }
 }
 

@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Client, Ended, Stage, Whose};
+use super::Client;
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::io::BUFFER;
@@ -34,18 +35,18 @@ pub(super) async fn first<T>(
     limit: usize,
     heard: bool,
     mut inspect: impl FnMut(&[u8]) -> Inspect<T>,
-) -> Result<(T, usize), Ended> {
+) -> Result<(T, usize), Ending> {
     loop {
         let filled = client.leg.buffer.filled();
         if !filled.is_empty() {
             match inspect(filled) {
                 Inspect::Found { ask, len } => return Ok((ask, len)),
-                Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
+                Inspect::Reject(reason) => return Err(Ending::because(Stage::Ask, Whose::Client, reason)),
                 Inspect::NeedMore => {}
             }
         }
         poll_fn(|cx| poll_more(cx, client, limit, true)).await.map_err(|ended| match ended.reason {
-            Some(Reason::Silent) if heard => Ended::because(ended.stage, ended.whose, Reason::Timeout),
+            Some(Reason::Silent) if heard => Ending::because(ended.stage, ended.whose, Reason::Timeout),
             _ => ended,
         })?;
     }
@@ -56,16 +57,16 @@ pub(super) async fn first<T>(
 ///
 /// # Errors
 /// The time is up.
-pub(super) async fn in_time(client: &mut Client) -> Result<(), Ended> {
+pub(super) async fn in_time(client: &mut Client) -> Result<(), Ending> {
     let expired = poll_fn(|cx| Poll::Ready(client.timer.poll_expired(cx).is_ready())).await;
-    if expired { Err(Ended::because(Stage::Ask, Whose::Client, Reason::Silent)) } else { Ok(()) }
+    if expired { Err(Ending::because(Stage::Ask, Whose::Client, Reason::Silent)) } else { Ok(()) }
 }
 
 /// Reads so many octets of a connection that is not decided, and forgets them.
 ///
 /// # Errors
 /// How the connection ended instead.
-pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ended> {
+pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ending> {
     let mut left = usize::try_from(count).unwrap_or(usize::MAX);
     loop {
         let read = client.leg.buffer.len().min(left);
@@ -75,7 +76,7 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ended> {
             return Ok(());
         }
         poll_fn(|cx| poll_more(cx, client, BUFFER, true)).await.map_err(|ended| match ended.reason {
-            Some(Reason::Silent) => Ended::because(ended.stage, ended.whose, Reason::Timeout),
+            Some(Reason::Silent) => Ending::because(ended.stage, ended.whose, Reason::Timeout),
             _ => ended,
         })?;
     }
@@ -86,7 +87,7 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ended> {
 ///
 /// # Errors
 /// How the connection ended instead.
-pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(Request, usize), Ended> {
+pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(Request, usize), Ending> {
     let mut inspector = Inspector::default();
     let first = client.requests == 0;
     let mut wait = if first { Wait::First } else { Wait::Idle };
@@ -105,12 +106,12 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
                 client.timer.set(patience.inspect);
             }
             if std::mem::take(&mut rests) && !client.permit.resume() {
-                return Err(Ended::because(Stage::Ask, Whose::Policy, Reason::Limit));
+                return Err(Ending::because(Stage::Ask, Whose::Policy, Reason::Limit));
             }
             wait = Wait::Begun;
             match inspector.inspect(filled) {
                 Inspect::Found { ask, len } => return Ok((ask, len)),
-                Inspect::Reject(reason) => return Err(Ended::because(Stage::Ask, Whose::Client, reason)),
+                Inspect::Reject(reason) => return Err(Ending::because(Stage::Ask, Whose::Client, reason)),
                 Inspect::NeedMore => {}
             }
         }
@@ -153,11 +154,11 @@ fn poll_more(
     client: &mut Client,
     limit: usize,
     first: bool,
-) -> Poll<Result<(), Ended>> {
+) -> Poll<Result<(), Ending>> {
     let nothing = holds_nothing(client.leg.buffer.filled());
     let end = |whose, reason: Option<Reason>| {
-        let peace = Ended::peacefully(Stage::Ask, whose);
-        Poll::Ready(Err(reason.map_or(peace, |reason| Ended::because(Stage::Ask, whose, reason))))
+        let peace = Ending::peacefully(Stage::Ask, whose);
+        Poll::Ready(Err(reason.map_or(peace, |reason| Ending::because(Stage::Ask, whose, reason))))
     };
     let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, limit) };
     match read {

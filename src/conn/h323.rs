@@ -9,8 +9,9 @@ use super::leave::{part, withdrawn};
 use super::link::{link, refuse};
 use super::registering::Registering;
 use super::standing::Standing;
-use super::{Client, Ended, Stage, Whose, ask, certificate, outcome};
+use super::{Client, ask, certificate, ending};
 use crate::config::{Config, Reject};
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::h323::{Alias, Answer, Ask, OPENING_LIMIT, Opening, Registration, Reply};
 use crate::io::Leg;
@@ -19,7 +20,7 @@ use crate::proof::h323::Verified;
 use crate::reason::Reason;
 use crate::relay::h323::{Decided, H323Watch, Judge, answer};
 use crate::relay::patience::Patience;
-use crate::relay::watched::{Cut, Over, watched};
+use crate::relay::watched::{Over, by_client, watched};
 use crate::rules::decide;
 use crate::rules::name::ascii;
 use crate::service::Service;
@@ -35,7 +36,7 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
             Err(refused) => refused,
         };
         let shared = &client.worker.shared;
-        outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
         if answered {
             Box::pin(client.leg.close()).await;
         }
@@ -59,7 +60,7 @@ struct Linked {
 ///
 /// # Errors
 /// How it ended, and whether it was answered.
-async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
+async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ending, bool)> {
     let mut opening = Opening::default();
     let found = ask::first(client, OPENING_LIMIT, false, |octets| opening.inspect(octets)).await;
     let snapshot = client.worker.shared.snapshot.load_full();
@@ -114,7 +115,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
             })
         }
         Err(reason) => {
-            let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+            let ended = Ending::because(Stage::Route, Whose::Policy, reason);
             refuse(client, &snapshot, subject, ended);
             Err(ended)
         }
@@ -132,9 +133,9 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
 }
 
 /// The end of a connection that only ever sent keep-alives. It never counts, however many they were.
-fn idle(ended: Ended) -> Ended {
+fn idle(ended: Ending) -> Ending {
     match ended.reason {
-        Some(Reason::Timeout) => Ended::because(ended.stage, ended.whose, Reason::Silent),
+        Some(Reason::Timeout) => Ending::because(ended.stage, ended.whose, Reason::Silent),
         _ => ended.uncounted(),
     }
 }
@@ -180,7 +181,7 @@ fn first(aliases: &[Alias]) -> &str {
 }
 
 /// Messages both ways until the end; says whether the client was given an answer.
-async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
+async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
     let Linked { target, held, verified, cert, decided } = &mut *linked;
     let held: &Held = held;
     let shared = client.worker.shared.clone();
@@ -214,17 +215,16 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         }
     };
     let ended = match over {
-        Over::Ended(by) => Ended::relayed(by, client.bytes[1]),
-        Over::Cut(by_client, cut) => {
-            let ended = Ended::cut(by_client, cut);
+        Over::Ended(by) => by.answered(client.bytes[1]),
+        Over::Cut(of_client, ended) => {
             // The registration that did it is still in the buffer.
             let asked = Opening::default().inspect(client.leg.buffer.filled());
             let subject = match &asked {
-                Inspect::Found { ask, .. } if by_client => subject(ask, cert),
+                Inspect::Found { ask, .. } if of_client => subject(ask, cert),
                 _ => Subject::Unknown,
             };
             refuse(client, &shared.snapshot.load(), subject, ended);
-            return (ended, answers && by_client);
+            return (ended, answers && of_client);
         }
     };
     (ended, false)
@@ -251,7 +251,7 @@ impl Bench<'_> {
     }
 
     /// Holds a message against the certificate, if the connection is proven by one.
-    fn hold(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Cut> {
+    fn hold(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Ending> {
         match &mut self.verified {
             Some(verified) => verified.judge(ask, host).or_else(counted),
             None => Ok(()),
@@ -266,8 +266,8 @@ impl Bench<'_> {
     }
 }
 
-fn counted(reason: Reason) -> Result<(), Cut> {
-    Err(Cut { reason, counts: reason.suspicious() })
+fn counted(reason: Reason) -> Result<(), Ending> {
+    Err(by_client(reason))
 }
 
 impl Judge for Bench<'_> {
@@ -298,17 +298,14 @@ impl Judge for Bench<'_> {
         }
     }
 
-    fn judge(&mut self, ask: &Ask) -> Result<(), Cut> {
+    fn judge(&mut self, ask: &Ask) -> Result<(), Ending> {
         let Ask::Registration(registration) = ask else {
             return self.hold(ask, None);
         };
         self.registering.asked(registration);
         let snapshot = self.shared.snapshot.load();
-        let moved = |ended: Ended| {
-            Err(Cut { reason: ended.reason.unwrap_or(Reason::OtherTarget), counts: ended.counts })
-        };
         if let Some(ended) = self.held.moved(&snapshot.table) {
-            return moved(ended);
+            return Err(ended);
         }
         if self.belongs(registration) {
             return self.hold(ask, None);
@@ -319,7 +316,7 @@ impl Judge for Bench<'_> {
             Later::Same => self.hold(ask, Some(&host)),
             Later::Other => counted(Reason::OtherTarget),
             Later::Nowhere(reason) => counted(reason),
-            Later::Moved(ended) => moved(ended),
+            Later::Moved(ended) => Err(ended),
         }
     }
 }

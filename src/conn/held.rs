@@ -2,7 +2,8 @@
 //! (SPEC section 3, "the same rule"). No I/O.
 
 use super::standing::Doors;
-use super::{Ended, Stage, Whose};
+
+use crate::ending::{Ending, Stage, Whose};
 use crate::reason::Reason;
 use crate::rules::Table;
 use crate::rules::decide::{self, Route, Rule};
@@ -26,7 +27,7 @@ pub(super) enum Later {
     /// To no host of the table, for this reason.
     Nowhere(Reason),
     /// Nobody's fault: a reload changed, disabled or removed the connection's own host. The end does not count.
-    Moved(Ended),
+    Moved(Ending),
 }
 
 impl Held {
@@ -51,14 +52,14 @@ impl Held {
     }
 
     /// How the connection ends at its next registration, if `table` does not say any more what it said.
-    pub(super) fn moved(&self, table: &Table) -> Option<Ended> {
+    pub(super) fn moved(&self, table: &Table) -> Option<Ending> {
         let host = table.host(&self.host).filter(|host| host.name() == &*self.host);
         let reason = match host {
             Some(host) if !host.enabled() => Reason::Disabled,
             Some(host) if decide::rule_of(host, self.service) == self.rule => return None,
             _ => Reason::OtherTarget,
         };
-        Some(Ended::because(Stage::Relay, Whose::Policy, reason).uncounted())
+        Some(Ending::because(Stage::Relay, Whose::Policy, reason).uncounted())
     }
 
     /// Whether `name` is one of the connection's own host. If that has moved or gone since, any name is as good: the

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::login::Login;
 use super::route::{Routed, status, way_out};
 use super::tunnel::Tunnel;
-use super::{Client, Ended, Stage, Whose, acme, ask, outcome, route};
+use super::{Client, acme, ask, ending, route};
 use crate::config::{Acme, Config, Reject};
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::{Request, Response};
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
@@ -26,9 +27,9 @@ enum Next {
     /// Another one.
     Ask,
     /// The end.
-    End(Ended),
+    End(Ending),
     /// The end, in the orderly way: an answer is on its way.
-    Close(Ended),
+    Close(Ending),
     /// A WebSocket.
     Tunnel(Box<Tunnel>),
 }
@@ -47,7 +48,7 @@ pub(super) async fn serve(mut client: Client) {
                 Next::End(ended) => break ended,
                 Next::Close(ended) => {
                     let shared = client.worker.shared.clone();
-                    outcome::ended(
+                    ending::ended(
                         &shared,
                         &shared.snapshot.load().config,
                         &client.facts,
@@ -66,7 +67,7 @@ pub(super) async fn serve(mut client: Client) {
                 let config = &snapshot.config;
                 if let Some(reason) = ended.reason {
                     let who = client.facts.client.ip();
-                    outcome::refused(
+                    ending::refused(
                         &client.worker.shared,
                         config,
                         &client.facts,
@@ -78,7 +79,7 @@ pub(super) async fn serve(mut client: Client) {
                     if is_answered(&client, config) && !nobody {
                         let answer = own_response(status(reason), "", false, false);
                         let _ = write(&mut client, &answer, patience.inspect).await;
-                        outcome::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
+                        ending::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
                         return client.leg.close().await;
                     }
                 }
@@ -87,14 +88,14 @@ pub(super) async fn serve(mut client: Client) {
         }
     };
     let shared = &client.worker.shared;
-    outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
 }
 
 /// One request: the decision, the target, the exchange.
 async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, len: usize) -> Next {
     if client.permit.must_go() {
         client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
-        return Next::End(Ended::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
+        return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
     }
     let snapshot = client.worker.shared.snapshot.load_full();
     let mut routed = route::route(client, &snapshot, &request, len);
@@ -105,7 +106,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
         && let Some(reason) = guard.refuses(routed.client, &snapshot.config.guard)
     {
         // Somebody behind a balancer whom we would not have let in.
-        let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+        let ended = Ending::because(Stage::Route, Whose::Policy, reason);
         return refuse(client, &snapshot.config, &mut routed, ended).await;
     }
     if let Some(token) = routed.challenge.take()
@@ -155,7 +156,7 @@ async fn challenge(
                 );
             }
             let answer = |goes_on| own_document(&body, goes_on, routed.outgoing.is_head);
-            let ended = Ended::peacefully(Stage::Route, Whose::Policy);
+            let ended = Ending::peacefully(Stage::Route, Whose::Policy);
             Some(say(client, routed, answer, true, ended, &snapshot.config).await)
         }
         Acme::Target { endpoints, port } => {
@@ -203,7 +204,7 @@ async fn forward(
         let mut target = match connected {
             Ok(target) => target,
             Err(reason) => {
-                let ended = Ended::because(Stage::Connect, Whose::Target, reason);
+                let ended = Ending::because(Stage::Connect, Whose::Target, reason);
                 return unavailable(client, config, routed, ended, 502).await;
             }
         };
@@ -280,7 +281,7 @@ fn settle(
     }
     match exchanged.after {
         After::Next => Next::Ask,
-        _ => Next::Close(Ended::peacefully(Stage::Relay, Whose::Client)),
+        _ => Next::Close(Ending::peacefully(Stage::Relay, Whose::Client)),
     }
 }
 
@@ -289,18 +290,18 @@ async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed:
     if failed.truncates {
         let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     }
-    let down = Ended::because(Stage::Relay, Whose::Target, Reason::TargetDown);
+    let down = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
     match failed.failure {
         Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
             unavailable(client, config, routed, down, 502).await
         }
         Failure::TargetTimeout if failed.unanswered => unavailable(client, config, routed, down, 504).await,
         Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
-        Failure::Client => Next::End(Ended::peacefully(Stage::Relay, Whose::Client)),
-        Failure::ClientTimeout => Next::End(Ended::peacefully(Stage::Relay, Whose::Policy)),
+        Failure::Client => Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
+        Failure::ClientTimeout => Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
         Failure::ClientSlow => {
             // A telephone on a bad line is as slow: this is held against nobody.
-            let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
+            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
             report(client, config, routed, ended);
             if failed.unanswered {
                 reply(client, routed, 408, "", false, ended, config).await
@@ -309,7 +310,7 @@ async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed:
             }
         }
         Failure::ClientMalformed => {
-            let ended = Ended::because(Stage::Relay, Whose::Client, Reason::Malformed);
+            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Malformed);
             let answer = failed.unanswered && is_answered(client, config);
             report(client, config, routed, ended);
             if answer { reply(client, routed, 400, "", false, ended, config).await } else { Next::End(ended) }
@@ -322,7 +323,7 @@ async fn unavailable(
     client: &mut Client,
     config: &Config,
     routed: &Routed<'_>,
-    ended: Ended,
+    ended: Ending,
     status: u16,
 ) -> Next {
     report(client, config, routed, ended);
@@ -331,7 +332,7 @@ async fn unavailable(
 }
 
 /// A request that goes nowhere.
-async fn refuse(client: &mut Client, config: &Config, routed: &mut Routed<'_>, ended: Ended) -> Next {
+async fn refuse(client: &mut Client, config: &Config, routed: &mut Routed<'_>, ended: Ending) -> Next {
     report(client, config, routed, ended);
     let reason = ended.reason.unwrap_or(Reason::Malformed);
     // Browsers try a closed connection again, so a missing path is answered in any case. A balancer takes a closed
@@ -393,13 +394,13 @@ async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> 
         let line = client.facts.line(routed.client, routed.subject(), Outcome::Redirected(url.clone()));
         client.worker.shared.log.decision(config.log.format, &line, config.log.query);
     }
-    let ended = Ended::peacefully(Stage::Route, Whose::Policy);
+    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
     let location = format!("Location: {url}\r\n");
     reply(client, routed, 308, &location, routed.outgoing.framing.is_done(), ended, config).await
 }
 
-fn report(client: &Client, config: &Config, routed: &Routed<'_>, ended: Ended) {
-    outcome::refused(&client.worker.shared, config, &client.facts, routed.client, routed.subject(), ended);
+fn report(client: &Client, config: &Config, routed: &Routed<'_>, ended: Ending) {
+    ending::refused(&client.worker.shared, config, &client.facts, routed.client, routed.subject(), ended);
 }
 
 /// An answer of our own; the connection goes on after it if the client wants to and nothing of a body is left.
@@ -409,7 +410,7 @@ async fn reply(
     status: u16,
     extra: &str,
     goes_on: bool,
-    ended: Ended,
+    ended: Ending,
     config: &Config,
 ) -> Next {
     let answer = |goes_on| own_response(status, extra, goes_on, routed.outgoing.is_head);
@@ -422,7 +423,7 @@ async fn say(
     routed: &Routed<'_>,
     answer: impl FnOnce(bool) -> Vec<u8>,
     goes_on: bool,
-    ended: Ended,
+    ended: Ending,
     config: &Config,
 ) -> Next {
     let http11 = routed.outgoing.version == crate::inspect::http::Version::Http11;

@@ -14,8 +14,9 @@ use tokio_util::bytes::BytesMut;
 use super::held::{Held, Later};
 use super::leave::{part, withdrawn};
 use super::standing::Standing;
-use super::{Client, Ended, Facts, Stage, Whose, ask, link, outcome, secure};
+use super::{Client, Facts, ask, ending, link, secure};
 use crate::config::Reject;
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants};
 use crate::io::Leg;
 use crate::log::Subject;
@@ -24,7 +25,7 @@ use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
 use crate::relay::patience::Patience;
 use crate::relay::tunnel::EndedBy;
-use crate::relay::watched::{Cut, Over, watched};
+use crate::relay::watched::{Over, watched};
 use crate::rules::decide;
 use crate::service::{Service, Transport};
 use crate::state::{Snapshot, Worker};
@@ -101,7 +102,7 @@ async fn listen(mut client: Client) -> Option<(Client, First)> {
             Ok((Ask::Bind(bind), _)) => return Some((client, First::Bind(bind))),
             // Who says good-bye first has changed his mind: a client that does not like our certificate.
             Ok((Ask::Other { operation: Operation::Unbind, .. }, _)) => {
-                Ended::because(Stage::Ask, Whose::Client, Reason::Aborted)
+                Ending::because(Stage::Ask, Whose::Client, Reason::Aborted)
             }
             Ok((Ask::Other { id, operation: Operation::Search, .. }, _)) => {
                 match root_dse::search(&mut client, id, &mut answered).await {
@@ -125,7 +126,7 @@ async fn listen(mut client: Client) -> Option<(Client, First)> {
         };
         // A client that has read what it wanted to know may go.
         let leaves = answered > 0 && ended.reason == Some(Reason::Aborted);
-        let ended = if leaves { Ended::peacefully(Stage::Ask, Whose::Client) } else { ended };
+        let ended = if leaves { Ending::peacefully(Stage::Ask, Whose::Client) } else { ended };
         let broken = matches!(ended.reason, Some(Reason::Malformed | Reason::TooLarge));
         let answer = if broken { answer::disconnection() } else { BytesMut::new() };
         turn_away(client, Subject::Unknown, ended, &answer).await;
@@ -144,7 +145,7 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
     };
     if acceptor.is_ok() && client.leg.buffer.len() > len {
         // What came in the clear must never be taken for something that came by TLS.
-        let ended = Ended::because(Stage::Ask, Whose::Client, Reason::Malformed);
+        let ended = Ending::because(Stage::Ask, Whose::Client, Reason::Malformed);
         turn_away(client, Subject::Unknown, ended, &answer::disconnection()).await;
         return None;
     }
@@ -153,7 +154,7 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
     client.bytes[1] += answer.len() as u64;
     let written = timeout(limits.inspect_timeout, client.leg.write_all(&answer)).await;
     if !matches!(written, Ok(Ok(()))) {
-        let ended = Ended::because(Stage::Ask, Whose::Client, Reason::Aborted);
+        let ended = Ending::because(Stage::Ask, Whose::Client, Reason::Aborted);
         turn_away(client, Subject::Unknown, ended, &[]).await;
         return None;
     }
@@ -166,8 +167,8 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
         }
         Err((facts, ended)) => {
             let (shared, config) = (&worker.shared, &snapshot.config);
-            outcome::refused(shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
-            outcome::ended(shared, config, &facts, ended, bytes);
+            ending::refused(shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
+            ending::ended(shared, config, &facts, ended, bytes);
             None
         }
     }
@@ -195,7 +196,7 @@ async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held
             }
         }
         Err((reason, host)) => {
-            let ended = Ended::because(Stage::Route, Whose::Policy, reason);
+            let ended = Ending::because(Stage::Route, Whose::Policy, reason);
             let ended = if matches!(first, First::RootDse(_)) { ended.uncounted() } else { ended };
             let host = if host.is_empty() { first.named() } else { host };
             turn_away(client, first.subject(host), ended, &first.refusal(false)).await;
@@ -205,14 +206,14 @@ async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held
 }
 
 /// Ends the connection of a client that goes nowhere, and writes why.
-async fn turn_away(client: Client, subject: Subject<'_>, ended: Ended, answer: &[u8]) {
+async fn turn_away(client: Client, subject: Subject<'_>, ended: Ending, answer: &[u8]) {
     let worker = client.worker.clone();
     link::refuse(&client, &worker.shared.snapshot.load(), subject, ended);
     close(client, ended, answer).await;
 }
 
 /// The end of a client that went nowhere: without a word, or with `answer` if refusals are answered.
-async fn close(mut client: Client, ended: Ended, answer: &[u8]) {
+async fn close(mut client: Client, ended: Ending, answer: &[u8]) {
     let worker = client.worker.clone();
     let shared = &worker.shared;
     let (answers, patience) = {
@@ -221,7 +222,7 @@ async fn close(mut client: Client, ended: Ended, answer: &[u8]) {
     };
     let sent = answers && matches!(timeout(patience, client.leg.write_all(answer)).await, Ok(Ok(())));
     client.bytes[1] += if sent { answer.len() as u64 } else { 0 };
-    outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
     if sent {
         client.leg.close().await;
     }
@@ -245,9 +246,9 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
     let ended = tokio::select! {
         over = watched(&mut client.leg, &mut target, &mut client.timer, patience, &mut gate, &mut client.bytes) => {
             match over {
-                Over::Ended(EndedBy::Silence) => Ended::relayed(EndedBy::Silence, client.bytes[1]),
-                Over::Ended(by) => gate.judge().over(by.into()),
-                Over::Cut(of_client, cut) => gate.judge().cut(of_client, cut),
+                Over::Ended(EndedBy::Silence) => EndedBy::Silence.answered(client.bytes[1]),
+                Over::Ended(by) => gate.judge().over(by.peacefully()),
+                Over::Cut(_, ended) => gate.judge().cut(ended),
             }
         }
         ended = withdrawn(shared, &host) => {
@@ -255,7 +256,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
             ended
         }
     };
-    outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
     if answers && ended.whose == Whose::Client && ended.reason.is_some() {
         client.leg.close().await;
     }
@@ -276,24 +277,18 @@ struct Binds {
 
 impl Binds {
     /// How an end in peace is called: not so peaceful after a failed login (SPEC section 6).
-    fn over(&self, whose: Whose) -> Ended {
+    fn over(&self, ended: Ending) -> Ending {
         match self.failed {
-            0 => Ended::peacefully(Stage::Relay, whose),
-            _ => Ended::because(Stage::Relay, whose, Reason::FailedLogin),
+            0 => ended,
+            _ => Ending::because(ended.stage, ended.whose, Reason::FailedLogin),
         }
     }
 
-    /// How the gate's cut ends the connection.
-    fn cut(&self, of_client: bool, cut: Cut) -> Ended {
-        let whose = match (of_client, cut.reason) {
-            (false, _) => Whose::Target,
-            (true, Reason::Disabled | Reason::OtherTarget) => Whose::Policy,
-            (true, _) => Whose::Client,
-        };
-        let ended = Ended { counts: cut.counts, ..Ended::because(Stage::Relay, whose, cut.reason) };
+    /// Writes the line of the gate's end.
+    fn cut(&self, ended: Ending) -> Ending {
         let config = &self.worker.shared.snapshot.load().config;
         let client = self.facts.client.ip();
-        outcome::refused(&self.worker.shared, config, &self.facts, client, Subject::Unknown, ended);
+        ending::refused(&self.worker.shared, config, &self.facts, client, Subject::Unknown, ended);
         ended
     }
 
@@ -302,10 +297,10 @@ impl Binds {
             let who = bind.name.as_ref().map_or(&[][..], |(domain, _)| domain);
             let verb = Operation::Bind.name().as_bytes();
             let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
-            let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
+            let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             let client = self.facts.client.ip();
             let (shared, config) = (&self.worker.shared, &snapshot.config);
-            outcome::refused(shared, config, &self.facts, client, subject, ended);
+            ending::refused(shared, config, &self.facts, client, subject, ended);
         }
         Verdict::Refuse
     }
@@ -316,8 +311,7 @@ impl Judge for Binds {
         let worker = self.worker.clone();
         let snapshot = worker.shared.snapshot.load();
         if let Some(ended) = self.held.moved(&snapshot.table) {
-            let reason = ended.reason.unwrap_or(Reason::OtherTarget);
-            return Verdict::End(Cut { reason, counts: ended.counts });
+            return Verdict::End(ended);
         }
         match bind.wants() {
             // Applications bind, search, and bind again as whom they found (SPEC section 3).

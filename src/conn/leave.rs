@@ -5,14 +5,14 @@ use std::task::Poll;
 
 use tokio::time::timeout;
 
-use super::{Ended, Stage, Whose};
+use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::reason::Reason;
 use crate::state::Shared;
 
 /// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, or
 /// Portward stops and its drain is over. How the connection ended then.
-pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
+pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ending {
     let mut reloads = shared.reloads.subscribe();
     let is_disabled = || shared.snapshot.load().table.host(host).is_some_and(|host| !host.enabled());
     if reloads.wait_for(|_| shared.is_over() || is_disabled()).await.is_err() {
@@ -21,8 +21,8 @@ pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ended {
     let drain = shared.snapshot.load().config.limits.drain_timeout;
     // In a box, because an idle tunnel should not pay for what seldom comes.
     match Box::pin(timeout(drain, reloads.wait_for(|_| shared.is_over()))).await {
-        Ok(_) => Ended::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown),
-        Err(_) => Ended::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+        Ok(_) => Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown),
+        Err(_) => Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Client, Ended, Stage, Whose, outcome};
+use super::{Client, ending};
+use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
@@ -19,7 +20,7 @@ pub(super) async fn link(
     route: Route<'_>,
     name: &str,
     subject: Subject<'_>,
-) -> Result<Leg, Ended> {
+) -> Result<Leg, Ending> {
     connect(client, snapshot, route, name, subject).await.map(|connection| connection.leg)
 }
 
@@ -34,7 +35,7 @@ pub(super) async fn connect(
     route: Route<'_>,
     name: &str,
     subject: Subject<'_>,
-) -> Result<Connection, Ended> {
+) -> Result<Connection, Ending> {
     let (worker, config) = (&client.worker, &snapshot.config);
     let wanted = Wanted {
         service: route.service,
@@ -61,7 +62,7 @@ pub(super) async fn connect(
             Ok(target)
         }
         Err(reason) => {
-            let ended = Ended::because(Stage::Connect, Whose::Target, reason);
+            let ended = Ending::because(Stage::Connect, Whose::Target, reason);
             refuse(client, snapshot, subject, ended);
             Err(ended)
         }
@@ -69,7 +70,7 @@ pub(super) async fn connect(
 }
 
 /// Writes the line of a refusal.
-pub(super) fn refuse(client: &Client, snapshot: &Snapshot, subject: Subject<'_>, ended: Ended) {
+pub(super) fn refuse(client: &Client, snapshot: &Snapshot, subject: Subject<'_>, ended: Ending) {
     let who = client.facts.client.ip();
-    outcome::refused(&client.worker.shared, &snapshot.config, &client.facts, who, subject, ended);
+    ending::refused(&client.worker.shared, &snapshot.config, &client.facts, who, subject, ended);
 }

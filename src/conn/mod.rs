@@ -29,6 +29,7 @@
 mod acme;
 mod ask;
 mod certificate;
+mod ending;
 mod h323;
 mod held;
 mod http;
@@ -36,7 +37,6 @@ mod ldap;
 mod leave;
 mod link;
 mod login;
-mod outcome;
 mod registering;
 mod route;
 mod secure;
@@ -50,8 +50,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
-
-pub use outcome::{Ended, Stage, Whose};
 
 use crate::config::Config;
 use crate::guard::{Permit, Place};
@@ -124,8 +122,8 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
             Ok(client) => protocol(client),
             Err((facts, ended)) => {
                 let config = &worker.shared.snapshot.load().config;
-                outcome::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
-                outcome::ended(&worker.shared, config, &facts, ended, [0, 0]);
+                ending::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
+                ending::ended(&worker.shared, config, &facts, ended, [0, 0]);
                 Box::pin(std::future::ready(()))
             }
         }

@@ -1,7 +1,8 @@
 //! The decision: the rules' answer for a request, and the request as it will leave. No I/O.
 
-use super::{Client, Ended, Stage, Whose, acme};
+use super::{Client, acme};
 use crate::config::Config;
+use crate::ending::{Ending, Stage, Weight, Whose};
 use crate::inspect::digest::{self, Credentials};
 use crate::inspect::http::{
     Authorization, Body, Framing, Kind, Request, Version, forwarded_for, node_address,
@@ -26,7 +27,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Routed<'s> {
     /// What the rules say, or why they say no.
-    pub(super) verdict: Result<HttpDecision<'s>, Ended>,
+    pub(super) verdict: Result<HttpDecision<'s>, Ending>,
     /// The host is known, so a missing path may be answered.
     pub(super) known_host: bool,
     /// The request as it will leave.
@@ -63,9 +64,12 @@ pub(super) fn route<'s>(
     });
     let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
     let verdict = decision.map_err(|refusal| {
-        let ended = Ended::because(Stage::Route, Whose::Policy, refusal.reason);
+        let ended = Ending::because(Stage::Route, Whose::Policy, refusal.reason);
         let may_be_fifth = matches!(refusal.reason, Reason::NoPath | Reason::UnknownHost);
-        Ended { fifth: may_be_fifth && is_cross_site(head, request), ..ended }
+        match may_be_fifth && is_cross_site(head, request) {
+            true => Ending { weight: Weight::Fifth, ..ended },
+            false => ended,
+        }
     });
 
     let challenge = challenge(snapshot, facts.transport, head, request);

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsStream;
 
-use super::{Accepted, Client, Ended, Facts, Stage, Whose};
+use super::{Accepted, Client, Facts};
+use crate::ending::{Ending, Stage, Whose};
 use crate::guard::Place;
 use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
@@ -37,12 +38,12 @@ const GLANCE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// How it ended instead, with what is known by then.
-pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ended)> {
+pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ending)> {
     let Accepted { mut tcp, mut facts, mut permit, mut place, expects_proxy_header } = accepted;
     let snapshot = worker.shared.snapshot.load_full();
     let (config, guard) = (&snapshot.config, &worker.shared.guard);
     let deadline = Instant::now() + config.limits.handshake_timeout;
-    let ended = |whose, reason| Ended::because(Stage::Secure, whose, reason);
+    let ended = |whose, reason| Ending::because(Stage::Secure, whose, reason);
 
     if expects_proxy_header {
         let conveyed = async {
@@ -157,9 +158,9 @@ pub(super) async fn start_tls(
     mut client: Client,
     acceptor: Acceptor,
     patience: Duration,
-) -> Result<Client, (Facts, Ended)> {
+) -> Result<Client, (Facts, Ending)> {
     let Stream::Plain(tcp) = client.leg.stream else {
-        return Err((client.facts, Ended::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed)));
+        return Err((client.facts, Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed)));
     };
     let shaken = tls(tcp, acceptor, Instant::now() + patience);
     let shaken = match &mut client.place {
@@ -177,7 +178,7 @@ pub(super) async fn start_tls(
             // With StartTLS the client has begun, whether a byte of TLS came or not.
             let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
             let reason = if unbegun { Reason::TlsFailed } else { reason };
-            Err((client.facts, Ended::because(Stage::Secure, whose(reason), reason)))
+            Err((client.facts, Ending::because(Stage::Secure, whose(reason), reason)))
         }
     }
 }

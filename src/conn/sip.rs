@@ -14,8 +14,9 @@ use super::held::Held;
 use super::leave::{part, withdrawn};
 use super::link::{connect, refuse};
 use super::standing::Standing;
-use super::{Client, Ended, Stage, Whose, certificate, outcome};
+use super::{Client, certificate, ending};
 use crate::config::{Config, Reject};
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Inspector, Message};
 use crate::log::Subject;
@@ -38,7 +39,7 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
             Err(refused) => refused,
         };
         let shared = &client.worker.shared;
-        outcome::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
         if answered {
             Box::pin(client.leg.close()).await;
         }
@@ -65,7 +66,7 @@ struct Linked {
 ///
 /// # Errors
 /// How it ended, and whether it was answered.
-async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ended, bool)> {
+async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ending, bool)> {
     let mut first = First::default();
     loop {
         let found = first.message(client).await;
@@ -87,7 +88,7 @@ async fn open(
     first: &mut First,
     snapshot: &Arc<Snapshot>,
     (head, message): (&[u8], &Message),
-) -> Result<Option<Box<Linked>>, (Ended, bool)> {
+) -> Result<Option<Box<Linked>>, (Ending, bool)> {
     let tokens = &client.worker.shared.sip_tokens.clone();
     let own = own_entries(&snapshot.config, tokens, client.facts.transport);
     let name = asked(snapshot, &own, head, message);
@@ -105,7 +106,7 @@ async fn open(
             return first.answer(client, snapshot, (head, message), answer).await.map(|()| None);
         }
         Ok(Decided::Answered(_)) => {
-            let ended = Ended::because(Stage::Route, Whose::Policy, Reason::Method).uncounted();
+            let ended = Ending::because(Stage::Route, Whose::Policy, Reason::Method).uncounted();
             return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
         }
         Err(ended) => return Err(refused(client, snapshot, (head, message), (subject, ended)).await),
@@ -115,7 +116,7 @@ async fn open(
     let length = match length_inside(&own, head, message, rewrites) {
         Ok(length) => length,
         Err(reason) => {
-            let ended = Ended::because(Stage::Route, Whose::Client, reason);
+            let ended = Ending::because(Stage::Route, Whose::Client, reason);
             return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
         }
     };
@@ -153,8 +154,8 @@ async fn refused(
     client: &mut Client,
     snapshot: &Snapshot,
     request: (&[u8], &Message),
-    (subject, ended): (Subject<'_>, Ended),
-) -> (Ended, bool) {
+    (subject, ended): (Subject<'_>, Ending),
+) -> (Ending, bool) {
     client.place = None;
     refuse(client, snapshot, subject, ended);
     turned_away(client, snapshot, request, ended).await
@@ -165,8 +166,8 @@ async fn turned_away(
     client: &mut Client,
     snapshot: &Snapshot,
     (head, message): (&[u8], &Message),
-    ended: Ended,
-) -> (Ended, bool) {
+    ended: Ending,
+) -> (Ending, bool) {
     let answers = snapshot.config.reject == Reject::Answer
         && message.method(head).is_some_and(|method| method != b"ACK");
     if answers {
@@ -214,7 +215,7 @@ async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
 }
 
 /// Messages both ways until the end; how that came, and whether the client was answered last.
-async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
+async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
     let Linked { target, held, verified, cert, recording, rewrites, max_message, was_too_long } =
         &mut *linked;
     let held: &Held = held;
@@ -244,13 +245,12 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
         }
     };
     match over {
-        Over::Ended(by) => (Ended::relayed(by, client.bytes[1]), false),
-        Over::Cut(by_client, cut) => {
-            let ended = Ended::cut(by_client, cut);
+        Over::Ended(by) => (by.answered(client.bytes[1]), false),
+        Over::Cut(of_client, ended) => {
             // The request that did it, as far as it can be read, is still in the buffer.
             let octets = client.leg.buffer.filled();
             match Inspector::of_client().inspect(octets) {
-                Inspect::Found { ask: Ask::Message(message), len } if by_client => {
+                Inspect::Found { ask: Ask::Message(message), len } if of_client => {
                     let head = octets.get(..len).unwrap_or_default();
                     let who = who(head, &message);
                     let subject = subject(&who, head, &message, cert);
@@ -259,7 +259,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ended, bool) {
                 _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
             }
             // The rest of a message that is too long may still be on its way, and must not reset its answer.
-            (ended, by_client && !cut.counts && cut.reason == Reason::TooLarge)
+            (ended, of_client && !ended.counts() && ended.reason == Some(Reason::TooLarge))
         }
     }
 }

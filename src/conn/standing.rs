@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::held::Held;
-use super::{Client, outcome};
+use super::{Client, ending};
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
 use crate::rules::{Address, Endpoint, Ports};
@@ -93,7 +93,7 @@ impl Standing {
         if snapshot.config.guard.failed_logins {
             self.shared.guard.fail(&self.exemption);
             let offence = Offence { reason: Reason::FailedLogin, path: b"", fifth: false };
-            outcome::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
+            ending::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
         }
     }
 }

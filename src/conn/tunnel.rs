@@ -1,7 +1,8 @@
 //! A WebSocket: once HTTP has opened it, bytes go both ways until one side ends it or Portward does.
 
+use super::Client;
 use super::leave::{part, withdrawn};
-use super::{Client, Ended, Stage};
+use crate::ending::Ending;
 use crate::relay::tunnel::tunnel;
 use crate::upstream::Connection;
 
@@ -15,7 +16,7 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     /// Bytes both ways until the end, or until nobody wants the tunnel any more.
-    pub(super) async fn run(mut self, client: &mut Client) -> Ended {
+    pub(super) async fn run(mut self, client: &mut Client) -> Ending {
         let shared = client.worker.shared.clone();
         let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
         let target = &mut self.target.leg;
@@ -23,7 +24,7 @@ impl Tunnel {
         target.stream.watch_tunnel();
         tokio::select! {
             by = tunnel(&mut client.leg, target, &mut client.timer, idle, &mut client.bytes) => {
-                Ended::peacefully(Stage::Relay, by.into())
+                by.peacefully()
             }
             ended = withdrawn(&shared, &self.host) => {
                 part(&mut client.leg, target).await;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 
 use super::escape::escape;
+use crate::ending::Ending;
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
 
@@ -66,12 +67,8 @@ pub enum Outcome {
     Rejected(Reason),
     /// The connection has ended.
     Ended {
-        /// Who ended it: client, policy, target, ourselves.
-        by: &'static str,
-        /// In which stage of the journey.
-        stage: &'static str,
-        /// Why, if there is more to say.
-        reason: Option<Reason>,
+        /// By whose doing, in which stage, and why.
+        ending: Ending,
         /// Bytes to the target and to the client.
         bytes: [u64; 2],
         /// How long it lived.
@@ -137,9 +134,9 @@ impl Line<'_> {
             }
             Outcome::Challenge => write!(text, " -> acme_webroot"),
             Outcome::Rejected(reason) => write!(text, " rejected: {reason}"),
-            Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
-                let _ = write!(text, " ended by {by} in {stage}");
-                if let Some(reason) = reason {
+            Outcome::Ended { ending, bytes: [up, down], seconds } => {
+                let _ = write!(text, " ended by {} in {}", ending.whose.name(), ending.stage.name());
+                if let Some(reason) = ending.reason {
                     let _ = write!(text, " ({reason})");
                 }
                 write!(text, ": {up} bytes up, {down} bytes down, {seconds:.3} s")
@@ -202,11 +199,11 @@ impl Line<'_> {
                 set("outcome", "rejected".into());
                 set("reason", reason.name().into());
             }
-            Outcome::Ended { by, stage, reason, bytes: [up, down], seconds } => {
+            Outcome::Ended { ending, bytes: [up, down], seconds } => {
                 set("outcome", "ended".into());
-                set("by", (*by).into());
-                set("stage", (*stage).into());
-                set("reason", reason.map_or(Value::Null, |reason| reason.name().into()));
+                set("by", ending.whose.name().into());
+                set("stage", ending.stage.name().into());
+                set("reason", ending.reason.map_or(Value::Null, |reason| reason.name().into()));
                 set("bytes_up", (*up).into());
                 set("bytes_down", (*down).into());
                 set("seconds", (*seconds).into());

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::patience::{Clock, Now, Patience, Stands};
 use super::tunnel::EndedBy;
+use crate::ending::{Ending, Stage, Whose};
 use crate::io::{Buffer, Leg, Timer};
 use crate::reason::Reason;
 
@@ -38,17 +39,16 @@ pub enum Next {
     /// It takes more octets to tell. Nothing is remembered of the call but scan offsets.
     NeedMore,
     /// The relay ends here, when what is in [`Aside::back`] has been sent.
-    End(Cut),
+    End(Ending),
 }
 
-/// A relay that was ended by its watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// Why.
-    pub reason: Reason,
-    /// Whether that counts toward the blacklist.
-    pub counts: bool,
+/// The end of a relay over what the client sent.
+pub const fn by_client(reason: Reason) -> Ending {
+    Ending::because(Stage::Relay, Whose::Client, reason)
 }
+
+/// The end of a relay whose target speaks something else.
+pub const TARGET_DOWN: Ending = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
 
 /// What a watch writes instead of what came.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub enum Over {
     /// An end was reached.
     Ended(EndedBy),
     /// The watch said so of a message of the client (`true`) or of the target.
-    Cut(bool, Cut),
+    Cut(bool, Ending),
 }
 
 /// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
@@ -106,7 +106,7 @@ struct Half {
     pass: u64,
     replaced: Option<Replaced>,
     answers: Buffer,
-    cut: Option<Cut>,
+    cut: Option<Ending>,
     /// What is to pass is not the end of its message.
     inside: bool,
     unflushed: bool,
@@ -145,7 +145,7 @@ impl<W> Ear<'_, W> {
 enum Failed {
     Sender,
     Receiver,
-    Watch(Cut),
+    Watch(Ending),
     /// The watch still does not know after as much as may be read.
     TooLong,
 }
@@ -215,10 +215,8 @@ pub async fn watched<W: Watch>(
 fn over(failed: Failed, of_client: bool) -> Over {
     match (failed, of_client) {
         (Failed::Watch(cut), _) => Over::Cut(of_client, cut),
-        (Failed::TooLong, true) => {
-            Over::Cut(true, Cut { reason: Reason::TooLarge, counts: Reason::TooLarge.suspicious() })
-        }
-        (Failed::TooLong, false) => Over::Cut(false, Cut { reason: Reason::TargetDown, counts: false }),
+        (Failed::TooLong, true) => Over::Cut(true, by_client(Reason::TooLarge)),
+        (Failed::TooLong, false) => Over::Cut(false, TARGET_DOWN),
         (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
         (Failed::Sender, false) | (Failed::Receiver, true) => Over::Ended(EndedBy::Target),
     }

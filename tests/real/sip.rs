@@ -181,7 +181,7 @@ fn a_reload_that_moves_or_disables_the_host_ends_it_at_the_next_registration() {
     within(60, || {
         let (one, two) = (pbx("one"), pbx("two"));
         let before = rules(one.port(), two.port());
-        let portward = setup(one.port(), two.port()).start();
+        let portward = setup(one.port(), two.port()).set("log.ended", "[\"sip\"]").start();
         for (after, reason) in [
             (
                 before.replacen(&format!("tcp = {}", one.port()), &format!("tcp = {}", two.port()), 1),
@@ -206,6 +206,8 @@ fn a_reload_that_moves_or_disables_the_host_ends_it_at_the_next_registration() {
             client.send(request("REGISTER", "a@one.example.net", ""));
             assert_eq!(client.rest(), b"", "{reason}");
             portward.decision_after(mark, &["a@one.example.net REGISTER", &format!("rejected: {reason}")]);
+            // The reload has ended it, not the client.
+            portward.line_after(mark, &[&format!("ended by policy in relay ({reason})")]);
             let mark = portward.mark();
             portward.write_rules(&before);
             portward.hang_up();

@@ -2,8 +2,9 @@
 
 use tokio::time::timeout;
 
-use super::super::{Client, Ended, Stage, Whose, ask};
+use super::super::{Client, ask};
 use super::First;
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::ldap::{self, LDAP_LIMIT, Operation};
 use crate::reason::Reason;
 use crate::relay::ldap::answer;
@@ -14,7 +15,7 @@ const ANSWERED: u8 = 10;
 
 /// A search before a bind. One of the root DSE is answered if that is configured; `answered`: how many were. `Ok(None)`: it
 /// was answered, and something else may come.
-pub(super) async fn search(client: &mut Client, id: u32, answered: &mut u8) -> Result<Option<First>, Ended> {
+pub(super) async fn search(client: &mut Client, id: u32, answered: &mut u8) -> Result<Option<First>, Ending> {
     let (found, len) = ask::first(client, LDAP_LIMIT, false, ldap::root_dse).await?;
     let Some(search) = found else { return Ok(Some(First::Operation(id, Operation::Search))) };
     let snapshot = client.worker.shared.snapshot.load_full();
@@ -28,7 +29,7 @@ pub(super) async fn search(client: &mut Client, id: u32, answered: &mut u8) -> R
     client.leg.buffer.consume(len);
     let written = timeout(snapshot.config.limits.inspect_timeout, client.leg.write_all(&answer)).await;
     if !matches!(written, Ok(Ok(()))) {
-        return Err(Ended::because(Stage::Ask, Whose::Client, Reason::Aborted));
+        return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Aborted));
     }
     client.bytes[1] += answer.len() as u64;
     ask::in_time(client).await.map(|()| None)

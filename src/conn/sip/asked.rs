@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use crate::config::Config;
-use crate::conn::{Ended, Stage, Whose};
+use crate::ending::{Ending, Stage, Whose};
+
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
 use crate::reason::Reason;
 use crate::relay::sip::{OK, Own, Tokens, UNAVAILABLE, dialog_host};
@@ -135,15 +136,15 @@ pub(super) fn decide<'t>(
     came_by: Transport,
     (head, message): (&[u8], &Message),
     proven: impl FnOnce() -> bool,
-) -> Result<Decided<'t>, Ended> {
-    let ended = |reason| Ended::because(Stage::Route, Whose::Policy, reason);
+) -> Result<Decided<'t>, Ending> {
+    let ended = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
     // A telephone sends an answer on a new connection if the one of the request is gone (RFC 3261 §18.2.2).
     let method = message.method(head).ok_or(ended(Reason::Method).uncounted())?;
     if method == b"ACK" && tokens.is_acknowledged(head, message) {
         return Ok(Decided::Answered(None));
     }
     let excused = is_excused(head, message);
-    let excuse = |ended: Ended| if excused { ended.uncounted() } else { ended };
+    let excuse = |ended: Ending| if excused { ended.uncounted() } else { ended };
     let table = &snapshot.table;
     let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
     if !in_dialog && !may_come_first(&snapshot.config, method) {

@@ -1,9 +1,10 @@
 //! Messages before the decision: up to the first that decides, those that Portward answers itself, and those that are
 //! too long for where they would go.
 
-use super::super::{Client, Ended, Stage, Whose, ask};
+use super::super::{Client, ask};
 use super::say;
 use crate::config::Config;
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::reason::Reason;
 use crate::relay::sip::{TOO_LARGE, respond};
@@ -32,7 +33,7 @@ impl First {
     ///
     /// # Errors
     /// How the connection ended instead.
-    pub(super) async fn message(&mut self, client: &mut Client) -> Result<(Message, usize), Ended> {
+    pub(super) async fn message(&mut self, client: &mut Client) -> Result<(Message, usize), Ending> {
         loop {
             let mut inspector = Inspector::of_client();
             let found = ask::first(client, HEAD_LIMIT, false, |octets| inspector.inspect(octets)).await;
@@ -53,13 +54,13 @@ impl First {
 
     /// How a connection ended that waited for a message. Half a keep-alive is no part of one. A client that was told to
     /// send less and does not come again has done nothing. One whose requests were all answered goes in peace.
-    fn excused(&self, client: &Client, ended: Ended) -> Ended {
+    fn excused(&self, client: &Client, ended: Ending) -> Ending {
         let nothing = matches!(client.leg.buffer.filled(), [] | [b'\r']);
         match ended.reason {
             Some(Reason::Aborted) if nothing && self.answered > 0 => {
-                Ended::peacefully(Stage::Ask, Whose::Client)
+                Ending::peacefully(Stage::Ask, Whose::Client)
             }
-            Some(Reason::Timeout) if nothing => Ended::because(ended.stage, ended.whose, Reason::Silent),
+            Some(Reason::Timeout) if nothing => Ending::because(ended.stage, ended.whose, Reason::Silent),
             Some(Reason::Timeout) if self.refused > 0 => ended.uncounted(),
             _ => ended,
         }
@@ -86,7 +87,7 @@ impl First {
         snapshot: &Snapshot,
         request: (&[u8], &Message),
         answer: Option<(&str, &str)>,
-    ) -> Result<(), (Ended, bool)> {
+    ) -> Result<(), (Ending, bool)> {
         self.answered += 1;
         if is_too_much(request) {
             return self.refuse(client, snapshot, request).await;
@@ -106,7 +107,7 @@ impl First {
         client: &mut Client,
         snapshot: &Snapshot,
         request: (&[u8], &Message),
-    ) -> Result<(), (Ended, bool)> {
+    ) -> Result<(), (Ending, bool)> {
         self.refused += 1;
         let (head, message) = request;
         let answers = message.method(head).is_some_and(|method| method != b"ACK");
@@ -124,7 +125,7 @@ impl First {
         &mut self,
         client: &mut Client,
         (head, message): (&[u8], &Message),
-    ) -> Result<(), (Ended, bool)> {
+    ) -> Result<(), (Ending, bool)> {
         self.half_ping = false;
         client.leg.buffer.consume(head.len());
         ask::skip(client, message.body).await.map_err(|ended| (ended.uncounted(), false))?;
@@ -150,8 +151,8 @@ async fn respond_to(
 }
 
 /// The refusal of a message for its length. It never counts.
-pub(super) const fn too_large() -> Ended {
-    Ended::because(Stage::Route, Whose::Policy, Reason::TooLarge).uncounted()
+pub(super) const fn too_large() -> Ending {
+    Ending::because(Stage::Route, Whose::Policy, Reason::TooLarge).uncounted()
 }
 
 /// The longest message that some address of the target may be sent; [`limit`] is for one of them.

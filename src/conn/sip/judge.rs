@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use super::super::held::{Held, Later};
 use super::super::standing::Standing;
-use super::super::{Ended, Facts, Stage, Whose, outcome};
+use super::super::{Facts, ending};
 use super::asked::name_of;
 use super::who;
 use crate::config::Config;
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};
 use crate::log::Subject;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Login, Sentence, Tokens};
-use crate::relay::watched::Cut;
+use crate::relay::watched::by_client;
 use crate::state::{Shared, Snapshot};
 
 /// Judges later registrations and calls under the rules of the moment.
@@ -48,8 +49,8 @@ impl RegistrationJudge<'_> {
             let who = who(head, request);
             let verb = request.method(head).unwrap_or_default();
             let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
-            let ended = Ended::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+            let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
+            ending::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
         }
         Sentence::Forbid
     }
@@ -72,18 +73,14 @@ impl RegistrationJudge<'_> {
 impl Judge for RegistrationJudge<'_> {
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
         let snapshot = self.shared.snapshot.load();
-        let end = |ended: Ended| {
-            let reason = ended.reason.unwrap_or(Reason::OtherTarget);
-            Sentence::End(Cut { reason, counts: ended.counts })
-        };
         if let Some(moved) = self.held.moved(&snapshot.table) {
-            return end(moved);
+            return Sentence::End(moved);
         }
         // A withheld number says nothing of where it belongs: here, as the connection does.
         if request.from.is_anonymous(head) {
             return self.identify(&snapshot, head, request);
         }
-        let nowhere = |reason| end(Ended::because(Stage::Relay, Whose::Client, reason));
+        let nowhere = |reason| Sentence::End(by_client(reason));
         let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
             Later::Same => self.identify(&snapshot, head, request),
@@ -92,7 +89,7 @@ impl Judge for RegistrationJudge<'_> {
                 self.forbid(&snapshot.config, why)
             }
             Later::Nowhere(reason) => nowhere(reason),
-            Later::Moved(ended) => end(ended),
+            Later::Moved(ended) => Sentence::End(ended),
         }
     }
 
@@ -140,8 +137,8 @@ impl Judge for RegistrationJudge<'_> {
         };
         let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
         let config = &self.shared.snapshot.load().config;
-        let ended = Ended::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        outcome::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
+        ending::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {

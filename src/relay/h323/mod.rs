@@ -7,10 +7,10 @@
 
 pub mod answer;
 
+use crate::ending::Ending;
 use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Reply, size};
 use crate::inspect::{self, Inspect};
-use crate::reason::Reason;
-use crate::relay::watched::{Aside, Cut, Next, Watch};
+use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
 /// The longest message of a gatekeeper that is read: several hundred answers fit into one.
 const ANSWER_LIMIT: usize = MESSAGE_LIMIT;
@@ -21,7 +21,7 @@ pub trait Judge {
     ///
     /// # Errors
     /// The connection ends.
-    fn judge(&mut self, ask: &Ask) -> Result<(), Cut>;
+    fn judge(&mut self, ask: &Ask) -> Result<(), Ending>;
 
     /// What the gatekeeper says of registrations, and of requests for it.
     fn answered(&mut self, reply: &Reply);
@@ -64,7 +64,7 @@ impl<J: Judge> H323Watch<J> {
                 if self.answers {
                     aside.back.extend(&answer::released(0));
                 }
-                Next::End(Cut { reason, counts: reason.suspicious() })
+                Next::End(by_client(reason))
             }
             Inspect::Found { ask, len } => match self.judge.judge(&ask) {
                 Ok(()) => {
@@ -73,11 +73,11 @@ impl<J: Judge> H323Watch<J> {
                     }
                     Next::Pass(len as u64)
                 }
-                Err(cut) => {
+                Err(ending) => {
                     if self.answers {
                         aside.back.extend(&answer::refused(&ask));
                     }
-                    Next::End(cut)
+                    Next::End(ending)
                 }
             },
         }
@@ -117,7 +117,7 @@ impl<J: Judge> Watch for H323Watch<J> {
             Ok(Some(size)) => Next::Pass(size as u64),
             Ok(None) => Next::NeedMore,
             // The target does not speak H.323.
-            Err(_) => Next::End(Cut { reason: Reason::TargetDown, counts: false }),
+            Err(_) => Next::End(TARGET_DOWN),
         }
     }
 }

@@ -14,12 +14,13 @@
 
 pub mod answer;
 
+use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{
     ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said, operation, root_dse,
 };
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Cut, Next, Watch};
+use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
 /// What becomes of a later bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Verdict {
     /// It is answered `unwillingToPerform`.
     Refuse,
     /// The connection ends.
-    End(Cut),
+    End(Ending),
 }
 
 /// Knows where a bind leads.
@@ -112,7 +113,7 @@ impl<J: Judge> Gate<J> {
         if self.answers {
             aside.back.extend(&answer::disconnection());
         }
-        Next::End(Cut { reason, counts: reason.suspicious() })
+        Next::End(by_client(reason))
     }
 
     fn bind(&mut self, bind: &Bind, len: usize, aside: &mut Aside<'_>) -> Next {
@@ -130,7 +131,7 @@ impl<J: Judge> Gate<J> {
                 aside.back.extend(&answer::bind_refused(bind.id));
                 Next::Replace { count: len, pass: 0 }
             }
-            Verdict::End(cut) => self.end(cut, bind.id, Operation::Bind, aside),
+            Verdict::End(ending) => self.end(ending, bind.id, Operation::Bind, aside),
         }
     }
 
@@ -168,14 +169,15 @@ impl<J: Judge> Gate<J> {
         if self.answers {
             aside.back.extend(&answer::refused(id, operation, false));
         }
-        Next::End(Cut { reason: Reason::Method, counts })
+        let ending = by_client(Reason::Method);
+        Next::End(if counts { ending } else { ending.uncounted() })
     }
 
-    fn end(&self, cut: Cut, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
+    fn end(&self, ending: Ending, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
         if self.answers {
-            aside.back.extend(&answer::refused(id, operation, !cut.counts));
+            aside.back.extend(&answer::refused(id, operation, !ending.counts()));
         }
-        Next::End(cut)
+        Next::End(ending)
     }
 }
 
@@ -226,7 +228,7 @@ impl<J: Judge> Watch for Gate<J> {
                 Ok(None) | Err(_) if pass > 0 => return Next::Pass(pass),
                 Ok(None) => return Next::NeedMore,
                 // The target does not speak LDAP.
-                Err(_) => return Next::End(Cut { reason: Reason::TargetDown, counts: false }),
+                Err(_) => return Next::End(TARGET_DOWN),
             }
         }
     }

@@ -8,6 +8,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::*;
+use crate::ending::{Stage, Whose};
 use crate::inspect::ldap::elements_read;
 use crate::io::Buffer;
 
@@ -19,7 +20,7 @@ struct ByUser {
     confirmed: Option<Vec<u8>>,
 }
 
-const MOVED: Cut = Cut { reason: Reason::Disabled, counts: false };
+const MOVED: Ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled);
 
 impl Judge for ByUser {
     fn judge(&mut self, bind: &Bind) -> Verdict {
@@ -108,7 +109,8 @@ const DELETE: &[u8] = &[0x30, 7, 2, 1, 8, 0x4a, 2, b'a', b'='];
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x07\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
 fn method(counts: bool) -> Next {
-    Next::End(Cut { reason: Reason::Method, counts })
+    let ending = by_client(Reason::Method);
+    Next::End(if counts { ending } else { ending.uncounted() })
 }
 
 #[test]
@@ -293,5 +295,5 @@ fn a_target_s_messages_go_through_and_what_is_no_ldap_does_not() {
     // RFC 4511 §4.4.1, unasked.
     let notice = answer::disconnection();
     assert_eq!(say(&notice), Next::Pass(notice.len() as u64));
-    assert_eq!(say(b"HTTP/1.1 400"), Next::End(Cut { reason: Reason::TargetDown, counts: false }));
+    assert_eq!(say(b"HTTP/1.1 400"), Next::End(TARGET_DOWN));
 }

@@ -1,10 +1,11 @@
 //! The relay's view of messages: what goes on, what is changed, what is answered.
 
 use super::*;
+use crate::ending::Ending;
 use crate::inspect::sip::Message;
 use crate::io::Buffer;
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Cut, Next, Watch};
+use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
 mod route;
 
@@ -17,7 +18,7 @@ impl Judge for Fixed {
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
         match request.from.host.of_input(head) {
             b"other.example" => Sentence::Forbid,
-            b"nobody.example" => Sentence::End(Cut { reason: Reason::UnknownHost, counts: true }),
+            b"nobody.example" => Sentence::End(by_client(Reason::UnknownHost)),
             _ => Sentence::Pass,
         }
     }
@@ -40,7 +41,10 @@ fn ours() -> String {
 }
 
 /// Feeds a stream; what goes on, what goes back, and how it ended.
-fn feed(mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next, stream: &str) -> (String, String, Option<Cut>) {
+fn feed(
+    mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next,
+    stream: &str,
+) -> (String, String, Option<Ending>) {
     let (mut on, mut back) = (Vec::new(), Buffer::default());
     let mut rest = stream.as_bytes();
     let mut ended = None;
@@ -65,7 +69,7 @@ fn feed(mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next, stream: &str) -> (S
     (text(&on), text(back.filled()), ended)
 }
 
-fn up(watch: &mut SipWatch<Fixed>, stream: &str) -> (String, String, Option<Cut>) {
+fn up(watch: &mut SipWatch<Fixed>, stream: &str) -> (String, String, Option<Ending>) {
     feed(|octets, aside| watch.hear_client(octets, aside), stream)
 }
 
@@ -130,7 +134,7 @@ fn a_later_account_passes_is_forbidden_or_ends_the_connection() {
     assert_eq!(up(&mut watch, &format!("{bye}{again}")).0, format!("{bye}{again}"));
     let (on, back, ended) = up(&mut watch, &format!("{register}{}", invite("sip:a@nobody.example", "")));
     assert_eq!((on, back), (register, String::new()));
-    assert_eq!(ended, Some(Cut { reason: Reason::UnknownHost, counts: true }));
+    assert_eq!(ended, Some(by_client(Reason::UnknownHost)));
 }
 
 #[test]
@@ -147,10 +151,10 @@ fn pings_are_answered_and_go_on_and_their_pong_is_swallowed() {
 #[test]
 fn what_cannot_be_framed_ends_it() {
     let (_, _, ended) = up(&mut watch(None, false, false), "\u{1}\u{2}");
-    assert_eq!(ended, Some(Cut { reason: Reason::Malformed, counts: true }));
+    assert_eq!(ended, Some(by_client(Reason::Malformed)));
     let mut watch = watch(None, false, false);
     let (on, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), "HTTP/1.1 200 OK\r\n\r\n");
-    assert_eq!((on.as_str(), ended), ("", Some(Cut { reason: Reason::TargetDown, counts: false })));
+    assert_eq!((on.as_str(), ended), ("", Some(TARGET_DOWN)));
 }
 
 #[test]
@@ -369,10 +373,10 @@ fn a_message_longer_than_the_pbx_takes_is_answered_and_read_to_its_end() {
     }
     let beyond = long(1024 * 1024 + 1, "");
     let (on, back, ended) = up(&mut narrow(), &beyond);
-    assert_eq!((on.as_str(), ended), ("", Some(Cut { reason: Reason::TooLarge, counts: false })));
+    assert_eq!((on.as_str(), ended), ("", Some(by_client(Reason::TooLarge).uncounted())));
     assert!(back.starts_with("SIP/2.0 513 "), "{back}");
     let endless = after.replace("Content-Length: 0", "Content-Length: 99999999999999999999");
-    assert_eq!(up(&mut narrow(), &endless).2, Some(Cut { reason: Reason::TooLarge, counts: false }));
+    assert_eq!(up(&mut narrow(), &endless).2, Some(by_client(Reason::TooLarge).uncounted()));
 }
 
 #[test]
@@ -388,7 +392,7 @@ fn what_has_no_answer_and_is_too_long_is_dropped() {
         let beyond = dropped.replace("Content-Length: 2000", "Content-Length: 2000000");
         let (on, back, ended) = up(&mut narrow(), &beyond);
         assert_eq!((on.as_str(), back.as_str()), ("", ""));
-        assert_eq!(ended, Some(Cut { reason: Reason::TooLarge, counts: false }));
+        assert_eq!(ended, Some(by_client(Reason::TooLarge).uncounted()));
     }
 }
 
@@ -402,7 +406,7 @@ fn an_ack_to_a_refusal_of_ours_has_the_same_end() {
     let ack = request("ACK", "sip:b@pbx.example", "sip:a@other.example", &to, "", "");
     assert_eq!(up(&mut watch, &ack), (String::new(), String::new(), None));
     let beyond = ack.replace("Content-Length: 0", "Content-Length: 4000000000");
-    assert_eq!(up(&mut watch, &beyond).2, Some(Cut { reason: Reason::TooLarge, counts: false }));
+    assert_eq!(up(&mut watch, &beyond).2, Some(by_client(Reason::TooLarge).uncounted()));
 }
 
 #[test]
@@ -480,6 +484,6 @@ fn n18_what_is_no_sip_is_the_targets_doing() {
     {
         let mut watch = watch(None, false, false);
         let (_, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), stream);
-        assert_eq!(ended, Some(Cut { reason: Reason::TargetDown, counts: false }), "{stream:?}");
+        assert_eq!(ended, Some(TARGET_DOWN), "{stream:?}");
     }
 }

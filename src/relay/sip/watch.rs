@@ -7,12 +7,13 @@ use super::record::Recording;
 use super::route::Own;
 use super::token::Tokens;
 use super::transport;
+use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Cut, Next, Watch};
+use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
 /// What is to become of a later registration or call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Sentence {
     /// It is answered 403; the connection stays and nothing counts.
     Forbid,
     /// It ends the connection.
-    End(Cut),
+    End(Ending),
 }
 
 /// Knows the rules, and whom the client's certificate proves. `head` is the header section of the message each time.
@@ -133,10 +134,10 @@ impl<J: Judge> SipWatch<J> {
             }
         };
         match sentence {
-            Sentence::End(cut) => return Next::End(cut),
+            Sentence::End(ending) => return Next::End(ending),
             _ if is_too_much => {
                 self.answer(TOO_LARGE, head, message, aside);
-                return cut(Reason::TooLarge, false);
+                return Next::End(by_client(Reason::TooLarge).uncounted());
             }
             Sentence::Pass => {}
             Sentence::Forbid => {
@@ -147,7 +148,7 @@ impl<J: Judge> SipWatch<J> {
         let address = self.recording.as_ref().and_then(|recording| recording.address());
         let own = Own { tokens: self.judge.tokens(), address };
         if let Err(reason) = change(&own, self.rewrites, (head, message), &mut edits) {
-            return cut(reason, reason.suspicious());
+            return Next::End(by_client(reason));
         }
         if length(edits.length(head), message) > u64::from(self.max_message) {
             self.judge.too_long(head, message);
@@ -155,7 +156,7 @@ impl<J: Judge> SipWatch<J> {
             return self.drop_message(head, message);
         }
         if self.logins.asked(head, message, &self.judge).is_err() {
-            return cut(Reason::Limit, false);
+            return Next::End(by_client(Reason::Limit));
         }
         let is_answered = message.method(head).is_some() && !is_ack;
         if is_answered && self.first == First::Unasked {
@@ -183,7 +184,7 @@ impl<J: Judge> SipWatch<J> {
                 self.unread = Some(long);
                 Next::Part(passed.octets)
             }
-            Err(_) => cut(Reason::TargetDown, false),
+            Err(_) => Next::End(TARGET_DOWN),
         }
     }
 
@@ -234,10 +235,6 @@ fn onward(head: &[u8], message: &Message, edits: &Edits, aside: &mut Aside<'_>) 
     Next::Replace { count: head.len(), pass: u64::from(message.body) }
 }
 
-fn cut(reason: Reason, counts: bool) -> Next {
-    Next::End(Cut { reason, counts })
-}
-
 impl<J: Judge> Watch for SipWatch<J> {
     const CLIENT_LIMIT: usize = HEAD_LIMIT;
     const TARGET_LIMIT: usize = TARGET_HEAD_LIMIT;
@@ -250,7 +247,7 @@ impl<J: Judge> Watch for SipWatch<J> {
         }
         match self.client.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
-            Inspect::Reject(reason) => cut(reason, reason.suspicious()),
+            Inspect::Reject(reason) => Next::End(by_client(reason)),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.client.reset();
                 self.keep_alive(aside)
@@ -279,7 +276,7 @@ impl<J: Judge> Watch for SipWatch<J> {
                 self.pass_unread(Box::default(), octets)
             }
             // The PBX does not speak SIP: nothing that counts against the client.
-            Inspect::Reject(_) => cut(Reason::TargetDown, false),
+            Inspect::Reject(_) => Next::End(TARGET_DOWN),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.target.reset();
                 let is_ping = octets.starts_with(b"\r\n\r\n");

@@ -72,7 +72,7 @@ impl Watch for Lines {
     }
 }
 
-const CUT: Cut = Cut { reason: Reason::Method, counts: true };
+const CUT: Ending = by_client(Reason::Method);
 const IDLE: Duration = Duration::from_secs(900);
 const SECOND: Duration = Duration::from_secs(1);
 

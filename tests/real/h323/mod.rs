@@ -226,6 +226,7 @@ fn a_reload_that_moves_the_host_ends_it_at_the_next_registration() {
         client.send(request(2, "dvl-ckl2.net", "a"));
         assert!(next_message(&mut client).is_none());
         portward.line_after(mark, &["rejected: other-target"]);
+        portward.line_after(mark, &["ended by policy in relay (other-target)"]);
         let mut client = Wire::plain(portward.port("h323"));
         client.send(request(3, "dvl-ckl2.net", "a"));
         assert_eq!(confirmed_by(&mut client), "two");

@@ -38,7 +38,7 @@ fn a5_what_becomes_the_request_uri_is_a_uri() {
     ] {
         let routed = bye(&own, &format!("Route: <sip:p1;lr>, {last}\r\n"));
         let (on, back, ended) = up(&mut watch(None, false, false), &routed);
-        let refused = Some(Cut { reason: Reason::Malformed, counts: true });
+        let refused = Some(by_client(Reason::Malformed));
         assert_eq!((on.as_str(), back.as_str(), ended), ("", "", refused), "{last}");
     }
     // Only what a Request-URI may have moves (RFC 3261 §19.1.1).

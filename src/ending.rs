@@ -1,0 +1,107 @@
+//! How a connection or a request ended: in which stage, whose doing it was, why, and what that weighs toward the
+//! blacklist (SPEC sections 6 and 8).
+//!
+//! An [`Ending`] is made where the end is noticed: by a watch, by a decision, by TLS. It is carried whole from there to
+//! `conn::ending`, which logs, counts and tells the guard. Nothing on the way changes whose doing it was.
+
+use crate::reason::Reason;
+
+/// The stage of the journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// PROXY header or TLS handshake.
+    Secure,
+    /// Waiting for a request, or reading it.
+    Ask,
+    /// The decision.
+    Route,
+    /// On the way to the target.
+    Connect,
+    /// Between client and target.
+    Relay,
+}
+
+impl Stage {
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Ask => "ask",
+            Self::Route => "route",
+            Self::Connect => "connect",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// Whose doing the end was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The client closed, failed or broke the protocol.
+    Client,
+    /// The rules or the limits say so.
+    Policy,
+    /// The target closed, failed or broke the protocol.
+    Target,
+    /// Portward is stopping.
+    Ourselves,
+}
+
+impl Whose {
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Policy => "policy",
+            Self::Target => "target",
+            Self::Ourselves => "ourselves",
+        }
+    }
+}
+
+/// What an end weighs toward the blacklist. [`Reason::weight`] has the weight of each reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weight {
+    /// Nothing: it may happen to a client that does nothing wrong.
+    #[default]
+    Nothing,
+    /// A fifth of an offence: a page of another site made a browser ask (SPEC section 6).
+    Fifth,
+    /// An offence.
+    Whole,
+}
+
+/// How a connection or a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Where.
+    pub stage: Stage,
+    /// By whose doing.
+    pub whose: Whose,
+    /// Why; `None` for an end in peace.
+    pub reason: Option<Reason>,
+    /// What it weighs toward the blacklist: as the reason says, unless the place where it ended knows better.
+    pub weight: Weight,
+}
+
+impl Ending {
+    /// An end with a reason.
+    pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
+        Self { stage, whose, reason: Some(reason), weight: reason.weight() }
+    }
+
+    /// An end in peace.
+    pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
+        Self { stage, whose, reason: None, weight: Weight::Nothing }
+    }
+
+    /// The same end, without any weight.
+    pub const fn uncounted(self) -> Self {
+        Self { weight: Weight::Nothing, ..self }
+    }
+
+    /// Whether it weighs anything.
+    pub const fn counts(self) -> bool {
+        !matches!(self.weight, Weight::Nothing)
+    }
+}
