@@ -1,8 +1,16 @@
-//! The four services and the two ways they come in (SPEC section 1).
+//! The services, what carries them, and every fact that is true of a service by its nature (SPEC section 1).
 //!
-//! Closed sets only: names, schemes and standard ports. Decides nothing.
+//! Closed sets and constants only; decides nothing. All facts stand in one table, [`Service::row`]. A new service begins
+//! there, in [`Service::ALL`] and in [`PerService`]; the compiler names every other place that must know of it.
+
+mod carrier;
+mod per_service;
+
+pub use carrier::{Carrier, Transport};
+pub use per_service::{PerService, ServiceSet};
 
 use std::fmt;
+use std::time::Duration;
 
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,65 +25,259 @@ pub enum Service {
     H323,
 }
 
-/// Whether TLS is spoken below the service, on either leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
-    /// Bare TCP.
-    Plain,
-    /// TLS over TCP.
-    Tls,
+/// How often it is decided where a connection goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// Once; a host has one rule for the service.
+    Once,
+    /// For every request; a host has paths for the service.
+    EachRequest,
+}
+
+/// One row of the table of services.
+struct Row {
+    name: &'static str,
+    /// Over TCP: scheme and standard port.
+    plain: (&'static str, u16),
+    /// Over TLS: scheme and standard port.
+    tls: (&'static str, u16),
+    /// What log lines call it over WebSocket, plain and by TLS, if it can come so.
+    websocket: Option<[&'static str; 2]>,
+    /// What follows the scheme and its colon in a URI.
+    slashes: &'static str,
+    decided: Decided,
+    /// Telephones speak it, for which `limits.reserved` keeps connections.
+    is_for_phones: bool,
+    asks_for_certificate: bool,
+    presents_certificate: bool,
+    alpn: Option<&'static [u8]>,
+    idle_seconds: u64,
+    /// In an error message.
+    rule: &'static str,
+    subject: [&'static str; 3],
 }
 
 impl Service {
     /// Every service, in the order of SPEC section 1.
     pub const ALL: [Self; 4] = [Self::Http, Self::Sip, Self::Ldap, Self::H323];
 
-    /// The name in the configuration, in logs and in counters.
-    pub const fn name(self) -> &'static str {
+    /// The table of services (SPEC sections 1, 4 and 7).
+    const fn row(self) -> &'static Row {
         match self {
-            Self::Http => "http",
-            Self::Sip => "sip",
-            Self::Ldap => "ldap",
-            Self::H323 => "h323",
+            Self::Http => &Row {
+                name: "http",
+                plain: ("http", 80),
+                tls: ("https", 443),
+                websocket: None,
+                slashes: "//",
+                decided: Decided::EachRequest,
+                is_for_phones: false,
+                asks_for_certificate: false,
+                presents_certificate: false,
+                alpn: Some(b"http/1.1"),
+                idle_seconds: 60,
+                rule: "an http rule",
+                subject: ["from", "method", "user"],
+            },
+            Self::Sip => &Row {
+                name: "sip",
+                plain: ("sip", 5060),
+                tls: ("sips", 5061),
+                websocket: Some(["sipws", "sipwss"]),
+                slashes: "",
+                decided: Decided::Once,
+                is_for_phones: true,
+                asks_for_certificate: true,
+                presents_certificate: true,
+                alpn: None,
+                idle_seconds: 7200,
+                rule: "a sip rule",
+                subject: ["from", "method", "user"],
+            },
+            Self::Ldap => &Row {
+                name: "ldap",
+                plain: ("ldap", 389),
+                tls: ("ldaps", 636),
+                websocket: None,
+                slashes: "//",
+                decided: Decided::Once,
+                is_for_phones: false,
+                asks_for_certificate: false,
+                presents_certificate: false,
+                alpn: None,
+                idle_seconds: 900,
+                rule: "an ldap rule",
+                subject: ["host", "operation", "user"],
+            },
+            Self::H323 => &Row {
+                name: "h323",
+                plain: ("h323", 1720),
+                tls: ("h323s", 1300),
+                websocket: None,
+                slashes: "",
+                decided: Decided::Once,
+                is_for_phones: true,
+                asks_for_certificate: true,
+                presents_certificate: true,
+                alpn: None,
+                idle_seconds: 7200,
+                rule: "an h323 rule",
+                subject: ["gatekeeper", "message", "alias"],
+            },
         }
+    }
+
+    /// Every service with every transport, in the order of SPEC section 1, plain first.
+    pub fn doors() -> impl Iterator<Item = (Self, Transport)> {
+        Self::ALL.into_iter().flat_map(|service| Transport::ALL.map(|transport| (service, transport)))
+    }
+
+    /// The services for which a host has one rule.
+    pub fn decided_once() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|service| service.decided() == Decided::Once)
+    }
+
+    /// The name in the configuration, in logs and in counters. It is the key of a rule, of an idle timeout, and of the
+    /// table with the service's settings.
+    pub const fn name(self) -> &'static str {
+        self.row().name
     }
 
     /// The URI scheme of the service over `transport`; also the key under `[listen]`.
     pub const fn scheme(self, transport: Transport) -> &'static str {
-        match (self, transport) {
-            (Self::Http, Transport::Plain) => "http",
-            (Self::Http, Transport::Tls) => "https",
-            (Self::Sip, Transport::Plain) => "sip",
-            (Self::Sip, Transport::Tls) => "sips",
-            (Self::Ldap, Transport::Plain) => "ldap",
-            (Self::Ldap, Transport::Tls) => "ldaps",
-            (Self::H323, Transport::Plain) => "h323",
-            (Self::H323, Transport::Tls) => "h323s",
+        match transport {
+            Transport::Plain => self.row().plain.0,
+            Transport::Tls => self.row().tls.0,
         }
+    }
+
+    /// The service and the transport that have the scheme `scheme`, in any case (RFC 3986 §3.1).
+    pub fn of_scheme(scheme: &str) -> Option<(Self, Transport)> {
+        Self::doors().find(|(service, transport)| service.scheme(*transport).eq_ignore_ascii_case(scheme))
+    }
+
+    /// How a log line calls a client's connection: the scheme, and over WebSocket a word like one (SPEC section 9).
+    pub const fn logged_scheme(self, carrier: Carrier) -> &'static str {
+        match (carrier, self.row().websocket) {
+            (Carrier::Ws, Some([plain, _])) => plain,
+            (Carrier::Wss, Some([_, tls])) => tls,
+            _ => self.scheme(carrier.transport()),
+        }
+    }
+
+    /// The service to which the listener belongs through which this one comes: HTTP's for all that comes by WebSocket.
+    pub const fn listener(self, carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Tcp | Carrier::Tls => self,
+            Carrier::Ws | Carrier::Wss => Self::Http,
+        }
+    }
+
+    /// What stands between the colon after the scheme and the name: `sip` and `h323` are no hierarchical URIs (RFC 3261
+    /// §19.1, and the reference).
+    pub const fn slashes(self) -> &'static str {
+        self.row().slashes
     }
 
     /// The port that the service has by standard, outside and on a PBX.
     pub const fn standard_port(self, transport: Transport) -> u16 {
-        match (self, transport) {
-            (Self::Http, Transport::Plain) => 80,
-            (Self::Http, Transport::Tls) => 443,
-            (Self::Sip, Transport::Plain) => 5060,
-            (Self::Sip, Transport::Tls) => 5061,
-            (Self::Ldap, Transport::Plain) => 389,
-            (Self::Ldap, Transport::Tls) => 636,
-            (Self::H323, Transport::Plain) => 1720,
-            (Self::H323, Transport::Tls) => 1300,
+        match transport {
+            Transport::Plain => self.row().plain.1,
+            Transport::Tls => self.row().tls.1,
         }
     }
-}
 
-impl Transport {
-    /// Both, plain first.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Tls];
+    /// How often it is decided where a connection goes.
+    pub const fn decided(self) -> Decided {
+        self.row().decided
+    }
+
+    /// Whether telephones speak it: `limits.reserved` keeps connections for them (SPEC section 7).
+    pub const fn is_for_phones(self) -> bool {
+        self.row().is_for_phones
+    }
+
+    /// Whether clients are asked for a certificate on the TLS port, which rules can check (SPEC sections 1 and 5).
+    /// Browsers would ask their users for one.
+    pub const fn asks_for_certificate(self) -> bool {
+        self.row().asks_for_certificate
+    }
+
+    /// Whether a target sees Portward's own certificate without `present_certificate` (SPEC section 4). A PBX takes a
+    /// certificate on HTTPS or LDAPS for a login.
+    pub const fn presents_certificate(self) -> bool {
+        self.row().presents_certificate
+    }
+
+    /// The application protocol that is named in TLS handshakes (RFC 7301), if one is.
+    pub const fn alpn(self) -> Option<&'static [u8]> {
+        self.row().alpn
+    }
+
+    /// How long a connection may rest if the configuration says nothing (`limits.idle_timeout`).
+    pub const fn default_idle_timeout(self) -> Duration {
+        Duration::from_secs(self.row().idle_seconds)
+    }
+
+    /// What error messages call a rule of the service.
+    pub const fn rule(self) -> &'static str {
+        self.row().rule
+    }
+
+    /// What JSON log lines call the one who is asked for, what is asked, and the user.
+    pub const fn subject(self) -> [&'static str; 3] {
+        self.row().subject
+    }
 }
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SPEC section 1.
+    #[test]
+    fn the_table_of_services_is_that_of_the_contract() {
+        let rows = Service::doors().map(|(s, t)| (s.scheme(t), s.standard_port(t)));
+        let contract = [
+            ("http", 80),
+            ("https", 443),
+            ("sip", 5060),
+            ("sips", 5061),
+            ("ldap", 389),
+            ("ldaps", 636),
+            ("h323", 1720),
+            ("h323s", 1300),
+        ];
+        assert!(rows.eq(contract));
+        for (service, transport) in Service::doors() {
+            assert_eq!(Service::of_scheme(service.scheme(transport)), Some((service, transport)));
+        }
+        assert_eq!(Service::of_scheme("SIPS"), Some((Service::Sip, Transport::Tls)));
+        assert_eq!(Service::of_scheme("sipws"), None, "nobody can type that into a rule or a URL");
+        let asks: Vec<_> = Service::ALL.into_iter().filter(|s| s.asks_for_certificate()).collect();
+        assert_eq!(asks, [Service::Sip, Service::H323]);
+        assert!(Service::decided_once().eq([Service::Sip, Service::Ldap, Service::H323]));
+    }
+
+    /// SPEC section 9: the carrier is `ws` or `wss`, the log says `sipws:` and `sipwss:`.
+    #[test]
+    fn sip_over_websocket_comes_through_the_listener_of_http() {
+        let row = |carrier: Carrier| {
+            let listener = Service::Sip.listener(carrier).scheme(carrier.transport());
+            (carrier.name(), Service::Sip.logged_scheme(carrier), listener, carrier.is_tls())
+        };
+        assert_eq!(row(Carrier::Tcp), ("tcp", "sip", "sip", false));
+        assert_eq!(row(Carrier::Tls), ("tls", "sips", "sips", true));
+        assert_eq!(row(Carrier::Ws), ("ws", "sipws", "http", false));
+        assert_eq!(row(Carrier::Wss), ("wss", "sipwss", "https", true));
+        for (service, transport) in Service::doors() {
+            assert_eq!(service.logged_scheme(transport.into()), service.scheme(transport));
+        }
     }
 }

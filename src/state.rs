@@ -19,7 +19,6 @@ use crate::guard::{Guard, kept, unix_now};
 use crate::log::{Level, Log};
 use crate::relay::sip::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
-use crate::service::{Service, Transport};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
@@ -101,7 +100,7 @@ impl Snapshot {
             occasion.of(|before| Some(&before.client_trusts)),
         );
         let mut found = Diagnostics::new();
-        let shows = config.listen.listeners.iter().any(|l| l.transport == Transport::Tls);
+        let shows = config.listen.listeners.iter().any(|l| l.transport.is_tls());
         found.extend(relevant(shown.problems, shows));
         if shows {
             found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
@@ -136,7 +135,7 @@ fn relevant(problems: Vec<Diagnostic>, matters: bool) -> impl Iterator<Item = Di
 /// Whether clients can show certificates at all.
 fn listens_for_certificates(config: &Config) -> bool {
     let mut listens = config.listen.listeners.iter();
-    listens.any(|l| l.transport == Transport::Tls && matches!(l.service, Service::Sip | Service::H323))
+    listens.any(|l| l.transport.is_tls() && l.service.asks_for_certificate())
 }
 
 /// A warning if hosts check certificates and nobody can vouch for one.

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portward::config::{
-    self, CertificateSource, Config, Listener, LogFormat, Reject, ServiceSet, Severity, TlsVersion, Trust,
+    self, CertificateSource, Config, Listener, LogFormat, Reject, Severity, TlsVersion, Trust,
 };
 use portward::rules::name::normalise;
 use portward::rules::path::request_path;
 use portward::rules::{Address, CheckedTarget, Host, OnFailedCheck, ProxyVersion, Reuse, Table, Verify};
-use portward::service::{Service, Transport};
+use portward::service::{Service, ServiceSet, Transport};
 
 const EXAMPLE: &str = "tests/fixtures/spec-example/portward.toml";
 
@@ -155,8 +155,7 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(config.state, PathBuf::from("/var/lib/portward"));
     assert_eq!(config.reject, Reject::Close);
     let ports = [90, 453, 5070, 5071, 399, 646, 1730, 1310];
-    let kinds = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
-    let expected: Vec<Listener> = kinds
+    let expected: Vec<Listener> = Service::doors()
         .zip(ports)
         .flat_map(|((service, transport), port)| {
             ["0.0.0.0", "::"].map(|ip| Listener {
@@ -178,10 +177,10 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(config.upstream.connect_timeout, Duration::from_secs(5));
     assert_eq!(config.sip.public_address_tls, None);
     assert_eq!(config.sip.methods, ["REGISTER".into(), "INVITE".into()] as [Box<str>; 2]);
-    assert_eq!(config.ldap_default_host, None);
+    assert_eq!(config.default_hosts.ldap, None);
     assert!(!config.ldap_root_dse);
     assert_eq!(config.guard.expiration, Some(Duration::from_secs(300)));
-    assert_eq!(config.limits.idle_timeout.ldap, Duration::from_secs(900));
+    assert_eq!(config.limits.idle_timeout.services.ldap, Duration::from_secs(900));
     assert_eq!(config.guard.connections.max_undecided_per_address, 50);
     assert_eq!((config.guard.connections.reserved, config.limits.min_rate), (1000, 500));
     assert_eq!(config.log.rejected, ServiceSet::ALL);

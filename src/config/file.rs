@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::listen::{self, SERVICE_KEYS};
+use super::listen;
 use super::report::{Fault, Report};
 use super::scalar::{self, Host};
 use super::sections::{self, NamedHost};
 use super::walk::{Section, Value};
 use super::{Config, Outside, Place, Reject};
+use crate::service::{PerService, Service, Transport};
 
 /// What portward.toml says that must be held against the rules.
 #[derive(Debug)]
@@ -39,9 +40,11 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let tls = sections::tls(root.section("tls", "[tls]"));
     let upstream = sections::upstream(root.section("upstream", "[upstream]"));
     let mut hosts = Vec::new();
-    let sip = sections::sip(root.section("sip", "[sip]"), &mut hosts);
+    let (sip_default_host, sip) = sections::sip(root.section("sip", "[sip]"), &mut hosts);
     let (ldap_default_host, ldap_root_dse) = sections::ldap(root.section("ldap", "[ldap]"), &mut hosts);
     let h323_default_host = sections::h323(root.section("h323", "[h323]"), &mut hosts);
+    let default_hosts =
+        PerService { http: None, sip: sip_default_host, ldap: ldap_default_host, h323: h323_default_host };
     let blacklist = root.section("blacklist", "[blacklist]");
     let (limits, connections) = sections::limits(root.section("limits", "[limits]"));
     let balancers = [&listen.proxy_protocol_from[..], &listen.forwarded_from].concat();
@@ -59,9 +62,8 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
         tls,
         upstream,
         sip,
-        ldap_default_host,
         ldap_root_dse,
-        h323_default_host,
+        default_hosts,
         guard,
         limits,
         log,
@@ -87,13 +89,14 @@ fn outside(mut section: Section<'_>) -> Outside {
             })
         })
     });
-    let mut ports = [[0; 2]; 4];
     let mut table = section.section("ports", "outside.ports");
-    for ((key, service, transport), slot) in SERVICE_KEYS.into_iter().zip(ports.iter_mut().flatten()) {
-        *slot = table.setting(key, service.standard_port(transport), |value| {
-            value.integer(1..=65535).and_then(|port| u16::try_from(port).ok())
-        });
-    }
+    let ports = PerService::from_fn(|service| {
+        Transport::ALL.map(|transport| {
+            table.setting(service.scheme(transport), service.standard_port(transport), |value| {
+                value.integer(1..=65535).and_then(|port| u16::try_from(port).ok())
+            })
+        })
+    });
     table.finish(elsewhere);
     section.finish(elsewhere);
     Outside { address, own_address, ports }
@@ -119,20 +122,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     const TABLES: [&str; 10] =
         ["listen", "outside", "tls", "upstream", "sip", "ldap", "h323", "blacklist", "limits", "log"];
     const KEYS: [(&str, &[&str]); 9] = [
-        (
-            "listen",
-            &[
-                "http",
-                "https",
-                "sips",
-                "ldaps",
-                "h323s",
-                "ipv4",
-                "ipv6",
-                "proxy_protocol_from",
-                "forwarded_from",
-            ],
-        ),
+        ("listen", &["ipv4", "ipv6", "proxy_protocol_from", "forwarded_from"]),
         ("outside", &["address", "own_address", "ports"]),
         ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
         ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
@@ -167,6 +157,9 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     if matches!(key, "host" | "target") {
         return Some(format!("`{key}` belongs in a rules file"));
     }
-    let (table, _) = KEYS.iter().find(|(_, keys)| keys.contains(&key))?;
+    let is_port = Service::doors().any(|(service, transport)| service.scheme(transport) == key);
+    let listen = is_port.then_some("listen");
+    let table =
+        listen.or_else(|| KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table))?;
     Some(format!("`{key}` belongs in [{table}]"))
 }

@@ -9,19 +9,7 @@ use super::report::Fault;
 use super::scalar;
 use super::walk::{Section, Value};
 use super::{Listen, Listener};
-use crate::service::{Service, Transport};
-
-/// The keys of the services, in the order of SPEC section 1.
-pub(super) const SERVICE_KEYS: [(&str, Service, Transport); 8] = [
-    ("http", Service::Http, Transport::Plain),
-    ("https", Service::Http, Transport::Tls),
-    ("sip", Service::Sip, Transport::Plain),
-    ("sips", Service::Sip, Transport::Tls),
-    ("ldap", Service::Ldap, Transport::Plain),
-    ("ldaps", Service::Ldap, Transport::Tls),
-    ("h323", Service::H323, Transport::Plain),
-    ("h323s", Service::H323, Transport::Tls),
-];
+use crate::service::Service;
 
 /// A listener and the value that asked for it.
 type Placed<'w> = (Listener, Value<'w>);
@@ -31,8 +19,8 @@ pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     let families = Families::read(&mut section);
     let mut placed = Vec::new();
     let mut named = false;
-    for (key, service, transport) in SERVICE_KEYS {
-        let Some(value) = section.get(key) else { continue };
+    for (service, transport) in Service::doors() {
+        let Some(value) = section.get(service.scheme(transport)) else { continue };
         named = true;
         for element in value.one_or_more() {
             for address in families.addresses(&element) {

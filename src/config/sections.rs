@@ -14,13 +14,13 @@ use super::scalar;
 use super::walk::{Section, Value};
 use super::{
     Acme, Admin, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat, Place,
-    ServiceSet, Sip, Tls, TlsVersion, Trust, Upstream,
+    Sip, Tls, TlsVersion, Trust, Upstream,
 };
 use crate::guard::policy::RESERVED_PART;
 use crate::guard::{ConnectionLimits, Policy};
 use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
-use crate::service::Service;
+use crate::service::{PerService, Service, ServiceSet};
 
 /// How `verify` is said, here and for a target.
 pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Verify::None)];
@@ -156,7 +156,8 @@ pub(super) fn warn_of_none(value: &Value<'_>, verify: Verify) {
     }
 }
 
-pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Sip {
+/// The default host, and the other settings of SIP.
+pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Option<Box<str>>, Sip) {
     let (tcp, tls) = section.setting("public_address", (None, None), |value| {
         let wanted = "host[:port], or a table { tcp = \"…\", tls = \"…\" }";
         let address =
@@ -173,7 +174,7 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Sip {
     let default_host = default_host(&mut section, Service::Sip, named);
     let max_message = section.setting("max_message", 64 * 1024, max_message);
     section.finish(elsewhere);
-    Sip { max_message, public_address_tcp: tcp, public_address_tls: tls, methods, default_host }
+    (default_host, Sip { max_message, public_address_tcp: tcp, public_address_tls: tls, methods })
 }
 
 /// The longest SIP message toward a target. The least has room for a registration with credentials.
@@ -269,10 +270,9 @@ pub(super) fn limits(mut section: Section<'_>) -> (Limits, ConnectionLimits) {
     const SECOND: Duration = Duration::from_secs(1);
     let mut idle = section.section("idle_timeout", "limits.idle_timeout");
     let idle_timeout = IdleTimeouts {
-        http: idle.setting("http", 60 * SECOND, duration),
-        ldap: idle.setting("ldap", 900 * SECOND, duration),
-        sip: idle.setting("sip", 7200 * SECOND, duration),
-        h323: idle.setting("h323", 7200 * SECOND, duration),
+        services: PerService::from_fn(|service| {
+            idle.setting(service.name(), service.default_idle_timeout(), duration)
+        }),
         tunnel: idle.setting("tunnel", 7200 * SECOND, duration),
     };
     idle.finish(elsewhere);

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::guard::Policy;
 use crate::rules::{Endpoint, Verify};
-use crate::service::{Service, Transport};
+use crate::service::{PerService, Service, ServiceSet, Transport};
 
 /// `portward.toml`, valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,12 +36,10 @@ pub struct Config {
     pub upstream: Upstream,
     /// SIP settings.
     pub sip: Sip,
-    /// `ldap.default_host`, normalised.
-    pub ldap_default_host: Option<Box<str>>,
     /// `ldap.root_dse`: a search of the root DSE before a bind is answered.
     pub ldap_root_dse: bool,
-    /// `h323.default_host`, normalised.
-    pub h323_default_host: Option<Box<str>>,
+    /// `default_host` of the services that are decided once, normalised: where goes what names no host.
+    pub default_hosts: PerService<Option<Box<str>>>,
     /// What the guard goes by: `[blacklist]`, and whatever counts connections.
     pub guard: Policy,
     /// Deadlines, and how fast a body has to come.
@@ -91,20 +89,14 @@ pub struct Outside {
     pub address: String,
     /// Portward's own address inside; empty if not said.
     pub own_address: String,
-    /// The outside port of each service and transport, see [`Outside::port`].
-    pub ports: [[u16; 2]; 4],
+    /// The outside ports of each service, plain and TLS, see [`Outside::port`].
+    pub ports: PerService<[u16; 2]>,
 }
 
 impl Outside {
     /// The port under which the world sees `service` over `transport`.
     pub fn port(&self, service: Service, transport: Transport) -> u16 {
-        let [http, sip, ldap, h323] = self.ports;
-        let [plain, tls] = match service {
-            Service::Http => http,
-            Service::Sip => sip,
-            Service::Ldap => ldap,
-            Service::H323 => h323,
-        };
+        let [plain, tls] = self.ports[service];
         match transport {
             Transport::Plain => plain,
             Transport::Tls => tls,
@@ -200,8 +192,6 @@ pub struct Sip {
     pub public_address_tls: Option<Box<str>>,
     /// Methods that may come first, upper case.
     pub methods: Vec<Box<str>>,
-    /// Where a From without a usable host goes, normalised.
-    pub default_host: Option<Box<str>>,
     /// The longest message toward a target of which nothing else is said, in octets.
     pub max_message: u32,
 }
@@ -209,14 +199,8 @@ pub struct Sip {
 /// How long a connection may rest, by service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdleTimeouts {
-    /// Between requests, and while a client stalls in a body.
-    pub http: Duration,
-    /// LDAP, without a message.
-    pub ldap: Duration,
-    /// SIP, without a byte.
-    pub sip: Duration,
-    /// H.323, without a byte.
-    pub h323: Duration,
+    /// HTTP: between requests, and while a client stalls in a body. LDAP: without a message. Others: without a byte.
+    pub services: PerService<Duration>,
     /// WebSocket tunnels, without a byte.
     pub tunnel: Duration,
 }
@@ -236,25 +220,6 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Octets a second of a request's body, after the first ten seconds; 0: any number.
     pub min_rate: u32,
-}
-
-/// A set of services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ServiceSet(u8);
-
-impl ServiceSet {
-    /// Every service.
-    pub const ALL: Self = Self(0b1111);
-
-    /// Adds `service`.
-    pub fn insert(&mut self, service: Service) {
-        self.0 |= 1 << service as u8;
-    }
-
-    /// Whether `service` is in it.
-    pub fn contains(self, service: Service) -> bool {
-        self.0 & (1 << service as u8) != 0
-    }
 }
 
 /// `log.format`.

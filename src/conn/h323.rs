@@ -98,7 +98,7 @@ async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ending, bool)> {
         verified.is_some()
     };
     let route = host.as_ref().map_err(|reason| *reason).and_then(|host| {
-        let transport = client.facts.transport;
+        let transport = client.facts.transport();
         decide::signalling(&snapshot.table, Service::H323, transport, host.as_bytes(), prove)
             .map_err(|refusal| refusal.reason)
     });
@@ -152,7 +152,7 @@ fn host<'a>(config: &'a Config, asked: &'a Ask) -> Result<&'a str, Reason> {
         Ask::Setup(setup) => setup.domain()?,
         Ask::KeepAlive | Ask::Ras(_) | Ask::Other(_) => None,
     };
-    named.or(config.h323_default_host.as_deref()).ok_or(Reason::NoName)
+    named.or(config.default_hosts.h323.as_deref()).ok_or(Reason::NoName)
 }
 
 /// Who is asked for, by what, and who asks: for the log.
@@ -188,7 +188,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
     let (patience, answers) = {
         let config = &shared.snapshot.load().config;
         let limits = &config.limits;
-        let patience = Patience::new(limits.idle_timeout.h323, limits.response_timeout);
+        let patience = Patience::new(limits.idle_timeout.services.h323, limits.response_timeout);
         (patience, config.reject == Reject::Answer)
     };
     let mut bench = Bench {
@@ -310,7 +310,7 @@ impl Judge for Bench<'_> {
         if self.belongs(registration) {
             return self.hold(ask, None);
         }
-        let default = snapshot.config.h323_default_host.as_deref();
+        let default = snapshot.config.default_hosts.h323.as_deref();
         let Some(host) = registration.host().or(default).map(ascii) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
             Later::Same => self.hold(ask, Some(&host)),

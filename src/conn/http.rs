@@ -40,7 +40,7 @@ pub(super) async fn serve(mut client: Client) {
     let ended = loop {
         let patience = {
             let limits = &client.worker.shared.snapshot.load().config.limits;
-            ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.http }
+            ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.services.http }
         };
         match ask::request(&mut client, patience).await {
             Ok((request, len)) => match Box::pin(one(&mut client, &mut own, request, len)).await {
@@ -188,7 +188,7 @@ async fn forward(
     let config = &snapshot.config;
     let limits = &config.limits;
     let mut patience = Patience {
-        client: limits.idle_timeout.http,
+        client: limits.idle_timeout.services.http,
         target: limits.response_timeout,
         min_rate: limits.min_rate,
     };

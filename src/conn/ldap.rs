@@ -139,7 +139,7 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
     let worker = client.worker.clone();
     let snapshot = worker.shared.snapshot.load_full();
     let limits = &snapshot.config.limits;
-    let acceptor = match client.facts.transport {
+    let acceptor = match client.facts.transport() {
         Transport::Plain => snapshot.server_tls.acceptor(Service::Ldap).ok_or(StartTls::NoCertificate),
         Transport::Tls => Err(StartTls::Already),
     };
@@ -179,8 +179,8 @@ async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held
     let worker = client.worker.clone();
     let snapshot = worker.shared.snapshot.load_full();
     client.place = None;
-    let default = snapshot.config.ldap_default_host.as_deref();
-    let transport = client.facts.transport;
+    let default = snapshot.config.default_hosts.ldap.as_deref();
+    let transport = client.facts.transport();
     let decided = first.host(default).map_err(|reason| (reason, &[][..])).and_then(|host| {
         let route = decide::signalling(&snapshot.table, Service::Ldap, transport, host, |_| false);
         route.map(|route| (host, route)).map_err(|refusal| (refusal.reason, host))
@@ -235,7 +235,7 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
     let (patience, answers) = {
         let config = &shared.snapshot.load().config;
         let limits = &config.limits;
-        let patience = Patience::new(limits.idle_timeout.ldap, limits.response_timeout);
+        let patience = Patience::new(limits.idle_timeout.services.ldap, limits.response_timeout);
         (patience, config.reject == Reject::Answer)
     };
     let host = held.host().to_owned();
@@ -322,7 +322,7 @@ impl Judge for Binds {
             },
             // An anonymous bind stays where an anonymous one would have been sent to.
             Wants::Anonymous => {
-                let default = snapshot.config.ldap_default_host.as_deref().unwrap_or_default();
+                let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {
                     Later::Same => Verdict::Pass,
                     _ => self.refuse(&snapshot, bind, Reason::NoName),

@@ -56,7 +56,7 @@ use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
 use crate::tls::Possession;
 
@@ -86,8 +86,8 @@ pub struct Facts {
     pub local: SocketAddr,
     /// What is to be spoken.
     pub service: Service,
-    /// Whether by TLS.
-    pub transport: Transport,
+    /// What carries it.
+    pub carrier: Carrier,
     /// When it was accepted.
     pub since: Instant,
 }
@@ -159,8 +159,13 @@ fn protocol(client: Client) -> Rest {
 }
 
 impl Facts {
+    /// Whether TLS is below.
+    fn transport(&self) -> Transport {
+        self.carrier.transport()
+    }
+
     fn line<'a>(&self, client: IpAddr, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
-        Line { id: self.id, client, service: self.service, transport: self.transport, subject, outcome }
+        Line { id: self.id, client, service: self.service, carrier: self.carrier, subject, outcome }
     }
 }
 

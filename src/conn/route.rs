@@ -60,7 +60,7 @@ pub(super) fn route<'s>(
     let peer = facts.client.ip();
     let host = request.host.of_input(head);
     let decision = SCRATCH.with_borrow_mut(|scratch| {
-        decide::http(&snapshot.table, facts.transport, host, request.path.of_input(head), scratch)
+        decide::http(&snapshot.table, facts.transport(), host, request.path.of_input(head), scratch)
     });
     let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
     let verdict = decision.map_err(|refusal| {
@@ -72,10 +72,10 @@ pub(super) fn route<'s>(
         }
     });
 
-    let challenge = challenge(snapshot, facts.transport, head, request);
+    let challenge = challenge(snapshot, facts.transport(), head, request);
     let trusted = config.forwarded_from(peer);
     let mut out = Buffer::default();
-    let forwarding = Forwarding { peer, transport: facts.transport, trusted };
+    let forwarding = Forwarding { peer, transport: facts.transport(), trusted };
     let parts = request_head(out.vec(), head, request, &forwarding);
     let routed = Routed {
         known_host,

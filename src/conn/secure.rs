@@ -20,7 +20,7 @@ use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
 use crate::io::{Leg, Socket, Stream, Timer};
 use crate::reason::Reason;
-use crate::service::Transport;
+use crate::service::{Carrier, Transport};
 use crate::state::Worker;
 use crate::tls::{Acceptor, Possession};
 
@@ -62,7 +62,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         drop(place);
         place = guard.enter_undecided(facts.id, facts.client.ip(), &permit, false, &config.guard);
     }
-    let (stream, possession) = match facts.transport {
+    let (stream, possession) = match facts.transport() {
         Transport::Plain => (Stream::Plain(tcp), Possession::Unproven),
         Transport::Tls => {
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
@@ -171,7 +171,7 @@ pub(super) async fn start_tls(
         Ok((stream, possession)) => {
             client.leg = Leg::new(stream);
             client.possession = possession;
-            client.facts.transport = Transport::Tls;
+            client.facts.carrier = Carrier::Tls;
             Ok(client)
         }
         Err(reason) => {

@@ -90,7 +90,7 @@ async fn open(
     (head, message): (&[u8], &Message),
 ) -> Result<Option<Box<Linked>>, (Ending, bool)> {
     let tokens = &client.worker.shared.sip_tokens.clone();
-    let own = own_entries(&snapshot.config, tokens, client.facts.transport);
+    let own = own_entries(&snapshot.config, tokens, client.facts.transport());
     let name = asked(snapshot, &own, head, message);
     let verdict = certificate::judge(client, snapshot, name.as_ref().map_or(&[][..], Asked::name));
     let names = certificate::names(verdict.as_ref());
@@ -99,7 +99,7 @@ async fn open(
     let proven = || names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
     let (who, cert) = (who(head, message), certificate::shown(verdict.as_ref()));
     let subject = subject(&who, head, message, &cert);
-    let came_by = client.facts.transport;
+    let came_by = client.facts.transport();
     let route = match decide((snapshot, tokens), name.as_ref(), came_by, (head, message), proven) {
         Ok(Decided::Routed(route)) => route,
         Ok(Decided::Answered(answer)) if first.may_answer() => {
@@ -222,7 +222,7 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
     let shared = client.worker.shared.clone();
     let patience = {
         let limits = &shared.snapshot.load().config.limits;
-        Patience::new(limits.idle_timeout.sip, limits.response_timeout)
+        Patience::new(limits.idle_timeout.services.sip, limits.response_timeout)
     };
     let cert: &str = cert;
     let standing = Standing::of(client, held);

@@ -18,14 +18,11 @@ use super::DemoError;
 use super::standin::StandIn;
 use crate::config::{self, Config};
 use crate::rules::{Address, Endpoint, Table};
-use crate::service::{Service, Transport};
+use crate::service::{PerService, Service, Transport};
 use crate::tls::{DevCa, Issued};
 
 /// The seed's complete reference.
 const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
-
-/// What the machines inside speak, as far as the demonstration shows it.
-const SPOKEN: [Service; 4] = Service::ALL;
 
 /// Who has a certificate: a telephone, by its hardware ID.
 pub(super) const PHONE: &str = "009033410004";
@@ -37,6 +34,9 @@ const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
     (Ipv4Addr::new(172, 31, 31, 12), "app platform", "apps.dvl-ckl2.net"),
 ];
 
+/// For each service the plain port and the TLS port, on loopback.
+type Ports = PerService<[u16; 2]>;
+
 /// Everything that was made.
 pub(super) struct Network {
     /// Removed with the network.
@@ -44,7 +44,7 @@ pub(super) struct Network {
     /// portward.toml.
     pub(super) config: PathBuf,
     /// Where Portward listens.
-    ports: Vec<(Service, Transport, SocketAddr)>,
+    ports: Ports,
     /// For visitors: trusts the demonstration's CA.
     pub(super) visitor_tls: Arc<ClientConfig>,
     /// The same for a telephone that has a certificate for [`PHONE`] and shows it.
@@ -76,15 +76,13 @@ impl Network {
         let mut inside = Vec::new();
         for (address, role, name) in MACHINES {
             let issued = ca.server(&[name, "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
-            for service in SPOKEN {
+            for service in Service::ALL {
                 inside.push(StandIn::start(moved(address), address, role, service, &issued).await?);
             }
         }
-        let mut ports = Vec::new();
-        for service in SPOKEN {
-            for transport in Transport::ALL {
-                ports.push((service, transport, free_port().await?));
-            }
+        let mut ports = Ports::default();
+        for service in Service::ALL {
+            ports[service] = [free_port().await?, free_port().await?];
         }
         let table = example(root)?;
         std::fs::create_dir_all(root.join("rules"))?;
@@ -98,8 +96,7 @@ impl Network {
 
     /// Where Portward listens for a service.
     pub(super) fn port(&self, service: Service, transport: Transport) -> SocketAddr {
-        let found = self.ports.iter().find(|(s, t, _)| (*s, *t) == (service, transport));
-        found.map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |(_, _, address)| *address)
+        address(&self.ports, service, transport)
     }
 
     /// What there is to know before the walk.
@@ -107,8 +104,9 @@ impl Network {
         let mut text = String::from(
             "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n",
         );
-        for (service, transport, address) in &self.ports {
-            let _ = writeln!(text, "  outside   {:<6} {address}", service.scheme(*transport));
+        for (service, transport) in Service::doors() {
+            let address = self.port(service, transport);
+            let _ = writeln!(text, "  outside   {:<6} {address}", service.scheme(transport));
         }
         for machine in &self.inside {
             let _ = writeln!(text, "  inside    {:<12}  {}", machine.role, machine.place());
@@ -120,11 +118,9 @@ impl Network {
     /// What to try when the walk is over.
     pub(super) fn farewell(&self) -> String {
         let ca = self.folder.path().join("certs/ca.crt");
-        let [http, https, sip, sips, ldap, ldaps, h323, h323s] = Service::ALL
-            .map(|service| Transport::ALL.map(|transport| self.port(service, transport)))
-            .as_flattened()
-            .try_into()
-            .unwrap_or([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8]);
+        let both = |service| Transport::ALL.map(|transport| self.port(service, transport));
+        let ([http, https], [sip, sips]) = (both(Service::Http), both(Service::Sip));
+        let ([ldap, ldaps], [h323, h323s]) = (both(Service::Ldap), both(Service::H323));
         let resolve = |port: u16| format!("--resolve '*:{port}:127.0.0.1'");
         let ports = resolve(https.port());
         let ca = ca.display();
@@ -204,11 +200,17 @@ fn to_machine(service: Service, endpoints: &[Endpoint], inside: &[StandIn], more
     })
 }
 
-fn configuration(ports: &[(Service, Transport, SocketAddr)]) -> String {
+fn address(ports: &Ports, service: Service, transport: Transport) -> SocketAddr {
+    let [plain, tls] = ports[service];
+    let port = if transport.is_tls() { tls } else { plain };
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn configuration(ports: &Ports) -> String {
     let mut listen = String::new();
     let mut outside = Vec::new();
-    for (service, transport, address) in ports {
-        let name = service.scheme(*transport);
+    for (service, transport) in Service::doors() {
+        let (name, address) = (service.scheme(transport), address(ports, service, transport));
         let _ = writeln!(listen, "{name} = \"{address}\"");
         outside.push(format!("{name} = {}", address.port()));
     }
@@ -228,8 +230,8 @@ fn moved(address: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::new(127, b, c, d)
 }
 
-async fn free_port() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()
+async fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
 
 fn private(path: &Path, text: &str) -> std::io::Result<()> {

@@ -72,9 +72,12 @@ impl StandIn {
         };
         let acceptor = acceptor(issued)?;
         // Registrars say how it came to them, because that is what the certificate check decides.
-        let says = |way: &str| match service {
-            Service::Sip | Service::H323 => format!("{role}, {way} ({original})"),
-            Service::Http | Service::Ldap => format!("{role} ({original})"),
+        let says = |way: &str| {
+            if service.asks_for_certificate() {
+                format!("{role}, {way} ({original})")
+            } else {
+                format!("{role} ({original})")
+            }
         };
         tokio::spawn(serve(plain, None, service, says("plain"), requests.clone()));
         tokio::spawn(serve(tls, Some(acceptor), service, says("TLS"), requests));

@@ -255,8 +255,7 @@ impl Guard {
         if before < shared || self.displace().is_some() {
             return Ok(false);
         }
-        let is_phone = matches!(service, Service::Sip | Service::H323);
-        if is_phone && (before < limits.max_connections || self.undecided.give_way()) {
+        if service.is_for_phones() && (before < limits.max_connections || self.undecided.give_way()) {
             return Ok(true);
         }
         Err(Reason::Limit)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::escape::escape;
 use crate::ending::Ending;
 use crate::reason::Reason;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service};
 
 /// A host name has at most 255 bytes.
 const HOST_CAP: usize = 255;
@@ -85,8 +85,8 @@ pub struct Line<'a> {
     pub client: IpAddr,
     /// What is spoken.
     pub service: Service,
-    /// How it came.
-    pub transport: Transport,
+    /// What carries the client's leg.
+    pub carrier: Carrier,
     /// What was asked for.
     pub subject: Subject<'a>,
     /// What became of it.
@@ -97,9 +97,8 @@ impl Line<'_> {
     /// In the reference's manner.
     pub(super) fn text(&self, query: bool) -> String {
         let mut text = String::with_capacity(128);
-        let scheme = self.service.scheme(self.transport);
-        // RFC 3261 §19.1 and the reference: sip and h323 are no hierarchical URIs.
-        let slashes = if matches!(self.service, Service::Http | Service::Ldap) { "//" } else { "" };
+        let scheme = self.service.logged_scheme(self.carrier);
+        let slashes = self.service.slashes();
         let _ = write!(text, "REVERSE-PROXY {} {} {scheme}:{slashes}", self.id, self.client);
         match self.subject {
             Subject::Unknown => text.push('-'),
@@ -151,7 +150,7 @@ impl Line<'_> {
             "id": self.id,
             "client": self.client.to_string(),
             "service": self.service.name(),
-            "transport": if self.transport == Transport::Tls { "tls" } else { "plain" },
+            "transport": if self.carrier.is_tls() { "tls" } else { "plain" },
         });
         let mut set = |name: &str, value: Value| {
             if let Value::Object(fields) = &mut json {
@@ -164,7 +163,7 @@ impl Line<'_> {
             text
         };
         if let Subject::Signalling { who, verb, name, certificate } = self.subject {
-            let [who_field, verb_field, name_field] = self.fields();
+            let [who_field, verb_field, name_field] = self.service.subject();
             set(who_field, escaped(who, HOST_CAP).into());
             set(verb_field, escaped(verb, METHOD_CAP).into());
             if !name.is_empty() {
@@ -211,15 +210,6 @@ impl Line<'_> {
         }
         json
     }
-
-    /// What the parts of [`Subject::Signalling`] are called.
-    const fn fields(&self) -> [&'static str; 3] {
-        match self.service {
-            Service::Http | Service::Sip => ["from", "method", "user"],
-            Service::Ldap => ["host", "operation", "user"],
-            Service::H323 => ["gatekeeper", "message", "alias"],
-        }
-    }
 }
 
 /// A path or a URL, and its query only if it is wanted: queries hold tokens.
@@ -247,7 +237,7 @@ mod tests {
             id: 12,
             client: "192.168.178.59".parse().unwrap(),
             service: Service::Http,
-            transport: Transport::Tls,
+            carrier: Carrier::Tls,
             subject: Subject::Http {
                 host: b"hq.dvl-ckl2.net",
                 method: b"GET",

@@ -6,7 +6,6 @@ use socket2::SockRef;
 
 use super::socket::{self, Socket};
 use crate::manager::{Inherited, Origin};
-use crate::service::Transport;
 use crate::state::Snapshot;
 
 /// The inherited sockets for which the configuration has a use, now or when a certificate comes; and the store's others,
@@ -64,7 +63,7 @@ pub(super) fn open(
         .chain(stale.iter().map(|one| SockRef::from(&one.socket)))
         .collect();
     for listener in &config.listen.listeners {
-        if listener.transport == Transport::Tls && tls.acceptor(listener.service).is_none() {
+        if listener.transport.is_tls() && tls.acceptor(listener.service).is_none() {
             continue; // its own warning comes with the certificates
         }
         if let Some(socket) = open.iter().find(|socket| socket.listener.address == listener.address) {

@@ -133,7 +133,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             client: peer,
             local: if is_exact { kind.address } else { tcp.local_addr().unwrap_or(kind.address) },
             service: kind.service,
-            transport: kind.transport,
+            carrier: kind.transport.into(),
             since: Instant::now(),
         };
         // At once, so that in a flood the next one finds whom it may displace.

@@ -39,6 +39,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 use rustls::{CipherSuite, ClientConfig, ConfigBuilder, WantsVerifier};
 
+use crate::service::Service;
+
 pub use accept::Acceptor;
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
@@ -59,8 +61,10 @@ use rustls::crypto::ring as backend;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("choose the TLS cryptography: feature aws-lc-rs (the default) or ring");
 
-/// The ALPN protocol of HTTP/1.1 (RFC 7301 section 6).
-const HTTP_1_1: &[u8] = b"http/1.1";
+/// The application protocols that are named in handshakes of `service` (RFC 7301).
+fn alpn(service: Service) -> Vec<Vec<u8>> {
+    service.alpn().map(<[u8]>::to_vec).into_iter().collect()
+}
 
 /// The cryptography of every TLS connection: the backend's own list in an order of ours.
 ///

@@ -18,9 +18,9 @@ use super::identity::Certificate;
 use super::sessions::Marked;
 use super::sni::Index;
 use super::source::{Found, Held, Occasion, Source};
-use super::{HTTP_1_1, pem, provider, sound, ticketer};
+use super::{alpn, pem, provider, sound, ticketer};
 use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Tls, TlsVersion};
-use crate::service::Service;
+use crate::service::{PerService, Service};
 
 /// TLS 1.2 sessions of clients without tickets that are remembered, a service. [`super::sessions`] bounds the length of
 /// each, so this bounds memory. A client whose session falls out makes a full handshake.
@@ -34,9 +34,8 @@ pub struct ServerTls {
     index: Arc<Index>,
     /// Where certificates are expected, for diagnostics.
     place: PathBuf,
-    resumption: [Resumption; 4],
-    /// In the order of [`Service::ALL`].
-    acceptors: [Arc<ServerConfig>; 4],
+    resumption: PerService<Resumption>,
+    acceptors: PerService<Arc<ServerConfig>>,
 }
 
 /// What clients of one service resume with. Services do not share it: a session that began on a port where no client
@@ -80,17 +79,18 @@ impl ServerTls {
         let index = Arc::new(index);
         let resumption = match occasion.before() {
             Some(previous) => previous.resumption.clone(),
-            None => Service::ALL.map(|_| Resumption::new()),
+            None => PerService::from_fn(|_| Resumption::new()),
         };
-        let acceptors = Service::ALL
-            .map(|service| Arc::new(config(service, settings.min_version, &index, of(&resumption, service))));
+        let acceptors = PerService::from_fn(|service| {
+            Arc::new(config(service, settings.min_version, &index, &resumption[service]))
+        });
         (Self { certificates, default, index, place, resumption, acceptors }, found)
     }
 
     /// What accepts TLS for `service`; `None` as long as there is no certificate.
     pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
-        let config = Arc::clone(of(&self.acceptors, service));
-        (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), asks_for_certificate(service)))
+        let config = Arc::clone(&self.acceptors[service]);
+        (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), service.asks_for_certificate()))
     }
 
     /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
@@ -135,21 +135,6 @@ impl Resumption {
     }
 }
 
-fn of<T>(all: &[T; 4], service: Service) -> &T {
-    let [http, sip, ldap, h323] = all;
-    match service {
-        Service::Http => http,
-        Service::Sip => sip,
-        Service::Ldap => ldap,
-        Service::H323 => h323,
-    }
-}
-
-/// Whether clients of a service are asked for a certificate. Browsers would ask their users for one.
-fn asks_for_certificate(service: Service) -> bool {
-    matches!(service, Service::Sip | Service::H323)
-}
-
 /// How one service accepts TLS. No early data: what is replayed must not decide anything.
 fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: &Resumption) -> ServerConfig {
     let versions: &[_] = match oldest {
@@ -157,15 +142,13 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
         TlsVersion::V1_3 => &[&TLS13],
     };
     let builder = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions));
-    let builder = if asks_for_certificate(service) {
+    let builder = if service.asks_for_certificate() {
         builder.with_client_cert_verifier(AnyClient::new())
     } else {
         builder.with_no_client_auth()
     };
     let mut config = builder.with_cert_resolver(Arc::clone(index) as _);
-    if service == Service::Http {
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    }
+    config.alpn_protocols = alpn(service);
     if let Some(ticketer) = &resumption.ticketer {
         config.ticketer = Arc::clone(ticketer);
     }

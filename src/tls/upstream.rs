@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::identity::Certificate;
 use super::source::{Found, Occasion, Read, Source};
 use super::verify::{Anchors, Judge, TargetVerifier};
-use super::{HTTP_1_1, client_builder, pem};
+use super::{alpn, client_builder, pem};
 use crate::config::{Trust, Upstream};
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
@@ -97,10 +97,10 @@ impl UpstreamTls {
 
     /// How to speak TLS to a target of `service`.
     ///
-    /// SIP and H.323 targets see Portward's certificate, if it has one; others only where `present_certificate`
-    /// says so, because a PBX takes a certificate on HTTPS or LDAPS for a login.
+    /// Targets of a service that presents certificates see Portward's, if it has one; others only where
+    /// `present_certificate` says so.
     pub fn client_config(&self, service: Service, options: &TargetOptions) -> Profile {
-        let asked = matches!(service, Service::Sip | Service::H323) || options.present_certificate;
+        let asked = service.presents_certificate() || options.present_certificate;
         let settings = Settings {
             judged: self.judged(options),
             presents: asked && !self.certificate.is_empty(),
@@ -159,7 +159,7 @@ impl UpstreamTls {
         };
         config.resumption = Resumption::in_memory_sessions(names * SESSIONS_A_NAME);
         if settings.http {
-            config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+            config.alpn_protocols = alpn(Service::Http);
         }
         Profile { id: self.identity(settings), config: Arc::new(config) }
     }

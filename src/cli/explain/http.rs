@@ -26,9 +26,7 @@ impl<'u> Url<'u> {
     pub(super) fn parse(text: &'u str) -> Result<Self, BadUrl> {
         let scheme =
             text.split(':').next().filter(|scheme| scheme.len() < text.len()).ok_or(BadUrl::Unknown)?;
-        let mut all = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
-        let (service, transport) =
-            all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
+        let (service, transport) = Service::of_scheme(scheme).ok_or(BadUrl::Unknown)?;
         if service != Service::Http {
             return Err(BadUrl::Unknown);
         }

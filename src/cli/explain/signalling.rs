@@ -54,9 +54,7 @@ impl<'u> Call<'u> {
     /// If it is no URI of these services.
     pub(super) fn parse(text: &'u str, bind: Option<&str>) -> Result<Self, BadUrl> {
         let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Unknown)?;
-        let mut all = Service::ALL.into_iter().flat_map(|s| Transport::ALL.map(|t| (s, t)));
-        let (service, transport) =
-            all.find(|(s, t)| s.scheme(*t).eq_ignore_ascii_case(scheme)).ok_or(BadUrl::Unknown)?;
+        let (service, transport) = Service::of_scheme(scheme).ok_or(BadUrl::Unknown)?;
         let name = match service {
             Service::Http => return Err(BadUrl::Unknown),
             Service::Sip => caller(text)?.into(),
@@ -75,11 +73,7 @@ impl<'u> Call<'u> {
 
     /// Asks for the decision.
     pub(super) fn explain(&self, table: &Table, config: &Config, claimant: &Claimant) -> Explanation {
-        let default = match self.service {
-            Service::Sip => config.sip.default_host.as_deref(),
-            Service::Ldap => config.ldap_default_host.as_deref(),
-            _ => config.h323_default_host.as_deref(),
-        };
+        let default = config.default_hosts[self.service].as_deref();
         let name = match &self.name {
             Named::Host(name) => name,
             Named::Nobody => default.unwrap_or_default(),

@@ -83,7 +83,7 @@ fn rule_target<'w>(
         return on.then(|| Written { target: target(), section: None });
     }
     let wanted = "true, or a table { target = \"…\", tcp = …, tls = … }";
-    let mut section = value.section(rule_name(service), wanted)?;
+    let mut section = value.section(service.rule(), wanted)?;
     let written = section.get("target");
     let endpoints = match &written {
         Some(target) => walk.targets.endpoints(target),
@@ -95,15 +95,6 @@ fn rule_target<'w>(
         Target { endpoints, ports }
     });
     Some(Written { target, section: Some(section) })
-}
-
-fn rule_name(service: Service) -> &'static str {
-    match service {
-        Service::Http => "an http rule",
-        Service::Sip => "a sip rule",
-        Service::Ldap => "an ldap rule",
-        Service::H323 => "an h323 rule",
-    }
 }
 
 /// `check_certificate`, `on_failed_check` and `numbers` as written.

@@ -24,7 +24,7 @@ pub(super) async fn search(client: &mut Client, id: u32, answered: &mut u8) -> R
     }
     *answered += 1;
     let start_tls =
-        client.facts.transport == Transport::Plain && snapshot.server_tls.acceptor(Service::Ldap).is_some();
+        client.facts.transport() == Transport::Plain && snapshot.server_tls.acceptor(Service::Ldap).is_some();
     let answer = answer::root_dse(&search, start_tls);
     client.leg.buffer.consume(len);
     let written = timeout(snapshot.config.limits.inspect_timeout, client.leg.write_all(&answer)).await;

@@ -97,7 +97,7 @@ fn probed<'a>(snapshot: &'a Snapshot, head: &'a [u8], message: &Message) -> Opti
 pub(super) fn name_of<'a>(config: &'a Config, head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
     let host = message.from.host.of_input(head);
     if host.is_empty() || message.from.is_anonymous(head) {
-        return config.sip.default_host.as_deref().map(str::as_bytes);
+        return config.default_hosts.sip.as_deref().map(str::as_bytes);
     }
     Some(host)
 }
