@@ -1,7 +1,6 @@
 //! HTTP: ask, route, connect and relay, once a request, until the client or Portward ends the connection.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::login::Login;
 use super::route::{Routed, status, way_out};
@@ -78,7 +77,7 @@ pub(super) async fn serve(mut client: Client) {
                     let nobody = matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
                     if is_answered(&client, config) && !nobody {
                         let answer = own_response(status(reason), "", false, false);
-                        let _ = write(&mut client, &answer, patience.inspect).await;
+                        let _ = client.say(&answer, patience.inspect).await;
                         ending::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
                         return client.leg.close().await;
                     }
@@ -429,17 +428,11 @@ async fn say(
     let http11 = routed.outgoing.version == crate::inspect::http::Version::Http11;
     let goes_on = goes_on && http11 && routed.outgoing.persistent && !client.timer.is_stopping();
     let answer = answer(goes_on);
-    match write(client, &answer, config.limits.inspect_timeout).await {
+    match client.say(&answer, config.limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,
         Ok(()) => Next::Close(ended),
-        Err(()) => Next::End(ended),
+        Err(_) => Next::End(ended),
     }
-}
-
-async fn write(client: &mut Client, answer: &[u8], patience: Duration) -> Result<(), ()> {
-    let written = tokio::time::timeout(patience, client.leg.write_all(answer)).await;
-    client.bytes[1] += answer.len() as u64;
-    if matches!(written, Ok(Ok(()))) { Ok(()) } else { Err(()) }
 }
 
 /// The name that was asked for, which a wildcard rule does not know.

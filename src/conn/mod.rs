@@ -44,10 +44,11 @@ mod sip;
 mod standing;
 mod tunnel;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -170,6 +171,15 @@ impl Facts {
 }
 
 impl Client {
+    /// Says something to the client. What its stream has taken counts as bytes to it, also if that was not everything.
+    ///
+    /// # Errors
+    /// The client is gone, or has not taken everything in `patience`.
+    async fn say(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
+        let [_, down] = &mut self.bytes;
+        self.leg.say(octets, patience, down).await
+    }
+
     fn is_logged(&self, config: &Config) -> bool {
         config.log.forwarded.contains(self.facts.service)
     }

@@ -79,9 +79,24 @@ impl Leg {
     ///
     /// # Errors
     /// Those of the stream.
-    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_counted(bytes, &mut 0).await
+    }
+
+    /// Writes all of `bytes` and flushes, in no more than `patience`. What the stream takes is added to `written`, also if it
+    /// does not take everything.
+    ///
+    /// # Errors
+    /// Those of the stream; [`io::ErrorKind::TimedOut`] if the peer takes too long.
+    pub async fn say(&mut self, bytes: &[u8], patience: Duration, written: &mut u64) -> io::Result<()> {
+        let said = tokio::time::timeout(patience, self.write_counted(bytes, written)).await;
+        said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn write_counted(&mut self, mut bytes: &[u8], written: &mut u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            *written += count as u64;
             bytes = bytes.get(count..).unwrap_or_default();
         }
         poll_fn(|cx| self.poll_flush(cx)).await
@@ -102,5 +117,39 @@ impl Leg {
             }
         };
         let _ = tokio::time::timeout(LINGER, linger).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::memory::leg;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Says ten octets to a peer that takes `room` of them, in pieces of three.
+    async fn say_ten(room: usize, breaks: bool) -> (Option<io::ErrorKind>, u64, Vec<u8>) {
+        let (mut leg, far) = leg();
+        far.takes(room);
+        far.pieces(3);
+        let mut written = 100;
+        let breaking = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            if breaks {
+                far.reset();
+            }
+        };
+        let (said, ()) = tokio::join!(leg.say(b"0123456789", PATIENCE, &mut written), breaking);
+        (said.err().map(|error| error.kind()), written - 100, far.heard())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn item_1_octets_are_counted_that_the_stream_has_taken() {
+        assert_eq!(say_ten(10, false).await, (None, 10, b"0123456789".to_vec()));
+        let silent = Some(io::ErrorKind::TimedOut);
+        assert_eq!(say_ten(7, false).await, (silent, 7, b"0123456".to_vec()));
+        let broken = Some(io::ErrorKind::BrokenPipe);
+        assert_eq!(say_ten(4, true).await, (broken, 4, b"0123".to_vec()));
+        assert_eq!(say_ten(0, true).await, (broken, 0, Vec::new()));
     }
 }
