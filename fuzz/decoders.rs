@@ -10,9 +10,11 @@ use std::sync::Arc;
 use portward::inspect::http::{Framing, HEAD_LIMIT, ResponseInspector};
 use portward::inspect::{Inspect, digest, h323, http, ldap, proxy, sip};
 use portward::io::Buffer;
+use portward::proof::own::Own;
+use portward::proof::token::Tokens;
 use portward::proof::{self, Claim, Names};
 use portward::relay::http::{Forwarding, request_head};
-use portward::relay::sip::{Judge, Login, Own, Recording, Sentence, SipWatch, Tokens, dialog_host};
+use portward::relay::sip::{Judge, Login, Recording, Sentence, SipWatch};
 use portward::relay::watched::{Aside, Next, Watch};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::name::{self, NameBuf, from_wire, split_host_port};
@@ -212,7 +214,7 @@ fn sip_client(bench: &mut Bench, input: &[u8], slowly: bool) {
     let Inspect::Found { ask: sip::Ask::Message(message), len } = answer else { return };
     let head = input.get(..len).unwrap_or_default();
     let own = Own { tokens: &bench.tokens, address: None };
-    black_box(dialog_host(&own, head, &message).is_some());
+    black_box(own.dialog_host(head, &message).is_some());
     black_box(proof::sip::request(&bench.names, head, &message, |_| true));
 }
 

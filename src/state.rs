@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
 use crate::guard::{Guard, kept, unix_now};
 use crate::log::{Level, Log};
-use crate::relay::sip::Tokens;
+use crate::proof::token::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};

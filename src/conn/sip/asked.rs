@@ -7,8 +7,10 @@ use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
+use crate::proof::own::Own;
+use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::sip::{OK, Own, Tokens, UNAVAILABLE, dialog_host};
+use crate::relay::sip::{OK, UNAVAILABLE};
 use crate::rules::Table;
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
@@ -55,7 +57,7 @@ pub(super) fn asked<'a>(
     head: &'a [u8],
     message: &Message,
 ) -> Option<Asked<'a>> {
-    if let Some(host) = dialog_host(own, head, message) {
+    if let Some(host) = own.dialog_host(head, message) {
         return Some(Asked::Dialog(host));
     }
     let name = match message.method(head)? {

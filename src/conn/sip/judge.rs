@@ -13,8 +13,9 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};
 use crate::log::Subject;
 use crate::proof::sip::Verified;
+use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::sip::{Judge, Login, Sentence, Tokens};
+use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
 use crate::state::{Shared, Snapshot};
 

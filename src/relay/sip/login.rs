@@ -195,7 +195,8 @@ mod tests {
     use super::*;
     use crate::inspect::Inspect;
     use crate::inspect::sip::{Ask, Inspector};
-    use crate::relay::sip::{Sentence, Tokens};
+    use crate::proof::token::Tokens;
+    use crate::relay::sip::Sentence;
 
     /// Remembers nonces as the guard does.
     #[derive(Default)]

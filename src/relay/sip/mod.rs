@@ -13,7 +13,6 @@ mod edit;
 mod login;
 mod record;
 mod route;
-mod token;
 mod transport;
 mod watch;
 
@@ -23,6 +22,4 @@ mod tests;
 pub use answer::{FORBIDDEN, OK, TOO_LARGE, UNAVAILABLE, respond};
 pub use login::Login;
 pub use record::Recording;
-pub use route::{Own, PublicAddress};
-pub use token::Tokens;
-pub use watch::{Judge, Sentence, SipWatch, dialog_host, length_inside};
+pub use watch::{Judge, Sentence, SipWatch, length_inside};

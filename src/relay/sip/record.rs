@@ -12,9 +12,9 @@
 //! than configurations.
 
 use super::edit::Edits;
-use super::route::PublicAddress;
-use super::token::Tokens;
 use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
+use crate::proof::own::PublicAddress;
+use crate::proof::token::Tokens;
 
 /// Portward's own entry.
 #[derive(Debug, Clone)]

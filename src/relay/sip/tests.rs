@@ -4,6 +4,8 @@ use super::*;
 use crate::ending::Ending;
 use crate::inspect::sip::Message;
 use crate::io::Buffer;
+use crate::proof::own::Own;
+use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
@@ -261,7 +263,7 @@ fn a_dialog_names_its_host_from_a_new_connection() {
         match inspector.inspect(text.as_bytes()) {
             crate::inspect::Inspect::Found { ask: crate::inspect::sip::Ask::Message(message), len } => {
                 let own = Own { tokens: &tokens, address: None };
-                dialog_host(&own, &text.as_bytes()[..len], &message)
+                own.dialog_host(&text.as_bytes()[..len], &message)
             }
             other => panic!("{other:?}"),
         }

@@ -4,14 +4,15 @@ use super::answer::{FORBIDDEN, TOO_LARGE, respond};
 use super::edit::Edits;
 use super::login::{Login, Logins};
 use super::record::Recording;
-use super::route::Own;
-use super::token::Tokens;
+use super::route::forget;
 use super::transport;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
+use crate::proof::own::Own;
+use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
 
@@ -197,14 +198,14 @@ impl<J: Judge> SipWatch<J> {
 /// What is changed of every message toward the PBX.
 ///
 /// # Errors
-/// Those of [`Own::forget`].
+/// Those of [`forget`].
 fn change(
     own: &Own<'_>,
     rewrites: bool,
     (head, message): (&[u8], &Message),
     edits: &mut Edits,
 ) -> Result<(), Reason> {
-    own.forget(head, message, edits)?;
+    forget(own, head, message, edits)?;
     if rewrites {
         transport::to_tcp(head, message, edits);
     }
@@ -310,28 +311,4 @@ impl<J: Judge> Watch for SipWatch<J> {
             }
         }
     }
-}
-
-/// The methods of requests within a dialog (RFC 5057 §5.1, RFC 3261 §12.2). A REGISTER and a PUBLISH never are, whatever
-/// tags they have.
-const IN_DIALOG: [&[u8]; 12] = [
-    b"ACK",
-    b"BYE",
-    b"CANCEL",
-    b"INFO",
-    b"INVITE",
-    b"MESSAGE",
-    b"NOTIFY",
-    b"OPTIONS",
-    b"PRACK",
-    b"REFER",
-    b"SUBSCRIBE",
-    b"UPDATE",
-];
-
-/// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
-/// whose rule it names.
-pub fn dialog_host(own: &Own<'_>, head: &[u8], request: &Message) -> Option<String> {
-    let may_come = request.method(head).is_some_and(|method| IN_DIALOG.contains(&method));
-    (may_come && !request.to_tag.is_empty()).then(|| own.host(head, request)).flatten()
 }

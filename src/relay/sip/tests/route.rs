@@ -3,6 +3,7 @@
 use super::*;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Inspector};
+use crate::proof::own::PublicAddress;
 
 const TARGET: &str = "sip:callee@u2.domain.com";
 
@@ -19,7 +20,7 @@ fn host(text: &str, address: Option<PublicAddress<'_>>) -> Option<String> {
     let tokens = Tokens::new(KEY);
     match Inspector::of_client().inspect(text.as_bytes()) {
         Inspect::Found { ask: Ask::Message(message), len } => {
-            dialog_host(&Own { tokens: &tokens, address }, &text.as_bytes()[..len], &message)
+            Own { tokens: &tokens, address }.dialog_host(&text.as_bytes()[..len], &message)
         }
         other => panic!("{other:?}"),
     }

@@ -1,0 +1,117 @@
+//! What of a SIP client's Route is Portward's own, and the host whose rule it names. No I/O.
+//!
+//! Two entries are ours. One has our token: Portward has put it into the client's route set, and it names a host of the
+//! rules. One names `sip.public_address` without a token: a phone with an outbound proxy puts it there by itself, before
+//! there is a dialog, and it decides nothing.
+
+use std::net::Ipv6Addr;
+
+use super::token::Tokens;
+use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, Uri, entries, host_port, name_addr, uri};
+
+/// What a client is told to come back to: `sip.public_address` for its transport.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicAddress<'a> {
+    host: &'a [u8],
+    port: u16,
+    tls: bool,
+}
+
+impl<'a> PublicAddress<'a> {
+    /// Reads `host[:port]`; `None`: it is none.
+    pub fn new(address: &'a str, tls: bool) -> Option<Self> {
+        let (host, port) = host_port(address.as_bytes())?;
+        Some(Self { host, port: port.unwrap_or(default_port(tls)), tls })
+    }
+
+    /// Whether a URI names it, whatever its scheme, its user and its parameters are.
+    fn is_named_by(&self, uri: &Uri<'_>) -> bool {
+        uri.scheme != Scheme::Other
+            && uri.port.unwrap_or(default_port(self.tls)) == self.port
+            && is_same_host(uri.host, self.host)
+    }
+}
+
+/// RFC 3261 §19.1.2, by the transport of the connection: a phone that has come by TLS means TLS.
+const fn default_port(tls: bool) -> u16 {
+    if tls { 5061 } else { 5060 }
+}
+
+/// Whether two hosts of URIs are the same one.
+fn is_same_host(one: &[u8], other: &[u8]) -> bool {
+    let plain = |host: &'_ [u8]| host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase();
+    let address = |host: &[u8]| {
+        let inside = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
+        std::str::from_utf8(inside).ok()?.parse::<Ipv6Addr>().ok()
+    };
+    one.eq_ignore_ascii_case(other)
+        || plain(one) == plain(other)
+        || address(one).is_some_and(|one| address(other) == Some(one))
+}
+
+/// Knows our own entries.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// What has made the tokens.
+    pub tokens: &'a Tokens,
+    /// What the client calls us, if it is told to call us anything.
+    pub address: Option<PublicAddress<'a>>,
+}
+
+impl Own<'_> {
+    /// The host whose rule our own entry names, if it is on top of the Route of a request, or its Request-URI (a client
+    /// that routes strictly).
+    pub fn host(&self, head: &[u8], message: &Message) -> Option<String> {
+        let Kind::Request { uri: target, .. } = message.kind else { return None };
+        let top: Vec<&[u8]> = message
+            .fields_of(FieldKind::Route)
+            .flat_map(|field| entries(field.value.of_input(head)))
+            .take(2)
+            .collect();
+        self.top(&top).1.or_else(|| self.tokens.host(uri(target.of_input(head))?.user))
+    }
+
+    /// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
+    /// whose rule it names.
+    pub fn dialog_host(&self, head: &[u8], request: &Message) -> Option<String> {
+        let may_come = request.method(head).is_some_and(|method| IN_DIALOG.contains(&method));
+        (may_come && !request.to_tag.is_empty()).then(|| self.host(head, request)).flatten()
+    }
+
+    /// How many of the first entries of Route are ours, and the host that a token among them names. A phone may put
+    /// its outbound proxy on top of the route set of a dialog.
+    pub(crate) fn top(&self, routes: &[&[u8]]) -> (usize, Option<String>) {
+        let read = |at: usize| uri(name_addr(routes.get(at)?)?.uri);
+        let token = |at: usize| self.tokens.host(read(at)?.user);
+        if let Some(host) = token(0) {
+            return (1, Some(host));
+        }
+        let preloaded = |address: &PublicAddress<'_>| read(0).is_some_and(|uri| address.is_named_by(&uri));
+        match self.address.as_ref().is_some_and(preloaded) {
+            true => token(1).map_or((1, None), |host| (2, Some(host))),
+            false => (0, None),
+        }
+    }
+
+    /// Whether a URI has one of our tokens.
+    pub(crate) fn has_token(&self, uri_text: &[u8]) -> bool {
+        uri(uri_text).is_some_and(|uri| self.tokens.host(uri.user).is_some())
+    }
+}
+
+/// The methods of requests within a dialog (RFC 5057 §5.1, RFC 3261 §12.2). A REGISTER and a PUBLISH never are, whatever
+/// tags they have.
+const IN_DIALOG: [&[u8]; 12] = [
+    b"ACK",
+    b"BYE",
+    b"CANCEL",
+    b"INFO",
+    b"INVITE",
+    b"MESSAGE",
+    b"NOTIFY",
+    b"OPTIONS",
+    b"PRACK",
+    b"REFER",
+    b"SUBSCRIBE",
+    b"UPDATE",
+];
