@@ -7,7 +7,7 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portward::config::Config;
-use portward::guard::{Guard, Offence, unix_now};
+use portward::guard::{Change, Guard, Offence, Origin, Why};
 use portward::reason::Reason;
 use portward::service::Service;
 
@@ -23,7 +23,9 @@ fn door(c: &mut Criterion) {
     for listed in [0_u32, 1_000_000] {
         let guard = Guard::default();
         for number in 0..listed {
-            guard.blacklist().list(address(number).into(), Reason::UnknownHost, 21, unix_now(), None);
+            let why = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
+            let change = Change::List { who: address(number).into(), why, expiration: None };
+            let _ = guard.apply(change, Origin::Guard);
         }
         let mut number = 0_u32;
         group.bench_function(BenchmarkId::new("refused at accept", listed), |b| {

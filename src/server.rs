@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
-use crate::guard::{kept, unix_now};
+use crate::guard::{self, Change, kept, unix_now};
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
 use crate::state::{Shared, Snapshot, folder};
@@ -105,10 +105,10 @@ impl Server {
             let level = if confined.is_complete() { Level::Info } else { Level::Warning };
             shared.note(level, &confined.to_string());
         }
-        let now = unix_now();
-        let kept = kept::read(&shared.snapshot.load().config.state, now);
-        shared.guard.blacklist().restore(kept.entries, now);
-        kept.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
+        let read = kept::read(&shared.snapshot.load().config.state, unix_now());
+        // Nothing is refused: there is room for all that was kept.
+        let _ = shared.guard.apply(Change::Restore(read.kept), guard::Origin::File);
+        read.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
         let unused = before.iter().filter(|one| one.origin == Origin::Store && !is_at(&sockets, one));
         for address in unused.map(|one| one.listener.address).chain(stale.iter().map(|one| one.address)) {
             manager.forget(address);

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
-use crate::guard::{Guard, kept, unix_now};
+use crate::guard::kept::Keeper;
+use crate::guard::{Guard, unix_now};
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
 use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
@@ -189,25 +190,26 @@ pub struct Shared {
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
-    /// Held while the blacklist is written.
-    keeping: Mutex<()>,
+    /// Keeps the blacklist on disk.
+    keeper: Mutex<Keeper>,
 }
 
 impl Shared {
     /// The shared state at the start.
     pub fn new(snapshot: Snapshot, log: Log) -> Self {
         let sip_tokens = Arc::new(Tokens::new(secret::route_key(&snapshot.config.state)));
+        let guard = Guard::default();
         let shared = Self {
             sip_tokens,
             snapshot: ArcSwap::from_pointee(snapshot),
-            guard: Guard::default(),
+            keeper: Mutex::new(Keeper::new(guard.blacklist())),
+            guard,
             log,
             resolver: Arc::default(),
             health: Health::default(),
             reloads: watch::Sender::new(0),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
-            keeping: Mutex::default(),
         };
         shared.watch_names();
         shared
@@ -248,16 +250,8 @@ impl Shared {
     /// # Errors
     /// Those of the file system; it is tried again at the next call then.
     pub fn keep_blacklist(&self) -> io::Result<()> {
-        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = self.guard.blacklist();
-        if !list.take_changed() {
-            return Ok(());
-        }
-        let written = kept::write(&self.snapshot.load().config.state, list, unix_now());
-        if written.is_err() {
-            list.note_changed();
-        }
-        written
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        keeper.keep(&self.snapshot.load().config.state, self.guard.blacklist(), unix_now())
     }
 
     fn watch_names(&self) {

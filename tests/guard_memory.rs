@@ -8,7 +8,7 @@ use std::path::Path;
 
 use counting::live;
 use portward::config::Config;
-use portward::guard::{Guard, Offence, blacklist, unix_now};
+use portward::guard::{Change, Guard, Offence, Origin, Why, blacklist, unix_now};
 use portward::reason::Reason;
 
 const MIB: usize = 1024 * 1024;
@@ -25,7 +25,9 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     // Twenty-one offences each would take long: they are listed one by one, twice as many as there is room for.
     let many = u32::try_from(2 * blacklist::AUTOMATIC).expect("fits");
     for number in 0..many {
-        guard.blacklist().list(address(number).into(), Reason::UnknownHost, 21, unix_now(), None);
+        let why = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
+        let change = Change::List { who: address(number).into(), why, expiration: None };
+        let _ = guard.apply(change, Origin::Guard);
     }
     assert_eq!(guard.blacklist().len(), blacklist::AUTOMATIC);
     let listed = live() - start;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::config;
 use crate::guard::blacklist::Cursor;
-use crate::guard::{Counted, blacklist, kept, unix_now};
+use crate::guard::{Change, Counted, Origin, Why, blacklist, kept, unix_now};
 use crate::state::Shared;
 
 /// The entries of a page, unless `limit` says otherwise, and the most that there are whatever it says.
@@ -26,8 +26,27 @@ pub(super) fn wrong(status: StatusCode, why: &str) -> Answer {
     (status, json!({ "error": why }).to_string())
 }
 
+/// What is asked, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) shared: &'a Shared,
+    /// The number of the user who asks, where the socket knows it.
+    pub(super) user: Option<u32>,
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) body: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// On whose account the blacklist is changed.
+    fn by(&self) -> Origin {
+        Origin::Administrator { user: self.user }
+    }
+}
+
 /// Answers a request.
-pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+pub(super) fn answer(request: &Asked<'_>) -> Answer {
+    let Asked { shared, method, uri, .. } = *request;
     if uri.path() == "/v1/status" {
         return match *method {
             Method::GET => status(shared),
@@ -35,9 +54,9 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         };
     }
     match uri.path().strip_prefix("/v1/blacklist") {
-        Some("") => all(shared, method, uri, body),
+        Some("") => all(request),
         Some(rest) if rest.starts_with('/') => match Counted::parse(rest.trim_start_matches('/')) {
-            Some(who) => one(shared, method, who),
+            Some(who) => one(request, who),
             None => wrong(StatusCode::BAD_REQUEST, "this is not an address"),
         },
         _ => wrong(StatusCode::NOT_FOUND, "there is no such thing"),
@@ -57,7 +76,8 @@ fn status(shared: &Shared) -> Answer {
 }
 
 /// `/v1/blacklist`.
-fn all(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+fn all(request: &Asked<'_>) -> Answer {
+    let Asked { shared, method, uri, body, .. } = *request;
     let list = shared.guard.blacklist();
     match *method {
         Method::GET => match Paging::asked(uri) {
@@ -72,16 +92,19 @@ fn all(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
         },
         Method::POST => match wanted(body) {
             Ok((who, note, expiration)) => {
-                if !shared.guard.list_by_hand(who, &note, expiration) {
-                    let why = format!("there are {} manual entries already", blacklist::MANUAL);
-                    return wrong(StatusCode::INSUFFICIENT_STORAGE, &why);
+                let change = Change::List { who, why: Why::Manual { note: note.into() }, expiration };
+                if let Err(full) = shared.guard.apply(change, request.by()) {
+                    return wrong(StatusCode::INSUFFICIENT_STORAGE, &full.to_string());
                 }
                 let entry = list.entry(who, unix_now());
                 (StatusCode::CREATED, entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json))
             }
             Err(why) => wrong(StatusCode::BAD_REQUEST, &why),
         },
-        Method::DELETE => (StatusCode::OK, json!({ "removed": list.clear() }).to_string()),
+        Method::DELETE => {
+            let removed = shared.guard.apply(Change::Clear, request.by()).unwrap_or_default();
+            (StatusCode::OK, json!({ "removed": removed }).to_string())
+        }
         _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET, POST and DELETE are possible"),
     }
 }
@@ -115,7 +138,8 @@ impl Paging {
 }
 
 /// `/v1/blacklist/ADDRESS`.
-fn one(shared: &Shared, method: &Method, who: Counted) -> Answer {
+fn one(request: &Asked<'_>, who: Counted) -> Answer {
+    let Asked { shared, method, .. } = *request;
     let list = shared.guard.blacklist();
     let missing = || wrong(StatusCode::NOT_FOUND, &format!("{who} is not listed"));
     match *method {
@@ -123,10 +147,10 @@ fn one(shared: &Shared, method: &Method, who: Counted) -> Answer {
             Some(entry) => (StatusCode::OK, kept::to_json(&entry)),
             None => missing(),
         },
-        Method::DELETE if list.remove(who, unix_now()) => {
-            (StatusCode::OK, json!({ "removed": 1 }).to_string())
-        }
-        Method::DELETE => missing(),
+        Method::DELETE => match shared.guard.apply(Change::Remove { who }, request.by()) {
+            Ok(removed @ 1..) => (StatusCode::OK, json!({ "removed": removed }).to_string()),
+            _ => missing(),
+        },
         _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET and DELETE are possible"),
     }
 }

@@ -80,7 +80,8 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
 
 /// One request on one connection.
 async fn converse(connection: UnixStream, shared: Arc<Shared>) {
-    let service = service_fn(|request| answer(request, shared.clone()));
+    let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
+    let service = service_fn(|request| answer(request, user, shared.clone()));
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -91,11 +92,16 @@ async fn converse(connection: UnixStream, shared: Arc<Shared>) {
 
 async fn answer(
     request: Request<Incoming>,
+    user: Option<u32>,
     shared: Arc<Shared>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let (status, json) = match Limited::new(body, BODY).collect().await {
-        Ok(body) => api::answer(&shared, &head.method, &head.uri, &body.to_bytes()),
+        Ok(body) => {
+            let body = body.to_bytes();
+            let (method, uri) = (&head.method, &head.uri);
+            api::answer(&api::Asked { shared: &shared, user, method, uri, body: &body })
+        }
         Err(_) => api::wrong(StatusCode::BAD_REQUEST, "the body is too long, or did not come"),
     };
     let mut response = Response::new(Full::new(Bytes::from(format!("{json}\n"))));

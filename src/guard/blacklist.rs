@@ -7,58 +7,42 @@
 //! entries have numbers in the order in which they came, so a page goes on where the last one ended whatever was added
 //! or removed meanwhile.
 //!
+//! [`super::Guard::apply`] alone changes the list (`change`), one change after the other. Removals leave traces
+//! (`removals`). An entry that has ended needs no change: every reader sees from its times that it is not in force.
+//!
 //! Times are those of the system's clock, because the list outlives the process. Where the clock is set back an entry
-//! begins again at once and lasts as long as it was meant to: [`Blacklist::follow_clock`].
+//! begins again at once and lasts as long as it was meant to: [`Change::FollowClock`].
 
+pub mod change;
+pub mod entry;
+mod order;
 mod page;
+pub mod removals;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use super::Counted;
-use super::order::Order;
+use super::counted::Counted;
 use crate::reason::Reason;
+use change::{Change, Done, Full, Kept, Subscribers, Subscription};
+use entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
+use order::Order;
 pub use page::{Cursor, Page};
+use removals::{Removal, Removals, Undone};
 
 /// The most entries that the guard makes by itself.
 pub const AUTOMATIC: usize = 1 << 20;
-/// The most that an administrator makes.
-pub const MANUAL: usize = 100_000;
-/// Never.
-const NEVER: u32 = u32::MAX;
-/// An entry, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Who.
-    pub who: Counted,
-    /// Since when, in seconds since 1970.
-    pub since: u32,
-    /// Until when; `None`: until it is removed.
-    pub until: Option<u32>,
-    /// By whom, and why.
-    pub why: Why,
-}
 
-/// Why somebody is listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    /// The guard's doing.
-    Automatic {
-        /// The last offence.
-        reason: Reason,
-        /// How many there were in a minute.
-        count: u32,
-    },
-    /// An administrator's.
-    Manual {
-        /// What he has to say about it.
-        note: Box<str>,
-    },
+/// What only one change at a time may touch.
+#[derive(Debug, Default)]
+struct Changing {
+    /// Automatic entries in the order in which they were listed.
+    order: Order,
+    removals: Removals,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +66,12 @@ struct Manual {
 #[derive(Debug, Default)]
 pub struct Blacklist {
     automatic: DashMap<Counted, Automatic, RandomState>,
-    /// In the order in which they were listed.
-    order: Mutex<Order>,
     manual: RwLock<BTreeMap<Counted, Manual>>,
     /// So that the lock is not taken for nothing.
     manuals: AtomicUsize,
-    changed: AtomicBool,
+    /// Taken before all others, so that changes have one order.
+    changing: Mutex<Changing>,
+    subscribers: Subscribers,
     /// The latest time that was seen.
     latest: AtomicU32,
 }
@@ -128,82 +112,133 @@ impl Blacklist {
         self.len() == 0
     }
 
-    /// Lists `who` for what it has done; `expiration`: for how long, `None`: until it is removed.
-    pub fn list(&self, who: Counted, reason: Reason, count: u32, now: u32, expiration: Option<Duration>) {
-        self.latest.fetch_max(now, Ordering::Relaxed);
-        self.put(who, Automatic { since: now, until: end(now, expiration), count, number: 0, reason });
-        self.note_changed();
+    /// Changes of the list from here on.
+    pub fn subscribe(&self) -> Subscription {
+        self.subscribers.subscribe()
     }
 
-    fn put(&self, who: Counted, entry: Automatic) {
-        let mut order = self.order();
-        let number = low(order.push(who));
-        self.automatic.insert(who, Automatic { number, ..entry });
-        while order.len() > AUTOMATIC {
-            let Some((number, oldest)) = order.pop() else { break };
-            self.automatic.remove_if(&oldest, |_, entry| entry.number == low(number));
+    /// What was taken off within the last week, the latest first.
+    pub fn removals(&self, now: u32) -> Vec<Removal> {
+        self.changing().removals.latest(now)
+    }
+
+    /// Makes a change at `now`. Returns how many entries in force it has replaced or taken off.
+    ///
+    /// # Errors
+    /// [`Full`]: an administrator's entry for which there is no room.
+    pub(super) fn apply(&self, change: Change, origin: Origin, now: u32) -> Result<usize, Full> {
+        let changing = &mut *self.changing();
+        match change {
+            Change::List { who, why, expiration } => {
+                let entry = Entry { who, since: now, until: end(now, expiration), why };
+                self.list(changing, entry, origin)
+            }
+            Change::Remove { who } => Ok(self.remove(changing, who, origin, now)),
+            Change::Clear => Ok(self.clear(changing, origin, now)),
+            Change::Restore(kept) => {
+                self.restore(changing, kept, origin, now);
+                Ok(0)
+            }
+            Change::FollowClock => {
+                self.follow_clock(changing, origin, now);
+                Ok(0)
+            }
         }
     }
 
-    /// Lists `who` by an administrator's will. False: there are [`MANUAL`] of them.
-    pub fn add(&self, who: Counted, note: &str, now: u32, expiration: Option<Duration>) -> bool {
-        self.latest.fetch_max(now, Ordering::Relaxed);
-        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        if manual.len() >= MANUAL && !manual.contains_key(&who) {
-            return false;
+    fn list(&self, changing: &mut Changing, entry: Entry, origin: Origin) -> Result<usize, Full> {
+        let (who, now) = (entry.who, entry.since);
+        let was_listed = self.lists(who, now);
+        if matches!(entry.why, Why::Manual { .. }) && !self.has_room(who) {
+            return Err(Full);
         }
-        manual.insert(who, Manual { since: now, until: end(now, expiration), note: note.into() });
-        self.manuals.store(manual.len(), Ordering::Relaxed);
-        self.note_changed();
-        true
+        self.latest.fetch_max(now, Ordering::Relaxed);
+        self.put(changing, entry.clone());
+        changing.removals.give_way(who, now);
+        self.subscribers.tell(Done::Listed(entry), origin);
+        Ok(was_listed.into())
     }
 
-    /// Takes `who` off, whoever has listed it; whether it was listed.
-    pub fn remove(&self, who: Counted, now: u32) -> bool {
-        let listed = self.lists(who, now);
+    /// Whether there is room for an administrator's entry.
+    fn has_room(&self, who: Counted) -> bool {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        manual.len() < MANUAL || manual.contains_key(&who)
+    }
+
+    fn put(&self, changing: &mut Changing, entry: Entry) {
+        let Entry { who, since, until, why } = entry;
+        let until = until.unwrap_or(NEVER);
+        match why {
+            Why::Automatic { reason, count } => {
+                let order = &mut changing.order;
+                let number = low(order.push(who));
+                self.automatic.insert(who, Automatic { since, until, count, number, reason });
+                while order.len() > AUTOMATIC {
+                    let Some((number, oldest)) = order.pop() else { break };
+                    self.automatic.remove_if(&oldest, |_, entry| entry.number == low(number));
+                }
+            }
+            Why::Manual { note } => {
+                let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+                manual.insert(who, Manual { since, until, note });
+                self.manuals.store(manual.len(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes `who` off, whoever has listed it.
+    fn remove(&self, changing: &mut Changing, who: Counted, origin: Origin, now: u32) -> usize {
+        let listed = self.entry(who, now);
         self.automatic.remove(&who);
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
         manual.remove(&who);
         self.manuals.store(manual.len(), Ordering::Relaxed);
-        self.note_changed();
-        listed
+        drop(manual);
+        let Some(Entry { since, .. }) = listed else { return 0 };
+        self.leave_trace(changing, Removal { who: Some(who), since, at: now, by: origin });
+        1
     }
 
-    /// Takes everybody off; how many there were.
-    pub fn clear(&self) -> usize {
+    /// Takes all off.
+    fn clear(&self, changing: &mut Changing, origin: Origin, now: u32) -> usize {
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        let mut order = self.order();
         let count = self.automatic.len() + manual.len();
         self.automatic.clear();
-        order.clear();
+        changing.order.clear();
         manual.clear();
         self.manuals.store(0, Ordering::Relaxed);
-        self.note_changed();
+        drop(manual);
+        if count > 0 {
+            self.leave_trace(changing, Removal { who: None, since: now, at: now, by: origin });
+        }
         count
     }
 
+    fn leave_trace(&self, changing: &mut Changing, removal: Removal) {
+        changing.removals.push(removal);
+        self.subscribers.tell(Done::Removed(removal), removal.by);
+    }
+
     /// Takes out what has expired. Automatic entries are in the order of their ends, unless the expiration was changed.
-    pub fn sweep(&self, now: u32) {
-        self.follow_clock(now);
-        let mut order = self.order();
-        while let Some((number, who)) = order.first() {
+    pub(super) fn sweep(&self, now: u32) {
+        let changing = &mut *self.changing();
+        while let Some((number, who)) = changing.order.first() {
             let is_its = |entry: &Automatic| entry.number == low(number);
             let in_force = self.automatic.get(&who).is_some_and(|entry| is_its(&entry) && entry.until > now);
             if in_force {
                 break;
             }
-            order.pop();
+            changing.order.pop();
             self.automatic.remove_if(&who, |_, entry| is_its(entry));
         }
-        drop(order);
+        changing.removals.sweep(now);
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
         manual.retain(|_, entry| entry.until > now);
         self.manuals.store(manual.len(), Ordering::Relaxed);
     }
 
-    /// Notices that the clock was set back. An entry whose beginning lies in the future begins at `now` and lasts as long
-    /// as it was meant to, instead of that and the hours or years by which the clock was wrong.
-    pub fn follow_clock(&self, now: u32) {
+    /// See [`Change::FollowClock`].
+    fn follow_clock(&self, changing: &mut Changing, origin: Origin, now: u32) {
         if self.latest.swap(now, Ordering::Relaxed) <= now {
             return;
         }
@@ -216,65 +251,36 @@ impl Blacklist {
             let Automatic { since, until, .. } = entry.value_mut();
             changed |= begin_by(now, since, until);
         }
+        changing.removals.follow_clock(now);
         if changed {
-            self.note_changed();
+            self.subscribers.tell(Done::Rewritten, origin);
         }
     }
 
-    /// Whether something has changed since this was last asked.
-    pub fn take_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::Relaxed)
-    }
-
-    /// Something has changed, or what has changed could not be kept.
-    pub fn note_changed(&self) {
-        self.changed.store(true, Ordering::Relaxed);
-    }
-
-    /// Puts back what was kept, in the order of [`Self::page`], at `now`.
-    pub fn restore(&self, entries: Vec<Entry>, now: u32) {
+    /// Puts back what was kept, but for what was removed after it had been listed.
+    fn restore(&self, changing: &mut Changing, kept: Kept, origin: Origin, now: u32) {
+        let Kept { entries, removals } = kept;
+        let undone = Undone::by(&removals);
         // The latest come first there, and are put last here.
-        for Entry { who, mut since, until, why } in entries.into_iter().rev() {
-            let mut until = until.unwrap_or(NEVER);
-            if begin_by(now, &mut since, &mut until) {
-                self.note_changed();
-            }
-            match why {
-                Why::Automatic { reason, count } => {
-                    self.put(who, Automatic { since, until, count, number: 0, reason });
-                }
-                Why::Manual { note } => {
-                    let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-                    manual.insert(who, Manual { since, until, note });
-                    self.manuals.store(manual.len(), Ordering::Relaxed);
-                }
-            }
+        removals.into_iter().rev().for_each(|removal| changing.removals.push(removal));
+        changing.removals.follow_clock(now);
+        let mut changed = false;
+        for mut entry in entries.into_iter().rev().filter(|entry| !undone.undoes(entry)) {
+            let mut until = entry.until.unwrap_or(NEVER);
+            changed |= begin_by(now, &mut entry.since, &mut until);
+            entry.until = (until != NEVER).then_some(until);
+            self.put(changing, entry);
+        }
+        self.subscribers.tell(Done::Rewritten, origin);
+        if changed {
+            // What is on disk has other times.
+            self.subscribers.tell(Done::Rewritten, Origin::Guard);
         }
     }
 
-    fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Has an entry that begins after `now` begin then, for as long as it was meant to last; whether it did.
-fn begin_by(now: u32, since: &mut u32, until: &mut u32) -> bool {
-    let is_ahead = *since > now;
-    if is_ahead {
-        if *until != NEVER {
-            *until = now.saturating_add(until.saturating_sub(*since)).min(NEVER - 1);
-        }
-        *since = now;
-    }
-    is_ahead
-}
-
-fn end(now: u32, expiration: Option<Duration>) -> u32 {
-    expiration.map_or(NEVER, |time| {
-        // Whole seconds, rounded up: nobody is let in too early.
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        now.saturating_add(u32::try_from(seconds).unwrap_or(NEVER)).min(NEVER - 1)
-    })
 }
 
 fn low(number: u64) -> u32 {

@@ -1,5 +1,9 @@
 //! The blacklist on disk, so that it survives a restart (SPEC section 6): one JSON object a line, written beside the old
-//! file and put in its place when it is whole.
+//! file and put in its place when it is whole. Entries come first, then traces of removals.
+//!
+//! A trace is written as an entry that ended when it was removed, with `removed`, `by` and `user` beside. A program that
+//! knows entries only leaves it behind, as it does with every entry that has ended. The trace of a cleared list has the
+//! address 0.0.0.0 and says `all`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -7,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::blacklist::{Blacklist, Entry, Page, Why};
-use super::{Counted, blacklist};
+use super::blacklist::change::{Heard, Kept, Subscription};
+use super::blacklist::entry::{Entry, MANUAL, Origin, Why};
+use super::blacklist::removals::{REMOVALS, Removal};
+use super::blacklist::{AUTOMATIC, Blacklist, Page};
+use super::counted::Counted;
 use crate::files;
 use crate::reason::Reason;
 
@@ -24,11 +31,44 @@ pub fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
-/// Writes what is in force at `now`, page by page.
+/// Keeps a list on disk. It hears of every change, and writes the list when there was one.
+#[derive(Debug)]
+pub struct Keeper {
+    changes: Subscription,
+    /// The file is older than the list.
+    is_due: bool,
+}
+
+impl Keeper {
+    /// Of changes from here on.
+    pub fn new(list: &Blacklist) -> Self {
+        Self { changes: list.subscribe(), is_due: false }
+    }
+
+    /// Writes `list` if it has changed since this was last called. What was read from the file is no change.
+    ///
+    /// # Errors
+    /// Those of the file system; it is tried again at the next call then.
+    pub fn keep(&mut self, state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
+        while let Some(heard) = self.changes.try_next() {
+            self.is_due |= match heard {
+                Heard::Change(notice) => notice.origin != Origin::File,
+                Heard::Missed => true,
+            };
+        }
+        if self.is_due {
+            write(state, list, now)?;
+            self.is_due = false;
+        }
+        Ok(())
+    }
+}
+
+/// Writes what is in force at `now`, page by page, and the traces of removals.
 ///
 /// # Errors
 /// Those of the file system; the old file is still there then.
-pub fn write(state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
+fn write(state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
     fs::create_dir_all(state)?;
     let new = tempfile::Builder::new().prefix(".blacklist-").tempfile_in(state)?;
     let mut out = BufWriter::new(new);
@@ -43,6 +83,9 @@ pub fn write(state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
         }
         after = next;
     }
+    for removal in list.removals(now) {
+        writeln!(out, "{}", trace_to_json(&removal))?;
+    }
     let new = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     new.as_file().sync_all()?;
     new.persist(file(state)).map_err(|error| error.error)?;
@@ -52,8 +95,8 @@ pub fn write(state: &Path, list: &Blacklist, now: u32) -> io::Result<()> {
 /// What was read at the start.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// What is still in force.
-    pub entries: Vec<Entry>,
+    /// What is still in force, and what was removed.
+    pub kept: Kept,
     /// What is to be said about it.
     pub warning: Option<String>,
 }
@@ -69,14 +112,17 @@ pub fn read(state: &Path, now: u32) -> Read {
             // The next one that is written must not take its place.
             let done = set_aside(&path);
             let warning = format!("the blacklist {} cannot be read: {error}; {done}", path.display());
-            return Read { entries: Vec::new(), warning: Some(warning) };
+            return Read { kept: Kept::default(), warning: Some(warning) };
         }
     };
-    let (mut entries, mut damaged) = (Vec::new(), None);
-    for (number, line) in lines(text).take(blacklist::AUTOMATIC + blacklist::MANUAL + 1).enumerate() {
+    let (mut kept, mut damaged) = (Kept::default(), None);
+    for (number, line) in lines(text).take(AUTOMATIC + MANUAL + REMOVALS + 1).enumerate() {
         match line.ok().as_deref().and_then(from_json) {
-            Some(entry) if entry.until.is_none_or(|until| until > now) => entries.push(entry),
-            Some(_) => {}
+            Some(Line::Entry(entry)) if entry.until.is_none_or(|until| until > now) => {
+                kept.entries.push(entry);
+            }
+            Some(Line::Entry(_)) => {}
+            Some(Line::Removal(removal)) => kept.removals.push(removal),
             None => {
                 damaged.get_or_insert(number + 1);
             }
@@ -84,13 +130,13 @@ pub fn read(state: &Path, now: u32) -> Read {
     }
     let warning = damaged.map(|line| {
         let done = set_aside(&path);
-        let count = entries.len();
+        let count = kept.entries.len();
         format!(
             "the blacklist {} is damaged in line {line}; {done}; {count} entries could be read",
             path.display()
         )
     });
-    Read { entries, warning }
+    Read { kept, warning }
 }
 
 fn set_aside(path: &Path) -> String {
@@ -128,10 +174,50 @@ pub fn to_json(entry: &Entry) -> String {
     }
 }
 
-/// The same, back.
-pub fn from_json(line: &str) -> Option<Entry> {
+/// A trace of a removal.
+fn trace_to_json(removal: &Removal) -> String {
+    let Removal { who, since, at, by } = removal;
+    let all = if who.is_none() { ",\"all\":true" } else { "" };
+    let address = who.map_or_else(|| "0.0.0.0".to_owned(), |who| who.to_string());
+    let entry = format_args!(
+        "\"address\":\"{address}\",\"since\":{since},\"until\":{at},\"manual\":true,\"note\":\"\""
+    );
+    let by = match by {
+        Origin::Administrator { user: Some(user) } => format!("\"administrator\",\"user\":{user}"),
+        Origin::Administrator { user: None } => "\"administrator\"".to_owned(),
+        Origin::Guard => "\"guard\"".to_owned(),
+        Origin::File => "\"file\"".to_owned(),
+    };
+    format!("{{{entry},\"removed\":{at},\"by\":{by}{all}}}")
+}
+
+/// A line of the file.
+enum Line {
+    Entry(Entry),
+    Removal(Removal),
+}
+
+/// A line, back.
+fn from_json(line: &str) -> Option<Line> {
     let json: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| json.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+    let who = Counted::parse(json.get("address")?.as_str()?)?;
+    let since = number("since")?;
+    if json.get("removed").is_some() {
+        let all = json.get("all").is_some();
+        let by = match json.get("by")?.as_str()? {
+            "administrator" => Origin::Administrator { user: number("user") },
+            "guard" => Origin::Guard,
+            "file" => Origin::File,
+            _ => return None,
+        };
+        return Some(Line::Removal(Removal {
+            who: (!all).then_some(who),
+            since,
+            at: number("removed")?,
+            by,
+        }));
+    }
     let until = match json.get("until")? {
         Value::Null => None,
         _ => Some(number("until")?),
@@ -144,58 +230,8 @@ pub fn from_json(line: &str) -> Option<Entry> {
             Why::Automatic { reason, count: number("count")? }
         }
     };
-    Some(Entry { who: Counted::parse(json.get("address")?.as_str()?)?, since: number("since")?, until, why })
+    Some(Line::Entry(Entry { who, since, until, why }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn list() -> Blacklist {
-        let list = Blacklist::default();
-        list.restore(entries(), 5);
-        list
-    }
-
-    fn entries() -> Vec<Entry> {
-        let who = |text: &str| Counted::parse(text).unwrap();
-        let automatic = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
-        vec![
-            Entry {
-                who: who("192.0.2.1"),
-                since: 1,
-                until: None,
-                why: Why::Manual { note: "a \"note\"\n".into() },
-            },
-            Entry { who: who("2001:db8::/64"), since: 5, until: Some(305), why: automatic.clone() },
-            Entry { who: who("192.0.2.2"), since: 5, until: None, why: automatic },
-        ]
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = state.path().join("state");
-        assert!(read(&folder, 0).entries.is_empty());
-        write(&folder, &list(), 5).unwrap();
-        let Read { entries: back, warning } = read(&folder, 10);
-        assert_eq!((back, warning), (entries(), None));
-        assert_eq!(read(&folder, 305).entries.len(), 2, "what has expired is left behind");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left there");
-    }
-
-    #[test]
-    fn a_damaged_file_is_set_aside() {
-        let state = tempfile::tempdir().unwrap();
-        write(state.path(), &list(), 5).unwrap();
-        let path = file(state.path());
-        let good = fs::read(&path).unwrap();
-        for damage in [&b"\xff\xfe\n"[..], b"{}\n", b"{\"address\":\"192.0.2.9\"", &[b'x'; 10_000]] {
-            fs::write(&path, [&good, damage].concat()).unwrap();
-            let Read { entries: back, warning } = read(state.path(), 10);
-            assert_eq!(back, entries());
-            assert!(warning.unwrap().contains("damaged in line 4; it was set aside"));
-            assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
-        }
-    }
-}
+mod tests;

@@ -24,7 +24,6 @@ mod idle;
 pub mod kept;
 mod name;
 mod nonces;
-mod order;
 pub mod policy;
 mod suspects;
 mod undecided;
@@ -44,7 +43,9 @@ use tokio::sync::Notify;
 
 use crate::reason::Reason;
 use crate::service::Service;
-use blacklist::Blacklist;
+pub use blacklist::Blacklist;
+pub use blacklist::change::{Change, Full};
+pub use blacklist::entry::{Origin, Why};
 use confirmed::Confirmed;
 pub use counted::Counted;
 pub use exemption::Exemption;
@@ -353,11 +354,10 @@ impl Guard {
         }
         let count = self.suspects.note(who, once, threshold, millis)?;
         let expiration = policy.expiration;
-        let known = self.blacklist.lists(who, now);
-        self.blacklist.list(who, offence.reason, count, now, expiration);
-        self.tell(who, false);
+        let why = Why::Automatic { reason: offence.reason, count };
+        let replaced = self.apply(Change::List { who, why, expiration }, Origin::Guard);
         // The line is written once: an address that is listed already may still have connections that are being closed.
-        (!known).then_some(Listed { who, expiration, count })
+        (replaced == Ok(0)).then_some(Listed { who, expiration, count })
     }
 
     /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption.
@@ -393,18 +393,26 @@ impl Guard {
         u32::try_from(self.start.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Whom the guard and the administrator have listed.
+    /// Whom the guard and administrators have listed, to be read. [`Self::apply`] changes it.
     pub fn blacklist(&self) -> &Blacklist {
         &self.blacklist
     }
 
-    /// Lists `who` by an administrator's will and closes all its connections. False: there is no room for more.
-    pub fn list_by_hand(&self, who: Counted, note: &str, expiration: Option<Duration>) -> bool {
-        let added = self.blacklist.add(who, note, unix_now(), expiration);
-        if added {
-            self.tell(who, true);
+    /// Changes the blacklist: the only way to do it. If an address is listed, its open connections are told; what an
+    /// administrator lists closes all of them. Returns how many entries in force the change has replaced or taken off.
+    ///
+    /// # Errors
+    /// [`Full`]: an administrator's entry for which there is no room.
+    pub fn apply(&self, change: Change, origin: Origin) -> Result<usize, Full> {
+        let listed = match &change {
+            Change::List { who, why, .. } => Some((*who, matches!(why, Why::Manual { .. }))),
+            _ => None,
+        };
+        let replaced = self.blacklist.apply(change, origin, unix_now())?;
+        if let Some((who, by_hand)) = listed {
+            self.tell(who, by_hand);
         }
-        added
+        Ok(replaced)
     }
 
     fn tell(&self, who: Counted, by_hand: bool) {
@@ -446,6 +454,7 @@ impl Guard {
         self.suspects.sweep(self.millis());
         self.confirmed.sweep(now);
         self.nonces.sweep(self.seconds());
+        let _ = self.apply(Change::FollowClock, Origin::Guard);
         self.blacklist.sweep(now);
     }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::Server;
 use super::aside::Aside;
-use crate::guard::unix_now;
+use crate::guard::{Change, Origin};
 use crate::log::Level;
 use crate::tls::{Look, Reminder};
 
@@ -71,7 +71,7 @@ impl Server {
             self.shared.guard.sweep_rates();
             let shared = self.shared.clone();
             let keep = move || {
-                shared.guard.blacklist().follow_clock(unix_now());
+                let _ = shared.guard.apply(Change::FollowClock, Origin::Guard);
                 shared.keep_blacklist()
             };
             let written = tokio::task::spawn_blocking(keep).await;

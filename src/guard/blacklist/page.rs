@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::Bound;
 use std::sync::PoisonError;
 
-use super::{Blacklist, Entry, low};
-use crate::guard::Counted;
+use super::entry::Entry;
+use super::{Blacklist, low};
+use crate::guard::counted::Counted;
 
 /// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries
 /// that are gone.
@@ -89,7 +90,7 @@ impl Blacklist {
 
     fn fill_automatically(&self, now: u32, mut below: u64, mut page: Filling) -> Page {
         for _ in 0..CHUNKS {
-            let places = self.order().before(below, CHUNK);
+            let places = self.changing().order.before(below, CHUNK);
             let Some((lowest, _)) = places.last() else {
                 return Page { entries: page.entries, next: None };
             };

@@ -98,9 +98,43 @@ fn it_survives_a_restart_and_a_damaged_file_does_not_prevent_one() {
         portward.wait();
         std::fs::write(&file, format!("{text}{{\"address\":")).unwrap();
         let portward = portward.restart();
-        portward.line(&["blacklist.jsonl is damaged in line 2; it was set aside"]);
+        // An entry and the trace of the removal come before what is broken.
+        portward.line(&["blacklist.jsonl is damaged in line 3; it was set aside"]);
         assert!(!is_served(&portward, address(1)));
         assert!(file.with_extension("jsonl.damaged").exists());
+    });
+}
+
+/// Issue 16, item 7: what is removed leaves a trace, which says who has removed it, and outlives a restart.
+#[test]
+fn item_7_a_removal_leaves_a_trace_on_disk() {
+    within(90, || {
+        let portward = judged(&rules(9, 9, 9, 9)).set("blacklist.expiration", "\"1h\"").start();
+        let traces = |portward: &Portward| -> Vec<Value> {
+            let text =
+                std::fs::read_to_string(portward.dir().join("state/blacklist.jsonl")).unwrap_or_default();
+            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.filter(|line| line.get("removed").is_some()).collect()
+        };
+        (0..21).for_each(|_| scan(&portward, address(1)));
+        assert_eq!(blacklist(&portward, &["remove", "127.0.9.1"]).code, 0);
+        assert_eq!(blacklist(&portward, &["add", "127.0.9.2"]).code, 0);
+        let user = rustix::process::getuid().as_raw();
+        let mut portward = portward;
+        for _ in 0..2 {
+            portward = portward.restart();
+            let traces = traces(&portward);
+            assert_eq!(traces.len(), 1, "{traces:?}");
+            assert_eq!((&traces[0]["address"], &traces[0]["user"]), (&"127.0.9.1".into(), &user.into()));
+            assert!(is_served(&portward, address(1)) && !is_served(&portward, address(2)));
+        }
+        // With the last entry everything goes, and one trace says so.
+        assert_eq!(blacklist(&portward, &["clear"]).out, "1 entries removed\n");
+        let portward = portward.restart();
+        assert!(is_served(&portward, address(2)));
+        let traces = traces(&portward);
+        assert_eq!(traces.len(), 2, "{traces:?}");
+        assert_eq!((&traces[0]["all"], &traces[0]["by"]), (&true.into(), &"administrator".into()));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Counted;
+use crate::guard::counted::Counted;
 
 /// Addresses in their order. A place stays when its entry has gone: its entry is known by the number.
 #[derive(Debug, Default)]
