@@ -15,7 +15,7 @@ use portward::rules::{
     Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source,
     Table, Target, TargetOptions,
 };
-use portward::service::Transport;
+use portward::service::{PerService, Transport};
 
 const PORTS: Ports = Ports { tcp: NonZeroU16::new(80), tls: NonZeroU16::new(443) };
 
@@ -32,9 +32,7 @@ fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
         enabled: true,
         client_trust: None,
         endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(options) }])),
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: Vec::new(),
         presets: vec![Arc::clone(preset)],
     }

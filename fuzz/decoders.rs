@@ -23,7 +23,7 @@ use portward::rules::{
     Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Source, Table, Target,
     TargetOptions,
 };
-use portward::service::Transport;
+use portward::service::{PerService, Transport};
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -101,9 +101,7 @@ pub(crate) fn table(paths: &[&str]) -> Table {
         enabled: true,
         client_trust: None,
         endpoints: Some(Arc::clone(&endpoints)),
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: paths.iter().map(|path| rule(path)).collect(),
         presets: Vec::new(),
     });

@@ -128,7 +128,7 @@ impl Service {
     }
 
     /// Every service with every transport, in the order of SPEC section 1, plain first.
-    pub fn doors() -> impl Iterator<Item = (Self, Transport)> {
+    pub fn by_transport() -> impl Iterator<Item = (Self, Transport)> {
         Self::ALL.into_iter().flat_map(|service| Transport::ALL.map(|transport| (service, transport)))
     }
 
@@ -153,7 +153,8 @@ impl Service {
 
     /// The service and the transport that have the scheme `scheme`, in any case (RFC 3986 §3.1).
     pub fn of_scheme(scheme: &str) -> Option<(Self, Transport)> {
-        Self::doors().find(|(service, transport)| service.scheme(*transport).eq_ignore_ascii_case(scheme))
+        Self::by_transport()
+            .find(|(service, transport)| service.scheme(*transport).eq_ignore_ascii_case(scheme))
     }
 
     /// How a log line calls a client's connection: the scheme, and over WebSocket a word like one (SPEC section 9).
@@ -243,7 +244,7 @@ mod tests {
     /// SPEC section 1.
     #[test]
     fn the_table_of_services_is_that_of_the_contract() {
-        let rows = Service::doors().map(|(s, t)| (s.scheme(t), s.standard_port(t)));
+        let rows = Service::by_transport().map(|(s, t)| (s.scheme(t), s.standard_port(t)));
         let contract = [
             ("http", 80),
             ("https", 443),
@@ -255,7 +256,7 @@ mod tests {
             ("h323s", 1300),
         ];
         assert!(rows.eq(contract));
-        for (service, transport) in Service::doors() {
+        for (service, transport) in Service::by_transport() {
             assert_eq!(Service::of_scheme(service.scheme(transport)), Some((service, transport)));
         }
         assert_eq!(Service::of_scheme("SIPS"), Some((Service::Sip, Transport::Tls)));
@@ -276,7 +277,7 @@ mod tests {
         assert_eq!(row(Carrier::Tls), ("tls", "sips", "sips", true));
         assert_eq!(row(Carrier::Ws), ("ws", "sipws", "http", false));
         assert_eq!(row(Carrier::Wss), ("wss", "sipwss", "https", true));
-        for (service, transport) in Service::doors() {
+        for (service, transport) in Service::by_transport() {
             assert_eq!(service.logged_scheme(transport.into()), service.scheme(transport));
         }
     }

@@ -19,7 +19,7 @@ use crate::guard::kept::Keeper;
 use crate::guard::{Guard, unix_now};
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
-use crate::rules::{CheckedTarget, Endpoint, Host, Ports, SignallingRule, Table, Verify};
+use crate::rules::{Endpoint, Host, Ports, Table, Verify};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
@@ -141,10 +141,8 @@ fn listens_for_certificates(config: &Config) -> bool {
 
 /// A warning if hosts check certificates and nobody can vouch for one.
 fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
-    let checks = |rule: &SignallingRule| matches!(rule.target, CheckedTarget::Checked { .. });
-    let usual = |host: &Host<'_>| {
-        host.client_trust().is_none() && (host.sip().is_some_and(checks) || host.h323().is_some_and(checks))
-    };
+    let checks = |host: &Host<'_>| host.rules().any(|(_, rule)| rule.ports.is_checked());
+    let usual = |host: &Host<'_>| host.client_trust().is_none() && checks(host);
     let host = table.iter().find(usual).filter(|_| trusts.of(None).is_empty())?;
     let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
     let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
@@ -159,15 +157,9 @@ fn needs_trust(host: Host<'_>, config: &Config) -> bool {
             options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
         })
     };
-    let bare = |ports: Ports, endpoints: &[Endpoint]| ports.tls.is_some() && judged(endpoints);
-    let checked = |rule: &SignallingRule| match &rule.target {
-        CheckedTarget::Unchecked(target) => bare(target.ports, &target.endpoints),
-        CheckedTarget::Checked { endpoints, .. } => judged(endpoints),
-    };
-    host.http_rules().any(|rule| bare(rule.ports, rule.endpoints))
-        || host.sip().is_some_and(checked)
-        || host.h323().is_some_and(checked)
-        || host.ldap().is_some_and(|rule| bare(rule.target.ports, &rule.target.endpoints))
+    let needs = |ports: Ports, endpoints: &[Endpoint]| ports.tls.is_some() && judged(endpoints);
+    host.http_rules().any(|rule| needs(rule.ports, rule.endpoints))
+        || host.rules().any(|(_, rule)| needs(rule.ports.ports(), &rule.endpoints))
 }
 
 /// What all workers share.

@@ -12,7 +12,9 @@ use portward::config::{
 };
 use portward::rules::name::normalise;
 use portward::rules::path::request_path;
-use portward::rules::{Address, CheckedTarget, Host, OnFailedCheck, ProxyVersion, Reuse, Table, Verify};
+use portward::rules::{
+    Address, CheckedPorts, Host, OnFailedCheck, ProxyVersion, Reuse, ServiceRule, Table, Verify,
+};
 use portward::service::{Service, ServiceSet, Transport};
 
 const EXAMPLE: &str = "tests/fixtures/spec-example/portward.toml";
@@ -51,17 +53,16 @@ fn target(
     format!("{}:{}/{}", addresses.join(","), port(tcp), port(tls))
 }
 
-fn checked(target: &CheckedTarget) -> String {
-    match target {
-        CheckedTarget::Checked { endpoints, tcp, tls, on_failed, .. } => {
-            format!("{} {on_failed:?}", self::target(endpoints, Some(*tcp), Some(*tls)))
-        }
-        CheckedTarget::Unchecked(t) => format!("{} unchecked", target_of(t)),
+fn checked(rule: &ServiceRule) -> String {
+    match rule.ports {
+        CheckedPorts::Checked { on_failed, .. } => format!("{} {on_failed:?}", target_of(rule)),
+        CheckedPorts::Unchecked(_) => format!("{} unchecked", target_of(rule)),
     }
 }
 
-fn target_of(t: &portward::rules::Target) -> String {
-    target(&t.endpoints, t.ports.tcp, t.ports.tls)
+fn target_of(rule: &ServiceRule) -> String {
+    let ports = rule.ports.ports();
+    target(&rule.endpoints, ports.tcp, ports.tls)
 }
 
 #[test]
@@ -92,8 +93,8 @@ fn the_reference_network_is_complete() {
     let table = table("rules/examples/dvl-ckl2.net.toml");
     assert_eq!(table.len(), 6);
     let apps = host(&table, "apps.dvl-ckl2.net");
-    assert!(apps.sip().is_none() && apps.h323().is_none());
-    assert_eq!(apps.ldap().map(|rule| target_of(&rule.target)).as_deref(), Some("172.31.31.12:389/636"));
+    assert!(!apps.serves(Service::Sip) && !apps.serves(Service::H323));
+    assert_eq!(apps.rule(Service::Ldap).map(target_of).as_deref(), Some("172.31.31.12:389/636"));
     assert_eq!(http(apps, "/dvl-ckl2.net/usersapp/picture"), "172.31.31.12:80/443");
     assert_eq!(http(apps, "/"), "172.31.31.12:80/443");
 
@@ -102,8 +103,8 @@ fn the_reference_network_is_complete() {
         ("hq.dvl-ckl2.net", "172.31.31.2", "172.31.31.3"),
     ] {
         let host = host(&table, name);
-        assert!(host.sip().is_none() && host.h323().is_none());
-        assert_eq!(host.ldap().map(|rule| target_of(&rule.target)), Some(format!("{pbx}:389/636")));
+        assert!(!host.serves(Service::Sip) && !host.serves(Service::H323));
+        assert_eq!(host.rule(Service::Ldap).map(target_of), Some(format!("{pbx}:389/636")));
         for path in [
             "/PBX0/APPCLIENT/appclient.htm",
             "/PBX0/APPCLIENT/137758/websocket",
@@ -128,11 +129,11 @@ fn the_reference_network_is_complete() {
         ("dvl-ckl2.net/hq", "172.31.31.2", false),
     ] {
         let host = host(&table, name);
-        assert!(!host.serves_http());
-        assert_eq!(host.ldap().is_some(), has_ldap);
-        let sip = host.sip().map(|rule| checked(&rule.target));
+        assert!(!host.serves(Service::Http));
+        assert_eq!(host.serves(Service::Ldap), has_ldap);
+        let sip = host.rule(Service::Sip).map(checked);
         assert_eq!(sip, Some(format!("{pbx}:5060/5061 Plain")));
-        let h323 = host.h323().map(|rule| checked(&rule.target));
+        let h323 = host.rule(Service::H323).map(checked);
         assert_eq!(h323, Some(format!("{pbx}:1720/1300 Plain")));
     }
 }
@@ -155,7 +156,7 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(config.state, PathBuf::from("/var/lib/portward"));
     assert_eq!(config.reject, Reject::Close);
     let ports = [90, 453, 5070, 5071, 399, 646, 1730, 1310];
-    let expected: Vec<Listener> = Service::doors()
+    let expected: Vec<Listener> = Service::by_transport()
         .zip(ports)
         .flat_map(|((service, transport), port)| {
             ["0.0.0.0", "::"].map(|ip| Listener {
@@ -201,11 +202,11 @@ fn the_documented_rules_mean_what_they_say() {
     assert_eq!(redirects.iter().filter(|redirect| **redirect).count(), 1);
 
     let location = host(&table, "dvl-ckl2.net/branch-b");
-    let sip = location.sip().expect("sip is there");
-    assert_eq!(checked(&sip.target), "172.31.31.3:5060/5061 Plain");
-    let CheckedTarget::Checked { endpoints, on_failed, .. } = &sip.target else { panic!("checked") };
-    assert_eq!(*on_failed, OnFailedCheck::Plain);
-    let options = &endpoints[0].options;
+    let sip = location.rule(Service::Sip).expect("sip is there");
+    assert_eq!(checked(sip), "172.31.31.3:5060/5061 Plain");
+    let CheckedPorts::Checked { on_failed, .. } = sip.ports else { panic!("checked") };
+    assert_eq!(on_failed, OnFailedCheck::Plain);
+    let options = &sip.endpoints[0].options;
     assert_eq!(options.server_name.as_deref(), Some("branch-b.dvl-ckl2.net"));
     assert_eq!(options.pin.map(|pin| (pin[0], pin[1], pin[31])), Some((0x00, 0x11, 0xff)));
     assert_eq!(options.verify, Some(Verify::Ca));
@@ -227,11 +228,11 @@ fn names_of_every_kind_and_every_way_to_write_a_rule() {
     let alias = host(&table, "another.example");
     assert_eq!(alias.name(), "xn--bcher-kva.example");
     assert!(!alias.enabled());
-    let sip = alias.sip().expect("sip is there");
+    let sip = alias.rule(Service::Sip).expect("sip is there");
     assert!(sip.rewrite_transport);
-    assert_eq!(checked(&sip.target), "172.31.31.5:5060/5061 Reject");
-    assert_eq!(checked(&alias.h323().expect("h323 is there").target), "172.31.31.6:1720/- unchecked");
-    assert_eq!(target_of(&alias.ldap().expect("ldap is there").target), "172.31.31.6:-/636");
+    assert_eq!(checked(sip), "172.31.31.5:5060/5061 Reject");
+    assert_eq!(checked(alias.rule(Service::H323).expect("h323 is there")), "172.31.31.6:1720/- unchecked");
+    assert_eq!(target_of(alias.rule(Service::Ldap).expect("ldap is there")), "172.31.31.6:-/636");
     assert!(alias.client_trust().is_some_and(|path| path.ends_with("trust")));
     let options = table.endpoints().flat_map(|list| list.iter()).find(|e| e.options.reuse == Reuse::Client);
     let options = &options.expect("one target is not shared").options;

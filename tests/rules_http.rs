@@ -9,7 +9,7 @@ use portward::reason::Reason;
 use portward::rules::decide::{self, Cause, Outcome, Scratch};
 use portward::rules::path::{Unsafe, request_path};
 use portward::rules::{Builder, Host, PathPattern, Ports, Table};
-use portward::service::Transport;
+use portward::service::{Service, Transport};
 use proptest::prelude::*;
 use rules_support::{at, default_rule, endpoints, host, port, preset, rule};
 
@@ -224,7 +224,7 @@ fn what_a_host_does_not_define_is_not_forwarded() {
     let nothing = table(host("hq"));
     assert_eq!(matched(&nothing, "/"), Err(Reason::NoService));
     let hq = only(&nothing);
-    assert!(hq.sip().is_none() && hq.ldap().is_none() && hq.h323().is_none() && !hq.serves_http());
+    assert!(Service::ALL.into_iter().all(|service| !hq.serves(service)));
     let mut def = host("hq");
     def.http = vec![rule("/a/../b"), rule("b"), rule("/x;y"), rule("/x%2fy")];
     def.http.push(portward::rules::HttpRule {

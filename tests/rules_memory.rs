@@ -7,10 +7,8 @@ mod rules_support;
 
 use counting::{calls, live};
 use portward::rules::decide::{self, Scratch};
-use portward::rules::{
-    Builder, CheckedTarget, HostDef, LdapRule, Numbers, OnFailedCheck, SignallingRule, Table, Target,
-};
-use portward::service::Transport;
+use portward::rules::{Builder, CheckedPorts, HostDef, Numbers, OnFailedCheck, ServiceRule, Table, Target};
+use portward::service::{PerService, Transport};
 use rules_support::{at, host, port, ports, preset, rule};
 
 const HOSTS: u32 = 100_000;
@@ -47,24 +45,19 @@ fn a_host_costs_little_and_a_decision_nothing() {
     let (_, bytes) = measured(|n| {
         let endpoints = endpoints(n);
         let (tcp, tls) = (port(5060).unwrap(), port(5061).unwrap());
-        let target = CheckedTarget::Checked {
-            endpoints: endpoints.clone(),
+        let checked = CheckedPorts::Checked {
             tcp,
             tls,
             on_failed: OnFailedCheck::default(),
             numbers: Numbers::default(),
         };
-        let signalling =
-            SignallingRule { target, rewrite_transport: false, max_message: None, source: at(n) };
-        let ldap =
-            LdapRule { target: Target { endpoints: endpoints.clone(), ports: ports() }, source: at(n) };
-        HostDef {
-            endpoints: Some(endpoints),
-            sip: Some(signalling.clone()),
-            h323: Some(signalling),
-            ldap: Some(ldap),
-            ..with_preset(n)
-        }
+        let rule = |ports| {
+            let endpoints = endpoints.clone();
+            Some(ServiceRule { endpoints, ports, rewrite_transport: false, max_message: None, source: at(n) })
+        };
+        let ldap = rule(CheckedPorts::Unchecked(ports()));
+        let rules = PerService { http: None, sip: rule(checked), ldap, h323: rule(checked) };
+        HostDef { rules, endpoints: Some(endpoints), ..with_preset(n) }
     });
     println!("the same with SIP, H.323 and LDAP: {bytes} bytes");
     assert!(bytes <= 400, "{bytes}");

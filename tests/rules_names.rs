@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use portward::rules::name::{BadName, MAX_NAME, NameBuf, from_wire, normalise, split_host_port};
 use portward::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
+use portward::service::PerService;
 use proptest::prelude::*;
 
 fn at(line: u32) -> Source {
@@ -22,9 +23,7 @@ fn host(line: u32, name: &str, aliases: &[&str]) -> HostDef {
         enabled: true,
         client_trust: None,
         endpoints: None,
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: Vec::new(),
         presets: Vec::new(),
     }

@@ -157,7 +157,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     if matches!(key, "host" | "target") {
         return Some(format!("`{key}` belongs in a rules file"));
     }
-    let is_port = Service::doors().any(|(service, transport)| service.scheme(transport) == key);
+    let is_port = Service::by_transport().any(|(service, transport)| service.scheme(transport) == key);
     let listen = is_port.then_some("listen");
     let table =
         listen.or_else(|| KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table))?;

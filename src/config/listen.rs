@@ -19,7 +19,7 @@ pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     let families = Families::read(&mut section);
     let mut placed = Vec::new();
     let mut named = false;
-    for (service, transport) in Service::doors() {
+    for (service, transport) in Service::by_transport() {
         let Some(value) = section.get(service.scheme(transport)) else { continue };
         named = true;
         for element in value.one_or_more() {

@@ -10,7 +10,6 @@ use super::sections::NamedHost;
 use super::{Config, Diagnostic, Diagnostics, Place, file};
 use crate::files;
 use crate::rules::Table;
-use crate::service::Service;
 
 /// What became of portward.toml.
 #[derive(Debug)]
@@ -87,13 +86,8 @@ fn missing_host(named: NamedHost, table: &Table) -> Option<Diagnostic> {
     let Some(host) = table.host(&name) else {
         return Some(Diagnostic::warning(format!("no rule is for the host {name}"), place));
     };
-    let has = match service {
-        Service::Http => host.serves_http(),
-        Service::Sip => host.sip().is_some(),
-        Service::Ldap => host.ldap().is_some(),
-        Service::H323 => host.h323().is_some(),
-    };
-    (!has).then(|| Diagnostic::warning(format!("the host {name} has no {service} rule"), place))
+    (!host.serves(service))
+        .then(|| Diagnostic::warning(format!("the host {name} has no {service} rule"), place))
 }
 
 /// Everything that a start or a reload needs.

@@ -44,11 +44,7 @@ impl Held {
 
     /// Where its target can be reached.
     pub(super) fn doors(&self) -> Doors {
-        match &self.rule {
-            Some(Rule::Checked(target, _)) => Doors::of(target.endpoints(), target.ports()),
-            Some(Rule::Bare(target)) => Doors::of(&target.endpoints, target.ports),
-            None => Doors::default(),
-        }
+        self.rule.as_ref().map(|rule| Doors::of(&rule.endpoints, rule.ports.ports())).unwrap_or_default()
     }
 
     /// How the connection ends at its next registration, if `table` does not say any more what it said.

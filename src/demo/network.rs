@@ -104,7 +104,7 @@ impl Network {
         let mut text = String::from(
             "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n",
         );
-        for (service, transport) in Service::doors() {
+        for (service, transport) in Service::by_transport() {
             let address = self.port(service, transport);
             let _ = writeln!(text, "  outside   {:<6} {address}", service.scheme(transport));
         }
@@ -164,18 +164,10 @@ fn rules(table: &Table, inside: &[StandIn]) -> String {
         String::from("# The seed's network, rules/examples/dvl-ckl2.net.toml, moved to loopback.\n");
     for host in table.iter() {
         let _ = writeln!(text, "\n[[host]]\nname = \"{}\"", host.name());
-        if let Some(rule) = host.sip() {
-            let _ = writeln!(text, "sip = {}", to_machine(Service::Sip, rule.target.endpoints(), inside, ""));
+        for (service, rule) in host.rules() {
+            let _ = writeln!(text, "{service} = {}", to_machine(service, &rule.endpoints, inside, ""));
         }
-        if let Some(rule) = host.h323() {
-            let endpoints = rule.target.endpoints();
-            let _ = writeln!(text, "h323 = {}", to_machine(Service::H323, endpoints, inside, ""));
-        }
-        if let Some(rule) = host.ldap() {
-            let _ =
-                writeln!(text, "ldap = {}", to_machine(Service::Ldap, &rule.target.endpoints, inside, ""));
-        }
-        if !host.serves_http() {
+        if !host.serves(Service::Http) {
             continue;
         }
         text.push_str("http = [\n");
@@ -209,7 +201,7 @@ fn address(ports: &Ports, service: Service, transport: Transport) -> SocketAddr 
 fn configuration(ports: &Ports) -> String {
     let mut listen = String::new();
     let mut outside = Vec::new();
-    for (service, transport) in Service::doors() {
+    for (service, transport) in Service::by_transport() {
         let (name, address) = (service.scheme(transport), address(ports, service, transport));
         let _ = writeln!(listen, "{name} = \"{address}\"");
         outside.push(format!("{name} = {}", address.port()));

@@ -16,10 +16,8 @@ use smallvec::SmallVec;
 use super::path::rule_path;
 use super::paths::{NONE, PathEntry, PathSet, Text, index};
 use super::table::{Alias, Entry, Slot, aliases_of};
-use super::{
-    CheckedTarget, Endpoint, HostDef, HttpRule, LdapRule, NameDef, PathPattern, Ports, Preset,
-    SignallingRule, Source, Table,
-};
+use super::{Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, ServiceRule, Source, Table};
+use crate::service::{PerService, Service, ServiceSet};
 
 /// A name that is defined twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +66,7 @@ impl Builder {
             NONE => (PathSet::default(), false),
             _ => self.presets.compile(&mut self.table, &host.presets),
         };
+        let (first_rule, ruled) = self.add_rules(host.rules);
         let own_empty = own.len() == 1 && self.table.paths.contains(own, "");
         let only_empty = default == NONE
             && (own_empty || own.len() == 0)
@@ -76,9 +75,8 @@ impl Builder {
         let entry = Entry {
             name,
             source: host.name.source,
-            h323: self.add_signalling(host.h323),
-            sip: self.add_signalling(host.sip),
-            ldap: self.add_ldap(host.ldap),
+            first_rule,
+            ruled,
             endpoints,
             client_trust: self.add_client_trust(host.client_trust),
             own,
@@ -101,8 +99,7 @@ impl Builder {
         table.hosts.shrink_to_fit();
         table.aliases.shrink_to_fit();
         table.paths.shrink();
-        table.signalling.shrink_to_fit();
-        table.ldap.shrink_to_fit();
+        table.rules.shrink_to_fit();
         table.endpoints.shrink_to_fit();
         table
     }
@@ -198,15 +195,17 @@ impl Builder {
         (self.table.paths.add_set(own), default)
     }
 
-    fn add_signalling(&mut self, rule: Option<SignallingRule>) -> u32 {
-        let Some(mut rule) = rule else { return NONE };
-        let list = match &mut rule.target {
-            CheckedTarget::Unchecked(target) => &mut target.endpoints,
-            CheckedTarget::Checked { endpoints, .. } => endpoints,
-        };
-        *list = self.endpoints.intern(&mut self.table, Arc::clone(list)).1;
-        self.table.signalling.push(rule);
-        index(self.table.signalling.len() - 1)
+    /// The rules of services that are decided once: where the host's begin, and which services have one.
+    fn add_rules(&mut self, mut rules: PerService<Option<ServiceRule>>) -> (u32, ServiceSet) {
+        let first = index(self.table.rules.len());
+        let mut ruled = ServiceSet::default();
+        for service in Service::decided_once() {
+            let Some(mut rule) = rules[service].take() else { continue };
+            rule.endpoints = self.endpoints.intern(&mut self.table, rule.endpoints).1;
+            self.table.rules.push(rule);
+            ruled.insert(service);
+        }
+        (first, ruled)
     }
 
     fn add_client_trust(&mut self, trust: Option<Arc<Path>>) -> u32 {
@@ -217,13 +216,6 @@ impl Builder {
             self.table.client_trust.push(trust);
         }
         index(at)
-    }
-
-    fn add_ldap(&mut self, rule: Option<LdapRule>) -> u32 {
-        let Some(mut rule) = rule else { return NONE };
-        rule.target.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).1;
-        self.table.ldap.push(rule);
-        index(self.table.ldap.len() - 1)
     }
 }
 

@@ -4,9 +4,11 @@
 //! [`super::Table`]. Names are normalised ([`super::name`]), paths are as the administrator wrote them.
 
 use std::net::IpAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::service::PerService;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -178,15 +180,13 @@ pub enum Numbers {
     WithName,
 }
 
-/// A target with Check Certificate: SIP and H.323. With the check both ports are there, by type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckedTarget {
+/// The ports of a target, with or without Check Certificate. With the check both ports are there, by type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckedPorts {
     /// No check; the table of SPEC section 5 chooses the port.
-    Unchecked(Target),
+    Unchecked(Ports),
     /// `check_certificate`: TLS only for proven names.
     Checked {
-        /// Where to connect.
-        endpoints: Arc<[Endpoint]>,
         /// The plain port, for what is not proven.
         tcp: NonZeroU16,
         /// The TLS port, for what is.
@@ -198,42 +198,32 @@ pub enum CheckedTarget {
     },
 }
 
-impl CheckedTarget {
-    /// Its addresses, tried in order.
-    pub fn endpoints(&self) -> &Arc<[Endpoint]> {
+impl CheckedPorts {
+    /// Which ports there are.
+    pub fn ports(self) -> Ports {
         match self {
-            Self::Unchecked(target) => &target.endpoints,
-            Self::Checked { endpoints, .. } => endpoints,
+            Self::Unchecked(ports) => ports,
+            Self::Checked { tcp, tls, .. } => Ports { tcp: Some(tcp), tls: Some(tls) },
         }
     }
 
-    /// Its ports.
-    pub fn ports(&self) -> Ports {
-        match self {
-            Self::Unchecked(target) => target.ports,
-            Self::Checked { tcp, tls, .. } => Ports { tcp: Some(*tcp), tls: Some(*tls) },
-        }
+    /// Whether the certificate is checked.
+    pub fn is_checked(self) -> bool {
+        matches!(self, Self::Checked { .. })
     }
 }
 
-/// A rule of the SIP or H.323 service.
+/// The rule of a service that is decided once a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignallingRule {
-    /// Where it goes.
-    pub target: CheckedTarget,
+pub struct ServiceRule {
+    /// Addresses, tried in order; never empty.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Where to knock. Only services that ask for certificates have the check.
+    pub ports: CheckedPorts,
     /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (SPEC section 3).
     pub rewrite_transport: bool,
     /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
-    pub max_message: Option<u32>,
-    /// Where the rule stands.
-    pub source: Source,
-}
-
-/// The rule of the LDAP service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LdapRule {
-    /// Where it goes.
-    pub target: Target,
+    pub max_message: Option<NonZeroU32>,
     /// Where the rule stands.
     pub source: Source,
 }
@@ -260,12 +250,8 @@ pub struct HostDef {
     pub client_trust: Option<Arc<Path>>,
     /// The host's own target, for its presets; required if there is one.
     pub endpoints: Option<Arc<[Endpoint]>>,
-    /// H.323, if served.
-    pub h323: Option<SignallingRule>,
-    /// SIP, if served.
-    pub sip: Option<SignallingRule>,
-    /// LDAP, if served.
-    pub ldap: Option<LdapRule>,
+    /// The rules of services that are decided once, where they are served. HTTP has none here: it has paths.
+    pub rules: PerService<Option<ServiceRule>>,
     /// The host's own HTTP paths.
     pub http: Vec<HttpRule>,
     /// Presets, in the order in which they are named; the first that has a path wins it.

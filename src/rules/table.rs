@@ -13,8 +13,9 @@ use std::hash::BuildHasher as _;
 
 use super::path::RequestPath;
 use super::paths::{NONE, PathEntry, PathSet, PathStore, Text, index};
-use super::{Endpoint, LdapRule, Ports, SignallingRule, Source};
+use super::{Endpoint, Ports, ServiceRule, Source};
 use crate::reason::Reason;
+use crate::service::{Decided, Service, ServiceSet};
 
 /// Every host of the rules. Made by [`super::Builder`]; the default one is empty.
 #[derive(Default)]
@@ -30,14 +31,14 @@ pub struct Table {
     pub(super) paths: PathStore,
     /// The names of the presets that are in use.
     pub(super) presets: Vec<Box<str>>,
-    pub(super) signalling: Vec<SignallingRule>,
-    pub(super) ldap: Vec<LdapRule>,
+    /// Of services that are decided once: each host's together, in the order of [`Service::ALL`].
+    pub(super) rules: Vec<ServiceRule>,
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
     pub(super) client_trust: Vec<Arc<Path>>,
     pub(super) files: Vec<PathBuf>,
 }
 
-const _: () = assert!(size_of::<Entry>() == 64);
+const _: () = assert!(size_of::<Entry>() == 64 && size_of::<ServiceRule>() == 40);
 
 /// What a name leads to.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +62,8 @@ pub(super) struct Alias {
 pub(super) struct Entry {
     pub(super) name: Text,
     pub(super) source: Source,
-    pub(super) h323: u32,
-    pub(super) sip: u32,
-    pub(super) ldap: u32,
+    /// Where the host's part of [`Table::rules`] begins.
+    pub(super) first_rule: u32,
     /// The host's own target, where the paths of presets go.
     pub(super) endpoints: u32,
     pub(super) client_trust: u32,
@@ -71,6 +71,8 @@ pub(super) struct Entry {
     pub(super) preset: PathSet,
     /// The rule with `default = true`, among the paths.
     pub(super) default: u32,
+    /// The services that have a rule there.
+    pub(super) ruled: ServiceSet,
     pub(super) enabled: bool,
     /// The only HTTP rule is the empty path.
     pub(super) only_empty: bool,
@@ -212,19 +214,26 @@ impl<'t> Host<'t> {
         self.entry.source
     }
 
-    /// The SIP rule, if SIP is served.
-    pub fn sip(self) -> Option<&'t SignallingRule> {
-        self.table.signalling.get(usize::try_from(self.entry.sip).ok()?)
+    /// The rule of a service that is decided once, if the host serves it.
+    pub fn rule(self, service: Service) -> Option<&'t ServiceRule> {
+        let Entry { first_rule, ruled, .. } = *self.entry;
+        if !ruled.contains(service) {
+            return None;
+        }
+        self.table.rules.get(usize::try_from(first_rule + ruled.before(service)).ok()?)
     }
 
-    /// The H.323 rule, if H.323 is served.
-    pub fn h323(self) -> Option<&'t SignallingRule> {
-        self.table.signalling.get(usize::try_from(self.entry.h323).ok()?)
+    /// The rules of all services that are decided once, in the order of [`Service::ALL`].
+    pub fn rules(self) -> impl Iterator<Item = (Service, &'t ServiceRule)> {
+        Service::decided_once().filter_map(move |service| Some((service, self.rule(service)?)))
     }
 
-    /// The LDAP rule, if LDAP is served.
-    pub fn ldap(self) -> Option<&'t LdapRule> {
-        self.table.ldap.get(usize::try_from(self.entry.ldap).ok()?)
+    /// Whether there is any rule for `service`.
+    pub fn serves(self, service: Service) -> bool {
+        match service.decided() {
+            Decided::Once => self.entry.ruled.contains(service),
+            Decided::EachRequest => self.serves_http(),
+        }
     }
 
     /// Who judges this host's clients in place of `tls.client_trust`.
@@ -233,7 +242,7 @@ impl<'t> Host<'t> {
     }
 
     /// Whether it has any HTTP path.
-    pub fn serves_http(self) -> bool {
+    pub(super) fn serves_http(self) -> bool {
         let Entry { own, preset, default, .. } = self.entry;
         own.len() + preset.len() > 0 || *default != NONE
     }
@@ -250,7 +259,7 @@ impl<'t> Host<'t> {
         if path.encoded_slash() && !self.entry.only_empty {
             return Err(Reason::UnsafePath);
         }
-        self.longest(*path).and_then(|entry| self.rule(entry)).ok_or(Reason::NoPath)
+        self.longest(*path).and_then(|entry| self.http_match(entry)).ok_or(Reason::NoPath)
     }
 
     fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
@@ -275,10 +284,12 @@ impl<'t> Host<'t> {
         let Entry { own, preset, default, .. } = *self.entry;
         let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
         let entries = paths.get(default).into_iter().chain(paths.set(own));
-        entries.chain(paths.set(preset).iter().filter(inherited)).filter_map(move |entry| self.rule(entry))
+        entries
+            .chain(paths.set(preset).iter().filter(inherited))
+            .filter_map(move |entry| self.http_match(entry))
     }
 
-    fn rule(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
+    fn http_match(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
         let table = self.table;
         let endpoints = if entry.endpoints == NONE { self.entry.endpoints } else { entry.endpoints };
         let preset = usize::try_from(entry.preset).ok().and_then(|at| table.presets.get(at));

@@ -8,6 +8,7 @@ use portward::rules::{
     Address, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source, Target,
     TargetOptions, name,
 };
+use portward::service::PerService;
 
 pub(crate) fn at(line: u32) -> Source {
     Source { file: 0, line, column: 1 }
@@ -37,9 +38,7 @@ pub(crate) fn host(name: &str) -> HostDef {
         enabled: true,
         client_trust: None,
         endpoints: None,
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: Vec::new(),
         presets: Vec::new(),
     }

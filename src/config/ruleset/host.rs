@@ -1,5 +1,6 @@
 //! One `[[host]]`.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use super::super::walk::{Section, Value};
 use super::files::Lines;
 use super::target::Endpoints;
 use super::{Walk, http, signalling};
-use crate::rules::{CheckedTarget, Endpoint, HostDef, NameDef, Ports, Preset, SignallingRule};
-use crate::service::Service;
+use crate::rules::{Endpoint, HostDef, NameDef, Ports, Preset, ServiceRule};
+use crate::service::{PerService, Service};
 
 /// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
 pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) -> Option<HostDef> {
@@ -36,35 +37,25 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
     let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, walk, lines)).collect();
-    let sip = section.get("sip");
-    let h323 = section.get("h323");
-    let mut sip_rule = sip.and_then(|v| signalling::signalling(&v, Service::Sip, own, walk, lines));
-    if let Some(rule) = &mut sip_rule
-        && own.is_some_and(|own| own == rule.target.endpoints())
+    let mut rules = PerService::<Option<ServiceRule>>::default();
+    for service in Service::decided_once() {
+        rules[service] =
+            section.get(service.name()).and_then(|v| signalling::read(&v, service, own, walk, lines));
+    }
+    if let Some(rule) = &mut rules.sip
+        && own.is_some_and(|own| *own == rule.endpoints)
     {
         // A preset is about the host's target. Of several presets the one with the least room decides.
-        rule.max_message = presets.iter().filter_map(|preset| preset.max_message).min();
+        rule.max_message =
+            presets.iter().filter_map(|preset| preset.max_message).min().and_then(NonZeroU32::new);
     }
-    let h323_rule = h323.and_then(|v| signalling::signalling(&v, Service::H323, own, walk, lines));
-    let ldap = section.get("ldap").and_then(|value| signalling::ldap(&value, own, walk, lines));
     let wanted = "a list of names";
     let aliases = section.get("aliases").map_or_else(Vec::new, |value| value.list(wanted));
     let aliases = aliases.iter().filter_map(|value| self::name(value, lines)).collect();
     let enabled = section.read("enabled", true, Value::boolean);
-    let client_trust = client_trust(&mut section, sip_rule.as_ref(), h323_rule.as_ref());
+    let client_trust = client_trust(&mut section, &rules);
     section.finish(super::elsewhere);
-    let host = HostDef {
-        name: name?,
-        aliases,
-        enabled,
-        client_trust,
-        endpoints,
-        h323: h323_rule,
-        sip: sip_rule,
-        ldap,
-        http,
-        presets,
-    };
+    let host = HostDef { name: name?, aliases, enabled, client_trust, endpoints, rules, http, presets };
     advise(value, &host, http_value.or(preset_value).as_ref());
     Some(host)
 }
@@ -77,9 +68,7 @@ pub(super) fn names_only(name: NameDef, aliases: Vec<NameDef>) -> HostDef {
         enabled: false,
         client_trust: None,
         endpoints: None,
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: Vec::new(),
         presets: Vec::new(),
     }
@@ -130,15 +119,10 @@ pub(super) fn refuse_loop(walk: &Walk, value: &Value<'_>, endpoints: &[Endpoint]
     }
 }
 
-fn client_trust(
-    section: &mut Section<'_>,
-    sip: Option<&SignallingRule>,
-    h323: Option<&SignallingRule>,
-) -> Option<Arc<Path>> {
+fn client_trust(section: &mut Section<'_>, rules: &PerService<Option<ServiceRule>>) -> Option<Arc<Path>> {
     let value = section.get("client_trust")?;
     let path = value.parsed("a path", |text| scalar::path(value.report.file, text))?;
-    let checked = |rule: &SignallingRule| matches!(rule.target, CheckedTarget::Checked { .. });
-    if ![sip, h323].into_iter().flatten().any(checked) {
+    if !rules.iter().filter_map(|(_, rule)| rule.as_ref()).any(|rule| rule.ports.is_checked()) {
         value.error_at_key(
             Fault::new("`client_trust` cannot matter on a host without a certificate check")
                 .help("it is for hosts with a sip or h323 rule that checks certificates"),
@@ -153,7 +137,7 @@ fn client_trust(
 /// What works, but surely is not meant.
 fn advise(value: &Value<'_>, host: &HostDef, http: Option<&Value<'_>>) {
     let has_http = !host.http.is_empty() || !host.presets.is_empty();
-    let nothing = !has_http && host.sip.is_none() && host.h323.is_none() && host.ldap.is_none();
+    let nothing = !has_http && host.rules.iter().all(|(_, rule)| rule.is_none());
     if nothing && value.report.is_silent() {
         value.warn(
             Fault::new(format!("nothing is forwarded for {}", host.name.name))

@@ -1,4 +1,5 @@
-//! `sip`, `h323` and `ldap` of a host: one target each, with Check Certificate for the first two.
+//! The rules of a host for services that are decided once: one target each, with Check Certificate where the service
+//! asks for certificates.
 
 use std::num::NonZeroU16;
 
@@ -9,53 +10,40 @@ use super::super::walk::{Section, Value};
 use super::files::{Lines, Position};
 use super::target::{self, Endpoints};
 use super::{Walk, ports};
-use crate::rules::{CheckedTarget, LdapRule, Numbers, OnFailedCheck, Ports, SignallingRule, Target};
+use crate::rules::{CheckedPorts, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
 use crate::service::Service;
 
-/// Reads `ldap`. `None`: off, or wrong, which was reported.
-pub(super) fn ldap(
-    value: &Value<'_>,
-    host: Option<&Endpoints>,
-    walk: &mut Walk,
-    lines: &mut Lines<'_>,
-) -> Option<LdapRule> {
-    let source = lines.source(value.report.base + value.key_span.start);
-    let Written { target, section } = rule_target(value, Service::Ldap, host, walk)?;
-    if let Some(section) = section {
-        section.finish(super::elsewhere);
-    }
-    Some(LdapRule { target: target?, source })
-}
-
-/// Reads `sip` or `h323`. `None`: off, or wrong, which was reported.
-pub(super) fn signalling(
+/// Reads a rule. `None`: off, or wrong, which was reported.
+pub(super) fn read(
     value: &Value<'_>,
     service: Service,
     host: Option<&Endpoints>,
     walk: &mut Walk,
     lines: &mut Lines<'_>,
-) -> Option<SignallingRule> {
+) -> Option<ServiceRule> {
     let source = lines.source(value.report.base + value.key_span.start);
     let Written { target, section } = rule_target(value, service, host, walk)?;
     let mut check = Some(Check::default());
     let mut rewrite_transport = false;
     if let Some(mut section) = section {
         let ports = target.as_ref().map(|target| target.ports);
-        check = Check::read(&mut section, service, ports);
+        if service.asks_for_certificate() {
+            check = Check::read(&mut section, service, ports);
+        }
         rewrite_transport = self::rewrite_transport(&mut section, service, ports);
         section.finish(super::elsewhere);
     }
     let (check, target) = (check?, target?);
-    let (checked, at) = check.decide(value, target.ports)?;
-    agree(&target, checked, at, walk, lines.file);
-    let target = match (checked, target.ports) {
-        (true, Ports { tcp: Some(tcp), tls: Some(tls) }) => {
+    let mut ports = CheckedPorts::Unchecked(target.ports);
+    if service.asks_for_certificate() {
+        let (checked, at) = check.decide(value, target.ports)?;
+        agree(&target, checked, at, walk, lines.file);
+        if let (true, Ports { tcp: Some(tcp), tls: Some(tls) }) = (checked, target.ports) {
             let (on_failed, numbers) = (check.on_failed(), check.numbers());
-            CheckedTarget::Checked { endpoints: target.endpoints, tcp, tls, on_failed, numbers }
+            ports = CheckedPorts::Checked { tcp, tls, on_failed, numbers };
         }
-        _ => CheckedTarget::Unchecked(target),
-    };
-    Some(SignallingRule { target, rewrite_transport, max_message: None, source })
+    }
+    Some(ServiceRule { endpoints: target.endpoints, ports, rewrite_transport, max_message: None, source })
 }
 
 /// A rule as far as every service has it.

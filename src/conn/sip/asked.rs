@@ -180,7 +180,7 @@ fn is_excused(head: &[u8], request: &Message) -> bool {
 fn served(table: &Table, name: &[u8]) -> Result<(), Reason> {
     let host = decide::host_named(table, name).map_err(|_| Reason::Method)?;
     host.require_enabled()?;
-    if host.sip().is_some() { Ok(()) } else { Err(Reason::NoService) }
+    if host.serves(Service::Sip) { Ok(()) } else { Err(Reason::NoService) }
 }
 
 /// What a request gets that may not come first, but names a known host.

@@ -2,11 +2,11 @@
 //!
 //! All of them ask for a host by name; what the name is taken from is the inspectors' business.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use super::super::name::{BadName, NameBuf, from_wire};
-use super::super::{CheckedTarget, Endpoint, Host, Numbers, OnFailedCheck, Source, Table, Target, ports};
+use super::super::{CheckedPorts, Endpoint, Host, Numbers, OnFailedCheck, ServiceRule, Source, Table, ports};
 use super::{Cause, Refusal};
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
@@ -36,11 +36,12 @@ pub struct Route<'t> {
 
 /// What a rule says, without the place where it stands: two rules are the same to a connection if this is equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
-    /// Of SIP or H.323: its target, and whether the transport is rewritten.
-    Checked(CheckedTarget, bool),
-    /// Of LDAP.
-    Bare(Target),
+pub struct Rule {
+    /// Addresses, tried in order.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Where to knock.
+    pub ports: CheckedPorts,
+    rewrite_transport: bool,
 }
 
 /// Decides about a connection that came by `came_by` and asks for `name`, as it came on the wire: without a port,
@@ -61,18 +62,19 @@ pub fn signalling<'t>(
     let host = host_named(table, name)?;
     let refused = |reason| Refusal { reason, host: Some(host), cause: None };
     host.require_enabled().map_err(refused)?;
-    let (target, rewrite_transport, source) = match service {
-        Service::Http => return Err(refused(Reason::NoService)),
-        Service::Sip => host
-            .sip()
-            .map(|rule| (way_out(&rule.target, came_by, prove), rule.rewrite_transport, rule.source)),
-        Service::H323 => host.h323().map(|rule| (way_out(&rule.target, came_by, prove), false, rule.source)),
-        Service::Ldap => host.ldap().map(|rule| (unchecked(&rule.target, came_by), false, rule.source)),
-    }
-    .ok_or(refused(Reason::NoService))?;
-    let WayOut { endpoints, transport, port, proven } = target.map_err(refused)?;
-    let max_message = host.sip().filter(|_| service == Service::Sip).and_then(|rule| rule.max_message);
-    Ok(Route { host, service, endpoints, transport, port, proven, rewrite_transport, max_message, source })
+    let rule = host.rule(service).ok_or(refused(Reason::NoService))?;
+    let (transport, port, proven) = way_out(rule.ports, came_by, prove).map_err(refused)?;
+    Ok(Route {
+        host,
+        service,
+        endpoints: &rule.endpoints,
+        transport,
+        port,
+        proven,
+        rewrite_transport: rule.rewrite_transport,
+        max_message: rule.max_message.map(NonZeroU32::get),
+        source: rule.source,
+    })
 }
 
 /// The host of a name as it came on the wire.
@@ -91,45 +93,28 @@ pub fn host_named<'t>(table: &'t Table, name: &[u8]) -> Result<Host<'t>, Refusal
 
 /// What the rule of `host` for `service` says, if there is one.
 pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
-    match service {
-        Service::Http => None,
-        Service::Sip => host.sip().map(|rule| Rule::Checked(rule.target.clone(), rule.rewrite_transport)),
-        Service::H323 => host.h323().map(|rule| Rule::Checked(rule.target.clone(), false)),
-        Service::Ldap => host.ldap().map(|rule| Rule::Bare(rule.target.clone())),
-    }
+    let ServiceRule { endpoints, ports, rewrite_transport, .. } = host.rule(service)?;
+    Some(Rule { endpoints: Arc::clone(endpoints), ports: *ports, rewrite_transport: *rewrite_transport })
 }
 
-struct WayOut<'t> {
-    endpoints: &'t Arc<[Endpoint]>,
-    transport: Transport,
-    port: NonZeroU16,
-    proven: bool,
-}
-
-/// With the certificate check TLS is for what came by TLS and is proven (SPEC section 5).
+/// The transport, its port, and whether a certificate has proven who it is. With the certificate check TLS is for what
+/// came by TLS and is proven (SPEC section 5).
 fn way_out(
-    target: &CheckedTarget,
+    ports: CheckedPorts,
     came_by: Transport,
     prove: impl FnOnce(Numbers) -> bool,
-) -> Result<WayOut<'_>, Reason> {
-    let (endpoints, tcp, tls, on_failed, numbers) = match target {
-        CheckedTarget::Unchecked(target) => return unchecked(target, came_by),
-        CheckedTarget::Checked { endpoints, tcp, tls, on_failed, numbers } => {
-            (endpoints, tcp, tls, on_failed, numbers)
+) -> Result<(Transport, NonZeroU16, bool), Reason> {
+    match ports {
+        CheckedPorts::Unchecked(ports) => {
+            let (transport, port) = ports::choose(came_by, ports).ok_or(Reason::NoService)?;
+            Ok((transport, port, false))
         }
-    };
-    if came_by == Transport::Tls && prove(*numbers) {
-        return Ok(WayOut { endpoints, transport: Transport::Tls, port: *tls, proven: true });
-    }
-    match on_failed {
-        OnFailedCheck::Reject => Err(Reason::Certificate),
-        OnFailedCheck::Plain => {
-            Ok(WayOut { endpoints, transport: Transport::Plain, port: *tcp, proven: false })
+        CheckedPorts::Checked { tls, numbers, .. } if came_by.is_tls() && prove(numbers) => {
+            Ok((Transport::Tls, tls, true))
+        }
+        CheckedPorts::Checked { on_failed: OnFailedCheck::Reject, .. } => Err(Reason::Certificate),
+        CheckedPorts::Checked { on_failed: OnFailedCheck::Plain, tcp, .. } => {
+            Ok((Transport::Plain, tcp, false))
         }
     }
-}
-
-fn unchecked(target: &Target, came_by: Transport) -> Result<WayOut<'_>, Reason> {
-    let (transport, port) = ports::choose(came_by, target.ports).ok_or(Reason::NoService)?;
-    Ok(WayOut { endpoints: &target.endpoints, transport, port, proven: false })
 }

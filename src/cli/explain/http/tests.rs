@@ -8,6 +8,7 @@ use crate::rules::{
     Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Target,
     TargetOptions,
 };
+use crate::service::PerService;
 
 fn at(file: u16, line: u32) -> Source {
     Source { file, line, column: 3 }
@@ -28,9 +29,7 @@ fn host(name: &str, line: u32) -> HostDef {
         enabled: true,
         client_trust: None,
         endpoints: Some(endpoints(&["172.31.31.2"])),
-        h323: None,
-        sip: None,
-        ldap: None,
+        rules: PerService::default(),
         http: Vec::new(),
         presets: Vec::new(),
     }
