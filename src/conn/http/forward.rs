@@ -1,0 +1,178 @@
+//! A request goes to its target: which connection it gets, when it is sent again, and what becomes of that connection and of
+//! the client when the response is whole, or when there is none.
+
+use std::sync::Arc;
+
+use super::answer::reply;
+use super::refuse::{is_answered, is_balancer, report};
+use super::{Next, Routed};
+use crate::config::Config;
+use crate::conn::Client;
+use crate::conn::login::Login;
+use crate::conn::tunnel::Tunnel;
+use crate::ending::{Ending, Stage, Whose};
+use crate::inspect::http::Response;
+use crate::log::Outcome;
+use crate::reason::Reason;
+use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange};
+use crate::rules::Ports;
+use crate::state::Snapshot;
+use crate::upstream::{Attempts, Connection, Wanted};
+
+/// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
+const OWN_LIMIT: usize = 4;
+
+/// Sends a request to its target and the response back.
+pub(super) async fn forward(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    snapshot: &Arc<Snapshot>,
+    routed: &mut Routed<'_>,
+    wanted: Wanted<'_>,
+) -> Next {
+    let worker = client.worker.clone();
+    let config = &snapshot.config;
+    let limits = &config.limits;
+    let mut patience = Patience {
+        client: limits.idle_timeout.services.http,
+        target: limits.response_timeout,
+        min_rate: limits.min_rate,
+    };
+    let ports = match &routed.verdict {
+        Ok(decision) => decision.rule.ports,
+        Err(_) => Ports { tcp: Some(wanted.port), tls: None },
+    };
+    // A body that may stay unread must not meet a connection that others have used, or will use.
+    let mut attempts = if routed.alone { Attempts::with_new_connections() } else { Attempts::default() };
+    loop {
+        let dialer = worker.dialer(snapshot);
+        let connected = dialer.connect(wanted, own, &worker.pool, &mut attempts).await;
+        let mut target = match connected {
+            Ok(target) => target,
+            Err(reason) => {
+                let ended = Ending::because(Stage::Connect, Whose::Target, reason);
+                return unavailable(client, config, routed, ended, 502).await;
+            }
+        };
+        target.owner = routed.client;
+        if client.is_logged(config) && attempts.is_first() {
+            let forwarded = Outcome::Forwarded { to: target.key.address, new: target.fresh };
+            let line = client.facts.line(routed.client, routed.subject(), forwarded);
+            worker.shared.log.decision(config.log.format, &line, config.log.query);
+        }
+        patience.min_rate = target.min_rate.unwrap_or(limits.min_rate);
+        target.bound |= routed.binds_connection;
+        let login = Login {
+            shared: &worker.shared,
+            exemption: client.permit.exemption(),
+            id: client.facts.id,
+            client: routed.client,
+            endpoints: wanted.endpoints,
+            ports,
+            credentials: routed.credentials,
+        };
+        let mut witness = |response: &Response, head: &[u8]| login.answered(response, head);
+        let (legs, request) = ((&mut client.leg, &mut target.leg), &mut routed.outgoing);
+        let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
+        return match exchanged {
+            Ok(exchanged) => {
+                // A login of the connection that the target asks for goes on where it was begun.
+                let unread = exchanged.left_unread && !exchanged.binds_connection;
+                let clean = !routed.alone && !unread;
+                settle(client, own, (target, clean), exchanged, wanted.host)
+            }
+            // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
+            Err(failed) if failed.untouched && routed.is_idempotent() => {
+                if failed.vanished {
+                    worker.pool.forget(target.key.address);
+                }
+                attempts.failed(&target, failed.vanished);
+                continue;
+            }
+            Err(failed) => fail(client, config, routed, failed).await,
+        };
+    }
+}
+
+/// After a whole response: what becomes of the target's connection, and what comes next. `clean`: nothing is left on it that
+/// the target may not have read, so that it can take another request.
+fn settle(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    (mut target, clean): (Connection, bool),
+    exchanged: Exchanged,
+    host: &str,
+) -> Next {
+    let [up, down] = &mut client.bytes;
+    (*up, *down) = (*up + exchanged.bytes[0], *down + exchanged.bytes[1]);
+    target.bound |= exchanged.binds_connection;
+    if exchanged.slow {
+        target.leg.stream.watch_upload(false);
+    }
+    if exchanged.after == After::Tunnel {
+        return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
+    }
+    match exchanged.reusable && clean {
+        true if target.bound => {
+            // One a target: under a wildcard rule clients choose names, and each name would have its own.
+            let (owner, address) = (target.owner, target.key.address);
+            own.retain(|other| other.owner != owner || other.key.address != address);
+            if own.len() >= OWN_LIMIT {
+                own.remove(0);
+            }
+            own.push(target);
+        }
+        true => client.worker.pool.put(target),
+        false => {}
+    }
+    match exchanged.after {
+        After::Next => Next::Ask,
+        _ => Next::Close(Ending::peacefully(Stage::Relay, Whose::Client)),
+    }
+}
+
+/// The exchange came to no good end.
+async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed: Failed) -> Next {
+    if failed.truncates {
+        let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
+    }
+    let down = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
+    match failed.failure {
+        Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
+            unavailable(client, config, routed, down, 502).await
+        }
+        Failure::TargetTimeout if failed.unanswered => unavailable(client, config, routed, down, 504).await,
+        Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
+        Failure::Client => Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
+        Failure::ClientTimeout => Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
+        Failure::ClientSlow => {
+            // A telephone on a bad line is as slow: this is held against nobody.
+            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
+            report(client, config, routed, ended);
+            if failed.unanswered {
+                reply(client, routed, 408, "", false, ended, config).await
+            } else {
+                Next::End(ended)
+            }
+        }
+        Failure::ClientMalformed => {
+            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Malformed);
+            let answer = failed.unanswered && is_answered(client, config);
+            report(client, config, routed, ended);
+            if answer { reply(client, routed, 400, "", false, ended, config).await } else { Next::End(ended) }
+        }
+    }
+}
+
+/// 502 or 504: the target is to blame.
+async fn unavailable(
+    client: &mut Client,
+    config: &Config,
+    routed: &Routed<'_>,
+    ended: Ending,
+    status: u16,
+) -> Next {
+    report(client, config, routed, ended);
+    let goes_on = !routed.has_body && is_balancer(client, config);
+    reply(client, routed, status, "", goes_on, ended, config).await
+}
