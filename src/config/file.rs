@@ -1,15 +1,16 @@
 //! The walk over portward.toml, top level first.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
+use super::keys::elsewhere;
 use super::listen;
 use super::report::{Fault, Report};
 use super::scalar::{self, Host};
 use super::sections::{self, NamedHost};
+use super::values::empty_or;
 use super::walk::{Section, Value};
 use super::{Config, Outside, Place, Reject};
-use crate::service::{PerService, Service, Transport};
+use crate::service::{PerService, Transport};
 
 /// What portward.toml says that must be held against the rules.
 #[derive(Debug)]
@@ -100,66 +101,4 @@ fn outside(mut section: Section<'_>) -> Outside {
     table.finish(elsewhere);
     section.finish(elsewhere);
     Outside { address, own_address, ports }
-}
-
-/// A text that may be empty for "none".
-pub(super) fn empty_or<T: Default>(
-    value: &Value<'_>,
-    wanted: &str,
-    parse: impl Fn(&str) -> Result<T, Fault>,
-) -> Option<T> {
-    value.parsed(wanted, |text| if text.is_empty() { Ok(T::default()) } else { parse(text) })
-}
-
-/// A duration as a text.
-pub(super) fn duration(value: &Value<'_>) -> Option<Duration> {
-    value.parsed("a duration as \"10s\" or \"5m\"", scalar::duration)
-}
-
-/// Where a key belongs that stands in the wrong table.
-pub(super) fn elsewhere(key: &str) -> Option<String> {
-    const TOP: [&str; 3] = ["rules", "state", "reject"];
-    const TABLES: [&str; 10] =
-        ["listen", "outside", "tls", "upstream", "sip", "ldap", "h323", "blacklist", "limits", "log"];
-    const KEYS: [(&str, &[&str]); 9] = [
-        ("listen", &["ipv4", "ipv6", "proxy_protocol_from", "forwarded_from"]),
-        ("outside", &["address", "own_address", "ports"]),
-        ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
-        ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
-        ("sip", &["public_address", "methods", "default_host", "max_message"]),
-        ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
-        (
-            "limits",
-            &[
-                "handshake_timeout",
-                "inspect_timeout",
-                "idle_timeout",
-                "response_timeout",
-                "drain_timeout",
-                "max_connections",
-                "max_connections_per_address",
-                "new_connections_per_second",
-                "max_undecided",
-                "max_undecided_per_address",
-                "reserved",
-                "min_rate",
-            ],
-        ),
-        ("log", &["forwarded", "rejected", "ended", "query", "format"]),
-        ("admin", &["socket", "listen"]),
-    ];
-    if TOP.contains(&key) {
-        return Some(format!("`{key}` stands at the top of portward.toml, before the first [table]"));
-    }
-    if TABLES.contains(&key) {
-        return Some(format!("[{key}] is a table at the top level of portward.toml"));
-    }
-    if matches!(key, "host" | "target") {
-        return Some(format!("`{key}` belongs in a rules file"));
-    }
-    let is_port = Service::by_transport().any(|(service, transport)| service.scheme(transport) == key);
-    let listen = is_port.then_some("listen");
-    let table =
-        listen.or_else(|| KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table))?;
-    Some(format!("`{key}` belongs in [{table}]"))
 }

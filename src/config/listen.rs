@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ipnet::IpNet;
 use toml::de::DeValue;
 
+use super::keys::elsewhere;
 use super::report::Fault;
 use super::scalar;
+use super::values::networks;
 use super::walk::{Section, Value};
 use super::{Listen, Listener};
 use crate::service::Service;
@@ -39,14 +40,8 @@ pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
         proxy_protocol_from: section.setting("proxy_protocol_from", Vec::new(), networks),
         forwarded_from: section.setting("forwarded_from", Vec::new(), networks),
     };
-    section.finish(super::elsewhere);
+    section.finish(elsewhere);
     (listen, placed)
-}
-
-/// A list of networks, each of them right.
-pub(super) fn networks(value: &Value<'_>) -> Option<Vec<IpNet>> {
-    let wanted = "a list of networks, as [\"192.0.2.0/24\"]";
-    Some(value.list(wanted).iter().filter_map(|e| e.parsed(wanted, scalar::network)).collect())
 }
 
 fn add<'w>(placed: &mut Vec<Placed<'w>>, listener: Listener, value: &Value<'w>) {

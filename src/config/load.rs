@@ -1,14 +1,13 @@
 //! From files to the valid form: the ways in for `run`, `reload`, `check` and `explain`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::file::References;
 use super::report::Report;
 use super::ruleset::{self, Rules};
 use super::sections::NamedHost;
-use super::{Config, Diagnostic, Diagnostics, Place, file};
-use crate::files;
+use super::text::{read_text, why};
+use super::{Config, Diagnostic, Diagnostics, file};
 use crate::rules::Table;
 
 /// What became of portward.toml.
@@ -67,7 +66,7 @@ pub fn check(path: &Path) -> Checked {
         return Checked { config: None, rules: None, diagnostics };
     };
     if let Err(error) = std::fs::metadata(&mended.rules) {
-        let message = format!("the rules {} cannot be read: {}", mended.rules.display(), super::why(&error));
+        let message = format!("the rules {} cannot be read: {}", mended.rules.display(), why(&error));
         let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
         diagnostics.push(Diagnostic::error(message, references.rules).help(help));
         return Checked { config: None, rules: None, diagnostics };
@@ -112,22 +111,4 @@ pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
         (Some(config), Some(table)) => Ok(Everything { config, table, warnings: diagnostics }),
         _ => Err(diagnostics),
     }
-}
-
-/// No text is longer: a million hosts are far from it.
-const LONGEST: u64 = 1 << 30;
-
-/// The text of a file.
-pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<Diagnostic>> {
-    let error = |why: String| {
-        let message = format!("{what} {} cannot be read: {why}", path.display());
-        Box::new(Diagnostic::error(message, Place::whole(path)))
-    };
-    let bytes = files::read(path, LONGEST).map_err(|e| error(super::why(&e)))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let good = e.utf8_error().valid_up_to();
-        let line = e.as_bytes().iter().take(good).filter(|b| **b == b'\n').count() + 1;
-        error(format!("line {line} is not UTF-8"))
-    })?;
-    Ok(Arc::new(text))
 }

@@ -7,6 +7,7 @@ mod diagnostic;
 mod diagnostics;
 mod effect;
 mod file;
+mod keys;
 mod listen;
 mod load;
 mod report;
@@ -14,26 +15,16 @@ mod ruleset;
 mod scalar;
 mod sections;
 mod suggest;
+mod text;
 mod valid;
+mod values;
 mod walk;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use diagnostics::Diagnostics;
-use file::elsewhere;
 pub use load::{Checked, Everything, Loaded, check, load, load_all};
 pub use ruleset::{Rules, load_rules};
 pub use valid::*;
-
-/// Why the operating system said no, without its number.
-fn why(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        _ => error.to_string(),
-    }
-}
 
 /// Reads a duration as configuration files have it: `"10s"`, `"5m"`.
 ///

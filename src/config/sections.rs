@@ -7,10 +7,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::file::{duration, elsewhere, empty_or};
-use super::listen::{self, networks};
+use super::keys::elsewhere;
+use super::listen;
 use super::report::Fault;
 use super::scalar;
+use super::text::why;
+use super::values::{VERIFY, duration, empty_or, max_message, min_rate, networks, warn_of_none};
 use super::walk::{Section, Value};
 use super::{
     Acme, Admin, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat, Place,
@@ -18,12 +20,8 @@ use super::{
 };
 use crate::guard::policy::RESERVED_PART;
 use crate::guard::{ConnectionLimits, Policy};
-use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
 use crate::service::{PerService, Service, ServiceSet};
-
-/// How `verify` is said, here and for a target.
-pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Verify::None)];
 
 pub(super) fn tls(mut section: Section<'_>) -> Tls {
     let file = section.report.file;
@@ -103,7 +101,7 @@ fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
 
 fn must_exist(value: &Value<'_>, path: &Path) {
     if let Err(error) = std::fs::metadata(path) {
-        value.error(Fault::new(format!("{} cannot be read: {}", path.display(), super::why(&error))));
+        value.error(Fault::new(format!("{} cannot be read: {}", path.display(), why(&error))));
     }
 }
 
@@ -144,18 +142,6 @@ pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
     Upstream { certificate, trust, verify, connect_timeout }
 }
 
-/// Says what it means that nobody is verified.
-pub(super) fn warn_of_none(value: &Value<'_>, verify: Verify) {
-    if verify == Verify::None {
-        value.warn(
-            Fault::new(
-                "the target's certificate is not verified: whoever answers there is taken for the PBX",
-            )
-            .help("a `pin` needs no CA: portward cert show ADDRESS:PORT prints it"),
-        );
-    }
-}
-
 /// The default host, and the other settings of SIP.
 pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Option<Box<str>>, Sip) {
     let (tcp, tls) = section.setting("public_address", (None, None), |value| {
@@ -175,11 +161,6 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Opti
     let max_message = section.setting("max_message", 64 * 1024, max_message);
     section.finish(elsewhere);
     (default_host, Sip { max_message, public_address_tcp: tcp, public_address_tls: tls, methods })
-}
-
-/// The longest SIP message toward a target. The least has room for a registration with credentials.
-pub(super) fn max_message(value: &Value<'_>) -> Option<u32> {
-    value.parsed("a size as \"64KiB\"", |text| scalar::size(text, 1024..=MESSAGE_LIMIT))
 }
 
 fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
@@ -302,11 +283,6 @@ fn connections(section: &mut Section<'_>) -> ConnectionLimits {
         max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
         reserved: reserved(section, max_connections),
     }
-}
-
-/// `min_rate`: octets a second.
-pub(super) fn min_rate(value: &Value<'_>) -> Option<u32> {
-    value.integer(0..=1_000_000)
 }
 
 /// `limits.reserved`: at most a quarter of all connections.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use memchr::{memchr_iter, memrchr};
 
-use super::super::load::read_text;
-use super::super::{Diagnostic, Diagnostics, Place, why};
+use super::super::text::{read_text, why};
+use super::super::{Diagnostic, Diagnostics, Place};
 use crate::rules::Source;
 
 /// A file and its text.

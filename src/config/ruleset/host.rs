@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use super::super::report::Fault;
 use super::super::scalar;
+use super::super::text::why;
 use super::super::walk::{Section, Value};
+use super::context::Context;
 use super::files::Lines;
-use super::target::Endpoints;
-use super::{Walk, http, signalling};
-use crate::rules::{Endpoint, HostDef, NameDef, Ports, Preset, ServiceRule};
+use super::keys::elsewhere;
+use super::paths::Seen;
+use super::target::{Endpoints, no_target};
+use super::{http, signalling};
+use crate::rules::{HostDef, NameDef, Preset, ServiceRule};
 use crate::service::{PerService, Service};
 
 /// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
-pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) -> Option<HostDef> {
+pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'_>) -> Option<HostDef> {
     let mut section = value.section("a [[host]]", "written as [[host]]")?;
     // What most hosts have comes first: once every key of a table was found the rest costs nothing.
     let name = match section.get("name") {
@@ -25,22 +29,22 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
         }
     };
     let target = section.get("target");
-    let endpoints = target.as_ref().and_then(|target| walk.targets.endpoints(target));
+    let endpoints = target.as_ref().and_then(|target| context.targets.endpoints(target));
     // A wrong target was reported; saying of every rule that it has none would bury that.
     let silent = target.is_some() && endpoints.is_none();
-    let own = if silent { Some(walk.targets.stand_in()) } else { endpoints.clone() };
+    let own = if silent { Some(context.targets.stand_in()) } else { endpoints.clone() };
     let own = own.as_ref();
 
     let preset_value = section.get("preset");
-    let presets = preset_value.as_ref().map_or_else(Vec::new, |value| presets(value, own, walk));
-    let mut seen = http::Seen::default();
+    let presets = preset_value.as_ref().map_or_else(Vec::new, |value| presets(value, own, context));
+    let mut seen = Seen::default();
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
-    let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, walk, lines)).collect();
+    let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, context, lines)).collect();
     let mut rules = PerService::<Option<ServiceRule>>::default();
     for service in Service::decided_once() {
         rules[service] =
-            section.get(service.name()).and_then(|v| signalling::read(&v, service, own, walk, lines));
+            section.get(service.name()).and_then(|v| signalling::read(&v, service, own, context, lines));
     }
     if let Some(rule) = &mut rules.sip
         && own.is_some_and(|own| *own == rule.endpoints)
@@ -54,7 +58,7 @@ pub(super) fn read(value: &Value<'_>, walk: &mut Walk, lines: &mut Lines<'_>) ->
     let aliases = aliases.iter().filter_map(|value| self::name(value, lines)).collect();
     let enabled = section.read("enabled", true, Value::boolean);
     let client_trust = client_trust(&mut section, &rules);
-    section.finish(super::elsewhere);
+    section.finish(elsewhere);
     let host = HostDef { name: name?, aliases, enabled, client_trust, endpoints, rules, http, presets };
     advise(value, &host, http_value.or(preset_value).as_ref());
     Some(host)
@@ -79,44 +83,21 @@ fn name(value: &Value<'_>, lines: &mut Lines<'_>) -> Option<NameDef> {
     Some(NameDef { name, source: lines.source(value.report.base + value.inner().start) })
 }
 
-fn presets(value: &Value<'_>, host: Option<&Endpoints>, walk: &Walk) -> Vec<Arc<Preset>> {
+fn presets(value: &Value<'_>, host: Option<&Endpoints>, context: &Context) -> Vec<Arc<Preset>> {
     let mut presets: Vec<Arc<Preset>> = Vec::new();
     for element in value.list("a list of presets, as [\"innovaphone-pbx\"]") {
-        let Some(preset) = walk.presets.get(&element) else { continue };
+        let Some(preset) = context.presets.get(&element) else { continue };
         if presets.iter().any(|known| known.name == preset.name) {
             element.warn(Fault::new(format!("the preset {} is named twice", preset.name)));
             continue;
         }
         let Some(endpoints) = host.cloned().or_else(|| no_target(&element)) else { continue };
         for path in &preset.paths {
-            refuse_loop(walk, &element, &endpoints, path.ports);
+            context.own.refuse_loop(&element, &endpoints, path.ports);
         }
         presets.push(preset);
     }
     presets
-}
-
-/// Reports that a rule leads nowhere.
-pub(super) fn no_target(value: &Value<'_>) -> Option<Endpoints> {
-    value.error(
-        Fault::new("there is no target for this")
-            .help("give the host a target = \"ADDRESS\", or the rule one of its own"),
-    );
-    None
-}
-
-/// Reports a rule that leads back to Portward.
-pub(super) fn refuse_loop(walk: &Walk, value: &Value<'_>, endpoints: &[Endpoint], ports: Ports) {
-    if let Some(listener) = walk.own.find(endpoints, ports) {
-        let scheme = listener.service.scheme(listener.transport);
-        let port = listener.address.port();
-        value.error(
-            Fault::new(format!(
-                "this leads back to Portward itself, which listens on port {port} for {scheme}"
-            ))
-            .help("a target is a PBX or another server inside, not Portward"),
-        );
-    }
 }
 
 fn client_trust(section: &mut Section<'_>, rules: &PerService<Option<ServiceRule>>) -> Option<Arc<Path>> {
@@ -128,7 +109,7 @@ fn client_trust(section: &mut Section<'_>, rules: &PerService<Option<ServiceRule
                 .help("it is for hosts with a sip or h323 rule that checks certificates"),
         );
     } else if let Err(error) = std::fs::metadata(&path) {
-        let why = super::super::why(&error);
+        let why = why(&error);
         value.error(Fault::new(format!("{} cannot be read: {why}", path.display())));
     }
     Some(path.into())

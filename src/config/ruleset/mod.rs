@@ -3,25 +3,30 @@
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
 
 mod agreement;
+mod context;
 mod files;
 mod host;
 mod http;
+mod keys;
 mod own;
+mod paths;
 mod pieces;
 mod ports;
 mod preset;
 mod signalling;
 mod target;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::report::{Fault, Report};
 use super::walk::Section;
-use super::{Config, Diagnostics, Place, Severity};
+use super::{Config, Diagnostics, Severity};
 use smallvec::SmallVec;
 
 use crate::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
+use context::Context;
 use files::{File, Lines, Position};
+use keys::elsewhere;
 
 /// What became of the rules.
 #[derive(Debug)]
@@ -61,43 +66,21 @@ pub fn load_rules(path: &Path, config: &Config) -> Rules {
 /// What is known while the files are read.
 struct Loader {
     builder: Builder,
-    walk: Walk,
+    context: Context,
     conflicts: Vec<Conflict>,
     diagnostics: Diagnostics,
     hosts: usize,
 }
 
-/// What the parts of a host need of the whole.
-struct Walk {
-    targets: target::Targets,
-    presets: preset::Presets,
-    agreement: agreement::Agreement,
-    own: own::OwnSockets,
-    /// The files' names, in the order of [`crate::rules::Source::file`].
-    names: Vec<PathBuf>,
-}
-
-impl Walk {
-    fn place(&self, position: Position) -> Place {
-        position.place(self.names.get(usize::from(position.file)).map_or(Path::new(""), |name| name))
-    }
-}
-
 impl Loader {
     fn new(files: &[File], config: &Config, diagnostics: Diagnostics) -> Self {
-        let walk = Walk {
-            targets: target::Targets::default(),
-            presets: preset::Presets::default(),
-            agreement: agreement::Agreement::default(),
-            own: own::OwnSockets::new(config),
-            names: files.iter().map(|file| file.path.clone()).collect(),
-        };
-        Self { builder: Builder::new(), walk, conflicts: Vec::new(), diagnostics, hosts: 0 }
+        let context = Context::new(files, config);
+        Self { builder: Builder::new(), context, conflicts: Vec::new(), diagnostics, hosts: 0 }
     }
 
     fn read_preset(&mut self, index: u16, file: &File) {
         let report = Report::new(&file.path, &file.text, 0);
-        self.walk.presets.read(index, file, &report);
+        self.context.presets.read(index, file, &report);
         self.diagnostics.extend(report.finish());
     }
 
@@ -112,7 +95,7 @@ impl Loader {
                 let document = report.parse();
                 let mut root = Section::new(&report, ROOT, 0..0, document.get_ref());
                 if let Some(targets) = root.get("target") {
-                    self.walk.targets.define(index, &targets, &self.walk.names);
+                    self.context.targets.define(index, &targets, &self.context.names);
                 }
             }
             self.diagnostics.extend(report.finish_without_syntax());
@@ -141,7 +124,7 @@ impl Loader {
         let hosts = root.get("host");
         for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
             self.hosts += 1;
-            let Some(host) = host::read(&value, &mut self.walk, lines) else { continue };
+            let Some(host) = host::read(&value, &mut self.context, lines) else { continue };
             self.add(host);
         }
         root.finish(elsewhere);
@@ -168,9 +151,9 @@ impl Loader {
         for conflict in std::mem::take(&mut self.conflicts) {
             self.report_conflict(&conflict, files);
         }
-        for position in self.walk.targets.unused() {
+        for position in self.context.targets.unused() {
             let fault = Fault::new("no rule leads to this target").label("nothing uses it");
-            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.walk.place(position)));
+            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
         }
         self.diagnostics.sort();
         for file in files {
@@ -178,7 +161,7 @@ impl Loader {
         }
         let good = self.diagnostics.errors() == 0;
         Rules {
-            table: good.then(|| self.builder.build(self.walk.names)),
+            table: good.then(|| self.builder.build(self.context.names)),
             files: count,
             hosts: self.hosts,
             diagnostics: self.diagnostics,
@@ -188,7 +171,7 @@ impl Loader {
     fn report_conflict(&mut self, conflict: &Conflict, files: &[File]) {
         let find = |source: Source| {
             let text = files.get(usize::from(source.file)).map_or("", |file| file.text.as_str());
-            self.walk.place(Position::of_text(source, text))
+            self.context.place(Position::of_text(source, text))
         };
         let fault = Fault::new(format!("the name {} is defined twice", conflict.name))
             .label("defined again")
@@ -199,32 +182,3 @@ impl Loader {
 
 /// How messages call the top level.
 const ROOT: &str = "a rules file";
-
-/// Where a key belongs that stands in the wrong table of a rules file.
-fn elsewhere(key: &str) -> Option<String> {
-    match key {
-        "http" => Some(
-            "`http` belongs in a [[host]], or in a preset, which stands in the folder presets".to_owned(),
-        ),
-        "name" | "aliases" | "enabled" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
-            Some(format!("`{key}` belongs in a [[host]]"))
-        }
-        "server_name"
-        | "pin"
-        | "verify"
-        | "reuse"
-        | "proxy_protocol"
-        | "present_certificate"
-        | "min_rate" => Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table")),
-        "max_message" => {
-            Some("`max_message` belongs in a [target.\"ADDRESS\"] table, or in a preset".to_owned())
-        }
-        "check_certificate" | "on_failed_check" => {
-            Some(format!("`{key}` belongs in a host's sip or h323 rule"))
-        }
-        "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
-        "path" | "default" | "redirect" => Some(format!("`{key}` belongs in an entry of a host's http list")),
-        "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
-        _ => super::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
-    }
-}

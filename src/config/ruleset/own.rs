@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::super::report::Fault;
+use super::super::walk::Value;
 use super::super::{Config, Listener};
 use crate::rules::{Address, Endpoint, Ports};
 
@@ -19,8 +21,22 @@ impl OwnSockets {
         }
     }
 
+    /// Reports a rule that leads back to Portward.
+    pub(super) fn refuse_loop(&self, value: &Value<'_>, endpoints: &[Endpoint], ports: Ports) {
+        if let Some(listener) = self.find(endpoints, ports) {
+            let scheme = listener.service.scheme(listener.transport);
+            let port = listener.address.port();
+            value.error(
+                Fault::new(format!(
+                    "this leads back to Portward itself, which listens on port {port} for {scheme}"
+                ))
+                .help("a target is a PBX or another server inside, not Portward"),
+            );
+        }
+    }
+
     /// The first of our own sockets to which the endpoints with these ports lead.
-    pub(super) fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<&Listener> {
+    fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<&Listener> {
         let used = [ports.tcp, ports.tls];
         let port_is_used = |l: &&Listener| used.iter().flatten().any(|port| port.get() == l.address.port());
         self.listeners

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::super::report::{Fault, Report};
-use super::super::sections::max_message;
 use super::super::suggest;
+use super::super::values::max_message;
 use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
-use super::{http, ports};
+use super::paths::{Seen, rule_path};
+use super::ports;
 use crate::rules::{Preset, PresetPath};
 use crate::service::Service;
 
@@ -50,7 +51,7 @@ impl Presets {
         let mut root = Section::new(report, "a preset", 0..0, document.get_ref());
         let mut lines = Lines::new(index, &file.text);
         let mut paths: Vec<PresetPath> = Vec::new();
-        let mut places = http::Seen::default();
+        let mut places = Seen::default();
         let wanted = "a list of paths";
         let http = root.get("http");
         let max_message = root.read("max_message", None, |value| max_message(value).map(Some));
@@ -111,17 +112,17 @@ fn name_of(path: &Path) -> Box<str> {
     path.file_stem().unwrap_or_default().to_string_lossy().into()
 }
 
-fn preset_path(value: &Value<'_>, seen: &mut http::Seen, lines: &mut Lines<'_>) -> Option<PresetPath> {
+fn preset_path(value: &Value<'_>, seen: &mut Seen, lines: &mut Lines<'_>) -> Option<PresetPath> {
     let source = lines.source(value.report.base + value.inner().start);
     if let DeValue::String(_) = value.node {
-        let path = value.parsed("a path", http::rule_path)?;
+        let path = value.parsed("a path", rule_path)?;
         seen.path(value, Some(&path))?;
         return Some(PresetPath { path, ports: ports::standard(Service::Http), source });
     }
     let mut section =
         value.section("an entry of a preset", "a path, or a table { path = \"…\", tcp = …, tls = … }")?;
     let path = match section.get("path") {
-        Some(path) => path.parsed("a path", http::rule_path),
+        Some(path) => path.parsed("a path", rule_path),
         None => {
             value.error(Fault::new("the entry has no `path`"));
             None

@@ -7,9 +7,11 @@ use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::walk::{Section, Value};
+use super::context::Context;
 use super::files::{Lines, Position};
-use super::target::{self, Endpoints};
-use super::{Walk, ports};
+use super::keys::elsewhere;
+use super::ports;
+use super::target::{Endpoints, no_target, show};
 use crate::rules::{CheckedPorts, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
 use crate::service::Service;
 
@@ -18,11 +20,11 @@ pub(super) fn read(
     value: &Value<'_>,
     service: Service,
     host: Option<&Endpoints>,
-    walk: &mut Walk,
+    context: &mut Context,
     lines: &mut Lines<'_>,
 ) -> Option<ServiceRule> {
     let source = lines.source(value.report.base + value.key_span.start);
-    let Written { target, section } = rule_target(value, service, host, walk)?;
+    let Written { target, section } = rule_target(value, service, host, context)?;
     let mut check = Some(Check::default());
     let mut rewrite_transport = false;
     if let Some(mut section) = section {
@@ -31,13 +33,13 @@ pub(super) fn read(
             check = Check::read(&mut section, service, ports);
         }
         rewrite_transport = self::rewrite_transport(&mut section, service, ports);
-        section.finish(super::elsewhere);
+        section.finish(elsewhere);
     }
     let (check, target) = (check?, target?);
     let mut ports = CheckedPorts::Unchecked(target.ports);
     if service.asks_for_certificate() {
         let (checked, at) = check.decide(value, target.ports)?;
-        agree(&target, checked, at, walk, lines.file);
+        agree(&target, checked, at, context, lines.file);
         if let (true, Ports { tcp: Some(tcp), tls: Some(tls) }) = (checked, target.ports) {
             let (on_failed, numbers) = (check.on_failed(), check.numbers());
             ports = CheckedPorts::Checked { tcp, tls, on_failed, numbers };
@@ -59,27 +61,27 @@ fn rule_target<'w>(
     value: &Value<'w>,
     service: Service,
     host: Option<&Endpoints>,
-    walk: &mut Walk,
+    context: &mut Context,
 ) -> Option<Written<'w>> {
     if let DeValue::Boolean(on) = value.node {
         let ports = ports::standard(service);
         let standard = |endpoints: Endpoints| {
-            super::host::refuse_loop(walk, value, &endpoints, ports);
+            context.own.refuse_loop(value, &endpoints, ports);
             Target { endpoints, ports }
         };
-        let target = || host.cloned().or_else(|| super::host::no_target(value)).map(standard);
+        let target = || host.cloned().or_else(|| no_target(value)).map(standard);
         return on.then(|| Written { target: target(), section: None });
     }
     let wanted = "true, or a table { target = \"…\", tcp = …, tls = … }";
     let mut section = value.section(service.rule(), wanted)?;
     let written = section.get("target");
     let endpoints = match &written {
-        Some(target) => walk.targets.endpoints(target),
-        None => host.cloned().or_else(|| super::host::no_target(value)),
+        Some(target) => context.targets.endpoints(target),
+        None => host.cloned().or_else(|| no_target(value)),
     };
     let ports = ports::read(&mut section, service, value);
     let target = endpoints.zip(ports).map(|(endpoints, ports)| {
-        super::host::refuse_loop(walk, written.as_ref().unwrap_or(value), &endpoints, ports);
+        context.own.refuse_loop(written.as_ref().unwrap_or(value), &endpoints, ports);
         Target { endpoints, ports }
     });
     Some(Written { target, section: Some(section) })
@@ -189,7 +191,7 @@ fn rewrite_transport(section: &mut Section<'_>, service: Service, ports: Option<
 }
 
 /// Rules that lead to the same target with a TLS port must agree on the check.
-fn agree(target: &Target, checked: bool, at: &Value<'_>, walk: &mut Walk, file: u16) {
+fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, file: u16) {
     if target.ports.tls.is_none() {
         return;
     }
@@ -199,12 +201,12 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, walk: &mut Walk, file: 
         _ => at.inner(),
     };
     let here = Position::new(file, &(base + span.start..base + span.end));
-    let Some((address, first)) = walk.agreement.note(&target.endpoints, checked, here) else { return };
+    let Some((address, first)) = context.agreement.note(&target.endpoints, checked, here) else { return };
     let said = |checked| if checked { "with" } else { "without" };
-    let message = format!("rules that lead to {} do not agree on check_certificate", target::show(address));
+    let message = format!("rules that lead to {} do not agree on check_certificate", show(address));
     let fault = Fault::new(message)
         .label(format!("{} the check", said(checked)))
-        .related(walk.place(first), format!("{} the check", said(!checked)))
+        .related(context.place(first), format!("{} the check", said(!checked)))
         .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would prove everybody");
     at.report.say(super::Severity::Error, span, fault);
 }

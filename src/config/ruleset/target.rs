@@ -11,9 +11,10 @@ use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::scalar::{self, Host};
-use super::super::sections::{VERIFY, max_message, min_rate, warn_of_none};
+use super::super::values::{VERIFY, empty_or, max_message, min_rate, warn_of_none};
 use super::super::walk::Value;
 use super::files::Position;
+use super::keys::elsewhere;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
 
 /// Address lists of rules.
@@ -138,6 +139,15 @@ impl Targets {
     }
 }
 
+/// Reports that a rule leads nowhere.
+pub(super) fn no_target(value: &Value<'_>) -> Option<Endpoints> {
+    value.error(
+        Fault::new("there is no target for this")
+            .help("give the host a target = \"ADDRESS\", or the rule one of its own"),
+    );
+    None
+}
+
 fn position_of_key(file: u16, entry: &Value<'_>) -> Position {
     let base = entry.report.base;
     Position::new(file, &(base + entry.key_span.start..base + entry.key_span.end))
@@ -178,9 +188,7 @@ pub(super) fn show(address: &Address) -> String {
 fn options(entry: &Value<'_>) -> Option<TargetOptions> {
     let mut section = entry.section("a [target.\"ADDRESS\"] table", "a table")?;
     let options = TargetOptions {
-        server_name: section.read("server_name", None, |value| {
-            super::super::file::empty_or(value, "a DNS name", server_name)
-        }),
+        server_name: section.read("server_name", None, |value| empty_or(value, "a DNS name", server_name)),
         pin: section.read("pin", None, |value| value.parsed("a fingerprint as \"sha256:…\"", pin)),
         verify: section.read("verify", None, |value| {
             value.choice(&VERIFY).inspect(|verify| warn_of_none(value, *verify)).map(Some)
@@ -195,7 +203,7 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
         max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
         min_rate: section.read("min_rate", None, |value| min_rate(value).map(Some)),
     };
-    section.finish(super::elsewhere);
+    section.finish(elsewhere);
     Some(options)
 }
 

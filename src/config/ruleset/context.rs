@@ -1,0 +1,38 @@
+//! What the parts of a host need of the whole.
+
+use std::path::{Path, PathBuf};
+
+use super::super::{Config, Place};
+use super::agreement::Agreement;
+use super::files::{File, Position};
+use super::own::OwnSockets;
+use super::preset::Presets;
+use super::target::Targets;
+
+/// What the parts of a host need of the whole.
+pub(super) struct Context {
+    pub(super) targets: Targets,
+    pub(super) presets: Presets,
+    pub(super) agreement: Agreement,
+    pub(super) own: OwnSockets,
+    /// The files' names, in the order of [`crate::rules::Source::file`].
+    pub(super) names: Vec<PathBuf>,
+}
+
+impl Context {
+    /// Nothing is known yet but what listens.
+    pub(super) fn new(files: &[File], config: &Config) -> Self {
+        Self {
+            targets: Targets::default(),
+            presets: Presets::default(),
+            agreement: Agreement::default(),
+            own: OwnSockets::new(config),
+            names: files.iter().map(|file| file.path.clone()).collect(),
+        }
+    }
+
+    /// A position as diagnostics have it.
+    pub(super) fn place(&self, position: Position) -> Place {
+        position.place(self.names.get(usize::from(position.file)).map_or(Path::new(""), |name| name))
+    }
+}

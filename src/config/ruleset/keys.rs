@@ -1,0 +1,32 @@
+//! Where a key belongs that stands in the wrong table of a rules file.
+
+use super::super::keys;
+
+/// The sentence that says where `key` belongs; `None`: nowhere.
+pub(super) fn elsewhere(key: &str) -> Option<String> {
+    match key {
+        "http" => Some(
+            "`http` belongs in a [[host]], or in a preset, which stands in the folder presets".to_owned(),
+        ),
+        "name" | "aliases" | "enabled" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
+            Some(format!("`{key}` belongs in a [[host]]"))
+        }
+        "server_name"
+        | "pin"
+        | "verify"
+        | "reuse"
+        | "proxy_protocol"
+        | "present_certificate"
+        | "min_rate" => Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table")),
+        "max_message" => {
+            Some("`max_message` belongs in a [target.\"ADDRESS\"] table, or in a preset".to_owned())
+        }
+        "check_certificate" | "on_failed_check" => {
+            Some(format!("`{key}` belongs in a host's sip or h323 rule"))
+        }
+        "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
+        "path" | "default" | "redirect" => Some(format!("`{key}` belongs in an entry of a host's http list")),
+        "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
+        _ => keys::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
+    }
+}
