@@ -9,7 +9,8 @@ use std::hash::BuildHasher as _;
 
 use smallvec::SmallVec;
 
-use super::{Counted, name};
+use super::counted::Counted;
+use super::name;
 
 /// The largest factor (SPEC section 6).
 pub(super) const NAMES: usize = 50;

@@ -63,10 +63,10 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Displaced(Arc<Slot>);
 
-/// A connection's part of the list of its address; leaves it when dropped.
+/// A connection's part of the list of its address `A`; leaves it when dropped.
 #[derive(Debug)]
-pub(super) struct Idle {
-    idlers: Arc<super::Address>,
+pub(super) struct Idle<A: AsRef<Idlers>> {
+    address: Arc<A>,
     slot: Arc<Slot>,
 }
 
@@ -162,16 +162,16 @@ impl Slot {
     }
 }
 
-impl Idle {
+impl<A: AsRef<Idlers>> Idle<A> {
     /// A connection of this address, with a request under way.
-    pub(super) fn new(address: &Arc<super::Address>) -> Self {
-        let mut list = address.idlers.lock();
+    pub(super) fn new(address: &Arc<A>) -> Self {
+        let mut list = (**address).as_ref().lock();
         let slots = &mut list.get_or_insert_default().slots;
         let index = AtomicUsize::new(slots.len());
         let slot = Arc::new(Slot { state: AtomicU64::new(BUSY), waker: Mutex::default(), index });
         slots.push(Arc::clone(&slot));
         drop(list);
-        Self { idlers: Arc::clone(address), slot }
+        Self { address: Arc::clone(address), slot }
     }
 
     /// It waits for its next request from now on.
@@ -195,10 +195,10 @@ impl Idle {
     }
 }
 
-impl Drop for Idle {
+impl<A: AsRef<Idlers>> Drop for Idle<A> {
     fn drop(&mut self) {
         self.slot.state.store(BUSY, Ordering::Release);
-        let mut list = self.idlers.idlers.lock();
+        let mut list = (*self.address).as_ref().lock();
         let Some(List { slots, .. }) = list.as_deref_mut() else { return };
         let index = self.slot.index.load(Ordering::Relaxed);
         if slots.get(index).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
@@ -217,49 +217,55 @@ impl Drop for Idle {
 mod tests {
     use super::*;
 
+    impl AsRef<Idlers> for Idlers {
+        fn as_ref(&self) -> &Idlers {
+            self
+        }
+    }
+
     #[test]
     fn the_longest_idle_goes_and_one_with_a_request_stays() {
-        let address = Arc::new(super::super::Address::default());
+        let address = Arc::new(Idlers::default());
         let idle: Vec<_> = (0..5).map(|_| Idle::new(&address)).collect();
-        assert!(address.idlers.displace().is_none(), "a request is under way on each");
+        assert!(address.displace().is_none(), "a request is under way on each");
         for number in [3, 1, 0, 4, 2] {
             idle[number].rest();
         }
         assert!(idle[3].resume());
-        assert!(address.idlers.lock().as_mut().is_some_and(|list| {
+        assert!(address.lock().as_mut().is_some_and(|list| {
             list.oldest.again = 0;
             true
         }));
-        drop(address.idlers.displace().expect("1 has waited for the longest"));
+        drop(address.displace().expect("1 has waited for the longest"));
         assert!(!idle[1].resume());
         // What is remembered has moved since: it waits anew.
         assert!(idle[0].resume());
         idle[0].rest();
-        drop(address.idlers.displace());
-        drop(address.idlers.displace());
+        drop(address.displace());
+        drop(address.displace());
         assert!(!idle[4].resume() && !idle[2].resume() && idle[0].resume());
         idle[0].rest();
-        drop(address.idlers.displace());
+        drop(address.displace());
         assert!(!idle[0].resume());
-        assert!(address.idlers.displace().is_none());
+        assert!(address.displace().is_none());
     }
 
     #[test]
     fn a_displaced_one_is_woken_and_nothing_is_left_behind() {
-        let address = Arc::new(super::super::Address::default());
+        let address = Arc::new(Idlers::default());
         let mut idle: Vec<_> = (0..1000).map(|_| Idle::new(&address)).collect();
         idle.iter().for_each(Idle::rest);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(idle[0].poll_displaced(&mut cx).is_pending());
         let mut all = Oldest::default();
         for number in 0..999 {
-            drop(all.displace(|waiting| address.idlers.gather(waiting)));
+            drop(all.displace(|waiting| address.gather(waiting)));
             assert!(idle[number].poll_displaced(&mut cx).is_ready(), "{number}");
             assert!(idle[number + 1].poll_displaced(&mut cx).is_pending(), "{number}");
         }
         while !idle.is_empty() {
             idle.swap_remove(idle.len() / 2);
         }
-        assert!(address.idlers.lock().is_none());
+        assert!(address.lock().is_none());
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::Counted;
+use super::counted::Counted;
 
 /// How long a nonce is remembered, in seconds.
 const KEPT: u32 = 300;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::Counted;
+use super::counted::Counted;
 
 /// What is counted within it is held together.
 pub(super) const MINUTE: u32 = 60_000;

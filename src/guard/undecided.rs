@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::{ConnectionLimits, Counted};
+use super::counted::Counted;
+use super::policy::ConnectionLimits;
 
 /// The undecided connections by age: connection numbers only grow, so the smallest is the oldest.
 #[derive(Debug, Default)]

@@ -1,0 +1,53 @@
+//! New connections a second of each address (SPEC section 7). They are a rate, and `governor` counts them; offences are
+//! not, so `suspects` does.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::counted::Counted;
+use crate::reason::Reason;
+
+/// So many addresses may have connected lately before those of a second ago are forgotten.
+const ADDRESSES: usize = 10_000;
+
+/// See the module. The limit may change with every reload; then the count begins anew.
+#[derive(Debug, Default)]
+pub(super) struct Rates(ArcSwapOption<Rate>);
+
+/// The count under one limit.
+#[derive(Debug)]
+struct Rate {
+    limit: NonZeroU32,
+    limiter: DefaultKeyedRateLimiter<Counted>,
+}
+
+impl Rates {
+    /// Counts a new connection of `address`, which may have `limit` of them a second; 0: any number.
+    ///
+    /// # Errors
+    /// `Limit`.
+    pub(super) fn keep(&self, address: IpAddr, limit: u32) -> Result<(), Reason> {
+        let Some(limit) = NonZeroU32::new(limit) else { return Ok(()) };
+        let mut rate = self.0.load_full();
+        if rate.as_ref().is_none_or(|rate| rate.limit != limit) {
+            let limiter = RateLimiter::keyed(Quota::per_second(limit));
+            rate = Some(Arc::new(Rate { limit, limiter }));
+            self.0.store(rate.clone());
+        }
+        match rate.map(|rate| rate.limiter.check_key(&address.into())) {
+            Some(Err(_)) => Err(Reason::Limit),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets who connected more than a second ago, if there are many.
+    pub(super) fn sweep(&self) {
+        if let Some(rate) = self.0.load_full().filter(|rate| rate.limiter.len() > ADDRESSES) {
+            rate.limiter.retain_recent();
+        }
+    }
+}
