@@ -7,6 +7,7 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portward::config::Config;
+use portward::ending::Weight;
 use portward::guard::{Change, Guard, Offence, Origin, Why};
 use portward::reason::Reason;
 use portward::service::Service;
@@ -48,7 +49,7 @@ fn door(c: &mut Criterion) {
     group.bench_function("offence", |b| {
         b.iter(|| {
             number = number.wrapping_add(1);
-            let offence = Offence { reason: Reason::UnknownHost, path: b"", fifth: false };
+            let offence = Offence { reason: Reason::UnknownHost, weight: Weight::Whole, path: b"" };
             black_box(guard.suspect(address(number % 100_000), offence, &policy))
         });
     });

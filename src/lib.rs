@@ -25,7 +25,7 @@
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
-//! | [`guard`] | who may connect, who has forfeited that: blacklist and limits | protocols |
+//! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |

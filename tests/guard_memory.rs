@@ -8,6 +8,7 @@ use std::path::Path;
 
 use counting::live;
 use portward::config::Config;
+use portward::ending::Weight;
 use portward::guard::{Change, Guard, Offence, Origin, Why, blacklist, unix_now};
 use portward::reason::Reason;
 
@@ -36,7 +37,7 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
 
     // More others than are remembered, each with twenty offences: just not enough.
     let start = live();
-    let offence = Offence { reason: Reason::UnknownHost, path: b"", fifth: false };
+    let offence = Offence { reason: Reason::UnknownHost, weight: Weight::Whole, path: b"" };
     for number in 0..200_000 {
         for _ in 0..20 {
             assert_eq!(
@@ -52,13 +53,13 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     let start = live();
     for number in 0..260 {
         for nonce in 0..8_192 {
-            guard.gave(address(number), &[1], nonce, &policy);
+            guard.note_nonce(address(number), &[1], nonce, &policy);
         }
     }
     let greedy = live().saturating_sub(start);
     for number in 0..140_000 {
         for nonce in 0..12 {
-            guard.gave(address(0x0010_0000 + number), &[1], nonce, &policy);
+            guard.note_nonce(address(0x0010_0000 + number), &[1], nonce, &policy);
         }
     }
     let many = live().saturating_sub(start);

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use super::Facts;
 use crate::config::Config;
-use crate::ending::{Ending, Weight};
+use crate::ending::Ending;
 use crate::guard::Offence;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::state::Shared;
 
-/// Writes the line of what was refused, and tells the guard, if it counts. What our own limits and lists refuse is summed
+/// Writes the line of what was refused, and tells the guard, which knows what it counts. What our own limits and lists refuse is summed
 /// up instead, one line an address a minute.
 pub(super) fn refused(
     shared: &Shared,
@@ -29,21 +29,11 @@ pub(super) fn refused(
         let line = facts.line(client, subject, Outcome::Rejected(reason));
         shared.log.decision(config.log.format, &line, config.log.query);
     }
-    if ended.counts() {
-        let path = match subject {
-            Subject::Http { target, .. } if reason == Reason::NoPath => {
-                target.split(|octet| *octet == b'?').next().unwrap_or_default()
-            }
-            _ => &[],
-        };
-        suspect(
-            shared,
-            config,
-            facts.id,
-            client,
-            Offence { reason, path, fifth: ended.weight == Weight::Fifth },
-        );
-    }
+    let path = match subject {
+        Subject::Http { target, .. } => target.split(|octet| *octet == b'?').next().unwrap_or_default(),
+        _ => &[],
+    };
+    suspect(shared, config, facts.id, client, Offence { reason, weight: ended.weight, path });
 }
 
 /// Tells the guard of an offence, and the log if it was one too many.

@@ -2,7 +2,8 @@
 
 use super::{Client, acme};
 use crate::config::Config;
-use crate::ending::{Ending, Stage, Weight, Whose};
+use crate::ending::{Ending, Stage, Whose};
+use crate::guard::scoring;
 use crate::inspect::digest::{self, Credentials};
 use crate::inspect::http::{
     Authorization, Body, Framing, Kind, Request, Version, forwarded_for, node_address,
@@ -65,9 +66,8 @@ pub(super) fn route<'s>(
     let known_host = !matches!(&decision, Err(refusal) if refusal.host.is_none());
     let verdict = decision.map_err(|refusal| {
         let ended = Ending::because(Stage::Route, Whose::Policy, refusal.reason);
-        let may_be_fifth = matches!(refusal.reason, Reason::NoPath | Reason::UnknownHost);
-        match may_be_fifth && is_cross_site(head, request) {
-            true => Ending { weight: Weight::Fifth, ..ended },
+        match is_cross_site(head, request) {
+            true => Ending { weight: scoring::weight_from_other_site(refusal.reason), ..ended },
             false => ended,
         }
     });

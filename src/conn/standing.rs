@@ -79,21 +79,20 @@ impl Standing {
     /// The PBX has given the client a nonce.
     pub(super) fn gave(&self, nonce: u64) {
         let snapshot = self.shared.snapshot.load();
-        self.shared.guard.gave(self.address, &self.doors.0, nonce, &snapshot.config.guard);
+        self.shared.guard.note_nonce(self.address, &self.doors.0, nonce, &snapshot.config.guard);
     }
 
     /// Whether it has given it to the client's address within five minutes.
     pub(super) fn has_given(&self, nonce: u64) -> bool {
-        self.shared.guard.has_given(self.address, &self.doors.0, nonce)
+        self.shared.guard.knows_nonce(self.address, &self.doors.0, nonce)
     }
 
     /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
     pub(super) fn failed(&self) {
         let snapshot = self.shared.snapshot.load();
-        if snapshot.config.guard.failed_logins {
-            self.shared.guard.fail(&self.exemption);
-            let offence = Offence { reason: Reason::FailedLogin, path: b"", fifth: false };
-            ending::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
-        }
+        self.shared.guard.note_failed_login(&self.exemption, &snapshot.config.guard);
+        let reason = Reason::FailedLogin;
+        let offence = Offence { reason, weight: reason.weight(), path: b"" };
+        ending::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
     }
 }

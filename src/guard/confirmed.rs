@@ -11,9 +11,10 @@ use smallvec::SmallVec;
 
 use super::counted::Counted;
 use super::name;
+use super::scoring::LARGEST_FACTOR;
 
-/// The largest factor (SPEC section 6).
-pub(super) const NAMES: usize = 50;
+/// No more names of an address are remembered than raise its threshold.
+const NAMES: usize = LARGEST_FACTOR as usize;
 const ADDRESSES: usize = 65_536;
 /// Seconds.
 const HOUR: u32 = 3_600;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::suspects::MINUTE;
+use super::scoring::MINUTE;
 
 /// See the module. Times are milliseconds, which may wrap.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@
 //! | `undecided` | connections without a decision have limits of their own |
 //! | `idle` | HTTP connections that wait for their next request: they go for new ones when a limit is reached |
 //! | `refused` | what was refused at the door, summed up |
+//! | `scoring` | what an offence counts, and how many are too many; pure |
 //! | `suspects` | an exact sliding count of offences |
 //! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
 //! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
@@ -31,6 +32,7 @@ mod permit;
 pub mod policy;
 mod rates;
 mod refused;
+pub mod scoring;
 mod suspects;
 mod undecided;
 
@@ -38,6 +40,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::ending::Weight;
 use crate::reason::Reason;
 use crate::service::Service;
 pub use blacklist::Blacklist;
@@ -53,6 +56,7 @@ use policy::RESERVED_PART;
 pub use policy::{ConnectionLimits, Policy};
 use rates::Rates;
 use refused::Refused;
+pub use scoring::Offence;
 use suspects::Suspects;
 pub use undecided::Place;
 use undecided::{Entering, Undecided};
@@ -85,17 +89,6 @@ impl Default for Guard {
             start: Instant::now(),
         }
     }
-}
-
-/// What an address did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offence<'a> {
-    /// Why it was refused.
-    pub reason: Reason,
-    /// The missing path, which counts once a minute; empty: there is none.
-    pub path: &'a [u8],
-    /// Another site's page made a browser ask: five of these count as one.
-    pub fifth: bool,
 }
 
 /// An address that was listed just now.
@@ -210,22 +203,16 @@ impl Guard {
         Undecided::enter(&self.undecided, who, &policy.connections)
     }
 
-    /// Notes an offence. If it is one too many the address is listed, its open connections are told, and what there is to
+    /// Notes an offence, as far as it counts (`scoring`). If it is one too many the address is listed, its open connections are told, and what there is to
     /// say about it comes back.
     pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, policy: &Policy) -> Option<Listed> {
-        if !policy.judges(address) || is_harmless(offence.path) {
+        let score = scoring::score(policy, address, &offence);
+        if score.weight == Weight::Nothing {
             return None;
         }
         let who = Counted::from(address);
-        let now = unix_now();
-        let names = self.confirmed.names(who, now).max(1);
-        let threshold = policy.suspicious_per_minute.saturating_mul(names);
-        let once = if offence.path.is_empty() { 0 } else { digest(offence.path) };
-        let millis = self.millis();
-        if offence.fifth && !self.suspects.note_fifth(who, millis) {
-            return None;
-        }
-        let count = self.suspects.note(who, once, threshold, millis)?;
+        let threshold = scoring::threshold(policy, self.confirmed.names(who, unix_now()));
+        let count = self.suspects.note(who, score, threshold, self.millis())?;
         let expiration = policy.expiration;
         let why = Why::Automatic { reason: offence.reason, count };
         let replaced = self.apply(Change::List { who, why, expiration }, Origin::Guard);
@@ -241,20 +228,21 @@ impl Guard {
     }
 
     /// A login has failed on the connection with this exemption. The caller calls [`Guard::suspect`] as well.
-    pub fn fail(&self, exemption: &Exemption) {
-        exemption.fail(self.millis());
+    pub fn note_failed_login(&self, exemption: &Exemption, policy: &Policy) {
+        if policy.failed_logins {
+            exemption.fail(self.millis());
+        }
     }
 
     /// A target has given a nonce to `address`, at each of its doors: its addresses and ports, a number for each.
-    pub fn gave(&self, address: IpAddr, doors: &[u64], nonce: u64, policy: &Policy) {
-        let is_judged = policy.judges(address);
-        if policy.failed_logins && is_judged {
+    pub fn note_nonce(&self, address: IpAddr, doors: &[u64], nonce: u64, policy: &Policy) {
+        if policy.failed_logins && policy.judges(address) {
             self.nonces.note(address.into(), doors, nonce, self.seconds());
         }
     }
 
     /// Whether `address` was given this nonce at one of these doors within five minutes.
-    pub fn has_given(&self, address: IpAddr, doors: &[u64], nonce: u64) -> bool {
+    pub fn knows_nonce(&self, address: IpAddr, doors: &[u64], nonce: u64) -> bool {
         self.nonces.knows(address.into(), doors, nonce, self.seconds())
     }
 
@@ -317,17 +305,4 @@ impl Guard {
     pub fn connections(&self) -> u32 {
         self.connections.in_all()
     }
-}
-
-/// What browsers ask for by themselves (SPEC section 6).
-fn is_harmless(path: &[u8]) -> bool {
-    path == b"/favicon.ico" || path == b"/robots.txt" || path.starts_with(b"/apple-touch-icon")
-}
-
-/// Never 0.
-fn digest(path: &[u8]) -> u32 {
-    use std::hash::BuildHasher as _;
-    use std::sync::LazyLock;
-    static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
-    u32::try_from(HASHER.hash_one(path) >> 32).unwrap_or_default() | 1
 }

@@ -2,8 +2,8 @@
 //! address. A leaky bucket would let 21 offences spread over 59 seconds pass.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, of each the offences up to the threshold at eight octets; with
-//! the usual threshold 48 MiB if every one of them stands just below it. Addresses that have
-//! been quiet for a minute are forgotten first, then any others.
+//! the usual threshold 48 MiB if every one of them stands just below it. Addresses that have been quiet for a minute are
+//! forgotten first, then any others. What an offence counts, `scoring` says.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -13,23 +13,20 @@ use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
 use super::counted::Counted;
+use super::scoring::{FIFTHS, MINUTE, Score, is_too_many};
+use crate::ending::Weight;
 
-/// What is counted within it is held together.
-pub(super) const MINUTE: u32 = 60_000;
 const SHARDS: usize = 64;
 const ADDRESSES: usize = 2048;
 
-/// An offence.
+/// An offence that is remembered.
 #[derive(Debug, Clone, Copy)]
-struct Offence {
+struct Noted {
     /// When, in milliseconds; it wraps after weeks.
     at: u32,
-    /// What is counted once a minute, however often it is done; 0: every time.
+    /// A digest of what counts once a minute, however often it is repeated; 0: every time counts.
     once: u32,
 }
-
-/// How many of what another site's page made a browser ask for count as one offence (contract section 6).
-const FIFTHS: u32 = 5;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -37,12 +34,13 @@ pub(super) struct Suspects {
     whole: Tally,
     /// At most four times of each address at eight octets: a tenth of the memory of the others.
     fifths: Tally,
+    hasher: RandomState,
 }
 
-/// Times by address.
+/// Offences by address.
 #[derive(Debug)]
 struct Tally {
-    shards: Vec<Mutex<HashMap<Counted, VecDeque<Offence>, RandomState>>>,
+    shards: Vec<Mutex<HashMap<Counted, VecDeque<Noted>, RandomState>>>,
     hasher: RandomState,
 }
 
@@ -53,15 +51,26 @@ impl Default for Tally {
 }
 
 impl Suspects {
-    /// Notes a fifth of an offence at `now`: whether it is the fifth one within a minute, which makes an offence.
-    pub(super) fn note_fifth(&self, who: Counted, now: u32) -> bool {
-        self.fifths.note(who, 0, FIFTHS - 1, now).is_some()
+    /// Notes what `who` has done at `now` (milliseconds, which may wrap). If it is one more than `threshold` within a
+    /// minute, how many there were is returned, and they are forgotten. Five fifths within a minute are one offence, which
+    /// was done when the fifth one came.
+    pub(super) fn note(&self, who: Counted, score: Score<'_>, threshold: u32, now: u32) -> Option<u32> {
+        match score.weight {
+            Weight::Nothing => return None,
+            Weight::Fifth => {
+                self.fifths.note(who, 0, FIFTHS - 1, now)?;
+            }
+            Weight::Whole => {}
+        }
+        self.whole.note(who, self.digest(score.once_a_minute), threshold, now)
     }
 
-    /// Notes an offence at `now` (milliseconds, which may wrap). If it is one more than `threshold` within a minute, how
-    /// many there were is returned, and they are forgotten.
-    pub(super) fn note(&self, who: Counted, once: u32, threshold: u32, now: u32) -> Option<u32> {
-        self.whole.note(who, once, threshold, now)
+    /// 0 for nothing, and for nothing else.
+    fn digest(&self, once: &[u8]) -> u32 {
+        match once {
+            [] => 0,
+            once => u32::try_from(self.hasher.hash_one(once) >> 32).unwrap_or_default() | 1,
+        }
     }
 
     /// Forgets the addresses that have been quiet for a minute.
@@ -86,9 +95,9 @@ impl Tally {
         if once != 0 && offences.iter().any(|offence| offence.once == once) {
             return None;
         }
-        offences.push_back(Offence { at: now, once });
+        offences.push_back(Noted { at: now, once });
         let count = u32::try_from(offences.len()).unwrap_or(u32::MAX);
-        (count > threshold).then(|| {
+        is_too_many(count, threshold).then(|| {
             shard.remove(&who);
             count
         })
@@ -105,12 +114,12 @@ impl Tally {
     }
 }
 
-fn is_recent(offences: &VecDeque<Offence>, now: u32) -> bool {
+fn is_recent(offences: &VecDeque<Noted>, now: u32) -> bool {
     offences.back().is_some_and(|offence| now.wrapping_sub(offence.at) < MINUTE)
 }
 
 /// An eighth at least, so that it does not have to be done again at once.
-fn make_room(shard: &mut HashMap<Counted, VecDeque<Offence>, RandomState>, now: u32) {
+fn make_room(shard: &mut HashMap<Counted, VecDeque<Noted>, RandomState>, now: u32) {
     shard.retain(|_, offences| is_recent(offences, now));
     let mut surplus = (shard.len() + ADDRESSES / 8).saturating_sub(ADDRESSES);
     shard.retain(|_, _| {
@@ -124,6 +133,14 @@ fn make_room(shard: &mut HashMap<Counted, VecDeque<Offence>, RandomState>, now: 
 mod tests {
     use super::*;
 
+    /// An offence that counts every time.
+    const WHOLE: Score<'static> = Score { weight: Weight::Whole, once_a_minute: b"" };
+
+    /// One that counts once a minute.
+    fn once(path: &[u8]) -> Score<'_> {
+        Score { weight: Weight::Whole, once_a_minute: path }
+    }
+
     fn who(number: u32) -> Counted {
         std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()
     }
@@ -133,15 +150,15 @@ mod tests {
         for start in [0, u32::MAX - 30_000] {
             let suspects = Suspects::default();
             for number in 0..20 {
-                assert_eq!(suspects.note(who(1), 0, 20, u32::wrapping_add(start, number * 2_950)), None);
+                assert_eq!(suspects.note(who(1), WHOLE, 20, u32::wrapping_add(start, number * 2_950)), None);
             }
             // The 21st after 59 seconds lists, after 60 it does not.
-            assert_eq!(suspects.note(who(1), 0, 20, start.wrapping_add(59_000)), Some(21));
-            assert_eq!(suspects.note(who(1), 0, 20, start.wrapping_add(59_001)), None, "it begins anew");
+            assert_eq!(suspects.note(who(1), WHOLE, 20, start.wrapping_add(59_000)), Some(21));
+            assert_eq!(suspects.note(who(1), WHOLE, 20, start.wrapping_add(59_001)), None, "it begins anew");
         }
         let suspects = Suspects::default();
         for number in 0..1_000 {
-            assert_eq!(suspects.note(who(1), 0, 20, number * 3_000), None, "20 a minute, for ever");
+            assert_eq!(suspects.note(who(1), WHOLE, 20, number * 3_000), None, "20 a minute, for ever");
         }
     }
 
@@ -149,23 +166,23 @@ mod tests {
     fn what_counts_once_a_minute_counts_once_a_minute() {
         let suspects = Suspects::default();
         for number in 0..1_000 {
-            assert_eq!(suspects.note(who(1), 7, 20, number), None);
+            assert_eq!(suspects.note(who(1), once(b"/missing"), 20, number), None);
         }
-        for once in 8..27 {
-            assert_eq!(suspects.note(who(1), once, 20, 1_000), None);
+        for path in 8..27_u8 {
+            assert_eq!(suspects.note(who(1), once(&[b'/', path]), 20, 1_000), None);
         }
-        assert_eq!(suspects.note(who(1), 100, 20, 1_000), Some(21));
+        assert_eq!(suspects.note(who(1), once(b"/other"), 20, 1_000), Some(21));
     }
 
     #[test]
     fn memory_is_bounded_and_the_quiet_go_first() {
         let suspects = Suspects::default();
         for number in 0..200_000 {
-            suspects.note(who(number), 0, 20, 0);
+            suspects.note(who(number), WHOLE, 20, 0);
         }
         let count = || suspects.whole.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
         assert!((SHARDS * ADDRESSES / 2..=SHARDS * ADDRESSES).contains(&count()), "{}", count());
-        suspects.note(who(1), 0, 20, MINUTE);
+        suspects.note(who(1), WHOLE, 20, MINUTE);
         suspects.sweep(MINUTE);
         assert_eq!(count(), 1);
     }
@@ -173,14 +190,27 @@ mod tests {
     #[test]
     fn item_21_five_of_another_sites_pictures_count_as_one() {
         let suspects = Suspects::default();
+        let fifth = |who, path: &[u8], now| {
+            suspects.note(who, Score { weight: Weight::Fifth, once_a_minute: path }, 20, now)
+        };
         let listed = |numbers: std::ops::RangeInclusive<u32>| {
-            let whole = numbers.filter(|number| suspects.note_fifth(who(1), number * 100));
-            whole.filter(|number| suspects.note(who(1), number + 1, 20, number * 100).is_some()).count()
+            numbers.filter(|number| fifth(who(1), &number.to_be_bytes(), number * 100).is_some()).count()
         };
         assert_eq!(listed(1..=104), 0);
         assert_eq!(listed(105..=105), 1);
-        // Four that are older than a minute are forgotten.
-        assert!((0..4).all(|number| !suspects.note_fifth(who(2), number)));
-        assert!(!suspects.note_fifth(who(2), MINUTE + 10));
+        // Four that are older than a minute are forgotten: with twenty offences one more lists.
+        let offences = |who, now| (0..20).all(|_| suspects.note(who, WHOLE, 20, now).is_none());
+        assert!((0..4).all(|number| fifth(who(2), b"", number).is_none()));
+        assert!(offences(who(2), MINUTE + 10) && fifth(who(2), b"", MINUTE + 10).is_none());
+        assert!((0..4).all(|number| fifth(who(3), b"", number).is_none()));
+        assert!(offences(who(3), 10) && fifth(who(3), b"", 10) == Some(21));
+    }
+
+    #[test]
+    fn what_weighs_nothing_leaves_nothing() {
+        let suspects = Suspects::default();
+        let nothing = Score { weight: Weight::Nothing, once_a_minute: b"" };
+        assert!((0..1_000).all(|_| suspects.note(who(1), nothing, 0, 0).is_none()));
+        assert_eq!(suspects.note(who(1), WHOLE, 0, 0), Some(1));
     }
 }
