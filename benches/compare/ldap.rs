@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use ldap3_proto::LdapCodec;
@@ -11,12 +10,7 @@ use ldap3_proto::proto::{
     LdapBindCred, LdapBindRequest, LdapBindResponse, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult,
     LdapResultCode, LdapSearchResultEntry,
 };
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
@@ -26,6 +20,7 @@ use crate::measure::{Bench, Samples};
 use crate::origin::{LARGE, Ports};
 use crate::peers::{Kind, Place};
 use crate::process::{Process, write};
+use crate::stand_in::{self, Visit};
 
 /// The host, which is in the name of the bind.
 const HOST: &str = "pbx-a.example.net";
@@ -37,8 +32,8 @@ const ENTRY: usize = 200;
 
 /// The processor time a GB.
 pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
-    let result: Arc<[u8]> = result()?.into();
-    let (directory, _running) = serve(bench.place.folder, Arc::clone(&result))?;
+    let result: Arc<[u8]> = result(usize::try_from(LARGE)? / ENTRY)?.into();
+    let (directory, _running) = stand_in::start(bench.place.folder, directory(Arc::clone(&result)))?;
     let haproxy = start(Kind::Haproxy, directory, bench.place)?;
     let portward = start(Kind::Portward, directory, bench.place)?;
     let searches = (SEARCHES / bench.shorter).max(CONNECTIONS);
@@ -91,62 +86,44 @@ fn start(kind: Kind, directory: Ports, place: Place<'_>) -> Result<(Ports, Proce
         let file = write(&folder, "haproxy.cfg", &text)?;
         Process::start(&["haproxy", "-db", "-f", &file], place.core, &listening, folder.join("log"))?
     } else {
-        let rules = format!(
-            "[[host]]\nname = \"{HOST}\"\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {}, tls = {} }}\n",
-            directory.plain, directory.tls
-        );
-        write(&folder, "rules.toml", &rules)?;
-        let text = format!(
-            "rules = \"rules.toml\"\nstate = \"state\"\n\
-             [listen]\nldap = \"127.0.0.1:{plain}\"\nldaps = \"127.0.0.1:{tls}\"\n\
-             [tls]\ncertificates = [{{ cert = \"{shared}/all.crt\", key = \"{shared}/all.key\" }}]\n\
-             min_version = \"1.3\"\n[upstream]\nverify = \"none\"\n[limits]\ndrain_timeout = \"1s\"\n\
-             [blacklist]\nallow = [\"127.0.0.0/8\"]\n[log]\nrejected = []\n"
-        );
-        let file = write(&folder, "portward.toml", &text)?;
-        let command = [place.portward, "run", "--config", &file];
-        Process::start(&command, place.core, &listening, folder.join("log"))?
+        portward(directory, ports, place)?
     };
     Ok((ports, process))
 }
 
-/// A directory on both ports, in a thread of its own, for as long as what is returned lives: every search finds `result`.
-fn serve(folder: &Path, result: Arc<[u8]>) -> Result<(Ports, oneshot::Sender<()>), Failure> {
-    let chain = CertificateDer::pem_file_iter(folder.join("all.crt"))?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(folder.join("all.key"))?;
-    let config = rustls::ServerConfig::builder_with_provider(portward::tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let [plain, tls] = [0, 1].map(|_| runtime.block_on(TcpListener::bind("127.0.0.1:0")));
-    let (plain, tls) = (plain?, tls?);
-    let ports = Ports { plain: plain.local_addr()?.port(), tls: tls.local_addr()?.port() };
-    let (stop, stopped) = oneshot::channel();
-    std::thread::spawn(move || {
-        for (listener, acceptor) in [(plain, None), (tls, Some(acceptor))] {
-            let result = Arc::clone(&result);
-            runtime.spawn(async move {
-                while let Ok((tcp, _)) = listener.accept().await {
-                    let (acceptor, result) = (acceptor.clone(), Arc::clone(&result));
-                    tokio::spawn(async move {
-                        let _ = tcp.set_nodelay(true);
-                        let _ = visit(tcp, acceptor, &result).await;
-                    });
-                }
-            });
-        }
-        let _ = runtime.block_on(stopped);
-    });
-    Ok((ports, stop))
+/// Portward in front of the directory.
+pub(crate) fn portward(
+    directory: Ports,
+    Ports { plain, tls }: Ports,
+    place: Place<'_>,
+) -> Result<Process, Failure> {
+    let folder = place.folder.join("ldap-Portward");
+    let shared = place.folder.display();
+    fs::create_dir_all(&folder)?;
+    let rules = format!(
+        "[[host]]\nname = \"{HOST}\"\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {}, tls = {} }}\n",
+        directory.plain, directory.tls
+    );
+    write(&folder, "rules.toml", &rules)?;
+    let text = format!(
+        "rules = \"rules.toml\"\nstate = \"state\"\n\
+             [listen]\nldap = \"127.0.0.1:{plain}\"\nldaps = \"127.0.0.1:{tls}\"\n\
+             [tls]\ncertificates = [{{ cert = \"{shared}/all.crt\", key = \"{shared}/all.key\" }}]\n\
+             min_version = \"1.3\"\n[upstream]\nverify = \"none\"\n[limits]\ndrain_timeout = \"1s\"\n\
+             [blacklist]\nallow = [\"127.0.0.0/8\"]\n[log]\nrejected = []\n"
+    );
+    place.portward(&folder, &text, &[plain, tls])
 }
 
-async fn visit(tcp: TcpStream, acceptor: Option<TlsAcceptor>, result: &[u8]) -> io::Result<()> {
-    let mut stream: Connection = match acceptor {
-        Some(acceptor) => Box::new(acceptor.accept(tcp).await?),
-        None => Box::new(tcp),
-    };
+/// A directory: every search finds `result`.
+pub(crate) fn directory(result: Arc<[u8]>) -> Visit {
+    Arc::new(move |stream| {
+        let result = Arc::clone(&result);
+        Box::pin(async move { visit(stream, &result).await })
+    })
+}
+
+async fn visit(mut stream: Connection, result: &[u8]) -> io::Result<()> {
     let mut octets = BytesMut::new();
     loop {
         while let Some(message) = LdapCodec::default().decode(&mut octets)? {
@@ -165,9 +142,8 @@ async fn visit(tcp: TcpStream, acceptor: Option<TlsAcceptor>, result: &[u8]) -> 
     }
 }
 
-/// About as many octets as the HTTP rows' file has, in entries.
-fn result() -> Result<Vec<u8>, Failure> {
-    let count = usize::try_from(LARGE)? / ENTRY;
+/// So many entries.
+pub(crate) fn result(count: usize) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
     for number in 0..count {
         let attribute = |kind: &str, value: String| LdapPartialAttribute {
@@ -200,6 +176,12 @@ fn encode(id: i32, op: LdapOp) -> io::Result<BytesMut> {
 /// A connection that has bound.
 async fn bind(port: u16, way: &Way) -> Result<Connection, Failure> {
     let (mut stream, _) = open(port, way).await?;
+    bind_on(&mut stream).await?;
+    Ok(stream)
+}
+
+/// Binds.
+pub(crate) async fn bind_on(stream: &mut Connection) -> Result<(), Failure> {
     let cred = LdapBindCred::Simple("password".to_owned());
     let request = LdapBindRequest { version: 3, dn: format!("user@{HOST}"), cred };
     stream.write_all(&encode(1, LdapOp::BindRequest(request))?).await?;
@@ -210,7 +192,7 @@ async fn bind(port: u16, way: &Way) -> Result<Connection, Failure> {
             Some(LdapMsg { op: LdapOp::BindResponse(response), .. })
                 if response.res.code == LdapResultCode::Success =>
             {
-                return Ok(stream);
+                return Ok(());
             }
             Some(other) => return Err(format!("{other:?} instead of success").into()),
             None if stream.read_buf(&mut octets).await? == 0 => return Err("the bind was refused".into()),
@@ -220,7 +202,11 @@ async fn bind(port: u16, way: &Way) -> Result<Connection, Failure> {
 }
 
 /// So many searches in all, their results read to the end; how many it was.
-async fn search(connections: &mut [Connection], total: usize, expected: usize) -> Result<usize, Failure> {
+pub(crate) async fn search(
+    connections: &mut [Connection],
+    total: usize,
+    expected: usize,
+) -> Result<usize, Failure> {
     // Any operation will do: the directory answers all of them alike.
     let request = encode(2, LdapOp::DelRequest("cn=all".to_owned()))?;
     let each = total / connections.len();

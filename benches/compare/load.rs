@@ -171,6 +171,14 @@ async fn one(
 pub(crate) async fn open(port: u16, way: &Way) -> Result<(Connection, bool), Failure> {
     let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
     tcp.set_nodelay(true)?;
+    over(tcp, way).await
+}
+
+/// The same on a stream that is there.
+pub(crate) async fn over(
+    tcp: impl Stream + Send + 'static,
+    way: &Way,
+) -> Result<(Connection, bool), Failure> {
     match way {
         Way::Plain => Ok((Box::new(tcp), false)),
         Way::Tls(connector, name) => {

@@ -3,9 +3,13 @@
 //! `scripts/compare` runs it. The proxy under measure is alone on the first core; targets and clients share the others.
 //! What counts is the proxy's own processor time, because that is what a machine runs out of, and because it hardly
 //! depends on what the clients' core is doing. Before anything is measured every proxy shows that it routes as it should.
+//!
+//! `--instructions` is another bench with the same clients and configurations: Portward alone, under callgrind
+//! (`scripts/instructions`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+mod instructions;
 mod ldap;
 mod load;
 mod measure;
@@ -15,12 +19,15 @@ mod process;
 mod refuse;
 mod rows;
 mod sip;
+mod stand_in;
+mod steps;
 mod table;
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use instructions::{COUNTED, Counted};
 use load::Way;
 use measure::Bench;
 use origin::{HOSTS, Origin, SEEN, SMALL};
@@ -30,13 +37,18 @@ use rows::{ROWS, Row};
 /// What went wrong, for people.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --portward PROGRAM";
+const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --portward PROGRAM; \
+    or --instructions with --only, --portward and --base PROGRAM";
 
 struct Options {
     rounds: usize,
     quick: bool,
     rows: Vec<&'static Row>,
     portward: String,
+    /// Instructions are counted, of these rows.
+    counted: Option<Vec<&'static Counted>>,
+    /// The program to hold Portward's instructions against.
+    base: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -44,7 +56,10 @@ fn main() -> ExitCode {
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
-    match options(std::env::args().skip(1)).and_then(|options| compare(&options)) {
+    match options(std::env::args().skip(1)).and_then(|options| match &options.counted {
+        Some(rows) => count(&options, rows),
+        None => compare(&options),
+    }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("compare: {failure}");
@@ -59,7 +74,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
         quick: false,
         rows: Vec::new(),
         portward: env!("CARGO_BIN_EXE_portward").to_owned(),
+        counted: None,
+        base: None,
     };
+    let mut only = Vec::new();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} wants a value"));
         match argument.as_str() {
@@ -67,22 +85,48 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
             "--quick" => options.quick = true,
             "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
             "--portward" => options.portward = value()?,
-            "--only" => {
-                let key = value()?;
-                let keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
-                let row = ROWS.iter().find(|row| row.key == key);
-                options.rows.push(row.ok_or_else(|| format!("no row {key}; there are {}", keys.join(", ")))?);
-            }
+            "--instructions" => options.counted = Some(Vec::new()),
+            "--base" => options.base = Some(value()?),
+            "--only" => only.push(value()?),
             _ => return Err(USAGE.into()),
         }
     }
     if options.rounds == 0 {
         options.rounds = if options.quick { 2 } else { 7 };
     }
-    if options.rows.is_empty() {
-        options.rows = ROWS.iter().collect();
+    match &mut options.counted {
+        Some(rows) => *rows = chosen(COUNTED, |row| row.key, &only)?,
+        None if options.base.is_some() => return Err(USAGE.into()),
+        None => options.rows = chosen(ROWS, |row| row.key, &only)?,
     }
     Ok(options)
+}
+
+/// The rows with these keys, or all.
+fn chosen<R>(
+    rows: &'static [R],
+    key: fn(&R) -> &'static str,
+    only: &[String],
+) -> Result<Vec<&'static R>, Failure> {
+    if only.is_empty() {
+        return Ok(rows.iter().collect());
+    }
+    let find = |wanted: &String| {
+        let keys: Vec<&str> = rows.iter().map(key).collect();
+        let row = rows.iter().find(|row| key(row) == wanted);
+        row.ok_or_else(|| format!("no row {wanted}; there are {}", keys.join(", ")).into())
+    };
+    only.iter().map(find).collect()
+}
+
+/// Counts instructions instead.
+fn count(options: &Options, rows: &[&Counted]) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new().prefix("portward-instructions-").tempdir()?;
+    certificate(folder.path())?;
+    // On one core there is one worker.
+    let core = process::cores().first().map(u32::to_string);
+    let programs: Vec<&str> = options.base.iter().chain([&options.portward]).map(String::as_str).collect();
+    instructions::count(&programs, rows, core.as_deref(), folder.path())
 }
 
 fn compare(options: &Options) -> Result<(), Failure> {
@@ -110,7 +154,8 @@ fn compare(options: &Options) -> Result<(), Failure> {
     certificate(folder.path())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let origin = Origin::start(folder.path(), rest.as_deref())?;
-    let place = Place { folder: folder.path(), core: core.as_deref(), portward: &options.portward };
+    let place =
+        Place { folder: folder.path(), core: core.as_deref(), portward: &options.portward, counted: false };
     let proxies = Kind::ALL
         .iter()
         .map(|kind| Proxy::start(*kind, "two", Rules::Two(origin.targets), place))

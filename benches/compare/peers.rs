@@ -58,6 +58,27 @@ pub(crate) struct Place<'a> {
     pub(crate) core: Option<&'a str>,
     /// The program to measure.
     pub(crate) portward: &'a str,
+    /// Count its instructions, by callgrind.
+    pub(crate) counted: bool,
+}
+
+impl Place<'_> {
+    /// Starts Portward with the configuration in `folder`.
+    pub(crate) fn portward(&self, folder: &Path, text: &str, ports: &[u16]) -> Result<Process, Failure> {
+        let file = write(folder, "portward.toml", text)?;
+        // Callgrind tries at its start whether it can write.
+        fs::create_dir_all(folder.join("state"))?;
+        let counts = format!("--callgrind-out-file={}", counts(folder).display());
+        let valgrind = ["valgrind", "--tool=callgrind", "--vgdb=no", "--quiet", &counts];
+        let program = [self.portward, "run", "--config", &file];
+        let command = if self.counted { [&valgrind[..], &program].concat() } else { program.to_vec() };
+        Process::start(&command, self.core, ports, folder.join("log"))
+    }
+}
+
+/// Where callgrind writes what it has counted: in the one folder in which Portward lets itself write.
+pub(crate) fn counts(folder: &Path) -> std::path::PathBuf {
+    folder.join("state/instructions")
 }
 
 /// The name of a customer's host.
@@ -85,9 +106,7 @@ impl Proxy {
             }
             Kind::Portward => {
                 write(&folder, "rules.toml", &portward_rules(rules)?)?;
-                let file = write(&folder, "portward.toml", &portward(place.folder, ports))?;
-                let command = [place.portward, "run", "--config", &file];
-                Process::start(&command, place.core, &listening, folder.join("log"))?
+                place.portward(&folder, &portward(place.folder, ports), &listening)?
             }
         };
         Ok(Self { kind, ports, process })

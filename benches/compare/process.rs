@@ -53,6 +53,26 @@ impl Process {
         Ok(process)
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let begun = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begun.elapsed() > READY {
+                return Err("does not end".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     fn wait_for(&mut self, ports: &[u16], begun: Instant) -> Result<(), Failure> {
         for port in ports {
             while TcpStream::connect(("127.0.0.1", *port)).is_err() {

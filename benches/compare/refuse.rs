@@ -121,8 +121,7 @@ fn start(kind: Kind, place: Place<'_>) -> Result<(u16, Process), Failure> {
                 "rules = \"rules.toml\"\nstate = \"state\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n\
                  [limits]\nnew_connections_per_second = 0\n[admin]\nsocket = \"socket\"\n"
             );
-            let file = write(&folder, "portward.toml", &text)?;
-            Process::start(&[place.portward, "run", "--config", &file], place.core, &[port], log)?
+            place.portward(&folder, &text, &[port])?
         }
     };
     Ok((port, process))

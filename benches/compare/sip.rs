@@ -10,12 +10,7 @@ use std::time::{Duration, Instant};
 use portward::inspect::Inspect;
 use portward::inspect::sip::{Ask, Inspector};
 use portward::relay::sip::respond;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
 use crate::Failure;
 use crate::load::{Connection, Way, open};
@@ -23,6 +18,7 @@ use crate::measure::{Bench, Samples};
 use crate::origin::Ports;
 use crate::peers::{Kind, Place};
 use crate::process::{Process, write};
+use crate::stand_in::{self, Visit};
 
 /// The domain of the phones.
 const HOST: &str = "pbx-a.example.net";
@@ -34,7 +30,7 @@ const FIRST: usize = 50;
 
 /// The processor time of a registration by TLS: both handshakes, the request, the answer, the end.
 pub(crate) fn registration(bench: &Bench<'_>) -> Result<Samples, Failure> {
-    let (pbx, _running) = serve(bench.place)?;
+    let (pbx, _running) = stand_in::start(bench.place.folder, registrar())?;
     let proxies = start_all(pbx, bench.place)?;
     let count = (REGISTRATIONS / bench.shorter).max(10);
     let way = Way::tls(HOST, false)?;
@@ -64,7 +60,7 @@ pub(crate) fn idle(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     let way = if tls { Way::tls(HOST, false)? } else { Way::Plain };
     let rounds = Bench { rounds: bench.rounds.min(3), ..*bench };
     rounds.rounds(|at, _| {
-        let (pbx, _running) = serve(bench.place)?;
+        let (pbx, _running) = stand_in::start(bench.place.folder, registrar())?;
         let (ports, process) = start(at, pbx, bench.place)?;
         let port = if tls { ports.tls } else { ports.plain };
         let hold = async |from: usize, count: usize| {
@@ -142,26 +138,34 @@ fn start(at: usize, pbx: Ports, place: Place<'_>) -> Result<(Ports, Process), Fa
                 ["kamailio", "-f", &file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", &run, "-w", &run];
             Process::start(&command, place.core, &listening, log)?
         }
-        _ => {
-            let rules = format!(
-                "[[host]]\nname = \"{HOST}\"\nsip = {{ target = \"127.0.0.1\", tcp = {}, tls = {}, check_certificate = false }}\n",
-                pbx.plain, pbx.tls
-            );
-            write(&folder, "rules.toml", &rules)?;
-            let text = format!(
-                "rules = \"rules.toml\"\nstate = \"state\"\n\
+        _ => portward(pbx, ports, place)?,
+    };
+    Ok((ports, process))
+}
+
+/// Portward in front of the PBX.
+pub(crate) fn portward(
+    pbx: Ports,
+    Ports { plain, tls }: Ports,
+    place: Place<'_>,
+) -> Result<Process, Failure> {
+    let folder = place.folder.join("sip-portward");
+    let shared = place.folder.display();
+    fs::create_dir_all(&folder)?;
+    let rules = format!(
+        "[[host]]\nname = \"{HOST}\"\nsip = {{ target = \"127.0.0.1\", tcp = {}, tls = {}, check_certificate = false }}\n",
+        pbx.plain, pbx.tls
+    );
+    write(&folder, "rules.toml", &rules)?;
+    let text = format!(
+        "rules = \"rules.toml\"\nstate = \"state\"\n\
                  [listen]\nsip = \"127.0.0.1:{plain}\"\nsips = \"127.0.0.1:{tls}\"\n\
                  [tls]\ncertificates = [{{ cert = \"{shared}/all.crt\", key = \"{shared}/all.key\" }}]\n\
                  min_version = \"1.3\"\n[upstream]\nverify = \"none\"\n\
                  [limits]\ndrain_timeout = \"1s\"\nmax_connections_per_address = 40000\n\
                  [blacklist]\nallow = [\"127.0.0.0/8\"]\n[log]\nrejected = []\n"
-            );
-            let file = write(&folder, "portward.toml", &text)?;
-            let command = [place.portward, "run", "--config", &file];
-            Process::start(&command, place.core, &listening, log)?
-        }
-    };
-    Ok((ports, process))
+    );
+    place.portward(&folder, &text, &[plain, tls])
 }
 
 /// Where Debian keeps Kamailio's modules.
@@ -172,43 +176,12 @@ fn modules() -> Result<String, Failure> {
     Ok(found.to_string_lossy().into_owned())
 }
 
-/// A registrar on both ports, in a thread of its own, for as long as what is returned lives.
-fn serve(place: Place<'_>) -> Result<(Ports, oneshot::Sender<()>), Failure> {
-    let folder = place.folder;
-    let chain = CertificateDer::pem_file_iter(folder.join("all.crt"))?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(folder.join("all.key"))?;
-    let config = rustls::ServerConfig::builder_with_provider(portward::tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let [plain, tls] = [0, 1].map(|_| runtime.block_on(TcpListener::bind("127.0.0.1:0")));
-    let (plain, tls) = (plain?, tls?);
-    let ports = Ports { plain: plain.local_addr()?.port(), tls: tls.local_addr()?.port() };
-    let (stop, stopped) = oneshot::channel();
-    std::thread::spawn(move || {
-        for (listener, acceptor) in [(plain, None), (tls, Some(acceptor))] {
-            runtime.spawn(async move {
-                while let Ok((tcp, _)) = listener.accept().await {
-                    let acceptor = acceptor.clone();
-                    tokio::spawn(async move {
-                        let _ = tcp.set_nodelay(true);
-                        let _ = visit(tcp, acceptor).await;
-                    });
-                }
-            });
-        }
-        let _ = runtime.block_on(stopped);
-    });
-    Ok((ports, stop))
+/// A registrar.
+pub(crate) fn registrar() -> Visit {
+    Arc::new(|stream| Box::pin(visit(stream)))
 }
 
-async fn visit(tcp: TcpStream, acceptor: Option<TlsAcceptor>) -> io::Result<()> {
-    let mut stream: Connection = match acceptor {
-        Some(acceptor) => Box::new(acceptor.accept(tcp).await?),
-        None => Box::new(tcp),
-    };
+async fn visit(mut stream: Connection) -> io::Result<()> {
     let mut octets = Vec::new();
     loop {
         while let Inspect::Found { ask, len } = Inspector::of_client().inspect(&octets) {
@@ -230,24 +203,30 @@ async fn visit(tcp: TcpStream, acceptor: Option<TlsAcceptor>) -> io::Result<()> 
 async fn register(port: u16, way: &Way, number: usize) -> Result<Connection, Failure> {
     let registered = async {
         let (mut stream, _) = open(port, way).await?;
-        let request = format!(
-            "REGISTER sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK{number};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:user{number}@{HOST}>;tag={number}\r\nTo: <sip:user{number}@{HOST}>\r\n\
-             Call-ID: {number}@192.0.2.1\r\nCSeq: 1 REGISTER\r\nContact: <sip:user{number}@192.0.2.1;transport=tls>\r\n\
-             Expires: 600\r\nUser-Agent: phone 1.0\r\nContent-Length: 0\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        stream.flush().await?;
-        let mut answer = Vec::with_capacity(1024);
-        while !answer.ends_with(b"\r\n\r\n") {
-            if stream.read_buf(&mut answer).await? == 0 {
-                return Err("closed instead of an answer".into());
-            }
-        }
-        if !answer.starts_with(b"SIP/2.0 200 ") {
-            return Err(format!("not registered: {}", String::from_utf8_lossy(&answer)).into());
-        }
+        register_on(&mut stream, number, 1).await?;
         Ok::<_, Failure>(stream)
     };
     tokio::time::timeout(Duration::from_secs(20), registered).await.map_err(|_| "no answer to a REGISTER")?
+}
+
+/// Registers the user with this number, for the `count`th time.
+pub(crate) async fn register_on(stream: &mut Connection, number: usize, count: usize) -> Result<(), Failure> {
+    let request = format!(
+        "REGISTER sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK{number}-{count};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:user{number}@{HOST}>;tag={number}\r\nTo: <sip:user{number}@{HOST}>\r\n\
+             Call-ID: {number}@192.0.2.1\r\nCSeq: {count} REGISTER\r\nContact: <sip:user{number}@192.0.2.1;transport=tls>\r\n\
+             Expires: 600\r\nUser-Agent: phone 1.0\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut answer = Vec::with_capacity(1024);
+    while !answer.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err("closed instead of an answer".into());
+        }
+    }
+    if !answer.starts_with(b"SIP/2.0 200 ") {
+        return Err(format!("not registered: {}", String::from_utf8_lossy(&answer)).into());
+    }
+    Ok(())
 }
