@@ -27,6 +27,7 @@
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
 //! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
+//! | [`stats`] | counters, live connections, the newest decisions | decisions of its own |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
 //! | [`files`] | reading what others have put there, without waiting for it | what stands in it |
@@ -57,5 +58,6 @@ pub mod server;
 pub mod service;
 pub mod signal;
 pub mod state;
+pub mod stats;
 pub mod tls;
 pub mod upstream;

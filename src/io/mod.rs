@@ -7,12 +7,14 @@
 //! | `buffer` | octets that were read |
 //! | `leg` | a stream and its buffer: one side of a relay |
 //! | `timer`, `stall` | the deadline of a connection; a write that has been held up for long |
+//! | `meter` | where a relay says how many bytes went |
 //! | `memory` | a stream in memory, for tests |
 
 mod buffer;
 mod leg;
 #[cfg(test)]
 pub mod memory;
+mod meter;
 mod socket;
 mod stall;
 mod stream;
@@ -20,6 +22,7 @@ mod timer;
 
 pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
+pub use meter::Meter;
 pub use socket::Socket;
 pub use stall::Stall;
 pub use stream::{Peer, Stream};

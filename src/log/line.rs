@@ -95,7 +95,7 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// In the reference's manner.
-    pub(super) fn text(&self, query: bool) -> String {
+    pub(crate) fn text(&self, query: bool) -> String {
         let mut text = String::with_capacity(128);
         let scheme = self.service.logged_scheme(self.carrier);
         let slashes = self.service.slashes();
@@ -145,7 +145,7 @@ impl Line<'_> {
     }
 
     /// The same facts as fields.
-    pub(super) fn json(&self, query: bool) -> Value {
+    pub(crate) fn json(&self, query: bool) -> Value {
         let mut json = json!({
             "id": self.id,
             "client": self.client.to_string(),

@@ -1,0 +1,106 @@
+use super::super::Stats;
+use super::*;
+
+fn about(id: u64) -> About {
+    let client = "192.0.2.1".parse().unwrap();
+    About { id, client, port: 1234, service: Service::Http, transport: Transport::Tls }
+}
+
+fn request(target: &[u8]) -> Subject<'_> {
+    Subject::Http { host: b"user:secret@hq.example", method: b"GET", target, version: "HTTP/1.1" }
+}
+
+const FORWARDED: Fate =
+    Fate::Forwarded { to: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 443), new: true };
+const REFUSED: Fate = Fate::Rejected(Reason::NoPath);
+
+fn numbers(decisions: &[Decision]) -> Vec<u64> {
+    decisions.iter().map(|decision| decision.about.id).collect()
+}
+
+#[test]
+fn a_decision_is_shown_as_its_line_was_without_its_secrets() {
+    let stats = Stats::of_workers(1);
+    stats.decide(0, (about(1), request(b"/path?token=s3cret"), FORWARDED), true);
+    let who = Subject::Signalling {
+        who: b"ckl@hq.example",
+        verb: b"REGISTER",
+        name: b"x y",
+        certificate: "ok(ckl)",
+    };
+    stats.decide(0, (About { service: Service::Sip, ..about(2) }, who, REFUSED), true);
+    stats.decide(0, (about(3), request(&[b'a'; 900]), REFUSED), true);
+    stats.decide(0, (about(4), Subject::Unknown, REFUSED), false);
+    let page = stats.newest(|_| true, None, 10);
+    let mut decisions = page.decisions;
+    decisions.sort_by_key(|decision| decision.about.id);
+    let [first, second, third] = &decisions[..] else { panic!("{decisions:?}") };
+    assert_eq!(
+        first.line().text(false),
+        "REVERSE-PROXY 1 192.0.2.1 https://hq.example GET /path?… HTTP/1.1 -> 127.0.0.1:443(new)"
+    );
+    assert!(!String::from_utf8_lossy(&first.text).contains("s3cret"));
+    assert!(!String::from_utf8_lossy(&first.text).contains("secret@"));
+    assert_eq!(
+        second.line().text(false),
+        "REVERSE-PROXY 2 192.0.2.1 sips:ckl@hq.example REGISTER x%20y cert=ok(ckl) rejected: no-path"
+    );
+    assert!(third.is_cut && !first.is_cut && !second.is_cut);
+    let Subject::Http { target, .. } = third.subject() else { panic!() };
+    assert_eq!(target.len(), TEXT - b"hq.exampleGET".len());
+}
+
+#[test]
+fn the_newest_of_both_kinds_are_kept_over_all_workers() {
+    let stats = Stats::of_workers(3);
+    let many = KEPT as u64 + 100;
+    for id in 0..many {
+        stats.decide(u16::try_from(id % 3).unwrap(), (about(2 * id), request(b"/"), FORWARDED), true);
+    }
+    for id in 0..10 {
+        stats.decide(0, (about(2 * id + 1), request(b"/"), REFUSED), true);
+    }
+    let (mut seen, mut before) = (Vec::new(), None);
+    for _ in 0..20 {
+        let page = stats.newest(|_| true, before, 500);
+        seen.extend(numbers(&page.decisions));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+        before = Cursor::parse(&before.unwrap().to_string());
+    }
+    assert_eq!(seen.len(), KEPT + 10);
+    assert_eq!(seen[..10], [19, 17, 15, 13, 11, 9, 7, 5, 3, 1]);
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), KEPT + 10, "each once");
+    let refused = stats.newest(|one| one.is_refusal(), None, 3);
+    assert_eq!((numbers(&refused.decisions), refused.next.is_some()), (vec![19, 17, 15], true));
+    assert_eq!(Cursor::parse("1-x"), None);
+}
+
+#[test]
+fn a_follower_that_lags_misses_decisions_and_knows_how_many() {
+    let stats = Stats::of_workers(2);
+    stats.decide(0, (about(1), request(b"/"), REFUSED), true);
+    let (mut quick, mut slow) = (stats.follow(), stats.follow());
+    let mut seen = Vec::new();
+    let many = 2 * KEPT as u64 + 7;
+    for id in 2..2 + many {
+        stats.decide(u16::try_from(id % 2).unwrap(), (about(id), request(b"/"), REFUSED), true);
+        if id % 1_000 == 0 {
+            let news = stats.news(&mut quick, 10_000);
+            assert_eq!((news.missed, news.more), (0, false));
+            seen.extend(numbers(&news.decisions));
+        }
+    }
+    seen.extend(numbers(&stats.news(&mut quick, 10_000).decisions));
+    assert!(seen.is_sorted(), "in the order in which they fell");
+    assert_eq!(seen.len() as u64, many);
+    let news = stats.news(&mut slow, 100);
+    assert_eq!((news.missed, news.decisions.len(), news.more), (many - KEPT as u64, 100, true));
+    let rest = stats.news(&mut slow, 10_000);
+    assert_eq!((rest.missed, rest.decisions.len(), rest.more), (0, KEPT - 100, false));
+    assert_eq!(stats.news(&mut slow, 10).decisions.len(), 0);
+}

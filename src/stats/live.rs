@@ -1,0 +1,404 @@
+//! The table of live connections (SPEC section 8, `/v1/connections`).
+//!
+//! Each worker has a part of the table for the connections that it serves, and locks it when one begins or ends. While a
+//! connection lives its own entry is written, which no other connection uses. A reader goes through the parts in pieces, so
+//! that no worker waits for it for long.
+//!
+//! An entry and its place take at most [`MEMORY`] bytes of an idle connection.
+
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::route::Route;
+use super::{Direction, Stats};
+use crate::io::Meter;
+use crate::service::{Service, Transport};
+
+/// What a connection in the table costs, with names of usual length (tested in tests/stats_memory.rs).
+pub const MEMORY: usize = 240;
+
+/// How many places of a part are looked at while it is locked.
+const PIECE: usize = 512;
+
+/// Places in one part.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    places: Vec<Option<Arc<Entry>>>,
+    /// Those that are free.
+    free: Vec<u32>,
+}
+
+/// What is known of a connection when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Its number.
+    pub id: u64,
+    /// The client: the peer, or the one that a PROXY header names.
+    pub client: SocketAddr,
+    /// What is spoken.
+    pub service: Service,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Entry {
+    stats: Arc<Stats>,
+    bytes: [AtomicU64; 2],
+    id: u64,
+    rest: Mutex<Rest>,
+    /// By [`Stats::seconds`].
+    since: u32,
+    /// When bytes moved last.
+    moved: AtomicU32,
+    requests: AtomicU32,
+    place: u32,
+    worker: u16,
+    port: u16,
+    address: IpAddr,
+    service: Service,
+    transport: Transport,
+    is_ended: AtomicBool,
+}
+
+/// What is seldom touched.
+#[derive(Debug, Default)]
+struct Rest {
+    route: Route,
+    /// The task of the connection.
+    waker: Option<Waker>,
+}
+
+/// A connection's own hand on its entry. The entry leaves the table when this is dropped.
+#[derive(Debug)]
+pub struct Registered(Arc<Entry>);
+
+/// A hand on an entry that does not keep it in the table.
+#[derive(Debug, Clone)]
+pub struct Watched(Arc<Entry>);
+
+/// A live connection, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Number, client, service and carrier.
+    pub opening: Opening,
+    /// How long it lives, in seconds.
+    pub age: u32,
+    /// How long nothing has moved, in seconds.
+    pub idle: u32,
+    /// Requests that were decided (HTTP).
+    pub requests: u32,
+    /// Bytes to the target and to the client.
+    pub bytes: [u64; 2],
+    /// Where it leads; empty before the decision.
+    pub route: Route,
+    /// An administrator has ended it.
+    pub is_ended: bool,
+}
+
+/// Which connections are wanted. What is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The host of the rules, or the name that was asked for.
+    pub host: Option<String>,
+    /// The service.
+    pub service: Option<Service>,
+    /// The address of the target.
+    pub target: Option<IpAddr>,
+}
+
+/// Some connections, by their numbers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// These.
+    pub connections: Vec<Connection>,
+    /// The number behind which the next page begins, if there are more.
+    pub next: Option<u64>,
+}
+
+impl Filter {
+    fn passes(&self, entry: &Entry) -> bool {
+        let plain = self.client.is_none_or(|client| client.to_canonical() == entry.address)
+            && self.service.is_none_or(|service| service == entry.service);
+        if !plain || (self.host.is_none() && self.target.is_none()) {
+            return plain;
+        }
+        let rest = entry.rest();
+        self.host.as_ref().is_none_or(|host| rest.route.is_about(host))
+            && self.target.is_none_or(|target| rest.route.target().is_some_and(|to| to.ip() == target))
+    }
+}
+
+impl Part {
+    /// Takes a place for the entry that `make` makes of it.
+    fn put(&mut self, make: impl FnOnce(u32) -> Arc<Entry>) -> Arc<Entry> {
+        if self.free.is_empty() {
+            self.free.push(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+            self.places.push(None);
+        }
+        let at = self.free.pop().unwrap_or(u32::MAX);
+        let entry = make(at);
+        if let Some(place) = self.places.get_mut(at as usize) {
+            *place = Some(entry.clone());
+        }
+        entry
+    }
+
+    fn remove(&mut self, at: u32) {
+        if let Some(place) = self.places.get_mut(at as usize) {
+            *place = None;
+            self.free.push(at);
+        }
+        // After a flood its memory is given back.
+        if self.free.len() == self.places.len() && self.places.len() > PIECE {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Entry {
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes(&self) -> [u64; 2] {
+        let [up, down] = &self.bytes;
+        [up.load(Ordering::Relaxed), down.load(Ordering::Relaxed)]
+    }
+
+    /// Only the connection's own task calls this, and it runs on the connection's worker.
+    fn set(&self, bytes: [u64; 2]) {
+        let counters = self.stats.worker(self.worker);
+        let mut has_moved = false;
+        for (direction, (new, old)) in Direction::ALL.into_iter().zip(bytes.into_iter().zip(&self.bytes)) {
+            let moved = new.wrapping_sub(old.load(Ordering::Relaxed));
+            if moved > 0 {
+                old.store(new, Ordering::Relaxed);
+                counters.moved(self.service, direction, moved);
+                has_moved = true;
+            }
+        }
+        if has_moved {
+            self.moved.store(self.stats.seconds(), Ordering::Relaxed);
+        }
+    }
+
+    fn shown(&self) -> Connection {
+        let now = self.stats.seconds();
+        Connection {
+            opening: Opening {
+                id: self.id,
+                client: SocketAddr::new(self.address, self.port),
+                service: self.service,
+                transport: self.transport,
+            },
+            age: now.saturating_sub(self.since),
+            idle: now.saturating_sub(self.moved.load(Ordering::Relaxed)),
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes: self.bytes(),
+            route: self.rest().route.clone(),
+            is_ended: self.is_ended.load(Ordering::Relaxed),
+        }
+    }
+
+    fn end(&self) -> bool {
+        let news = !self.is_ended.swap(true, Ordering::Release);
+        if let Some(waker) = self.rest().waker.take() {
+            waker.wake();
+        }
+        news
+    }
+}
+
+impl Registered {
+    /// Bytes have gone to one side outside of a relay.
+    pub fn add(&self, direction: Direction, count: u64) {
+        let [up, down] = self.0.bytes();
+        self.0.set(match direction {
+            Direction::Up => [up + count, down],
+            Direction::Down => [up, down + count],
+        });
+    }
+
+    /// One request more was decided.
+    pub fn count_request(&self) {
+        let requests = self.requests().wrapping_add(1);
+        self.0.requests.store(requests, Ordering::Relaxed);
+    }
+
+    /// Requests that were decided.
+    pub fn requests(&self) -> u32 {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// Where the connection leads from now on.
+    pub fn set_route(&self, identity: [&[u8]; 2], host: &str, verdict: &str, target: SocketAddr) {
+        self.0.rest().route.set(identity, host, verdict, target);
+    }
+
+    /// A second hand.
+    pub fn watched(&self) -> Watched {
+        Watched(self.0.clone())
+    }
+}
+
+impl Meter for Registered {
+    fn bytes(&self) -> [u64; 2] {
+        self.0.bytes()
+    }
+
+    fn set(&mut self, bytes: [u64; 2]) {
+        self.0.set(bytes);
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let Entry { stats, worker, place, .. } = &*self.0;
+        // The waker holds the task, and the task holds the entry.
+        self.0.rest().waker = None;
+        stats.part(*worker).remove(*place);
+    }
+}
+
+impl Watched {
+    /// Has the task of `waker` polled when an administrator ends the connection.
+    pub fn wake(&self, waker: &Waker) {
+        self.0.rest().waker = Some(waker.clone());
+    }
+
+    /// Whether an administrator has ended the connection. The task that was named by [`Self::wake`] is polled then.
+    pub fn poll_ended(&self) -> Poll<()> {
+        if self.is_ended() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// The same.
+    pub fn is_ended(&self) -> bool {
+        self.0.is_ended.load(Ordering::Acquire)
+    }
+
+    /// Bytes to the target and to the client.
+    pub fn bytes(&self) -> [u64; 2] {
+        self.0.bytes()
+    }
+}
+
+impl Stats {
+    /// Puts a connection that the worker of this number serves into the table.
+    pub fn register(self: &Arc<Self>, worker: u16, opening: Opening) -> Registered {
+        let Opening { id, client, service, transport } = opening;
+        let now = self.seconds();
+        let entry = |place| {
+            Arc::new(Entry {
+                stats: self.clone(),
+                bytes: Default::default(),
+                id,
+                rest: Mutex::default(),
+                since: now,
+                moved: AtomicU32::new(now),
+                requests: AtomicU32::new(0),
+                place,
+                worker,
+                port: client.port(),
+                address: client.ip().to_canonical(),
+                service,
+                transport,
+                is_ended: AtomicBool::new(false),
+            })
+        };
+        let entry = self.part(worker).put(entry);
+        Registered(entry)
+    }
+
+    /// The connections that `filter` lets through, by their numbers, beginning behind the number `after`; at most `limit`.
+    pub fn connections(&self, filter: &Filter, after: u64, limit: usize) -> Page {
+        /// Ordered by its number.
+        struct Numbered(Arc<Entry>);
+        impl PartialEq for Numbered {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.id == other.0.id
+            }
+        }
+        impl Eq for Numbered {}
+        impl PartialOrd for Numbered {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Ord for Numbered {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.0.id.cmp(&other.0.id)
+            }
+        }
+        let mut least = BinaryHeap::with_capacity(limit.min(PIECE));
+        let mut has_more = false;
+        self.for_each(|entry| {
+            if entry.id <= after || !filter.passes(entry) {
+                return;
+            }
+            least.push(Numbered(entry.clone()));
+            if least.len() > limit {
+                has_more = true;
+                least.pop();
+            }
+        });
+        let connections: Vec<_> =
+            least.into_sorted_vec().into_iter().map(|Numbered(entry)| entry.shown()).collect();
+        let next = connections.last().map(|last| last.opening.id).filter(|_| has_more);
+        Page { connections, next }
+    }
+
+    /// The connection of that number.
+    pub fn connection(&self, id: u64) -> Option<Connection> {
+        self.find(id).map(|entry| entry.shown())
+    }
+
+    /// Ends the connection of that number: its task is told. False: there is none, or it was told before.
+    pub fn end(&self, id: u64) -> bool {
+        self.find(id).is_some_and(|entry| entry.end())
+    }
+
+    /// How many connections are in the table.
+    pub fn count(&self) -> usize {
+        let mut count = 0;
+        self.for_each(|_| count += 1);
+        count
+    }
+
+    fn find(&self, id: u64) -> Option<Arc<Entry>> {
+        let mut found = None;
+        self.for_each(|entry| {
+            if entry.id == id {
+                found = Some(entry.clone());
+            }
+        });
+        found
+    }
+
+    /// Goes through the table. An entry that is there all the time is seen once: places do not move.
+    fn for_each(&self, mut see: impl FnMut(&Arc<Entry>)) {
+        for worker in self.workers() {
+            for piece in 0.. {
+                let part = self.part(worker);
+                let Some(places) = part.places.get(piece * PIECE..).filter(|places| !places.is_empty())
+                else {
+                    break;
+                };
+                places.iter().take(PIECE).flatten().for_each(&mut see);
+            }
+        }
+    }
+}
+
+/// How often [`Stats::tick`] is to be called.
+pub const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

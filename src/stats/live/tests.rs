@@ -1,0 +1,104 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::Wake;
+
+use super::*;
+
+fn opening(id: u64) -> Opening {
+    let client = format!("192.0.2.{}:{}", id % 7, 1000 + id).parse().unwrap();
+    let service = Service::ALL[usize::try_from(id).unwrap() % 4];
+    Opening { id, client, service, transport: Transport::Tls }
+}
+
+fn numbers(page: &Page) -> Vec<u64> {
+    page.connections.iter().map(|connection| connection.opening.id).collect()
+}
+
+#[test]
+fn pages_are_sorted_by_number_over_all_workers() {
+    let stats = Arc::new(Stats::of_workers(3));
+    let mut open: Vec<_> =
+        (1..=2_000).map(|id| stats.register(u16::try_from(id * 7 % 3).unwrap(), opening(id))).collect();
+    assert_eq!(stats.count(), 2_000);
+    let (mut seen, mut after) = (Vec::new(), 0);
+    for _ in 0..30 {
+        let page = stats.connections(&Filter::default(), after, 100);
+        assert!(page.connections.len() <= 100);
+        seen.extend(numbers(&page));
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, (1..=2_000).collect::<Vec<_>>());
+    // What ends leaves its place to another one.
+    open.retain(|one| one.0.id % 2 == 0);
+    assert_eq!(numbers(&stats.connections(&Filter::default(), 10, 3)), [12, 14, 16]);
+    let places = stats.part(0).places.len();
+    open.extend((3_001..3_200).map(|id| stats.register(0, opening(id))));
+    assert_eq!(stats.part(0).places.len(), places);
+    assert_eq!(numbers(&stats.connections(&Filter::default(), 2_999, 2)), [3_001, 3_002]);
+    drop(open);
+    assert_eq!((stats.count(), stats.part(0).places.len()), (0, 0), "memory of a flood is given back");
+}
+
+#[test]
+fn filters_hold_together() {
+    let stats = Arc::new(Stats::of_workers(1));
+    let open: Vec<_> = (1..=28).map(|id| stats.register(0, opening(id))).collect();
+    let target = "172.31.31.2:5061".parse().unwrap();
+    open[4].set_route([b"", b"ckl@hq.example"], "*.example", "ok(ckl)", target);
+    let of = |filter| numbers(&stats.connections(&filter, 0, 100));
+    let client = Some("192.0.2.5".parse().unwrap());
+    assert_eq!(of(Filter { client, ..Filter::default() }), [5, 12, 19, 26]);
+    assert_eq!(of(Filter { client, service: Some(Service::Sip), ..Filter::default() }), [5]);
+    for host in ["HQ.example", "*.example"] {
+        assert_eq!(of(Filter { host: Some(host.to_owned()), ..Filter::default() }), [5], "{host}");
+    }
+    assert_eq!(of(Filter { target: Some(target.ip()), client, ..Filter::default() }), [5]);
+    assert_eq!(of(Filter { host: Some("ckl".to_owned()), ..Filter::default() }), [0; 0]);
+    let one = stats.connection(5).unwrap();
+    assert_eq!((one.opening, one.route.identity()), (opening(5), "ckl@hq.example".to_owned()));
+    assert_eq!(stats.connection(29), None);
+}
+
+#[test]
+fn bytes_are_counted_as_they_go() {
+    let stats = Arc::new(Stats::of_workers(2));
+    let mut one = stats.register(1, opening(1));
+    one.set([10, 20]);
+    one.set([10, 20]);
+    one.add(Direction::Down, 5);
+    one.count_request();
+    let totals = stats.totals();
+    let service = opening(1).service;
+    assert_eq!(Direction::ALL.map(|way| totals.bytes(service, way)), [10, 25]);
+    let shown = stats.connection(1).unwrap();
+    assert_eq!((shown.bytes, shown.requests, one.bytes()), ([10, 25], 1, [10, 25]));
+    drop(one);
+    assert_eq!(stats.totals(), totals, "the end changes nothing of it");
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_connection_that_is_ended_by_its_number_is_woken_once() {
+    let stats = Arc::new(Stats::of_workers(1));
+    let one = stats.register(0, opening(1));
+    let (watched, woken) = (one.watched(), Arc::new(Woken::default()));
+    watched.wake(&woken.clone().into());
+    assert!(watched.poll_ended().is_pending());
+    assert!(stats.end(1) && !stats.end(1) && !stats.end(2));
+    assert!(watched.poll_ended().is_ready() && stats.connection(1).unwrap().is_ended);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    drop(one);
+    assert!(!stats.end(1), "it is gone");
+    assert_eq!(Arc::strong_count(&woken), 1, "nobody holds the task any more");
+}

@@ -1,0 +1,174 @@
+//! What Portward knows of its own work (SPEC section 8): counters, live connections, the newest decisions.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `counters` | a block of numbers a worker, which a reader adds up |
+//! | `histogram` | durations in fixed buckets |
+//! | `live`, `route` | the table of live connections, and where each leads |
+//! | `decisions` | the newest decisions, and followers of them |
+//!
+//! Everything is fed from one place in `conn`, where endings and decisions are written, and from `upstream`, which opens
+//! connections to targets. It decides nothing, and no worker waits for a reader for longer than it takes to copy a few
+//! entries.
+
+mod counters;
+mod decisions;
+mod histogram;
+mod live;
+mod route;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+pub use counters::{Counters, Direction, Side, Totals, Verdict};
+pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
+pub use histogram::{BOUNDS, Durations};
+pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK, Watched};
+pub use route::Route;
+
+use crate::log::Subject;
+use crate::reason::Reason;
+use decisions::{Decisions, Outbox};
+use live::Part;
+
+/// What belongs to one worker: on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Worker {
+    counters: Counters,
+    outbox: Mutex<Outbox>,
+    live: Mutex<Part>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Stats {
+    workers: Box<[Worker]>,
+    /// Stands for a worker that there is not.
+    nobody: Worker,
+    decisions: Decisions,
+    /// Addresses that were listed, by the last reason. Seldom, so that workers may share it.
+    listed: [AtomicU64; Reason::ALL.len()],
+    started: Instant,
+    /// When, for people.
+    since: SystemTime,
+    /// Seconds since then, as [`Stats::tick`] has last found them.
+    seconds: AtomicU32,
+}
+
+impl Stats {
+    /// For so many workers.
+    pub fn of_workers(count: usize) -> Self {
+        Self {
+            workers: (0..count).map(|_| Worker::default()).collect(),
+            nobody: Worker::default(),
+            decisions: Decisions::default(),
+            listed: std::array::from_fn(|_| AtomicU64::new(0)),
+            started: Instant::now(),
+            since: SystemTime::now(),
+            seconds: AtomicU32::new(0),
+        }
+    }
+
+    fn at(&self, worker: u16) -> &Worker {
+        self.workers.get(usize::from(worker)).unwrap_or(&self.nobody)
+    }
+
+    fn workers(&self) -> impl Iterator<Item = u16> {
+        (0..=u16::MAX).take(self.workers.len() + 1)
+    }
+
+    fn part(&self, worker: u16) -> MutexGuard<'_, Part> {
+        self.at(worker).live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outbox(&self, worker: u16) -> MutexGuard<'_, Outbox> {
+        self.at(worker).outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counters of the worker of this number, for this worker alone.
+    pub fn worker(&self, number: u16) -> &Counters {
+        &self.at(number).counters
+    }
+
+    /// What all workers have counted.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.workers().for_each(|worker| totals.add(self.worker(worker)));
+        totals
+    }
+
+    /// An address was listed, for this reason at the last.
+    pub fn listed(&self, reason: Reason) {
+        if let Some(count) = self.listed.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many addresses were listed for this reason.
+    pub fn count_listed(&self, reason: Reason) -> u64 {
+        self.listed.get(reason as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// A decision of the worker of this number, by this worker alone: counts it, and keeps it if `keep`.
+    pub fn decide(&self, worker: u16, (about, subject, fate): (About, Subject<'_>, Fate), keep: bool) {
+        let counters = self.worker(worker);
+        match fate {
+            Fate::Forwarded { .. } => counters.decided(about.service, Verdict::Forwarded),
+            Fate::Redirected => counters.decided(about.service, Verdict::Redirected),
+            Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
+            Fate::Rejected(reason) => counters.rejected(about.service, reason),
+        }
+        if keep {
+            let mut outbox = self.outbox(worker);
+            if outbox.write(about, subject, fate) {
+                self.decisions.take(&mut outbox);
+            }
+        }
+    }
+
+    /// Has readers see everything that was decided until now.
+    pub fn gather(&self) {
+        self.workers().for_each(|worker| self.decisions.take(&mut self.outbox(worker)));
+    }
+
+    /// The newest decisions that `wanted` lets through, those that are older than `before`; at most `limit`.
+    pub fn newest(&self, wanted: impl Fn(&Decision) -> bool, before: Option<Cursor>, limit: usize) -> Newest {
+        self.gather();
+        self.decisions.newest(wanted, before, limit)
+    }
+
+    /// Where a follower of decisions begins: with what comes from now on.
+    pub fn follow(&self) -> Cursor {
+        self.gather();
+        self.decisions.now()
+    }
+
+    /// What a follower has not seen yet, at most `limit`. It comes again after [`GLANCE`], or at once if there is more.
+    pub fn news(&self, follower: &mut Cursor, limit: usize) -> News {
+        self.gather();
+        self.decisions.news(follower, limit)
+    }
+
+    /// Moves the clock of the table on. To be called every [`TICK`], by one thread.
+    pub fn tick(&self) {
+        let seconds = u32::try_from(self.uptime().as_secs()).unwrap_or(u32::MAX);
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Seconds since the start, to the last tick.
+    fn seconds(&self) -> u32 {
+        self.seconds.load(Ordering::Relaxed)
+    }
+
+    /// How long ago Portward was started.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// When Portward was started.
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+}

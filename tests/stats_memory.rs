@@ -1,0 +1,76 @@
+//! What the table of live connections and the newest decisions cost, at their largest.
+#![allow(clippy::expect_used, reason = "a failed expectation is the point")]
+
+mod counting;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use counting::{calls, live};
+use portward::log::Subject;
+use portward::reason::Reason;
+use portward::service::{Service, Transport};
+use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats};
+
+const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5061);
+
+#[test]
+fn a_live_connection_costs_a_stated_maximum() {
+    let stats = Arc::new(Stats::of_workers(2));
+    let opening = |id| Opening { id, client: CLIENT, service: Service::Sip, transport: Transport::Tls };
+    let start = live();
+    let mut open = Vec::with_capacity(10_000);
+    let own = live() - start;
+    for id in 0..10_000_u64 {
+        let one = stats.register(u16::try_from(id % 2).expect("fits"), opening(id));
+        one.set_route([b"", b"someone@branch.example.net"], "branch.example.net", "ok(someone)", CLIENT);
+        open.push(one);
+    }
+    let each = (live() - start - own) / open.len();
+    assert!(each <= MEMORY, "a connection takes {each} bytes");
+
+    // Every request of a browser sets its route again.
+    let before = calls();
+    for one in &open {
+        one.set_route([b"", b"someone@branch.example.net"], "branch.example.net", "ok(someone)", CLIENT);
+    }
+    assert_eq!(calls() - before, 0, "nothing is allocated for the same route");
+
+    // A reader holds one page, however many connections there are.
+    let page =
+        counting::most(|| assert_eq!(stats.connections(&Filter::default(), 0, 100).connections.len(), 100));
+    assert!(page <= 64 * 1024, "a page takes {page} bytes");
+    open.clear();
+    let left = live() - start - own;
+    assert!(left <= 64 * 1024, "{left} bytes are left of a flood");
+}
+
+#[test]
+fn decisions_cost_a_stated_maximum() {
+    let workers = 4_u16;
+    let start = live();
+    let stats = Stats::of_workers(usize::from(workers));
+    let about =
+        |id| About { id, client: CLIENT.ip(), port: 1, service: Service::Http, transport: Transport::Tls };
+    let subject =
+        Subject::Http { host: b"one.example.net", method: b"GET", target: &[b'x'; 400], version: "HTTP/1.1" };
+    let decide = |id: u64| {
+        let fate = match id % 2 {
+            0 => Fate::Forwarded { to: CLIENT, new: false },
+            _ => Fate::Rejected(Reason::NoPath),
+        };
+        stats.decide(
+            u16::try_from(id / 2 % u64::from(workers)).expect("fits"),
+            (about(id), subject, fate),
+            true,
+        );
+    };
+    (0..40_000).for_each(decide);
+    let taken = live() - start;
+    let most = (2 * KEPT + usize::from(workers) * BOX) * size_of::<Decision>() + 64 * 1024;
+    assert!(taken <= most, "{taken} bytes are taken, {most} allowed");
+    assert!(size_of::<Decision>() <= 384, "a decision takes {} bytes", size_of::<Decision>());
+    let before = calls();
+    (40_000..80_000).for_each(decide);
+    assert_eq!(calls() - before, 0, "nothing is allocated for a decision");
+}
