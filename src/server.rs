@@ -38,6 +38,8 @@ use listening::{is_at, open, take_over, unused};
 use pulse::Pulse;
 use socket::Socket;
 
+/// Threads beyond this number would not make it faster.
+const MOST_WORKERS: u16 = 1024;
 /// How long the manager may take to hear the last words.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
@@ -98,7 +100,9 @@ impl Server {
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
-        let shared = Arc::new(Shared::new(snapshot, log));
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS.into());
+        let count = u16::try_from(count).unwrap_or(MOST_WORKERS);
+        let shared = Arc::new(Shared::new(snapshot, log, count));
         warn(&shared, &found, &notes);
         descriptors::check(&shared, descriptors);
         if let Some(confined) = &confined {
@@ -125,8 +129,7 @@ impl Server {
         let draining = CancellationToken::new();
         let stop = CancellationToken::new();
         let (sockets, _) = watch::channel(sockets);
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let pulse = Arc::new(Pulse::new(count, manager.watchdog()));
+        let pulse = Arc::new(Pulse::new(count.into(), manager.watchdog()));
         let workers = (0..count)
             .map(|number| worker::start((number, count), &shared, &pulse, &sockets, &draining, &stop))
             .collect::<io::Result<_>>()

@@ -20,6 +20,7 @@ use crate::guard::{Guard, unix_now};
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
 use crate::rules::{Endpoint, Host, Ports, Table, Verify};
+use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 
@@ -177,6 +178,8 @@ pub struct Shared {
     pub health: Health,
     /// Portward's own entries in the route sets of SIP clients.
     pub sip_tokens: Arc<Tokens>,
+    /// What is known of the work: counters, live connections, the newest decisions.
+    pub stats: Arc<Stats>,
     /// Counts reloads, so that tunnels can look whether they are still wanted.
     pub reloads: watch::Sender<u64>,
     /// The drain is over: no tunnel is wanted any more.
@@ -187,8 +190,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The shared state at the start.
-    pub fn new(snapshot: Snapshot, log: Log) -> Self {
+    /// The shared state at the start, for so many workers.
+    pub fn new(snapshot: Snapshot, log: Log, workers: u16) -> Self {
         let sip_tokens = Arc::new(Tokens::new(secret::route_key(&snapshot.config.state)));
         let guard = Guard::default();
         let shared = Self {
@@ -200,6 +203,7 @@ impl Shared {
             resolver: Arc::default(),
             health: Health::default(),
             reloads: watch::Sender::new(0),
+            stats: Arc::new(Stats::of_workers(workers)),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
         };
@@ -262,6 +266,8 @@ impl Shared {
 pub struct Worker {
     /// What all workers share.
     pub shared: Arc<Shared>,
+    /// Its number.
+    pub number: u16,
     /// Target connections that wait.
     pub pool: Pool,
     /// Cancelled when Portward begins to drain.
@@ -277,6 +283,7 @@ impl Worker {
             health: &self.shared.health,
             listeners: &snapshot.listeners,
             timeout: snapshot.config.upstream.connect_timeout,
+            counters: self.shared.stats.worker(self.number),
         }
     }
 }

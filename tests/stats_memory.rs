@@ -9,7 +9,7 @@ use std::sync::Arc;
 use counting::{calls, live};
 use portward::log::Subject;
 use portward::reason::Reason;
-use portward::service::{Service, Transport};
+use portward::service::{Carrier, Service};
 use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats};
 
 const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5061);
@@ -17,7 +17,7 @@ const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 #[test]
 fn a_live_connection_costs_a_stated_maximum() {
     let stats = Arc::new(Stats::of_workers(2));
-    let opening = |id| Opening { id, client: CLIENT, service: Service::Sip, transport: Transport::Tls };
+    let opening = |id| Opening { id, client: CLIENT, service: Service::Sip, carrier: Carrier::Tls };
     let start = live();
     let mut open = Vec::with_capacity(10_000);
     let own = live() - start;
@@ -49,9 +49,9 @@ fn a_live_connection_costs_a_stated_maximum() {
 fn decisions_cost_a_stated_maximum() {
     let workers = 4_u16;
     let start = live();
-    let stats = Stats::of_workers(usize::from(workers));
+    let stats = Stats::of_workers(workers);
     let about =
-        |id| About { id, client: CLIENT.ip(), port: 1, service: Service::Http, transport: Transport::Tls };
+        |id| About { id, client: CLIENT.ip(), port: 1, service: Service::Http, carrier: Carrier::Tls };
     let subject =
         Subject::Http { host: b"one.example.net", method: b"GET", target: &[b'x'; 400], version: "HTTP/1.1" };
     let decide = |id: u64| {

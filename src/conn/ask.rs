@@ -155,6 +155,9 @@ fn poll_more(
     limit: usize,
     first: bool,
 ) -> Poll<Result<(), Ending>> {
+    if client.live.is_ended() {
+        return Poll::Ready(Err(Ending::peacefully(Stage::Ask, Whose::Ourselves)));
+    }
     let nothing = holds_nothing(client.leg.buffer.filled());
     let end = |whose, reason: Option<Reason>| {
         let peace = Ending::peacefully(Stage::Ask, whose);

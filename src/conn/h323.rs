@@ -25,6 +25,7 @@ use crate::rules::decide;
 use crate::rules::name::ascii;
 use crate::service::Service;
 use crate::state::Shared;
+use crate::stats::Direction;
 
 /// Serves a client until its connection ends.
 // Not an `async fn`: that would keep room for the client twice.
@@ -36,7 +37,7 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
             Err(refused) => refused,
         };
         let shared = &client.worker.shared;
-        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
         if answered {
             Box::pin(client.leg.close()).await;
         }
@@ -142,7 +143,7 @@ fn idle(ended: Ending) -> Ending {
 
 async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
     let _ = timeout(config.limits.inspect_timeout, client.leg.write_all(octets)).await;
-    client.bytes[1] += octets.len() as u64;
+    client.live.add(Direction::Down, octets.len() as u64);
 }
 
 /// The host that is asked for (SPEC section 2).
@@ -208,14 +209,14 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
     }
     let mut watch = H323Watch::new(bench, Decided { octets: *decided, waits }, answers);
     let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
-        ended = withdrawn(&shared, held.host()) => {
+        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &client.live) => over,
+        ended = withdrawn(&shared, held.host(), &client.live) => {
             part(&mut client.leg, target).await;
             return (ended, false);
         }
     };
     let ended = match over {
-        Over::Ended(by) => by.answered(client.bytes[1]),
+        Over::Ended(by) => by.answered(client.live.bytes()[1]),
         Over::Cut(of_client, ended) => {
             // The registration that did it is still in the buffer.
             let asked = Opening::default().inspect(client.leg.buffer.filled());

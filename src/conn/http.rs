@@ -50,7 +50,7 @@ pub(super) async fn serve(mut client: Client) {
                         &shared.snapshot.load().config,
                         &client.facts,
                         ended,
-                        client.bytes,
+                        client.live.bytes(),
                     );
                     return client.leg.close().await;
                 }
@@ -76,7 +76,13 @@ pub(super) async fn serve(mut client: Client) {
                     if is_answered(&client, config) && !nobody {
                         let answer = own_response(status(reason), "", false, false);
                         let _ = client.say(&answer, patience.inspect).await;
-                        ending::ended(&client.worker.shared, config, &client.facts, ended, client.bytes);
+                        ending::ended(
+                            &client.worker.shared,
+                            config,
+                            &client.facts,
+                            ended,
+                            client.live.bytes(),
+                        );
                         return client.leg.close().await;
                     }
                 }
@@ -85,7 +91,7 @@ pub(super) async fn serve(mut client: Client) {
         }
     };
     let shared = &client.worker.shared;
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
 }
 
 /// One request: the decision, the target, the exchange.
@@ -94,6 +100,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
         client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
         return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
     }
+    client.live.count_request();
     let snapshot = client.worker.shared.snapshot.load_full();
     let mut routed = route::route(client, &snapshot, &request, len);
     drop(request);

@@ -29,6 +29,7 @@ use crate::relay::watched::{Over, watched};
 use crate::rules::decide;
 use crate::service::{Service, Transport};
 use crate::state::{Snapshot, Worker};
+use crate::stats::Direction;
 
 /// Serves a client until its connection ends.
 pub(super) async fn serve(client: Client) {
@@ -151,7 +152,7 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
     }
     client.leg.buffer.consume(len);
     let answer = answer::start_tls(id, *acceptor.as_ref().err().unwrap_or(&StartTls::Go));
-    client.bytes[1] += answer.len() as u64;
+    client.live.add(Direction::Down, answer.len() as u64);
     let written = timeout(limits.inspect_timeout, client.leg.write_all(&answer)).await;
     if !matches!(written, Ok(Ok(()))) {
         let ended = Ending::because(Stage::Ask, Whose::Client, Reason::Aborted);
@@ -159,7 +160,7 @@ async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
         return None;
     }
     let Ok(acceptor) = acceptor else { return Some(client) };
-    let bytes = client.bytes;
+    let bytes = client.live.bytes();
     match secure::start_tls(client, acceptor, limits.handshake_timeout).await {
         Ok(mut client) => {
             client.timer.set(limits.inspect_timeout);
@@ -221,8 +222,8 @@ async fn close(mut client: Client, ended: Ending, answer: &[u8]) {
         (config.reject == Reject::Answer && !answer.is_empty(), config.limits.inspect_timeout)
     };
     let sent = answers && matches!(timeout(patience, client.leg.write_all(answer)).await, Ok(Ok(())));
-    client.bytes[1] += if sent { answer.len() as u64 } else { 0 };
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    client.live.add(Direction::Down, if sent { answer.len() as u64 } else { 0 });
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
     if sent {
         client.leg.close().await;
     }
@@ -244,19 +245,19 @@ async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
         Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
     let mut gate = Gate::new(binds, answers);
     let ended = tokio::select! {
-        over = watched(&mut client.leg, &mut target, &mut client.timer, patience, &mut gate, &mut client.bytes) => {
+        over = watched(&mut client.leg, &mut target, &mut client.timer, patience, &mut gate, &client.live) => {
             match over {
-                Over::Ended(EndedBy::Silence) => EndedBy::Silence.answered(client.bytes[1]),
+                Over::Ended(EndedBy::Silence) => EndedBy::Silence.answered(client.live.bytes()[1]),
                 Over::Ended(by) => gate.judge().over(by.peacefully()),
                 Over::Cut(_, ended) => gate.judge().cut(ended),
             }
         }
-        ended = withdrawn(shared, &host) => {
+        ended = withdrawn(shared, &host, &client.live) => {
             part(&mut client.leg, &mut target).await;
             ended
         }
     };
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
     if answers && ended.whose == Whose::Client && ended.reason.is_some() {
         client.leg.close().await;
     }

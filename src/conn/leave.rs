@@ -9,10 +9,20 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::reason::Reason;
 use crate::state::Shared;
+use crate::stats::Registered;
 
-/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, or
-/// Portward stops and its drain is over. How the connection ended then.
-pub(super) async fn withdrawn(shared: &Shared, host: &str) -> Ending {
+/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, Portward
+/// stops and its drain is over, or an administrator has ended the connection. How the connection ended then.
+pub(super) async fn withdrawn(shared: &Shared, host: &str, live: &Registered) -> Ending {
+    tokio::select! {
+        biased;
+        () = poll_fn(|_| live.poll_ended()) => Ending::peacefully(Stage::Relay, Whose::Ourselves),
+        ended = unwanted(shared, host) => ended,
+    }
+}
+
+/// The same, as far as it is the rules' or the drain's doing.
+async fn unwanted(shared: &Shared, host: &str) -> Ending {
     let mut reloads = shared.reloads.subscribe();
     let is_disabled = || shared.snapshot.load().table.host(host).is_some_and(|host| !host.enabled());
     if reloads.wait_for(|_| shared.is_over() || is_disabled()).await.is_err() {

@@ -52,11 +52,12 @@ pub(super) async fn connect(
         worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, &mut attempts).await;
     match connected {
         Ok(target) => {
-            if client.is_logged(config) {
-                let forwarded = Outcome::Forwarded { to: target.key.address, new: true };
-                let line = client.facts.line(client.facts.client.ip(), subject, forwarded);
-                worker.shared.log.decision(config.log.format, &line, config.log.query);
+            let to = target.key.address;
+            client.decided(config, client.facts.client.ip(), subject, Outcome::Forwarded { to, new: true });
+            if let Subject::Signalling { who, name, certificate, .. } = subject {
+                client.live.set_route([name, who], route.host.name(), certificate, to);
             }
+            client.live.asked();
             client.leg.stream.keep_alive();
             target.leg.stream.watch_tunnel();
             Ok(target)

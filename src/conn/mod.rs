@@ -59,6 +59,7 @@ use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
 use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
+use crate::stats::{Direction, Registered};
 use crate::tls::Possession;
 
 /// A connection that the guard has let in.
@@ -72,6 +73,8 @@ pub struct Accepted {
     pub permit: Permit,
     /// Its place among the undecided.
     pub place: Place,
+    /// Its entry in the table of live connections.
+    pub live: Registered,
     /// Its peer must send a PROXY header first.
     pub expects_proxy_header: bool,
 }
@@ -91,6 +94,8 @@ pub struct Facts {
     pub carrier: Carrier,
     /// When it was accepted.
     pub since: Instant,
+    /// The number of the worker that serves it.
+    pub worker: u16,
 }
 
 /// A client whose bytes can be read in the clear.
@@ -106,8 +111,8 @@ struct Client {
     place: Option<Place>,
     /// Requests decided so far.
     requests: u64,
-    /// Bytes to the targets and to the client.
-    bytes: [u64; 2],
+    /// Its entry in the table of live connections, which counts the bytes.
+    live: Registered,
     permit: Permit,
 }
 
@@ -120,7 +125,10 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
     #[expect(clippy::async_yields_async, reason = "the box is left before the rest begins")]
     let secured: Pin<Box<dyn Future<Output = Rest> + Send>> = Box::pin(async move {
         match secure::secure(accepted, &worker).await {
-            Ok(client) => protocol(client),
+            Ok(client) => {
+                client.live.attend().await;
+                protocol(client)
+            }
             Err((facts, ended)) => {
                 let config = &worker.shared.snapshot.load().config;
                 ending::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
@@ -176,11 +184,14 @@ impl Client {
     /// # Errors
     /// The client is gone, or has not taken everything in `patience`.
     async fn say(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
-        let [_, down] = &mut self.bytes;
-        self.leg.say(octets, patience, down).await
+        let mut taken = 0;
+        let said = self.leg.say(octets, patience, &mut taken).await;
+        self.live.add(Direction::Down, taken);
+        said
     }
 
-    fn is_logged(&self, config: &Config) -> bool {
-        config.log.forwarded.contains(self.facts.service)
+    /// The decision about a request (HTTP) or about the connection (others); `who` is the client as far as it is believed.
+    fn decided(&self, config: &Config, who: IpAddr, subject: Subject<'_>, outcome: Outcome) {
+        ending::decided(&self.worker.shared, config, &self.facts, who, subject, outcome);
     }
 }

@@ -157,6 +157,11 @@ impl Routed<'_> {
         }
     }
 
+    /// The host that was asked for, as it came.
+    pub(super) fn asked_host(&self) -> &[u8] {
+        self.part(&self.parts.host)
+    }
+
     /// Whether the request can be sent a second time (RFC 9110 §9.2.2) without anybody noticing.
     pub(super) fn is_idempotent(&self) -> bool {
         let method = self.part(&self.parts.method);

@@ -22,6 +22,7 @@ use crate::io::{Leg, Socket, Stream, Timer};
 use crate::reason::Reason;
 use crate::service::{Carrier, Transport};
 use crate::state::Worker;
+use crate::stats::Side;
 use crate::tls::{Acceptor, Possession};
 
 /// How much of a handshake is read: a ClientHello of 16 KiB, and what is around it and behind it. One with a session
@@ -39,7 +40,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// # Errors
 /// How it ended instead, with what is known by then.
 pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ending)> {
-    let Accepted { mut tcp, mut facts, mut permit, mut place, expects_proxy_header } = accepted;
+    let Accepted { mut tcp, mut facts, mut permit, mut place, live, expects_proxy_header } = accepted;
     let snapshot = worker.shared.snapshot.load_full();
     let (config, guard) = (&snapshot.config, &worker.shared.guard);
     let deadline = Instant::now() + config.limits.handshake_timeout;
@@ -53,7 +54,10 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout))
         };
         match in_place(&mut place, conveyed).await {
-            Ok(Some((client, local))) => (facts.client, facts.local) = (client, local),
+            Ok(Some((client, local))) => {
+                (facts.client, facts.local) = (client, local);
+                live.set_client(client);
+            }
             Ok(None) => {}
             Err(reason) => return Err((facts, ended(whose(reason), reason))),
         }
@@ -68,7 +72,9 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
                 return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
             };
-            match in_place(&mut place, tls(tcp, acceptor, deadline)).await {
+            let secured = in_place(&mut place, tls(tcp, acceptor, deadline)).await;
+            count(worker, &facts, secured.as_ref().err().copied());
+            match secured {
                 Ok(secured) => secured,
                 Err(reason) => return Err((facts, ended(whose(reason), reason))),
             }
@@ -82,7 +88,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         possession,
         place: Some(place),
         requests: 0,
-        bytes: [0, 0],
+        live,
         permit,
     })
 }
@@ -95,6 +101,13 @@ async fn in_place<T>(place: &mut Place, work: impl Future<Output = Result<T, Rea
         ready => ready,
     })
     .await
+}
+
+/// Counts a handshake that was made or has failed. One that never began, or that had to go for another one, is neither.
+fn count(worker: &Worker, facts: &Facts, failed: Option<Reason>) {
+    if matches!(failed, None | Some(Reason::TlsFailed | Reason::NotTls)) {
+        worker.shared.stats.worker(facts.worker).handshake(Side::Client, failed.is_none());
+    }
 }
 
 /// Whose doing it is that a connection is not secured.
@@ -167,6 +180,7 @@ pub(super) async fn start_tls(
         Some(place) => in_place(place, shaken).await,
         None => shaken.await,
     };
+    count(&client.worker, &client.facts, shaken.as_ref().err().copied());
     match shaken {
         Ok((stream, possession)) => {
             client.leg = Leg::new(stream);

@@ -30,6 +30,7 @@ use crate::relay::sip::{FORBIDDEN, Recording, SipWatch, length_inside, respond};
 use crate::relay::watched::{Over, watched};
 use crate::service::Transport;
 use crate::state::Snapshot;
+use crate::stats::Direction;
 
 /// Serves a client until its connection ends.
 // Not an `async fn`: that would keep room for the client twice.
@@ -41,7 +42,7 @@ pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
             Err(refused) => refused,
         };
         let shared = &client.worker.shared;
-        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.bytes);
+        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
         if answered {
             Box::pin(client.leg.close()).await;
         }
@@ -213,7 +214,7 @@ fn own_entries<'a>(config: &'a Config, tokens: &'a Tokens, came_by: Transport) -
 
 async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
     let _ = tokio::time::timeout(config.limits.inspect_timeout, client.leg.write_all(octets)).await;
-    client.bytes[1] += octets.len() as u64;
+    client.live.add(Direction::Down, octets.len() as u64);
 }
 
 /// Messages both ways until the end; how that came, and whether the client was answered last.
@@ -234,20 +235,20 @@ async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
         verified: verified.as_deref_mut(),
         cert,
         shared: &shared,
-        facts: client.facts,
+        facts: &client.facts,
         forbade: false,
         was_too_long: *was_too_long,
     };
     let mut watch = SipWatch::new(judge, recording.take(), *rewrites, *max_message);
     let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &mut client.bytes) => over,
-        ended = withdrawn(&shared, held.host()) => {
+        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &client.live) => over,
+        ended = withdrawn(&shared, held.host(), &client.live) => {
             part(&mut client.leg, target).await;
             return (ended, false);
         }
     };
     match over {
-        Over::Ended(by) => (by.answered(client.bytes[1]), false),
+        Over::Ended(by) => (by.answered(client.live.bytes()[1]), false),
         Over::Cut(of_client, ended) => {
             // The request that did it, as far as it can be read, is still in the buffer.
             let octets = client.leg.buffer.filled();

@@ -23,10 +23,10 @@ impl Tunnel {
         client.leg.stream.keep_alive();
         target.stream.watch_tunnel();
         tokio::select! {
-            by = tunnel(&mut client.leg, target, &mut client.timer, idle, &mut client.bytes) => {
+            by = tunnel(&mut client.leg, target, &mut client.timer, idle, &client.live) => {
                 by.peacefully()
             }
-            ended = withdrawn(&shared, &self.host) => {
+            ended = withdrawn(&shared, &self.host, &client.live) => {
                 part(&mut client.leg, target).await;
                 ended
             }

@@ -9,12 +9,12 @@ pub trait Meter {
     fn set(&mut self, bytes: [u64; 2]);
 }
 
-impl Meter for [u64; 2] {
+impl Meter for &mut [u64; 2] {
     fn bytes(&self) -> [u64; 2] {
-        *self
+        **self
     }
 
     fn set(&mut self, bytes: [u64; 2]) {
-        *self = bytes;
+        **self = bytes;
     }
 }

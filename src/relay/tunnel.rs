@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::patience::{Clock, Now, Patience, Stands};
 use crate::ending::{Ending, Stage, Whose};
-use crate::io::{Leg, Timer};
+use crate::io::{Leg, Meter, Timer};
 use crate::reason::Reason;
 
 /// Who ended a tunnel.
@@ -57,19 +57,19 @@ struct Half {
 
 /// Moves bytes between two legs, beginning with what their buffers hold, and says who ended it. What went to the target and
 /// to the client is added to `bytes` as it goes, so that it is right as well for who does not wait for the end.
-pub async fn tunnel(
+pub async fn tunnel<M: Meter>(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
     idle: Duration,
-    bytes: &mut [u64; 2],
+    mut bytes: M,
 ) -> EndedBy {
     let (mut up, mut down) = (Half::default(), Half::default());
-    let [up_before, down_before] = *bytes;
+    let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(Patience::idle(idle), timer);
     poll_fn(|cx| {
         let polled = [up.poll(cx, client, target), down.poll(cx, target, client)];
-        *bytes = [up_before + up.moved, down_before + down.moved];
+        bytes.set([up_before + up.moved, down_before + down.moved]);
         let [up_stands, down_stands] = match polled {
             [Err(Failed::Sender), _] | [Ok(_), Err(Failed::Receiver)] => return Poll::Ready(EndedBy::Client),
             [Err(Failed::Receiver), _] | [Ok(_), Err(Failed::Sender)] => return Poll::Ready(EndedBy::Target),

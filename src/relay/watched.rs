@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::patience::{Clock, Now, Patience, Stands};
 use super::tunnel::EndedBy;
 use crate::ending::{Ending, Stage, Whose};
-use crate::io::{Buffer, Leg, Timer};
+use crate::io::{Buffer, Leg, Meter, Timer};
 use crate::reason::Reason;
 
 /// How many octets of answers may wait for somebody who does not read: then nothing more is taken from him.
@@ -153,16 +153,16 @@ enum Failed {
 /// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
 /// it, or nothing moves for too long; and says how it ended. What went to the target and to the client is added to `bytes`
 /// as it goes, so that it is right for a caller that does not wait for the end as well.
-pub async fn watched<W: Watch>(
+pub async fn watched<W: Watch, M: Meter>(
     client: &mut Leg,
     target: &mut Leg,
     timer: &mut Timer,
     patience: Patience,
     watch: &mut W,
-    bytes: &mut [u64; 2],
+    mut bytes: M,
 ) -> Over {
     let (mut up, mut down) = (Half::default(), Half::default());
-    let [up_before, down_before] = *bytes;
+    let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(patience, timer);
     let over = poll_fn(|cx| {
         let [up_stands, down_stands] = loop {
@@ -170,7 +170,7 @@ pub async fn watched<W: Watch>(
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
             let ear = Ear { watch, hear: W::hear_client, holds: W::holds_client };
             let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
-            bytes[0] = up_before + up.moved;
+            bytes.set([up_before + up.moved, down_before + down.moved]);
             let up_stands = match polled {
                 Ok(stands) => stands,
                 Err(failed) => return Poll::Ready(over(failed, true)),
@@ -178,7 +178,7 @@ pub async fn watched<W: Watch>(
             let limit = W::TARGET_LIMIT.max(target.piece(client));
             let ear = Ear { watch, hear: W::hear_target, holds: |_| false };
             let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
-            bytes[1] = down_before + down.moved;
+            bytes.set([up_before + up.moved, down_before + down.moved]);
             let down_stands = match polled {
                 Ok(stands) => stands,
                 Err(failed) => return Poll::Ready(over(failed, false)),
@@ -208,7 +208,7 @@ pub async fn watched<W: Watch>(
         let (half, leg) = if by_client { (&mut down, client) } else { (&mut up, target) };
         let _ = tokio::time::timeout(LAST_WORD, half.last_word(leg)).await;
     }
-    *bytes = [up_before + up.moved, down_before + down.moved];
+    bytes.set([up_before + up.moved, down_before + down.moved]);
     over
 }
 

@@ -8,6 +8,7 @@ use super::Server;
 use super::aside::Aside;
 use crate::guard::{Change, Origin};
 use crate::log::Level;
+use crate::stats::TICK;
 use crate::tls::{Look, Reminder};
 
 /// How often refused addresses are summed up.
@@ -38,8 +39,14 @@ impl Server {
         };
         let _administration = Aside::start("admin", crate::admin::serve(self.shared.clone()))
             .inspect_err(|error| self.shared.note(Level::Warning, &format!("no administration: {error}")));
+        let clock = async {
+            loop {
+                tokio::time::sleep(TICK).await;
+                self.shared.stats.tick();
+            }
+        };
         let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
-        tokio::join!(housekeeping, files, blacklist, watchdog);
+        tokio::join!(housekeeping, clock, files, blacklist, watchdog);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a

@@ -16,6 +16,7 @@ use crate::config::Listener;
 use crate::conn::{self, Accepted, Facts};
 use crate::log::Level;
 use crate::state::{Shared, Worker};
+use crate::stats::Opening;
 
 /// How often kept target connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// A thread with a runtime, accepting from every socket: the one of that number, of so many.
 pub(super) fn start(
-    (number, count): (usize, usize),
+    (number, count): (u16, u16),
     shared: &Arc<Shared>,
     pulse: &Arc<Pulse>,
     sockets: &watch::Sender<Vec<Arc<Socket>>>,
@@ -36,7 +37,8 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Arc::new(Worker {
         shared: shared.clone(),
-        pool: crate::upstream::Pool::of_one_of(count),
+        number,
+        pool: crate::upstream::Pool::of_one_of(count.into()),
         draining: draining.child_token(),
     });
     let (sockets, stop, pulse) = (sockets.subscribe(), stop.clone(), pulse.clone());
@@ -46,7 +48,7 @@ pub(super) fn start(
                 () = stop.cancelled() => {}
                 () = accept_from(sockets, &worker) => {}
                 () = sweep(&worker) => {}
-                () = pulse.beat(number) => {}
+                () = pulse.beat(number.into()) => {}
             }
         });
         worker.pool.clear();
@@ -58,6 +60,7 @@ async fn sweep(worker: &Worker) {
     loop {
         tokio::time::sleep(SWEEP).await;
         worker.pool.sweep();
+        worker.shared.stats.gather_from(worker.number);
     }
 }
 
@@ -125,6 +128,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             Ok(permit) => permit,
             Err(reason) => {
                 guard.note_refused(peer.ip(), reason);
+                worker.shared.stats.worker(worker.number).rejected(kind.service, reason);
                 continue;
             }
         };
@@ -135,11 +139,14 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             service: kind.service,
             carrier: kind.transport.into(),
             since: Instant::now(),
+            worker: worker.number,
         };
+        let Facts { id, client, service, carrier, .. } = facts;
+        let live = worker.shared.stats.register(worker.number, Opening { id, client, service, carrier });
         // At once, so that in a flood the next one finds whom it may displace.
         let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, &config.guard);
         drop(snapshot);
-        let accepted = Accepted { tcp, facts, permit, place, expects_proxy_header };
+        let accepted = Accepted { tcp, facts, permit, place, live, expects_proxy_header };
         tokio::spawn(conn::serve(accepted, worker.clone()));
     }
 }

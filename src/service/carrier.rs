@@ -23,6 +23,9 @@ pub enum Transport {
 }
 
 impl Carrier {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
     /// The name in logs and counters.
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::histogram::{Durations, Histogram};
 use crate::reason::Reason;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, PerService, Service};
 
-const SERVICES: usize = Service::ALL.len();
-const TRANSPORTS: usize = Transport::ALL.len();
+const CARRIERS: usize = Carrier::ALL.len();
 const REASONS: usize = Reason::ALL.len();
 
 /// A number that grows. One thread writes it, any thread reads it.
@@ -100,165 +99,166 @@ impl Side {
     }
 }
 
+/// What is counted of one service: `N` is a number, `D` are durations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct OfService<N, D> {
+    opened: [N; CARRIERS],
+    closed: [N; CARRIERS],
+    verdicts: [N; Verdict::ALL.len()],
+    rejected: [N; REASONS],
+    bytes: [N; 2],
+    /// Target connections that could not be opened: no connection, or no TLS.
+    unreached: [N; 2],
+    connect: D,
+    first_byte: D,
+}
+
 /// The counters of one worker.
 #[derive(Debug, Default)]
 pub struct Counters {
-    opened: [[Counter; TRANSPORTS]; SERVICES],
-    closed: [[Counter; TRANSPORTS]; SERVICES],
-    verdicts: [[Counter; Verdict::ALL.len()]; SERVICES],
-    rejected: [[Counter; REASONS]; SERVICES],
-    bytes: [[Counter; 2]; SERVICES],
+    services: PerService<OfService<Counter, Histogram>>,
     /// Failed ones first.
     handshakes: [[Counter; 2]; Side::ALL.len()],
-    /// Target connections that could not be opened: no connection, or no TLS.
-    unreached: [[Counter; 2]; SERVICES],
-    connect: [Histogram; SERVICES],
-    first_byte: [Histogram; SERVICES],
 }
 
-/// Adds to one counter of a table.
-fn add<const R: usize, const C: usize>(table: &[[Counter; C]; R], (row, column): (usize, usize), count: u64) {
-    if let Some(counter) = table.get(row).and_then(|row| row.get(column)) {
+fn add(counters: &[Counter], at: usize, count: u64) {
+    if let Some(counter) = counters.get(at) {
         counter.add(count);
     }
 }
 
 impl Counters {
     /// A connection has been accepted.
-    pub fn opened(&self, service: Service, transport: Transport) {
-        add(&self.opened, (service as usize, transport as usize), 1);
+    pub fn opened(&self, service: Service, carrier: Carrier) {
+        add(&self.services[service].opened, carrier as usize, 1);
     }
 
     /// It has ended.
-    pub fn closed(&self, service: Service, transport: Transport) {
-        add(&self.closed, (service as usize, transport as usize), 1);
+    pub fn closed(&self, service: Service, carrier: Carrier) {
+        add(&self.services[service].closed, carrier as usize, 1);
     }
 
     /// A decision that is no refusal.
     pub fn decided(&self, service: Service, verdict: Verdict) {
-        add(&self.verdicts, (service as usize, verdict as usize), 1);
+        add(&self.services[service].verdicts, verdict as usize, 1);
     }
 
     /// A refusal: at the door, by the rules, or in the middle of a relay.
     pub fn rejected(&self, service: Service, reason: Reason) {
-        add(&self.verdicts, (service as usize, Verdict::Rejected as usize), 1);
-        add(&self.rejected, (service as usize, reason as usize), 1);
+        self.decided(service, Verdict::Rejected);
+        add(&self.services[service].rejected, reason as usize, 1);
     }
 
     /// Bytes have gone to one side.
     pub fn moved(&self, service: Service, direction: Direction, count: u64) {
-        add(&self.bytes, (service as usize, direction as usize), count);
+        add(&self.services[service].bytes, direction as usize, count);
     }
 
     /// A TLS handshake is over.
     pub fn handshake(&self, side: Side, succeeded: bool) {
-        add(&self.handshakes, (side as usize, usize::from(succeeded)), 1);
+        if let Some(counters) = self.handshakes.get(side as usize) {
+            add(counters, usize::from(succeeded), 1);
+        }
     }
 
     /// A target connection was opened in this time: TCP, PROXY header and TLS.
     pub fn connected(&self, service: Service, time: Duration) {
-        if let Some(histogram) = self.connect.get(service as usize) {
-            histogram.add(time);
-        }
+        self.services[service].connect.add(time);
     }
 
     /// An address of a target could not be connected to; `in_tls`: TCP was, and TLS failed.
     pub fn unreached(&self, service: Service, in_tls: bool) {
-        add(&self.unreached, (service as usize, usize::from(in_tls)), 1);
+        add(&self.services[service].unreached, usize::from(in_tls), 1);
     }
 
     /// A target has answered in this time, from the moment when it could be asked.
     pub fn answered(&self, service: Service, time: Duration) {
-        if let Some(histogram) = self.first_byte.get(service as usize) {
-            histogram.add(time);
-        }
+        self.services[service].first_byte.add(time);
     }
 }
 
 /// The counters as they are read: the sum over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    opened: [[u64; TRANSPORTS]; SERVICES],
-    closed: [[u64; TRANSPORTS]; SERVICES],
-    verdicts: [[u64; Verdict::ALL.len()]; SERVICES],
-    rejected: [[u64; REASONS]; SERVICES],
-    bytes: [[u64; 2]; SERVICES],
+    services: PerService<OfService<u64, Durations>>,
     handshakes: [[u64; 2]; Side::ALL.len()],
-    unreached: [[u64; 2]; SERVICES],
-    connect: [Durations; SERVICES],
-    first_byte: [Durations; SERVICES],
 }
 
-fn sum<const R: usize, const C: usize>(sums: &mut [[u64; C]; R], table: &[[Counter; C]; R]) {
-    for (sum, counter) in sums.iter_mut().flatten().zip(table.iter().flatten()) {
+fn sum(sums: &mut [u64], counters: &[Counter]) {
+    for (sum, counter) in sums.iter_mut().zip(counters) {
         *sum = sum.wrapping_add(counter.get());
     }
-}
-
-fn at<const R: usize, const C: usize>(table: &[[u64; C]; R], (row, column): (usize, usize)) -> u64 {
-    table.get(row).and_then(|row| row.get(column)).copied().unwrap_or_default()
 }
 
 impl Totals {
     /// Adds one worker's counters.
     pub(super) fn add(&mut self, counters: &Counters) {
-        // What has ended before what has begun: never more of the former.
-        sum(&mut self.closed, &counters.closed);
-        sum(&mut self.opened, &counters.opened);
-        sum(&mut self.verdicts, &counters.verdicts);
-        sum(&mut self.rejected, &counters.rejected);
-        sum(&mut self.bytes, &counters.bytes);
-        sum(&mut self.handshakes, &counters.handshakes);
-        sum(&mut self.unreached, &counters.unreached);
-        self.connect.iter_mut().zip(&counters.connect).for_each(|(sum, one)| one.read(sum));
-        self.first_byte.iter_mut().zip(&counters.first_byte).for_each(|(sum, one)| one.read(sum));
+        for (service, from) in counters.services.iter() {
+            let into = &mut self.services[service];
+            // What has ended before what has begun: never more of the former.
+            sum(&mut into.closed, &from.closed);
+            sum(&mut into.opened, &from.opened);
+            sum(&mut into.verdicts, &from.verdicts);
+            sum(&mut into.rejected, &from.rejected);
+            sum(&mut into.bytes, &from.bytes);
+            sum(&mut into.unreached, &from.unreached);
+            from.connect.read(&mut into.connect);
+            from.first_byte.read(&mut into.first_byte);
+        }
+        for (sums, counters) in self.handshakes.iter_mut().zip(&counters.handshakes) {
+            sum(sums, counters);
+        }
     }
 
     /// Connections that were accepted.
-    pub fn connections(&self, service: Service, transport: Transport) -> u64 {
-        at(&self.opened, (service as usize, transport as usize))
+    pub fn connections(&self, service: Service, carrier: Carrier) -> u64 {
+        at(&self.services[service].opened, carrier as usize)
     }
 
     /// Those of them that are open.
-    pub fn open(&self, service: Service, transport: Transport) -> u64 {
-        let place = (service as usize, transport as usize);
-        at(&self.opened, place).saturating_sub(at(&self.closed, place))
+    pub fn open(&self, service: Service, carrier: Carrier) -> u64 {
+        let closed = at(&self.services[service].closed, carrier as usize);
+        self.connections(service, carrier).saturating_sub(closed)
     }
 
     /// Decisions.
     pub fn decisions(&self, service: Service, verdict: Verdict) -> u64 {
-        at(&self.verdicts, (service as usize, verdict as usize))
+        at(&self.services[service].verdicts, verdict as usize)
     }
 
     /// Refusals.
     pub fn rejected(&self, service: Service, reason: Reason) -> u64 {
-        at(&self.rejected, (service as usize, reason as usize))
+        at(&self.services[service].rejected, reason as usize)
     }
 
     /// Bytes that have gone to one side.
     pub fn bytes(&self, service: Service, direction: Direction) -> u64 {
-        at(&self.bytes, (service as usize, direction as usize))
+        at(&self.services[service].bytes, direction as usize)
     }
 
     /// TLS handshakes, those that succeeded or those that failed.
     pub fn handshakes(&self, side: Side, succeeded: bool) -> u64 {
-        at(&self.handshakes, (side as usize, usize::from(succeeded)))
+        self.handshakes.get(side as usize).map_or(0, |numbers| at(numbers, usize::from(succeeded)))
     }
 
     /// How often an address of a target could not be connected to; `in_tls`: TCP was, and TLS failed.
     pub fn unreached(&self, service: Service, in_tls: bool) -> u64 {
-        at(&self.unreached, (service as usize, usize::from(in_tls)))
+        at(&self.services[service].unreached, usize::from(in_tls))
     }
 
     /// How long it took to open target connections.
-    pub fn connect(&self, service: Service) -> Durations {
-        self.connect.get(service as usize).copied().unwrap_or_default()
+    pub fn connect(&self, service: Service) -> &Durations {
+        &self.services[service].connect
     }
 
     /// How long targets took to answer.
-    pub fn first_byte(&self, service: Service) -> Durations {
-        self.first_byte.get(service as usize).copied().unwrap_or_default()
+    pub fn first_byte(&self, service: Service) -> &Durations {
+        &self.services[service].first_byte
     }
+}
+
+fn at(numbers: &[u64], at: usize) -> u64 {
+    numbers.get(at).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -270,8 +270,8 @@ mod tests {
         let counters = Counters::default();
         for (number, service) in (1..).zip(Service::ALL) {
             for _ in 0..number {
-                Transport::ALL.into_iter().for_each(|transport| counters.opened(service, transport));
-                counters.closed(service, Transport::Tls);
+                Carrier::ALL.into_iter().for_each(|carrier| counters.opened(service, carrier));
+                counters.closed(service, Carrier::Tls);
                 counters.decided(service, Verdict::Forwarded);
                 Reason::ALL.into_iter().for_each(|reason| counters.rejected(service, reason));
                 counters.moved(service, Direction::Down, 1000);
@@ -284,12 +284,15 @@ mod tests {
         totals.add(&counters);
         totals.add(&counters);
         for (number, service) in (1..).zip(Service::ALL) {
-            assert_eq!(totals.connections(service, Transport::Plain), 2 * number);
-            assert_eq!(totals.open(service, Transport::Plain), 2 * number);
-            assert_eq!(totals.open(service, Transport::Tls), 0);
+            assert_eq!(totals.connections(service, Carrier::Tcp), 2 * number);
+            assert_eq!(totals.open(service, Carrier::Tcp), 2 * number);
+            assert_eq!(totals.open(service, Carrier::Tls), 0);
             assert_eq!(totals.decisions(service, Verdict::Forwarded), 2 * number);
             assert_eq!(totals.decisions(service, Verdict::Challenge), 0);
-            assert_eq!(totals.decisions(service, Verdict::Rejected), 2 * number * REASONS as u64);
+            assert_eq!(
+                totals.decisions(service, Verdict::Rejected),
+                2 * number * u64::try_from(REASONS).unwrap()
+            );
             assert!(Reason::ALL.iter().all(|reason| totals.rejected(service, *reason) == 2 * number));
             assert_eq!(totals.bytes(service, Direction::Down), 2000 * number);
             assert_eq!(totals.bytes(service, Direction::Up), 0);
@@ -303,8 +306,7 @@ mod tests {
     /// The tables are indexed by the order of the closed sets.
     #[test]
     fn the_sets_are_in_the_order_of_their_numbers() {
-        assert!(Service::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
-        assert!(Transport::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
+        assert!(Carrier::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
         assert!(Reason::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
         assert!(Verdict::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service};
 
 /// How many decisions of each kind are kept.
 pub const KEPT: usize = 5_000;
@@ -61,7 +61,7 @@ pub struct About {
     /// What is spoken.
     pub service: Service,
     /// How it came.
-    pub transport: Transport,
+    pub carrier: Carrier,
 }
 
 /// One decision.
@@ -95,7 +95,7 @@ impl Decision {
             client: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             port: 0,
             service: Service::Http,
-            transport: Transport::Plain,
+            carrier: Carrier::Tcp,
         },
         fate: Fate::Challenge,
         at: 0,
@@ -154,14 +154,14 @@ impl Decision {
 
     /// The same as a line of the log.
     pub fn line(&self) -> Line<'_> {
-        let About { id, client, service, transport, .. } = self.about;
+        let About { id, client, service, carrier, .. } = self.about;
         let outcome = match self.fate {
             Fate::Forwarded { to, new } => Outcome::Forwarded { to, new },
             Fate::Redirected => Outcome::Redirected("https".to_owned()),
             Fate::Challenge => Outcome::Challenge,
             Fate::Rejected(reason) => Outcome::Rejected(reason),
         };
-        Line { id, client, service, transport, subject: self.subject(), outcome }
+        Line { id, client, service, carrier, subject: self.subject(), outcome }
     }
 
     const fn is_refusal(&self) -> bool {

@@ -7,6 +7,7 @@
 //! An entry and its place take at most [`MEMORY`] bytes of an idle connection.
 
 use std::collections::BinaryHeap;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +17,10 @@ use std::time::Duration;
 use super::route::Route;
 use super::{Direction, Stats};
 use crate::io::Meter;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service};
 
 /// What a connection in the table costs, with names of usual length (tested in tests/stats_memory.rs).
-pub const MEMORY: usize = 240;
+pub const MEMORY: usize = 256;
 
 /// How many places of a part are looked at while it is locked.
 const PIECE: usize = 512;
@@ -42,7 +43,7 @@ pub struct Opening {
     /// What is spoken.
     pub service: Service,
     /// How it came.
-    pub transport: Transport,
+    pub carrier: Carrier,
 }
 
 /// One connection.
@@ -56,31 +57,41 @@ struct Entry {
     since: u32,
     /// When bytes moved last.
     moved: AtomicU32,
+    /// When the target could be asked something that it has not answered yet, in steps of ten microseconds; 0: never.
+    asked: AtomicU32,
     requests: AtomicU32,
     place: u32,
     worker: u16,
-    port: u16,
-    address: IpAddr,
     service: Service,
-    transport: Transport,
+    carrier: Carrier,
     is_ended: AtomicBool,
 }
 
 /// What is seldom touched.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rest {
+    client: Client,
     route: Route,
     /// The task of the connection.
     waker: Option<Waker>,
 }
 
+/// An address without what only IPv6 sockets know, which is smaller.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    address: IpAddr,
+    port: u16,
+}
+
+impl From<SocketAddr> for Client {
+    fn from(client: SocketAddr) -> Self {
+        Self { address: client.ip().to_canonical(), port: client.port() }
+    }
+}
+
 /// A connection's own hand on its entry. The entry leaves the table when this is dropped.
 #[derive(Debug)]
 pub struct Registered(Arc<Entry>);
-
-/// A hand on an entry that does not keep it in the table.
-#[derive(Debug, Clone)]
-pub struct Watched(Arc<Entry>);
 
 /// A live connection, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,13 +136,15 @@ pub struct Page {
 
 impl Filter {
     fn passes(&self, entry: &Entry) -> bool {
-        let plain = self.client.is_none_or(|client| client.to_canonical() == entry.address)
-            && self.service.is_none_or(|service| service == entry.service);
-        if !plain || (self.host.is_none() && self.target.is_none()) {
-            return plain;
+        if self.service.is_some_and(|service| service != entry.service) {
+            return false;
+        }
+        if self.client.is_none() && self.host.is_none() && self.target.is_none() {
+            return true;
         }
         let rest = entry.rest();
-        self.host.as_ref().is_none_or(|host| rest.route.is_about(host))
+        self.client.is_none_or(|client| client.to_canonical() == rest.client.address)
+            && self.host.as_ref().is_none_or(|host| rest.route.is_about(host))
             && self.target.is_none_or(|target| rest.route.target().is_some_and(|to| to.ip() == target))
     }
 }
@@ -173,37 +186,44 @@ impl Entry {
         [up.load(Ordering::Relaxed), down.load(Ordering::Relaxed)]
     }
 
-    /// Only the connection's own task calls this, and it runs on the connection's worker.
-    fn set(&self, bytes: [u64; 2]) {
+    /// Only the connection's own task calls this, and it runs on the connection's worker. True: something has gone to the
+    /// client.
+    fn set(&self, bytes: [u64; 2]) -> bool {
+        let [old_up, old_down] = self.bytes();
+        let [up, down] = bytes;
+        if (up, down) == (old_up, old_down) {
+            return false;
+        }
         let counters = self.stats.worker(self.worker);
-        let mut has_moved = false;
-        for (direction, (new, old)) in Direction::ALL.into_iter().zip(bytes.into_iter().zip(&self.bytes)) {
-            let moved = new.wrapping_sub(old.load(Ordering::Relaxed));
-            if moved > 0 {
-                old.store(new, Ordering::Relaxed);
-                counters.moved(self.service, direction, moved);
-                has_moved = true;
-            }
-        }
-        if has_moved {
-            self.moved.store(self.stats.seconds(), Ordering::Relaxed);
-        }
+        counters.moved(self.service, Direction::Up, up.wrapping_sub(old_up));
+        counters.moved(self.service, Direction::Down, down.wrapping_sub(old_down));
+        let [up_place, down_place] = &self.bytes;
+        up_place.store(up, Ordering::Relaxed);
+        down_place.store(down, Ordering::Relaxed);
+        self.moved.store(self.stats.seconds(), Ordering::Relaxed);
+        down > old_down
+    }
+
+    #[cold]
+    fn answered(&self) {
+        let asked = self.asked.swap(0, Ordering::Relaxed);
+        let time = Duration::from_micros(10 * u64::from(self.stats.ticks().wrapping_sub(asked)));
+        self.stats.worker(self.worker).answered(self.service, time);
     }
 
     fn shown(&self) -> Connection {
         let now = self.stats.seconds();
+        let (client, route) = {
+            let rest = self.rest();
+            (SocketAddr::new(rest.client.address, rest.client.port), rest.route.clone())
+        };
         Connection {
-            opening: Opening {
-                id: self.id,
-                client: SocketAddr::new(self.address, self.port),
-                service: self.service,
-                transport: self.transport,
-            },
+            opening: Opening { id: self.id, client, service: self.service, carrier: self.carrier },
             age: now.saturating_sub(self.since),
             idle: now.saturating_sub(self.moved.load(Ordering::Relaxed)),
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes(),
-            route: self.rest().route.clone(),
+            route,
             is_ended: self.is_ended.load(Ordering::Relaxed),
         }
     }
@@ -243,45 +263,41 @@ impl Registered {
         self.0.rest().route.set(identity, host, verdict, target);
     }
 
-    /// A second hand.
-    pub fn watched(&self) -> Watched {
-        Watched(self.0.clone())
-    }
-}
-
-impl Meter for Registered {
-    fn bytes(&self) -> [u64; 2] {
-        self.0.bytes()
+    /// A PROXY header has named another client.
+    pub fn set_client(&self, client: SocketAddr) {
+        self.0.rest().client = client.into();
     }
 
-    fn set(&mut self, bytes: [u64; 2]) {
-        self.0.set(bytes);
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let Entry { stats, worker, place, .. } = &*self.0;
-        // The waker holds the task, and the task holds the entry.
-        self.0.rest().waker = None;
-        stats.part(*worker).remove(*place);
-    }
-}
-
-impl Watched {
-    /// Has the task of `waker` polled when an administrator ends the connection.
-    pub fn wake(&self, waker: &Waker) {
-        self.0.rest().waker = Some(waker.clone());
+    /// The target can be asked from now on. The time until its first byte is counted.
+    pub fn asked(&self) {
+        self.0.asked.store(self.0.stats.ticks().max(1), Ordering::Relaxed);
     }
 
-    /// Whether an administrator has ended the connection. The task that was named by [`Self::wake`] is polled then.
-    pub fn poll_ended(&self) -> Poll<()> {
-        if self.is_ended() { Poll::Ready(()) } else { Poll::Pending }
+    /// The target has answered.
+    pub fn answered(&self) {
+        if self.0.asked.load(Ordering::Relaxed) != 0 {
+            self.0.answered();
+        }
     }
 
-    /// The same.
+    /// Has the task that calls this, which serves the connection, polled when an administrator ends the connection.
+    pub async fn attend(&self) {
+        poll_fn(|cx| {
+            self.0.rest().waker = Some(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Whether an administrator has ended the connection.
     pub fn is_ended(&self) -> bool {
         self.0.is_ended.load(Ordering::Acquire)
+    }
+
+    /// Ready when an administrator ends the connection. The task that called [`Self::attend`] is polled
+    /// then.
+    pub fn poll_ended(&self) -> Poll<()> {
+        if self.is_ended() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Bytes to the target and to the client.
@@ -290,26 +306,49 @@ impl Watched {
     }
 }
 
+/// For a relay: the first byte from the target is an answer.
+impl Meter for &Registered {
+    fn bytes(&self) -> [u64; 2] {
+        self.0.bytes()
+    }
+
+    fn set(&mut self, bytes: [u64; 2]) {
+        if self.0.set(bytes) {
+            self.answered();
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let Entry { stats, worker, place, service, carrier, .. } = &*self.0;
+        stats.worker(*worker).closed(*service, *carrier);
+        // The waker holds the task, and the task holds the entry.
+        self.0.rest().waker = None;
+        stats.part(*worker).remove(*place);
+    }
+}
+
 impl Stats {
     /// Puts a connection that the worker of this number serves into the table.
     pub fn register(self: &Arc<Self>, worker: u16, opening: Opening) -> Registered {
-        let Opening { id, client, service, transport } = opening;
+        let Opening { id, client, service, carrier } = opening;
+        self.worker(worker).opened(service, carrier);
         let now = self.seconds();
         let entry = |place| {
             Arc::new(Entry {
                 stats: self.clone(),
                 bytes: Default::default(),
                 id,
-                rest: Mutex::default(),
+                rest: Mutex::new(Rest { client: client.into(), route: Route::default(), waker: None }),
                 since: now,
                 moved: AtomicU32::new(now),
+                asked: AtomicU32::new(0),
                 requests: AtomicU32::new(0),
                 place,
                 worker,
-                port: client.port(),
-                address: client.ip().to_canonical(),
                 service,
-                transport,
+                carrier,
                 is_ended: AtomicBool::new(false),
             })
         };

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub use counters::{Counters, Direction, Side, Totals, Verdict};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
 pub use histogram::{BOUNDS, Durations};
-pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK, Watched};
+pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK};
 pub use route::Route;
 
 use crate::log::Subject;
@@ -59,7 +59,7 @@ pub struct Stats {
 
 impl Stats {
     /// For so many workers.
-    pub fn of_workers(count: usize) -> Self {
+    pub fn of_workers(count: u16) -> Self {
         Self {
             workers: (0..count).map(|_| Worker::default()).collect(),
             nobody: Worker::default(),
@@ -128,9 +128,14 @@ impl Stats {
         }
     }
 
+    /// Has readers see what the worker of this number has decided.
+    pub fn gather_from(&self, worker: u16) {
+        self.decisions.take(&mut self.outbox(worker));
+    }
+
     /// Has readers see everything that was decided until now.
     pub fn gather(&self) {
-        self.workers().for_each(|worker| self.decisions.take(&mut self.outbox(worker)));
+        self.workers().for_each(|worker| self.gather_from(worker));
     }
 
     /// The newest decisions that `wanted` lets through, those that are older than `before`; at most `limit`.
@@ -160,6 +165,11 @@ impl Stats {
     /// Seconds since the start, to the last tick.
     fn seconds(&self) -> u32 {
         self.seconds.load(Ordering::Relaxed)
+    }
+
+    /// The time since the start in steps of ten microseconds; it begins anew after half a day.
+    fn ticks(&self) -> u32 {
+        (self.started.elapsed().as_micros() / 10) as u32
     }
 
     /// How long ago Portward was started.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -14,6 +14,7 @@ use crate::io::{Leg, Stream};
 use crate::reason::Reason;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse};
 use crate::service::{Service, Transport};
+use crate::stats::{Counters, Side};
 use crate::tls::{Profile, UpstreamTls};
 
 /// Where somebody is to be connected to.
@@ -87,6 +88,8 @@ pub struct Dialer<'a> {
     pub listeners: &'a [SocketAddr],
     /// For TCP, PROXY header and TLS together, an address.
     pub timeout: Duration,
+    /// What is counted of it.
+    pub counters: &'a Counters,
 }
 
 impl Dialer<'_> {
@@ -127,7 +130,10 @@ impl Dialer<'_> {
                             return Ok(connection);
                         }
                     }
-                    match self.open(wanted, endpoint, address, profile.as_ref()).await {
+                    let begun = Instant::now();
+                    let opened = self.open(wanted, endpoint, address, profile.as_ref()).await;
+                    self.count(wanted, begun.elapsed(), opened.as_ref().err().copied());
+                    match opened {
                         Ok(stream) => {
                             self.health.succeeded(address);
                             let bound = shares != Shares::WithAll;
@@ -152,6 +158,17 @@ impl Dialer<'_> {
             }
         }
         Err(failed)
+    }
+
+    fn count(&self, wanted: Wanted<'_>, time: Duration, failed: Option<Reason>) {
+        let in_tls = failed == Some(Reason::TargetTls);
+        match failed {
+            None => self.counters.connected(wanted.service, time),
+            Some(_) => self.counters.unreached(wanted.service, in_tls),
+        }
+        if wanted.transport == Transport::Tls && (failed.is_none() || in_tls) {
+            self.counters.handshake(Side::Target, failed.is_none());
+        }
     }
 
     async fn resolve(&self, address: &Address) -> Resolved {
@@ -298,8 +315,16 @@ mod tests {
             Occasion::Start,
         );
         let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
+        let counters = Counters::default();
         let timeout = Duration::from_secs(5);
-        let dialer = Dialer { tls: &tls, resolver: &resolver, health: &health, listeners: &[], timeout };
+        let dialer = Dialer {
+            tls: &tls,
+            resolver: &resolver,
+            health: &health,
+            listeners: &[],
+            timeout,
+            counters: &counters,
+        };
         // The second one twice: in a list of addresses, or behind two names.
         let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
         let wanted = |transport| Wanted {

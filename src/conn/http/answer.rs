@@ -25,14 +25,7 @@ pub(super) async fn challenge(
     match snapshot.config.tls.acme.as_ref()? {
         Acme::Webroot(folder) => {
             let body = acme::answer(folder, token).await?;
-            if client.is_logged(&snapshot.config) {
-                let line = client.facts.line(routed.client, routed.subject(), Outcome::Challenge);
-                client.worker.shared.log.decision(
-                    snapshot.config.log.format,
-                    &line,
-                    snapshot.config.log.query,
-                );
-            }
+            client.decided(&snapshot.config, routed.client, routed.subject(), Outcome::Challenge);
             let answer = |goes_on| own_document(&body, goes_on, routed.outgoing.is_head);
             let ended = Ending::peacefully(Stage::Route, Whose::Policy);
             Some(say(client, routed, answer, true, ended, &snapshot.config).await)
@@ -57,10 +50,7 @@ pub(super) async fn challenge(
 /// A 308 to the same URL by HTTPS.
 pub(super) async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> Next {
     let url = routed.https_url(config);
-    if client.is_logged(config) {
-        let line = client.facts.line(routed.client, routed.subject(), Outcome::Redirected(url.clone()));
-        client.worker.shared.log.decision(config.log.format, &line, config.log.query);
-    }
+    client.decided(config, routed.client, routed.subject(), Outcome::Redirected(url.clone()));
     let ended = Ending::peacefully(Stage::Route, Whose::Policy);
     let location = format!("Location: {url}\r\n");
     reply(client, routed, 308, &location, routed.outgoing.framing.is_done(), ended, config).await

@@ -1,6 +1,7 @@
 //! A request goes to its target: which connection it gets, when it is sent again, and what becomes of that connection and of
 //! the client when the response is whole, or when there is none.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::answer::reply;
@@ -17,6 +18,7 @@ use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange};
 use crate::rules::Ports;
 use crate::state::Snapshot;
+use crate::stats::Direction;
 use crate::upstream::{Attempts, Connection, Wanted};
 
 /// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
@@ -55,11 +57,7 @@ pub(super) async fn forward(
             }
         };
         target.owner = routed.client;
-        if client.is_logged(config) && attempts.is_first() {
-            let forwarded = Outcome::Forwarded { to: target.key.address, new: target.fresh };
-            let line = client.facts.line(routed.client, routed.subject(), forwarded);
-            worker.shared.log.decision(config.log.format, &line, config.log.query);
-        }
+        begin(client, config, routed, (wanted, &target), attempts.is_first());
         patience.min_rate = target.min_rate.unwrap_or(limits.min_rate);
         target.bound |= routed.binds_connection;
         let login = Login {
@@ -71,9 +69,17 @@ pub(super) async fn forward(
             ports,
             credentials: routed.credentials,
         };
-        let mut witness = |response: &Response, head: &[u8]| login.answered(response, head);
+        let live = &client.live;
+        let mut witness = |response: &Response, head: &[u8]| {
+            live.answered();
+            login.answered(response, head);
+        };
         let (legs, request) = ((&mut client.leg, &mut target.leg), &mut routed.outgoing);
-        let exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness).await;
+        let exchanged = tokio::select! {
+            biased;
+            exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness) => exchanged,
+            () = poll_fn(|_| live.poll_ended()) => return withdraw(client),
+        };
         return match exchanged {
             Ok(exchanged) => {
                 // A login of the connection that the target asks for goes on where it was begun.
@@ -94,6 +100,23 @@ pub(super) async fn forward(
     }
 }
 
+/// A target can be asked. The decision is written for the first connection that is tried.
+fn begin(
+    client: &Client,
+    config: &Config,
+    routed: &Routed<'_>,
+    (wanted, target): (Wanted<'_>, &Connection),
+    is_first: bool,
+) {
+    let to = target.key.address;
+    if is_first {
+        client.decided(config, routed.client, routed.subject(), Outcome::Forwarded { to, new: target.fresh });
+    }
+    let rule = routed.verdict.as_ref().map_or(wanted.host, |decision| decision.host.name());
+    client.live.set_route([b"", routed.asked_host()], rule, "", to);
+    client.live.asked();
+}
+
 /// After a whole response: what becomes of the target's connection, and what comes next. `clean`: nothing is left on it that
 /// the target may not have read, so that it can take another request.
 fn settle(
@@ -103,8 +126,8 @@ fn settle(
     exchanged: Exchanged,
     host: &str,
 ) -> Next {
-    let [up, down] = &mut client.bytes;
-    (*up, *down) = (*up + exchanged.bytes[0], *down + exchanged.bytes[1]);
+    client.live.add(Direction::Up, exchanged.bytes[0]);
+    client.live.add(Direction::Down, exchanged.bytes[1]);
     target.bound |= exchanged.binds_connection;
     if exchanged.slow {
         target.leg.stream.watch_upload(false);
@@ -129,6 +152,12 @@ fn settle(
         After::Next => Next::Ask,
         _ => Next::Close(Ending::peacefully(Stage::Relay, Whose::Client)),
     }
+}
+
+/// An administrator has ended the connection in the middle of an exchange. The client is to see that its answer is not whole.
+fn withdraw(client: &Client) -> Next {
+    let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
+    Next::End(Ending::peacefully(Stage::Relay, Whose::Ourselves))
 }
 
 /// The exchange came to no good end.

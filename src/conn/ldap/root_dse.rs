@@ -9,6 +9,7 @@ use crate::inspect::ldap::{self, LDAP_LIMIT, Operation};
 use crate::reason::Reason;
 use crate::relay::ldap::answer;
 use crate::service::{Service, Transport};
+use crate::stats::Direction;
 
 /// How many searches of the root DSE are answered before a bind.
 const ANSWERED: u8 = 10;
@@ -31,6 +32,6 @@ pub(super) async fn search(client: &mut Client, id: u32, answered: &mut u8) -> R
     if !matches!(written, Ok(Ok(()))) {
         return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Aborted));
     }
-    client.bytes[1] += answer.len() as u64;
+    client.live.add(Direction::Down, answer.len() as u64);
     ask::in_time(client).await.map(|()| None)
 }

@@ -27,7 +27,7 @@ pub(super) struct RegistrationJudge<'a> {
     pub(super) verified: Option<&'a mut Verified>,
     pub(super) cert: &'a str,
     pub(super) shared: &'a Arc<Shared>,
-    pub(super) facts: Facts,
+    pub(super) facts: &'a Facts,
     /// A request was answered 403: that is said once a connection.
     pub(super) forbade: bool,
     /// A message was too long: that is said once, too.
@@ -51,7 +51,7 @@ impl RegistrationJudge<'_> {
             let verb = request.method(head).unwrap_or_default();
             let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            ending::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+            ending::refused(self.shared, config, self.facts, self.facts.client.ip(), subject, ended);
         }
         Sentence::Forbid
     }
@@ -139,7 +139,7 @@ impl Judge for RegistrationJudge<'_> {
         let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
         let config = &self.shared.snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        ending::refused(self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        ending::refused(self.shared, config, self.facts, self.facts.client.ip(), subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {

@@ -3,7 +3,7 @@ use super::*;
 
 fn about(id: u64) -> About {
     let client = "192.0.2.1".parse().unwrap();
-    About { id, client, port: 1234, service: Service::Http, transport: Transport::Tls }
+    About { id, client, port: 1234, service: Service::Http, carrier: Carrier::Tls }
 }
 
 fn request(target: &[u8]) -> Subject<'_> {

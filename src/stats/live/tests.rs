@@ -7,7 +7,7 @@ use super::*;
 fn opening(id: u64) -> Opening {
     let client = format!("192.0.2.{}:{}", id % 7, 1000 + id).parse().unwrap();
     let service = Service::ALL[usize::try_from(id).unwrap() % 4];
-    Opening { id, client, service, transport: Transport::Tls }
+    Opening { id, client, service, carrier: Carrier::Tls }
 }
 
 fn numbers(page: &Page) -> Vec<u64> {
@@ -65,18 +65,18 @@ fn filters_hold_together() {
 #[test]
 fn bytes_are_counted_as_they_go() {
     let stats = Arc::new(Stats::of_workers(2));
-    let mut one = stats.register(1, opening(1));
-    one.set([10, 20]);
-    one.set([10, 20]);
+    let one = stats.register(1, opening(1));
+    let mut meter = &one;
+    meter.set([10, 20]);
+    meter.set([10, 20]);
     one.add(Direction::Down, 5);
     one.count_request();
-    let totals = stats.totals();
-    let service = opening(1).service;
-    assert_eq!(Direction::ALL.map(|way| totals.bytes(service, way)), [10, 25]);
+    let counted = || Direction::ALL.map(|way| stats.totals().bytes(opening(1).service, way));
+    assert_eq!(counted(), [10, 25]);
     let shown = stats.connection(1).unwrap();
     assert_eq!((shown.bytes, shown.requests, one.bytes()), ([10, 25], 1, [10, 25]));
     drop(one);
-    assert_eq!(stats.totals(), totals, "the end changes nothing of it");
+    assert_eq!(counted(), [10, 25], "the end changes nothing of it");
 }
 
 #[derive(Default)]
@@ -92,13 +92,53 @@ impl Wake for Woken {
 fn a_connection_that_is_ended_by_its_number_is_woken_once() {
     let stats = Arc::new(Stats::of_workers(1));
     let one = stats.register(0, opening(1));
-    let (watched, woken) = (one.watched(), Arc::new(Woken::default()));
-    watched.wake(&woken.clone().into());
-    assert!(watched.poll_ended().is_pending());
+    let woken = Arc::new(Woken::default());
+    let waker = woken.clone().into();
+    let attended = Box::pin(one.attend()).as_mut().poll(&mut std::task::Context::from_waker(&waker));
+    assert!(attended.is_ready());
+    drop(waker);
+    assert!(one.poll_ended().is_pending());
     assert!(stats.end(1) && !stats.end(1) && !stats.end(2));
-    assert!(watched.poll_ended().is_ready() && stats.connection(1).unwrap().is_ended);
+    assert!(one.poll_ended().is_ready() && stats.connection(1).unwrap().is_ended);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     drop(one);
     assert!(!stats.end(1), "it is gone");
     assert_eq!(Arc::strong_count(&woken), 1, "nobody holds the task any more");
+}
+
+#[test]
+fn the_first_answer_of_a_target_is_timed() {
+    let stats = Arc::new(Stats::of_workers(1));
+    let one = stats.register(0, opening(1));
+    let mut meter = &one;
+    let count = || stats.totals().first_byte(opening(1).service).count();
+    meter.set([0, 10]);
+    one.asked();
+    one.add(Direction::Down, 5);
+    meter.set([10, 15]);
+    assert_eq!(count(), 0, "nobody has answered");
+    meter.set([10, 16]);
+    meter.set([10, 17]);
+    assert_eq!(count(), 1);
+    one.asked();
+    one.answered();
+    one.answered();
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn a_connection_is_open_until_it_has_ended() {
+    let stats = Arc::new(Stats::of_workers(2));
+    let (one, two) = (stats.register(0, opening(1)), stats.register(1, opening(5)));
+    let open = || {
+        let totals = stats.totals();
+        (totals.connections(Service::Sip, Carrier::Tls), totals.open(Service::Sip, Carrier::Tls))
+    };
+    one.set_client("198.51.100.1:7".parse().unwrap());
+    assert_eq!(stats.connection(1).unwrap().opening.client, "198.51.100.1:7".parse().unwrap());
+    assert_eq!(open(), (2, 2));
+    drop(one);
+    assert_eq!(open(), (2, 1));
+    drop(two);
+    assert_eq!(open(), (2, 0));
 }
