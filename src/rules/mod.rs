@@ -12,6 +12,7 @@ pub mod path;
 mod paths;
 pub mod ports;
 mod table;
+mod unsafe_path;
 mod utf8;
 
 pub use builder::{Builder, Conflict};

@@ -3,7 +3,7 @@
 //! Refuses overlong forms, surrogates and what lies beyond U+10FFFF, and the C1 controls (U+0080 to U+009F). A
 //! decoder that is less strict could see a dot or a slash in such bytes, or see nothing at all.
 
-use super::path::Unsafe;
+use super::unsafe_path::Unsafe;
 
 /// Where in a character the bytes stand.
 #[derive(Clone, Copy)]

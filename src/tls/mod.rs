@@ -19,6 +19,7 @@ mod asking;
 mod dev;
 mod facts;
 mod identity;
+mod key;
 mod look;
 mod pem;
 mod possession;

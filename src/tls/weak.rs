@@ -8,7 +8,7 @@ use rustls::SignatureScheme;
 use sha2::{Sha256, Sha384, Sha512};
 use x509_parser::num_bigint::BigUint;
 
-use super::possession::Key;
+use super::key::Key;
 
 /// The sizes that are looked at, in bits. Below, the hash has no room; above, the arithmetic takes long.
 const SIZES: std::ops::RangeInclusive<usize> = 512..=16384;

@@ -1,22 +1,26 @@
 //! H.323 call signalling (H.225.0) with tunnelled registrations (H.460.17): who is asked for.
 //!
 //! Four small steps: `tpkt` frames (RFC 1006), `q931` finds the User-user information element, `h225` reads it, and
-//! `identifier` makes a host name of what stands there. `speaks` holds for whom a message speaks, and what a gatekeeper
-//! answers.
+//! `identifier` makes a host name of what stands there. `registration` holds what is registered, `alias` by which names,
+//! `speaks` for whom a message speaks, and what a gatekeeper answers.
 //!
 //! A User-user element that cannot be read, or that another reader may find elsewhere, is malformed, in front of the
 //! decision and after it: a registration may be hidden in it (SPEC section 3). A message without one decides nothing.
 //! Reading one message, of whatever octets, takes less than 1 MiB (`tests/h323_memory.rs`).
 
+mod alias;
+mod found;
 mod h225;
 mod identifier;
 mod q931;
+mod registration;
 mod speaks;
 mod tpkt;
 
-pub use h225::Alias;
+pub use alias::Alias;
 pub use identifier::host as host_of_identifier;
-pub use speaks::{Answer, Reply, Speaks, reply};
+pub use registration::{Registration, Verb};
+pub use speaks::{Answer, Reply, Speaks};
 
 use super::Inspect;
 use crate::reason::Reason;
@@ -56,109 +60,6 @@ pub enum Other {
     /// A message whose elements cannot be read, but in which no other reader can find a User-user element; or a Setup
     /// without a User-user element.
     Unreadable,
-}
-
-/// The RAS messages of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// GatekeeperRequest.
-    Gatekeeper,
-    /// RegistrationRequest.
-    Registration,
-}
-
-impl Verb {
-    /// The short name that the field uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gatekeeper => "GRQ",
-            Self::Registration => "RRQ",
-        }
-    }
-}
-
-/// A GatekeeperRequest or a RegistrationRequest, or several in one message that agree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// What the first of them is.
-    pub verb: Verb,
-    /// requestSeqNum of the first.
-    pub sequence: u16,
-    /// The gatekeeper identifier without trailing NULs; `None`: there is none, or it is empty.
-    pub identifier: Option<String>,
-    /// All aliases of all of them.
-    pub aliases: Vec<Alias>,
-    /// Whether it only keeps a registration alive.
-    pub keep_alive: bool,
-    /// There is a RegistrationRequest among them.
-    pub registers: bool,
-    /// How many of them there are: each is answered.
-    pub requests: u32,
-    /// One of those is no keep-alive and has no alias.
-    pub unnamed: bool,
-    /// More is registered than the aliases say, or they are added to what there is: additiveRegistration,
-    /// terminalAliasPattern, the prefixes of a gateway.
-    pub adds: bool,
-    /// Endpoint identifiers in those that are no keep-alives.
-    pub endpoints: Vec<String>,
-    /// Their call signalling addresses, to be compared with later ones.
-    pub addresses: Vec<u8>,
-    /// For whom the message speaks besides.
-    pub speaks: Speaks,
-}
-
-impl Registration {
-    /// One in which nothing stands yet.
-    pub(crate) fn new(verb: Verb, sequence: u16) -> Self {
-        let registers = verb == Verb::Registration;
-        Self {
-            verb,
-            sequence,
-            identifier: None,
-            aliases: Vec::new(),
-            keep_alive: false,
-            registers,
-            requests: 1,
-            unnamed: false,
-            adds: false,
-            endpoints: Vec::new(),
-            addresses: Vec::new(),
-            speaks: Speaks::default(),
-        }
-    }
-
-    /// The host that the identifier names (SPEC section 2); `None`: none.
-    pub fn host(&self) -> Option<&str> {
-        self.identifier.as_deref().map(identifier::host).filter(|host| !host.is_empty())
-    }
-
-    /// Whether both ask for the same gatekeeper.
-    fn agrees(&self, other: &Self) -> bool {
-        match (&self.identifier, &other.identifier) {
-            (Some(one), Some(two)) => one.eq_ignore_ascii_case(two),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
-    /// Takes in another one of the same message.
-    ///
-    /// # Errors
-    /// It asks for another gatekeeper.
-    fn add(&mut self, next: Self) -> Result<(), Reason> {
-        if !self.agrees(&next) {
-            return Err(Reason::Malformed);
-        }
-        self.keep_alive &= next.keep_alive;
-        self.registers |= next.registers;
-        self.requests += next.requests;
-        self.unnamed |= next.unnamed;
-        self.adds |= next.adds;
-        self.aliases.extend(next.aliases);
-        self.endpoints.extend(next.endpoints);
-        self.addresses.extend(next.addresses);
-        Ok(())
-    }
 }
 
 /// A Setup.
@@ -269,6 +170,15 @@ impl Opening {
 /// It is no TPKT.
 pub fn size(input: &[u8]) -> Result<Option<usize>, Reason> {
     tpkt::size(input, MESSAGE_LIMIT)
+}
+
+/// What a whole message of a gatekeeper says; nothing, if it cannot be read.
+pub fn reply(message: &[u8]) -> Reply {
+    let found = tpkt::frame(message, MESSAGE_LIMIT).ok().flatten().and_then(|(content, _)| {
+        let user = q931::read(content)?.user_user?;
+        h225::user_information(user)
+    });
+    found.map(|found| found.reply).unwrap_or_default()
 }
 
 /// What is in a TPKT.

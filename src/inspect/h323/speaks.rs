@@ -1,6 +1,6 @@
 //! For whom a message speaks, and what a gatekeeper says of that.
 
-use super::{Alias, MESSAGE_LIMIT, h225, q931, tpkt};
+use super::Alias;
 
 /// For whom a message of a client speaks, beside what it registers (SPEC section 5): who calls, whose endpoint it is, what is
 /// kept alive or unregistered.
@@ -74,13 +74,4 @@ impl Reply {
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty() && self.gatekeepers.is_empty()
     }
-}
-
-/// What a whole message of a gatekeeper says; nothing, if it cannot be read.
-pub fn reply(message: &[u8]) -> Reply {
-    let found = tpkt::frame(message, MESSAGE_LIMIT).ok().flatten().and_then(|(content, _)| {
-        let user = q931::read(content)?.user_user?;
-        h225::user_information(user)
-    });
-    found.map(|found| found.reply).unwrap_or_default()
 }

@@ -1,6 +1,9 @@
 //! Field lines: which are ours to remove, to replace or to hold against the framing rules.
 
+use smallvec::SmallVec;
+
 use super::super::Span;
+use super::FIELD_LIMIT;
 
 /// What a field is to a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +204,33 @@ const REQUEST_SCHEMES: [&str; 18] = [
 /// known may do so as well (`Nego2`, `Kerberos`), so only those that are known not to are free of it.
 pub(super) fn binds_connection(scheme: &[u8]) -> bool {
     !REQUEST_SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(scheme))
+}
+
+/// A decimal number (RFC 9110 §8.6): digits, nothing else, and no more than a signed 64-bit number holds, because in
+/// such a one many a target keeps it.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = digits.iter().fold(0u64, |value, digit| value * 10 + u64::from(digit - b'0'));
+    i64::try_from(value).is_ok().then_some(value)
+}
+
+/// Makes every field that Connection names end here. Reads the Connection fields again, which only clients that
+/// nominate something pay for.
+pub(super) fn remove_nominated(head: &[u8], fields: &mut [Field]) {
+    let nominated: SmallVec<[&[u8]; 8]> = fields
+        .iter()
+        .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"connection"))
+        .flat_map(|field| tokens(field.value.of_input(head)))
+        .take(FIELD_LIMIT)
+        .collect();
+    for field in fields {
+        let name = field.name.of_input(head);
+        if field.kind == Kind::EndToEnd && nominated.iter().any(|token| token.eq_ignore_ascii_case(name)) {
+            field.kind = Kind::HopByHop;
+        }
+    }
 }
 
 #[cfg(test)]

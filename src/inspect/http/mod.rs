@@ -36,12 +36,14 @@ mod forwarded;
 mod request;
 mod response;
 mod scan;
+mod version;
 
 pub use chunked::{Chunks, Framing, Progress};
 pub use field::{Field, Kind};
 pub use forwarded::{forwarded_for, is_closed, node_address};
-pub use request::{Authorization, Body, Inspector, Request, Version};
+pub use request::{Authorization, Body, Inspector, Request};
 pub use response::{Response, ResponseBody, ResponseInspector, unfold};
+pub use version::Version;
 
 /// The longest head, request line and all fields with their line ends. A browser's head with large cookies and a
 /// Negotiate token fits; it is twice HAProxy's and equal to nginx's default in all.

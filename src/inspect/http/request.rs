@@ -8,23 +8,16 @@ use smallvec::SmallVec;
 
 use line::{Target, is_misspelt};
 
-use super::field::{Connection, Named, Upgrade, binds_connection, classify, scheme, tokens};
+use super::field::{
+    Connection, Named, Upgrade, binds_connection, classify, decimal, remove_nominated, scheme,
+};
 use super::scan::{Scan, Scanner};
-use super::{FIELD_LIMIT, Field, Kind};
+use super::{FIELD_LIMIT, Field, Kind, Version};
 use crate::inspect::{Inspect, Span, digest};
 use crate::reason::Reason;
 
 /// The longest method. The longest registered one has 17 letters.
 const METHOD_LIMIT: usize = 32;
-
-/// The version in the request line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// HTTP/1.0.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-}
 
 /// How long the request's body is (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,11 +158,7 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     if is_misspelt(method) {
         return Err(Reason::Malformed);
     }
-    let version = match parsed.version {
-        Some(1) => Version::Http11,
-        Some(0) => Version::Http10,
-        _ => return Err(Reason::Malformed),
-    };
+    let version = Version::of(parsed.version)?;
     let mut request = Request {
         method: Span::of(head, method.as_bytes()),
         target: Span::default(),
@@ -273,7 +262,7 @@ impl Seen {
                 if self.length.is_some() {
                     return Err(Reason::Malformed);
                 }
-                self.length = Some(super::response::decimal(value).ok_or(Reason::Malformed)?);
+                self.length = Some(decimal(value).ok_or(Reason::Malformed)?);
             }
             Kind::TransferEncoding => {
                 if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
@@ -341,23 +330,6 @@ impl Seen {
 fn has_leading_zero(host: &[u8]) -> bool {
     let port = host.rsplitn(2, |byte| *byte == b':').next().filter(|port| port.len() < host.len());
     port.is_some_and(|port| port.len() > 1 && port.first() == Some(&b'0') && !port.ends_with(b"]"))
-}
-
-/// Makes every field that Connection names end here. Reads the Connection fields again, which only clients that
-/// nominate something pay for.
-pub(super) fn remove_nominated(head: &[u8], fields: &mut [Field]) {
-    let nominated: SmallVec<[&[u8]; 8]> = fields
-        .iter()
-        .filter(|field| field.name.of_input(head).eq_ignore_ascii_case(b"connection"))
-        .flat_map(|field| tokens(field.value.of_input(head)))
-        .take(FIELD_LIMIT)
-        .collect();
-    for field in fields {
-        let name = field.name.of_input(head);
-        if field.kind == Kind::EndToEnd && nominated.iter().any(|token| token.eq_ignore_ascii_case(name)) {
-            field.kind = Kind::HopByHop;
-        }
-    }
 }
 
 /// RFC 9110 §5.6.2.

@@ -5,8 +5,7 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use super::field::{Connection, Named, Upgrade, binds_connection, classify};
-use super::request::remove_nominated;
+use super::field::{Connection, Named, Upgrade, binds_connection, classify, decimal, remove_nominated};
 use super::scan::{Scan, Scanner};
 use super::{FIELD_LIMIT, Field, Kind, TARGET_FIELD_LIMIT, Version};
 use crate::inspect::{Inspect, Span, digest};
@@ -141,11 +140,7 @@ fn read_lines<'h>(
         Err(httparse::Error::TooManyHeaders) => return Err(Reason::TooLarge),
         _ => return Err(Reason::Malformed),
     }
-    let version = match parsed.version {
-        Some(1) => Version::Http11,
-        Some(0) => Version::Http10,
-        _ => return Err(Reason::Malformed),
-    };
+    let version = Version::of(parsed.version)?;
     let status = parsed.code.filter(|code| *code >= 100).ok_or(Reason::Malformed)?;
     let mut response = Response {
         status,
@@ -233,16 +228,6 @@ impl Seen {
         }
         Ok(seen)
     }
-}
-
-/// A decimal number (RFC 9110 §8.6): digits, nothing else, and no more than a signed 64-bit number holds, because in
-/// such a one many a target keeps it.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value = digits.iter().fold(0u64, |value, digit| value * 10 + u64::from(digit - b'0'));
-    i64::try_from(value).is_ok().then_some(value)
 }
 
 #[cfg(test)]

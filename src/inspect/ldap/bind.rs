@@ -1,7 +1,8 @@
 //! A BindRequest (RFC 4511 §4.2): whose it is and what is shown as a proof. The password is never copied.
 
 use super::ber::{Elements, Malformed, natural};
-use super::name::{self, Domain, Unclear, User};
+use super::name;
+use super::user::{Domain, Unclear, User};
 use crate::reason::Reason;
 
 /// A bind, complete and sound.

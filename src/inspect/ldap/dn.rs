@@ -8,8 +8,8 @@
 //! around the separators have one meaning and are read.
 
 use super::ber::Elements;
-use super::name::{Domain, Unclear, User};
 use super::oid;
+use super::user::{Domain, Unclear, User};
 
 /// `dc` and its other names: RFC 4519 §2.4, RFC 2247 §3.
 const DC: [&[u8]; 3] = [b"dc", b"domaincomponent", b"0.9.2342.19200300.100.1.25"];

@@ -1,8 +1,11 @@
 //! The outside of an LDAPMessage (RFC 4511 §4.1.1): how long it is, its number and its operation. The inside of the
 //! operation is not looked at, and need not have come.
 
-use super::LDAP_LIMIT;
 use super::ber::{Head, Malformed, head, natural};
+
+/// The longest bind, and the longest StartTLS. A Kerberos ticket of many groups would fit; 16 KiB is also what
+/// Active Directory takes from a stranger.
+pub const LDAP_LIMIT: usize = 16 * 1024;
 
 /// The most octets that the outside takes: three heads and a number of four octets.
 pub(super) const OUTSIDE: usize = 3 * 6 + 4;

@@ -31,21 +31,19 @@ mod message;
 mod name;
 mod oid;
 mod root_dse;
+mod user;
 
 pub use answer::{Answer, answer};
 pub use bind::{Bind, Proof, Wants};
-pub use message::Operation;
-pub use name::{Domain, Unclear, User, read as bind_name};
+pub use message::{LDAP_LIMIT, Operation};
+pub use name::read as bind_name;
 pub use root_dse::{Attributes, RootDse, root_dse};
+pub use user::{Domain, Unclear, User};
 
 use super::Inspect;
 use crate::reason::Reason;
 use ber::{Elements, Malformed};
 use message::Outside;
-
-/// The longest bind, and the longest StartTLS. A Kerberos ticket of many groups would fit; 16 KiB is also what
-/// Active Directory takes from a stranger.
-pub const LDAP_LIMIT: usize = 16 * 1024;
 
 /// How many octets of a message of a server are needed for an [`Answer`].
 pub const ANSWER_LIMIT: usize = 32;

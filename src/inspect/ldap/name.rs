@@ -9,19 +9,8 @@
 //! A user without a letter or a digit in its name is no user: a directory that trims blanks or drops characters would be
 //! left with an empty name, and would take the bind for an anonymous one.
 
-use smallvec::SmallVec;
-
 use super::dn;
-
-/// A domain as the client wrote it, to be brought to the rules' normal form.
-pub type Domain = SmallVec<[u8; 64]>;
-
-/// The user's name, for the log.
-pub type User = SmallVec<[u8; 32]>;
-
-/// A name with several readings, or with none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unclear;
+use super::user::{Domain, Unclear, User};
 
 /// Reads the name of a bind. The domain is empty if the name has none; both are empty if the name is.
 ///

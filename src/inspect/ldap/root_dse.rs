@@ -3,8 +3,8 @@
 
 use super::super::Inspect;
 use super::ber::{Elements, Malformed, head};
-use super::message::{Operation, Outside};
-use super::{LDAP_LIMIT, oid};
+use super::message::{LDAP_LIMIT, Operation, Outside};
+use super::oid;
 
 /// A search of the root DSE, as far as it decides what the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

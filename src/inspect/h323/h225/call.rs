@@ -2,12 +2,12 @@
 //!
 //! All bodies are read to their end, because what a tunnel holds stands behind them.
 
-use super::Speaks;
 use super::common::{
     alias, aliases, endpoint_type, identifier, non_standard, q_series, skip_aliases, transport,
 };
+use super::generic;
 use super::per::{Choice, Read, Reader, Unreadable};
-use super::{Alias, generic};
+use crate::inspect::h323::{Alias, Speaks};
 
 /// How many additions H323-UU-PDU has. There is no later version of it.
 const PDU_ADDITIONS: u32 = 9;

@@ -1,7 +1,7 @@
 //! H.225.0 version 7, annex H: what calls and RAS messages have in common, in the order of its octets.
 
-use super::Alias;
 use super::per::{Choice, Read, Reader, Unreadable};
+use crate::inspect::h323::Alias;
 
 /// The most aliases that are kept of a list: more than a tunnel can hold, of which each takes two octets.
 const MOST_ALIASES: usize = 8_192;

@@ -20,50 +20,9 @@ mod generic;
 mod per;
 mod ras;
 
-use super::{Registration, Reply, Speaks};
+use super::found::Found;
 
-/// An alias address (H.225.0 §7.6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alias {
-    /// dialledDigits.
-    Digits(String),
-    /// h323-ID.
-    H323(String),
-    /// url-ID.
-    Url(String),
-    /// email-ID.
-    Email(String),
-    /// A transport address, a party number, or something newer.
-    Other,
-}
-
-impl Alias {
-    /// As it is shown: PTLib ends strings with NULs.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Digits(text) | Self::H323(text) | Self::Url(text) | Self::Email(text) => {
-                text.trim_end_matches('\0')
-            }
-            Self::Other => "",
-        }
-    }
-}
-
-/// What was found in an H323-UserInformation.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) registrations: Vec<Registration>,
-    /// destinationAddress of a Setup.
-    pub(super) destinations: Option<Vec<Alias>>,
-    /// For whom the message speaks beside that.
-    pub(super) speaks: Speaks,
-    /// There is a RAS message in it.
-    pub(super) ras: bool,
-    /// What a gatekeeper says.
-    pub(super) reply: Reply,
-}
-
-/// Reads it; `None` if that cannot be done.
+/// Reads an H323-UserInformation; `None` if that cannot be done.
 pub(super) fn user_information(octets: &[u8]) -> Option<Found> {
     let mut found = Found::default();
     let setup = call::user_information(&mut per::Reader::new(octets), |message| {

@@ -1,11 +1,11 @@
 //! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register, or speak for somebody.
 
-use super::Found;
 use super::common::{
     aliases, endpoint_type, identifier, non_standard, q_series, skip_aliases, skip_transports, transport,
     transports, vendor,
 };
 use super::per::{Choice, Preamble, Read, Reader};
+use crate::inspect::h323::found::Found;
 use crate::inspect::h323::{Answer, Registration, Speaks, Verb};
 
 /// How many alternatives RasMessage has in front of its extension marker.
