@@ -1,6 +1,6 @@
 //! Changes of the list: what can be done to it, on whose account, and what subscribers hear of it.
 //!
-//! A subscriber costs the others nothing, however slow it is. It hears of the last [`REMEMBERED`] changes; one that was
+//! A subscriber costs the others nothing, however slow it is. It hears of the last 256 changes; one that was
 //! slower hears that it has missed some, and reads the whole list again. Whoever subscribes first and reads the list then
 //! knows all of it: a change that it has read already may be done once more.
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::PoisonError;
 
 use super::entry::Entry;
-use super::{Blacklist, low};
+use super::list::{Blacklist, low};
 use crate::guard::counted::Counted;
 
 /// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries

@@ -4,7 +4,7 @@
 //! A trace undoes entries that are older than it. When an address is listed again within the second of its removal, the
 //! trace goes, so that the times of what is left say which was the later.
 //!
-//! Bounded: the latest [`REMOVALS`] of the last [`KEPT`] seconds, at most 160 KiB. Clearing the list leaves one.
+//! Bounded: the latest [`REMOVALS`] of the last week, at most 160 KiB. Clearing the list leaves one.
 
 use std::collections::{HashMap, VecDeque};
 

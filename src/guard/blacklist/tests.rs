@@ -1,7 +1,11 @@
 use std::time::Duration;
 
+use super::change::{Change, Done, Heard, Kept, Subscription};
+use super::entry::{Entry, Origin, Why};
+use super::removals::Removal;
 use super::*;
-use change::Heard;
+use crate::guard::counted::Counted;
+use crate::reason::Reason;
 
 fn who(number: u32) -> Counted {
     std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()

@@ -1,0 +1,283 @@
+//! The list itself: what it says of an address, and how it is changed, one change after the other.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use foldhash::quality::RandomState;
+
+use super::change::{Change, Done, Full, Kept, Subscribers, Subscription};
+use super::entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
+use super::order::Order;
+use super::removals::{Removal, Removals, Undone};
+use crate::guard::counted::Counted;
+use crate::reason::Reason;
+
+/// The most entries that the guard makes by itself.
+pub const AUTOMATIC: usize = 1 << 20;
+
+/// What only one change at a time may touch.
+#[derive(Debug, Default)]
+pub(super) struct Changing {
+    /// Automatic entries in the order in which they were listed.
+    pub(super) order: Order,
+    pub(super) removals: Removals,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Automatic {
+    since: u32,
+    pub(super) until: u32,
+    count: u32,
+    /// The low bits of its number in the order: an older place for the same address does not stand for it.
+    pub(super) number: u32,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+pub(super) struct Manual {
+    since: u32,
+    pub(super) until: u32,
+    note: Box<str>,
+}
+
+/// See the module. Times are seconds since 1970.
+#[derive(Debug, Default)]
+pub struct Blacklist {
+    pub(super) automatic: DashMap<Counted, Automatic, RandomState>,
+    pub(super) manual: RwLock<BTreeMap<Counted, Manual>>,
+    /// So that the lock is not taken for nothing.
+    manuals: AtomicUsize,
+    /// Taken before all others, so that changes have one order.
+    changing: Mutex<Changing>,
+    subscribers: Subscribers,
+    /// The latest time that was seen.
+    latest: AtomicU32,
+}
+
+impl Blacklist {
+    /// Whether `who` is listed at `now`.
+    pub fn lists(&self, who: Counted, now: u32) -> bool {
+        let automatic = self.automatic.get(&who).is_some_and(|entry| entry.until > now);
+        automatic || self.lists_manually(who, now)
+    }
+
+    fn lists_manually(&self, who: Counted, now: u32) -> bool {
+        self.manuals.load(Ordering::Relaxed) > 0
+            && self
+                .manual
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&who)
+                .is_some_and(|entry| entry.until > now)
+    }
+
+    /// What there is about `who` at `now`; a manual entry before an automatic one.
+    pub fn entry(&self, who: Counted, now: u32) -> Option<Entry> {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        let manual = manual.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who));
+        manual.or_else(|| {
+            self.automatic.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who))
+        })
+    }
+
+    /// How many entries there are, expired ones that were not taken out yet among them.
+    pub fn len(&self) -> usize {
+        self.automatic.len() + self.manuals.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Changes of the list from here on.
+    pub fn subscribe(&self) -> Subscription {
+        self.subscribers.subscribe()
+    }
+
+    /// What was taken off within the last week, the latest first.
+    pub fn removals(&self, now: u32) -> Vec<Removal> {
+        self.changing().removals.latest(now)
+    }
+
+    /// Makes a change at `now`. Returns how many entries in force it has replaced or taken off.
+    ///
+    /// # Errors
+    /// [`Full`]: an administrator's entry for which there is no room.
+    pub(in crate::guard) fn apply(&self, change: Change, origin: Origin, now: u32) -> Result<usize, Full> {
+        let changing = &mut *self.changing();
+        match change {
+            Change::List { who, why, expiration } => {
+                let entry = Entry { who, since: now, until: end(now, expiration), why };
+                self.list(changing, entry, origin)
+            }
+            Change::Remove { who } => Ok(self.remove(changing, who, origin, now)),
+            Change::Clear => Ok(self.clear(changing, origin, now)),
+            Change::Restore(kept) => {
+                self.restore(changing, kept, origin, now);
+                Ok(0)
+            }
+            Change::FollowClock => {
+                self.follow_clock(changing, origin, now);
+                Ok(0)
+            }
+        }
+    }
+
+    fn list(&self, changing: &mut Changing, entry: Entry, origin: Origin) -> Result<usize, Full> {
+        let (who, now) = (entry.who, entry.since);
+        let was_listed = self.lists(who, now);
+        if matches!(entry.why, Why::Manual { .. }) && !self.has_room(who) {
+            return Err(Full);
+        }
+        self.latest.fetch_max(now, Ordering::Relaxed);
+        self.put(changing, entry.clone());
+        changing.removals.give_way(who, now);
+        self.subscribers.tell(Done::Listed(entry), origin);
+        Ok(was_listed.into())
+    }
+
+    /// Whether there is room for an administrator's entry.
+    fn has_room(&self, who: Counted) -> bool {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        manual.len() < MANUAL || manual.contains_key(&who)
+    }
+
+    fn put(&self, changing: &mut Changing, entry: Entry) {
+        let Entry { who, since, until, why } = entry;
+        let until = until.unwrap_or(NEVER);
+        match why {
+            Why::Automatic { reason, count } => {
+                let order = &mut changing.order;
+                let number = low(order.push(who));
+                self.automatic.insert(who, Automatic { since, until, count, number, reason });
+                while order.len() > AUTOMATIC {
+                    let Some((number, oldest)) = order.pop() else { break };
+                    self.automatic.remove_if(&oldest, |_, entry| entry.number == low(number));
+                }
+            }
+            Why::Manual { note } => {
+                let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+                manual.insert(who, Manual { since, until, note });
+                self.manuals.store(manual.len(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes `who` off, whoever has listed it.
+    fn remove(&self, changing: &mut Changing, who: Counted, origin: Origin, now: u32) -> usize {
+        let listed = self.entry(who, now);
+        self.automatic.remove(&who);
+        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+        manual.remove(&who);
+        self.manuals.store(manual.len(), Ordering::Relaxed);
+        drop(manual);
+        let Some(Entry { since, .. }) = listed else { return 0 };
+        self.leave_trace(changing, Removal { who: Some(who), since, at: now, by: origin });
+        1
+    }
+
+    /// Takes all off.
+    fn clear(&self, changing: &mut Changing, origin: Origin, now: u32) -> usize {
+        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+        let count = self.automatic.len() + manual.len();
+        self.automatic.clear();
+        changing.order.clear();
+        manual.clear();
+        self.manuals.store(0, Ordering::Relaxed);
+        drop(manual);
+        if count > 0 {
+            self.leave_trace(changing, Removal { who: None, since: now, at: now, by: origin });
+        }
+        count
+    }
+
+    fn leave_trace(&self, changing: &mut Changing, removal: Removal) {
+        changing.removals.push(removal);
+        self.subscribers.tell(Done::Removed(removal), removal.by);
+    }
+
+    /// Takes out what has expired. Automatic entries are in the order of their ends, unless the expiration was changed.
+    pub(in crate::guard) fn sweep(&self, now: u32) {
+        let changing = &mut *self.changing();
+        while let Some((number, who)) = changing.order.first() {
+            let is_its = |entry: &Automatic| entry.number == low(number);
+            let in_force = self.automatic.get(&who).is_some_and(|entry| is_its(&entry) && entry.until > now);
+            if in_force {
+                break;
+            }
+            changing.order.pop();
+            self.automatic.remove_if(&who, |_, entry| is_its(entry));
+        }
+        changing.removals.sweep(now);
+        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+        manual.retain(|_, entry| entry.until > now);
+        self.manuals.store(manual.len(), Ordering::Relaxed);
+    }
+
+    /// See [`Change::FollowClock`].
+    fn follow_clock(&self, changing: &mut Changing, origin: Origin, now: u32) {
+        if self.latest.swap(now, Ordering::Relaxed) <= now {
+            return;
+        }
+        let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
+        let by_hand = manual.values_mut().map(|entry| (&mut entry.since, &mut entry.until));
+        let mut changed = false;
+        by_hand.for_each(|(since, until)| changed |= begin_by(now, since, until));
+        drop(manual);
+        for mut entry in self.automatic.iter_mut() {
+            let Automatic { since, until, .. } = entry.value_mut();
+            changed |= begin_by(now, since, until);
+        }
+        changing.removals.follow_clock(now);
+        if changed {
+            self.subscribers.tell(Done::Rewritten, origin);
+        }
+    }
+
+    /// Puts back what was kept, but for what was removed after it had been listed.
+    fn restore(&self, changing: &mut Changing, kept: Kept, origin: Origin, now: u32) {
+        let Kept { entries, removals } = kept;
+        let undone = Undone::by(&removals);
+        // The latest come first there, and are put last here.
+        removals.into_iter().rev().for_each(|removal| changing.removals.push(removal));
+        changing.removals.follow_clock(now);
+        let mut changed = false;
+        for mut entry in entries.into_iter().rev().filter(|entry| !undone.undoes(entry)) {
+            let mut until = entry.until.unwrap_or(NEVER);
+            changed |= begin_by(now, &mut entry.since, &mut until);
+            entry.until = (until != NEVER).then_some(until);
+            self.put(changing, entry);
+        }
+        self.subscribers.tell(Done::Rewritten, origin);
+        if changed {
+            // What is on disk has other times.
+            self.subscribers.tell(Done::Rewritten, Origin::Guard);
+        }
+    }
+
+    pub(super) fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The low bits of a number of the order.
+pub(super) fn low(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+impl Automatic {
+    pub(super) fn show(&self, who: Counted) -> Entry {
+        let why = Why::Automatic { reason: self.reason, count: self.count };
+        Entry { who, since: self.since, until: (self.until != NEVER).then_some(self.until), why }
+    }
+}
+
+impl Manual {
+    pub(super) fn show(&self, who: Counted) -> Entry {
+        let why = Why::Manual { note: self.note.clone() };
+        Entry { who, since: self.since, until: (self.until != NEVER).then_some(self.until), why }
+    }
+}
