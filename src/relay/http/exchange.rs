@@ -1,25 +1,21 @@
 //! The exchange itself: two pumps and the response's head between them.
 
 use std::future::poll_fn;
-use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::head::{ForClient, keeps_framing, response_head};
 use super::pace::Pace;
 use crate::inspect::Inspect;
-use crate::inspect::http::{
-    Framing, Response, ResponseBody, ResponseInspector, TARGET_HEAD_LIMIT, Version, unfold,
-};
-use crate::io::{BUFFER, Buffer, Leg, Peer, Stall, Timer};
-use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
-use crate::relay::{Pump, Stopped, Waits};
+use crate::inspect::http::{Framing, Response, ResponseInspector, TARGET_HEAD_LIMIT, Version, unfold};
+use crate::io::{Buffer, Leg, Stall, Timer};
+use crate::relay::{Pump, Stopped};
 
-/// How many interim responses (RFC 9110 §15.2) one request may get.
-const INTERIM_LIMIT: u8 = 16;
+mod answer;
+mod failure;
+mod watch;
 
-/// How long a target may take nothing of a request before it counts as slow.
-const STALL: Duration = Duration::from_secs(5);
+use failure::has_vanished;
+pub use failure::{Failed, Failure};
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
@@ -67,40 +63,6 @@ pub struct Exchanged {
     pub slow: bool,
     /// Bytes toward the target and toward the client.
     pub bytes: [u64; 2],
-}
-
-/// Why there is no whole response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The target ended without having answered a byte.
-    TargetSilent,
-    /// The target's answer is none: broken head, framing that can be read in two ways, an end in the middle.
-    TargetBroken,
-    /// The target did not answer in time.
-    TargetTimeout,
-    /// The client went away.
-    Client,
-    /// The client broke the framing of its own message.
-    ClientMalformed,
-    /// The client neither sent nor took anything for too long.
-    ClientTimeout,
-    /// The client sent its body too slowly ([`Patience::min_rate`]).
-    ClientSlow,
-}
-
-/// How far it went when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed {
-    /// Why.
-    pub failure: Failure,
-    /// Nothing of a final response has been sent, so an answer of our own is possible.
-    pub unanswered: bool,
-    /// Part of a body was sent whose end is the connection's end: only a reset tells the client that it is not whole.
-    pub truncates: bool,
-    /// Nothing of the request's body was used and the target has said nothing: it can be sent again.
-    pub untouched: bool,
-    /// The target did not end the connection: it does not answer the kernel any more.
-    pub vanished: bool,
 }
 
 /// How long to wait for each side.
@@ -271,92 +233,6 @@ impl<'r, 'w> Running<'r, 'w> {
         }
     }
 
-    /// Nothing of a final response has been sent, and no interim one in part.
-    fn is_unanswered(&self) -> bool {
-        !self.answered && (self.down.written == 0 || self.down.out.is_empty())
-    }
-
-    /// A target that takes nothing of a request for five seconds gets more time. What is written may still lie in the
-    /// kernel, so a long request that has no answer yet counts as well.
-    fn poll_slow(&mut self, cx: &mut Context<'_>, target: &Leg) {
-        if self.bodiless || self.slow {
-            return;
-        }
-        let unwritten = !self.up_done && !self.up_refused && self.up.waits == Waits::Write;
-        let untaken = !self.answered && self.up.written > BUFFER as u64;
-        if self.stall.poll(cx, STALL, self.up.written, unwritten || untaken).is_ready() {
-            target.stream.watch_upload(true);
-            self.slow = true;
-        }
-    }
-
-    /// What comes after the response, unless the request still has to end first.
-    fn after(&self) -> Option<After> {
-        if self.tunnel {
-            Some(After::Tunnel)
-        } else if self.up_done {
-            Some(if self.client_persistent { After::Next } else { After::Close })
-        } else if self.up_refused || !self.target_persistent || !self.client_persistent {
-            // An early answer (RFC 9112 §9.3): the rest of the request has no reader any more.
-            Some(After::Close)
-        } else {
-            None
-        }
-    }
-
-    fn waits_for_client(&self) -> bool {
-        self.fills_client() || self.waits_for_body()
-    }
-
-    /// Everything that came of the request is on its way, and its body is not whole. A client that waits for 100
-    /// (Continue) may wait for the target; one that has begun its body does not wait any more.
-    fn waits_for_body(&self) -> bool {
-        let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
-        let has_begun = self.up.written > self.request.head.len() as u64;
-        let waits_for_100 = self.request.expects_continue && !self.continued && !self.answered && !has_begun;
-        gives && !waits_for_100
-    }
-
-    /// The client does not take what there is for it.
-    fn fills_client(&self) -> bool {
-        self.down.written > 0 && !self.down_done && self.down.waits == Waits::Write
-    }
-
-    /// How long to wait where `usual` is usual. A client that has ended its side is hardly ever there any more.
-    fn deadline(&self, usual: Duration) -> Duration {
-        let fills_target = !self.up_done && !self.up_refused && self.up.waits == Waits::Write;
-        match (self.client_ended, fills_target || self.fills_client()) {
-            (false, _) => usual,
-            (true, true) => usual.min(UNDELIVERED),
-            (true, false) => usual.min(AFTER_END),
-        }
-    }
-
-    /// While the target thinks, the client may send its next request, end its side, or go away. What is not read is looked
-    /// at once in a while: its buffer is full, its body waits for the target to take it, or it has ended and may be gone.
-    ///
-    /// # Errors
-    /// [`Failure::Client`].
-    fn notice(&mut self, cx: &mut Context<'_>, client: &mut Leg, timer: &mut Timer) -> Result<(), Failure> {
-        while self.up_done && !client.ended && client.buffer.len() < BUFFER {
-            match client.poll_fill(cx, BUFFER) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Err(Failure::Client),
-                Poll::Pending => return Ok(()),
-            }
-        }
-        let reads = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
-        if !reads && timer.looks(GLANCE) {
-            match client.stream.peer() {
-                Peer::There => {}
-                Peer::Ended => self.client_ended = true,
-                Peer::Gone => return Err(Failure::Client),
-            }
-        }
-        self.client_ended |= client.ended;
-        Ok(())
-    }
-
     fn poll_up(
         &mut self,
         cx: &mut Context<'_>,
@@ -431,59 +307,6 @@ impl<'r, 'w> Running<'r, 'w> {
         }
         Poll::Ready(Ok(()))
     }
-
-    /// A head was read: interim ones pass on, the final one sets up the body. False if it makes no sense.
-    fn take_head(&mut self, response: &Response, len: usize, target: &mut Leg, timer: &Timer) -> bool {
-        let version = self.request.version;
-        self.binds_connection |= response.binds_connection;
-        if response.status < 200 && response.status != 101 {
-            self.interim += 1;
-            self.continued |= response.status == 100;
-            if version == Version::Http11 {
-                let client = ForClient { version, persistent: true };
-                response_head(self.down.out.vec(), target.buffer.filled(), response, client);
-            }
-            target.buffer.consume(len);
-            self.inspector = ResponseInspector::new(self.request.is_head);
-            return self.interim <= INTERIM_LIMIT;
-        }
-        if response.status == 101 && !(self.request.websocket && response.websocket) {
-            return false;
-        }
-        self.tunnel = response.status == 101;
-        self.answered = true;
-        (self.witness)(response, target.buffer.filled());
-        self.target_persistent = response.persistent;
-        self.left_unread = !self.bodiless && response.status >= 300;
-        self.early = !self.up_done;
-        self.down_closes = !keeps_framing(response.body, version);
-        // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
-        // §10.1.1), so nobody could tell where the next request begins.
-        let unasked = self.request.expects_continue && !self.continued;
-        // And the rest of a request that the target does not take any more has no reader (RFC 9112 §9.3).
-        let unread = self.up_refused || !self.target_persistent;
-        self.client_persistent = self.request.persistent
-            && !self.down_closes
-            && !(self.early && (unasked || unread))
-            && !timer.is_stopping();
-        let client = ForClient { version, persistent: self.client_persistent };
-        response_head(self.down.out.vec(), target.buffer.filled(), response, client);
-        target.buffer.consume(len);
-        self.down.framing = match response.body {
-            ResponseBody::None => Framing::NONE,
-            ResponseBody::Length(length) => Framing::Length(length),
-            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked().kindly(),
-            ResponseBody::Chunked => Framing::unchunked().kindly(),
-            ResponseBody::Close => Framing::Close,
-        };
-        true
-    }
-}
-
-/// Whether the kernel has given the peer up, instead of the peer having ended the connection.
-fn has_vanished(error: &io::Error) -> bool {
-    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-    matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::io::memory::{Far, leg};
+use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
 
 const SECOND: Duration = Duration::from_secs(1);
 const RESPONSE: Duration = Duration::from_secs(600);

@@ -1,0 +1,83 @@
+//! What the head of an answer means for an exchange, and what comes after it.
+
+use super::{After, Running};
+use crate::inspect::http::{Framing, Response, ResponseBody, ResponseInspector, Version};
+use crate::io::{Leg, Timer};
+use crate::relay::http::head::{ForClient, keeps_framing, response_head};
+
+/// How many interim responses (RFC 9110 §15.2) one request may get.
+const INTERIM_LIMIT: u8 = 16;
+
+impl Running<'_, '_> {
+    /// Nothing of a final response has been sent, and no interim one in part.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.answered && (self.down.written == 0 || self.down.out.is_empty())
+    }
+
+    /// What comes after the response, unless the request still has to end first.
+    pub(super) fn after(&self) -> Option<After> {
+        if self.tunnel {
+            Some(After::Tunnel)
+        } else if self.up_done {
+            Some(if self.client_persistent { After::Next } else { After::Close })
+        } else if self.up_refused || !self.target_persistent || !self.client_persistent {
+            // An early answer (RFC 9112 §9.3): the rest of the request has no reader any more.
+            Some(After::Close)
+        } else {
+            None
+        }
+    }
+
+    /// A head was read: interim ones pass on, the final one sets up the body. False if it makes no sense.
+    pub(super) fn take_head(
+        &mut self,
+        response: &Response,
+        len: usize,
+        target: &mut Leg,
+        timer: &Timer,
+    ) -> bool {
+        let version = self.request.version;
+        self.binds_connection |= response.binds_connection;
+        if response.status < 200 && response.status != 101 {
+            self.interim += 1;
+            self.continued |= response.status == 100;
+            if version == Version::Http11 {
+                let client = ForClient { version, persistent: true };
+                response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+            }
+            target.buffer.consume(len);
+            self.inspector = ResponseInspector::new(self.request.is_head);
+            return self.interim <= INTERIM_LIMIT;
+        }
+        if response.status == 101 && !(self.request.websocket && response.websocket) {
+            return false;
+        }
+        self.tunnel = response.status == 101;
+        self.answered = true;
+        (self.witness)(response, target.buffer.filled());
+        self.target_persistent = response.persistent;
+        self.left_unread = !self.bodiless && response.status >= 300;
+        self.early = !self.up_done;
+        self.down_closes = !keeps_framing(response.body, version);
+        // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
+        // §10.1.1), so nobody could tell where the next request begins.
+        let unasked = self.request.expects_continue && !self.continued;
+        // And the rest of a request that the target does not take any more has no reader (RFC 9112 §9.3).
+        let unread = self.up_refused || !self.target_persistent;
+        self.client_persistent = self.request.persistent
+            && !self.down_closes
+            && !(self.early && (unasked || unread))
+            && !timer.is_stopping();
+        let client = ForClient { version, persistent: self.client_persistent };
+        response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+        target.buffer.consume(len);
+        self.down.framing = match response.body {
+            ResponseBody::None => Framing::NONE,
+            ResponseBody::Length(length) => Framing::Length(length),
+            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked().kindly(),
+            ResponseBody::Chunked => Framing::unchunked().kindly(),
+            ResponseBody::Close => Framing::Close,
+        };
+        true
+    }
+}
