@@ -22,6 +22,7 @@ mod sip;
 mod stand_in;
 mod steps;
 mod table;
+mod works;
 
 use std::path::Path;
 use std::process::ExitCode;
