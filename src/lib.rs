@@ -53,6 +53,7 @@ pub mod manager;
 pub mod proof;
 pub mod reason;
 pub mod relay;
+pub mod route;
 pub mod rules;
 pub mod server;
 pub mod service;

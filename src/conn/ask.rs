@@ -24,32 +24,13 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
 }
 
-/// What a connection that is decided once asks for first, and how many bytes of the client's buffer say so. At most
-/// `limit` bytes are buffered; the inspector never needs more. The deadline is the one that the client's timer has: the
-/// inspection's, since the connection was secured. `heard`: messages that decide nothing have come before.
+/// More octets of a connection that is not decided; at most `limit` are buffered. It waits until the deadline that the
+/// client's timer has.
 ///
 /// # Errors
 /// How the connection ended instead.
-pub(super) async fn first<T>(
-    client: &mut Client,
-    limit: usize,
-    heard: bool,
-    mut inspect: impl FnMut(&[u8]) -> Inspect<T>,
-) -> Result<(T, usize), Ending> {
-    loop {
-        let filled = client.leg.buffer.filled();
-        if !filled.is_empty() {
-            match inspect(filled) {
-                Inspect::Found { ask, len } => return Ok((ask, len)),
-                Inspect::Reject(reason) => return Err(Ending::because(Stage::Ask, Whose::Client, reason)),
-                Inspect::NeedMore => {}
-            }
-        }
-        poll_fn(|cx| poll_more(cx, client, limit, true)).await.map_err(|ended| match ended.reason {
-            Some(Reason::Silent) if heard => Ending::because(ended.stage, ended.whose, Reason::Timeout),
-            _ => ended,
-        })?;
-    }
+pub(super) async fn more(client: &mut Client, limit: usize) -> Result<(), Ending> {
+    poll_fn(|cx| poll_more(cx, client, limit, true)).await
 }
 
 /// Whether there is still time to decide. Waiting for octets ends by the deadline. A client that never pauses is never
@@ -75,7 +56,7 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ending> 
         if left == 0 {
             return Ok(());
         }
-        poll_fn(|cx| poll_more(cx, client, BUFFER, true)).await.map_err(|ended| match ended.reason {
+        more(client, BUFFER).await.map_err(|ended| match ended.reason {
             Some(Reason::Silent) => Ending::because(ended.stage, ended.whose, Reason::Timeout),
             _ => ended,
         })?;

@@ -1,46 +1,47 @@
-//! LDAP: StartTLS and the first bind, the decision, the way inside, and then the gate, once a connection.
+//! LDAP: what comes before the first bind, where that leads, and how it is refused; and the judge of later binds.
 //!
 //! A client that came by StartTLS came by TLS: its log lines say `ldaps`, and SPEC section 5 chooses its target port
 //! so. A later bind that is refused is answered and the connection stays (see [`Later`]): the client is known to the
 //! directory, it is often an application that tries what its users type in, and to hang up would log out all of them.
 
-mod root_dse;
-
 use std::sync::Arc;
 
-use tokio::time::timeout;
-use tokio_util::bytes::BytesMut;
-
-use super::held::{Held, Later};
-use super::leave::{part, withdrawn};
+use super::once::{Asking, Decision, Inside, Protocol, Step};
 use super::standing::Standing;
-use super::{Client, Facts, ask, ending, link, secure};
-use crate::config::Reject;
-use crate::ending::{Ending, Stage, Whose};
-use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants};
-use crate::io::Leg;
+use super::{Facts, ending};
+use crate::ending::{Ending, Stage, Weight, Whose};
+use crate::inspect::Inspect;
+use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
 use crate::log::Subject;
+use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
-use crate::relay::patience::Patience;
-use crate::relay::tunnel::EndedBy;
-use crate::relay::watched::{Over, watched};
-use crate::rules::decide;
+use crate::route::directory::Terms;
+use crate::route::held::{Held, Later};
 use crate::service::{Service, Transport};
-use crate::state::{Snapshot, Worker};
-use crate::stats::Direction;
+use crate::state::{Shared, Snapshot};
 
-/// Serves a client until its connection ends.
-pub(super) async fn serve(client: Client) {
-    // In boxes of their own: what decides is gone when the relay begins, and needs no room in it.
-    let Some((client, first)) = Box::pin(listen(client)).await else { return };
-    let Some((client, target, held)) = Box::pin(open(client, first)).await else { return };
-    relay(client, target, held).await;
+/// How many searches of the root DSE are answered before a bind (SPEC section 2, `ldap.root_dse`).
+const ANSWERED: u8 = 10;
+
+/// What a connection has done before its first bind.
+#[derive(Debug, Default)]
+pub(super) struct Ldap {
+    /// It has asked for StartTLS.
+    heard: bool,
+    /// Searches that got an answer of ours.
+    answered: u8,
 }
 
 /// With what a client begins.
-enum First {
+pub(super) struct First {
+    what: What,
+    /// The host that it asks for, for the log.
+    host: Box<[u8]>,
+}
+
+enum What {
     Bind(Bind),
     Operation(u32, Operation),
     /// A search of the root DSE, by its messageID. It never counts.
@@ -49,250 +50,194 @@ enum First {
 
 impl First {
     fn verb(&self) -> Operation {
-        match self {
-            Self::Bind(_) => Operation::Bind,
-            Self::Operation(_, operation) => *operation,
-            Self::RootDse(_) => Operation::Search,
+        match &self.what {
+            What::Bind(_) => Operation::Bind,
+            What::Operation(_, operation) => *operation,
+            What::RootDse(_) => Operation::Search,
         }
-    }
-
-    /// The host that is asked for; `default`: where binds go that name none. Anything else before a bind goes nowhere
-    /// (SPEC section 2).
-    fn host<'a>(&'a self, default: Option<&'a str>) -> Result<&'a [u8], Reason> {
-        let default = default.map(str::as_bytes);
-        match self {
-            Self::Operation(..) | Self::RootDse(_) => Err(Reason::Method),
-            Self::Bind(bind) => match bind.wants() {
-                Wants::Host(domain) => Ok(domain),
-                Wants::NoDomain | Wants::Anonymous => default.ok_or(Reason::NoName),
-                Wants::Never(reason) => Err(reason),
-            },
-        }
-    }
-
-    fn subject<'a>(&'a self, who: &'a [u8]) -> Subject<'a> {
-        let name = if let Self::Bind(bind) = self { bind.user() } else { &[] };
-        Subject::Signalling { who, verb: self.verb().name().as_bytes(), name, certificate: "" }
     }
 
     /// The domain of a bind that goes nowhere, for the log.
     fn named(&self) -> &[u8] {
-        match self {
-            Self::Bind(Bind { name: Ok((domain, _)), .. }) => domain,
+        match &self.what {
+            What::Bind(Bind { name: Ok((domain, _)), .. }) => domain,
             _ => &[],
         }
     }
+}
 
-    fn refusal(&self, unavailable: bool) -> BytesMut {
-        let id = match self {
-            Self::Bind(bind) => bind.id,
-            Self::Operation(id, _) | Self::RootDse(id) => *id,
-        };
-        answer::refused(id, self.verb(), unavailable)
+fn found(what: What) -> Step<First> {
+    Step::Found(First { what, host: Box::default() })
+}
+
+impl Ldap {
+    /// A search before a bind. One of the root DSE is answered if that is configured.
+    fn search(&mut self, id: u32, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
+        match root_dse(input) {
+            Inspect::NeedMore => Step::NeedMore,
+            Inspect::Reject(reason) => Step::Reject(reason),
+            Inspect::Found { ask: None, .. } => found(What::Operation(id, Operation::Search)),
+            Inspect::Found { ask: Some(search), len } => {
+                if !asking.config().ldap_root_dse || self.answered >= ANSWERED {
+                    return found(What::RootDse(id));
+                }
+                self.answered += 1;
+                back.extend_from_slice(&answer::root_dse(&search, start_tls(asking) == StartTls::Go));
+                Step::Answered { len, skip: 0 }
+            }
+        }
     }
 }
 
-/// Reads the first bind, which stays in the buffer. Before it TLS is spoken if the client asks for it, and searches of the
-/// root DSE are answered. `None`: the connection has ended, and that was written.
-async fn listen(mut client: Client) -> Option<(Client, First)> {
-    let mut heard = false;
-    let mut answered = 0;
-    loop {
-        let asked = ask::first(&mut client, LDAP_LIMIT, heard, |input| Inspector.inspect(input)).await;
-        let ended = match asked {
-            Ok((Ask::Bind(bind), _)) => return Some((client, First::Bind(bind))),
-            // Who says good-bye first has changed his mind: a client that does not like our certificate.
-            Ok((Ask::Other { operation: Operation::Unbind, .. }, _)) => {
-                Ending::because(Stage::Ask, Whose::Client, Reason::Aborted)
+/// What the client would be told if it asked for StartTLS.
+fn start_tls(asking: &Asking<'_, '_>) -> StartTls {
+    match asking.transport() {
+        Transport::Tls => StartTls::Already,
+        Transport::Plain if asking.snapshot.server_tls.acceptor(Service::Ldap).is_some() => StartTls::Go,
+        Transport::Plain => StartTls::NoCertificate,
+    }
+}
+
+impl Protocol for Ldap {
+    const LIMIT: usize = LDAP_LIMIT;
+    type Asked = First;
+    type Watch = Gate<BindJudge>;
+
+    fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
+        match Inspector.inspect(input) {
+            Inspect::NeedMore => Step::NeedMore,
+            Inspect::Reject(reason) => Step::Reject(reason),
+            Inspect::Found { ask: Ask::Bind(bind), .. } => found(What::Bind(bind)),
+            // A client that says good-bye first has changed its mind: it does not like our certificate.
+            Inspect::Found { ask: Ask::Other { operation: Operation::Unbind, .. }, .. } => {
+                Step::Reject(Reason::Aborted)
             }
-            Ok((Ask::Other { id, operation: Operation::Search, .. }, _)) => {
-                match root_dse::search(&mut client, id, &mut answered).await {
-                    Ok(None) => continue,
-                    Ok(Some(first)) => return Some((client, first)),
-                    Err(ended) => ended,
+            Inspect::Found { ask: Ask::Other { id, operation: Operation::Search, .. }, .. } => {
+                self.search(id, input, asking, back)
+            }
+            Inspect::Found { ask: Ask::Other { id, operation, .. }, .. } => {
+                found(What::Operation(id, operation))
+            }
+            Inspect::Found { ask: Ask::StartTls { id }, len } => {
+                self.heard = true;
+                let said = start_tls(asking);
+                back.extend_from_slice(&answer::start_tls(id, said));
+                match said {
+                    StartTls::Go => Step::StartTls { len },
+                    _ => Step::Answered { len, skip: 0 },
                 }
             }
-            Ok((Ask::Other { id, operation, .. }, _)) => {
-                return Some((client, First::Operation(id, operation)));
+        }
+    }
+
+    fn undecided(&self, _: &[u8], ending: Ending) -> Ending {
+        match ending.reason {
+            // A client that has read what it wanted to know may go.
+            Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Whose::Client),
+            Some(Reason::Silent) if self.heard => {
+                Ending::because(ending.stage, ending.whose, Reason::Timeout)
             }
-            Ok((Ask::StartTls { id }, len)) => {
-                heard = true;
-                client = start_tls(client, id, len).await?;
-                match ask::in_time(&mut client).await {
-                    Ok(()) => continue,
-                    Err(ended) => ended,
-                }
-            }
-            Err(ended) => ended,
+            _ => ending,
+        }
+    }
+
+    fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
+        let terms = terms(asking.snapshot);
+        let refused = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
+        // Anything but a bind goes nowhere (SPEC section 2).
+        let host = match &first.what {
+            What::Operation(..) => Err(refused(Reason::Method)),
+            What::RootDse(_) => Err(refused(Reason::Method).uncounted()),
+            What::Bind(bind) => terms.host(bind).map_err(refused),
         };
-        // A client that has read what it wanted to know may go.
-        let leaves = answered > 0 && ended.reason == Some(Reason::Aborted);
-        let ended = if leaves { Ending::peacefully(Stage::Ask, Whose::Client) } else { ended };
-        let broken = matches!(ended.reason, Some(Reason::Malformed | Reason::TooLarge));
-        let answer = if broken { answer::disconnection() } else { BytesMut::new() };
-        turn_away(client, Subject::Unknown, ended, &answer).await;
-        return None;
-    }
-}
-
-/// StartTLS before a bind (RFC 4511 §4.14). `None`: the connection has ended, and that was written.
-async fn start_tls(mut client: Client, id: u32, len: usize) -> Option<Client> {
-    let worker = client.worker.clone();
-    let snapshot = worker.shared.snapshot.load_full();
-    let limits = &snapshot.config.limits;
-    let acceptor = match client.facts.transport() {
-        Transport::Plain => snapshot.server_tls.acceptor(Service::Ldap).ok_or(StartTls::NoCertificate),
-        Transport::Tls => Err(StartTls::Already),
-    };
-    if acceptor.is_ok() && client.leg.buffer.len() > len {
-        // What came in the clear must never be taken for something that came by TLS.
-        let ended = Ending::because(Stage::Ask, Whose::Client, Reason::Malformed);
-        turn_away(client, Subject::Unknown, ended, &answer::disconnection()).await;
-        return None;
-    }
-    client.leg.buffer.consume(len);
-    let answer = answer::start_tls(id, *acceptor.as_ref().err().unwrap_or(&StartTls::Go));
-    client.live.add(Direction::Down, answer.len() as u64);
-    let written = timeout(limits.inspect_timeout, client.leg.write_all(&answer)).await;
-    if !matches!(written, Ok(Ok(()))) {
-        let ended = Ending::because(Stage::Ask, Whose::Client, Reason::Aborted);
-        turn_away(client, Subject::Unknown, ended, &[]).await;
-        return None;
-    }
-    let Ok(acceptor) = acceptor else { return Some(client) };
-    let bytes = client.live.bytes();
-    match secure::start_tls(client, acceptor, limits.handshake_timeout).await {
-        Ok(mut client) => {
-            client.timer.set(limits.inspect_timeout);
-            Some(client)
-        }
-        Err((facts, ended)) => {
-            let (shared, config) = (&worker.shared, &snapshot.config);
-            ending::refused(shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
-            ending::ended(shared, config, &facts, ended, bytes);
-            None
-        }
-    }
-}
-
-/// The decision and the connection to the target. `None`: the connection has ended, and that was written.
-async fn open(mut client: Client, first: First) -> Option<(Client, Leg, Box<Held>)> {
-    let worker = client.worker.clone();
-    let snapshot = worker.shared.snapshot.load_full();
-    client.place = None;
-    let default = snapshot.config.default_hosts.ldap.as_deref();
-    let transport = client.facts.transport();
-    let decided = first.host(default).map_err(|reason| (reason, &[][..])).and_then(|host| {
-        let route = decide::signalling(&snapshot.table, Service::Ldap, transport, host, |_| false);
-        route.map(|route| (host, route)).map_err(|refusal| (refusal.reason, host))
-    });
-    match decided {
-        Ok((host, route)) => {
-            let held = Held::new(&route);
-            let name = String::from_utf8_lossy(host).to_ascii_lowercase();
-            match link::link(&client, &snapshot, route, &name, first.subject(host)).await {
-                Ok(target) => return Some((client, target, held)),
-                // Its line is written.
-                Err(ended) => close(client, ended, &first.refusal(true)).await,
+        let host: Box<[u8]> = match host {
+            Ok(host) => host.into(),
+            Err(ending) => {
+                first.host = first.named().into();
+                return Decision::refused(ending);
             }
-        }
-        Err((reason, host)) => {
-            let ended = Ending::because(Stage::Route, Whose::Policy, reason);
-            let ended = if matches!(first, First::RootDse(_)) { ended.uncounted() } else { ended };
-            let host = if host.is_empty() { first.named() } else { host };
-            turn_away(client, first.subject(host), ended, &first.refusal(false)).await;
+        };
+        let decided = terms.decide(asking.transport(), &host);
+        let name = String::from_utf8_lossy(&host).to_ascii_lowercase().into();
+        first.host = host;
+        match decided {
+            Ok(route) => Decision::Inside { route, name },
+            Err(refused) => Decision::refused(refused.ending()),
         }
     }
-    None
-}
 
-/// Ends the connection of a client that goes nowhere, and writes why.
-async fn turn_away(client: Client, subject: Subject<'_>, ended: Ending, answer: &[u8]) {
-    let worker = client.worker.clone();
-    link::refuse(&client, &worker.shared.snapshot.load(), subject, ended);
-    close(client, ended, answer).await;
-}
-
-/// The end of a client that went nowhere: without a word, or with `answer` if refusals are answered.
-async fn close(mut client: Client, ended: Ending, answer: &[u8]) {
-    let worker = client.worker.clone();
-    let shared = &worker.shared;
-    let (answers, patience) = {
-        let config = &shared.snapshot.load().config;
-        (config.reject == Reject::Answer && !answer.is_empty(), config.limits.inspect_timeout)
-    };
-    let sent = answers && matches!(timeout(patience, client.leg.write_all(answer)).await, Ok(Ok(())));
-    client.live.add(Direction::Down, if sent { answer.len() as u64 } else { 0 });
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
-    if sent {
-        client.leg.close().await;
+    fn subject<'a>(&self, first: &'a First) -> Subject<'a> {
+        let name = if let What::Bind(bind) = &first.what { bind.user() } else { &[] };
+        let verb = first.verb().name().as_bytes();
+        Subject::Signalling { who: &first.host, verb, name, certificate: "" }
     }
-}
 
-/// Moves messages until the end.
-async fn relay(mut client: Client, mut target: Leg, held: Box<Held>) {
-    let worker = client.worker.clone();
-    let shared = &worker.shared;
-    let (patience, answers) = {
-        let config = &shared.snapshot.load().config;
-        let limits = &config.limits;
-        let patience = Patience::new(limits.idle_timeout.services.ldap, limits.response_timeout);
-        (patience, config.reject == Reject::Answer)
-    };
-    let host = held.host().to_owned();
-    let standing = Standing::of(&client, &held);
-    let binds =
-        Binds { held, standing, facts: client.facts, worker: worker.clone(), written: false, failed: 0 };
-    let mut gate = Gate::new(binds, answers);
-    let ended = tokio::select! {
-        over = watched(&mut client.leg, &mut target, &mut client.timer, patience, &mut gate, &client.live) => {
-            match over {
-                Over::Ended(EndedBy::Silence) => EndedBy::Silence.answered(client.live.bytes()[1]),
-                Over::Ended(by) => gate.judge().over(by.peacefully()),
-                Over::Cut(_, ended) => gate.judge().cut(ended),
+    fn refusal(&self, first: Option<&First>, ending: Ending, _: &Tokens, out: &mut Vec<u8>) {
+        match first {
+            Some(first) => {
+                let id = match &first.what {
+                    What::Bind(bind) => bind.id,
+                    What::Operation(id, _) | What::RootDse(id) => *id,
+                };
+                out.extend_from_slice(&answer::refused(id, first.verb(), ending.stage == Stage::Connect));
             }
+            None if matches!(ending.reason, Some(Reason::Malformed | Reason::TooLarge)) => {
+                out.extend_from_slice(&answer::disconnection());
+            }
+            None => {}
         }
-        ended = withdrawn(shared, &host, &client.live) => {
-            part(&mut client.leg, &mut target).await;
-            ended
-        }
-    };
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
-    if answers && ended.whose == Whose::Client && ended.reason.is_some() {
-        client.leg.close().await;
     }
+
+    fn watch(self, _: First, inside: Inside<'_>) -> Gate<BindJudge> {
+        let answers = inside.answers();
+        let judge = BindJudge {
+            standing: Standing::of(inside.client, &inside.held),
+            facts: inside.client.facts,
+            shared: inside.shared.clone(),
+            held: inside.held,
+            written: false,
+            failed: 0,
+        };
+        Gate::new(judge, answers)
+    }
+
+    /// An end in peace is not so peaceful after a failed login (SPEC section 6).
+    fn over(gate: &Gate<BindJudge>, ending: Ending) -> Ending {
+        match ending.reason {
+            None if gate.judge().failed > 0 => Ending {
+                reason: Some(Reason::FailedLogin),
+                // Each failed login has counted by itself.
+                weight: Weight::Nothing,
+                ..ending
+            },
+            _ => ending,
+        }
+    }
+
+    fn last(_: &Gate<BindJudge>, _: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
+        write(Subject::Unknown);
+    }
+}
+
+/// What binds are decided by.
+fn terms(snapshot: &Snapshot) -> Terms<'_> {
+    Terms { table: &snapshot.table, default_host: snapshot.config.default_hosts.ldap.as_deref() }
 }
 
 /// Judges later binds on a connection.
 #[derive(Debug)]
-struct Binds {
-    held: Box<Held>,
+pub(super) struct BindJudge {
+    held: Arc<Held>,
     standing: Standing,
     facts: Facts,
-    worker: Arc<Worker>,
+    shared: Arc<Shared>,
     /// A refusal was written: one line a connection is enough.
     written: bool,
     /// Logins that the directory has refused.
     failed: u32,
 }
 
-impl Binds {
-    /// How an end in peace is called: not so peaceful after a failed login (SPEC section 6).
-    fn over(&self, ended: Ending) -> Ending {
-        match self.failed {
-            0 => ended,
-            _ => Ending::because(ended.stage, ended.whose, Reason::FailedLogin),
-        }
-    }
-
-    /// Writes the line of the gate's end.
-    fn cut(&self, ended: Ending) -> Ending {
-        let config = &self.worker.shared.snapshot.load().config;
-        let client = self.facts.client.ip();
-        ending::refused(&self.worker.shared, config, &self.facts, client, Subject::Unknown, ended);
-        ended
-    }
-
+impl BindJudge {
     fn refuse(&mut self, snapshot: &Snapshot, bind: &Bind, reason: Reason) -> Verdict {
         if !std::mem::replace(&mut self.written, true) {
             let who = bind.name.as_ref().map_or(&[][..], |(domain, _)| domain);
@@ -300,17 +245,16 @@ impl Binds {
             let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             let client = self.facts.client.ip();
-            let (shared, config) = (&self.worker.shared, &snapshot.config);
-            ending::refused(shared, config, &self.facts, client, subject, ended);
+            ending::refused(&self.shared, &snapshot.config, &self.facts, client, subject, ended);
         }
         Verdict::Refuse
     }
 }
 
-impl Judge for Binds {
+impl Judge for BindJudge {
     fn judge(&mut self, bind: &Bind) -> Verdict {
-        let worker = self.worker.clone();
-        let snapshot = worker.shared.snapshot.load();
+        let shared = self.shared.clone();
+        let snapshot = shared.snapshot.load();
         if let Some(ended) = self.held.moved(&snapshot.table) {
             return Verdict::End(ended);
         }
@@ -323,7 +267,7 @@ impl Judge for Binds {
             },
             // An anonymous bind stays where an anonymous one would have been sent to.
             Wants::Anonymous => {
-                let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
+                let default = terms(&snapshot).default_host.unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {
                     Later::Same => Verdict::Pass,
                     _ => self.refuse(&snapshot, bind, Reason::NoName),
@@ -334,7 +278,7 @@ impl Judge for Binds {
     }
 
     fn answers_root_dse(&self) -> bool {
-        self.worker.shared.snapshot.load().config.ldap_root_dse
+        self.shared.snapshot.load().config.ldap_root_dse
     }
 
     fn login_failed(&mut self) {

@@ -4,25 +4,10 @@ use std::sync::Arc;
 
 use super::{Client, ending};
 use crate::ending::{Ending, Stage, Whose};
-use crate::io::Leg;
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
 use crate::state::Snapshot;
 use crate::upstream::{Attempts, Connection, Wanted};
-
-/// Opens a connection to where `route` leads and writes the decision line, see [`connect`].
-///
-/// # Errors
-/// Those of [`connect`].
-pub(super) async fn link(
-    client: &Client,
-    snapshot: &Arc<Snapshot>,
-    route: Route<'_>,
-    name: &str,
-    subject: Subject<'_>,
-) -> Result<Leg, Ending> {
-    connect(client, snapshot, route, name, subject).await.map(|connection| connection.leg)
-}
 
 /// Opens a connection to where `route` leads and writes the decision line. `name` is the host as it was asked for,
 /// which a wildcard rule does not know.

@@ -31,13 +31,12 @@ mod ask;
 mod certificate;
 mod ending;
 mod h323;
-mod held;
 mod http;
 mod ldap;
 mod leave;
 mod link;
 mod login;
-mod registering;
+mod once;
 mod route;
 mod secure;
 mod sip;
@@ -154,9 +153,9 @@ fn protocol(client: Client) -> Rest {
     }
     let mut rest: Rest = match client.facts.service {
         Service::Http => Box::pin(http::serve(client)),
-        Service::Sip => Box::pin(sip::serve(client)),
-        Service::Ldap => Box::pin(ldap::serve(client)),
-        Service::H323 => Box::pin(h323::serve(client)),
+        Service::Sip => Box::pin(once::serve(client, sip::Sip::default())),
+        Service::Ldap => Box::pin(once::serve(client, ldap::Ldap::default())),
+        Service::H323 => Box::pin(once::serve(client, h323::H323::default())),
     };
     Box::pin(async move {
         tokio::select! {

@@ -166,14 +166,14 @@ async fn handshake(acceptor: Acceptor, tcp: TcpStream) -> Result<(Stream, Posses
 /// by TLS. A place among the undecided stays what it is.
 ///
 /// # Errors
-/// How it ended instead, with what is known of it.
+/// How it ended instead. The connection is closed then.
 pub(super) async fn start_tls(
-    mut client: Client,
+    client: &mut Client,
     acceptor: Acceptor,
     patience: Duration,
-) -> Result<Client, (Facts, Ending)> {
-    let Stream::Plain(tcp) = client.leg.stream else {
-        return Err((client.facts, Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed)));
+) -> Result<(), Ending> {
+    let Stream::Plain(tcp) = std::mem::replace(&mut client.leg.stream, Stream::Closed) else {
+        return Err(Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed));
     };
     let shaken = tls(tcp, acceptor, Instant::now() + patience);
     let shaken = match &mut client.place {
@@ -181,20 +181,16 @@ pub(super) async fn start_tls(
         None => shaken.await,
     };
     count(&client.worker, &client.facts, shaken.as_ref().err().copied());
-    match shaken {
-        Ok((stream, possession)) => {
-            client.leg = Leg::new(stream);
-            client.possession = possession;
-            client.facts.carrier = Carrier::Tls;
-            Ok(client)
-        }
-        Err(reason) => {
-            // With StartTLS the client has begun, whether a byte of TLS came or not.
-            let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
-            let reason = if unbegun { Reason::TlsFailed } else { reason };
-            Err((client.facts, Ending::because(Stage::Secure, whose(reason), reason)))
-        }
-    }
+    let (stream, possession) = shaken.map_err(|reason| {
+        // With StartTLS the client has begun, whether a byte of TLS came or not.
+        let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
+        let reason = if unbegun { Reason::TlsFailed } else { reason };
+        Ending::because(Stage::Secure, whose(reason), reason)
+    })?;
+    client.leg = Leg::new(stream);
+    client.possession = possession;
+    client.facts.carrier = Carrier::Tls;
+    Ok(())
 }
 
 /// TLS as a server, until `deadline`. A handshake that has begun and does not end has failed, whatever ended it: routers

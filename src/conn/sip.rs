@@ -1,185 +1,287 @@
-//! SIP: the first request decides, everything after it is held against that (SPEC sections 1 to 3).
+//! SIP: messages before the decision, where the first leads that decides, and what Portward answers itself (SPEC sections 1
+//! to 3). What may follow is [`judge`]'s.
 
-mod asked;
-mod first;
 mod judge;
 
-use std::sync::Arc;
-
-use asked::{Asked, Decided, asked, decide, leads_to};
-use first::First;
 use judge::RegistrationJudge;
 
-use super::held::Held;
-use super::leave::{part, withdrawn};
-use super::link::{connect, refuse};
+use super::certificate;
+use super::once::{Asking, Decision, Inside, Protocol, Step};
 use super::standing::Standing;
-use super::{Client, certificate, ending};
-use crate::config::{Config, Reject};
+use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Inspector, Message};
+use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::log::Subject;
 use crate::proof;
 use crate::proof::own::{Own, PublicAddress};
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::patience::Patience;
-use crate::relay::sip::{FORBIDDEN, Recording, SipWatch, length_inside, respond};
-use crate::relay::watched::{Over, watched};
+use crate::relay::sip::{FORBIDDEN, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside, respond};
+use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
+use crate::rules::decide::Route;
 use crate::service::Transport;
 use crate::state::Snapshot;
-use crate::stats::Direction;
 
-/// Serves a client until its connection ends.
-// Not an `async fn`: that would keep room for the client twice.
-#[expect(clippy::manual_async_fn, reason = "see above")]
-pub(super) fn serve(mut client: Client) -> impl Future<Output = ()> + Send {
-    async move {
-        let (ended, answered) = match Box::pin(begin(&mut client)).await {
-            Ok(linked) => relay(&mut client, linked).await,
-            Err(refused) => refused,
-        };
-        let shared = &client.worker.shared;
-        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
-        if answered {
-            Box::pin(client.leg.close()).await;
-        }
-    }
-}
+/// How many messages may be refused for their length before one decides.
+const REFUSED: u8 = 10;
 
-/// A connection with its target.
-struct Linked {
-    target: crate::io::Leg,
-    held: Box<Held>,
-    /// What the client's certificate proves, if it went out by TLS for that.
+/// How many messages may get an answer of ours before one decides (SPEC section 3).
+const ANSWERED: u8 = 10;
+
+/// What Portward says to OPTIONS: the methods that it relays (RFC 3261 §11.2).
+const ALLOW: &str = "Allow: ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, PUBLISH, REFER, REGISTER, \
+                     SUBSCRIBE, UPDATE\r\nAccept: application/sdp\r\n";
+
+/// What Portward says to a request that comes before a registration: come again when you are registered.
+const RETRY: &str = "Retry-After: 5\r\n";
+
+/// What has come on a connection that is not decided.
+#[derive(Debug)]
+pub(super) struct Sip {
+    inspector: Inspector,
+    /// The last was one CRLF: another one makes a ping of both.
+    half_ping: bool,
+    /// Messages that were too long.
+    refused: u8,
+    /// Messages that got an answer of ours, or are acknowledgements and have none.
+    answered: u8,
+    /// What the client's certificate proves, if it goes out by TLS for that.
     verified: Option<Box<Verified>>,
-    /// The verdict on it, for the log.
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self { inspector: Inspector::of_client(), half_ping: false, refused: 0, answered: 0, verified: None }
+    }
+}
+
+/// A message before the decision.
+pub(super) struct First {
+    head: Box<[u8]>,
+    message: Message,
+    /// Whom it speaks for.
+    who: Vec<u8>,
+    /// The verdict on the client's certificate, for the log.
     cert: Box<str>,
-    recording: Option<Recording>,
-    rewrites: bool,
-    /// The longest message toward the target.
-    max_message: u32,
-    /// A message was too long, and that was logged.
-    was_too_long: bool,
 }
 
-/// The first request that decides, its decision and its way inside. The request stays in the client's buffer.
-///
-/// # Errors
-/// How it ended, and whether it was answered.
-async fn begin(client: &mut Client) -> Result<Box<Linked>, (Ending, bool)> {
-    let mut first = First::default();
-    loop {
-        let found = first.message(client).await;
-        let snapshot = client.worker.shared.snapshot.load_full();
-        let (message, len) = found.map_err(|ended| {
-            refuse(client, &snapshot, Subject::Unknown, ended);
-            (ended, false)
-        })?;
-        let head: Box<[u8]> = client.leg.buffer.filled().get(..len).unwrap_or_default().into();
-        if let Some(linked) = open(client, &mut first, &snapshot, (&head, &message)).await? {
-            return Ok(linked);
+impl First {
+    /// Answers it, unless it is an ACK or a response, which have no answer (RFC 3261 §17).
+    fn answer(&self, tokens: &Tokens, status: &str, more: &str, out: &mut Vec<u8>) {
+        let Self { head, message, .. } = self;
+        if message.method(head).is_some_and(|method| method != b"ACK") {
+            let tag = tokens.tag(message.call_id.of_input(head), message.cseq);
+            respond(status, head, message, &tag, more, out);
+        }
+    }
+
+    /// Whether it is longer than is read to its end.
+    fn is_too_much(&self) -> bool {
+        self.head.len() as u64 + u64::from(self.message.body) > u64::from(MESSAGE_LIMIT)
+    }
+}
+
+impl Sip {
+    /// An answer of ours. The connection stays undecided.
+    fn answer(
+        &mut self,
+        first: &First,
+        answer: Answer,
+        asking: &Asking<'_, '_>,
+        back: &mut Vec<u8>,
+    ) -> Decision<'static> {
+        self.answered += 1;
+        if first.is_too_much() {
+            return self.refuse(first, asking, back);
+        }
+        let tokens = &asking.shared.sip_tokens;
+        match answer {
+            Answer::Nothing => {}
+            Answer::Methods => first.answer(tokens, OK, ALLOW, back),
+            Answer::Unavailable => first.answer(tokens, UNAVAILABLE, RETRY, back),
+        }
+        self.half_ping = false;
+        Decision::Answered { len: first.head.len(), skip: first.message.body, line: None }
+    }
+
+    /// 513 to a message that no address of its target may be sent, whatever is done with other refusals. It never counts,
+    /// and the connection stays undecided. A client that goes on so, or with more than is read, has to go.
+    fn refuse(&mut self, first: &First, asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Decision<'static> {
+        let is_news = self.refused == 0;
+        self.refused += 1;
+        self.half_ping = false;
+        first.answer(&asking.shared.sip_tokens, TOO_LARGE, "", back);
+        let ending = Ending::because(Stage::Route, Whose::Policy, Reason::TooLarge).uncounted();
+        if first.is_too_much() || self.refused >= REFUSED {
+            return Decision::Refused { ending, line: is_news };
+        }
+        let line = is_news.then_some(ending);
+        Decision::Answered { len: first.head.len(), skip: first.message.body, line }
+    }
+}
+
+impl Protocol for Sip {
+    const LIMIT: usize = HEAD_LIMIT;
+    type Asked = First;
+    type Watch = SipWatch<RegistrationJudge>;
+
+    /// The next message. Keep-alives before it are answered; they are no part of a request.
+    fn open(&mut self, input: &[u8], _: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
+        match self.inspector.inspect(input) {
+            Inspect::NeedMore => Step::NeedMore,
+            Inspect::Reject(reason) => Step::Reject(reason),
+            Inspect::Found { ask: Ask::KeepAlive, len } => {
+                self.inspector.reset();
+                if self.half_ping {
+                    back.extend_from_slice(b"\r\n");
+                }
+                self.half_ping = !self.half_ping;
+                Step::Answered { len, skip: 0 }
+            }
+            Inspect::Found { ask: Ask::Message(message), len } => {
+                self.inspector.reset();
+                let head: Box<[u8]> = input.get(..len).unwrap_or_default().into();
+                let who = who(&head, &message);
+                Step::Found(First { head, message, who, cert: Box::default() })
+            }
+        }
+    }
+
+    /// Half a keep-alive is no part of a message. A client that was told to send less and does not come again has done
+    /// nothing. One whose requests were all answered goes in peace.
+    fn undecided(&self, waiting: &[u8], ending: Ending) -> Ending {
+        let nothing = matches!(waiting, [] | [b'\r']);
+        match ending.reason {
+            Some(Reason::Aborted) if nothing && self.answered > 0 => {
+                Ending::peacefully(Stage::Ask, Whose::Client)
+            }
+            Some(Reason::Timeout) if nothing => Ending::because(ending.stage, ending.whose, Reason::Silent),
+            Some(Reason::Timeout) if self.refused > 0 => ending.uncounted(),
+            _ => ending,
+        }
+    }
+
+    fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, back: &mut Vec<u8>) -> Decision<'s> {
+        let came_by = asking.transport();
+        let terms = terms(asking.snapshot, &asking.shared.sip_tokens, came_by);
+        let request = (&*first.head, &first.message);
+        let (head, message) = request;
+        let name = terms.asked(head, message);
+        let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
+        first.cert = certificate::shown(verdict.as_ref()).into();
+        let names = certificate::names(verdict.as_ref());
+        let is_here =
+            |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(terms.table, host, name.name()));
+        let proven = || names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
+        let route = match terms.decide(name.as_ref(), came_by, request, proven) {
+            Ok(Decided::Routed(route)) => route,
+            Ok(Decided::Answered(answer)) if self.answered < ANSWERED => {
+                return self.answer(first, answer, asking, back);
+            }
+            Ok(Decided::Answered(_)) => {
+                let ending = Ending::because(Stage::Route, Whose::Policy, Reason::Method);
+                return Decision::refused(ending.uncounted());
+            }
+            Err(refused) => return Decision::refused(refused.ending()),
+        };
+        match length_inside(&terms.own, head, message, rewrites(&route, came_by)) {
+            Ok(length) if length > u64::from(most(&route, asking.config())) => {
+                return self.refuse(first, asking, back);
+            }
+            Ok(_) => {}
+            Err(reason) => {
+                return Decision::refused(Ending::because(Stage::Route, Whose::Client, reason));
+            }
+        }
+        self.verified = names.filter(|_| route.proven).map(|names| Box::new(Verified::new(names.clone())));
+        // A token names a host; From of a dialog may name any, also one that the target must not be called by.
+        let rule = route.host.name().as_bytes();
+        let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
+        let here = asked.into_iter().find(|name| leads_to(terms.table, name, rule));
+        let name = String::from_utf8_lossy(here.unwrap_or(rule)).to_ascii_lowercase().into();
+        Decision::Inside { route, name }
+    }
+
+    fn subject<'a>(&self, first: &'a First) -> Subject<'a> {
+        subject(&first.who, &first.head, &first.message, &first.cert)
+    }
+
+    fn refusal(&self, first: Option<&First>, _: Ending, tokens: &Tokens, out: &mut Vec<u8>) {
+        if let Some(first) = first {
+            first.answer(tokens, FORBIDDEN, "", out);
+        }
+    }
+
+    fn watch(self, first: First, inside: Inside<'_>) -> SipWatch<RegistrationJudge> {
+        let Inside { client, shared, snapshot, route, held, max_message } = inside;
+        let came_by = client.facts.transport();
+        let address = public_address(&snapshot.config, came_by);
+        let is_tls = came_by == Transport::Tls;
+        let recording =
+            address.map(|address| Recording::new(&shared.sip_tokens, route.host.name(), address, is_tls));
+        let judge = RegistrationJudge {
+            standing: Standing::of(client, &held),
+            held,
+            verified: self.verified,
+            cert: first.cert,
+            shared: shared.clone(),
+            facts: client.facts,
+            forbade: false,
+            was_too_long: self.refused > 0,
+        };
+        let max_message = limit(max_message, route, &snapshot.config);
+        SipWatch::new(judge, recording, rewrites(route, came_by), max_message)
+    }
+
+    fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
+        match Inspector::of_client().inspect(octets) {
+            Inspect::Found { ask: Ask::Message(message), len } => {
+                let head = octets.get(..len).unwrap_or_default();
+                let who = who(head, &message);
+                write(subject(&who, head, &message, &watch.judge().cert));
+            }
+            _ => write(Subject::Unknown),
         }
     }
 }
 
-/// The decision for a first message, and the way inside. `None`: it was answered or dropped, and another one may come.
-async fn open(
-    client: &mut Client,
-    first: &mut First,
-    snapshot: &Arc<Snapshot>,
-    (head, message): (&[u8], &Message),
-) -> Result<Option<Box<Linked>>, (Ending, bool)> {
-    let tokens = &client.worker.shared.sip_tokens.clone();
-    let own = own_entries(&snapshot.config, tokens, client.facts.transport());
-    let name = asked(snapshot, &own, head, message);
-    let verdict = certificate::judge(client, snapshot, name.as_ref().map_or(&[][..], Asked::name));
-    let names = certificate::names(verdict.as_ref());
-    let is_here =
-        |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(&snapshot.table, host, name.name()));
-    let proven = || names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
-    let (who, cert) = (who(head, message), certificate::shown(verdict.as_ref()));
-    let subject = subject(&who, head, message, &cert);
-    let came_by = client.facts.transport();
-    let route = match decide((snapshot, tokens), name.as_ref(), came_by, (head, message), proven) {
-        Ok(Decided::Routed(route)) => route,
-        Ok(Decided::Answered(answer)) if first.may_answer() => {
-            return first.answer(client, snapshot, (head, message), answer).await.map(|()| None);
-        }
-        Ok(Decided::Answered(_)) => {
-            let ended = Ending::because(Stage::Route, Whose::Policy, Reason::Method).uncounted();
-            return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
-        }
-        Err(ended) => return Err(refused(client, snapshot, (head, message), (subject, ended)).await),
-    };
-    let tls = came_by == Transport::Tls;
-    let rewrites = route.rewrite_transport && tls && route.transport == Transport::Plain;
-    let length = match length_inside(&own, head, message, rewrites) {
-        Ok(length) => length,
-        Err(reason) => {
-            let ended = Ending::because(Stage::Route, Whose::Client, reason);
-            return Err(refused(client, snapshot, (head, message), (subject, ended)).await);
-        }
-    };
-    if length > u64::from(first::most(&route, &snapshot.config)) {
-        if !first.was_too_long() {
-            refuse(client, snapshot, subject, first::too_large());
-        }
-        return first.refuse(client, snapshot, (head, message)).await.map(|()| None);
+/// What messages are decided by.
+fn terms<'s>(snapshot: &'s Snapshot, tokens: &'s Tokens, came_by: Transport) -> Terms<'s> {
+    let config = &snapshot.config;
+    let is_tls = came_by == Transport::Tls;
+    let address = public_address(config, came_by).and_then(|address| PublicAddress::new(address, is_tls));
+    Terms {
+        table: &snapshot.table,
+        default_host: config.default_hosts.sip.as_deref(),
+        methods: &config.sip.methods,
+        own: Own { tokens, address },
     }
-    client.place = None;
-    // A token names a host; From of a dialog may name any, also one that the target must not be called by.
-    let rule = route.host.name().as_bytes();
-    let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
-    let here = asked.into_iter().find(|name| leads_to(&snapshot.table, name, rule));
-    let host = String::from_utf8_lossy(here.unwrap_or(rule));
-    let target = match connect(client, snapshot, route, &host.to_ascii_lowercase(), subject).await {
-        Ok(target) => target,
-        Err(ended) => return Err(turned_away(client, snapshot, (head, message), ended).await),
-    };
-    let address = public_address(&snapshot.config, came_by);
-    Ok(Some(Box::new(Linked {
-        held: Held::new(&route),
-        verified: names.filter(|_| route.proven).map(|names| Box::new(Verified::new(names.clone()))),
-        cert: cert.as_str().into(),
-        recording: address.map(|address| Recording::new(tokens, route.host.name(), address, tls)),
-        rewrites,
-        max_message: first::limit(target.max_message, &route, &snapshot.config),
-        was_too_long: first.was_too_long(),
-        target: target.leg,
-    })))
 }
 
-/// Writes the line of a client that may not come in; its end.
-async fn refused(
-    client: &mut Client,
-    snapshot: &Snapshot,
-    request: (&[u8], &Message),
-    (subject, ended): (Subject<'_>, Ending),
-) -> (Ending, bool) {
-    client.place = None;
-    refuse(client, snapshot, subject, ended);
-    turned_away(client, snapshot, request, ended).await
+/// What the client is told to come back to.
+fn public_address(config: &Config, came_by: Transport) -> Option<&str> {
+    match came_by {
+        Transport::Plain => config.sip.public_address_tcp.as_deref(),
+        Transport::Tls => config.sip.public_address_tls.as_deref(),
+    }
 }
 
-/// The end of a client that may not come in: answered, if the configuration says so.
-async fn turned_away(
-    client: &mut Client,
-    snapshot: &Snapshot,
-    (head, message): (&[u8], &Message),
-    ended: Ending,
-) -> (Ending, bool) {
-    let answers = snapshot.config.reject == Reject::Answer
-        && message.method(head).is_some_and(|method| method != b"ACK");
-    if answers {
-        let mut answer = Vec::new();
-        let tag = client.worker.shared.sip_tokens.tag(message.call_id.of_input(head), message.cseq);
-        respond(FORBIDDEN, head, message, &tag, "", &mut answer);
-        say(client, &snapshot.config, &answer).await;
-    }
-    (ended, answers)
+/// Whether Via and Contact are rewritten (SPEC section 3).
+fn rewrites(route: &Route<'_>, came_by: Transport) -> bool {
+    route.rewrite_transport && came_by == Transport::Tls && route.transport == Transport::Plain
+}
+
+/// The longest message that some address of the target may be sent; [`limit`] is for one of them.
+fn most(route: &Route<'_>, config: &Config) -> u32 {
+    let limits = route.endpoints.iter().map(|endpoint| limit(endpoint.options.max_message, route, config));
+    limits.max().unwrap_or(config.sip.max_message)
+}
+
+/// The longest message toward an address of which `said` is said (SPEC section 3, `max_message`).
+fn limit(said: Option<u32>, route: &Route<'_>, config: &Config) -> u32 {
+    said.or(route.max_message).unwrap_or(config.sip.max_message)
 }
 
 /// `user@host` of From, or the whole URI where it has no host.
@@ -195,74 +297,4 @@ fn who(head: &[u8], message: &Message) -> Vec<u8> {
 /// A request as the log shows it.
 fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, certificate: &'a str) -> Subject<'a> {
     Subject::Signalling { who, verb: request.method(head).unwrap_or_default(), name: b"", certificate }
-}
-
-/// What the client is told to come back to.
-fn public_address(config: &Config, transport: Transport) -> Option<&str> {
-    match transport {
-        Transport::Plain => config.sip.public_address_tcp.as_deref(),
-        Transport::Tls => config.sip.public_address_tls.as_deref(),
-    }
-}
-
-/// What of a client's Route is ours.
-fn own_entries<'a>(config: &'a Config, tokens: &'a Tokens, came_by: Transport) -> Own<'a> {
-    let tls = came_by == Transport::Tls;
-    let address = public_address(config, came_by).and_then(|address| PublicAddress::new(address, tls));
-    Own { tokens, address }
-}
-
-async fn say(client: &mut Client, config: &Config, octets: &[u8]) {
-    let _ = tokio::time::timeout(config.limits.inspect_timeout, client.leg.write_all(octets)).await;
-    client.live.add(Direction::Down, octets.len() as u64);
-}
-
-/// Messages both ways until the end; how that came, and whether the client was answered last.
-async fn relay(client: &mut Client, mut linked: Box<Linked>) -> (Ending, bool) {
-    let Linked { target, held, verified, cert, recording, rewrites, max_message, was_too_long } =
-        &mut *linked;
-    let held: &Held = held;
-    let shared = client.worker.shared.clone();
-    let patience = {
-        let limits = &shared.snapshot.load().config.limits;
-        Patience::new(limits.idle_timeout.services.sip, limits.response_timeout)
-    };
-    let cert: &str = cert;
-    let standing = Standing::of(client, held);
-    let judge = RegistrationJudge {
-        held,
-        standing,
-        verified: verified.as_deref_mut(),
-        cert,
-        shared: &shared,
-        facts: &client.facts,
-        forbade: false,
-        was_too_long: *was_too_long,
-    };
-    let mut watch = SipWatch::new(judge, recording.take(), *rewrites, *max_message);
-    let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, patience, &mut watch, &client.live) => over,
-        ended = withdrawn(&shared, held.host(), &client.live) => {
-            part(&mut client.leg, target).await;
-            return (ended, false);
-        }
-    };
-    match over {
-        Over::Ended(by) => (by.answered(client.live.bytes()[1]), false),
-        Over::Cut(of_client, ended) => {
-            // The request that did it, as far as it can be read, is still in the buffer.
-            let octets = client.leg.buffer.filled();
-            match Inspector::of_client().inspect(octets) {
-                Inspect::Found { ask: Ask::Message(message), len } if of_client => {
-                    let head = octets.get(..len).unwrap_or_default();
-                    let who = who(head, &message);
-                    let subject = subject(&who, head, &message, cert);
-                    refuse(client, &shared.snapshot.load(), subject, ended);
-                }
-                _ => refuse(client, &shared.snapshot.load(), Subject::Unknown, ended),
-            }
-            // The rest of a message that is too long may still be on its way, and must not reset its answer.
-            (ended, of_client && !ended.counts() && ended.reason == Some(Reason::TooLarge))
-        }
-    }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::held::Held;
 use super::{Client, ending};
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
+use crate::route::held::Held;
+use crate::rules::decide::Rule;
 use crate::rules::{Address, Endpoint, Ports};
 use crate::state::Shared;
 
@@ -33,6 +34,10 @@ impl Doors {
             [ports.tcp, ports.tls].into_iter().flatten().map(move |port| number((address, port)))
         });
         Self(doors.collect())
+    }
+
+    fn of_rule(rule: Option<&Rule>) -> Self {
+        rule.map(|rule| Self::of(&rule.endpoints, rule.ports.ports())).unwrap_or_default()
     }
 }
 
@@ -56,7 +61,7 @@ impl Standing {
             exemption,
             address: client.facts.client.ip(),
             id: client.facts.id,
-            doors: held.doors(),
+            doors: Doors::of_rule(held.rule()),
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS, boxed: its state is many times the size of the other.
     Tls(Box<TlsStream<Socket>>),
+    /// None any more: it was taken for a TLS handshake, and that has failed.
+    Closed,
     /// No connection at all: the other end is a test.
     #[cfg(test)]
     Memory(super::memory::Memory),
@@ -57,7 +59,7 @@ impl Stream {
     /// Whether TLS is spoken.
     pub fn transport(&self) -> Transport {
         match self {
-            Self::Plain(_) => Transport::Plain,
+            Self::Plain(_) | Self::Closed => Transport::Plain,
             Self::Tls(_) => Transport::Tls,
             #[cfg(test)]
             Self::Memory(_) => Transport::Plain,
@@ -122,7 +124,7 @@ impl Stream {
     /// if it has shown none; `None` without TLS.
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Closed => None,
             #[cfg(test)]
             Self::Memory(_) => None,
             Self::Tls(tls) => Some(tls.get_ref().1.peer_certificates().unwrap_or_default()),
@@ -134,6 +136,7 @@ impl Stream {
         match self {
             Self::Plain(tcp) => Some(tcp),
             Self::Tls(tls) => Some(tls.get_ref().0.tcp()),
+            Self::Closed => None,
             #[cfg(test)]
             Self::Memory(_) => None,
         }
@@ -145,6 +148,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
         }
@@ -156,6 +160,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
         }
@@ -165,6 +170,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_flush(cx),
         }
@@ -174,6 +180,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
         }

@@ -95,8 +95,15 @@ pub trait Watch {
 pub enum Over {
     /// An end was reached.
     Ended(EndedBy),
-    /// The watch said so of a message of the client (`true`) or of the target.
-    Cut(bool, Ending),
+    /// The watch said so, or did not know after as much as may be read.
+    Cut {
+        /// It was a message of the client, not of the target.
+        of_client: bool,
+        /// How the connection ends.
+        ending: Ending,
+        /// The sender of the message was given an answer at last.
+        answered: bool,
+    },
 }
 
 /// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
@@ -164,7 +171,7 @@ pub async fn watched<W: Watch, M: Meter>(
     let (mut up, mut down) = (Half::default(), Half::default());
     let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(patience, timer);
-    let over = poll_fn(|cx| {
+    let mut over = poll_fn(|cx| {
         let [up_stands, down_stands] = loop {
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
@@ -204,19 +211,20 @@ pub async fn watched<W: Watch, M: Meter>(
         clock.poll(cx, timer, &now).map(Over::Ended)
     })
     .await;
-    if let Over::Cut(by_client, _) = over {
-        let (half, leg) = if by_client { (&mut down, client) } else { (&mut up, target) };
-        let _ = tokio::time::timeout(LAST_WORD, half.last_word(leg)).await;
+    if let Over::Cut { of_client, answered, .. } = &mut over {
+        let (half, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
+        *answered = half.last_word(leg).await;
     }
     bytes.set([up_before + up.moved, down_before + down.moved]);
     over
 }
 
 fn over(failed: Failed, of_client: bool) -> Over {
+    let cut = |ending| Over::Cut { of_client, ending, answered: false };
     match (failed, of_client) {
-        (Failed::Watch(cut), _) => Over::Cut(of_client, cut),
-        (Failed::TooLong, true) => Over::Cut(true, by_client(Reason::TooLarge)),
-        (Failed::TooLong, false) => Over::Cut(false, TARGET_DOWN),
+        (Failed::Watch(ending), _) => cut(ending),
+        (Failed::TooLong, true) => cut(by_client(Reason::TooLarge)),
+        (Failed::TooLong, false) => cut(TARGET_DOWN),
         (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
         (Failed::Sender, false) | (Failed::Receiver, true) => Over::Ended(EndedBy::Target),
     }
@@ -371,11 +379,12 @@ impl Half {
         }
     }
 
-    /// Sends the answers that are left, unless a message has been sent in part.
-    async fn last_word(&mut self, to: &mut Leg) {
-        if self.pass == 0 && self.replaced.is_none() && !self.inside && !self.done {
-            let _ = to.write_all(self.answers.filled()).await;
-        }
+    /// Sends the answers that are left, unless a message has been sent in part. Whether there were any, and all went.
+    async fn last_word(&mut self, to: &mut Leg) -> bool {
+        let is_between = self.pass == 0 && self.replaced.is_none() && !self.inside && !self.done;
+        is_between
+            && !self.answers.is_empty()
+            && to.say(self.answers.filled(), LAST_WORD, &mut self.moved).await.is_ok()
     }
 }
 

@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use super::super::held::{Held, Later};
 use super::super::standing::Standing;
 use super::super::{Facts, ending};
-use super::asked::name_of;
-use super::who;
+use super::{terms, who};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};
@@ -17,17 +15,19 @@ use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
+use crate::route::held::{Held, Later};
 use crate::state::{Shared, Snapshot};
 
 /// Judges later registrations and calls under the rules of the moment.
 #[derive(Debug)]
-pub(super) struct RegistrationJudge<'a> {
-    pub(super) held: &'a Held,
+pub(in crate::conn) struct RegistrationJudge {
+    pub(super) held: Arc<Held>,
     pub(super) standing: Standing,
-    pub(super) verified: Option<&'a mut Verified>,
-    pub(super) cert: &'a str,
-    pub(super) shared: &'a Arc<Shared>,
-    pub(super) facts: &'a Facts,
+    pub(super) verified: Option<Box<Verified>>,
+    /// The verdict on the client's certificate, for the log.
+    pub(super) cert: Box<str>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) facts: Facts,
     /// A request was answered 403: that is said once a connection.
     pub(super) forbade: bool,
     /// A message was too long: that is said once, too.
@@ -43,15 +43,15 @@ struct Forbidden<'m> {
     name: &'m [u8],
 }
 
-impl RegistrationJudge<'_> {
+impl RegistrationJudge {
     fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
         if !std::mem::replace(&mut self.forbade, true) {
             let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
             let verb = request.method(head).unwrap_or_default();
-            let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
+            let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            ending::refused(self.shared, config, self.facts, self.facts.client.ip(), subject, ended);
+            ending::refused(&self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
         }
         Sentence::Forbid
     }
@@ -71,9 +71,10 @@ impl RegistrationJudge<'_> {
     }
 }
 
-impl Judge for RegistrationJudge<'_> {
+impl Judge for RegistrationJudge {
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
-        let snapshot = self.shared.snapshot.load();
+        let shared = self.shared.clone();
+        let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return Sentence::End(moved);
         }
@@ -82,7 +83,8 @@ impl Judge for RegistrationJudge<'_> {
             return self.identify(&snapshot, head, request);
         }
         let nowhere = |reason| Sentence::End(by_client(reason));
-        let Some(name) = name_of(&snapshot.config, head, request) else { return nowhere(Reason::NoName) };
+        let terms = terms(&snapshot, &shared.sip_tokens, self.facts.transport());
+        let Some(name) = terms.named(head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
             Later::Same => self.identify(&snapshot, head, request),
             Later::Other => {
@@ -136,10 +138,10 @@ impl Judge for RegistrationJudge<'_> {
             Some(method) => (method, &b""[..]),
             None => (status.as_bytes(), message.cseq_method.of_input(head)),
         };
-        let subject = Subject::Signalling { who: &who, verb, name, certificate: self.cert };
+        let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
         let config = &self.shared.snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        ending::refused(self.shared, config, self.facts, self.facts.client.ip(), subject, ended);
+        ending::refused(&self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {

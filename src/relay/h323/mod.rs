@@ -56,6 +56,11 @@ impl<J: Judge> H323Watch<J> {
         Self { judge, decided: decided.octets as u64, waits: decided.waits, silent: true, answers }
     }
 
+    /// Who judges.
+    pub fn judge(&self) -> &J {
+        &self.judge
+    }
+
     /// What becomes of one message.
     fn hear(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
         match Inspector::new(MESSAGE_LIMIT).inspect(octets) {

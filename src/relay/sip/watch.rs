@@ -108,6 +108,11 @@ impl<J: Judge> SipWatch<J> {
         }
     }
 
+    /// Who judges.
+    pub fn judge(&self) -> &J {
+        &self.judge
+    }
+
     /// RFC 5626 §3.5.1: a ping is answered here, hop by hop, and goes on, so that the PBX's connection lives as well.
     fn keep_alive(&mut self, aside: &mut Aside<'_>) -> Next {
         if self.half_ping {

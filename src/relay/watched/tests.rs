@@ -331,7 +331,7 @@ async fn a_cut_says_its_last_word_between_two_messages() {
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"one\nno\n");
     assert_eq!(stage.target.heard(), b"two\n");
-    assert_eq!(stage.end().await, (Over::Cut(true, CUT), 0));
+    assert_eq!(stage.end().await, (Over::Cut { of_client: true, ending: CUT, answered: true }, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,5 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
-//! (SPEC section 3, "the same rule"). No I/O.
-
-use super::standing::Doors;
+//! (SPEC section 3, "the same rule").
 
 use crate::ending::{Ending, Stage, Whose};
 use crate::reason::Reason;
@@ -11,7 +9,7 @@ use crate::service::Service;
 
 /// Host and service that a connection was routed to, and what the rule said then.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     host: Box<str>,
     service: Service,
     rule: Option<Rule>,
@@ -19,7 +17,7 @@ pub(super) struct Held {
 
 /// What a later name on the connection leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Later {
+pub(crate) enum Later {
     /// To the same rule.
     Same,
     /// To another host of the table.
@@ -32,23 +30,23 @@ pub(super) enum Later {
 
 impl Held {
     /// Holds the decision.
-    pub(super) fn new(route: &Route<'_>) -> Box<Self> {
+    pub(crate) fn new(route: &Route<'_>) -> Self {
         let rule = decide::rule_of(route.host, route.service);
-        Box::new(Self { host: route.host.name().into(), service: route.service, rule })
+        Self { host: route.host.name().into(), service: route.service, rule }
     }
 
     /// The host, by its name in the table.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// Where its target can be reached.
-    pub(super) fn doors(&self) -> Doors {
-        self.rule.as_ref().map(|rule| Doors::of(&rule.endpoints, rule.ports.ports())).unwrap_or_default()
+    /// What the rule said then.
+    pub(crate) fn rule(&self) -> Option<&Rule> {
+        self.rule.as_ref()
     }
 
     /// How the connection ends at its next registration, if `table` does not say any more what it said.
-    pub(super) fn moved(&self, table: &Table) -> Option<Ending> {
+    pub(crate) fn moved(&self, table: &Table) -> Option<Ending> {
         let host = table.host(&self.host).filter(|host| host.name() == &*self.host);
         let reason = match host {
             Some(host) if !host.enabled() => Reason::Disabled,
@@ -60,12 +58,12 @@ impl Held {
 
     /// Whether `name` is one of the connection's own host. If that has moved or gone since, any name is as good: the
     /// connection ends at its next registration.
-    pub(super) fn is_at(&self, table: &Table, name: &[u8]) -> bool {
+    pub(crate) fn is_at(&self, table: &Table, name: &[u8]) -> bool {
         matches!(self.judge(table, name), Later::Same | Later::Moved(_))
     }
 
     /// Holds `name`, as it came on the wire, against the first verdict, under the rules of `table`.
-    pub(super) fn judge(&self, table: &Table, name: &[u8]) -> Later {
+    pub(crate) fn judge(&self, table: &Table, name: &[u8]) -> Later {
         if let Some(moved) = self.moved(table) {
             return Later::Moved(moved);
         }

@@ -1,0 +1,109 @@
+//! What may follow on a connection that was decided: later registrations under the rules of the moment, and whom a message may
+//! speak for where a certificate has proven the connection (SPEC sections 3 and 5).
+
+use std::sync::Arc;
+
+use super::super::standing::Standing;
+use super::registering::Registering;
+use super::terms;
+use crate::ending::Ending;
+use crate::inspect::h323::{Answer, Ask, Registration, Reply};
+use crate::proof::h323::Verified;
+use crate::reason::Reason;
+use crate::relay::h323::Judge;
+use crate::relay::watched::by_client;
+use crate::route::held::{Held, Later};
+use crate::state::Shared;
+
+/// Judges later registrations under the rules of the moment.
+#[derive(Debug)]
+pub(in crate::conn) struct EndpointJudge {
+    pub(super) held: Arc<Held>,
+    pub(super) standing: Standing,
+    pub(super) registering: Registering,
+    /// The identifiers of its own that the gatekeeper has confirmed, the last one first.
+    pub(super) gatekeepers: Vec<String>,
+    pub(super) verified: Option<Verified>,
+    /// The verdict on the client's certificate, for the log.
+    pub(super) cert: Box<str>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// How many of them are kept.
+const GATEKEEPERS: usize = 4;
+
+impl EndpointJudge {
+    fn is_confirmed(&self, gatekeeper: &str) -> bool {
+        self.gatekeepers.iter().any(|known| known.eq_ignore_ascii_case(gatekeeper))
+    }
+
+    /// Holds a message against the certificate, if the connection is proven by one.
+    fn hold(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Ending> {
+        match &mut self.verified {
+            Some(verified) => verified.judge(ask, host).or_else(counted),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it keeps alive what was registered here (SPEC section 3): it names no gatekeeper, or the one that has
+    /// confirmed it.
+    fn belongs(&self, registration: &Registration) -> bool {
+        registration.keep_alive
+            && registration.identifier.as_deref().is_none_or(|identifier| self.is_confirmed(identifier))
+    }
+}
+
+fn counted(reason: Reason) -> Result<(), Ending> {
+    Err(by_client(reason))
+}
+
+impl Judge for EndpointJudge {
+    fn answered(&mut self, reply: &Reply) {
+        for (sequence, answer) in &reply.answers {
+            match answer {
+                Answer::Found => {}
+                Answer::Confirmed => {
+                    let name = self.registering.answered(*sequence, true);
+                    self.standing.confirmed(name.as_bytes());
+                }
+                Answer::Denied | Answer::Rejected => {
+                    self.registering.answered(*sequence, false);
+                    if *answer == Answer::Denied {
+                        self.standing.failed();
+                    }
+                }
+            }
+        }
+        for gatekeeper in &reply.gatekeepers {
+            if !self.is_confirmed(gatekeeper) {
+                self.gatekeepers.truncate(GATEKEEPERS - 1);
+                self.gatekeepers.insert(0, gatekeeper.clone());
+            }
+        }
+        if let Some(verified) = &mut self.verified {
+            verified.learn(reply);
+        }
+    }
+
+    fn judge(&mut self, ask: &Ask) -> Result<(), Ending> {
+        let Ask::Registration(registration) = ask else {
+            return self.hold(ask, None);
+        };
+        self.registering.asked(registration);
+        let shared = self.shared.clone();
+        let snapshot = shared.snapshot.load();
+        if let Some(ended) = self.held.moved(&snapshot.table) {
+            return Err(ended);
+        }
+        if self.belongs(registration) {
+            return self.hold(ask, None);
+        }
+        let Some(host) = terms(&snapshot).host_of(registration) else { return counted(Reason::NoName) };
+        match self.held.judge(&snapshot.table, host.as_bytes()) {
+            Later::Same => self.hold(ask, Some(&host)),
+            Later::Other => counted(Reason::OtherTarget),
+            Later::Nowhere(reason) => counted(reason),
+            Later::Moved(ended) => Err(ended),
+        }
+    }
+}

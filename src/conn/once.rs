@@ -1,0 +1,407 @@
+//! The driver of all protocols that are decided once a connection: read, decide, connect, relay. One loop for all of them,
+//! over [`Protocol`].
+//!
+//! A protocol says what octets mean, where that leads, and how it refuses. It does no I/O. What is read, written, waited
+//! for, logged and counted is here, so it is the same for every protocol:
+//!
+//! - An answer that the protocol has put into `back` is sent, and the connection stays undecided.
+//! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`).
+//! - Whatever the protocol said before it was decided counts as octets to the client.
+
+use std::sync::Arc;
+
+use super::leave::{part, withdrawn};
+use super::link::{connect, refuse};
+use super::{Client, ask, certificate, ending, secure};
+use crate::config::{Config, Reject};
+use crate::ending::{Ending, Stage, Whose};
+use crate::io::Leg;
+use crate::log::Subject;
+use crate::proof::token::Tokens;
+use crate::reason::Reason;
+use crate::relay::patience::Patience;
+use crate::relay::watched::{Over, Watch, watched};
+use crate::route::held::Held;
+use crate::rules::decide::Route;
+use crate::service::Transport;
+use crate::state::{Shared, Snapshot};
+use crate::tls::Verdict;
+
+/// A protocol that is decided once a connection. One value serves one connection until the decision.
+pub(super) trait Protocol: Sized + Send + Sync {
+    /// The most octets of the client that are buffered before the decision. `open` never needs more.
+    const LIMIT: usize;
+    /// The message that decides.
+    type Asked: Send + Sync;
+    /// What looks at every message after the decision.
+    type Watch: Watch + Send;
+
+    /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
+    fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
+
+    /// How the protocol calls the end of a connection that was not decided. `waiting`: what has come of a message.
+    fn undecided(&self, _waiting: &[u8], ending: Ending) -> Ending {
+        ending
+    }
+
+    /// Where a message leads. `back` is empty, and takes an answer.
+    fn decide<'s>(
+        &mut self,
+        asked: &mut Self::Asked,
+        asking: &Asking<'_, 's>,
+        back: &mut Vec<u8>,
+    ) -> Decision<'s>;
+
+    /// A message as the log shows it.
+    fn subject<'a>(&self, asked: &'a Self::Asked) -> Subject<'a>;
+
+    /// The protocol's own refusal, if it has one. `asked`: the message that is refused, if there is one.
+    fn refusal(&self, asked: Option<&Self::Asked>, ending: Ending, tokens: &Tokens, out: &mut Vec<u8>);
+
+    /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
+    fn watch(self, asked: Self::Asked, inside: Inside<'_>) -> Self::Watch;
+
+    /// How the protocol calls the end of a relay by one of its sides.
+    fn over(_watch: &Self::Watch, ending: Ending) -> Ending {
+        ending
+    }
+
+    /// Gives `write` the message at the front of `octets`, over which the watch has ended the relay, as the log shows it.
+    fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
+}
+
+/// What the first octets mean.
+pub(super) enum Step<A> {
+    /// They ask for somebody. They stay where they are.
+    Found(A),
+    /// They decide nothing. `len` octets are taken off, and `skip` more that may still have to come.
+    Answered {
+        /// Octets that have been read.
+        len: usize,
+        /// Octets after them.
+        skip: u32,
+    },
+    /// The client wants TLS from here on (RFC 4511 §4.14). `back` says yes.
+    StartTls {
+        /// Octets that have been read. There must be no more.
+        len: usize,
+    },
+    /// It takes more octets to tell.
+    NeedMore,
+    /// Nothing that may pass.
+    Reject(Reason),
+}
+
+/// What becomes of a message that asks for somebody.
+pub(super) enum Decision<'s> {
+    /// It goes inside.
+    Inside {
+        /// Where to.
+        route: Route<'s>,
+        /// The host as it was asked for, which a wildcard rule does not know.
+        name: Box<str>,
+    },
+    /// It is answered, and the connection stays undecided.
+    Answered {
+        /// Octets of it that have been read.
+        len: usize,
+        /// Octets after them.
+        skip: u32,
+        /// For the log, if it was a refusal.
+        line: Option<Ending>,
+    },
+    /// The connection ends.
+    Refused {
+        /// How.
+        ending: Ending,
+        /// Whether the log says so. One line a connection is enough.
+        line: bool,
+    },
+}
+
+impl Decision<'_> {
+    /// The end of the connection, with its line.
+    pub(super) const fn refused(ending: Ending) -> Self {
+        Self::Refused { ending, line: true }
+    }
+}
+
+/// A client that asks, and the rules of the moment.
+pub(super) struct Asking<'c, 's> {
+    client: &'c Client,
+    pub(super) shared: &'s Shared,
+    pub(super) snapshot: &'s Snapshot,
+}
+
+impl<'s> Asking<'_, 's> {
+    pub(super) fn config(&self) -> &'s Config {
+        &self.snapshot.config
+    }
+
+    /// How the client came.
+    pub(super) fn transport(&self) -> Transport {
+        self.client.facts.transport()
+    }
+
+    /// The verdict on the client's certificate, see [`certificate::judge`].
+    pub(super) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
+        certificate::judge(self.client, self.snapshot, name)
+    }
+}
+
+/// A connection that was decided and has its target.
+pub(super) struct Inside<'a> {
+    pub(super) client: &'a Client,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) route: &'a Route<'a>,
+    pub(super) held: Arc<Held>,
+    /// The longest message toward the address that was connected to, if it says that itself.
+    pub(super) max_message: Option<u32>,
+}
+
+impl Inside<'_> {
+    /// Whether what is refused gets the protocol's own refusal.
+    pub(super) fn answers(&self) -> bool {
+        self.snapshot.config.reject == Reject::Answer
+    }
+}
+
+/// A relay that is to begin.
+struct Linked<W> {
+    target: Leg,
+    held: Arc<Held>,
+    watch: W,
+}
+
+/// The end of a connection.
+struct End {
+    ending: Ending,
+    /// The client was given an answer, which a reset must not take from it.
+    answered: bool,
+}
+
+/// Serves a client until its connection ends.
+// Not an `async fn`: that would keep room for the client twice.
+#[expect(clippy::manual_async_fn, reason = "see above")]
+pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future<Output = ()> + Send {
+    async move {
+        // In a box of its own: what decides is gone when the relay begins, and needs no room in it.
+        let End { ending, answered } = match Box::pin(begin(&mut client, protocol)).await {
+            Ok(linked) => relay::<P>(&mut client, linked).await,
+            Err(end) => end,
+        };
+        let shared = &client.worker.shared;
+        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ending, client.live.bytes());
+        if answered {
+            Box::pin(client.leg.close()).await;
+        }
+    }
+}
+
+/// Reads until a message decides, and opens its way inside.
+///
+/// # Errors
+/// How the connection ended instead; the line of that is written.
+async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<Linked<P::Watch>>, End> {
+    let shared = client.worker.shared.clone();
+    let mut back = Vec::new();
+    loop {
+        let heard = listen(client, &mut protocol, &mut back).await;
+        let snapshot = shared.snapshot.load_full();
+        let went_on = match heard {
+            Ok(Step::Found(mut asked)) => {
+                let asking = Asking { client, shared: &shared, snapshot: &snapshot };
+                match protocol.decide(&mut asked, &asking, &mut back) {
+                    Decision::Inside { route, name } => {
+                        return go_inside(client, &snapshot, (protocol, asked), (route, &name)).await;
+                    }
+                    Decision::Answered { len, skip, line } => {
+                        if let Some(ending) = line {
+                            refuse(client, &snapshot, protocol.subject(&asked), ending);
+                        }
+                        drop(asked);
+                        go_on(client, &snapshot.config, (len, skip), &mut back).await
+                    }
+                    Decision::Refused { ending, line } => {
+                        client.place = None;
+                        if line {
+                            refuse(client, &snapshot, protocol.subject(&asked), ending);
+                        }
+                        let refusal = (&protocol, Some(&asked), ending);
+                        return Err(turn_away(client, &snapshot.config, refusal, back).await);
+                    }
+                }
+            }
+            Ok(Step::Answered { len, skip }) => go_on(client, &snapshot.config, (len, skip), &mut back).await,
+            Ok(Step::StartTls { len }) => start_tls(client, &snapshot, len, &mut back).await,
+            Ok(Step::NeedMore) => Ok(()),
+            Ok(Step::Reject(reason)) => {
+                let ending = Ending::because(Stage::Ask, Whose::Client, reason);
+                Err(protocol.undecided(client.leg.buffer.filled(), ending))
+            }
+            Err(ending) => Err(protocol.undecided(client.leg.buffer.filled(), ending)),
+        };
+        if let Err(ending) = went_on {
+            refuse(client, &snapshot, Subject::Unknown, ending);
+            return Err(turn_away(client, &snapshot.config, (&protocol, None, ending), back).await);
+        }
+    }
+}
+
+/// Opens the way inside of a message that decides.
+///
+/// # Errors
+/// How the connection ended instead; the line of that is written.
+async fn go_inside<P: Protocol>(
+    client: &mut Client,
+    snapshot: &Arc<Snapshot>,
+    (protocol, asked): (P, P::Asked),
+    (route, name): (Route<'_>, &str),
+) -> Result<Box<Linked<P::Watch>>, End> {
+    client.place = None;
+    match connect(client, snapshot, route, name, protocol.subject(&asked)).await {
+        Ok(target) => {
+            let held = Arc::new(Held::new(&route));
+            let inside = Inside {
+                client,
+                shared: &client.worker.shared,
+                snapshot,
+                route: &route,
+                held: held.clone(),
+                max_message: target.max_message,
+            };
+            let watch = protocol.watch(asked, inside);
+            Ok(Box::new(Linked { target: target.leg, held, watch }))
+        }
+        Err(ending) => {
+            let refusal = (&protocol, Some(&asked), ending);
+            Err(turn_away(client, &snapshot.config, refusal, Vec::new()).await)
+        }
+    }
+}
+
+/// Reads until the protocol knows what the first octets mean. The deadline is the one that the client's timer has: the
+/// inspection's, since the connection was secured.
+///
+/// # Errors
+/// How the connection ended instead.
+async fn listen<P: Protocol>(
+    client: &mut Client,
+    protocol: &mut P,
+    back: &mut Vec<u8>,
+) -> Result<Step<P::Asked>, Ending> {
+    loop {
+        let filled = client.leg.buffer.filled();
+        if !filled.is_empty() {
+            let shared = &client.worker.shared;
+            let asking = Asking { client, shared, snapshot: &shared.snapshot.load() };
+            match protocol.open(filled, &asking, back) {
+                Step::NeedMore => {}
+                step => return Ok(step),
+            }
+        }
+        ask::more(client, P::LIMIT).await?;
+    }
+}
+
+/// Takes a message off that decides nothing, says what is to be said to it, and reads it to its end. What does not come of
+/// its end never counts: the message is known.
+///
+/// # Errors
+/// How the connection ended instead.
+async fn go_on(
+    client: &mut Client,
+    config: &Config,
+    (len, skip): (usize, u32),
+    back: &mut Vec<u8>,
+) -> Result<(), Ending> {
+    client.leg.buffer.consume(len);
+    say(client, config, back).await?;
+    ask::skip(client, skip).await.map_err(Ending::uncounted)?;
+    ask::in_time(client).await
+}
+
+/// Says what is in `back`, and empties it.
+async fn say(client: &mut Client, config: &Config, back: &mut Vec<u8>) -> Result<(), Ending> {
+    let octets = std::mem::take(back);
+    if octets.is_empty() {
+        return Ok(());
+    }
+    let said = client.say(&octets, config.limits.inspect_timeout).await;
+    said.map_err(|_| Ending::because(Stage::Ask, Whose::Client, Reason::Aborted))
+}
+
+/// TLS from here on, on a connection that was in the clear. The client is waited for as long as a new one.
+///
+/// # Errors
+/// How the connection ended instead.
+async fn start_tls(
+    client: &mut Client,
+    snapshot: &Snapshot,
+    len: usize,
+    back: &mut Vec<u8>,
+) -> Result<(), Ending> {
+    let (config, mut yes) = (&snapshot.config, std::mem::take(back));
+    let Some(acceptor) = snapshot.server_tls.acceptor(client.facts.service) else {
+        return Err(Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed));
+    };
+    if client.leg.buffer.len() > len {
+        // What came in the clear must never be taken for something that came by TLS.
+        return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Malformed));
+    }
+    client.leg.buffer.consume(len);
+    say(client, config, &mut yes).await?;
+    secure::start_tls(client, acceptor, config.limits.handshake_timeout).await?;
+    client.timer.set(config.limits.inspect_timeout);
+    ask::in_time(client).await
+}
+
+/// The end of a client that goes nowhere. What is in `back` is said in any case; the protocol's own refusal only where
+/// refusals are answered.
+async fn turn_away<P: Protocol>(
+    client: &mut Client,
+    config: &Config,
+    (protocol, asked, ending): (&P, Option<&P::Asked>, Ending),
+    mut back: Vec<u8>,
+) -> End {
+    if back.is_empty() && config.reject == Reject::Answer {
+        protocol.refusal(asked, ending, &client.worker.shared.sip_tokens, &mut back);
+    }
+    let answered = !back.is_empty() && client.say(&back, config.limits.inspect_timeout).await.is_ok();
+    End { ending, answered }
+}
+
+/// Messages both ways until the end.
+async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch>>) -> End {
+    let Linked { target, held, watch } = &mut *linked;
+    let shared = client.worker.shared.clone();
+    let patience = {
+        let limits = &shared.snapshot.load().config.limits;
+        Patience::new(limits.idle_timeout.services[client.facts.service], limits.response_timeout)
+    };
+    let [_, before] = client.live.bytes();
+    let over = tokio::select! {
+        over = watched(&mut client.leg, target, &mut client.timer, patience, watch, &client.live) => over,
+        ending = withdrawn(&shared, held.host(), &client.live) => {
+            part(&mut client.leg, target).await;
+            return End { ending, answered: false };
+        }
+    };
+    match over {
+        Over::Ended(by) => {
+            let ending = P::over(watch, by.answered(client.live.bytes()[1] - before));
+            End { ending, answered: false }
+        }
+        Over::Cut { of_client, ending, answered } => {
+            let snapshot = shared.snapshot.load();
+            let mut write = |subject: Subject<'_>| refuse(client, &snapshot, subject, ending);
+            // The message that did it is still in the buffer, as far as it can be read.
+            match of_client {
+                true => P::last(watch, client.leg.buffer.filled(), &mut write),
+                false => write(Subject::Unknown),
+            }
+            End { ending, answered: of_client && answered }
+        }
+    }
+}

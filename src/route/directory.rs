@@ -1,0 +1,42 @@
+//! Where an LDAP bind leads (SPEC section 2).
+
+use super::Refused;
+use crate::inspect::ldap::{Bind, Wants};
+use crate::reason::Reason;
+use crate::rules::Table;
+use crate::rules::decide::{self, Route};
+use crate::service::{Service, Transport};
+
+/// What a bind is decided by.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'s> {
+    /// The rules.
+    pub table: &'s Table,
+    /// `ldap.default_host`: where binds go that name no domain.
+    pub default_host: Option<&'s str>,
+}
+
+impl<'s> Terms<'s> {
+    /// The host that the first bind of a connection asks for.
+    ///
+    /// # Errors
+    /// The bind names no domain and there is no default, or its name goes nowhere.
+    pub fn host<'a>(&self, bind: &'a Bind) -> Result<&'a [u8], Reason>
+    where
+        's: 'a,
+    {
+        match bind.wants() {
+            Wants::Host(domain) => Ok(domain),
+            Wants::NoDomain | Wants::Anonymous => self.default_host.map(str::as_bytes).ok_or(Reason::NoName),
+            Wants::Never(reason) => Err(reason),
+        }
+    }
+
+    /// Where a bind of `host` leads that came by `came_by`.
+    ///
+    /// # Errors
+    /// Why it goes nowhere.
+    pub fn decide(&self, came_by: Transport, host: &[u8]) -> Result<Route<'s>, Refused<'s>> {
+        decide::signalling(self.table, Service::Ldap, came_by, host, |_| false).map_err(Refused::from)
+    }
+}

@@ -1,0 +1,55 @@
+//! An identity becomes a route, or a refusal. Pure: no I/O, no clock, no log. Connections, `explain` and the API ask here,
+//! so that they can never disagree.
+//!
+//! | room | whose first message | what it is decided by |
+//! |---|---|---|
+//! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
+//! | [`directory`] | LDAP | the domain of a bind's name |
+//! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
+//! | [`held`] | any of them | what a later name on the connection means |
+//!
+//! An inspector says what a message is, [`rules`](crate::rules) what the administrator wants, and
+//! [`proof`](crate::proof) what is proven. What is decided here takes the three together.
+
+pub mod directory;
+pub mod held;
+pub mod registration;
+pub mod signalling;
+
+use crate::ending::{Ending, Stage, Weight, Whose};
+use crate::reason::Reason;
+use crate::rules::decide::Refusal;
+
+/// Why what was asked for goes nowhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'t> {
+    /// The reason, and what the table knows of it.
+    pub refusal: Refusal<'t>,
+    /// What it weighs toward the blacklist.
+    pub weight: Weight,
+}
+
+impl<'t> From<Refusal<'t>> for Refused<'t> {
+    fn from(refusal: Refusal<'t>) -> Self {
+        Self { refusal, weight: refusal.reason.weight() }
+    }
+}
+
+impl From<Reason> for Refused<'_> {
+    fn from(reason: Reason) -> Self {
+        Self::from(Refusal { reason, host: None, cause: None })
+    }
+}
+
+impl Refused<'_> {
+    /// The same refusal, without any weight.
+    pub(crate) const fn uncounted(self) -> Self {
+        Self { weight: Weight::Nothing, ..self }
+    }
+
+    /// How a connection ends by it.
+    pub const fn ending(&self) -> Ending {
+        let ending = Ending::because(Stage::Route, Whose::Policy, self.refusal.reason);
+        Ending { weight: self.weight, ..ending }
+    }
+}

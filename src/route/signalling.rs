@@ -1,0 +1,273 @@
+//! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
+//! (SPEC section 3). No I/O.
+
+use std::net::IpAddr;
+
+use super::Refused;
+use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
+use crate::proof::own::Own;
+use crate::reason::Reason;
+use crate::rules::Table;
+use crate::rules::decide::{self, Route};
+use crate::service::{Service, Transport};
+
+/// What a message is decided by.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'s> {
+    /// The rules.
+    pub table: &'s Table,
+    /// `sip.default_host`: where goes what names no host.
+    pub default_host: Option<&'s str>,
+    /// `sip.methods`: which may come first on a connection and decide it.
+    pub methods: &'s [Box<str>],
+    /// Knows our own route entries.
+    pub own: Own<'s>,
+}
+
+/// Whom a first message asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// The PBX of a dialog that leads through us.
+    Dialog(String),
+    /// A host, by its name as it came.
+    Host(&'a [u8]),
+}
+
+impl Asked<'_> {
+    /// The host's name.
+    pub fn name(&self) -> &[u8] {
+        match self {
+            Self::Dialog(host) => host.as_bytes(),
+            Self::Host(host) => host,
+        }
+    }
+}
+
+/// What becomes of a first message that is not refused.
+#[derive(Debug, Clone)]
+pub enum Decided<'t> {
+    /// It goes inside, and decides the connection.
+    Routed(Route<'t>),
+    /// Portward answers it. The connection stays undecided.
+    Answered(Answer),
+}
+
+/// What Portward itself answers to a first message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing: an ACK has no answer (RFC 3261 §17).
+    Nothing,
+    /// The methods that it relays, to OPTIONS.
+    Methods,
+    /// Come again when you are registered.
+    Unavailable,
+}
+
+impl<'s> Terms<'s> {
+    /// Whom a first message asks for, if it says so.
+    pub fn asked<'a>(&self, head: &'a [u8], message: &Message) -> Option<Asked<'a>>
+    where
+        's: 'a,
+    {
+        if let Some(host) = self.own.dialog_host(head, message) {
+            return Some(Asked::Dialog(host));
+        }
+        let name = match message.method(head)? {
+            method if self.may_come_first(method) => self.first_name(head, message),
+            _ => self.probed(head, message),
+        };
+        name.map(Asked::Host)
+    }
+
+    /// Whether a request with this method may come first on a connection and decide it.
+    fn may_come_first(&self, method: &[u8]) -> bool {
+        self.methods.iter().any(|allowed| allowed.as_bytes() == method)
+    }
+
+    /// The name that a deciding request asks for. A caller who withholds the number in From may be named by
+    /// P-Asserted-Identity or P-Preferred-Identity (RFC 3325 §9). A registration has no such names.
+    fn first_name<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
+    where
+        's: 'a,
+    {
+        let identity = match message.method(head) {
+            Some(method) if method != b"REGISTER" && message.from.is_anonymous(head) => {
+                identity(head, message)
+            }
+            _ => None,
+        };
+        identity.or_else(|| self.named(head, message))
+    }
+
+    /// The known host that is named by a request which may not decide the connection. Monitors and trunks that probe with
+    /// OPTIONS often have a From of their own; then the Request-URI or To names the host that they ask for.
+    fn probed<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
+    where
+        's: 'a,
+    {
+        let asked_for = match message.kind {
+            Kind::Request { method, uri } if method.of_input(head) == b"OPTIONS" => {
+                [host_of(uri.of_input(head)), Some(message.to.host.of_input(head))]
+            }
+            _ => [None, None],
+        };
+        let names = std::iter::once(self.first_name(head, message)).chain(asked_for);
+        names.flatten().find(|name| decide::host_named(self.table, name).is_ok())
+    }
+
+    /// The name that a request asks for: the host of From, or the default where that says nothing.
+    pub fn named<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
+    where
+        's: 'a,
+    {
+        let host = message.from.host.of_input(head);
+        if host.is_empty() || message.from.is_anonymous(head) {
+            return self.default_host.map(str::as_bytes);
+        }
+        Some(host)
+    }
+
+    /// The decision for a first message. `proven`: whether the client's certificate proves whom it speaks for.
+    ///
+    /// # Errors
+    /// Why it goes nowhere and gets no answer of its own.
+    pub fn decide(
+        &self,
+        asked: Option<&Asked<'_>>,
+        came_by: Transport,
+        (head, message): (&[u8], &Message),
+        proven: impl FnOnce() -> bool,
+    ) -> Result<Decided<'s>, Refused<'s>> {
+        // A telephone sends an answer on a new connection if the one of the request is gone (RFC 3261 §18.2.2).
+        let method = message.method(head).ok_or(Refused::from(Reason::Method).uncounted())?;
+        if method == b"ACK" && self.own.tokens.is_acknowledged(head, message) {
+            return Ok(Decided::Answered(Answer::Nothing));
+        }
+        let excused = is_excused(head, message);
+        let excuse = |refused: Refused<'s>| if excused { refused.uncounted() } else { refused };
+        let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
+        if !in_dialog && !self.may_come_first(method) {
+            // A client that names no known host is taken for a scanner, and counts.
+            let name = asked.ok_or_else(|| excuse(Reason::Method.into()))?.name();
+            return self
+                .served(name)
+                .map(|()| answered(method))
+                .map_err(|reason| Refused::from(reason).uncounted());
+        }
+        let name = asked.ok_or_else(|| excuse(Reason::NoName.into()))?.name();
+        let decided = decide::signalling(self.table, Service::Sip, came_by, name, |_| proven());
+        decided.map(Decided::Routed).map_err(|refusal| {
+            let by_from = name == message.from.host.of_input(head);
+            if by_from { excuse(refusal.into()) } else { refusal.into() }
+        })
+    }
+
+    /// Whether a known host would be served at all.
+    fn served(&self, name: &[u8]) -> Result<(), Reason> {
+        let host = decide::host_named(self.table, name).map_err(|_| Reason::Method)?;
+        host.require_enabled()?;
+        if host.serves(Service::Sip) { Ok(()) } else { Err(Reason::NoService) }
+    }
+}
+
+/// The host of the first P-Asserted-Identity that has one, else of the first P-Preferred-Identity.
+fn identity<'a>(head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
+    let of = |name: &'static [u8]| {
+        let fields = message.fields_of(FieldKind::Identity);
+        let named = fields.filter(move |field| field.name(head).eq_ignore_ascii_case(name));
+        named.flat_map(|field| identities(head, field)).find(|host| !is_withheld(host))
+    };
+    of(b"p-asserted-identity").or_else(|| of(b"p-preferred-identity"))
+}
+
+/// The hosts of an identity field.
+fn identities<'a>(head: &'a [u8], field: &Field) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    entries(field.value.of_input(head)).filter_map(|value| host_of(name_addr(value)?.uri))
+}
+
+/// The host of a SIP URI.
+fn host_of(text: &[u8]) -> Option<&[u8]> {
+    uri(text).filter(|cut| cut.scheme != Scheme::Other && !cut.host.is_empty()).map(|cut| cut.host)
+}
+
+fn is_withheld(host: &[u8]) -> bool {
+    host.eq_ignore_ascii_case(b"anonymous.invalid")
+}
+
+/// Whether a request that names no known host is one of a telephone, not of a scanner: the number is withheld, or the
+/// request belongs to a call to which a PBX gave addresses in the place of names. A telephone whose connection was lost goes
+/// on with its call on a new one. Neither tries names.
+fn is_excused(head: &[u8], request: &Message) -> bool {
+    if request.method(head) == Some(b"REGISTER") {
+        return false;
+    }
+    let host = request.from.host.of_input(head);
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
+    let is_address = || str::from_utf8(bare).is_ok_and(|text| text.parse::<IpAddr>().is_ok());
+    request.from.is_anonymous(head) || (!request.to_tag.is_empty() && is_address())
+}
+
+/// What a request gets that may not come first, but names a known host.
+fn answered(method: &[u8]) -> Decided<'static> {
+    Decided::Answered(match method {
+        b"ACK" => Answer::Nothing,
+        b"OPTIONS" => Answer::Methods,
+        _ => Answer::Unavailable,
+    })
+}
+
+/// Whether two names are of the same host of the table.
+pub fn leads_to(table: &Table, one: &[u8], other: &[u8]) -> bool {
+    let host = |name| decide::host_named(table, name).ok().map(|host| host.name());
+    host(one).is_some_and(|one| host(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::Inspect;
+    use crate::inspect::sip::{Ask, Inspector};
+
+    fn identity_in(lines: &str) -> Option<String> {
+        let head = format!(
+            "INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:anonymous@anonymous.invalid>;tag=a\r\n\
+             To: <sip:b@x>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        let Inspect::Found { ask: Ask::Message(message), .. } =
+            Inspector::of_client().inspect(head.as_bytes())
+        else {
+            panic!("{head}")
+        };
+        let host = identity(head.as_bytes(), &message)?;
+        Some(String::from_utf8(host.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn item_15_the_first_identity_with_a_host_names_a_withheld_caller() {
+        for (lines, host) in [
+            ("P-Asserted-Identity: <sip:a@one>\r\n", Some("one")),
+            ("P-ASSERTED-IDENTITY \t:\r\n \"x@y\" <sips:a@one:5061;a=b>;c=d\r\n", Some("one")),
+            ("P-Asserted-Identity: <tel:+49>, <sip:a@one/branch>\r\n", Some("one/branch")),
+            ("P-Asserted-Identity: <tel:+49>\r\nP-Asserted-Identity: sip:a@one\r\n", Some("one")),
+            ("P-Preferred-Identity: <sip:a@two>\r\nP-Asserted-Identity: <sip:a@one>\r\n", Some("one")),
+            ("P-Preferred-Identity: <sip:a@two>\r\nP-Asserted-Identity: <tel:+49>\r\n", Some("two")),
+            ("P-Asserted-Identity: <sip:anonymous@anonymous.invalid>\r\n", None),
+            ("Remote-Party-ID: <sip:a@one>\r\n", None),
+            ("P-Asserted-Identity: nothing\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(identity_in(lines).as_deref(), host, "{lines}");
+        }
+    }
+
+    #[test]
+    fn item_15_an_answer_is_by_method() {
+        for (method, answer) in [
+            (&b"OPTIONS"[..], Answer::Methods),
+            (b"SUBSCRIBE", Answer::Unavailable),
+            (b"ACK", Answer::Nothing),
+        ] {
+            assert!(matches!(answered(method), Decided::Answered(given) if given == answer));
+        }
+    }
+}
