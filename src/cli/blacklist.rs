@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
 use crate::config;
 
@@ -63,8 +64,8 @@ enum Command {
 pub(super) fn run(args: &Args) -> ExitCode {
     let read = config::load(&args.config);
     let Some(config) = &read.config else {
-        super::complain(read.diagnostics.render(false).trim_end());
-        return ExitCode::from(super::NO);
+        terminal::complain(read.diagnostics.render(false).trim_end());
+        return ExitCode::from(terminal::NO);
     };
     let ask = |method: &str, path: &str, body: Option<&Value>| ask(&config.admin.socket, method, path, body);
     let list = Command::List { limit: SHOWN };
@@ -73,31 +74,31 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Command::Add { address, time, note } => {
             let body = json!({ "address": address, "expiration": time, "note": note });
             ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match args.json {
-                true => super::say(entry),
-                false => super::say(line(&entry)),
+                true => terminal::say(entry),
+                false => terminal::say(line(&entry)),
             })
         }
         Command::Remove { address } => {
             ask("DELETE", &format!("/v1/blacklist/{address}"), None).map(|answer| match args.json {
-                true => super::say(answer),
-                false => super::say(format_args!("{address} is no longer listed")),
+                true => terminal::say(answer),
+                false => terminal::say(format_args!("{address} is no longer listed")),
             })
         }
         Command::Clear => ask("DELETE", "/v1/blacklist", None).map(|answer| match args.json {
-            true => super::say(answer),
-            false => super::say(format_args!("{} entries removed", field(&answer, "removed"))),
+            true => terminal::say(answer),
+            false => terminal::say(format_args!("{} entries removed", field(&answer, "removed"))),
         }),
     };
     match answer {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(format_args!("error: {error}"));
+            terminal::complain(format_args!("error: {error}"));
             if matches!(error, NoAnswer::NotRunning(_)) {
-                super::complain(
+                terminal::complain(
                     "  help: is it running? `admin.socket` of portward.toml says where it listens",
                 );
             }
-            ExitCode::from(super::NO)
+            ExitCode::from(terminal::NO)
         }
     }
 }
@@ -117,7 +118,7 @@ pub(super) fn line(entry: &Value) -> String {
     let why = match field(entry, "reason").as_str() {
         Some(reason) => format!("{reason} ({} in a minute)", field(entry, "count")),
         None => match field(entry, "note").as_str().filter(|note| !note.is_empty()) {
-            Some(note) => format!("by hand: {}", super::harmless(note)),
+            Some(note) => format!("by hand: {}", terminal::harmless(note)),
             None => "by hand".to_owned(),
         },
     };

@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::config::ConfigArg;
+use super::terminal;
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
@@ -21,7 +23,7 @@ use crate::state::{Snapshot, folder};
     portward check --json                   for programs")]
 pub(super) struct Args {
     #[command(flatten)]
-    config: super::ConfigArg,
+    config: ConfigArg,
 
     /// Check this instead: a folder of rules, a rules file, or a file named portward.toml
     #[arg(value_name = "PATH", conflicts_with = "config")]
@@ -51,16 +53,16 @@ pub(super) fn run(args: Args) -> ExitCode {
     };
     let errors = checked.diagnostics.errors();
     if args.json {
-        super::say(format_args!("{:#}", checked.diagnostics.to_json()));
+        terminal::say(format_args!("{:#}", checked.diagnostics.to_json()));
     } else {
         let shown = checked.diagnostics.render(std::io::stderr().is_terminal());
         if !shown.is_empty() {
-            super::complain(shown.trim_end_matches('\n'));
-            super::complain("");
+            terminal::complain(shown.trim_end_matches('\n'));
+            terminal::complain("");
         }
-        super::say(summary(&checked));
+        terminal::say(summary(&checked));
     }
-    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
+    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
 }
 
 /// Root reads everything; the service does not run as root.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
+use super::terminal;
 
 /// Write a completion script for a shell to standard output
 #[derive(Debug, clap::Args)]
@@ -14,9 +14,10 @@ pub(super) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn run(args: &Args) -> ExitCode {
+/// `portward` is the whole command line.
+pub(super) fn run(args: &Args, portward: &mut clap::Command) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::Cli::command(), "portward", &mut script);
-    super::say(String::from_utf8_lossy(&script).trim_end());
+    clap_complete::generate(args.shell, portward, "portward", &mut script);
+    terminal::say(String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::terminal;
+
 /// Show everything at work on loopback, with throw-away certificates
 ///
 /// Starts stand-ins for two PBXs and an app platform, loads the rules of the reference network dvl-ckl2.net, sends
@@ -18,12 +20,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    match crate::demo::run(args.once, |line| super::say(line)) {
+    match crate::demo::run(args.once, |line| terminal::say(line)) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(super::NO),
+        Ok(false) => ExitCode::from(terminal::NO),
         Err(error) => {
-            super::complain(format!("error: the demonstration could not be set up: {error}"));
-            ExitCode::from(super::NO)
+            terminal::complain(format!("error: the demonstration could not be set up: {error}"));
+            ExitCode::from(terminal::NO)
         }
     }
 }

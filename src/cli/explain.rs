@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use super::config::ConfigArg;
+use super::terminal;
 use crate::admin::client::ask;
 use crate::config::Config;
 use crate::inspect::h323::Alias;
@@ -50,7 +52,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    config: super::ConfigArg,
+    config: ConfigArg,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -59,13 +61,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
         match Asked::parse(text, args.bind.as_deref()) {
             Ok(one) => asked.push(one),
             Err(bad) => {
-                super::complain(format_args!("{text}: {bad}"));
+                terminal::complain(format_args!("{text}: {bad}"));
                 return ExitCode::from(WRONG_USAGE);
             }
         }
     }
     if (args.cert.is_some() || args.bind.is_some()) && asked.iter().all(|one| matches!(one, Asked::Http(_))) {
-        super::complain("--cert and --bind do not matter to HTTP");
+        terminal::complain("--cert and --bind do not matter to HTTP");
     }
     let aliases = args.alias.iter().cloned().map(Alias::H323);
     let numbers = args.number.iter().cloned().map(Alias::Digits);
@@ -73,8 +75,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let loaded = match crate::config::load_all(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
-            super::complain(diagnostics.render(false).trim_end());
-            return ExitCode::from(super::NO);
+            terminal::complain(diagnostics.render(false).trim_end());
+            return ExitCode::from(terminal::NO);
         }
     };
     let outside = loaded.config.outside.port(Service::Http, Transport::Tls);
@@ -92,9 +94,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
             Asked::Call(call) => call.explain(&loaded.table, &loaded.config, &claimant),
         };
         all_granted &= explanation.granted();
-        if args.json { super::say(explanation.to_json()) } else { super::say(explanation) }
+        if args.json { terminal::say(explanation.to_json()) } else { terminal::say(explanation) }
     }
-    ExitCode::from(if all_granted { 0 } else { super::NO })
+    ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }
 
 /// Why the running daemon refuses an address; `None`: it does not, or there is none.

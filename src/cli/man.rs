@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
+use super::terminal;
 
 /// Write the man pages of portward and its commands into a folder
 #[derive(Debug, clap::Args)]
@@ -13,12 +13,13 @@ pub(super) struct Args {
     folder: PathBuf,
 }
 
-pub(super) fn run(args: &Args) -> ExitCode {
-    match clap_mangen::generate_to(super::Cli::command().disable_help_subcommand(true), &args.folder) {
+/// `portward` is the whole command line.
+pub(super) fn run(args: &Args, portward: clap::Command) -> ExitCode {
+    match clap_mangen::generate_to(portward.disable_help_subcommand(true), &args.folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(format!("error: cannot write to {}: {error}", args.folder.display()));
-            ExitCode::from(super::NO)
+            terminal::complain(format!("error: cannot write to {}: {error}", args.folder.display()));
+            ExitCode::from(terminal::NO)
         }
     }
 }

@@ -2,23 +2,20 @@
 //!
 //! Exit codes: 0 good, 1 the answer is no or there are errors, 2 wrong usage.
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod blacklist;
 mod cert;
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod explain;
 mod man;
 mod run;
-
-/// The answer is no, or there are errors.
-const NO: u8 = 1;
+mod terminal;
 
 /// A deep-inspection reverse proxy for telephone systems.
 #[derive(Debug, Parser)]
@@ -40,14 +37,6 @@ enum Command {
     Man(man::Args),
 }
 
-/// Where the configuration is.
-#[derive(Debug, clap::Args)]
-struct ConfigArg {
-    /// The configuration file
-    #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml")]
-    config: PathBuf,
-}
-
 /// Reads the command line and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
@@ -57,22 +46,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Cert(args) => cert::run(args),
         Command::Blacklist(args) => blacklist::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
     }
-}
-
-/// Writes a line to standard output. A reader that has gone away (`| head`) is no error of ours.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-/// A stranger's text may hold anything; what would steer the terminal is written as an escape.
-fn harmless(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-/// Writes a line to standard error.
-fn complain(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::config::ConfigArg;
+use super::terminal;
 use crate::config;
 use crate::confine::{self, Confined};
 use crate::log::Log;
@@ -18,24 +20,24 @@ use crate::signal::Signals;
 #[command(after_help = "Examples:\n  portward run\n  portward run --config ./portward.toml")]
 pub(super) struct Args {
     #[command(flatten)]
-    config: super::ConfigArg,
+    config: ConfigArg,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
     let path = args.config.config;
     if !path.exists() {
-        super::complain(format!("error: there is no configuration at {}", path.display()));
-        super::complain(
+        terminal::complain(format!("error: there is no configuration at {}", path.display()));
+        terminal::complain(
             "  help: write one (README, \"A first configuration\"), or name another with --config FILE;",
         );
-        super::complain("        `portward demo` shows everything at work without one");
-        return ExitCode::from(super::NO);
+        terminal::complain("        `portward demo` shows everything at work without one");
+        return ExitCode::from(terminal::NO);
     }
     match serve(&path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(error.trim_end());
-            ExitCode::from(super::NO)
+            terminal::complain(error.trim_end());
+            ExitCode::from(terminal::NO)
         }
     }
 }

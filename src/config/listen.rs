@@ -15,7 +15,7 @@ use crate::service::Service;
 /// A listener and the value that asked for it.
 type Placed<'w> = (Listener, Value<'w>);
 
-/// Reads the section. The second value are the sockets with their places, for [`add_admin`].
+/// Reads the section. The second value are the sockets with their places, for [`check_admin`].
 pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     let families = Families::read(&mut section);
     let mut placed = Vec::new();

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 
 use super::{Diagnostic, Place, Severity};
 
-/// What is wrong with a value, and what would be right; the place is added by [`Value`].
+/// What is wrong with a value, and what would be right; the place is added by [`Value`](super::walk::Value).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault(Box<Words>);
 

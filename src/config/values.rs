@@ -30,7 +30,7 @@ pub(super) fn networks(value: &Value<'_>) -> Option<Vec<IpNet>> {
     Some(value.list(wanted).iter().filter_map(|e| e.parsed(wanted, scalar::network)).collect())
 }
 
-/// How `verify` is said, in [upstream] and for a target.
+/// How `verify` is said, in `[upstream]` and for a target.
 pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Verify::None)];
 
 /// Says what it means that nobody is verified.

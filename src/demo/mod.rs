@@ -4,6 +4,8 @@
 //! `network` makes the network, `standin` plays the PBXs and the app platform, a service each, `walk` walks through the requests and
 //! holds every answer against what it should be.
 
+mod decisions;
+mod error;
 mod network;
 pub mod ras;
 mod standin;
@@ -11,44 +13,15 @@ mod visitor;
 mod walk;
 
 use std::io;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::log::Log;
-use crate::server::{Refused, Server, Surroundings};
+use crate::server::{Server, Surroundings};
+use decisions::Lines;
+pub use error::DemoError;
 use network::Network;
-
-/// How long a decision line may take to come out of the log.
-const LINE_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Why there is no demonstration.
-#[derive(Debug)]
-pub enum DemoError {
-    /// Files, sockets.
-    Io(io::Error),
-    /// The configuration that was made is none, or the server did not start.
-    Refused(Refused),
-    /// No certificates.
-    Certificates(crate::tls::DevError),
-}
-
-impl std::fmt::Display for DemoError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Refused(refused) => refused.fmt(f),
-            Self::Certificates(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<io::Error> for DemoError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
 
 /// Runs the demonstration; `say` gets what there is to read, line by line. With `once` it ends after the walk, else it
 /// stays up until it is interrupted. Says whether everything went as it should.
@@ -90,34 +63,5 @@ async fn stay(decisions: &mut mpsc::UnboundedReceiver<String>, say: &mut impl Fn
                 None => return Ok(()),
             },
         }
-    }
-}
-
-/// The next decision line of the log; notes are passed over.
-async fn next_decision(decisions: &mut mpsc::UnboundedReceiver<String>) -> Option<String> {
-    let next = async {
-        loop {
-            let line = decisions.recv().await?;
-            if line.starts_with("REVERSE-PROXY") {
-                return Some(line);
-            }
-        }
-    };
-    tokio::time::timeout(LINE_PATIENCE, next).await.ok().flatten()
-}
-
-/// The log's lines as messages.
-struct Lines(mpsc::UnboundedSender<String>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for line in String::from_utf8_lossy(bytes).lines() {
-            let _ = self.0.send(line.to_owned());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

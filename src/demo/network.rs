@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::DemoError;
+use super::error::DemoError;
 use super::standin::StandIn;
 use crate::config::{self, Config};
 use crate::rules::{Address, Endpoint, Table};

@@ -1,5 +1,6 @@
 //! Stand-ins for the machines inside, one a service: each says who it is and counts what reaches it.
 
+mod counter;
 mod h323;
 mod http;
 mod ldap;
@@ -8,7 +9,6 @@ mod sip;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -20,6 +20,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use crate::io::{Leg, Stream};
 use crate::service::Service;
 use crate::tls::Issued;
+use counter::Counter;
 
 /// How long it waits for anything.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -38,16 +39,6 @@ pub(super) struct StandIn {
     pub(super) tls: SocketAddr,
     /// Requests that reached it.
     requests: Counter,
-}
-
-/// Counts requests.
-#[derive(Debug, Clone, Default)]
-struct Counter(Arc<AtomicUsize>);
-
-impl Counter {
-    fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl StandIn {
@@ -86,7 +77,7 @@ impl StandIn {
 
     /// How many requests reached it.
     pub(super) fn requests(&self) -> usize {
-        self.requests.0.load(Ordering::Relaxed)
+        self.requests.so_far()
     }
 
     /// Where it is.

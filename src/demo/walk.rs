@@ -5,8 +5,8 @@ mod signalling;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::decisions::next_decision;
 use super::network::Network;
-use super::next_decision;
 use super::visitor::{Answer, Visitor};
 use crate::service::{Service, Transport};
 

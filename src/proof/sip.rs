@@ -8,13 +8,16 @@
 //! phone's own requests in that dialog come from there (RFC 3261 §12.1.1). [`Dialogs`] remembers such addresses, because
 //! it was the PBX that gave them to the phone.
 
+mod address;
 mod dialogs;
 
 pub use dialogs::Dialogs;
 
+use address::is_all;
+
 use super::{Claim, Names};
 use crate::inspect::Span;
-use crate::inspect::sip::{Field, FieldKind, Message, Scheme, entries, name_addr, param, uri};
+use crate::inspect::sip::{Field, FieldKind, Message, Scheme, entries, name_addr, uri};
 
 /// A connection that went out by TLS because its client's certificate proves the name.
 #[derive(Debug)]
@@ -114,12 +117,6 @@ fn telephone(uri: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"tel:").then_some(number)
 }
 
-/// Whether nothing but the user stands in front of the host, no password either (RFC 3261 §19.1.1).
-fn is_all(uri: &[u8], user: &[u8]) -> bool {
-    let behind_scheme = uri.splitn(2, |octet| *octet == b':').nth(1);
-    behind_scheme.and_then(|rest| rest.strip_prefix(user)).is_some_and(|rest| rest.starts_with(b"@"))
-}
-
 /// Whether it proves this user at this host. A user part with parameters, a password or an escape has more than one
 /// reading, and so none.
 pub fn user(names: &Names, user: &[u8], host: &[u8]) -> bool {
@@ -139,13 +136,6 @@ fn is_nobody(said: &[u8]) -> bool {
             && cut.host.eq_ignore_ascii_case(b"anonymous.invalid")
             && is_all(said, cut.user)
     })
-}
-
-/// The tag of From.
-fn from_tag<'h>(head: &'h [u8], message: &Message) -> &'h [u8] {
-    let from =
-        message.fields_of(FieldKind::From).next().and_then(|field| name_addr(field.value.of_input(head)));
-    from.and_then(|address| param(address.params, b"tag")).unwrap_or_default()
 }
 
 #[cfg(test)]

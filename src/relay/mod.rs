@@ -11,6 +11,7 @@
 //! | [`patience`] | how long a relay waits, and how it notices that a side has ended |
 //! | `pump` | one HTTP message in one direction |
 
+mod ended;
 pub mod h323;
 pub mod http;
 pub mod ldap;
@@ -20,4 +21,5 @@ pub mod sip;
 pub mod tunnel;
 pub mod watched;
 
+pub use ended::EndedBy;
 pub use pump::{Pump, Stopped, Waits};

@@ -18,7 +18,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::tunnel::EndedBy;
+use super::ended::EndedBy;
 use crate::io::{Leg, Peer, Timer};
 
 /// How long the other side may go on when one has ended. A client that has closed its side may still wait for an answer, but

@@ -5,46 +5,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::ended::EndedBy;
 use super::patience::{Clock, Now, Patience, Stands};
-use crate::ending::{Ending, Stage, Whose};
 use crate::io::{Leg, Meter, Timer};
-use crate::reason::Reason;
-
-/// Who ended a tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBy {
-    /// The client ended first, or failed.
-    Client,
-    /// The target ended first, or failed.
-    Target,
-    /// Nothing moved for too long.
-    Idle,
-    /// The target owed an answer for too long.
-    Silence,
-}
-
-impl EndedBy {
-    /// The end in peace of a relay.
-    pub const fn peacefully(self) -> Ending {
-        let whose = match self {
-            Self::Client => Whose::Client,
-            Self::Target | Self::Silence => Whose::Target,
-            Self::Idle => Whose::Policy,
-        };
-        Ending::peacefully(Stage::Relay, whose)
-    }
-
-    /// The end of a relay that began with a request, after `bytes_down` octets from the target. A target that goes without
-    /// having said a byte was not there (SPEC section 1, step 6), and neither was one that owed an answer for too long.
-    pub const fn answered(self, bytes_down: u64) -> Ending {
-        match (self, bytes_down) {
-            (Self::Silence, _) | (Self::Target, 0) => {
-                Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown)
-            }
-            _ => self.peacefully(),
-        }
-    }
-}
 
 /// One direction.
 #[derive(Debug, Default)]

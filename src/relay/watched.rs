@@ -8,8 +8,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::ended::EndedBy;
 use super::patience::{Clock, Now, Patience, Stands};
-use super::tunnel::EndedBy;
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::{Buffer, Leg, Meter, Timer};
 use crate::reason::Reason;

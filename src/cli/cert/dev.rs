@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::super::{NO, say};
+use super::super::terminal::{NO, say};
+use super::words;
 use crate::config::{self, Checked};
 use crate::rules::{Table, name};
 use crate::tls;
@@ -47,14 +48,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     names.extend(args.names.iter().cloned());
     if names.is_empty() {
         let help = "give some with --name, or a configuration with --config";
-        return super::fail("there is no name to make a server certificate for", help);
+        return words::fail("there is no name to make a server certificate for", help);
     }
     let out = args.out.clone().unwrap_or_else(|| folder.join("certs"));
     match tls::make(&out, &names, &args.clients, args.force) {
         Ok(files) => say_what_next(&out, &folder, &files),
         Err(error) => {
             let there = error.to_string().ends_with("exists already");
-            return super::fail(error, if there { "--force makes new ones in place of those" } else { "" });
+            return words::fail(error, if there { "--force makes new ones in place of those" } else { "" });
         }
     }
     ExitCode::SUCCESS
@@ -74,7 +75,7 @@ fn from_rules(args: &Args) -> Result<(PathBuf, Vec<String>), ()> {
     if let Some(table) = rules.and_then(|rules| rules.table) {
         return Ok((folder.to_owned(), names_of(&table)));
     }
-    super::complain_of(&diagnostics);
+    words::complain_of(&diagnostics);
     if args.config.is_some() { Err(()) } else { nothing }
 }
 

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::super::{ConfigArg, NO, say};
+use super::super::config::ConfigArg;
+use super::super::terminal::{NO, say};
+use super::words;
 use crate::config::{self, Checked, Config, Diagnostics};
 use crate::rules::Table;
 use crate::tls::{Certificate, Occasion, ServerTls, UpstreamTls};
@@ -29,7 +31,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let Checked { config, rules, diagnostics } = config::check(&args.config.config);
     let Some(config) = config else {
-        super::complain_of(&diagnostics);
+        words::complain_of(&diagnostics);
         return ExitCode::from(NO);
     };
     let table = rules.and_then(|rules| rules.table).unwrap_or_default();
@@ -43,15 +45,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
         for one in server.certificates() {
             let default = if is_default(one, &server) { ", shown where no name decides" } else { "" };
             say(format_args!("{} ({}{default})", one.name, one.file.display()));
-            super::say_facts(&one.facts);
+            words::say_facts(&one.facts);
             say("");
         }
         if let Some(one) = presented {
             say(format_args!("{} ({}, presented to targets)", one.name, one.file.display()));
-            super::say_facts(&one.facts);
+            words::say_facts(&one.facts);
             say("");
         }
-        super::complain_of(&found);
+        words::complain_of(&found);
     }
     if found.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(NO) }
 }
@@ -76,7 +78,7 @@ fn server_json(one: &Certificate, server: &ServerTls) -> Value {
 
 /// `shown_to`: who gets to see it.
 fn one_json(one: &Certificate, shown_to: &str, default: bool) -> Value {
-    let mut value = super::describe_json(&one.facts);
+    let mut value = words::describe_json(&one.facts);
     if let Some(fields) = value.as_object_mut() {
         fields.insert("name".to_owned(), one.name.clone().into());
         fields.insert("file".to_owned(), one.file.display().to_string().into());

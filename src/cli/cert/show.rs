@@ -7,7 +7,8 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
 
-use super::super::say;
+use super::super::terminal::{harmless, say};
+use super::words;
 use crate::tls::{Facts, Possession, chain_of};
 
 /// For resolving a name; the connection has a deadline of its own.
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(why) => {
             let Target { host, port } = &args.target;
             let place = format!("{} port {port}", host.to_str());
-            return super::fail(format_args!("{place}: {why}"), "");
+            return words::fail(format_args!("{place}: {why}"), "");
         }
     }
     ExitCode::SUCCESS
@@ -124,12 +125,12 @@ fn say_text(args: &Args, Shown { address, chain, verifiable }: &Shown) {
 }
 
 fn say_facts_of(facts: &Facts) {
-    say(super::super::harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
-    super::say_facts(facts);
+    say(harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
+    words::say_facts(facts);
 }
 
 fn say_json(Shown { address, chain, verifiable }: &Shown) {
-    let list: Vec<Value> = chain.iter().map(super::describe_json).collect();
+    let list: Vec<Value> = chain.iter().map(words::describe_json).collect();
     let pin = chain.first().filter(|_| *verifiable).map(|own| format!("sha256:{}", own.fingerprint_hex()));
     say(format_args!("{:#}", json!({ "address": address.to_string(), "chain": list, "pin": pin })));
 }

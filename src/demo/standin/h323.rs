@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 
 use super::super::ras;
-use super::Counter;
+use super::counter::Counter;
 use crate::inspect::Inspect;
 use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT};
 use crate::io::Leg;

@@ -7,7 +7,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Counter;
+use super::counter::Counter;
 use crate::demo::visitor::receive;
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};

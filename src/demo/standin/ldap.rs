@@ -11,7 +11,7 @@ use ldap3_proto::{LdapCodec, LdapFilter};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
-use super::Counter;
+use super::counter::Counter;
 use crate::io::{BUFFER, Leg};
 
 /// Names and numbers.

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 
-use super::Counter;
+use super::counter::Counter;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector};
 use crate::io::Leg;

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use super::super::decisions::next_decision;
 use super::super::network::Network;
-use super::super::next_decision;
 use super::super::visitor::Visitor;
 use crate::inspect::ldap::START_TLS;
 use crate::io::BUFFER;

@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::super::decisions::next_decision;
 use super::super::network::{Network, PHONE};
-use super::super::next_decision;
 use super::super::ras;
 use super::super::visitor::Visitor;
 use crate::service::{Service, Transport};

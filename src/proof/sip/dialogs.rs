@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 
-use super::{from_tag, is_all};
+use super::address::{from_tag, is_all};
 use crate::inspect::sip::{Message, Scheme, uri};
 
 /// The most dialogs of a connection that are remembered; then the oldest is forgotten. A gateway with a certificate may
