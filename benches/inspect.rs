@@ -13,9 +13,11 @@ use portward::inspect::h323;
 use portward::inspect::http::{Framing, Inspector, Request, ResponseInspector};
 use portward::inspect::ldap;
 use portward::inspect::sip;
+use portward::io::Buffer;
 use portward::relay::h323::answer::frame;
-use portward::relay::http::{Forwarding, request_head};
-use portward::rules::decide::{self, Scratch};
+use portward::relay::http::{Asked, request_head};
+use portward::route::http::{Ask, Forwarding, Rules, Then, route};
+use portward::rules::decide::Scratch;
 use portward::service::Transport;
 
 #[path = "../fuzz/decoders.rs"]
@@ -142,15 +144,25 @@ fn decision(c: &mut Criterion) {
         let (mut scratch, mut out) = (Scratch::default(), Vec::with_capacity(32 * 1024));
         let peer = [203, 0, 113, 9].into();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted: false };
+        let mut buffer = Buffer::default();
         group.bench_function(name, |b| {
             b.iter(|| {
                 let head = black_box(head.as_slice());
                 let (request, len) = found(head);
-                let (host, path) = (request.host.of_input(head), request.path.of_input(head));
-                let decision = decide::http(&table, Transport::Tls, host, path, &mut scratch).unwrap();
+                buffer.extend(head);
+                let asked = Asked::take(&mut buffer, request, len);
+                let ask = Ask {
+                    forwarding,
+                    host: asked.host(),
+                    path: asked.path(),
+                    target: asked.target(),
+                    connection: asked.connection(),
+                };
+                let routed = route(&Rules { table: &table, https_port: 443 }, &ask, &mut scratch);
+                let Then::Forward { to, edits } = routed.then else { panic!("{routed:?}") };
                 out.clear();
-                request_head(&mut out, &head[..len], &request, &forwarding);
-                (decision.rule.endpoints.len(), out.len())
+                request_head(&mut out, &asked, &edits);
+                (to.endpoints.len(), out.len())
             });
         });
     }

@@ -4,6 +4,7 @@
 //! decoder: what is nothing to one of them is refused by it at once.
 
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -13,9 +14,11 @@ use portward::io::Buffer;
 use portward::proof::own::Own;
 use portward::proof::token::Tokens;
 use portward::proof::{self, Claim, Names};
-use portward::relay::http::{Forwarding, request_head};
+use portward::relay::http::{Asked, request_head};
 use portward::relay::sip::{Judge, Login, Recording, Sentence, SipWatch};
 use portward::relay::watched::{Aside, Next, Watch};
+use portward::route::asker::asker;
+use portward::route::http::{Ask, Forwarding, Rules, route};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::name::{self, NameBuf, from_wire, split_host_port};
 use portward::rules::path::request_path;
@@ -124,14 +127,25 @@ fn grow<Ask>(input: &[u8], slowly: bool, mut inspect: impl FnMut(&[u8]) -> Inspe
 fn http_request(bench: &mut Bench, input: &[u8], slowly: bool) {
     let mut inspector = http::Inspector::default();
     let Inspect::Found { ask, len } = grow(input, slowly, |part| inspector.inspect(part)) else { return };
-    let head = input.get(..len).unwrap_or_default();
-    let (host, path) = (ask.host.of_input(head), ask.path.of_input(head));
-    let _ = black_box(decide::http(&bench.table, Transport::Tls, host, path, &mut bench.scratch).is_ok());
-    bench.out.clear();
+    let mut buffer = Buffer::default();
+    buffer.extend(input);
+    let asked = Asked::take(&mut buffer, ask, len);
     let forwarding = Forwarding { peer: [203, 0, 113, 9].into(), transport: Transport::Tls, trusted: true };
-    request_head(&mut bench.out, head, &ask, &forwarding);
-    for field in &ask.fields {
-        black_box(digest::credentials(field.value.of_input(head)));
+    let ask = Ask {
+        forwarding,
+        host: asked.host(),
+        path: asked.path(),
+        target: asked.target(),
+        connection: asked.connection(),
+    };
+    let rules = Rules { table: &bench.table, https_port: 443 };
+    let _ = black_box(route(&rules, &ask, &mut bench.scratch).host.is_some());
+    let is_believed = |address: IpAddr| address.is_ipv4();
+    black_box(asker(forwarding.peer, is_believed, asked.head(), asked.request()));
+    bench.out.clear();
+    request_head(&mut bench.out, &asked, &ask.edits());
+    for field in &asked.request().fields {
+        black_box(digest::credentials(field.value.of_input(asked.head())));
     }
 }
 

@@ -22,6 +22,7 @@
 //! | [`manager`] | what systemd is told; the sockets that it passes and keeps | what happens on them |
 //! | [`conn`] | the journey of a connection | parsing, tables |
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
+//! | [`route`] | an identity becomes a route, or a refusal; pure | reading, I/O |
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |

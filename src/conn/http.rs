@@ -4,20 +4,36 @@ mod answer;
 mod forward;
 mod refuse;
 
-use answer::{challenge, redirect};
-use forward::forward;
-use refuse::{is_answered, refuse};
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::route::{Routed, status, way_out};
+use answer::redirect;
+use forward::forward;
+use refuse::{refuse, unasked};
+
 use super::tunnel::Tunnel;
-use super::{Client, ask, ending, route};
+use super::{Client, ask, ending};
+use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
-use crate::inspect::http::Request;
-use crate::log::Subject;
+use crate::guard::scoring;
+use crate::inspect::http::{Request, Version};
+use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
-use crate::relay::http::own_response;
-use crate::rules::decide::HttpDecision;
-use crate::upstream::{Connection, Wanted};
+use crate::relay::http::Asked;
+use crate::route::Refused;
+use crate::route::asker::asker;
+use crate::route::challenge::challenge;
+use crate::route::http::{Ask, Forwarding, Routed, Rules, Then, route};
+use crate::rules::decide::Scratch;
+use crate::service::{Service, Transport};
+use crate::state::Snapshot;
+use crate::upstream::Connection;
+
+thread_local! {
+    /// A decision allocates nothing: its names and paths are brought to their compared form in here.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
 
 /// What comes after a request.
 enum Next {
@@ -39,54 +55,27 @@ pub(super) async fn serve(mut client: Client) {
             let limits = &client.worker.shared.snapshot.load().config.limits;
             ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.services.http }
         };
-        match ask::request(&mut client, patience).await {
-            Ok((request, len)) => match Box::pin(one(&mut client, &mut own, request, len)).await {
-                Next::Ask => client.requests += 1,
-                Next::End(ended) => break ended,
-                Next::Close(ended) => {
-                    let shared = client.worker.shared.clone();
-                    ending::ended(
-                        &shared,
-                        &shared.snapshot.load().config,
-                        &client.facts,
-                        ended,
-                        client.live.bytes(),
-                    );
-                    return client.leg.close().await;
-                }
-                Next::Tunnel(tunnel) => {
-                    own.clear();
-                    break Box::pin(tunnel.run(&mut client)).await;
-                }
-            },
-            Err(ended) => {
-                let snapshot = client.worker.shared.snapshot.load_full();
-                let config = &snapshot.config;
-                if let Some(reason) = ended.reason {
-                    let who = client.facts.client.ip();
-                    ending::refused(
-                        &client.worker.shared,
-                        config,
-                        &client.facts,
-                        who,
-                        Subject::Unknown,
-                        ended,
-                    );
-                    let nobody = matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
-                    if is_answered(&client, config) && !nobody {
-                        let answer = own_response(status(reason), "", false, false);
-                        let _ = client.say(&answer, patience.inspect).await;
-                        ending::ended(
-                            &client.worker.shared,
-                            config,
-                            &client.facts,
-                            ended,
-                            client.live.bytes(),
-                        );
-                        return client.leg.close().await;
-                    }
-                }
-                break ended;
+        let next = match ask::request(&mut client, patience).await {
+            Ok((request, len)) => Box::pin(one(&mut client, &mut own, request, len)).await,
+            Err(ended) => Box::pin(unasked(&mut client, ended)).await,
+        };
+        match next {
+            Next::Ask => client.requests += 1,
+            Next::End(ended) => break ended,
+            Next::Close(ended) => {
+                let shared = client.worker.shared.clone();
+                ending::ended(
+                    &shared,
+                    &shared.snapshot.load().config,
+                    &client.facts,
+                    ended,
+                    client.live.bytes(),
+                );
+                return client.leg.close().await;
+            }
+            Next::Tunnel(tunnel) => {
+                own.clear();
+                break Box::pin(tunnel.run(&mut client)).await;
             }
         }
     };
@@ -102,49 +91,109 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     }
     client.live.count_request();
     let snapshot = client.worker.shared.snapshot.load_full();
-    let mut routed = route::route(client, &snapshot, &request, len);
-    drop(request);
+    let turn = Turn::begin(client, &snapshot, request, len);
     client.place = None;
     let guard = &client.worker.shared.guard;
-    if routed.client != client.facts.client.ip()
-        && let Some(reason) = guard.refuses(routed.client, &snapshot.config.guard)
+    if turn.who != client.facts.client.ip()
+        && let Some(reason) = guard.refuses(turn.who, &snapshot.config.guard)
     {
         // Somebody behind a balancer whom we would not have let in.
-        let ended = Ending::because(Stage::Route, Whose::Policy, reason);
-        return refuse(client, &snapshot.config, &mut routed, ended).await;
+        return refuse(client, &turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
     }
-    if let Some(token) = routed.challenge.take()
-        && let Some(next) = Box::pin(challenge(client, own, &snapshot, &mut routed, &token)).await
+    if let Some(token) = turn.challenge()
+        && let Some(next) = Box::pin(answer::challenge(client, own, &turn, token)).await
     {
         return next;
     }
-    match routed.verdict {
-        Err(ended) => refuse(client, &snapshot.config, &mut routed, ended).await,
-        Ok(decision) => match way_out(&decision) {
-            None => redirect(client, &snapshot.config, &routed).await,
-            Some((transport, port)) => {
-                let name = requested_name(&decision, &routed);
-                let wanted = Wanted {
-                    service: client.facts.service,
-                    endpoints: decision.rule.endpoints,
-                    transport,
-                    port,
-                    host: &name,
-                    client: client.facts.client,
-                    owner: routed.client,
-                    local: client.facts.local,
-                };
-                forward(client, own, &snapshot, &mut routed, wanted).await
-            }
-        },
+    match turn.route().then {
+        Then::Forward { to, edits } => forward(client, own, &turn, (&to, &edits)).await,
+        Then::Redirect { location } => redirect(client, &turn, location).await,
+        Then::Refuse(refused) => refuse(client, &turn, turn.ending(&refused)).await,
     }
 }
 
-/// The name that was asked for, which a wildcard rule does not know.
-fn requested_name(decision: &HttpDecision<'_>, routed: &Routed<'_>) -> Box<str> {
-    let name = decision.host.name();
-    if !name.starts_with('*') {
-        return name.into();
+/// One request: what was asked, by whom, and what it is decided by.
+struct Turn<'s> {
+    snapshot: &'s Arc<Snapshot>,
+    asked: Asked,
+    /// Who asks, as far as we believe it.
+    who: IpAddr,
+    /// How it came, and from where.
+    forwarding: Forwarding,
+}
+
+impl<'s> Turn<'s> {
+    /// Takes the head of `request`, the first `len` bytes, out of the client's buffer.
+    fn begin(client: &mut Client, snapshot: &'s Arc<Snapshot>, request: Request, len: usize) -> Self {
+        let peer = client.facts.client.ip();
+        let trusted = snapshot.config.forwarded_from(peer);
+        let asked = Asked::take(&mut client.leg.buffer, request, len);
+        let is_believed = |address| snapshot.config.forwarded_from(address);
+        let who = if trusted { asker(peer, is_believed, asked.head(), asked.request()) } else { peer };
+        let forwarding = Forwarding { peer, transport: client.facts.transport(), trusted };
+        Self { snapshot, asked, who, forwarding }
     }
-    routed.host()
+
+    fn config(&self) -> &'s Config {
+        &self.snapshot.config
+    }
+
+    /// What the request asks of the rules.
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            forwarding: self.forwarding,
+            host: self.asked.host(),
+            path: self.asked.path(),
+            target: self.asked.target(),
+            connection: self.asked.connection(),
+        }
+    }
+
+    /// The token, if it asks for the answer to an ACME challenge and somebody is to have it.
+    fn challenge(&self) -> Option<&str> {
+        if self.config().tls.acme.is_none() || !self.asked.only_reads() {
+            return None;
+        }
+        SCRATCH.with_borrow_mut(|scratch| challenge(&self.snapshot.table, &self.ask(), scratch))
+    }
+
+    /// The decision.
+    fn route(&self) -> Routed<'s> {
+        let https_port = self.config().outside.port(Service::Http, Transport::Tls);
+        let rules = Rules { table: &self.snapshot.table, https_port };
+        SCRATCH.with_borrow_mut(|scratch| route(&rules, &self.ask(), scratch))
+    }
+
+    /// How the request ends by a refusal. What a page of another site made a browser ask for weighs less.
+    fn ending(&self, refused: &Refused<'_>) -> Ending {
+        let ended = refused.ending();
+        match self.asked.is_cross_site() {
+            true => Ending { weight: scoring::weight_from_other_site(refused.refusal.reason), ..ended },
+            false => ended,
+        }
+    }
+
+    /// The request as the log shows it.
+    fn subject(&self) -> Subject<'_> {
+        Subject::Http {
+            host: self.asked.host(),
+            method: self.asked.method(),
+            target: self.asked.target(),
+            version: match self.asked.version() {
+                Version::Http10 => "HTTP/1.0",
+                Version::Http11 => "HTTP/1.1",
+            },
+        }
+    }
+
+    /// Tells of the decision about what is not refused.
+    fn decided(&self, client: &Client, outcome: Outcome) {
+        client.decided(self.config(), self.who, self.subject(), outcome);
+    }
+
+    /// Tells of a refusal.
+    fn refused(&self, client: &Client, ended: Ending) {
+        let (shared, subject) = (&client.worker.shared, self.subject());
+        ending::refused(shared, self.config(), &client.facts, self.who, subject, ended);
+    }
 }

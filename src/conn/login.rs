@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::standing::{Doors, Standing};
 use crate::guard::Exemption;
-use crate::inspect::digest::{Credentials, challenges, next_nonce};
-use crate::inspect::http::Response;
+use crate::inspect::digest::{self, Credentials, challenges, next_nonce};
+use crate::inspect::http::{Authorization, Kind, Response};
+use crate::relay::http::Asked;
 use crate::rules::{Endpoint, Ports};
 use crate::state::Shared;
 
@@ -66,6 +67,18 @@ impl Login<'_> {
         let doors = Doors::of(self.endpoints, self.ports);
         Standing::of_request(self.shared, self.exemption, (self.id, self.client), doors)
     }
+}
+
+/// How a request logs in; `None`: it does not.
+pub(super) fn credentials(asked: &Asked) -> Option<Credentials> {
+    let (request, head) = (asked.request(), asked.head());
+    if request.authorization == Authorization::None {
+        return None;
+    }
+    // One that Connection names does not reach the target.
+    let mut fields = request.fields.iter().filter(|field| field.kind == Kind::EndToEnd);
+    let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
+    Some(digest::credentials(field.value.of_input(head)))
 }
 
 /// The values of a field.

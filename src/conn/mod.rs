@@ -13,8 +13,8 @@
 //!
 //! | room | what it decides |
 //! |---|---|
-//! | `acme` | which HTTP requests are ACME challenges, and how they are answered |
-//! | `route` | where an HTTP request may go, and what of it leaves |
+//! | `http::answer`, `http::refuse`, `http::forward` | what Portward answers itself, what goes nowhere, what goes to a target |
+//! | `acme` | the answer to an ACME challenge |
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket goes on after its handshake |
 //! | `link` | how a connection that is decided once gets to its target |
@@ -37,7 +37,6 @@ mod leave;
 mod link;
 mod login;
 mod once;
-mod route;
 mod secure;
 mod sip;
 mod standing;

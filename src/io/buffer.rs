@@ -67,6 +67,19 @@ impl Buffer {
         }
     }
 
+    /// Takes the first `count` bytes out, as a buffer of their own. If there are no others, nothing is copied.
+    pub fn take_front(&mut self, count: usize) -> Self {
+        if count == self.len() && self.bytes.capacity() < BULK {
+            let front = std::mem::take(self);
+            self.hungry = front.hungry;
+            return front;
+        }
+        let mut front = Self::default();
+        front.extend(self.filled().get(..count).unwrap_or_default());
+        self.consume(count);
+        front
+    }
+
     /// Forgets the bytes from `from` to `to`, counted from the first one that is left.
     pub fn cut(&mut self, from: usize, to: usize) {
         if from < to && to <= self.len() {
@@ -210,6 +223,20 @@ mod tests {
         assert_eq!(buffer.filled().first(), Some(&1));
         buffer.cut(0, 1);
         assert_eq!(buffer.filled().first(), Some(&2));
+    }
+
+    #[test]
+    fn the_front_is_taken_out() {
+        let mut buffer = Buffer::default();
+        buffer.extend(b"\r\nheadbody");
+        buffer.consume(2);
+        assert_eq!(buffer.take_front(4).filled(), b"head");
+        assert_eq!(buffer.filled(), b"body");
+        let whole = buffer.filled().as_ptr();
+        let body = buffer.take_front(4);
+        assert_eq!((body.filled(), body.filled().as_ptr()), (b"body".as_slice(), whole));
+        assert!(buffer.is_empty() && buffer.bytes.capacity() == 0);
+        assert!(buffer.take_front(4).is_empty());
     }
 
     #[test]

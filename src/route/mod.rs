@@ -1,18 +1,24 @@
 //! An identity becomes a route, or a refusal. Pure: no I/O, no clock, no log. Connections, `explain` and the API ask here,
 //! so that they can never disagree.
 //!
-//! | room | whose first message | what it is decided by |
+//! | room | whose message | what it is decided by |
 //! |---|---|---|
+//! | [`http`] | HTTP, every request | Host and path |
+//! | [`challenge`] | HTTP | the path of an ACME challenge |
+//! | [`asker`] | HTTP, of a balancer | the client that it names |
 //! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
 //! | [`directory`] | LDAP | the domain of a bind's name |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
-//! | [`held`] | any of them | what a later name on the connection means |
+//! | [`held`] | SIP, LDAP, H.323, a later one | what a later name on the connection means |
 //!
 //! An inspector says what a message is, [`rules`](crate::rules) what the administrator wants, and
 //! [`proof`](crate::proof) what is proven. What is decided here takes the three together.
 
+pub mod asker;
+pub mod challenge;
 pub mod directory;
 pub mod held;
+pub mod http;
 pub mod registration;
 pub mod signalling;
 

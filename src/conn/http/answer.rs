@@ -1,88 +1,81 @@
 //! What Portward answers itself: a redirect, an ACME challenge, a status. A connection goes on after an answer of its own if
 //! the client wants to and nothing of a body is left.
 
-use std::sync::Arc;
-
 use super::forward::forward;
-use super::{Next, Routed};
-use crate::config::{Acme, Config};
+use super::{Next, Turn};
+use crate::config::Acme;
 use crate::conn::{Client, acme};
 use crate::ending::{Ending, Stage, Whose};
+use crate::inspect::http::Version;
 use crate::log::Outcome;
 use crate::relay::http::{own_document, own_response};
-use crate::service::Transport;
-use crate::state::Snapshot;
-use crate::upstream::{Connection, Wanted};
+use crate::route::http::To;
+use crate::upstream::Connection;
+
+/// A small answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reply {
+    /// The status.
+    pub(super) status: u16,
+    /// The connection may go on: nothing of a body is left.
+    pub(super) goes_on: bool,
+    /// How it ends otherwise.
+    pub(super) ended: Ending,
+}
 
 /// The answer to an ACME challenge; `None`: there is none, and the rules decide.
 pub(super) async fn challenge(
     client: &mut Client,
     own: &mut Vec<Connection>,
-    snapshot: &Arc<Snapshot>,
-    routed: &mut Routed<'_>,
+    turn: &Turn<'_>,
     token: &str,
 ) -> Option<Next> {
-    match snapshot.config.tls.acme.as_ref()? {
+    match turn.config().tls.acme.as_ref()? {
         Acme::Webroot(folder) => {
             let body = acme::answer(folder, token).await?;
-            client.decided(&snapshot.config, routed.client, routed.subject(), Outcome::Challenge);
-            let answer = |goes_on| own_document(&body, goes_on, routed.outgoing.is_head);
+            turn.decided(client, Outcome::Challenge);
+            let goes_on = can_go_on(client, turn);
+            let answer = own_document(&body, goes_on, turn.asked.is_head());
             let ended = Ending::peacefully(Stage::Route, Whose::Policy);
-            Some(say(client, routed, answer, true, ended, &snapshot.config).await)
+            Some(send(client, turn, &answer, (goes_on, ended)).await)
         }
         Acme::Target { endpoints, port } => {
-            let (name, facts) = (routed.host(), client.facts);
-            let wanted = Wanted {
-                service: facts.service,
-                endpoints,
-                transport: Transport::Plain,
-                port: *port,
-                host: &name,
-                client: facts.client,
-                owner: routed.client,
-                local: facts.local,
-            };
-            Some(forward(client, own, snapshot, routed, wanted).await)
+            let to = To::acme(endpoints, *port, turn.asked.host());
+            Some(forward(client, own, turn, (&to, &turn.ask().edits())).await)
         }
     }
 }
 
 /// A 308 to the same URL by HTTPS.
-pub(super) async fn redirect(client: &mut Client, config: &Config, routed: &Routed<'_>) -> Next {
-    let url = routed.https_url(config);
-    client.decided(config, routed.client, routed.subject(), Outcome::Redirected(url.clone()));
+pub(super) async fn redirect(client: &mut Client, turn: &Turn<'_>, location: String) -> Next {
+    let field = format!("Location: {location}\r\n");
+    turn.decided(client, Outcome::Redirected(location));
     let ended = Ending::peacefully(Stage::Route, Whose::Policy);
-    let location = format!("Location: {url}\r\n");
-    reply(client, routed, 308, &location, routed.outgoing.framing.is_done(), ended, config).await
+    let reply = Reply { status: 308, goes_on: !turn.asked.has_body(), ended };
+    reply_with(client, turn, reply, &field).await
 }
 
-/// An answer of our own; the connection goes on after it if the client wants to and nothing of a body is left.
-pub(super) async fn reply(
-    client: &mut Client,
-    routed: &Routed<'_>,
-    status: u16,
-    extra: &str,
-    goes_on: bool,
-    ended: Ending,
-    config: &Config,
-) -> Next {
-    let answer = |goes_on| own_response(status, extra, goes_on, routed.outgoing.is_head);
-    say(client, routed, answer, goes_on, ended, config).await
+/// An answer of our own.
+pub(super) async fn reply(client: &mut Client, turn: &Turn<'_>, reply: Reply) -> Next {
+    reply_with(client, turn, reply, "").await
 }
 
-/// Writes what `answer` makes of whether the connection goes on, and goes on if it can.
-async fn say(
-    client: &mut Client,
-    routed: &Routed<'_>,
-    answer: impl FnOnce(bool) -> Vec<u8>,
-    goes_on: bool,
-    ended: Ending,
-    config: &Config,
-) -> Next {
-    let http11 = routed.outgoing.version == crate::inspect::http::Version::Http11;
-    let goes_on = goes_on && http11 && routed.outgoing.persistent && !client.timer.is_stopping();
-    let answer = answer(goes_on);
-    match client.say(&answer, config.limits.inspect_timeout).await {
+/// The same with further fields.
+async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
+    let goes_on = reply.goes_on && can_go_on(client, turn);
+    let answer = own_response(reply.status, fields, goes_on, turn.asked.is_head());
+    send(client, turn, &answer, (goes_on, reply.ended)).await
+}
+
+/// Whether the client wants to go on and may.
+fn can_go_on(client: &Client, turn: &Turn<'_>) -> bool {
+    let http11 = turn.asked.version() == Version::Http11;
+    http11 && turn.asked.is_persistent() && !client.timer.is_stopping()
+}
+
+/// Writes an answer; the connection goes on or ends so.
+async fn send(client: &mut Client, turn: &Turn<'_>, answer: &[u8], (goes_on, ended): (bool, Ending)) -> Next {
+    match client.say(answer, turn.config().limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,
         Ok(()) => Next::Close(ended),
         Err(_) => Next::End(ended),

@@ -2,22 +2,20 @@
 //! the client when the response is whole, or when there is none.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 
-use super::answer::reply;
-use super::refuse::{is_answered, is_balancer, report};
-use super::{Next, Routed};
-use crate::config::Config;
+use super::answer::{Reply, reply};
+use super::refuse::{is_answered, is_balancer};
+use super::{Next, Turn};
 use crate::conn::Client;
-use crate::conn::login::Login;
+use crate::conn::login::{Login, credentials};
 use crate::conn::tunnel::Tunnel;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Response;
 use crate::log::Outcome;
 use crate::reason::Reason;
-use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange};
-use crate::rules::Ports;
-use crate::state::Snapshot;
+use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, request_head};
+use crate::route::http::{self, Edits, To};
+use crate::rules::Host;
 use crate::stats::Direction;
 use crate::upstream::{Attempts, Connection, Wanted};
 
@@ -28,92 +26,96 @@ const OWN_LIMIT: usize = 4;
 pub(super) async fn forward(
     client: &mut Client,
     own: &mut Vec<Connection>,
-    snapshot: &Arc<Snapshot>,
-    routed: &mut Routed<'_>,
-    wanted: Wanted<'_>,
+    turn: &Turn<'_>,
+    (to, edits): (&To<'_>, &Edits),
 ) -> Next {
     let worker = client.worker.clone();
-    let config = &snapshot.config;
-    let limits = &config.limits;
-    let mut patience = Patience {
-        client: limits.idle_timeout.services.http,
-        target: limits.response_timeout,
-        min_rate: limits.min_rate,
-    };
-    let ports = match &routed.verdict {
-        Ok(decision) => decision.rule.ports,
-        Err(_) => Ports { tcp: Some(wanted.port), tls: None },
-    };
+    let limits = &turn.config().limits;
+    let wanted = wanted(client, turn, to);
     // A body that may stay unread must not meet a connection that others have used, or will use.
-    let mut attempts = if routed.alone { Attempts::with_new_connections() } else { Attempts::default() };
+    let alone = edits.connection == http::Connection::Ends;
+    let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
+    let mut outgoing = turn.asked.outgoing();
     loop {
-        let dialer = worker.dialer(snapshot);
-        let connected = dialer.connect(wanted, own, &worker.pool, &mut attempts).await;
-        let mut target = match connected {
+        let dialer = worker.dialer(turn.snapshot);
+        let mut target = match dialer.connect(wanted, own, &worker.pool, &mut attempts).await {
             Ok(target) => target,
             Err(reason) => {
                 let ended = Ending::because(Stage::Connect, Whose::Target, reason);
-                return unavailable(client, config, routed, ended, 502).await;
+                return unavailable(client, turn, ended, 502).await;
             }
         };
-        target.owner = routed.client;
-        begin(client, config, routed, (wanted, &target), attempts.is_first());
-        patience.min_rate = target.min_rate.unwrap_or(limits.min_rate);
-        target.bound |= routed.binds_connection;
+        target.owner = turn.who;
+        begin(client, turn, (to, &target), attempts.is_first());
+        let patience = Patience {
+            client: limits.idle_timeout.services.http,
+            target: limits.response_timeout,
+            min_rate: target.min_rate.unwrap_or(limits.min_rate),
+        };
+        target.bound |= turn.asked.binds_connection();
         let login = Login {
             shared: &worker.shared,
             exemption: client.permit.exemption(),
             id: client.facts.id,
-            client: routed.client,
-            endpoints: wanted.endpoints,
-            ports,
-            credentials: routed.credentials,
+            client: turn.who,
+            endpoints: to.endpoints,
+            ports: to.ports,
+            credentials: credentials(&turn.asked),
         };
         let live = &client.live;
         let mut witness = |response: &Response, head: &[u8]| {
             live.answered();
             login.answered(response, head);
         };
-        let (legs, request) = ((&mut client.leg, &mut target.leg), &mut routed.outgoing);
+        request_head(outgoing.head.vec(), &turn.asked, edits);
+        let legs = (&mut client.leg, &mut target.leg);
         let exchanged = tokio::select! {
             biased;
-            exchanged = exchange(legs, request, &mut client.timer, patience, &mut witness) => exchanged,
+            exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness) => exchanged,
             () = poll_fn(|_| live.poll_ended()) => return withdraw(client),
         };
         return match exchanged {
             Ok(exchanged) => {
                 // A login of the connection that the target asks for goes on where it was begun.
                 let unread = exchanged.left_unread && !exchanged.binds_connection;
-                let clean = !routed.alone && !unread;
-                settle(client, own, (target, clean), exchanged, wanted.host)
+                let clean = !alone && !unread;
+                settle(client, own, (target, clean), exchanged, &to.name)
             }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
-            Err(failed) if failed.untouched && routed.is_idempotent() => {
+            Err(failed) if failed.untouched && turn.asked.is_idempotent() => {
                 if failed.vanished {
                     worker.pool.forget(target.key.address);
                 }
                 attempts.failed(&target, failed.vanished);
                 continue;
             }
-            Err(failed) => fail(client, config, routed, failed).await,
+            Err(failed) => fail(client, turn, failed).await,
         };
     }
 }
 
-/// A target can be asked. The decision is written for the first connection that is tried.
-fn begin(
-    client: &Client,
-    config: &Config,
-    routed: &Routed<'_>,
-    (wanted, target): (Wanted<'_>, &Connection),
-    is_first: bool,
-) {
-    let to = target.key.address;
-    if is_first {
-        client.decided(config, routed.client, routed.subject(), Outcome::Forwarded { to, new: target.fresh });
+/// What is asked of the dialler.
+fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
+    Wanted {
+        service: client.facts.service,
+        endpoints: to.endpoints,
+        transport: to.transport,
+        port: to.port,
+        host: &to.name,
+        client: client.facts.client,
+        owner: turn.who,
+        local: client.facts.local,
     }
-    let rule = routed.verdict.as_ref().map_or(wanted.host, |decision| decision.host.name());
-    client.live.set_route([b"", routed.asked_host()], rule, "", to);
+}
+
+/// A target can be asked. The decision is written for the first connection that is tried.
+fn begin(client: &Client, turn: &Turn<'_>, (to, target): (&To<'_>, &Connection), is_first: bool) {
+    let address = target.key.address;
+    if is_first {
+        turn.decided(client, Outcome::Forwarded { to: address, new: target.fresh });
+    }
+    let rule = to.host.map_or(&*to.name, Host::name);
+    client.live.set_route([b"", turn.asked.host()], rule, "", address);
     client.live.asked();
 }
 
@@ -161,47 +163,45 @@ fn withdraw(client: &Client) -> Next {
 }
 
 /// The exchange came to no good end.
-async fn fail(client: &mut Client, config: &Config, routed: &Routed<'_>, failed: Failed) -> Next {
+async fn fail(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next {
     if failed.truncates {
         let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     }
     let down = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
     match failed.failure {
         Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
-            unavailable(client, config, routed, down, 502).await
+            unavailable(client, turn, down, 502).await
         }
-        Failure::TargetTimeout if failed.unanswered => unavailable(client, config, routed, down, 504).await,
+        Failure::TargetTimeout if failed.unanswered => unavailable(client, turn, down, 504).await,
         Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
         Failure::Client => Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
         Failure::ClientTimeout => Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
         Failure::ClientSlow => {
             // A telephone on a bad line is as slow: this is held against nobody.
             let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
-            report(client, config, routed, ended);
+            turn.refused(client, ended);
             if failed.unanswered {
-                reply(client, routed, 408, "", false, ended, config).await
+                reply(client, turn, Reply { status: 408, goes_on: false, ended }).await
             } else {
                 Next::End(ended)
             }
         }
         Failure::ClientMalformed => {
             let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Malformed);
-            let answer = failed.unanswered && is_answered(client, config);
-            report(client, config, routed, ended);
-            if answer { reply(client, routed, 400, "", false, ended, config).await } else { Next::End(ended) }
+            let answer = failed.unanswered && is_answered(client, turn.config());
+            turn.refused(client, ended);
+            if answer {
+                reply(client, turn, Reply { status: 400, goes_on: false, ended }).await
+            } else {
+                Next::End(ended)
+            }
         }
     }
 }
 
 /// 502 or 504: the target is to blame.
-async fn unavailable(
-    client: &mut Client,
-    config: &Config,
-    routed: &Routed<'_>,
-    ended: Ending,
-    status: u16,
-) -> Next {
-    report(client, config, routed, ended);
-    let goes_on = !routed.has_body && is_balancer(client, config);
-    reply(client, routed, status, "", goes_on, ended, config).await
+async fn unavailable(client: &mut Client, turn: &Turn<'_>, ended: Ending, status: u16) -> Next {
+    turn.refused(client, ended);
+    let goes_on = !turn.asked.has_body() && is_balancer(client, turn.config());
+    reply(client, turn, Reply { status, goes_on, ended }).await
 }

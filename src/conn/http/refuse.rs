@@ -1,29 +1,43 @@
 //! A request that goes nowhere: whether it is answered, and whether the connection goes on (SPEC section 1).
 
-use super::answer::reply;
-use super::{Next, Routed};
+use std::future::poll_fn;
+
+use super::answer::{Reply, reply};
+use super::{Next, Turn};
 use crate::config::{Config, Reject};
-use crate::conn::route::status;
 use crate::conn::{Client, ending};
 use crate::ending::Ending;
+use crate::io::BUFFER;
+use crate::log::Subject;
 use crate::reason::Reason;
+use crate::relay::http::own_response;
 
 /// A request that goes nowhere.
-pub(super) async fn refuse(
-    client: &mut Client,
-    config: &Config,
-    routed: &mut Routed<'_>,
-    ended: Ending,
-) -> Next {
-    report(client, config, routed, ended);
+pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) -> Next {
+    turn.refused(client, ended);
+    let config = turn.config();
     let reason = ended.reason.unwrap_or(Reason::Malformed);
-    // Browsers try a closed connection again, so a missing path is answered in any case. A balancer takes a closed
-    // connection for a broken server, and stops sending anybody's requests.
-    let missing = reason == Reason::NoPath && routed.known_host;
-    let stays = missing || is_balancer(client, config);
+    // Browsers try a closed connection again, so a missing path of a known host is answered in any case. A balancer takes a
+    // closed connection for a broken server, and stops sending anybody's requests.
+    let stays = reason == Reason::NoPath || is_balancer(client, config);
     if stays || is_answered(client, config) {
-        let goes_on = stays && swallow(client, routed, config).await;
-        return reply(client, routed, status(reason), "", goes_on, ended, config).await;
+        let goes_on = stays && swallow(client, turn).await;
+        return reply(client, turn, Reply { status: status(reason), goes_on, ended }).await;
+    }
+    Next::End(ended)
+}
+
+/// What has ended before there was a whole request: nothing at all, or no request.
+pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
+    let Some(reason) = ended.reason else { return Next::End(ended) };
+    let snapshot = client.worker.shared.snapshot.load_full();
+    let (config, who) = (&snapshot.config, client.facts.client.ip());
+    ending::refused(&client.worker.shared, config, &client.facts, who, Subject::Unknown, ended);
+    let is_heard = !matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
+    if is_heard && is_answered(client, config) {
+        let answer = own_response(status(reason), "", false, false);
+        let _ = client.say(&answer, config.limits.inspect_timeout).await;
+        return Next::Close(ended);
     }
     Next::End(ended)
 }
@@ -42,15 +56,15 @@ pub(super) fn is_balancer(client: &Client, config: &Config) -> bool {
 const SWALLOWED: u64 = 64 * 1024;
 
 /// Reads the rest of a request that goes nowhere, if that is little and comes soon. False: the connection cannot go on.
-async fn swallow(client: &mut Client, routed: &mut Routed<'_>, config: &Config) -> bool {
-    let framing = &mut routed.outgoing.framing;
-    if framing.is_done() {
+async fn swallow(client: &mut Client, turn: &Turn<'_>) -> bool {
+    if !turn.asked.has_body() {
         return true;
     }
     // A client that waits for 100 (Continue) may send its body, or not: nothing tells where the next request begins.
-    if routed.outgoing.expects_continue || !is_balancer(client, config) {
+    if turn.asked.expects_continue() || !is_balancer(client, turn.config()) {
         return false;
     }
+    let mut framing = turn.asked.framing();
     let reading = async {
         let mut read = 0;
         loop {
@@ -63,12 +77,22 @@ async fn swallow(client: &mut Client, routed: &mut Routed<'_>, config: &Config) 
             if read > SWALLOWED || client.leg.ended {
                 return None;
             }
-            std::future::poll_fn(|cx| client.leg.poll_fill(cx, crate::io::BUFFER)).await.ok()?;
+            poll_fn(|cx| client.leg.poll_fill(cx, BUFFER)).await.ok()?;
         }
     };
-    matches!(tokio::time::timeout(config.limits.inspect_timeout, reading).await, Ok(Some(())))
+    matches!(tokio::time::timeout(turn.config().limits.inspect_timeout, reading).await, Ok(Some(())))
 }
 
-pub(super) fn report(client: &Client, config: &Config, routed: &Routed<'_>, ended: Ending) {
-    ending::refused(&client.worker.shared, config, &client.facts, routed.client, routed.subject(), ended);
+/// The status with which the protocol itself refuses (SPEC section 1).
+const fn status(reason: Reason) -> u16 {
+    match reason {
+        Reason::UnknownHost => 421,
+        Reason::NoPath => 404,
+        Reason::Timeout | Reason::Silent => 408,
+        Reason::TooLarge => 431,
+        Reason::NoName | Reason::Malformed | Reason::UnsafePath | Reason::NotTls => 400,
+        Reason::TargetDown | Reason::TargetTls => 502,
+        Reason::Shutdown => 503,
+        _ => 403,
+    }
 }

@@ -41,7 +41,7 @@ mod version;
 pub use chunked::{Chunks, Framing, Progress};
 pub use field::{Field, Kind};
 pub use forwarded::{forwarded_for, is_closed, node_address};
-pub use request::{Authorization, Body, Inspector, Request};
+pub use request::{Authorization, Body, Inspector, Request, put_target};
 pub use response::{Response, ResponseBody, ResponseInspector, unfold};
 pub use version::Version;
 

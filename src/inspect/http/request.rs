@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 use line::{Target, is_misspelt};
 
+pub use line::put_target;
+
 use super::field::{
     Connection, Named, Upgrade, binds_connection, classify, decimal, remove_nominated, scheme,
 };

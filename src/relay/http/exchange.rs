@@ -20,7 +20,7 @@ pub use failure::{Failed, Failure};
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// The head as the target gets it.
+    /// The head as the target gets it. An exchange takes it; for another one it is written again.
     pub head: Buffer,
     /// The body that follows in the client's buffer and stream.
     pub framing: Framing,
@@ -80,8 +80,8 @@ pub struct Patience {
 /// the octets of the head.
 pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
 
-/// Sends a request, passes the response on. The head in `request` is left as it was if nothing came of it, so
-/// that it can be sent on another connection.
+/// Sends a request, passes the response on. If nothing came of it, the request can be sent on another connection, with its
+/// head written again.
 ///
 /// # Errors
 /// See [`Failed`].
@@ -117,6 +117,8 @@ pub async fn exchange(
 /// The state of a running exchange.
 struct Running<'r, 'w> {
     request: &'r Outgoing,
+    /// The length of the request's head.
+    head: u64,
     witness: &'r mut Witness<'w>,
     up: Pump,
     /// How fast the body comes.
@@ -158,8 +160,11 @@ impl<'r, 'w> Running<'r, 'w> {
     fn new(request: &'r mut Outgoing, min_rate: u32, witness: &'r mut Witness<'w>) -> Self {
         let framing = std::mem::replace(&mut request.framing, Framing::NONE);
         let bodiless = framing.is_done();
+        let mut up = Pump::new(framing);
+        up.out = std::mem::take(&mut request.head);
         Self {
-            up: Pump::new(framing),
+            head: up.out.len() as u64,
+            up,
             pace: Pace::new(min_rate),
             up_done: false,
             up_refused: false,
@@ -189,7 +194,6 @@ impl<'r, 'w> Running<'r, 'w> {
 
     /// The head and what is at hand of the body leave together.
     fn begin(&mut self, client: &mut Leg) -> Result<(), Stopped> {
-        self.up.out.extend(self.request.head.filled());
         if self.bodiless { Ok(()) } else { self.up.join_body(client) }
     }
 

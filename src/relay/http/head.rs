@@ -3,44 +3,16 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::ops::Range;
 
-use crate::inspect::http::{Kind, Request, Response, ResponseBody, Version, is_closed};
-use crate::service::Transport;
+use super::Asked;
+use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
+use crate::route::http::{Connection, Edits, Forwarding};
 
-/// What the target is told about the client (SPEC section 3; RFC 7239).
-#[derive(Debug, Clone, Copy)]
-pub struct Forwarding {
-    /// The peer of the connection: where the request came from, one hop away.
-    pub peer: IpAddr,
-    /// How it came.
-    pub transport: Transport,
-    /// The peer is in `forwarded_from`: what it says is added to, not replaced.
-    pub trusted: bool,
-}
-
-/// Where the parts of a request stand in the head that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
-    /// The method.
-    pub method: Range<usize>,
-    /// The request target.
-    pub target: Range<usize>,
-    /// The value of Host.
-    pub host: Range<usize>,
-}
-
-/// Writes the head of a request to `out`, which is empty. `head` is the input that `request` was read from.
-pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) -> Parts {
-    let host = request.host.of_input(head);
-    put(out, &[request.method.of_input(head), b" "]);
-    let method = 0..out.len() - 1;
-    put_target(out, request.target.of_input(head));
-    let target = method.end + 1..out.len();
-    put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
-    let host_end = out.len() - 2;
-    let parts = Parts { method, target, host: host_end - host.len()..host_end };
-    for field in &request.fields {
+/// Writes the head of a request as its target gets it. This is the only place where `edits` are applied.
+pub fn request_head(out: &mut Vec<u8>, asked: &Asked, edits: &Edits) {
+    let head = asked.head();
+    put(out, &[asked.method(), b" ", asked.target(), b" HTTP/1.1\r\nHost: ", asked.host(), b"\r\n"]);
+    for field in &asked.request().fields {
         match field.kind {
             Kind::EndToEnd => {
                 put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
@@ -49,25 +21,13 @@ pub fn request_head(out: &mut Vec<u8>, head: &[u8], request: &Request, forwardin
             kind => framing_field(out, kind, field.value.of_input(head)),
         }
     }
-    if request.websocket {
-        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
-    } else if request.may_stay_unread(head) {
-        out.extend_from_slice(b"Connection: close\r\n");
-    }
-    forwarded(out, head, request, forwarding);
+    out.extend_from_slice(match edits.connection {
+        Connection::GoesOn => b"",
+        Connection::Ends => b"Connection: close\r\n",
+        Connection::WebSocket => b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    });
+    forwarded(out, asked, &edits.forwarding);
     out.extend_from_slice(b"\r\n");
-    parts
-}
-
-/// A request target. What is not ASCII goes on percent-encoded (RFC 3986 §2.5): targets read raw octets in their own ways.
-fn put_target(out: &mut Vec<u8>, target: &[u8]) {
-    match target {
-        [] => out.push(b'/'),
-        target if target.is_ascii() => out.extend_from_slice(target),
-        target => target.iter().for_each(|octet| {
-            let _ = if octet.is_ascii() { out.write_all(&[*octet]) } else { write!(out, "%{octet:02X}") };
-        }),
-    }
 }
 
 /// A framing field in its one clean form, so that it has one meaning to every reader: `010` is 8 to a reader that takes
@@ -85,13 +45,13 @@ fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
 }
 
 /// X-Forwarded-For, -Proto, -Host and Forwarded.
-fn forwarded(out: &mut Vec<u8>, head: &[u8], request: &Request, forwarding: &Forwarding) {
+fn forwarded(out: &mut Vec<u8>, asked: &Asked, forwarding: &Forwarding) {
     let said = |kind: Kind| {
-        let fields = if forwarding.trusted { request.fields.as_slice() } else { &[] };
-        fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(head))
+        let fields = if forwarding.trusted { asked.request().fields.as_slice() } else { &[] };
+        fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(asked.head()))
     };
     let proto = crate::service::Service::Http.scheme(forwarding.transport);
-    let host = request.host.of_input(head);
+    let host = asked.host();
     out.extend_from_slice(b"X-Forwarded-For: ");
     said(Kind::XForwardedFor).for_each(|value| put(out, &[value, b", "]));
     let _ = write!(out, "{}\r\nX-Forwarded-Proto: ", forwarding.peer);
@@ -206,20 +166,22 @@ mod tests {
     use super::*;
     use crate::inspect::Inspect;
     use crate::inspect::http::{Inspector, ResponseInspector};
+    use crate::io::Buffer;
+    use crate::service::Transport;
 
     fn sent(text: &str, trusted: bool) -> String {
-        let Inspect::Found { ask, .. } = Inspector::default().inspect(text.as_bytes()) else {
+        let mut buffer = Buffer::default();
+        buffer.extend(text.as_bytes());
+        let Inspect::Found { ask, len } = Inspector::default().inspect(buffer.filled()) else {
             panic!("{text}")
         };
+        let asked = Asked::take(&mut buffer, ask, len);
         let peer = "2001:db8::1".parse().unwrap();
-        let mut out = Vec::new();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
-        let parts = request_head(&mut out, text.as_bytes(), &ask, &forwarding);
-        let out = String::from_utf8(out).unwrap();
-        let [method, target, rest] = out.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{out}") };
-        let host = rest.lines().nth(1).unwrap().strip_prefix("Host: ").unwrap();
-        assert_eq!([&out[parts.method], &out[parts.target], &out[parts.host]], [method, target, host]);
-        out
+        let mut out = Vec::new();
+        request_head(&mut out, &asked, &Edits { forwarding, connection: asked.connection() });
+        assert_eq!(asked.head(), text.as_bytes(), "what was asked is what it was");
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -248,6 +210,24 @@ mod tests {
         assert!(sent.contains("X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: evil\r\n"));
         assert!(sent.contains("Forwarded: for=3.3.3.3, for="));
         assert!(!sent.contains("2.2.2.2") && !sent.contains("Port"));
+    }
+
+    #[test]
+    fn the_target_is_told_what_becomes_of_its_connection() {
+        let end = "Connection: close\r\nX-Forwarded-For: ";
+        let get = sent("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\n", false);
+        assert!(get.contains(&format!("\r\nContent-Length: 1\r\n{end}")), "{get}");
+        let post =
+            sent("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\n", false);
+        assert!(post.contains("\r\nContent-Length: 1\r\nX-Forwarded-For: "), "{post}");
+        let socket = sent(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\n\r\n",
+            false,
+        );
+        assert!(
+            socket.contains("\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-"),
+            "{socket}"
+        );
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Both directions run at once in one task, because a target may answer early and a client may wait for 100
 //! (Continue). Nothing is stored of a body but one buffer.
 
+mod asked;
 mod exchange;
 mod head;
 mod pace;
 
+pub use asked::Asked;
 pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
-pub use head::{Forwarding, Parts, request_head};
+pub use head::request_head;
 pub(crate) use head::{own_document, own_response};

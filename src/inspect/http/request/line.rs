@@ -1,5 +1,7 @@
 //! The request line: a method that no target takes for another one, and the parts of a target (RFC 9112 §3).
 
+use std::io::Write as _;
+
 use crate::reason::Reason;
 
 /// Methods that mean something to us: what may have a body, what has an answer without one, what may be repeated.
@@ -59,6 +61,18 @@ impl<'a> Target<'a> {
     fn origin(asked: &'a [u8], authority: Option<(&'a [u8], &'a [u8])>) -> Self {
         let end = memchr::memchr(b'?', asked).unwrap_or(asked.len());
         Self { asked, path: asked.get(..end).unwrap_or_default(), authority }
+    }
+}
+
+/// Writes a request target in ASCII. What is not ASCII goes on percent-encoded (RFC 3986 §2.5), because targets read raw
+/// octets in their own ways. An empty target is `/` (RFC 9112 §3.2.1).
+pub fn put_target(out: &mut Vec<u8>, target: &[u8]) {
+    match target {
+        [] => out.push(b'/'),
+        target if target.is_ascii() => out.extend_from_slice(target),
+        target => target.iter().for_each(|octet| {
+            let _ = if octet.is_ascii() { out.write_all(&[*octet]) } else { write!(out, "%{octet:02X}") };
+        }),
     }
 }
 

@@ -34,7 +34,7 @@ impl Running<'_, '_> {
     /// (Continue) may wait for the target; one that has begun its body does not wait any more.
     pub(super) fn waits_for_body(&self) -> bool {
         let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
-        let has_begun = self.up.written > self.request.head.len() as u64;
+        let has_begun = self.up.written > self.head;
         let waits_for_100 = self.request.expects_continue && !self.continued && !self.answered && !has_begun;
         gives && !waits_for_100
     }

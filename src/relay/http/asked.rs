@@ -1,0 +1,193 @@
+//! A request as it was asked. It is owned before anything is changed: the log, a redirect and the guard speak of what was
+//! asked, the target sees what was edited ([`Edits`](crate::route::http::Edits)).
+
+use super::Outgoing;
+use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_target};
+use crate::io::Buffer;
+use crate::route::http::Connection;
+
+/// A request as it was asked: its head, and what the inspector has read in it. Its body is still in the client's buffer and
+/// stream.
+#[derive(Debug)]
+pub struct Asked {
+    /// The head as it came. Behind it, if it came in another form, the target in ASCII.
+    octets: Buffer,
+    /// The length of the head.
+    head: usize,
+    /// The target in ASCII stands behind the head.
+    respelt: bool,
+    request: Request,
+}
+
+impl Asked {
+    /// Takes the head of `request`, its first `len` octets, out of `from`.
+    pub fn take(from: &mut Buffer, request: Request, len: usize) -> Self {
+        let mut octets = from.take_front(len);
+        let head = octets.len();
+        let target = request.target.of_input(octets.filled());
+        let respelt = target.is_empty() || !target.is_ascii();
+        if respelt {
+            let mut ascii = Vec::with_capacity(3 * target.len() + 1);
+            put_target(&mut ascii, target);
+            octets.extend(&ascii);
+        }
+        Self { octets, head, respelt, request }
+    }
+
+    /// What the inspector has read in [`Self::head`].
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The head as it came.
+    pub fn head(&self) -> &[u8] {
+        self.octets.filled().get(..self.head).unwrap_or_default()
+    }
+
+    /// The method.
+    pub fn method(&self) -> &[u8] {
+        self.request.method.of_input(self.head())
+    }
+
+    /// Path and query, or `*`: as they came, what is not ASCII percent-encoded. Never empty.
+    pub fn target(&self) -> &[u8] {
+        match self.respelt {
+            false => self.request.target.of_input(self.head()),
+            true => self.octets.filled().get(self.head..).unwrap_or_default(),
+        }
+    }
+
+    /// The path as it came, without the query.
+    pub fn path(&self) -> &[u8] {
+        self.request.path.of_input(self.head())
+    }
+
+    /// Host as it came, with a port if there is one.
+    pub fn host(&self) -> &[u8] {
+        self.request.host.of_input(self.head())
+    }
+
+    /// The client's version.
+    pub fn version(&self) -> Version {
+        self.request.version
+    }
+
+    /// The client wants to go on.
+    pub fn is_persistent(&self) -> bool {
+        self.request.persistent
+    }
+
+    /// It has a body.
+    pub fn has_body(&self) -> bool {
+        self.request.body != Body::None
+    }
+
+    /// How its body is delimited.
+    pub fn framing(&self) -> Framing {
+        match self.request.body {
+            Body::None => Framing::NONE,
+            Body::Length(length) => Framing::Length(length),
+            Body::Chunked => Framing::chunked(),
+        }
+    }
+
+    /// It waits for 100 (Continue).
+    pub fn expects_continue(&self) -> bool {
+        self.request.expects_continue
+    }
+
+    /// HEAD: the answer has no body.
+    pub fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    /// GET or HEAD, without a body.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method(), b"GET" | b"HEAD") && !self.has_body()
+    }
+
+    /// It can be sent a second time without any difference (RFC 9110 §9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"].contains(&self.method())
+    }
+
+    /// It brings a login of the connection.
+    pub fn binds_connection(&self) -> bool {
+        self.request.authorization == Authorization::Connection
+    }
+
+    /// What becomes of the connection to the target.
+    pub fn connection(&self) -> Connection {
+        if self.request.websocket {
+            Connection::WebSocket
+        } else if self.request.may_stay_unread(self.head()) {
+            Connection::Ends
+        } else {
+            Connection::GoesOn
+        }
+    }
+
+    /// A browser asks because another site's page says so: a picture in a mail (SPEC section 6).
+    pub fn is_cross_site(&self) -> bool {
+        let head = self.head();
+        self.method() == b"GET"
+            && !self.has_body()
+            && self.request.authorization == Authorization::None
+            && self.request.fields.iter().any(|field| {
+                field.name.of_input(head).eq_ignore_ascii_case(b"sec-fetch-site")
+                    && field.value.of_input(head).eq_ignore_ascii_case(b"cross-site")
+            })
+    }
+
+    /// The request as it leaves, without its head.
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing {
+            head: Buffer::default(),
+            framing: self.framing(),
+            is_head: self.is_head(),
+            websocket: self.request.websocket,
+            expects_continue: self.request.expects_continue,
+            version: self.request.version,
+            persistent: self.request.persistent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::Inspect;
+    use crate::inspect::http::Inspector;
+
+    fn asked(text: &str) -> (Asked, Buffer) {
+        let mut buffer = Buffer::default();
+        buffer.extend(text.as_bytes());
+        let Inspect::Found { ask, len } = Inspector::default().inspect(buffer.filled()) else {
+            panic!("{text}")
+        };
+        (Asked::take(&mut buffer, ask, len), buffer)
+    }
+
+    #[test]
+    fn it_owns_what_was_asked_and_leaves_the_rest() {
+        let (post, buffer) = asked("POST /a?b HTTP/1.1\r\nHost: H:8\r\nContent-Length: 4\r\n\r\nbodyGET");
+        assert_eq!(
+            [post.method(), post.target(), post.path(), post.host()],
+            [b"POST".as_slice(), b"/a?b", b"/a", b"H:8"]
+        );
+        assert_eq!(buffer.filled(), b"bodyGET");
+        let (get, buffer) = asked("GET http://h HTTP/1.0\r\n\r\n");
+        assert_eq!([get.target(), get.path(), get.host()], [b"/".as_slice(), b"", b"h"]);
+        assert!(buffer.is_empty() && get.head().ends_with(b"1.0\r\n\r\n"));
+    }
+
+    #[test]
+    fn item_19_a_target_is_asked_for_in_ascii() {
+        for (target, ascii) in [("/\u{e4}%2F?q=\u{20ac}", "/%C3%A4%2F?q=%E2%82%AC"), ("/a", "/a")] {
+            let (asked, _) = asked(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\nGET"));
+            assert_eq!(asked.target(), ascii.as_bytes());
+            let path = target.split('?').next().unwrap();
+            assert_eq!([asked.path(), asked.host()], [path.as_bytes(), b"h"]);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Where an HTTP request goes: the host and the rule that it asks for, and what then. A connection asks once a request,
+//! `explain` asks for what a client would ask.
+//!
+//! What is changed of a request on its way is decided here as well, as a value ([`Edits`]). It is applied where the head is
+//! written (`relay::http`), and nowhere else. What a rule changes (a part of the path, fields toward the target, fields of
+//! the answer) belongs to it, beside what Portward says of the client.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use super::Refused;
+use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
+use crate::rules::name::split_host_port;
+use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table};
+use crate::service::Transport;
+
+/// What a request is decided by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'t> {
+    /// The rules.
+    pub table: &'t Table,
+    /// The port under which the world sees HTTPS.
+    pub https_port: u16,
+}
+
+/// What decides about a request, and what is to be said of it to a target.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// How it came, and from where.
+    pub forwarding: Forwarding,
+    /// Host as it came, with a port if there is one.
+    pub host: &'a [u8],
+    /// The path as it came, without the query.
+    pub path: &'a [u8],
+    /// Path and query in ASCII (see [`put_target`](crate::inspect::http::put_target)), or `*`.
+    pub target: &'a [u8],
+    /// What becomes of the connection to the target.
+    pub connection: Connection,
+}
+
+/// What the target is told about the client (SPEC section 3; RFC 7239).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The peer of the connection: where the request came from, one hop away.
+    pub peer: IpAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// The peer is in `forwarded_from`: what it says is added to, not replaced.
+    pub trusted: bool,
+}
+
+/// What the target is told about its connection, in the Connection field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Nothing: it goes on.
+    GoesOn,
+    /// It ends after this request, whose body the target may leave unread.
+    Ends,
+    /// It is to become a WebSocket.
+    WebSocket,
+}
+
+/// What is changed of a request on its way to the target. Fields that end at every proxy, and fields by which a client
+/// claims to be a proxy, never pass (see [`Kind`](crate::inspect::http::Kind)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edits {
+    /// Set: X-Forwarded-For, -Proto, -Host and Forwarded. What the client said in them is taken out, unless it is trusted.
+    pub forwarding: Forwarding,
+    /// Set: Connection and Upgrade.
+    pub connection: Connection,
+}
+
+/// Where a request goes, by which host and which rule.
+#[derive(Debug, Clone)]
+pub struct Routed<'t> {
+    /// The host that was asked for, if it is known.
+    pub host: Option<Host<'t>>,
+    /// The rule that matches, if one does.
+    pub rule: Option<HttpMatch<'t>>,
+    /// What is to be done.
+    pub then: Then<'t>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone)]
+pub enum Then<'t> {
+    /// It goes there.
+    Forward {
+        /// Where to.
+        to: To<'t>,
+        /// What is changed on the way.
+        edits: Edits,
+    },
+    /// It is answered with a 308 to the same URL by HTTPS.
+    Redirect {
+        /// The URL, as the world sees it.
+        location: String,
+    },
+    /// It goes nowhere.
+    Refuse(Refused<'t>),
+}
+
+/// A target.
+#[derive(Debug, Clone)]
+pub struct To<'t> {
+    /// The host whose rule it is of; `None`: it is the one of ACME challenges.
+    pub host: Option<Host<'t>>,
+    /// Addresses, tried in order.
+    pub endpoints: &'t [Endpoint],
+    /// The ports at which the target is the same one.
+    pub ports: Ports,
+    /// Plain or TLS (SPEC section 5).
+    pub transport: Transport,
+    /// The port for it.
+    pub port: NonZeroU16,
+    /// The host's name: that of the rules, or what was asked for, where a wildcard does not say it.
+    pub name: Cow<'t, str>,
+}
+
+/// Decides about a request.
+pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Routed<'t> {
+    match decide::http(rules.table, ask.forwarding.transport, ask.host, ask.path, scratch) {
+        Err(refusal) => Routed { host: refusal.host, rule: None, then: Then::Refuse(refusal.into()) },
+        Ok(HttpDecision { host, rule, outcome }) => {
+            let then = match outcome {
+                Outcome::RedirectHttps => Then::Redirect { location: https_url(rules, ask) },
+                Outcome::Forward { transport, port } => {
+                    let HttpMatch { endpoints, ports, .. } = rule;
+                    let name = host.name();
+                    let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
+                    let to = To { host: Some(host), endpoints, ports, transport, port, name };
+                    Then::Forward { to, edits: ask.edits() }
+                }
+            };
+            Routed { host: Some(host), rule: Some(rule), then }
+        }
+    }
+}
+
+impl Ask<'_> {
+    /// What is changed of the request, wherever it goes.
+    pub const fn edits(&self) -> Edits {
+        Edits { forwarding: self.forwarding, connection: self.connection }
+    }
+}
+
+impl<'t> To<'t> {
+    /// An ACME client, for a challenge on the host that `asked` names.
+    pub fn acme(endpoints: &'t [Endpoint], port: NonZeroU16, asked: &[u8]) -> Self {
+        let ports = Ports { tcp: Some(port), tls: None };
+        let name = asked_name(asked).into();
+        Self { host: None, endpoints, ports, transport: Transport::Plain, port, name }
+    }
+}
+
+/// The name in a Host, without its port and in lower case.
+fn asked_name(host: &[u8]) -> String {
+    let bare = split_host_port(host).map_or(host, |(bare, _)| bare);
+    let bare = bare.strip_suffix(b".").unwrap_or(bare);
+    String::from_utf8_lossy(bare).to_ascii_lowercase()
+}
+
+/// The URL of the same request by HTTPS, as the world sees it.
+fn https_url(rules: &Rules<'_>, ask: &Ask<'_>) -> String {
+    let host = String::from_utf8_lossy(ask.host);
+    let name = match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
+        _ => &host,
+    };
+    // `*` is OPTIONS without a path (RFC 9112 §3.2.4): behind a name it would be part of it.
+    let target = match String::from_utf8_lossy(ask.target) {
+        target if target == "*" => "".into(),
+        target => target,
+    };
+    match rules.https_port {
+        443 => format!("https://{name}{target}"),
+        port => format!("https://{name}:{port}{target}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
