@@ -1,8 +1,12 @@
-//! The decision for an HTTP URL as facts. The decision itself is [`decide::http`].
+//! The decision for an HTTP URL as facts. The decision itself is [`route`], as for every request.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::explanation::{BadUrl, Explanation, Rule, Verdict, addresses, place};
+use crate::inspect::http::put_target;
 use crate::reason::Reason;
-use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
+use crate::route::http::{Ask, Connection, Forwarding, Routed, Rules, Then, route};
+use crate::rules::decide::{Refusal, Scratch};
 use crate::rules::path::request_path;
 use crate::rules::{Host, HttpMatch, Source, Table, name, near};
 use crate::service::{Service, Transport};
@@ -41,6 +45,27 @@ impl<'u> Url<'u> {
         Ok(Self { text, transport, host, path, query })
     }
 
+    /// The request target that a client would send.
+    fn target(&self) -> Vec<u8> {
+        let path = if self.path.is_empty() { "/" } else { self.path };
+        let asked = self.query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        let mut target = Vec::new();
+        put_target(&mut target, asked.as_bytes());
+        target
+    }
+
+    /// What a client would ask. Who it is and what goes on to the target decide nothing.
+    fn ask<'a>(&'a self, target: &'a [u8]) -> Ask<'a> {
+        let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Ask {
+            forwarding: Forwarding { peer, transport: self.transport, trusted: false },
+            host: self.host.as_bytes(),
+            path: self.path.as_bytes(),
+            target,
+            connection: Connection::GoesOn,
+        }
+    }
+
     /// As it was given.
     pub(super) fn text(&self) -> &'u str {
         self.text
@@ -55,42 +80,31 @@ fn in_ascii(host: &str) -> String {
 impl Explanation {
     /// Asks for the decision. `https_port` is the port under which the world sees HTTPS.
     pub(super) fn of(table: &Table, url: &Url<'_>, https_port: u16, scratch: &mut Scratch) -> Self {
-        let decision = decide::http(table, url.transport, url.host.as_bytes(), url.path.as_bytes(), scratch);
+        let rules = Rules { table, https_port };
+        let target = url.target();
+        let Routed { host, rule, then } = route(&rules, &url.ask(&target), scratch);
         let place = |source: Source| place(table, source);
-        let host = decision.as_ref().map_or_else(|refusal| refusal.host, |decision| Some(decision.host));
-        let rule = decision.as_ref().ok().map(|HttpDecision { rule, .. }| Rule::Path {
-            path: rule.path.to_owned(),
-            default: rule.default,
-            preset: rule.preset.map(str::to_owned),
-            at: place(rule.source),
-        });
+        let verdict = match then {
+            Then::Forward { to, edits: _ } => {
+                Verdict::Forward { addresses: addresses(to.endpoints, to.port), transport: to.transport }
+            }
+            Then::Redirect { location } => Verdict::Redirect { location },
+            Then::Refuse(refused) => {
+                let why = why(table, &refused.refusal, url, place);
+                Verdict::Rejected { reason: refused.refusal.reason, why }
+            }
+        };
         Self {
             url: url.text.to_owned(),
-            verdict: match decision {
-                Ok(decision) => granted(&decision, url, https_port),
-                Err(refusal) => {
-                    Verdict::Rejected { reason: refusal.reason, why: why(table, &refusal, url, place) }
-                }
-            },
+            verdict,
             host: host.map(|host| (host.name().to_owned(), place(host.source()))),
-            rule,
+            rule: rule.map(|rule| Rule::Path {
+                path: rule.path.to_owned(),
+                default: rule.default,
+                preset: rule.preset.map(str::to_owned),
+                at: place(rule.source),
+            }),
             proof: None,
-        }
-    }
-}
-
-fn granted(decision: &HttpDecision<'_>, url: &Url<'_>, https_port: u16) -> Verdict {
-    match decision.outcome {
-        Outcome::RedirectHttps => {
-            let host = url.host.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
-            let host = host.map_or(url.host.as_str(), |(host, _)| host);
-            let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
-            let path = if url.path.is_empty() { "/" } else { url.path };
-            let query = url.query.map_or_else(String::new, |query| format!("?{query}"));
-            Verdict::Redirect { location: format!("https://{host}{port}{path}{query}") }
-        }
-        Outcome::Forward { transport, port } => {
-            Verdict::Forward { addresses: addresses(decision.rule.endpoints, port), transport }
         }
     }
 }

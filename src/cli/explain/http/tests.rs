@@ -110,6 +110,9 @@ fn a_redirect_names_the_location() {
     );
     assert!(text.contains("\n  rule    default\n  at      rules/dvl.toml:6:3\n"), "{text}");
     assert_eq!(explanation.to_json()["status"], 308);
+    // The same as a client gets, which is in ASCII.
+    let text = explained("http://hq.dvl-ckl2.net?a=\u{e4}").to_string();
+    assert!(text.contains(" -> 308 https://hq.dvl-ckl2.net:8443/?a=%C3%A4\n"), "{text}");
     assert!(explained("https://hq.dvl-ckl2.net/").to_string().contains("-> [2001:db8::1]:443"));
 }
 
