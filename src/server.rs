@@ -26,14 +26,19 @@ use crate::manager::{Inherited, Manager, Origin};
 use crate::state::{Shared, Snapshot, folder};
 
 mod aside;
+mod control;
 mod descriptors;
 mod drain;
 mod listening;
 mod pulse;
+mod serve;
 mod socket;
 mod upkeep;
 mod worker;
 
+pub use control::{By, Control, Reloaded, Stopping};
+
+use control::Heard;
 use listening::{is_at, open, take_over, unused};
 use pulse::Pulse;
 use socket::Socket;
@@ -48,6 +53,20 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 pub struct Refused {
     /// For people.
     pub text: String,
+    /// The same for programs, as far as it is about files.
+    pub found: Diagnostics,
+}
+
+impl Refused {
+    fn because(text: String) -> Self {
+        Self { text, found: Diagnostics::new() }
+    }
+}
+
+impl From<&Diagnostics> for Refused {
+    fn from(found: &Diagnostics) -> Self {
+        Self { text: found.render(false), found: found.clone() }
+    }
 }
 
 impl std::fmt::Display for Refused {
@@ -75,6 +94,9 @@ pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
     manager: Manager,
+    control: Control,
+    /// Until [`Server::serve`] takes it.
+    heard: Mutex<Option<Heard>>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
     /// Sockets of a socket unit for which there is no use just now: a TLS port without a certificate.
@@ -94,9 +116,8 @@ impl Server {
         manager.starting();
         let descriptors = descriptors::raise_limit();
         let (mut snapshot, found) = read(path, None)?;
-        let refused = |text| Refused { text };
-        let (before, stale) = take_over(&snapshot, inherited).map_err(refused)?;
-        let (sockets, notes) = open(&snapshot, &before, &stale).map_err(refused)?;
+        let (before, stale) = take_over(&snapshot, inherited).map_err(Refused::because)?;
+        let (sockets, notes) = open(&snapshot, &before, &stale).map_err(Refused::because)?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
@@ -133,12 +154,15 @@ impl Server {
         let workers = (0..count)
             .map(|number| worker::start((number, count), &shared, &pulse, &sockets, &draining, &stop))
             .collect::<io::Result<_>>()
-            .map_err(|error| Refused { text: format!("error: cannot start a worker thread: {error}") })?;
+            .map_err(|error| Refused::because(format!("error: cannot start a worker thread: {error}")))?;
         let version = env!("CARGO_PKG_VERSION");
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
         let path = path.to_owned();
         let spare = Mutex::new(spare);
-        let server = Self { path, shared, manager, pulse, sockets, spare, draining, stop, workers };
+        let (control, heard) = Control::new();
+        let heard = Mutex::new(Some(heard));
+        let server =
+            Self { path, shared, manager, control, heard, pulse, sockets, spare, draining, stop, workers };
         server.manager.ready(&server.status());
         Ok(server)
     }
@@ -148,11 +172,16 @@ impl Server {
         &self.shared
     }
 
+    /// By which the server is asked for what it can do while it runs.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// Reads everything again and puts it in place, or leaves everything as it is. The manager hears of both.
     ///
     /// # Errors
     /// What is wrong with the new configuration.
-    pub fn reload(&self) -> Result<(), Refused> {
+    fn reload(&self) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
         let refused = if outcome.is_err() { "; the last reload was refused" } else { "" };
@@ -160,14 +189,15 @@ impl Server {
         outcome
     }
 
-    fn replace(&self) -> Result<(), Refused> {
+    fn replace(&self) -> Result<Reloaded, Refused> {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
         if found.errors() > 0 {
-            return Err(refused(&found));
+            return Err((&found).into());
         }
-        self.adopt(snapshot, &found, (Level::Info, &format!("reloaded: {hosts} hosts")))
+        self.adopt(snapshot, &found, (Level::Info, &format!("reloaded: {hosts} hosts")))?;
+        Ok(Reloaded { before, after: self.shared.snapshot.load_full(), found })
     }
 
     /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.
@@ -194,7 +224,7 @@ impl Server {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
-        let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(|text| Refused { text })?;
+        let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(Refused::because)?;
         snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);
@@ -239,13 +269,13 @@ impl Server {
 /// reload, but not a start.
 fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
     let Everything { mut config, table, mut warnings } =
-        config::load_all(path).map_err(|found| refused(&found))?;
+        config::load_all(path).map_err(|found| Refused::from(&found))?;
     if let Some(before) = before {
         warnings.extend(fixed(path, &mut config, &before.config));
     }
     if let Some(error) = folder::unusable(&config.state) {
         warnings.push(error);
-        return Err(refused(&warnings));
+        return Err((&warnings).into());
     }
     let (mut snapshot, found) = Snapshot::new(config, table, before);
     snapshot.remember(warnings.clone());
@@ -268,10 +298,6 @@ fn fixed(path: &Path, config: &mut Config, before: &Config) -> Vec<Diagnostic> {
     let state = keep("state", &mut config.state, &before.state);
     let socket = keep("admin.socket", &mut config.admin.socket, &before.admin.socket);
     state.into_iter().chain(socket).collect()
-}
-
-fn refused(found: &Diagnostics) -> Refused {
-    Refused { text: found.render(false) }
 }
 
 fn warn(shared: &Shared, found: &Diagnostics, notes: &[String]) {

@@ -1,7 +1,8 @@
 //! Signals: SIGHUP reloads, SIGTERM and SIGINT drain, a second one stops at once.
 //!
 //! They are listened to before the first socket opens: one that comes while Portward starts is obeyed afterwards,
-//! instead of ending the process as it would by default.
+//! instead of ending the process as it would by default. What a signal asks for is a message to the server, as others send
+//! it ([`crate::server::Control`]).
 
 use std::io;
 
@@ -31,20 +32,20 @@ impl Signals {
 
     /// Runs the server until a signal stops it.
     pub async fn serve(mut self, server: &Server) {
-        let maintained = server.maintain();
-        tokio::pin!(maintained);
+        let control = server.control();
+        let served = server.serve();
+        tokio::pin!(served);
+        let mut is_stopping = false;
         loop {
             tokio::select! {
-                () = &mut maintained => {}
-                _ = self.hangup.recv() => reload(server),
-                () = stop(&mut self.terminate, &mut self.interrupt) => break,
-            }
-        }
-        server.shared().note(Level::Info, "draining: no new connections");
-        tokio::select! {
-            () = server.drain() => {}
-            () = stop(&mut self.terminate, &mut self.interrupt) => {
-                server.shared().note(Level::Warning, "stopped at once");
+                () = &mut served => return,
+                _ = self.hangup.recv() => control.hang_up(),
+                () = stop(&mut self.terminate, &mut self.interrupt) => {
+                    if std::mem::replace(&mut is_stopping, true) {
+                        return server.shared().note(Level::Warning, "stopped at once");
+                    }
+                    control.drain();
+                }
             }
         }
     }
@@ -54,13 +55,5 @@ async fn stop(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-}
-
-/// All or nothing: a bad file leaves the running table as it is and says why.
-fn reload(server: &Server) {
-    if let Err(refused) = server.reload() {
-        let text = format!("{}\nreload refused: everything stays as it was", refused.text.trim_end());
-        server.shared().note(Level::Error, &text);
     }
 }

@@ -7,19 +7,21 @@ use std::time::Duration;
 use hyper::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
+use super::{connections, reload};
 use crate::config;
 use crate::guard::blacklist::Cursor;
 use crate::guard::{Change, Counted, Origin, Why, blacklist, kept, unix_now};
+use crate::server::{By, Control};
 use crate::state::Shared;
 
 /// The entries of a page, unless `limit` says otherwise, and the most that there are whatever it says.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 pub(crate) const LARGEST_PAGE: usize = 1_000;
 /// The longest note.
 const NOTE: usize = 500;
 
 /// Status and body, which is JSON.
-type Answer = (StatusCode, String);
+pub(super) type Answer = (StatusCode, String);
 
 /// An answer that says what is wrong.
 pub(super) fn wrong(status: StatusCode, why: &str) -> Answer {
@@ -30,6 +32,7 @@ pub(super) fn wrong(status: StatusCode, why: &str) -> Answer {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) shared: &'a Shared,
+    pub(super) control: &'a Control,
     /// The number of the user who asks, where the socket knows it.
     pub(super) user: Option<u32>,
     pub(super) method: &'a Method,
@@ -38,6 +41,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Who asks the server for something.
+    pub(super) fn asker(&self) -> By {
+        By::Administrator { user: self.user }
+    }
+
     /// On whose account the blacklist is changed.
     fn by(&self) -> Origin {
         Origin::Administrator { user: self.user }
@@ -45,13 +53,21 @@ impl Asked<'_> {
 }
 
 /// Answers a request.
-pub(super) fn answer(request: &Asked<'_>) -> Answer {
+pub(super) async fn answer(request: &Asked<'_>) -> Answer {
     let Asked { shared, method, uri, .. } = *request;
     if uri.path() == "/v1/status" {
         return match *method {
             Method::GET => status(shared),
             _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET is possible"),
         };
+    }
+    if uri.path() == "/v1/reload" {
+        return reload::answer(request).await;
+    }
+    if let Some(rest) = uri.path().strip_prefix("/v1/connections")
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        return connections::answer(request, rest).await;
     }
     match uri.path().strip_prefix("/v1/blacklist") {
         Some("") => all(request),

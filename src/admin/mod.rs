@@ -3,10 +3,13 @@
 //! Who may connect is the socket's file mode: its owner, and the group `portward-admin`, which cannot read keys. `hyper`
 //! speaks HTTP here, because nothing of it meets the outside; what is added are limits: connections, time, octets.
 //!
-//! `socket` makes the socket, `api` is what can be asked for, `client` asks.
+//! `socket` makes the socket, `api` is what can be asked for, with `connections` and `reload` in files of their own; `client`
+//! asks.
 
 mod api;
 pub mod client;
+mod connections;
+mod reload;
 mod socket;
 
 use std::convert::Infallible;
@@ -25,6 +28,7 @@ use tokio::sync::Semaphore;
 pub(crate) use api::LARGEST_PAGE;
 
 use crate::log::Level;
+use crate::server::Control;
 use crate::state::Shared;
 
 /// Connections at a time: commands, and a dashboard or two.
@@ -37,7 +41,7 @@ const BODY: usize = 64 * 1024;
 /// Listens on `admin.socket` until it is dropped. Where that is not possible a warning is all that happens: the proxy works
 /// without. A reload makes a socket that was removed anew. It runs on a thread of its own, because an answer may take
 /// longer than signals and the watchdog can wait.
-pub(crate) async fn serve(shared: Arc<Shared>) {
+pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
     let mut reloads = shared.reloads.subscribe();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let path = shared.snapshot.load().config.admin.socket.clone();
@@ -64,9 +68,9 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
             loop {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let connection = listener.accept().await;
-                let shared = shared.clone();
+                let (shared, control) = (shared.clone(), control.clone());
                 tokio::spawn(async move {
-                    let _ = tokio::time::timeout(PATIENCE, converse(connection, shared)).await;
+                    let _ = tokio::time::timeout(PATIENCE, converse(connection, shared, control)).await;
                     drop(place);
                 });
             }
@@ -79,9 +83,9 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
 }
 
 /// One request on one connection.
-async fn converse(connection: UnixStream, shared: Arc<Shared>) {
+async fn converse(connection: UnixStream, shared: Arc<Shared>, control: Control) {
     let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
-    let service = service_fn(|request| answer(request, user, shared.clone()));
+    let service = service_fn(|request| answer(request, user, (shared.clone(), control.clone())));
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -93,14 +97,15 @@ async fn converse(connection: UnixStream, shared: Arc<Shared>) {
 async fn answer(
     request: Request<Incoming>,
     user: Option<u32>,
-    shared: Arc<Shared>,
+    (shared, control): (Arc<Shared>, Control),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let (status, json) = match Limited::new(body, BODY).collect().await {
         Ok(body) => {
             let body = body.to_bytes();
             let (method, uri) = (&head.method, &head.uri);
-            api::answer(&api::Asked { shared: &shared, user, method, uri, body: &body })
+            let control = &control;
+            api::answer(&api::Asked { shared: &shared, control, user, method, uri, body: &body }).await
         }
         Err(_) => api::wrong(StatusCode::BAD_REQUEST, "the body is too long, or did not come"),
     };

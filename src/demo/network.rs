@@ -153,9 +153,7 @@ fn example(root: &Path) -> Result<Table, DemoError> {
     std::fs::write(&file, EXAMPLE)?;
     let rules = config::load_rules(&file, &Config::defaults(&file));
     let _ = std::fs::remove_file(&file);
-    rules
-        .table
-        .ok_or_else(|| DemoError::Refused(crate::server::Refused { text: rules.diagnostics.render(false) }))
+    rules.table.ok_or_else(|| DemoError::Refused((&rules.diagnostics).into()))
 }
 
 /// The example's rules with the addresses and ports of the machines on loopback.

@@ -2,6 +2,13 @@
 
 use std::fmt::Write as _;
 
+/// `bytes`, at most `cap` of them, as they stand in a log.
+pub(crate) fn escaped(bytes: &[u8], cap: usize) -> String {
+    let mut text = String::with_capacity(bytes.len().min(cap));
+    escape(&mut text, bytes, cap);
+    text
+}
+
 /// Appends `bytes`, at most `cap` of them, with space, `%`, quotes, `\`, `>`, controls and non-ASCII
 /// percent-encoded. What was cut off shows as `…`.
 pub(super) fn escape(out: &mut String, bytes: &[u8], cap: usize) {

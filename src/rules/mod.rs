@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
 
 mod builder;
+pub mod changes;
 pub mod decide;
 mod definition;
 mod likeness;

@@ -37,8 +37,11 @@ impl Server {
                 self.shared.log.confess(self.shared.snapshot.load().config.log.format);
             }
         };
-        let _administration = Aside::start("admin", crate::admin::serve(self.shared.clone()))
-            .inspect_err(|error| self.shared.note(Level::Warning, &format!("no administration: {error}")));
+        let _administration =
+            Aside::start("admin", crate::admin::serve(self.shared.clone(), self.control.clone()))
+                .inspect_err(|error| {
+                    self.shared.note(Level::Warning, &format!("no administration: {error}"))
+                });
         let clock = async {
             loop {
                 tokio::time::sleep(TICK).await;

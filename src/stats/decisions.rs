@@ -7,9 +7,13 @@
 //! All memory is bounded by [`KEPT`] and [`BOX`], and taken as it is needed. What clients have sent is kept as it came, so it
 //! is to be escaped where it is shown; queries and what stands before an `@` in a Host are not kept.
 
+mod ring;
+
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) use ring::Decisions;
+pub use ring::{Cursor, News, Page};
 
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
@@ -21,10 +25,6 @@ pub const KEPT: usize = 5_000;
 pub const TEXT: usize = 256;
 /// How many decisions a worker writes before it moves them into the rings.
 pub const BOX: usize = 32;
-/// How many are looked at while the rings are locked.
-const PIECE: u64 = 64;
-/// By how many places a ring grows.
-const STEP: usize = 250;
 
 /// How much of each part of an HTTP request's text is kept: host, method, path.
 const HTTP: [usize; 4] = [120, 16, 255, 0];
@@ -187,169 +187,6 @@ impl Outbox {
             self.count += 1;
         }
         self.count >= BOX
-    }
-}
-
-/// The newest decisions of one kind. Each has a number; those that are gone are known by their numbers.
-#[derive(Debug, Default)]
-struct Ring {
-    kept: Vec<Decision>,
-    /// The number of the next one.
-    next: u64,
-}
-
-impl Ring {
-    fn put(&mut self, decision: &Decision) {
-        let at = usize::try_from(self.next % KEPT as u64).unwrap_or_default();
-        match self.kept.get_mut(at) {
-            Some(place) => *place = *decision,
-            None => {
-                if self.kept.len() == self.kept.capacity() {
-                    self.kept.reserve_exact(STEP);
-                }
-                self.kept.push(*decision);
-            }
-        }
-        self.next += 1;
-    }
-
-    /// The number of the oldest one.
-    fn first(&self) -> u64 {
-        self.next - self.kept.len() as u64
-    }
-
-    fn get(&self, number: u64) -> Option<&Decision> {
-        let is_there = (self.first()..self.next).contains(&number);
-        self.kept.get(usize::try_from(number % KEPT as u64).ok()?).filter(|_| is_there)
-    }
-}
-
-/// Refused ones, and others.
-#[derive(Debug, Default)]
-pub(super) struct Rings([Ring; 2]);
-
-/// The newest decisions of all workers.
-#[derive(Debug, Default)]
-pub(super) struct Decisions(Mutex<Rings>);
-
-/// A place in both rings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor([u64; 2]);
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self([refused, others]) = self;
-        write!(f, "{refused}-{others}")
-    }
-}
-
-impl Cursor {
-    /// The cursor that was shown so.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (refused, others) = text.split_once('-')?;
-        Some(Self([refused.parse().ok()?, others.parse().ok()?]))
-    }
-}
-
-/// Some decisions.
-#[derive(Debug, Default)]
-pub struct Page {
-    /// These, the newest first.
-    pub decisions: Vec<Decision>,
-    /// Where older ones begin, if there may be some.
-    pub next: Option<Cursor>,
-}
-
-/// What has come since a follower read last.
-#[derive(Debug, Default)]
-pub struct News {
-    /// These, the oldest first.
-    pub decisions: Vec<Decision>,
-    /// So many before them are gone.
-    pub missed: u64,
-    /// There are more already.
-    pub more: bool,
-}
-
-impl Decisions {
-    fn lock(&self) -> MutexGuard<'_, Rings> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Moves what is in a worker's box into the rings.
-    pub(super) fn take(&self, outbox: &mut Outbox) {
-        if outbox.count == 0 {
-            return;
-        }
-        let mut rings = self.lock();
-        let Rings([refused, others]) = &mut *rings;
-        for decision in outbox.waiting.iter().take(outbox.count) {
-            if decision.is_refusal() { &mut *refused } else { &mut *others }.put(decision);
-        }
-        outbox.count = 0;
-    }
-
-    /// Where a follower begins: with what comes from now on.
-    pub(super) fn now(&self) -> Cursor {
-        Cursor(self.lock().0.each_ref().map(|ring| ring.next))
-    }
-
-    /// What has come since `cursor`, at most `limit`.
-    pub(super) fn news(&self, cursor: &mut Cursor, limit: usize) -> News {
-        let mut news = News::default();
-        let mut left = limit as u64;
-        for (kind, at) in cursor.0.iter_mut().enumerate() {
-            loop {
-                let rings = self.lock();
-                let Some(ring) = rings.0.get(kind) else { break };
-                let first = ring.first().max(*at);
-                news.missed += first - *at;
-                let end = ring.next.min(first + PIECE.min(left));
-                news.decisions.extend((first..end).filter_map(|number| ring.get(number)));
-                (*at, left) = (end, left - (end - first));
-                if end == ring.next || left == 0 {
-                    news.more |= end < ring.next;
-                    break;
-                }
-            }
-        }
-        news.decisions.sort_by_key(|decision| decision.at);
-        news
-    }
-
-    /// The newest ones that `wanted` lets through, those that are older than `before`; at most `limit`.
-    pub(super) fn newest(
-        &self,
-        wanted: impl Fn(&Decision) -> bool,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Page {
-        let mut page = Page::default();
-        let Cursor(mut at) = before.unwrap_or_else(|| self.now());
-        'pieces: loop {
-            let rings = self.lock();
-            let Rings([refused, others]) = &*rings;
-            for _ in 0..PIECE {
-                let [r, o] = at.map(|number| number.checked_sub(1));
-                let [r, o] = [r.and_then(|at| refused.get(at)), o.and_then(|at| others.get(at))];
-                let (decision, kind) = match (r, o) {
-                    (Some(r), Some(o)) if r.at > o.at => (r, &mut at[0]),
-                    (_, Some(o)) => (o, &mut at[1]),
-                    (Some(r), None) => (r, &mut at[0]),
-                    (None, None) => break 'pieces,
-                };
-                if wanted(decision) {
-                    if page.decisions.len() >= limit {
-                        page.next = Some(Cursor(at));
-                        break 'pieces;
-                    }
-                    page.decisions.push(*decision);
-                }
-                *kind -= 1;
-            }
-        }
-        page.decisions.sort_by_key(|decision| std::cmp::Reverse(decision.at));
-        page
     }
 }
 

@@ -16,6 +16,7 @@ mod browser;
 mod certificates;
 mod clients;
 mod commands;
+mod control;
 mod dead_hosts;
 mod failover;
 mod framing;

@@ -1,0 +1,111 @@
+//! What a reload changed: the hosts of two tables compared. Where a rule stands in its file does not matter, what it says does.
+
+use super::{Host, Table};
+use crate::service::Service;
+
+/// The names of hosts, each list in the order of the rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes<'t> {
+    /// Hosts that only the new table has.
+    pub added: Vec<&'t str>,
+    /// Hosts that both have, of which something is different.
+    pub changed: Vec<&'t str>,
+    /// Hosts that only the old table had.
+    pub removed: Vec<&'t str>,
+}
+
+/// Compares two tables.
+pub fn between<'t>(old: &'t Table, new: &'t Table) -> Changes<'t> {
+    let mut changes = Changes::default();
+    for host in new.iter() {
+        match own(old, host.name()) {
+            None => changes.added.push(host.name()),
+            Some(before) if !is_same(before, host) => changes.changed.push(host.name()),
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|host| own(new, host.name()).is_none());
+    changes.removed.extend(gone.map(Host::name));
+    changes
+}
+
+/// The host that is called so, and not one that has the name as an alias or by a wildcard.
+fn own<'t>(table: &'t Table, name: &str) -> Option<Host<'t>> {
+    table.host(name).filter(|host| host.name() == name)
+}
+
+fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
+    let aliases = |host: Host<'_>| {
+        let mut aliases: Vec<_> = host.aliases().map(|(name, _)| name.to_owned()).collect();
+        aliases.sort_unstable();
+        aliases
+    };
+    let same_rules = || {
+        Service::decided_once().all(|service| match (one.rule(service), other.rule(service)) {
+            (Some(one), Some(other)) => {
+                one.endpoints == other.endpoints
+                    && (one.ports, one.rewrite_transport, one.max_message)
+                        == (other.ports, other.rewrite_transport, other.max_message)
+            }
+            (one, other) => one.is_none() && other.is_none(),
+        })
+    };
+    let same_paths = || {
+        let paths = |host: Host<'_>| host.http_rules().count();
+        paths(one) == paths(other)
+            && one.http_rules().zip(other.http_rules()).all(|(one, other)| {
+                (one.path, one.default, one.redirect_https, one.ports)
+                    == (other.path, other.default, other.redirect_https, other.ports)
+                    && one.endpoints == other.endpoints
+            })
+    };
+    one.enabled() == other.enabled()
+        && one.client_trust() == other.client_trust()
+        && aliases(one) == aliases(other)
+        && same_rules()
+        && same_paths()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Config, load_rules};
+
+    fn table(text: &str) -> Table {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("rules.toml"), text).unwrap();
+        let config = Config::defaults(&folder.path().join("portward.toml"));
+        let rules = load_rules(folder.path(), &config);
+        rules.table.unwrap_or_else(|| panic!("{}", rules.diagnostics.render(false)))
+    }
+
+    fn host(name: &str, more: &str) -> String {
+        format!("[[host]]\nname = \"{name}\"\ntarget = \"172.31.31.2\"\n{more}\n")
+    }
+
+    #[test]
+    fn what_a_rule_says_counts_and_where_it_stands_does_not() {
+        let one = host("one.example", "http = [\"/a\"]\nldap = true\nsip = { check_certificate = true }");
+        let two = host("two.example", "http = [\"/a\"]");
+        let old = table(&(one.clone() + &two));
+        let names = |new: &Table| {
+            let Changes { added, changed, removed } = between(&old, new);
+            [added, changed, removed].map(|names| names.join(" "))
+        };
+        assert_eq!(names(&table(&(two.clone() + "\n\n" + &one))), ["", "", ""]);
+        let wildcard = host("*.example", "ldap = true");
+        assert_eq!(names(&table(&(wildcard + &two))), ["*.example", "", "one.example"]);
+        for other in [
+            one.replace("/a", "/b"),
+            one.replace("ldap = true", "ldap = { tcp = 3389 }"),
+            one.replace("ldap = true", ""),
+            one.replace("172.31.31.2", "172.31.31.3"),
+            one.clone() + "enabled = false",
+            one.clone() + "aliases = [\"uno.example\"]",
+        ] {
+            assert_eq!(names(&table(&(other.clone() + "\n" + &two))), ["", "one.example", ""], "{other}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a running server is asked to do: by signals, over the administration socket and by programs, all by the same
+//! messages. The server takes them one at a time, so that two reloads never meet.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::Refused;
+use crate::config::Diagnostics;
+use crate::state::Snapshot;
+
+/// How many messages may wait. Whoever sends more waits as well.
+const WAITING: usize = 64;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A signal.
+    Signal,
+    /// An administrator.
+    Administrator {
+        /// The number of the user, where the socket knows it.
+        user: Option<u32>,
+    },
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal => f.write_str("a signal"),
+            Self::Administrator { user: Some(user) } => write!(f, "an administrator (user {user})"),
+            Self::Administrator { user: None } => f.write_str("an administrator"),
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Read everything again and put it in place, or leave everything as it is.
+    Reload { by: By, answer: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// End the connection of this number. The answer is whether there was one.
+    End { id: u64, by: By, answer: oneshot::Sender<bool> },
+}
+
+/// What a reload has replaced, for those who want to know what changed.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What was in force.
+    pub before: Arc<Snapshot>,
+    /// What is in force now.
+    pub after: Arc<Snapshot>,
+    /// The warnings.
+    pub found: Diagnostics,
+}
+
+/// The server has stopped, or is about to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopping;
+
+impl fmt::Display for Stopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Portward is stopping")
+    }
+}
+
+impl std::error::Error for Stopping {}
+
+/// Asks a running server. Clones ask the same one.
+#[derive(Debug, Clone)]
+pub struct Control {
+    messages: mpsc::Sender<Message>,
+    drains: CancellationToken,
+}
+
+/// What the server hears.
+#[derive(Debug)]
+pub(super) struct Heard {
+    messages: mpsc::Receiver<Message>,
+    drains: CancellationToken,
+}
+
+impl Heard {
+    /// The next message; `None`: the server is to drain, whatever was asked before.
+    pub(super) async fn next(&mut self) -> Option<Message> {
+        tokio::select! {
+            biased;
+            () = self.drains.cancelled() => None,
+            message = self.messages.recv() => message,
+        }
+    }
+}
+
+impl Control {
+    /// A control, and where its messages arrive.
+    pub(super) fn new() -> (Self, Heard) {
+        let (sender, messages) = mpsc::channel(WAITING);
+        let drains = CancellationToken::new();
+        (Self { messages: sender, drains: drains.clone() }, Heard { messages, drains })
+    }
+
+    /// Has the server read everything again and put it in place, or leave everything as it is.
+    ///
+    /// # Errors
+    /// The server is stopping. The inner error is what is wrong with the new configuration.
+    pub async fn reload(&self, by: By) -> Result<Result<Reloaded, Refused>, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Reload { by, answer }).await?;
+        answered.await.map_err(|_| Stopping)
+    }
+
+    /// Has the server end the connection of this number. False: there is none.
+    ///
+    /// # Errors
+    /// The server is stopping.
+    pub async fn end(&self, id: u64, by: By) -> Result<bool, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::End { id, by, answer }).await?;
+        answered.await.map_err(|_| Stopping)
+    }
+
+    /// Has the server reload, without waiting for the answer, which is logged. If so many messages wait that there is no
+    /// room for this one, a reload among them does as well.
+    pub(crate) fn hang_up(&self) {
+        let _ = self.messages.try_send(Message::Reload { by: By::Signal, answer: oneshot::channel().0 });
+    }
+
+    /// Has the server stop accepting, and let what runs come to its end. What waits for an answer is told so.
+    pub(crate) fn drain(&self) {
+        self.drains.cancel();
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Stopping> {
+        self.messages.send(message).await.map_err(|_| Stopping)
+    }
+}

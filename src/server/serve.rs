@@ -1,0 +1,55 @@
+//! The server at work: it obeys its messages until it is told to drain.
+
+use std::sync::PoisonError;
+
+use super::control::{Heard, Message};
+use super::{By, Refused, Reloaded, Server};
+use crate::log::Level;
+
+impl Server {
+    /// Serves until a message ends it, and until then does what messages ask for. To be called once.
+    pub async fn serve(&self) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(heard) = heard else { return };
+        let maintained = self.maintain();
+        tokio::pin!(maintained);
+        tokio::select! {
+            () = &mut maintained => {}
+            () = self.obey(heard) => {}
+        }
+        self.shared.note(Level::Info, "draining: no new connections");
+        self.drain().await;
+    }
+
+    /// Answers messages until the server is to drain. Those that wait then are told that it is stopping.
+    async fn obey(&self, mut heard: Heard) {
+        while let Some(message) = heard.next().await {
+            match message {
+                // Nobody may wait for an answer: the log has it.
+                Message::Reload { by, answer } => {
+                    let _ = answer.send(self.reload_by(by));
+                }
+                Message::End { id, by, answer } => {
+                    let client = self.shared.stats.connection(id).map(|connection| connection.opening.client);
+                    let ended = self.shared.stats.end(id);
+                    if let Some(client) = client.filter(|_| ended) {
+                        let text = format!("{by} ends connection {id} of {}", client.ip());
+                        self.shared.note(Level::Info, &text);
+                    }
+                    let _ = answer.send(ended);
+                }
+            }
+        }
+    }
+
+    /// All or nothing: a bad file leaves the running table as it is, and the log says why.
+    fn reload_by(&self, by: By) -> Result<Reloaded, Refused> {
+        if by != By::Signal {
+            self.shared.note(Level::Info, &format!("{by} asks for a reload"));
+        }
+        self.reload().inspect_err(|refused| {
+            let text = format!("{}\nreload refused: everything stays as it was", refused.text.trim_end());
+            self.shared.note(Level::Error, &text);
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! The table itself: a part for each worker, and how a reader goes through all of them.
+
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Connection, Entry};
+use crate::service::Service;
+use crate::stats::Stats;
+
+/// How many places of a part are looked at while it is locked.
+const PIECE: usize = 512;
+
+/// Places in one part.
+#[derive(Debug, Default)]
+pub(in crate::stats) struct Part {
+    pub(super) places: Vec<Option<Arc<Entry>>>,
+    /// Those that are free.
+    free: Vec<u32>,
+}
+
+/// Which connections are wanted. What is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The host of the rules, or the name that was asked for.
+    pub host: Option<String>,
+    /// The service.
+    pub service: Option<Service>,
+    /// The address of the target.
+    pub target: Option<IpAddr>,
+}
+
+/// Some connections, by their numbers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// These.
+    pub connections: Vec<Connection>,
+    /// The number behind which the next page begins, if there are more.
+    pub next: Option<u64>,
+}
+
+impl Filter {
+    fn passes(&self, entry: &Entry) -> bool {
+        if self.service.is_some_and(|service| service != entry.service) {
+            return false;
+        }
+        if self.client.is_none() && self.host.is_none() && self.target.is_none() {
+            return true;
+        }
+        let rest = entry.rest();
+        self.client.is_none_or(|client| client.to_canonical() == rest.client.address)
+            && self.host.as_ref().is_none_or(|host| rest.route.is_about(host))
+            && self.target.is_none_or(|target| rest.route.target().is_some_and(|to| to.ip() == target))
+    }
+}
+
+impl Part {
+    /// Takes a place for the entry that `make` makes of it.
+    pub(super) fn put(&mut self, make: impl FnOnce(u32) -> Arc<Entry>) -> Arc<Entry> {
+        if self.free.is_empty() {
+            self.free.push(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+            self.places.push(None);
+        }
+        let at = self.free.pop().unwrap_or(u32::MAX);
+        let entry = make(at);
+        if let Some(place) = self.places.get_mut(at as usize) {
+            *place = Some(entry.clone());
+        }
+        entry
+    }
+
+    pub(super) fn remove(&mut self, at: u32) {
+        if let Some(place) = self.places.get_mut(at as usize) {
+            *place = None;
+            self.free.push(at);
+        }
+        // After a flood its memory is given back.
+        if self.free.len() == self.places.len() && self.places.len() > PIECE {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Stats {
+    /// The connections that `filter` lets through, by their numbers, beginning behind the number `after`; at most `limit`.
+    pub fn connections(&self, filter: &Filter, after: u64, limit: usize) -> Page {
+        /// Ordered by its number.
+        struct Numbered(Arc<Entry>);
+        impl PartialEq for Numbered {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.id == other.0.id
+            }
+        }
+        impl Eq for Numbered {}
+        impl PartialOrd for Numbered {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Ord for Numbered {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.0.id.cmp(&other.0.id)
+            }
+        }
+        let mut least = BinaryHeap::with_capacity(limit.min(PIECE));
+        let mut has_more = false;
+        self.for_each(|entry| {
+            if entry.id <= after || !filter.passes(entry) {
+                return;
+            }
+            least.push(Numbered(entry.clone()));
+            if least.len() > limit {
+                has_more = true;
+                least.pop();
+            }
+        });
+        let connections: Vec<_> =
+            least.into_sorted_vec().into_iter().map(|Numbered(entry)| entry.shown()).collect();
+        let next = connections.last().map(|last| last.opening.id).filter(|_| has_more);
+        Page { connections, next }
+    }
+
+    /// The connection of that number.
+    pub fn connection(&self, id: u64) -> Option<Connection> {
+        self.find(id).map(|entry| entry.shown())
+    }
+
+    /// Ends the connection of that number: its task is told. False: there is none, or it was told before.
+    pub fn end(&self, id: u64) -> bool {
+        self.find(id).is_some_and(|entry| entry.end())
+    }
+
+    /// How many connections are in the table.
+    pub fn count(&self) -> usize {
+        let mut count = 0;
+        self.for_each(|_| count += 1);
+        count
+    }
+
+    fn find(&self, id: u64) -> Option<Arc<Entry>> {
+        let mut found = None;
+        self.for_each(|entry| {
+            if entry.id == id {
+                found = Some(entry.clone());
+            }
+        });
+        found
+    }
+
+    /// Goes through the table. An entry that is there all the time is seen once: places do not move.
+    fn for_each(&self, mut see: impl FnMut(&Arc<Entry>)) {
+        for worker in self.workers() {
+            for piece in 0.. {
+                let part = self.part(worker);
+                let Some(places) = part.places.get(piece * PIECE..).filter(|places| !places.is_empty())
+                else {
+                    break;
+                };
+                places.iter().take(PIECE).flatten().for_each(&mut see);
+            }
+        }
+    }
+}
