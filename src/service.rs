@@ -1,6 +1,6 @@
 //! The services, what carries them, and every fact that is true of a service by its nature (SPEC section 1).
 //!
-//! Closed sets and constants only; decides nothing. All facts stand in one table, [`Service::row`]. A new service begins
+//! Closed sets and constants only; decides nothing. All facts stand in one table, `Service::row`. A new service begins
 //! there, in [`Service::ALL`] and in [`PerService`]; the compiler names every other place that must know of it.
 
 mod carrier;

@@ -1,6 +1,6 @@
 //! The configuration as the rest of the house sees it: complete, with defaults, valid by type (SPEC section 7).
 //!
-//! Made once by [`super::load`] from the file form; nothing here can be wrong any more, so nothing here has
+//! Made once by [`super::load()`] from the file form; nothing here can be wrong any more, so nothing here has
 //! a reason to fail.
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,7 @@
 //! The decision: host, rule and way out. The daemon and `explain` both ask here.
 //!
-//! [`http`] is for one HTTP request: it reads the Host and the path as they came and nothing else of the request.
-//! [`signalling`] is for the services that are decided once a connection. Allocates nothing once [`Scratch`] has
+//! [`http()`] is for one HTTP request: it reads the Host and the path as they came and nothing else of the request.
+//! [`signalling()`] is for the services that are decided once a connection. Allocates nothing once [`Scratch`] has
 //! grown to the paths that it sees.
 
 mod signalling;
