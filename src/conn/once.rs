@@ -405,3 +405,6 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
