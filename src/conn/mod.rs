@@ -4,12 +4,13 @@
 //! server::accept   the guard first; a connection that it admits becomes `Accepted`
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
 //! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
-//! http             route (or an ACME challenge's answer), connect (dial, or take from the pool), the decision line, the relay; the next request
-//! sip, ldap, h323  route, link, the relay, which holds every later registration or bind against the first verdict
-//! outcome          who ended it, where and why: counters, the guard, the optional line, one place
+//! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
+//! once             the same once a connection: reads, answers, decides, connects, relays, for every other protocol
+//! sip, ldap, h323  what octets mean to `once`, where they lead, how they are refused, and what may follow
+//! ending           every decision and every end: log, counters, guard, live table, one place
 //! ```
 //!
-//! HTTP goes round ask, route and connect once a request; the others once a connection. What they use on the way:
+//! Where something leads is decided in [`route`](crate::route). What the protocols use on the way:
 //!
 //! | room | what it decides |
 //! |---|---|
@@ -18,11 +19,9 @@
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket goes on after its handshake |
 //! | `link` | how a connection that is decided once gets to its target |
-//! | `held` | whether a later registration, call or bind belongs to the first verdict |
 //! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
-//! | `sip::first`, `sip::asked`, `sip::judge` | SIP messages before the decision, the decision, and what may follow |
-//! | `ldap::root_dse` | which searches before a bind Portward answers |
-//! | `registering` | which name an H.323 gatekeeper has confirmed |
+//! | `sip::judge`, `h323::judge` | what may follow the message that decided |
+//! | `h323::registering` | which name an H.323 gatekeeper has confirmed |
 //! | `standing` | what a PBX's answers to logins mean for the guard |
 //! | `leave` | when Portward ends a relay itself, and how it tells both sides |
 

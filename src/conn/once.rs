@@ -8,164 +8,25 @@
 //! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`).
 //! - Whatever the protocol said before it was decided counts as octets to the client.
 
+mod protocol;
+
 use std::sync::Arc;
+
+pub(super) use protocol::{Asking, Decision, Inside, Protocol, Step};
 
 use super::leave::{part, withdrawn};
 use super::link::{connect, refuse};
-use super::{Client, ask, certificate, ending, secure};
+use super::{Client, ask, ending, secure};
 use crate::config::{Config, Reject};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::log::Subject;
-use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
-use crate::relay::watched::{Over, Watch, watched};
+use crate::relay::watched::{Over, watched};
 use crate::route::held::Held;
 use crate::rules::decide::Route;
-use crate::service::Transport;
-use crate::state::{Shared, Snapshot};
-use crate::tls::Verdict;
-
-/// A protocol that is decided once a connection. One value serves one connection until the decision.
-pub(super) trait Protocol: Sized + Send + Sync {
-    /// The most octets of the client that are buffered before the decision. `open` never needs more.
-    const LIMIT: usize;
-    /// The message that decides.
-    type Asked: Send + Sync;
-    /// What looks at every message after the decision.
-    type Watch: Watch + Send;
-
-    /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
-    fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
-
-    /// How the protocol calls the end of a connection that was not decided. `waiting`: what has come of a message.
-    fn undecided(&self, _waiting: &[u8], ending: Ending) -> Ending {
-        ending
-    }
-
-    /// Where a message leads. `back` is empty, and takes an answer.
-    fn decide<'s>(
-        &mut self,
-        asked: &mut Self::Asked,
-        asking: &Asking<'_, 's>,
-        back: &mut Vec<u8>,
-    ) -> Decision<'s>;
-
-    /// A message as the log shows it.
-    fn subject<'a>(&self, asked: &'a Self::Asked) -> Subject<'a>;
-
-    /// The protocol's own refusal, if it has one. `asked`: the message that is refused, if there is one.
-    fn refusal(&self, asked: Option<&Self::Asked>, ending: Ending, tokens: &Tokens, out: &mut Vec<u8>);
-
-    /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
-    fn watch(self, asked: Self::Asked, inside: Inside<'_>) -> Self::Watch;
-
-    /// How the protocol calls the end of a relay by one of its sides.
-    fn over(_watch: &Self::Watch, ending: Ending) -> Ending {
-        ending
-    }
-
-    /// Gives `write` the message at the front of `octets`, over which the watch has ended the relay, as the log shows it.
-    fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
-}
-
-/// What the first octets mean.
-pub(super) enum Step<A> {
-    /// They ask for somebody. They stay where they are.
-    Found(A),
-    /// They decide nothing. `len` octets are taken off, and `skip` more that may still have to come.
-    Answered {
-        /// Octets that have been read.
-        len: usize,
-        /// Octets after them.
-        skip: u32,
-    },
-    /// The client wants TLS from here on (RFC 4511 §4.14). `back` says yes.
-    StartTls {
-        /// Octets that have been read. There must be no more.
-        len: usize,
-    },
-    /// It takes more octets to tell.
-    NeedMore,
-    /// Nothing that may pass.
-    Reject(Reason),
-}
-
-/// What becomes of a message that asks for somebody.
-pub(super) enum Decision<'s> {
-    /// It goes inside.
-    Inside {
-        /// Where to.
-        route: Route<'s>,
-        /// The host as it was asked for, which a wildcard rule does not know.
-        name: Box<str>,
-    },
-    /// It is answered, and the connection stays undecided.
-    Answered {
-        /// Octets of it that have been read.
-        len: usize,
-        /// Octets after them.
-        skip: u32,
-        /// For the log, if it was a refusal.
-        line: Option<Ending>,
-    },
-    /// The connection ends.
-    Refused {
-        /// How.
-        ending: Ending,
-        /// Whether the log says so. One line a connection is enough.
-        line: bool,
-    },
-}
-
-impl Decision<'_> {
-    /// The end of the connection, with its line.
-    pub(super) const fn refused(ending: Ending) -> Self {
-        Self::Refused { ending, line: true }
-    }
-}
-
-/// A client that asks, and the rules of the moment.
-pub(super) struct Asking<'c, 's> {
-    client: &'c Client,
-    pub(super) shared: &'s Shared,
-    pub(super) snapshot: &'s Snapshot,
-}
-
-impl<'s> Asking<'_, 's> {
-    pub(super) fn config(&self) -> &'s Config {
-        &self.snapshot.config
-    }
-
-    /// How the client came.
-    pub(super) fn transport(&self) -> Transport {
-        self.client.facts.transport()
-    }
-
-    /// The verdict on the client's certificate, see [`certificate::judge`].
-    pub(super) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
-        certificate::judge(self.client, self.snapshot, name)
-    }
-}
-
-/// A connection that was decided and has its target.
-pub(super) struct Inside<'a> {
-    pub(super) client: &'a Client,
-    pub(super) shared: &'a Arc<Shared>,
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) route: &'a Route<'a>,
-    pub(super) held: Arc<Held>,
-    /// The longest message toward the address that was connected to, if it says that itself.
-    pub(super) max_message: Option<u32>,
-}
-
-impl Inside<'_> {
-    /// Whether what is refused gets the protocol's own refusal.
-    pub(super) fn answers(&self) -> bool {
-        self.snapshot.config.reject == Reject::Answer
-    }
-}
+use crate::state::Snapshot;
 
 /// A relay that is to begin.
 struct Linked<W> {

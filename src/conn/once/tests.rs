@@ -15,10 +15,11 @@ use super::*;
 use crate::io::Timer;
 use crate::io::memory::{Far, leg};
 use crate::log::Log;
-use crate::relay::watched::{Aside, Next, by_client};
+use crate::proof::token::Tokens;
+use crate::relay::watched::{Aside, Next, Watch, by_client};
 use crate::rules::decide;
 use crate::service::{Carrier, Service};
-use crate::state::Worker;
+use crate::state::{Shared, Worker};
 use crate::stats::Opening;
 use crate::tls::Possession;
 

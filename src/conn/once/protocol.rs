@@ -1,0 +1,156 @@
+//! What a protocol that is decided once says to its driver, and what it is told. No I/O.
+
+use std::sync::Arc;
+
+use super::super::{Client, certificate};
+use crate::config::{Config, Reject};
+use crate::ending::Ending;
+use crate::log::Subject;
+use crate::proof::token::Tokens;
+use crate::reason::Reason;
+use crate::relay::watched::Watch;
+use crate::route::held::Held;
+use crate::rules::decide::Route;
+use crate::service::Transport;
+use crate::state::{Shared, Snapshot};
+use crate::tls::Verdict;
+
+/// A protocol that is decided once a connection. One value serves one connection until the decision.
+pub(in crate::conn) trait Protocol: Sized + Send + Sync {
+    /// The most octets of the client that are buffered before the decision. `open` never needs more.
+    const LIMIT: usize;
+    /// The message that decides.
+    type Asked: Send + Sync;
+    /// What looks at every message after the decision.
+    type Watch: Watch + Send;
+
+    /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
+    fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
+
+    /// How the protocol calls the end of a connection that was not decided. `waiting`: what has come of a message.
+    fn undecided(&self, _waiting: &[u8], ending: Ending) -> Ending {
+        ending
+    }
+
+    /// Where a message leads. `back` is empty, and takes an answer.
+    fn decide<'s>(
+        &mut self,
+        asked: &mut Self::Asked,
+        asking: &Asking<'_, 's>,
+        back: &mut Vec<u8>,
+    ) -> Decision<'s>;
+
+    /// A message as the log shows it.
+    fn subject<'a>(&self, asked: &'a Self::Asked) -> Subject<'a>;
+
+    /// The protocol's own refusal, if it has one. `asked`: the message that is refused, if there is one.
+    fn refusal(&self, asked: Option<&Self::Asked>, ending: Ending, tokens: &Tokens, out: &mut Vec<u8>);
+
+    /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
+    fn watch(self, asked: Self::Asked, inside: Inside<'_>) -> Self::Watch;
+
+    /// How the protocol calls the end of a relay by one of its sides.
+    fn over(_watch: &Self::Watch, ending: Ending) -> Ending {
+        ending
+    }
+
+    /// Gives `write` the message at the front of `octets`, over which the watch has ended the relay, as the log shows it.
+    fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
+}
+
+/// What the first octets mean.
+pub(in crate::conn) enum Step<A> {
+    /// They ask for somebody. They stay where they are.
+    Found(A),
+    /// They decide nothing. `len` octets are taken off, and `skip` more that may still have to come.
+    Answered {
+        /// Octets that have been read.
+        len: usize,
+        /// Octets after them.
+        skip: u32,
+    },
+    /// The client wants TLS from here on (RFC 4511 §4.14). `back` says yes.
+    StartTls {
+        /// Octets that have been read. There must be no more.
+        len: usize,
+    },
+    /// It takes more octets to tell.
+    NeedMore,
+    /// Nothing that may pass.
+    Reject(Reason),
+}
+
+/// What becomes of a message that asks for somebody.
+pub(in crate::conn) enum Decision<'s> {
+    /// It goes inside.
+    Inside {
+        /// Where to.
+        route: Route<'s>,
+        /// The host as it was asked for, which a wildcard rule does not know.
+        name: Box<str>,
+    },
+    /// It is answered, and the connection stays undecided.
+    Answered {
+        /// Octets of it that have been read.
+        len: usize,
+        /// Octets after them.
+        skip: u32,
+        /// For the log, if it was a refusal.
+        line: Option<Ending>,
+    },
+    /// The connection ends.
+    Refused {
+        /// How.
+        ending: Ending,
+        /// Whether the log says so. One line a connection is enough.
+        line: bool,
+    },
+}
+
+impl Decision<'_> {
+    /// The end of the connection, with its line.
+    pub(in crate::conn) const fn refused(ending: Ending) -> Self {
+        Self::Refused { ending, line: true }
+    }
+}
+
+/// A client that asks, and the rules of the moment.
+pub(in crate::conn) struct Asking<'c, 's> {
+    pub(super) client: &'c Client,
+    pub(in crate::conn) shared: &'s Shared,
+    pub(in crate::conn) snapshot: &'s Snapshot,
+}
+
+impl<'s> Asking<'_, 's> {
+    pub(in crate::conn) fn config(&self) -> &'s Config {
+        &self.snapshot.config
+    }
+
+    /// How the client came.
+    pub(in crate::conn) fn transport(&self) -> Transport {
+        self.client.facts.transport()
+    }
+
+    /// The verdict on the client's certificate, see [`certificate::judge`].
+    pub(in crate::conn) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
+        certificate::judge(self.client, self.snapshot, name)
+    }
+}
+
+/// A connection that was decided and has its target.
+pub(in crate::conn) struct Inside<'a> {
+    pub(in crate::conn) client: &'a Client,
+    pub(in crate::conn) shared: &'a Arc<Shared>,
+    pub(in crate::conn) snapshot: &'a Snapshot,
+    pub(in crate::conn) route: &'a Route<'a>,
+    pub(in crate::conn) held: Arc<Held>,
+    /// The longest message toward the address that was connected to, if it says that itself.
+    pub(in crate::conn) max_message: Option<u32>,
+}
+
+impl Inside<'_> {
+    /// Whether what is refused gets the protocol's own refusal.
+    pub(in crate::conn) fn answers(&self) -> bool {
+        self.snapshot.config.reject == Reject::Answer
+    }
+}
