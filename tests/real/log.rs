@@ -107,6 +107,26 @@ fn secrets_never_appear() {
 }
 
 #[test]
+fn item_1_octets_of_an_answer_that_breaks_off_are_counted() {
+    within(60, || {
+        let target = Target::scripted(|conn| {
+            conn.request();
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour");
+        });
+        let portward = setup(&target).set("log.ended", "\"all\"").start();
+        let mut client = portward.plain();
+        client.send("GET /open HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        let answer = client.rest();
+        assert!(answer.ends_with(b"\r\n\r\nfour"), "{}", String::from_utf8_lossy(&answer));
+        let (up, down) = (target.received(0).len(), answer.len());
+        portward.line(&[
+            "ended by target in relay (target-down)",
+            &format!(": {up} bytes up, {down} bytes down"),
+        ]);
+    });
+}
+
+#[test]
 fn queries_are_written_on_request() {
     within(60, || {
         let target = Target::named("here");

@@ -16,7 +16,6 @@ use crate::reason::Reason;
 use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, request_head};
 use crate::route::http::{self, Edits, To};
 use crate::rules::Host;
-use crate::stats::Direction;
 use crate::upstream::{Attempts, Connection, Wanted};
 
 /// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
@@ -71,7 +70,7 @@ pub(super) async fn forward(
         let legs = (&mut client.leg, &mut target.leg);
         let exchanged = tokio::select! {
             biased;
-            exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness) => exchanged,
+            exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness, live) => exchanged,
             () = poll_fn(|_| live.poll_ended()) => return withdraw(client),
         };
         return match exchanged {
@@ -128,8 +127,6 @@ fn settle(
     exchanged: Exchanged,
     host: &str,
 ) -> Next {
-    client.live.add(Direction::Up, exchanged.bytes[0]);
-    client.live.add(Direction::Down, exchanged.bytes[1]);
     target.bound |= exchanged.binds_connection;
     if exchanged.slow {
         target.leg.stream.watch_upload(false);

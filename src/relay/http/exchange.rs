@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::pace::Pace;
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, Response, ResponseInspector, TARGET_HEAD_LIMIT, Version, unfold};
-use crate::io::{Buffer, Leg, Stall, Timer};
+use crate::io::{Buffer, Leg, Meter, Stall, Timer};
 use crate::relay::{Pump, Stopped};
 
 mod answer;
@@ -61,8 +61,6 @@ pub struct Exchanged {
     pub binds_connection: bool,
     /// The target was given more time, by [`crate::io::Stream::watch_upload`].
     pub slow: bool,
-    /// Bytes toward the target and toward the client.
-    pub bytes: [u64; 2],
 }
 
 /// How long to wait for each side.
@@ -81,22 +79,32 @@ pub struct Patience {
 pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
 
 /// Sends a request, passes the response on. If nothing came of it, the request can be sent on another connection, with its
-/// head written again.
+/// head written again. What went to the target and to the client is added to `bytes` as it goes, so that it is right however
+/// the exchange ends, and for a caller that does not wait for the end as well.
 ///
 /// # Errors
 /// See [`Failed`].
-pub async fn exchange(
+pub async fn exchange<M: Meter>(
     (client, target): (&mut Leg, &mut Leg),
     request: &mut Outgoing,
     timer: &mut Timer,
     patience: Patience,
     witness: &mut Witness<'_>,
+    mut bytes: M,
 ) -> Result<Exchanged, Failed> {
+    let [up_before, down_before] = bytes.bytes();
     let mut running = Running::new(request, patience.min_rate, witness);
     let begun = running.begin(client);
     timer.set(patience.target);
     let result = match begun {
-        Ok(()) => poll_fn(|cx| running.poll(cx, client, target, timer, patience)).await,
+        Ok(()) => {
+            poll_fn(|cx| {
+                let polled = running.poll(cx, client, target, timer, patience);
+                bytes.set([up_before + running.up.written, down_before + running.down.written]);
+                polled
+            })
+            .await
+        }
         Err(stopped) => Err(running.failure_up(&stopped)),
     };
     let failed = |failure| Failed {
@@ -110,8 +118,7 @@ pub async fn exchange(
     let whole = running.up_done && !running.early && target.buffer.is_empty();
     let reusable = running.target_persistent && whole && after != After::Tunnel;
     let Running { binds_connection, left_unread, slow, .. } = running;
-    let bytes = [running.up.written, running.down.written];
-    Ok(Exchanged { after, reusable, left_unread, binds_connection, slow, bytes })
+    Ok(Exchanged { after, reusable, left_unread, binds_connection, slow })
 }
 
 /// The state of a running exchange.

@@ -42,7 +42,7 @@ impl Stage {
             let mut timer = Timer::new(RESPONSE, CancellationToken::new());
             let patience = Patience { client: 60 * SECOND, target: RESPONSE, min_rate };
             let legs = (&mut near_client, &mut near_target);
-            exchange(legs, &mut request, &mut timer, patience, &mut |_, _| {}).await
+            exchange(legs, &mut request, &mut timer, patience, &mut |_, _| {}, &mut [0; 2]).await
         });
         Self { client, target, exchange, begin: Instant::now() }
     }
