@@ -7,9 +7,9 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portward::config::Config;
-use portward::ending::Weight;
 use portward::guard::{Change, Guard, Offence, Origin, Why};
 use portward::reason::Reason;
+use portward::reason::Weight;
 use portward::service::Service;
 
 /// Addresses in an order that no cache can guess.

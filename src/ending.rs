@@ -4,7 +4,7 @@
 //! An [`Ending`] is made where the end is noticed: by a watch, by a decision, by TLS. It is carried whole from there to
 //! `conn::ending`, which logs, counts and tells the guard. Nothing on the way changes whose doing it was.
 
-use crate::reason::Reason;
+use crate::reason::{Reason, Weight};
 
 /// The stage of the journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +57,6 @@ impl Whose {
             Self::Ourselves => "ourselves",
         }
     }
-}
-
-/// What an end weighs toward the blacklist. [`Reason::weight`] has the weight of each reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Weight {
-    /// Nothing: it may happen to a client that does nothing wrong.
-    #[default]
-    Nothing,
-    /// A fifth of an offence: a page of another site made a browser ask (SPEC section 6).
-    Fifth,
-    /// An offence.
-    Whole,
 }
 
 /// How a connection or a request ended.

@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use crate::ending::Weight;
-
 /// Why a request or a connection was refused or ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -58,6 +56,18 @@ pub enum Reason {
     TargetTls,
     /// Portward is stopping.
     Shutdown,
+}
+
+/// What an end weighs toward the blacklist. [`Reason::weight`] has the weight of each reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weight {
+    /// Nothing: it may happen to a client that does nothing wrong.
+    #[default]
+    Nothing,
+    /// A fifth of an offence: a page of another site made a browser ask (SPEC section 6).
+    Fifth,
+    /// An offence.
+    Whole,
 }
 
 impl Reason {

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use counting::live;
 use portward::config::Config;
-use portward::ending::Weight;
 use portward::guard::{Change, Guard, Offence, Origin, Why, blacklist, unix_now};
 use portward::reason::Reason;
+use portward::reason::Weight;
 
 const MIB: usize = 1024 * 1024;
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::Client;
+use super::client::Client;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};

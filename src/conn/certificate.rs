@@ -3,7 +3,7 @@
 
 use rustls_pki_types::UnixTime;
 
-use super::Client;
+use super::client::Client;
 use crate::proof::Names;
 use crate::rules::decide;
 use crate::state::Snapshot;

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::Facts;
+use super::client::{Client, Facts};
 use crate::config::Config;
 use crate::ending::Ending;
 use crate::guard::Offence;
@@ -61,6 +61,13 @@ pub(super) fn decided(
     let wanted = if matches!(fate, Fate::Rejected(_)) { log.rejected } else { log.forwarded };
     if wanted.contains(facts.service) {
         shared.log.decision(log.format, &facts.line(client, subject, outcome), log.query);
+    }
+}
+
+impl Client {
+    /// The decision about a request (HTTP) or about the connection (others); `who` is the client as far as it is believed.
+    pub(super) fn decided(&self, config: &Config, who: IpAddr, subject: Subject<'_>, outcome: Outcome) {
+        decided(&self.worker.shared, config, &self.facts, who, subject, outcome);
     }
 }
 

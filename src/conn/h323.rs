@@ -2,9 +2,11 @@
 //! 3). What may follow is [`judge`]'s.
 
 mod judge;
+mod message;
 mod registering;
 
 use judge::EndpointJudge;
+use message::{subject, terms};
 use registering::Registering;
 
 use super::certificate;
@@ -12,15 +14,13 @@ use super::once::{Asking, Decision, Inside, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
-use crate::inspect::h323::{Alias, Ask, OPENING_LIMIT, Opening};
+use crate::inspect::h323::{Ask, OPENING_LIMIT, Opening};
 use crate::log::Subject;
 use crate::proof::h323::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::h323::{Decided, H323Watch, answer};
 use crate::route::Refused;
-use crate::route::registration::Terms;
-use crate::state::Snapshot;
 
 /// What has come on a connection that is not decided.
 #[derive(Debug, Default)]
@@ -122,34 +122,4 @@ impl Protocol for H323 {
             _ => write(Subject::Unknown),
         }
     }
-}
-
-/// What messages are decided by.
-fn terms(snapshot: &Snapshot) -> Terms<'_> {
-    Terms { table: &snapshot.table, default_host: snapshot.config.default_hosts.h323.as_deref() }
-}
-
-/// Who is asked for, by what, and who asks: for the log.
-fn shown(asked: &Ask) -> (&str, &str, &str) {
-    match asked {
-        Ask::Registration(registration) => (
-            registration.identifier.as_deref().unwrap_or_default(),
-            registration.verb.name(),
-            first_name(&registration.aliases),
-        ),
-        Ask::Setup(setup) => {
-            (setup.domain().ok().flatten().unwrap_or_default(), "SETUP", first_name(&setup.destinations))
-        }
-        Ask::Ras(speaks) => ("", "RAS", first_name(&speaks.aliases)),
-        Ask::KeepAlive | Ask::Other(_) => ("", "", ""),
-    }
-}
-
-fn subject<'a>(asked: &'a Ask, certificate: &'a str) -> Subject<'a> {
-    let (who, verb, name) = shown(asked);
-    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes(), certificate }
-}
-
-fn first_name(aliases: &[Alias]) -> &str {
-    aliases.iter().map(Alias::text).find(|text| !text.is_empty()).unwrap_or_default()
 }

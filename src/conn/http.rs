@@ -12,8 +12,9 @@ use answer::redirect;
 use forward::forward;
 use refuse::{refuse, unasked};
 
+use super::client::Client;
 use super::tunnel::Tunnel;
-use super::{Client, ask, ending};
+use super::{ask, ending};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::guard::scoring;

@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
+use super::client::Facts;
+use super::ending;
 use super::once::{Asking, Decision, Inside, Protocol, Step};
 use super::standing::Standing;
-use super::{Facts, ending};
-use crate::ending::{Ending, Stage, Weight, Whose};
+use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
 use crate::log::Subject;
 use crate::proof::token::Tokens;
-use crate::reason::Reason;
+use crate::reason::{Reason, Weight};
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
 use crate::route::directory::Terms;

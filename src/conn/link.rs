@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Client, ending};
+use super::client::Client;
+use super::ending;
 use crate::ending::{Ending, Stage, Whose};
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;

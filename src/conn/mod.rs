@@ -14,6 +14,7 @@
 //!
 //! | room | what it decides |
 //! |---|---|
+//! | `client` | what is known of a connection, and what stands for its client |
 //! | `http::answer`, `http::refuse`, `http::forward` | what Portward answers itself, what goes nowhere, what goes to a target |
 //! | `acme` | the answer to an ACME challenge |
 //! | `login` | whether an HTTP answer is a failed login |
@@ -28,6 +29,7 @@
 mod acme;
 mod ask;
 mod certificate;
+mod client;
 mod ending;
 mod h323;
 mod http;
@@ -41,77 +43,16 @@ mod sip;
 mod standing;
 mod tunnel;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+pub use client::{Accepted, Facts};
 
-use crate::config::Config;
-use crate::guard::{Permit, Place};
-use crate::io::{Leg, Timer};
-use crate::log::{Line, Outcome, Subject};
+use crate::log::Subject;
 use crate::reason::Reason;
-use crate::service::{Carrier, Service, Transport};
+use crate::service::Service;
 use crate::state::Worker;
-use crate::stats::{Direction, Registered};
-use crate::tls::Possession;
-
-/// A connection that the guard has let in.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The socket.
-    pub tcp: TcpStream,
-    /// What it is.
-    pub facts: Facts,
-    /// Its right to be.
-    pub permit: Permit,
-    /// Its place among the undecided.
-    pub place: Place,
-    /// Its entry in the table of live connections.
-    pub live: Registered,
-    /// Its peer must send a PROXY header first.
-    pub expects_proxy_header: bool,
-}
-
-/// What is known of a connection from the start.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts {
-    /// Its number.
-    pub id: u64,
-    /// The client: the peer, or whom a PROXY header speaks for.
-    pub client: SocketAddr,
-    /// The address that the client connected to.
-    pub local: SocketAddr,
-    /// What is to be spoken.
-    pub service: Service,
-    /// What carries it.
-    pub carrier: Carrier,
-    /// When it was accepted.
-    pub since: Instant,
-    /// The number of the worker that serves it.
-    pub worker: u16,
-}
-
-/// A client whose bytes can be read in the clear.
-#[derive(Debug)]
-struct Client {
-    facts: Facts,
-    leg: Leg,
-    timer: Timer,
-    worker: Arc<Worker>,
-    /// Whether the certificate that it has shown is its own.
-    possession: Possession,
-    /// Its place among the undecided, until the first decision.
-    place: Option<Place>,
-    /// Requests decided so far.
-    requests: u64,
-    /// Its entry in the table of live connections, which counts the bytes.
-    live: Registered,
-    permit: Permit,
-}
+use client::Client;
 
 /// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
 /// idle connection is as small as its protocol's state.
@@ -162,33 +103,4 @@ fn protocol(client: Client) -> Rest {
             () = listing.closes() => worker.shared.guard.note_refused(address, Reason::Blacklisted),
         }
     })
-}
-
-impl Facts {
-    /// Whether TLS is below.
-    fn transport(&self) -> Transport {
-        self.carrier.transport()
-    }
-
-    fn line<'a>(&self, client: IpAddr, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
-        Line { id: self.id, client, service: self.service, carrier: self.carrier, subject, outcome }
-    }
-}
-
-impl Client {
-    /// Says something to the client. What its stream has taken counts as bytes to it, also if that was not everything.
-    ///
-    /// # Errors
-    /// The client is gone, or has not taken everything in `patience`.
-    async fn say(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
-        let mut taken = 0;
-        let said = self.leg.say(octets, patience, &mut taken).await;
-        self.live.add(Direction::Down, taken);
-        said
-    }
-
-    /// The decision about a request (HTTP) or about the connection (others); `who` is the client as far as it is believed.
-    fn decided(&self, config: &Config, who: IpAddr, subject: Subject<'_>, outcome: Outcome) {
-        ending::decided(&self.worker.shared, config, &self.facts, who, subject, outcome);
-    }
 }

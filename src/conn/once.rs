@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 pub(super) use protocol::{Asking, Decision, Inside, Protocol, Step};
 
+use super::client::Client;
 use super::leave::{part, withdrawn};
 use super::link::{connect, refuse};
-use super::{Client, ask, ending, secure};
+use super::{ask, ending, secure};
 use crate::config::{Config, Reject};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;

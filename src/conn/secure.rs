@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsStream;
 
-use super::{Accepted, Client, Facts};
+use super::client::{Accepted, Client, Facts};
 use crate::ending::{Ending, Stage, Whose};
 use crate::guard::Place;
 use crate::inspect::Inspect;

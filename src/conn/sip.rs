@@ -2,8 +2,10 @@
 //! to 3). What may follow is [`judge`]'s.
 
 mod judge;
+mod message;
 
 use judge::RegistrationJudge;
+use message::{public_address, subject, terms, who};
 
 use super::certificate;
 use super::once::{Asking, Decision, Inside, Protocol, Step};
@@ -14,15 +16,13 @@ use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::log::Subject;
 use crate::proof;
-use crate::proof::own::{Own, PublicAddress};
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{FORBIDDEN, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside, respond};
-use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
+use crate::route::signalling::{Answer, Asked, Decided, leads_to};
 use crate::rules::decide::Route;
 use crate::service::Transport;
-use crate::state::Snapshot;
 
 /// How many messages may be refused for their length before one decides.
 const REFUSED: u8 = 10;
@@ -247,27 +247,6 @@ impl Protocol for Sip {
     }
 }
 
-/// What messages are decided by.
-fn terms<'s>(snapshot: &'s Snapshot, tokens: &'s Tokens, came_by: Transport) -> Terms<'s> {
-    let config = &snapshot.config;
-    let is_tls = came_by == Transport::Tls;
-    let address = public_address(config, came_by).and_then(|address| PublicAddress::new(address, is_tls));
-    Terms {
-        table: &snapshot.table,
-        default_host: config.default_hosts.sip.as_deref(),
-        methods: &config.sip.methods,
-        own: Own { tokens, address },
-    }
-}
-
-/// What the client is told to come back to.
-fn public_address(config: &Config, came_by: Transport) -> Option<&str> {
-    match came_by {
-        Transport::Plain => config.sip.public_address_tcp.as_deref(),
-        Transport::Tls => config.sip.public_address_tls.as_deref(),
-    }
-}
-
 /// Whether Via and Contact are rewritten (SPEC section 3).
 fn rewrites(route: &Route<'_>, came_by: Transport) -> bool {
     route.rewrite_transport && came_by == Transport::Tls && route.transport == Transport::Plain
@@ -282,19 +261,4 @@ fn most(route: &Route<'_>, config: &Config) -> u32 {
 /// The longest message toward an address of which `said` is said (SPEC section 3, `max_message`).
 fn limit(said: Option<u32>, route: &Route<'_>, config: &Config) -> u32 {
     said.or(route.max_message).unwrap_or(config.sip.max_message)
-}
-
-/// `user@host` of From, or the whole URI where it has no host.
-fn who(head: &[u8], message: &Message) -> Vec<u8> {
-    let (user, host) = (message.from.user.of_input(head), message.from.host.of_input(head));
-    match (user, host) {
-        (_, []) => message.from.uri.of_input(head).to_vec(),
-        ([], host) => host.to_vec(),
-        (user, host) => [user, b"@", host].concat(),
-    }
-}
-
-/// A request as the log shows it.
-fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, certificate: &'a str) -> Subject<'a> {
-    Subject::Signalling { who, verb: request.method(head).unwrap_or_default(), name: b"", certificate }
 }

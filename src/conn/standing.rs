@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Client, ending};
+use super::client::Client;
+use super::ending;
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
 use crate::route::held::Held;

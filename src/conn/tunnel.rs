@@ -1,6 +1,6 @@
 //! A WebSocket: once HTTP has opened it, bytes go both ways until one side ends it or Portward does.
 
-use super::Client;
+use super::client::Client;
 use super::leave::{part, withdrawn};
 use crate::ending::Ending;
 use crate::relay::tunnel::tunnel;

@@ -40,8 +40,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::ending::Weight;
-use crate::reason::Reason;
+use crate::reason::{Reason, Weight};
 use crate::service::Service;
 pub use blacklist::Blacklist;
 pub use blacklist::change::{Change, Full};

@@ -7,8 +7,7 @@
 use std::net::IpAddr;
 
 use super::policy::Policy;
-use crate::ending::Weight;
-use crate::reason::Reason;
+use crate::reason::{Reason, Weight};
 
 /// Milliseconds within which offences count together.
 pub(super) const MINUTE: u32 = 60_000;

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::counted::Counted;
 use super::scoring::{FIFTHS, MINUTE, Score, is_too_many};
-use crate::ending::Weight;
+use crate::reason::Weight;
 
 const SHARDS: usize = 64;
 const ADDRESSES: usize = 2048;

@@ -22,8 +22,8 @@ pub mod http;
 pub mod registration;
 pub mod signalling;
 
-use crate::ending::{Ending, Stage, Weight, Whose};
-use crate::reason::Reason;
+use crate::ending::{Ending, Stage, Whose};
+use crate::reason::{Reason, Weight};
 use crate::rules::decide::Refusal;
 
 /// Why what was asked for goes nowhere.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::super::standing::Standing;
+use super::message::terms;
 use super::registering::Registering;
-use super::terms;
 use crate::ending::Ending;
 use crate::inspect::h323::{Answer, Ask, Registration, Reply};
 use crate::proof::h323::Verified;

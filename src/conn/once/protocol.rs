@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::{Client, certificate};
+use super::super::certificate;
+use super::super::client::Client;
 use crate::config::{Config, Reject};
 use crate::ending::Ending;
 use crate::log::Subject;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Facts;
+use super::super::client::Facts;
 use super::*;
 use crate::io::Timer;
 use crate::io::memory::{Far, leg};

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::super::client::Facts;
+use super::super::ending;
 use super::super::standing::Standing;
-use super::super::{Facts, ending};
-use super::{terms, who};
+use super::message::{terms, who};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};

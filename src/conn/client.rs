@@ -1,0 +1,94 @@
+//! A connection that was let in, and the client on it once its bytes can be read.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::guard::{Permit, Place};
+use crate::io::{Leg, Timer};
+use crate::log::{Line, Outcome, Subject};
+use crate::service::{Carrier, Service, Transport};
+use crate::state::Worker;
+use crate::stats::{Direction, Registered};
+use crate::tls::Possession;
+
+/// A connection that the guard has let in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub tcp: TcpStream,
+    /// What it is.
+    pub facts: Facts,
+    /// Its right to be.
+    pub permit: Permit,
+    /// Its place among the undecided.
+    pub place: Place,
+    /// Its entry in the table of live connections.
+    pub live: Registered,
+    /// Its peer must send a PROXY header first.
+    pub expects_proxy_header: bool,
+}
+
+/// What is known of a connection from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Its number.
+    pub id: u64,
+    /// The client: the peer, or whom a PROXY header speaks for.
+    pub client: SocketAddr,
+    /// The address that the client connected to.
+    pub local: SocketAddr,
+    /// What is to be spoken.
+    pub service: Service,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// When it was accepted.
+    pub since: Instant,
+    /// The number of the worker that serves it.
+    pub worker: u16,
+}
+
+/// A client whose bytes can be read in the clear.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) facts: Facts,
+    pub(super) leg: Leg,
+    pub(super) timer: Timer,
+    pub(super) worker: Arc<Worker>,
+    /// Whether the certificate that it has shown is its own.
+    pub(super) possession: Possession,
+    /// Its place among the undecided, until the first decision.
+    pub(super) place: Option<Place>,
+    /// Requests decided so far.
+    pub(super) requests: u64,
+    /// Its entry in the table of live connections, which counts the bytes.
+    pub(super) live: Registered,
+    pub(super) permit: Permit,
+}
+
+impl Facts {
+    /// Whether TLS is below.
+    pub(super) fn transport(&self) -> Transport {
+        self.carrier.transport()
+    }
+
+    pub(super) fn line<'a>(&self, client: IpAddr, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
+        Line { id: self.id, client, service: self.service, carrier: self.carrier, subject, outcome }
+    }
+}
+
+impl Client {
+    /// Says something to the client. What its stream has taken counts as bytes to it, also if that was not everything.
+    ///
+    /// # Errors
+    /// The client is gone, or has not taken everything in `patience`.
+    pub(super) async fn say(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
+        let mut taken = 0;
+        let said = self.leg.say(octets, patience, &mut taken).await;
+        self.live.add(Direction::Down, taken);
+        said
+    }
+}

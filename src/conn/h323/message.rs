@@ -1,0 +1,36 @@
+//! What messages are decided by, and how the log shows them.
+
+use crate::inspect::h323::{Alias, Ask};
+use crate::log::Subject;
+use crate::route::registration::Terms;
+use crate::state::Snapshot;
+
+/// What messages are decided by.
+pub(super) fn terms(snapshot: &Snapshot) -> Terms<'_> {
+    Terms { table: &snapshot.table, default_host: snapshot.config.default_hosts.h323.as_deref() }
+}
+
+/// Who is asked for, by what, and who asks: for the log.
+fn shown(asked: &Ask) -> (&str, &str, &str) {
+    match asked {
+        Ask::Registration(registration) => (
+            registration.identifier.as_deref().unwrap_or_default(),
+            registration.verb.name(),
+            first_name(&registration.aliases),
+        ),
+        Ask::Setup(setup) => {
+            (setup.domain().ok().flatten().unwrap_or_default(), "SETUP", first_name(&setup.destinations))
+        }
+        Ask::Ras(speaks) => ("", "RAS", first_name(&speaks.aliases)),
+        Ask::KeepAlive | Ask::Other(_) => ("", "", ""),
+    }
+}
+
+pub(super) fn subject<'a>(asked: &'a Ask, certificate: &'a str) -> Subject<'a> {
+    let (who, verb, name) = shown(asked);
+    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes(), certificate }
+}
+
+fn first_name(aliases: &[Alias]) -> &str {
+    aliases.iter().map(Alias::text).find(|text| !text.is_empty()).unwrap_or_default()
+}
