@@ -15,6 +15,7 @@ mod ruleset;
 mod scalar;
 mod sections;
 mod suggest;
+mod terms;
 mod text;
 mod valid;
 mod values;

@@ -6,7 +6,7 @@ mod message;
 mod registering;
 
 use judge::EndpointJudge;
-use message::{subject, terms};
+use message::subject;
 use registering::Registering;
 
 use super::certificate;
@@ -63,7 +63,7 @@ impl Protocol for H323 {
     }
 
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
-        let terms = terms(asking.snapshot);
+        let terms = asking.config().h323_terms(&asking.snapshot.table);
         let host = terms.host(&first.ask);
         let named = host.as_deref().unwrap_or_default();
         let verdict = asking.verdict(named.as_bytes());

@@ -25,9 +25,8 @@ use crate::relay::http::Asked;
 use crate::route::Refused;
 use crate::route::asker::asker;
 use crate::route::challenge::challenge;
-use crate::route::http::{Ask, Forwarding, Routed, Rules, Then, route};
+use crate::route::http::{Ask, Forwarding, Routed, Then, route};
 use crate::rules::decide::Scratch;
-use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 use crate::upstream::Connection;
 
@@ -160,8 +159,7 @@ impl<'s> Turn<'s> {
 
     /// The decision.
     fn route(&self) -> Routed<'s> {
-        let https_port = self.config().outside.port(Service::Http, Transport::Tls);
-        let rules = Rules { table: &self.snapshot.table, https_port };
+        let rules = self.config().http_terms(&self.snapshot.table);
         SCRATCH.with_borrow_mut(|scratch| route(&rules, &self.ask(), scratch))
     }
 

@@ -18,7 +18,6 @@ use crate::proof::token::Tokens;
 use crate::reason::{Reason, Weight};
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
-use crate::route::directory::Terms;
 use crate::route::held::{Held, Later};
 use crate::service::{Service, Transport};
 use crate::state::{Shared, Snapshot};
@@ -143,7 +142,7 @@ impl Protocol for Ldap {
     }
 
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
-        let terms = terms(asking.snapshot);
+        let terms = asking.config().ldap_terms(&asking.snapshot.table);
         let refused = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
         // Anything but a bind goes nowhere (SPEC section 2).
         let host = match &first.what {
@@ -220,11 +219,6 @@ impl Protocol for Ldap {
     }
 }
 
-/// What binds are decided by.
-fn terms(snapshot: &Snapshot) -> Terms<'_> {
-    Terms { table: &snapshot.table, default_host: snapshot.config.default_hosts.ldap.as_deref() }
-}
-
 /// Judges later binds on a connection.
 #[derive(Debug)]
 pub(super) struct BindJudge {
@@ -268,7 +262,7 @@ impl Judge for BindJudge {
             },
             // An anonymous bind stays where an anonymous one would have been sent to.
             Wants::Anonymous => {
-                let default = terms(&snapshot).default_host.unwrap_or_default();
+                let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {
                     Later::Same => Verdict::Pass,
                     _ => self.refuse(&snapshot, bind, Reason::NoName),

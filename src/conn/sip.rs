@@ -5,7 +5,7 @@ mod judge;
 mod message;
 
 use judge::RegistrationJudge;
-use message::{public_address, subject, terms, who};
+use message::{subject, who};
 
 use super::certificate;
 use super::once::{Asking, Decision, Inside, Protocol, Step};
@@ -15,7 +15,6 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::log::Subject;
-use crate::proof;
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
@@ -165,17 +164,15 @@ impl Protocol for Sip {
 
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, back: &mut Vec<u8>) -> Decision<'s> {
         let came_by = asking.transport();
-        let terms = terms(asking.snapshot, &asking.shared.sip_tokens, came_by);
+        let (config, table) = (asking.config(), &asking.snapshot.table);
+        let terms = config.sip_terms(table, &asking.shared.sip_tokens, came_by);
         let request = (&*first.head, &first.message);
         let (head, message) = request;
         let name = terms.asked(head, message);
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
         first.cert = certificate::shown(verdict.as_ref()).into();
         let names = certificate::names(verdict.as_ref());
-        let is_here =
-            |host: &[u8]| name.as_ref().is_some_and(|name| leads_to(terms.table, host, name.name()));
-        let proven = || names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
-        let route = match terms.decide(name.as_ref(), came_by, request, proven) {
+        let route = match terms.decide(name.as_ref(), came_by, request, names) {
             Ok(Decided::Routed(route)) => route,
             Ok(Decided::Answered(answer)) if self.answered < ANSWERED => {
                 return self.answer(first, answer, asking, back);
@@ -217,7 +214,7 @@ impl Protocol for Sip {
     fn watch(self, first: First, inside: Inside<'_>) -> SipWatch<RegistrationJudge> {
         let Inside { client, shared, snapshot, route, held, max_message } = inside;
         let came_by = client.facts.transport();
-        let address = public_address(&snapshot.config, came_by);
+        let address = snapshot.config.sip.public_address(came_by);
         let is_tls = came_by == Transport::Tls;
         let recording =
             address.map(|address| Recording::new(&shared.sip_tokens, route.host.name(), address, is_tls));

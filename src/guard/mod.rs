@@ -180,11 +180,9 @@ impl Guard {
 
     /// Whether `address` is refused whatever it asks for: `Blocked` or `Blacklisted`.
     pub fn refuses(&self, address: IpAddr, policy: &Policy) -> Option<Reason> {
-        if policy.blocks(address) {
-            return Some(Reason::Blocked);
-        }
-        let listed = !self.blacklist.is_empty() && self.blacklist.lists(address.into(), unix_now());
-        (listed && !policy.allows(address)).then_some(Reason::Blacklisted)
+        policy.refuses(address, || {
+            !self.blacklist.is_empty() && self.blacklist.lists(address.into(), unix_now())
+        })
     }
 
     /// A place among the connections without a decision; the oldest of them may have to go for it. A peer that speaks

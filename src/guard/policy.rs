@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::reason::Reason;
+
 /// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
 pub const RESERVED_PART: u32 = 4;
 
@@ -54,6 +56,14 @@ impl Policy {
     /// Whether `address` is in `blacklist.allow`.
     pub fn allows(&self, address: IpAddr) -> bool {
         contains(&self.allow, address)
+    }
+
+    /// Why nothing of `address` is served, if nothing is. `listed`: whether it is on the blacklist; asked where that decides.
+    pub fn refuses(&self, address: IpAddr, listed: impl FnOnce() -> bool) -> Option<Reason> {
+        if self.blocks(address) {
+            return Some(Reason::Blocked);
+        }
+        (!self.allows(address) && listed()).then_some(Reason::Blacklisted)
     }
 
     /// Whether what `address` does can ever list it. Networks in `allow` are never listed, and neither are balancers,

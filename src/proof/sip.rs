@@ -56,7 +56,7 @@ impl Verified {
     ) -> impl Iterator<Item = &'m Field> {
         let dialog = self.dialogs.of_target(head, response);
         let fine =
-            move |said: &[u8]| is_nobody(said) || is_own(&self.names, said, &is_here) || dialog.has(said);
+            move |said: &[u8]| is_withheld(said) || is_own(&self.names, said, &is_here) || dialog.has(said);
         let identities_of = response.fields_of(FieldKind::Identity);
         identities_of.filter(move |field| !identities(head, field).all(&fine))
     }
@@ -93,7 +93,7 @@ fn other<'h>(head: &'h [u8], request: &Message, own: impl Fn(&[u8]) -> bool) -> 
         return Some(part(to.uri));
     }
     let said = request.fields_of(FieldKind::Identity).flat_map(|field| identities(head, field));
-    said.into_iter().find(|said| !is_nobody(said) && !own(said))
+    said.into_iter().find(|said| !is_withheld(said) && !own(said))
 }
 
 /// The URIs of an identity field. A value that cannot be read is given as it is: no certificate proves it.
@@ -126,11 +126,11 @@ pub fn user(names: &Names, user: &[u8], host: &[u8]) -> bool {
 
 /// Whether From names nobody (RFC 3323 §4.1): user and host, because a PBX may look at the user alone.
 pub fn is_anonymous(head: &[u8], request: &Message) -> bool {
-    is_nobody(request.from.uri.of_input(head))
+    is_withheld(request.from.uri.of_input(head))
 }
 
 /// Whether a URI is that of a withheld number.
-fn is_nobody(said: &[u8]) -> bool {
+pub fn is_withheld(said: &[u8]) -> bool {
     uri(said).is_some_and(|cut| {
         cut.user.eq_ignore_ascii_case(b"anonymous")
             && cut.host.eq_ignore_ascii_case(b"anonymous.invalid")

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::Refused;
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
 use crate::proof::own::Own;
+use crate::proof::{self, Names};
 use crate::reason::Reason;
 use crate::rules::Table;
 use crate::rules::decide::{self, Route};
@@ -127,7 +128,8 @@ impl<'s> Terms<'s> {
         Some(host)
     }
 
-    /// The decision for a first message. `proven`: whether the client's certificate proves whom it speaks for.
+    /// The decision for a first message. `names`: those in a certificate that is trusted. It has to prove everybody for whom
+    /// the message speaks.
     ///
     /// # Errors
     /// Why it goes nowhere and gets no answer of its own.
@@ -136,7 +138,7 @@ impl<'s> Terms<'s> {
         asked: Option<&Asked<'_>>,
         came_by: Transport,
         (head, message): (&[u8], &Message),
-        proven: impl FnOnce() -> bool,
+        names: Option<&Names>,
     ) -> Result<Decided<'s>, Refused<'s>> {
         // A telephone sends an answer on a new connection if the one of the request is gone (RFC 3261 §18.2.2).
         let method = message.method(head).ok_or(Refused::from(Reason::Method).uncounted())?;
@@ -155,7 +157,9 @@ impl<'s> Terms<'s> {
                 .map_err(|reason| Refused::from(reason).uncounted());
         }
         let name = asked.ok_or_else(|| excuse(Reason::NoName.into()))?.name();
-        let decided = decide::signalling(self.table, Service::Sip, came_by, name, |_| proven());
+        let is_here = |host: &[u8]| leads_to(self.table, host, name);
+        let proven = |_| names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
+        let decided = decide::signalling(self.table, Service::Sip, came_by, name, proven);
         decided.map(Decided::Routed).map_err(|refusal| {
             let by_from = name == message.from.host.of_input(head);
             if by_from { excuse(refusal.into()) } else { refusal.into() }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::super::standing::Standing;
-use super::message::terms;
 use super::registering::Registering;
 use crate::ending::Ending;
 use crate::inspect::h323::{Answer, Ask, Registration, Reply};
@@ -98,7 +97,8 @@ impl Judge for EndpointJudge {
         if self.belongs(registration) {
             return self.hold(ask, None);
         }
-        let Some(host) = terms(&snapshot).host_of(registration) else { return counted(Reason::NoName) };
+        let terms = snapshot.config.h323_terms(&snapshot.table);
+        let Some(host) = terms.host_of(registration) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
             Later::Same => self.hold(ask, Some(&host)),
             Later::Other => counted(Reason::OtherTarget),

@@ -1,14 +1,7 @@
-//! What messages are decided by, and how the log shows them.
+//! How the log shows messages.
 
 use crate::inspect::h323::{Alias, Ask};
 use crate::log::Subject;
-use crate::route::registration::Terms;
-use crate::state::Snapshot;
-
-/// What messages are decided by.
-pub(super) fn terms(snapshot: &Snapshot) -> Terms<'_> {
-    Terms { table: &snapshot.table, default_host: snapshot.config.default_hosts.h323.as_deref() }
-}
 
 /// Who is asked for, by what, and who asks: for the log.
 fn shown(asked: &Ask) -> (&str, &str, &str) {

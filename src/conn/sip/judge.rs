@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::client::Facts;
 use super::super::ending;
 use super::super::standing::Standing;
-use super::message::{terms, who};
+use super::message::who;
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};
@@ -84,7 +84,8 @@ impl Judge for RegistrationJudge {
             return self.identify(&snapshot, head, request);
         }
         let nowhere = |reason| Sentence::End(by_client(reason));
-        let terms = terms(&snapshot, &shared.sip_tokens, self.facts.transport());
+        let Snapshot { config, table, .. } = &**snapshot;
+        let terms = config.sip_terms(table, &shared.sip_tokens, self.facts.transport());
         let Some(name) = terms.named(head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
             Later::Same => self.identify(&snapshot, head, request),

@@ -1,0 +1,53 @@
+//! What decisions are made by, out of the configuration and the rules: one way for connections, `explain` and the API, so
+//! that all of them ask [`route`] with the same default hosts, methods and addresses.
+
+use super::{Config, Sip};
+use crate::proof::own::{Own, PublicAddress};
+use crate::proof::token::Tokens;
+use crate::route::{self, directory, registration, signalling};
+use crate::rules::Table;
+use crate::service::{Service, Transport};
+
+impl Config {
+    /// What HTTP requests are decided by.
+    pub fn http_terms<'t>(&self, table: &'t Table) -> route::http::Rules<'t> {
+        route::http::Rules { table, https_port: self.outside.port(Service::Http, Transport::Tls) }
+    }
+
+    /// What SIP messages are decided by that came by `came_by`.
+    pub fn sip_terms<'s>(
+        &'s self,
+        table: &'s Table,
+        tokens: &'s Tokens,
+        came_by: Transport,
+    ) -> signalling::Terms<'s> {
+        let address = self.sip.public_address(came_by);
+        let address = address.and_then(|address| PublicAddress::new(address, came_by.is_tls()));
+        signalling::Terms {
+            table,
+            default_host: self.default_hosts.sip.as_deref(),
+            methods: &self.sip.methods,
+            own: Own { tokens, address },
+        }
+    }
+
+    /// What LDAP binds are decided by.
+    pub fn ldap_terms<'s>(&'s self, table: &'s Table) -> directory::Terms<'s> {
+        directory::Terms { table, default_host: self.default_hosts.ldap.as_deref() }
+    }
+
+    /// What H.323 messages are decided by.
+    pub fn h323_terms<'s>(&'s self, table: &'s Table) -> registration::Terms<'s> {
+        registration::Terms { table, default_host: self.default_hosts.h323.as_deref() }
+    }
+}
+
+impl Sip {
+    /// What a client that came by `came_by` is told to come back to.
+    pub fn public_address(&self, came_by: Transport) -> Option<&str> {
+        match came_by {
+            Transport::Plain => self.public_address_tcp.as_deref(),
+            Transport::Tls => self.public_address_tls.as_deref(),
+        }
+    }
+}
