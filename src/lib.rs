@@ -26,6 +26,7 @@
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
+//! | [`explain`] | what would become of a request, as a value | decisions of its own, I/O |
 //! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`stats`] | counters, live connections, the newest decisions | decisions of its own |
@@ -45,6 +46,7 @@ pub mod confine;
 pub mod conn;
 pub mod demo;
 pub mod ending;
+pub mod explain;
 pub mod files;
 pub mod guard;
 pub mod inspect;

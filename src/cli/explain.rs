@@ -1,24 +1,22 @@
-//! `portward explain`: the decision for a request, without sending one.
+//! `portward explain`: the decision for a request, without sending one. It reads what is configured, asks the running
+//! daemon about its blacklist, and prints; what is decided is [`explain`]'s.
 
 use std::net::IpAddr;
 use std::process::ExitCode;
 
 use super::config::ConfigArg;
 use super::terminal;
-use crate::admin::client::ask;
+use crate::admin::client::{NoAnswer, ask};
 use crate::config::Config;
+use crate::conn::acme;
+use crate::explain::{Client, Explanation, From, Grounds, Held, Listing, Outcome, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
-use crate::rules::decide::Scratch;
-use crate::service::{Service, Transport};
+use crate::service::Service;
 
-mod explanation;
-mod http;
-mod signalling;
+mod text;
 
-use explanation::{BadUrl, Explanation};
-use http::Url;
-use signalling::{Call, Claimant};
+use text::Text;
 
 /// The exit code for something that is no URL at all.
 const WRONG_USAGE: u8 = 2;
@@ -56,22 +54,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let mut asked = Vec::with_capacity(args.urls.len());
+    let mut urls = Vec::with_capacity(args.urls.len());
     for text in &args.urls {
-        match Asked::parse(text, args.bind.as_deref()) {
-            Ok(one) => asked.push(one),
+        match Url::parse(text) {
+            Ok(url) => urls.push(url),
             Err(bad) => {
                 terminal::complain(format_args!("{text}: {bad}"));
                 return ExitCode::from(WRONG_USAGE);
             }
         }
     }
-    if (args.cert.is_some() || args.bind.is_some()) && asked.iter().all(|one| matches!(one, Asked::Http(_))) {
+    if (args.cert.is_some() || args.bind.is_some()) && urls.iter().all(|url| url.service() == Service::Http) {
         terminal::complain("--cert and --bind do not matter to HTTP");
     }
-    let aliases = args.alias.iter().cloned().map(Alias::H323);
-    let numbers = args.number.iter().cloned().map(Alias::Digits);
-    let claimant = Claimant { names: args.cert.clone(), aliases: aliases.chain(numbers).collect() };
     let loaded = match crate::config::load_all(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
@@ -79,56 +74,51 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(terminal::NO);
         }
     };
-    let outside = loaded.config.outside.port(Service::Http, Transport::Tls);
-    let blocked = args.from.is_some_and(|from| loaded.config.guard.blocks(from.to_canonical()));
-    let listed = args.from.and_then(|from| listed(&loaded.config, from.to_canonical()));
-    let mut scratch = Scratch::default();
+    let grounds = Grounds { table: &loaded.table, config: &loaded.config };
+    let client = client(args, &loaded.config);
     let mut all_granted = true;
-    for one in &asked {
-        let explanation = match one {
-            _ if blocked => Explanation::blocked(one.text()),
-            _ if listed.is_some() => {
-                Explanation::blacklisted(one.text(), listed.as_deref().unwrap_or_default())
-            }
-            Asked::Http(url) => Explanation::of(&loaded.table, url, outside, &mut scratch),
-            Asked::Call(call) => call.explain(&loaded.table, &loaded.config, &claimant),
-        };
-        all_granted &= explanation.granted();
-        if args.json { terminal::say(explanation.to_json()) } else { terminal::say(explanation) }
+    for url in &urls {
+        let explanation = looked_up(explain(&grounds, url, &client));
+        all_granted &= explanation.outcome() == Outcome::Yes;
+        if args.json { terminal::say(explanation.to_json()) } else { terminal::say(Text(&explanation)) }
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }
 
-/// Why the running daemon refuses an address; `None`: it does not, or there is none.
-fn listed(config: &Config, from: IpAddr) -> Option<String> {
-    if config.guard.allows(from) {
-        return None;
+/// Who asks.
+fn client(args: &Args, config: &Config) -> Client {
+    let aliases = args.alias.iter().cloned().map(Alias::H323);
+    let numbers = args.number.iter().cloned().map(Alias::Digits);
+    Client {
+        from: args.from.map(|address| From { address, listing: listing(config, address.to_canonical()) }),
+        names: args.cert.clone(),
+        aliases: aliases.chain(numbers).collect(),
+        bind: args.bind.clone(),
     }
-    let entry = ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{from}"), None).ok()?;
-    Some(super::blacklist::line(&entry))
+}
+
+/// What the running daemon's blacklist says of an address.
+fn listing(config: &Config, address: IpAddr) -> Listing {
+    match ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{address}"), None) {
+        Ok(entry) => Listing::Listed(super::blacklist::line(&entry)),
+        Err(NoAnswer::Refused(404, _)) => Listing::NotListed,
+        Err(error) => Listing::Unknown(error.to_string()),
+    }
+}
+
+/// With what stands on disk, if that decides.
+fn looked_up(mut explanation: Explanation) -> Explanation {
+    if let Some(file) = explanation.challenge_file() {
+        let held = match acme::read(file) {
+            Ok(Some(_)) => Held::Yes,
+            Ok(None) => Held::No,
+            Err(error) => Held::Unknown(error.to_string()),
+        };
+        explanation.found(held);
+    }
+    explanation
 }
 
 fn names(text: &str) -> Result<Names, String> {
     Names::parse(text).ok_or_else(|| "names are like CN=hq or CN=hq,EMAIL=hq@example.net".to_owned())
-}
-
-/// What a client would ask for.
-enum Asked<'u> {
-    /// A page.
-    Http(Url<'u>),
-    /// A registration, a call, a bind.
-    Call(Call<'u>),
-}
-
-impl<'u> Asked<'u> {
-    fn parse(text: &'u str, bind: Option<&str>) -> Result<Self, BadUrl> {
-        Url::parse(text).map(Self::Http).or_else(|_| Call::parse(text, bind).map(Self::Call))
-    }
-
-    fn text(&self) -> &'u str {
-        match self {
-            Self::Http(url) => url.text(),
-            Self::Call(call) => call.text(),
-        }
-    }
 }

@@ -3,9 +3,9 @@
 //! `tls.acme_target`, whatever the host's own rules say. Without such a file the rules decide.
 
 use std::fs::OpenOptions;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
@@ -17,19 +17,32 @@ const ANSWER: u64 = 4096;
 /// The answer to a challenge, as the ACME client has put it below `webroot`; `None`: it has put none there.
 pub(super) async fn answer(webroot: &Path, token: &str) -> Option<Vec<u8>> {
     let file = webroot.join(FOLDER).join(token);
-    tokio::task::spawn_blocking(move || read(file)).await.ok().flatten()
+    tokio::task::spawn_blocking(move || read(&file)).await.ok()?.ok().flatten()
 }
 
-/// A regular file, which is not a link to another one.
-fn read(file: PathBuf) -> Option<Vec<u8>> {
-    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).ok()?;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(file).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
+/// What a regular file holds that is not a link to another one; `None`: there is none, or it is too long for an answer.
+///
+/// # Errors
+/// Those of the file system, if it cannot be told.
+pub(crate) fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
+        Ok(file) => file,
+        Err(error) if is_absence(error.kind()) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Ok(None);
     }
     let mut answer = Vec::new();
-    let count = file.take(ANSWER + 1).read_to_end(&mut answer).ok()?;
-    (count as u64 <= ANSWER).then_some(answer)
+    let count = file.take(ANSWER + 1).read_to_end(&mut answer)?;
+    Ok((count as u64 <= ANSWER).then_some(answer))
+}
+
+/// Whether there is nothing, or a link in its place.
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || kind == io::Error::from(rustix::io::Errno::LOOP).kind()
 }
 
 #[cfg(test)]
@@ -45,9 +58,9 @@ mod tests {
         std::fs::write(folder.join("large"), vec![b'x'; 4097]).unwrap();
         std::fs::write(root.path().join("secret"), "secret").unwrap();
         std::os::unix::fs::symlink(root.path().join("secret"), folder.join("link")).unwrap();
-        assert_eq!(read(folder.join("good")).as_deref(), Some(&b"good.thumb"[..]));
+        assert_eq!(read(&folder.join("good")).unwrap().as_deref(), Some(&b"good.thumb"[..]));
         for name in ["folder", "large", "link", "missing"] {
-            assert_eq!(read(folder.join(name)), None, "{name}");
+            assert_eq!(read(&folder.join(name)).unwrap(), None, "{name}");
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | `standing` | what a PBX's answers to logins mean for the guard |
 //! | `leave` | when Portward ends a relay itself, and how it tells both sides |
 
-mod acme;
+pub(crate) mod acme;
 mod ask;
 mod certificate;
 mod client;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{HOST, Pbx, Spoken, by_tls, front};
-use crate::harness::{Output, client_config_with, command, within};
+use super::{HOST, Pbx, Spoken, by_tls, front, proven};
+use crate::harness::{Output, Target, client_config_with, command, within};
 
 fn explain(dir: &Path, args: &[&str]) -> Output {
     command(20, dir, &[&["explain", "--config", "portward.toml"], args].concat())
@@ -60,6 +60,45 @@ fn explain_shows_the_way_of_a_registration() {
         assert_eq!(json["certificate"]["proven"], false);
         assert_eq!(json["certificate"]["why"], "other does not prove ckl");
         assert_eq!(explain(front.dir(), &["sips:ckl@dvl-ckl2.net", "--cert", "ckl"]).code, 2);
+    });
+}
+
+/// Issue 16, item 3: what a phone registers goes where `explain` says, also where the name is withheld or odd. The client
+/// has a certificate with the name.
+#[test]
+fn item_3_explain_agrees_with_the_daemon_about_phones() {
+    within(60, || {
+        let pbx = Pbx::start();
+        let daemon = front(&pbx.host(HOST, "", "")).set("sip.default_host", "\"dvl-ckl2.net\"").start();
+        let ports = pbx.sip.each_ref().map(Target::port);
+        for (user, host, name) in [
+            ("ckl", HOST, "ckl"),
+            ("ckl", HOST, "other"),
+            ("ckl:secret", HOST, "ckl"),
+            ("ckl;x=1", HOST, "ckl"),
+            ("c%6bl", HOST, "ckl"),
+            ("ckl", "anonymous.invalid", "ckl"),
+            ("anonymous", "anonymous.invalid", "anonymous"),
+            ("ckl", "DVL-CKL2.net.", "ckl"),
+            ("ckl", "elsewhere.example", "ckl"),
+            ("ckl", "a,b", "ckl"),
+        ] {
+            let config = daemon.config().display().to_string();
+            let (url, cert) = (format!("sips:{user}@{host}"), format!("CN={name}"));
+            let said = command(20, daemon.dir(), &["explain", "--config", &config, &url, "--cert", &cert]);
+            let mark = daemon.mark();
+            let mut client = by_tls(&daemon, Spoken::Sip, &proven(name));
+            let by = Spoken::Sip.register(&mut client, user, host);
+            let line = daemon.decision_after(mark, &[" sips:"]);
+            match by.as_deref() {
+                Some("plain") => assert!(said.out.contains(&format!(":{} (plain)", ports[0])), "{said:?}"),
+                Some("TLS") => assert!(said.out.contains(&format!(":{} (TLS)", ports[1])), "{said:?}"),
+                _ => {
+                    let (_, rejected) = line.split_once("rejected: ").expect("a refusal");
+                    assert!(said.out.contains(&format!(" rejected: {rejected}\n")), "{line}: {said:?}");
+                }
+            }
+        }
     });
 }
 

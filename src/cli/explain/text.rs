@@ -1,0 +1,93 @@
+//! An explanation in words.
+
+use std::fmt;
+
+use crate::explain::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
+use crate::route::signalling::Answer;
+use crate::service::Transport;
+
+/// Shows an explanation: what was asked and what becomes of it in the first line, then what that comes from.
+pub(super) struct Text<'e>(pub(super) &'e Explanation);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(explanation) = self;
+        f.write_str(&explanation.url)?;
+        match explanation.unknown() {
+            Some(unknown) if explanation.outcome() == Outcome::Unknown => {
+                write!(f, " unknown: {unknown}\n  else   {}", Way(&explanation.verdict))?;
+            }
+            _ => Way(&explanation.verdict).fmt(f)?,
+        }
+        if let Verdict::Rejected { why, .. } = &explanation.verdict {
+            write!(f, "\n  why     {why}")?;
+        }
+        if let Some(rule) = &explanation.rule {
+            shown(rule, f)?;
+        }
+        if let Some(proof) = &explanation.proof {
+            write!(f, "\n  cert    {proof}")?;
+        }
+        if let Some(Challenge::Webroot { file, held }) = &explanation.challenge {
+            let file = file.display();
+            match held {
+                Held::Yes => write!(f, "\n  acme    tls.acme_webroot has {file}")?,
+                Held::No => write!(f, "\n  acme    tls.acme_webroot has no {file}, so the rules decide")?,
+                Held::Unknown(_) => {}
+            }
+        }
+        if let (Some(unsure), Outcome::No) = (&explanation.unsure, explanation.outcome()) {
+            write!(f, "\n  and     {unsure}")?;
+        }
+        match &explanation.host {
+            Some(host) => write!(f, "\n  host    {} at {}", host.name, host.at),
+            None => Ok(()),
+        }
+    }
+}
+
+fn shown(rule: &Rule, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match rule {
+        Rule::Path { path, default, preset, at } => {
+            let path = match path.as_str() {
+                _ if *default => "default",
+                "" => "the empty path, which matches every path",
+                path => path,
+            };
+            write!(f, "\n  rule    {path}")?;
+            if let Some(preset) = preset {
+                write!(f, " (preset {preset})")?;
+            }
+            write!(f, "\n  at      {at}")
+        }
+        Rule::Of { service, at } => write!(f, "\n  rule    {service}\n  at      {at}"),
+        Rule::Setting { key, file } => write!(f, "\n  rule    {key}\n  at      {}", file.display()),
+    }
+}
+
+/// What becomes of a request, as the end of a line.
+struct Way<'e>(&'e Verdict);
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Verdict::Forward { targets, transport, .. } => {
+                let way = if *transport == Transport::Tls { "TLS" } else { "plain" };
+                write!(f, " -> {} ({way})", targets.join(", "))
+            }
+            Verdict::Redirect { location } => write!(f, " -> 308 {location}"),
+            Verdict::Document { file } => write!(f, " -> 200 {}", file.display()),
+            Verdict::Answered(Answer::Methods) => {
+                f.write_str(" -> 200 with the methods that Portward relays; the connection stays undecided")
+            }
+            Verdict::Answered(Answer::Unavailable) => {
+                f.write_str(" -> 480, come again when you are registered; the connection stays undecided")
+            }
+            Verdict::Answered(Answer::Nothing) => f.write_str(" -> nothing: it has no answer"),
+            Verdict::Rejected { reason, .. } => write!(f, " rejected: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::explain::tests::{answer, loaded};
+use crate::explain::{Client, Url};
+
+/// The text and the JSON, with the folder of the rules taken off each place.
+fn said(url: &str) -> (String, Value) {
+    let given = loaded("[outside]\nports = { https = 8443 }\n");
+    let explanation = answer(&given, url, &Client::default());
+    let folder = format!("{}/", given.config.file.parent().unwrap().display());
+    let json = explanation.to_json().to_string().replace(&folder, "");
+    (Text(&explanation).to_string().replace(&folder, ""), serde_json::from_str(&json).unwrap())
+}
+
+#[test]
+fn a_forwarded_request_names_target_rule_and_host() {
+    let (text, json) = said("https://hq.dvl-ckl2.net/PBX0/APPS/x?y=/z#w");
+    assert_eq!(
+        text,
+        "https://hq.dvl-ckl2.net/PBX0/APPS/x?y=/z#w -> 172.31.31.2:443 (TLS)\n  \
+         rule    /PBX0/APPS (preset apps)\n  \
+         at      rules/presets/apps.toml:2:3\n  \
+         host    hq.dvl-ckl2.net at rules/a.toml:2:9"
+    );
+    let expected = json!({
+        "url": "https://hq.dvl-ckl2.net/PBX0/APPS/x?y=/z#w",
+        "decision": "forward",
+        "targets": ["172.31.31.2:443"],
+        "tls": true,
+        "rule": {
+            "path": "/PBX0/APPS",
+            "default": false,
+            "preset": "apps",
+            "at": "rules/presets/apps.toml:2:3",
+        },
+        "host": { "name": "hq.dvl-ckl2.net", "at": "rules/a.toml:2:9" },
+    });
+    assert_eq!(json, expected);
+    let (text, _) = said("HTTP://x.ap.net:80");
+    assert!(text.starts_with("HTTP://x.ap.net:80 -> [2001:db8::1]:80, ap.inside:80 (plain)\n"), "{text}");
+    assert!(text.contains("rule    the empty path"), "{text}");
+}
+
+#[test]
+fn a_redirect_names_the_location() {
+    let (text, json) = said("http://hq.dvl-ckl2.net:80?a=b");
+    let line = "http://hq.dvl-ckl2.net:80?a=b -> 308 https://hq.dvl-ckl2.net:8443/?a=b\n";
+    assert!(text.starts_with(line), "{text}");
+    assert!(text.contains("\n  rule    default\n  at      rules/a.toml:7:"), "{text}");
+    assert_eq!(json["status"], 308);
+    assert!(said("https://hq.dvl-ckl2.net/").0.contains("-> [2001:db8::1]:443"));
+}
+
+#[test]
+fn a_refusal_says_why_and_what_is_near() {
+    for (url, reason, why) in [
+        ("https://hq.dvl-ckl2.net/PBX0/ADMIN", "no-path", "the nearest is /PBX0/APPS of preset apps"),
+        (
+            "https://hq.dvl-ckl2.net/soap/a/b",
+            "no-path",
+            "/soap/ at rules/a.toml:6:3, after which no further slash",
+        ),
+        ("https://hq.dvl-ckl2.net/x", "no-path", "none of the 3 HTTP paths of hq.dvl-ckl2.net matches"),
+        ("https://hq.dvl-ckl2.net/PBX0/APPS/../ADMIN", "unsafe-path", "read as '.' or '..'"),
+        ("https://hq.dvl-ckl2.net/PBX0/APPS%2fx", "unsafe-path", "encoded slash"),
+        ("https://hq.dvl-ckl.net/", "unknown-host", "there is hq.dvl-ckl2.net"),
+        ("https://a.b.ap.net/", "unknown-host", "*.ap.net stands for exactly one label"),
+        ("https://ap.net/", "unknown-host", "*.ap.net stands for exactly one label"),
+        ("https://192.0.2.1/", "unknown-host", "none of the 6 hosts has the name 192.0.2.1"),
+        ("https://off.net/", "disabled", "off.net is disabled"),
+        ("https://b\u{fc}cher.example:443/", "no-service", "xn--bcher-kva.example has no HTTP path"),
+        ("https:///x", "no-name", "the name is empty"),
+        ("https://a b/", "malformed", "' '"),
+        ("https://hq.dvl-ckl2.net/PBX0/APPS/a b", "malformed", "a space is written %20"),
+        ("https://u:p@hq.dvl-ckl2.net/", "malformed", "port"),
+        ("sip:a@hq.dvl-ckl2.net", "no-service", "hq.dvl-ckl2.net has no sip rule"),
+        ("sip:a@anonymous.invalid", "no-name", "it names no domain, and [sip] default_host is not set"),
+        ("h323:", "no-name", "it names no domain, and [h323] default_host is not set"),
+        ("sips:a@strict.example", "certificate", "strict.example refuses clients without a certificate"),
+        ("ldap://x/y/z", "malformed", "one location may follow after one slash"),
+    ] {
+        let (text, json) = said(url);
+        assert!(text.starts_with(&format!("{url} rejected: {reason}\n  why     ")), "{text}");
+        assert!(text.contains(why), "{text}");
+        assert_eq!((&json["reason"], &json["decision"]), (&reason.into(), &"reject".into()));
+    }
+}
+
+#[test]
+fn what_is_no_url() {
+    for text in ["", "ftp://a/", "://a", "https:/a", "https:a", "https", "ldap:x", "sip:", "https://a\r\nb/"]
+    {
+        assert!(Url::parse(text).is_err(), "{text}");
+    }
+}

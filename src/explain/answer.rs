@@ -1,0 +1,296 @@
+//! Everything that can be said about where a request leads, as data.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use super::url::Url;
+use super::why::Why;
+use crate::reason::Reason;
+use crate::route::signalling::Answer;
+use crate::rules::{self, Endpoint, Host, Source, Table};
+use crate::service::{Service, Transport};
+
+/// What becomes of a request, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What was asked, as it was given.
+    pub url: String,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// The host that is asked for, if it is known.
+    pub host: Option<HostAt>,
+    /// The rule.
+    pub rule: Option<Rule>,
+    /// What the client's certificate says, where the rule checks it.
+    pub proof: Option<Proof>,
+    /// Who answers, if this is an ACME challenge.
+    pub challenge: Option<Challenge>,
+    /// What is not known of the client, and could make another verdict.
+    pub unsure: Option<Unsure>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes to the first of these that can be reached.
+    Forward {
+        /// Addresses or DNS names, with the port.
+        targets: Vec<String>,
+        /// Plain or TLS toward them.
+        transport: Transport,
+        /// The port.
+        port: NonZeroU16,
+    },
+    /// It is answered with a 308.
+    Redirect {
+        /// Where to.
+        location: String,
+    },
+    /// Portward answers it itself, and the SIP connection stays undecided.
+    Answered(Answer),
+    /// Portward answers it with what stands in a file.
+    Document {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It goes nowhere.
+    Rejected {
+        /// The reason, as the log has it.
+        reason: Reason,
+        /// What lies behind it.
+        why: Why,
+    },
+}
+
+/// A host, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostAt {
+    /// Its name.
+    pub name: String,
+    /// Where.
+    pub at: Place,
+}
+
+/// A place in the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+/// A rule and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// An HTTP path.
+    Path {
+        /// The path; empty: it matches every path.
+        path: String,
+        /// It is the one of `default = true`.
+        default: bool,
+        /// The preset that it comes from.
+        preset: Option<String>,
+        /// Where.
+        at: Place,
+    },
+    /// The one of another service.
+    Of {
+        /// The service.
+        service: Service,
+        /// Where.
+        at: Place,
+    },
+    /// A key of portward.toml.
+    Setting {
+        /// The key, as `tls.acme_target`.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// What a certificate says of who registers or calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// It proves it.
+    pub proven: bool,
+    /// The names in it, if there is one.
+    pub names: Option<String>,
+    /// The names that are claimed. Empty: none (a discovery).
+    pub claims: String,
+}
+
+/// Who answers an ACME challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Challenge {
+    /// `tls.acme_target`.
+    Target,
+    /// `tls.acme_webroot`, if the file is there. If it is not the rules decide.
+    Webroot {
+        /// The file.
+        file: PathBuf,
+        /// Whether it is there.
+        held: Held,
+    },
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+/// What is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsure {
+    /// Whether the client's address is on the running daemon's blacklist.
+    Blacklist {
+        /// The address.
+        address: IpAddr,
+        /// Why it is not known.
+        why: String,
+    },
+    /// Whether the answer to an ACME challenge is there.
+    Challenge {
+        /// The file that would have it.
+        file: PathBuf,
+        /// Why it is not known.
+        why: String,
+    },
+}
+
+/// The answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The request gets somewhere.
+    Yes,
+    /// It does not.
+    No,
+    /// It would by what is known, but something that could prevent it is not known.
+    Unknown,
+}
+
+impl Explanation {
+    /// A verdict, and nothing else yet.
+    pub(super) fn of(url: &Url<'_>, verdict: Verdict) -> Self {
+        Self {
+            url: url.text().to_owned(),
+            verdict,
+            host: None,
+            rule: None,
+            proof: None,
+            challenge: None,
+            unsure: None,
+        }
+    }
+
+    /// The answer in one word. A refusal is one whatever else is not known.
+    pub fn outcome(&self) -> Outcome {
+        match &self.verdict {
+            Verdict::Rejected { .. } | Verdict::Answered(Answer::Nothing | Answer::Unavailable)
+                if !self.may_be_answered_from_disk() =>
+            {
+                Outcome::No
+            }
+            _ if self.unknown().is_some() => Outcome::Unknown,
+            _ => Outcome::Yes,
+        }
+    }
+
+    /// What is not known, of the client or of an answer on disk.
+    pub fn unknown(&self) -> Option<Unsure> {
+        let challenge = match &self.challenge {
+            Some(Challenge::Webroot { file, held: Held::Unknown(why) }) => {
+                Some(Unsure::Challenge { file: file.clone(), why: why.clone() })
+            }
+            _ => None,
+        };
+        self.unsure.clone().or(challenge)
+    }
+
+    fn may_be_answered_from_disk(&self) -> bool {
+        matches!(&self.challenge, Some(Challenge::Webroot { held: Held::Unknown(_), .. }))
+    }
+
+    /// The file that answers this request if it is there; only its reader knows.
+    pub fn challenge_file(&self) -> Option<&PathBuf> {
+        match &self.challenge {
+            Some(Challenge::Webroot { file, .. }) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Takes in what was found at [`Self::challenge_file`].
+    pub fn found(&mut self, found: Held) {
+        let Some(Challenge::Webroot { file, held }) = &mut self.challenge else { return };
+        if found == Held::Yes {
+            self.verdict = Verdict::Document { file: file.clone() };
+            self.rule = None;
+        }
+        *held = found;
+    }
+}
+
+impl HostAt {
+    pub(super) fn of(table: &Table, host: Host<'_>) -> Self {
+        Self { name: host.name().to_owned(), at: Place::of(table, host.source()) }
+    }
+}
+
+impl Place {
+    pub(super) fn of(table: &Table, source: Source) -> Self {
+        Self { file: table.file(source).to_owned(), line: source.line, column: source.column }
+    }
+}
+
+/// Every address of a target, with the port.
+pub(super) fn targets(endpoints: &[Endpoint], port: NonZeroU16) -> Vec<String> {
+    let address = |endpoint: &Endpoint| match &endpoint.address {
+        rules::Address::Ip(ip) => SocketAddr::new(*ip, port.get()).to_string(),
+        rules::Address::Name(name) => format!("{name}:{port}"),
+    };
+    endpoints.iter().map(address).collect()
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proven, names, claims } = self;
+        match (names, proven) {
+            (None, _) => f.write_str("nothing proves who this is: --cert CN=… would"),
+            (Some(names), true) if claims.is_empty() => {
+                write!(f, "{names}: a discovery without a name; what registers then must be proven")
+            }
+            (Some(names), true) => write!(f, "{names} proves {claims}"),
+            (Some(names), false) => write!(f, "{names} does not prove {claims}"),
+        }
+    }
+}
+
+impl fmt::Display for Unsure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blacklist { address, why } => {
+                write!(f, "whether {address} is on the blacklist cannot be told: {why}")
+            }
+            Self::Challenge { file, why } => {
+                write!(f, "whether {} is there cannot be told: {why}", file.display())
+            }
+        }
+    }
+}

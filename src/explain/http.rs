@@ -1,0 +1,112 @@
+//! HTTP: a GET, as [`route`](crate::route::http) decides about it, and ACME challenges, which it does not see.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use super::Grounds;
+use super::answer::{Challenge, Explanation, Held, HostAt, Place, Rule, Verdict, targets};
+use super::url::{Page, Url};
+use super::why::Why;
+use crate::config::Acme;
+use crate::inspect::Inspect;
+use crate::inspect::http::{Inspector, Request, put_target};
+use crate::reason::Reason;
+use crate::route::challenge::{FOLDER, challenge};
+use crate::route::http::{Ask, Connection, Forwarding, Routed, Then, To, route};
+use crate::rules::decide::{Cause, Refusal, Scratch};
+use crate::rules::name::{normalise, split_host_port};
+use crate::rules::path::request_path;
+use crate::rules::{HttpMatch, Table};
+use crate::service::Service;
+
+/// See the module.
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url<'_>, page: &Page<'_>) -> Explanation {
+    let head = page.request();
+    let (request, target) = match Inspector::default().inspect(head.as_bytes()) {
+        Inspect::Found { ask, .. } => {
+            let mut target = Vec::new();
+            put_target(&mut target, ask.target.of_input(head.as_bytes()));
+            (ask, target)
+        }
+        Inspect::Reject(reason) => return unread(url, page, reason),
+        Inspect::NeedMore => return unread(url, page, Reason::Malformed),
+    };
+    let ask = ask(url, (head.as_bytes(), &request), &target);
+    let by_rules = by_rules(grounds, url, &ask);
+    acme(grounds, &ask, by_rules)
+}
+
+/// What the request asks. Who asks, and what a target is told of it, decide nothing.
+fn ask<'a>(url: &Url<'_>, (head, request): (&'a [u8], &Request), target: &'a [u8]) -> Ask<'a> {
+    let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    Ask {
+        forwarding: Forwarding { peer, transport: url.transport(), trusted: false },
+        host: request.host.of_input(head),
+        path: request.path.of_input(head),
+        target,
+        connection: if request.websocket { Connection::WebSocket } else { Connection::GoesOn },
+    }
+}
+
+/// A request that the inspector refuses.
+fn unread(url: &Url<'_>, page: &Page<'_>, reason: Reason) -> Explanation {
+    let name = split_host_port(page.host.as_bytes()).err().map(Cause::Name);
+    let path = || request_path(page.path.as_bytes(), &mut Vec::new()).err().map(Cause::Path);
+    let why = name.or_else(path).map_or(Why::Reason(reason), Why::Cause);
+    Explanation::of(url, Verdict::Rejected { reason, why })
+}
+
+/// The answer of the rules.
+fn by_rules(grounds: &Grounds<'_>, url: &Url<'_>, ask: &Ask<'_>) -> Explanation {
+    let table = grounds.table;
+    let Routed { host, rule, then } = route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
+    let verdict = match then {
+        Then::Forward { to, edits: _ } => forward(&to),
+        Then::Redirect { location } => Verdict::Redirect { location },
+        Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
+    };
+    let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {
+        path: path.to_owned(),
+        default,
+        preset: preset.map(str::to_owned),
+        at: Place::of(table, source),
+    });
+    let host = host.map(|host| HostAt::of(table, host));
+    Explanation { host, rule, ..Explanation::of(url, verdict) }
+}
+
+fn forward(to: &To<'_>) -> Verdict {
+    Verdict::Forward { targets: targets(to.endpoints, to.port), transport: to.transport, port: to.port }
+}
+
+fn rejected(table: &Table, refusal: &Refusal<'_>, ask: &Ask<'_>) -> Verdict {
+    let reason = refusal.reason;
+    let why = match (reason, refusal.host) {
+        (Reason::NoPath, Some(host)) => Why::no_path(table, host, ask.path),
+        _ => {
+            let asked = split_host_port(ask.host).map_or(&b""[..], |(host, _)| host);
+            let asked = normalise(&String::from_utf8_lossy(asked)).unwrap_or_default();
+            Why::of(table, Service::Http, refusal, &asked)
+        }
+    };
+    Verdict::Rejected { reason, why }
+}
+
+/// Who answers instead, if it is an ACME challenge: `tls.acme_target`, or `tls.acme_webroot` if it has the answer.
+fn acme(grounds: &Grounds<'_>, ask: &Ask<'_>, by_rules: Explanation) -> Explanation {
+    let Some(acme) = &grounds.config.tls.acme else { return by_rules };
+    let Some(token) = challenge(grounds.table, ask, &mut Scratch::default()) else { return by_rules };
+    match acme {
+        Acme::Target { endpoints, port } => Explanation {
+            verdict: forward(&To::acme(endpoints, *port, ask.host)),
+            rule: Some(Rule::Setting { key: "tls.acme_target", file: grounds.config.file.clone() }),
+            challenge: Some(Challenge::Target),
+            ..by_rules
+        },
+        Acme::Webroot(folder) => {
+            let file: PathBuf = folder.join(FOLDER).join(token);
+            let held = Held::Unknown("nobody has looked".to_owned());
+            Explanation { challenge: Some(Challenge::Webroot { file, held }), ..by_rules }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The answer for programs.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
+use crate::route::signalling::Answer;
+use crate::service::Transport;
+
+impl Explanation {
+    /// One object. `decision` says what becomes of the request: `forward`, `redirect`, `answer`, `reject`, or `unknown`; then
+    /// `why` says what is not known, and `otherwise` what it would be.
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
+        put("url", self.url.as_str().into());
+        let decision = match &self.verdict {
+            Verdict::Forward { .. } => "forward",
+            Verdict::Redirect { .. } => "redirect",
+            Verdict::Answered(_) | Verdict::Document { .. } => "answer",
+            Verdict::Rejected { .. } => "reject",
+        };
+        match (self.outcome(), self.unknown()) {
+            (Outcome::Unknown, Some(unknown)) => {
+                put("decision", "unknown".into());
+                put("otherwise", decision.into());
+                put("why", unknown.to_string().into());
+            }
+            (_, unknown) => {
+                put("decision", decision.into());
+                unknown.map(|unknown| put("unknown", unknown.to_string().into()));
+            }
+        }
+        match &self.verdict {
+            Verdict::Forward { targets, transport, .. } => {
+                put("targets", targets.as_slice().into());
+                put("tls", (*transport == Transport::Tls).into());
+            }
+            Verdict::Redirect { location } => {
+                put("status", 308.into());
+                put("location", location.as_str().into());
+            }
+            Verdict::Answered(answer) => {
+                put("status", status(*answer).into());
+            }
+            Verdict::Document { file } => {
+                put("status", 200.into());
+                put("file", file.display().to_string().into());
+            }
+            Verdict::Rejected { reason, why } => {
+                put("reason", reason.name().into());
+                if self.outcome() == Outcome::No {
+                    put("why", why.to_string().into());
+                }
+            }
+        }
+        match &self.rule {
+            Some(Rule::Path { path, default, preset, at }) => {
+                let at = at.to_string();
+                put("rule", json!({ "path": path, "default": default, "preset": preset, "at": at }));
+            }
+            Some(Rule::Of { service, at }) => {
+                put("rule", json!({ "service": service.name(), "at": at.to_string() }));
+            }
+            Some(Rule::Setting { key, file }) => {
+                put("rule", json!({ "setting": key, "at": file.display().to_string() }));
+            }
+            None => {}
+        }
+        if let Some(proof) = &self.proof {
+            put("certificate", json!({ "proven": proof.proven, "why": proof.to_string() }));
+        }
+        if let Some(Challenge::Webroot { file, held }) = &self.challenge {
+            put("acme", json!({ "file": file.display().to_string(), "exists": exists(held) }));
+        }
+        if let Some(host) = &self.host {
+            put("host", json!({ "name": host.name, "at": host.at.to_string() }));
+        }
+        Value::Object(json)
+    }
+}
+
+/// What Portward itself answers to a SIP request; `None`: it answers nothing.
+const fn status(answer: Answer) -> Option<u16> {
+    match answer {
+        Answer::Nothing => None,
+        Answer::Methods => Some(200),
+        Answer::Unavailable => Some(480),
+    }
+}
+
+const fn exists(held: &Held) -> Option<bool> {
+    match held {
+        Held::Yes => Some(true),
+        Held::No => Some(false),
+        Held::Unknown(_) => None,
+    }
+}

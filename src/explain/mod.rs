@@ -1,0 +1,125 @@
+//! What would become of a request, without sending one: the answer as a value. `cli` prints it, the API serves it.
+//!
+//! A question goes the way that a client's message goes. The message that such a client would send is made, the inspector
+//! of the daemon reads it, and [`route`](crate::route) decides. Nothing of the decision is repeated here. What is added is
+//! where the host and the rule stand, and what the rules have that is near if the answer is no.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `url` | what is asked for, read from a URL |
+//! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and what is decided about it |
+//! | `once` | the answer for the services that are decided once a connection |
+//! | `answer` | the value |
+//! | `why`, `json` | a refusal in words, and the answer for programs |
+//!
+//! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
+//! an ACME challenge) is given by whoever asks. As long as it is not known the answer is not a yes.
+
+mod answer;
+mod h323;
+mod http;
+mod json;
+mod ldap;
+mod once;
+mod sip;
+mod url;
+mod why;
+
+use std::net::IpAddr;
+
+pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
+pub use url::{BadUrl, Url};
+pub use why::{NearHost, NearPath, Why};
+
+use url::What;
+
+use crate::config::Config;
+use crate::inspect::h323::Alias;
+use crate::proof::Names;
+use crate::reason::Reason;
+use crate::rules::Table;
+
+/// What is configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Grounds<'s> {
+    /// The rules.
+    pub table: &'s Table,
+    /// `portward.toml`.
+    pub config: &'s Config,
+}
+
+/// Who asks, as far as it is known.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// The address, and whether it is on the blacklist; `None`: any address that is let in.
+    pub from: Option<From>,
+    /// The names in a certificate that is trusted (SIP and H.323 by TLS).
+    pub names: Option<Names>,
+    /// What is registered (H.323). Without any it looks for a gatekeeper.
+    pub aliases: Vec<Alias>,
+    /// The name of a bind (LDAP), with a password that is not empty.
+    pub bind: Option<String>,
+}
+
+/// The address of a client.
+#[derive(Debug)]
+pub struct From {
+    /// The address.
+    pub address: IpAddr,
+    /// What the running daemon's blacklist says of it.
+    pub listing: Listing,
+}
+
+/// What is known of an address and the running daemon's blacklist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// It is listed; what stands there.
+    Listed(String),
+    /// It is not listed.
+    NotListed,
+    /// The daemon could not be asked, for this reason.
+    Unknown(String),
+}
+
+/// Says what would become of a request for `url`.
+pub fn explain(grounds: &Grounds<'_>, url: &Url<'_>, client: &Client) -> Explanation {
+    let unsure = match admission(grounds.config, client) {
+        Ok(unsure) => unsure,
+        Err(refused) => return Explanation::of(url, refused),
+    };
+    let mut explanation = match url.what() {
+        What::Http(page) => http::explain(grounds, url, page),
+        What::Sip(from) => sip::explain(grounds, url, from, client),
+        What::Ldap(host) => ldap::explain(grounds, url, host, client),
+        What::H323(identifier) => h323::explain(grounds, url, identifier, client),
+    };
+    explanation.unsure = unsure;
+    explanation
+}
+
+/// What the guard says of the client's address, by the daemon's own rule.
+///
+/// # Errors
+/// Nothing from there is served.
+fn admission(config: &Config, client: &Client) -> Result<Option<Unsure>, Verdict> {
+    let Some(From { address, listing }) = &client.from else { return Ok(None) };
+    let mut unsure = None;
+    let refuses = config.guard.refuses(address.to_canonical(), || match listing {
+        Listing::Listed(_) => true,
+        Listing::NotListed => false,
+        Listing::Unknown(why) => {
+            unsure = Some(Unsure::Blacklist { address: *address, why: why.clone() });
+            false
+        }
+    });
+    match (refuses, listing) {
+        (None, _) => Ok(unsure),
+        (Some(Reason::Blacklisted), Listing::Listed(entry)) => {
+            Err(Verdict::Rejected { reason: Reason::Blacklisted, why: Why::Listed { entry: entry.clone() } })
+        }
+        (Some(reason), _) => Err(Verdict::Rejected { reason, why: Why::Blocked }),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,297 @@
+//! What is explained is what is decided: for a table of questions, and for messages that were written by hand.
+
+use super::*;
+use crate::config::{self, Everything};
+use crate::inspect::Inspect;
+use crate::inspect::{ldap, sip};
+use crate::proof::token::Tokens;
+use crate::route::signalling::{Answer, Decided};
+use crate::service::Transport;
+
+/// Rules in which each kind of answer occurs. `more` is added to portward.toml.
+pub(crate) fn loaded(more: &str) -> Everything {
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!("rules = \"rules\"\nstate = \"state\"\n{more}");
+    std::fs::create_dir_all(dir.path().join("rules/presets")).unwrap();
+    std::fs::write(dir.path().join("portward.toml"), config).unwrap();
+    std::fs::write(dir.path().join("rules/a.toml"), RULES).unwrap();
+    std::fs::write(
+        dir.path().join("rules/presets/apps.toml"),
+        "http = [\n  { path = \"/PBX0/APPS\", tcp = 80, tls = 443 },\n]\n",
+    )
+    .unwrap();
+    config::load_all(&dir.path().join("portward.toml")).map_err(|found| found.render(false)).unwrap()
+}
+
+const RULES: &str = r#"[[host]]
+name = "hq.dvl-ckl2.net"
+target = "172.31.31.2"
+preset = ["apps"]
+http = [
+  { path = "/soap/", target = ["2001:db8::1", "ap.inside"] },
+  { default = true, redirect = "https", target = "2001:db8::1" },
+]
+
+[[host]]
+name = "*.ap.net"
+http = [{ path = "", target = ["2001:db8::1", "ap.inside"] }]
+
+[[host]]
+name = "off.net"
+enabled = false
+http = [{ path = "", target = "172.31.31.2" }]
+
+[[host]]
+name = "xn--bcher-kva.example"
+target = "172.31.31.2"
+ldap = true
+
+[[host]]
+name = "dvl-ckl2.net"
+target = "172.31.31.2"
+sip = true
+h323 = true
+ldap = { tcp = 389, tls = false }
+
+[[host]]
+name = "strict.example"
+target = "172.31.31.4"
+sip = { on_failed_check = "reject" }
+"#;
+
+pub(crate) fn answer(given: &Everything, text: &str, client: &Client) -> Explanation {
+    let url = Url::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"));
+    explain(&Grounds { table: &given.table, config: &given.config }, &url, client)
+}
+
+/// `ADDRESS (way)`, or the reason.
+fn short(explanation: &Explanation) -> String {
+    match &explanation.verdict {
+        Verdict::Forward { targets, transport, .. } => format!("{} {transport:?}", targets.join(" ")),
+        Verdict::Redirect { location } => location.clone(),
+        Verdict::Answered(answer) => format!("{answer:?}"),
+        Verdict::Document { file } => file.display().to_string(),
+        Verdict::Rejected { reason, .. } => reason.to_string(),
+    }
+}
+
+fn with_certificate(names: &str, aliases: &[&str]) -> Client {
+    Client {
+        names: Names::parse(names),
+        aliases: aliases.iter().map(|alias| Alias::H323((*alias).to_owned())).collect(),
+        ..Client::default()
+    }
+}
+
+#[test]
+fn item_3_a_phone_is_answered_as_its_first_request_is() {
+    let usual = loaded("");
+    let default = loaded("[sip]\ndefault_host = \"dvl-ckl2.net\"\n");
+    for (given, url, names, expected) in [
+        (&usual, "sip:ckl@dvl-ckl2.net", "", "172.31.31.2:5060 Plain"),
+        (&usual, "sip:ckl@DVL-CKL2.net.:5070;transport=tcp", "", "172.31.31.2:5060 Plain"),
+        (&usual, "sips:ckl@dvl-ckl2.net", "", "172.31.31.2:5060 Plain"),
+        (&usual, "sips:ckl@dvl-ckl2.net", "CN=ckl", "172.31.31.2:5061 Tls"),
+        (&usual, "sips:ckl@dvl-ckl2.net", "CN=other", "172.31.31.2:5060 Plain"),
+        (&usual, "sips:ckl;x=1@dvl-ckl2.net", "CN=ckl", "172.31.31.2:5060 Plain"),
+        (&usual, "sips:ckl:secret@dvl-ckl2.net", "CN=ckl", "172.31.31.2:5060 Plain"),
+        (&usual, "sips:ckl@strict.example", "CN=other", "certificate"),
+        (&usual, "sip:ckl@elsewhere.example", "", "unknown-host"),
+        (&usual, "sip:ckl@hq.dvl-ckl2.net", "", "no-service"),
+        (&usual, "sip:ckl@off.net", "", "disabled"),
+        (&usual, "sip:ckl@a,b", "", "malformed"),
+        (&usual, "sip:anonymous@anonymous.invalid", "", "no-name"),
+        (&default, "sip:anonymous@anonymous.invalid", "", "172.31.31.2:5060 Plain"),
+        (&default, "sip:ckl@anonymous.invalid", "", "172.31.31.2:5060 Plain"),
+        // A certificate proves nobody who withholds the name, and nobody at a host that is not this one.
+        (&default, "sips:anonymous@anonymous.invalid", "CN=anonymous", "172.31.31.2:5060 Plain"),
+        (&default, "sips:ckl@anonymous.invalid", "CN=ckl", "172.31.31.2:5060 Plain"),
+        (&usual, "sip:ckl@dvl-ckl2.net;method=OPTIONS", "", "Methods"),
+        (&usual, "sip:ckl@dvl-ckl2.net;method=SUBSCRIBE", "", "Unavailable"),
+        (&usual, "sip:ckl@dvl-ckl2.net;transport=tcp;Method=INVITE?Subject=x", "", "172.31.31.2:5060 Plain"),
+        (&usual, "sip:ckl@elsewhere.example;method=OPTIONS", "", "method"),
+        (&usual, "sip:ckl@dvl-ckl2.net;method=invite", "", "malformed"),
+    ] {
+        let explanation = answer(given, url, &with_certificate(names, &[]));
+        assert_eq!(short(&explanation), expected, "{url} {names}");
+    }
+    let long = format!("sip:{}@dvl-ckl2.net", "x".repeat(20_000));
+    assert_eq!(short(&answer(&usual, &long, &Client::default())), "too-large");
+    let only = loaded("[sip]\nmethods = [\"INVITE\"]\n");
+    assert_eq!(short(&answer(&only, "sip:ckl@dvl-ckl2.net", &Client::default())), "Unavailable");
+}
+
+/// The same registrations as a phone writes them, with other fields in another order, decided without `explain`.
+#[test]
+fn item_3_explained_is_decided_for_sip() {
+    let given = loaded("[sip]\ndefault_host = \"dvl-ckl2.net\"\n");
+    let tokens = Tokens::new([7; 32]);
+    for from in [
+        "ckl@dvl-ckl2.net",
+        "ckl@strict.example",
+        "x@hq.dvl-ckl2.net",
+        "x@off.net",
+        "ckl@anonymous.invalid",
+        "ckl;x=1@dvl-ckl2.net",
+        "dvl-ckl2.net",
+        "ckl@dvl-ckl2.net.",
+        "ckl@dvl-ckl2.net/branch-b",
+    ] {
+        for (scheme, came_by) in [("sip", Transport::Plain), ("sips", Transport::Tls)] {
+            for names in ["", "CN=ckl", "CN=other", "EMAIL=ckl@dvl-ckl2.net"] {
+                let head = format!(
+                    "REGISTER sip:registrar.example SIP/2.0\r\nContent-Length: 0\r\nCSeq: 7 REGISTER\r\n\
+                     i: 1@phone\r\nt: \"C\" <sip:{from}>\r\nf: \"C\" <sip:{from}>;tag=1\r\n\
+                     v: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\n\r\n"
+                );
+                let Inspect::Found { ask: sip::Ask::Message(message), .. } =
+                    sip::Inspector::of_client().inspect(head.as_bytes())
+                else {
+                    panic!("{head}")
+                };
+                let names = Names::parse(names);
+                let terms = given.config.sip_terms(&given.table, &tokens, came_by);
+                let asked = terms.asked(head.as_bytes(), &message);
+                let request = (head.as_bytes(), &message);
+                let expected = match terms.decide(asked.as_ref(), came_by, request, names.as_ref()) {
+                    Ok(Decided::Routed(route)) => Ok((route.transport, route.port, route.host.name())),
+                    Ok(Decided::Answered(_)) => panic!("{head}"),
+                    Err(refused) => Err(refused.refusal.reason),
+                };
+                let url = format!("{scheme}:{from}");
+                let client = Client { names, ..Client::default() };
+                let explanation = answer(&given, &url, &client);
+                let found = match &explanation.verdict {
+                    Verdict::Forward { transport, port, .. } => {
+                        Ok((*transport, *port, explanation.host.as_ref().unwrap().name.as_str()))
+                    }
+                    Verdict::Rejected { reason, .. } => Err(*reason),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(found, expected, "{url} {:?}", client.names);
+            }
+        }
+    }
+}
+
+#[test]
+fn item_3_explained_is_decided_for_ldap() {
+    let usual = loaded("");
+    let default = loaded("[ldap]\ndefault_host = \"dvl-ckl2.net\"\n");
+    for (given, bind, expected) in [
+        (&usual, Some(r"dvl-ckl2.net\contacts"), "172.31.31.2:389 Plain"),
+        (&usual, Some("cn=a, dc=dvl-ckl2, dc=net"), "172.31.31.2:389 Plain"),
+        (&usual, Some("contacts@elsewhere.example"), "unknown-host"),
+        (&usual, Some("contacts@hq.dvl-ckl2.net"), "no-service"),
+        (&usual, Some("contacts"), "no-name"),
+        (&usual, Some(""), "no-name"),
+        (&usual, Some(r"dvl-ckl2.net\a@hq.dvl-ckl2.net"), "malformed"),
+        (&usual, None, "172.31.31.2:389 Plain"),
+        (&default, Some("contacts"), "172.31.31.2:389 Plain"),
+        (&default, Some(""), "172.31.31.2:389 Plain"),
+        (&default, Some("contacts@elsewhere.example"), "unknown-host"),
+    ] {
+        let client = Client { bind: bind.map(str::to_owned), ..Client::default() };
+        for scheme in ["ldap", "ldaps"] {
+            let url = format!("{scheme}://dvl-ckl2.net:389/");
+            assert_eq!(short(&answer(given, &url, &client)), expected, "{url} {bind:?}");
+        }
+        let Some(bind) = bind else { continue };
+        // Short lengths, message 5 and another password.
+        let simple = [&[2, 1, 3, 4, u8::try_from(bind.len()).unwrap()], bind.as_bytes(), &[0x80, 1, b'x']];
+        let simple = simple.concat();
+        let head = [0x30, u8::try_from(simple.len()).unwrap() + 5, 2, 1, 5, 0x60];
+        let bytes = [&head[..], &[u8::try_from(simple.len()).unwrap()], &simple].concat();
+        let Inspect::Found { ask: ldap::Ask::Bind(read), .. } = ldap::Inspector.inspect(&bytes) else {
+            panic!("{bind}")
+        };
+        let terms = given.config.ldap_terms(&given.table);
+        let decided = match terms.host(&read) {
+            Ok(host) => terms.decide(Transport::Plain, host).map_err(|refused| refused.refusal.reason),
+            Err(reason) => Err(reason),
+        };
+        let decided =
+            decided.map_or_else(|reason| reason.to_string(), |_| "172.31.31.2:389 Plain".to_owned());
+        assert_eq!(decided, expected, "{bind}");
+    }
+    for (url, expected) in [
+        ("ldap://", "172.31.31.2:389 Plain"),
+        ("ldap://hq.dvl-ckl2.net", "no-service"),
+        ("ldaps://a@b", "malformed"),
+    ] {
+        assert_eq!(short(&answer(&default, url, &Client::default())), expected, "{url}");
+    }
+    let long = Client { bind: Some("x".repeat(20_000)), ..Client::default() };
+    assert_eq!(short(&answer(&usual, "ldap://x", &long)), "too-large");
+}
+
+#[test]
+fn item_3_an_endpoint_is_answered_as_its_registration_is() {
+    let usual = loaded("");
+    let default = loaded("[h323]\ndefault_host = \"dvl-ckl2.net\"\n");
+    for (given, url, client, expected) in [
+        (&usual, "h323:hq@dvl-ckl2.net", Client::default(), "172.31.31.2:1720 Plain"),
+        (&usual, "h323s:hq@dvl-ckl2.net", Client::default(), "172.31.31.2:1720 Plain"),
+        (&usual, "h323s:hq@dvl-ckl2.net", with_certificate("CN=ckl", &["ckl"]), "172.31.31.2:1300 Tls"),
+        (&usual, "h323s:hq@dvl-ckl2.net", with_certificate("CN=ckl", &[]), "172.31.31.2:1300 Tls"),
+        (&usual, "h323s:hq@dvl-ckl2.net", with_certificate("CN=ckl", &["a"]), "172.31.31.2:1720 Plain"),
+        (&usual, "h323:nobody.example", Client::default(), "unknown-host"),
+        (&usual, "h323:a@b@dvl-ckl2.net", Client::default(), "malformed"),
+        (&usual, "h323:hq@", Client::default(), "no-name"),
+        (&usual, "h323:", Client::default(), "no-name"),
+        (&default, "h323:", Client::default(), "172.31.31.2:1720 Plain"),
+        (&default, "h323:hq@", Client::default(), "172.31.31.2:1720 Plain"),
+    ] {
+        assert_eq!(short(&answer(given, url, &client)), expected, "{url} {client:?}");
+    }
+}
+
+#[test]
+fn item_3_a_page_is_answered_as_its_request_is() {
+    let given = loaded("[outside]\nports = { https = 8443 }\n");
+    for (url, expected) in [
+        ("https://hq.dvl-ckl2.net/PBX0/APPS/x?y=/z#w", "172.31.31.2:443 Tls"),
+        ("http://hq.dvl-ckl2.net:80?a=b", "https://hq.dvl-ckl2.net:8443/?a=b"),
+        ("http://hq.dvl-ckl2.net?a=\u{e4}", "https://hq.dvl-ckl2.net:8443/?a=%C3%A4"),
+        ("https://hq.dvl-ckl2.net/PBX0/APPS/\u{e4}", "172.31.31.2:443 Tls"),
+        ("https://hq.dvl-ckl2.net/PBX0/../APPS", "unsafe-path"),
+        ("https://hq.dvl-ckl2.net/x", "no-path"),
+        ("https://a b/", "malformed"),
+        ("https:///x", "no-name"),
+        // No client that sends one of these is understood by every server.
+        ("https://hq.dvl-ckl2.net/PBX0/APPS/a b", "malformed"),
+        ("https://192.0.02.1/", "malformed"),
+    ] {
+        assert_eq!(short(&answer(&given, url, &Client::default())), expected, "{url}");
+    }
+    let long = format!("https://hq.dvl-ckl2.net/PBX0/APPS/{}", "x".repeat(70_000));
+    assert_eq!(short(&answer(&given, &long, &Client::default())), "too-large");
+}
+
+#[test]
+fn item_3_the_guard_is_asked_by_its_own_rule() {
+    let given = loaded("[blacklist]\nallow = [\"192.0.2.0/28\"]\nblock = [\"192.0.2.8/29\"]\n");
+    for (address, listing, expected) in [
+        ("192.0.2.1", Listing::Listed("x".to_owned()), "172.31.31.2:443 Tls"),
+        ("192.0.2.9", Listing::NotListed, "blocked"),
+        ("::ffff:192.0.2.9", Listing::Unknown("x".to_owned()), "blocked"),
+        ("198.51.100.1", Listing::Listed("x".to_owned()), "blacklisted"),
+        ("198.51.100.1", Listing::NotListed, "172.31.31.2:443 Tls"),
+    ] {
+        let from = Some(From { address: address.parse().unwrap(), listing });
+        let client = Client { from, ..Client::default() };
+        let explanation = answer(&given, "https://hq.dvl-ckl2.net/PBX0/APPS", &client);
+        assert_eq!(short(&explanation), expected, "{address}");
+        assert_eq!(explanation.unsure, None, "{address}");
+    }
+}
+
+#[test]
+fn what_answers_itself_is_a_yes_only_to_options() {
+    let given = loaded("");
+    for (method, outcome) in [("OPTIONS", Outcome::Yes), ("PUBLISH", Outcome::No)] {
+        let explanation = answer(&given, &format!("sip:a@dvl-ckl2.net;method={method}"), &Client::default());
+        assert_eq!(explanation.outcome(), outcome, "{method}");
+        assert!(matches!(explanation.verdict, Verdict::Answered(Answer::Methods | Answer::Unavailable)));
+    }
+}

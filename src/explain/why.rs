@@ -1,0 +1,174 @@
+//! What lies behind a refusal, and what the rules have that is near, for people whose request was refused.
+
+use std::fmt;
+
+use super::answer::Place;
+use crate::reason::Reason;
+use crate::rules::decide::{Cause, Refusal};
+use crate::rules::path::request_path;
+use crate::rules::{Host, HttpMatch, Table, near};
+use crate::service::Service;
+
+/// Why a request goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The client's address is in a network of `blacklist.block`.
+    Blocked,
+    /// It is on the blacklist.
+    Listed {
+        /// What stands there.
+        entry: String,
+    },
+    /// Something is wrong with the name or the path.
+    Cause(Cause),
+    /// No host has the name.
+    UnknownHost {
+        /// The name.
+        asked: String,
+        /// How many hosts there are.
+        hosts: usize,
+        /// What is near.
+        near: Option<NearHost>,
+    },
+    /// Nothing names a host, and there is no default.
+    NoName {
+        /// The service.
+        service: Service,
+    },
+    /// The host has no rule for the service.
+    NoService {
+        /// The host.
+        host: String,
+        /// The service.
+        service: Service,
+    },
+    /// The host is disabled.
+    Disabled {
+        /// The host.
+        host: String,
+    },
+    /// The rule refuses what no certificate proves.
+    Certificate {
+        /// The host.
+        host: String,
+    },
+    /// No HTTP path of the host matches.
+    NoPath {
+        /// The host.
+        host: String,
+        /// How many paths it has.
+        paths: usize,
+        /// The nearest.
+        near: Option<NearPath>,
+    },
+    /// The name of a bind is none, or has several readings.
+    Unclear,
+    /// What the reason says.
+    Reason(Reason),
+}
+
+/// A host of the rules that is near.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NearHost {
+    /// A wildcard, which stands for exactly one label.
+    Wildcard(String),
+    /// A name.
+    Name(String),
+}
+
+/// An HTTP path of the rules that is near.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearPath {
+    /// The path.
+    pub path: String,
+    /// The preset that it comes from.
+    pub preset: Option<String>,
+    /// Where it stands.
+    pub at: Place,
+    /// It does not match because of a further slash.
+    pub too_deep: bool,
+}
+
+impl Why {
+    /// Why a request for `service` is refused that asks for the host `asked`, as it is compared.
+    pub(super) fn of(table: &Table, service: Service, refusal: &Refusal<'_>, asked: &str) -> Self {
+        let Refusal { reason, host, cause } = refusal;
+        let host = || host.map_or(asked, Host::name).to_owned();
+        match (reason, cause) {
+            // Who sends no name at all is told where one would come from, if it can.
+            (Reason::NoName, _) if service != Service::Http => Self::NoName { service },
+            (Reason::UnknownHost, _) => Self::unknown_host(table, asked),
+            (Reason::NoService, _) => Self::NoService { host: host(), service },
+            (Reason::Disabled, _) => Self::Disabled { host: host() },
+            (Reason::Certificate, _) => Self::Certificate { host: host() },
+            (_, Some(cause)) => Self::Cause(*cause),
+            (reason, None) => Self::Reason(*reason),
+        }
+    }
+
+    fn unknown_host(table: &Table, asked: &str) -> Self {
+        let wildcard = || near::wildcard(table, asked).map(|name| NearHost::Wildcard(name.to_owned()));
+        let name = || near::name(table, asked).map(|name| NearHost::Name(name.to_owned()));
+        Self::UnknownHost { asked: asked.to_owned(), hosts: table.len(), near: wildcard().or_else(name) }
+    }
+
+    /// That no path of `host` matches `asked`.
+    pub(super) fn no_path(table: &Table, host: Host<'_>, asked: &[u8]) -> Self {
+        let mut buf = Vec::new();
+        let near = request_path(asked, &mut buf).ok().and_then(|path| near::path(host, &path));
+        let near = near.map(|HttpMatch { path, preset, source, .. }| NearPath {
+            path: path.to_owned(),
+            preset: preset.map(str::to_owned),
+            at: Place::of(table, source),
+            too_deep: path.ends_with('/') && asked.starts_with(path.as_bytes()),
+        });
+        Self::NoPath { host: host.name().to_owned(), paths: host.http_rules().count(), near }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked => f.write_str("the address is in a network of blacklist.block"),
+            Self::Listed { entry } => write!(f, "the address is on the blacklist: {entry}"),
+            Self::Cause(cause) => cause.fmt(f),
+            Self::UnknownHost { asked, hosts, near } => {
+                write!(f, "none of the {hosts} hosts has the name {asked}")?;
+                match near {
+                    Some(NearHost::Wildcard(name)) => write!(f, "; {name} stands for exactly one label"),
+                    Some(NearHost::Name(name)) => write!(f, "; there is {name}"),
+                    None => Ok(()),
+                }
+            }
+            Self::NoName { service } => {
+                write!(f, "it names no domain, and [{service}] default_host is not set")
+            }
+            Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
+            Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
+            Self::Disabled { host } => write!(f, "{host} is disabled"),
+            Self::Certificate { host } => {
+                write!(f, "{host} refuses clients without a certificate that has their name")
+            }
+            Self::NoPath { host, paths, near } => {
+                write!(f, "none of the {paths} HTTP paths of {host} matches")?;
+                near.as_ref().map_or(Ok(()), |near| near.fmt(f))
+            }
+            Self::Unclear => {
+                f.write_str("the name of the bind is none, or a directory could read it in several ways")
+            }
+            Self::Reason(reason) => reason.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for NearPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, preset, at, too_deep } = self;
+        write!(f, "; the nearest is {path}")?;
+        if let Some(preset) = preset {
+            write!(f, " of preset {preset}")?;
+        }
+        write!(f, " at {at}")?;
+        if *too_deep { f.write_str(", after which no further slash may come") } else { Ok(()) }
+    }
+}
