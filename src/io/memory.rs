@@ -3,13 +3,14 @@
 //! interleaving can be written down.
 //!
 //! It behaves as a TCP connection does: an end stands behind what was said before it, a reset lets that be read and fails
-//! every write, and [`peer`](super::Stream::peer) sees both before they are read.
+//! every write, and [`peer`](super::Stream::peer) sees both before they are read. As TLS does, it may keep what is written
+//! until it is flushed, and an end may come without close_notify.
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -29,12 +30,23 @@ struct Line {
     said: VecDeque<u8>,
     ended: bool,
     reset: bool,
+    /// The near end wrote it and has not flushed it, see [`Far::buffers`].
+    kept: Vec<u8>,
     /// The near end wrote it, the test has not looked at it.
     heard: Vec<u8>,
     /// How many octets the far end still takes.
     room: usize,
     /// The most octets of one read or write.
     piece: usize,
+    /// See [`Far::hesitates`], and whether that was the last answer to a read, a write and a flush.
+    hesitates: bool,
+    hesitated: [bool; 3],
+    buffers: bool,
+    flushes: bool,
+    /// The end is one without close_notify.
+    cut_off: bool,
+    /// What a broken connection answers, if it is no reset.
+    broken: Option<io::ErrorKind>,
     shut: bool,
     dropped: bool,
     reader: Option<Waker>,
@@ -47,9 +59,16 @@ pub fn leg() -> (Leg, Far) {
         said: VecDeque::new(),
         ended: false,
         reset: false,
+        kept: Vec::new(),
         heard: Vec::new(),
         room: usize::MAX,
         piece: usize::MAX,
+        hesitates: false,
+        hesitated: [false; 3],
+        buffers: false,
+        flushes: true,
+        cut_off: false,
+        broken: None,
         shut: false,
         dropped: false,
         reader: None,
@@ -74,6 +93,16 @@ impl Far {
         self.change(|line| line.reset = true);
     }
 
+    /// Ends its side as TLS does not: without close_notify.
+    pub fn cut_off(&self) {
+        self.change(|line| (line.ended, line.cut_off) = (true, true));
+    }
+
+    /// The kernel gives it up, because it does not answer any more.
+    pub fn vanish(&self) {
+        self.change(|line| (line.reset, line.broken) = (true, Some(io::ErrorKind::TimedOut)));
+    }
+
     /// Takes so many octets more and then no more.
     pub fn takes(&self, room: usize) {
         self.change(|line| line.room = room);
@@ -84,6 +113,21 @@ impl Far {
         self.change(|line| line.piece = piece);
     }
 
+    /// From now on every second read, write and flush has to be tried again at once.
+    pub fn hesitates(&self) {
+        self.change(|line| line.hesitates = true);
+    }
+
+    /// From now on what is written stays with the near end until it is flushed.
+    pub fn buffers(&self) {
+        self.change(|line| line.buffers = true);
+    }
+
+    /// Whether a flush comes to an end; it does at first.
+    pub fn flushes(&self, flushes: bool) {
+        self.change(|line| line.flushes = flushes);
+    }
+
     /// What has come since the last look.
     pub fn heard(&self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.0).heard)
@@ -92,6 +136,11 @@ impl Far {
     /// How much of what it said has not been read.
     pub fn unread(&self) -> usize {
         lock(&self.0).said.len()
+    }
+
+    /// What has been written and not flushed.
+    pub fn unflushed(&self) -> usize {
+        lock(&self.0).kept.len()
     }
 
     /// Whether the near end has ended its side.
@@ -124,6 +173,22 @@ impl Memory {
     }
 }
 
+impl Line {
+    /// Whether it is to be tried again, which the task is woken for. To be asked only if there is something to do.
+    fn hesitates(&mut self, what: usize, cx: &Context<'_>) -> bool {
+        let hesitated = &mut self.hesitated[what];
+        *hesitated = self.hesitates && !*hesitated;
+        if *hesitated {
+            cx.waker().wake_by_ref();
+        }
+        *hesitated
+    }
+
+    fn broken(&self, otherwise: io::ErrorKind) -> io::Error {
+        self.broken.unwrap_or(otherwise).into()
+    }
+}
+
 impl Drop for Memory {
     fn drop(&mut self) {
         lock(&self.0).dropped = true;
@@ -133,6 +198,10 @@ impl Drop for Memory {
 impl AsyncRead for Memory {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut line = lock(&self.0);
+        let comes = !line.said.is_empty() || line.ended || line.reset;
+        if comes && line.hesitates(0, cx) {
+            return Poll::Pending;
+        }
         let count = line.said.len().min(line.piece).min(buf.remaining());
         if count > 0 {
             let octets: Vec<u8> = line.said.drain(..count).collect();
@@ -140,7 +209,10 @@ impl AsyncRead for Memory {
             return Poll::Ready(Ok(()));
         }
         if line.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            return Poll::Ready(Err(line.broken(io::ErrorKind::ConnectionReset)));
+        }
+        if line.cut_off {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         if line.ended {
             return Poll::Ready(Ok(()));
@@ -153,8 +225,11 @@ impl AsyncRead for Memory {
 impl AsyncWrite for Memory {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut line = lock(&self.0);
+        if line.hesitates(1, cx) {
+            return Poll::Pending;
+        }
         if line.reset || line.shut {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            return Poll::Ready(Err(line.broken(io::ErrorKind::BrokenPipe)));
         }
         let count = buf.len().min(line.piece).min(line.room);
         if count == 0 {
@@ -162,15 +237,33 @@ impl AsyncWrite for Memory {
             return Poll::Pending;
         }
         line.room -= count;
-        line.heard.extend(buf.iter().take(count));
+        let to = if line.buffers { &mut line.kept } else { &mut line.heard };
+        to.extend(buf.iter().take(count));
         Poll::Ready(Ok(count))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut line = lock(&self.0);
+        if line.kept.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if line.hesitates(2, cx) {
+            return Poll::Pending;
+        }
+        if line.reset {
+            return Poll::Ready(Err(line.broken(io::ErrorKind::BrokenPipe)));
+        }
+        if !line.flushes {
+            line.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let kept = std::mem::take(&mut line.kept);
+        line.heard.extend(kept);
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
         lock(&self.0).shut = true;
         Poll::Ready(Ok(()))
     }

@@ -18,6 +18,8 @@ pub mod ldap;
 pub mod patience;
 mod pump;
 pub mod sip;
+#[cfg(test)]
+mod stage;
 pub mod tunnel;
 pub mod watched;
 

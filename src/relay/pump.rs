@@ -172,3 +172,6 @@ impl Pump {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::io::memory::{Far, leg};
 use crate::relay::patience::{AFTER_END, GLANCE, OWED, UNDELIVERED};
+use crate::relay::stage::{SECOND, Stage};
 
 /// What a client's lines mean: `bind` holds back what follows until the target has spoken, `bye` takes leave, `mine` is
 /// answered here, `old` goes on as `new`, `cut` ends the relay. Everything else goes on.
@@ -74,41 +73,24 @@ impl Watch for Lines {
 
 const CUT: Ending = by_client(Reason::Method);
 const IDLE: Duration = Duration::from_secs(900);
-const SECOND: Duration = Duration::from_secs(1);
 
-/// A running relay.
-struct Stage {
-    client: Far,
-    target: Far,
-    relay: JoinHandle<(Over, [u64; 2])>,
-    begin: Instant,
+/// Begins a relay.
+fn begin() -> Stage<(Over, [u64; 2])> {
+    Stage::begin(relay)
 }
 
-impl Stage {
-    fn begin() -> Self {
-        let ((mut near_client, client), (mut near_target, target)) = (leg(), leg());
-        let relay = tokio::spawn(async move {
-            let mut timer = Timer::new(IDLE, CancellationToken::new());
-            let (mut watch, mut bytes) = (Lines::default(), [0; 2]);
-            let patience = Patience::new(IDLE, IDLE);
-            let over =
-                watched(&mut near_client, &mut near_target, &mut timer, patience, &mut watch, &mut bytes);
-            (over.await, bytes)
-        });
-        Self { client, target, relay, begin: Instant::now() }
-    }
+async fn relay(mut client: Leg, mut target: Leg) -> (Over, [u64; 2]) {
+    let mut timer = Timer::new(IDLE, CancellationToken::new());
+    let (mut watch, mut bytes) = (Lines::default(), [0; 2]);
+    let patience = Patience::new(IDLE, IDLE);
+    let over = watched(&mut client, &mut target, &mut timer, patience, &mut watch, &mut bytes).await;
+    (over, bytes)
+}
 
-    /// Lets the relay do what it can now.
-    async fn settle(&self) {
-        sleep(Duration::from_millis(1)).await;
-    }
-
-    /// How it ends and after how many seconds, when nothing more happens outside.
-    async fn end(self) -> (Over, u64) {
-        let (over, _) = self.relay.await.unwrap();
-        assert!(self.client.is_closed() && self.target.is_closed(), "both sockets are closed");
-        (over, self.begin.elapsed().as_secs())
-    }
+/// How it ends and after how many seconds, when nothing more happens outside.
+async fn end(stage: Stage<(Over, [u64; 2])>) -> (Over, u64) {
+    let ((over, _), after) = stage.end().await;
+    (over, after)
 }
 
 const CLIENT: Over = Over::Ended(EndedBy::Client);
@@ -121,7 +103,7 @@ fn at(over: Over, after: Duration) -> (Over, u64) {
 #[tokio::test(start_paused = true)]
 async fn whatever_the_pieces_are_the_same_goes_on() {
     for pieces in [1, 2, 3, 7, 4096] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.client.pieces(pieces);
         stage.target.pieces(pieces);
         stage.client.say("one\nold\nmine\nbind\nold\n");
@@ -143,14 +125,14 @@ async fn whatever_the_pieces_are_the_same_goes_on() {
         assert_eq!(stage.target.heard(), b"bye\n");
         assert!(stage.target.is_told());
         stage.target.end();
-        assert_eq!(stage.end().await, (CLIENT, 0), "{pieces}");
+        assert_eq!(end(stage).await, (CLIENT, 0), "{pieces}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
     for held in ["search\n".to_owned(), "abandon\nbye\n".to_owned(), "search\n".repeat(50_000)] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.client.say(format!("bind\n{held}"));
         stage.settle().await;
         // What does not fit into the buffer stays where it is, and the end is behind it.
@@ -158,18 +140,18 @@ async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
         stage.client.end();
         // An end behind octets that are not read is seen at the next glance.
         let glance = if stage.client.unread() > 0 { GLANCE } else { Duration::ZERO };
-        assert_eq!(stage.end().await, at(CLIENT, AFTER_END + glance), "{} octets", held.len());
+        assert_eq!(end(stage).await, at(CLIENT, AFTER_END + glance), "{} octets", held.len());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once() {
     for count in [1, 50_000] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.client.say(format!("bind\n{}", "search\n".repeat(count)));
         sleep(5 * SECOND).await;
         stage.client.reset();
-        let (over, after) = stage.end().await;
+        let (over, after) = end(stage).await;
         assert_eq!(over, CLIENT);
         assert!(after <= 5 + GLANCE.as_secs(), "{after}");
     }
@@ -178,7 +160,7 @@ async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once(
 #[tokio::test(start_paused = true)]
 async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     // The answer comes, and everything that was held with it.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\nsearch\n");
     stage.client.end();
     sleep(AFTER_END - 2 * SECOND).await;
@@ -197,14 +179,14 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     stage.target.end();
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"found\n".repeat(5));
-    assert_eq!(stage.end().await.0, CLIENT);
+    assert_eq!(end(stage).await.0, CLIENT);
     // It closes for good: what comes for it is answered by a reset.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\n");
     stage.client.end();
     sleep(5 * SECOND).await;
     stage.client.reset();
-    let (over, after) = stage.end().await;
+    let (over, after) = end(stage).await;
     assert_eq!(over, CLIENT);
     assert!(after <= 5 + GLANCE.as_secs(), "{after}");
 }
@@ -212,38 +194,38 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
 #[tokio::test(start_paused = true)]
 async fn b10_after_good_bye_nothing_is_waited_for() {
     for ends in [false, true] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.client.say("bind\nbye\n");
         if ends {
             stage.client.end();
         }
-        assert_eq!(stage.end().await, (CLIENT, 2), "{ends}");
+        assert_eq!(end(stage).await, (CLIENT, 2), "{ends}");
     }
     // A target that hangs up at good-bye ends it at once.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\nbye\n");
     stage.client.end();
     stage.target.say("bound\n");
     stage.target.end();
-    assert_eq!(stage.end().await, (CLIENT, 0));
+    assert_eq!(end(stage).await, (CLIENT, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\n");
     sleep(10 * SECOND).await;
     // What the client says meanwhile gives the target no more time.
     stage.client.say("search\n");
-    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Silence), OWED));
+    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), OWED));
     // It is not cut before, and then the idle time is what counts.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\nsearch\n");
     sleep(OWED - SECOND).await;
     stage.target.say("bound\n");
-    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
+    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
     // While it says something it is not silent.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("one\n");
     stage.settle().await;
     stage.client.say("bind\n");
@@ -251,7 +233,7 @@ async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
         sleep(OWED - SECOND).await;
         stage.target.say("half a");
     }
-    assert_eq!(stage.end().await, at(Over::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
+    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +241,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     let talk = "line of a message\n".repeat(50_000);
     // The target takes nothing; the client ends, breaks off.
     for breaks in [false, true] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.target.takes(10);
         stage.client.say(&talk);
         stage.settle().await;
@@ -269,10 +251,10 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
         } else {
             stage.client.end();
         }
-        assert_eq!(stage.end().await, at(CLIENT, GLANCE + UNDELIVERED), "{breaks}");
+        assert_eq!(end(stage).await, at(CLIENT, GLANCE + UNDELIVERED), "{breaks}");
     }
     // The client takes nothing; the target ends, and what it said still arrives when the client goes on.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.takes(10);
     stage.target.say(&talk);
     stage.target.end();
@@ -281,9 +263,9 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     stage.settle().await;
     assert_eq!(stage.client.heard(), talk.as_bytes());
     assert!(stage.client.is_told());
-    assert_eq!(stage.end().await, at(TARGET, UNDELIVERED - SECOND + AFTER_END));
+    assert_eq!(end(stage).await, at(TARGET, UNDELIVERED - SECOND + AFTER_END));
     // The client takes nothing, the target has not ended: a slow client is not cut off.
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.takes(10);
     stage.target.say(&talk);
     sleep(UNDELIVERED * 3).await;
@@ -294,49 +276,49 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn b10_a_client_that_does_not_take_its_answers_is_noticed() {
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.takes(0);
     stage.client.say("mine\n".repeat(100_000));
     stage.settle().await;
     assert!(stage.client.unread() > 0);
     stage.client.end();
-    assert_eq!(stage.end().await, at(CLIENT, GLANCE + UNDELIVERED));
+    assert_eq!(end(stage).await, at(CLIENT, GLANCE + UNDELIVERED));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_hangs_up_without_a_word_ends_it_at_once() {
-    let stage = Stage::begin();
+    let stage = begin();
     stage.client.say("bind\nsearch\n");
     stage.target.end();
-    assert_eq!(stage.end().await, (TARGET, 0));
+    assert_eq!(end(stage).await, (TARGET, 0));
     // Unless it does so because the client has ended, or has said good-bye.
     for (talk, ends) in [("bind\n", true), ("bind\nbye\n", false)] {
-        let stage = Stage::begin();
+        let stage = begin();
         stage.client.say(talk);
         if ends {
             stage.client.end();
         }
         stage.settle().await;
         stage.target.end();
-        assert_eq!(stage.end().await, (CLIENT, 0), "{talk}");
+        assert_eq!(end(stage).await, (CLIENT, 0), "{talk}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_says_its_last_word_between_two_messages() {
-    let stage = Stage::begin();
+    let stage = begin();
     stage.target.say("one\nhalf");
     stage.settle().await;
     stage.client.say("two\ncut\nthree\n");
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"one\nno\n");
     assert_eq!(stage.target.heard(), b"two\n");
-    assert_eq!(stage.end().await, (Over::Cut { of_client: true, ending: CUT, answered: true }, 0));
+    assert_eq!(end(stage).await, (Over::Cut { of_client: true, ending: CUT, answered: true }, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn n36_no_answer_comes_between_the_parts_of_a_message() {
-    let stage = Stage::begin();
+    let stage = begin();
     stage.target.say("begun~");
     stage.settle().await;
     stage.client.say("mine\n");
@@ -348,3 +330,5 @@ async fn n36_no_answer_comes_between_the_parts_of_a_message() {
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"end\nanswer\n");
 }
+
+mod orders;
