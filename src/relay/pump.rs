@@ -37,7 +37,7 @@ pub struct Pump {
     ready: usize,
     /// Written and perhaps not on its way yet.
     unflushed: bool,
-    /// What it waits for, after `poll` was pending.
+    /// What it waits for, if the last `poll` was pending; [`Waits::Read`] otherwise.
     pub waits: Waits,
     /// Bytes written so far.
     pub written: u64,
@@ -70,6 +70,7 @@ impl Pump {
     /// # Errors
     /// See [`Stopped`].
     pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Poll<Result<(), Stopped>> {
+        self.waits = Waits::Read;
         loop {
             while self.ready > 0 || !self.out.is_empty() {
                 let (bytes, from_out) = match self.out.filled() {
@@ -111,9 +112,6 @@ impl Pump {
                     Poll::Pending => {
                         if let Poll::Ready(Err(stopped)) = self.poll_flush(cx, to) {
                             return Poll::Ready(Err(stopped));
-                        }
-                        if !self.unflushed {
-                            self.waits = Waits::Read;
                         }
                         return Poll::Pending;
                     }

@@ -160,7 +160,7 @@ struct Running<'r, 'w> {
     stall: Stall,
     slow: bool,
     /// Progress at the last look, to see whether the timer is to be moved.
-    seen: (u64, u64, usize, bool),
+    seen: (u64, u64, usize, bool, bool),
 }
 
 impl<'r, 'w> Running<'r, 'w> {
@@ -193,7 +193,7 @@ impl<'r, 'w> Running<'r, 'w> {
             vanished: false,
             stall: Stall::default(),
             slow: false,
-            seen: (0, 0, 0, false),
+            seen: (0, 0, 0, false, false),
             request,
             witness,
         }
@@ -231,7 +231,8 @@ impl<'r, 'w> Running<'r, 'w> {
         if self.pace.is_too_slow(self.waits_for_body(), self.up.written, timer) {
             return Poll::Ready(Err(Failure::ClientSlow));
         }
-        let seen = (self.up.written, self.down.written, target.buffer.len(), self.client_ended);
+        let seen =
+            (self.up.written, self.down.written, target.buffer.len(), waits_for_client, self.client_ended);
         if seen != self.seen {
             self.seen = seen;
             timer.set(self.deadline(if waits_for_client { patience.client } else { patience.target }));

@@ -161,3 +161,6 @@ async fn item_32_who_waits_for_100_is_not_slow_and_who_does_not_wait_is() {
     let (failure, after) = drip(begin_at(1_000_000, 500, true), 1, 60).await.unwrap();
     assert!(failure == Failure::ClientSlow && (20..=22).contains(&after), "{failure:?} {after}");
 }
+
+mod answers;
+mod bodies;

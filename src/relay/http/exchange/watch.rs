@@ -41,7 +41,7 @@ impl Running<'_, '_> {
 
     /// The client does not take what there is for it.
     fn fills_client(&self) -> bool {
-        self.down.written > 0 && !self.down_done && self.down.waits == Waits::Write
+        !self.down_done && self.down.waits == Waits::Write
     }
 
     /// How long to wait where `usual` is usual. A client that has ended its side is hardly ever there any more.
