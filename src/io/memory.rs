@@ -45,8 +45,8 @@ struct Line {
     flushes: bool,
     /// The end is one without close_notify.
     cut_off: bool,
-    /// What a broken connection answers, if it is no reset.
-    broken: Option<io::ErrorKind>,
+    /// The kernel has given it up, and has not said so yet.
+    vanished: bool,
     shut: bool,
     dropped: bool,
     reader: Option<Waker>,
@@ -68,7 +68,7 @@ pub fn leg() -> (Leg, Far) {
         buffers: false,
         flushes: true,
         cut_off: false,
-        broken: None,
+        vanished: false,
         shut: false,
         dropped: false,
         reader: None,
@@ -98,9 +98,9 @@ impl Far {
         self.change(|line| (line.ended, line.cut_off) = (true, true));
     }
 
-    /// The kernel gives it up, because it does not answer any more.
+    /// The kernel gives it up, because it does not answer any more, and says so once: to a read or to a write.
     pub fn vanish(&self) {
-        self.change(|line| (line.reset, line.broken) = (true, Some(io::ErrorKind::TimedOut)));
+        self.change(|line| (line.ended, line.reset, line.vanished) = (true, true, true));
     }
 
     /// Takes so many octets more and then no more.
@@ -184,8 +184,10 @@ impl Line {
         *hesitated
     }
 
-    fn broken(&self, otherwise: io::ErrorKind) -> io::Error {
-        self.broken.unwrap_or(otherwise).into()
+    /// Why nothing more can be written.
+    fn broken(&mut self) -> io::Error {
+        let vanished = std::mem::take(&mut self.vanished);
+        if vanished { io::ErrorKind::TimedOut.into() } else { io::ErrorKind::BrokenPipe.into() }
     }
 }
 
@@ -208,8 +210,11 @@ impl AsyncRead for Memory {
             buf.put_slice(&octets);
             return Poll::Ready(Ok(()));
         }
-        if line.reset {
-            return Poll::Ready(Err(line.broken(io::ErrorKind::ConnectionReset)));
+        if std::mem::take(&mut line.vanished) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if line.reset && !line.ended {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         if line.cut_off {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
@@ -229,7 +234,7 @@ impl AsyncWrite for Memory {
             return Poll::Pending;
         }
         if line.reset || line.shut {
-            return Poll::Ready(Err(line.broken(io::ErrorKind::BrokenPipe)));
+            return Poll::Ready(Err(line.broken()));
         }
         let count = buf.len().min(line.piece).min(line.room);
         if count == 0 {
@@ -251,7 +256,7 @@ impl AsyncWrite for Memory {
             return Poll::Pending;
         }
         if line.reset {
-            return Poll::Ready(Err(line.broken(io::ErrorKind::BrokenPipe)));
+            return Poll::Ready(Err(line.broken()));
         }
         if !line.flushes {
             line.writer = Some(cx.waker().clone());
@@ -264,8 +269,9 @@ impl AsyncWrite for Memory {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(cx))?;
-        lock(&self.0).shut = true;
-        Poll::Ready(Ok(()))
+        let mut line = lock(&self.0);
+        line.shut = true;
+        if line.reset { Poll::Ready(Err(io::ErrorKind::NotConnected.into())) } else { Poll::Ready(Ok(())) }
     }
 }
 

@@ -102,6 +102,11 @@ impl Manner {
         Self { piece: usize::MAX, hesitates: false, buffers: false }
     }
 
+    /// Whether octets move one by one, or as many at once as there are.
+    pub(super) fn is_extreme(self) -> bool {
+        self.piece == 1 || self.is_coarse()
+    }
+
     /// Whether much moves at once.
     pub(super) fn is_coarse(self) -> bool {
         self.piece == usize::MAX
