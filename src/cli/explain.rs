@@ -23,14 +23,26 @@ const WRONG_USAGE: u8 = 2;
 
 /// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  portward explain https://hq.example.net/PBX0/APPS\n  portward explain --json http://hq.example.net/\n  portward explain sips:user@example.net\n  portward explain sips:user@example.net --cert CN=user\n  portward explain h323:hq@example.net/branch"
-)]
+#[command(after_help = "Examples:\n  \
+    portward explain https://hq.example.net/PBX0/APPS\n  \
+    portward explain hq.example.net                      the same as https://hq.example.net\n  \
+    portward explain wss://hq.example.net/PBX0/APPS/ws   a WebSocket\n  \
+    portward explain --json http://hq.example.net/\n  \
+    portward explain sips:user@example.net\n  \
+    portward explain sips:user@example.net --cert CN=user\n  \
+    portward explain h323:hq@example.net/branch\n  \
+    portward explain --from 203.0.113.9 hq.example.net   for this client\n\n\
+    Exit codes:\n  \
+    0  each of these requests would get somewhere\n  \
+    1  one would not, or that cannot be told (with --from: no running Portward could be asked\n     \
+       whether the address is on its blacklist), or the configuration has errors\n  \
+    2  wrong usage")]
 pub(super) struct Args {
-    /// What a client would ask for, e.g. https://host/path
+    /// What a client would ask for, e.g. https://host/path; a host alone is read as https://HOST
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
-    /// The address that the client would have
+    /// The address that the client would have. The running Portward is asked whether it is on its blacklist, which root and
+    /// the group portward-admin may
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
     /// The names in the client's certificate, which is taken for a trusted one (SIP and H.323), e.g. CN=hq or

@@ -182,7 +182,7 @@ pub enum Outcome {
 
 impl Explanation {
     /// A verdict, and nothing else yet.
-    pub(super) fn of(url: &Url<'_>, verdict: Verdict) -> Self {
+    pub(super) fn of(url: &Url, verdict: Verdict) -> Self {
         Self {
             url: url.text().to_owned(),
             verdict,

@@ -9,12 +9,7 @@ use crate::inspect::h323::{Alias, Ask, Registration, Verb};
 use crate::route::Refused;
 
 /// See the module. `identifier`: the gatekeeper's.
-pub(super) fn explain(
-    grounds: &Grounds<'_>,
-    url: &Url<'_>,
-    identifier: &str,
-    client: &Client,
-) -> Explanation {
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, identifier: &str, client: &Client) -> Explanation {
     let terms = grounds.config.h323_terms(grounds.table);
     let asked = Ask::Registration(registration(identifier, &client.aliases));
     let host = terms.host(&asked);

@@ -20,7 +20,7 @@ use crate::rules::{HttpMatch, Table};
 use crate::service::Service;
 
 /// See the module.
-pub(super) fn explain(grounds: &Grounds<'_>, url: &Url<'_>, page: &Page<'_>) -> Explanation {
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page) -> Explanation {
     let head = page.request();
     let (request, target) = match Inspector::default().inspect(head.as_bytes()) {
         Inspect::Found { ask, .. } => {
@@ -37,7 +37,7 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url<'_>, page: &Page<'_>) -> 
 }
 
 /// What the request asks. Who asks, and what a target is told of it, decide nothing.
-fn ask<'a>(url: &Url<'_>, (head, request): (&'a [u8], &Request), target: &'a [u8]) -> Ask<'a> {
+fn ask<'a>(url: &Url, (head, request): (&'a [u8], &Request), target: &'a [u8]) -> Ask<'a> {
     let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     Ask {
         forwarding: Forwarding { peer, transport: url.transport(), trusted: false },
@@ -49,7 +49,7 @@ fn ask<'a>(url: &Url<'_>, (head, request): (&'a [u8], &Request), target: &'a [u8
 }
 
 /// A request that the inspector refuses.
-fn unread(url: &Url<'_>, page: &Page<'_>, reason: Reason) -> Explanation {
+fn unread(url: &Url, page: &Page, reason: Reason) -> Explanation {
     let name = split_host_port(page.host.as_bytes()).err().map(Cause::Name);
     let path = || request_path(page.path.as_bytes(), &mut Vec::new()).err().map(Cause::Path);
     let why = name.or_else(path).map_or(Why::Reason(reason), Why::Cause);
@@ -57,7 +57,7 @@ fn unread(url: &Url<'_>, page: &Page<'_>, reason: Reason) -> Explanation {
 }
 
 /// The answer of the rules.
-fn by_rules(grounds: &Grounds<'_>, url: &Url<'_>, ask: &Ask<'_>) -> Explanation {
+fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>) -> Explanation {
     let table = grounds.table;
     let Routed { host, rule, then } = route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
     let verdict = match then {

@@ -12,7 +12,7 @@ use crate::route::Refused;
 
 /// See the module. The host of the URL is where a client connects to, and decides nothing. Without the name of a bind it
 /// stands for the domain of one.
-pub(super) fn explain(grounds: &Grounds<'_>, url: &Url<'_>, host: &str, client: &Client) -> Explanation {
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, host: &str, client: &Client) -> Explanation {
     let once = Once { grounds, url, names: None, claims: String::new() };
     let name = match &client.bind {
         Some(name) => name.clone(),

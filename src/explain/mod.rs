@@ -29,7 +29,7 @@ use std::net::IpAddr;
 
 pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
 pub use url::{BadUrl, Url};
-pub use why::{NearHost, NearPath, Why};
+pub use why::{But, NearHost, NearPath, Why};
 
 use url::What;
 
@@ -82,7 +82,7 @@ pub enum Listing {
 }
 
 /// Says what would become of a request for `url`.
-pub fn explain(grounds: &Grounds<'_>, url: &Url<'_>, client: &Client) -> Explanation {
+pub fn explain(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
     let unsure = match admission(grounds.config, client) {
         Ok(unsure) => unsure,
         Err(refused) => return Explanation::of(url, refused),

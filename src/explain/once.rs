@@ -15,7 +15,7 @@ pub(super) struct Once<'a> {
     /// What is configured.
     pub(super) grounds: &'a Grounds<'a>,
     /// What is asked for.
-    pub(super) url: &'a Url<'a>,
+    pub(super) url: &'a Url,
     /// The names in the client's certificate.
     pub(super) names: Option<&'a Names>,
     /// The names that the client claims.

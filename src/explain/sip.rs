@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::route::signalling::{Asked, Decided};
 
 /// See the module. `from`: the URI of the phone.
-pub(super) fn explain(grounds: &Grounds<'_>, url: &Url<'_>, from: &str, client: &Client) -> Explanation {
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, from: &str, client: &Client) -> Explanation {
     let names = client.names.as_ref();
     let once = Once { grounds, url, names, claims: user(from) };
     let input = request(from);

@@ -13,6 +13,7 @@ pub(crate) fn loaded(more: &str) -> Everything {
     let dir = tempfile::tempdir().unwrap();
     let config = format!("rules = \"rules\"\nstate = \"state\"\n{more}");
     std::fs::create_dir_all(dir.path().join("rules/presets")).unwrap();
+    std::fs::create_dir_all(dir.path().join("acme")).unwrap();
     std::fs::write(dir.path().join("portward.toml"), config).unwrap();
     std::fs::write(dir.path().join("rules/a.toml"), RULES).unwrap();
     std::fs::write(
@@ -283,6 +284,77 @@ fn item_3_the_guard_is_asked_by_its_own_rule() {
         let explanation = answer(&given, "https://hq.dvl-ckl2.net/PBX0/APPS", &client);
         assert_eq!(short(&explanation), expected, "{address}");
         assert_eq!(explanation.unsure, None, "{address}");
+    }
+}
+
+#[test]
+fn item_23_what_could_not_be_asked_is_no_yes() {
+    let given = loaded("[blacklist]\nallow = [\"192.0.2.0/28\"]\n");
+    for (address, url, outcome) in [
+        ("198.51.100.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Unknown),
+        ("198.51.100.1", "http://hq.dvl-ckl2.net/", Outcome::Unknown),
+        ("198.51.100.1", "sip:ckl@dvl-ckl2.net", Outcome::Unknown),
+        ("198.51.100.1", "https://hq.dvl-ckl2.net/x", Outcome::No),
+        // Nothing that the list could say would matter.
+        ("192.0.2.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Yes),
+    ] {
+        let listing = Listing::Unknown("no Portward answers".to_owned());
+        let from = Some(From { address: address.parse().unwrap(), listing });
+        let explanation = answer(&given, url, &Client { from, ..Client::default() });
+        assert_eq!(explanation.outcome(), outcome, "{address} {url}");
+    }
+}
+
+#[test]
+fn item_23_challenges_have_an_answer_of_their_own() {
+    let target = loaded("[tls]\nacme_target = \"127.0.0.1:8080\"\n");
+    let webroot = loaded("[tls]\nacme_webroot = \"acme\"\n");
+    let path = "/.well-known/acme-challenge/aZ0-_";
+    for (host, scheme, expected) in [
+        ("hq.dvl-ckl2.net", "http", "127.0.0.1:8080 Plain"),
+        ("x.ap.net", "http", "127.0.0.1:8080 Plain"),
+        ("x.ap.net", "ws", "127.0.0.1:8080 Plain"),
+        ("x.ap.net", "https", "[2001:db8::1]:443 ap.inside:443 Tls"),
+        ("hq.dvl-ckl2.net", "https", "no-path"),
+        ("off.net", "http", "disabled"),
+        ("elsewhere.example", "http", "unknown-host"),
+    ] {
+        let url = format!("{scheme}://{host}{path}");
+        assert_eq!(short(&answer(&target, &url, &Client::default())), expected, "{url}");
+        let explanation = answer(&webroot, &url, &Client::default());
+        let asks = matches!(scheme, "http" | "ws") && !matches!(expected, "disabled" | "unknown-host");
+        assert_eq!(explanation.challenge_file().is_some(), asks, "{url}");
+    }
+    for (host, by_rules) in [("hq.dvl-ckl2.net", Outcome::No), ("x.ap.net", Outcome::Yes)] {
+        let url = format!("http://{host}{path}");
+        let mut explanation = answer(&webroot, &url, &Client::default());
+        let file = explanation.challenge_file().expect("a challenge").clone();
+        assert!(file.ends_with("acme/.well-known/acme-challenge/aZ0-_"), "{}", file.display());
+        assert_eq!(explanation.outcome(), Outcome::Unknown, "{url}: nobody has looked");
+        explanation.found(Held::Unknown("permission denied".to_owned()));
+        assert_eq!(explanation.outcome(), Outcome::Unknown, "{url}");
+        explanation.found(Held::No);
+        assert_eq!(explanation.outcome(), by_rules, "{url}");
+        explanation.found(Held::Yes);
+        assert_eq!(
+            (explanation.outcome(), &explanation.verdict),
+            (Outcome::Yes, &Verdict::Document { file })
+        );
+    }
+}
+
+#[test]
+fn item_23_a_websocket_goes_as_its_handshake() {
+    let given = loaded("");
+    for (url, expected) in [
+        ("wss://hq.dvl-ckl2.net/PBX0/APPS/ws", "172.31.31.2:443 Tls"),
+        ("ws://hq.dvl-ckl2.net/PBX0/APPS/ws", "172.31.31.2:80 Plain"),
+        ("ws://hq.dvl-ckl2.net/", "https://hq.dvl-ckl2.net/"),
+        ("wss://hq.dvl-ckl2.net/x", "no-path"),
+        ("x.ap.net", "[2001:db8::1]:443 ap.inside:443 Tls"),
+        ("hq.dvl-ckl2.net/PBX0/APPS", "172.31.31.2:443 Tls"),
+    ] {
+        assert_eq!(short(&answer(&given, url, &Client::default())), expected, "{url}");
     }
 }
 

@@ -4,65 +4,78 @@ use std::fmt;
 
 use crate::inspect::sip;
 use crate::rules::name;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service, Transport};
 
 /// Why a text is no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadUrl {
-    /// It is no URL of a service that there is.
+    /// It is no URL of a service that there is, and no host.
     Unknown,
+    /// It has a control character, which no client sends: it would be two lines, or another request.
+    Control,
 }
 
 /// What a client would ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url<'u> {
-    text: &'u str,
+pub struct Url {
+    text: String,
     transport: Transport,
-    what: What<'u>,
+    what: What,
 }
 
 /// What is asked of which service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What<'u> {
-    /// A page.
-    Http(Page<'u>),
+pub(super) enum What {
+    /// A page, or a WebSocket.
+    Http(Page),
     /// To be known as the phone with this URI.
-    Sip(&'u str),
+    Sip(String),
     /// A directory, by the host of its URL.
-    Ldap(&'u str),
+    Ldap(String),
     /// A gatekeeper, by its identifier.
-    H323(&'u str),
+    H323(String),
 }
 
-/// An http or https URL, cut into what a request would hold.
+/// An HTTP URL, cut into what a request would hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Page<'u> {
+pub(super) struct Page {
     /// The Host value: internationalised names in their ASCII form, as every client sends them.
     pub(super) host: String,
-    pub(super) path: &'u str,
-    query: Option<&'u str>,
+    pub(super) path: String,
+    query: Option<String>,
+    websocket: bool,
 }
 
-impl<'u> Url<'u> {
-    /// Reads `text`.
+impl Url {
+    /// Reads `text`: a URL, or a host with or without a path, which is read as a browser reads it, with https.
     ///
     /// # Errors
     /// It is none of a service that there is.
-    pub fn parse(text: &'u str) -> Result<Self, BadUrl> {
-        let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Unknown)?;
-        let (service, transport) = Service::of_scheme(scheme).ok_or(BadUrl::Unknown)?;
-        let what = match service {
-            Service::Http => What::Http(Page::read(rest)?),
-            Service::Sip => sip::uri(text.as_bytes()).map(|_| What::Sip(text)).ok_or(BadUrl::Unknown)?,
-            Service::Ldap => What::Ldap(directory(rest)?),
-            Service::H323 => What::H323(rest),
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        if text.contains(|c: char| c.is_ascii_control()) {
+            return Err(BadUrl::Control);
+        }
+        let cut = text.split_once(':').and_then(|(scheme, rest)| Some((came_by(scheme)?, rest)));
+        let Some(((service, carrier), rest)) = cut else {
+            return if is_bare(text) {
+                Self::parse(&format!("https://{text}"))
+            } else {
+                Err(BadUrl::Unknown)
+            };
         };
-        Ok(Self { text, transport, what })
+        let what = match service {
+            Service::Http => What::Http(Page::read(rest, carrier)?),
+            Service::Sip if sip::uri(text.as_bytes()).is_none() => return Err(BadUrl::Unknown),
+            Service::Sip => What::Sip(text.to_owned()),
+            Service::Ldap => What::Ldap(directory(rest)?.to_owned()),
+            Service::H323 => What::H323(rest.to_owned()),
+        };
+        Ok(Self { text: text.to_owned(), transport: carrier.transport(), what })
     }
 
-    /// As it was given.
-    pub fn text(&self) -> &'u str {
-        self.text
+    /// As it was given, with the scheme if it had none.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whose it is.
@@ -80,37 +93,60 @@ impl<'u> Url<'u> {
         self.transport
     }
 
-    pub(super) fn what(&self) -> &What<'u> {
+    pub(super) fn what(&self) -> &What {
         &self.what
     }
 }
 
-impl<'u> Page<'u> {
+/// The service and the carrier of a scheme. `ws` and `wss` (RFC 6455 §3) are requests to HTTP.
+fn came_by(scheme: &str) -> Option<(Service, Carrier)> {
+    let websocket = [Carrier::Ws, Carrier::Wss].into_iter().find(|c| c.name().eq_ignore_ascii_case(scheme));
+    let usual = || Service::of_scheme(scheme).map(|(service, transport)| (service, transport.into()));
+    websocket.map(|carrier| (Service::Http, carrier)).or_else(usual)
+}
+
+/// Whether a text is a host, with a port and a path if it has them.
+fn is_bare(text: &str) -> bool {
+    // `ftp://a` is a URL, of a service that is not here.
+    let host = text.split(['/', '?', '#']).next().filter(|host| !host.ends_with(':')).unwrap_or_default();
+    let name = if host.is_ascii() {
+        name::split_host_port(host.as_bytes()).ok().and_then(|(host, _)| str::from_utf8(host).ok())
+    } else {
+        host.split(':').next()
+    };
+    let bare =
+        name.map(|name| name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name));
+    bare.is_some_and(|name| name::normalise(name).is_ok())
+}
+
+impl Page {
     /// Reads what is behind the scheme.
-    fn read(rest: &'u str) -> Result<Self, BadUrl> {
+    fn read(rest: &str, carrier: Carrier) -> Result<Self, BadUrl> {
         let rest = rest.strip_prefix("//").ok_or(BadUrl::Unknown)?;
-        // No client sends these: it would be two lines, or another request.
-        if rest.contains(|c: char| c.is_ascii_control()) {
-            return Err(BadUrl::Unknown);
-        }
         let rest = rest.split('#').next().unwrap_or_default();
         let (rest, query) = match rest.split_once('?') {
-            Some((rest, query)) => (rest, Some(query)),
+            Some((rest, query)) => (rest, Some(query.to_owned())),
             None => (rest, None),
         };
         let (host, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
         let host = if host.is_ascii() { host.to_owned() } else { in_ascii(host) };
-        Ok(Self { host, path, query })
+        let websocket = matches!(carrier, Carrier::Ws | Carrier::Wss);
+        Ok(Self { host, path: path.to_owned(), query, websocket })
     }
 
     /// The request that a client would send.
     pub(super) fn request(&self) -> String {
-        let Self { host, path, query } = self;
+        let Self { host, path, query, websocket } = self;
         let path = if path.is_empty() { "/" } else { path };
-        let query = query.map_or_else(String::new, |query| format!("?{query}"));
-        format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        let query = query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+        let handshake = if *websocket { HANDSHAKE } else { "" };
+        format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\n{handshake}\r\n")
     }
 }
+
+/// What makes a request a WebSocket's (RFC 6455 §4.1).
+const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
 fn in_ascii(host: &str) -> String {
     let (name, port) = host.find(':').and_then(|at| host.split_at_checked(at)).unwrap_or((host, ""));
@@ -125,10 +161,61 @@ fn directory(rest: &str) -> Result<&str, BadUrl> {
 
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str(
-                "a URL is like https://hq.example.net/path, sips:user@example.net, ldap://example.net or h323:gatekeeper-id",
-            ),
+        f.write_str(match self {
+            Self::Unknown => {
+                "a URL is like https://hq.example.net/path, wss://hq.example.net/path, sips:user@example.net, \
+                 ldap://example.net or h323:gatekeeper-id; a host alone is read as https://HOST"
+            }
+            Self::Control => "a URL has no control characters",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_23_websockets_and_bare_hosts_are_read() {
+        for (text, read, transport, websocket) in [
+            ("https://a.example/x", "https://a.example/x", Transport::Tls, false),
+            ("ws://a.example/x", "ws://a.example/x", Transport::Plain, true),
+            ("WSS://a.example", "WSS://a.example", Transport::Tls, true),
+            ("a.example", "https://a.example", Transport::Tls, false),
+            ("a.example/x?y", "https://a.example/x?y", Transport::Tls, false),
+            ("a.example:8443/x", "https://a.example:8443/x", Transport::Tls, false),
+            ("b\u{fc}cher.example/x", "https://b\u{fc}cher.example/x", Transport::Tls, false),
+            ("192.0.2.1", "https://192.0.2.1", Transport::Tls, false),
+            ("[2001:db8::1]:443/x", "https://[2001:db8::1]:443/x", Transport::Tls, false),
+        ] {
+            let url = Url::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"));
+            assert_eq!((url.text(), url.transport()), (read, transport), "{text}");
+            let What::Http(page) = url.what() else { panic!("{text}") };
+            assert_eq!(page.websocket, websocket, "{text}");
+            assert_eq!(page.request().contains("Upgrade: websocket"), websocket, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_url() {
+        for text in [
+            "",
+            "/x",
+            "ftp://a/",
+            "://a",
+            "https:/a",
+            "https:a",
+            "ws:a",
+            "ldap:x",
+            "sip:",
+            "a b/",
+            "ckl@a.example",
+            "tel:+49",
+            "mailto:a@b",
+            "a.example:http",
+        ] {
+            assert_eq!(Url::parse(text), Err(BadUrl::Unknown), "{text}");
+        }
+        assert_eq!(Url::parse("https://a\r\nb/"), Err(BadUrl::Control));
     }
 }

@@ -85,8 +85,35 @@ pub struct NearPath {
     pub preset: Option<String>,
     /// Where it stands.
     pub at: Place,
-    /// It does not match because of a further slash.
-    pub too_deep: bool,
+    /// Why it does not match, if that can be missed.
+    pub but: Option<But>,
+}
+
+/// Why a path that looks as if it matched does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum But {
+    /// It ends with a slash, and what was asked has a further one behind it.
+    TooDeep,
+    /// What was asked differs from it in case.
+    Case,
+    /// It has a slash at the end that what was asked has not.
+    Slash,
+    /// It is the one of `default = true`, which matches the empty path alone.
+    Default,
+}
+
+impl But {
+    fn of(rule: &HttpMatch<'_>, asked: &[u8]) -> Option<Self> {
+        let path = rule.path.as_bytes();
+        let head = asked.get(..path.len()).unwrap_or(asked);
+        match path {
+            _ if rule.default => Some(Self::Default),
+            _ if head == path && path.ends_with(b"/") => Some(Self::TooDeep),
+            _ if head.eq_ignore_ascii_case(path) => Some(Self::Case),
+            [without @ .., b'/'] if without == asked => Some(Self::Slash),
+            _ => None,
+        }
+    }
 }
 
 impl Why {
@@ -116,11 +143,11 @@ impl Why {
     pub(super) fn no_path(table: &Table, host: Host<'_>, asked: &[u8]) -> Self {
         let mut buf = Vec::new();
         let near = request_path(asked, &mut buf).ok().and_then(|path| near::path(host, &path));
-        let near = near.map(|HttpMatch { path, preset, source, .. }| NearPath {
-            path: path.to_owned(),
-            preset: preset.map(str::to_owned),
-            at: Place::of(table, source),
-            too_deep: path.ends_with('/') && asked.starts_with(path.as_bytes()),
+        let near = near.map(|rule| NearPath {
+            path: if rule.default { "/".to_owned() } else { rule.path.to_owned() },
+            preset: rule.preset.map(str::to_owned),
+            at: Place::of(table, rule.source),
+            but: But::of(&rule, asked),
         });
         Self::NoPath { host: host.name().to_owned(), paths: host.http_rules().count(), near }
     }
@@ -156,6 +183,11 @@ impl fmt::Display for Why {
             Self::Unclear => {
                 f.write_str("the name of the bind is none, or a directory could read it in several ways")
             }
+            Self::Reason(Reason::Malformed) => f.write_str("servers could read it in several ways"),
+            Self::Reason(Reason::TooLarge) => f.write_str("it is longer than what is read to decide"),
+            Self::Reason(Reason::Method) => {
+                f.write_str("this method may not come first, and no known host is named")
+            }
             Self::Reason(reason) => reason.fmt(f),
         }
     }
@@ -163,12 +195,18 @@ impl fmt::Display for Why {
 
 impl fmt::Display for NearPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, preset, at, too_deep } = self;
+        let Self { path, preset, at, but } = self;
         write!(f, "; the nearest is {path}")?;
         if let Some(preset) = preset {
             write!(f, " of preset {preset}")?;
         }
         write!(f, " at {at}")?;
-        if *too_deep { f.write_str(", after which no further slash may come") } else { Ok(()) }
+        f.write_str(match but {
+            Some(But::TooDeep) => ", after which no further slash may come",
+            Some(But::Case) => ", and case counts",
+            Some(But::Slash) => ", with the slash at its end",
+            Some(But::Default) => ", which is for that path alone",
+            None => "",
+        })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Searches linearly; never used to decide.
 
+use std::cmp::Reverse;
+
 use super::path::RequestPath;
 use super::{Host, HttpMatch, Table};
 
@@ -29,10 +31,54 @@ pub fn wildcard<'t>(table: &'t Table, asked: &str) -> Option<&'t str> {
         .filter(|n| n.starts_with('*'))
 }
 
-/// The rule of `host` that has the most of the head of `path`.
+/// The rule of `host` that is nearest to `path`, which none of them matches; a request for the rule's own path would match
+/// it. Case is not looked at: people who have it wrong look for this. A rule that differs by a slip of the fingers comes
+/// before one that has more of the head of `path`.
 pub fn path<'t>(host: Host<'t>, path: &RequestPath<'_>) -> Option<HttpMatch<'t>> {
-    let common = |rule: &HttpMatch<'_>| {
-        rule.path.bytes().zip(path.as_bytes()).take_while(|(rule, asked)| rule == *asked).count()
-    };
-    host.http_rules().filter(|rule| !rule.default && common(rule) > 1).max_by_key(common)
+    let asked = path.as_bytes().to_ascii_lowercase();
+    host.http_rules().max_by_key(|rule| {
+        let text = text_of(rule).to_ascii_lowercase();
+        let head = head(&asked, segments(text.as_bytes()));
+        let common = text.bytes().zip(&asked).take_while(|(rule, asked)| rule == *asked).count();
+        (Reverse(slips(&text, head)), common, Reverse(text.len().abs_diff(head.len())))
+    })
+}
+
+/// The path of a rule. That of the default is `/`.
+fn text_of<'t>(rule: &HttpMatch<'t>) -> &'t str {
+    if rule.default { "/" } else { rule.path }
+}
+
+/// How many differences there are, where they may be slips.
+fn slips(rule: &str, asked: &[u8]) -> usize {
+    let allowed = (rule.len() / 4).min(SLIPS);
+    let close = rule.len().abs_diff(asked.len()) <= allowed;
+    let slips = close.then(|| strsim::osa_distance(rule, &String::from_utf8_lossy(asked)));
+    slips.filter(|slips| *slips <= allowed).unwrap_or(usize::MAX)
+}
+
+fn segments(path: &[u8]) -> usize {
+    path.iter().filter(|octet| **octet == b'/').count()
+}
+
+/// The first segments of a path.
+fn head(path: &[u8], segments: usize) -> &[u8] {
+    let end = path.iter().enumerate().filter(|(_, octet)| **octet == b'/').nth(segments);
+    end.and_then(|(at, _)| path.get(..at)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_has_so_many_segments() {
+        for (path, segments, expected) in
+            [("/a/b/c", 2, "/a/b"), ("/a/b", 2, "/a/b"), ("/a/b/", 2, "/a/b"), ("/a", 0, ""), ("/", 1, "/")]
+        {
+            assert_eq!(head(path.as_bytes(), segments), expected.as_bytes(), "{path}");
+        }
+        assert_eq!(slips("/pbx0/apps", b"/pbxo/apps"), 1);
+        assert_eq!(slips("/pbx0/apps", b"/pbx0/appclient"), usize::MAX);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Portward, Target, curl, ok, within};
+use crate::harness::{Output, Portward, Target, command, curl, ok, within};
 
 const CHALLENGE: &str = "/.well-known/acme-challenge/";
 
@@ -13,6 +13,58 @@ fn rules(port: u16) -> String {
          [[host]]\nname = \"web.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n\
          [[host]]\nname = \"off.example.net\"\nenabled = false\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n"
     )
+}
+
+fn explain(portward: &Portward, url: &str) -> Output {
+    let config = portward.config().display().to_string();
+    command(20, portward.dir(), &["explain", "--config", &config, url])
+}
+
+/// Issue 18, item 23: `explain` knows who answers challenges, as the daemon does.
+#[test]
+fn item_23_explain_knows_who_answers_challenges() {
+    within(60, || {
+        let pbx = Target::named("the PBX");
+        let acme = Target::named("the ACME client");
+        let setup = Portward::rules(&rules(pbx.port())).set("tls.acme_webroot", "\"acme\"");
+        let folder = setup.dir().join("acme/.well-known/acme-challenge");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("there"), "there.thumbprint").unwrap();
+        let portward = setup.start();
+        let url = |host: &str, token: &str| format!("http://{host}.example.net{CHALLENGE}{token}");
+        let said = explain(&portward, &url("one", "there"));
+        let file = folder.join("there").display().to_string();
+        assert!(said.code == 0 && said.out.contains(&format!(" -> 200 {file}\n")), "{said:?}");
+        assert_eq!(
+            portward.plain().get("one.example.net", &format!("{CHALLENGE}there")).text(),
+            "there.thumbprint"
+        );
+        // Without the file the rules decide, of one host so, of another one otherwise.
+        let file = folder.join("missing").display().to_string();
+        for (host, code, expected) in [("one", 1, " rejected: no-path"), ("web", 0, " (plain)")] {
+            let said = explain(&portward, &url(host, "missing"));
+            assert!(said.code == code && said.out.contains(expected), "{said:?}");
+            assert!(
+                said.out.contains(&format!("tls.acme_webroot has no {file}, so the rules decide")),
+                "{said:?}"
+            );
+        }
+        let said = explain(&portward, &url("off", "there"));
+        assert!(said.code == 1 && said.out.contains(" rejected: disabled"), "{said:?}");
+        let said = explain(&portward, &url("one", "there").replace("http:", "https:"));
+        assert!(said.code == 1 && said.out.contains(" rejected: no-path"), "by TLS there are none: {said:?}");
+
+        let address = format!("127.0.0.1:{}", acme.port());
+        let setup = Portward::rules(&rules(pbx.port())).set("tls.acme_target", &format!("\"{address}\""));
+        let portward = setup.start();
+        let said = explain(&portward, &url("one", "anything"));
+        assert!(said.code == 0 && said.out.contains(&format!(" -> {address} (plain)\n")), "{said:?}");
+        assert!(said.out.contains("rule    tls.acme_target\n"), "{said:?}");
+        assert_eq!(
+            portward.plain().get("one.example.net", &format!("{CHALLENGE}anything")).text(),
+            "the ACME client"
+        );
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{address, is_served, judged, rules, scan};
-use crate::harness::{Output, Portward, command, eventually, within};
+use crate::harness::{Output, Portward, command, eventually, program, within};
 
 fn blacklist(portward: &Portward, args: &[&str]) -> Output {
     let config = portward.config().display().to_string();
@@ -70,6 +70,71 @@ fn the_list_is_read_and_changed_while_it_runs() {
         );
         assert_eq!(blacklist(&portward, &["clear"]).out, "2 entries removed\n");
         assert!(is_served(&portward, address(2)));
+    });
+}
+
+/// Issue 18, item 23: whoever cannot ask the daemon is told so, and gets no yes.
+#[test]
+fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
+    within(60, || {
+        let portward = judged(&rules(9, 9, 9, 9)).set("blacklist.allow", "[\"127.0.9.9\"]").start();
+        let config = portward.config().display().to_string();
+        let dir = portward.dir().to_owned();
+        let socket = dir.join("portward.sock");
+        let url = |path: &str| format!("http://one.example.net{path}");
+        let args = |from: &str, path: &str| {
+            ["explain", "--config", &config, "--from", from, &url(path)].map(str::to_owned)
+        };
+        let explain = |from: &str, path: &str| {
+            let args = args(from, path);
+            command(20, &dir, &args.each_ref().map(String::as_str))
+        };
+        let is_unknown = |said: &Output, why: &str| {
+            let line = format!(
+                "{} unknown: whether 127.0.9.3 is on the blacklist cannot be told: {why}",
+                url("/open")
+            );
+            said.code == 1
+                && said.out.starts_with(&line)
+                && said.out.contains("else    -> 127.0.0.1:9 (plain)")
+        };
+        let said = explain("127.0.9.3", "/open");
+        assert!(said.code == 0 && said.out.contains(" -> 127.0.0.1:9 (plain)"), "{said:?}");
+
+        // Without the right: root has every right, so it gives its capabilities up, and the socket is another user's.
+        let mut parts = std::process::Command::new(program("setpriv", "util-linux"));
+        parts.args(["--inh-caps=-all", "--bounding-set=-all", "--", env!("CARGO_BIN_EXE_portward")]);
+        assert!(rustix::process::geteuid().is_root(), "this test gives rights up: run it as root");
+        std::os::unix::fs::chown(&socket, Some(65534), Some(65534)).unwrap();
+        std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let output = parts.args(args("127.0.9.3", "/open")).current_dir(&dir).output().unwrap();
+        let said = Output {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            errors: String::from_utf8(output.stderr).unwrap(),
+        };
+        let why = format!("the socket {} is for root and the group portward-admin\n", socket.display());
+        assert!(is_unknown(&said, &why), "{said:?}");
+
+        portward.terminate();
+        portward.wait();
+        let said = explain("127.0.9.3", "/open");
+        let why = format!("no Portward answers on {}\n", socket.display());
+        assert!(is_unknown(&said, &why), "{said:?}");
+        // A program that looks at the decision alone gets no yes either.
+        let args = args("127.0.9.3", "/open");
+        let args = [&args.each_ref().map(String::as_str)[..], &["--json"]].concat();
+        let json: Value = serde_json::from_str(&command(20, &dir, &args).out).unwrap();
+        assert_eq!((&json["decision"], &json["otherwise"]), (&"unknown".into(), &"forward".into()), "{json}");
+        // What is refused anyway is refused, and who is never listed is not asked about.
+        let said = explain("127.0.9.3", "/nowhere");
+        assert!(said.code == 1 && said.out.contains(" rejected: no-path\n"), "{said:?}");
+        assert!(
+            said.out.contains("and     whether 127.0.9.3 is on the blacklist cannot be told"),
+            "{said:?}"
+        );
+        let said = explain("127.0.9.9", "/open");
+        assert!(said.code == 0 && said.out.contains(" -> 127.0.0.1:9 (plain)"), "{said:?}");
     });
 }
 

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::explain::tests::{answer, loaded};
-use crate::explain::{Client, Url};
+use crate::explain::{Client, From, Listing};
 
 /// The text and the JSON, with the folder of the rules taken off each place.
 fn said(url: &str) -> (String, Value) {
@@ -74,6 +74,8 @@ fn a_refusal_says_why_and_what_is_near() {
         ("https://a b/", "malformed", "' '"),
         ("https://hq.dvl-ckl2.net/PBX0/APPS/a b", "malformed", "a space is written %20"),
         ("https://u:p@hq.dvl-ckl2.net/", "malformed", "port"),
+        ("sip:a@x.example;method=OPTIONS", "method", "may not come first, and no known host is named"),
+        ("sip:a@dvl-ckl2.net;method=invite", "malformed", "servers could read it in several ways"),
         ("sip:a@hq.dvl-ckl2.net", "no-service", "hq.dvl-ckl2.net has no sip rule"),
         ("sip:a@anonymous.invalid", "no-name", "it names no domain, and [sip] default_host is not set"),
         ("h323:", "no-name", "it names no domain, and [h323] default_host is not set"),
@@ -88,9 +90,48 @@ fn a_refusal_says_why_and_what_is_near() {
 }
 
 #[test]
-fn what_is_no_url() {
-    for text in ["", "ftp://a/", "://a", "https:/a", "https:a", "https", "ldap:x", "sip:", "https://a\r\nb/"]
-    {
-        assert!(Url::parse(text).is_err(), "{text}");
+fn item_23_the_nearest_path_is_named_and_why_it_does_not_match() {
+    for (path, near) in [
+        (
+            "/pbx0/apps/x",
+            "the nearest is /PBX0/APPS of preset apps at rules/presets/apps.toml:2:3, and case counts",
+        ),
+        ("/PBX0/APSP/x", "the nearest is /PBX0/APPS of preset apps"),
+        ("/PBXO/APPS", "the nearest is /PBX0/APPS of preset apps"),
+        ("/PBX0", "the nearest is /PBX0/APPS of preset apps"),
+        ("/soap", "the nearest is /soap/ at rules/a.toml:6:3, with the slash at its end"),
+        ("/SOAP/x", "the nearest is /soap/ at rules/a.toml:6:3, and case counts"),
+        ("/soap/a/b", "the nearest is /soap/ at rules/a.toml:6:3, after which no further slash may come"),
+        ("/index.htm", "the nearest is /"),
+    ] {
+        let (text, json) = said(&format!("https://hq.dvl-ckl2.net{path}"));
+        assert!(text.contains(near), "{path}: {text}");
+        assert!(json["why"].as_str().unwrap().contains(near), "{path}: {json}");
     }
+}
+
+#[test]
+fn item_23_what_is_not_known_is_said_with_what_it_would_be() {
+    let given = loaded("");
+    let said = |url: &str| {
+        let listing = Listing::Unknown("no Portward answers on /run/x.sock".to_owned());
+        let from = Some(From { address: [203, 0, 113, 9].into(), listing });
+        let explanation = answer(&given, url, &Client { from, ..Client::default() });
+        (Text(&explanation).to_string(), explanation.to_json())
+    };
+    let (text, json) = said("https://hq.dvl-ckl2.net/PBX0/APPS");
+    let unknown =
+        "whether 203.0.113.9 is on the blacklist cannot be told: no Portward answers on /run/x.sock";
+    let line =
+        format!("https://hq.dvl-ckl2.net/PBX0/APPS unknown: {unknown}\n  else    -> 172.31.31.2:443 (TLS)\n");
+    assert!(text.starts_with(&line), "{text}");
+    assert_eq!(json["decision"], "unknown");
+    assert_eq!((&json["otherwise"], &json["why"]), (&"forward".into(), &unknown.into()));
+    assert_eq!(json["targets"], json!(["172.31.31.2:443"]));
+    let (text, json) = said("https://hq.dvl-ckl2.net/x");
+    assert!(
+        text.contains(" rejected: no-path\n") && text.contains(&format!("\n  and     {unknown}\n")),
+        "{text}"
+    );
+    assert_eq!((&json["decision"], &json["unknown"]), (&"reject".into(), &unknown.into()));
 }
