@@ -29,13 +29,15 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// As [`open`], and where the file is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
-    let expected = file.metadata()?.len().min(most);
-    let mut octets = Vec::with_capacity(usize::try_from(expected).unwrap_or_default().saturating_add(1));
-    file.take(most.saturating_add(1)).read_to_end(&mut octets)?;
-    if octets.len() as u64 > most {
-        return Err(io::Error::other(format!("it is longer than {} MiB", most / (1024 * 1024))));
+    let expected = file.metadata()?.len();
+    let too_long = || io::Error::other(format!("it is longer than {} MiB", most / (1024 * 1024)));
+    if expected > most {
+        return Err(too_long());
     }
-    Ok(octets)
+    let mut octets = Vec::with_capacity(usize::try_from(expected).unwrap_or_default().saturating_add(1));
+    // It may grow meanwhile, and some files of the kernel tell no length.
+    file.take(most.saturating_add(1)).read_to_end(&mut octets)?;
+    if octets.len() as u64 > most { Err(too_long()) } else { Ok(octets) }
 }
 
 /// An error that says what it is, if it is no regular file.

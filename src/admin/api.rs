@@ -180,9 +180,7 @@ fn wanted(body: &[u8]) -> Result<(Counted, String, Option<Duration>), String> {
     if note.chars().count() > NOTE {
         return Err(format!("a note has at most {NOTE} characters"));
     }
-    let expiration = match text("expiration") {
-        None | Some("never") => None,
-        Some(text) => Some(config::duration(text).map_err(|why| format!("`expiration`: {why}"))?),
-    };
+    let expiration = text("expiration").unwrap_or("never");
+    let expiration = config::expiration(expiration).map_err(|why| format!("`expiration`: {why}"))?;
     Ok((who, note.to_owned(), expiration))
 }

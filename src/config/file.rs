@@ -15,8 +15,8 @@ use crate::service::{PerService, Transport};
 /// What portward.toml says that must be held against the rules.
 #[derive(Debug)]
 pub(super) struct References {
-    /// Where the rules are named.
-    pub(super) rules: Place,
+    /// Where the rules are named. `None`: that may be what cannot be read.
+    pub(super) rules: Option<Place>,
     /// The default hosts.
     pub(super) hosts: Vec<NamedHost>,
 }
@@ -30,7 +30,10 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let path = |value: &Value<'_>| value.parsed("a path", path_at);
 
     let rules_value = root.get("rules");
-    let rules_place = rules_value.as_ref().map_or_else(|| Place::whole(file), Value::place);
+    let rules_place = match &rules_value {
+        Some(value) => Some(value.place()),
+        None => (!report.is_broken()).then(|| Place::whole(file)),
+    };
     let rules = rules_value.and_then(|v| path(&v)).unwrap_or_else(|| scalar::beside(file, "rules"));
     let state = root.read("state", "/var/lib/portward".into(), path);
     let reject = root.setting("reject", Reject::Close, |v| {

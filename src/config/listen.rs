@@ -32,7 +32,8 @@ pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     if !named {
         section.warn_here(
             Fault::new("no service is configured in [listen]: no port is opened")
-                .help("the recommended ports are http = 90, https = 453"),
+                .help("the recommended ports are http = 90, https = 453")
+                .absence(),
         );
     }
     let listen = Listen {

@@ -26,9 +26,10 @@ pub fn load(path: &Path) -> Loaded {
     let mut diagnostics = Diagnostics::new();
     let text = match read_text(path, "the configuration") {
         Ok(text) => text,
-        Err(diagnostic) => {
+        Err(mut none) => {
             let help = "portward.toml says what to listen on and where the rules are; --config FILE names another one";
-            diagnostics.push(diagnostic.help(help));
+            none.diagnostic.help.get_or_insert(help.to_owned());
+            none.tell(path, &mut diagnostics);
             return Loaded { config: None, diagnostics, mended: None };
         }
     };
@@ -68,7 +69,7 @@ pub fn check(path: &Path) -> Checked {
     if let Err(error) = std::fs::metadata(&mended.rules) {
         let message = format!("the rules {} cannot be read: {}", mended.rules.display(), why(&error));
         let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
-        diagnostics.push(Diagnostic::error(message, references.rules).help(help));
+        diagnostics.extend(references.rules.map(|place| Diagnostic::error(message, place).help(help)));
         return Checked { config: None, rules: None, diagnostics };
     }
     let mut rules = ruleset::load_rules(&mended.rules, &mended);

@@ -15,6 +15,7 @@ mod ruleset;
 mod scalar;
 mod sections;
 mod suggest;
+mod syntax;
 mod terms;
 mod text;
 mod valid;
@@ -27,10 +28,13 @@ pub use load::{Checked, Everything, Loaded, check, load, load_all};
 pub use ruleset::{Rules, load_rules};
 pub use valid::*;
 
-/// Reads a duration as configuration files have it: `"10s"`, `"5m"`.
+/// Reads how long an entry of the blacklist stays, as configuration files have it: `"10s"`, `"5m"`; `None`: `"never"` ends.
 ///
 /// # Errors
-/// What is wrong with it.
-pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    scalar::duration(text).map_err(|fault| fault.message().to_owned())
+/// What is wrong with it, and what would be right.
+pub(crate) fn expiration(text: &str) -> Result<Option<std::time::Duration>, String> {
+    scalar::expiration(text).map_err(|fault| match fault.hint() {
+        Some(help) => format!("{}; {help}", fault.message()),
+        None => fault.message().to_owned(),
+    })
 }

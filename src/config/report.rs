@@ -1,13 +1,13 @@
 //! What is found in a text is collected, and never stops the reading of it.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::syntax::{self, Mended};
 use super::{Diagnostic, Place, Severity};
 
 /// What is wrong with a value, and what would be right; the place is added by [`Value`](super::walk::Value).
@@ -22,16 +22,30 @@ struct Words {
     related: Option<(Place, String)>,
     /// The bytes of the text that are meant, if not all of it.
     at: Option<Range<usize>>,
+    /// Something is not there.
+    is_absence: bool,
 }
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Words { message, label: String::new(), help: None, related: None, at: None }))
+        Self(Box::new(Words {
+            message,
+            label: String::new(),
+            help: None,
+            related: None,
+            at: None,
+            is_absence: false,
+        }))
     }
 
     pub(super) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What would be right.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.0.help.as_deref()
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
@@ -54,15 +68,42 @@ impl Fault {
         self
     }
 
+    /// The same, and what is wrong is that something is not there.
+    pub(super) fn absence(mut self) -> Self {
+        self.0.is_absence = true;
+        self
+    }
+
+    fn kind(&self) -> Kind {
+        if self.0.is_absence { Kind::Absence } else { Kind::Other }
+    }
+
     /// The bytes of the value's text that are meant, if not all of it.
     pub(super) fn part(&self) -> Option<&Range<usize>> {
         self.0.at.as_ref()
     }
 
     pub(super) fn into_diagnostic(self, severity: Severity, place: Place) -> Diagnostic {
-        let Words { message, label, help, related, at: _ } = *self.0;
+        let Words { message, label, help, related, .. } = *self.0;
         Diagnostic { severity, message, place, label, help, related }
     }
+}
+
+/// Something that was found.
+#[derive(Debug)]
+struct Found {
+    diagnostic: Diagnostic,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A text that is no TOML.
+    Syntax,
+    /// Something is not there. Where the text is no TOML it may be there all the same.
+    Absence,
+    /// Anything else.
+    Other,
 }
 
 /// Collects what is found in one text, which may be a piece of a file that starts at byte `base` of it.
@@ -71,23 +112,31 @@ pub(super) struct Report<'t> {
     pub(super) file: &'t Path,
     pub(super) piece: &'t str,
     pub(super) base: usize,
-    list: RefCell<Vec<Diagnostic>>,
+    list: RefCell<Vec<Found>>,
+    /// The piece without what is no TOML, if something is.
+    mended: OnceCell<Mended>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(file: &'t Path, piece: &'t str, base: usize) -> Self {
-        Self { file, piece, base, list: RefCell::default() }
+        Self { file, piece, base, list: RefCell::default(), mended: OnceCell::new() }
     }
 
     /// Reads the piece as TOML; what is no TOML is reported and skipped.
-    pub(super) fn parse(&self) -> Spanned<DeTable<'t>> {
+    pub(super) fn parse(&self) -> Spanned<DeTable<'_>> {
         let (table, errors) = DeTable::parse_recoverable(self.piece);
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            let fault = Fault::new(format!("{NO_TOML}: {}", error.message()));
-            self.say(Severity::Error, span, fault);
+        if errors.is_empty() {
+            return table;
         }
-        table
+        let mended = self.mended.get_or_init(|| syntax::mend(self.piece));
+        for mistake in &mended.mistakes {
+            let mut fault = mistake.fault.clone();
+            if let Some((other, label)) = &mistake.other {
+                fault = fault.related(self.place(other.clone()), label.clone());
+            }
+            self.add(Severity::Error, self.place(mistake.span.clone()), fault, Kind::Syntax);
+        }
+        DeTable::parse_recoverable(&mended.text).0
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Place {
@@ -95,72 +144,45 @@ impl<'t> Report<'t> {
     }
 
     pub(super) fn say(&self, severity: Severity, span: Range<usize>, fault: Fault) {
-        self.list.borrow_mut().push(fault.into_diagnostic(severity, self.place(span)));
+        let kind = fault.kind();
+        self.add(severity, self.place(span), fault, kind);
     }
 
     /// Says something of the file as a whole.
     pub(super) fn say_of_file(&self, severity: Severity, fault: Fault) {
-        self.list.borrow_mut().push(fault.into_diagnostic(severity, Place::whole(self.file)));
+        let kind = fault.kind();
+        self.add(severity, Place::whole(self.file), fault, kind);
+    }
+
+    fn add(&self, severity: Severity, place: Place, fault: Fault, kind: Kind) {
+        let diagnostic = fault.into_diagnostic(severity, place);
+        self.list.borrow_mut().push(Found { diagnostic, kind });
     }
 
     pub(super) fn is_silent(&self) -> bool {
         self.list.borrow().is_empty()
     }
 
+    /// Whether something in the piece is no TOML.
+    pub(super) fn is_broken(&self) -> bool {
+        self.mended.get().is_some()
+    }
+
     /// As [`Self::finish`], for a text that is read twice: what is no TOML is told once.
-    pub(super) fn finish_without_syntax(self) -> Vec<Diagnostic> {
-        let mut found = self.finish();
-        found.retain(|diagnostic| !is_syntax(diagnostic));
-        found
+    pub(super) fn finish_without_syntax(mut self) -> Vec<Diagnostic> {
+        self.list.get_mut().retain(|found| found.kind != Kind::Syntax);
+        self.finish()
     }
 
-    /// What was found. A line that is no TOML is not judged further: what was read from it is a guess.
+    /// What was found. Nothing is missed in a table that is no TOML in some place: it may be what stands there.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
-        let mut list = self.list.take();
-        if !list.iter().any(is_syntax) {
-            return list;
-        }
-        let broken: BTreeSet<usize> = list.iter().filter(|d| is_syntax(d)).map(|d| self.line(d)).collect();
-        let follows = self.consequences(&list, &broken);
-        let mut told = BTreeSet::new();
-        list.retain_mut(|diagnostic| {
-            let line = self.line(diagnostic);
-            if !is_syntax(diagnostic) {
-                return !broken.contains(&line);
-            }
-            if follows.contains_key(&line) || !told.insert(line) {
-                return false;
-            }
-            if follows.values().any(|cause| *cause == line) {
-                diagnostic.help = Some("is a list or a table further up not closed?".to_owned());
-            }
-            true
-        });
-        list
+        let doubtful = self.mended.get().map(|mended| mended.doubtful.as_slice()).unwrap_or_default();
+        let is_doubtful = |found: &Found| match found.diagnostic.place.span.as_ref() {
+            Some(span) => doubtful.iter().any(|table| table.contains(&span.start.saturating_sub(self.base))),
+            None => !doubtful.is_empty(),
+        };
+        let kept = self.list.take().into_iter();
+        let kept = kept.filter(|found| found.kind != Kind::Absence || !is_doubtful(found));
+        kept.map(|found| found.diagnostic).collect()
     }
-
-    /// Of lines that are no TOML those that are so because a bracket is never closed, with the line before each.
-    fn consequences(&self, list: &[Diagnostic], broken: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
-        if !list.iter().any(|d| is_syntax(d) && d.message.contains("unclosed")) {
-            return BTreeMap::new();
-        }
-        let lines: Vec<&str> = self.piece.lines().collect();
-        let blank = |line: usize| lines.get(line).is_some_and(|text| text.trim().is_empty());
-        let before = |line: usize| (0..line).rev().find(|line| !blank(*line));
-        let pairs = broken.iter().filter_map(|line| Some((*line, before(*line)?)));
-        pairs.filter(|(_, before)| broken.contains(before)).collect()
-    }
-
-    /// The line of the piece on which it stands, from 0.
-    fn line(&self, diagnostic: &Diagnostic) -> usize {
-        let start = diagnostic.place.span.as_ref().map_or(0, |span| span.start).saturating_sub(self.base);
-        memchr::memchr_iter(b'\n', self.piece.as_bytes().get(..start).unwrap_or_default()).count()
-    }
-}
-
-/// How the message of a syntax error begins.
-const NO_TOML: &str = "this is not TOML";
-
-fn is_syntax(diagnostic: &Diagnostic) -> bool {
-    diagnostic.message.starts_with(NO_TOML)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::report::Fault;
+use super::syntax::pasted_in;
 use crate::rules::{self, Address, Endpoint};
 
 /// No deadline or expiration is longer: further off it can only be a mistake.
@@ -43,6 +44,36 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
         Some(Duration::ZERO) => Err(bad("the duration must be longer than nothing")),
         Some(duration) if duration <= LONGEST => Ok(duration),
         _ => Err(Fault::new("the duration is longer than a year")),
+    }
+}
+
+/// A duration, or `"never"`, which is `None`.
+pub(super) fn expiration(text: &str) -> Result<Option<Duration>, Fault> {
+    const ENDLESS: [&str; 16] = [
+        "never",
+        "permanent",
+        "permanently",
+        "perm",
+        "forever",
+        "always",
+        "endless",
+        "infinite",
+        "infinity",
+        "inf",
+        "unlimited",
+        "indefinitely",
+        "none",
+        "off",
+        "0",
+        "-1",
+    ];
+    match text {
+        "never" => Ok(None),
+        _ if ENDLESS.contains(&text.to_ascii_lowercase().as_str()) => {
+            Err(Fault::new("this is not a duration")
+                .help("write \"never\" for an entry that stays until it is removed"))
+        }
+        _ => duration(text).map(Some),
     }
 }
 
@@ -151,6 +182,9 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
 
 /// A host name as rules have them: wildcards, locations, IDNs and IP literals too.
 pub(super) fn rule_name(text: &str) -> Result<Box<str>, Fault> {
+    if let Some(fault) = pasted_in(text) {
+        return Err(fault);
+    }
     rules::name::normalise(text).map_err(|why| {
         let fault = Fault::new(format!("this is not a host name: {why}"));
         if text.contains("://") {
@@ -172,6 +206,9 @@ pub(super) fn host(text: &str) -> Result<Host, Fault> {
     }
     if text.is_empty() {
         return Err(Fault::new("the address is empty").help(right));
+    }
+    if let Some(fault) = pasted_in(text) {
+        return Err(fault);
     }
     if let Some((_, after)) = text.rsplit_once(':') {
         let fault = Fault::new("this is not an IP address");
@@ -284,6 +321,17 @@ mod tests {
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn item_24_what_never_ends_is_called_never() {
+        assert_eq!(expiration("never"), Ok(None));
+        assert_eq!(expiration("5m"), Ok(Some(Duration::from_secs(300))));
+        for text in ["permanent", "Forever", "Never", "0", "-1", "none"] {
+            let fault = expiration(text).unwrap_err();
+            assert!(fault.hint().is_some_and(|help| help.contains("\"never\"")), "{text}");
+        }
+        assert_eq!(expiration("5").unwrap_err().message(), "the duration has no unit");
     }
 
     #[test]

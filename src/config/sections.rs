@@ -88,7 +88,7 @@ fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
         let mut part = |key| match section.get(key) {
             Some(value) => path(&value).inspect(|path| must_exist(&value, path)),
             None => {
-                element.error(Fault::new(format!("the entry has no `{key}`")));
+                element.error(Fault::new(format!("the entry has no `{key}`")).absence());
                 None
             }
         };
@@ -231,10 +231,7 @@ pub(super) fn guard(
     let policy = Policy {
         suspicious_per_minute: section.setting("suspicious_per_minute", 20, |v| v.integer(1..=1_000_000)),
         expiration: section.setting("expiration", Some(Duration::from_secs(300)), |value| {
-            value.parsed("a duration as \"5m\", or \"never\"", |text| match text {
-                "never" => Ok(None),
-                _ => scalar::duration(text).map(Some),
-            })
+            value.parsed("a duration as \"5m\", or \"never\"", scalar::expiration)
         }),
         failed_logins: section.setting("failed_logins", true, Value::boolean),
         allow: section.setting("allow", Vec::new(), networks),

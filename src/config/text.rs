@@ -1,27 +1,88 @@
 //! The text of a file, or a diagnostic that says why there is none.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Diagnostic, Place};
+use super::{Diagnostic, Diagnostics, Place};
 use crate::files;
 
 /// No text is longer: a million hosts are far from it.
 const LONGEST: u64 = 1 << 30;
 
+/// Why a file gives no text.
+#[derive(Debug)]
+pub(super) struct NoText {
+    pub(super) diagnostic: Diagnostic,
+    /// What can be shown of it.
+    shown: Option<Arc<String>>,
+}
+
+impl NoText {
+    /// Adds it to others.
+    pub(super) fn tell(self, path: &Path, diagnostics: &mut Diagnostics) {
+        if let Some(text) = &self.shown {
+            diagnostics.keep_text(path, text);
+        }
+        diagnostics.push(self.diagnostic);
+    }
+}
+
 /// The text of a file.
-pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<Diagnostic>> {
-    let error = |why: String| {
-        let message = format!("{what} {} cannot be read: {why}", path.display());
-        Box::new(Diagnostic::error(message, Place::whole(path)))
-    };
-    let bytes = files::read(path, LONGEST).map_err(|e| error(why(&e)))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let good = e.utf8_error().valid_up_to();
-        let line = e.as_bytes().iter().take(good).filter(|b| **b == b'\n').count() + 1;
-        error(format!("line {line} is not UTF-8"))
+pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoText>> {
+    let bytes = files::read(path, LONGEST).map_err(|cause| {
+        let message = format!("{what} {} cannot be read: {}", path.display(), why(&cause));
+        Box::new(NoText { diagnostic: Diagnostic::error(message, Place::whole(path)), shown: None })
     })?;
-    Ok(Arc::new(text))
+    let whole = |message: &str, help: &str| {
+        let message = format!("{what} {} {message}", path.display());
+        let diagnostic = Diagnostic::error(message, Place::whole(path)).help(help);
+        Box::new(NoText { diagnostic, shown: None })
+    };
+    if is_wide(&bytes) {
+        return Err(whole(
+            "is UTF-16, not UTF-8",
+            "save it as UTF-8; Notepad and PowerShell write UTF-16 unless they are told otherwise",
+        ));
+    }
+    let octets = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(Arc::new(text)),
+        Err(error) => error.into_bytes(),
+    };
+    if octets.contains(&0) {
+        return Err(whole("is not a text", "it should hold TOML, as UTF-8"));
+    }
+    let (text, wrong) = as_latin_1(&octets);
+    let diagnostic =
+        Diagnostic::error("this is not UTF-8", Place { file: path.to_owned(), span: Some(wrong) })
+            .help("save the file as UTF-8; it seems to be in Latin-1 (ISO 8859-1, Windows-1252)");
+    Err(Box::new(NoText { diagnostic, shown: Some(Arc::new(text)) }))
+}
+
+/// Whether it is UTF-16, with its mark or, as every text of ASCII, with a NUL in every second octet.
+fn is_wide(bytes: &[u8]) -> bool {
+    let has_mark = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    let looks = |bytes: &[u8]| {
+        let [first, second] =
+            [0, 1].map(|nth| bytes.iter().skip(nth).step_by(2).take(64).all(|byte| *byte == 0));
+        bytes.len() >= 4 && first != second
+    };
+    has_mark || looks(bytes)
+}
+
+/// What it is if every octet that is not UTF-8 stands for a character, and the first of them.
+fn as_latin_1(bytes: &[u8]) -> (String, Range<usize>) {
+    let mut text = String::new();
+    let mut first = None;
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let start = text.len();
+        text.extend(chunk.invalid().iter().copied().map(char::from));
+        if !chunk.invalid().is_empty() {
+            first.get_or_insert(start..text.len());
+        }
+    }
+    (text, first.unwrap_or(0..0))
 }
 
 /// Why the operating system said no, without its number.
@@ -32,5 +93,28 @@ pub(super) fn why(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_24_other_encodings_are_told() {
+        for (octets, wide) in [
+            (&b"\xFF\xFEa\0"[..], true),
+            (b"\xFE\xFF\0a", true),
+            (b"[\0[\0", true),
+            (b"\0[\0[", true),
+            (b"", false),
+            (b"a", false),
+            (b"\0\0\0\0", false),
+            (b"a = 1\0", false),
+        ] {
+            assert_eq!(is_wide(octets), wide, "{octets:?}");
+        }
+        let (text, wrong) = as_latin_1(b"# \xC3\xBC B\xFCro \xE4");
+        assert_eq!((text.as_str(), &text[wrong]), ("# ü Büro ä", "ü"));
     }
 }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::effect;
 use super::report::{Fault, Report};
 use super::suggest;
+use super::syntax::pasted_in;
 use super::{Place, Severity};
 
 /// One value, its key and its place.
@@ -66,17 +67,31 @@ impl<'w> Value<'w> {
         }
     }
 
+    /// The value as it is written.
+    fn raw(&self) -> &'w str {
+        self.report.piece.get(self.span.clone()).unwrap_or_default()
+    }
+
     fn wrong_type(&self, wanted: &str) {
+        self.error(self.wrong(wanted));
+    }
+
+    /// As [`Self::wrong_type`], where it is known what would be right.
+    fn written_otherwise(&self, wanted: &str, right: &str) {
+        self.error(self.wrong(wanted).help(format!("write {} = {right}", self.key)));
+    }
+
+    fn wrong(&self, wanted: &str) -> Fault {
         let found = match self.node {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
             DeValue::Float(_) => "a number with a fraction",
             DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date",
+            DeValue::Datetime(_) => "a date or a time",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.error(Fault::new(format!("`{}` must be {wanted}", self.key)).label(format!("this is {found}")));
+        Fault::new(format!("`{}` must be {wanted}", self.key)).label(format!("this is {found}"))
     }
 
     pub(super) fn text(&self, wanted: &str) -> Option<&'w str> {
@@ -95,15 +110,29 @@ impl<'w> Value<'w> {
         wanted: &str,
         parse: impl FnOnce(&'w str) -> Result<T, Fault>,
     ) -> Option<T> {
-        let text = self.text(wanted)?;
-        parse(text).map_err(|fault| self.error(fault)).ok()
+        let DeValue::String(text) = self.node else {
+            let is_list = matches!(self.node, DeValue::Array(_) | DeValue::Table(_));
+            match !is_list && parse(self.raw()).is_ok() {
+                true => self.written_otherwise(wanted, &format!("\"{}\"", self.raw())),
+                false => self.wrong_type(wanted),
+            }
+            return None;
+        };
+        parse(text).map_err(|fault| self.error(pasted_in(text).unwrap_or(fault))).ok()
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.node {
             DeValue::Boolean(yes) => Some(*yes),
             _ => {
-                self.wrong_type("true or false");
+                let right = match self.node {
+                    DeValue::String(text) => said_yes_or_no(text),
+                    _ => None,
+                };
+                match right {
+                    Some(right) => self.written_otherwise("true or false", right),
+                    None => self.wrong_type("true or false"),
+                }
                 None
             }
         }
@@ -112,7 +141,12 @@ impl<'w> Value<'w> {
     pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let wanted = format!("a number from {} to {}", range.start(), range.end());
         let DeValue::Integer(number) = self.node else {
-            self.wrong_type(&wanted);
+            match self.node {
+                DeValue::String(text) if text.parse().is_ok_and(|number: u32| range.contains(&number)) => {
+                    self.written_otherwise(&wanted, text);
+                }
+                _ => self.wrong_type(&wanted),
+            }
             return None;
         };
         let number = u32::from_str_radix(number.as_str(), number.radix()).ok();
@@ -141,6 +175,10 @@ impl<'w> Value<'w> {
     pub(super) fn list(&self, wanted: &str) -> Vec<Self> {
         match self.node {
             DeValue::Array(_) => self.one_or_more(),
+            DeValue::String(_) => {
+                self.written_otherwise(wanted, &format!("[{}]", self.raw()));
+                Vec::new()
+            }
             _ => {
                 self.wrong_type(wanted);
                 Vec::new()
@@ -162,11 +200,24 @@ impl<'w> Value<'w> {
     pub(super) fn section(&self, name: &'static str, wanted: &str) -> Option<Section<'w>> {
         match self.node {
             DeValue::Table(table) => Some(Section::new(self.report, name, self.span.clone(), table)),
+            DeValue::Array(list) if self.raw().starts_with("[[") && !list.is_empty() => {
+                self.error(self.wrong(wanted).help(format!("write [{}], with one bracket", self.key)));
+                None
+            }
             _ => {
                 self.wrong_type(wanted);
                 None
             }
         }
+    }
+}
+
+/// `true` or `false`, if a text says so in some way.
+fn said_yes_or_no(text: &str) -> Option<&'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some("true"),
+        "false" | "no" | "off" | "0" => Some("false"),
+        _ => None,
     }
 }
 

@@ -50,19 +50,19 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
 }
 
 /// The texts of `paths`; a file that cannot be read is an error and left out.
-pub(super) fn read(paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Vec<File> {
+pub(super) fn read(mut paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Vec<File> {
     let mut files = Vec::new();
+    if let Some(first) = paths.get(MOST) {
+        let message = format!("there are more than {MOST} rules files");
+        let place = Place::whole(first.clone());
+        diagnostics.push(Diagnostic::error(message, place).help("put several hosts into one file"));
+        paths.truncate(MOST);
+    }
     for path in paths {
         match read_text(&path, "the rules file") {
             Ok(text) => files.push(File { path, text }),
-            Err(diagnostic) => diagnostics.push(*diagnostic),
+            Err(none) => none.tell(&path, diagnostics),
         }
-    }
-    if files.len() > MOST {
-        let message = format!("there are more than {MOST} rules files");
-        let place = Place::whole(files.last().map(|file| file.path.clone()).unwrap_or_default());
-        diagnostics.push(Diagnostic::error(message, place).help("put several hosts into one file"));
-        files.truncate(MOST);
     }
     files
 }

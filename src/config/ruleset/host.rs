@@ -24,7 +24,8 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     let name = match section.get("name") {
         Some(value) => name(&value, lines),
         None => {
-            value.error(Fault::new("the host has no name").help("add name = \"hq.example.net\""));
+            let fault = Fault::new("the host has no name").help("add name = \"hq.example.net\"");
+            value.error(fault.absence());
             None
         }
     };

@@ -78,7 +78,8 @@ fn pattern(section: &mut Section<'_>, entry: &Value<'_>) -> Option<PathPattern> 
         (None, _) => {
             entry.error(
                 Fault::new("the entry has neither `path` nor `default`")
-                    .help("path = \"\" is every path, default = true the empty path alone"),
+                    .help("path = \"\" is every path, default = true the empty path alone")
+                    .absence(),
             );
             None
         }

@@ -70,12 +70,21 @@ struct Loader {
     conflicts: Vec<Conflict>,
     diagnostics: Diagnostics,
     hosts: usize,
+    /// Something is no TOML, so there may be rules that were not read.
+    is_broken: bool,
 }
 
 impl Loader {
     fn new(files: &[File], config: &Config, diagnostics: Diagnostics) -> Self {
         let context = Context::new(files, config);
-        Self { builder: Builder::new(), context, conflicts: Vec::new(), diagnostics, hosts: 0 }
+        Self {
+            builder: Builder::new(),
+            context,
+            conflicts: Vec::new(),
+            diagnostics,
+            hosts: 0,
+            is_broken: false,
+        }
     }
 
     fn read_preset(&mut self, index: u16, file: &File) {
@@ -108,6 +117,7 @@ impl Loader {
         for (base, piece) in pieces::pieces(&file.text) {
             let report = Report::new(&file.path, piece, base);
             self.read_piece(&report, &mut lines);
+            self.is_broken |= report.is_broken();
             self.diagnostics.extend(report.finish());
         }
     }
@@ -151,7 +161,8 @@ impl Loader {
         for conflict in std::mem::take(&mut self.conflicts) {
             self.report_conflict(&conflict, files);
         }
-        for position in self.context.targets.unused() {
+        let unused = if self.is_broken { Vec::new() } else { self.context.targets.unused() };
+        for position in unused {
             let fault = Fault::new("no rule leads to this target").label("nothing uses it");
             self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
         }

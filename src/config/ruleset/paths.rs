@@ -5,11 +5,15 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::super::report::Fault;
+use super::super::syntax::pasted_in;
 use super::super::walk::Value;
 use crate::rules;
 
 /// The path of a rule, as it will be compared.
 pub(super) fn rule_path(text: &str) -> Result<Box<str>, Fault> {
+    if let Some(fault) = pasted_in(text) {
+        return Err(fault);
+    }
     const HELP: &str = "a path is empty or starts with a slash, as \"/PBX0/APPS\"";
     if text.contains("://") {
         return Err(Fault::new("a path has no scheme and no host").help(HELP));
