@@ -150,7 +150,7 @@ fn decision(c: &mut Criterion) {
                 let head = black_box(head.as_slice());
                 let (request, len) = found(head);
                 buffer.extend(head);
-                let asked = Asked::take(&mut buffer, request, len);
+                let asked = Asked::take(&mut buffer, &request, len);
                 let ask = Ask {
                     forwarding,
                     host: asked.host(),

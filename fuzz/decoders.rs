@@ -129,7 +129,7 @@ fn http_request(bench: &mut Bench, input: &[u8], slowly: bool) {
     let Inspect::Found { ask, len } = grow(input, slowly, |part| inspector.inspect(part)) else { return };
     let mut buffer = Buffer::default();
     buffer.extend(input);
-    let asked = Asked::take(&mut buffer, ask, len);
+    let asked = Asked::take(&mut buffer, &ask, len);
     let forwarding = Forwarding { peer: [203, 0, 113, 9].into(), transport: Transport::Tls, trusted: true };
     let ask = Ask {
         forwarding,

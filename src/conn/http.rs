@@ -91,7 +91,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     }
     client.live.count_request();
     let snapshot = client.worker.shared.snapshot.load_full();
-    let turn = Turn::begin(client, &snapshot, request, len);
+    let turn = Turn::begin(client, &snapshot, &request, len);
     client.place = None;
     let guard = &client.worker.shared.guard;
     if turn.who != client.facts.client.ip()
@@ -115,7 +115,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
 /// One request: what was asked, by whom, and what it is decided by.
 struct Turn<'s> {
     snapshot: &'s Arc<Snapshot>,
-    asked: Asked,
+    asked: Asked<'s>,
     /// Who asks, as far as we believe it.
     who: IpAddr,
     /// How it came, and from where.
@@ -124,7 +124,7 @@ struct Turn<'s> {
 
 impl<'s> Turn<'s> {
     /// Takes the head of `request`, the first `len` bytes, out of the client's buffer.
-    fn begin(client: &mut Client, snapshot: &'s Arc<Snapshot>, request: Request, len: usize) -> Self {
+    fn begin(client: &mut Client, snapshot: &'s Arc<Snapshot>, request: &'s Request, len: usize) -> Self {
         let peer = client.facts.client.ip();
         let trusted = snapshot.config.forwarded_from(peer);
         let asked = Asked::take(&mut client.leg.buffer, request, len);

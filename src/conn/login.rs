@@ -70,7 +70,7 @@ impl Login<'_> {
 }
 
 /// How a request logs in; `None`: it does not.
-pub(super) fn credentials(asked: &Asked) -> Option<Credentials> {
+pub(super) fn credentials(asked: &Asked<'_>) -> Option<Credentials> {
     let (request, head) = (asked.request(), asked.head());
     if request.authorization == Authorization::None {
         return None;

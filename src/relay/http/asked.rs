@@ -6,22 +6,22 @@ use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_t
 use crate::io::Buffer;
 use crate::route::http::Connection;
 
-/// A request as it was asked: its head, and what the inspector has read in it. Its body is still in the client's buffer and
+/// A request as it was asked: its head, and what the inspector has read in it (600 octets, which are not moved). Its body is still in the client's buffer and
 /// stream.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Asked<'r> {
     /// The head as it came. Behind it, if it came in another form, the target in ASCII.
     octets: Buffer,
     /// The length of the head.
     head: usize,
     /// The target in ASCII stands behind the head.
     respelt: bool,
-    request: Request,
+    request: &'r Request,
 }
 
-impl Asked {
+impl<'r> Asked<'r> {
     /// Takes the head of `request`, its first `len` octets, out of `from`.
-    pub fn take(from: &mut Buffer, request: Request, len: usize) -> Self {
+    pub fn take(from: &mut Buffer, request: &'r Request, len: usize) -> Self {
         let mut octets = from.take_front(len);
         let head = octets.len();
         let target = request.target.of_input(octets.filled());
@@ -35,8 +35,8 @@ impl Asked {
     }
 
     /// What the inspector has read in [`Self::head`].
-    pub fn request(&self) -> &Request {
-        &self.request
+    pub fn request(&self) -> &'r Request {
+        self.request
     }
 
     /// The head as it came.
@@ -159,24 +159,28 @@ mod tests {
     use crate::inspect::Inspect;
     use crate::inspect::http::Inspector;
 
-    fn asked(text: &str) -> (Asked, Buffer) {
+    /// What the inspector reads in `text`, the length of the head, and the buffer.
+    fn read(text: &str) -> (Request, usize, Buffer) {
         let mut buffer = Buffer::default();
         buffer.extend(text.as_bytes());
         let Inspect::Found { ask, len } = Inspector::default().inspect(buffer.filled()) else {
             panic!("{text}")
         };
-        (Asked::take(&mut buffer, ask, len), buffer)
+        (ask, len, buffer)
     }
 
     #[test]
     fn it_owns_what_was_asked_and_leaves_the_rest() {
-        let (post, buffer) = asked("POST /a?b HTTP/1.1\r\nHost: H:8\r\nContent-Length: 4\r\n\r\nbodyGET");
+        let (request, len, mut buffer) =
+            read("POST /a?b HTTP/1.1\r\nHost: H:8\r\nContent-Length: 4\r\n\r\nbodyGET");
+        let post = Asked::take(&mut buffer, &request, len);
         assert_eq!(
             [post.method(), post.target(), post.path(), post.host()],
             [b"POST".as_slice(), b"/a?b", b"/a", b"H:8"]
         );
         assert_eq!(buffer.filled(), b"bodyGET");
-        let (get, buffer) = asked("GET http://h HTTP/1.0\r\n\r\n");
+        let (request, len, mut buffer) = read("GET http://h HTTP/1.0\r\n\r\n");
+        let get = Asked::take(&mut buffer, &request, len);
         assert_eq!([get.target(), get.path(), get.host()], [b"/".as_slice(), b"", b"h"]);
         assert!(buffer.is_empty() && get.head().ends_with(b"1.0\r\n\r\n"));
     }
@@ -184,7 +188,8 @@ mod tests {
     #[test]
     fn item_19_a_target_is_asked_for_in_ascii() {
         for (target, ascii) in [("/\u{e4}%2F?q=\u{20ac}", "/%C3%A4%2F?q=%E2%82%AC"), ("/a", "/a")] {
-            let (asked, _) = asked(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\nGET"));
+            let (request, len, mut buffer) = read(&format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\nGET"));
+            let asked = Asked::take(&mut buffer, &request, len);
             assert_eq!(asked.target(), ascii.as_bytes());
             let path = target.split('?').next().unwrap();
             assert_eq!([asked.path(), asked.host()], [path.as_bytes(), b"h"]);

@@ -9,7 +9,7 @@ use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
 use crate::route::http::{Connection, Edits, Forwarding};
 
 /// Writes the head of a request as its target gets it. This is the only place where `edits` are applied.
-pub fn request_head(out: &mut Vec<u8>, asked: &Asked, edits: &Edits) {
+pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits) {
     let head = asked.head();
     put(out, &[asked.method(), b" ", asked.target(), b" HTTP/1.1\r\nHost: ", asked.host(), b"\r\n"]);
     for field in &asked.request().fields {
@@ -45,7 +45,7 @@ fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
 }
 
 /// X-Forwarded-For, -Proto, -Host and Forwarded.
-fn forwarded(out: &mut Vec<u8>, asked: &Asked, forwarding: &Forwarding) {
+fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding) {
     let said = |kind: Kind| {
         let fields = if forwarding.trusted { asked.request().fields.as_slice() } else { &[] };
         fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(asked.head()))
@@ -175,7 +175,7 @@ mod tests {
         let Inspect::Found { ask, len } = Inspector::default().inspect(buffer.filled()) else {
             panic!("{text}")
         };
-        let asked = Asked::take(&mut buffer, ask, len);
+        let asked = Asked::take(&mut buffer, &ask, len);
         let peer = "2001:db8::1".parse().unwrap();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
         let mut out = Vec::new();
