@@ -1,6 +1,7 @@
 //! HTTP: ask, route, connect and relay, once a request, until the client or Portward ends the connection.
 
 mod answer;
+mod challenge;
 mod forward;
 mod refuse;
 
@@ -101,7 +102,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
         return refuse(client, &turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
     }
     if let Some(token) = turn.challenge()
-        && let Some(next) = Box::pin(answer::challenge(client, own, &turn, token)).await
+        && let Some(next) = Box::pin(challenge::answer(client, own, &turn, token)).await
     {
         return next;
     }

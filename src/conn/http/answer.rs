@@ -1,16 +1,12 @@
-//! What Portward answers itself: a redirect, an ACME challenge, a status. A connection goes on after an answer of its own if
-//! the client wants to and nothing of a body is left.
+//! What Portward answers itself: a redirect, a document, a status. The connection goes on after such an answer if the client
+//! wants it to and nothing of a request's body is left.
 
-use super::forward::forward;
 use super::{Next, Turn};
-use crate::config::Acme;
-use crate::conn::{Client, acme};
+use crate::conn::Client;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Version;
 use crate::log::Outcome;
 use crate::relay::http::{own_document, own_response};
-use crate::route::http::To;
-use crate::upstream::Connection;
 
 /// A small answer.
 #[derive(Debug, Clone, Copy)]
@@ -23,27 +19,13 @@ pub(super) struct Reply {
     pub(super) ended: Ending,
 }
 
-/// The answer to an ACME challenge; `None`: there is none, and the rules decide.
-pub(super) async fn challenge(
-    client: &mut Client,
-    own: &mut Vec<Connection>,
-    turn: &Turn<'_>,
-    token: &str,
-) -> Option<Next> {
-    match turn.config().tls.acme.as_ref()? {
-        Acme::Webroot(folder) => {
-            let body = acme::answer(folder, token).await?;
-            turn.decided(client, Outcome::Challenge);
-            let goes_on = can_go_on(client, turn);
-            let answer = own_document(&body, goes_on, turn.asked.is_head());
-            let ended = Ending::peacefully(Stage::Route, Whose::Policy);
-            Some(send(client, turn, &answer, (goes_on, ended)).await)
-        }
-        Acme::Target { endpoints, port } => {
-            let to = To::acme(endpoints, *port, turn.asked.host());
-            Some(forward(client, own, turn, (&to, &turn.ask().edits())).await)
-        }
-    }
+/// The document with which a webroot answers an ACME challenge.
+pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) -> Next {
+    turn.decided(client, Outcome::Challenge);
+    let goes_on = can_go_on(client, turn);
+    let answer = own_document(body, goes_on, turn.asked.is_head());
+    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+    send(client, turn, &answer, (goes_on, ended)).await
 }
 
 /// A 308 to the same URL by HTTPS.
