@@ -10,14 +10,13 @@ use message::subject;
 use registering::Registering;
 
 use super::certificate;
-use super::once::{Asking, Decision, Inside, Protocol, Step};
+use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::h323::{Ask, OPENING_LIMIT, Opening};
 use crate::log::Subject;
 use crate::proof::h323::Verified;
-use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::h323::{Decided, H323Watch, answer};
 use crate::route::Refused;
@@ -76,7 +75,7 @@ impl Protocol for H323 {
         match decided {
             Ok((route, verified)) => {
                 self.verified = verified;
-                Decision::Inside { route, name: named.to_ascii_lowercase().into() }
+                Decision::Forward { route, name: named.to_ascii_lowercase().into() }
             }
             Err(refused) => Decision::refused(refused.ending()),
         }
@@ -86,7 +85,7 @@ impl Protocol for H323 {
         subject(&first.ask, &first.cert)
     }
 
-    fn refusal(&self, first: Option<&First>, ending: Ending, _: &Tokens, out: &mut Vec<u8>) {
+    fn refusal(&self, first: Option<&First>, ending: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
         match (first, ending.reason) {
             (Some(first), _) => out.extend_from_slice(&answer::refused(&first.ask)),
             // A client that has gone, that never spoke, or that is over a limit gets no answer.
@@ -95,8 +94,8 @@ impl Protocol for H323 {
         }
     }
 
-    fn watch(self, first: First, inside: Inside<'_>) -> H323Watch<EndpointJudge> {
-        let answers = inside.answers();
+    fn watch(self, first: First, connected: Connected<'_>) -> H323Watch<EndpointJudge> {
+        let answers = connected.answers();
         // The registration that decided is still in the buffer, and is not judged again.
         let mut registering = Registering::default();
         let mut waits = 0;
@@ -105,13 +104,13 @@ impl Protocol for H323 {
             waits = registration.requests;
         }
         let judge = EndpointJudge {
-            standing: Standing::of(inside.client, &inside.held),
-            held: inside.held,
+            standing: Standing::of(connected.client, &connected.held),
+            held: connected.held,
             registering,
             gatekeepers: Vec::new(),
             verified: self.verified,
             cert: first.cert,
-            shared: inside.shared.clone(),
+            shared: connected.shared.clone(),
         };
         H323Watch::new(judge, Decided { octets: first.decided, waits }, answers)
     }

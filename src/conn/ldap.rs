@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use super::client::Facts;
 use super::ending;
-use super::once::{Asking, Decision, Inside, Protocol, Step};
+use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
 use crate::log::Subject;
-use crate::proof::token::Tokens;
 use crate::reason::{Reason, Weight};
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
@@ -161,7 +160,7 @@ impl Protocol for Ldap {
         let name = String::from_utf8_lossy(&host).to_ascii_lowercase().into();
         first.host = host;
         match decided {
-            Ok(route) => Decision::Inside { route, name },
+            Ok(route) => Decision::Forward { route, name },
             Err(refused) => Decision::refused(refused.ending()),
         }
     }
@@ -172,7 +171,7 @@ impl Protocol for Ldap {
         Subject::Signalling { who: &first.host, verb, name, certificate: "" }
     }
 
-    fn refusal(&self, first: Option<&First>, ending: Ending, _: &Tokens, out: &mut Vec<u8>) {
+    fn refusal(&self, first: Option<&First>, ending: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
         match first {
             Some(first) => {
                 let id = match &first.what {
@@ -188,13 +187,13 @@ impl Protocol for Ldap {
         }
     }
 
-    fn watch(self, _: First, inside: Inside<'_>) -> Gate<BindJudge> {
-        let answers = inside.answers();
+    fn watch(self, _: First, connected: Connected<'_>) -> Gate<BindJudge> {
+        let answers = connected.answers();
         let judge = BindJudge {
-            standing: Standing::of(inside.client, &inside.held),
-            facts: inside.client.facts,
-            shared: inside.shared.clone(),
-            held: inside.held,
+            standing: Standing::of(connected.client, &connected.held),
+            facts: connected.client.facts,
+            shared: connected.shared.clone(),
+            held: connected.held,
             written: false,
             failed: 0,
         };

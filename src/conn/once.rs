@@ -12,7 +12,7 @@ mod protocol;
 
 use std::sync::Arc;
 
-pub(super) use protocol::{Asking, Decision, Inside, Protocol, Step};
+pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
 use super::client::Client;
 use super::leave::{part, withdrawn};
@@ -34,6 +34,28 @@ struct Linked<W> {
     target: Leg,
     held: Arc<Held>,
     watch: W,
+}
+
+/// A message that goes to a target.
+struct Forwarded<'t, P: Protocol> {
+    protocol: P,
+    asked: P::Asked,
+    route: Route<'t>,
+    /// The host as it was asked for, which a wildcard rule does not know.
+    name: Box<str>,
+}
+
+/// A client that goes nowhere, and the message over which, if there is one.
+struct Refused<'p, P: Protocol> {
+    protocol: &'p P,
+    asked: Option<&'p P::Asked>,
+    ending: Ending,
+}
+
+/// A message that decides nothing: `len` octets that were read, and `skip` after them that may still have to come.
+struct Passed {
+    len: usize,
+    skip: u32,
 }
 
 /// The end of a connection.
@@ -61,7 +83,7 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
     }
 }
 
-/// Reads until a message decides, and opens its way inside.
+/// Reads until a message decides, and connects to its target.
 ///
 /// # Errors
 /// How the connection ended instead; the line of that is written.
@@ -75,27 +97,29 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
             Ok(Step::Found(mut asked)) => {
                 let asking = Asking { client, shared: &shared, snapshot: &snapshot };
                 match protocol.decide(&mut asked, &asking, &mut back) {
-                    Decision::Inside { route, name } => {
-                        return go_inside(client, &snapshot, (protocol, asked), (route, &name)).await;
+                    Decision::Forward { route, name } => {
+                        return Forwarded { protocol, asked, route, name }.connect(client, &snapshot).await;
                     }
                     Decision::Answered { len, skip, line } => {
                         if let Some(ending) = line {
                             refuse(client, &snapshot, protocol.subject(&asked), ending);
                         }
                         drop(asked);
-                        go_on(client, &snapshot.config, (len, skip), &mut back).await
+                        go_on(client, &snapshot.config, Passed { len, skip }, &mut back).await
                     }
                     Decision::Refused { ending, line } => {
                         client.place = None;
                         if line {
                             refuse(client, &snapshot, protocol.subject(&asked), ending);
                         }
-                        let refusal = (&protocol, Some(&asked), ending);
-                        return Err(turn_away(client, &snapshot.config, refusal, back).await);
+                        let refused = Refused { protocol: &protocol, asked: Some(&asked), ending };
+                        return Err(refused.turn_away(client, &snapshot, back).await);
                     }
                 }
             }
-            Ok(Step::Answered { len, skip }) => go_on(client, &snapshot.config, (len, skip), &mut back).await,
+            Ok(Step::Answered { len, skip }) => {
+                go_on(client, &snapshot.config, Passed { len, skip }, &mut back).await
+            }
             Ok(Step::StartTls { len }) => start_tls(client, &snapshot, len, &mut back).await,
             Ok(Step::NeedMore) => Ok(()),
             Ok(Step::Reject(reason)) => {
@@ -106,40 +130,57 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
         };
         if let Err(ending) = went_on {
             refuse(client, &snapshot, Subject::Unknown, ending);
-            return Err(turn_away(client, &snapshot.config, (&protocol, None, ending), back).await);
+            let refused = Refused { protocol: &protocol, asked: None, ending };
+            return Err(refused.turn_away(client, &snapshot, back).await);
         }
     }
 }
 
-/// Opens the way inside of a message that decides.
-///
-/// # Errors
-/// How the connection ended instead; the line of that is written.
-async fn go_inside<P: Protocol>(
-    client: &mut Client,
-    snapshot: &Arc<Snapshot>,
-    (protocol, asked): (P, P::Asked),
-    (route, name): (Route<'_>, &str),
-) -> Result<Box<Linked<P::Watch>>, End> {
-    client.place = None;
-    match connect(client, snapshot, route, name, protocol.subject(&asked)).await {
-        Ok(target) => {
-            let held = Arc::new(Held::new(&route));
-            let inside = Inside {
-                client,
-                shared: &client.worker.shared,
-                snapshot,
-                route: &route,
-                held: held.clone(),
-                max_message: target.max_message,
-            };
-            let watch = protocol.watch(asked, inside);
-            Ok(Box::new(Linked { target: target.leg, held, watch }))
+impl<P: Protocol> Forwarded<'_, P> {
+    /// Connects to the target.
+    ///
+    /// # Errors
+    /// How the connection ended instead; the line of that is written.
+    async fn connect(
+        self,
+        client: &mut Client,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Box<Linked<P::Watch>>, End> {
+        let Self { protocol, asked, route, name } = self;
+        client.place = None;
+        match connect(client, snapshot, route, &name, protocol.subject(&asked)).await {
+            Ok(target) => {
+                let held = Arc::new(Held::new(&route));
+                let connected = Connected {
+                    client,
+                    shared: &client.worker.shared,
+                    snapshot,
+                    route: &route,
+                    held: held.clone(),
+                    max_message: target.max_message,
+                };
+                let watch = protocol.watch(asked, connected);
+                Ok(Box::new(Linked { target: target.leg, held, watch }))
+            }
+            Err(ending) => {
+                let refused = Refused { protocol: &protocol, asked: Some(&asked), ending };
+                Err(refused.turn_away(client, snapshot, Vec::new()).await)
+            }
         }
-        Err(ending) => {
-            let refusal = (&protocol, Some(&asked), ending);
-            Err(turn_away(client, &snapshot.config, refusal, Vec::new()).await)
+    }
+}
+
+impl<P: Protocol> Refused<'_, P> {
+    /// Sends what is in `back` in any case, and the protocol's own refusal only where refusals are answered.
+    async fn turn_away(self, client: &mut Client, snapshot: &Snapshot, mut back: Vec<u8>) -> End {
+        let Self { protocol, asked, ending } = self;
+        if back.is_empty() && snapshot.config.reject == Reject::Answer {
+            let asking = Asking { client, shared: &client.worker.shared, snapshot };
+            protocol.refusal(asked, ending, &asking, &mut back);
         }
+        let patience = snapshot.config.limits.inspect_timeout;
+        let answered = !back.is_empty() && client.say(&back, patience).await.is_ok();
+        End { ending, answered }
     }
 }
 
@@ -167,24 +208,24 @@ async fn listen<P: Protocol>(
     }
 }
 
-/// Takes a message off that decides nothing, says what is to be said to it, and reads it to its end. What does not come of
-/// its end never counts: the message is known.
+/// Takes a message that decides nothing out of the buffer, sends the answer in `back`, and reads the rest of the message. If
+/// the rest does not come that never counts: the message itself is known.
 ///
 /// # Errors
 /// How the connection ended instead.
 async fn go_on(
     client: &mut Client,
     config: &Config,
-    (len, skip): (usize, u32),
+    passed: Passed,
     back: &mut Vec<u8>,
 ) -> Result<(), Ending> {
-    client.leg.buffer.consume(len);
+    client.leg.buffer.consume(passed.len);
     say(client, config, back).await?;
-    ask::skip(client, skip).await.map_err(Ending::uncounted)?;
+    ask::skip(client, passed.skip).await.map_err(Ending::uncounted)?;
     ask::in_time(client).await
 }
 
-/// Says what is in `back`, and empties it.
+/// Sends what is in `back` to the client, and empties it.
 async fn say(client: &mut Client, config: &Config, back: &mut Vec<u8>) -> Result<(), Ending> {
     let octets = std::mem::take(back);
     if octets.is_empty() {
@@ -194,7 +235,8 @@ async fn say(client: &mut Client, config: &Config, back: &mut Vec<u8>) -> Result
     said.map_err(|_| Ending::because(Stage::Ask, Whose::Client, Reason::Aborted))
 }
 
-/// TLS from here on, on a connection that was in the clear. The client is waited for as long as a new one.
+/// Sends the yes in `back`, and then TLS begins on a connection that was plain. The client has as much time for the
+/// handshake, and for its first message after it, as a new connection has.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -217,21 +259,6 @@ async fn start_tls(
     secure::start_tls(client, acceptor, config.limits.handshake_timeout).await?;
     client.timer.set(config.limits.inspect_timeout);
     ask::in_time(client).await
-}
-
-/// The end of a client that goes nowhere. What is in `back` is said in any case; the protocol's own refusal only where
-/// refusals are answered.
-async fn turn_away<P: Protocol>(
-    client: &mut Client,
-    config: &Config,
-    (protocol, asked, ending): (&P, Option<&P::Asked>, Ending),
-    mut back: Vec<u8>,
-) -> End {
-    if back.is_empty() && config.reject == Reject::Answer {
-        protocol.refusal(asked, ending, &client.worker.shared.sip_tokens, &mut back);
-    }
-    let answered = !back.is_empty() && client.say(&back, config.limits.inspect_timeout).await.is_ok();
-    End { ending, answered }
 }
 
 /// Messages both ways until the end.

@@ -8,7 +8,7 @@ use judge::RegistrationJudge;
 use message::{subject, who};
 
 use super::certificate;
-use super::once::{Asking, Decision, Inside, Protocol, Step};
+use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
@@ -198,21 +198,21 @@ impl Protocol for Sip {
         let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
         let here = asked.into_iter().find(|name| leads_to(terms.table, name, rule));
         let name = String::from_utf8_lossy(here.unwrap_or(rule)).to_ascii_lowercase().into();
-        Decision::Inside { route, name }
+        Decision::Forward { route, name }
     }
 
     fn subject<'a>(&self, first: &'a First) -> Subject<'a> {
         subject(&first.who, &first.head, &first.message, &first.cert)
     }
 
-    fn refusal(&self, first: Option<&First>, _: Ending, tokens: &Tokens, out: &mut Vec<u8>) {
+    fn refusal(&self, first: Option<&First>, _: Ending, asking: &Asking<'_, '_>, out: &mut Vec<u8>) {
         if let Some(first) = first {
-            first.answer(tokens, FORBIDDEN, "", out);
+            first.answer(&asking.shared.sip_tokens, FORBIDDEN, "", out);
         }
     }
 
-    fn watch(self, first: First, inside: Inside<'_>) -> SipWatch<RegistrationJudge> {
-        let Inside { client, shared, snapshot, route, held, max_message } = inside;
+    fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationJudge> {
+        let Connected { client, shared, snapshot, route, held, max_message } = connected;
         let came_by = client.facts.transport();
         let address = snapshot.config.sip.public_address(came_by);
         let is_tls = came_by == Transport::Tls;

@@ -1,4 +1,4 @@
-//! What a protocol that is decided once says to its driver, and what it is told. No I/O.
+//! What a protocol that is decided once has to know for its driver, and what the driver tells it. No I/O.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use super::super::client::Client;
 use crate::config::{Config, Reject};
 use crate::ending::Ending;
 use crate::log::Subject;
-use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::held::Held;
@@ -28,7 +27,7 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
 
-    /// How the protocol calls the end of a connection that was not decided. `waiting`: what has come of a message.
+    /// The ending of a connection that was not decided, as this protocol sees it. `waiting`: what has come of a message.
     fn undecided(&self, _waiting: &[u8], ending: Ending) -> Ending {
         ending
     }
@@ -45,25 +44,32 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     fn subject<'a>(&self, asked: &'a Self::Asked) -> Subject<'a>;
 
     /// The protocol's own refusal, if it has one. `asked`: the message that is refused, if there is one.
-    fn refusal(&self, asked: Option<&Self::Asked>, ending: Ending, tokens: &Tokens, out: &mut Vec<u8>);
+    fn refusal(
+        &self,
+        asked: Option<&Self::Asked>,
+        ending: Ending,
+        asking: &Asking<'_, '_>,
+        out: &mut Vec<u8>,
+    );
 
     /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
-    fn watch(self, asked: Self::Asked, inside: Inside<'_>) -> Self::Watch;
+    fn watch(self, asked: Self::Asked, connected: Connected<'_>) -> Self::Watch;
 
-    /// How the protocol calls the end of a relay by one of its sides.
+    /// The ending of a relay that one of its sides has ended, as this protocol sees it.
     fn over(_watch: &Self::Watch, ending: Ending) -> Ending {
         ending
     }
 
-    /// Gives `write` the message at the front of `octets`, over which the watch has ended the relay, as the log shows it.
+    /// The watch has ended the relay over the message at the front of `octets`. Calls `write` with that message as the log
+    /// shows it.
     fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
 }
 
 /// What the first octets mean.
 pub(in crate::conn) enum Step<A> {
-    /// They ask for somebody. They stay where they are.
+    /// A message that asks for a host. It stays in the buffer.
     Found(A),
-    /// They decide nothing. `len` octets are taken off, and `skip` more that may still have to come.
+    /// A message that decides nothing. `len` octets are taken out of the buffer, and `skip` more that may still have to come.
     Answered {
         /// Octets that have been read.
         len: usize,
@@ -75,16 +81,16 @@ pub(in crate::conn) enum Step<A> {
         /// Octets that have been read. There must be no more.
         len: usize,
     },
-    /// It takes more octets to tell.
+    /// More octets are needed to tell.
     NeedMore,
-    /// Nothing that may pass.
+    /// No message of this protocol, or one that may not pass.
     Reject(Reason),
 }
 
-/// What becomes of a message that asks for somebody.
+/// What becomes of a message that asks for a host.
 pub(in crate::conn) enum Decision<'s> {
-    /// It goes inside.
-    Inside {
+    /// It goes to a target.
+    Forward {
         /// Where to.
         route: Route<'s>,
         /// The host as it was asked for, which a wildcard rule does not know.
@@ -138,8 +144,8 @@ impl<'s> Asking<'_, 's> {
     }
 }
 
-/// A connection that was decided and has its target.
-pub(in crate::conn) struct Inside<'a> {
+/// A connection that was decided and is connected to its target.
+pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) client: &'a Client,
     pub(in crate::conn) shared: &'a Arc<Shared>,
     pub(in crate::conn) snapshot: &'a Snapshot,
@@ -149,7 +155,7 @@ pub(in crate::conn) struct Inside<'a> {
     pub(in crate::conn) max_message: Option<u32>,
 }
 
-impl Inside<'_> {
+impl Connected<'_> {
     /// Whether what is refused gets the protocol's own refusal.
     pub(in crate::conn) fn answers(&self) -> bool {
         self.snapshot.config.reject == Reject::Answer

@@ -15,7 +15,6 @@ use super::*;
 use crate::io::Timer;
 use crate::io::memory::{Far, leg};
 use crate::log::Log;
-use crate::proof::token::Tokens;
 use crate::relay::watched::{Aside, Next, Watch, by_client};
 use crate::rules::decide;
 use crate::service::{Carrier, Service};
@@ -85,7 +84,7 @@ impl Protocol for Lines {
                 let table = &asking.snapshot.table;
                 let came_by = asking.transport();
                 match decide::signalling(table, Service::Ldap, came_by, name.as_bytes(), |_| false) {
-                    Ok(route) => Decision::Inside { route, name: name.into() },
+                    Ok(route) => Decision::Forward { route, name: name.into() },
                     Err(refusal) => {
                         Decision::refused(Ending::because(Stage::Route, Whose::Policy, refusal.reason))
                     }
@@ -98,12 +97,12 @@ impl Protocol for Lines {
         Subject::Signalling { who: asked.as_bytes(), verb: b"LINE", name: b"", certificate: "" }
     }
 
-    fn refusal(&self, asked: Option<&String>, _: Ending, _: &Tokens, out: &mut Vec<u8>) {
+    fn refusal(&self, asked: Option<&String>, _: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
         out.extend_from_slice(if asked.is_some() { b"no\n" } else { b"what?\n" });
     }
 
-    fn watch(self, _: String, inside: Inside<'_>) -> Self {
-        assert!(!inside.client.leg.buffer.is_empty(), "what decided is still there");
+    fn watch(self, _: String, connected: Connected<'_>) -> Self {
+        assert!(!connected.client.leg.buffer.is_empty(), "what decided is still there");
         self
     }
 
