@@ -43,7 +43,7 @@ pub enum Whose {
     Policy,
     /// The target closed, failed or broke the protocol.
     Target,
-    /// Portward is stopping.
+    /// Portward itself: it is stopping, an administrator has ended the connection, or there is no certificate for TLS.
     Ourselves,
 }
 
@@ -66,7 +66,7 @@ pub struct Ending {
     pub stage: Stage,
     /// By whose doing.
     pub whose: Whose,
-    /// Why; `None` for an end in peace.
+    /// Why; `None`: it ended without a fault.
     pub reason: Option<Reason>,
     /// What it weighs toward the blacklist: as the reason says, unless the place where it ended knows better.
     pub weight: Weight,
@@ -78,7 +78,7 @@ impl Ending {
         Self { stage, whose, reason: Some(reason), weight: reason.weight() }
     }
 
-    /// An end in peace.
+    /// An end without a fault: a side has closed, an idle timeout has passed, or what was asked for is done.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
         Self { stage, whose, reason: None, weight: Weight::Nothing }
     }

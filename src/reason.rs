@@ -26,11 +26,11 @@ pub enum Reason {
     TooLarge,
     /// Something other than TLS on a TLS port.
     NotTls,
-    /// Bytes came, the decision did not, in time.
+    /// Bytes came, but not all that the decision needs, in time.
     Timeout,
-    /// Held against the first verdict: leads to another rule.
+    /// A later registration, call or bind leads to another rule than the one that decided the connection.
     OtherTarget,
-    /// Held against the first verdict: another name than the proven one.
+    /// A later message speaks for another name than the certificate has proven.
     OtherName,
     /// The PBX refused a login.
     FailedLogin,

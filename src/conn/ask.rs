@@ -43,7 +43,7 @@ pub(super) async fn in_time(client: &mut Client) -> Result<(), Ending> {
     if expired { Err(Ending::because(Stage::Ask, Whose::Client, Reason::Silent)) } else { Ok(()) }
 }
 
-/// Reads so many octets of a connection that is not decided, and forgets them.
+/// Reads `count` octets of a connection that is not decided, and drops them.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -147,7 +147,7 @@ fn poll_more(
     let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, limit) };
     match read {
         Poll::Ready(Ok(1..)) => return Poll::Ready(Ok(())),
-        // Between two requests everybody may go; a connection without any was aborted.
+        // A client may close between two requests. One that closes before its first request has aborted.
         Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Whose::Client, None),
         Poll::Ready(Ok(_) | Err(_)) => return end(Whose::Client, Some(Reason::Aborted)),
         Poll::Pending => {}
@@ -168,7 +168,7 @@ fn poll_more(
         return end(Whose::Policy, Some(Reason::Limit));
     }
     if nothing && client.timer.poll_stopping(cx).is_ready() {
-        // Who has only just come gets his chance: his request may be on its way.
+        // A connection that was accepted a moment ago may wait a little for its first request, which may be on its way.
         let late = !first || client.facts.since.elapsed() >= GRACE;
         client.timer.hasten(GRACE);
         if late || client.timer.poll_expired(cx).is_ready() {

@@ -1,5 +1,5 @@
 //! What the certificate of a client is worth to the host that it asks for (SPEC section 5): judged once a connection, when
-//! the decision falls, whatever was resumed.
+//! the decision falls, also if the TLS session was resumed.
 
 use rustls_pki_types::UnixTime;
 
@@ -18,7 +18,7 @@ pub(super) fn judge(client: &Client, snapshot: &Snapshot, name: &[u8]) -> Option
     Some(trust.judge(chain, client.possession, UnixTime::now()))
 }
 
-/// The names that somebody who is trusted vouches for.
+/// The names in a certificate that is trusted.
 pub(super) fn names(verdict: Option<&Verdict>) -> Option<&Names> {
     match verdict {
         Some(Verdict::Ok(names)) => Some(names),

@@ -20,9 +20,9 @@ use crate::tls::Possession;
 pub struct Accepted {
     /// The socket.
     pub tcp: TcpStream,
-    /// What it is.
+    /// What is known of it.
     pub facts: Facts,
-    /// Its right to be.
+    /// Counts it against the limits of connections, until it is dropped.
     pub permit: Permit,
     /// Its place among the undecided.
     pub place: Place,
@@ -37,7 +37,7 @@ pub struct Accepted {
 pub struct Facts {
     /// Its number.
     pub id: u64,
-    /// The client: the peer, or whom a PROXY header speaks for.
+    /// The client's address: the peer's, or the one in the PROXY header.
     pub client: SocketAddr,
     /// The address that the client connected to.
     pub local: SocketAddr,
@@ -58,7 +58,7 @@ pub(super) struct Client {
     pub(super) leg: Leg,
     pub(super) timer: Timer,
     pub(super) worker: Arc<Worker>,
-    /// Whether the certificate that it has shown is its own.
+    /// Whether it has proven that it holds the key of the certificate that it has shown.
     pub(super) possession: Possession,
     /// Its place among the undecided, until the first decision.
     pub(super) place: Option<Place>,

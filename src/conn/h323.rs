@@ -1,5 +1,5 @@
-//! H.323: messages before the decision, where the first registration or call leads, and how it is refused (SPEC sections 1 to
-//! 3). What may follow is [`judge`]'s.
+//! H.323: messages before the decision, where the first registration or call leads, and how it is refused (SPEC sections
+//! 1 to 3). What may follow is [`judge`]'s.
 
 mod judge;
 mod message;

@@ -98,7 +98,7 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     if turn.who != client.facts.client.ip()
         && let Some(reason) = guard.refuses(turn.who, &snapshot.config.guard)
     {
-        // Somebody behind a balancer whom we would not have let in.
+        // A client behind a balancer that would have been refused if it had connected itself.
         return refuse(client, &turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
     }
     if let Some(token) = turn.challenge()
@@ -150,7 +150,7 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// The token, if it asks for the answer to an ACME challenge and somebody is to have it.
+    /// The token, if it asks for the answer to an ACME challenge and the configuration says where the answers are.
     fn challenge(&self) -> Option<&str> {
         if self.config().tls.acme.is_none() || !self.asked.only_reads() {
             return None;

@@ -28,12 +28,12 @@ const ANSWERED: u8 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Ldap {
     /// It has asked for StartTLS.
-    heard: bool,
+    asked_for_tls: bool,
     /// Searches that got an answer of ours.
     answered: u8,
 }
 
-/// With what a client begins.
+/// The first message that asks for a host, or that goes nowhere.
 pub(super) struct First {
     what: What,
     /// The host that it asks for, for the log.
@@ -107,7 +107,7 @@ impl Protocol for Ldap {
             Inspect::NeedMore => Step::NeedMore,
             Inspect::Reject(reason) => Step::Reject(reason),
             Inspect::Found { ask: Ask::Bind(bind), .. } => found(What::Bind(bind)),
-            // A client that says good-bye first has changed its mind: it does not like our certificate.
+            // An Unbind as the first message: the client closes. Some do so when they do not accept our certificate.
             Inspect::Found { ask: Ask::Other { operation: Operation::Unbind, .. }, .. } => {
                 Step::Reject(Reason::Aborted)
             }
@@ -118,7 +118,7 @@ impl Protocol for Ldap {
                 found(What::Operation(id, operation))
             }
             Inspect::Found { ask: Ask::StartTls { id }, len } => {
-                self.heard = true;
+                self.asked_for_tls = true;
                 let said = start_tls(asking);
                 back.extend_from_slice(&answer::start_tls(id, said));
                 match said {
@@ -131,9 +131,9 @@ impl Protocol for Ldap {
 
     fn undecided(&self, _: &[u8], ending: Ending) -> Ending {
         match ending.reason {
-            // A client that has read what it wanted to know may go.
+            // A client that has got its answers may close.
             Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Whose::Client),
-            Some(Reason::Silent) if self.heard => {
+            Some(Reason::Silent) if self.asked_for_tls => {
                 Ending::because(ending.stage, ending.whose, Reason::Timeout)
             }
             _ => ending,
@@ -200,7 +200,7 @@ impl Protocol for Ldap {
         Gate::new(judge, answers)
     }
 
-    /// An end in peace is not so peaceful after a failed login (SPEC section 6).
+    /// After a failed login the line of the end says `failed-login` where it would have no reason (SPEC section 6).
     fn over(gate: &Gate<BindJudge>, ending: Ending) -> Ending {
         match ending.reason {
             None if gate.judge().failed > 0 => Ending {
@@ -253,7 +253,7 @@ impl Judge for BindJudge {
             return Verdict::End(ended);
         }
         match bind.wants() {
-            // Applications bind, search, and bind again as whom they found (SPEC section 3).
+            // Applications bind, search, and bind again as the user that they have found (SPEC section 3).
             Wants::NoDomain => Verdict::Pass,
             Wants::Host(domain) => match self.held.judge(&snapshot.table, domain) {
                 Later::Same | Later::Nowhere(_) => Verdict::Pass,

@@ -1,4 +1,4 @@
-//! When a relay that nobody has ended is not wanted any more, and how it takes leave of both its sides.
+//! When Portward itself ends a relay, and how it closes both sides then.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -11,8 +11,8 @@ use crate::reason::Reason;
 use crate::state::Shared;
 use crate::stats::Registered;
 
-/// Ready when a relay is not wanted any more: `host` has been disabled by a reload and the drain time has passed, Portward
-/// stops and its drain is over, or an administrator has ended the connection. How the connection ended then.
+/// Waits until Portward has to end a relay: `host` has been disabled by a reload and the drain time has passed, Portward
+/// stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
 pub(super) async fn withdrawn(shared: &Shared, host: &str, live: &Registered) -> Ending {
     tokio::select! {
         biased;
@@ -21,7 +21,7 @@ pub(super) async fn withdrawn(shared: &Shared, host: &str, live: &Registered) ->
     }
 }
 
-/// The same, as far as it is the rules' or the drain's doing.
+/// The same, but not for an administrator's end.
 async fn unwanted(shared: &Shared, host: &str) -> Ending {
     let mut reloads = shared.reloads.subscribe();
     let is_disabled = || shared.snapshot.load().table.host(host).is_some_and(|host| !host.enabled());
@@ -36,8 +36,8 @@ async fn unwanted(shared: &Shared, host: &str) -> Ending {
     }
 }
 
-/// Takes leave of both sides as far as that can be done at once: TLS's close_notify (RFC 8446 section 6.1), and FIN.
-pub(super) async fn part(client: &mut Leg, target: &mut Leg) {
+/// Closes both sides as far as that can be done without waiting: TLS's close_notify (RFC 8446 section 6.1), and FIN.
+pub(super) async fn close_both(client: &mut Leg, target: &mut Leg) {
     poll_fn(|cx| {
         let _ = (client.poll_shutdown(cx), target.poll_shutdown(cx));
         Poll::Ready(())

@@ -1,4 +1,4 @@
-//! The way inside for a connection that is decided once: dial, the decision line, or the refusal.
+//! How a connection that is decided once is connected to its target: dial, the decision line, or the refusal.
 
 use std::sync::Arc;
 

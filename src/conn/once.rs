@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
 use super::client::Client;
-use super::leave::{part, withdrawn};
+use super::leave::{close_both, withdrawn};
 use super::link::{connect, refuse};
 use super::{ask, ending, secure};
 use crate::config::{Config, Reject};
@@ -273,7 +273,7 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, patience, watch, &client.live) => over,
         ending = withdrawn(&shared, held.host(), &client.live) => {
-            part(&mut client.leg, target).await;
+            close_both(&mut client.leg, target).await;
             return End { ending, answered: false };
         }
     };

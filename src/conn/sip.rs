@@ -33,7 +33,7 @@ const ANSWERED: u8 = 10;
 const ALLOW: &str = "Allow: ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, PUBLISH, REFER, REGISTER, \
                      SUBSCRIBE, UPDATE\r\nAccept: application/sdp\r\n";
 
-/// What Portward says to a request that comes before a registration: come again when you are registered.
+/// What Portward says to other requests that come before a registration. A client may try again when it is registered.
 const RETRY: &str = "Retry-After: 5\r\n";
 
 /// What has come on a connection that is not decided.
@@ -60,7 +60,7 @@ impl Default for Sip {
 pub(super) struct First {
     head: Box<[u8]>,
     message: Message,
-    /// Whom it speaks for.
+    /// The client in it, for the log: `user@host` of From.
     who: Vec<u8>,
     /// The verdict on the client's certificate, for the log.
     cert: Box<str>,
@@ -105,8 +105,9 @@ impl Sip {
         Decision::Answered { len: first.head.len(), skip: first.message.body, line: None }
     }
 
-    /// 513 to a message that no address of its target may be sent, whatever is done with other refusals. It never counts,
-    /// and the connection stays undecided. A client that goes on so, or with more than is read, has to go.
+    /// Answers 513 to a message that is too long for every address of its target, also where other refusals get no answer.
+    /// It never counts, and the connection stays undecided. The connection ends after [`REFUSED`] of them, or if the message
+    /// is longer than is read.
     fn refuse(&mut self, first: &First, asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Decision<'static> {
         let is_news = self.refused == 0;
         self.refused += 1;
@@ -148,8 +149,8 @@ impl Protocol for Sip {
         }
     }
 
-    /// Half a keep-alive is no part of a message. A client that was told to send less and does not come again has done
-    /// nothing. One whose requests were all answered goes in peace.
+    /// Half a keep-alive is no part of a message. A client that got a 513 and sends nothing more does not count. A client
+    /// whose requests were all answered may close.
     fn undecided(&self, waiting: &[u8], ending: Ending) -> Ending {
         let nothing = matches!(waiting, [] | [b'\r']);
         match ending.reason {

@@ -1,7 +1,7 @@
 //! A WebSocket: once HTTP has opened it, bytes go both ways until one side ends it or Portward does.
 
 use super::client::Client;
-use super::leave::{part, withdrawn};
+use super::leave::{close_both, withdrawn};
 use crate::ending::Ending;
 use crate::relay::tunnel::tunnel;
 use crate::upstream::Connection;
@@ -15,7 +15,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Bytes both ways until the end, or until nobody wants the tunnel any more.
+    /// Bytes both ways until one side ends the tunnel, or Portward does.
     pub(super) async fn run(mut self, client: &mut Client) -> Ending {
         let shared = client.worker.shared.clone();
         let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
@@ -27,7 +27,7 @@ impl Tunnel {
                 by.peacefully()
             }
             ended = withdrawn(&shared, &self.host, &client.live) => {
-                part(&mut client.leg, target).await;
+                close_both(&mut client.leg, target).await;
                 ended
             }
         }

@@ -47,7 +47,7 @@ impl AsRef<Idlers> for Address {
 #[derive(Debug)]
 pub(super) struct Connections {
     in_all: AtomicU32,
-    /// So many connections can have the two file descriptors that each may take.
+    /// For how many connections there are file descriptors: each may take two.
     possible: AtomicU32,
     /// HTTP connections of all addresses that have waited for the longest.
     oldest: Mutex<Oldest>,
@@ -80,7 +80,7 @@ impl Connections {
         self.in_all.load(Ordering::Relaxed)
     }
 
-    /// So many can have the two file descriptors that each may take.
+    /// For how many connections there are file descriptors: each may take two.
     pub(super) fn possible(&self) -> u32 {
         self.possible.load(Ordering::Relaxed)
     }

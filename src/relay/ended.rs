@@ -17,7 +17,7 @@ pub enum EndedBy {
 }
 
 impl EndedBy {
-    /// The end in peace of a relay.
+    /// The ending of a relay that has ended without a fault.
     pub const fn peacefully(self) -> Ending {
         let whose = match self {
             Self::Client => Whose::Client,

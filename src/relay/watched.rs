@@ -14,7 +14,7 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::io::{Buffer, Leg, Meter, Timer};
 use crate::reason::Reason;
 
-/// How many octets of answers may wait for somebody who does not read: then nothing more is taken from him.
+/// How many octets of answers may wait for a side that does not read. With more, nothing more is read from it.
 const ANSWERS_LIMIT: usize = 64 * 1024;
 
 /// How long a last answer may take before the connection is closed.
@@ -123,7 +123,7 @@ struct Half {
     heard: u32,
     /// Octets that went to the receiver.
     moved: u64,
-    /// Counts whatever was done, so that it can be seen that nothing was.
+    /// Counts every step, so that a turn in which nothing was done can be seen.
     steps: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Which HTTP requests are ACME's HTTP-01 challenges (RFC 8555 §8.3), whatever the rules say of their paths. Without an
-//! answer to one the rules decide.
+//! Which HTTP requests are ACME's HTTP-01 challenges (RFC 8555 §8.3). What the rules say of their paths does not matter. If
+//! there is no answer to a challenge, the rules decide about the request.
 
 use super::http::Ask;
 use crate::rules::Table;

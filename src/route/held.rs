@@ -24,7 +24,7 @@ pub(crate) enum Later {
     Other,
     /// To no host of the table, for this reason.
     Nowhere(Reason),
-    /// Nobody's fault: a reload changed, disabled or removed the connection's own host. The end does not count.
+    /// A reload has changed, disabled or removed the connection's own host. The connection ends, which does not count.
     Moved(Ending),
 }
 

@@ -25,7 +25,7 @@ pub struct Terms<'s> {
     pub own: Own<'s>,
 }
 
-/// Whom a first message asks for.
+/// What a first message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked<'a> {
     /// The PBX of a dialog that leads through us.
@@ -65,7 +65,7 @@ pub enum Answer {
 }
 
 impl<'s> Terms<'s> {
-    /// Whom a first message asks for, if it says so.
+    /// What a first message asks for, if it says so.
     pub fn asked<'a>(&self, head: &'a [u8], message: &Message) -> Option<Asked<'a>>
     where
         's: 'a,

@@ -1,4 +1,4 @@
-//! The end: nobody new, and time for those who are there.
+//! The drain: no new connections, and time for those that there are.
 
 use std::time::{Duration, Instant};
 

@@ -33,7 +33,7 @@ impl Pulse {
         }
     }
 
-    /// How often to look; `None`: nobody wants to know.
+    /// How often to look; `None`: the manager has asked for no watchdog.
     pub(super) fn interval(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / LOOKS)
     }

@@ -102,7 +102,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     loop {
         burst = burst.wrapping_add(1);
         if burst.is_multiple_of(BURST) {
-            // Whoever has been let in comes first: in a flood a phone's message would wait behind thousands of strangers.
+            // Connections that were accepted come first. Otherwise a phone's message would wait behind a flood of new ones.
             tokio::task::yield_now().await;
         }
         let (tcp, peer) = match listener.accept().await {
@@ -143,7 +143,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
         };
         let Facts { id, client, service, carrier, .. } = facts;
         let live = worker.shared.stats.register(worker.number, Opening { id, client, service, carrier });
-        // At once, so that in a flood the next one finds whom it may displace.
+        // At once, so that in a flood the next connection finds one that it may displace.
         let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, &config.guard);
         drop(snapshot);
         let accepted = Accepted { tcp, facts, permit, place, live, expects_proxy_header };

@@ -17,7 +17,7 @@ use crate::service::{Service, Transport};
 use crate::stats::{Counters, Side};
 use crate::tls::{Profile, UpstreamTls};
 
-/// Where somebody is to be connected to.
+/// What a connection to a target is wanted for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// What will be spoken.
@@ -30,11 +30,11 @@ pub struct Wanted<'a> {
     pub port: NonZeroU16,
     /// The host that was asked for, for the server's name.
     pub host: &'a str,
-    /// Who asks, for the PROXY header.
+    /// The client's address, for the PROXY header.
     pub client: SocketAddr,
     /// The client's address, as far as that is believed. A login of the connection belongs to it.
     pub owner: IpAddr,
-    /// Where they reached us.
+    /// The address that the client has connected to, for the PROXY header.
     pub local: SocketAddr,
 }
 

@@ -1,7 +1,7 @@
 //! Toward the targets: names become addresses, addresses become connections, connections are kept for the next
 //! request.
 //!
-//! It never decides whether somebody may go there; it gets a target and either brings a connection or says why not.
+//! It never decides whether a client may go there; it gets a target and either brings a connection or says why not.
 //!
 //! | room | what is in it |
 //! |---|---|

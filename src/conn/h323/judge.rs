@@ -1,5 +1,5 @@
-//! What may follow on a connection that was decided: later registrations under the rules of the moment, and whom a message may
-//! speak for where a certificate has proven the connection (SPEC sections 3 and 5).
+//! What may follow on a connection that was decided: later registrations under the rules in force, and for which names a
+//! message may speak where a certificate has proven the connection (SPEC sections 3 and 5).
 
 use std::sync::Arc;
 

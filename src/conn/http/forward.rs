@@ -159,7 +159,7 @@ fn withdraw(client: &Client) -> Next {
     Next::End(Ending::peacefully(Stage::Relay, Whose::Ourselves))
 }
 
-/// The exchange came to no good end.
+/// The exchange has failed: what the log says, and what the client gets.
 async fn fail(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next {
     if failed.truncates {
         let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
@@ -174,7 +174,7 @@ async fn fail(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next {
         Failure::Client => Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
         Failure::ClientTimeout => Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
         Failure::ClientSlow => {
-            // A telephone on a bad line is as slow: this is held against nobody.
+            // A telephone on a bad line may be as slow, so this never counts.
             let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
             turn.refused(client, ended);
             if failed.unanswered {

@@ -27,7 +27,7 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
     Next::End(ended)
 }
 
-/// What has ended before there was a whole request: nothing at all, or no request.
+/// A connection that ended before a whole request came: nothing has come, or a part, or something that is no request.
 pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
     let Some(reason) = ended.reason else { return Next::End(ended) };
     let snapshot = client.worker.shared.snapshot.load_full();

@@ -93,7 +93,7 @@ pub fn refused(id: u32, operation: Operation, unavailable: bool) -> BytesMut {
     encode(id, response)
 }
 
-/// The last word to somebody who does not speak LDAP well enough to be answered: `protocolError`.
+/// What a client gets whose message is no LDAP message, before its connection ends: `protocolError`.
 pub fn disconnection() -> BytesMut {
     let res = result(LdapResultCode::ProtocolError, "");
     let name = Some(NOTICE_OF_DISCONNECTION.to_owned());

@@ -5,7 +5,7 @@
 //! - While a bind is not answered nothing but an Unbind passes (RFC 4511 §4.2.1); what a client has sent already waits. Of
 //!   what waits only the outside is looked at, because it is looked at again whenever something comes.
 //! - A later bind is judged by a [`Judge`]. One that is refused is answered `unwillingToPerform`, and as after any failed
-//!   bind the client is nobody: the gate is closed.
+//!   bind the client is anonymous: the gate is closed.
 //! - A search of the root DSE at a closed gate never counts. It is answered here if that is configured.
 //! - StartTLS is answered `operationsError` and goes nowhere.
 //!
@@ -38,7 +38,7 @@ pub trait Judge {
     /// A bind after the one that decided the connection.
     fn judge(&mut self, bind: &Bind) -> Verdict;
 
-    /// Whether a search of the root DSE is answered while nobody is bound (SPEC section 2, `ldap.root_dse`).
+    /// Whether a search of the root DSE is answered while no bind is in force (SPEC section 2, `ldap.root_dse`).
     fn answers_root_dse(&self) -> bool {
         false
     }
@@ -63,7 +63,7 @@ pub struct Gate<J> {
     name: Box<[u8]>,
     /// A message of the client has waited for the answer to a bind.
     waited: bool,
-    /// The client has said good-bye.
+    /// The client has sent an Unbind.
     unbound: bool,
     /// What is refused is answered before the connection is closed (`reject = "answer"`).
     answers: bool,
@@ -85,7 +85,7 @@ impl<J: Judge> Gate<J> {
         }
     }
 
-    /// Who has judged.
+    /// The judge.
     pub fn judge(&self) -> &J {
         &self.judge
     }
@@ -118,7 +118,7 @@ impl<J: Judge> Gate<J> {
 
     fn bind(&mut self, bind: &Bind, len: usize, aside: &mut Aside<'_>) -> Next {
         let verdict = if std::mem::take(&mut self.first) { Verdict::Pass } else { self.judge.judge(bind) };
-        // RFC 4511 §4.2.1: whatever becomes of it, who the client was before is over.
+        // RFC 4511 §4.2.1: a bind ends what the client was before, also if it fails.
         self.open = false;
         self.waited = false;
         match verdict {
@@ -241,7 +241,7 @@ impl<J: Judge> Watch for Gate<J> {
         self.unanswered.is_some()
     }
 
-    /// RFC 4511 §4.3: with an Unbind the client gives up whatever is not answered.
+    /// RFC 4511 §4.3: after an Unbind the client waits for no answer.
     fn leaves(&self) -> bool {
         self.unbound
     }

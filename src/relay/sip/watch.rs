@@ -27,17 +27,17 @@ pub enum Sentence {
     End(Ending),
 }
 
-/// Knows the rules, and whom the client's certificate proves. `head` is the header section of the message each time.
+/// Knows the rules, and which names the client's certificate proves. `head` is the header section of the message each time.
 pub trait Judge {
-    /// Where a REGISTER, or an INVITE without a To tag, may go, and whether it may speak for whom it names.
+    /// Where a REGISTER, or an INVITE without a To tag, may go, and whether it may use the names in it.
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
-    /// Whether any other request of the client may speak for whom it names. Where no certificate proves anybody, it may.
+    /// Whether any other request of the client may use the names in it. It may if no certificate has proven the connection.
     fn hold(&mut self, _head: &[u8], _request: &Message) -> Sentence {
         Sentence::Pass
     }
     /// A request of the PBX, which may open a dialog with the client.
     fn heard(&mut self, _head: &[u8], _request: &Message) {}
-    /// Gives `cut` the fields of a client's response that speak for somebody else.
+    /// Gives `cut` the fields of a client's response with names that the certificate does not prove.
     fn foreign(&self, _head: &[u8], _response: &Message, _cut: &mut dyn FnMut(&Field)) {}
     /// A message of the client that is longer than the PBX may be sent goes nowhere.
     fn too_long(&mut self, _head: &[u8], _message: &Message) {}
