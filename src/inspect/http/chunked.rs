@@ -7,8 +7,8 @@
 
 use smallvec::SmallVec;
 
-use super::field::{Named, classify};
-use super::{Kind, TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
+use super::field::passes_in_trailer;
+use super::{TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
 use crate::reason::Reason;
 
 /// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
@@ -337,24 +337,6 @@ impl Chunks {
         self.line.clear();
         Ok(())
     }
-}
-
-/// RFC 9110 §6.5.1: nothing that frames, routes, modifies the request, authenticates or describes the content.
-fn passes_in_trailer(name: &[u8]) -> bool {
-    const NEVER: [&str; 10] = [
-        "age",
-        "cache-control",
-        "content-encoding",
-        "content-range",
-        "content-type",
-        "cookie",
-        "max-forwards",
-        "range",
-        "set-cookie",
-        "trailer",
-    ];
-    classify(name) == Named::Is(Kind::EndToEnd)
-        && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))
 }
 
 #[cfg(test)]

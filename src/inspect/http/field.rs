@@ -105,6 +105,24 @@ fn folds_to(name: &[u8], known: &[u8]) -> bool {
         && name.iter().map(fold).zip(known).all(|(a, b)| a == *b)
 }
 
+/// Whether a field may pass in a trailer section (RFC 9110 §6.5.1): nothing that frames, routes, modifies the request, authenticates or describes the content.
+pub(super) fn passes_in_trailer(name: &[u8]) -> bool {
+    const NEVER: [&str; 10] = [
+        "age",
+        "cache-control",
+        "content-encoding",
+        "content-range",
+        "content-type",
+        "cookie",
+        "max-forwards",
+        "range",
+        "set-cookie",
+        "trailer",
+    ];
+    classify(name) == Named::Is(Kind::EndToEnd)
+        && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))
+}
+
 /// The comma-separated tokens of a field value, white space cut.
 pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())

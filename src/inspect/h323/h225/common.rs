@@ -1,6 +1,6 @@
 //! H.225.0 version 7, annex H: what calls and RAS messages have in common, in the order of its octets.
 
-use super::per::{Choice, Read, Reader, Unreadable};
+use super::per::{Choice, Preamble, Read, Reader, Unreadable};
 use crate::inspect::h323::Alias;
 
 /// The most aliases that are kept of a list: more than a tunnel can hold, of which each takes two octets.
@@ -8,6 +8,22 @@ const MOST_ALIASES: usize = 8_192;
 
 /// The alphabet of dialledDigits, by code.
 const DIGITS: &[u8] = b"#*,0123456789";
+
+/// INTEGER (1..65535).
+pub(super) fn sequence(reader: &mut Reader<'_>) -> Read<u16> {
+    reader.word().map(|number| number.wrapping_add(1))
+}
+
+/// The fields that most requests begin with, behind the preamble: requestSeqNum, protocolIdentifier, and
+/// nonStandardData, which is the first of the optional ones.
+pub(super) fn beginning(reader: &mut Reader<'_>, preamble: Preamble) -> Read<u16> {
+    let sequence = sequence(reader)?;
+    reader.string()?;
+    if preamble.has(0) {
+        non_standard(reader)?;
+    }
+    Ok(sequence)
+}
 
 /// SEQUENCE OF AliasAddress; they go into `kept`.
 pub(super) fn aliases(reader: &mut Reader<'_>, kept: &mut Vec<Alias>) -> Read<()> {

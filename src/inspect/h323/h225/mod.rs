@@ -1,7 +1,7 @@
 //! H.225.0 version 7 in aligned PER (X.691), as far as it says which gatekeeper is asked for, and which device asks.
 //!
 //! `per` reads the encoding, `common` what calls and RAS messages are made of, `call` H323-UserInformation, `generic`
-//! the tunnel in it, `ras` the messages in the tunnel; each in the order of the octets. Real endpoints are older, newer
+//! the tunnel in it, `ras` the messages in the tunnel and `reply` the answers among them; each in the order of the octets. Real endpoints are older, newer
 //! or sloppier than the standard:
 //! - nothing is encoded: hashes cover the octets (H.235), which pass as they came;
 //! - every extension addition is optional, also the mandatory ones, and what Portward does not need is passed over;
@@ -19,6 +19,7 @@ mod common;
 mod generic;
 mod per;
 mod ras;
+mod reply;
 
 use super::found::Found;
 

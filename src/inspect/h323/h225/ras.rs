@@ -1,12 +1,14 @@
-//! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register, or speak for somebody.
+//! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register, or name an endpoint or a caller. `reply` reads
+//! what gatekeepers answer.
 
 use super::common::{
-    aliases, endpoint_type, identifier, non_standard, q_series, skip_aliases, skip_transports, transport,
-    transports, vendor,
+    aliases, beginning, endpoint_type, identifier, non_standard, q_series, sequence, skip_aliases,
+    skip_transports, transport, transports, vendor,
 };
-use super::per::{Choice, Preamble, Read, Reader};
+use super::per::{Choice, Read, Reader};
+use super::reply::{gatekeeper_confirm, gatekeeper_reject, registration_confirm, registration_reject};
 use crate::inspect::h323::found::Found;
-use crate::inspect::h323::{Answer, Registration, Speaks, Verb};
+use crate::inspect::h323::{Registration, Speaks, Verb};
 
 /// How many alternatives RasMessage has in front of its extension marker.
 const MESSAGES: u32 = 25;
@@ -51,22 +53,6 @@ fn root(index: u32, reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
         _ => return Ok(()),
     }
     reader.end_or_zeros()
-}
-
-/// INTEGER (1..65535).
-fn sequence(reader: &mut Reader<'_>) -> Read<u16> {
-    reader.word().map(|number| number.wrapping_add(1))
-}
-
-/// The fields that most requests begin with, behind the preamble: requestSeqNum, protocolIdentifier, and
-/// nonStandardData, which is the first of the optional ones.
-fn beginning(reader: &mut Reader<'_>, preamble: Preamble) -> Read<u16> {
-    let sequence = sequence(reader)?;
-    reader.string()?;
-    if preamble.has(0) {
-        non_standard(reader)?;
-    }
-    Ok(sequence)
 }
 
 fn some(text: String) -> Option<String> {
@@ -314,72 +300,6 @@ fn service_control(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
         speaks.endpoints.push(identifier(reader)?);
     }
     Ok(())
-}
-
-/// GatekeeperConfirm, up to the gatekeeper's identifier.
-fn gatekeeper_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
-    let preamble = reader.sequence(2)?;
-    let sequence = beginning(reader, preamble)?;
-    found.reply.answers.push((sequence, Answer::Found));
-    if preamble.has(1) {
-        found.reply.gatekeepers.push(identifier(reader)?);
-    }
-    Ok(())
-}
-
-/// GatekeeperReject, up to its reason, as [`registration_reject`].
-fn gatekeeper_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
-    let preamble = reader.sequence(2)?;
-    let sequence = beginning(reader, preamble)?;
-    if preamble.has(1) {
-        identifier(reader)?;
-    }
-    let answer = match reader.choice(4)? {
-        // securityDenial
-        Choice::Addition(0, _) => Answer::Denied,
-        Choice::Addition(3, error) => security_error(error)?,
-        _ => Answer::Rejected,
-    };
-    Ok((sequence, answer))
-}
-
-/// RegistrationConfirm, up to the endpoint's identifier.
-fn registration_confirm(reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
-    let preamble = reader.sequence(3)?;
-    let sequence = beginning(reader, preamble)?;
-    found.reply.answers.push((sequence, Answer::Confirmed));
-    skip_transports(reader)?;
-    let mut given = Vec::new();
-    if preamble.has(1) {
-        aliases(reader, &mut given)?;
-    }
-    let gatekeeper = if preamble.has(2) { Some(identifier(reader)?) } else { None };
-    found.reply.endpoints.push(identifier(reader)?);
-    found.reply.gatekeepers.extend(gatekeeper);
-    found.reply.aliases.extend(given);
-    Ok(())
-}
-
-/// RegistrationReject, up to its reason: wrong passwords and forged messages; not clocks that differ, nor certificates
-/// that have expired.
-fn registration_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
-    let preamble = reader.sequence(2)?;
-    let sequence = beginning(reader, preamble)?;
-    let answer = match reader.choice(8)? {
-        // securityDenial
-        Choice::Addition(3, _) => Answer::Denied,
-        Choice::Addition(9, error) => security_error(error)?,
-        _ => Answer::Rejected,
-    };
-    Ok((sequence, answer))
-}
-
-/// securityError: [`Answer::Denied`] if it says that the device could not prove the identity that it claims.
-fn security_error(mut error: Reader<'_>) -> Read<Answer> {
-    Ok(match error.choice(16)? {
-        Choice::Root(2..5) => Answer::Denied,
-        _ => Answer::Rejected,
-    })
 }
 
 #[cfg(test)]

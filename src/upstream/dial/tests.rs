@@ -1,0 +1,121 @@
+//! Which addresses of a target are dialled, and in which order.
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::config::{Trust, Upstream};
+use crate::rules::{TargetOptions, Verify};
+use crate::tls::Occasion;
+
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
+/// How many connections come, of which each is closed at once.
+async fn hangs_up(listener: TcpListener) -> usize {
+    let mut count = 0;
+    while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await {
+        count += 1;
+    }
+    count
+}
+
+/// TLS that takes any certificate.
+fn tls() -> UpstreamTls {
+    let settings = Upstream {
+        certificate: None,
+        trust: Trust::System,
+        verify: Verify::None,
+        connect_timeout: Duration::from_secs(5),
+    };
+    UpstreamTls::load(&settings, Occasion::Start).0
+}
+
+fn endpoint(ip: &str) -> Endpoint {
+    Endpoint { address: Address::Ip(ip.parse().unwrap()), options: Arc::new(TargetOptions::default()) }
+}
+
+/// Item 37.
+#[tokio::test]
+async fn every_address_is_dialled_once_for_a_request() {
+    let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let port = first.local_addr().unwrap().port();
+    let second = TcpListener::bind(("127.0.0.3", port)).await.unwrap();
+    let tls = tls();
+    let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
+    let counters = Counters::default();
+    let timeout = Duration::from_secs(5);
+    let dialer = Dialer {
+        tls: &tls,
+        resolver: &resolver,
+        health: &health,
+        listeners: &[],
+        timeout,
+        counters: &counters,
+    };
+    // The second one twice: in a list of addresses, or behind two names.
+    let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
+    let wanted = |transport| Wanted {
+        service: Service::Http,
+        endpoints: &endpoints,
+        transport,
+        port: NonZeroU16::new(port).unwrap(),
+        host: "one.example.net",
+        client: CLIENT,
+        owner: std::net::Ipv4Addr::LOCALHOST.into(),
+        local: CLIENT,
+    };
+    // Connections that need no handshake, which then end without an answer.
+    let mut attempts = Attempts::default();
+    let mut reached = Vec::new();
+    while let Ok(connection) =
+        dialer.connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await
+    {
+        reached.push(connection.key.address.ip().to_string());
+        attempts.failed(&connection, false);
+    }
+    assert_eq!(reached, ["127.0.0.2", "127.0.0.3"]);
+    // One that was kept, of a host that is gone: the other address first.
+    let mut kept = dialer
+        .connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut Attempts::default())
+        .await
+        .unwrap();
+    kept.fresh = false;
+    for (vanished, next) in [(false, "127.0.0.2"), (true, "127.0.0.3")] {
+        let mut attempts = Attempts::default();
+        attempts.failed(&kept, vanished);
+        let next_one =
+            dialer.connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await.unwrap();
+        assert_eq!(next_one.key.address.ip().to_string(), next);
+    }
+    let before = (first, second);
+    let drained = async |listener: &TcpListener, count: usize| {
+        for _ in 0..count {
+            listener.accept().await.unwrap();
+        }
+    };
+    drained(&before.0, 3).await;
+    drained(&before.1, 2).await;
+    // Handshakes that fail.
+    let (first, second) = (tokio::spawn(hangs_up(before.0)), tokio::spawn(hangs_up(before.1)));
+    let refused =
+        dialer.connect(wanted(Transport::Tls), &mut Vec::new(), &pool, &mut Attempts::default()).await;
+    assert_eq!(refused.unwrap_err(), Reason::TargetTls);
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_connection_for_requests_notices_a_dead_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = Stream::Plain(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+    let patience = |stream: &Stream| {
+        let socket = socket2::SockRef::from(stream.tcp().unwrap());
+        (socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap().map(|time| time.as_secs()))
+    };
+    stream.watch_requests();
+    assert_eq!(patience(&stream), (true, Some(20)));
+    stream.watch_upload(true);
+    assert_eq!(patience(&stream), (true, Some(300)));
+    stream.watch_upload(false);
+    assert_eq!(patience(&stream), (true, Some(20)));
+    stream.watch_tunnel();
+    assert_eq!(patience(&stream), (true, Some(120)));
+}
