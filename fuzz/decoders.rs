@@ -16,7 +16,7 @@ use portward::proof::token::Tokens;
 use portward::proof::{self, Claim, Names};
 use portward::relay::http::{Asked, request_head};
 use portward::relay::sip::{Judge, Login, Recording, Sentence, SipWatch};
-use portward::relay::watched::{Aside, Next, Watch};
+use portward::relay::watched::{Next, Replies, Watch};
 use portward::route::asker::asker;
 use portward::route::http::{Ask, Forwarding, Rules, route};
 use portward::rules::decide::{self, Scratch};
@@ -199,12 +199,12 @@ fn sip_stream(bench: &Bench, input: &[u8], slowly: bool, of_client: bool) {
         let next = loop {
             onward.consume(onward.len());
             back.consume(back.len());
-            let mut aside = Aside { onward: &mut onward, back: &mut back };
+            let mut replies = Replies { onward: &mut onward, back: &mut back };
             let part = rest.get(..end).unwrap_or(rest);
             let next = if of_client {
-                watch.hear_client(part, &mut aside)
+                watch.hear_client(part, &mut replies)
             } else {
-                watch.hear_target(part, &mut aside)
+                watch.hear_target(part, &mut replies)
             };
             match next {
                 Next::NeedMore if end < rest.len() => end += 1,

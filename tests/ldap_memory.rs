@@ -9,7 +9,7 @@ use portward::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, bind_name};
 use portward::io::Buffer;
 use portward::reason::Reason;
 use portward::relay::ldap::{Gate, Judge, Verdict};
-use portward::relay::watched::{Aside, Next, Watch as _};
+use portward::relay::watched::{Next, Replies, Watch as _};
 
 /// A message whose lengths say 4 GiB, as far as the operation's.
 fn claims(tag: u8) -> Vec<u8> {
@@ -83,13 +83,13 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
     // At the gate: 4 GiB to add, 4 GiB found, by their first octets.
     let mut gate = Gate::new(Anybody, false);
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
-    let mut aside = Aside { onward: &mut onward, back: &mut back };
-    assert_eq!(gate.hear_client(&ordinary, &mut aside), Next::Pass(ordinary.len() as u64));
+    let mut replies = Replies { onward: &mut onward, back: &mut back };
+    assert_eq!(gate.hear_client(&ordinary, &mut replies), Next::Pass(ordinary.len() as u64));
     let success = element(0x30, &[element(2, &[1]), element(0x61, &[10, 1, 0, 4, 0, 4, 0])].concat());
-    assert_eq!(gate.hear_target(&success, &mut aside), Next::Pass(success.len() as u64));
-    let (next, bytes) = cost(|| gate.hear_client(&claims(0x68), &mut aside));
+    assert_eq!(gate.hear_target(&success, &mut replies), Next::Pass(success.len() as u64));
+    let (next, bytes) = cost(|| gate.hear_client(&claims(0x68), &mut replies));
     assert_eq!(next, Next::Pass(6 + 0xffff_ffff));
-    let (found, more) = cost(|| gate.hear_target(&claims(0x64), &mut aside));
+    let (found, more) = cost(|| gate.hear_target(&claims(0x64), &mut replies));
     assert_eq!(found, Next::Pass(6 + 0xffff_ffff));
     // The claims themselves are allocated in there.
     assert!(bytes + more <= 64, "{bytes} and {more}");

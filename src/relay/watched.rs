@@ -6,7 +6,7 @@
 
 mod watch;
 
-pub use watch::{Aside, Next, TARGET_DOWN, Watch, by_client};
+pub use watch::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -71,7 +71,7 @@ struct Replaced {
 /// The watch, as one direction asks it.
 struct Ear<'w, W> {
     watch: &'w mut W,
-    hear: fn(&mut W, &[u8], &mut Aside<'_>) -> Next,
+    hear: fn(&mut W, &[u8], &mut Replies<'_>) -> Next,
     holds: fn(&W) -> bool,
 }
 
@@ -239,7 +239,7 @@ impl Half {
             let read = usize::try_from(self.pass).ok().and_then(|pass| buffer.filled().get(pass..));
             let Some(octets) = read.filter(|octets| !octets.is_empty()) else { break };
             let mut onward = Buffer::default();
-            match (ear.hear)(ear.watch, octets, &mut Aside { onward: &mut onward, back }) {
+            match (ear.hear)(ear.watch, octets, &mut Replies { onward: &mut onward, back }) {
                 Next::NeedMore | Next::Pass(0) | Next::Part(0) => break,
                 Next::Pass(count) => (self.pass, self.inside) = (self.pass + count, false),
                 Next::Part(count) => (self.pass, self.inside) = (self.pass + count, true),

@@ -15,7 +15,7 @@ use super::*;
 use crate::io::Timer;
 use crate::io::memory::{Far, leg};
 use crate::log::Log;
-use crate::relay::watched::{Aside, Next, Watch, by_client};
+use crate::relay::watched::{Next, Replies, Watch, by_client};
 use crate::rules::decide;
 use crate::service::{Carrier, Service};
 use crate::state::{Shared, Worker};
@@ -120,18 +120,18 @@ impl Watch for Lines {
     const CLIENT_LIMIT: usize = 64;
     const TARGET_LIMIT: usize = 64;
 
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match line(octets) {
             None => Next::NeedMore,
             Some(("cut", _)) => {
-                aside.back.extend(b"cut it is\n");
+                replies.back.extend(b"cut it is\n");
                 Next::End(by_client(Reason::Method))
             }
             Some((_, len)) => Next::Pass(len as u64),
         }
     }
 
-    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
         Next::Pass(octets.len() as u64)
     }
 }

@@ -10,7 +10,7 @@ pub mod answer;
 use crate::ending::Ending;
 use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Reply, size};
 use crate::inspect::{self, Inspect};
-use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
+use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 /// The longest message of a gatekeeper that is read: several hundred answers fit into one.
 const ANSWER_LIMIT: usize = MESSAGE_LIMIT;
@@ -62,12 +62,12 @@ impl<J: Judge> H323Watch<J> {
     }
 
     /// What becomes of one message.
-    fn hear(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match Inspector::new(MESSAGE_LIMIT).inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
             Inspect::Reject(reason) => {
                 if self.answers {
-                    aside.back.extend(&answer::released(0));
+                    replies.back.extend(&answer::released(0));
                 }
                 Next::End(by_client(reason))
             }
@@ -80,7 +80,7 @@ impl<J: Judge> H323Watch<J> {
                 }
                 Err(ending) => {
                     if self.answers {
-                        aside.back.extend(&answer::refused(&ask));
+                        replies.back.extend(&answer::refused(&ask));
                     }
                     Next::End(ending)
                 }
@@ -93,9 +93,9 @@ impl<J: Judge> Watch for H323Watch<J> {
     const CLIENT_LIMIT: usize = MESSAGE_LIMIT;
     const TARGET_LIMIT: usize = ANSWER_LIMIT;
 
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match std::mem::take(&mut self.decided) {
-            0 => self.hear(octets, aside),
+            0 => self.hear(octets, replies),
             decided => Next::Pass(decided),
         }
     }
@@ -105,7 +105,7 @@ impl<J: Judge> Watch for H323Watch<J> {
         self.silent
     }
 
-    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
         self.silent = false;
         match size(octets) {
             // An answer is looked at when it is there as a whole; nothing else is.

@@ -20,7 +20,7 @@ use crate::inspect::ldap::{
     ANSWER_LIMIT, Ask, Bind, Inspector, LDAP_LIMIT, Operation, answer as said, operation, root_dse,
 };
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
+use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 /// What becomes of a later bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<J: Judge> Gate<J> {
     }
 
     /// While a bind is not answered: an Unbind passes, because the client waits for nothing any more. Anything else waits.
-    fn wait(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn wait(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match operation(octets) {
             Ok(Some((Operation::Unbind, size))) => self.unbind(size),
             Ok(Some(_)) => {
@@ -99,7 +99,7 @@ impl<J: Judge> Gate<J> {
                 Next::NeedMore
             }
             Ok(None) => Next::NeedMore,
-            Err(reason) => self.broken(reason, aside),
+            Err(reason) => self.broken(reason, replies),
         }
     }
 
@@ -109,14 +109,14 @@ impl<J: Judge> Gate<J> {
     }
 
     /// No request begins here.
-    fn broken(&self, reason: Reason, aside: &mut Aside<'_>) -> Next {
+    fn broken(&self, reason: Reason, replies: &mut Replies<'_>) -> Next {
         if self.answers {
-            aside.back.extend(&answer::disconnection());
+            replies.back.extend(&answer::disconnection());
         }
         Next::End(by_client(reason))
     }
 
-    fn bind(&mut self, bind: &Bind, len: usize, aside: &mut Aside<'_>) -> Next {
+    fn bind(&mut self, bind: &Bind, len: usize, replies: &mut Replies<'_>) -> Next {
         let verdict = if std::mem::take(&mut self.first) { Verdict::Pass } else { self.judge.judge(bind) };
         // RFC 4511 §4.2.1: a bind ends what the client was before, also if it fails.
         self.open = false;
@@ -128,10 +128,10 @@ impl<J: Judge> Gate<J> {
                 Next::Pass(len as u64)
             }
             Verdict::Refuse => {
-                aside.back.extend(&answer::bind_refused(bind.id));
+                replies.back.extend(&answer::bind_refused(bind.id));
                 Next::Replace { count: len, pass: 0 }
             }
-            Verdict::End(ending) => self.end(ending, bind.id, Operation::Bind, aside),
+            Verdict::End(ending) => self.end(ending, bind.id, Operation::Bind, replies),
         }
     }
 
@@ -150,32 +150,32 @@ impl<J: Judge> Gate<J> {
     }
 
     /// A search at a closed gate.
-    fn search(&self, id: u32, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn search(&self, id: u32, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match root_dse(octets) {
             Inspect::NeedMore => Next::NeedMore,
             Inspect::Found { ask: Some(search), len } if self.judge.answers_root_dse() => {
                 // StartTLS comes before the first bind.
-                aside.back.extend(&answer::root_dse(&search, false));
+                replies.back.extend(&answer::root_dse(&search, false));
                 Next::Replace { count: len, pass: 0 }
             }
-            Inspect::Found { ask: Some(_), .. } => self.turn_away(id, Operation::Search, false, aside),
-            _ => self.turn_away(id, Operation::Search, !self.waited, aside),
+            Inspect::Found { ask: Some(_), .. } => self.turn_away(id, Operation::Search, false, replies),
+            _ => self.turn_away(id, Operation::Search, !self.waited, replies),
         }
     }
 
     /// Ends the connection over an operation at a closed gate. An operation that was sent before its client could know
     /// that the bind fails does not count.
-    fn turn_away(&self, id: u32, operation: Operation, counts: bool, aside: &mut Aside<'_>) -> Next {
+    fn turn_away(&self, id: u32, operation: Operation, counts: bool, replies: &mut Replies<'_>) -> Next {
         if self.answers {
-            aside.back.extend(&answer::refused(id, operation, false));
+            replies.back.extend(&answer::refused(id, operation, false));
         }
         let ending = by_client(Reason::Method);
         Next::End(if counts { ending } else { ending.uncounted() })
     }
 
-    fn end(&self, ending: Ending, id: u32, operation: Operation, aside: &mut Aside<'_>) -> Next {
+    fn end(&self, ending: Ending, id: u32, operation: Operation, replies: &mut Replies<'_>) -> Next {
         if self.answers {
-            aside.back.extend(&answer::refused(id, operation, !ending.counts()));
+            replies.back.extend(&answer::refused(id, operation, !ending.counts()));
         }
         Next::End(ending)
     }
@@ -185,35 +185,35 @@ impl<J: Judge> Watch for Gate<J> {
     const CLIENT_LIMIT: usize = LDAP_LIMIT;
     const TARGET_LIMIT: usize = ANSWER_LIMIT;
 
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         if self.unbound {
             // RFC 4511 §4.3: nothing comes after it.
             return Next::Replace { count: octets.len(), pass: 0 };
         }
         if self.unanswered.is_some() {
-            return self.wait(octets, aside);
+            return self.wait(octets, replies);
         }
         let (ask, len) = match Inspector.inspect(octets) {
             Inspect::Found { ask, len } => (ask, len),
             Inspect::NeedMore => return Next::NeedMore,
-            Inspect::Reject(reason) => return self.broken(reason, aside),
+            Inspect::Reject(reason) => return self.broken(reason, replies),
         };
         match ask {
             Ask::Other { operation: Operation::Unbind, size, .. } => self.unbind(size),
-            Ask::Bind(bind) => self.bind(&bind, len, aside),
+            Ask::Bind(bind) => self.bind(&bind, len, replies),
             Ask::StartTls { id } => {
-                aside.back.extend(&answer::start_tls(id, answer::StartTls::AfterBind));
+                replies.back.extend(&answer::start_tls(id, answer::StartTls::AfterBind));
                 Next::Replace { count: len, pass: 0 }
             }
             Ask::Other { operation, size, .. } if self.open || operation == Operation::Abandon => {
                 Next::Pass(size)
             }
-            Ask::Other { id, operation: Operation::Search, .. } => self.search(id, octets, aside),
-            Ask::Other { id, operation, .. } => self.turn_away(id, operation, !self.waited, aside),
+            Ask::Other { id, operation: Operation::Search, .. } => self.search(id, octets, replies),
+            Ask::Other { id, operation, .. } => self.turn_away(id, operation, !self.waited, replies),
         }
     }
 
-    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
         // All messages that are there at once: a long result is many small ones.
         let mut pass = 0;
         loop {

@@ -52,7 +52,7 @@ impl Talk {
 
     fn client(&mut self, octets: &[u8]) -> Next {
         let mut onward = Buffer::default();
-        let next = self.gate.hear_client(octets, &mut Aside { onward: &mut onward, back: &mut self.back });
+        let next = self.gate.hear_client(octets, &mut Replies { onward: &mut onward, back: &mut self.back });
         assert!(onward.is_empty());
         next
     }
@@ -73,7 +73,7 @@ impl Talk {
         let octets = response(id, code);
         let mut onward = Buffer::default();
         let mut back = Buffer::default();
-        let next = self.gate.hear_target(&octets, &mut Aside { onward: &mut onward, back: &mut back });
+        let next = self.gate.hear_target(&octets, &mut Replies { onward: &mut onward, back: &mut back });
         assert_eq!(next, Next::Pass(octets.len() as u64));
         assert!(back.is_empty());
     }
@@ -287,7 +287,7 @@ fn a_target_s_messages_go_through_and_what_is_no_ldap_does_not() {
     let mut gate = Gate::new(ByUser::default(), false);
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
     let mut say =
-        |octets: &[u8]| gate.hear_target(octets, &mut Aside { onward: &mut onward, back: &mut back });
+        |octets: &[u8]| gate.hear_target(octets, &mut Replies { onward: &mut onward, back: &mut back });
     // An entry of 4 GiB, of which the first octets are there: nothing is waited for, nothing is held.
     let entry = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 2, 0x64, 0x84, 0xff, 0xff, 0xff, 0xf0];
     assert_eq!(say(&entry), Next::Pass(6 + 0xffff_ffff));

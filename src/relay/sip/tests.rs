@@ -7,7 +7,7 @@ use crate::io::Buffer;
 use crate::proof::own::Own;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
+use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 mod route;
 
@@ -44,7 +44,7 @@ fn ours() -> String {
 
 /// Feeds a stream; what goes on, what goes back, and how it ended.
 fn feed(
-    mut step: impl FnMut(&[u8], &mut Aside<'_>) -> Next,
+    mut step: impl FnMut(&[u8], &mut Replies<'_>) -> Next,
     stream: &str,
 ) -> (String, String, Option<Ending>) {
     let (mut on, mut back) = (Vec::new(), Buffer::default());
@@ -52,7 +52,7 @@ fn feed(
     let mut ended = None;
     while !rest.is_empty() {
         let mut onward = Buffer::default();
-        let (gone, pass) = match step(rest, &mut Aside { onward: &mut onward, back: &mut back }) {
+        let (gone, pass) = match step(rest, &mut Replies { onward: &mut onward, back: &mut back }) {
             Next::Pass(count) | Next::Part(count) => (0, count),
             Next::Replace { count, pass } => (count, pass),
             Next::NeedMore => break,
@@ -72,11 +72,11 @@ fn feed(
 }
 
 fn up(watch: &mut SipWatch<Fixed>, stream: &str) -> (String, String, Option<Ending>) {
-    feed(|octets, aside| watch.hear_client(octets, aside), stream)
+    feed(|octets, replies| watch.hear_client(octets, replies), stream)
 }
 
 fn down(watch: &mut SipWatch<Fixed>, stream: &str) -> String {
-    let (on, back, ended) = feed(|octets, aside| watch.hear_target(octets, aside), stream);
+    let (on, back, ended) = feed(|octets, replies| watch.hear_target(octets, replies), stream);
     assert_eq!((back.as_str(), ended), ("", None));
     on
 }
@@ -155,7 +155,8 @@ fn what_cannot_be_framed_ends_it() {
     let (_, _, ended) = up(&mut watch(None, false, false), "\u{1}\u{2}");
     assert_eq!(ended, Some(by_client(Reason::Malformed)));
     let mut watch = watch(None, false, false);
-    let (on, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), "HTTP/1.1 200 OK\r\n\r\n");
+    let (on, _, ended) =
+        feed(|octets, replies| watch.hear_target(octets, replies), "HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!((on.as_str(), ended), ("", Some(TARGET_DOWN)));
 }
 
@@ -321,7 +322,7 @@ fn one_octet_at_a_time_gives_the_same() {
         held.push(octet);
         if pass == 0 {
             let mut onward = Buffer::default();
-            match watch.hear_client(&held, &mut Aside { onward: &mut onward, back: &mut back }) {
+            match watch.hear_client(&held, &mut Replies { onward: &mut onward, back: &mut back }) {
                 Next::NeedMore => continue,
                 Next::Pass(count) | Next::Part(count) => pass = count,
                 Next::Replace { count, pass: rest } => {
@@ -466,8 +467,8 @@ fn n36_long_messages_of_the_pbx_pass_whole_and_end_nothing() {
                     break;
                 }
                 let (mut onward, mut back) = (Buffer::default(), Buffer::default());
-                let aside = &mut Aside { onward: &mut onward, back: &mut back };
-                match watch.hear_target(&held, aside) {
+                let replies = &mut Replies { onward: &mut onward, back: &mut back };
+                match watch.hear_target(&held, replies) {
                     Next::Pass(count) | Next::Part(count) => pass = count,
                     Next::NeedMore => break,
                     other => panic!("{other:?}"),
@@ -485,7 +486,7 @@ fn n18_what_is_no_sip_is_the_targets_doing() {
         ["GET / HTTP/1.1\r\n\r\n", "SIP/2.0 200 OK\r\nl: x\r\n\r\n", "SIP/2.0 200 OK\r\nX: y\r\n\r\n"]
     {
         let mut watch = watch(None, false, false);
-        let (_, _, ended) = feed(|octets, aside| watch.hear_target(octets, aside), stream);
+        let (_, _, ended) = feed(|octets, replies| watch.hear_target(octets, replies), stream);
         assert_eq!(ended, Some(TARGET_DOWN), "{stream:?}");
     }
 }

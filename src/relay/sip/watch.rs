@@ -14,7 +14,7 @@ use crate::inspect::sip::{
 use crate::proof::own::Own;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::watched::{Aside, Next, TARGET_DOWN, Watch, by_client};
+use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 /// What is to become of a later registration or call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,16 +114,16 @@ impl<J: Judge> SipWatch<J> {
     }
 
     /// RFC 5626 §3.5.1: a ping is answered here, hop by hop, and goes on, so that the PBX's connection lives as well.
-    fn keep_alive(&mut self, aside: &mut Aside<'_>) -> Next {
+    fn keep_alive(&mut self, replies: &mut Replies<'_>) -> Next {
         if self.half_ping {
-            aside.back.extend(b"\r\n");
+            replies.back.extend(b"\r\n");
             self.pong_due = true;
         }
         self.half_ping = !self.half_ping;
         Next::Pass(2)
     }
 
-    fn of_client(&mut self, head: &[u8], message: &Message, aside: &mut Aside<'_>) -> Next {
+    fn of_client(&mut self, head: &[u8], message: &Message, replies: &mut Replies<'_>) -> Next {
         let mut edits = Edits::default();
         let is_ack = message.method(head) == Some(b"ACK");
         let is_too_much = length(head.len(), message) > u64::from(MESSAGE_LIMIT);
@@ -142,12 +142,12 @@ impl<J: Judge> SipWatch<J> {
         match sentence {
             Sentence::End(ending) => return Next::End(ending),
             _ if is_too_much => {
-                self.answer(TOO_LARGE, head, message, aside);
+                self.answer(TOO_LARGE, head, message, replies);
                 return Next::End(by_client(Reason::TooLarge).uncounted());
             }
             Sentence::Pass => {}
             Sentence::Forbid => {
-                self.answer(FORBIDDEN, head, message, aside);
+                self.answer(FORBIDDEN, head, message, replies);
                 return self.drop_message(head, message);
             }
         }
@@ -158,7 +158,7 @@ impl<J: Judge> SipWatch<J> {
         }
         if length(edits.length(head), message) > u64::from(self.max_message) {
             self.judge.too_long(head, message);
-            self.answer(TOO_LARGE, head, message, aside);
+            self.answer(TOO_LARGE, head, message, replies);
             return self.drop_message(head, message);
         }
         if self.logins.asked(head, message, &self.judge).is_err() {
@@ -168,14 +168,14 @@ impl<J: Judge> SipWatch<J> {
         if is_answered && self.first == First::Unasked {
             self.first = First::Owed;
         }
-        onward(head, message, &edits, aside)
+        onward(head, message, &edits, replies)
     }
 
     /// Answers a request, unless it is an ACK, which has no answer (RFC 3261 §17).
-    fn answer(&self, status: &str, head: &[u8], message: &Message, aside: &mut Aside<'_>) {
+    fn answer(&self, status: &str, head: &[u8], message: &Message, replies: &mut Replies<'_>) {
         if message.method(head).is_some_and(|method| method != b"ACK") {
             let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
-            respond(status, head, message, &tag, "", aside.back.vec());
+            respond(status, head, message, &tag, "", replies.back.vec());
         }
     }
 
@@ -233,11 +233,11 @@ pub fn length_inside(own: &Own<'_>, head: &[u8], message: &Message, rewrites: bo
 }
 
 /// The message with its edits; as it came if there are none.
-fn onward(head: &[u8], message: &Message, edits: &Edits, aside: &mut Aside<'_>) -> Next {
+fn onward(head: &[u8], message: &Message, edits: &Edits, replies: &mut Replies<'_>) -> Next {
     if edits.is_empty() {
         return Next::Pass(head.len() as u64 + u64::from(message.body));
     }
-    edits.apply(head, aside.onward.vec());
+    edits.apply(head, replies.onward.vec());
     Next::Replace { count: head.len(), pass: u64::from(message.body) }
 }
 
@@ -245,7 +245,7 @@ impl<J: Judge> Watch for SipWatch<J> {
     const CLIENT_LIMIT: usize = HEAD_LIMIT;
     const TARGET_LIMIT: usize = TARGET_HEAD_LIMIT;
 
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         if self.skip > 0 {
             let count = octets.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
             self.skip -= u32::try_from(count).unwrap_or(self.skip);
@@ -256,12 +256,12 @@ impl<J: Judge> Watch for SipWatch<J> {
             Inspect::Reject(reason) => Next::End(by_client(reason)),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.client.reset();
-                self.keep_alive(aside)
+                self.keep_alive(replies)
             }
             Inspect::Found { ask: Ask::Message(message), len } => {
                 self.client.reset();
                 self.half_ping = false;
-                self.of_client(octets.get(..len).unwrap_or_default(), &message, aside)
+                self.of_client(octets.get(..len).unwrap_or_default(), &message, replies)
             }
         }
     }
@@ -270,7 +270,7 @@ impl<J: Judge> Watch for SipWatch<J> {
         self.first == First::Owed
     }
 
-    fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         self.first = First::Came;
         if let Some(long) = self.unread.take() {
             return self.pass_unread(long, octets);
@@ -312,7 +312,7 @@ impl<J: Judge> Watch for SipWatch<J> {
                 if self.rewrites {
                     transport::to_tls(head, &message, &mut edits);
                 }
-                onward(head, &message, &edits, aside)
+                onward(head, &message, &edits, replies)
             }
         }
     }

@@ -26,22 +26,22 @@ impl Watch for Lines {
     const CLIENT_LIMIT: usize = 1024;
     const TARGET_LIMIT: usize = 1024;
 
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next {
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         let Some(line) = line(octets) else { return Next::NeedMore };
         match line {
             b"bye\n" => self.leaves = true,
             _ if self.binds => return Next::NeedMore,
             b"bind\n" => self.binds = true,
             b"mine\n" => {
-                aside.back.extend(b"answer\n");
+                replies.back.extend(b"answer\n");
                 return Next::Replace { count: line.len(), pass: 0 };
             }
             b"old\n" => {
-                aside.onward.extend(b"new\n");
+                replies.onward.extend(b"new\n");
                 return Next::Replace { count: line.len(), pass: 0 };
             }
             b"cut\n" => {
-                aside.back.extend(b"no\n");
+                replies.back.extend(b"no\n");
                 return Next::End(CUT);
             }
             _ => {}
@@ -49,7 +49,7 @@ impl Watch for Lines {
         Next::Pass(line.len() as u64)
     }
 
-    fn hear_target(&mut self, octets: &[u8], _: &mut Aside<'_>) -> Next {
+    fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
         if octets.ends_with(b"~") {
             return Next::Part(octets.len() as u64);
         }

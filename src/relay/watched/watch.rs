@@ -12,7 +12,7 @@ pub enum Next {
     /// So many octets go on as they are, but not 0 and not the whole message: the next octets are more of it. Nothing is
     /// sent between them.
     Part(u64),
-    /// The first `count` octets are taken out, [`Aside::onward`] goes in their place (nothing, if it is empty), and
+    /// The first `count` octets are taken out, [`Replies::onward`] goes in their place (nothing, if it is empty), and
     /// then the next `pass` octets, as they are. What was read beyond them is the next message.
     Replace {
         /// Octets that do not go on; all of them have been read.
@@ -22,7 +22,7 @@ pub enum Next {
     },
     /// It takes more octets to tell. Nothing is remembered of the call but scan offsets.
     NeedMore,
-    /// The relay ends here, when what is in [`Aside::back`] has been sent.
+    /// The relay ends here, when what is in [`Replies::back`] has been sent.
     End(Ending),
 }
 
@@ -36,7 +36,7 @@ pub const TARGET_DOWN: Ending = Ending::because(Stage::Relay, Whose::Target, Rea
 
 /// What a watch writes instead of what came.
 #[derive(Debug)]
-pub struct Aside<'a> {
+pub struct Replies<'a> {
     /// Goes on in place of what [`Next::Replace`] takes out. Empty when the watch is asked.
     pub onward: &'a mut Buffer,
     /// Goes back to the sender, between two messages of the other direction. Whole messages only.
@@ -51,10 +51,10 @@ pub trait Watch {
     const TARGET_LIMIT: usize;
 
     /// A message of the client.
-    fn hear_client(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+    fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next;
 
     /// A message of the target.
-    fn hear_target(&mut self, octets: &[u8], aside: &mut Aside<'_>) -> Next;
+    fn hear_target(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next;
 
     /// Whether messages of the client wait, although they have been read, until the target has said something
     /// ([`Next::NeedMore`] with a whole message): then a full buffer is no error.
