@@ -13,9 +13,9 @@ use answer::redirect;
 use forward::forward;
 use refuse::{refuse, unasked};
 
+use super::ask;
 use super::client::Client;
 use super::tunnel::Tunnel;
-use super::{ask, ending};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::guard::scoring;
@@ -64,14 +64,7 @@ pub(super) async fn serve(mut client: Client) {
             Next::Ask => client.requests += 1,
             Next::End(ended) => break ended,
             Next::Close(ended) => {
-                let shared = client.worker.shared.clone();
-                ending::ended(
-                    &shared,
-                    &shared.snapshot.load().config,
-                    &client.facts,
-                    ended,
-                    client.live.bytes(),
-                );
+                client.ended(ended);
                 return client.leg.close().await;
             }
             Next::Tunnel(tunnel) => {
@@ -80,8 +73,7 @@ pub(super) async fn serve(mut client: Client) {
             }
         }
     };
-    let shared = &client.worker.shared;
-    ending::ended(shared, &shared.snapshot.load().config, &client.facts, ended, client.live.bytes());
+    client.ended(ended);
 }
 
 /// One request: the decision, the target, the exchange.
@@ -188,12 +180,11 @@ impl<'s> Turn<'s> {
 
     /// Tells of the decision about what is not refused.
     fn decided(&self, client: &Client, outcome: Outcome) {
-        client.decided(self.config(), self.who, self.subject(), outcome);
+        client.report(self.config()).on_behalf_of(self.who).decided(self.subject(), outcome);
     }
 
     /// Tells of a refusal.
     fn refused(&self, client: &Client, ended: Ending) {
-        let (shared, subject) = (&client.worker.shared, self.subject());
-        ending::refused(shared, self.config(), &client.facts, self.who, subject, ended);
+        client.report(self.config()).on_behalf_of(self.who).refused(self.subject(), ended);
     }
 }

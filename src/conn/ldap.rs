@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::client::Facts;
-use super::ending;
+use super::ending::Report;
 use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::{Ending, Stage, Whose};
@@ -238,8 +238,7 @@ impl BindJudge {
             let verb = Operation::Bind.name().as_bytes();
             let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            let client = self.facts.client.ip();
-            ending::refused(&self.shared, &snapshot.config, &self.facts, client, subject, ended);
+            Report::of(&self.shared, &snapshot.config, &self.facts).refused(subject, ended);
         }
         Verdict::Refuse
     }

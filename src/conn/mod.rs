@@ -15,11 +15,13 @@
 //! | room | what it decides |
 //! |---|---|
 //! | `client` | what is known of a connection, and what stands for its client |
-//! | `http::answer`, `http::refuse`, `http::forward` | what Portward answers itself, what goes nowhere, what goes to a target |
-//! | `acme` | the answer to an ACME challenge |
+//! | `http::answer`, `http::refuse` | what Portward answers itself, and what goes nowhere |
+//! | `http::forward` | what goes to a target |
+//! | `http::challenge`, `acme` | ACME challenges, and the file with the answer to one |
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket goes on after its handshake |
-//! | `link` | how a connection that is decided once gets to its target |
+//! | `once::protocol` | what a protocol that is decided once has to say: begin here to add one |
+//! | `link` | how a connection that is decided once is connected to its target |
 //! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
 //! | `sip::judge`, `h323::judge` | what may follow the message that decided |
 //! | `h323::registering` | which name an H.323 gatekeeper has confirmed |
@@ -53,6 +55,7 @@ use crate::reason::Reason;
 use crate::service::Service;
 use crate::state::Worker;
 use client::Client;
+use ending::Report;
 
 /// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
 /// idle connection is as small as its protocol's state.
@@ -69,8 +72,9 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
             }
             Err((facts, ended)) => {
                 let config = &worker.shared.snapshot.load().config;
-                ending::refused(&worker.shared, config, &facts, facts.client.ip(), Subject::Unknown, ended);
-                ending::ended(&worker.shared, config, &facts, ended, [0, 0]);
+                let report = Report::of(&worker.shared, config, &facts);
+                report.refused(Subject::Unknown, ended);
+                report.ended(ended, [0, 0]);
                 Box::pin(std::future::ready(()))
             }
         }

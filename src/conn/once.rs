@@ -16,8 +16,8 @@ pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
 use super::client::Client;
 use super::leave::{close_both, withdrawn};
-use super::link::{connect, refuse};
-use super::{ask, ending, secure};
+use super::link::Destination;
+use super::{ask, secure};
 use crate::config::{Config, Reject};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
@@ -75,8 +75,7 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
             Ok(linked) => relay::<P>(&mut client, linked).await,
             Err(end) => end,
         };
-        let shared = &client.worker.shared;
-        ending::ended(shared, &shared.snapshot.load().config, &client.facts, ending, client.live.bytes());
+        client.ended(ending);
         if answered {
             Box::pin(client.leg.close()).await;
         }
@@ -102,7 +101,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                     }
                     Decision::Answered { len, skip, line } => {
                         if let Some(ending) = line {
-                            refuse(client, &snapshot, protocol.subject(&asked), ending);
+                            client.report(&snapshot.config).refused(protocol.subject(&asked), ending);
                         }
                         drop(asked);
                         go_on(client, &snapshot.config, Passed { len, skip }, &mut back).await
@@ -110,7 +109,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                     Decision::Refused { ending, line } => {
                         client.place = None;
                         if line {
-                            refuse(client, &snapshot, protocol.subject(&asked), ending);
+                            client.report(&snapshot.config).refused(protocol.subject(&asked), ending);
                         }
                         let refused = Refused { protocol: &protocol, asked: Some(&asked), ending };
                         return Err(refused.turn_away(client, &snapshot, back).await);
@@ -129,7 +128,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
             Err(ending) => Err(protocol.undecided(client.leg.buffer.filled(), ending)),
         };
         if let Err(ending) = went_on {
-            refuse(client, &snapshot, Subject::Unknown, ending);
+            client.report(&snapshot.config).refused(Subject::Unknown, ending);
             let refused = Refused { protocol: &protocol, asked: None, ending };
             return Err(refused.turn_away(client, &snapshot, back).await);
         }
@@ -148,7 +147,8 @@ impl<P: Protocol> Forwarded<'_, P> {
     ) -> Result<Box<Linked<P::Watch>>, End> {
         let Self { protocol, asked, route, name } = self;
         client.place = None;
-        match connect(client, snapshot, route, &name, protocol.subject(&asked)).await {
+        let destination = Destination { route, name: &name };
+        match destination.connect(client, snapshot, protocol.subject(&asked)).await {
             Ok(target) => {
                 let held = Arc::new(Held::new(&route));
                 let connected = Connected {
@@ -284,7 +284,7 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
         }
         Over::Cut { of_client, ending, answered } => {
             let snapshot = shared.snapshot.load();
-            let mut write = |subject: Subject<'_>| refuse(client, &snapshot, subject, ending);
+            let mut write = |subject: Subject<'_>| client.report(&snapshot.config).refused(subject, ending);
             // The message that did it is still in the buffer, as far as it can be read.
             match of_client {
                 true => P::last(watch, client.leg.buffer.filled(), &mut write),

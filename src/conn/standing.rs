@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::client::Client;
-use super::ending;
+use super::ending::{Suspect, suspect};
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
 use crate::route::held::Held;
@@ -99,6 +99,6 @@ impl Standing {
         self.shared.guard.note_failed_login(&self.exemption, &snapshot.config.guard);
         let reason = Reason::FailedLogin;
         let offence = Offence { reason, weight: reason.weight(), path: b"" };
-        ending::suspect(&self.shared, &snapshot.config, self.id, self.address, offence);
+        suspect(&self.shared, &snapshot.config, Suspect { id: self.id, client: self.address }, offence);
     }
 }

@@ -153,7 +153,7 @@ fn settle(
     }
 }
 
-/// An administrator has ended the connection in the middle of an exchange. The client is to see that its answer is not whole.
+/// An administrator has ended the connection in the middle of an exchange. The client sees that its answer is not whole.
 fn withdraw(client: &Client) -> Next {
     let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     Next::End(Ending::peacefully(Stage::Relay, Whose::Ourselves))

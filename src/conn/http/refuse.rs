@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use super::answer::{Reply, reply};
 use super::{Next, Turn};
 use crate::config::{Config, Reject};
-use crate::conn::{Client, ending};
+use crate::conn::Client;
 use crate::ending::Ending;
 use crate::io::BUFFER;
 use crate::log::Subject;
@@ -31,8 +31,8 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
 pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
     let Some(reason) = ended.reason else { return Next::End(ended) };
     let snapshot = client.worker.shared.snapshot.load_full();
-    let (config, who) = (&snapshot.config, client.facts.client.ip());
-    ending::refused(&client.worker.shared, config, &client.facts, who, Subject::Unknown, ended);
+    let config = &snapshot.config;
+    client.report(config).refused(Subject::Unknown, ended);
     let is_heard = !matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
     if is_heard && is_answered(client, config) {
         let answer = own_response(status(reason), "", false, false);

@@ -69,7 +69,8 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
 pub(in crate::conn) enum Step<A> {
     /// A message that asks for a host. It stays in the buffer.
     Found(A),
-    /// A message that decides nothing. `len` octets are taken out of the buffer, and `skip` more that may still have to come.
+    /// A message that decides nothing. `len` octets are taken out of the buffer, and `skip` more, which may not have come
+    /// yet.
     Answered {
         /// Octets that have been read.
         len: usize,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::client::Facts;
-use super::super::ending;
+use super::super::ending::Report;
 use super::super::standing::Standing;
 use super::message::who;
 use crate::config::Config;
@@ -52,7 +52,7 @@ impl RegistrationJudge {
             let verb = request.method(head).unwrap_or_default();
             let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            ending::refused(&self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+            Report::of(&self.shared, config, &self.facts).refused(subject, ended);
         }
         Sentence::Forbid
     }
@@ -143,7 +143,7 @@ impl Judge for RegistrationJudge {
         let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
         let config = &self.shared.snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        ending::refused(&self.shared, config, &self.facts, self.facts.client.ip(), subject, ended);
+        Report::of(&self.shared, config, &self.facts).refused(subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
