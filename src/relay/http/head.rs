@@ -54,17 +54,19 @@ fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding) {
     let host = asked.host();
     out.extend_from_slice(b"X-Forwarded-For: ");
     said(Kind::XForwardedFor).for_each(|value| put(out, &[value, b", "]));
-    let _ = write!(out, "{}\r\nX-Forwarded-Proto: ", forwarding.peer);
+    put_address(out, forwarding.peer);
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
     put(
         out,
         &[said(Kind::XForwardedProto).next_back().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "],
     );
     put(out, &[said(Kind::XForwardedHost).next_back().unwrap_or(host), b"\r\nForwarded: "]);
     said(Kind::Forwarded).filter(|value| is_closed(value)).for_each(|value| put(out, &[value, b", "]));
-    let _ = match forwarding.peer {
-        IpAddr::V4(peer) => write!(out, "for={peer}"),
-        IpAddr::V6(peer) => write!(out, "for=\"[{peer}]\""),
-    };
+    let [before, behind]: [&[u8]; 2] =
+        if forwarding.peer.is_ipv4() { [b"for=", b""] } else { [b"for=\"[", b"]\""] };
+    out.extend_from_slice(before);
+    put_address(out, forwarding.peer);
+    out.extend_from_slice(behind);
     // A host with a port or brackets is no token (RFC 7239 §4).
     let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
     put(out, &[b";host=", quote, host, quote, b";proto=", proto.as_bytes(), b"\r\n"]);
@@ -114,6 +116,24 @@ pub(super) fn keeps_framing(body: ResponseBody, version: Version) -> bool {
         ResponseBody::None | ResponseBody::Length(_) => true,
         ResponseBody::Chunked => version == Version::Http11,
         ResponseBody::Close => false,
+    }
+}
+
+/// Writes an address as it is displayed. Every request has its client's twice, so IPv4 goes without the formatter, which
+/// takes five times as long.
+fn put_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            for (number, octet) in v4.octets().into_iter().enumerate() {
+                if number > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        IpAddr::V6(v6) => {
+            let _ = write!(out, "{v6}");
+        }
     }
 }
 
