@@ -3,14 +3,13 @@
 
 mod counting;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use counting::{calls, live};
 use portward::log::Subject;
 use portward::reason::Reason;
 use portward::service::{Carrier, Service};
 use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5061);
 
@@ -61,8 +60,9 @@ fn decisions_cost_a_stated_maximum() {
         };
         stats.decide(
             u16::try_from(id / 2 % u64::from(workers)).expect("fits"),
-            (about(id), subject, fate),
-            true,
+            about(id),
+            subject,
+            (fate, stats.now()),
         );
     };
     (0..40_000).for_each(decide);

@@ -1,5 +1,6 @@
 //! Every decision, and every end of a connection or a request, comes through here: log lines are written here, what is
 //! counted and kept of them is counted and kept here, and the guard hears of ends here.
+//!
 //! What an [`Ending`] says is decided where the end is noticed.
 
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use crate::guard::Offence;
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::state::Shared;
-use crate::stats::{About, Fate};
+use crate::stats::{About, Fate, Moment};
 
 /// What is told of a connection, and by which configuration.
 #[derive(Clone, Copy)]
@@ -53,26 +54,28 @@ impl<'a> Report<'a> {
     }
 
     /// Every decision about a request (HTTP) or a connection (others) comes through here: it is counted, kept among the
-    /// newest ones, and its line is written if that is wanted.
-    pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome) {
+    /// newest ones, and its line is written if that is wanted. When it fell.
+    pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome) -> Moment {
         let Self { shared, config, facts, who } = *self;
+        let now = shared.stats.now();
         let fate = match outcome {
             Outcome::Forwarded { to, new } => Fate::Forwarded { to, new },
             Outcome::Redirected(_) => Fate::Redirected,
             Outcome::Challenge => Fate::Challenge,
             Outcome::Rejected(reason) => Fate::Rejected(reason),
             // No decision: the connection had one before.
-            Outcome::Ended { .. } => return,
+            Outcome::Ended { .. } => return now,
         };
         // A balancer speaks for a client whose port it does not say.
         let port = if who == facts.client.ip() { facts.client.port() } else { 0 };
         let about = About { id: facts.id, client: who, port, service: facts.service, carrier: facts.carrier };
-        shared.stats.decide(facts.worker, (about, subject, fate), true);
+        shared.stats.decide(facts.worker, about, subject, (fate, now));
         let log = &config.log;
         let wanted = if matches!(fate, Fate::Rejected(_)) { log.rejected } else { log.forwarded };
         if wanted.contains(facts.service) {
             shared.log.decision(log.format, &facts.line(who, subject, outcome), log.query);
         }
+        now
     }
 
     /// Writes the second line of a connection, if that is wanted (`log.ended`). `bytes`: to the target and to the client.

@@ -29,6 +29,7 @@ use crate::route::challenge::challenge;
 use crate::route::http::{Ask, Forwarding, Routed, Then, route};
 use crate::rules::decide::Scratch;
 use crate::state::Snapshot;
+use crate::stats::Moment;
 use crate::upstream::Connection;
 
 thread_local! {
@@ -179,8 +180,8 @@ impl<'s> Turn<'s> {
     }
 
     /// Tells of the decision about what is not refused.
-    fn decided(&self, client: &Client, outcome: Outcome) {
-        client.report(self.config()).on_behalf_of(self.who).decided(self.subject(), outcome);
+    fn decided(&self, client: &Client, outcome: Outcome) -> Moment {
+        client.report(self.config()).on_behalf_of(self.who).decided(self.subject(), outcome)
     }
 
     /// Tells of a refusal.

@@ -47,11 +47,11 @@ impl Destination<'_> {
         match connected {
             Ok(target) => {
                 let to = target.key.address;
-                client.report(config).decided(subject, Outcome::Forwarded { to, new: true });
+                let now = client.report(config).decided(subject, Outcome::Forwarded { to, new: true });
                 if let Subject::Signalling { who, name, certificate, .. } = subject {
                     client.live.set_route([name, who], route.host.name(), certificate, to);
                 }
-                client.live.asked();
+                client.live.asked(now);
                 client.leg.stream.keep_alive();
                 target.leg.stream.watch_tunnel();
                 Ok(target)

@@ -10,7 +10,7 @@
 mod ring;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub(super) use ring::Decisions;
 pub use ring::{Cursor, News, Page};
@@ -26,10 +26,14 @@ pub const TEXT: usize = 256;
 /// How many decisions a worker writes before it moves them into the rings.
 pub const BOX: usize = 32;
 
-/// How much of each part of an HTTP request's text is kept: host, method, path.
-const HTTP: [usize; 4] = [120, 16, 255, 0];
-/// The same of another service's: who is asked for, verb, user, the verdict on the certificate.
-const SIGNALLING: [usize; 4] = [120, 16, 64, 255];
+/// How much is kept of a host, or of who is asked for.
+const HOST: usize = 120;
+/// How much is kept of a method or a verb.
+const VERB: usize = 16;
+/// How much is kept of a user.
+const USER: usize = 64;
+/// How much is kept of a path, or of the verdict on a certificate, if there is room.
+const REST: usize = 255;
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,33 +109,45 @@ impl Decision {
         text: [0; TEXT],
     };
 
-    fn write(&mut self, about: About, subject: Subject<'_>, fate: Fate) {
-        (self.about, self.fate) = (about, fate);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.at = u64::try_from(now.as_nanos()).unwrap_or_default();
-        let none: &[u8] = &[];
-        let (kind, parts, caps) = match subject {
-            Subject::Unknown => (Kind::Unknown, [none; 4], HTTP),
+    fn write(&mut self, about: About, subject: Subject<'_>, (fate, at): (Fate, u64)) {
+        (self.about, self.fate, self.at) = (about, fate, at);
+        (self.lengths, self.is_cut) = ([0; 4], false);
+        match subject {
+            Subject::Unknown => self.kind = Kind::Unknown,
             Subject::Http { host, method, target, version } => {
-                let host = memchr::memrchr(b'@', host).and_then(|at| host.get(at + 1..)).unwrap_or(host);
+                self.kind = Kind::Http(version);
+                // A host with a user before it is always refused.
+                let user = self.is_refusal().then(|| memchr::memrchr(b'@', host)).flatten();
+                let host = user.and_then(|at| host.get(at + 1..)).unwrap_or(host);
                 // The question mark stays: it says that there was a query.
-                let path = memchr::memchr(b'?', target).and_then(|at| target.get(..=at)).unwrap_or(target);
-                (Kind::Http(version), [host, method, path, none], HTTP)
+                let path = target.iter().position(|octet| *octet == b'?');
+                let path = path.and_then(|at| target.get(..=at)).unwrap_or(target);
+                let at = self.put(0, (0, host, HOST));
+                let at = self.put(at, (1, method, VERB));
+                self.put(at, (2, path, REST));
             }
             Subject::Signalling { who, verb, name, certificate } => {
-                (Kind::Signalling, [who, verb, name, certificate.as_bytes()], SIGNALLING)
+                self.kind = Kind::Signalling;
+                let at = self.put(0, (0, who, HOST));
+                let at = self.put(at, (1, verb, VERB));
+                let at = self.put(at, (2, name, USER));
+                self.put(at, (3, certificate.as_bytes(), REST));
             }
-        };
-        (self.kind, self.is_cut) = (kind, false);
-        let mut room = &mut self.text[..];
-        for ((part, cap), length) in parts.into_iter().zip(caps).zip(&mut self.lengths) {
-            let taken = part.len().min(cap).min(room.len());
-            self.is_cut |= taken < part.len();
-            if let (Some(into), Some(part)) = (room.split_off_mut(..taken), part.get(..taken)) {
-                into.copy_from_slice(part);
-            }
-            *length = u8::try_from(taken).unwrap_or_default();
         }
+    }
+
+    /// Keeps a part of the text, at most `cap` of it, from `at` on; where the next part begins.
+    #[inline]
+    fn put(&mut self, at: usize, (number, part, cap): (usize, &[u8], usize)) -> usize {
+        let taken = part.len().min(cap).min(TEXT - at.min(TEXT));
+        self.is_cut |= taken < part.len();
+        if let (Some(into), Some(part)) = (self.text.get_mut(at..at + taken), part.get(..taken)) {
+            into.copy_from_slice(part);
+        }
+        if let Some(length) = self.lengths.get_mut(number) {
+            *length = taken as u8;
+        }
+        at + taken
     }
 
     fn parts(&self) -> [&[u8]; 4] {
@@ -177,8 +193,9 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes a decision. True: the box is full, and [`Decisions::take`] is to empty it.
-    pub(super) fn write(&mut self, about: About, subject: Subject<'_>, fate: Fate) -> bool {
+    /// Writes a decision and when it fell. True: the box is full, and [`Decisions::take`] is to empty it.
+    #[inline]
+    pub(super) fn write(&mut self, about: About, subject: Subject<'_>, fate: (Fate, u64)) -> bool {
         if self.waiting.is_empty() {
             self.waiting = vec![Decision::EMPTY; BOX].into();
         }

@@ -19,7 +19,7 @@ pub(super) use table::Part;
 pub use table::{Filter, Page};
 
 use super::route::Route;
-use super::{Direction, Stats};
+use super::{Direction, Moment, Stats, TICK_BITS};
 use crate::io::Meter;
 use crate::service::{Carrier, Service};
 
@@ -50,7 +50,7 @@ struct Entry {
     since: u32,
     /// When bytes moved last.
     moved: AtomicU32,
-    /// When the target could be asked something that it has not answered yet, in steps of ten microseconds; 0: never.
+    /// When the target could be asked something that it has not answered yet, by [`Stats::ticks`]; 0: never.
     asked: AtomicU32,
     requests: AtomicU32,
     place: u32,
@@ -133,10 +133,10 @@ impl Entry {
         down > old_down
     }
 
-    #[cold]
     fn answered(&self) {
         let asked = self.asked.swap(0, Ordering::Relaxed);
-        let time = Duration::from_micros(10 * u64::from(self.stats.ticks().wrapping_sub(asked)));
+        let ticks = Stats::ticks(self.stats.now()).wrapping_sub(asked);
+        let time = Duration::from_nanos(u64::from(ticks) << TICK_BITS);
         self.stats.worker(self.worker).answered(self.service, time);
     }
 
@@ -197,9 +197,9 @@ impl Registered {
         self.0.rest().client = client.into();
     }
 
-    /// The target can be asked from now on. The time until its first byte is counted.
-    pub fn asked(&self) {
-        self.0.asked.store(self.0.stats.ticks().max(1), Ordering::Relaxed);
+    /// The target can be asked since `now`. The time until its first byte is counted.
+    pub fn asked(&self, now: Moment) {
+        self.0.asked.store(Stats::ticks(now).max(1), Ordering::Relaxed);
     }
 
     /// The target has answered.

@@ -19,7 +19,7 @@ mod route;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use counters::{Counters, Direction, Side, Totals, Verdict};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
@@ -31,6 +31,13 @@ use crate::log::Subject;
 use crate::reason::Reason;
 use decisions::{Decisions, Outbox};
 use live::Part;
+
+/// Nanoseconds in a step of the clock that times answers, as a power of two.
+const TICK_BITS: u32 = 13;
+
+/// A moment: nanoseconds since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
 
 /// What belongs to one worker: on cache lines of its own.
 #[derive(Debug, Default)]
@@ -53,6 +60,8 @@ pub struct Stats {
     started: Instant,
     /// When, for people.
     since: SystemTime,
+    /// The same in nanoseconds since 1970.
+    began: u64,
     /// Seconds since then, as [`Stats::tick`] has last found them.
     seconds: AtomicU32,
 }
@@ -60,13 +69,16 @@ pub struct Stats {
 impl Stats {
     /// For so many workers.
     pub fn of_workers(count: u16) -> Self {
+        let since = SystemTime::now();
+        let began = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         Self {
             workers: (0..count).map(|_| Worker::default()).collect(),
             nobody: Worker::default(),
             decisions: Decisions::default(),
             listed: std::array::from_fn(|_| AtomicU64::new(0)),
             started: Instant::now(),
-            since: SystemTime::now(),
+            since,
+            began,
             seconds: AtomicU32::new(0),
         }
     }
@@ -111,8 +123,9 @@ impl Stats {
         self.listed.get(reason as usize).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// A decision of the worker of this number, by this worker alone: counts it, and keeps it if `keep`.
-    pub fn decide(&self, worker: u16, (about, subject, fate): (About, Subject<'_>, Fate), keep: bool) {
+    /// A decision of the worker of this number, by this worker alone: counts it, and keeps it. It fell at `now`.
+    #[inline]
+    pub fn decide(&self, worker: u16, about: About, subject: Subject<'_>, (fate, now): (Fate, Moment)) {
         let counters = self.worker(worker);
         match fate {
             Fate::Forwarded { .. } => counters.decided(about.service, Verdict::Forwarded),
@@ -120,11 +133,10 @@ impl Stats {
             Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
             Fate::Rejected(reason) => counters.rejected(about.service, reason),
         }
-        if keep {
-            let mut outbox = self.outbox(worker);
-            if outbox.write(about, subject, fate) {
-                self.decisions.take(&mut outbox);
-            }
+        let at = self.began + now.0;
+        let mut outbox = self.outbox(worker);
+        if outbox.write(about, subject, (fate, at)) {
+            self.decisions.take(&mut outbox);
         }
     }
 
@@ -167,9 +179,15 @@ impl Stats {
         self.seconds.load(Ordering::Relaxed)
     }
 
-    /// The time since the start in steps of ten microseconds; it begins anew after half a day.
-    fn ticks(&self) -> u32 {
-        (self.started.elapsed().as_micros() / 10) as u32
+    /// The time since the start in steps of 8.192 microseconds; it begins anew after ten hours.
+    fn ticks(now: Moment) -> u32 {
+        (now.0 >> TICK_BITS) as u32
+    }
+
+    /// The moment.
+    #[inline]
+    pub fn now(&self) -> Moment {
+        Moment(self.started.elapsed().as_nanos() as u64)
     }
 
     /// How long ago Portward was started.

@@ -25,10 +25,12 @@ impl Route {
     pub(super) fn set(&mut self, identity: [&[u8]; 2], host: &str, verdict: &str, target: SocketAddr) {
         let [user, name] = identity;
         let parts = [cut(user), cut(name), cut(host.as_bytes()), cut(verdict.as_bytes())];
-        let lengths = parts.map(|part| u8::try_from(part.len()).unwrap_or(u8::MAX));
-        let is_same = lengths == self.lengths && {
+        let lengths = parts.map(|part| part.len() as u8);
+        let is_same = u32::from_ne_bytes(lengths) == u32::from_ne_bytes(self.lengths) && {
             let mut rest = &*self.text;
-            parts.iter().all(|part| rest.split_off(..part.len()).is_some_and(|said| said == *part))
+            parts
+                .iter()
+                .all(|part| part.is_empty() || rest.split_off(..part.len()).is_some_and(|said| said == *part))
         };
         if !is_same {
             (self.text, self.lengths) = (parts.concat().into(), lengths);

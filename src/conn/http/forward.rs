@@ -110,12 +110,14 @@ fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
 /// A target can be asked. The decision is written for the first connection that is tried.
 fn begin(client: &Client, turn: &Turn<'_>, (to, target): (&To<'_>, &Connection), is_first: bool) {
     let address = target.key.address;
-    if is_first {
-        turn.decided(client, Outcome::Forwarded { to: address, new: target.fresh });
-    }
+    let now = if is_first {
+        turn.decided(client, Outcome::Forwarded { to: address, new: target.fresh })
+    } else {
+        client.worker.shared.stats.now()
+    };
     let rule = to.host.map_or(&*to.name, Host::name);
     client.live.set_route([b"", turn.asked.host()], rule, "", address);
-    client.live.asked();
+    client.live.asked(now);
 }
 
 /// After a whole response: what becomes of the target's connection, and what comes next. `clean`: nothing is left on it that

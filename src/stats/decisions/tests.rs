@@ -21,23 +21,22 @@ fn numbers(decisions: &[Decision]) -> Vec<u64> {
 #[test]
 fn a_decision_is_shown_as_its_line_was_without_its_secrets() {
     let stats = Stats::of_workers(1);
-    stats.decide(0, (about(1), request(b"/path?token=s3cret"), FORWARDED), true);
+    stats.decide(0, about(1), request(b"/path?token=s3cret"), (REFUSED, stats.now()));
     let who = Subject::Signalling {
         who: b"ckl@hq.example",
         verb: b"REGISTER",
         name: b"x y",
         certificate: "ok(ckl)",
     };
-    stats.decide(0, (About { service: Service::Sip, ..about(2) }, who, REFUSED), true);
-    stats.decide(0, (about(3), request(&[b'a'; 900]), REFUSED), true);
-    stats.decide(0, (about(4), Subject::Unknown, REFUSED), false);
+    stats.decide(0, About { service: Service::Sip, ..about(2) }, who, (REFUSED, stats.now()));
+    stats.decide(0, about(3), request(&[b'a'; 900]), (REFUSED, stats.now()));
     let page = stats.newest(|_| true, None, 10);
     let mut decisions = page.decisions;
     decisions.sort_by_key(|decision| decision.about.id);
     let [first, second, third] = &decisions[..] else { panic!("{decisions:?}") };
     assert_eq!(
         first.line().text(false),
-        "REVERSE-PROXY 1 192.0.2.1 https://hq.example GET /path?… HTTP/1.1 -> 127.0.0.1:443(new)"
+        "REVERSE-PROXY 1 192.0.2.1 https://hq.example GET /path?… HTTP/1.1 rejected: no-path"
     );
     assert!(!String::from_utf8_lossy(&first.text).contains("s3cret"));
     assert!(!String::from_utf8_lossy(&first.text).contains("secret@"));
@@ -55,10 +54,10 @@ fn the_newest_of_both_kinds_are_kept_over_all_workers() {
     let stats = Stats::of_workers(3);
     let many = KEPT as u64 + 100;
     for id in 0..many {
-        stats.decide(u16::try_from(id % 3).unwrap(), (about(2 * id), request(b"/"), FORWARDED), true);
+        stats.decide(u16::try_from(id % 3).unwrap(), about(2 * id), request(b"/"), (FORWARDED, stats.now()));
     }
     for id in 0..10 {
-        stats.decide(0, (about(2 * id + 1), request(b"/"), REFUSED), true);
+        stats.decide(0, about(2 * id + 1), request(b"/"), (REFUSED, stats.now()));
     }
     let (mut seen, mut before) = (Vec::new(), None);
     for _ in 0..20 {
@@ -83,12 +82,12 @@ fn the_newest_of_both_kinds_are_kept_over_all_workers() {
 #[test]
 fn a_follower_that_lags_misses_decisions_and_knows_how_many() {
     let stats = Stats::of_workers(2);
-    stats.decide(0, (about(1), request(b"/"), REFUSED), true);
+    stats.decide(0, about(1), request(b"/"), (REFUSED, stats.now()));
     let (mut quick, mut slow) = (stats.follow(), stats.follow());
     let mut seen = Vec::new();
     let many = 2 * KEPT as u64 + 7;
     for id in 2..2 + many {
-        stats.decide(u16::try_from(id % 2).unwrap(), (about(id), request(b"/"), REFUSED), true);
+        stats.decide(u16::try_from(id % 2).unwrap(), about(id), request(b"/"), (REFUSED, stats.now()));
         if id % 1_000 == 0 {
             let news = stats.news(&mut quick, 10_000);
             assert_eq!((news.missed, news.more), (0, false));

@@ -113,14 +113,14 @@ fn the_first_answer_of_a_target_is_timed() {
     let mut meter = &one;
     let count = || stats.totals().first_byte(opening(1).service).count();
     meter.set([0, 10]);
-    one.asked();
+    one.asked(stats.now());
     one.add(Direction::Down, 5);
     meter.set([10, 15]);
     assert_eq!(count(), 0, "nobody has answered");
     meter.set([10, 16]);
     meter.set([10, 17]);
     assert_eq!(count(), 1);
-    one.asked();
+    one.asked(stats.now());
     one.answered();
     one.answered();
     assert_eq!(count(), 2);
