@@ -1,16 +1,18 @@
 //! Reads until the inspector knows who is being asked for: bounded in bytes by the inspector, in time here.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::client::Client;
 use crate::ending::{Ending, Stage, Whose};
+use crate::guard::Place;
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
-use crate::io::BUFFER;
-use crate::io::Buffer;
+use crate::io::{BUFFER, Buffer, Timer};
 use crate::reason::Reason;
+use crate::stats::{Direction, Registered};
 
 /// How long a connection without a byte may still begin when Portward has begun to drain.
 const GRACE: Duration = Duration::from_secs(1);
@@ -33,14 +35,61 @@ pub(super) async fn more(client: &mut Client, limit: usize) -> Result<(), Ending
     poll_fn(|cx| poll_more(cx, client, limit, true)).await
 }
 
-/// Whether there is still time to decide. Waiting for octets ends by the deadline. A client that never pauses is never
-/// waited for, so the deadline is looked at here as well, after each message that decides nothing.
+/// Sends something to a client that is not decided. One that does not take it holds nothing for longer than one that sends
+/// nothing.
 ///
 /// # Errors
-/// The time is up.
+/// How the connection ended instead; [`Reason::Aborted`]: the client is gone.
+pub(super) async fn say(client: &mut Client, octets: &[u8]) -> Result<(), Ending> {
+    let Client { leg, live, place, timer, .. } = client;
+    let mut taken = 0;
+    let said = {
+        let mut writing = pin!(leg.write_counted(octets, &mut taken));
+        poll_fn(|cx| match writing.as_mut().poll(cx) {
+            Poll::Ready(written) => {
+                let aborted = |_| Ending::because(Stage::Ask, Whose::Client, Reason::Aborted);
+                Poll::Ready(written.map_err(aborted))
+            }
+            Poll::Pending => poll_unwanted(cx, live, timer, place).map(Err),
+        })
+        .await
+    };
+    live.add(Direction::Down, taken);
+    said
+}
+
+/// Whether there is still time to decide, and a place. Waiting for octets ends by the deadline, or by the loss of the place.
+/// A client that never pauses is never waited for, so both are looked at here as well, after each message that decides
+/// nothing.
+///
+/// # Errors
+/// How the connection ended.
 pub(super) async fn in_time(client: &mut Client) -> Result<(), Ending> {
-    let expired = poll_fn(|cx| Poll::Ready(client.timer.poll_expired(cx).is_ready())).await;
-    if expired { Err(Ending::because(Stage::Ask, Whose::Client, Reason::Silent)) } else { Ok(()) }
+    let Client { live, place, timer, .. } = client;
+    let unwanted = poll_fn(|cx| Poll::Ready(poll_unwanted(cx, live, timer, place))).await;
+    if let Poll::Ready(ended) = unwanted { Err(ended) } else { Ok(()) }
+}
+
+/// Ready when a connection that is not decided has to go whatever its client says: an administrator has ended it, its time
+/// is up, or its place is lost.
+fn poll_unwanted(
+    cx: &mut Context<'_>,
+    live: &Registered,
+    timer: &mut Timer,
+    place: &mut Option<Place>,
+) -> Poll<Ending> {
+    if live.is_ended() {
+        return Poll::Ready(Ending::peacefully(Stage::Ask, Whose::Ourselves));
+    }
+    if timer.poll_expired(cx).is_ready() {
+        return Poll::Ready(Ending::because(Stage::Ask, Whose::Client, Reason::Silent));
+    }
+    match place {
+        Some(place) => {
+            place.poll_lost(cx).map(|()| Ending::because(Stage::Ask, Whose::Policy, Reason::Limit))
+        }
+        None => Poll::Pending,
+    }
 }
 
 /// Reads `count` octets of a connection that is not decided, and drops them.

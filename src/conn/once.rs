@@ -4,7 +4,8 @@
 //! A protocol says what octets mean, where that leads, and how it refuses. It does no I/O. What is read, written, waited
 //! for, logged and counted is here, so it is the same for every protocol:
 //!
-//! - An answer that the protocol has put into `back` is sent, and the connection stays undecided.
+//! - An answer that the protocol has put into `back` is sent, and the connection stays undecided: its deadline holds, and it
+//!   may lose its place, whether it takes the answer or not.
 //! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`).
 //! - Whatever the protocol said before it was decided counts as octets to the client.
 
@@ -18,7 +19,7 @@ use super::client::Client;
 use super::leave::{close_both, withdrawn};
 use super::link::Destination;
 use super::{ask, secure};
-use crate::config::{Config, Reject};
+use crate::config::Reject;
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::log::Subject;
@@ -104,7 +105,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                             client.report(&snapshot.config).refused(protocol.subject(&asked), ending);
                         }
                         drop(asked);
-                        go_on(client, &snapshot.config, Passed { len, skip }, &mut back).await
+                        go_on(client, Passed { len, skip }, &mut back).await
                     }
                     Decision::Refused { ending, line } => {
                         client.place = None;
@@ -116,9 +117,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                     }
                 }
             }
-            Ok(Step::Answered { len, skip }) => {
-                go_on(client, &snapshot.config, Passed { len, skip }, &mut back).await
-            }
+            Ok(Step::Answered { len, skip }) => go_on(client, Passed { len, skip }, &mut back).await,
             Ok(Step::StartTls { len }) => start_tls(client, &snapshot, len, &mut back).await,
             Ok(Step::NeedMore) => Ok(()),
             Ok(Step::Reject(reason)) => {
@@ -213,26 +212,21 @@ async fn listen<P: Protocol>(
 ///
 /// # Errors
 /// How the connection ended instead.
-async fn go_on(
-    client: &mut Client,
-    config: &Config,
-    passed: Passed,
-    back: &mut Vec<u8>,
-) -> Result<(), Ending> {
+async fn go_on(client: &mut Client, passed: Passed, back: &mut Vec<u8>) -> Result<(), Ending> {
     client.leg.buffer.consume(passed.len);
-    say(client, config, back).await?;
+    match say(client, back).await {
+        // What the client has said before it went is heard, and may count. Reading will show that it is gone.
+        Err(ending) if ending.reason == Some(Reason::Aborted) => {}
+        said => said?,
+    }
     ask::skip(client, passed.skip).await.map_err(Ending::uncounted)?;
     ask::in_time(client).await
 }
 
 /// Sends what is in `back` to the client, and empties it.
-async fn say(client: &mut Client, config: &Config, back: &mut Vec<u8>) -> Result<(), Ending> {
+async fn say(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
     let octets = std::mem::take(back);
-    if octets.is_empty() {
-        return Ok(());
-    }
-    let said = client.say(&octets, config.limits.inspect_timeout).await;
-    said.map_err(|_| Ending::because(Stage::Ask, Whose::Client, Reason::Aborted))
+    if octets.is_empty() { Ok(()) } else { ask::say(client, &octets).await }
 }
 
 /// Sends the yes in `back`, and then TLS begins on a connection that was plain. The client has as much time for the
@@ -255,7 +249,7 @@ async fn start_tls(
         return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Malformed));
     }
     client.leg.buffer.consume(len);
-    say(client, config, &mut yes).await?;
+    say(client, &mut yes).await?;
     secure::start_tls(client, acceptor, config.limits.handshake_timeout).await?;
     client.timer.set(config.limits.inspect_timeout);
     ask::in_time(client).await

@@ -93,7 +93,11 @@ impl Leg {
         said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn write_counted(&mut self, mut bytes: &[u8], written: &mut u64) -> io::Result<()> {
+    /// Writes all of `bytes` and flushes. What the stream takes is added to `written`, also if this is dropped before the end.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn write_counted(&mut self, mut bytes: &[u8], written: &mut u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
             *written += count as u64;

@@ -258,6 +258,25 @@ fn item_15_at_most_ten_are_answered_and_within_the_limits_of_the_undecided() {
 }
 
 #[test]
+fn a_probe_that_breaks_off_before_its_answer_goes_in_peace() {
+    within(60, || {
+        let (one, two) = (pbx("one"), pbx("two"));
+        let portward = front(&one, &two).set("log.ended", "\"all\"").start();
+        let probe = request("OPTIONS", &format!("a@{DOMAIN}"), "");
+        for _ in 0..5 {
+            let mark = portward.mark();
+            let mut client = Wire::plain(portward.port("sip"));
+            client.send(probe.repeat(3));
+            client.reset();
+            drop(client);
+            let line = portward.line_after(mark, &["sip:- ended"]);
+            assert!(line.contains(" ended by client in ask: "), "{line}");
+        }
+        assert!(!portward.lines().join("\n").contains("rejected"));
+    });
+}
+
+#[test]
 fn item_15_probes_that_name_no_host_count() {
     within(60, || {
         let (one, two) = (pbx("one"), pbx("two"));

@@ -211,7 +211,10 @@ impl Served {
             live: shared.stats.register(0, Opening { id: 1, client: CLIENT, service, carrier }),
             permit,
         };
-        let served = tokio::spawn(serve(client, Lines));
+        let served = tokio::spawn(async move {
+            client.live.attend().await;
+            serve(client, Lines).await;
+        });
         Self { far, served, shared, kept, written, _folder: folder }
     }
 
@@ -342,7 +345,87 @@ async fn a_client_that_takes_nothing_is_not_waited_for_and_only_what_it_took_cou
     stage.far.say("ping\nping\n");
     let (told, lines) = stage.end().await;
     assert_eq!(told, "po");
-    assert_eq!(lines[1], "ldap://- ended by client in ask (aborted): 0 bytes up, 2 bytes down");
+    assert_eq!(lines[1], "ldap://- ended by client in ask (silent): 0 bytes up, 2 bytes down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_has_no_more_time_than_one_that_says_nothing() {
+    let begin = tokio::time::Instant::now();
+    let stage = Served::begin("", 1);
+    stage.far.takes(2);
+    stage.settle().await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    stage.far.say("ping\n");
+    let (told, lines) = stage.end().await;
+    assert_eq!((told.as_str(), begin.elapsed().as_secs()), ("po", 10));
+    assert_eq!(lines[0], "ldap://- rejected: silent");
+}
+
+/// Begins one that may lose its place, and has it hear as much as `takes` of an answer to `ping`. Then another one comes of
+/// the same address, and the first says `more`.
+async fn displaced(takes: usize, more: &str) -> (String, Vec<String>) {
+    let begin = tokio::time::Instant::now();
+    let stage = Served::begin("limits.max_undecided_per_address = 1\n", 1);
+    stage.far.takes(takes);
+    stage.far.say("ping\n");
+    stage.settle().await;
+    let guard = &stage.shared.guard;
+    let policy = &stage.shared.snapshot.load().config.guard;
+    let other = guard.admit(CLIENT.ip(), Service::Ldap, policy).unwrap();
+    let place = guard.enter_undecided(2, CLIENT.ip(), &other, false, policy);
+    stage.far.say(more);
+    stage.settle().await;
+    drop((place, other));
+    let ended = stage.end().await;
+    assert_eq!(begin.elapsed().as_secs(), 0);
+    ended
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_or_never_pauses_may_lose_its_place() {
+    let ended = |down| format!("ldap://- ended by policy in ask (limit): 0 bytes up, {down} bytes down");
+    assert_eq!(displaced(usize::MAX, "").await, ("pong\n".to_owned(), vec![ended(5)]));
+    assert_eq!(displaced(2, "").await, ("po".to_owned(), vec![ended(2)]));
+    let flood = displaced(usize::MAX, "ping\nping\nnobody\n").await;
+    assert_eq!(flood, ("pong\npong\n".to_owned(), vec![ended(10)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_administrator_ends_a_client_that_takes_nothing() {
+    let begin = tokio::time::Instant::now();
+    let stage = Served::begin("", 1);
+    stage.far.takes(2);
+    stage.far.say("ping\n");
+    stage.settle().await;
+    assert!(stage.shared.stats.end(1));
+    let (told, lines) = stage.end().await;
+    assert_eq!((told.as_str(), begin.elapsed().as_secs()), ("po", 0));
+    assert_eq!(lines, ["ldap://- ended by ourselves in ask: 0 bytes up, 2 bytes down"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_has_said_before_it_went_is_heard() {
+    for (said, lines) in [
+        (
+            "ping\nping\nnobody\n",
+            [
+                "ldap://nobody LINE rejected: unknown-host",
+                "ldap://- ended by policy in route (unknown-host): 0 bytes up, 0 bytes down",
+            ],
+        ),
+        (
+            "ping\nping\n",
+            [
+                "ldap://- rejected: aborted",
+                "ldap://- ended by client in ask (aborted): 0 bytes up, 0 bytes down",
+            ],
+        ),
+    ] {
+        let stage = Served::begin("", 1);
+        stage.far.say(said);
+        stage.far.reset();
+        assert_eq!(stage.end().await.1, lines, "{said}");
+    }
 }
 
 #[tokio::test]

@@ -182,6 +182,23 @@ fn item_16_a_client_that_only_reads_it_has_done_nothing_and_is_bounded() {
     });
 }
 
+#[test]
+fn a_client_that_breaks_off_before_the_root_dse_comes_goes_in_peace() {
+    within(60, || {
+        let front = front(&Target::recorder(), true);
+        for _ in 0..5 {
+            let mark = front.portward.mark();
+            let mut client = front.plain();
+            client.send(root_dse(1, &[], false).repeat(3));
+            client.reset();
+            drop(client);
+            let line = front.portward.line_after(mark, &["ldap://- ended"]);
+            assert!(line.contains(" ended by client in ask: "), "{line}");
+        }
+        assert!(!front.portward.lines().join("\n").contains("rejected"));
+    });
+}
+
 /// After a bind that the directory has refused the client is nobody again, and may ask again.
 #[test]
 fn item_16_the_root_dse_after_a_refused_bind_does_not_count() {
