@@ -147,6 +147,10 @@ impl Reason {
     }
 }
 
+/// A new reason stands before `Shutdown`, here and in [`Reason::ALL`]. Counters find a reason by its place.
+const _: () =
+    assert!(Reason::Shutdown as usize + 1 == Reason::ALL.len(), "a reason is missing in Reason::ALL");
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
