@@ -90,6 +90,10 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
 async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<Linked<P::Watch>>, End> {
     let shared = client.worker.shared.clone();
     let mut back = Vec::new();
+    if let Err(ending) = greet(client, &protocol, &mut back).await {
+        let refused = Refused { protocol: &protocol, asked: None, ending };
+        return Err(refused.end_unknown(client, &shared.snapshot.load_full(), back).await);
+    }
     loop {
         let heard = listen(client, &mut protocol, &mut back).await;
         let snapshot = shared.snapshot.load_full();
@@ -127,9 +131,8 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
             Err(ending) => Err(protocol.undecided(client.leg.buffer.filled(), ending)),
         };
         if let Err(ending) = went_on {
-            client.report(&snapshot.config).refused(Subject::Unknown, ending);
             let refused = Refused { protocol: &protocol, asked: None, ending };
-            return Err(refused.turn_away(client, &snapshot, back).await);
+            return Err(refused.end_unknown(client, &snapshot, back).await);
         }
     }
 }
@@ -170,6 +173,12 @@ impl<P: Protocol> Forwarded<'_, P> {
 }
 
 impl<P: Protocol> Refused<'_, P> {
+    /// The end of a client that has sent no message that could be read, with its line.
+    async fn end_unknown(self, client: &mut Client, snapshot: &Snapshot, back: Vec<u8>) -> End {
+        client.report(&snapshot.config).refused(Subject::Unknown, self.ending);
+        self.turn_away(client, snapshot, back).await
+    }
+
     /// Sends what is in `back` in any case, and the protocol's own refusal only where refusals are answered.
     async fn turn_away(self, client: &mut Client, snapshot: &Snapshot, mut back: Vec<u8>) -> End {
         let Self { protocol, asked, ending } = self;
@@ -181,6 +190,16 @@ impl<P: Protocol> Refused<'_, P> {
         let answered = !back.is_empty() && client.say(&back, patience).await.is_ok();
         End { ending, answered }
     }
+}
+
+/// Sends the protocol's greeting, if it has one.
+///
+/// # Errors
+/// How the connection ended instead.
+async fn greet<P: Protocol>(client: &mut Client, protocol: &P, back: &mut Vec<u8>) -> Result<(), Ending> {
+    let shared = &client.worker.shared;
+    protocol.greeting(&Asking { client, shared, snapshot: &shared.snapshot.load() }, back);
+    say_while_there(client, back).await
 }
 
 /// Reads until the protocol knows what the first octets mean. The deadline is the one that the client's timer has: the
@@ -214,13 +233,18 @@ async fn listen<P: Protocol>(
 /// How the connection ended instead.
 async fn go_on(client: &mut Client, passed: Passed, back: &mut Vec<u8>) -> Result<(), Ending> {
     client.leg.buffer.consume(passed.len);
-    match say(client, back).await {
-        // What the client has said before it went is heard, and may count. Reading will show that it is gone.
-        Err(ending) if ending.reason == Some(Reason::Aborted) => {}
-        said => said?,
-    }
+    say_while_there(client, back).await?;
     ask::skip(client, passed.skip).await.map_err(Ending::uncounted)?;
     ask::in_time(client).await
+}
+
+/// As [`say`], but a client that is gone is no error: what it has said before it went is heard, and may count. Reading will
+/// show that it is gone.
+async fn say_while_there(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
+    match say(client, back).await {
+        Err(ending) if ending.reason == Some(Reason::Aborted) => Ok(()),
+        said => said,
+    }
 }
 
 /// Sends what is in `back` to the client, and empties it.

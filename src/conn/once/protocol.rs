@@ -24,6 +24,9 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     /// What looks at every message after the decision.
     type Watch: Watch + Send;
 
+    /// What is said before the client has said anything, if the server speaks first (SMTP). `out` is empty.
+    fn greeting(&self, _asking: &Asking<'_, '_>, _out: &mut Vec<u8>) {}
+
     /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
 
