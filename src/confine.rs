@@ -12,7 +12,6 @@
 //! Everything here is best effort: a kernel without it makes a line in the log, and no difference to a telephone.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -21,6 +20,8 @@ use landlock::{
 };
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
+
+use crate::files::own;
 
 /// The newest Landlock whose rights have been looked at: Linux 6.12. Rights of later ones stay free until they have been.
 const KNOWN: ABI = ABI::V6;
@@ -55,7 +56,7 @@ pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined 
     let privileges = set_no_new_privs(true);
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // A rule is about a folder that is there.
-    let _ = fs::create_dir_all(state);
+    let _ = own::make_folder(state);
     let writable = folders(state, socket);
     let abstract_manager = notified.is_some_and(|name| name.starts_with('@'));
     let restricted = restrict(&writable, abstract_manager);
@@ -121,6 +122,7 @@ mod tests {
     use super::*;
     use rustix::process::dumpable_behavior;
     use rustix::thread::no_new_privs;
+    use std::fs;
     use std::io::ErrorKind;
     use std::process::Command;
 

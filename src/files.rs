@@ -2,6 +2,10 @@
 //!
 //! A FIFO keeps its reader waiting for a writer, a device may never end, and merely opening one may do something. Every
 //! file that the configuration names, or that lies in a folder that it names, is read through here.
+//!
+//! `own` is about the files that Portward writes.
+
+pub mod own;
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};

@@ -32,7 +32,7 @@
 //! | [`stats`] | counters, live connections, the newest decisions | decisions of its own |
 //! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
 //! | [`io`] | streams, buffers, timers | protocols |
-//! | [`files`] | reading what others have put there, without waiting for it | what stands in it |
+//! | [`files`] | reading what others have put there, without waiting for it; writing our own so that nothing is lost | what stands in it |
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
