@@ -4,6 +4,8 @@
 //! with what a SIP user part may not hold as `=` and two digits. No character in it needs an escape (`user`, RFC 3261
 //! §25.1); a phone that escapes some all the same sends the same token.
 
+use std::sync::OnceLock;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use smallvec::SmallVec;
@@ -20,9 +22,15 @@ const MAC: usize = 12;
 /// The longest token that is looked at: prefix, MAC, and a name of 255 bytes at three characters each.
 const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * 255;
 
+/// A secret.
+type Key = Zeroizing<[u8; 32]>;
+
 /// Makes tokens and knows them again.
 pub struct Tokens {
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
+    /// The key that was kept, where it could not be read at the start: it is in use from then on, and tokens under the first
+    /// one are still known.
+    kept: OnceLock<Key>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -33,26 +41,27 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Tokens under a key, which is a secret.
-    pub fn new(key: impl Into<Zeroizing<[u8; 32]>>) -> Self {
-        Self { key: key.into() }
+    pub fn new(key: impl Into<Key>) -> Self {
+        Self { key: key.into(), kept: OnceLock::new() }
+    }
+
+    /// From now on tokens are made under `key`; those under the first one are still known. Once only.
+    pub fn go_on_with(&self, key: impl Into<Key>) {
+        let _ = self.kept.set(key.into());
+    }
+
+    /// The one in use comes first.
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.kept.get().into_iter().chain([&self.key])
+    }
+
+    fn in_use(&self) -> &Key {
+        self.kept.get().unwrap_or(&self.key)
     }
 
     /// The token of a host, named in normal form.
     pub fn make(&self, host: &str) -> String {
-        let mut token = String::with_capacity(PREFIX.len() + 2 * MAC + 1 + host.len());
-        token.push_str(PREFIX);
-        hex(&mut token, &self.mac(b"route", host.as_bytes()));
-        token.push('-');
-        for byte in host.bytes() {
-            match byte {
-                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => token.push(char::from(byte)),
-                _ => {
-                    token.push('=');
-                    hex(&mut token, &[byte]);
-                }
-            }
-        }
-        token
+        make(self.in_use(), host)
     }
 
     /// The host that a token names, if it is one of ours, whatever of it is percent-escaped. Compared in constant time.
@@ -69,45 +78,68 @@ impl Tokens {
         for (octet, digits) in mac_octets.iter_mut().zip(mac.as_bytes().chunks(2)) {
             *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         }
-        self.keyed(b"route", name.as_bytes()).verify_truncated_left(&mac_octets).ok()?;
+        let is_ours =
+            |key: &&Key| keyed(key, b"route", name.as_bytes()).verify_truncated_left(&mac_octets).is_ok();
+        let key = self.keys().find(is_ours)?;
         // One spelling only.
-        (self.make(&name).as_bytes() == token).then_some(name)
+        (make(key, &name).as_bytes() == token).then_some(name)
     }
 
     /// A To tag (RFC 3261 §19.3) for an answer to a request with this Call-ID and CSeq number, by which the ACK to
     /// the answer is known again.
     pub fn tag(&self, call_id: &[u8], cseq: u32) -> String {
-        let mut said = call_id.to_vec();
-        said.extend_from_slice(&cseq.to_be_bytes());
-        let mut tag = String::from(PREFIX);
-        hex(&mut tag, &self.mac(b"tag", &said));
-        tag
+        tag(self.in_use(), call_id, cseq)
     }
 
     /// Whether `ack` is the ACK to a refusal of ours. It is for nobody else.
     pub fn is_acknowledged(&self, head: &[u8], ack: &Message) -> bool {
-        let tag = self.tag(ack.call_id.of_input(head), ack.cseq);
-        ack.to_tag.of_input(head) == tag.as_bytes()
+        let call_id = ack.call_id.of_input(head);
+        self.keys().any(|key| ack.to_tag.of_input(head) == tag(key, call_id, ack.cseq).as_bytes())
     }
+}
 
-    fn mac(&self, purpose: &[u8], said: &[u8]) -> [u8; MAC] {
-        let whole = self.keyed(purpose, said).finalize().into_bytes();
-        let mut short = [0; MAC];
-        short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-        short
+fn make(key: &Key, host: &str) -> String {
+    let mut token = String::with_capacity(PREFIX.len() + 2 * MAC + 1 + host.len());
+    token.push_str(PREFIX);
+    hex(&mut token, &mac(key, b"route", host.as_bytes()));
+    token.push('-');
+    for byte in host.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => token.push(char::from(byte)),
+            _ => {
+                token.push('=');
+                hex(&mut token, &[byte]);
+            }
+        }
     }
+    token
+}
 
-    fn keyed(&self, purpose: &[u8], said: &[u8]) -> Hmac<Sha256> {
-        // A key of one block or less is used as it is: this cannot fail.
-        let mut block = sha2::digest::Key::<Hmac<Sha256>>::default();
-        block.iter_mut().zip(self.key.as_slice()).for_each(|(to, from)| *to = *from);
-        let mut mac = Hmac::<Sha256>::new(&block);
-        block.as_mut_slice().zeroize();
-        mac.update(purpose);
-        mac.update(&[0]);
-        mac.update(said);
-        mac
-    }
+fn tag(key: &Key, call_id: &[u8], cseq: u32) -> String {
+    let mut said = call_id.to_vec();
+    said.extend_from_slice(&cseq.to_be_bytes());
+    let mut tag = String::from(PREFIX);
+    hex(&mut tag, &mac(key, b"tag", &said));
+    tag
+}
+
+fn mac(key: &Key, purpose: &[u8], said: &[u8]) -> [u8; MAC] {
+    let whole = keyed(key, purpose, said).finalize().into_bytes();
+    let mut short = [0; MAC];
+    short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+    short
+}
+
+fn keyed(key: &Key, purpose: &[u8], said: &[u8]) -> Hmac<Sha256> {
+    // A key of one block or less is used as it is: this cannot fail.
+    let mut block = sha2::digest::Key::<Hmac<Sha256>>::default();
+    block.iter_mut().zip(key.as_slice()).for_each(|(to, from)| *to = *from);
+    let mut mac = Hmac::<Sha256>::new(&block);
+    block.as_mut_slice().zeroize();
+    mac.update(purpose);
+    mac.update(&[0]);
+    mac.update(said);
+    mac
 }
 
 fn hex(out: &mut String, octets: &[u8]) {
@@ -152,6 +184,21 @@ mod tests {
         assert_eq!(tokens.host(b"pw-"), None);
         assert_eq!(tokens.host(tokens.make("dvl-ckl2.net").to_uppercase().as_bytes()), None);
         assert_eq!(tokens.host(&[b'a'; 4096]), None);
+    }
+
+    /// Item 22: a key that can be read at last is in use, and calls that began before it was go on.
+    #[test]
+    fn item_22_a_key_may_come_later() {
+        let tokens = Tokens::new([7; 32]);
+        let before = tokens.make("one.example");
+        tokens.go_on_with([8; 32]);
+        let after = tokens.make("one.example");
+        assert_eq!(after, Tokens::new([8; 32]).make("one.example"));
+        for token in [before, after] {
+            assert_eq!(tokens.host(token.as_bytes()).as_deref(), Some("one.example"));
+        }
+        assert_eq!(tokens.host(Tokens::new([9; 32]).make("one.example").as_bytes()), None);
+        assert_eq!(tokens.tag(b"a@b", 1), Tokens::new([8; 32]).tag(b"a@b", 1));
     }
 
     #[test]
