@@ -33,6 +33,11 @@ pub fn user(name: &str) -> Option<User> {
     find_user(&users, &groups, name)
 }
 
+/// The name of a user, by its number.
+pub fn name_of_user(uid: u32) -> Option<String> {
+    find_name(&fs::read_to_string("/etc/passwd").ok()?, uid)
+}
+
 /// Does something as `user`, on a thread of its own: the kernel itself says what that user may, access control lists
 /// included. Only root can.
 ///
@@ -55,6 +60,11 @@ pub fn acting_as<T: Send>(user: &User, what: impl FnOnce() -> T + Send) -> io::R
 
 fn number_of_group(groups: &str, name: &str) -> Option<u32> {
     groups.lines().find(|line| line.split(':').next() == Some(name))?.split(':').nth(2)?.parse().ok()
+}
+
+fn find_name(users: &str, uid: u32) -> Option<String> {
+    let is_its = |line: &&str| line.split(':').nth(2).is_some_and(|field| field.parse() == Ok(uid));
+    users.lines().find(is_its)?.split(':').next().map(str::to_owned)
 }
 
 fn find_user(users: &str, groups: &str, name: &str) -> Option<User> {
@@ -85,6 +95,8 @@ mod tests {
         assert_eq!(number_of_group(GROUPS, "port"), None);
         let found = User { uid: 991, gid: 990, groups: vec![990, 989] };
         assert_eq!(find_user(USERS, GROUPS, "portward"), Some(found));
+        assert_eq!(find_name(USERS, 991).as_deref(), Some("portward"));
+        assert_eq!(find_name(USERS, 99), None);
         assert_eq!(find_user(USERS, GROUPS, "nobody"), None);
         assert_eq!(find_user("portward:x:broken", GROUPS, "portward"), None);
     }

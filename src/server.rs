@@ -20,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
-use crate::guard::{self, Change, kept, unix_now};
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
 use crate::state::{Shared, Snapshot, folder};
@@ -130,10 +129,10 @@ impl Server {
             let level = if confined.is_complete() { Level::Info } else { Level::Warning };
             shared.note(level, &confined.to_string());
         }
-        let read = kept::read(&shared.snapshot.load().config.state, unix_now());
-        // Nothing is refused: there is room for all that was kept.
-        let _ = shared.guard.apply(Change::Restore(read.kept), guard::Origin::File);
-        read.warning.iter().for_each(|warning| shared.note(Level::Warning, warning));
+        if let Some(owner) = folder::of_another_user(&shared.snapshot.load().config.state) {
+            shared.note(Level::Warning, &owner);
+        }
+        shared.keep_state();
         let unused = before.iter().filter(|one| one.origin == Origin::Store && !is_at(&sockets, one));
         for address in unused.map(|one| one.listener.address).chain(stale.iter().map(|one| one.address)) {
             manager.forget(address);
@@ -254,9 +253,7 @@ impl Server {
 
     /// Ends the workers and whatever still runs on them.
     pub fn stop(self) {
-        if let Err(error) = self.shared.keep_blacklist() {
-            self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
-        }
+        self.shared.keep_state();
         self.stop.cancel();
         for worker in self.workers {
             let _ = worker.join();

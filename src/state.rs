@@ -1,28 +1,29 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 //!
-//! `folder` says whether the folder of `state` can be used, `secret` keeps the key of SIP route tokens there.
+//! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
+//! key of SIP route tokens among it.
 
 pub(crate) mod folder;
 mod secret;
+mod stored;
 
-use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
-use crate::guard::kept::Keeper;
-use crate::guard::{Guard, unix_now};
+use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
 use crate::rules::{Endpoint, Host, Ports, Table, Verify};
 use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
+use stored::Stored;
 
 /// Everything that a reload replaces, consistent in itself. Immutable.
 #[derive(Debug)]
@@ -185,19 +186,19 @@ pub struct Shared {
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
-    /// Keeps the blacklist on disk.
-    keeper: Mutex<Keeper>,
+    /// What is on disk.
+    stored: Stored,
 }
 
 impl Shared {
     /// The shared state at the start, for so many workers.
     pub fn new(snapshot: Snapshot, log: Log, workers: u16) -> Self {
-        let sip_tokens = Arc::new(Tokens::new(secret::route_key(&snapshot.config.state)));
         let guard = Guard::default();
+        let (stored, tokens) = Stored::of(&snapshot.config.state, &guard);
         let shared = Self {
-            sip_tokens,
+            sip_tokens: Arc::new(tokens),
             snapshot: ArcSwap::from_pointee(snapshot),
-            keeper: Mutex::new(Keeper::new(guard.blacklist())),
+            stored,
             guard,
             log,
             resolver: Arc::default(),
@@ -240,14 +241,25 @@ impl Shared {
         self.log.note(self.snapshot.load().config.log.format, level, text);
     }
 
-    /// Writes the blacklist to disk if it has changed. One at a time: the last that begins has the newest list and must
-    /// also be the last that ends.
-    ///
-    /// # Errors
-    /// Those of the file system; it is tried again at the next call then.
-    pub fn keep_blacklist(&self) -> io::Result<()> {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        keeper.keep(&self.snapshot.load().config.state, self.guard.blacklist(), unix_now())
+    /// Brings memory and the folder of `state` together: reads what has not been read, writes what has changed. Says in the
+    /// log what is new about that. What has failed is tried again at the next call.
+    pub fn keep_state(&self) {
+        let state = &self.snapshot.load().config.state;
+        for (level, text) in self.stored.keep(state, &self.guard, &self.sip_tokens) {
+            self.note(level, &text);
+        }
+    }
+
+    /// What of the state is in memory alone, and why, in a few words each.
+    pub fn unkept(&self) -> Vec<String> {
+        self.stored.in_short()
+    }
+
+    /// The warnings in force: those of the snapshot, and what of the state is in memory alone.
+    pub fn warnings(&self) -> Diagnostics {
+        let mut warnings = self.snapshot.load().warnings();
+        warnings.extend(self.stored.warnings());
+        warnings
     }
 
     fn watch_names(&self) {

@@ -90,6 +90,27 @@ END
     until_true "the target answers" served
     until_true "the socket belongs to portward-admin" socket_is_ready
     as ops portward blacklist | grep 203.0.113.9 >/dev/null || fail "the blacklist has not outlived a restart"
+
+    step "$1: a blacklist that the service cannot read stays as it is, check names it, and it comes back"
+    local list=/var/lib/portward/blacklist.jsonl
+    inside chown root:root "$list"
+    if inside portward check >"$work/check" 2>&1; then fail "check as root has not seen that the service cannot read its blacklist"; fi
+    grep -q "the service's user, portward: the blacklist cannot be read: Permission denied" "$work/check" ||
+        { cat "$work/check"; fail "check does not name the blacklist"; }
+    cp "$root$list" "$work/list"
+    service restart
+    until_true "it runs again" service is-active
+    until_true "the target answers" served
+    until_true "the socket belongs to portward-admin" socket_is_ready
+    as ops portward blacklist add 203.0.113.10 >/dev/null
+    [ -z "$booted" ] || inside systemctl show -P StatusText portward | grep -q "$list cannot be read" || fail "the status does not name the blacklist"
+    service restart
+    cmp "$root$list" "$work/list" || fail "a blacklist that cannot be read was replaced"
+    inside chown portward:portward "$list"
+    until_true "it runs again" service is-active
+    until_true "the socket belongs to portward-admin" socket_is_ready
+    is_back() { as ops portward blacklist | grep 203.0.113.9 >/dev/null; }
+    until_true "the blacklist is back" is_back
     as ops portward blacklist clear >/dev/null
 }
 

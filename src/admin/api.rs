@@ -85,7 +85,7 @@ fn status(shared: &Shared) -> Answer {
     let snapshot = shared.snapshot.load();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "warnings": snapshot.warnings().to_json(),
+        "warnings": shared.warnings().to_json(),
         "gone": snapshot.gone().to_json(),
     });
     (StatusCode::OK, status.to_string())

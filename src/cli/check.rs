@@ -14,7 +14,7 @@ use crate::state::{Snapshot, folder};
 /// Check the configuration, the rules and the certificates
 ///
 /// Every error and warning is shown with its place. Root is told as well what the service's own user, portward, cannot
-/// read. The exit code is 0 if there is no error, 1 if there is.
+/// read, and what of its state it cannot keep. The exit code is 0 if there is no error, 1 if there is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward check                          everything that `portward run` would read\n  \
@@ -40,7 +40,8 @@ struct Checked {
     config: Option<PathBuf>,
     rules: Option<Rules>,
     diagnostics: Diagnostics,
-    /// Where the daemon of this configuration listens, if it runs.
+    /// The folder of the state, and where the daemon of this configuration listens, if it runs.
+    state: Option<PathBuf>,
     daemon: Option<PathBuf>,
 }
 
@@ -74,11 +75,23 @@ fn check_config(path: &Path) -> Checked {
         && let Ok(service) = accounts::acting_as(&user, || check_as_we_are(path).diagnostics)
     {
         let known = checked.diagnostics.list().to_vec();
-        checked
-            .diagnostics
-            .extend(service.list().iter().filter(|one| !known.contains(one)).filter_map(unreadable));
+        let is_new = |one: &&Diagnostic| !known.contains(one);
+        checked.diagnostics.extend(service.list().iter().filter(is_new).filter_map(unreadable));
+        if let Some(state) = &checked.state
+            && let Ok(found) = accounts::acting_as(&user, || folder::warnings(state))
+        {
+            checked.diagnostics.extend(found.iter().filter(is_new).map(|found| unkept(found, state)));
+        }
     }
     checked
+}
+
+/// What the service's user cannot keep: an error for root, who can mend it. The service itself only warns of it.
+fn unkept(found: &Diagnostic, state: &Path) -> Diagnostic {
+    let mut error = found.clone();
+    error.severity = Severity::Error;
+    error.message = format!("the service's user, {SERVICE_USER}: {}", found.message);
+    error.help(format!("chown -R {SERVICE_USER}:{SERVICE_USER} {}", state.display()))
 }
 
 /// What the running daemon uses although its file is gone: the files themselves do not tell.
@@ -110,18 +123,21 @@ fn check_as_we_are(path: &Path) -> Checked {
     let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
     let table = rules.as_mut().and_then(|rules| rules.table.take());
     let daemon = config.as_ref().map(|config| config.admin.socket.clone());
-    diagnostics.extend(config.as_ref().and_then(|config| folder::unusable(&config.state)));
+    let state = config.as_ref().map(|config| config.state.clone());
+    diagnostics.extend(state.as_deref().and_then(folder::unusable));
+    let own = state.as_deref().filter(|state| folder::is_of_concern(state));
+    diagnostics.extend(own.map(folder::warnings).unwrap_or_default());
     if let (Some(config), Some(table)) = (config, table) {
         diagnostics.append(Snapshot::new(config, table, None).1);
     }
-    Checked { config: Some(path.to_owned()), rules, diagnostics, daemon }
+    Checked { config: Some(path.to_owned()), rules, diagnostics, state, daemon }
 }
 
 /// Rules alone, as if beside an empty portward.toml.
 fn check_rules(path: &Path) -> Checked {
     let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
     let diagnostics = std::mem::take(&mut rules.diagnostics);
-    Checked { config: None, rules: Some(rules), diagnostics, daemon: None }
+    Checked { config: None, rules: Some(rules), diagnostics, state: None, daemon: None }
 }
 
 /// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.

@@ -256,8 +256,9 @@ impl Guard {
         &self.blacklist
     }
 
-    /// Changes the blacklist: the only way to do it. If an address is listed, its open connections are told; what an
-    /// administrator lists closes all of them. Returns how many entries in force the change has replaced or taken off.
+    /// Changes the blacklist: the only way to do it. If an address is listed, or found in the file while this runs, its open
+    /// connections are told; what an administrator lists closes all of them. Returns how many entries in force the change
+    /// has replaced or taken off.
     ///
     /// # Errors
     /// [`Full`]: an administrator's entry for which there is no room.
@@ -266,8 +267,18 @@ impl Guard {
             Change::List { who, why, .. } => Some((*who, matches!(why, Why::Manual { .. }))),
             _ => None,
         };
-        let replaced = self.blacklist.apply(change, origin, unix_now())?;
-        if let Some((who, by_hand)) = listed {
+        let restored: Vec<Counted> = match &change {
+            // At the start there are no connections yet.
+            Change::Restore(kept) if self.connections() > 0 => {
+                kept.entries.iter().map(|entry| entry.who).collect()
+            }
+            _ => Vec::new(),
+        };
+        let now = unix_now();
+        let replaced = self.blacklist.apply(change, origin, now)?;
+        let restored = restored.into_iter().filter_map(|who| self.blacklist.entry(who, now));
+        let restored = restored.map(|entry| (entry.who, matches!(entry.why, Why::Manual { .. })));
+        for (who, by_hand) in listed.into_iter().chain(restored) {
             self.connections.tell(who, by_hand, self.millis());
         }
         Ok(replaced)

@@ -15,7 +15,7 @@ use crate::tls::{Look, Reminder};
 const SUMMARY: Duration = Duration::from_secs(60);
 /// How often the files of certificates, keys and trust are looked at.
 const GLANCE: Duration = Duration::from_secs(2);
-/// How often the blacklist is written, if it has changed.
+/// How often the state is written, if it has changed.
 const KEEP: Duration = Duration::from_secs(5);
 
 impl Server {
@@ -48,8 +48,8 @@ impl Server {
                 self.shared.stats.tick();
             }
         };
-        let (files, blacklist, watchdog) = (self.watch_files(), self.keep_blacklist(), self.feed_watchdog());
-        tokio::join!(housekeeping, clock, files, blacklist, watchdog);
+        let (files, state, watchdog) = (self.watch_files(), self.keep_state(), self.feed_watchdog());
+        tokio::join!(housekeeping, clock, files, state, watchdog);
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
@@ -73,23 +73,17 @@ impl Server {
         }
     }
 
-    /// Writes the blacklist to disk when it has changed. Where that fails a warning says so once, until it works again.
-    async fn keep_blacklist(&self) {
-        let mut complained = false;
+    /// Writes to the folder of `state` what has changed, and reads what could not be read before.
+    async fn keep_state(&self) {
         loop {
             tokio::time::sleep(KEEP).await;
             self.shared.guard.sweep_rates();
             let shared = self.shared.clone();
             let keep = move || {
                 let _ = shared.guard.apply(Change::FollowClock, Origin::Guard);
-                shared.keep_blacklist()
+                shared.keep_state();
             };
-            let written = tokio::task::spawn_blocking(keep).await;
-            let error = written.ok().and_then(Result::err);
-            if let Some(error) = error.as_ref().filter(|_| !complained) {
-                self.shared.note(Level::Warning, &format!("the blacklist cannot be kept on disk: {error}"));
-            }
-            complained = error.is_some();
+            let _ = tokio::task::spawn_blocking(keep).await;
         }
     }
 

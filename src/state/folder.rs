@@ -1,15 +1,22 @@
 //! Whether the folder of `state` and the files in it are what they must be, before anything reads or writes them.
 //!
-//! A damaged file is set aside and does not prevent a start. But a FIFO or a device in its place is no damage: somebody
-//! has put it there, and Portward neither reads nor replaces it.
+//! A damaged file, one that cannot be read and a folder that cannot be written to do not prevent a start: `check` warns of
+//! them, and so does the running daemon. But a FIFO or a device in the place of a file is no damage: somebody has put it
+//! there, and Portward neither reads nor replaces it.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::secret;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::geteuid;
+
+use super::secret::{self, Found};
+use crate::accounts;
 use crate::config::{Diagnostic, Place};
-use crate::files;
-use crate::guard::kept;
+use crate::files::{self, own};
+use crate::guard::{kept, unix_now};
 
 /// The error about the folder, or about one of the files in it; `None`: it can be used, or is not there yet.
 pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
@@ -33,6 +40,67 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
     })
 }
 
+/// What is wrong with the folder and its files for the user who asks, and does not prevent a start. A folder that is not
+/// there is made.
+pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
+    let warning = |path: &Path, message: String| Diagnostic::warning(message, Place::whole(path));
+    let is_absent = fs::symlink_metadata(state).is_err_and(|error| files::is_absent(&error));
+    if is_absent || unusable(state).is_some() {
+        return Vec::new();
+    }
+    let may = |access: Access| accessat(CWD, state, access, AtFlags::EACCESS).map_err(io::Error::from);
+    if let Err(error) = may(Access::EXEC_OK) {
+        return vec![warning(state, format!("the state cannot be used: {error}")).help(NOT_KEPT)];
+    }
+    let mut found = Vec::new();
+    if let Err(error) = may(Access::READ_OK | Access::WRITE_OK) {
+        found.push(warning(state, format!("the state cannot be written to: {error}")).help(NOT_KEPT));
+    }
+    let unread = |path: &Path, what: &str, error: &io::Error| {
+        warning(path, format!("{what} cannot be read: {error}"))
+            .help("it is left as it is, and nothing takes its place; the user who runs Portward must own it")
+    };
+    let file = kept::file(state);
+    match kept::look(state, unix_now()) {
+        Ok(None) => {}
+        Ok(Some(damage)) => found.push(
+            warning(&file, format!("the blacklist is {damage}"))
+                .help("at the next start it is written anew, and the damaged file is set aside"),
+        ),
+        Err(error) => found.push(unread(&file, "the blacklist", &error)),
+    }
+    let file = secret::file(state);
+    match secret::look(state) {
+        Ok(Found::Damaged) => found.push(
+            warning(&file, "the key of SIP routes is damaged".to_owned())
+                .help("at the next start a new one is made, and the damaged file is set aside"),
+        ),
+        Ok(Found::Nothing | Found::Key(_)) => {}
+        Err(error) => found.push(unread(&file, "the key of SIP routes", &error)),
+    }
+    found
+}
+
+/// What follows where the folder is of no use.
+const NOT_KEPT: &str = "blacklist and SIP routes are in memory alone then, and lost at a restart";
+
+/// Whether the files in the folder concern the user who asks: its owner, and root.
+pub(crate) fn is_of_concern(state: &Path) -> bool {
+    let user = geteuid();
+    user.is_root() || fs::metadata(state).is_ok_and(|folder| folder.uid() == user.as_raw())
+}
+
+/// What is to be said if root uses the folder of another user, as the packages make it for the service.
+pub(crate) fn of_another_user(state: &Path) -> Option<String> {
+    let owner = own::other_owner(state)?.uid();
+    let name = accounts::name_of_user(owner).unwrap_or_else(|| owner.to_string());
+    Some(format!(
+        "this runs as root, but {} belongs to the user {name}: files that are made there are given to that user; \
+         `systemctl start portward` runs the service as its own user",
+        state.display()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +120,36 @@ mod tests {
         fs::remove_file(kept::file(&state)).unwrap();
         std::os::unix::fs::symlink("/dev/zero", kept::file(&state)).unwrap();
         assert!(unusable(&state).unwrap().message.contains("blacklist.jsonl cannot be used: it is a device"));
+    }
+
+    /// Item 22: what does not prevent a start is warned of.
+    #[test]
+    fn item_22_what_cannot_be_kept_is_warned_of() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let said =
+            || -> Vec<String> { warnings(&state).into_iter().map(|warning| warning.message).collect() };
+        assert_eq!(said(), [""; 0], "it is made");
+        symlink(dir.path().join("not mounted"), &state).unwrap();
+        assert!(said()[0].contains("the state cannot be used: No such file"), "{:?}", said());
+        fs::remove_file(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        assert_eq!(said(), [""; 0]);
+        fs::write(kept::file(&state), "{\"address\":\"192.0.2.1\",\"since\":1,\"un").unwrap();
+        fs::write(secret::file(&state), "short").unwrap();
+        assert_eq!(
+            said(),
+            [
+                "the blacklist is damaged in line 1; 0 entries could be read",
+                "the key of SIP routes is damaged"
+            ]
+        );
+        for file in [kept::file(&state), secret::file(&state)] {
+            fs::remove_file(&file).unwrap();
+            symlink(dir.path().join("not mounted"), &file).unwrap();
+        }
+        assert_eq!(said().iter().filter(|said| said.ends_with("it is a link that leads nowhere")).count(), 2);
+        assert!(is_of_concern(&state));
     }
 }

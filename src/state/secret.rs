@@ -1,47 +1,94 @@
 //! The key of SIP route tokens: kept in the state folder, so that a call survives a restart of Portward.
 
-use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::files;
+use crate::files::own;
+use crate::guard::kept::Unkept;
+use crate::proof::token::Tokens;
 
 const FILE: &str = "sip-route.key";
 const LENGTH: usize = 32;
+
+type Key = Zeroizing<[u8; LENGTH]>;
 
 /// Where it is.
 pub(super) fn file(state: &Path) -> PathBuf {
     state.join(FILE)
 }
 
-/// The key in the folder `state`; a new one if there is none. Where nothing can be kept the key lasts as long as the
-/// process: calls that are up when Portward restarts cannot come back to it then.
-pub(super) fn route_key(state: &Path) -> Zeroizing<[u8; LENGTH]> {
-    let file = file(state);
-    let kept = files::read(&file, LENGTH as u64).map(Zeroizing::new);
-    if let Some(key) = kept.ok().and_then(|octets| <[u8; LENGTH]>::try_from(octets.as_slice()).ok()) {
-        return Zeroizing::new(key);
-    }
-    let key = fresh();
-    let _ = keep(state, &key);
-    key
+/// What stands in the file.
+pub(super) enum Found {
+    /// Nothing is there.
+    Nothing,
+    /// Something that is no key of ours: another length, or NUL octets alone, as a power failure may leave them.
+    Damaged,
+    Key(Key),
 }
 
-/// Beside the old one and then in its place; readable by its owner alone, as `tempfile` makes files.
-fn keep(state: &Path, key: &[u8; LENGTH]) -> io::Result<()> {
-    fs::create_dir_all(state)?;
-    let mut new = tempfile::Builder::new().prefix(".sip-route-").tempfile_in(state)?;
-    new.write_all(key)?;
-    new.as_file().sync_all()?;
-    new.persist(file(state)).map(drop).map_err(|error| error.error)
+/// What stands in the folder `state`.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn look(state: &Path) -> io::Result<Found> {
+    let Some(file) = own::open(&file(state))? else { return Ok(Found::Nothing) };
+    let mut octets = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
+    file.take(LENGTH as u64 + 1).read_to_end(&mut octets)?;
+    Ok(match <[u8; LENGTH]>::try_from(octets.as_slice()).map(Zeroizing::new) {
+        Ok(key) if *key != [0; LENGTH] => Found::Key(key),
+        _ => Found::Damaged,
+    })
+}
+
+/// The key, and whether it is kept. Where it is not, it lasts as long as the process: calls that are up when Portward
+/// restarts cannot come back to it then.
+#[derive(Debug, Default)]
+pub(super) struct RouteKey {
+    /// The key in use, as long as it is not kept.
+    unkept: Option<Key>,
+}
+
+impl RouteKey {
+    /// The key in the folder `state`, or a new one.
+    pub(super) fn of(state: &Path) -> (Self, Tokens) {
+        match look(state) {
+            Ok(Found::Key(key)) => (Self::default(), Tokens::new(key)),
+            _ => {
+                let key = fresh();
+                (Self { unkept: Some(key.clone()) }, Tokens::new(key))
+            }
+        }
+    }
+
+    /// Keeps it, if it is not kept yet; where there is one that could not be read before, that one is in use from now on.
+    /// Returns where a damaged file is now that has been replaced.
+    ///
+    /// # Errors
+    /// Those of the file system; it is tried again at the next call then.
+    pub(super) fn keep(&mut self, state: &Path, tokens: &Tokens) -> Result<Option<PathBuf>, Unkept> {
+        let Some(key) = &self.unkept else { return Ok(None) };
+        let path = file(state);
+        let mut aside = None;
+        match look(state).map_err(Unkept::Unread)? {
+            Found::Key(kept) => tokens.go_on_with(kept),
+            found => {
+                if let Found::Damaged = found {
+                    aside = Some(own::set_aside(&path).map_err(Unkept::Unwritten)?);
+                }
+                own::put(&path, |file| file.write_all(key.as_slice())).map_err(Unkept::Unwritten)?;
+            }
+        }
+        self.unkept = None;
+        Ok(aside)
+    }
 }
 
 /// From the random numbers of the TLS library; should it have none, from those with which hash tables are seeded.
-fn fresh() -> Zeroizing<[u8; LENGTH]> {
-    let mut key = Zeroizing::new([0; 32]);
+fn fresh() -> Key {
+    let mut key = Zeroizing::new([0; LENGTH]);
     if crate::tls::provider().secure_random.fill(key.as_mut_slice()).is_err() {
         for part in key.chunks_mut(8) {
             let seed = RandomState::new().build_hasher().finish().to_be_bytes();
@@ -54,18 +101,73 @@ fn fresh() -> Zeroizing<[u8; LENGTH]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    /// A start, and the token that it would give.
+    fn start(state: &Path) -> (String, Result<Option<PathBuf>, Unkept>) {
+        let (mut key, tokens) = RouteKey::of(state);
+        let kept = key.keep(state, &tokens);
+        (tokens.make("one.example"), kept)
+    }
 
     #[test]
     fn the_key_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let key = route_key(&state);
-        assert_eq!(route_key(&state), key);
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(state.join(FILE)).unwrap().permissions().mode();
+        let (token, kept) = start(&state);
+        assert_eq!(kept.unwrap(), None);
+        assert_eq!(start(&state).0, token);
+        let mode = fs::metadata(file(&state)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        fs::write(state.join(FILE), b"short").unwrap();
-        assert_ne!(route_key(&state), key);
-        assert_ne!(*route_key(Path::new("/proc/none")), [0; 32]);
+    }
+
+    /// Item 22: there is nothing good in a damaged key. A new one is made once, and the damaged one is kept beside.
+    #[test]
+    fn item_22_a_damaged_key_is_set_aside_and_replaced_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path();
+        for damaged in [&b""[..], b"short", &[0; LENGTH], &[7; LENGTH + 1]] {
+            fs::write(file(state), damaged).unwrap();
+            let (token, kept) = start(state);
+            let aside = kept.unwrap().unwrap();
+            assert_eq!(fs::read(aside).unwrap(), damaged);
+            let (again, kept) = start(state);
+            assert_eq!((again, kept.unwrap()), (token, None));
+        }
+    }
+
+    /// Item 22: what cannot be read is never replaced, and is in use when it can be.
+    #[test]
+    fn item_22_a_key_that_cannot_be_read_stays_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, elsewhere) = (folder.path().join("state"), folder.path().join("key"));
+        let (token, _) = start(&state);
+        fs::rename(file(&state), &elsewhere).unwrap();
+        symlink(folder.path().join("mounted later"), file(&state)).unwrap();
+        let (mut key, tokens) = RouteKey::of(&state);
+        for _ in 0..2 {
+            assert!(matches!(key.keep(&state, &tokens), Err(Unkept::Unread(_))));
+        }
+        let meanwhile = tokens.make("one.example");
+        assert_ne!(meanwhile, token);
+        fs::rename(elsewhere, folder.path().join("mounted later")).unwrap();
+        assert_eq!(key.keep(&state, &tokens).unwrap(), None);
+        assert_eq!(tokens.make("one.example"), token);
+        assert!(tokens.host(meanwhile.as_bytes()).is_some(), "calls that began meanwhile go on");
+        assert_eq!(start(&state).0, token);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_written_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        fs::write(&state, "in the way").unwrap();
+        let (mut key, tokens) = RouteKey::of(&state);
+        assert!(key.keep(&state, &tokens).is_err());
+        fs::remove_file(&state).unwrap();
+        assert_eq!(key.keep(&state, &tokens).unwrap(), None);
+        assert_eq!(start(&state).0, tokens.make("one.example"));
+        assert_ne!(*fresh(), [0; LENGTH]);
     }
 }

@@ -48,6 +48,7 @@ mod slow_bodies;
 mod smuggling;
 mod soundness;
 mod stalled;
+mod state;
 mod targets;
 mod tls;
 mod unread;

@@ -237,15 +237,18 @@ impl Blacklist {
         }
     }
 
-    /// Puts back what was kept, but for what was removed after it had been listed.
+    /// Puts back what was kept, but for what was removed after it had been listed. What is listed already stays as it is.
     fn restore(&self, changing: &mut Changing, kept: Kept, origin: Origin, now: u32) {
         let Kept { entries, removals } = kept;
-        let undone = Undone::by(&removals);
-        // The latest come first there, and are put last here.
-        removals.into_iter().rev().for_each(|removal| changing.removals.push(removal));
+        let is_first = self.is_empty();
+        changing.removals.add(removals);
+        let undone = Undone::by(&changing.removals);
         changing.removals.follow_clock(now);
         let mut changed = false;
         for mut entry in entries.into_iter().rev().filter(|entry| !undone.undoes(entry)) {
+            if !is_first && self.has_its_like(&entry, now) {
+                continue;
+            }
             let mut until = entry.until.unwrap_or(NEVER);
             changed |= begin_by(now, &mut entry.since, &mut until);
             entry.until = (until != NEVER).then_some(until);
@@ -255,6 +258,15 @@ impl Blacklist {
         if changed {
             // What is on disk has other times.
             self.subscribers.tell(Done::Rewritten, Origin::Guard);
+        }
+    }
+
+    /// Whether there is an entry for the same address from the same hand, or no room for one more by hand.
+    fn has_its_like(&self, entry: &Entry, now: u32) -> bool {
+        let who = entry.who;
+        match entry.why {
+            Why::Automatic { .. } => self.automatic.get(&who).is_some_and(|entry| entry.until > now),
+            Why::Manual { .. } => self.lists_manually(who, now) || !self.has_room(who),
         }
     }
 

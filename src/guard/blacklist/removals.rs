@@ -41,6 +41,17 @@ impl Removals {
         self.0.push_back(removal);
     }
 
+    /// Adds those of another list.
+    pub(super) fn add(&mut self, more: Vec<Removal>) {
+        self.0.extend(more);
+        // In the order of their times; of two that are the same, one.
+        self.0.make_contiguous().sort_by_key(|removal| (removal.at, removal.who));
+        let mut all: Vec<Removal> = self.0.drain(..).collect();
+        all.dedup();
+        let surplus = all.len().saturating_sub(REMOVALS);
+        self.0.extend(all.into_iter().skip(surplus));
+    }
+
     /// `who` is listed again at `now`.
     pub(super) fn give_way(&mut self, who: Counted, now: u32) {
         let earlier = self.0.iter().rev().position(|removal| removal.at < now).unwrap_or(self.0.len());
@@ -84,9 +95,9 @@ pub(super) struct Undone {
 }
 
 impl Undone {
-    pub(super) fn by(removals: &[Removal]) -> Self {
+    pub(super) fn by(removals: &Removals) -> Self {
         let mut undone = Self::default();
-        for removal in removals {
+        for removal in &removals.0 {
             match removal.who {
                 Some(who) => {
                     let at = undone.by_address.entry(who).or_default();

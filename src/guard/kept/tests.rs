@@ -1,5 +1,14 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
 use super::*;
 use crate::guard::blacklist::change::Change;
+use crate::guard::blacklist::entry::{Entry, Why};
+use crate::guard::blacklist::removals::Removal;
+use crate::guard::counted::Counted;
+use crate::reason::Reason;
 
 const ADMINISTRATOR: Origin = Origin::Administrator { user: Some(1000) };
 
@@ -29,46 +38,225 @@ fn kept() -> Kept {
     Kept { entries, removals }
 }
 
-#[test]
-fn what_is_written_is_read() {
-    let state = tempfile::tempdir().unwrap();
-    let folder = state.path().join("state");
-    assert_eq!(read(&folder, 0).kept, Kept::default());
-    write(&folder, &list(), 5).unwrap();
-    let Read { kept: back, warning } = read(&folder, 10);
-    assert_eq!((back, warning), (kept(), None));
-    assert_eq!(read(&folder, 305).kept.entries.len(), 2, "what has expired is left behind");
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left there");
+/// One run of Portward: its list, and what keeps it.
+struct Run {
+    list: Blacklist,
+    keeper: Keeper,
+    state: PathBuf,
 }
 
-#[test]
-fn a_damaged_file_is_set_aside() {
-    let state = tempfile::tempdir().unwrap();
-    write(state.path(), &list(), 5).unwrap();
-    let path = file(state.path());
-    let good = fs::read(&path).unwrap();
-    for damage in [&b"\xff\xfe\n"[..], b"{}\n", b"{\"address\":\"192.0.2.9\"", &[b'x'; 10_000]] {
-        fs::write(&path, [&good, damage].concat()).unwrap();
-        let Read { kept: back, warning } = read(state.path(), 10);
-        assert_eq!(back, kept());
-        assert!(warning.unwrap().contains("damaged in line 7; it was set aside"));
-        assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
+type Outcome = Result<Option<(Damage, PathBuf)>, Unkept>;
+
+impl Run {
+    /// A start in a folder, and what came of the file there.
+    fn start(state: &Path, now: u32) -> (Self, Outcome) {
+        let list = Blacklist::default();
+        let keeper = Keeper::new(&list);
+        let mut run = Self { list, keeper, state: state.to_owned() };
+        let outcome = run.keep(now);
+        (run, outcome)
+    }
+
+    fn keep(&mut self, now: u32) -> Outcome {
+        let list = &self.list;
+        let restore = |kept| {
+            list.apply(Change::Restore(kept), Origin::File, now).unwrap();
+        };
+        self.keeper.keep(&self.state, list, now, restore)
+    }
+
+    fn add(&self, address: &str, now: u32) {
+        let why = Why::Manual { note: "".into() };
+        self.list
+            .apply(Change::List { who: who(address), why, expiration: None }, ADMINISTRATOR, now)
+            .unwrap();
+    }
+
+    fn remove(&self, address: &str, now: u32) {
+        self.list.apply(Change::Remove { who: who(address) }, ADMINISTRATOR, now).unwrap();
+    }
+
+    fn kept(&self, now: u32) -> Kept {
+        Kept { entries: self.list.page(now, None, 100).entries, removals: self.list.removals(now) }
+    }
+
+    fn lists(&self, address: &str, now: u32) -> bool {
+        self.list.lists(who(address), now)
     }
 }
 
-/// A file as it was before there were traces means what it meant; and whoever knows entries only takes a trace for one
-/// that has ended.
+/// What a start finds.
+fn found(state: &Path, now: u32) -> (Kept, Option<Damage>) {
+    let (run, outcome) = Run::start(state, now);
+    (run.kept(now), outcome.unwrap().map(|(damage, _)| damage))
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    assert_eq!(found(&state, 0), (Kept::default(), None));
+    assert!(!state.exists(), "nothing has changed");
+    write(&file(&state), &list(), 5).unwrap();
+    assert_eq!(found(&state, 10), (kept(), None));
+    assert_eq!(found(&state, 305).0.entries.len(), 2, "what has expired is left behind");
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing else is left there");
+}
+
+/// Item 22: whatever is wrong with a file and wherever, what is good in it is in force after the first restart and after
+/// the second, and what was wrong stands beside.
+#[test]
+fn item_22_a_damaged_file_loses_nothing_at_two_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path();
+    write(&file(state), &list(), 5).unwrap();
+    let good = fs::read_to_string(file(state)).unwrap();
+    let whole: Vec<&str> = good.split_inclusive('\n').collect();
+    let damages = [
+        &b"\xff\xfe\n"[..],
+        b"{}\n",
+        b"null\n",
+        b"{\"address\":\"192.0.2.9\"",
+        b"{\"address\":\"192.0.2.9\",\"since\":1,\"until\":null,\"manual\":false,\"reason\":\"new\",\"count\":1}\n",
+        &[b'x'; 10_000],
+        &[0; 5_000],
+    ];
+    for damage in damages {
+        for before in 0..=whole.len() {
+            // Half a line is one only at the end.
+            let end = if damage.ends_with(b"\n") || before == whole.len() { "" } else { "\n" };
+            let (head, tail) = (whole[..before].concat(), whole[before..].concat());
+            let damaged = [head.as_bytes(), damage, end.as_bytes(), tail.as_bytes()].concat();
+            fs::write(file(state), &damaged).unwrap();
+            let (run, outcome) = Run::start(state, 10);
+            let (said, aside) = outcome.unwrap().unwrap();
+            assert_eq!((run.kept(10), &said), (kept(), &Damage { line: before + 1, entries: 3 }));
+            assert_eq!(fs::read(aside).unwrap(), damaged);
+            // It ends at once, without a word.
+            drop(run);
+            assert_eq!(fs::read_to_string(file(state)).unwrap(), good);
+            assert_eq!(found(state, 10), (kept(), None));
+        }
+    }
+    assert_eq!(fs::read_dir(state).unwrap().count(), 2);
+}
+
+/// A line is good although NUL octets or a byte order mark stand before it; empty lines and other line ends are no damage.
+#[test]
+fn item_22_what_is_good_in_a_line_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path();
+    write(&file(state), &list(), 5).unwrap();
+    let good = fs::read_to_string(file(state)).unwrap();
+    for (text, is_damaged) in [
+        (format!("\u{feff}{good}"), true),
+        (format!("\0\0\0{good}"), true),
+        (format!("{good}\0\0\0"), true),
+        (format!("\n{good}\n  \n"), false),
+        (good.replace('\n', "\r\n"), false),
+        (good.trim_end().to_owned(), false),
+    ] {
+        fs::write(file(state), &text).unwrap();
+        let (kept_now, damage) = found(state, 10);
+        assert_eq!((kept_now, damage.is_some()), (kept(), is_damaged), "{text:?}");
+    }
+    fs::write(file(state), "").unwrap();
+    assert_eq!(found(state, 10), (Kept::default(), None));
+}
+
+/// Item 22: what cannot be read is not replaced, whatever changes meanwhile; and when it can be read, what it holds and
+/// what has changed since are in force together.
+#[test]
+fn item_22_what_cannot_be_read_stays_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, elsewhere) = (dir.path().join("state"), dir.path().join("mounted later"));
+    write(&file(&state), &list(), 5).unwrap();
+    let good = fs::read_to_string(file(&state)).unwrap();
+    fs::rename(file(&state), dir.path().join("kept")).unwrap();
+    symlink(&elsewhere, file(&state)).unwrap();
+    let (mut run, outcome) = Run::start(&state, 10);
+    assert!(matches!(outcome, Err(Unkept::Unread(_))));
+    run.add("192.0.2.77", 11);
+    run.add("192.0.2.1", 11);
+    run.remove("192.0.2.1", 12);
+    for _ in 0..2 {
+        assert!(matches!(run.keep(12), Err(Unkept::Unread(_))));
+    }
+    assert!(fs::symlink_metadata(file(&state)).unwrap().is_symlink());
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+
+    fs::rename(dir.path().join("kept"), &elsewhere).unwrap();
+    assert_eq!(run.keep(13).unwrap(), None);
+    for (address, is_listed) in
+        [("192.0.2.77", true), ("192.0.2.2", true), ("2001:db8::", true), ("192.0.2.1", false)]
+    {
+        assert_eq!(run.lists(address, 13), is_listed, "{address}");
+    }
+    assert_eq!(found(&state, 13), (run.kept(13), None), "all of it is on disk");
+    assert_eq!(run.kept(13).removals.len(), 4, "each trace once");
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), good, "what the link led to is as it was");
+}
+
+/// Item 22: a file that another hand puts there while Portward runs (a backup, a disk that is mounted late) is read before
+/// it is replaced; one that is removed is written again.
+#[test]
+fn item_22_another_file_is_read_before_it_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, other) = (dir.path().join("state"), dir.path().join("other"));
+    write(&file(&other), &list(), 5).unwrap();
+    let (mut run, _) = Run::start(&state, 10);
+    run.add("192.0.2.77", 11);
+    run.keep(11).unwrap();
+    fs::rename(file(&other), file(&state)).unwrap();
+    run.add("192.0.2.78", 12);
+    run.keep(12).unwrap();
+    for address in ["192.0.2.77", "192.0.2.78", "192.0.2.1", "192.0.2.2"] {
+        assert!(run.lists(address, 12), "{address}");
+    }
+    assert_eq!(found(&state, 12), (run.kept(12), None));
+    fs::remove_file(file(&state)).unwrap();
+    run.keep(13).unwrap();
+    assert_eq!(found(&state, 13), (run.kept(13), None));
+    // What is there already is left alone.
+    let before = Stamp::at(&file(&state)).unwrap();
+    run.keep(14).unwrap();
+    assert_eq!(Stamp::at(&file(&state)).unwrap(), before);
+}
+
+/// A disk that is full, or a folder that cannot be written to: the damaged file stays until a whole one takes its place.
+#[test]
+fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path();
+    write(&file(state), &list(), 5).unwrap();
+    let half = [&fs::read(file(state)).unwrap(), &b"{\"addr"[..]].concat();
+    fs::write(file(state), &half).unwrap();
+    // What is in the way of the damaged file cannot be removed.
+    let in_the_way = state.join("blacklist.jsonl.damaged");
+    fs::create_dir(&in_the_way).unwrap();
+    let (mut run, outcome) = Run::start(state, 10);
+    assert!(matches!(outcome, Err(Unkept::Unwritten(_))));
+    assert_eq!((run.kept(10), fs::read(file(state)).unwrap()), (kept(), half.clone()));
+    fs::remove_dir(&in_the_way).unwrap();
+    let (damage, aside) = run.keep(11).unwrap().unwrap();
+    assert_eq!((damage.line, fs::read(aside).unwrap()), (7, half));
+    assert_eq!(found(state, 11), (kept(), None));
+}
+
+/// A file as it was before there were traces means what it meant; and a program that knows entries only takes a trace for
+/// one that has ended.
 #[test]
 fn item_7_older_files_and_older_programs_understand_each_other() {
-    let state = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path();
     let older = "{\"address\":\"192.0.2.1\",\"since\":1,\"until\":null,\"manual\":true,\"note\":\"a \\\"note\\\"\\n\"}\n\
                  {\"address\":\"2001:db8::/64\",\"since\":5,\"until\":305,\"manual\":false,\"reason\":\"unknown-host\",\"count\":21}\n";
-    fs::write(file(state.path()), older).unwrap();
-    let Read { kept: back, warning } = read(state.path(), 10);
-    assert_eq!((back.entries, warning), (kept().entries[..2].to_vec(), None));
+    fs::write(file(state), older).unwrap();
+    let (back, damage) = found(state, 10);
+    assert_eq!((back.entries, damage), (kept().entries[..2].to_vec(), None));
 
-    write(state.path(), &list(), 5).unwrap();
-    let text = fs::read_to_string(file(state.path())).unwrap();
+    write(&file(state), &list(), 5).unwrap();
+    let text = fs::read_to_string(file(state)).unwrap();
     let traces: Vec<Value> = text.lines().skip(3).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(traces.len(), 3);
     for (trace, removal) in traces.iter().zip(kept().removals) {
@@ -81,36 +269,34 @@ fn item_7_older_files_and_older_programs_understand_each_other() {
 
 #[test]
 fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
-    let state = tempfile::tempdir().unwrap();
-    let folder = state.path().join("state");
-    let list = Blacklist::default();
-    let mut keeper = Keeper::new(&list);
-    let written = || fs::exists(file(&folder)).unwrap();
-    list.apply(Change::Restore(kept()), Origin::File, 5).unwrap();
-    list.apply(Change::FollowClock, Origin::Guard, 6).unwrap();
-    keeper.keep(&folder, &list, 6).unwrap();
-    assert!(!written(), "what was read is not written");
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    write(&file(&state), &list(), 5).unwrap();
+    let (mut run, _) = Run::start(&state, 5);
+    let before = Stamp::at(&file(&state)).unwrap();
+    run.list.apply(Change::FollowClock, Origin::Guard, 6).unwrap();
+    run.keep(6).unwrap();
+    assert_eq!(Stamp::at(&file(&state)).unwrap(), before, "what was read is not written");
 
-    list.apply(Change::Remove { who: who("192.0.2.1") }, ADMINISTRATOR, 7).unwrap();
-    fs::write(&folder, "in the way").unwrap();
-    keeper.keep(&folder, &list, 7).unwrap_err();
-    fs::remove_file(&folder).unwrap();
-    keeper.keep(&folder, &list, 8).unwrap();
-    assert_eq!(read(&folder, 8).kept.entries, kept().entries[1..]);
+    run.remove("192.0.2.1", 7);
+    fs::remove_dir_all(&state).unwrap();
+    fs::write(&state, "in the way").unwrap();
+    run.keep(7).unwrap_err();
+    fs::remove_file(&state).unwrap();
+    run.keep(8).unwrap();
+    assert_eq!(found(&state, 8).0.entries, kept().entries[1..]);
     // More changes than are remembered are a change.
-    fs::remove_file(file(&folder)).unwrap();
     let who = who("192.0.2.9");
     for _ in 0..10_000 {
         let why = Why::Automatic { reason: Reason::NoPath, count: 21 };
-        list.apply(Change::List { who, why, expiration: None }, Origin::Guard, 9).unwrap();
+        run.list.apply(Change::List { who, why, expiration: None }, Origin::Guard, 9).unwrap();
     }
-    keeper.keep(&folder, &list, 9).unwrap();
-    assert_eq!(read(&folder, 9).kept.entries.len(), 3);
+    run.keep(9).unwrap();
+    assert_eq!(found(&state, 9).0.entries.len(), 3);
     // Where the clock was wrong, what was read has other times than the file.
-    fs::remove_file(file(&folder)).unwrap();
-    let late = Blacklist::default();
-    let mut keeper = Keeper::new(&late);
-    late.apply(Change::Restore(kept()), Origin::File, 2).unwrap();
-    keeper.keep(&folder, &late, 2).unwrap();
-    assert!(written());
+    write(&file(&state), &list(), 5).unwrap();
+    let before = Stamp::at(&file(&state)).unwrap();
+    let (mut late, _) = Run::start(&state, 2);
+    late.keep(2).unwrap();
+    assert_ne!(Stamp::at(&file(&state)).unwrap(), before);
 }

@@ -1,9 +1,11 @@
 //! A service manager: hears what the daemon says (sd_notify(3)), keeps its sockets, and passes them to the next one
 //! (sd_listen_fds(3)), as systemd does.
 
+use std::fs;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
@@ -47,6 +49,10 @@ impl ServiceManager {
     pub fn silent() -> (Arc<Self>, UnixDatagram) {
         let dir = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        // As systemd's: a service of any user reaches it.
+        for path in [dir.path().to_owned(), dir.path().join("notify")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+        }
         let this =
             Arc::new(Self { dir, heard: Arc::default(), store: Arc::default(), watchdog: Mutex::new(None) });
         (this, socket)

@@ -32,7 +32,7 @@ pub use curl::curl;
 pub use manager::ServiceManager;
 pub use namespace::Namespace;
 pub use nginx::Nginx;
-pub use portward::{Output, Portward, Setup, command};
+pub use portward::{OTHER, Output, Portward, Setup, command};
 pub use python::python;
 pub use slapd::{PASSWORD, Said, Slapd, ldap_tool};
 pub use target::{Conn, Recorder, Target, ok};

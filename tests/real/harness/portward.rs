@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
 use super::{Child, Namespace, ServiceManager, TestCa, Wire, eventually, free_port, program};
@@ -18,12 +19,16 @@ use super::{Child, Namespace, ServiceManager, TestCa, Wire, eventually, free_por
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
 
+/// A user and a group that no machine has.
+pub const OTHER: u32 = 64_321;
+
 /// A configuration in a folder of its own: change it, then [`Setup::start`].
 pub struct Setup {
     dir: TempDir,
     settings: BTreeMap<String, String>,
     certificates: Vec<(String, Vec<String>)>,
     surroundings: Surroundings,
+    as_user: bool,
     ports: BTreeMap<&'static str, u16>,
 }
 
@@ -68,6 +73,13 @@ impl Setup {
     /// Runs under a service manager, which keeps its sockets from one start to the next.
     pub fn under(mut self, manager: &Arc<ServiceManager>) -> Self {
         self.surroundings = Surroundings::Manager(Arc::clone(manager));
+        self
+    }
+
+    /// Runs it as a user that is not root, to whom everything in the folder belongs: [`OTHER`] if the tests run as root, else
+    /// whoever runs them.
+    pub fn unprivileged(mut self) -> Self {
+        self.as_user = true;
         self
     }
 
@@ -138,13 +150,15 @@ impl Setup {
 
     /// The program as it is to be started, and the sockets that are for it.
     fn command(&self) -> (Command, Vec<OwnedFd>) {
+        let other = (self.as_user && geteuid().is_root()).then(|| as_other(self.dir()));
+        let program = other.as_deref().unwrap_or(PROGRAM);
         let command = match &self.surroundings {
-            Surroundings::Usual => Command::new(PROGRAM),
+            Surroundings::Usual => Command::new(program),
             Surroundings::OneProcessor => on_one_processor(),
             Surroundings::Descriptors(count) => with_descriptors(*count),
             Surroundings::Folder => in_folder(self.dir()),
             Surroundings::Namespace(pid) => in_namespace(pid),
-            Surroundings::Manager(manager) => return manager.command(PROGRAM),
+            Surroundings::Manager(manager) => return manager.command(program),
         };
         (command, Vec::new())
     }
@@ -185,6 +199,40 @@ fn in_folder(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder);
     command
+}
+
+/// A program that becomes [`OTHER`] and then the one under test, which is in a place that every user can reach. The folder
+/// is that user's.
+fn as_other(folder: &Path) -> String {
+    let (reachable, wrapper) = (folder.join("portward"), folder.join("portward-as-other"));
+    if !reachable.exists() {
+        fs::hard_link(PROGRAM, &reachable).or_else(|_| fs::copy(PROGRAM, &reachable).map(drop)).unwrap();
+    }
+    let setpriv = program("setpriv", "util-linux");
+    let script = format!(
+        "#!/bin/sh\nexec {} --reuid {OTHER} --regid {OTHER} --clear-groups {} \"$@\"\n",
+        setpriv.display(),
+        reachable.display()
+    );
+    fs::write(&wrapper, script).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    give_away(folder);
+    wrapper.to_str().unwrap().to_owned()
+}
+
+/// Gives everything to [`OTHER`] that it has not got already. What is in a folder of its own stays as it is.
+fn give_away(path: &Path) {
+    let there = fs::symlink_metadata(path).unwrap();
+    if there.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            let entry = entry.unwrap();
+            let is_its_own = entry.metadata().unwrap().uid() == OTHER;
+            if !is_its_own && entry.file_name() != "portward" {
+                give_away(&entry.path());
+            }
+        }
+    }
+    lchown(path, Some(OTHER), Some(OTHER)).unwrap();
 }
 
 /// The program with so many file descriptors.
@@ -235,6 +283,7 @@ impl Portward {
             settings,
             certificates: Vec::new(),
             surroundings: Surroundings::Usual,
+            as_user: false,
             ports: BTreeMap::new(),
         }
     }
@@ -300,6 +349,18 @@ impl Portward {
     /// SIGTERM.
     pub fn terminate(&self) {
         self.child.lock().unwrap().signal(Signal::TERM);
+    }
+
+    /// From the next start on it runs as another user than root: [`Setup::unprivileged`].
+    pub fn unprivileged(mut self) -> Self {
+        self.setup.as_user = true;
+        self
+    }
+
+    /// From the next start on it runs as whoever runs the tests.
+    pub fn privileged(mut self) -> Self {
+        self.setup.as_user = false;
+        self
     }
 
     /// Stops it and starts it again with the same files; the ports of HTTP are others.
