@@ -83,6 +83,11 @@ impl Manager {
         self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
+    /// What there is to say to people while everything runs.
+    pub fn status(&self, status: &str) {
+        self.tell(&[NotifyState::Status(status)]);
+    }
+
     /// A reload begins; [`Manager::ready`] ends it.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {

@@ -1,7 +1,7 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
 //! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that
+//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that
 //! they are alive, `descriptors` raises the limit of open files.
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
@@ -11,6 +11,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,6 +33,7 @@ mod listening;
 mod pulse;
 mod serve;
 mod socket;
+mod status;
 mod upkeep;
 mod worker;
 
@@ -93,6 +95,10 @@ pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
     manager: Manager,
+    /// The status that the manager was told last.
+    told: Mutex<String>,
+    /// The last reload was refused.
+    refused: AtomicBool,
     control: Control,
     /// Until [`Server::serve`] takes it.
     heard: Mutex<Option<Heard>>,
@@ -160,9 +166,22 @@ impl Server {
         let spare = Mutex::new(spare);
         let (control, heard) = Control::new();
         let heard = Mutex::new(Some(heard));
-        let server =
-            Self { path, shared, manager, control, heard, pulse, sockets, spare, draining, stop, workers };
-        server.manager.ready(&server.status());
+        let server = Self {
+            path,
+            shared,
+            manager,
+            told: Mutex::default(),
+            refused: AtomicBool::new(false),
+            control,
+            heard,
+            pulse,
+            sockets,
+            spare,
+            draining,
+            stop,
+            workers,
+        };
+        server.tell_ready();
         Ok(server)
     }
 
@@ -183,8 +202,8 @@ impl Server {
     fn reload(&self) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
-        let refused = if outcome.is_err() { "; the last reload was refused" } else { "" };
-        self.manager.ready(&format!("{}{refused}", self.status()));
+        self.refused.store(outcome.is_err(), Ordering::Relaxed);
+        self.tell_ready();
         outcome
     }
 
@@ -243,12 +262,6 @@ impl Server {
         self.sockets.send_replace(sockets);
         self.shared.note(level, done);
         Ok(())
-    }
-
-    /// For `systemctl status`.
-    fn status(&self) -> String {
-        let hosts = self.shared.snapshot.load().table.len();
-        format!("serving {hosts} hosts on {} sockets", self.sockets.borrow().len())
     }
 
     /// Ends the workers and whatever still runs on them.

@@ -7,7 +7,10 @@ pub(crate) mod folder;
 mod secret;
 mod stored;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
+use crate::files;
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
@@ -48,6 +52,8 @@ pub struct Snapshot {
     found: Diagnostics,
     /// What is in use although it is no longer there.
     gone: Diagnostics,
+    /// Files and folders of certificates, keys and trust that could not be read.
+    unread: Vec<PathBuf>,
 }
 
 impl Snapshot {
@@ -86,6 +92,11 @@ impl Snapshot {
         &self.gone
     }
 
+    /// Whether something can be read that could not be read before.
+    pub fn can_read_more(&self) -> bool {
+        self.unread.iter().any(|path| is_readable(path))
+    }
+
     /// Portward's own certificates, those for clients and the one for targets.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.server_tls.certificates().chain(self.upstream_tls.certificate())
@@ -102,6 +113,9 @@ impl Snapshot {
             table.client_trusts(),
             occasion.of(|before| Some(&before.client_trusts)),
         );
+        let problems = || [&shown, &trusted, &vouching].into_iter().flat_map(|found| &found.problems);
+        let unread: BTreeSet<_> = problems().map(|problem| &problem.place.file).collect();
+        let unread = unread.into_iter().filter(|path| !is_readable(path)).cloned().collect();
         let mut found = Diagnostics::new();
         let shows = config.listen.listeners.iter().any(|l| l.transport.is_tls());
         found.extend(relevant(shown.problems, shows));
@@ -125,9 +139,15 @@ impl Snapshot {
             said: Arc::default(),
             found: found.clone(),
             gone,
+            unread,
         };
         (snapshot, found)
     }
+}
+
+/// Whether this process can read a file, or look into a folder.
+fn is_readable(path: &Path) -> bool {
+    if path.is_dir() { fs::read_dir(path).is_ok() } else { files::open(path).is_ok() }
 }
 
 /// Errors always, warnings where they matter.

@@ -53,27 +53,31 @@ impl Server {
     }
 
     /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
-    /// certificate and its key are two files.
+    /// certificate and its key are two files. What could not be read is tried again at each look, because a permission may
+    /// be mended without a trace on the file.
     async fn watch_files(&self) {
         let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
         loop {
             tokio::time::sleep(GLANCE).await;
-            let (now, known) = {
+            let (now, is_known) = {
                 let snapshot = self.shared.snapshot.load();
-                (Look::at(&snapshot.config, &snapshot.table), snapshot.look)
+                let now = Look::at(&snapshot.config, &snapshot.table);
+                (now, now == snapshot.look && !snapshot.can_read_more())
             };
             let at_rest = std::mem::replace(&mut last, now) == now;
-            if now == known || !at_rest || refused == Some(now) {
+            if is_known || !at_rest || refused == Some(now) {
                 continue;
             }
             if let Err(error) = self.renew() {
                 refused = Some(now);
                 self.shared.note(Level::Error, error.text.trim_end());
             }
+            self.tell_status();
         }
     }
 
-    /// Writes to the folder of `state` what has changed, and reads what could not be read before.
+    /// Writes to the folder of `state` what has changed, and reads what could not be read before. The manager hears how
+    /// that goes.
     async fn keep_state(&self) {
         loop {
             tokio::time::sleep(KEEP).await;
@@ -84,6 +88,7 @@ impl Server {
                 shared.keep_state();
             };
             let _ = tokio::task::spawn_blocking(keep).await;
+            self.tell_status();
         }
     }
 

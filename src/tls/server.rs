@@ -19,7 +19,7 @@ use super::sessions::Marked;
 use super::sni::Index;
 use super::source::{Found, Held, Occasion, Source};
 use super::{alpn, pem, provider, sound, ticketer};
-use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Tls, TlsVersion};
+use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Severity, Tls, TlsVersion};
 use crate::service::{PerService, Service};
 
 /// TLS 1.2 sessions of clients without tickets that are remembered, a service. [`super::sessions`] bounds the length of
@@ -34,6 +34,8 @@ pub struct ServerTls {
     index: Arc<Index>,
     /// Where certificates are expected, for diagnostics.
     place: PathBuf,
+    /// Why there is no certificate, if there is none.
+    missing: Option<String>,
     resumption: PerService<Resumption>,
     acceptors: PerService<Arc<ServerConfig>>,
 }
@@ -66,6 +68,7 @@ impl ServerTls {
         });
         let gone = certificates.held().iter().filter(|held| held.gone);
         found.problems.extend(gone.filter_map(|held| held.what.validity_warning(now)));
+        let missing = certificates.is_empty().then(|| why_missing(&place, &found.problems));
         if certificates.is_empty() {
             let help = "tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out";
             found.problems.push(pem::warning(
@@ -84,13 +87,18 @@ impl ServerTls {
         let acceptors = PerService::from_fn(|service| {
             Arc::new(config(service, settings.min_version, &index, &resumption[service]))
         });
-        (Self { certificates, default, index, place, resumption, acceptors }, found)
+        (Self { certificates, default, index, place, missing, resumption, acceptors }, found)
     }
 
     /// What accepts TLS for `service`; `None` as long as there is no certificate.
     pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
         let config = Arc::clone(&self.acceptors[service]);
         (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), service.asks_for_certificate()))
+    }
+
+    /// Why there is no certificate, so that TLS ports are closed; `None`: there is one.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
     }
 
     /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
@@ -122,6 +130,14 @@ impl ServerTls {
     /// The one that is shown to clients without SNI or with an unknown one.
     pub fn default(&self) -> Option<&Certificate> {
         nth(&self.certificates, self.default)
+    }
+}
+
+/// The first error, with its file; or that there is none to be found.
+fn why_missing(place: &Path, problems: &[Diagnostic]) -> String {
+    match problems.iter().find(|problem| problem.severity == Severity::Error) {
+        Some(error) => format!("{}: {}", error.place.file.display(), error.message),
+        None => format!("{}: there is no certificate", place.display()),
     }
 }
 

@@ -1,0 +1,79 @@
+//! The one line of `systemctl status`: what is served, and what is not and why.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::Server;
+use crate::service::Service;
+use crate::state::Snapshot;
+
+/// The longest status, in characters.
+const LONGEST: usize = 500;
+
+impl Server {
+    /// Tells the manager that everything is ready, again after a reload, with the status.
+    pub(super) fn tell_ready(&self) {
+        let status = self.status();
+        self.manager.ready(&status);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Tells the manager the status, if it is another one by now.
+    pub(super) fn tell_status(&self) {
+        let status = self.status();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != status {
+            self.manager.status(&status);
+            *told = status;
+        }
+    }
+
+    fn status(&self) -> String {
+        let snapshot = self.shared.snapshot.load();
+        let mut parts = vec![format!(
+            "serving {} hosts on {} sockets",
+            snapshot.table.len(),
+            self.sockets.borrow().len()
+        )];
+        if self.refused.load(Ordering::Relaxed) {
+            parts.push("the last reload was refused".to_owned());
+        }
+        parts.extend(closed(&snapshot));
+        parts.extend(self.shared.unkept());
+        one_line(&parts.join("; "))
+    }
+}
+
+/// Which TLS services are closed, and why.
+fn closed(snapshot: &Snapshot) -> Option<String> {
+    let why = snapshot.server_tls.missing()?;
+    let listeners = snapshot.config.listen.listeners.iter();
+    let wanted: Vec<_> = listeners.map(|one| (one.service, one.transport)).collect();
+    let tls = Service::by_transport().filter(|one| one.1.is_tls() && wanted.contains(one));
+    let names: Vec<_> = tls.map(|(service, transport)| service.scheme(transport)).collect();
+    (!names.is_empty()).then(|| format!("{} closed: {why}", names.join(", ")))
+}
+
+/// What the manager takes for one line: names of files may hold anything.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut line: String = text.chars().take(LONGEST).map(plain).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Item 25: a status is one line of a bounded length, whatever stands in the names of files.
+    #[test]
+    fn item_25_a_status_is_one_bounded_line() {
+        assert_eq!(one_line("serving 1 hosts\nREADY=0\u{7f}"), "serving 1 hosts READY=0 ");
+        let long = one_line(&"ä".repeat(LONGEST + 1));
+        assert_eq!((long.chars().count(), long.chars().last()), (LONGEST + 1, Some('…')));
+        assert_eq!(one_line(&"ä".repeat(LONGEST)).chars().count(), LONGEST);
+    }
+}
