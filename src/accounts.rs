@@ -26,6 +26,15 @@ pub fn group(name: &str) -> Option<u32> {
     number_of_group(&fs::read_to_string("/etc/group").ok()?, name)
 }
 
+/// The name of a user.
+pub fn name(uid: u32) -> Option<String> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    // passwd(5): name, password, number.
+    let user = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut named = user.filter(|user| user.get(2).and_then(|number| number.parse().ok()) == Some(uid));
+    named.next()?.first().map(|name| (*name).to_owned())
+}
+
 /// A user by name.
 pub fn user(name: &str) -> Option<User> {
     let users = fs::read_to_string("/etc/passwd").ok()?;
@@ -88,6 +97,12 @@ mod tests {
         "root:x:0:\nportward:x:990:\nportward-admin:x:989:portward,alice\nno:x:9:portward2\n";
     const USERS: &str =
         "root:x:0:0::/root:/bin/sh\nportward:x:991:990:Portward:/var/lib/portward:/usr/sbin/nologin\n";
+
+    #[test]
+    fn a_number_has_its_name() {
+        assert_eq!(name(0).as_deref(), Some("root"));
+        assert_eq!(name(4_000_000_001), None);
+    }
 
     #[test]
     fn names_are_found() {

@@ -26,6 +26,7 @@ use crate::manager::{Inherited, Manager, Origin};
 use crate::state::{Shared, Snapshot, folder};
 
 mod aside;
+mod closed;
 mod control;
 mod descriptors;
 mod drain;

@@ -71,9 +71,9 @@ pub(super) async fn answer(request: &Asked<'_>) -> Answer {
     }
     match uri.path().strip_prefix("/v1/blacklist") {
         Some("") => all(request),
-        Some(rest) if rest.starts_with('/') => match Counted::parse(rest.trim_start_matches('/')) {
-            Some(who) => one(request, who),
-            None => wrong(StatusCode::BAD_REQUEST, "this is not an address"),
+        Some(rest) if rest.starts_with('/') => match Counted::wanted(rest.trim_start_matches('/')) {
+            Ok(who) => one(request, who),
+            Err(why) => wrong(StatusCode::BAD_REQUEST, why),
         },
         _ => wrong(StatusCode::NOT_FOUND, "there is no such thing"),
     }
@@ -175,7 +175,8 @@ fn one(request: &Asked<'_>, who: Counted) -> Answer {
 fn wanted(body: &[u8]) -> Result<(Counted, String, Option<Duration>), String> {
     let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
     let text = |name: &str| json.get(name).and_then(Value::as_str);
-    let who = text("address").and_then(Counted::parse).ok_or("`address` is not an address")?;
+    let who =
+        Counted::wanted(text("address").unwrap_or_default()).map_err(|why| format!("`address`: {why}"))?;
     let note = text("note").unwrap_or_default();
     if note.chars().count() > NOTE {
         return Err(format!("a note has at most {NOTE} characters"));

@@ -11,6 +11,7 @@ use time::macros::format_description;
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
 use crate::config;
+use crate::guard::Counted;
 
 /// So many entries are shown unless `--limit` says otherwise.
 const SHOWN: usize = 1_000;
@@ -61,7 +62,24 @@ enum Command {
     Clear,
 }
 
+impl Command {
+    /// What is wrong with what was typed. The daemon need not be asked for that.
+    fn mistake(&self) -> Option<String> {
+        let address = |text: &String| Counted::wanted(text).err().map(|why| format!("{text}: {why}"));
+        match self {
+            Self::List { .. } | Self::Clear => None,
+            Self::Remove { address: text } => address(text),
+            Self::Add { address: text, time, .. } => address(text)
+                .or_else(|| config::expiration(time).err().map(|why| format!("--for {time}: {why}"))),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> ExitCode {
+    if let Some(mistake) = args.command.as_ref().and_then(Command::mistake) {
+        terminal::complain(format_args!("error: {mistake}"));
+        return ExitCode::from(terminal::USAGE);
+    }
     let read = config::load(&args.config);
     let Some(config) = &read.config else {
         terminal::complain(read.diagnostics.render(false).trim_end());

@@ -5,6 +5,9 @@ use std::io::Write as _;
 /// The answer is no, or there are errors.
 pub(super) const NO: u8 = 1;
 
+/// What was typed is wrong.
+pub(super) const USAGE: u8 = 2;
+
 /// Writes a line to standard output. A reader that has gone away (`| head`) is no error of ours.
 pub(super) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");

@@ -41,7 +41,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         return Some(format!("[{key}] is a table at the top level of portward.toml"));
     }
     if matches!(key, "host" | "target") {
-        return Some(format!("`{key}` belongs in a rules file"));
+        return Some(format!("`{key}` belongs in a rules file; `portward check FILE` checks one alone"));
     }
     let is_port = Service::by_transport().any(|(service, transport)| service.scheme(transport) == key);
     let listen = is_port.then_some("listen");

@@ -56,6 +56,17 @@ impl Counted {
         };
         whole.then(|| network.addr().into())
     }
+
+    /// As [`Self::parse`].
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be right.
+    pub fn wanted(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text).ok_or_else(|| match text.parse::<IpNet>() {
+            Ok(_) => "this is a network, and the blacklist holds addresses (of IPv6 prefixes of 64 bits); a network belongs in `block` of [blacklist] in portward.toml, and a reload makes it so",
+            Err(_) => "this is not an address; write one as 203.0.113.9 or 2001:db8::9",
+        })
+    }
 }
 
 impl fmt::Display for Counted {
@@ -88,5 +99,7 @@ mod tests {
         for text in ["192.0.2.0/24", "2001:db8::/32", "x", ""] {
             assert_eq!(Counted::parse(text), None, "{text}");
         }
+        assert!(Counted::wanted("192.0.2.0/24").unwrap_err().contains("`block` of [blacklist]"));
+        assert!(Counted::wanted("192.0.2.*").unwrap_err().starts_with("this is not an address"));
     }
 }

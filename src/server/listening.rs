@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 
+use super::closed::{Closed, complaint};
 use super::socket::{self, Socket};
 use crate::manager::{Inherited, Origin};
 use crate::state::Snapshot;
@@ -16,12 +17,13 @@ pub(super) fn take_over(
 ) -> Result<(Vec<Arc<Socket>>, Vec<Inherited>), String> {
     let listeners = &snapshot.config.listen.listeners;
     let (mut sockets, mut stale, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut closed: Vec<Closed> = Vec::new();
     for one in inherited {
         let (address, origin) = (one.address, one.origin);
         match listeners.iter().find(|listener| listener.address == address) {
             Some(listener) => match Socket::inherit(*listener, one) {
                 Ok(socket) => sockets.push(Arc::new(socket)),
-                Err(error) => errors.push(socket::complaint(listener, &error)),
+                Err(error) => closed.push((*listener, error)),
             },
             None if origin == Origin::Store => stale.push(one),
             None => errors.push(format!(
@@ -29,6 +31,9 @@ pub(super) fn take_over(
                  help: make the socket unit's ListenStream= and portward.toml say the same, or disable the socket unit"
             )),
         }
+    }
+    if !closed.is_empty() {
+        errors.push(complaint(&closed));
     }
     if errors.is_empty() { Ok((sockets, stale)) } else { Err(errors.join("\n")) }
 }
@@ -51,7 +56,8 @@ pub(super) fn open(
     stale: &[Inherited],
 ) -> Result<(Vec<Arc<Socket>>, Vec<String>), String> {
     let (config, tls) = (&snapshot.config, &snapshot.server_tls);
-    let (mut sockets, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sockets, mut notes) = (Vec::new(), Vec::new());
+    let mut closed: Vec<Closed> = Vec::new();
     let unwanted = |socket: &&Arc<Socket>| {
         let address = socket.listener.address;
         !config.listen.listeners.iter().any(|listener| listener.address == address)
@@ -76,8 +82,8 @@ pub(super) fn open(
             Err(error) if listener.address.is_ipv6() && socket::no_such_family(&error) => {
                 notes.push(format!("no IPv6 in this kernel: {} stays closed", listener.address));
             }
-            Err(error) => errors.push(socket::complaint(listener, &error)),
+            Err(error) => closed.push((*listener, error)),
         }
     }
-    if errors.is_empty() { Ok((sockets, notes)) } else { Err(errors.join("\n")) }
+    if closed.is_empty() { Ok((sockets, notes)) } else { Err(complaint(&closed)) }
 }

@@ -125,19 +125,3 @@ pub(super) fn no_such_family(error: &io::Error) -> bool {
     Errno::from_io_error(error)
         .is_some_and(|errno| errno == Errno::AFNOSUPPORT || errno == Errno::ADDRNOTAVAIL)
 }
-
-/// Why a socket did not open, and what would help.
-pub(super) fn complaint(listener: &Listener, error: &io::Error) -> String {
-    let Listener { service, transport, address } = *listener;
-    let scheme = service.scheme(transport);
-    let help = match error.kind() {
-        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "\n  help: ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        }
-        io::ErrorKind::AddrInUse => {
-            "\n  help: another program listens there, or another Portward; `ss -ltnp` shows which"
-        }
-        _ => "",
-    };
-    format!("error: cannot listen on {address} ({scheme}): {error}{help}")
-}

@@ -15,6 +15,12 @@ use zeroize::Zeroizing;
 use crate::config::{Diagnostic, Place};
 use crate::files;
 
+mod folder;
+mod words;
+
+pub(super) use folder::unread;
+use words::broken;
+
 /// The longest file of certificates and CRLs, and the longest of a key.
 const LONGEST: u64 = 256 << 20;
 const LONGEST_KEY: u64 = 1 << 20;
@@ -45,13 +51,9 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
     let certificates = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, PemError>>()
-        .map_err(|cause| error(file, format!("this is not a PEM file: {cause}"), None))?;
+        .map_err(|cause| broken(file, &bytes, &cause))?;
     if certificates.is_empty() {
-        return Err(error(
-            file,
-            "there is no certificate in this file",
-            Some("it should hold one or more blocks that begin with -----BEGIN CERTIFICATE-----"),
-        ));
+        return Err(words::nothing(file, &bytes, "certificate", "-----BEGIN CERTIFICATE-----"));
     }
     Ok(certificates)
 }
@@ -76,7 +78,7 @@ pub(super) fn trust(file: &Path) -> Result<Trust, Box<Diagnostic>> {
             false => Trust { certificates: vec![bytes.into()], lists: Vec::new() },
         }
     } else {
-        let broken = |cause| error(file, format!("this is not a PEM file: {cause}"), None);
+        let broken = |cause| broken(file, &bytes, &cause);
         let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>();
         let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<_, PemError>>();
         Trust { certificates: certificates.map_err(broken)?, lists: lists.map_err(broken)? }
@@ -118,12 +120,10 @@ pub(super) fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static
             );
         }
         match cause {
-            PemError::NoItemsFound => error(
-                file,
-                "there is no private key in this file",
-                Some("it should hold a block that begins with -----BEGIN PRIVATE KEY-----"),
-            ),
-            cause => error(file, format!("this is not a PEM file: {cause}"), None),
+            PemError::NoItemsFound => {
+                words::nothing(file, &bytes, "private key", "-----BEGIN PRIVATE KEY-----")
+            }
+            cause => broken(file, &bytes, &cause),
         }
     })
 }
@@ -184,7 +184,7 @@ mod tests {
         assert!(certificates(&file).unwrap_err().message.contains("no certificate"));
         assert!(private_key(&file).unwrap_err().message.contains("no private key"));
         fs::write(&file, "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(certificates(&file).unwrap_err().message.contains("not a PEM file"));
+        assert!(certificates(&file).unwrap_err().message.contains("cannot be read as base64"));
         fs::write(
             &file,
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",

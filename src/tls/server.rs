@@ -66,6 +66,10 @@ impl ServerTls {
         let (certificates, mut found) = Source::read(&place, listed, before, |_| {
             pairs.next().map_or((None, Vec::new()), |pair| Certificate::load(&pair, now))
         });
+        if let CertificateSource::Folder(folder) = &settings.certificates {
+            let right = "NAME.crt with the chain and NAME.key with its key are read here";
+            found.problems.extend(pem::unread(folder, &["crt", "key"], right));
+        }
         let gone = certificates.held().iter().filter(|held| held.gone);
         found.problems.extend(gone.filter_map(|held| held.what.validity_warning(now)));
         let missing = certificates.is_empty().then(|| why_missing(&place, &found.problems));

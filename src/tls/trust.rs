@@ -81,12 +81,18 @@ impl ClientTrust {
     /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. A file
     /// that is not there vouches for nobody. Where Portward has only noticed a change, what was read before stays in use.
     pub fn load(path: &Path, occasion: Occasion<'_, Self>) -> (Self, Found) {
-        let listed = pem::store(path, &["crt", "pem", "cer", "crl"]);
+        const READ: [&str; 4] = ["crt", "pem", "cer", "crl"];
+        let listed = pem::store(path, &READ);
         let before = occasion.of(|before| Some(&before.source));
         let (source, mut found) = Source::read(path, listed, before, |file| match pem::trust(file) {
             Ok(trust) => (Some(trust), Vec::new()),
             Err(problem) => (None, vec![*problem]),
         });
+        found.problems.extend(pem::unread(
+            path,
+            &READ,
+            "*.crt, *.pem and *.cer with certificates and *.crl are read here",
+        ));
         let mut trust = Self::default();
         for held in source.held() {
             let problems = &mut found.problems;

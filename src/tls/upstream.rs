@@ -14,11 +14,12 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
+use super::facts::Facts;
 use super::identity::Certificate;
 use super::source::{Found, Occasion, Read, Source};
 use super::verify::{Anchors, Judge, TargetVerifier};
 use super::{alpn, client_builder, pem};
-use crate::config::{Trust, Upstream};
+use crate::config::{Diagnostic, Trust, Upstream};
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
 
@@ -218,13 +219,37 @@ fn trusted(trust: &Trust, occasion: Occasion<'_, Source<Certificates>>) -> (Sour
             Source::read(path, Ok(vec![path.to_owned()]), occasion, |_| system(had && is_reload))
         }
         Trust::Path(path) => {
+            const READ: [&str; 3] = ["crt", "pem", "cer"];
+            let now = OffsetDateTime::now_utc();
             let read = |file: &Path| match pem::certificates(file) {
-                Ok(certificates) => (Some(certificates), Vec::new()),
+                Ok(certificates) => {
+                    let problems = certificates.iter().filter_map(|one| unsound(file, one, now)).collect();
+                    (Some(certificates), problems)
+                }
                 Err(problem) => (None, vec![*problem]),
             };
-            Source::read(path, pem::store(path, &["crt", "pem", "cer"]), occasion, read)
+            let (source, mut found) = Source::read(path, pem::store(path, &READ), occasion, read);
+            let right = "*.crt, *.pem and *.cer with certificates are read here";
+            found.problems.extend(pem::unread(path, &READ, right));
+            (source, found)
         }
     }
+}
+
+/// A warning for a certificate of the trust store that is of little use.
+fn unsound(file: &Path, certificate: &CertificateDer<'_>, now: OffsetDateTime) -> Option<Diagnostic> {
+    let Some(facts) = Facts::of(certificate) else {
+        return Some(pem::warning(
+            file,
+            "a certificate in this file cannot be decoded: it vouches for nobody",
+            Some("copy the whole file once more"),
+        ));
+    };
+    (facts.not_after < now).then(|| {
+        let message = format!("the certificate {} expired on {}", facts.subject, facts.not_after.date());
+        let help = "what it has signed is accepted all the same, as long as it is here, but a target that shows it itself is refused; put the new one beside it, then remove it";
+        pem::warning(file, message, Some(help))
+    })
 }
 
 /// `refused`: that it is empty now is an error, because it cannot be told from one that is missing.

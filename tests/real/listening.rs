@@ -86,6 +86,27 @@ fn a_port_in_use_is_named() {
     });
 }
 
+/// Issue 18, item 24: one line for all ports that one program has.
+#[test]
+fn item_24_ports_in_use_by_one_program_are_one_line() {
+    within(60, || {
+        let target = Target::named("here");
+        let taken: Vec<TcpListener> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports = taken.iter().map(|one| one.local_addr().unwrap().port());
+        let list: Vec<String> = ports.map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        let setup = Portward::rules(&rules(&target))
+            .set("listen.http", &format!("[{}]", list[..5].join(", ")))
+            .set("listen.sip", &format!("[{}]", list[5..].join(", ")));
+        let config = setup.write();
+        let (code, lines) = setup.fails_to_start(&config);
+        assert_eq!(code, Some(1), "{lines}");
+        assert_eq!(lines.matches("error:").count(), 1, "{lines}");
+        assert!(lines.contains("Address already in use") && lines.contains("`ss -ltnp` as root"), "{lines}");
+        assert!(list.iter().all(|one| lines.contains(one.trim_matches('"'))), "{lines}");
+        assert!(lines.contains(" (http), ") && lines.contains(" (sip): "), "{lines}");
+    });
+}
+
 /// A target's name that does not resolve, a trust folder that is not there, an expired clock: nothing outside
 /// prevents a start. Here: everything that can be missing is missing.
 #[test]

@@ -42,11 +42,57 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     };
     let visible = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        name.ends_with(b".toml") && !name.starts_with(b".") && !path.is_dir()
+        !name.starts_with(b".")
+    };
+    let is_rules = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.ends_with(b".toml") && !path.is_dir()
     };
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(visible).collect();
     files.sort();
+    let (files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(is_rules);
+    for path in others.into_iter().filter(|path| is_meant(path)).take(MOST_NAMED) {
+        let (what, help) = match path.is_dir() {
+            true => ("folder", "rules files stand in the folder itself; only `presets` is read below it"),
+            false => (
+                "file",
+                "a rules file is called NAME.toml; one that shall not be read may be called NAME.toml.off",
+            ),
+        };
+        let fault = Diagnostic::warning(format!("this {what} is not read"), Place::whole(path));
+        diagnostics.push(fault.help(help));
+    }
     files
+}
+
+/// So many of those that are not read are named.
+const MOST_NAMED: usize = 20;
+
+/// Whether something that is not read seems to be rules: by its name, or by what stands in it.
+fn is_meant(path: &Path) -> bool {
+    const LOOK: u64 = 1 << 20;
+    const KINDS: [&str; 9] = ["toml", "tml", "conf", "cfg", "config", "ini", "yaml", "yml", "json"];
+    const LEFT: [&str; 14] = [
+        "off", "disabled", "bak", "old", "orig", "save", "swp", "tmp", "rej", "md", "txt", "example",
+        "sample", "dist",
+    ];
+    if path.is_dir() {
+        let is_toml = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.path().extension().is_some_and(|kind| kind == "toml"))
+        };
+        return !path.ends_with("presets")
+            && std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_toml));
+    }
+    let kind = path.extension().map(|kind| kind.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let is_left = LEFT.contains(&kind.as_str())
+        || kind.ends_with('~')
+        || kind.starts_with("dpkg-")
+        || kind.starts_with("rpm");
+    if is_left || KINDS.contains(&kind.as_str()) {
+        return !is_left;
+    }
+    let text = crate::files::read(path, LOOK).unwrap_or_default();
+    memchr::memmem::find(&text, b"[[host]]").is_some()
 }
 
 /// The texts of `paths`; a file that cannot be read is an error and left out.

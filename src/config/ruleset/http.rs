@@ -7,7 +7,7 @@ use super::super::walk::{Section, Value};
 use super::context::Context;
 use super::files::Lines;
 use super::keys::elsewhere;
-use super::paths::{Seen, rule_path};
+use super::paths::{self, Seen};
 use super::ports;
 use super::target::{Endpoints, no_target};
 use crate::rules::{HttpRule, PathPattern, Target};
@@ -23,7 +23,7 @@ pub(super) fn read(
 ) -> Option<HttpRule> {
     let source = lines.source(value.report.base + value.inner().start);
     if let DeValue::String(_) = value.node {
-        let path = value.parsed("a path", rule_path)?;
+        let path = paths::read(value)?;
         seen.path(value, Some(&path))?;
         let target = Target {
             endpoints: host.cloned().or_else(|| no_target(value))?,
@@ -73,7 +73,7 @@ fn pattern(section: &mut Section<'_>, entry: &Value<'_>) -> Option<PathPattern> 
             );
             None
         }
-        (Some(path), _) => path.parsed("a path", rule_path).map(PathPattern::Head),
+        (Some(path), _) => paths::read(&path).map(PathPattern::Head),
         (None, _) if is_default => Some(PathPattern::Default),
         (None, _) => {
             entry.error(

@@ -1,6 +1,20 @@
 //! Where a key belongs that stands in the wrong table of a rules file.
 
+use std::ops::Range;
+
+use toml::de::DeTable;
+
 use super::super::keys;
+
+/// The first key of a portward.toml, if the text is one: it has its tables, and nothing that rules have.
+pub(super) fn of_a_configuration(document: &DeTable<'_>) -> Option<Range<usize>> {
+    const RULES: [&str; 2] = ["host", "target"];
+    const OWN: [&str; 10] =
+        ["rules", "state", "reject", "listen", "outside", "tls", "upstream", "blacklist", "limits", "admin"];
+    let has_rules = RULES.iter().any(|key| document.contains_key(*key));
+    let own = document.keys().filter(|key| OWN.contains(&key.get_ref().as_ref()));
+    own.map(|key| key.span()).min_by_key(|span| span.start).filter(|_| !has_rules)
+}
 
 /// The sentence that says where `key` belongs; `None`: nowhere.
 pub(super) fn elsewhere(key: &str) -> Option<String> {

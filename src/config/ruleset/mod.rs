@@ -13,6 +13,7 @@ mod paths;
 mod pieces;
 mod ports;
 mod preset;
+mod round;
 mod signalling;
 mod target;
 
@@ -124,6 +125,20 @@ impl Loader {
 
     fn read_piece(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) {
         let document = report.parse();
+        if report.base == 0
+            && let Some(span) = keys::of_a_configuration(document.get_ref())
+        {
+            let file = report.file.display();
+            let fault = Fault::new("this is a configuration, and a rules file is expected");
+            report.say(
+                Severity::Error,
+                span,
+                fault.help(format!(
+                    "did you mean `portward check --config {file}`? In a folder of rules it has no place"
+                )),
+            );
+            return;
+        }
         let mut root = Section::new(report, ROOT, 0..0, document.get_ref());
         if let Some(targets) = root.get("target")
             && report.base > 0
@@ -166,17 +181,22 @@ impl Loader {
             let fault = Fault::new("no rule leads to this target").label("nothing uses it");
             self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
         }
+        let good = self.diagnostics.errors() == 0;
+        let names = std::mem::take(&mut self.context.names);
+        let table = good.then(|| self.builder.build(names));
+        for (name, source) in table.iter().flat_map(round::leading_back) {
+            let Some(file) = files.get(usize::from(source.file)) else { continue };
+            let fault = Fault::new(format!("the target {name} is also a host of these rules"))
+                .label("this leads to it")
+                .help("where that name leads to the router, this leads back to Portward: write the address that the PBX has inside");
+            let place = Position::of_text(source, &file.text).place(&file.path);
+            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, place));
+        }
         self.diagnostics.sort();
         for file in files {
             self.diagnostics.keep_text_if_used(&file.path, &file.text);
         }
-        let good = self.diagnostics.errors() == 0;
-        Rules {
-            table: good.then(|| self.builder.build(self.context.names)),
-            files: count,
-            hosts: self.hosts,
-            diagnostics: self.diagnostics,
-        }
+        Rules { table, files: count, hosts: self.hosts, diagnostics: self.diagnostics }
     }
 
     fn report_conflict(&mut self, conflict: &Conflict, files: &[File]) {

@@ -11,6 +11,10 @@ use crate::rules::{Address, Endpoint, Ports};
 pub(super) struct OwnSockets {
     listeners: Vec<Listener>,
     own_address: Option<IpAddr>,
+    /// The router's address or name, as the world knows it.
+    outside: Option<Address>,
+    /// Its ports that lead to a socket of ours, if it forwards what `outside.ports` says.
+    forwarded: Vec<u16>,
 }
 
 impl OwnSockets {
@@ -18,6 +22,13 @@ impl OwnSockets {
         Self {
             listeners: config.listen.listeners.clone(),
             own_address: config.outside.own_address.parse().ok(),
+            outside: outside(&config.outside.address),
+            forwarded: config
+                .listen
+                .listeners
+                .iter()
+                .map(|one| config.outside.port(one.service, one.transport))
+                .collect(),
         }
     }
 
@@ -32,6 +43,20 @@ impl OwnSockets {
                 ))
                 .help("a target is a PBX or another server inside, not Portward"),
             );
+        } else if endpoints.iter().any(|endpoint| Some(&endpoint.address) == self.outside.as_ref()) {
+            let help = "write the address that the PBX has inside";
+            match [ports.tcp, ports.tls].iter().flatten().find(|port| self.forwarded.contains(&port.get())) {
+                Some(port) => value.error(
+                    Fault::new(format!(
+                        "this is outside.address: its port {port} is forwarded to Portward itself"
+                    ))
+                    .help(help),
+                ),
+                None => value.warn(
+                    Fault::new("this is outside.address, the address of the router: no PBX is there")
+                        .help(help),
+                ),
+            }
         }
     }
 
@@ -61,6 +86,12 @@ impl OwnSockets {
     }
 }
 
+/// `outside.address` as a target would have it.
+fn outside(address: &str) -> Option<Address> {
+    let name = || (!address.is_empty()).then(|| Address::Name(address.into()));
+    address.parse().ok().map(Address::Ip).or_else(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +109,8 @@ mod tests {
         let own = OwnSockets {
             listeners: vec![listener("0.0.0.0:90"), listener("[::]:91"), listener("192.0.2.1:92")],
             own_address: "172.31.31.2".parse().ok(),
+            outside: None,
+            forwarded: Vec::new(),
         };
         let leads_home = |target: &str, port| {
             let address =

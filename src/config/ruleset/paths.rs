@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
+use toml::de::DeValue;
+
 use super::super::report::Fault;
 use super::super::syntax::pasted_in;
 use super::super::walk::Value;
 use crate::rules;
 
 /// The path of a rule, as it will be compared.
-pub(super) fn rule_path(text: &str) -> Result<Box<str>, Fault> {
+fn rule_path(text: &str) -> Result<Box<str>, Fault> {
     if let Some(fault) = pasted_in(text) {
         return Err(fault);
     }
@@ -31,6 +33,48 @@ pub(super) fn rule_path(text: &str) -> Result<Box<str>, Fault> {
     }
     rules::path::check_rule_path(text).map_err(|why| Fault::new(format!("the path is not safe: {why}")))?;
     Ok(text.into())
+}
+
+/// The path of a rule as `value` says it. One that looks like a pattern is taken at its word, with a warning.
+pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
+    if let DeValue::String(text) = value.node
+        && let Some(at) = text.strip_prefix('^').and_then(|rest| rest.starts_with('/').then_some(0..1))
+    {
+        let fault = Fault::new("a path is no regular expression").at(at);
+        value.error(fault.help("a rule is for every path that begins with its own: leave out the `^`"));
+        return None;
+    }
+    if let DeValue::String(text) = value.node
+        && ["*", "**", ".*", "^.*$", "/.*"].contains(&text.as_ref())
+    {
+        value.error(Fault::new("a path is no pattern").help("the empty path, \"\", is for every path"));
+        return None;
+    }
+    let path = value.parsed("a path", rule_path)?;
+    if let Some(at) = pattern(&path) {
+        let what = path.get(at.clone()).unwrap_or_default();
+        let plain = path.get(..at.start).unwrap_or_default();
+        let help = match plain.ends_with('/') {
+            true => format!(
+                "\"{plain}\" is for everything directly below it, \"{}\" for every path that begins so",
+                plain.trim_end_matches('/')
+            ),
+            false => format!("a rule is for every path that begins with its own: \"{plain}\""),
+        };
+        let fault = Fault::new(format!("a path is no pattern: here `{what}` stands for itself"));
+        value.warn(fault.at(at).help(help));
+    }
+    Some(path)
+}
+
+/// What in a path looks like a wildcard or a regular expression.
+fn pattern(path: &str) -> Option<Range<usize>> {
+    let find = |mark: &str| path.find(mark).map(|at| at..at + mark.len());
+    let is_group = path.contains('(') && path.contains(')');
+    let marks = [".*", ".+", "*", "[", "]", "|", "{", "}", "^"].into_iter().filter_map(find);
+    let group = is_group.then(|| find("(")).flatten();
+    let end = path.ends_with('$').then(|| path.len() - 1..path.len());
+    marks.chain(group).chain(end).min_by_key(|at| at.start)
 }
 
 /// The paths of one host or preset so far, to find one that is there twice.
@@ -55,6 +99,29 @@ impl Seen {
                 );
                 None
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_24_patterns_are_seen_and_plain_paths_are_not() {
+        for (path, mark) in [
+            ("/a/*", "*"),
+            ("/a.*", ".*"),
+            ("/a/[0-9]+", "["),
+            ("/(a|b)", "("),
+            ("/a$", "$"),
+            ("/{id}", "{"),
+            ("/a/.+/b", ".+"),
+        ] {
+            assert_eq!(pattern(path).map(|at| &path[at]), Some(mark), "{path}");
+        }
+        for path in ["", "/", "/PBX0/APPS/", "/a+b", "/a.b", "/a(1", "/$metadata/x", "/a~b!c;d=e", "/ü"] {
+            assert_eq!(pattern(path), None, "{path}");
         }
     }
 }

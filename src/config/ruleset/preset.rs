@@ -12,7 +12,7 @@ use super::super::suggest;
 use super::super::values::max_message;
 use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
-use super::paths::{Seen, rule_path};
+use super::paths::{self, Seen};
 use super::ports;
 use crate::rules::{Preset, PresetPath};
 use crate::service::Service;
@@ -115,14 +115,14 @@ fn name_of(path: &Path) -> Box<str> {
 fn preset_path(value: &Value<'_>, seen: &mut Seen, lines: &mut Lines<'_>) -> Option<PresetPath> {
     let source = lines.source(value.report.base + value.inner().start);
     if let DeValue::String(_) = value.node {
-        let path = value.parsed("a path", rule_path)?;
+        let path = paths::read(value)?;
         seen.path(value, Some(&path))?;
         return Some(PresetPath { path, ports: ports::standard(Service::Http), source });
     }
     let mut section =
         value.section("an entry of a preset", "a path, or a table { path = \"…\", tcp = …, tls = … }")?;
     let path = match section.get("path") {
-        Some(path) => path.parsed("a path", rule_path),
+        Some(path) => paths::read(&path),
         None => {
             value.error(Fault::new("the entry has no `path`"));
             None

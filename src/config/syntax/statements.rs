@@ -214,8 +214,15 @@ impl Statement {
         };
         let fault = Fault::new(format!("the {what} that begins here is not closed"))
             .label(format!("the closing `{closer}` is missing"));
+        let end = line_end(text.as_bytes(), *at);
         let mut mistake = Mistake::new(*at..*at + 1, fault);
         mistake.other = before.clone().map(|before| (before, "it should stand before this".to_owned()));
+        if what == "text" && text_end(text.as_bytes(), *at) == Err(end) {
+            let fault =
+                Fault::new("a text is not closed").label(format!("the closing `{closer}` is missing"));
+            mistake = Mistake::new(end..end, fault);
+            mistake.other = Some((*at..*at + 1, "it begins here".to_owned()));
+        }
         Some(mistake)
     }
 }

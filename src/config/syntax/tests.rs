@@ -54,8 +54,8 @@ fn item_24_brackets_and_quotes() {
         ("a = [\n\"b\",\n", "["),
         ("a = [ { path = \"/a\", { path = \"/b\" } ]\n", "{"),
         ("a = { tcp = 5060\nb = true\n", "{"),
-        ("a = \"b\n", "\""),
-        ("a = [\"b\", \"c]\n", "\""),
+        ("a = \"b\n", ""),
+        ("a = [\"b\", \"c]\n", ""),
         ("a = '''b\n", "'"),
     ] {
         let text = format!("{text}{}", host.repeat(12));

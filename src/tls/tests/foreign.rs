@@ -92,8 +92,8 @@ async fn openssl_gets_the_certificate_that_it_asks_for_and_can_verify() {
             "90",
         ],
     );
-    std::fs::write(dir.join("ca.pem"), ca.certificate_pem()).unwrap();
     let tls = folder.load();
+    std::fs::write(dir.join("ca.pem"), ca.certificate_pem()).unwrap();
     let verified = ["-CAfile", "ca.pem", "-verify_return_error"];
     for (args, expected) in [
         (&["-servername", "FIRST.Example", "-verify_hostname", "first.example"][..], "CN = first.example"),

@@ -10,6 +10,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::*;
+use crate::config::Severity;
 use crate::config::Trust;
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
@@ -25,8 +26,28 @@ fn trusting_in(trust: &[&str]) -> (TempDir, UpstreamTls) {
         std::fs::write(dir.path().join(format!("{number}.crt")), pem).unwrap();
     }
     let (tls, found) = upstream_at_start(&upstream(Trust::Path(dir.path().to_owned())));
-    assert!(found.is_empty(), "{found:?}");
+    assert!(found.iter().all(|one| one.severity == Severity::Warning), "{found:?}");
     (dir, tls)
+}
+
+/// Issue 18, item 24: an expired certificate in the store is said, and so is one that nobody can decode.
+#[test]
+fn item_24_a_trust_store_that_is_of_little_use_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (expired, _) = self_signed(&["pbx.example"], true, false, Validity::days(-9, -1));
+    let (good, _) = self_signed(&["pbx.example"], true, false, Validity::days(-1, 30));
+    let odd = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    for (name, pem) in [("a.crt", expired.as_str()), ("b.crt", good.as_str()), ("c.crt", odd), ("d.crl", "")]
+    {
+        std::fs::write(dir.path().join(name), pem).unwrap();
+    }
+    let (_, found) = upstream_at_start(&upstream(Trust::Path(dir.path().to_owned())));
+    let said: Vec<_> = found.iter().map(|one| (one.place.file.file_name().unwrap(), &*one.message)).collect();
+    assert!(said[0].0 == "a.crt" && said[0].1.contains(" expired on "), "{said:?}");
+    assert!(said[1].0 == "c.crt" && said[1].1.contains("cannot be decoded"), "{said:?}");
+    assert!(said[2].0 == "d.crl" && said[2].1 == "this file is not read", "{said:?}");
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(found.iter().all(|one| one.severity == Severity::Warning));
 }
 
 /// A target that shows `cert_pem`, whatever rustls would think of it.

@@ -58,11 +58,18 @@ fn the_list_is_read_and_changed_while_it_runs() {
         assert!(again.code == 1 && again.errors.contains("127.0.9.1 is not listed"), "{again:?}");
         for (args, wrong) in [
             (&["add", "nonsense"][..], "not an address"),
-            (&["add", "10.0.0.0/8"], "not an address"),
-            (&["add", "127.0.9.7", "--for", "soon"], "`expiration`"),
+            // Issue 18, item 24.
+            (&["add", "10.0.0.0/8"], "`block` of [blacklist] in portward.toml"),
+            (&["remove", "10.0.0.0/8"], "`block` of [blacklist] in portward.toml"),
+            (&["add", "127.0.9.7", "--for", "soon"], "--for soon: this is not a duration"),
+            (
+                &["add", "127.0.9.7", "--for", "5"],
+                "--for 5: the duration has no unit; write a number and a unit",
+            ),
+            (&["add", "127.0.9.7", "--for", "permanent"], "write \"never\""),
         ] {
             let said = blacklist(&portward, args);
-            assert!(said.code == 1 && said.errors.contains(wrong), "{args:?}: {said:?}");
+            assert!(said.code == 2 && said.errors.contains(wrong), "{args:?}: {said:?}");
         }
         assert_eq!(
             blacklist(&portward, &["add", "2001:db8::1"]).out.split(' ').next(),

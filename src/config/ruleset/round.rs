@@ -1,0 +1,50 @@
+//! A target whose name is that of a host of the rules: outside that name leads to the router, and so back to Portward.
+
+use std::collections::HashSet;
+
+use crate::rules::{Address, Endpoint, Host, Source, Table};
+
+/// The first rule for each such target, with the target's name.
+pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
+    // Most tables have addresses alone: then no host is looked at.
+    let names: HashSet<&str> = table
+        .endpoints()
+        .flat_map(|list| list.iter())
+        .filter_map(name_of)
+        .filter(|name| is_host(table, name))
+        .collect();
+    let mut found: Vec<(&str, Source)> = Vec::new();
+    if names.is_empty() {
+        return found;
+    }
+    for host in table.iter() {
+        for (endpoints, source) in rules(host) {
+            let back = endpoints.iter().filter_map(name_of).filter(|name| names.contains(name));
+            for name in back {
+                if !found.iter().any(|(known, _)| *known == name) {
+                    found.push((name, source));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn name_of(endpoint: &Endpoint) -> Option<&str> {
+    match &endpoint.address {
+        Address::Name(name) => Some(name),
+        Address::Ip(_) => None,
+    }
+}
+
+/// Whether a host or an alias has this very name. What a wildcard matches may have an address of its own.
+fn is_host(table: &Table, name: &str) -> bool {
+    table.host(name).is_some_and(|host| host.name() == name || host.aliases().any(|(alias, _)| alias == name))
+}
+
+fn rules(host: Host<'_>) -> impl Iterator<Item = (&[Endpoint], Source)> {
+    let once = host.rules().map(|(_, rule)| (&*rule.endpoints, rule.source));
+    once.chain(host.http_rules().map(move |rule| {
+        (&**rule.endpoints, if rule.preset.is_some() { host.source() } else { rule.source })
+    }))
+}
