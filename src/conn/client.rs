@@ -1,7 +1,7 @@
 //! A connection that was let in, and the client on it once its bytes can be read.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 
 use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
-use crate::log::{Line, Outcome, Subject};
 use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
 use crate::stats::{Direction, Registered};
@@ -73,10 +72,6 @@ impl Facts {
     /// Whether TLS is below.
     pub(super) fn transport(&self) -> Transport {
         self.carrier.transport()
-    }
-
-    pub(super) fn line<'a>(&self, client: IpAddr, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
-        Line { id: self.id, client, service: self.service, carrier: self.carrier, subject, outcome }
     }
 }
 

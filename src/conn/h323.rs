@@ -110,7 +110,6 @@ impl Protocol for H323 {
             gatekeepers: Vec::new(),
             verified: self.verified,
             cert: first.cert,
-            shared: connected.shared.clone(),
         };
         H323Watch::new(judge, Decided { octets: first.decided, waits }, answers)
     }

@@ -15,6 +15,7 @@ use refuse::{refuse, unasked};
 
 use super::ask;
 use super::client::Client;
+use super::ending::Report;
 use super::tunnel::Tunnel;
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
@@ -179,13 +180,18 @@ impl<'s> Turn<'s> {
         }
     }
 
+    /// What is told of it.
+    fn report<'a>(&'a self, client: &'a Client) -> Report<'a> {
+        client.report(self.config()).on_behalf_of(self.who)
+    }
+
     /// Tells of the decision about what is not refused.
     fn decided(&self, client: &Client, outcome: Outcome) -> Moment {
-        client.report(self.config()).on_behalf_of(self.who).decided(self.subject(), outcome)
+        self.report(client).decided(self.subject(), outcome)
     }
 
     /// Tells of a refusal.
     fn refused(&self, client: &Client, ended: Ending) {
-        client.report(self.config()).on_behalf_of(self.who).refused(self.subject(), ended);
+        self.report(client).refused(self.subject(), ended);
     }
 }

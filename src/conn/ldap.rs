@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use super::client::Facts;
-use super::ending::Report;
 use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::{Ending, Stage, Whose};
@@ -19,7 +17,7 @@ use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{Gate, Judge, Verdict};
 use crate::route::held::{Held, Later};
 use crate::service::{Service, Transport};
-use crate::state::{Shared, Snapshot};
+use crate::state::Snapshot;
 
 /// How many searches of the root DSE are answered before a bind (SPEC section 2, `ldap.root_dse`).
 const ANSWERED: u8 = 10;
@@ -191,8 +189,6 @@ impl Protocol for Ldap {
         let answers = connected.answers();
         let judge = BindJudge {
             standing: Standing::of(connected.client, &connected.held),
-            facts: connected.client.facts,
-            shared: connected.shared.clone(),
             held: connected.held,
             written: false,
             failed: 0,
@@ -223,8 +219,6 @@ impl Protocol for Ldap {
 pub(super) struct BindJudge {
     held: Arc<Held>,
     standing: Standing,
-    facts: Facts,
-    shared: Arc<Shared>,
     /// A refusal was written: one line a connection is enough.
     written: bool,
     /// Logins that the directory has refused.
@@ -238,7 +232,7 @@ impl BindJudge {
             let verb = Operation::Bind.name().as_bytes();
             let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            Report::of(&self.shared, &snapshot.config, &self.facts).refused(subject, ended);
+            self.standing.report(&snapshot.config).refused(subject, ended);
         }
         Verdict::Refuse
     }
@@ -246,7 +240,7 @@ impl BindJudge {
 
 impl Judge for BindJudge {
     fn judge(&mut self, bind: &Bind) -> Verdict {
-        let shared = self.shared.clone();
+        let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(ended) = self.held.moved(&snapshot.table) {
             return Verdict::End(ended);
@@ -271,7 +265,7 @@ impl Judge for BindJudge {
     }
 
     fn answers_root_dse(&self) -> bool {
-        self.shared.snapshot.load().config.ldap_root_dse
+        self.standing.shared().snapshot.load().config.ldap_root_dse
     }
 
     fn login_failed(&mut self) {

@@ -4,9 +4,9 @@
 //! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's address.
 //! Tokens, and logins in several steps such as NTLM, never count.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::ending::Told;
 use super::standing::{Doors, Standing};
 use crate::guard::Exemption;
 use crate::inspect::digest::{self, Credentials, challenges, next_nonce};
@@ -20,10 +20,8 @@ use crate::state::Shared;
 pub(super) struct Login<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) exemption: &'a Arc<Exemption>,
-    /// The connection.
-    pub(super) id: u64,
-    /// The client: the peer, or the one that a balancer in `forwarded_from` names.
-    pub(super) client: IpAddr,
+    /// The connection, and the client: the peer, or the one that a balancer in `forwarded_from` names.
+    pub(super) told: Told,
     pub(super) endpoints: &'a [Endpoint],
     pub(super) ports: Ports,
     /// How the request logs in, if it does.
@@ -65,7 +63,7 @@ impl Login<'_> {
 
     fn standing(&self) -> Standing {
         let doors = Doors::of(self.endpoints, self.ports);
-        Standing::of_request(self.shared, self.exemption, (self.id, self.client), doors)
+        Standing::of_request(self.shared, self.exemption, self.told, doors)
     }
 }
 

@@ -55,7 +55,7 @@ use crate::reason::Reason;
 use crate::service::Service;
 use crate::state::Worker;
 use client::Client;
-use ending::Report;
+use ending::{Report, Told};
 
 /// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
 /// idle connection is as small as its protocol's state.
@@ -72,9 +72,9 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
             }
             Err((facts, ended)) => {
                 let config = &worker.shared.snapshot.load().config;
-                let report = Report::of(&worker.shared, config, &facts);
+                let report = Report::of(&worker.shared, config, Told::from(&facts));
                 report.refused(Subject::Unknown, ended);
-                report.ended(ended, [0, 0]);
+                report.ended(facts.since, ended, [0, 0]);
                 Box::pin(std::future::ready(()))
             }
         }

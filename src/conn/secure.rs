@@ -190,6 +190,7 @@ pub(super) async fn start_tls(
     client.leg = Leg::new(stream);
     client.possession = possession;
     client.facts.carrier = Carrier::Tls;
+    client.live.set_carrier(Carrier::Tls);
     Ok(())
 }
 

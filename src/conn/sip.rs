@@ -224,8 +224,6 @@ impl Protocol for Sip {
             held,
             verified: self.verified,
             cert: first.cert,
-            shared: shared.clone(),
-            facts: client.facts,
             forbade: false,
             was_too_long: self.refused > 0,
         };

@@ -3,19 +3,20 @@
 //! offence.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::client::Client;
-use super::ending::{Suspect, suspect};
+use super::ending::{Report, Told, suspect};
+use crate::config::Config;
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
 use crate::route::held::Held;
 use crate::rules::decide::Rule;
 use crate::rules::{Address, Endpoint, Ports};
+use crate::service::Transport;
 use crate::state::Shared;
 
 /// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share a door
@@ -47,8 +48,7 @@ impl Doors {
 pub(super) struct Standing {
     shared: Arc<Shared>,
     exemption: Arc<Exemption>,
-    address: IpAddr,
-    id: u64,
+    told: Told,
     doors: Doors,
 }
 
@@ -57,40 +57,50 @@ impl Standing {
     pub(super) fn of(client: &Client, held: &Held) -> Self {
         let shared = client.worker.shared.clone();
         let exemption = client.permit.exemption().clone();
-        Self {
-            shared,
-            exemption,
-            address: client.facts.client.ip(),
-            id: client.facts.id,
-            doors: Doors::of_rule(held.rule()),
-        }
+        let told = Told::from(&client.facts);
+        Self { shared, exemption, told, doors: Doors::of_rule(held.rule()) }
     }
 
     /// Of one HTTP request.
     pub(super) fn of_request(
         shared: &Arc<Shared>,
         exemption: &Arc<Exemption>,
-        (id, address): (u64, IpAddr),
+        told: Told,
         doors: Doors,
     ) -> Self {
-        Self { shared: shared.clone(), exemption: exemption.clone(), address, id, doors }
+        Self { shared: shared.clone(), exemption: exemption.clone(), told, doors }
+    }
+
+    /// What is told of the connection by `config`.
+    pub(super) fn report<'a>(&'a self, config: &'a Config) -> Report<'a> {
+        Report::of(&self.shared, config, self.told)
+    }
+
+    /// What all connections share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// How the client came.
+    pub(super) fn transport(&self) -> Transport {
+        self.told.about.carrier.transport()
     }
 
     /// The PBX has confirmed a registration or a bind of `name`, the user alone.
     pub(super) fn confirmed(&self, name: &[u8]) {
         let place = self.doors.0.first().copied().unwrap_or_default();
-        self.shared.guard.confirm(self.address, &self.exemption, place, name);
+        self.shared.guard.confirm(self.told.about.client, &self.exemption, place, name);
     }
 
     /// The PBX has given the client a nonce.
     pub(super) fn gave(&self, nonce: u64) {
         let snapshot = self.shared.snapshot.load();
-        self.shared.guard.note_nonce(self.address, &self.doors.0, nonce, &snapshot.config.guard);
+        self.shared.guard.note_nonce(self.told.about.client, &self.doors.0, nonce, &snapshot.config.guard);
     }
 
     /// Whether it has given it to the client's address within five minutes.
     pub(super) fn has_given(&self, nonce: u64) -> bool {
-        self.shared.guard.knows_nonce(self.address, &self.doors.0, nonce)
+        self.shared.guard.knows_nonce(self.told.about.client, &self.doors.0, nonce)
     }
 
     /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
@@ -99,6 +109,6 @@ impl Standing {
         self.shared.guard.note_failed_login(&self.exemption, &snapshot.config.guard);
         let reason = Reason::FailedLogin;
         let offence = Offence { reason, weight: reason.weight(), path: b"" };
-        suspect(&self.shared, &snapshot.config, Suspect { id: self.id, client: self.address }, offence);
+        suspect(&self.shared, &snapshot.config, &self.told.about, offence);
     }
 }

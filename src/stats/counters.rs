@@ -1,31 +1,15 @@
 //! What is counted (SPEC section 8, Metrics). Each worker has a block of counters, and it alone writes them. So there is no
 //! lock, no atomic addition, and no cache line that two workers write. A reader adds the blocks up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::counter::Counter;
 use super::histogram::{Durations, Histogram};
 use crate::reason::Reason;
 use crate::service::{Carrier, PerService, Service};
 
 const CARRIERS: usize = Carrier::ALL.len();
 const REASONS: usize = Reason::ALL.len();
-
-/// A number that grows. One thread writes it, any thread reads it.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds to it. Only the thread that the counter belongs to may do this: another one's addition could be lost.
-    pub(super) fn add(&self, count: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
-    }
-
-    /// What it is.
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What became of a request (HTTP) or a connection (others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counters::Counter;
+use super::counter::Counter;
 
 /// The upper bounds of the buckets, in microseconds: from a target in the same rack to one that hardly answers. Longer
 /// durations are in a last bucket without a bound.

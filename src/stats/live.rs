@@ -56,6 +56,7 @@ struct Entry {
     place: u32,
     worker: u16,
     service: Service,
+    /// How it came, by which it is counted.
     carrier: Carrier,
     is_ended: AtomicBool,
 }
@@ -64,6 +65,8 @@ struct Entry {
 #[derive(Debug)]
 struct Rest {
     client: Client,
+    /// What carries it now: StartTLS changes that.
+    carrier: Carrier,
     route: Route,
     /// The task of the connection.
     waker: Option<Waker>,
@@ -142,12 +145,13 @@ impl Entry {
 
     fn shown(&self) -> Connection {
         let now = self.stats.seconds();
-        let (client, route) = {
+        let (client, carrier, route) = {
             let rest = self.rest();
-            (SocketAddr::new(rest.client.address, rest.client.port), rest.route.clone())
+            let client = SocketAddr::new(rest.client.address, rest.client.port);
+            (client, rest.carrier, rest.route.clone())
         };
         Connection {
-            opening: Opening { id: self.id, client, service: self.service, carrier: self.carrier },
+            opening: Opening { id: self.id, client, service: self.service, carrier },
             age: now.saturating_sub(self.since),
             idle: now.saturating_sub(self.moved.load(Ordering::Relaxed)),
             requests: self.requests.load(Ordering::Relaxed),
@@ -195,6 +199,11 @@ impl Registered {
     /// A PROXY header has named another client.
     pub fn set_client(&self, client: SocketAddr) {
         self.0.rest().client = client.into();
+    }
+
+    /// Another carrier than that with which it came. What is counted by carrier stays as it is.
+    pub fn set_carrier(&self, carrier: Carrier) {
+        self.0.rest().carrier = carrier;
     }
 
     /// The target can be asked since `now`. The time until its first byte is counted.
@@ -269,7 +278,12 @@ impl Stats {
                 stats: self.clone(),
                 bytes: Default::default(),
                 id,
-                rest: Mutex::new(Rest { client: client.into(), route: Route::default(), waker: None }),
+                rest: Mutex::new(Rest {
+                    client: client.into(),
+                    carrier,
+                    route: Route::default(),
+                    waker: None,
+                }),
                 since: now,
                 moved: AtomicU32::new(now),
                 asked: AtomicU32::new(0),

@@ -11,6 +11,7 @@
 //! connections to targets. It decides nothing, and no worker waits for a reader for longer than it takes to copy a few
 //! entries.
 
+mod counter;
 mod counters;
 mod decisions;
 mod histogram;

@@ -12,7 +12,6 @@ use crate::reason::Reason;
 use crate::relay::h323::Judge;
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
-use crate::state::Shared;
 
 /// Judges later registrations under the rules of the moment.
 #[derive(Debug)]
@@ -25,7 +24,6 @@ pub(in crate::conn) struct EndpointJudge {
     pub(super) verified: Option<Verified>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Box<str>,
-    pub(super) shared: Arc<Shared>,
 }
 
 /// How many of them are kept.
@@ -89,7 +87,7 @@ impl Judge for EndpointJudge {
             return self.hold(ask, None);
         };
         self.registering.asked(registration);
-        let shared = self.shared.clone();
+        let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(ended) = self.held.moved(&snapshot.table) {
             return Err(ended);

@@ -55,8 +55,7 @@ pub(super) async fn forward(
         let login = Login {
             shared: &worker.shared,
             exemption: client.permit.exemption(),
-            id: client.facts.id,
-            client: turn.who,
+            told: turn.report(client).told(),
             endpoints: to.endpoints,
             ports: to.ports,
             credentials: credentials(&turn.asked),

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use super::super::client::Facts;
-use super::super::ending::Report;
 use super::super::standing::Standing;
 use super::message::who;
 use crate::config::Config;
@@ -17,7 +15,7 @@ use crate::reason::Reason;
 use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
-use crate::state::{Shared, Snapshot};
+use crate::state::Snapshot;
 
 /// Judges later registrations and calls under the rules of the moment.
 #[derive(Debug)]
@@ -27,8 +25,6 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) verified: Option<Box<Verified>>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Box<str>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) facts: Facts,
     /// A request was answered 403: that is said once a connection.
     pub(super) forbade: bool,
     /// A message was too long: that is said once, too.
@@ -52,7 +48,7 @@ impl RegistrationJudge {
             let verb = request.method(head).unwrap_or_default();
             let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
-            Report::of(&self.shared, config, &self.facts).refused(subject, ended);
+            self.standing.report(config).refused(subject, ended);
         }
         Sentence::Forbid
     }
@@ -74,7 +70,7 @@ impl RegistrationJudge {
 
 impl Judge for RegistrationJudge {
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
-        let shared = self.shared.clone();
+        let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return Sentence::End(moved);
@@ -85,7 +81,7 @@ impl Judge for RegistrationJudge {
         }
         let nowhere = |reason| Sentence::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
-        let terms = config.sip_terms(table, &shared.sip_tokens, self.facts.transport());
+        let terms = config.sip_terms(table, &shared.sip_tokens, self.standing.transport());
         let Some(name) = terms.named(head, request) else { return nowhere(Reason::NoName) };
         match self.held.judge(&snapshot.table, name) {
             Later::Same => self.identify(&snapshot, head, request),
@@ -102,7 +98,7 @@ impl Judge for RegistrationJudge {
         if self.verified.is_none() {
             return Sentence::Pass;
         }
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.standing.shared().snapshot.load();
         self.identify(&snapshot, head, request)
     }
 
@@ -114,7 +110,7 @@ impl Judge for RegistrationJudge {
 
     fn foreign(&self, head: &[u8], response: &Message, cut: &mut dyn FnMut(&Field)) {
         let Some(verified) = &self.verified else { return };
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.standing.shared().snapshot.load();
         let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
         verified.other_fields(head, response, is_here).for_each(cut);
     }
@@ -141,9 +137,9 @@ impl Judge for RegistrationJudge {
             None => (status.as_bytes(), message.cseq_method.of_input(head)),
         };
         let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
-        let config = &self.shared.snapshot.load().config;
+        let config = &self.standing.shared().snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
-        Report::of(&self.shared, config, &self.facts).refused(subject, ended);
+        self.standing.report(config).refused(subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
@@ -158,6 +154,6 @@ impl Judge for RegistrationJudge {
     }
 
     fn tokens(&self) -> &Tokens {
-        &self.shared.sip_tokens
+        &self.standing.shared().sip_tokens
     }
 }

@@ -121,6 +121,8 @@ impl Decisions {
             loop {
                 let rings = self.lock();
                 let Some(ring) = rings.0.get(kind) else { break };
+                // A cursor of another run may be beyond what there is.
+                *at = (*at).min(ring.next);
                 let first = ring.first().max(*at);
                 news.missed += first - *at;
                 let end = ring.next.min(first + PIECE.min(left));

@@ -80,6 +80,22 @@ fn the_newest_of_both_kinds_are_kept_over_all_workers() {
 }
 
 #[test]
+fn a_cursor_of_another_run_begins_with_what_comes() {
+    let (long, stats) = (Stats::of_workers(1), Stats::of_workers(1));
+    for id in 1..100 {
+        long.decide(0, about(id), request(b"/"), (REFUSED, long.now()));
+    }
+    let mut cursor = long.follow();
+    stats.decide(0, about(1), request(b"/"), (REFUSED, stats.now()));
+    assert_eq!(
+        (stats.news(&mut cursor, 10).missed, numbers(&stats.news(&mut cursor, 10).decisions)),
+        (0, vec![])
+    );
+    stats.decide(0, about(2), request(b"/"), (REFUSED, stats.now()));
+    assert_eq!(numbers(&stats.news(&mut cursor, 10).decisions), [2]);
+}
+
+#[test]
 fn a_follower_that_lags_misses_decisions_and_knows_how_many() {
     let stats = Stats::of_workers(2);
     stats.decide(0, about(1), request(b"/"), (REFUSED, stats.now()));

@@ -142,3 +142,14 @@ fn a_connection_is_open_until_it_has_ended() {
     drop(two);
     assert_eq!(open(), (2, 0));
 }
+
+#[test]
+fn a_connection_shows_what_carries_it_now() {
+    let stats = Arc::new(Stats::of_workers(1));
+    let one = stats.register(0, Opening { carrier: Carrier::Tcp, ..opening(2) });
+    one.set_carrier(Carrier::Tls);
+    assert_eq!(stats.connection(2).unwrap().opening.carrier, Carrier::Tls);
+    let service = opening(2).service;
+    drop(one);
+    assert_eq!(stats.totals().open(service, Carrier::Tcp), 0, "it is counted as it came");
+}
