@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{connections, reload};
 use crate::config;
 use crate::guard::blacklist::Cursor;
-use crate::guard::{Change, Counted, Origin, Why, blacklist, kept, unix_now};
+use crate::guard::{Change, Counted, Origin, Policy, Why, blacklist, kept, unix_now};
 use crate::server::{By, Control};
 use crate::state::Shared;
 
@@ -113,7 +113,9 @@ fn all(request: &Asked<'_>) -> Answer {
                     return wrong(StatusCode::INSUFFICIENT_STORAGE, &full.to_string());
                 }
                 let entry = list.entry(who, unix_now());
-                (StatusCode::CREATED, entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json))
+                let entry = entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json);
+                let warning = without_effect(&shared.snapshot.load().config.guard, who);
+                (StatusCode::CREATED, with_warning(entry, warning))
             }
             Err(why) => wrong(StatusCode::BAD_REQUEST, &why),
         },
@@ -122,6 +124,20 @@ fn all(request: &Asked<'_>) -> Answer {
             (StatusCode::OK, json!({ "removed": removed }).to_string())
         }
         _ => wrong(StatusCode::METHOD_NOT_ALLOWED, "GET, POST and DELETE are possible"),
+    }
+}
+
+/// Why an entry for `who` changes nothing: `blacklist.allow` goes before the list.
+fn without_effect(policy: &Policy, who: Counted) -> Option<String> {
+    let network = policy.allowing(who)?;
+    Some(format!("{network} is in blacklist.allow: nothing from there is refused for this entry"))
+}
+
+/// The object `entry` with one field more, if there is a warning.
+fn with_warning(entry: String, warning: Option<String>) -> String {
+    match (warning, entry.strip_suffix('}')) {
+        (Some(warning), Some(fields)) => format!("{fields},\"warning\":{}}}", Value::from(warning)),
+        _ => entry,
     }
 }
 

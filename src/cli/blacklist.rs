@@ -93,7 +93,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
             let body = json!({ "address": address, "expiration": time, "note": note });
             ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match args.json {
                 true => terminal::say(entry),
-                false => terminal::say(line(&entry)),
+                false => {
+                    terminal::say(line(&entry));
+                    if let Some(warning) = field(&entry, "warning").as_str() {
+                        terminal::complain(format_args!("warning: {warning}"));
+                    }
+                }
             })
         }
         Command::Remove { address } => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::Counted;
 use crate::reason::Reason;
 
 /// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
@@ -56,6 +57,13 @@ impl Policy {
     /// Whether `address` is in `blacklist.allow`.
     pub fn allows(&self, address: IpAddr) -> bool {
         contains(&self.allow, address)
+    }
+
+    /// The network of `blacklist.allow` that has some or all of the addresses which `who` stands for.
+    pub fn allowing(&self, who: Counted) -> Option<IpNet> {
+        let counted = who.network();
+        let touches = |network: &&IpNet| network.contains(&counted) || counted.contains(*network);
+        self.allow.iter().find(touches).copied()
     }
 
     /// Why nothing of `address` is served, if nothing is. `listed`: whether it is on the blacklist; asked where that decides.
@@ -116,6 +124,18 @@ pub(super) mod tests {
             let address = address.parse().unwrap();
             let found = [policy.allows(address), policy.blocks(address), policy.judges(address)];
             assert_eq!(found, expected, "{address}");
+        }
+        let allow = ["192.0.2.0/28", "2001:db8:0:1::7/128"].map(|text| text.parse().unwrap()).to_vec();
+        let policy = Policy { allow, ..policy };
+        for (who, allowing) in [
+            ("192.0.2.1", Some("192.0.2.0/28")),
+            ("::ffff:192.0.2.1", Some("192.0.2.0/28")),
+            ("192.0.2.16", None),
+            ("2001:db8:0:1::9", Some("2001:db8:0:1::7/128")),
+            ("2001:db8::1", None),
+        ] {
+            let found = policy.allowing(Counted::parse(who).unwrap());
+            assert_eq!(found, allowing.map(|text| text.parse().unwrap()), "{who}");
         }
     }
 }

@@ -145,6 +145,32 @@ fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
     });
 }
 
+/// Issue 18, item 26: what docs/guard.md says of an entry for an address in `allow`.
+#[test]
+fn item_26_an_entry_for_an_address_in_allow_has_no_effect_and_says_so() {
+    within(60, || {
+        let portward = judged(&rules(9, 9, 9, 9)).set("blacklist.allow", "[\"127.0.9.8/29\"]").start();
+        let said = blacklist(&portward, &["add", "127.0.9.9"]);
+        assert!(said.code == 0 && said.out.starts_with("127.0.9.9 "), "{said:?}");
+        assert_eq!(
+            said.errors,
+            "warning: 127.0.9.8/29 is in blacklist.allow: nothing from there is refused for this entry\n"
+        );
+        assert!(is_served(&portward, address(9)));
+        let json = blacklist(&portward, &["add", "127.0.9.10", "--json"]);
+        let json: Value = serde_json::from_str(&json.out).unwrap();
+        assert!(json["warning"].as_str().is_some_and(|text| text.contains("127.0.9.8/29")), "{json}");
+        let said = blacklist(&portward, &["add", "127.0.9.7"]);
+        assert!(said.code == 0 && said.errors.is_empty(), "{said:?}");
+        assert!(!is_served(&portward, address(7)));
+        assert!(blacklist(&portward, &[]).out.contains("127.0.9.9 "), "it is kept all the same");
+        let page = std::fs::read_to_string("docs/guard.md").unwrap();
+        assert!(
+            page.split_whitespace().collect::<Vec<_>>().join(" ").contains("and `blacklist add` says so")
+        );
+    });
+}
+
 #[test]
 fn it_survives_a_restart_and_a_damaged_file_does_not_prevent_one() {
     within(90, || {
