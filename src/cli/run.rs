@@ -28,7 +28,7 @@ pub(super) fn run(args: Args) -> ExitCode {
     if !path.exists() {
         terminal::complain(format!("error: there is no configuration at {}", path.display()));
         terminal::complain(
-            "  help: write one (README, \"A first configuration\"), or name another with --config FILE;",
+            "  help: the package brings one, and `man portward.toml` shows how to write one; --config FILE names another;",
         );
         terminal::complain("        `portward demo` shows everything at work without one");
         return ExitCode::from(terminal::NO);

@@ -49,6 +49,7 @@ mod smuggling;
 mod soundness;
 mod stalled;
 mod state;
+mod stated;
 mod status;
 mod targets;
 mod tls;

@@ -173,6 +173,13 @@ fn later_accounts_on_a_connection() {
             assert_eq!(client.rest(), b"");
             portward.decision_after(mark, &["a@nobody.example.net REGISTER", "rejected: unknown-host"]);
         }
+        // README says so, in this order.
+        let readme = std::fs::read_to_string("README.md").unwrap();
+        let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = "second account passes if it belongs to the same PBX, and is answered 403 if it belongs to another. \
+                    One at a domain that no rule names ends the connection, and counts toward the blacklist.";
+        assert!(readme.contains(said));
+        assert!(portward::reason::Reason::UnknownHost.suspicious());
     });
 }
 
