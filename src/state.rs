@@ -201,8 +201,10 @@ pub struct Shared {
     pub sip_tokens: Arc<Tokens>,
     /// What is known of the work: counters, live connections, the newest decisions.
     pub stats: Arc<Stats>,
-    /// Counts reloads, so that tunnels can look whether they are still wanted.
+    /// Counts reloads.
     pub reloads: watch::Sender<u64>,
+    /// Counts what may make a relay unwanted.
+    changes: AtomicU64,
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
@@ -224,6 +226,7 @@ impl Shared {
             resolver: Arc::default(),
             health: Health::default(),
             reloads: watch::Sender::new(0),
+            changes: AtomicU64::new(0),
             stats: Arc::new(Stats::of_workers(workers)),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
@@ -237,13 +240,24 @@ impl Shared {
         self.snapshot.store(Arc::new(snapshot));
         self.watch_names();
         self.reloads.send_modify(|count| *count += 1);
+        self.wake_relays();
     }
 
     /// Has every tunnel end: the drain is over.
     pub fn end_tunnels(&self) {
         self.over.store(true, Ordering::Release);
-        // They listen for this.
-        self.reloads.send_modify(|count| *count += 1);
+        self.wake_relays();
+    }
+
+    /// Has every relay look whether it is still wanted.
+    fn wake_relays(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+        self.stats.wake_all();
+    }
+
+    /// How often something has changed that may make a relay unwanted: a reload, the end of the drain.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Whether [`Self::end_tunnels`] has been called.

@@ -1,9 +1,10 @@
 //! When Portward itself ends a relay, and how it closes both sides then.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
@@ -11,28 +12,68 @@ use crate::reason::Reason;
 use crate::state::Shared;
 use crate::stats::Registered;
 
-/// Waits until Portward has to end a relay: `host` has been disabled by a reload and the drain time has passed, Portward
+/// Waits until Portward has to end a relay to `host`: the host has been disabled and the drain time has passed, Portward
 /// stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
-pub(super) async fn withdrawn(shared: &Shared, host: &str, live: &Registered) -> Ending {
-    tokio::select! {
-        biased;
-        () = poll_fn(|_| live.poll_ended()) => Ending::peacefully(Stage::Relay, Whose::Ourselves),
-        ended = unwanted(shared, host) => ended,
+///
+/// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
+/// no room to listen for reloads.
+pub(super) fn withdrawn<'a>(shared: &'a Shared, host: &'a str, live: &'a Registered) -> Withdrawal<'a> {
+    Withdrawal { shared, host, live, seen: u64::MAX, drain: None }
+}
+
+/// See [`withdrawn`].
+#[derive(Debug)]
+pub(super) struct Withdrawal<'a> {
+    shared: &'a Shared,
+    host: &'a str,
+    live: &'a Registered,
+    /// How many changes there were at the last look.
+    seen: u64,
+    /// Until when a disabled host's relay may go on.
+    drain: Option<Pin<Box<Sleep>>>,
+}
+
+impl Withdrawal<'_> {
+    /// Looks at what has changed. Some: Portward's drain is over.
+    fn look(&mut self) -> Option<Ending> {
+        let changes = self.shared.changes();
+        if std::mem::replace(&mut self.seen, changes) == changes {
+            return None;
+        }
+        if self.shared.is_over() {
+            return Some(Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown));
+        }
+        let snapshot = self.shared.snapshot.load();
+        let is_disabled = snapshot.table.host(self.host).is_some_and(|host| !host.enabled());
+        match is_disabled {
+            true if self.drain.is_none() => {
+                self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
+            }
+            true => {}
+            // It was enabled again in time.
+            false => self.drain = None,
+        }
+        None
     }
 }
 
-/// The same, but not for an administrator's end.
-async fn unwanted(shared: &Shared, host: &str) -> Ending {
-    let mut reloads = shared.reloads.subscribe();
-    let is_disabled = || shared.snapshot.load().table.host(host).is_some_and(|host| !host.enabled());
-    if reloads.wait_for(|_| shared.is_over() || is_disabled()).await.is_err() {
-        return std::future::pending().await;
-    }
-    let drain = shared.snapshot.load().config.limits.drain_timeout;
-    // In a box, because an idle tunnel should not pay for what seldom comes.
-    match Box::pin(timeout(drain, reloads.wait_for(|_| shared.is_over()))).await {
-        Ok(_) => Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown),
-        Err(_) => Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled),
+impl Future for Withdrawal<'_> {
+    type Output = Ending;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
+        if self.live.is_ended() {
+            return Poll::Ready(Ending::peacefully(Stage::Relay, Whose::Ourselves));
+        }
+        if let Some(ending) = self.look() {
+            return Poll::Ready(ending);
+        }
+        match &mut self.drain {
+            Some(drain) => {
+                ready!(drain.as_mut().poll(cx));
+                Poll::Ready(Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled))
+            }
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -163,10 +163,16 @@ impl Entry {
 
     fn end(&self) -> bool {
         let news = !self.is_ended.swap(true, Ordering::Release);
-        if let Some(waker) = self.rest().waker.take() {
-            waker.wake();
+        if news {
+            self.wake();
         }
         news
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.rest().waker {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -218,7 +224,8 @@ impl Registered {
         }
     }
 
-    /// Has the task that calls this, which serves the connection, polled when an administrator ends the connection.
+    /// Has the task that calls this, which serves the connection, polled when an administrator ends the connection,
+    /// and by [`Stats::wake_all`].
     pub async fn attend(&self) {
         poll_fn(|cx| {
             self.0.rest().waker = Some(cx.waker().clone());

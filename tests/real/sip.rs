@@ -242,6 +242,28 @@ fn a_disabled_host_loses_its_connections_after_the_drain_time() {
     });
 }
 
+#[test]
+fn a_host_that_is_enabled_again_within_the_drain_time_keeps_its_connections() {
+    within(60, || {
+        let one = pbx("one");
+        let portward = setup(one.port(), one.port()).set("limits.drain_timeout", "\"2s\"").start();
+        let mut client = Wire::plain(portward.port("sip"));
+        client.send(request("REGISTER", "a@one.example.net", ""));
+        assert_eq!(server(&mut client), "one");
+        let on = rules(one.port(), one.port());
+        let off = on.replacen("example.net\"]\n", "example.net\"]\nenabled = false\n", 1);
+        for rules in [&off, &on] {
+            let mark = portward.mark();
+            portward.write_rules(rules);
+            portward.hang_up();
+            portward.line_after(mark, &["reloaded"]);
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        client.send(request("REGISTER", "a@one.example.net", ""));
+        assert_eq!(server(&mut client), "one");
+    });
+}
+
 /// When the drain is over both sides get a proper end, TLS's close_notify among it, and the log says whose doing it was.
 #[test]
 fn registrations_are_ended_in_order_when_the_drain_is_over() {

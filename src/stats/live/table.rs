@@ -149,6 +149,11 @@ impl Stats {
         found
     }
 
+    /// Has the tasks of all connections polled, because something has changed for all of them.
+    pub fn wake_all(&self) {
+        self.for_each(|entry| entry.wake());
+    }
+
     /// Goes through the table. An entry that is there all the time is seen once: places do not move.
     fn for_each(&self, mut see: impl FnMut(&Arc<Entry>)) {
         for worker in self.workers() {
