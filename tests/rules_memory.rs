@@ -5,7 +5,7 @@
 mod counting;
 mod rules_support;
 
-use counting::{calls, live};
+use counting::{calls, live, most};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::{Builder, CheckedPorts, HostDef, Numbers, OnFailedCheck, ServiceRule, Table, Target};
 use portward::service::{PerService, Transport};
@@ -62,6 +62,8 @@ fn a_host_costs_little_and_a_decision_nothing() {
     println!("the same with SIP, H.323 and LDAP: {bytes} bytes");
     assert!(bytes <= 400, "{bytes}");
 
+    switching_costs_no_memory(with_preset);
+
     let (table, bytes) = measured(|n| {
         let paths = ["user.soap", "APPCLIENT/appclient.htm", "APPS", "session", "ADMIN", "MY", "WEBSOCKET"];
         let target = Target { endpoints: endpoints(n), ports: ports() };
@@ -93,4 +95,27 @@ fn a_host_costs_little_and_a_decision_nothing() {
         assert_eq!(requests.map(|(host, path)| decide(host, path)), first);
     }
     assert_eq!(calls(), before, "a decision allocates nothing");
+}
+
+/// Item 6: an administrator disables and enables hosts of a large table. There are two tables for as long as one takes the
+/// other's place, and one afterwards.
+fn switching_costs_no_memory(define: impl Fn(u32) -> HostDef) {
+    let begin = live();
+    let (table, _) = measured(define);
+    let one = live() - begin;
+    let mut table = std::sync::Arc::new(table);
+    let before = live();
+    for n in 0..10_u32 {
+        let name = format!("pbx-{:06}.customers.example.net", n / 2);
+        let more = most(|| {
+            let mut copy = Table::clone(&table);
+            assert!(copy.set_enabled(&name, n % 4 == 3));
+            table = std::sync::Arc::new(copy);
+        });
+        assert!(more <= one, "{more} bytes more than the table of {one}");
+    }
+    let after = live();
+    assert!(after <= before, "{before} -> {after}");
+    let disabled = table.iter().filter(|host| !host.enabled()).count();
+    assert_eq!(disabled, 3);
 }

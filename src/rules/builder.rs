@@ -83,6 +83,7 @@ impl Builder {
             preset,
             default,
             enabled: host.enabled,
+            enabled_by_rules: host.enabled,
             only_empty,
         };
         self.table.hosts.push(entry);

@@ -108,4 +108,38 @@ mod tests {
             assert_eq!(names(&table(&(other.clone() + "\n" + &two))), ["", "one.example", ""], "{other}");
         }
     }
+
+    /// An administrator disables one host: a copy of the table differs in that and in nothing else.
+    #[test]
+    fn item_6_a_copy_in_which_one_host_is_disabled_differs_in_that_host_alone() {
+        let rules =
+            ["one.example", "*.example", "two.example"].map(|name| host(name, "http = [\"/a\"]\nsip = true"));
+        let rules = rules.concat()
+            + &host("off.example", "enabled = false\naliases = [\"out.example\"]\nldap = true");
+        let old = table(&rules);
+        for (named, host, enabled) in [
+            ("one.example", "one.example", false),
+            ("*.example", "*.example", false),
+            ("out.example", "off.example", true),
+        ] {
+            let mut new = old.clone();
+            assert!(new.set_enabled(named, enabled));
+            let changes = between(&old, &new);
+            assert_eq!(changes.changed, [host]);
+            assert!(changes.added.is_empty() && changes.removed.is_empty());
+            let (before, after) = (old.named(host).unwrap(), new.named(named).unwrap());
+            assert_eq!((before.enabled(), before.enabled_by_rules()), (!enabled, !enabled));
+            assert_eq!((after.enabled(), after.enabled_by_rules()), (enabled, !enabled));
+            assert_eq!(before.source(), after.source());
+            assert!(new.set_enabled(host, !enabled));
+            assert_eq!(between(&old, &new), Changes::default());
+        }
+        // A wildcard stands for names when requests are decided, and not here.
+        let mut new = old.clone();
+        for unknown in ["three.example", ".example", "example", "", "*"] {
+            assert!(!new.set_enabled(unknown, false) && old.named(unknown).is_none(), "{unknown}");
+        }
+        assert!(old.host("three.example").is_some());
+        assert_eq!(between(&old, &new), Changes::default());
+    }
 }

@@ -102,7 +102,7 @@ impl PathSet {
 }
 
 /// Every path of a table.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct PathStore {
     entries: Vec<PathEntry>,
     /// The texts; ASCII.

@@ -18,7 +18,7 @@ use crate::reason::Reason;
 use crate::service::{Decided, Service, ServiceSet};
 
 /// Every host of the rules. Made by [`super::Builder`]; the default one is empty.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Table {
     pub(super) hasher: RandomState,
     /// By name; a wildcard by what follows its `*`, which begins with a dot as no name does.
@@ -74,6 +74,8 @@ pub(super) struct Entry {
     /// The services that have a rule there.
     pub(super) ruled: ServiceSet,
     pub(super) enabled: bool,
+    /// What the rules say of that. An administrator may have said otherwise.
+    pub(super) enabled_by_rules: bool,
     /// The only HTTP rule is the empty path.
     pub(super) only_empty: bool,
 }
@@ -88,6 +90,20 @@ impl Table {
         };
         let entry = self.hosts.get(usize::try_from(at).ok()?)?;
         Some(Host { table: self, at, entry })
+    }
+
+    /// The host that has this very name or alias, in normal form. Other than with [`Self::host`], a wildcard is found by its
+    /// own text alone, as `*.example.net`.
+    pub fn named(&self, name: &str) -> Option<Host<'_>> {
+        self.host(name).filter(|host| host.name() == name || host.aliases().any(|(alias, _)| alias == name))
+    }
+
+    /// Enables or disables the host of this very name or alias, whatever the rules say of that. False: there is none.
+    pub fn set_enabled(&mut self, name: &str, enabled: bool) -> bool {
+        let at = self.named(name).and_then(|host| usize::try_from(host.at).ok());
+        let Some(entry) = at.and_then(|at| self.hosts.get_mut(at)) else { return false };
+        entry.enabled = enabled;
+        true
     }
 
     fn find_wildcard(&self, name: &str) -> Option<u32> {
@@ -199,6 +215,11 @@ impl<'t> Host<'t> {
     /// Whether it may be used; a disabled host refuses with [`Reason::Disabled`].
     pub fn enabled(self) -> bool {
         self.entry.enabled
+    }
+
+    /// Whether the rules enable it. Where that differs from [`Self::enabled`] an administrator has said otherwise.
+    pub fn enabled_by_rules(self) -> bool {
+        self.entry.enabled_by_rules
     }
 
     /// The host, unless it is disabled: to be asked before any service.
