@@ -8,7 +8,8 @@
 //! [`server`] binds the ports and accepts; [`guard`] says who may come in at all; [`conn`] takes a connection from its
 //! first byte to its end: PROXY header and TLS, then round and round *who is being asked for* ([`inspect`]), *where
 //! may it go* ([`route`], by the [`rules`]), *get there* ([`upstream`]), *move the bytes* ([`relay`]). [`log`] writes the decision line.
-//! What is configured stands in one immutable snapshot ([`state`]), which a reload swaps whole.
+//! What is configured stands in one immutable snapshot ([`state`]), which a reload swaps whole, and so does an administrator
+//! who enables or disables a host.
 //!
 //! # The rooms
 //!

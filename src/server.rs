@@ -1,8 +1,9 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
 //! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that
-//! they are alive, `descriptors` raises the limit of open files.
+//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts,
+//! `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that they are alive, `descriptors`
+//! raises the limit of open files.
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
 //! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a
@@ -23,7 +24,7 @@ use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
-use crate::state::{Shared, Snapshot, folder};
+use crate::state::{Shared, Snapshot, folder, overrides};
 
 mod aside;
 mod closed;
@@ -35,10 +36,11 @@ mod pulse;
 mod serve;
 mod socket;
 mod status;
+mod switch;
 mod upkeep;
 mod worker;
 
-pub use control::{By, Control, Reloaded, Stopping};
+pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
 
 use control::Heard;
 use listening::{is_at, open, take_over, unused};
@@ -276,16 +278,22 @@ impl Server {
     }
 }
 
-/// Reads everything: configuration, rules, certificates. Errors of certificates are among the diagnostics: they stop a
-/// reload, but not a start.
+/// Reads everything: configuration, rules, overrides, certificates. Errors of certificates are among the diagnostics: they
+/// stop a reload, but not a start.
 fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
-    let Everything { mut config, table, mut warnings } =
+    let Everything { mut config, mut table, mut warnings } =
         config::load_all(path).map_err(|found| Refused::from(&found))?;
     if let Some(before) = before {
         warnings.extend(fixed(path, &mut config, &before.config));
     }
     if let Some(error) = folder::unusable(&config.state) {
         warnings.push(error);
+        return Err((&warnings).into());
+    }
+    let found = overrides::apply(&config.state, &mut table, before.map(|before| &*before.table));
+    let refused = found.errors() > 0;
+    warnings.append(found);
+    if refused {
         return Err((&warnings).into());
     }
     let (mut snapshot, found) = Snapshot::new(config, table, before);

@@ -1,9 +1,10 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 //!
 //! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
-//! key of SIP route tokens among it.
+//! key of SIP route tokens among it. `overrides` is which hosts administrators have enabled or disabled.
 
 pub(crate) mod folder;
+pub(crate) mod overrides;
 mod secret;
 mod stored;
 
@@ -29,24 +30,24 @@ use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamT
 use crate::upstream::{Dialer, Health, Pool, Resolver};
 use stored::Stored;
 
-/// Everything that a reload replaces, consistent in itself. Immutable.
-#[derive(Debug)]
+/// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// `portward.toml`.
     pub config: Arc<Config>,
     /// The rules.
     pub table: Arc<Table>,
     /// Server certificates.
-    pub server_tls: ServerTls,
+    pub server_tls: Arc<ServerTls>,
     /// TLS toward targets.
-    pub upstream_tls: UpstreamTls,
+    pub upstream_tls: Arc<UpstreamTls>,
     /// Who vouches for clients.
-    pub client_trusts: ClientTrusts,
+    pub client_trusts: Arc<ClientTrusts>,
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
     /// How the files of certificates, keys and trust looked when they were read.
     pub look: Look,
-    /// What was said of portward.toml and the rules when they were read.
+    /// What was said of portward.toml, the rules and the overrides when they were read.
     said: Arc<Diagnostics>,
     /// What was found about certificates, keys and trust.
     found: Diagnostics,
@@ -72,6 +73,11 @@ impl Snapshot {
             Self::with(self.config.clone(), self.table.clone(), Occasion::Noticed(Some(self)));
         renewed.said = Arc::clone(&self.said);
         (renewed, found)
+    }
+
+    /// The same with other hosts enabled in `table`, which has the rules of this one.
+    pub(crate) fn with_table(&self, table: Table) -> Self {
+        Self { table: Arc::new(table), ..self.clone() }
     }
 
     /// Keeps what was said of portward.toml and the rules.
@@ -105,13 +111,13 @@ impl Snapshot {
     fn with(config: Arc<Config>, table: Arc<Table>, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
         let look = Look::at(&config, &table);
         let (server_tls, shown) =
-            ServerTls::load(&config.tls, occasion.of(|before| Some(&before.server_tls)));
+            ServerTls::load(&config.tls, occasion.of(|before| Some(&*before.server_tls)));
         let (upstream_tls, trusted) =
-            UpstreamTls::load(&config.upstream, occasion.of(|before| Some(&before.upstream_tls)));
+            UpstreamTls::load(&config.upstream, occasion.of(|before| Some(&*before.upstream_tls)));
         let (client_trusts, vouching) = ClientTrusts::load(
             &config.tls.client_trust,
             table.client_trusts(),
-            occasion.of(|before| Some(&before.client_trusts)),
+            occasion.of(|before| Some(&*before.client_trusts)),
         );
         let problems = || [&shown, &trusted, &vouching].into_iter().flat_map(|found| &found.problems);
         let unread: BTreeSet<_> = problems().map(|problem| &problem.place.file).collect();
@@ -131,9 +137,9 @@ impl Snapshot {
         let snapshot = Self {
             config,
             table,
-            server_tls,
-            upstream_tls,
-            client_trusts,
+            server_tls: Arc::new(server_tls),
+            upstream_tls: Arc::new(upstream_tls),
+            client_trusts: Arc::new(client_trusts),
             listeners: Vec::new(),
             look,
             said: Arc::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::{connections, reload};
+use super::{connections, hosts, reload};
 use crate::config;
 use crate::guard::blacklist::Cursor;
 use crate::guard::{Change, Counted, Origin, Policy, Why, blacklist, kept, unix_now};
@@ -63,6 +63,9 @@ pub(super) async fn answer(request: &Asked<'_>) -> Answer {
     }
     if uri.path() == "/v1/reload" {
         return reload::answer(request).await;
+    }
+    if let Some(rest) = uri.path().strip_prefix("/v1/hosts/") {
+        return hosts::answer(request, rest).await;
     }
     if let Some(rest) = uri.path().strip_prefix("/v1/connections")
         && (rest.is_empty() || rest.starts_with('/'))

@@ -3,12 +3,13 @@
 //! Who may connect is the socket's file mode: its owner, and the group `portward-admin`, which cannot read keys. `hyper`
 //! speaks HTTP here, because nothing of it meets the outside; what is added are limits: connections, time, octets.
 //!
-//! `socket` makes the socket, `api` is what can be asked for, with `connections` and `reload` in files of their own; `client`
-//! asks.
+//! `socket` makes the socket, `api` is what can be asked for, with `connections`, `hosts` and `reload` in files of their own;
+//! `client` asks.
 
 mod api;
 pub mod client;
 mod connections;
+mod hosts;
 mod reload;
 mod socket;
 

@@ -9,7 +9,7 @@ use super::terminal;
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
-use crate::state::{Snapshot, folder};
+use crate::state::{Snapshot, folder, overrides};
 
 /// Check the configuration, the rules and the certificates
 ///
@@ -76,7 +76,9 @@ fn check_config(path: &Path) -> Checked {
     {
         let known = checked.diagnostics.list().to_vec();
         let is_new = |one: &&Diagnostic| !known.contains(one);
-        checked.diagnostics.extend(service.list().iter().filter(is_new).filter_map(unreadable));
+        let state = checked.state.as_deref();
+        let unreadable = service.list().iter().filter(is_new).filter_map(|found| unreadable(found, state));
+        checked.diagnostics.extend(unreadable);
         if let Some(state) = &checked.state
             && let Ok(found) = accounts::acting_as(&user, || folder::warnings(state))
         {
@@ -111,8 +113,11 @@ fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
 }
 
 /// What the service's user has come across and root has not: it was not allowed to.
-fn unreadable(found: &Diagnostic) -> Option<Diagnostic> {
+fn unreadable(found: &Diagnostic, state: Option<&Path>) -> Option<Diagnostic> {
     (found.severity == Severity::Error).then(|| {
+        if let Some(state) = state.filter(|state| found.place.file.starts_with(state)) {
+            return unkept(found, state);
+        }
         let mut error = found.clone();
         error.message = format!("the service's user, {SERVICE_USER}: {}", found.message);
         error.help("root:portward with mode 0640, folders 0750, is what the service reads")
@@ -121,12 +126,16 @@ fn unreadable(found: &Diagnostic) -> Option<Diagnostic> {
 
 fn check_as_we_are(path: &Path) -> Checked {
     let config::Checked { config, mut rules, mut diagnostics } = config::check(path);
-    let table = rules.as_mut().and_then(|rules| rules.table.take());
+    let mut table = rules.as_mut().and_then(|rules| rules.table.take());
     let daemon = config.as_ref().map(|config| config.admin.socket.clone());
     let state = config.as_ref().map(|config| config.state.clone());
-    diagnostics.extend(state.as_deref().and_then(folder::unusable));
-    let own = state.as_deref().filter(|state| folder::is_of_concern(state));
+    let unusable = state.as_deref().and_then(folder::unusable);
+    let own = state.as_deref().filter(|state| unusable.is_none() && folder::is_of_concern(state));
+    diagnostics.extend(unusable);
     diagnostics.extend(own.map(folder::warnings).unwrap_or_default());
+    if let (Some(state), Some(table)) = (own, &mut table) {
+        diagnostics.append(overrides::apply(state, table, None));
+    }
     if let (Some(config), Some(table)) = (config, table) {
         diagnostics.append(Snapshot::new(config, table, None).1);
     }

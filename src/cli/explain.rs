@@ -2,17 +2,19 @@
 //! daemon about its blacklist, and prints; what is decided is [`explain`]'s.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::config::ConfigArg;
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
-use crate::config::Config;
+use crate::config::{Config, Diagnostics, Everything};
 use crate::conn::acme;
 use crate::explain::{Client, Explanation, From, Grounds, Held, Listing, Outcome, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::service::Service;
+use crate::state::{folder, overrides};
 
 mod text;
 
@@ -79,7 +81,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if (args.cert.is_some() || args.bind.is_some()) && urls.iter().all(|url| url.service() == Service::Http) {
         terminal::complain("--cert and --bind do not matter to HTTP");
     }
-    let loaded = match crate::config::load_all(&args.config.config) {
+    let loaded = match loaded(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
             terminal::complain(diagnostics.render(false).trim_end());
@@ -95,6 +97,22 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if args.json { terminal::say(explanation.to_json()) } else { terminal::say(Text(&explanation)) }
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
+}
+
+/// What is configured, and what administrators have said in place of the rules. That is for the service's user and root to
+/// read: others are told that the answers are by the rules alone.
+fn loaded(path: &Path) -> Result<Everything, Diagnostics> {
+    let mut loaded = crate::config::load_all(path)?;
+    let state = &loaded.config.state;
+    let found = overrides::apply(state, &mut loaded.table, None);
+    if found.errors() > 0 && folder::is_of_concern(state) {
+        return Err(found);
+    }
+    let unread = found.list().iter().filter(|found| found.place.span.is_none());
+    unread.for_each(|found| {
+        terminal::complain(format_args!("{}: the answer is by the rules files alone", found.message));
+    });
+    Ok(loaded)
 }
 
 /// Who asks.

@@ -10,6 +10,7 @@ mod file;
 mod keys;
 mod listen;
 mod load;
+mod overrides;
 mod report;
 mod ruleset;
 mod scalar;
@@ -25,6 +26,7 @@ mod walk;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use diagnostics::Diagnostics;
 pub use load::{Checked, Everything, Loaded, check, load, load_all};
+pub(crate) use overrides::Overrides;
 pub use ruleset::{Rules, load_rules};
 pub use valid::*;
 

@@ -46,6 +46,8 @@ pub enum Why {
     Disabled {
         /// The host.
         host: String,
+        /// The rules enable it: an administrator has said otherwise.
+        by_administrator: bool,
     },
     /// The rule refuses what no certificate proves.
     Certificate {
@@ -120,13 +122,14 @@ impl Why {
     /// Why a request for `service` is refused that asks for the host `asked`, as it is compared.
     pub(super) fn of(table: &Table, service: Service, refusal: &Refusal<'_>, asked: &str) -> Self {
         let Refusal { reason, host, cause } = refusal;
+        let by_administrator = host.is_some_and(Host::enabled_by_rules);
         let host = || host.map_or(asked, Host::name).to_owned();
         match (reason, cause) {
             // Who sends no name at all is told where one would come from, if it can.
             (Reason::NoName, _) if service != Service::Http => Self::NoName { service },
             (Reason::UnknownHost, _) => Self::unknown_host(table, asked),
             (Reason::NoService, _) => Self::NoService { host: host(), service },
-            (Reason::Disabled, _) => Self::Disabled { host: host() },
+            (Reason::Disabled, _) => Self::Disabled { host: host(), by_administrator },
             (Reason::Certificate, _) => Self::Certificate { host: host() },
             (_, Some(cause)) => Self::Cause(*cause),
             (reason, None) => Self::Reason(*reason),
@@ -172,7 +175,10 @@ impl fmt::Display for Why {
             }
             Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
             Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
-            Self::Disabled { host } => write!(f, "{host} is disabled"),
+            Self::Disabled { host, by_administrator: false } => write!(f, "{host} is disabled"),
+            Self::Disabled { host, by_administrator: true } => {
+                write!(f, "{host} is disabled by an administrator, not by the rules files")
+            }
             Self::Certificate { host } => {
                 write!(f, "{host} refuses clients without a certificate that has their name")
             }

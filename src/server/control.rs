@@ -41,8 +41,38 @@ impl fmt::Display for By {
 pub(super) enum Message {
     /// Read everything again and put it in place, or leave everything as it is.
     Reload { by: By, answer: oneshot::Sender<Result<Reloaded, Refused>> },
+    /// Enable or disable the host of this name.
+    Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, Unswitched>> },
     /// End the connection of this number. The answer is whether there was one.
     End { id: u64, by: By, answer: oneshot::Sender<bool> },
+}
+
+/// A host that is to be enabled or disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Switch {
+    /// Its name or an alias in normal form, a wildcard as it stands.
+    pub(super) host: Box<str>,
+    pub(super) enabled: bool,
+}
+
+/// A host that is now as it was asked to be.
+#[derive(Debug)]
+pub struct Switched {
+    /// The name by which the host is called in logs.
+    pub host: Box<str>,
+    /// It was not so before.
+    pub is_changed: bool,
+    /// What is in force.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// Why a host is still as it was.
+#[derive(Debug)]
+pub enum Unswitched {
+    /// No rule is for a host of this very name.
+    UnknownHost,
+    /// It cannot be kept, so that it would not hold over a reload or a restart.
+    Unkept(Refused),
 }
 
 /// What a reload has replaced, for those who want to know what changed.
@@ -108,6 +138,29 @@ impl Control {
     pub async fn reload(&self, by: By) -> Result<Result<Reloaded, Refused>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Reload { by, answer }).await?;
+        answered.await.map_err(|_| Stopping)
+    }
+
+    /// Has the server enable the host of this name or alias (in normal form, a wildcard as it stands), whatever the rules
+    /// say of that. It holds over reloads and restarts.
+    ///
+    /// # Errors
+    /// The server is stopping. The inner error is why the host is as it was.
+    pub async fn enable(&self, host: &str, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+        self.switch(Switch { host: host.into(), enabled: true }, by).await
+    }
+
+    /// The same, but disabled: new requests are refused at once, what runs ends after `limits.drain_timeout`.
+    ///
+    /// # Errors
+    /// As [`Self::enable`].
+    pub async fn disable(&self, host: &str, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+        self.switch(Switch { host: host.into(), enabled: false }, by).await
+    }
+
+    async fn switch(&self, switch: Switch, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Switch { switch, by, answer }).await?;
         answered.await.map_err(|_| Stopping)
     }
 

@@ -29,6 +29,9 @@ impl Server {
                 Message::Reload { by, answer } => {
                     let _ = answer.send(self.reload_by(by));
                 }
+                Message::Switch { switch, by, answer } => {
+                    let _ = answer.send(self.switch_by(&switch, by));
+                }
                 Message::End { id, by, answer } => {
                     let client = self.shared.stats.connection(id).map(|connection| connection.opening.client);
                     let ended = self.shared.stats.end(id);

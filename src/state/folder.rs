@@ -1,8 +1,8 @@
 //! Whether the folder of `state` and the files in it are what they must be, before anything reads or writes them.
 //!
-//! A damaged file, one that cannot be read and a folder that cannot be written to do not prevent a start: `check` warns of
-//! them, and so does the running daemon. But a FIFO or a device in the place of a file is no damage: somebody has put it
-//! there, and Portward neither reads nor replaces it.
+//! A blacklist or a key that is damaged or cannot be read does not prevent a start, and neither does a folder that cannot be
+//! written to: `check` warns of them, and so does the running daemon. But a FIFO or a device in the place of a file is no
+//! damage: somebody has put it there, and Portward neither reads nor replaces it. `overrides` speaks for its own file.
 
 use std::fs;
 use std::io;

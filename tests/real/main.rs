@@ -51,6 +51,7 @@ mod stalled;
 mod state;
 mod stated;
 mod status;
+mod switch;
 mod targets;
 mod tls;
 mod unread;

@@ -89,6 +89,21 @@ fn a_refusal_says_why_and_what_is_near() {
     }
 }
 
+/// Item 6: what an administrator has said is told apart from what the rules say.
+#[test]
+fn item_6_a_host_that_an_administrator_has_disabled_is_told_as_such() {
+    let mut given = loaded("");
+    given.table.set_enabled("hq.dvl-ckl2.net", false);
+    given.table.set_enabled("off.net", true);
+    let said = |url: &str| Text(&answer(&given, url, &Client::default())).to_string();
+    let text = said("https://hq.dvl-ckl2.net/PBX0/APPS");
+    assert!(
+        text.contains(" rejected: disabled\n  why     hq.dvl-ckl2.net is disabled by an administrator"),
+        "{text}"
+    );
+    assert!(said("https://off.net/").contains(" -> 172.31.31.2:443"));
+}
+
 #[test]
 fn item_23_the_nearest_path_is_named_and_why_it_does_not_match() {
     for (path, near) in [

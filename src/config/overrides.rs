@@ -1,0 +1,187 @@
+//! What administrators have said of single hosts in place of the rules files: `overrides.toml` in the folder of `state`
+//! (SPEC section 8). Portward writes it, so it says one thing only, in the form of the rules files:
+//!
+//! ```toml
+//! [[host]]
+//! name = "hq.example.net"
+//! enabled = false
+//! ```
+//!
+//! A name leads to the host that has this very name or alias. Where two lead to one host, `enabled = false` counts. A name
+//! that no host has is kept: the host may come back, and stays disabled then.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::report::{Fault, Report};
+use super::scalar;
+use super::text::{read_text, why};
+use super::walk::{Section, Value};
+use super::{Diagnostic, Diagnostics, Place};
+use crate::files::own;
+use crate::rules::Table;
+
+/// How messages call the file.
+const WHAT: &str = "the overrides";
+/// What is to be done where it cannot be read. Nobody can tell then which hosts are disabled.
+const MEND: &str = "mend it, or remove it if every host may be as the rules files say";
+/// What stands at the top of the file.
+const HEAD: &str = "\
+# Portward writes this file and does not keep comments. It says which hosts an administrator has enabled or disabled,
+# whatever the rules files say of them. It is read at the start and at a reload.
+";
+
+/// What stands in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    list: Vec<Override>,
+}
+
+/// What is said of one host.
+#[derive(Debug)]
+struct Override {
+    /// In normal form.
+    name: Box<str>,
+    enabled: bool,
+    /// Where the name stands.
+    place: Place,
+}
+
+/// Whether hosts are enabled, by name: what is to stand in the file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Switches(BTreeMap<Box<str>, bool>);
+
+impl Overrides {
+    /// Reads the file, if it is there.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong. Then nothing of it is in force.
+    pub(crate) fn load(file: &Path) -> Result<Self, Diagnostics> {
+        match own::open(file) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Self::default()),
+            Err(error) => {
+                let message = format!("{WHAT} {} cannot be read: {}", file.display(), own_why(&error));
+                let error = Diagnostic::error(message, Place::whole(file)).help(MEND);
+                return Err(std::iter::once(error).collect());
+            }
+        }
+        let mut diagnostics = Diagnostics::new();
+        let text = match read_text(file, WHAT) {
+            Ok(text) => text,
+            Err(mut none) => {
+                none.diagnostic.help.get_or_insert(MEND.to_owned());
+                none.tell(file, &mut diagnostics);
+                return Err(diagnostics);
+            }
+        };
+        let report = Report::new(file, &text, 0);
+        let overrides = Self::read(&report);
+        diagnostics.extend(report.finish());
+        if diagnostics.errors() == 0 {
+            return Ok(overrides);
+        }
+        diagnostics.sort();
+        diagnostics.keep_text(file, &text);
+        Err(diagnostics)
+    }
+
+    fn read(report: &Report<'_>) -> Self {
+        let document = report.parse();
+        let mut root = Section::new(report, "the overrides", 0..0, document.get_ref());
+        let hosts = root.get("host");
+        let hosts = hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets"));
+        let list = hosts.filter_map(|value| Override::read(&value)).collect();
+        root.finish(|_| None);
+        Self { list }
+    }
+
+    /// Puts into force what is said. Returns warnings.
+    pub(crate) fn apply(&self, table: &mut Table) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        let mut switched: BTreeMap<Box<str>, bool> = BTreeMap::new();
+        for one in &self.list {
+            let Some(host) = table.named(&one.name).map(|host| Box::<str>::from(host.name())) else {
+                let message = format!("no rule is for the host {}", one.name);
+                let help = "what is said of it here is kept until there is one";
+                found.push(Diagnostic::warning(message, one.place.clone()).help(help));
+                continue;
+            };
+            if switched.get(&host).is_some_and(|enabled| *enabled != one.enabled) {
+                let message = format!("the host {host} is both enabled and disabled: it is disabled");
+                found.push(Diagnostic::warning(message, one.place.clone()));
+            }
+            let enabled = switched.get(&host).copied().unwrap_or(true) && one.enabled;
+            table.set_enabled(&host, enabled);
+            switched.insert(host, enabled);
+        }
+        found
+    }
+
+    /// What is said, without what `table` has rules for that say the same.
+    pub(crate) fn switches(&self, table: &Table) -> Switches {
+        let mut switches = Switches::default();
+        for one in &self.list {
+            let name = table.named(&one.name).map_or(&*one.name, |host| host.name());
+            let enabled = switches.0.entry(Box::from(name)).or_insert(one.enabled);
+            *enabled &= one.enabled;
+        }
+        switches
+            .0
+            .retain(|name, enabled| table.named(name).is_none_or(|host| host.enabled_by_rules() != *enabled));
+        switches
+    }
+
+    /// Whether the file says this and nothing else.
+    pub(crate) fn say(&self, switches: &Switches) -> bool {
+        self.list.len() == switches.0.len()
+            && self.list.iter().all(|one| switches.0.get(&one.name) == Some(&one.enabled))
+    }
+}
+
+impl Override {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        let mut section = value.section("a [[host]] of the overrides", "written as [[host]]")?;
+        let name = section.get("name");
+        if name.is_none() {
+            value.error(Fault::new("the host has no name").help("add name = \"hq.example.net\"").absence());
+        }
+        let name = name.and_then(|name| Some((name.parsed("a host name", scalar::rule_name)?, name.place())));
+        let enabled = section.get("enabled");
+        if enabled.is_none() {
+            let fault = Fault::new("the host is neither enabled nor disabled").help("add enabled = false");
+            value.error(fault.absence());
+        }
+        let enabled = enabled.and_then(|enabled| enabled.boolean());
+        section.finish(|_| None);
+        let (name, place) = name?;
+        Some(Self { name, enabled: enabled?, place })
+    }
+}
+
+impl Switches {
+    /// Says of the host that is called `name` in the table whether it is enabled; `None`: as the rules say.
+    pub(crate) fn set(&mut self, name: &str, enabled: Option<bool>) {
+        match enabled {
+            Some(enabled) => self.0.insert(Box::from(name), enabled),
+            None => self.0.remove(name),
+        };
+    }
+}
+
+/// The text of the file. A name in normal form has no character that a string of TOML writes otherwise.
+impl fmt::Display for Switches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HEAD)?;
+        for (name, enabled) in &self.0 {
+            write!(f, "\n[[host]]\nname = \"{name}\"\nenabled = {enabled}\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// Links that lead nowhere are told as such.
+fn own_why(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound { error.to_string() } else { why(error) }
+}

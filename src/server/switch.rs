@@ -1,0 +1,42 @@
+//! Hosts that are enabled and disabled while the server runs: kept on disk first, then in force (SPEC section 8).
+
+use super::control::Switch;
+use super::{By, Refused, Server, Switched, Unswitched};
+use crate::log::Level;
+use crate::rules::Table;
+use crate::state::overrides;
+
+impl Server {
+    /// All or nothing: what cannot be kept changes nothing, and the log says why.
+    pub(super) fn switch_by(&self, switch: &Switch, by: By) -> Result<Switched, Unswitched> {
+        let Switch { host: asked, enabled } = switch;
+        let switched = self.switch(asked, *enabled);
+        let verb = if *enabled { "enable" } else { "disable" };
+        match &switched {
+            Ok(Switched { host, is_changed: true, .. }) => {
+                self.shared.note(Level::Info, &format!("{by} {verb}s the host {host}"));
+            }
+            Err(Unswitched::Unkept(Refused { text, .. })) => {
+                let text =
+                    format!("{}\n{by} cannot {verb} the host {asked}: it stays as it was", text.trim_end());
+                self.shared.note(Level::Error, &text);
+            }
+            Ok(_) | Err(Unswitched::UnknownHost) => {}
+        }
+        switched
+    }
+
+    fn switch(&self, asked: &str, enabled: bool) -> Result<Switched, Unswitched> {
+        let before = self.shared.snapshot.load_full();
+        let host = before.table.named(asked).ok_or(Unswitched::UnknownHost)?;
+        overrides::keep(&before.config.state, &before.table, host.name(), enabled)
+            .map_err(|found| Unswitched::Unkept(Refused::from(&found)))?;
+        let (name, is_changed) = (Box::from(host.name()), host.enabled() != enabled);
+        if is_changed {
+            let mut table = Table::clone(&before.table);
+            table.set_enabled(&name, enabled);
+            self.shared.replace(before.with_table(table));
+        }
+        Ok(Switched { host: name, is_changed, snapshot: self.shared.snapshot.load_full() })
+    }
+}
