@@ -1,5 +1,5 @@
 # docs/first-rules.md, followed line by line by a newcomer: its blocks of shell are run as they stand, and where it says that
-# a telephone is registered one is: baresip.
+# a telephone is registered one is: baresip. And the lines of `portward demo`, pasted as they stand.
 
 alike() {
     sed -E -e 's/^REVERSE-PROXY [0-9]+ [^ ]+ /REVERSE-PROXY /' -e 's/\(new\)$//' -e 's/sha256:[0-9a-f]+/sha256:/' \
@@ -54,4 +54,35 @@ END
     pkill -KILL -f "baresip -f $work/baresip" || true
     inside apt-get purge -q -y portward >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; fail "apt-get purge"; }
     rm -rf "$root/etc/portward" "$root/packages/first"
+}
+
+# The demonstration stays up; what it prints is typed in another shell.
+demo_follow() {
+    step "portward demo, each of its lines pasted"
+    cat >"$root/packages/demo.sh" <<'END'
+portward demo >/tmp/demo.log 2>&1 &
+demo=$!
+for _ in $(seq 150); do if grep -q '^# H.323 (H.460.17): gatekeeper' /tmp/demo.log; then break; fi; sleep 0.2; done
+sed '1,/^Portward stays up/d' /tmp/demo.log | grep -v '^#' | grep . >/tmp/demo.lines
+while IFS= read -r line; do
+    case $line in
+    *ldapsearch*) command -v ldapsearch >/dev/null || continue; wanted=0 ;;
+    *unknown.example* | */boaform/*) wanted=52 ;;
+    *--from*) wanted=1 ;;
+    *) wanted=0 ;;
+    esac
+    (cd / && bash -c "$line" </dev/null 2>&1)
+    code=$?
+    [ $code = $wanted ] || { echo "ended with $code: $line"; exit 1; }
+done </tmp/demo.lines
+kill -TERM $demo && wait $demo || { echo "the demonstration ended with $?"; exit 1; }
+if ls -d /tmp/portward-demo-* 2>/dev/null; then echo "it has left files"; exit 1; fi
+END
+    inside bash /packages/demo.sh >"$work/demo.log" 2>&1 || { cat "$work/demo.log"; fail "a line of the demonstration"; }
+    local seen
+    for seen in 'This is the master PBX' 'This is the app platform' '404 Not Found' 'Server: master PBX, plain' \
+        'Server: master PBX, TLS' 'h323:hq@dvl-ckl2.net/branch-b -> ' 'unknown-host (21 in a minute)' \
+        'rejected: blacklisted' 'is no longer listed' 'by hand: spam'; do
+        grep -qF "$seen" "$work/demo.log" || { cat "$work/demo.log"; fail "the demonstration's lines do not show: $seen"; }
+    done
 }

@@ -7,8 +7,8 @@ use super::terminal;
 /// Show everything at work on loopback, with throw-away certificates
 ///
 /// Starts stand-ins for two PBXs and an app platform, loads the rules of the reference network dvl-ckl2.net, sends
-/// requests through the proxy, allowed ones and others, and shows the decision line of each. Then it stays up to be
-/// tried, until Ctrl-C.
+/// requests through the proxy, allowed ones and others, and shows the decision line of each. Then it stays up until
+/// Ctrl-C, and prints lines to be pasted into another terminal: requests, `portward explain`, `portward blacklist`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  portward demo\n  portward demo --once    exits with 1 if any request went wrong"

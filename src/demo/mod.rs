@@ -2,17 +2,19 @@
 //! server as `portward run`.
 //!
 //! `network` makes the network, `standin` plays the PBXs and the app platform, a service each, `walk` walks through the requests and
-//! holds every answer against what it should be.
+//! holds every answer against what it should be, `farewell` has the lines to paste after that.
 
 mod decisions;
 mod error;
+mod farewell;
 mod network;
 pub mod ras;
+mod sip;
 mod standin;
 mod visitor;
 mod walk;
 
-use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -23,6 +25,9 @@ use decisions::Lines;
 pub use error::DemoError;
 use network::Network;
 
+/// How often it is looked whether commands can already ask the server, and how many times.
+const LOOK: (Duration, u32) = (Duration::from_millis(20), 100);
+
 /// Runs the demonstration; `say` gets what there is to read, line by line. With `once` it ends after the walk, else it
 /// stays up until it is interrupted. Says whether everything went as it should.
 ///
@@ -31,37 +36,54 @@ use network::Network;
 pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let good = runtime.block_on(async {
+        // Before there is a file: whatever ends it, all that was made is removed.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
         let network = Network::make().await?;
         let (lines, mut decisions) = mpsc::unbounded_channel();
         let (log, guard) = Log::new(Lines(lines), false);
         let server =
             Server::start(&network.config, log, Surroundings::default()).map_err(DemoError::Refused)?;
         network.introduction().lines().for_each(&mut say);
-        let good = walk::walk(&network, &mut decisions, &mut say).await;
-        if !once {
-            network.farewell().lines().for_each(&mut say);
-            stay(&mut decisions, &mut say).await?;
+        let mut good = None;
+        let shown = async {
+            good = Some(walk::walk(&network, &mut decisions, &mut say).await);
+            if !once {
+                administration(&network).await;
+                farewell::text(&network).lines().for_each(&mut say);
+                stay(&mut decisions, &mut say).await;
+            }
+        };
+        tokio::select! {
+            () = shown => {}
+            // The blacklist, its commands, and all else that goes on beside connections.
+            () = server.serve() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
         server.stop();
         drop(guard);
-        Ok::<_, DemoError>(good)
+        // What was interrupted in the middle has not gone as it should.
+        Ok::<_, DemoError>(good.unwrap_or(false))
     })?;
     runtime.shutdown_background();
     Ok(good)
 }
 
-/// Shows decision lines as they come, until Ctrl-C or SIGTERM: then what was made is removed.
-async fn stay(decisions: &mut mpsc::UnboundedReceiver<String>, say: &mut impl FnMut(&str)) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            line = decisions.recv() => match line {
-                Some(line) => say(&line),
-                None => return Ok(()),
-            },
+/// Waits until commands can ask the server.
+async fn administration(network: &Network) {
+    let (pause, times) = LOOK;
+    for _ in 0..times {
+        if network.folder().join(network::SOCKET).exists() {
+            return;
         }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Shows decision lines as they come.
+async fn stay(decisions: &mut mpsc::UnboundedReceiver<String>, say: &mut impl FnMut(&str)) {
+    while let Some(line) = decisions.recv().await {
+        say(&line);
     }
 }

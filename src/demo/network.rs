@@ -27,6 +27,9 @@ const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 /// Who has a certificate: a telephone, by its hardware ID.
 pub(super) const PHONE: &str = "009033410004";
 
+/// The socket by which commands ask the server, in the folder.
+pub(super) const SOCKET: &str = "portward.sock";
+
 /// The machines of the seed's network: address, what it is, its name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
     (Ipv4Addr::new(172, 31, 31, 2), "master PBX", "hq.dvl-ckl2.net"),
@@ -115,35 +118,9 @@ impl Network {
         text
     }
 
-    /// What to try when the walk is over.
-    pub(super) fn farewell(&self) -> String {
-        let ca = self.folder.path().join("certs/ca.crt");
-        let both = |service| Transport::ALL.map(|transport| self.port(service, transport));
-        let ([http, https], [sip, sips]) = (both(Service::Http), both(Service::Sip));
-        let ([ldap, ldaps], [h323, h323s]) = (both(Service::Ldap), both(Service::H323));
-        let resolve = |port: u16| format!("--resolve '*:{port}:127.0.0.1'");
-        let ports = resolve(https.port());
-        let ca = ca.display();
-        format!(
-            "\nPortward stays up until Ctrl-C; decision lines appear here. Try, from another terminal:\n\n\
-             curl {} http://hq.dvl-ckl2.net:{}/PBX0/APPCLIENT/appclient.htm\n\
-             curl --cacert {ca} {ports} https://hq.dvl-ckl2.net:{}/PBX0/APPS/\n\
-             curl --cacert {ca} {ports} https://apps.dvl-ckl2.net:{}/\n\
-             curl --cacert {ca} {ports} -i https://hq.dvl-ckl2.net:{}/secret\n\
-             curl -k {ports} https://unknown.example:{}/\n\
-             LDAPTLS_REQCERT=never ldapsearch -x -H ldap://{ldap} -ZZ -D 'apps.dvl-ckl2.net\\contacts' -w demo '(cn=eva*)'\n\
-             LDAPTLS_REQCERT=never ldapsearch -x -H ldaps://{ldaps} -D contacts@hq.dvl-ckl2.net -w demo '(cn=*)'\n\
-             a SIP phone: user ckl, domain dvl-ckl2.net, outbound proxy {sip};transport=tcp or {sips};transport=tls\n\
-             an H.323 phone (H.460.17): gatekeeper {h323}, or {h323s} by TLS, gatekeeper identifier dvl-ckl2.net\n\
-             portward explain --config {} https://hq.dvl-ckl2.net/PBX0/APPS/x sips:ckl@dvl-ckl2.net/branch-b h323:hq@dvl-ckl2.net/branch-b\n",
-            resolve(http.port()),
-            http.port(),
-            https.port(),
-            https.port(),
-            https.port(),
-            https.port(),
-            self.config.display(),
-        )
+    /// The folder with everything that was made.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
@@ -209,7 +186,7 @@ fn configuration(ports: &Ports) -> String {
          [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
          [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
          [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n\n\
-         [admin]\nsocket = \"portward.sock\"\n",
+         [admin]\nsocket = \"{SOCKET}\"\n",
         outside.join(", ")
     )
 }

@@ -18,6 +18,7 @@ mod clients;
 mod commands;
 mod control;
 mod dead_hosts;
+mod demo;
 mod explain;
 mod failover;
 mod framing;

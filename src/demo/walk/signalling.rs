@@ -4,8 +4,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::decisions::next_decision;
 use super::super::network::{Network, PHONE};
-use super::super::ras;
 use super::super::visitor::Visitor;
+use super::super::{ras, sip as message};
 use crate::service::{Service, Transport};
 
 /// A step of the walk.
@@ -123,19 +123,13 @@ fn sip(
     line: &'static str,
     answer: Option<&str>,
 ) -> Call {
-    let domain = from.split(['@', '/']).nth(1).unwrap_or_default();
-    let octets = format!(
-        "{method} sip:{domain} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKdemo\r\nMax-Forwards: 70\r\n\
-         From: <sip:{from}>;tag=demo\r\nTo: <sip:{from}>\r\nCall-ID: demo@192.0.2.1\r\nCSeq: 1 {method}\r\n\
-         Contact: <sip:ckl@192.0.2.1;transport=tcp>\r\nContent-Length: 0\r\n\r\n"
-    );
     Call {
         shows,
         service: Service::Sip,
         transport,
         certified: false,
         says: format!("{method} From: <sip:{from}>"),
-        octets: octets.into_bytes(),
+        octets: message::request(method, from).into_bytes(),
         line,
         answer: answer.map(|who| format!("Server: {who}").into_bytes()),
     }

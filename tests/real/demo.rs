@@ -1,0 +1,137 @@
+//! The demonstration stays up to be tried: every line that it prints is pasted into a shell, and does what the comment
+//! above it says (issue 18, item 27).
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::harness::{Child, Output, eventually, program, within};
+
+/// Each line that is to be pasted, by something that only it has in it, and what has to come of it: the exit code, what
+/// it shows, and what the decision line has, if there is one.
+const EXPECTED: [(&str, i32, &str, &str); 16] = [
+    ("/PBX0/APPCLIENT/appclient.htm", 0, "This is the master PBX", "http://hq.dvl-ckl2.net"),
+    ("/PBX0/APPS/", 0, "This is the master PBX", "https://hq.dvl-ckl2.net"),
+    ("https://apps.dvl-ckl2.net", 0, "This is the app platform", "https://apps.dvl-ckl2.net"),
+    ("/secret", 0, "HTTP/1.1 404 ", "rejected: no-path"),
+    ("https://unknown.example", 52, "", "rejected: unknown-host"),
+    ("printf \"REGISTER", 0, "Server: master PBX, plain", "sip:ckl@dvl-ckl2.net REGISTER -> "),
+    ("openssl s_client", 0, "Server: master PBX, TLS", "REGISTER cert=ok(009033410004) -> "),
+    ("tr -cd", 0, "master PBX, plain", "h323:dvl-ckl2.net RRQ 009033410004 -> "),
+    ("-ZZ", 0, "cn: Eva Example", "ldaps://apps.dvl-ckl2.net BIND contacts"),
+    ("-H ldaps://", 0, "description: master PBX", "ldaps://hq.dvl-ckl2.net BIND contacts"),
+    ("/PBX0/APPS/x sips:", 0, "h323:hq@dvl-ckl2.net/branch-b -> 127.31.31.3:", ""),
+    ("/boaform/admin", 52, "", "127.0.0.9 blacklisted for 5m: 21 suspicious requests"),
+    ("blacklist --config", 0, "unknown-host (21 in a minute)", ""),
+    ("--from 127.0.0.9", 1, "rejected: blacklisted", ""),
+    ("blacklist remove", 0, "127.0.0.9 is no longer listed", ""),
+    ("blacklist add", 0, "by hand: spam", ""),
+];
+
+/// The demonstration, its output as the lines of a [`Child`]; what it makes is below `temp`.
+fn demo(temp: &Path, path: Option<&Path>) -> Child {
+    let mut command = Command::new(program("sh", "dash"));
+    let program = path.map_or(env!("CARGO_BIN_EXE_portward"), |_| "portward");
+    command.args(["-c", "exec \"$0\" demo >&2", program]).env("TMPDIR", temp);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    Child::start(&mut command)
+}
+
+/// Waits for the last of what it says, and returns the lines to be pasted with the comments above them.
+fn to_be_pasted(demo: &Child) -> Vec<(String, String)> {
+    eventually("it has come to its end", || {
+        demo.lines().iter().any(|line| line.starts_with("# H.323 (H.460.17): gate"))
+    });
+    let lines = demo.lines();
+    let from = lines.iter().position(|line| line.starts_with("Portward stays up")).unwrap();
+    let pairs = lines[from..]
+        .windows(2)
+        .filter(|pair| pair[0].starts_with("# ") && !pair[1].is_empty() && !pair[1].starts_with('#'));
+    pairs.map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+}
+
+/// Pastes a line into a shell in another folder.
+fn paste(line: &str) -> Output {
+    let output = Command::new("sh").args(["-c", line]).current_dir("/").output().unwrap();
+    Output {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().next().is_none()
+}
+
+#[test]
+fn item_27_every_line_of_the_demonstration_can_be_pasted() {
+    within(120, || {
+        for (name, package) in
+            [("bash", "bash"), ("curl", "curl"), ("openssl", "openssl"), ("ldapsearch", "ldap-utils")]
+        {
+            program(name, package);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let temp = dir.path().join("it's a folder");
+        fs::create_dir(&temp).unwrap();
+        let mut demo = demo(&temp, None);
+        let pasted = to_be_pasted(&demo);
+        assert_eq!(pasted.len(), EXPECTED.len(), "{pasted:#?}");
+        for ((comment, line), (mark, code, shows, decision)) in pasted.iter().zip(EXPECTED) {
+            assert!(line.contains(mark), "{mark}: {line}");
+            assert!(!comment.contains(['\'', '"', '`']), "{comment}");
+            let before = demo.mark();
+            let said = paste(line);
+            assert!(said.code == code && said.out.contains(shows), "{comment}\n{line}\n{said:?}");
+            if !decision.is_empty() {
+                demo.line_after(before, &[decision]);
+            }
+        }
+        assert!(!is_empty(&temp));
+        demo.signal(Signal::INT);
+        assert_eq!(demo.wait().code(), Some(0));
+        assert!(is_empty(&temp), "everything is removed");
+    });
+}
+
+/// Where a shell finds the running program by its name it is named so, and nowhere else.
+#[test]
+fn item_27_the_program_is_named_as_the_shell_finds_it() {
+    within(60, || {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_portward"), bin.join("portward")).unwrap();
+        for (path, named) in [
+            (Some(bin.as_path()), "portward explain "),
+            (None, concat!(env!("CARGO_BIN_EXE_portward"), " explain ")),
+        ] {
+            let demo = demo(dir.path(), path);
+            assert!(to_be_pasted(&demo).iter().any(|(_, line)| line.starts_with(named)), "{named}");
+        }
+    });
+}
+
+/// Whatever ends it, and whenever: what it has made is removed.
+#[test]
+fn item_27_it_is_ended_in_the_middle_of_the_walk_and_leaves_nothing() {
+    within(60, || {
+        for (signal, seen) in [
+            (Signal::INT, "Portward on loopback"),
+            (Signal::TERM, "REVERSE-PROXY 1 "),
+            (Signal::TERM, "Portward stays up"),
+        ] {
+            let temp = tempfile::tempdir().unwrap();
+            let mut demo = demo(temp.path(), None);
+            demo.line_after(0, &[seen]);
+            demo.signal(signal);
+            demo.wait();
+            assert!(is_empty(temp.path()), "{seen}");
+        }
+    });
+}
