@@ -1,10 +1,11 @@
 //! Command lines that the pages show are understood by the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{block_lines, pages, read, spans};
+use crate::{block_lines, blocks, pages, read, spans};
 
 fn portward(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_portward")).args(arguments).output().expect("it starts");
@@ -101,4 +102,50 @@ fn every_command_line_is_one_of_the_program() {
     for line in ["explain --form 192.0.2.1 URL", "reload", "blacklist delete 192.0.2.1", "check --all"] {
         assert!(mistake(&helps, line).is_some(), "{line}");
     }
+}
+
+/// What docs/first-rules.md shows of `portward check` and `portward explain` is what they say of its rules.
+#[test]
+fn the_first_ten_minutes_show_what_the_commands_say() {
+    let page = read("docs/first-rules.md");
+    let (_, rules) = page.split_once("rules/example.net.toml >/dev/null <<'END'\n").expect("the rules");
+    let (rules, _) = rules.split_once("\nEND\n").expect("their end");
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| folder.path().join(name);
+    for name in ["rules", "certs/server", "certs/client-trust", "certs/upstream-trust"] {
+        fs::create_dir_all(place(name)).expect("a folder");
+    }
+    fs::write(place("rules/example.net.toml"), format!("{rules}\n")).expect("a file");
+    fs::write(place("portward.toml"), read("packaging/etc/portward.toml")).expect("a file");
+    let config = place("portward.toml").display().to_string();
+    let (mut said, mut count) = (BTreeSet::new(), 0);
+    for (word, lines) in blocks(&page) {
+        if word == "sh" {
+            let typed = lines.iter().filter_map(|line| line.strip_prefix("sudo portward "));
+            for command in
+                typed.filter(|command| command.starts_with("check") || command.starts_with("explain "))
+            {
+                let words = command.split(" || ").next().unwrap_or_default().split(' ');
+                let arguments: Vec<&str> = words.chain(["--config", &config]).collect();
+                let output =
+                    Command::new(env!("CARGO_BIN_EXE_portward")).args(arguments).output().expect("it starts");
+                for text in [output.stdout, output.stderr] {
+                    let text = String::from_utf8_lossy(&text)
+                        .replace(&folder.path().display().to_string(), "/etc/portward");
+                    said.extend(text.lines().map(str::to_owned));
+                }
+            }
+        } else if word == "text" {
+            // The blocks of these two commands begin with a host's name or with a summary at their end.
+            let is_ours = lines[0].contains("example.net") && !lines[0].starts_with("REVERSE-PROXY")
+                || lines.iter().any(|line| line.starts_with("checked "));
+            for line in
+                lines.iter().filter(|line| is_ours && !line.is_empty() && !line.starts_with("refused, "))
+            {
+                assert!(said.contains(*line) || lines[0].starts_with("dev "), "not so: {line}\n{said:#?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 12, "only {count} lines were found");
 }
