@@ -31,27 +31,29 @@ fn is_said(said: &[String], message: &str) -> bool {
     parts.clone().count() > 0 && parts.clone().all(|part| said.iter().any(|literal| says(literal, part)))
 }
 
-/// Whether a literal, with anything in its braces, is this text, or has it in it.
-pub(crate) fn says(literal: &str, text: &str) -> bool {
+/// So much of a message that is cut must be its fixed text.
+const SHORTEST: usize = 16;
+
+/// Whether a literal, with anything in its braces, is this text, begins with it, or has it in it.
+fn says(literal: &str, text: &str) -> bool {
     let literal = unlevelled(literal);
     if literal.contains(text) {
         return true;
     }
-    let fixed: Vec<&str> = literal
-        .split('{')
-        .enumerate()
-        .map(
-            |(number, part)| {
-                if number == 0 { part } else { part.split_once('}').map_or("", |(_, behind)| behind) }
-            },
-        )
-        .collect();
-    let is_telling = fixed.len() > 1 && fixed.iter().map(|part| part.trim().len()).sum::<usize>() >= 8;
-    let mut rest = Some(text);
-    for part in fixed.iter().filter(|part| !part.trim().is_empty()) {
-        rest = rest.and_then(|rest| rest.split_once(part.trim())).map(|(_, behind)| behind);
+    let fixed = literal.split('{').enumerate().map(|(number, part)| match number {
+        0 => part,
+        _ => part.split_once('}').map_or("", |(_, behind)| behind),
+    });
+    let fixed: Vec<&str> = fixed.collect();
+    let (mut rest, mut found) = (text, 0);
+    for part in fixed.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+        // A page may leave out the end of a message, at a place where something variable stands.
+        let Some((_, behind)) = rest.split_once(part) else {
+            return found >= SHORTEST && text.starts_with(fixed[0]);
+        };
+        (rest, found) = (behind, found + part.len());
     }
-    is_telling && rest.is_some()
+    fixed.len() > 1 && found >= 8
 }
 
 /// The literals below these folders and files of the source.
