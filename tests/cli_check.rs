@@ -169,3 +169,16 @@ fn a_missing_file_is_said_with_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(check(&["--no-such-option"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_file_in_the_place_of_the_folder_of_certificates_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("portward.toml", "tls.certificates = \"dev.crt\"\n[listen]\nhttps = 453\n");
+    write("dev.crt", "x");
+    std::fs::create_dir_all(folder.path().join("rules")).expect("a folder");
+    let output = check(&["--config", folder.path().join("portward.toml").to_str().expect("UTF-8")]);
+    let said = text(&output.stderr);
+    assert!(said.contains("this is a file: tls.certificates wants its folder"), "{said}");
+    assert!(!said.contains("there is no such file"), "{said}");
+}

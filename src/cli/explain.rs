@@ -81,14 +81,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if (args.cert.is_some() || args.bind.is_some()) && urls.iter().all(|url| url.service() == Service::Http) {
         terminal::complain("--cert and --bind do not matter to HTTP");
     }
-    let loaded = match loaded(&args.config.config) {
+    let (loaded, unread) = match loaded(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
             terminal::complain(diagnostics.render(false).trim_end());
             return ExitCode::from(terminal::NO);
         }
     };
-    let grounds = Grounds { table: &loaded.table, config: &loaded.config };
+    let grounds = Grounds { table: &loaded.table, config: &loaded.config, overrides: unread.as_deref() };
     let client = client(args, &loaded.config);
     let mut all_granted = true;
     for url in &urls {
@@ -100,19 +100,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 /// What is configured, and what administrators have said in place of the rules. That is for the service's user and root to
-/// read: others are told that the answers are by the rules alone.
-fn loaded(path: &Path) -> Result<Everything, Diagnostics> {
+/// read; for others, why it is not known.
+fn loaded(path: &Path) -> Result<(Everything, Option<String>), Diagnostics> {
     let mut loaded = crate::config::load_all(path)?;
     let state = &loaded.config.state;
     let found = overrides::apply(state, &mut loaded.table, None);
     if found.errors() > 0 && folder::is_of_concern(state) {
         return Err(found);
     }
-    let unread = found.list().iter().filter(|found| found.place.span.is_none());
-    unread.for_each(|found| {
-        terminal::complain(format_args!("{}: the answer is by the rules files alone", found.message));
-    });
-    Ok(loaded)
+    let unread = found.list().iter().find(|found| found.place.span.is_none());
+    let why = unread.map(|found| found.message.clone());
+    Ok((loaded, why))
 }
 
 /// Who asks.

@@ -160,6 +160,11 @@ pub enum Unsure {
         /// Why it is not known.
         why: String,
     },
+    /// Whether an administrator has enabled or disabled the host in place of the rules.
+    Overrides {
+        /// Why it is not known.
+        why: String,
+    },
     /// Whether the answer to an ACME challenge is there.
     Challenge {
         /// The file that would have it.
@@ -287,6 +292,9 @@ impl fmt::Display for Unsure {
         match self {
             Self::Blacklist { address, why } => {
                 write!(f, "whether {address} is on the blacklist cannot be told: {why}")
+            }
+            Self::Overrides { why } => {
+                write!(f, "an administrator may have enabled or disabled the host: {why}")
             }
             Self::Challenge { file, why } => {
                 write!(f, "whether {} is there cannot be told: {why}", file.display())

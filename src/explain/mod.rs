@@ -46,6 +46,8 @@ pub struct Grounds<'s> {
     pub table: &'s Table,
     /// `portward.toml`.
     pub config: &'s Config,
+    /// Why it cannot be told which hosts administrators have enabled or disabled in place of the rules, if it cannot.
+    pub overrides: Option<&'s str>,
 }
 
 /// Who asks, as far as it is known.
@@ -93,7 +95,8 @@ pub fn explain(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation
         What::Ldap(host) => ldap::explain(grounds, url, host, client),
         What::H323(identifier) => h323::explain(grounds, url, identifier, client),
     };
-    explanation.unsure = unsure;
+    let overrides = || grounds.overrides.map(|why| Unsure::Overrides { why: why.to_owned() });
+    explanation.unsure = unsure.or_else(overrides);
     explanation
 }
 

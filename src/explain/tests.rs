@@ -62,7 +62,7 @@ sip = { on_failed_check = "reject" }
 
 pub(crate) fn answer(given: &Everything, text: &str, client: &Client) -> Explanation {
     let url = Url::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"));
-    explain(&Grounds { table: &given.table, config: &given.config }, &url, client)
+    explain(&Grounds { table: &given.table, config: &given.config, overrides: None }, &url, client)
 }
 
 /// `ADDRESS (way)`, or the reason.
@@ -365,5 +365,22 @@ fn what_answers_itself_is_a_yes_only_to_options() {
         let explanation = answer(&given, &format!("sip:a@dvl-ckl2.net;method={method}"), &Client::default());
         assert_eq!(explanation.outcome(), outcome, "{method}");
         assert!(matches!(explanation.verdict, Verdict::Answered(Answer::Methods | Answer::Unavailable)));
+    }
+}
+
+#[test]
+fn item_6_a_yes_is_none_if_the_overrides_are_not_known() {
+    let given = loaded("");
+    let grounds =
+        Grounds { table: &given.table, config: &given.config, overrides: Some("it cannot be read") };
+    for (url, outcome) in [
+        ("https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Unknown),
+        ("sip:ckl@dvl-ckl2.net", Outcome::Unknown),
+        ("https://nobody.example/", Outcome::No),
+    ] {
+        let explanation = explain(&grounds, &Url::parse(url).unwrap(), &Client::default());
+        assert_eq!(explanation.outcome(), outcome, "{url}");
+        let unsure = "an administrator may have enabled or disabled the host: it cannot be read";
+        assert_eq!(explanation.unknown().unwrap().to_string(), unsure);
     }
 }

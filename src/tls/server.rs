@@ -74,7 +74,14 @@ impl ServerTls {
         found.problems.extend(gone.filter_map(|held| held.what.validity_warning(now)));
         let missing = certificates.is_empty().then(|| why_missing(&place, &found.problems));
         if certificates.is_empty() {
-            let help = "tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out";
+            let help = match &settings.certificates {
+                CertificateSource::Folder(folder) if folder.is_file() => {
+                    "this is a file: tls.certificates wants its folder, or a list of { cert = …, key = … }"
+                }
+                _ => {
+                    "tls.certificates wants a NAME.crt with the chain and a NAME.key; portward cert dev makes some to try things out"
+                }
+            };
             found.problems.push(pem::warning(
                 &place,
                 "there is no server certificate: TLS ports stay closed until a reload brings one",

@@ -174,7 +174,11 @@ impl<T> Source<T> {
 
     /// Advice for where nothing is here, beginning with the reason if there is one.
     pub(super) fn advice(&self, help: &str) -> String {
-        if self.absent { format!("there is no such file or folder; {help}") } else { help.to_owned() }
+        if self.absent && !self.path.exists() {
+            format!("there is no such file or folder; {help}")
+        } else {
+            help.to_owned()
+        }
     }
 }
 

@@ -54,7 +54,12 @@ pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
     if let Some(at) = pattern(&path) {
         let what = path.get(at.clone()).unwrap_or_default();
         let plain = path.get(..at.start).unwrap_or_default();
+        let is_choice = path.contains('|') || what == "(";
         let help = match plain.ends_with('/') {
+            // What is before the choice would open more than is meant.
+            _ if is_choice || plain.len() <= 1 => {
+                "write each path that is meant; a rule is for every path that begins with its own".to_owned()
+            }
             true => format!(
                 "\"{plain}\" is for everything directly below it, \"{}\" for every path that begins so",
                 plain.trim_end_matches('/')
