@@ -33,7 +33,7 @@ pub(super) fn networks(value: &Value<'_>) -> Option<Vec<IpNet>> {
 /// How `verify` is said, in `[upstream]` and for a target.
 pub(super) const VERIFY: [(&str, Verify); 2] = [("ca", Verify::Ca), ("none", Verify::None)];
 
-/// Says what it means that nobody is verified.
+/// Warns of `verify = "none"`: any machine that answers is taken for the PBX.
 pub(super) fn warn_of_none(value: &Value<'_>, verify: Verify) {
     if verify == Verify::None {
         value.warn(

@@ -9,7 +9,7 @@ use super::network::{Network, PHONE};
 use super::{ras, sip};
 use crate::service::{Service, Transport};
 
-/// Plays the scanner. It is an address of its own, so that nobody else is listed with it.
+/// The address of the scanner. The other clients of the demo have another one, so they are not listed with it.
 const SCANNER: &str = "127.0.0.9";
 
 /// All of it, line by line.

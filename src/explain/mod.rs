@@ -13,7 +13,7 @@
 //! | `why`, `json` | a refusal in words, and the answer for programs |
 //!
 //! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
-//! an ACME challenge) is given by whoever asks. As long as it is not known the answer is not a yes.
+//! an ACME challenge) is given by the caller. While it is not known the answer is no yes.
 
 mod answer;
 mod h323;

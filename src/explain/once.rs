@@ -45,7 +45,7 @@ impl Once<'_> {
         }
     }
 
-    /// The answer to a message that asks for nobody.
+    /// The answer to a message that names no host.
     pub(super) fn refuse(&self, reason: Reason, why: Why) -> Explanation {
         Explanation::of(self.url, Verdict::Rejected { reason, why })
     }

@@ -1,6 +1,6 @@
-//! SIP: the first request of a phone, as [`signalling`](crate::route::signalling) decides about it: a REGISTER, or an
-//! INVITE where the number is withheld, because nobody registers so. A `method` parameter of the URI says another one (RFC
-//! 3261 §19.1.1).
+//! SIP: the first request of a phone, as [`signalling`](crate::route::signalling) decides about it. It is a REGISTER. For a
+//! withheld number it is an INVITE, because a phone does not register without its number. A `method` parameter of the URI
+//! says another one (RFC 3261 §19.1.1).
 
 use super::answer::{Explanation, Verdict};
 use super::once::Once;

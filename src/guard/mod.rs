@@ -200,8 +200,8 @@ impl Guard {
         Undecided::enter(&self.undecided, who, &policy.connections)
     }
 
-    /// Notes an offence, as far as it counts (`scoring`). If it is one too many the address is listed, its open connections are told, and what there is to
-    /// say about it comes back.
+    /// Notes an offence, as far as it counts (`scoring`). If the address now has too many, it is listed, its connections are
+    /// told, and the new entry is returned.
     pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, policy: &Policy) -> Option<Listed> {
         let score = scoring::score(policy, address, &offence);
         if score.weight == Weight::Nothing {
@@ -251,7 +251,7 @@ impl Guard {
         u32::try_from(self.start.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Whom the guard and administrators have listed, to be read. [`Self::apply`] changes it.
+    /// The blacklist, read only. [`Self::apply`] changes it.
     pub fn blacklist(&self) -> &Blacklist {
         &self.blacklist
     }

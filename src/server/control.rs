@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Refused;
@@ -102,6 +102,7 @@ impl std::error::Error for Stopping {}
 #[derive(Debug, Clone)]
 pub struct Control {
     messages: mpsc::Sender<Message>,
+    hang_ups: Arc<Notify>,
     drains: CancellationToken,
 }
 
@@ -109,6 +110,8 @@ pub struct Control {
 #[derive(Debug)]
 pub(super) struct Heard {
     messages: mpsc::Receiver<Message>,
+    /// A signal asks for a reload. Several that come before the server looks are one.
+    hang_ups: Arc<Notify>,
     drains: CancellationToken,
 }
 
@@ -118,6 +121,9 @@ impl Heard {
         tokio::select! {
             biased;
             () = self.drains.cancelled() => None,
+            () = self.hang_ups.notified() => {
+                Some(Message::Reload { by: By::Signal, answer: oneshot::channel().0 })
+            }
             message = self.messages.recv() => message,
         }
     }
@@ -127,8 +133,9 @@ impl Control {
     /// A control, and where its messages arrive.
     pub(super) fn new() -> (Self, Heard) {
         let (sender, messages) = mpsc::channel(WAITING);
-        let drains = CancellationToken::new();
-        (Self { messages: sender, drains: drains.clone() }, Heard { messages, drains })
+        let (drains, hang_ups) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let control = Self { messages: sender, hang_ups: hang_ups.clone(), drains: drains.clone() };
+        (control, Heard { messages, hang_ups, drains })
     }
 
     /// Has the server read everything again and put it in place, or leave everything as it is.
@@ -174,10 +181,10 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server reload, without waiting for the answer, which is logged. If so many messages wait that there is no
-    /// room for this one, a reload among them does as well.
+    /// Has the server reload, without waiting for the answer, which is logged. However many
+    /// messages wait, it is not lost.
     pub(crate) fn hang_up(&self) {
-        let _ = self.messages.try_send(Message::Reload { by: By::Signal, answer: oneshot::channel().0 });
+        self.hang_ups.notify_one();
     }
 
     /// Has the server stop accepting, and let what runs come to its end. What waits for an answer is told so.
@@ -187,5 +194,30 @@ impl Control {
 
     async fn send(&self, message: Message) -> Result<(), Stopping> {
         self.messages.send(message).await.map_err(|_| Stopping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_is_heard_however_many_messages_wait() {
+        let (control, mut heard) = Control::new();
+        for id in 0..64 {
+            let message = Message::End { id, by: By::Signal, answer: oneshot::channel().0 };
+            control.messages.try_send(message).unwrap();
+        }
+        control.hang_up();
+        control.hang_up();
+        let mut reloads = 0;
+        for _ in 0..65 {
+            reloads += u32::from(matches!(heard.next().await, Some(Message::Reload { by: By::Signal, .. })));
+        }
+        assert_eq!(reloads, 1);
+        control.hang_up();
+        assert!(matches!(heard.next().await, Some(Message::Reload { .. })));
+        control.drain();
+        assert!(heard.next().await.is_none());
     }
 }

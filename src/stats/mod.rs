@@ -53,7 +53,7 @@ struct Worker {
 #[derive(Debug)]
 pub struct Stats {
     workers: Box<[Worker]>,
-    /// Stands for a worker that there is not.
+    /// Used when a number names no worker.
     nobody: Worker,
     decisions: Decisions,
     /// Addresses that were listed, by the last reason. Seldom, so that workers may share it.

@@ -98,7 +98,7 @@ impl Mended {
     fn take_out(&mut self, wrong: Vec<(&Statement, Mistake)>, statements: &[Statement]) {
         for (statement, mistake) in wrong {
             let table = statements::table(statements, statement);
-            // The keys below a wrong header belong to a table that nobody knows.
+            // It cannot be told to which table the keys below a wrong header belong.
             let blank = if statement.is_header {
                 table.start.max(statement.span.start)..table.end
             } else {

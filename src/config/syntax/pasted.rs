@@ -1,6 +1,6 @@
 //! Characters that come from word processors and web pages, where plain ones belong: blanks that are no spaces, curly
-//! quotes, and the line ends of old Macs. Each kind is one mistake, wherever it stands: whoever pasted one pasted them
-//! all.
+//! quotes, and the line ends of old Macs. Each kind is reported once a file, because all of
+//! them were pasted together.
 
 use std::ops::Range;
 

@@ -20,7 +20,7 @@ pub(super) fn mistake(text: &str, statement: &Statement, message: &str, span: Ra
     )
 }
 
-/// What nobody has words for but the parser.
+/// A mistake that has no words of ours: those of the parser are shown.
 pub(super) fn unknown(message: &str, span: Range<usize>) -> Mistake {
     Mistake::new(span, Fault::new(format!("this is not TOML: {message}")))
 }

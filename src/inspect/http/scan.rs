@@ -17,7 +17,7 @@ pub(super) enum Scan {
     },
     /// No end yet.
     More,
-    /// There will be no good end.
+    /// No head can follow.
     Reject(Reason),
 }
 

@@ -53,7 +53,7 @@ pub trait Watch {
     /// A message of the client.
     fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next;
 
-    /// A message of the target.
+    /// A message of the target. [`Replies::back`] goes to the target here, [`Replies::onward`] to the client.
     fn hear_target(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next;
 
     /// Whether messages of the client wait, although they have been read, until the target has said something

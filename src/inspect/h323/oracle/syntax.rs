@@ -1,6 +1,8 @@
 //! H.225.0 version 7, annex H: the types that a client's messages are made of, in the order of their octets.
 //!
 //! Names are those of the standard; a field whose name begins with `_` is read to know where the next one begins.
+//!
+//! The file is long because it is one ASN.1 module, in the order of the standard; to cut it would hide what is left out.
 
 use rasn::prelude::*;
 use rasn::types::constraints::{Constraint, Constraints};
