@@ -16,9 +16,9 @@ const ANSWER: u64 = 16 * 1024 * 1024;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum NoAnswer {
-    /// Nobody listens on the socket.
+    /// Nothing listens on the socket.
     NotRunning(PathBuf),
-    /// We may not connect.
+    /// This user may not connect.
     Forbidden(PathBuf),
     /// It broke off.
     Broken(io::Error),
@@ -29,12 +29,31 @@ pub enum NoAnswer {
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotRunning(path) => write!(f, "no Portward answers on {}", path.display()),
+            Self::NotRunning(path) => {
+                write!(f, "no Portward answers on {}", path.display())
+            }
             Self::Forbidden(path) => {
                 write!(f, "the socket {} is for root and the group portward-admin", path.display())
             }
             Self::Broken(error) => write!(f, "the daemon's answer broke off: {error}"),
             Self::Refused(_, why) => f.write_str(why),
+        }
+    }
+}
+
+impl NoAnswer {
+    /// What to do about it, if that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRunning(_) => Some(
+                "is it running? `systemctl status portward` says so, and `journalctl -u portward` why not; \
+                 if it runs, `admin.socket` of portward.toml names another socket: give its file with --config",
+            ),
+            Self::Forbidden(_) => {
+                Some("use sudo, or become a member (`usermod -aG portward-admin USER`) and log in again")
+            }
+            Self::Broken(_) => Some("`journalctl -u portward` may say why"),
+            Self::Refused(..) => None,
         }
     }
 }

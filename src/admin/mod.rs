@@ -1,43 +1,36 @@
-//! Administration of the running daemon: a socket of the file system that speaks HTTP/1.1 and JSON (SPEC section 8).
+//! Administration of the running daemon: HTTP/1.1 and JSON (SPEC section 8, Admin API).
 //!
-//! Who may connect is the socket's file mode: its owner, and the group `portward-admin`, which cannot read keys. `hyper`
-//! speaks HTTP here, because nothing of it meets the outside; what is added are limits: connections, time, octets.
+//! | room | what is in it |
+//! |---|---|
+//! | `socket` | the socket of the file system: its file mode says who may connect |
+//! | `serve` | one request and one answer on a connection, with limits |
+//! | [`answer`](self) | what an answer is: status, content, header fields |
+//! | `query` | what stands behind the `?` |
+//! | `v1` | the resources, one file each, and the table of them |
+//! | [`client`] | the commands' side: one question, one answer |
 //!
-//! `socket` makes the socket, `api` is what can be asked for, with `connections`, `hosts` and `reload` in files of their own;
-//! `client` asks.
+//! It decides nothing of its own: it shows what the daemon knows, and hands changes to [`Control`] and to the guard.
 
-mod api;
+mod answer;
 pub mod client;
-mod connections;
-mod hosts;
-mod reload;
+mod query;
+mod serve;
 mod socket;
+mod v1;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
-pub(crate) use api::LARGEST_PAGE;
+pub(crate) use query::LARGEST_PAGE;
 
 use crate::log::Level;
 use crate::server::Control;
 use crate::state::Shared;
+use serve::{Caller, Grounds};
 
 /// Connections at a time: commands, and a dashboard or two.
 const CONNECTIONS: usize = 16;
-/// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest body.
-const BODY: usize = 64 * 1024;
 
 /// Listens on `admin.socket` until it is dropped. Where that is not possible a warning is all that happens: the proxy works
 /// without. A reload makes a socket that was removed anew. It runs on a thread of its own, because an answer may take
@@ -46,6 +39,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
     let mut reloads = shared.reloads.subscribe();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let path = shared.snapshot.load().config.admin.socket.clone();
+    let grounds = Grounds { shared: shared.clone(), control };
     loop {
         let listener = match socket::Listener::open(&path) {
             Ok(listener) => Some(listener),
@@ -69,9 +63,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
             loop {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let connection = listener.accept().await;
-                let (shared, control) = (shared.clone(), control.clone());
+                let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
+                let grounds = grounds.clone();
                 tokio::spawn(async move {
-                    let _ = tokio::time::timeout(PATIENCE, converse(connection, shared, control)).await;
+                    serve::converse(connection, Caller::Socket { user }, grounds).await;
                     drop(place);
                 });
             }
@@ -81,37 +76,4 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
             () = accept => {}
         }
     }
-}
-
-/// One request on one connection.
-async fn converse(connection: UnixStream, shared: Arc<Shared>, control: Control) {
-    let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
-    let service = service_fn(|request| answer(request, user, (shared.clone(), control.clone())));
-    let _ = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(connection), service)
-        .await;
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    user: Option<u32>,
-    (shared, control): (Arc<Shared>, Control),
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let (status, json) = match Limited::new(body, BODY).collect().await {
-        Ok(body) => {
-            let body = body.to_bytes();
-            let (method, uri) = (&head.method, &head.uri);
-            let control = &control;
-            api::answer(&api::Asked { shared: &shared, control, user, method, uri, body: &body }).await
-        }
-        Err(_) => api::wrong(StatusCode::BAD_REQUEST, "the body is too long, or did not come"),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(format!("{json}\n"))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
-    Ok(response)
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::daemon::{DaemonArgs, encoded, field, no_answer};
 use super::terminal;
-use crate::admin::client::{NoAnswer, ask};
 use crate::config;
 use crate::guard::Counted;
 
@@ -26,12 +26,8 @@ const SHOWN: usize = 1_000;
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Write JSON to standard output
-    #[arg(long, global = true)]
-    json: bool,
-    /// The configuration file, which says where the daemon's socket is
-    #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml", global = true)]
-    config: std::path::PathBuf,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -80,18 +76,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
         terminal::complain(format_args!("error: {mistake}"));
         return ExitCode::from(terminal::USAGE);
     }
-    let read = config::load(&args.config);
-    let Some(config) = &read.config else {
-        terminal::complain(read.diagnostics.render(false).trim_end());
-        return ExitCode::from(terminal::NO);
-    };
-    let ask = |method: &str, path: &str, body: Option<&Value>| ask(&config.admin.socket, method, path, body);
+    let (daemon, json) = (args.daemon.daemon(), args.daemon.json);
     let list = Command::List { limit: SHOWN };
     let answer = match args.command.as_ref().unwrap_or(&list) {
-        Command::List { limit } => list::show(*limit, args.json, |path| ask("GET", path, None)),
+        Command::List { limit } => list::show(*limit, json, |path| daemon.get(path)),
         Command::Add { address, time, note } => {
             let body = json!({ "address": address, "expiration": time, "note": note });
-            ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match args.json {
+            daemon.ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match json {
                 true => terminal::say(entry),
                 false => {
                     terminal::say(line(&entry));
@@ -102,28 +93,18 @@ pub(super) fn run(args: &Args) -> ExitCode {
             })
         }
         Command::Remove { address } => {
-            ask("DELETE", &format!("/v1/blacklist/{address}"), None).map(|answer| match args.json {
+            let path = format!("/v1/blacklist/{}", encoded(address));
+            daemon.ask("DELETE", &path, None).map(|answer| match json {
                 true => terminal::say(answer),
                 false => terminal::say(format_args!("{address} is no longer listed")),
             })
         }
-        Command::Clear => ask("DELETE", "/v1/blacklist", None).map(|answer| match args.json {
+        Command::Clear => daemon.ask("DELETE", "/v1/blacklist", None).map(|answer| match json {
             true => terminal::say(answer),
             false => terminal::say(format_args!("{} entries removed", field(&answer, "removed"))),
         }),
     };
-    match answer {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::complain(format_args!("error: {error}"));
-            if matches!(error, NoAnswer::NotRunning(_)) {
-                terminal::complain(
-                    "  help: is it running? `admin.socket` of portward.toml says where it listens",
-                );
-            }
-            ExitCode::from(terminal::NO)
-        }
-    }
+    answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)
 }
 
 /// An entry as `203.0.113.9  since 2026-11-24 13:05:11  until 13:10:11  unknown-host (21 in a minute)`.
@@ -146,8 +127,4 @@ pub(super) fn line(entry: &Value) -> String {
         },
     };
     format!("{address:<20}  since {since}  {until}  {why}")
-}
-
-fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
-    json.get(name).unwrap_or(&Value::Null)
 }

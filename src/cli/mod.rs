@@ -11,10 +11,13 @@ mod cert;
 mod check;
 mod completions;
 mod config;
+mod connections;
+mod daemon;
 mod demo;
 mod explain;
 mod man;
 mod run;
+mod table;
 mod terminal;
 
 /// A deep-inspection reverse proxy for telephone systems.
@@ -33,6 +36,7 @@ enum Command {
     Explain(explain::Args),
     Cert(cert::Args),
     Blacklist(blacklist::Args),
+    Connections(connections::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -46,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Cert(args) => cert::run(args),
         Command::Blacklist(args) => blacklist::run(&args),
+        Command::Connections(args) => connections::run(&args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

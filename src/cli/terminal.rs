@@ -1,6 +1,6 @@
 //! What the commands say, and with which exit code.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// The answer is no, or there are errors.
 pub(super) const NO: u8 = 1;
@@ -21,4 +21,20 @@ pub(super) fn harmless(text: &str) -> String {
 /// Writes a line to standard error.
 pub(super) fn complain(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Whether standard output is a terminal that wants colours (<https://no-color.org>).
+pub(super) fn is_coloured() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !unwanted && !dumb
+}
+
+/// How many columns the terminal has that standard output is.
+pub(super) fn width() -> Option<u16> {
+    let out = std::io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }

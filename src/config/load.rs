@@ -1,6 +1,6 @@
 //! From files to the valid form: the ways in for `run`, `reload`, `check` and `explain`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::References;
 use super::report::Report;
@@ -40,6 +40,15 @@ pub fn load(path: &Path) -> Loaded {
     diagnostics.keep_text(path, &text);
     let valid = (diagnostics.errors() == 0).then(|| config.clone());
     Loaded { config: valid, diagnostics, mended: Some((config, references)) }
+}
+
+/// Where the daemon of this portward.toml has its administration socket. A file with errors is read as far as possible, and
+/// one that may not be read means the usual place: members of the administrators' group need not read it.
+pub fn admin_socket(path: &Path) -> PathBuf {
+    match load(path).mended {
+        Some((config, _)) => config.admin.socket,
+        None => Config::defaults(path).admin.socket,
+    }
 }
 
 impl Config {

@@ -25,7 +25,7 @@ mod walk;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use diagnostics::Diagnostics;
-pub use load::{Checked, Everything, Loaded, check, load, load_all};
+pub use load::{Checked, Everything, Loaded, admin_socket, check, load, load_all};
 pub(crate) use overrides::Overrides;
 pub use ruleset::{Rules, load_rules};
 pub use valid::*;

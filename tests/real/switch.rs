@@ -231,11 +231,11 @@ fn item_6_unknown_hosts_and_wrong_questions_are_told() {
             ("POST", "hosts/elsewhere.example/enable", 404, "no rule is for the host elsewhere.example"),
             ("POST", "hosts/a%20b/enable", 400, "this is not a host name: "),
             ("POST", "hosts/%ff/enable", 400, "this is not a host name: "),
-            ("POST", "hosts//enable", 400, "this is not a host name: "),
-            ("GET", "hosts/one.example.net/enable", 405, "POST is possible"),
-            ("DELETE", "hosts/one.example.net/disable", 405, "POST is possible"),
-            ("POST", "hosts/one.example.net/other", 404, "there is no such thing"),
-            ("GET", "hosts", 404, "there is no such thing"),
+            ("POST", "hosts//enable", 404, "there is no such resource"),
+            ("GET", "hosts/one.example.net/enable", 405, "possible: POST"),
+            ("DELETE", "hosts/one.example.net/disable", 405, "possible: POST"),
+            ("POST", "hosts/one.example.net/other", 404, "there is no such resource"),
+            ("GET", "hosts", 404, "there is no such resource"),
         ] {
             let (was, said) = ask(&portward, method, resource);
             assert_eq!(was, status, "{resource}: {said}");

@@ -4,9 +4,10 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::Value;
 
-use super::{field, line};
+use super::line;
 use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
+use crate::cli::daemon::field;
 
 /// Writes at most `limit` entries to standard output. `ask` gets the answer to a path of the daemon's.
 ///

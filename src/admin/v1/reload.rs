@@ -1,9 +1,9 @@
 //! `POST /v1/reload`: like SIGHUP, with an answer. All or nothing.
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::api::{Answer, Asked, wrong};
+use super::{Answer, Asked};
 use crate::rules::changes;
 use crate::server::{Refused, Reloaded};
 use crate::state::Snapshot;
@@ -12,17 +12,14 @@ use crate::state::Snapshot;
 const NAMES: usize = 100;
 
 /// Answers it: what changed, or 422 with what is wrong.
-pub(super) async fn answer(request: &Asked<'_>) -> Answer {
-    if *request.method != Method::POST {
-        return wrong(StatusCode::METHOD_NOT_ALLOWED, "POST is possible");
-    }
-    match request.control.reload(request.asker()).await {
-        Ok(Ok(reloaded)) => (StatusCode::OK, changed(&reloaded).to_string()),
+pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
+    match asked.control.reload(asked.by()).await {
+        Ok(Ok(reloaded)) => Answer::ok(&changed(&reloaded)),
         Ok(Err(Refused { text, found })) => {
             let refused = json!({ "error": text.trim_end(), "diagnostics": found.to_json() });
-            (StatusCode::UNPROCESSABLE_ENTITY, refused.to_string())
+            Answer::json(StatusCode::UNPROCESSABLE_ENTITY, &refused)
         }
-        Err(stopping) => wrong(StatusCode::SERVICE_UNAVAILABLE, &stopping.to_string()),
+        Err(stopping) => Answer::stopping(stopping),
     }
 }
 

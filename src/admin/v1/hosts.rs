@@ -2,45 +2,40 @@
 
 use std::fmt::Write as _;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::api::{Answer, Asked, wrong};
-use crate::inspect::sip::unescaped;
+use super::{Answer, Asked};
+use crate::admin::query::decoded;
 use crate::rules::{Host, Table, name, near};
 use crate::server::{Refused, Switched, Unswitched};
 
-/// Answers for what is below `/v1/hosts/`; `rest` is what follows. A NAME is percent-encoded, its slash may stand as it is.
-pub(super) async fn answer(request: &Asked<'_>, rest: &str) -> Answer {
-    let Some((host, action @ ("enable" | "disable"))) = rest.rsplit_once('/') else {
-        return wrong(StatusCode::NOT_FOUND, "there is no such thing");
+/// `POST /v1/hosts/NAME/enable` and `…/disable`. A NAME is percent-encoded, its slash may stand as it is.
+pub(super) async fn switch(asked: &Asked<'_>, name: &str, enabled: bool) -> Answer {
+    let host = match named(name) {
+        Ok(host) => host,
+        Err(why) => return Answer::bad(why),
     };
-    if *request.method != Method::POST {
-        return wrong(StatusCode::METHOD_NOT_ALLOWED, "POST is possible");
-    }
-    let host: Vec<u8> = unescaped(host.as_bytes()).collect();
-    let host = match str::from_utf8(&host).map(name::normalise) {
-        Ok(Ok(host)) => host,
-        Ok(Err(bad)) => return wrong(StatusCode::BAD_REQUEST, &format!("this is not a host name: {bad}")),
-        Err(_) => return wrong(StatusCode::BAD_REQUEST, "this is not a host name: it is not UTF-8"),
-    };
-    let (control, by) = (request.control, request.asker());
-    let answered = match action {
-        "enable" => control.enable(&host, by).await,
-        _ => control.disable(&host, by).await,
-    };
+    let (control, by) = (asked.control, asked.by());
+    let answered = if enabled { control.enable(&host, by).await } else { control.disable(&host, by).await };
     match answered {
         Ok(Ok(Switched { host, is_changed, snapshot })) => match snapshot.table.named(&host) {
-            Some(host) => (StatusCode::OK, shown(&snapshot.table, host, is_changed).to_string()),
+            Some(host) => Answer::ok(&shown(&snapshot.table, host, is_changed)),
             None => unknown(&snapshot.table, &host),
         },
-        Ok(Err(Unswitched::UnknownHost)) => unknown(&request.shared.snapshot.load().table, &host),
+        Ok(Err(Unswitched::UnknownHost)) => unknown(&asked.shared.snapshot.load().table, &host),
         Ok(Err(Unswitched::Unkept(Refused { text, found }))) => {
             let refused = json!({ "error": text.trim_end(), "diagnostics": found.to_json() });
-            (StatusCode::INTERNAL_SERVER_ERROR, refused.to_string())
+            Answer::json(StatusCode::INTERNAL_SERVER_ERROR, &refused)
         }
-        Err(stopping) => wrong(StatusCode::SERVICE_UNAVAILABLE, &stopping.to_string()),
+        Err(stopping) => Answer::stopping(stopping),
     }
+}
+
+/// The host's name in its normal form.
+fn named(name: &str) -> Result<String, String> {
+    let name = decoded(name).ok_or("this is not a host name: it is not UTF-8")?;
+    name::normalise(&name).map(Into::into).map_err(|bad| format!("this is not a host name: {bad}"))
 }
 
 /// A host: its name in the rules, whether it is enabled and whether the rules say so, where it stands.
@@ -64,5 +59,5 @@ fn unknown(table: &Table, asked: &str) -> Answer {
         (None, Some(near)) => write!(why, "; there is {near}"),
         (None, None) => Ok(()),
     };
-    wrong(StatusCode::NOT_FOUND, &why)
+    Answer::missing(why)
 }

@@ -1,0 +1,106 @@
+//! An answer: its status, its content, and further header fields. It is made by a resource and sent by `serve`.
+
+use std::fmt::Display;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+/// The body of a response, whole or as it comes.
+pub(super) type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Body,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// JSON that is at hand.
+    pub(super) fn json(status: StatusCode, json: &Value) -> Self {
+        Self::written(status, json)
+    }
+
+    /// 200, and this.
+    pub(super) fn ok(json: &Value) -> Self {
+        Self::json(StatusCode::OK, json)
+    }
+
+    /// JSON that is written already: long lists are written piece by piece.
+    pub(super) fn written(status: StatusCode, json: impl Display) -> Self {
+        Self::whole(status, "application/json", format!("{json}\n"))
+    }
+
+    /// Any content.
+    pub(super) fn whole(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Self {
+        Self::streamed(status, content_type, Full::new(content.into()).boxed_unsync())
+    }
+
+    /// Content that comes piece by piece.
+    pub(super) fn streamed(status: StatusCode, content_type: &'static str, body: Body) -> Self {
+        Self { status, content_type, body, fields: Vec::new() }
+    }
+
+    /// Says what is wrong, and if possible what would be right.
+    pub(super) fn wrong(status: StatusCode, why: &str) -> Self {
+        Self::ok(&json!({ "error": why })).with_status(status)
+    }
+
+    /// 400: what was asked cannot be understood.
+    pub(super) fn bad(why: impl Display) -> Self {
+        Self::wrong(StatusCode::BAD_REQUEST, &why.to_string())
+    }
+
+    /// 404.
+    pub(super) fn missing(why: impl Display) -> Self {
+        Self::wrong(StatusCode::NOT_FOUND, &why.to_string())
+    }
+
+    /// 503: the server is stopping, so that it changes nothing any more.
+    pub(super) fn stopping(why: crate::server::Stopping) -> Self {
+        Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why.to_string())
+    }
+
+    /// 405: the resource has these methods (RFC 9110 §15.5.6).
+    pub(super) fn not_allowed(methods: &[&'static str]) -> Self {
+        let possible = methods.join(", ");
+        let answer = Self::wrong(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &format!("this method is not possible here; possible: {possible}"),
+        );
+        match HeaderValue::from_str(&possible) {
+            Ok(value) => answer.with(ALLOW, value),
+            Err(_) => answer,
+        }
+    }
+
+    /// The same with another status.
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with one header field more.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+}
+
+impl From<Answer> for Response<Body> {
+    fn from(Answer { status, content_type, body, fields }: Answer) -> Self {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // What is true now is not to be shown later.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(fields);
+        response
+    }
+}

@@ -1,0 +1,149 @@
+//! What stands behind the `?` of a request: each key at most once, percent-decoded, and no key that the resource does not
+//! know. A filter with a slip in its name would otherwise show everything.
+//!
+//! Lists come in pages (SPEC section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
+
+use std::net::IpAddr;
+
+use hyper::Uri;
+
+use crate::inspect::sip::unescaped;
+use crate::service::Service;
+
+/// The entries of a page, unless `limit` says otherwise.
+const PAGE: usize = 100;
+/// The most that there are whatever `limit` says.
+pub(crate) const LARGEST_PAGE: usize = 1_000;
+
+/// The keys and values of a query.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The query of `uri`, whose keys must be among `known`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence.
+    pub(super) fn of(uri: &Uri, known: &[&str]) -> Result<Self, String> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        let query = uri.query().unwrap_or_default();
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            let [Some(key), Some(value)] = [key, value].map(decoded) else {
+                return Err(format!("the query is not UTF-8 after percent-decoding: {part}"));
+            };
+            if !known.contains(&key.as_str()) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(format!("there is no parameter `{key}` here; possible: {known}"));
+            }
+            if pairs.iter().any(|(before, _)| *before == key) {
+                return Err(format!("`{key}` stands there twice"));
+            }
+            pairs.push((key, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of a key.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// A value that `read` understands; `what` it is to be, as in "`client` is not an address".
+    ///
+    /// # Errors
+    /// It does not understand it.
+    pub(super) fn value<T>(
+        &self,
+        key: &str,
+        what: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let Some(text) = self.text(key) else { return Ok(None) };
+        read(text).map(Some).ok_or_else(|| format!("`{key}` is not {what}"))
+    }
+
+    /// An IP address, in brackets or not.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(super) fn address(&self, key: &str) -> Result<Option<IpAddr>, String> {
+        let read =
+            |text: &str| text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| ip.to_canonical());
+        self.value(key, "an IP address", read)
+    }
+
+    /// A service by its name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub(super) fn service(&self) -> Result<Option<Service>, String> {
+        let names: Vec<_> = Service::ALL.iter().map(|service| service.name()).collect();
+        let what = format!("a service; possible: {}", names.join(", "));
+        self.value("service", &what, |text| Service::ALL.into_iter().find(|one| one.name() == text))
+    }
+
+    /// How many entries are wanted.
+    ///
+    /// # Errors
+    /// `limit` is no number, or 0.
+    pub(super) fn limit(&self) -> Result<usize, String> {
+        let read = |text: &str| text.parse().ok().filter(|limit: &usize| *limit > 0);
+        let limit = self.value("limit", "a number from 1 to 1000", read)?;
+        Ok(limit.unwrap_or(PAGE).min(LARGEST_PAGE))
+    }
+
+    /// Where the page begins: behind what an earlier answer called `next`.
+    ///
+    /// # Errors
+    /// `read` does not understand it.
+    pub(super) fn after<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, String> {
+        self.value("after", "what `next` was", read)
+    }
+}
+
+/// Text without its percent-encoding; `None`: it is not UTF-8.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(unescaped(text.as_bytes()).collect()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Result<Query, String> {
+        let uri: Uri = format!("/v1/x?{text}").parse().unwrap();
+        Query::of(&uri, &["limit", "after", "client", "host", "service", "follow"])
+    }
+
+    #[test]
+    fn values_are_read_as_what_they_are() {
+        let all = query("limit=5000&client=%5B2001:db8::1%5D&host=a%2Fb&service=sip&follow=1").unwrap();
+        assert_eq!((all.limit(), all.text("host")), (Ok(LARGEST_PAGE), Some("a/b")));
+        assert_eq!(all.address("client"), Ok("2001:db8::1".parse().ok()));
+        assert_eq!((all.service(), all.text("follow")), (Ok(Some(Service::Sip)), Some("1")));
+        assert_eq!(query("client=::ffff:192.0.2.1").unwrap().address("client"), Ok("192.0.2.1".parse().ok()));
+        let none = query("").unwrap();
+        assert_eq!((none.limit(), none.service()), (Ok(PAGE), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, why) in [
+            (
+                "hosts=a",
+                "there is no parameter `hosts` here; possible: limit, after, client, host, service, follow",
+            ),
+            ("host=a&host=b", "`host` stands there twice"),
+            ("host=%ff", "the query is not UTF-8 after percent-decoding: host=%ff"),
+        ] {
+            assert_eq!(query(text).err().as_deref(), Some(why));
+        }
+        assert_eq!(
+            query("limit=0").unwrap().limit().err().as_deref(),
+            Some("`limit` is not a number from 1 to 1000")
+        );
+        assert!(query("client=x").unwrap().address("client").is_err());
+        assert!(query("service=smtp").unwrap().service().unwrap_err().contains("http, sip"));
+    }
+}

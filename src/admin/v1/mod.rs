@@ -1,0 +1,141 @@
+//! What can be asked for: resources under `/v1`, JSON in and out (SPEC section 8, Admin API). What is wrong is said in
+//! `error`.
+//!
+//! [`RESOURCES`] is the table of them: path, methods, and whether a question changes something. A resource stands in a file
+//! of its own. `docs/openapi.json` describes the same table, and a test holds one to the other.
+
+mod blacklist;
+mod connections;
+mod hosts;
+mod reload;
+mod status;
+
+use hyper::Method;
+use hyper::http::request::Parts;
+
+use super::answer::Answer;
+use super::serve::Caller;
+use crate::guard::Origin;
+use crate::server::{By, Control};
+use crate::state::Shared;
+
+/// What is asked, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) control: &'a Control,
+    pub(super) caller: Caller,
+    pub(super) head: &'a Parts,
+    pub(super) body: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// Who asks the server for something.
+    fn by(&self) -> By {
+        let Caller::Socket { user } = self.caller;
+        By::Administrator { user }
+    }
+
+    /// On whose account the blacklist is changed.
+    fn origin(&self) -> Origin {
+        let Caller::Socket { user } = self.caller;
+        Origin::Administrator { user }
+    }
+}
+
+/// A resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Status,
+    Connections,
+    Connection,
+    Blacklist,
+    BlacklistEntry,
+    HostEnable,
+    HostDisable,
+    Reload,
+}
+
+/// A line of the table.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// The path. `{name}` stands for at least one octet, percent-encoded; a slash in it may stand as it is.
+    path: &'static str,
+    resource: Resource,
+    /// Its methods. HEAD is possible wherever GET is.
+    methods: &'static [&'static str],
+}
+
+const fn entry(path: &'static str, resource: Resource, methods: &'static [&'static str]) -> Entry {
+    Entry { path, resource, methods }
+}
+
+/// All resources. The first one whose path fits is meant, so that those with something behind `{name}` stand first.
+const RESOURCES: &[Entry] = &[
+    entry("/v1/status", Resource::Status, &["GET"]),
+    entry("/v1/connections", Resource::Connections, &["GET"]),
+    entry("/v1/connections/{id}", Resource::Connection, &["GET", "DELETE"]),
+    entry("/v1/blacklist", Resource::Blacklist, &["GET", "POST", "DELETE"]),
+    entry("/v1/blacklist/{address}", Resource::BlacklistEntry, &["GET", "DELETE"]),
+    entry("/v1/hosts/{name}/enable", Resource::HostEnable, &["POST"]),
+    entry("/v1/hosts/{name}/disable", Resource::HostDisable, &["POST"]),
+    entry("/v1/reload", Resource::Reload, &["POST"]),
+];
+
+impl Entry {
+    /// What stands in the place of `{name}`, still percent-encoded; empty if there is no such place. `None`: another path.
+    fn matched<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let Some((before, rest)) = self.path.split_once('{') else {
+            return (self.path == path).then_some("");
+        };
+        let after = rest.split_once('}').map_or("", |(_, after)| after);
+        let name = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!name.is_empty()).then_some(name)
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+        self.methods.contains(&method)
+    }
+}
+
+/// Answers a request.
+pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
+    let path = asked.head.uri.path();
+    let found = RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry, name)));
+    let Some((entry, name)) = found else { return Answer::missing("there is no such resource") };
+    if !entry.allows(&asked.head.method) {
+        return Answer::not_allowed(entry.methods);
+    }
+    match entry.resource {
+        Resource::Status => status::answer(asked),
+        Resource::Connections => connections::list(asked),
+        Resource::Connection => connections::one(asked, name).await,
+        Resource::Blacklist => blacklist::list(asked),
+        Resource::BlacklistEntry => blacklist::one(asked, name),
+        Resource::HostEnable => hosts::switch(asked, name, true).await,
+        Resource::HostDisable => hosts::switch(asked, name, false).await,
+        Resource::Reload => reload::answer(asked).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str) -> Option<(Resource, &str)> {
+        RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry.resource, name)))
+    }
+
+    #[test]
+    fn a_path_names_one_resource() {
+        assert_eq!(found("/v1/status"), Some((Resource::Status, "")));
+        assert_eq!(found("/v1/hosts/a.example/b/enable"), Some((Resource::HostEnable, "a.example/b")));
+        assert_eq!(found("/v1/blacklist/2001:db8::/64"), Some((Resource::BlacklistEntry, "2001:db8::/64")));
+        for path in
+            ["/v1", "/v1/", "/v1/status/", "/v1/connections/", "/v1/hosts//enable", "/v2/status", "*", ""]
+        {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `portward connections`: the live connections, and the end of one.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::table::{Table, Tone};
+use super::terminal;
+use crate::admin::LARGEST_PAGE;
+use crate::admin::client::NoAnswer;
+use crate::log::human;
+
+/// So many connections are shown unless `--limit` says otherwise.
+const SHOWN: usize = 1_000;
+
+/// Show the live connections, or end one
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward connections                        all of them, the oldest first\n  \
+    portward connections --client 203.0.113.9   those of one client\n  \
+    portward connections --service sip --host hq.example.net\n  \
+    portward connections end 4711               end the one with this number")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Those of this client
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<std::net::IpAddr>,
+    /// Those to this host, by its name in the rules or as the client has asked for it
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Those of this service: http, sip, ldap, h323
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
+    /// Those to this target
+    #[arg(long, value_name = "ADDRESS")]
+    target: Option<std::net::IpAddr>,
+    /// How many to show
+    #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
+    limit: usize,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// End a connection; its client may come again
+    End {
+        /// Its number, as the list and the log show it
+        id: u64,
+    },
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let daemon = args.daemon.daemon();
+    let answer = match args.command {
+        Some(Command::End { id }) => {
+            daemon.ask("DELETE", &format!("/v1/connections/{id}"), None).map(|answer| {
+                if args.daemon.json {
+                    terminal::say(answer);
+                } else {
+                    terminal::say(format_args!("connection {id} is ended"));
+                }
+            })
+        }
+        None => fetched(&daemon, args).map(|(count, connections)| {
+            if args.daemon.json {
+                terminal::say(json!({ "count": count, "connections": connections }));
+            } else {
+                print(&count, &connections);
+            }
+        }),
+    };
+    answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)
+}
+
+/// How many connections there are, and those that are wanted.
+fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer> {
+    let filters = [
+        ("client", args.client.map(|address| address.to_string())),
+        ("host", args.host.clone()),
+        ("service", args.service.clone()),
+        ("target", args.target.map(|address| address.to_string())),
+    ];
+    let filters: String = filters
+        .into_iter()
+        .filter_map(|(key, value)| value.map(|value| format!("&{key}={}", encoded(&value))))
+        .collect();
+    let (mut connections, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = args.limit.saturating_sub(connections.len()).clamp(1, LARGEST_PAGE);
+        let mut answer = daemon.get(&format!("/v1/connections?limit={page}{filters}{after}"))?;
+        if let Some(Value::Array(some)) = answer.get_mut("connections").map(Value::take) {
+            connections.extend(some);
+        }
+        match field(&answer, "next").as_str().filter(|_| connections.len() < args.limit) {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok((field(&answer, "count").clone(), connections)),
+        }
+    }
+}
+
+fn print(count: &Value, connections: &[Value]) {
+    if connections.is_empty() {
+        return terminal::say(format_args!("no such connection ({count} in all)"));
+    }
+    let mut table =
+        Table::new(&["ID", "CLIENT", "SERVICE", "FOR", "TARGET", "CERT", "UP", "DOWN", "AGE", "IDLE"]);
+    for one in connections {
+        let text = |name: &str| match field(one, name) {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let time = |name: &str| {
+            let seconds = field(one, name).as_u64().unwrap_or_default();
+            human(std::time::Duration::from_secs(seconds))
+        };
+        let bytes = |way: &str| amount(field(field(one, "bytes"), way).as_u64().unwrap_or_default());
+        let service = format!("{}/{}", text("service"), text("carrier"));
+        let asked = if field(one, "identity").is_null() { text("host") } else { text("identity") };
+        let cells = [
+            text("id"),
+            text("client"),
+            service,
+            asked,
+            text("target"),
+            text("verdict"),
+            bytes("up"),
+            bytes("down"),
+            time("age"),
+            time("idle"),
+        ];
+        let tone = match field(one, "verdict").as_str() {
+            _ if field(one, "target").is_null() => Tone::Faint,
+            Some(verdict) if verdict.starts_with("ok") => Tone::Good,
+            Some(_) => Tone::Warning,
+            None => Tone::Plain,
+        };
+        table.row(cells.map(|cell| (cell, tone)));
+    }
+    table.print();
+}
+
+/// Bytes as `1.5 MB`.
+pub(super) fn amount(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.into_iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_short() {
+        assert_eq!(
+            [0, 999, 1_500, 2_340_000, 5_000_000_000].map(amount),
+            ["0 B", "999 B", "1.5 kB", "2.3 MB", "5.0 GB"]
+        );
+    }
+}

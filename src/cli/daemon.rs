@@ -1,0 +1,85 @@
+//! The running daemon, as the commands ask it: which one, and what to say when it cannot be asked.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::terminal;
+use crate::admin::client::{NoAnswer, ask};
+use crate::config;
+
+/// The arguments of every command that asks the running daemon.
+#[derive(Debug, clap::Args)]
+pub(super) struct DaemonArgs {
+    /// Write JSON to standard output
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The configuration file, which says where the daemon's socket is
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml", global = true)]
+    pub(super) config: PathBuf,
+}
+
+impl DaemonArgs {
+    /// The daemon that has this configuration. It need not run.
+    pub(super) fn daemon(&self) -> Daemon {
+        Daemon { socket: config::admin_socket(&self.config) }
+    }
+}
+
+/// A daemon that may be running.
+#[derive(Debug, Clone)]
+pub(super) struct Daemon {
+    socket: PathBuf,
+}
+
+impl Daemon {
+    /// GET.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn get(&self, path: &str) -> Result<Value, NoAnswer> {
+        self.ask("GET", path, None)
+    }
+
+    /// Any request.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, NoAnswer> {
+        ask(&self.socket, method, path, body)
+    }
+}
+
+/// Says why there was no answer and what to do about it; the exit code for that.
+pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
+    terminal::complain(format_args!("error: {error}"));
+    if let Some(help) = error.help() {
+        terminal::complain(format_args!("  help: {help}"));
+    }
+    ExitCode::from(terminal::NO)
+}
+
+/// Text in a path or query of a request: everything but letters, digits, `-`, `.`, `_` and `~` is percent-encoded
+/// (RFC 3986 §2.3).
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The field `name` of an answer; null if it is not there.
+pub(super) fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
+    json.get(name).unwrap_or(&Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_cannot_be_read_as_another_path() {
+        assert_eq!(encoded("dvl-ckl2.net/branch-b?x&y=%é"), "dvl-ckl2.net%2Fbranch-b%3Fx%26y%3D%25%C3%A9");
+    }
+}
