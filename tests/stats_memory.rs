@@ -1,4 +1,4 @@
-//! What the table of live connections and the newest decisions cost, at their largest.
+//! What the table of live connections, the newest decisions and the sketches of who is busy cost, at their largest.
 #![allow(clippy::expect_used, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -7,7 +7,7 @@ use counting::{calls, live};
 use portward::log::Subject;
 use portward::reason::Reason;
 use portward::service::{Carrier, Service};
-use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats};
+use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats, TOP_MEMORY};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -73,4 +73,28 @@ fn decisions_cost_a_stated_maximum() {
     let before = calls();
     (40_000..80_000).for_each(decide);
     assert_eq!(calls() - before, 0, "nothing is allocated for a decision");
+}
+
+/// A flood of clients and of hosts takes the memory that is stated, and a decision allocates nothing in it.
+#[test]
+fn the_busiest_cost_a_stated_maximum() {
+    let workers = 2_u16;
+    let hosts: Vec<String> = (0..2_000).map(|number| format!("{number:0>255}")).collect();
+    let start = live();
+    let stats = Stats::of_workers(workers);
+    let own = live() - start;
+    let decide = |number: u32| {
+        let client = std::net::IpAddr::from(number.to_be_bytes());
+        let host = hosts.get(number as usize % hosts.len()).map(String::as_str);
+        let refused = number.is_multiple_of(2).then_some(Reason::NoPath);
+        stats.busy(u16::try_from(number % 2).expect("fits"), client, host, refused);
+    };
+    (0..20_000).for_each(decide);
+    let taken = live() - start - own;
+    assert!(taken <= usize::from(workers) * TOP_MEMORY, "{taken} bytes are taken");
+    let before = calls();
+    (20_000..40_000).for_each(decide);
+    assert_eq!(calls() - before, 0, "nothing is allocated for a decision");
+    let read = counting::most(|| assert_eq!(stats.top(10).hosts.len(), 10));
+    assert!(read <= usize::from(workers) * 2 * TOP_MEMORY, "a reader takes {read} bytes");
 }

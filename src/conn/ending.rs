@@ -38,12 +38,14 @@ pub(super) struct Report<'a> {
     shared: &'a Shared,
     config: &'a Config,
     told: Told,
+    /// The host by its name in the rules, where a rule has decided.
+    host: Option<&'a str>,
 }
 
 impl<'a> Report<'a> {
     /// Of a connection.
     pub(super) fn of(shared: &'a Shared, config: &'a Config, told: Told) -> Self {
-        Self { shared, config, told }
+        Self { shared, config, told, host: None }
     }
 
     /// The same, where a balancer speaks for the client `who`, whose port it does not say.
@@ -55,6 +57,12 @@ impl<'a> Report<'a> {
         self
     }
 
+    /// The same, of what a rule for this host of the rules has decided.
+    pub(super) fn by_rule_for(mut self, host: &'a str) -> Self {
+        self.host = Some(host);
+        self
+    }
+
     /// Who is told of.
     pub(super) fn told(&self) -> Told {
         self.told
@@ -63,10 +71,10 @@ impl<'a> Report<'a> {
     /// Writes the line of what was refused, and tells the guard, which knows what it counts. What our own limits and lists
     /// refuse is summed up instead, one line an address a minute.
     pub(super) fn refused(&self, subject: Subject<'_>, ended: Ending) {
-        let Self { shared, config, told: Told { about, worker } } = *self;
+        let Self { shared, config, told: Told { about, worker }, .. } = *self;
         let Some(reason) = ended.reason else { return };
         if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
-            shared.stats.worker(worker).rejected(about.service, reason);
+            shared.stats.turned_away(worker, about.service, (about.client, reason));
             return shared.guard.note_refused(about.client, reason);
         }
         self.decided(subject, Outcome::Rejected(reason));
@@ -81,7 +89,7 @@ impl<'a> Report<'a> {
     /// Every decision about a request (HTTP) or a connection (others) comes through here: it is counted, kept among the
     /// newest ones, and its line is written if that is wanted. When it fell.
     pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome) -> Moment {
-        let Self { shared, config, told: Told { about, worker } } = *self;
+        let Self { shared, config, told: Told { about, worker }, host } = *self;
         let now = shared.stats.now();
         let fate = match outcome {
             Outcome::Forwarded { to, new } => Fate::Forwarded { to, new },
@@ -92,6 +100,8 @@ impl<'a> Report<'a> {
             Outcome::Ended { .. } => return now,
         };
         shared.stats.decide(worker, about, subject, (fate, now));
+        let refused = if let Fate::Rejected(reason) = fate { Some(reason) } else { None };
+        shared.stats.busy(worker, about.client, host, refused);
         let log = &config.log;
         let wanted = if matches!(fate, Fate::Rejected(_)) { log.rejected } else { log.forwarded };
         if wanted.contains(about.service) {
@@ -103,7 +113,7 @@ impl<'a> Report<'a> {
     /// Writes the second line of a connection that was accepted at `since`, if that is wanted (`log.ended`). `bytes`: to the
     /// target and to the client.
     pub(super) fn ended(&self, since: Instant, ending: Ending, bytes: [u64; 2]) {
-        let Self { shared, config, told: Told { about, .. } } = *self;
+        let Self { shared, config, told: Told { about, .. }, .. } = *self;
         if config.log.ended.contains(about.service) {
             let seconds = since.elapsed().as_secs_f64();
             let outcome = Outcome::Ended { ending, bytes, seconds };

@@ -47,7 +47,8 @@ impl Destination<'_> {
         match connected {
             Ok(target) => {
                 let to = target.key.address;
-                let now = client.report(config).decided(subject, Outcome::Forwarded { to, new: true });
+                let report = client.report(config).by_rule_for(route.host.name());
+                let now = report.decided(subject, Outcome::Forwarded { to, new: true });
                 if let Subject::Signalling { who, name, certificate, .. } = subject {
                     client.live.set_route([name, who], route.host.name(), certificate, to);
                 }

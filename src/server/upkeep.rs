@@ -46,6 +46,7 @@ impl Server {
             loop {
                 tokio::time::sleep(TICK).await;
                 self.shared.stats.tick();
+                self.shared.stats.sample();
             }
         };
         let (files, state, watchdog) = (self.watch_files(), self.keep_state(), self.feed_watchdog());

@@ -128,7 +128,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
             Ok(permit) => permit,
             Err(reason) => {
                 guard.note_refused(peer.ip(), reason);
-                worker.shared.stats.worker(worker.number).rejected(kind.service, reason);
+                worker.shared.stats.turned_away(worker.number, kind.service, (peer.ip(), reason));
                 continue;
             }
         };

@@ -6,6 +6,8 @@
 //! | `histogram` | durations in fixed buckets |
 //! | `live`, `route` | the table of live connections, and where each leads |
 //! | `decisions` | the newest decisions, and followers of them |
+//! | `history` | an hour of the counters in steps |
+//! | `top` | the busiest hosts and clients of the last minutes |
 //!
 //! Everything is fed from one place in `conn`, where endings and decisions are written, and from `upstream`, which opens
 //! connections to targets. It decides nothing, and no worker waits for a reader for longer than it takes to copy a few
@@ -15,8 +17,10 @@ mod counter;
 mod counters;
 mod decisions;
 mod histogram;
+mod history;
 mod live;
 mod route;
+mod top;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,8 +29,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub use counters::{Counters, Direction, Side, Totals, Verdict};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
 pub use histogram::{BOUNDS, Durations};
+pub use history::{MEMORY as HISTORY_MEMORY, STEP, STEPS, Step, Steps};
 pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK};
 pub use route::Route;
+pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
 use crate::log::Subject;
 use crate::reason::Reason;
@@ -47,6 +53,7 @@ struct Worker {
     counters: Counters,
     outbox: Mutex<Outbox>,
     live: Mutex<Part>,
+    busy: top::Busy,
 }
 
 /// All of it.
@@ -56,6 +63,7 @@ pub struct Stats {
     /// Used when a number names no worker.
     nobody: Worker,
     decisions: Decisions,
+    history: history::History,
     /// Addresses that were listed, by the last reason. Seldom, so that workers may share it.
     listed: [AtomicU64; Reason::ALL.len()],
     started: Instant,
@@ -76,6 +84,7 @@ impl Stats {
             workers: (0..count).map(|_| Worker::default()).collect(),
             nobody: Worker::default(),
             decisions: Decisions::default(),
+            history: history::History::default(),
             listed: std::array::from_fn(|_| AtomicU64::new(0)),
             started: Instant::now(),
             since,

@@ -110,7 +110,11 @@ fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
 fn begin(client: &Client, turn: &Turn<'_>, (to, target): (&To<'_>, &Connection), is_first: bool) {
     let address = target.key.address;
     let now = if is_first {
-        turn.decided(client, Outcome::Forwarded { to: address, new: target.fresh })
+        let mut report = turn.report(client);
+        if let Some(host) = to.host {
+            report = report.by_rule_for(host.name());
+        }
+        report.decided(turn.subject(), Outcome::Forwarded { to: address, new: target.fresh })
     } else {
         client.worker.shared.stats.now()
     };

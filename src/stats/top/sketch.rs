@@ -1,0 +1,226 @@
+//! What is counted most, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent
+//! and top-k elements in data streams", 2005) over a window that moves on in minutes.
+//!
+//! There are [`ENTRIES`] places. What has none takes the place of the least counted one and inherits its number, because it may
+//! have been counted that often before: so the number is never too small, and `over` says by how much it may be too large. What
+//! makes up more than one part in [`ENTRIES`] of all that was counted has a place.
+
+use hashbrown::HashTable;
+
+use crate::reason::Reason;
+
+/// How many are known at once.
+pub const ENTRIES: usize = 128;
+/// The seconds of a slot, by which the window moves on.
+pub(super) const SLOT: u32 = 60;
+/// How many slots are counted: the one under way and five whole ones.
+pub(super) const SLOTS: usize = 6;
+
+/// Counts of keys. Its memory is taken as keys come.
+#[derive(Debug)]
+pub(super) struct Sketch<K> {
+    /// Places, by the hashes of their keys.
+    index: HashTable<u16>,
+    /// What each was counted in the window. Apart from the rest, so that the least one is found at a glance.
+    totals: Vec<u32>,
+    entries: Vec<Entry<K>>,
+    /// The number of the slot under way.
+    slot: u32,
+}
+
+#[derive(Debug)]
+struct Entry<K> {
+    hash: u64,
+    key: Option<K>,
+    /// By slot, modulo [`SLOTS`].
+    counts: [u32; SLOTS],
+    /// What it has inherited, as long as that is in the window.
+    over: u32,
+    /// The slot in which it got its place.
+    born: u32,
+    reason: Option<Reason>,
+}
+
+/// One entry, as it is read.
+#[derive(Debug)]
+pub(super) struct Read<'a, K> {
+    pub(super) key: &'a K,
+    pub(super) count: u64,
+    pub(super) over: u64,
+    pub(super) reason: Option<Reason>,
+}
+
+impl<K> Default for Sketch<K> {
+    fn default() -> Self {
+        Self { index: HashTable::new(), totals: Vec::new(), entries: Vec::new(), slot: 0 }
+    }
+}
+
+const fn place(slot: u32) -> usize {
+    slot as usize % SLOTS
+}
+
+impl<K> Sketch<K> {
+    /// Counts the key of this hash once in this slot: the one that `is` is true of, which `write` writes if it is new.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        (hash, slot): (u64, u32),
+        is: impl Fn(&K) -> bool,
+        write: impl FnOnce(&mut Option<K>),
+        reason: Option<Reason>,
+    ) {
+        // A reader may have moved it on a moment ago.
+        if slot > self.slot {
+            self.move_on(slot);
+        }
+        let slot = self.slot;
+        let Self { index, entries, .. } = self;
+        let same = |at: &u16| {
+            entries
+                .get(usize::from(*at))
+                .is_some_and(|one| one.hash == hash && one.key.as_ref().is_some_and(&is))
+        };
+        let at = match index.find(hash, same) {
+            Some(at) => usize::from(*at),
+            None => self.admit(hash, write),
+        };
+        if let (Some(entry), Some(total)) = (self.entries.get_mut(at), self.totals.get_mut(at)) {
+            if let Some(count) = entry.counts.get_mut(place(slot)) {
+                *count = count.saturating_add(1);
+            }
+            *total = total.saturating_add(1);
+            entry.reason = reason.or(entry.reason);
+        }
+    }
+
+    /// A place for a new key: a free one, or that of the least counted one.
+    #[cold]
+    fn admit(&mut self, hash: u64, write: impl FnOnce(&mut Option<K>)) -> usize {
+        let at = if self.entries.len() < ENTRIES {
+            let counts = [0; SLOTS];
+            self.entries.push(Entry { hash, key: None, counts, over: 0, born: self.slot, reason: None });
+            self.totals.push(0);
+            self.entries.len() - 1
+        } else {
+            let least = self.totals.iter().copied().min().unwrap_or_default();
+            let at = self.totals.iter().position(|total| *total == least).unwrap_or_default();
+            if let Some(entry) = self.entries.get_mut(at) {
+                let number = |known: &u16| usize::from(*known) == at;
+                if let Ok(known) = self.index.find_entry(entry.hash, number) {
+                    known.remove();
+                }
+                (entry.hash, entry.counts, entry.reason) = (hash, [0; SLOTS], None);
+                (entry.over, entry.born) = (least, self.slot);
+                if let Some(count) = entry.counts.get_mut(place(self.slot)) {
+                    *count = least;
+                }
+            }
+            at
+        };
+        if let (Some(entry), Ok(number)) = (self.entries.get_mut(at), u16::try_from(at)) {
+            write(&mut entry.key);
+            let entries = &self.entries;
+            let rehash = |known: &u16| entries.get(usize::from(*known)).map_or(0, |entry| entry.hash);
+            self.index.insert_unique(hash, number, rehash);
+        }
+        at
+    }
+
+    /// The window moves on: what has left it no longer counts.
+    #[cold]
+    fn move_on(&mut self, slot: u32) {
+        // After a longer time all slots have left the window, and each is cleared once.
+        let passed = (slot - self.slot).min(SLOTS as u32);
+        for (entry, total) in self.entries.iter_mut().zip(&mut self.totals) {
+            for left in 0..passed {
+                if let Some(count) = entry.counts.get_mut(place(slot - left)) {
+                    *total = total.saturating_sub(std::mem::take(count));
+                }
+            }
+            if slot - entry.born >= SLOTS as u32 {
+                entry.over = 0;
+            }
+        }
+        self.slot = slot;
+    }
+
+    /// What was counted in the window that ends with this slot.
+    pub(super) fn read(&mut self, slot: u32) -> impl Iterator<Item = Read<'_, K>> {
+        if slot > self.slot {
+            self.move_on(slot);
+        }
+        let all = self.entries.iter().zip(&self.totals);
+        all.filter(|(_, total)| **total > 0).filter_map(|(entry, total)| {
+            let (count, over) = (u64::from(*total), u64::from(entry.over));
+            Some(Read { key: entry.key.as_ref()?, count, over, reason: entry.reason })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(sketch: &mut Sketch<u32>, key: u32, slot: u32) {
+        let hash = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        sketch.count((hash, slot), |known| *known == key, |into| *into = Some(key), None);
+    }
+
+    fn counted(sketch: &mut Sketch<u32>, key: u32, slot: u32) -> Option<(u64, u64)> {
+        sketch.read(slot).find(|one| *one.key == key).map(|one| (one.count, one.over))
+    }
+
+    /// A flood of names that each come once hides nothing that comes often, and takes no memory.
+    #[test]
+    fn what_comes_often_is_found_in_a_flood() {
+        let mut sketch = Sketch::default();
+        for number in 0..200_000_u32 {
+            count(&mut sketch, 1_000 + number, 0);
+            if number % 20 == 0 {
+                count(&mut sketch, 1, 0);
+            }
+            if number % 40 == 0 {
+                count(&mut sketch, 2, 0);
+            }
+        }
+        assert_eq!((sketch.entries.len(), sketch.index.len()), (ENTRIES, ENTRIES));
+        assert!(sketch.entries.capacity() <= 2 * ENTRIES);
+        for (key, truth) in [(1, 10_000), (2, 5_000)] {
+            let (count, over) = counted(&mut sketch, key, 0).expect("it is there");
+            assert!(count >= truth && count - over <= truth, "{key}: {count} - {over}");
+        }
+        let sum: u64 = sketch.read(0).map(|one| one.count).sum();
+        assert_eq!(sum, 215_000, "nothing is counted twice");
+    }
+
+    #[test]
+    fn the_window_moves_on() {
+        let mut sketch = Sketch::default();
+        (0..7).for_each(|_| count(&mut sketch, 1, 0));
+        (0..3).for_each(|_| count(&mut sketch, 1, 2));
+        count(&mut sketch, 2, 2);
+        assert_eq!(counted(&mut sketch, 1, 5), Some((10, 0)));
+        assert_eq!(counted(&mut sketch, 1, 6), Some((3, 0)), "the first slot has left");
+        count(&mut sketch, 1, 7);
+        assert_eq!(counted(&mut sketch, 1, 7), Some((4, 0)));
+        assert_eq!(counted(&mut sketch, 1, 8), Some((1, 0)));
+        assert_eq!(counted(&mut sketch, 2, 8), None);
+        assert_eq!(sketch.read(1_000_000).count(), 0);
+        count(&mut sketch, 3, 1_000_000);
+        assert_eq!(counted(&mut sketch, 3, 1_000_000), Some((1, 0)));
+    }
+
+    #[test]
+    fn what_was_inherited_leaves_with_its_slot() {
+        let mut sketch = Sketch::default();
+        for key in 0..ENTRIES as u32 {
+            (0..4).for_each(|_| count(&mut sketch, key, 0));
+        }
+        count(&mut sketch, 5_000, 1);
+        assert_eq!(counted(&mut sketch, 5_000, 1), Some((5, 4)));
+        count(&mut sketch, 5_000, 3);
+        assert_eq!(counted(&mut sketch, 5_000, 6), Some((6, 4)));
+        assert_eq!(counted(&mut sketch, 5_000, 7), Some((1, 0)));
+    }
+}
