@@ -13,6 +13,7 @@
 
 mod answer;
 pub mod client;
+mod moment;
 mod query;
 mod serve;
 mod socket;

@@ -37,6 +37,7 @@ mod one_form;
 mod paths;
 mod proxy_protocol;
 mod reload;
+mod remembered;
 mod routing;
 mod service;
 mod sip;

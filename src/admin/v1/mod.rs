@@ -6,9 +6,11 @@
 
 mod blacklist;
 mod connections;
+mod history;
 mod hosts;
 mod reload;
 mod status;
+mod top;
 
 use hyper::Method;
 use hyper::http::request::Parts;
@@ -54,6 +56,8 @@ enum Resource {
     HostEnable,
     HostDisable,
     Reload,
+    History,
+    Top,
 }
 
 /// A line of the table.
@@ -80,6 +84,8 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/hosts/{name}/enable", Resource::HostEnable, &["POST"]),
     entry("/v1/hosts/{name}/disable", Resource::HostDisable, &["POST"]),
     entry("/v1/reload", Resource::Reload, &["POST"]),
+    entry("/v1/history", Resource::History, &["GET"]),
+    entry("/v1/top", Resource::Top, &["GET"]),
 ];
 
 impl Entry {
@@ -116,6 +122,8 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::HostEnable => hosts::switch(asked, name, true).await,
         Resource::HostDisable => hosts::switch(asked, name, false).await,
         Resource::Reload => reload::answer(asked).await,
+        Resource::History => history::answer(asked),
+        Resource::Top => top::answer(asked),
     }
 }
 
