@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portward::config::{
-    self, CertificateSource, Config, Listener, LogFormat, Reject, Severity, TlsVersion, Trust,
+    self, Admin, AdminHosts, CertificateSource, Config, Listener, LogFormat, Reject, Severity, TlsVersion,
+    TokenFor, Trust,
 };
 use portward::rules::name::normalise;
 use portward::rules::path::request_path;
@@ -187,7 +188,9 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(config.log.rejected, ServiceSet::ALL);
     assert_eq!(config.log.ended, ServiceSet::default());
     assert_eq!(config.log.format, LogFormat::Text);
-    assert_eq!(config.admin.listen, None);
+    let Admin { listen, names, certificate, token, hosts, decisions, .. } = config.admin;
+    assert_eq!((listen, names.len(), certificate, decisions), (None, 0, None, true));
+    assert_eq!((token, hosts), (TokenFor::Always, AdminHosts::Safe));
 }
 
 #[test]

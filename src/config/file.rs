@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::admin;
 use super::keys::elsewhere;
 use super::listen;
 use super::report::{Fault, Report};
@@ -54,7 +55,7 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let balancers = [&listen.proxy_protocol_from[..], &listen.forwarded_from].concat();
     let guard = sections::guard(blacklist, connections, balancers);
     let log = sections::log(root.section("log", "[log]"));
-    let admin = sections::admin(root.section("admin", "[admin]"), &placed);
+    let admin = admin::read(root.section("admin", "[admin]"), &placed, &tls.certificates);
     root.finish(elsewhere);
     let config = Config {
         file: file.to_owned(),

@@ -32,7 +32,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
             ],
         ),
         ("log", &["forwarded", "rejected", "ended", "query", "format"]),
-        ("admin", &["socket", "listen"]),
+        ("admin", &["socket", "names", "certificate", "plain", "token", "hosts", "decisions"]),
     ];
     if TOP.contains(&key) {
         return Some(format!("`{key}` stands at the top of portward.toml, before the first [table]"));

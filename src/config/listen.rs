@@ -13,7 +13,7 @@ use super::{Listen, Listener};
 use crate::service::Service;
 
 /// A listener and the value that asked for it.
-type Placed<'w> = (Listener, Value<'w>);
+pub(super) type Placed<'w> = (Listener, Value<'w>);
 
 /// Reads the section. The second value are the sockets with their places, for [`check_admin`].
 pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {

@@ -3,6 +3,7 @@
 //! Every error of a file is found in one go; each points at the very characters and says what would be right.
 //! Nothing that comes out of here can be wrong any more.
 
+mod admin;
 mod diagnostic;
 mod diagnostics;
 mod effect;

@@ -1,6 +1,5 @@
 //! The tables of portward.toml that stand for themselves, each with its defaults.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,15 +7,14 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::keys::elsewhere;
-use super::listen;
 use super::report::Fault;
 use super::scalar;
 use super::text::why;
 use super::values::{VERIFY, duration, empty_or, max_message, min_rate, networks, warn_of_none};
 use super::walk::{Section, Value};
 use super::{
-    Acme, Admin, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Listener, Log, LogFormat, Place,
-    Sip, Tls, TlsVersion, Trust, Upstream,
+    Acme, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Log, LogFormat, Place, Sip, Tls,
+    TlsVersion, Trust, Upstream,
 };
 use crate::guard::policy::RESERVED_PART;
 use crate::guard::{ConnectionLimits, Policy};
@@ -328,18 +326,4 @@ fn services(value: &Value<'_>) -> Option<ServiceSet> {
         }
     }
     Some(set)
-}
-
-pub(super) fn admin(mut section: Section<'_>, services: &[(Listener, Value<'_>)]) -> Admin {
-    let socket = section.setting("socket", PathBuf::from("/run/portward/portward.sock"), path);
-    let listen = section.setting("listen", None, |value| {
-        let address: Option<SocketAddr> =
-            empty_or(value, "\"ADDRESS:PORT\"", |text| scalar::socket_address(text).map(Some))?;
-        if let Some(address) = address {
-            listen::check_admin(services, address, value);
-        }
-        Some(address)
-    });
-    section.finish(elsewhere);
-    Admin { socket, listen }
 }

@@ -252,8 +252,38 @@ pub struct Log {
 pub struct Admin {
     /// Path of the socket.
     pub socket: PathBuf,
-    /// Metrics and dashboard.
+    /// API, metrics and dashboard for those who have a token; `None`: only the socket.
     pub listen: Option<SocketAddr>,
+    /// Further names by which `listen` may be called, in normal form; addresses without brackets.
+    pub names: Vec<Box<str>>,
+    /// The name of the certificate of `tls.certificates` that is shown there; `None`: no TLS.
+    pub certificate: Option<Box<str>>,
+    /// What a token is needed for.
+    pub token: TokenFor,
+    /// What hosts over the API may be.
+    pub hosts: AdminHosts,
+    /// Whether the newest decisions are kept.
+    pub decisions: bool,
+}
+
+/// `admin.token`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenFor {
+    /// Everything.
+    #[default]
+    Always,
+    /// Everything but metrics, status, targets and certificates, which are open to loopback.
+    Changes,
+}
+
+/// `admin.hosts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdminHosts {
+    /// They name no file, no target on this machine, and switch off no check.
+    #[default]
+    Safe,
+    /// Whatever a rules file may say.
+    Any,
 }
 
 impl Config {

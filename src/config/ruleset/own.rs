@@ -10,6 +10,8 @@ use crate::rules::{Address, Endpoint, Ports};
 /// What Portward itself listens on.
 pub(super) struct OwnSockets {
     listeners: Vec<Listener>,
+    /// `admin.listen`.
+    admin: Option<SocketAddr>,
     own_address: Option<IpAddr>,
     /// The router's address or name, as the world knows it.
     outside: Option<Address>,
@@ -21,6 +23,7 @@ impl OwnSockets {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             listeners: config.listen.listeners.clone(),
+            admin: config.admin.listen,
             own_address: config.outside.own_address.parse().ok(),
             outside: outside(&config.outside.address),
             forwarded: config
@@ -34,9 +37,7 @@ impl OwnSockets {
 
     /// Reports a rule that leads back to Portward.
     pub(super) fn refuse_loop(&self, value: &Value<'_>, endpoints: &[Endpoint], ports: Ports) {
-        if let Some(listener) = self.find(endpoints, ports) {
-            let scheme = listener.service.scheme(listener.transport);
-            let port = listener.address.port();
+        if let Some((port, scheme)) = self.find(endpoints, ports) {
             value.error(
                 Fault::new(format!(
                     "this leads back to Portward itself, which listens on port {port} for {scheme}"
@@ -60,14 +61,15 @@ impl OwnSockets {
         }
     }
 
-    /// The first of our own sockets to which the endpoints with these ports lead.
-    fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<&Listener> {
+    /// The first of our own sockets to which the endpoints with these ports lead: its port, and what is spoken there.
+    fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<(u16, &'static str)> {
         let used = [ports.tcp, ports.tls];
-        let port_is_used = |l: &&Listener| used.iter().flatten().any(|port| port.get() == l.address.port());
-        self.listeners
-            .iter()
-            .filter(port_is_used)
-            .find(|l| endpoints.iter().any(|e| self.is_reached(l.address, &e.address)))
+        let services = self.listeners.iter().map(|l| (l.address, l.service.scheme(l.transport)));
+        services
+            .chain(self.admin.map(|address| (address, "administration")))
+            .filter(|(own, _)| used.iter().flatten().any(|port| port.get() == own.port()))
+            .find(|(own, _)| endpoints.iter().any(|e| self.is_reached(*own, &e.address)))
+            .map(|(own, what)| (own.port(), what))
     }
 
     fn is_reached(&self, socket: SocketAddr, target: &Address) -> bool {
@@ -108,6 +110,7 @@ mod tests {
         };
         let own = OwnSockets {
             listeners: vec![listener("0.0.0.0:90"), listener("[::]:91"), listener("192.0.2.1:92")],
+            admin: "127.0.0.1:9400".parse().ok(),
             own_address: "172.31.31.2".parse().ok(),
             outside: None,
             forwarded: Vec::new(),
@@ -125,6 +128,8 @@ mod tests {
             ("::1", 91),
             ("192.0.2.1", 92),
             ("localhost", 90),
+            ("127.0.0.1", 9400),
+            ("localhost", 9400),
         ] {
             assert!(leads_home(target, port), "{target}:{port}");
         }
@@ -136,6 +141,7 @@ mod tests {
             ("127.0.0.1", 92),
             ("pbx.example.net", 90),
             ("localhost", 92),
+            ("172.31.31.2", 9400),
         ] {
             assert!(!leads_home(target, port), "{target}:{port}");
         }
