@@ -28,6 +28,7 @@
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
 //! | [`explain`] | what would become of a request, as a value | decisions of its own, I/O |
+//! | [`plan`] | what to type elsewhere: router, DNS, firewall, PBX, as a value; pure | I/O, words on a terminal |
 //! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
 //! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
 //! | [`stats`] | counters, live connections, the newest decisions | decisions of its own |
@@ -54,6 +55,7 @@ pub mod inspect;
 pub mod io;
 pub mod log;
 pub mod manager;
+pub mod plan;
 pub mod proof;
 pub mod reason;
 pub mod relay;

@@ -16,6 +16,7 @@ mod daemon;
 mod demo;
 mod explain;
 mod man;
+mod plan;
 mod run;
 mod table;
 mod terminal;
@@ -34,6 +35,7 @@ enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Plan(plan::Args),
     Cert(cert::Args),
     Blacklist(blacklist::Args),
     Connections(connections::Args),
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Cert(args) => cert::run(args),
         Command::Blacklist(args) => blacklist::run(&args),
         Command::Connections(args) => connections::run(&args),

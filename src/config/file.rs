@@ -78,14 +78,15 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
 }
 
 fn outside(mut section: Section<'_>) -> Outside {
-    let address = section.setting("address", String::new(), |value| {
-        empty_or(value, "a public address or DNS name", |text| {
+    let host = |value: &Value<'_>, wanted| {
+        empty_or(value, wanted, |text| {
             scalar::host(text).map(|host| match host {
                 Host::Ip(ip) => ip.to_string(),
                 Host::Name(name) => name.into(),
             })
         })
-    });
+    };
+    let address = section.setting("address", String::new(), |v| host(v, "a public address or DNS name"));
     let own_address = section.setting("own_address", String::new(), |value| {
         empty_or(value, "an IP address", |text| {
             text.parse::<IpAddr>().map(|ip| ip.to_canonical().to_string()).map_err(|_| {
@@ -94,6 +95,8 @@ fn outside(mut section: Section<'_>) -> Outside {
             })
         })
     });
+    let name = section.setting("name", String::new(), |value| empty_or(value, "a DNS name", router_name));
+    let turn = section.setting("turn", String::new(), |v| host(v, "an IP address or a DNS name"));
     let mut table = section.section("ports", "outside.ports");
     let ports = PerService::from_fn(|service| {
         Transport::ALL.map(|transport| {
@@ -104,5 +107,23 @@ fn outside(mut section: Section<'_>) -> Outside {
     });
     table.finish(elsewhere);
     section.finish(elsewhere);
-    Outside { address, own_address, ports }
+    Outside { address, own_address, name, turn, ports }
+}
+
+/// `outside.name`: DNS records of the hosts point to it, so it is a name and no address.
+fn router_name(text: &str) -> Result<String, Fault> {
+    let right = "write the router's DNS name, as \"router.example.net\"";
+    match scalar::host(text) {
+        Ok(Host::Name(name)) => Ok(name.into()),
+        Ok(Host::Ip(_)) => Err(Fault::new("this is an IP address, not a DNS name")
+            .help("the router's address belongs in `address`; `name` is its DNS name, or empty")),
+        // What was pasted in with it is said of every text alike.
+        Err(fault) if fault.message().starts_with("this is ") => {
+            let scheme_or_port = text.contains(':');
+            let right =
+                if scheme_or_port { "write the name alone, without scheme, port and path" } else { right };
+            Err(Fault::new("this is not a DNS name").help(right))
+        }
+        Err(fault) => Err(fault),
+    }
 }

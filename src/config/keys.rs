@@ -9,7 +9,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         ["listen", "outside", "tls", "upstream", "sip", "ldap", "h323", "blacklist", "limits", "log"];
     const KEYS: [(&str, &[&str]); 9] = [
         ("listen", &["ipv4", "ipv6", "proxy_protocol_from", "forwarded_from"]),
-        ("outside", &["address", "own_address", "ports"]),
+        ("outside", &["address", "own_address", "name", "turn", "ports"]),
         ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
         ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
         ("sip", &["public_address", "methods", "default_host", "max_message"]),

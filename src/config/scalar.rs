@@ -210,6 +210,10 @@ pub(super) fn host(text: &str) -> Result<Host, Fault> {
     if let Some(fault) = pasted_in(text) {
         return Err(fault);
     }
+    if text.contains("://") {
+        return Err(Fault::new("this is neither an IP address nor a DNS name")
+            .help("write the name alone, without scheme and path"));
+    }
     if let Some((_, after)) = text.rsplit_once(':') {
         let fault = Fault::new("this is not an IP address");
         return Err(if port(after).is_some() {

@@ -89,6 +89,10 @@ pub struct Outside {
     pub address: String,
     /// Portward's own address inside; empty if not said.
     pub own_address: String,
+    /// The router's DNS name, in normal form; empty if not said.
+    pub name: String,
+    /// The TURN server inside, an IP address or a DNS name; empty if not said.
+    pub turn: String,
     /// The outside ports of each service, plain and TLS, see [`Outside::port`].
     pub ports: PerService<[u16; 2]>,
 }

@@ -212,6 +212,11 @@ impl<'t> Host<'t> {
         aliases_of(aliases, self.at).map(|alias| (alias.name.of(names).unwrap_or_default(), alias.source))
     }
 
+    /// Where the host's services and paths go that name no target of their own, if it says so.
+    pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
+        self.table.endpoints.get(usize::try_from(self.entry.endpoints).ok()?)
+    }
+
     /// Whether it may be used; a disabled host refuses with [`Reason::Disabled`].
     pub fn enabled(self) -> bool {
         self.entry.enabled

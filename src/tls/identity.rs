@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::SignatureAlgorithm;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -74,9 +75,7 @@ impl Certificate {
 }
 
 fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
-    let chain = pem::certificates(&files.cert)?;
-    let unusable = || pem::error(&files.cert, "the first certificate in this file cannot be decoded", None);
-    let facts = chain.first().and_then(|leaf| Facts::of(leaf)).ok_or_else(unusable)?;
+    let (chain, facts) = chain_of_file(&files.cert)?;
     let key = pem::private_key(&files.key)?;
     // By reference, so that the key is still ours to wipe: the provider's own way in would take it and drop it as it is.
     let key = backend::sign::any_supported_type(&key).map_err(|cause| {
@@ -102,6 +101,21 @@ fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
     })
 }
 
+fn chain_of_file(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Facts), Box<Diagnostic>> {
+    let chain = pem::certificates(file)?;
+    let unusable = || pem::error(file, "the first certificate in this file cannot be decoded", None);
+    let facts = chain.first().and_then(|leaf| Facts::of(leaf)).ok_or_else(unusable)?;
+    Ok((chain, facts))
+}
+
+/// What the first certificate of a file says. Its key is not read.
+///
+/// # Errors
+/// Why there is none that can be decoded.
+pub fn facts_of_file(file: &Path) -> Result<Facts, Box<Diagnostic>> {
+    chain_of_file(file).map(|(_, facts)| facts)
+}
+
 /// `misplaced`: where in the chain the certificate stands that the key does fit.
 fn mismatch(files: &CertificateFiles, misplaced: Option<usize>) -> Box<Diagnostic> {
     let help = match misplaced {
@@ -121,7 +135,7 @@ fn public_key_of(der: &[u8]) -> Option<&[u8]> {
     Some(certificate.tbs_certificate.subject_pki.raw)
 }
 
-fn name_of(file: &Path) -> String {
+pub(super) fn name_of(file: &Path) -> String {
     file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

@@ -14,12 +14,14 @@ use time::OffsetDateTime;
 
 use super::accept::Acceptor;
 use super::asking::AnyClient;
-use super::identity::Certificate;
+use super::facts::Facts;
+use super::identity::{Certificate, facts_of_file, name_of};
 use super::sessions::Marked;
 use super::sni::Index;
 use super::source::{Found, Held, Occasion, Source};
 use super::{alpn, pem, provider, sound, ticketer};
 use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Severity, Tls, TlsVersion};
+use crate::files;
 use crate::service::{PerService, Service};
 
 /// TLS 1.2 sessions of clients without tickets that are remembered, a service. [`super::sessions`] bounds the length of
@@ -150,6 +152,27 @@ fn why_missing(place: &Path, problems: &[Diagnostic]) -> String {
         Some(error) => format!("{}: {}", error.place.file.display(), error.message),
         None => format!("{}: there is no certificate", place.display()),
     }
+}
+
+/// What the server certificates say, by the NAME of each, and what is wrong with their files. Their keys are not read: for
+/// those who may not.
+pub fn facts_of_servers(source: &CertificateSource) -> (Vec<(String, Facts)>, Vec<Diagnostic>) {
+    let (place, pairs) = pairs(source);
+    let (mut facts, mut found) = (Vec::new(), Vec::new());
+    match pairs {
+        Ok(pairs) => {
+            for pair in pairs {
+                match facts_of_file(&pair.cert) {
+                    Ok(one) => facts.push((name_of(&pair.cert), one)),
+                    Err(error) => found.push(*error),
+                }
+            }
+        }
+        // A folder that is not there holds none.
+        Err(cause) if files::is_absent(&cause) => {}
+        Err(cause) => found.push(*pem::error(&place, format!("it cannot be read: {cause}"), None)),
+    }
+    (facts, found)
 }
 
 impl Resumption {

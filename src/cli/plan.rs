@@ -1,0 +1,92 @@
+//! `portward plan`: what to type elsewhere. It reads what is configured and prints; what is to be typed is [`plan`]'s.
+//!
+//! [`plan`]: crate::plan
+
+use std::process::ExitCode;
+
+use time::OffsetDateTime;
+
+use super::config::ConfigArg;
+use super::terminal;
+use crate::config::{Config, Diagnostics, Everything};
+use crate::plan::{Certificates, Plan};
+use crate::state::{folder, overrides};
+use crate::tls::{facts_of_file, facts_of_servers};
+
+mod page;
+mod sections;
+
+/// Print what to type elsewhere: on the router, in the DNS, on firewalls, for the certificate, in the PBXs
+///
+/// It is made from portward.toml and the rules, with the names that today's certificates have. Nothing is sent and nothing
+/// is changed. A key of [outside] that is needed and not set stands as <outside.KEY>, and is named first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward plan                            port forwards, DNS records, firewall openings, certificate, PBXs\n  \
+    portward plan --format markdown          a page to hand on\n  \
+    portward plan --format json              for programs\n\n\
+    Exit codes:\n  \
+    0  the plan is printed\n  \
+    1  the configuration or the rules have errors\n  \
+    2  wrong usage")]
+pub(super) struct Args {
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Tables for the terminal
+    Text,
+    /// Tables in Markdown
+    Markdown,
+    /// One object
+    Json,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let Everything { config, mut table, .. } = match crate::config::load_all(&args.config.config) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => return refuse(&diagnostics),
+    };
+    let found = overrides::apply(&config.state, &mut table, None);
+    if found.errors() > 0 && folder::is_of_concern(&config.state) {
+        return refuse(&found);
+    }
+    if let Some(unread) = found.list().iter().find(|found| found.place.span.is_none()) {
+        terminal::complain(format_args!(
+            "{}; the plan is for the hosts that the rules enable",
+            unread.message
+        ));
+    }
+    let plan = Plan::new(&config, &table, &certificates(&config), OffsetDateTime::now_utc());
+    match args.format {
+        _ if args.json => terminal::say(format_args!("{:#}", plan.to_json())),
+        Format::Json => terminal::say(format_args!("{:#}", plan.to_json())),
+        Format::Text => terminal::say(sections::of(&plan).text()),
+        Format::Markdown => terminal::say(sections::of(&plan).markdown()),
+    }
+    ExitCode::SUCCESS
+}
+
+fn refuse(diagnostics: &Diagnostics) -> ExitCode {
+    terminal::complain(diagnostics.render(false).trim_end());
+    ExitCode::from(terminal::NO)
+}
+
+/// What today's certificates say. Their keys are not needed for that.
+fn certificates(config: &Config) -> Certificates {
+    let (server, problems) = facts_of_servers(&config.tls.certificates);
+    let unread = problems.first().map(|problem| {
+        let file = problem.place.file.display();
+        format!("{file}: {}", problem.message)
+    });
+    let own = config.upstream.certificate.as_ref().and_then(|files| facts_of_file(&files.cert).ok());
+    Certificates { server, unread, presented: own.and_then(|facts| facts.common_name) }
+}

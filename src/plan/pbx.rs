@@ -1,0 +1,127 @@
+//! What to set on each PBX to which telephones come through Portward (SPEC section 5, and the reference).
+
+use super::inside::{Inside, Target, is_loopback, text};
+use super::{ADDRESS, Certificates, Said, own_address};
+use crate::config::Config;
+use crate::rules::Address;
+use crate::service::Service;
+
+/// What to do with the check-mark *Assume TLS*.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssumeTls {
+    /// Tick it: what comes by TLS has been checked.
+    Tick,
+    /// Leave it empty: these hosts lead there by TLS without Check Certificate.
+    LeaveEmpty(Vec<String>),
+    /// Nothing comes by TLS.
+    NoMatter,
+}
+
+impl AssumeTls {
+    /// One word for programs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tick => "tick",
+            Self::LeaveEmpty(_) => "leave_empty",
+            Self::NoMatter => "no_matter",
+        }
+    }
+}
+
+/// One PBX.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pbx {
+    /// Its address, as the rules have it.
+    pub address: String,
+    /// The hosts whose telephones come to it.
+    pub hosts: Vec<String>,
+    /// *Reverse Proxy Addresses*: Portward's address as the PBX sees it.
+    pub reverse_proxy_address: Said,
+    /// And the common name of Portward's certificate.
+    pub reverse_proxy_name: Option<String>,
+    /// *Assume TLS*.
+    pub assume_tls: AssumeTls,
+    /// The ports on which it must listen for what Portward brings.
+    pub ports: Vec<u16>,
+}
+
+/// Every PBX.
+#[derive(Debug)]
+pub struct Pbxs {
+    /// In the order of the rules.
+    pub list: Vec<Pbx>,
+    /// What else is to be set.
+    pub notes: Vec<String>,
+}
+
+impl Pbxs {
+    pub(super) fn new(config: &Config, inside: &Inside, certificates: &Certificates) -> Self {
+        let with_phones = inside.targets.iter().filter(|target| !target.phones.is_empty());
+        let list: Vec<Pbx> = with_phones.map(|target| pbx(config, target, certificates)).collect();
+        let mut notes = Vec::new();
+        if list.is_empty() {
+            return Self { list, notes };
+        }
+        let own = own_address(config);
+        notes.push(format!(
+            "tick Reverse Proxy in the Device entry of every object that registers from {own} without coming through Portward, \
+             as an SBC or a trunk on that machine does: the PBX refuses it otherwise"
+        ));
+        if list.iter().any(|pbx| pbx.assume_tls != AssumeTls::NoMatter) && certificates.presented.is_none() {
+            notes.push(
+                "upstream.certificate is not set, or cannot be read: a PBX that knows its reverse proxy by the name in a \
+                 certificate cannot know Portward"
+                    .to_owned(),
+            );
+        }
+        notes.extend(public_address(config, inside));
+        Self { list, notes }
+    }
+}
+
+/// The reference's *Public NAT router address*, which is Portward's to know.
+fn public_address(config: &Config, inside: &Inside) -> Option<String> {
+    let is_set = config.sip.public_address_tcp.is_some() || config.sip.public_address_tls.is_some();
+    let by_sip = inside.targets.iter().any(|target| target.services().any(|one| one == Service::Sip));
+    let address = Said::of(&config.outside.address, ADDRESS.key);
+    (by_sip && !is_set).then(|| {
+        format!(
+            "sip.public_address in portward.toml is not set: SIP telephones outside then send what belongs to a call to the \
+             address that the PBX names. Set it to {address}, or have the PBX name that address"
+        )
+    })
+}
+
+fn pbx(config: &Config, target: &Target, certificates: &Certificates) -> Pbx {
+    let assume_tls = match (target.by_tls, target.unchecked.is_empty()) {
+        (false, _) => AssumeTls::NoMatter,
+        (true, true) => AssumeTls::Tick,
+        (true, false) => AssumeTls::LeaveEmpty(target.unchecked.clone()),
+    };
+    Pbx {
+        address: text(&target.address),
+        hosts: target.phones.clone(),
+        reverse_proxy_address: seen(config, &target.address),
+        reverse_proxy_name: certificates.presented.clone(),
+        assume_tls,
+        ports: target.all_ports(),
+    }
+}
+
+/// The address from which Portward's connections come there.
+fn seen(config: &Config, target: &Address) -> Said {
+    let Address::Ip(ip) = target else {
+        return if is_loopback(target) { Said::Is("127.0.0.1".to_owned()) } else { own_address(config) };
+    };
+    if ip.is_loopback() {
+        return Said::Is(ip.to_string());
+    }
+    let own: Option<std::net::IpAddr> = config.outside.own_address.parse().ok();
+    match own {
+        Some(own) if own.is_ipv4() != ip.is_ipv4() && ip.is_ipv6() => {
+            Said::Missing("Portward's IPv6 address inside")
+        }
+        Some(own) if own.is_ipv4() != ip.is_ipv4() => Said::Missing("Portward's IPv4 address inside"),
+        _ => own_address(config),
+    }
+}
