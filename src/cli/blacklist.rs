@@ -11,7 +11,7 @@ use time::macros::format_description;
 use super::daemon::{DaemonArgs, encoded, field, no_answer};
 use super::terminal;
 use crate::config;
-use crate::guard::Counted;
+use crate::guard::Network;
 
 /// So many entries are shown unless `--limit` says otherwise.
 const SHOWN: usize = 1_000;
@@ -21,6 +21,7 @@ const SHOWN: usize = 1_000;
 #[command(after_help = "Examples:\n  \
     portward blacklist                                       who is on it, the latest first\n  \
     portward blacklist add 203.0.113.9 --for 90d --note spam  an entry of your own\n  \
+    portward blacklist add 203.0.113.0/24                    a whole network\n  \
     portward blacklist remove 203.0.113.9                    let somebody in again\n  \
     portward blacklist clear                                 let everybody in again")]
 pub(super) struct Args {
@@ -38,9 +39,9 @@ enum Command {
         #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
         limit: usize,
     },
-    /// Put an address on it, and close all its connections
+    /// Put an address or a network on it, and close all its connections
     Add {
-        /// An address; of IPv6 the prefix of 64 bits counts
+        /// An address, or a network as 203.0.113.0/24; of IPv6 at most the prefix of 64 bits counts
         address: String,
         /// For how long: 10m, 12h, 90d, or never
         #[arg(long = "for", value_name = "TIME", default_value = "never")]
@@ -49,9 +50,9 @@ enum Command {
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Take an address off it
+    /// Take an address or a network off it; what is listed within a network stays
     Remove {
-        /// The address
+        /// The address or network, as it was listed
         address: String,
     },
     /// Take everybody off it
@@ -61,7 +62,7 @@ enum Command {
 impl Command {
     /// What is wrong with what was typed. The daemon need not be asked for that.
     fn mistake(&self) -> Option<String> {
-        let address = |text: &String| Counted::wanted(text).err().map(|why| format!("{text}: {why}"));
+        let address = |text: &String| Network::wanted(text).err().map(|why| format!("{text}: {why}"));
         match self {
             Self::List { .. } | Self::Clear => None,
             Self::Remove { address: text } => address(text),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 /// IPv4 addresses stand where no IPv6 prefix is: in 0:1::/32, which is reserved (RFC 4291 §2.4).
-const V4: u64 = 1 << 32;
+pub(super) const V4: u64 = 1 << 32;
 
 /// An address or a prefix, in eight octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,11 @@ impl Counted {
         Self(bits)
     }
 
+    /// Whether it is an IPv4 address.
+    pub(super) fn is_v4(self) -> bool {
+        self.0 >> 32 == V4 >> 32
+    }
+
     /// The network that it stands for.
     pub fn network(self) -> IpNet {
         match u32::try_from(self.0 ^ V4) {
@@ -55,17 +60,6 @@ impl Counted {
             IpNet::V6(v6) => v6.prefix_len() == 64 || v6.prefix_len() == 128,
         };
         whole.then(|| network.addr().into())
-    }
-
-    /// As [`Self::parse`].
-    ///
-    /// # Errors
-    /// What is wrong with it, and what would be right.
-    pub fn wanted(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text).ok_or_else(|| match text.parse::<IpNet>() {
-            Ok(_) => "this is a network, and the blacklist holds addresses (of IPv6 prefixes of 64 bits); a network belongs in `block` of [blacklist] in portward.toml, and a reload makes it so",
-            Err(_) => "this is not an address; write one as 203.0.113.9 or 2001:db8::9",
-        })
     }
 }
 
@@ -99,7 +93,5 @@ mod tests {
         for text in ["192.0.2.0/24", "2001:db8::/32", "x", ""] {
             assert_eq!(Counted::parse(text), None, "{text}");
         }
-        assert!(Counted::wanted("192.0.2.0/24").unwrap_err().contains("`block` of [blacklist]"));
-        assert!(Counted::wanted("192.0.2.*").unwrap_err().starts_with("this is not an address"));
     }
 }

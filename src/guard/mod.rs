@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `policy` | what the guard needs of the configuration; pure |
 //! | `counted` | addresses as they are counted |
+//! | `network` | addresses and networks as administrators list them |
 //! | `permit` | the right to a connection; the live connections by address |
 //! | `rates` | new connections a second |
 //! | `undecided` | connections without a decision have limits of their own |
@@ -27,6 +28,7 @@ mod exemption;
 mod idle;
 pub mod kept;
 mod name;
+mod network;
 mod nonces;
 mod permit;
 pub mod policy;
@@ -48,6 +50,7 @@ pub use blacklist::entry::{Origin, Why};
 use confirmed::Confirmed;
 pub use counted::Counted;
 pub use exemption::Exemption;
+pub use network::Network;
 use nonces::Nonces;
 use permit::Connections;
 pub use permit::{Listing, Permit};
@@ -212,7 +215,7 @@ impl Guard {
         let count = self.suspects.note(who, score, threshold, self.millis())?;
         let expiration = policy.expiration;
         let why = Why::Automatic { reason: offence.reason, count };
-        let replaced = self.apply(Change::List { who, why, expiration }, Origin::Guard);
+        let replaced = self.apply(Change::List { who: who.into(), why, expiration }, Origin::Guard);
         // The line is written once: an address that is listed already may still have connections that are being closed.
         (replaced == Ok(0)).then_some(Listed { who, expiration, count })
     }
@@ -267,7 +270,7 @@ impl Guard {
             Change::List { who, why, .. } => Some((*who, matches!(why, Why::Manual { .. }))),
             _ => None,
         };
-        let restored: Vec<Counted> = match &change {
+        let restored: Vec<Network> = match &change {
             // At the start there are no connections yet.
             Change::Restore(kept) if self.connections() > 0 => {
                 kept.entries.iter().map(|entry| entry.who).collect()
@@ -276,7 +279,7 @@ impl Guard {
         };
         let now = unix_now();
         let replaced = self.blacklist.apply(change, origin, now)?;
-        let restored = restored.into_iter().filter_map(|who| self.blacklist.entry(who, now));
+        let restored = restored.into_iter().filter_map(|who| self.blacklist.exact(who, now));
         let restored = restored.map(|entry| (entry.who, matches!(entry.why, Why::Manual { .. })));
         for (who, by_hand) in listed.into_iter().chain(restored) {
             self.connections.tell(who, by_hand, self.millis());

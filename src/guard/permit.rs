@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::counted::Counted;
 use super::exemption::Exemption;
 use super::idle::{Displaced, Idle, Idlers, Oldest};
+use super::network::Network;
 use crate::reason::Reason;
 
 /// Live connections of one address.
@@ -31,6 +32,14 @@ struct Address {
 }
 
 impl Address {
+    /// It was listed at `now` (milliseconds).
+    fn tell(&self, by_hand: bool, now: u32) {
+        self.by_hand.store(by_hand, Ordering::Relaxed);
+        self.listed_at.store(now, Ordering::Relaxed);
+        self.listings.fetch_add(1, Ordering::Relaxed);
+        self.listed.notify_waiters();
+    }
+
     /// Whether its listing closes a connection.
     fn sends_away(&self, exemption: &Exemption) -> bool {
         self.by_hand.load(Ordering::Relaxed) || !exemption.holds(self.listed_at.load(Ordering::Relaxed))
@@ -121,12 +130,17 @@ impl Connections {
     }
 
     /// `who` was listed at `now` (milliseconds): its connections are told.
-    pub(super) fn tell(&self, who: Counted, by_hand: bool, now: u32) {
-        if let Some(address) = self.by_address.get(&who) {
-            address.by_hand.store(by_hand, Ordering::Relaxed);
-            address.listed_at.store(now, Ordering::Relaxed);
-            address.listings.fetch_add(1, Ordering::Relaxed);
-            address.listed.notify_waiters();
+    pub(super) fn tell(&self, who: Network, by_hand: bool, now: u32) {
+        match who.address() {
+            Some(address) => {
+                if let Some(address) = self.by_address.get(&address) {
+                    address.tell(by_hand, now);
+                }
+            }
+            None => {
+                let within = self.by_address.iter().filter(|address| who.contains(*address.key()));
+                within.for_each(|address| address.tell(by_hand, now));
+            }
         }
     }
 }

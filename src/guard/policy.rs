@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::Counted;
+use super::Network;
 use crate::reason::Reason;
 
 /// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
@@ -60,10 +60,13 @@ impl Policy {
     }
 
     /// The network of `blacklist.allow` that has some or all of the addresses which `who` stands for.
-    pub fn allowing(&self, who: Counted) -> Option<IpNet> {
-        let counted = who.network();
-        let touches = |network: &&IpNet| network.contains(&counted) || counted.contains(*network);
-        self.allow.iter().find(touches).copied()
+    pub fn allowing(&self, who: Network) -> Option<IpNet> {
+        touching(&self.allow, who)
+    }
+
+    /// The same of `proxy_protocol_from` and `forwarded_from`.
+    pub fn balancing(&self, who: Network) -> Option<IpNet> {
+        touching(&self.balancers, who)
     }
 
     /// Why nothing of `address` is served, if nothing is. `listed`: whether it is on the blacklist; asked where that decides.
@@ -79,6 +82,12 @@ impl Policy {
     pub fn judges(&self, address: IpAddr) -> bool {
         !self.allows(address) && !contains(&self.balancers, address)
     }
+}
+
+/// The first network that has an address in common with `who`.
+fn touching(networks: &[IpNet], who: Network) -> Option<IpNet> {
+    let who = who.network();
+    networks.iter().find(|network| network.contains(&who) || who.contains(*network)).copied()
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
@@ -133,8 +142,13 @@ pub(super) mod tests {
             ("192.0.2.16", None),
             ("2001:db8:0:1::9", Some("2001:db8:0:1::7/128")),
             ("2001:db8::1", None),
+            ("192.0.0.0/16", Some("192.0.2.0/28")),
+            ("192.0.2.4/30", Some("192.0.2.0/28")),
+            ("2001:db8::/32", Some("2001:db8:0:1::7/128")),
+            ("::/0", Some("2001:db8:0:1::7/128")),
+            ("198.51.100.0/24", None),
         ] {
-            let found = policy.allowing(Counted::parse(who).unwrap());
+            let found = policy.allowing(Network::parse(who).unwrap());
             assert_eq!(found, allowing.map(|text| text.parse().unwrap()), "{who}");
         }
     }

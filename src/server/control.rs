@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Refused;
+use crate::accounts;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
 
@@ -30,7 +31,10 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal => f.write_str("a signal"),
-            Self::Administrator { user: Some(user) } => write!(f, "an administrator (user {user})"),
+            Self::Administrator { user: Some(user) } => match accounts::name_of_user(*user) {
+                Some(name) => write!(f, "an administrator (user {user}, {name})"),
+                None => write!(f, "an administrator (user {user})"),
+            },
             Self::Administrator { user: None } => f.write_str("an administrator"),
         }
     }

@@ -1,5 +1,7 @@
-//! `/v1/blacklist`: the list in pages, an entry of an administrator's own, and the way off it.
+//! `/v1/blacklist`: the list in pages, an entry of an administrator's own for an address or a network, and the way off it.
+//! Changes are logged with the user who makes them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
@@ -7,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::query::{Query, decoded};
-use crate::config;
+use crate::config::{self, Config};
 use crate::guard::blacklist::Cursor;
-use crate::guard::{Change, Counted, Policy, Why, kept, unix_now};
+use crate::guard::{Change, Network, Why, kept, unix_now};
+use crate::log::{Level, escaped, human};
 
 /// The longest note.
 const NOTE: usize = 500;
@@ -20,6 +23,7 @@ pub(super) fn list(asked: &Asked<'_>) -> Answer {
         Method::POST => add(asked),
         Method::DELETE => {
             let removed = asked.shared.guard.apply(Change::Clear, asked.origin()).unwrap_or_default();
+            logged(asked, &format!("clears the blacklist: {removed} entries removed"));
             Answer::ok(&json!({ "removed": removed }))
         }
         _ => page(asked).unwrap_or_else(Answer::bad),
@@ -43,21 +47,65 @@ fn add(asked: &Asked<'_>) -> Answer {
         Ok(wanted) => wanted,
         Err(why) => return Answer::bad(why),
     };
+    let text = in_words(who, expiration, &note);
     let change = Change::List { who, why: Why::Manual { note: note.into() }, expiration };
     if let Err(full) = shared.guard.apply(change, asked.origin()) {
         return Answer::wrong(StatusCode::INSUFFICIENT_STORAGE, &full.to_string());
     }
-    let entry = shared.guard.blacklist().entry(who, unix_now());
+    logged(asked, &text);
+    let entry = shared.guard.blacklist().exact(who, unix_now());
     let entry = entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json);
-    let warning = without_effect(&shared.snapshot.load().config.guard, who);
+    let snapshot = shared.snapshot.load();
+    let sockets = snapshot.listeners.iter().map(|socket| socket.ip());
+    let warnings = doubts(&snapshot.config, sockets, who);
+    let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     Answer::written(StatusCode::CREATED, with_warning(entry, warning))
 }
 
-/// Why an entry for `who` changes nothing: `blacklist.allow` goes before the list.
-fn without_effect(policy: &Policy, who: Counted) -> Option<String> {
-    let network = policy.allowing(who)?;
-    Some(format!("{network} is in blacklist.allow: nothing from there is refused for this entry"))
+/// `lists 203.0.113.0/24 until it is removed: spam`.
+fn in_words(who: Network, expiration: Option<Duration>, note: &str) -> String {
+    let time =
+        expiration.map_or_else(|| "until it is removed".to_owned(), |time| format!("for {}", human(time)));
+    let note = if note.is_empty() { String::new() } else { format!(": {}", escaped(note.as_bytes(), NOTE)) };
+    format!("lists {who} {time}{note}")
 }
+
+/// A line of the log that says who has made the change.
+fn logged(asked: &Asked<'_>, what: &str) {
+    asked.shared.note(Level::Info, &format!("{} {what}", asked.by()));
+}
+
+/// What an administrator may not have thought of: whom the entry does not refuse, and who is refused with the others.
+/// `sockets` are the addresses that Portward listens on.
+fn doubts(config: &Config, sockets: impl Iterator<Item = IpAddr>, who: Network) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if let Some(network) = config.guard.allowing(who) {
+        doubts.push(format!("{network} is in blacklist.allow: nothing from there is refused for this entry"));
+    }
+    if let Some(network) = config.guard.balancing(who) {
+        doubts.push(format!(
+            "{network} is in listen.proxy_protocol_from or listen.forwarded_from: all clients behind that balancer may be \
+             refused with it"
+        ));
+    }
+    let has = |address: IpAddr| who.contains(address.into());
+    let outside = [&config.outside.address, &config.outside.own_address];
+    let configured = outside.into_iter().filter_map(|text| text.parse::<IpAddr>().ok());
+    let own = sockets.chain(configured).filter(|address| !address.is_unspecified() && !address.is_loopback());
+    if let Some(own) = own.map(|address| address.to_canonical()).find(|address| has(*address)) {
+        doubts.push(format!(
+            "{own} is an address of Portward or of its router: what comes from there is refused"
+        ));
+    }
+    if LOOPBACK.into_iter().any(has) {
+        doubts.push("this machine itself is among these addresses: what comes from it is refused".to_owned());
+    }
+    doubts
+}
+
+/// RFC 1122 section 3.2.1.3 and RFC 4291 section 2.5.3.
+const LOOPBACK: [IpAddr; 2] =
+    [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
 
 /// The object `entry` with one field more, if there is a warning.
 fn with_warning(entry: String, warning: Option<String>) -> String {
@@ -70,30 +118,37 @@ fn with_warning(entry: String, warning: Option<String>) -> String {
 /// `/v1/blacklist/ADDRESS`.
 pub(super) fn one(asked: &Asked<'_>, address: &str) -> Answer {
     let address = decoded(address).unwrap_or_default();
-    let who = match Counted::wanted(&address) {
+    let who = match Network::wanted(&address) {
         Ok(who) => who,
         Err(why) => return Answer::bad(why),
     };
     let guard = &asked.shared.guard;
-    let missing = || Answer::missing(format_args!("{who} is not listed"));
+    let list = guard.blacklist();
     match asked.head.method {
         Method::DELETE => match guard.apply(Change::Remove { who }, asked.origin()) {
-            Ok(removed @ 1..) => Answer::ok(&json!({ "removed": removed })),
-            _ => missing(),
+            Ok(removed @ 1..) => {
+                logged(asked, &format!("takes {who} off the blacklist"));
+                Answer::ok(&json!({ "removed": removed }))
+            }
+            _ => Answer::missing(match (list.entry(who, unix_now()), list.within(who, unix_now())) {
+                (Some(around), _) => format!("{who} is not listed by itself; the network {} is", around.who),
+                (None, 0) => format!("{who} is not listed"),
+                (None, within) => format!("{who} is not listed as a whole; {within} entries are within it"),
+            }),
         },
-        _ => match guard.blacklist().entry(who, unix_now()) {
+        _ => match list.entry(who, unix_now()) {
             Some(entry) => Answer::written(StatusCode::OK, kept::to_json(&entry)),
-            None => missing(),
+            None => Answer::missing(format_args!("{who} is not listed")),
         },
     }
 }
 
 /// Whom to list, why, and for how long.
-fn wanted(body: &[u8]) -> Result<(Counted, String, Option<Duration>), String> {
+fn wanted(body: &[u8]) -> Result<(Network, String, Option<Duration>), String> {
     let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
     let text = |name: &str| json.get(name).and_then(Value::as_str);
     let who =
-        Counted::wanted(text("address").unwrap_or_default()).map_err(|why| format!("`address`: {why}"))?;
+        Network::wanted(text("address").unwrap_or_default()).map_err(|why| format!("`address`: {why}"))?;
     let note = text("note").unwrap_or_default();
     if note.chars().count() > NOTE {
         return Err(format!("a note has at most {NOTE} characters"));

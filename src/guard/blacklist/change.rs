@@ -11,7 +11,7 @@ use tokio::sync::broadcast::{self, error};
 
 use super::entry::{Entry, MANUAL, Origin, Why};
 use super::removals::Removal;
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 
 /// How many changes a subscriber may be behind.
 const REMEMBERED: usize = 256;
@@ -19,19 +19,19 @@ const REMEMBERED: usize = 256;
 /// What can be done to the list.
 #[derive(Debug)]
 pub enum Change {
-    /// An address is listed. An administrator's entry and one of the guard's stand beside each other.
+    /// An address is listed, or a network by an administrator. An administrator's entry and one of the guard's stand beside each other.
     List {
-        /// The address.
-        who: Counted,
+        /// The address or network.
+        who: Network,
         /// Why, which says as well whose entry it is.
         why: Why,
         /// For how long; `None`: until it is removed.
         expiration: Option<Duration>,
     },
-    /// An address is taken off, whoever has listed it.
+    /// An address or a network is taken off, whoever has listed it. What is listed within a network stays.
     Remove {
-        /// The address.
-        who: Counted,
+        /// The address or network.
+        who: Network,
     },
     /// All addresses are taken off.
     Clear,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 use crate::reason::Reason;
 
 /// The most entries that administrators make.
@@ -14,7 +14,7 @@ pub(super) const NEVER: u32 = u32::MAX;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Who.
-    pub who: Counted,
+    pub who: Network,
     /// Since when, in seconds since 1970.
     pub since: u32,
     /// Until when; `None`: until it is removed.

@@ -1,6 +1,5 @@
 //! The list itself: what it says of an address, and how it is changed, one change after the other.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -9,9 +8,11 @@ use foldhash::quality::RandomState;
 
 use super::change::{Change, Done, Full, Kept, Subscribers, Subscription};
 use super::entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
+use super::manual::{Manual, Manuals};
 use super::order::Order;
 use super::removals::{Removal, Removals, Undone};
 use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 use crate::reason::Reason;
 
 /// The most entries that the guard makes by itself.
@@ -35,18 +36,11 @@ pub(super) struct Automatic {
     reason: Reason,
 }
 
-#[derive(Debug)]
-pub(super) struct Manual {
-    since: u32,
-    pub(super) until: u32,
-    note: Box<str>,
-}
-
 /// See the module. Times are seconds since 1970.
 #[derive(Debug, Default)]
 pub struct Blacklist {
     pub(super) automatic: DashMap<Counted, Automatic, RandomState>,
-    pub(super) manual: RwLock<BTreeMap<Counted, Manual>>,
+    pub(super) manual: RwLock<Manuals>,
     /// So that the lock is not taken for nothing.
     manuals: AtomicUsize,
     /// Taken before all others, so that changes have one order.
@@ -65,21 +59,36 @@ impl Blacklist {
 
     fn lists_manually(&self, who: Counted, now: u32) -> bool {
         self.manuals.load(Ordering::Relaxed) > 0
-            && self
-                .manual
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&who)
-                .is_some_and(|entry| entry.until > now)
+            && self.manual.read().unwrap_or_else(PoisonError::into_inner).around(who, now).is_some()
     }
 
-    /// What there is about `who` at `now`; a manual entry before an automatic one.
-    pub fn entry(&self, who: Counted, now: u32) -> Option<Entry> {
-        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
-        let manual = manual.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who));
-        manual.or_else(|| {
-            self.automatic.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who))
+    /// For which entry `who` is refused at `now`: its own, an administrator's before the guard's; else that of the smallest
+    /// network around it.
+    pub fn entry(&self, who: Network, now: u32) -> Option<Entry> {
+        self.exact(who, now).or_else(|| {
+            let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+            manual.covering(who, now).map(|(network, entry)| entry.show(network))
         })
+    }
+
+    /// The entry for this very address or network at `now`; an administrator's before the guard's.
+    pub fn exact(&self, who: Network, now: u32) -> Option<Entry> {
+        self.exact_manual(who, now).or_else(|| {
+            let automatic = self.automatic.get(&who.address()?)?;
+            (automatic.until > now).then(|| automatic.show(who.first()))
+        })
+    }
+
+    fn exact_manual(&self, who: Network, now: u32) -> Option<Entry> {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        manual.entries.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who))
+    }
+
+    /// How many entries of administrators in force at `now` are for parts of `who`.
+    pub fn within(&self, who: Network, now: u32) -> usize {
+        let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
+        let parts = manual.entries.range(who..).take_while(|(other, _)| who.contains(other.first()));
+        parts.filter(|(other, entry)| **other != who && who.covers(**other) && entry.until > now).count()
     }
 
     /// How many entries there are, expired ones that were not taken out yet among them.
@@ -128,7 +137,7 @@ impl Blacklist {
 
     fn list(&self, changing: &mut Changing, entry: Entry, origin: Origin) -> Result<usize, Full> {
         let (who, now) = (entry.who, entry.since);
-        let was_listed = self.lists(who, now);
+        let was_listed = self.exact(who, now).is_some();
         if matches!(entry.why, Why::Manual { .. }) && !self.has_room(who) {
             return Err(Full);
         }
@@ -140,9 +149,9 @@ impl Blacklist {
     }
 
     /// Whether there is room for an administrator's entry.
-    fn has_room(&self, who: Counted) -> bool {
+    fn has_room(&self, who: Network) -> bool {
         let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
-        manual.len() < MANUAL || manual.contains_key(&who)
+        manual.entries.len() < MANUAL || manual.entries.contains_key(&who)
     }
 
     fn put(&self, changing: &mut Changing, entry: Entry) {
@@ -150,6 +159,8 @@ impl Blacklist {
         let until = until.unwrap_or(NEVER);
         match why {
             Why::Automatic { reason, count } => {
+                // The guard lists addresses alone.
+                let who = who.first();
                 let order = &mut changing.order;
                 let number = low(order.push(who));
                 self.automatic.insert(who, Automatic { since, until, count, number, reason });
@@ -161,18 +172,20 @@ impl Blacklist {
             Why::Manual { note } => {
                 let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
                 manual.insert(who, Manual { since, until, note });
-                self.manuals.store(manual.len(), Ordering::Relaxed);
+                self.manuals.store(manual.entries.len(), Ordering::Relaxed);
             }
         }
     }
 
     /// Takes `who` off, whoever has listed it.
-    fn remove(&self, changing: &mut Changing, who: Counted, origin: Origin, now: u32) -> usize {
-        let listed = self.entry(who, now);
-        self.automatic.remove(&who);
+    fn remove(&self, changing: &mut Changing, who: Network, origin: Origin, now: u32) -> usize {
+        let listed = self.exact(who, now);
+        if let Some(address) = who.address() {
+            self.automatic.remove(&address);
+        }
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        manual.remove(&who);
-        self.manuals.store(manual.len(), Ordering::Relaxed);
+        manual.remove(who);
+        self.manuals.store(manual.entries.len(), Ordering::Relaxed);
         drop(manual);
         let Some(Entry { since, .. }) = listed else { return 0 };
         self.leave_trace(changing, Removal { who: Some(who), since, at: now, by: origin });
@@ -182,7 +195,7 @@ impl Blacklist {
     /// Takes all off.
     fn clear(&self, changing: &mut Changing, origin: Origin, now: u32) -> usize {
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        let count = self.automatic.len() + manual.len();
+        let count = self.automatic.len() + manual.entries.len();
         self.automatic.clear();
         changing.order.clear();
         manual.clear();
@@ -213,8 +226,8 @@ impl Blacklist {
         }
         changing.removals.sweep(now);
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        manual.retain(|_, entry| entry.until > now);
-        self.manuals.store(manual.len(), Ordering::Relaxed);
+        manual.sweep(now);
+        self.manuals.store(manual.entries.len(), Ordering::Relaxed);
     }
 
     /// See [`Change::FollowClock`].
@@ -223,7 +236,7 @@ impl Blacklist {
             return;
         }
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
-        let by_hand = manual.values_mut().map(|entry| (&mut entry.since, &mut entry.until));
+        let by_hand = manual.entries.values_mut().map(|entry| (&mut entry.since, &mut entry.until));
         let mut changed = false;
         by_hand.for_each(|(since, until)| changed |= begin_by(now, since, until));
         drop(manual);
@@ -265,8 +278,8 @@ impl Blacklist {
     fn has_its_like(&self, entry: &Entry, now: u32) -> bool {
         let who = entry.who;
         match entry.why {
-            Why::Automatic { .. } => self.automatic.get(&who).is_some_and(|entry| entry.until > now),
-            Why::Manual { .. } => self.lists_manually(who, now) || !self.has_room(who),
+            Why::Automatic { .. } => self.automatic.get(&who.first()).is_some_and(|entry| entry.until > now),
+            Why::Manual { .. } => self.exact_manual(who, now).is_some() || !self.has_room(who),
         }
     }
 
@@ -283,13 +296,6 @@ pub(super) fn low(number: u64) -> u32 {
 impl Automatic {
     pub(super) fn show(&self, who: Counted) -> Entry {
         let why = Why::Automatic { reason: self.reason, count: self.count };
-        Entry { who, since: self.since, until: (self.until != NEVER).then_some(self.until), why }
-    }
-}
-
-impl Manual {
-    pub(super) fn show(&self, who: Counted) -> Entry {
-        let why = Why::Manual { note: self.note.clone() };
-        Entry { who, since: self.since, until: (self.until != NEVER).then_some(self.until), why }
+        Entry { who: who.into(), since: self.since, until: (self.until != NEVER).then_some(self.until), why }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use super::entry::Entry;
 use super::list::{Blacklist, low};
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 
 /// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries
 /// that are gone.
@@ -18,7 +18,7 @@ pub(super) const CHUNKS: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
     /// Behind this manual entry.
-    Manual(Counted),
+    Manual(Network),
     /// Behind the automatic entry of this number.
     Automatic(u64),
 }
@@ -28,7 +28,7 @@ impl Cursor {
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_at_checked(1)?;
         match kind {
-            "m" => u64::from_str_radix(rest, 16).ok().map(|bits| Self::Manual(Counted::from_bits(bits))),
+            "m" => Network::from_cursor(rest).map(Self::Manual),
             "a" => rest.parse().ok().map(Self::Automatic),
             _ => None,
         }
@@ -39,7 +39,7 @@ impl fmt::Display for Cursor {
     /// For programs, which give it back as it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Manual(who) => write!(f, "m{:x}", who.bits()),
+            Self::Manual(who) => write!(f, "m{}", who.to_cursor()),
             Self::Automatic(number) => write!(f, "a{number}"),
         }
     }
@@ -77,9 +77,9 @@ impl Blacklist {
     }
 
     /// Whether there is more than fits.
-    fn fill_manually(&self, now: u32, from: Bound<Counted>, page: &mut Filling) -> bool {
+    fn fill_manually(&self, now: u32, from: Bound<Network>, page: &mut Filling) -> bool {
         let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
-        let in_force = manual.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.until > now);
+        let in_force = manual.entries.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.until > now);
         for (who, entry) in in_force {
             if !page.take(entry.show(*who), Cursor::Manual(*who)) {
                 return true;

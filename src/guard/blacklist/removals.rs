@@ -4,12 +4,12 @@
 //! A trace undoes entries that are older than it. When an address is listed again within the second of its removal, the
 //! trace goes, so that the times of what is left say which was the later.
 //!
-//! Bounded: the latest [`REMOVALS`] of the last week, at most 160 KiB. Clearing the list leaves one.
+//! Bounded: the latest [`REMOVALS`] of the last week, at most 192 KiB. Clearing the list leaves one.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::entry::{Entry, Origin};
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 
 /// The most traces.
 pub const REMOVALS: usize = 4096;
@@ -19,8 +19,8 @@ const KEPT: u32 = 7 * 24 * 3_600;
 /// What is left of something that was taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removal {
-    /// The address; `None`: all that were listed.
-    pub who: Option<Counted>,
+    /// The address or network; `None`: all that were listed.
+    pub who: Option<Network>,
     /// Since when it had been listed, in seconds since 1970.
     pub since: u32,
     /// When it was taken off.
@@ -53,7 +53,7 @@ impl Removals {
     }
 
     /// `who` is listed again at `now`.
-    pub(super) fn give_way(&mut self, who: Counted, now: u32) {
+    pub(super) fn give_way(&mut self, who: Network, now: u32) {
         let earlier = self.0.iter().rev().position(|removal| removal.at < now).unwrap_or(self.0.len());
         let begin = self.0.len() - earlier;
         if self.0.range(begin..).any(|removal| removal.who == Some(who)) {
@@ -89,7 +89,7 @@ fn is_kept(removal: &Removal, now: u32) -> bool {
 /// Which entries of a list the traces undo.
 #[derive(Debug, Default)]
 pub(super) struct Undone {
-    by_address: HashMap<Counted, u32>,
+    by_address: HashMap<Network, u32>,
     /// When everything was taken off; 0: it was not.
     cleared: u32,
 }

@@ -4,10 +4,10 @@ use super::change::{Change, Done, Heard, Kept, Subscription};
 use super::entry::{Entry, Origin, Why};
 use super::removals::Removal;
 use super::*;
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 use crate::reason::Reason;
 
-fn who(number: u32) -> Counted {
+fn who(number: u32) -> Network {
     std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()
 }
 
@@ -16,19 +16,19 @@ const FIVE: Option<Duration> = Some(Duration::from_secs(300));
 const ADMINISTRATOR: Origin = Origin::Administrator { user: Some(1000) };
 
 /// The guard lists an address.
-fn list(list: &Blacklist, who: Counted, reason: Reason, now: u32, expiration: Option<Duration>) {
+fn list(list: &Blacklist, who: Network, reason: Reason, now: u32, expiration: Option<Duration>) {
     let change = Change::List { who, why: Why::Automatic { reason, count: 21 }, expiration };
     list.apply(change, Origin::Guard, now).unwrap();
 }
 
 /// An administrator lists one; false: there is no room.
-fn add(list: &Blacklist, who: Counted, note: &str, now: u32, expiration: Option<Duration>) -> bool {
+fn add(list: &Blacklist, who: Network, note: &str, now: u32, expiration: Option<Duration>) -> bool {
     let change = Change::List { who, why: Why::Manual { note: note.into() }, expiration };
     list.apply(change, ADMINISTRATOR, now).is_ok()
 }
 
 /// An administrator takes one off; whether it was listed.
-fn remove(list: &Blacklist, who: Counted, now: u32) -> bool {
+fn remove(list: &Blacklist, who: Network, now: u32) -> bool {
     list.apply(Change::Remove { who }, ADMINISTRATOR, now) == Ok(1)
 }
 
@@ -49,7 +49,7 @@ fn heard(subscription: &mut Subscription) -> Vec<Heard> {
 }
 
 /// Everything, page by page.
-fn all(blacklist: &Blacklist, now: u32, limit: usize) -> Vec<Counted> {
+fn all(blacklist: &Blacklist, now: u32, limit: usize) -> Vec<Network> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let Page { entries, next } = blacklist.page(now, after, limit);
@@ -77,7 +77,7 @@ fn entries_come_and_go() {
         (3, 1_004, false),
         (4, 1_003, false),
     ] {
-        assert_eq!(blacklist.lists(who(number), now), listed, "{number} at {now}");
+        assert_eq!(blacklist.lists(who(number).address().unwrap(), now), listed, "{number} at {now}");
     }
     assert!(matches!(blacklist.entry(who(2), 1_003).unwrap().why, Why::Manual { .. }));
     for limit in [1, 2, 3, 4, 10] {
@@ -88,18 +88,18 @@ fn entries_come_and_go() {
     assert!(
         remove(&blacklist, who(2), 1_300)
             && !remove(&blacklist, who(2), 1_300)
-            && !blacklist.lists(who(2), 1_300)
+            && !blacklist.lists(who(2).address().unwrap(), 1_300)
     );
     // Listed again, longer: the first entry's end does not take the second one out.
     list(&blacklist, who(5), Reason::NoPath, 2_000, FIVE);
     list(&blacklist, who(5), Reason::NoPath, 2_100, FIVE);
     blacklist.sweep(2_300);
-    assert!(blacklist.lists(who(5), 2_399));
+    assert!(blacklist.lists(who(5).address().unwrap(), 2_399));
     // Within one second, too, and it is shown once.
     list(&blacklist, who(5), Reason::NoPath, 2_100, FIVE);
     assert_eq!(all(&blacklist, 2_300, 1), [who(5)]);
     assert_eq!(blacklist.apply(Change::Clear, ADMINISTRATOR, 2_301), Ok(1));
-    assert!(blacklist.is_empty() && !blacklist.lists(who(5), 2_301));
+    assert!(blacklist.is_empty() && !blacklist.lists(who(5).address().unwrap(), 2_301));
 }
 
 #[test]
@@ -111,8 +111,11 @@ fn the_oldest_automatic_entries_go_first_and_manual_ones_never() {
         list(&blacklist, who(number), Reason::UnknownHost, 1_000, None);
     }
     assert_eq!(blacklist.len(), AUTOMATIC + 1);
-    assert!(blacklist.lists(who(0), 1_001));
-    assert!(!blacklist.lists(who(more), 1_001) && blacklist.lists(who(more + 1), 1_001));
+    assert!(blacklist.lists(who(0).address().unwrap(), 1_001));
+    assert!(
+        !blacklist.lists(who(more).address().unwrap(), 1_001)
+            && blacklist.lists(who(more + 1).address().unwrap(), 1_001)
+    );
 }
 
 /// Item 35: a page is a page, whatever happens between two of them.
@@ -181,18 +184,25 @@ fn item_38_an_entry_from_the_future_lasts_as_long_as_it_was_meant_to() {
         let entry = blacklist.entry(who(number), 1_100).unwrap();
         assert_eq!((entry.since, entry.until), (since, until), "{number}");
     }
-    assert!(blacklist.lists(who(1), 1_299) && !blacklist.lists(who(1), 1_300));
     assert!(
-        blacklist.lists(who(4), 1_599) && !blacklist.lists(who(4), 1_600) && blacklist.lists(who(5), 5_000)
+        blacklist.lists(who(1).address().unwrap(), 1_299)
+            && !blacklist.lists(who(1).address().unwrap(), 1_300)
+    );
+    assert!(
+        blacklist.lists(who(4).address().unwrap(), 1_599)
+            && !blacklist.lists(who(4).address().unwrap(), 1_600)
+            && blacklist.lists(who(5).address().unwrap(), 5_000)
     );
     // Again when it happens again.
     follow_clock(&blacklist, 100);
     blacklist.sweep(100);
-    assert!(blacklist.lists(who(1), 399) && !blacklist.lists(who(1), 400));
+    assert!(
+        blacklist.lists(who(1).address().unwrap(), 399) && !blacklist.lists(who(1).address().unwrap(), 400)
+    );
     // A clock that goes on changes nothing.
     let mut subscription = blacklist.subscribe();
     follow_clock(&blacklist, 200);
-    assert!(heard(&mut subscription).is_empty() && !blacklist.lists(who(1), 400));
+    assert!(heard(&mut subscription).is_empty() && !blacklist.lists(who(1).address().unwrap(), 400));
 }
 
 /// Item 38: neither does a restart with such a clock.
@@ -205,9 +215,16 @@ fn item_38_what_is_restored_begins_now_at_the_latest() {
     }
     let blacklist = restored(before.page(9_000, None, 10).entries, Vec::new(), 1_000);
     for number in [1, 11] {
-        assert!(blacklist.lists(who(number), 1_299) && !blacklist.lists(who(number), 1_300), "{number}");
+        assert!(
+            blacklist.lists(who(number).address().unwrap(), 1_299)
+                && !blacklist.lists(who(number).address().unwrap(), 1_300),
+            "{number}"
+        );
     }
-    assert!(blacklist.lists(who(2), u32::MAX - 1) && blacklist.lists(who(12), u32::MAX - 1));
+    assert!(
+        blacklist.lists(who(2).address().unwrap(), u32::MAX - 1)
+            && blacklist.lists(who(12).address().unwrap(), u32::MAX - 1)
+    );
     assert_eq!(all(&blacklist, 1_001, 10), [who(11), who(12), who(2), who(1)], "the order stays");
 }
 
@@ -326,5 +343,80 @@ fn item_7_a_removal_and_a_listing_at_once_have_one_order() {
         Heard::Change(change::Notice { done: Done::Removed(_), .. }) => false,
         _ => listed,
     });
-    assert_eq!(blacklist.lists(who(1), 100), listed);
+    assert_eq!(blacklist.lists(who(1).address().unwrap(), 100), listed);
+}
+
+fn network(text: &str) -> Network {
+    Network::wanted(text).unwrap()
+}
+
+fn is_listed(list: &Blacklist, address: &str, now: u32) -> bool {
+    list.lists(network(address).address().unwrap(), now)
+}
+
+/// Issue 19, item 7: an administrator lists networks; the smallest one around an address is what is shown of it.
+#[test]
+fn item_7_networks_list_every_address_in_them() {
+    let kept = Blacklist::default();
+    for (net, expiration) in [("203.0.113.0/24", None), ("203.0.0.0/16", FIVE), ("2001:db8::/32", None)] {
+        assert!(add(&kept, network(net), net, 1_000, expiration));
+    }
+    assert!(add(&kept, network("203.0.113.9"), "one", 1_000, FIVE));
+    for (address, now, listed) in [
+        ("203.0.113.0", 1_001, true),
+        ("203.0.113.255", 9_999, true),
+        ("203.0.114.1", 1_001, true),
+        ("203.0.114.1", 1_300, false),
+        ("203.1.0.1", 1_001, false),
+        ("2001:db8:ffff::1", 9_999, true),
+        ("2001:db9::1", 1_001, false),
+    ] {
+        assert_eq!(is_listed(&kept, address, now), listed, "{address} at {now}");
+    }
+    let shown = |who: &str, now| kept.entry(network(who), now).map(|entry| entry.who.to_string());
+    assert_eq!(shown("203.0.113.9", 1_001).as_deref(), Some("203.0.113.9"));
+    assert_eq!(
+        shown("203.0.113.9", 1_300).as_deref(),
+        Some("203.0.113.0/24"),
+        "the entry of its own has ended"
+    );
+    assert_eq!(shown("203.0.113.0/25", 1_001).as_deref(), Some("203.0.113.0/24"));
+    assert_eq!(shown("203.0.112.0/23", 1_001).as_deref(), Some("203.0.0.0/16"));
+    assert_eq!(shown("203.0.0.0/15", 1_001), None);
+    assert_eq!(
+        (kept.within(network("203.0.0.0/15"), 1_001), kept.within(network("203.0.0.0/15"), 1_300)),
+        (3, 1)
+    );
+    // What the guard has listed within a network has an entry of its own and outlives the network's.
+    list(&kept, network("203.0.113.7"), Reason::NoPath, 1_002, None);
+    assert!(matches!(kept.exact(network("203.0.113.7"), 1_002).unwrap().why, Why::Automatic { .. }));
+    for limit in [1, 2, 10] {
+        assert_eq!(all(&kept, 1_002, limit).len(), 5);
+    }
+    assert!(!remove(&kept, network("203.0.113.0/25"), 1_003), "not by itself");
+    assert!(remove(&kept, network("203.0.113.0/24"), 1_003));
+    kept.sweep(1_300);
+    assert!(is_listed(&kept, "203.0.113.7", 1_300) && !is_listed(&kept, "203.0.113.9", 1_300));
+    assert!(is_listed(&kept, "2001:db8::1", 1_300));
+    let trace = kept.removals(1_300);
+    assert_eq!(trace[0].who, Some(network("203.0.113.0/24")));
+}
+
+/// The guard's own entries and single addresses cost what they did: no length of prefix is tried that nobody has listed.
+#[test]
+fn item_7_all_lengths_at_once() {
+    let kept = Blacklist::default();
+    for length in 1..=32_u8 {
+        let net = format!("203.0.113.9/{length}").parse::<ipnet::IpNet>().unwrap().trunc();
+        assert!(add(&kept, network(&net.to_string()), "", 1_000, Some(Duration::from_secs(length.into()))));
+        assert!(add(&kept, network(&format!("2001:db8::/{}", 32 + length)), "", 1_000, None));
+    }
+    for now in 1_000..1_032 {
+        let left = kept.entry(network("203.0.113.9"), now).unwrap();
+        assert!(left.until.unwrap() > now && left.who.to_string().starts_with("203.0.113.9"), "{left:?}");
+    }
+    assert!(kept.entry(network("203.0.113.9"), 1_032).is_none());
+    kept.sweep(1_032);
+    assert_eq!(kept.len(), 32);
+    assert!(is_listed(&kept, "2001:db8::1", 1_032) && !is_listed(&kept, "2001:db9::1", 1_032));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::guard::blacklist::entry::{Entry, Origin, Why};
 use crate::guard::blacklist::removals::Removal;
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 use crate::reason::Reason;
 
 /// An entry as a program reads it, JSON: in the file, and from the admin socket. Written as text, because there may be a
@@ -54,7 +54,7 @@ pub(super) enum Line {
 pub(super) fn from_json(line: &str) -> Option<Line> {
     let json: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| json.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
-    let who = Counted::parse(json.get("address")?.as_str()?)?;
+    let who = Network::parse(json.get("address")?.as_str()?)?;
     let since = number("since")?;
     if json.get("removed").is_some() {
         let all = json.get("all").is_some();

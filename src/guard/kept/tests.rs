@@ -7,7 +7,7 @@ use super::*;
 use crate::guard::blacklist::change::Change;
 use crate::guard::blacklist::entry::{Entry, Why};
 use crate::guard::blacklist::removals::Removal;
-use crate::guard::counted::Counted;
+use crate::guard::network::Network;
 use crate::reason::Reason;
 
 const ADMINISTRATOR: Origin = Origin::Administrator { user: Some(1000) };
@@ -18,8 +18,8 @@ fn list() -> Blacklist {
     list
 }
 
-fn who(text: &str) -> Counted {
-    Counted::parse(text).unwrap()
+fn who(text: &str) -> Network {
+    Network::parse(text).unwrap()
 }
 
 fn kept() -> Kept {
@@ -81,7 +81,7 @@ impl Run {
     }
 
     fn lists(&self, address: &str, now: u32) -> bool {
-        self.list.lists(who(address), now)
+        self.list.lists(who(address).address().unwrap(), now)
     }
 }
 
@@ -260,7 +260,7 @@ fn item_7_older_files_and_older_programs_understand_each_other() {
     let traces: Vec<Value> = text.lines().skip(3).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(traces.len(), 3);
     for (trace, removal) in traces.iter().zip(kept().removals) {
-        assert!(Counted::parse(trace["address"].as_str().unwrap()).is_some());
+        assert!(Network::parse(trace["address"].as_str().unwrap()).is_some());
         assert_eq!((&trace["since"], &trace["until"]), (&removal.since.into(), &removal.at.into()));
         assert_eq!((&trace["manual"], &trace["note"]), (&true.into(), &"".into()));
     }
@@ -299,4 +299,25 @@ fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
     let (mut late, _) = Run::start(&state, 2);
     late.keep(2).unwrap();
     assert_ne!(Stamp::at(&file(&state)).unwrap(), before);
+}
+
+/// Issue 19, item 7: networks and the traces of them outlive a restart.
+#[test]
+fn item_7_networks_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path();
+    let (mut run, _) = Run::start(state, 10);
+    for net in ["198.51.100.0/24", "2001:db8::/32", "203.0.0.0/16"] {
+        let why = Why::Manual { note: net.into() };
+        let change = Change::List { who: who(net), why, expiration: None };
+        run.list.apply(change, ADMINISTRATOR, 10).unwrap();
+    }
+    run.list.apply(Change::Remove { who: who("203.0.0.0/16") }, ADMINISTRATOR, 11).unwrap();
+    run.keep(11).unwrap();
+    let (again, outcome) = Run::start(state, 12);
+    assert!(outcome.unwrap().is_none());
+    assert_eq!(again.kept(12), run.kept(12));
+    assert!(again.list.lists(who("198.51.100.9").address().unwrap(), 12));
+    assert!(!again.list.lists(who("203.0.113.9").address().unwrap(), 12));
+    assert_eq!(again.list.removals(12)[0].who, Some(who("203.0.0.0/16")));
 }

@@ -57,10 +57,9 @@ fn the_list_is_read_and_changed_while_it_runs() {
         let again = blacklist(&portward, &["remove", "127.0.9.1"]);
         assert!(again.code == 1 && again.errors.contains("127.0.9.1 is not listed"), "{again:?}");
         for (args, wrong) in [
-            (&["add", "nonsense"][..], "not an address"),
-            // Issue 18, item 24.
-            (&["add", "10.0.0.0/8"], "`block` of [blacklist] in portward.toml"),
-            (&["remove", "10.0.0.0/8"], "`block` of [blacklist] in portward.toml"),
+            (&["add", "nonsense"][..], "neither an address nor a network"),
+            (&["add", "10.0.0.1/8"], "write 10.0.0.0/8, or 10.0.0.1 for this address alone"),
+            (&["remove", "10.0.0.0/33"], "neither an address nor a network"),
             (&["add", "127.0.9.7", "--for", "soon"], "--for soon: this is not a duration"),
             (
                 &["add", "127.0.9.7", "--for", "5"],

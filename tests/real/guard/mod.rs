@@ -8,6 +8,7 @@ mod guesses;
 mod limits;
 mod logins;
 mod long;
+mod networks;
 mod open;
 mod scale;
 
