@@ -4,9 +4,12 @@ use std::fmt::Display;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+
+use super::events::{self, FOLLOWERS, Feed};
+use super::v1::Asked;
 
 /// The body of a response, whole or as it comes.
 pub(super) type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -18,6 +21,7 @@ pub(super) struct Answer {
     content_type: &'static str,
     body: Body,
     fields: Vec<(HeaderName, HeaderValue)>,
+    is_followed: bool,
 }
 
 impl Answer {
@@ -43,7 +47,25 @@ impl Answer {
 
     /// Content that comes piece by piece.
     pub(super) fn streamed(status: StatusCode, content_type: &'static str, body: Body) -> Self {
-        Self { status, content_type, body, fields: Vec::new() }
+        Self { status, content_type, body, fields: Vec::new(), is_followed: false }
+    }
+
+    /// A stream of server-sent events, which ends when `feed` does, or the reader, or what the reader was let in by.
+    #[allow(dead_code, reason = "`/v1/decisions?follow=1` uses it")]
+    pub(super) fn events(asked: &Asked<'_>, feed: impl Feed) -> Self {
+        let Some(place) = asked.followers.place() else {
+            let why = format!(
+                "{FOLLOWERS} programs follow already, which is the most; try again when one has gone"
+            );
+            return Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why);
+        };
+        let body = events::body(feed, place, asked.ends.clone());
+        Self { is_followed: true, ..Self::streamed(StatusCode::OK, "text/event-stream", body) }
+    }
+
+    /// Whether it is a stream of events.
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_followed
     }
 
     /// Says what is wrong, and if possible what would be right.
@@ -85,6 +107,11 @@ impl Answer {
         self
     }
 
+    /// The same, and the connection ends behind it.
+    pub(super) fn with_close(self) -> Self {
+        self.with(CONNECTION, HeaderValue::from_static("close"))
+    }
+
     /// The same with one header field more.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.push((name, value));
@@ -93,7 +120,7 @@ impl Answer {
 }
 
 impl From<Answer> for Response<Body> {
-    fn from(Answer { status, content_type, body, fields }: Answer) -> Self {
+    fn from(Answer { status, content_type, body, fields, is_followed: _ }: Answer) -> Self {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();

@@ -3,8 +3,10 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `socket` | the socket of the file system: its file mode says who may connect |
-//! | `serve` | one request and one answer on a connection, with limits |
+//! | `serve`, `patient` | requests and answers on a connection, with limits |
+//! | `places` | how many connections there may be, and which one goes for a new one |
 //! | [`answer`](self) | what an answer is: status, content, header fields |
+//! | `events` | streams of events for followers |
 //! | `query` | what stands behind the `?` |
 //! | `v1` | the resources, one file each, and the table of them |
 //! | [`client`] | the commands' side: one question, one answer |
@@ -13,7 +15,11 @@
 
 mod answer;
 pub mod client;
+#[allow(dead_code, reason = "`/v1/decisions?follow=1` uses it")]
+mod events;
 mod moment;
+mod patient;
+mod places;
 mod query;
 mod serve;
 mod socket;
@@ -21,26 +27,23 @@ mod v1;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 pub(crate) use query::LARGEST_PAGE;
 
 use crate::log::Level;
 use crate::server::Control;
 use crate::state::Shared;
+use events::Followers;
+use places::{PLACES, Places};
 use serve::{Caller, Grounds};
-
-/// Connections at a time: commands, and a dashboard or two.
-const CONNECTIONS: usize = 16;
 
 /// Listens on `admin.socket` until it is dropped. Where that is not possible a warning is all that happens: the proxy works
 /// without. A reload makes a socket that was removed anew. It runs on a thread of its own, because an answer may take
 /// longer than signals and the watchdog can wait.
 pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
     let mut reloads = shared.reloads.subscribe();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(PLACES);
     let path = shared.snapshot.load().config.admin.socket.clone();
-    let grounds = Grounds { shared: shared.clone(), control };
+    let grounds = Grounds { shared: shared.clone(), control, followers: Followers::default() };
     loop {
         let listener = match socket::Listener::open(&path) {
             Ok(listener) => Some(listener),
@@ -62,14 +65,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
         let accept = async {
             let Some(listener) = &listener else { return std::future::pending().await };
             loop {
-                let Ok(place) = places.clone().acquire_owned().await else { return };
                 let connection = listener.accept().await;
+                let place = places.take().await;
                 let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
                 let grounds = grounds.clone();
-                tokio::spawn(async move {
-                    serve::converse(connection, Caller::Socket { user }, grounds).await;
-                    drop(place);
-                });
+                tokio::spawn(serve::converse(connection, Caller::Socket { user }, place, grounds));
             }
         };
         tokio::select! {

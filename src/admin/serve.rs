@@ -1,23 +1,30 @@
-//! One request and one answer on a connection. `hyper` speaks HTTP here; what is added are limits: time and octets.
+//! Requests and answers on a connection. `hyper` speaks HTTP here; what is added are limits: time, octets, places.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Body};
+use super::events::Followers;
+use super::patient::Patient;
+use super::places::{Place, Turn};
 use super::v1::{self, Asked};
 use crate::server::Control;
 use crate::state::Shared;
 
-/// How long one exchange may take, but for a follower's.
+/// How long a head may take, the time before its first octet included; how long a body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest head.
+const HEAD: usize = 16 * 1024;
 /// The longest body.
 const BODY: usize = 64 * 1024;
 
@@ -26,6 +33,7 @@ const BODY: usize = 64 * 1024;
 pub(super) struct Grounds {
     pub(super) shared: Arc<Shared>,
     pub(super) control: Control,
+    pub(super) followers: Followers,
 }
 
 /// From where a question comes, and who asks it.
@@ -38,36 +46,59 @@ pub(super) enum Caller {
     },
 }
 
-/// Answers the request that comes on `connection`.
+/// Answers the requests that come on `connection`.
 pub(super) async fn converse(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     caller: Caller,
+    place: Place,
     grounds: Grounds,
 ) {
-    let service = service_fn(|request| answer(request, caller, &grounds));
+    let service = service_fn(async |request| {
+        place.set(Turn::Asks);
+        let answer = answer(request, caller, &place, &grounds).await;
+        place.set(if answer.is_followed() { Turn::Follows } else { Turn::Takes });
+        Ok::<Response<Body>, Infallible>(answer.into())
+    });
     let exchange = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(connection), service);
-    let _ = tokio::time::timeout(PATIENCE, exchange).await;
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(Patient::new(connection)), service);
+    tokio::select! {
+        _ = exchange => {}
+        () = place.overdue() => {}
+    }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    caller: Caller,
-    Grounds { shared, control }: &Grounds,
-) -> Result<Response<Body>, Infallible> {
+async fn answer(request: Request<Incoming>, caller: Caller, place: &Place, grounds: &Grounds) -> Answer {
     let (head, body) = request.into_parts();
-    let answer = match Limited::new(body, BODY).collect().await {
-        Ok(body) => {
-            let body = body.to_bytes();
-            v1::answer(&Asked { shared, control, caller, head: &head, body: &body }).await
-        }
-        Err(_) => Answer::wrong(
-            StatusCode::BAD_REQUEST,
-            &format!("the body did not come whole, or is longer than {BODY} octets"),
-        ),
+    let body = match whole(&head, body).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
-    Ok(answer.into())
+    place.set(Turn::Answers);
+    let Grounds { shared, control, followers } = grounds;
+    let ends = &CancellationToken::new();
+    v1::answer(&Asked { shared, control, followers, ends, caller, head: &head, body: &body }).await
+}
+
+/// The body, if it comes in time and is not too long. Where its length is said, it is judged before it comes.
+async fn whole(head: &Parts, body: Incoming) -> Result<hyper::body::Bytes, Answer> {
+    let too_long = || {
+        let why = format!("the body is longer than {BODY} octets");
+        Answer::wrong(StatusCode::PAYLOAD_TOO_LARGE, &why).with_close()
+    };
+    let length = head.headers.get(hyper::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > BODY as u64) {
+        return Err(too_long());
+    }
+    match tokio::time::timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(_)) => Err(Answer::bad("the body did not come whole").with_close()),
+        Err(_) => {
+            let why = format!("the body did not come within {} seconds", PATIENCE.as_secs());
+            Err(Answer::wrong(StatusCode::REQUEST_TIMEOUT, &why).with_close())
+        }
+    }
 }

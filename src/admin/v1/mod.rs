@@ -14,8 +14,10 @@ mod top;
 
 use hyper::Method;
 use hyper::http::request::Parts;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
+use super::events::Followers;
 use super::serve::Caller;
 use crate::guard::Origin;
 use crate::server::{By, Control};
@@ -26,6 +28,9 @@ use crate::state::Shared;
 pub(super) struct Asked<'a> {
     pub(super) shared: &'a Shared,
     pub(super) control: &'a Control,
+    pub(super) followers: &'a Followers,
+    /// Cancelled when what the caller was let in by is worth nothing any more: what it follows ends then.
+    pub(super) ends: &'a CancellationToken,
     pub(super) caller: Caller,
     pub(super) head: &'a Parts,
     pub(super) body: &'a [u8],

@@ -1,0 +1,212 @@
+//! Streams of server-sent events (WHATWG HTML, section 9.2): what followers are sent, as it comes.
+//!
+//! A resource gives a [`Feed`]; `serve` asks it for news every [`PAUSE`] and only while its reader takes what it was sent. So
+//! a reader that does not read costs nobody anything: no news is taken for it, and after a while its connection ends
+//! ([`super::patient`]). All followers together are at most [`FOLLOWERS`].
+
+use std::convert::Infallible;
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Bytes, Frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::answer::Body;
+use crate::stats::GLANCE;
+
+/// How many may follow at a time, over the socket and the port (SPEC section 8).
+pub(super) const FOLLOWERS: usize = 32;
+/// Between two questions for news.
+const PAUSE: Duration = GLANCE;
+/// A stream without news says so after this time, so that both sides see that it is alive.
+const QUIET: Duration = Duration::from_secs(15);
+/// So much text is written at a time; what is more waits for the reader.
+const ROOM: usize = 64 * 1024;
+
+/// Where news comes from.
+pub(super) trait Feed: Send + 'static {
+    /// Writes what is new, as long as there is [room](Events::has_room).
+    fn news(&mut self, events: &mut Events) -> Then;
+}
+
+/// What comes after news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Maybe more, later.
+    Later,
+    /// There is more than there was room for.
+    AtOnce,
+    /// Nothing any more.
+    End,
+}
+
+/// Events as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Events(String);
+
+impl Events {
+    /// One event of this kind. `data` is JSON or other text; each line of it becomes a line of the event.
+    pub(super) fn write(&mut self, kind: &'static str, data: impl Display) {
+        let _ = writeln!(self.0, "event: {kind}");
+        let text = data.to_string();
+        text.lines().for_each(|line| {
+            let _ = writeln!(self.0, "data: {line}");
+        });
+        self.0.push('\n');
+    }
+
+    /// Whether more may be written now.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < ROOM
+    }
+
+    fn comment(&mut self, text: &str) {
+        let _ = write!(self.0, ": {text}\n\n");
+    }
+}
+
+/// The places of followers.
+#[derive(Debug, Clone)]
+pub(super) struct Followers(Arc<Semaphore>);
+
+impl Default for Followers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(FOLLOWERS)))
+    }
+}
+
+impl Followers {
+    /// A place, for as long as it is held.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.clone().try_acquire_owned().ok()
+    }
+}
+
+/// A stream on its way.
+struct Stream {
+    feed: Box<dyn Feed>,
+    then: Then,
+    /// When something was sent last.
+    sent: Instant,
+    _place: OwnedSemaphorePermit,
+    ends: CancellationToken,
+}
+
+impl Stream {
+    /// The next piece; `None`: the stream has ended.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut events = Events::default();
+        loop {
+            match self.then {
+                Then::End => return None,
+                Then::AtOnce => tokio::task::yield_now().await,
+                Then::Later => tokio::select! {
+                    () = self.ends.cancelled() => return None,
+                    () = sleep(PAUSE) => {}
+                },
+            }
+            if self.ends.is_cancelled() {
+                return None;
+            }
+            self.then = self.feed.news(&mut events);
+            if events.0.is_empty() && self.sent.elapsed() >= QUIET {
+                events.comment("nothing new");
+            }
+            if !events.0.is_empty() {
+                self.sent = Instant::now();
+                return Some(events.0.into());
+            }
+        }
+    }
+}
+
+/// A body that sends what is new of `feed` until the reader goes, the feed ends, or `ends` is cancelled.
+pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, ends: CancellationToken) -> Body {
+    let stream =
+        Stream { feed: Box::new(feed), then: Then::Later, sent: Instant::now(), _place: place, ends };
+    // The first piece goes out with the head, so that the reader knows that it follows.
+    let first = Bytes::from_static(b": portward\n\n");
+    let pieces = stream::unfold((Some(first), stream), |(first, mut stream)| async move {
+        let piece = match first {
+            Some(first) => first,
+            None => stream.next().await?,
+        };
+        Some((Ok::<_, Infallible>(Frame::data(piece)), (None, stream)))
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts.
+    struct Numbers {
+        next: u32,
+        asked: Arc<std::sync::atomic::AtomicU32>,
+    }
+
+    impl Feed for Numbers {
+        fn news(&mut self, events: &mut Events) -> Then {
+            self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.next += 1;
+            events.write("number", format_args!("{}\n{{}}", self.next));
+            if self.next == 3 { Then::End } else { Then::Later }
+        }
+    }
+
+    async fn piece(body: &mut Body) -> Option<String> {
+        let frame = body.frame().await?.unwrap();
+        Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_is_taken_when_the_reader_takes_it_and_no_sooner() {
+        let (followers, asked) = (Followers::default(), Arc::default());
+        let feed = Numbers { next: 0, asked: Arc::clone(&asked) };
+        let mut body = body(feed, followers.place().unwrap(), CancellationToken::new());
+        assert_eq!(piece(&mut body).await.unwrap(), ": portward\n\n");
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert_eq!(piece(&mut body).await.unwrap(), "event: number\ndata: 1\ndata: {}\n\n");
+        piece(&mut body).await.unwrap();
+        piece(&mut body).await.unwrap();
+        assert_eq!(piece(&mut body).await, None);
+    }
+
+    struct Silence;
+
+    impl Feed for Silence {
+        fn news(&mut self, _: &mut Events) -> Then {
+            Then::Later
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_says_that_it_is_alive_and_ends_when_it_is_told() {
+        let (followers, ends) = (Followers::default(), CancellationToken::new());
+        let mut body = body(Silence, followers.place().unwrap(), ends.clone());
+        piece(&mut body).await.unwrap();
+        let begin = Instant::now();
+        assert_eq!(piece(&mut body).await.unwrap(), ": nothing new\n\n");
+        assert!((QUIET..QUIET + 2 * PAUSE).contains(&begin.elapsed()));
+        ends.cancel();
+        assert_eq!(piece(&mut body).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_follower_gives_its_place_back() {
+        let followers = Followers::default();
+        let taken: Vec<_> = (0..FOLLOWERS).map(|_| followers.place().unwrap()).collect();
+        assert!(followers.place().is_none());
+        let one = taken.into_iter().next().unwrap();
+        let body = body(Silence, one, CancellationToken::new());
+        drop(body);
+        assert!(followers.place().is_some());
+    }
+}

@@ -1,0 +1,211 @@
+//! Places for connections of one kind, the socket's or the port's. They are bounded, and a client that keeps us waiting cannot
+//! keep others out: when all places are taken, the connection that has kept us waiting for the longest goes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// Connections of one kind at a time.
+pub(super) const PLACES: usize = 128;
+/// So long a connection may keep us waiting even if others wait for its place.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a client may take to send a request, and to close.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How long it may take to read an answer.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long we may take for an answer.
+const WORK: Duration = Duration::from_secs(30);
+
+/// Whose turn it is on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The client's: it is to send a request.
+    Asks,
+    /// Ours: we make an answer.
+    Answers,
+    /// The client's: it is to take the answer.
+    Takes,
+    /// It follows, for as long as it reads.
+    Follows,
+}
+
+impl Turn {
+    const fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Asks => Some(REQUEST),
+            Self::Answers => Some(WORK),
+            Self::Takes => Some(ANSWER),
+            Self::Follows => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Guest {
+    turn: watch::Receiver<(Turn, Instant)>,
+    out: CancellationToken,
+}
+
+impl Guest {
+    /// Since when it has kept us waiting.
+    fn waiting_since(&self) -> Option<Instant> {
+        let (turn, since) = *self.turn.borrow();
+        let keeps_us = matches!(turn, Turn::Asks | Turn::Takes) && !self.out.is_cancelled();
+        keeps_us.then_some(since)
+    }
+}
+
+#[derive(Debug)]
+struct Inside {
+    guests: BTreeMap<u64, Guest>,
+    next: u64,
+}
+
+/// The places.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    inside: Mutex<Inside>,
+    freed: Notify,
+}
+
+/// One of them, taken until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    number: u64,
+    turn: watch::Sender<(Turn, Instant)>,
+    out: CancellationToken,
+}
+
+impl Places {
+    /// So many.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let inside = Inside { guests: BTreeMap::new(), next: 0 };
+        Arc::new(Self { most, inside: Mutex::new(inside), freed: Notify::new() })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next place, for a connection that is there.
+    pub(super) async fn take(self: &Arc<Self>) -> Place {
+        loop {
+            let freed = self.freed.notified();
+            match self.try_take() {
+                Ok(place) => return place,
+                Err(Some(soon)) => drop(timeout_at(soon, freed).await),
+                Err(None) => freed.await,
+            }
+        }
+    }
+
+    /// A place; or when to look again, if no connection leaves before. The one that has kept us waiting for too long is
+    /// asked to leave.
+    fn try_take(self: &Arc<Self>) -> Result<Place, Option<Instant>> {
+        let mut inside = self.inside();
+        if inside.guests.len() >= self.most {
+            let waiting = inside.guests.values().filter_map(|guest| Some((guest.waiting_since()?, guest)));
+            let Some((since, guest)) = waiting.min_by_key(|(since, _)| *since) else {
+                return Err(Some(Instant::now() + GRACE));
+            };
+            if since.elapsed() < GRACE {
+                return Err(Some(since + GRACE));
+            }
+            guest.out.cancel();
+            return Err(None);
+        }
+        let number = inside.next;
+        inside.next += 1;
+        let (turn, seen) = watch::channel((Turn::Asks, Instant::now()));
+        let out = CancellationToken::new();
+        inside.guests.insert(number, Guest { turn: seen, out: out.clone() });
+        Ok(Place { places: Arc::clone(self), number, turn, out })
+    }
+}
+
+impl Place {
+    /// Says whose turn it is from now on.
+    pub(super) fn set(&self, turn: Turn) {
+        self.turn.send_replace((turn, Instant::now()));
+    }
+
+    /// Ready when the connection is to end: a turn takes too long, or the place is needed.
+    pub(super) async fn overdue(&self) {
+        let mut turns = self.turn.subscribe();
+        let late = async {
+            loop {
+                let (turn, since) = *turns.borrow_and_update();
+                let changed = turns.changed();
+                match turn.patience() {
+                    Some(patience) => match timeout_at(since + patience, changed).await {
+                        Ok(_) => {}
+                        Err(_) => return,
+                    },
+                    None => drop(changed.await),
+                }
+            }
+        };
+        tokio::select! {
+            () = late => {}
+            () = self.out.cancelled() => {}
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.inside().guests.remove(&self.number);
+        self.places.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{sleep, timeout};
+
+    async fn is_full(places: &Arc<Places>) -> bool {
+        timeout(Duration::from_millis(1), places.take()).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_client_that_keeps_us_waiting_for_the_longest_goes_first() {
+        let places = Places::new(3);
+        let (follower, idle, busy) = (places.take().await, places.take().await, places.take().await);
+        follower.set(Turn::Follows);
+        busy.set(Turn::Answers);
+        assert!(is_full(&places).await, "an honest client has a second");
+        let newcomer = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.take().await }
+        });
+        idle.overdue().await;
+        drop(idle);
+        let newcomer = newcomer.await.unwrap();
+        newcomer.set(Turn::Answers);
+        sleep(Duration::from_secs(20)).await;
+        assert!(is_full(&places).await, "whoever follows or is being answered stays");
+        drop(busy);
+        assert!(!is_full(&places).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_turn_but_following_has_an_end() {
+        let places = Places::new(1);
+        let place = places.take().await;
+        for (turn, patience) in [(Turn::Asks, REQUEST), (Turn::Answers, WORK), (Turn::Takes, ANSWER)] {
+            place.set(turn);
+            let begin = Instant::now();
+            place.overdue().await;
+            assert_eq!(begin.elapsed().as_secs(), patience.as_secs());
+        }
+        place.set(Turn::Follows);
+        assert!(timeout(Duration::from_secs(100_000), place.overdue()).await.is_err());
+    }
+}
