@@ -4,6 +4,7 @@
 //! An [`Ending`] is made where the end is noticed: by a watch, by a decision, by TLS. It is carried whole from there to
 //! `conn::ending`, which logs, counts and tells the guard. Nothing on the way changes whose doing it was.
 
+use crate::cause::Cause;
 use crate::reason::{Reason, Weight};
 
 /// The stage of the journey.
@@ -68,6 +69,8 @@ pub struct Ending {
     pub whose: Whose,
     /// Why; `None`: it ended without a fault.
     pub reason: Option<Reason>,
+    /// What lies behind the reason, where that is known: of a target, or of a client's certificate.
+    pub cause: Option<Cause>,
     /// What it weighs toward the blacklist: as the reason says, unless the place where it ended knows better.
     pub weight: Weight,
 }
@@ -75,12 +78,22 @@ pub struct Ending {
 impl Ending {
     /// An end with a reason.
     pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
-        Self { stage, whose, reason: Some(reason), weight: reason.weight() }
+        Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight() }
     }
 
     /// An end without a fault: a side has closed, an idle timeout has passed, or what was asked for is done.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
-        Self { stage, whose, reason: None, weight: Weight::Nothing }
+        Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing }
+    }
+
+    /// The end of what was asked of a target that has failed for this cause.
+    pub const fn of_target(stage: Stage, cause: Cause) -> Self {
+        Self::because(stage, Whose::Target, cause.reason()).by(cause)
+    }
+
+    /// The same end, with what lies behind it.
+    pub const fn by(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 
     /// The same end, without any weight.

@@ -38,10 +38,11 @@
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
-//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`ending`].
+//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`cause`], [`ending`].
 
 pub mod accounts;
 pub mod admin;
+pub mod cause;
 pub mod cli;
 pub mod config;
 pub mod confine;

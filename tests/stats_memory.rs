@@ -56,7 +56,7 @@ fn decisions_cost_a_stated_maximum() {
     let decide = |id: u64| {
         let fate = match id % 2 {
             0 => Fate::Forwarded { to: CLIENT, new: false },
-            _ => Fate::Rejected(Reason::NoPath),
+            _ => Fate::Rejected { reason: Reason::NoPath, cause: None },
         };
         stats.decide(
             u16::try_from(id / 2 % u64::from(workers)).expect("fits"),

@@ -4,7 +4,10 @@
 use rustls_pki_types::UnixTime;
 
 use super::client::Client;
+use crate::cause::Cause;
+use crate::ending::Ending;
 use crate::proof::Names;
+use crate::reason::Reason;
 use crate::rules::decide;
 use crate::state::Snapshot;
 use crate::tls::Verdict;
@@ -26,7 +29,36 @@ pub(super) fn names(verdict: Option<&Verdict>) -> Option<&Names> {
     }
 }
 
-/// For the log.
-pub(super) fn shown(verdict: Option<&Verdict>) -> String {
-    verdict.map(ToString::to_string).unwrap_or_default()
+/// What the log says of a client's certificate.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Worth {
+    /// The verdict; empty: the client came without TLS.
+    pub(super) verdict: Box<str>,
+    /// Why it proves nothing; `None`: it does, or nothing had to be proven.
+    pub(super) unproven: Option<Cause>,
+}
+
+impl Worth {
+    /// Of a verdict. It is trusted or not whatever the rule says.
+    pub(super) fn of(verdict: Option<&Verdict>) -> Self {
+        let text = verdict.map(ToString::to_string).unwrap_or_default();
+        Self { verdict: text.into(), unproven: verdict.and_then(Verdict::cause) }
+    }
+
+    /// The rule has Check Certificate, and the certificate, trusted as it may be, has not proven the name.
+    pub(super) fn fails(&mut self) {
+        if !self.verdict.is_empty() {
+            self.unproven.get_or_insert(Cause::WrongName);
+        }
+    }
+
+    /// A refusal, with what lies behind it.
+    pub(super) fn refusal(&mut self, ending: Ending) -> Ending {
+        if ending.reason != Some(Reason::Certificate) {
+            return ending;
+        }
+        self.fails();
+        // A client that came without TLS could not show one.
+        ending.by(self.unproven.unwrap_or(Cause::NoCertificate))
+    }
 }

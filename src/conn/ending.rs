@@ -3,10 +3,11 @@
 //!
 //! What an [`Ending`] says is decided where the end is noticed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::client::{Client, Facts};
+use crate::cause::Failure;
 use crate::config::Config;
 use crate::ending::Ending;
 use crate::guard::Offence;
@@ -30,6 +31,15 @@ impl From<&Facts> for Told {
         let about = About { id: facts.id, client, port, service: facts.service, carrier: facts.carrier };
         Self { about, worker: facts.worker }
     }
+}
+
+/// Where a connection led, and what moved on it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// The target that it was connected to last.
+    pub(super) target: Option<SocketAddr>,
+    /// Bytes to the target and to the client.
+    pub(super) bytes: [u64; 2],
 }
 
 /// What is told of a connection, and by which configuration.
@@ -71,13 +81,18 @@ impl<'a> Report<'a> {
     /// Writes the line of what was refused, and tells the guard, which knows what it counts. What our own limits and lists
     /// refuse is summed up instead, one line an address a minute.
     pub(super) fn refused(&self, subject: Subject<'_>, ended: Ending) {
+        self.refused_over(subject, ended, &[]);
+    }
+
+    /// The same, with what of the target has failed.
+    pub(super) fn refused_over(&self, subject: Subject<'_>, ended: Ending, failures: &[Failure]) {
         let Self { shared, config, told: Told { about, worker }, .. } = *self;
         let Some(reason) = ended.reason else { return };
         if matches!(reason, Reason::Limit | Reason::Blocked | Reason::Blacklisted) {
             shared.stats.turned_away(worker, about.service, (about.client, reason));
             return shared.guard.note_refused(about.client, reason);
         }
-        self.decided(subject, Outcome::Rejected(reason));
+        self.decided(subject, Outcome::Rejected { reason, cause: ended.cause, failures });
         let path = match subject {
             Subject::Http { target, .. } => target.split(|octet| *octet == b'?').next().unwrap_or_default(),
             _ => &[],
@@ -88,35 +103,35 @@ impl<'a> Report<'a> {
 
     /// Every decision about a request (HTTP) or a connection (others) comes through here: it is counted, kept among the
     /// newest ones, and its line is written if that is wanted. When it fell.
-    pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome) -> Moment {
+    pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome<'_>) -> Moment {
         let Self { shared, config, told: Told { about, worker }, host } = *self;
         let now = shared.stats.now();
-        let fate = match outcome {
-            Outcome::Forwarded { to, new } => Fate::Forwarded { to, new },
-            Outcome::Redirected(_) => Fate::Redirected,
-            Outcome::Challenge => Fate::Challenge,
-            Outcome::Rejected(reason) => Fate::Rejected(reason),
-            // No decision: the connection had one before.
-            Outcome::Ended { .. } => return now,
+        let (fate, failures) = match outcome {
+            Outcome::Forwarded { to, new } => (Fate::Forwarded { to, new }, &[][..]),
+            Outcome::Redirected(_) => (Fate::Redirected, &[][..]),
+            Outcome::Challenge => (Fate::Challenge, &[][..]),
+            Outcome::Rejected { reason, cause, failures } => (Fate::Rejected { reason, cause }, failures),
+            // No decision: there was one before.
+            Outcome::Ended { .. } | Outcome::Done { .. } => return now,
         };
-        shared.stats.decide(worker, about, subject, (fate, now));
-        let refused = if let Fate::Rejected(reason) = fate { Some(reason) } else { None };
+        shared.stats.decide_over(worker, about, subject, (fate, now, failures));
+        let refused = if let Fate::Rejected { reason, .. } = fate { Some(reason) } else { None };
         shared.stats.busy(worker, about.client, host, refused);
         let log = &config.log;
-        let wanted = if matches!(fate, Fate::Rejected(_)) { log.rejected } else { log.forwarded };
+        let wanted = if matches!(fate, Fate::Rejected { .. }) { log.rejected } else { log.forwarded };
         if wanted.contains(about.service) {
             shared.log.decision(log.format, &line(&about, subject, outcome), log.query);
         }
         now
     }
 
-    /// Writes the second line of a connection that was accepted at `since`, if that is wanted (`log.ended`). `bytes`: to the
-    /// target and to the client.
-    pub(super) fn ended(&self, since: Instant, ending: Ending, bytes: [u64; 2]) {
+    /// Writes the second line of a connection that was accepted at `since`, if that is wanted (`log.ended`).
+    pub(super) fn ended(&self, since: Instant, ending: Ending, moved: Moved) {
         let Self { shared, config, told: Told { about, .. }, .. } = *self;
         if config.log.ended.contains(about.service) {
             let seconds = since.elapsed().as_secs_f64();
-            let outcome = Outcome::Ended { ending, bytes, seconds };
+            let Moved { target, bytes } = moved;
+            let outcome = Outcome::Ended { ending, target, bytes, seconds };
             let line = line(&about, Subject::Unknown, outcome);
             shared.log.decision(config.log.format, &line, config.log.query);
         }
@@ -132,13 +147,14 @@ impl Client {
     /// The connection has ended so.
     pub(super) fn ended(&self, ending: Ending) {
         let config = &self.worker.shared.snapshot.load().config;
-        self.report(config).ended(self.facts.since, ending, self.live.bytes());
+        let moved = Moved { target: self.live.target(), bytes: self.live.bytes() };
+        self.report(config).ended(self.facts.since, ending, moved);
     }
 }
 
-fn line<'a>(about: &About, subject: Subject<'a>, outcome: Outcome) -> Line<'a> {
-    let About { id, client, service, carrier, .. } = *about;
-    Line { id, client, service, carrier, subject, outcome }
+fn line<'a>(about: &About, subject: Subject<'a>, outcome: Outcome<'a>) -> Line<'a> {
+    let About { id, client, port, service, carrier } = *about;
+    Line { id, client, port, service, carrier, subject, outcome }
 }
 
 /// Tells the guard of an offence, and the log if it was one too many.

@@ -9,7 +9,7 @@ use judge::EndpointJudge;
 use message::subject;
 use registering::Registering;
 
-use super::certificate;
+use super::certificate::{self, Worth};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::ending::Ending;
@@ -35,7 +35,7 @@ pub(super) struct First {
     /// How many octets of the client's buffer were looked at.
     decided: usize,
     /// The verdict on the client's certificate, for the log.
-    cert: Box<str>,
+    cert: Worth,
 }
 
 impl Protocol for H323 {
@@ -48,7 +48,7 @@ impl Protocol for H323 {
         match self.opening.inspect(input) {
             Inspect::NeedMore => Step::NeedMore,
             Inspect::Reject(reason) => Step::Reject(reason),
-            Inspect::Found { ask, len } => Step::Found(First { ask, decided: len, cert: Box::default() }),
+            Inspect::Found { ask, len } => Step::Found(First { ask, decided: len, cert: Worth::default() }),
         }
     }
 
@@ -66,7 +66,7 @@ impl Protocol for H323 {
         let host = terms.host(&first.ask);
         let named = host.as_deref().unwrap_or_default();
         let verdict = asking.verdict(named.as_bytes());
-        first.cert = certificate::shown(verdict.as_ref()).into();
+        first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref()).filter(|_| !self.opening.is_unclear());
         let decided = host
             .as_deref()
@@ -74,10 +74,13 @@ impl Protocol for H323 {
             .and_then(|host| terms.decide(asking.transport(), host, &first.ask, names));
         match decided {
             Ok((route, verified)) => {
+                if route.checked && !route.proven {
+                    first.cert.fails();
+                }
                 self.verified = verified;
                 Decision::Forward { route, name: named.to_ascii_lowercase().into() }
             }
-            Err(refused) => Decision::refused(refused.ending()),
+            Err(refused) => Decision::refused(first.cert.refusal(refused.ending())),
         }
     }
 

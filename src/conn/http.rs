@@ -1,6 +1,7 @@
 //! HTTP: ask, route, connect and relay, once a request, until the client or Portward ends the connection.
 
 mod answer;
+mod broken;
 mod challenge;
 mod forward;
 mod refuse;

@@ -166,7 +166,7 @@ impl Protocol for Ldap {
     fn subject<'a>(&self, first: &'a First) -> Subject<'a> {
         let name = if let What::Bind(bind) = &first.what { bind.user() } else { &[] };
         let verb = first.verb().name().as_bytes();
-        Subject::Signalling { who: &first.host, verb, name, certificate: "" }
+        Subject::Signalling { who: &first.host, verb, name, certificate: "", unproven: None }
     }
 
     fn refusal(&self, first: Option<&First>, ending: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
@@ -230,7 +230,8 @@ impl BindJudge {
         if !std::mem::replace(&mut self.written, true) {
             let who = bind.name.as_ref().map_or(&[][..], |(domain, _)| domain);
             let verb = Operation::Bind.name().as_bytes();
-            let subject = Subject::Signalling { who, verb, name: bind.user(), certificate: "" };
+            let subject =
+                Subject::Signalling { who, verb, name: bind.user(), certificate: "", unproven: None };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             self.standing.report(&snapshot.config).refused(subject, ended);
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::blame::unreached;
 use super::client::Client;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::Ending;
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
 use crate::state::Snapshot;
@@ -49,17 +50,18 @@ impl Destination<'_> {
                 let to = target.key.address;
                 let report = client.report(config).by_rule_for(route.host.name());
                 let now = report.decided(subject, Outcome::Forwarded { to, new: true });
-                if let Subject::Signalling { who, name, certificate, .. } = subject {
+                if let Subject::Signalling { who, name, certificate, unproven, .. } = subject {
                     client.live.set_route([name, who], route.host.name(), certificate, to);
+                    client.live.set_unproven(unproven);
                 }
                 client.live.asked(now);
                 client.leg.stream.keep_alive();
                 target.leg.stream.watch_tunnel();
                 Ok(target)
             }
-            Err(reason) => {
-                let ended = Ending::because(Stage::Connect, Whose::Target, reason);
-                client.report(config).refused(subject, ended);
+            Err(failures) => {
+                let ended = unreached(&failures);
+                client.report(config).refused_over(subject, ended, failures.as_slice());
                 Err(ended)
             }
         }

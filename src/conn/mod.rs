@@ -16,11 +16,12 @@
 //! |---|---|
 //! | `client` | what is known of a connection, and what stands for its client |
 //! | `http::answer`, `http::refuse` | what Portward answers itself, and what goes nowhere |
-//! | `http::forward` | what goes to a target |
+//! | `http::forward`, `http::broken` | what goes to a target, and what is said where that fails |
 //! | `http::challenge`, `acme` | ACME challenges, and the file with the answer to one |
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket goes on after its handshake |
 //! | `once::protocol` | what a protocol that is decided once has to say: begin here to add one |
+//! | `blame` | which cause it has that a target fails after it was connected |
 //! | `link` | how a connection that is decided once is connected to its target |
 //! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
 //! | `sip::judge`, `h323::judge` | what may follow the message that decided |
@@ -30,6 +31,7 @@
 
 pub(crate) mod acme;
 mod ask;
+mod blame;
 mod certificate;
 mod client;
 mod ending;
@@ -55,7 +57,7 @@ use crate::reason::Reason;
 use crate::service::Service;
 use crate::state::Worker;
 use client::Client;
-use ending::{Report, Told};
+use ending::{Moved, Report, Told};
 
 /// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
 /// idle connection is as small as its protocol's state.
@@ -74,7 +76,7 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
                 let config = &worker.shared.snapshot.load().config;
                 let report = Report::of(&worker.shared, config, Told::from(&facts));
                 report.refused(Subject::Unknown, ended);
-                report.ended(facts.since, ended, [0, 0]);
+                report.ended(facts.since, ended, Moved::default());
                 Box::pin(std::future::ready(()))
             }
         }

@@ -15,10 +15,12 @@ use std::sync::Arc;
 
 pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
+use super::blame::Suspect;
 use super::client::Client;
 use super::leave::{close_both, withdrawn};
 use super::link::Destination;
 use super::{ask, secure};
+use crate::cause::Failures;
 use crate::config::Reject;
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
@@ -298,11 +300,14 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
     match over {
         Over::Ended(by) => {
             let ending = P::over(watch, by.answered(client.live.bytes()[1] - before));
+            let (ending, _) = blame(client, target, ending);
             End { ending, answered: false }
         }
         Over::Cut { of_client, ending, answered } => {
+            let (ending, failures) = blame(client, target, ending);
             let snapshot = shared.snapshot.load();
-            let mut write = |subject: Subject<'_>| client.report(&snapshot.config).refused(subject, ending);
+            let report = client.report(&snapshot.config);
+            let mut write = |subject: Subject<'_>| report.refused_over(subject, ending, failures.as_slice());
             // The message that did it is still in the buffer, as far as it can be read.
             match of_client {
                 true => P::last(watch, client.leg.buffer.filled(), &mut write),
@@ -310,6 +315,14 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
             }
             End { ending, answered: of_client && answered }
         }
+    }
+}
+
+/// What lies behind the end of a relay, if that is the target's doing.
+fn blame(client: &Client, target: &mut Leg, ending: Ending) -> (Ending, Failures) {
+    match client.live.target() {
+        Some(address) if ending.cause.is_some() => Suspect { leg: target, address }.blame(client, ending),
+        _ => (ending, Failures::default()),
     }
 }
 

@@ -7,7 +7,7 @@ mod message;
 use judge::RegistrationJudge;
 use message::{subject, who};
 
-use super::certificate;
+use super::certificate::{self, Worth};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
 use super::standing::Standing;
 use crate::config::Config;
@@ -63,7 +63,7 @@ pub(super) struct First {
     /// The client in it, for the log: `user@host` of From.
     who: Vec<u8>,
     /// The verdict on the client's certificate, for the log.
-    cert: Box<str>,
+    cert: Worth,
 }
 
 impl First {
@@ -144,7 +144,7 @@ impl Protocol for Sip {
                 self.inspector.reset();
                 let head: Box<[u8]> = input.get(..len).unwrap_or_default().into();
                 let who = who(&head, &message);
-                Step::Found(First { head, message, who, cert: Box::default() })
+                Step::Found(First { head, message, who, cert: Worth::default() })
             }
         }
     }
@@ -171,7 +171,7 @@ impl Protocol for Sip {
         let (head, message) = request;
         let name = terms.asked(head, message);
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
-        first.cert = certificate::shown(verdict.as_ref()).into();
+        first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref());
         let route = match terms.decide(name.as_ref(), came_by, request, names) {
             Ok(Decided::Routed(route)) => route,
@@ -182,8 +182,11 @@ impl Protocol for Sip {
                 let ending = Ending::because(Stage::Route, Whose::Policy, Reason::Method);
                 return Decision::refused(ending.uncounted());
             }
-            Err(refused) => return Decision::refused(refused.ending()),
+            Err(refused) => return Decision::refused(first.cert.refusal(refused.ending())),
         };
+        if route.checked && !route.proven {
+            first.cert.fails();
+        }
         match length_inside(&terms.own, head, message, rewrites(&route, came_by)) {
             Ok(length) if length > u64::from(most(&route, asking.config())) => {
                 return self.refuse(first, asking, back);

@@ -131,6 +131,18 @@ impl Stream {
         }
     }
 
+    /// The error that has ended TLS toward a target, if one has; `None`: there is no TLS, or it has not failed.
+    pub fn tls_error(&mut self) -> Option<rustls::Error> {
+        match self {
+            // rustls keeps the error with which a connection has ended, and says it again.
+            Self::Tls(tls) => match tls.as_mut() {
+                TlsStream::Client(tls) => tls.get_mut().1.process_new_packets().err(),
+                TlsStream::Server(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The TCP connection below; there is none in a test's memory alone.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {

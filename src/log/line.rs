@@ -1,11 +1,13 @@
 //! A decision line: one a request (HTTP) or a connection (the others), in words or in JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::escape::escape;
+use crate::cause::{At, Cause, Failure, decisive};
 use crate::ending::Ending;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
@@ -46,12 +48,14 @@ pub enum Subject<'a> {
         name: &'a [u8],
         /// The verdict on the client's certificate; empty: it was not asked for one.
         certificate: &'a str,
+        /// Why that certificate proves nothing of this name; `None`: it does, or nothing had to be proven.
+        unproven: Option<Cause>,
     },
 }
 
 /// What became of it.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// It went there.
     Forwarded {
         /// The target's address.
@@ -64,11 +68,29 @@ pub enum Outcome {
     /// It was an ACME challenge and got its answer.
     Challenge,
     /// It was refused.
-    Rejected(Reason),
+    Rejected {
+        /// Why.
+        reason: Reason,
+        /// What lies behind the reason, where that is known.
+        cause: Option<Cause>,
+        /// What of the target has failed, for reasons that lie with the target.
+        failures: &'a [Failure],
+    },
+    /// A request that went to a target, or got an answer of our own, is over.
+    Done {
+        /// The status that the client got; `None`: it got none.
+        status: Option<u16>,
+        /// Bytes to the target and to the client.
+        bytes: [u64; 2],
+        /// From the end of the request's head to the end of the answer.
+        took: Duration,
+    },
     /// The connection has ended.
     Ended {
         /// By whose doing, in which stage, and why.
         ending: Ending,
+        /// The target that it was connected to last.
+        target: Option<SocketAddr>,
         /// Bytes to the target and to the client.
         bytes: [u64; 2],
         /// How long it lived.
@@ -83,6 +105,8 @@ pub struct Line<'a> {
     pub id: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// The client's port; 0: somebody else has spoken for it. Lines of text do not have it.
+    pub port: u16,
     /// What is spoken.
     pub service: Service,
     /// What carries the client's leg.
@@ -90,7 +114,7 @@ pub struct Line<'a> {
     /// What was asked for.
     pub subject: Subject<'a>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: Outcome<'a>,
 }
 
 impl Line<'_> {
@@ -102,7 +126,7 @@ impl Line<'_> {
         let _ = write!(text, "REVERSE-PROXY {} {} {scheme}:{slashes}", self.id, self.client);
         match self.subject {
             Subject::Unknown => text.push('-'),
-            Subject::Signalling { who, verb, name, certificate } => {
+            Subject::Signalling { who, verb, name, certificate, .. } => {
                 escape(&mut text, if who.is_empty() { b"-" } else { who }, HOST_CAP);
                 text.push(' ');
                 escape(&mut text, verb, METHOD_CAP);
@@ -125,23 +149,59 @@ impl Line<'_> {
             }
         }
         let _ = match &self.outcome {
-            Outcome::Forwarded { to, new } => write!(text, " -> {to}{}", if *new { "(new)" } else { "" }),
+            Outcome::Forwarded { to, new } => {
+                let _ = write!(text, " -> {to}{}", if *new { "(new)" } else { "" });
+                match self.unsaid() {
+                    Some(cause) => write!(text, " not proven: {cause}"),
+                    None => Ok(()),
+                }
+            }
             Outcome::Redirected(to) => {
                 text.push_str(" -> redirect ");
                 shown(&mut text, to.as_bytes(), URL_CAP, query);
                 Ok(())
             }
             Outcome::Challenge => write!(text, " -> acme_webroot"),
-            Outcome::Rejected(reason) => write!(text, " rejected: {reason}"),
-            Outcome::Ended { ending, bytes: [up, down], seconds } => {
+            Outcome::Rejected { reason, cause, failures } => {
+                let _ = write!(text, " rejected: {reason}");
+                match (*failures, cause) {
+                    ([], Some(cause)) => write!(text, " {cause}"),
+                    (failures, _) => said(&mut text, failures),
+                }
+            }
+            Outcome::Done { status, bytes: [up, down], took } => {
+                match status {
+                    Some(status) => {
+                        let _ = write!(text, " ended {status}");
+                    }
+                    None => text.push_str(" ended -"),
+                }
+                write!(text, ": {up} bytes up, {down} bytes down, {} ms", took.as_millis())
+            }
+            Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
                 let _ = write!(text, " ended by {} in {}", ending.whose.name(), ending.stage.name());
                 if let Some(reason) = ending.reason {
                     let _ = write!(text, " ({reason})");
                 }
-                write!(text, ": {up} bytes up, {down} bytes down, {seconds:.3} s")
+                let _ = write!(text, ": {up} bytes up, {down} bytes down, {seconds:.3} s");
+                match (ending.cause, target) {
+                    (Some(cause), Some(target)) => write!(text, ", {target} {cause}"),
+                    (Some(cause), None) => write!(text, ", {cause}"),
+                    (None, _) => Ok(()),
+                }
             }
         };
         text
+    }
+
+    /// Why the client's certificate proves nothing, if the verdict itself does not say it.
+    fn unsaid(&self) -> Option<Cause> {
+        match self.subject {
+            Subject::Signalling { unproven, certificate, .. } => {
+                unproven.filter(|cause| !is_said(certificate, *cause))
+            }
+            _ => None,
+        }
     }
 
     /// The same facts as fields.
@@ -149,8 +209,10 @@ impl Line<'_> {
         let mut json = json!({
             "id": self.id,
             "client": self.client.to_string(),
+            "port": (self.port != 0).then_some(self.port),
             "service": self.service.name(),
             "transport": if self.carrier.is_tls() { "tls" } else { "plain" },
+            "carrier": self.carrier.name(),
         });
         let mut set = |name: &str, value: Value| {
             if let Value::Object(fields) = &mut json {
@@ -162,7 +224,7 @@ impl Line<'_> {
             escape(&mut text, bytes, cap);
             text
         };
-        if let Subject::Signalling { who, verb, name, certificate } = self.subject {
+        if let Subject::Signalling { who, verb, name, certificate, unproven } = self.subject {
             let [who_field, verb_field, name_field] = self.service.subject();
             set(who_field, escaped(who, HOST_CAP).into());
             set(verb_field, escaped(verb, METHOD_CAP).into());
@@ -171,6 +233,7 @@ impl Line<'_> {
             }
             if !certificate.is_empty() {
                 set("certificate", escaped(certificate.as_bytes(), NAME_CAP).into());
+                set("certificate_cause", unproven.map_or(Value::Null, |cause| cause.name().into()));
             }
         }
         if let Subject::Http { host, method, target, version } = self.subject {
@@ -194,15 +257,32 @@ impl Line<'_> {
                 set("location", text.into());
             }
             Outcome::Challenge => set("outcome", "challenge".into()),
-            Outcome::Rejected(reason) => {
+            Outcome::Rejected { reason, cause, failures } => {
                 set("outcome", "rejected".into());
                 set("reason", reason.name().into());
+                let decisive = decisive(failures);
+                let cause = decisive.map(|failure| failure.cause).or(*cause);
+                set("target", decisive.map_or(Value::Null, |failure| failure.at.to_string().into()));
+                set("cause", cause.map_or(Value::Null, |cause| cause.name().into()));
+                if !failures.is_empty() {
+                    let shown = failures.iter().map(as_json);
+                    set("failures", shown.collect::<Vec<_>>().into());
+                }
             }
-            Outcome::Ended { ending, bytes: [up, down], seconds } => {
+            Outcome::Done { status, bytes: [up, down], took } => {
+                set("outcome", "ended".into());
+                set("status", (*status).into());
+                set("bytes_up", (*up).into());
+                set("bytes_down", (*down).into());
+                set("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into());
+            }
+            Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
                 set("outcome", "ended".into());
                 set("by", ending.whose.name().into());
                 set("stage", ending.stage.name().into());
                 set("reason", ending.reason.map_or(Value::Null, |reason| reason.name().into()));
+                set("target", target.map_or(Value::Null, |target| target.to_string().into()));
+                set("cause", ending.cause.map_or(Value::Null, |cause| cause.name().into()));
                 set("bytes_up", (*up).into());
                 set("bytes_down", (*down).into());
                 set("seconds", (*seconds).into());
@@ -210,6 +290,35 @@ impl Line<'_> {
         }
         json
     }
+}
+
+/// Whether the word for a verdict says its cause as well.
+fn is_said(verdict: &str, cause: Cause) -> bool {
+    match cause {
+        Cause::UnknownCa => verdict == "untrusted",
+        Cause::NoCertificate => verdict == "none",
+        cause => verdict == cause.name(),
+    }
+}
+
+/// What of a target has failed, one after the other.
+fn said(text: &mut String, failures: &[Failure]) -> fmt::Result {
+    for (number, failure) in failures.iter().enumerate() {
+        text.push_str(if number == 0 { " " } else { ", " });
+        match &failure.at {
+            At::Address(address) => write!(text, "{address}")?,
+            At::Name(name, port) => {
+                escape(text, name.as_bytes(), HOST_CAP);
+                write!(text, ":{port}")?;
+            }
+        }
+        write!(text, " {}", failure.cause)?;
+    }
+    Ok(())
+}
+
+fn as_json(failure: &Failure) -> Value {
+    json!({ "target": failure.at.to_string(), "cause": failure.cause.name() })
 }
 
 /// A path or a URL, and its query only if it is wanted: queries hold tokens.
@@ -229,86 +338,4 @@ fn without_userinfo(host: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(outcome: Outcome) -> Line<'static> {
-        Line {
-            id: 12,
-            client: "192.168.178.59".parse().unwrap(),
-            service: Service::Http,
-            carrier: Carrier::Tls,
-            subject: Subject::Http {
-                host: b"hq.dvl-ckl2.net",
-                method: b"GET",
-                target: b"/PBX0/APPS/app_manager/137758/websocket?token=s3cret",
-                version: "HTTP/1.1",
-            },
-            outcome,
-        }
-    }
-
-    #[test]
-    fn lines_are_in_the_manner_of_the_reference() {
-        let forwarded = line(Outcome::Forwarded { to: "172.31.31.2:443".parse().unwrap(), new: true });
-        assert_eq!(
-            forwarded.text(false),
-            "REVERSE-PROXY 12 192.168.178.59 https://hq.dvl-ckl2.net GET \
-             /PBX0/APPS/app_manager/137758/websocket?… HTTP/1.1 -> 172.31.31.2:443(new)"
-        );
-        assert!(forwarded.text(true).contains("?token=s3cret "));
-        let json = forwarded.json(false);
-        assert_eq!(json["path"], "/PBX0/APPS/app_manager/137758/websocket?…");
-        assert_eq!(json["target"], "172.31.31.2:443");
-        assert_eq!(json["new"], true);
-        let redirected = line(Outcome::Redirected("https://h/a->b%20c?t=s3cret".to_owned()));
-        let text = redirected.text(false);
-        assert!(text.ends_with(" HTTP/1.1 -> redirect https://h/a-%3Eb%2520c?…"), "{text}");
-        assert_eq!(redirected.json(true)["location"], "https://h/a-%3Eb%2520c?t=s3cret");
-        let long = line(Outcome::Redirected(format!("https://h/{}", "a".repeat(30_000)))).text(false);
-        assert!(long.len() < 1024 && long.ends_with('…'), "{long}");
-        let mut rejected = line(Outcome::Rejected(Reason::NotTls));
-        rejected.subject = Subject::Unknown;
-        assert_eq!(rejected.text(false), "REVERSE-PROXY 12 192.168.178.59 https://- rejected: not-tls");
-        assert_eq!(rejected.json(false)["reason"], "not-tls");
-    }
-
-    #[test]
-    fn item_21_a_password_in_a_host_is_not_shown() {
-        let mut rejected = line(Outcome::Rejected(Reason::Malformed));
-        let Subject::Http { host, .. } = &mut rejected.subject else { panic!() };
-        *host = b"user:s3cret@a:s3cret@hq.dvl-ckl2.net";
-        assert!(rejected.text(false).contains(" https://hq.dvl-ckl2.net GET "));
-        assert_eq!(rejected.json(false)["host"], "hq.dvl-ckl2.net");
-    }
-
-    #[test]
-    fn signalling_lines_have_no_slashes_where_the_scheme_has_none() {
-        let of = |service, subject| {
-            let outcome = Outcome::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
-            Line { service, subject, ..line(outcome) }
-        };
-        let sip = Subject::Signalling {
-            who: b"ckl@dvl-ckl2.net",
-            verb: b"REGISTER",
-            name: b"",
-            certificate: "ok(c l)",
-        };
-        let sip = of(Service::Sip, sip);
-        assert_eq!(
-            sip.text(false),
-            "REVERSE-PROXY 12 192.168.178.59 sips:ckl@dvl-ckl2.net REGISTER cert=ok(c%20l) -> 172.31.31.2:5061(new)"
-        );
-        assert_eq!(sip.json(false)["certificate"], "ok(c%20l)");
-        let bind =
-            Subject::Signalling { who: b"apps.dvl-ckl2.net", verb: b"BIND", name: b"a b", certificate: "" };
-        let bind = of(Service::Ldap, bind);
-        assert_eq!(
-            bind.text(false),
-            "REVERSE-PROXY 12 192.168.178.59 ldaps://apps.dvl-ckl2.net BIND a%20b -> 172.31.31.2:5061(new)"
-        );
-        assert_eq!(bind.json(false)["user"], "a%20b");
-        let rrq = Subject::Signalling { who: b"", verb: b"RRQ", name: b"", certificate: "" };
-        assert!(of(Service::H323, rrq).text(false).contains(" h323s:- RRQ -> "));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Who ended a relay, and which ending of a connection that is.
 
+use crate::cause::Cause;
 use crate::ending::{Ending, Stage, Whose};
-use crate::reason::Reason;
 
 /// Who ended a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +31,8 @@ impl EndedBy {
     /// having said a byte was not there (SPEC section 1, step 6), and neither was one that owed an answer for too long.
     pub const fn answered(self, bytes_down: u64) -> Ending {
         match (self, bytes_down) {
-            (Self::Silence, _) | (Self::Target, 0) => {
-                Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown)
-            }
+            (Self::Silence, _) => Ending::of_target(Stage::Relay, Cause::NoAnswer),
+            (Self::Target, 0) => Ending::of_target(Stage::Relay, Cause::Closed),
             _ => self.peacefully(),
         }
     }

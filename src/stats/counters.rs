@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::counter::Counter;
 use super::histogram::{Durations, Histogram};
+use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::service::{Carrier, PerService, Service};
 
 const CARRIERS: usize = Carrier::ALL.len();
 const REASONS: usize = Reason::ALL.len();
+const CAUSES: usize = Cause::ALL.len();
 
 /// What became of a request (HTTP) or a connection (others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +93,20 @@ struct OfService<N, D> {
     verdicts: [N; Verdict::ALL.len()],
     rejected: [N; REASONS],
     bytes: [N; 2],
-    /// Target connections that could not be opened: no connection, or no TLS.
-    unreached: [N; 2],
+    /// Addresses of targets that could not be used.
+    failures: ByCause<N>,
     connect: D,
     first_byte: D,
+}
+
+/// A number for each cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ByCause<N>([N; CAUSES]);
+
+impl<N: Default> Default for ByCause<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| N::default()))
+    }
 }
 
 /// The counters of one worker.
@@ -150,9 +162,9 @@ impl Counters {
         self.services[service].connect.add(time);
     }
 
-    /// An address of a target could not be connected to; `in_tls`: TCP was, and TLS failed.
-    pub fn unreached(&self, service: Service, in_tls: bool) {
-        add(&self.services[service].unreached, usize::from(in_tls), 1);
+    /// An address of a target could not be used, for this cause.
+    pub fn failed(&self, service: Service, cause: Cause) {
+        add(&self.services[service].failures.0, cause as usize, 1);
     }
 
     /// A target has answered in this time, from the moment when it could be asked.
@@ -185,7 +197,7 @@ impl Totals {
             sum(&mut into.verdicts, &from.verdicts);
             sum(&mut into.rejected, &from.rejected);
             sum(&mut into.bytes, &from.bytes);
-            sum(&mut into.unreached, &from.unreached);
+            sum(&mut into.failures.0, &from.failures.0);
             from.connect.read(&mut into.connect);
             from.first_byte.read(&mut into.first_byte);
         }
@@ -225,9 +237,9 @@ impl Totals {
         self.handshakes.get(side as usize).map_or(0, |numbers| at(numbers, usize::from(succeeded)))
     }
 
-    /// How often an address of a target could not be connected to; `in_tls`: TCP was, and TLS failed.
-    pub fn unreached(&self, service: Service, in_tls: bool) -> u64 {
-        at(&self.services[service].unreached, usize::from(in_tls))
+    /// How often an address of a target could not be used for this cause.
+    pub fn failures(&self, service: Service, cause: Cause) -> u64 {
+        at(&self.services[service].failures.0, cause as usize)
     }
 
     /// How long it took to open target connections.
@@ -260,7 +272,7 @@ mod tests {
                 Reason::ALL.into_iter().for_each(|reason| counters.rejected(service, reason));
                 counters.moved(service, Direction::Down, 1000);
                 counters.connected(service, Duration::from_millis(1));
-                counters.unreached(service, true);
+                counters.failed(service, Cause::WrongPin);
             }
         }
         counters.handshake(Side::Target, true);
@@ -282,7 +294,8 @@ mod tests {
             assert_eq!(totals.bytes(service, Direction::Up), 0);
             assert_eq!(totals.connect(service).count(), 2 * number);
             assert_eq!(totals.first_byte(service).count(), 0);
-            assert_eq!((totals.unreached(service, true), totals.unreached(service, false)), (2 * number, 0));
+            let failures = [Cause::WrongPin, Cause::Refused].map(|cause| totals.failures(service, cause));
+            assert_eq!(failures, [2 * number, 0]);
         }
         assert_eq!((totals.handshakes(Side::Target, true), totals.handshakes(Side::Client, true)), (2, 0));
     }

@@ -7,14 +7,17 @@
 //! All memory is bounded by [`KEPT`] and [`BOX`], and taken as it is needed. What clients have sent is kept as it came, so it
 //! is to be escaped where it is shown; queries and what stands before an `@` in a Host are not kept.
 
+mod failed;
 mod ring;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use failed::{decode, encode};
 pub(super) use ring::Decisions;
 pub use ring::{Cursor, News, Page};
 
+use crate::cause::{Cause, Failure};
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
@@ -35,6 +38,12 @@ const USER: usize = 64;
 /// How much is kept of a path, or of the verdict on a certificate, if there is room.
 const REST: usize = 255;
 
+/// How much is kept of what has failed.
+const ROOM: usize = 120;
+/// The parts of a text. The last one, of which [`FAILED`] is the number, stands before the others.
+const PARTS: usize = 5;
+const FAILED: usize = 4;
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -50,7 +59,23 @@ pub enum Fate {
     /// It was an ACME challenge, and Portward answered it.
     Challenge,
     /// It was refused.
-    Rejected(Reason),
+    Rejected {
+        /// Why.
+        reason: Reason,
+        /// What lies behind the reason, where that is known.
+        cause: Option<Cause>,
+    },
+}
+
+/// A decision as it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made<'a> {
+    /// What it is.
+    pub(super) fate: Fate,
+    /// When: nanoseconds since 1970.
+    pub(super) at: u64,
+    /// What of a target has failed.
+    pub(super) failures: &'a [Failure],
 }
 
 /// What is known of whom a decision is about.
@@ -81,7 +106,9 @@ pub struct Decision {
     pub is_cut: bool,
     /// What kind of text this is.
     kind: Kind,
-    lengths: [u8; 4],
+    /// Why the client's certificate proves nothing of the name.
+    unproven: Option<Cause>,
+    lengths: [u8; PARTS],
     text: [u8; TEXT],
 }
 
@@ -105,13 +132,15 @@ impl Decision {
         at: 0,
         is_cut: false,
         kind: Kind::Unknown,
-        lengths: [0; 4],
+        unproven: None,
+        lengths: [0; PARTS],
         text: [0; TEXT],
     };
 
-    fn write(&mut self, about: About, subject: Subject<'_>, (fate, at): (Fate, u64)) {
-        (self.about, self.fate, self.at) = (about, fate, at);
-        (self.lengths, self.is_cut) = ([0; 4], false);
+    fn write(&mut self, about: About, subject: Subject<'_>, made: Made<'_>) {
+        (self.about, self.fate, self.at) = (about, made.fate, made.at);
+        (self.lengths, self.is_cut, self.unproven) = ([0; PARTS], false, None);
+        let begin = if made.failures.is_empty() { 0 } else { self.put_failures(made.failures) };
         match subject {
             Subject::Unknown => self.kind = Kind::Unknown,
             Subject::Http { host, method, target, version } => {
@@ -122,13 +151,13 @@ impl Decision {
                 // The question mark stays: it says that there was a query.
                 let path = target.iter().position(|octet| *octet == b'?');
                 let path = path.and_then(|at| target.get(..=at)).unwrap_or(target);
-                let at = self.put(0, (0, host, HOST));
+                let at = self.put(begin, (0, host, HOST));
                 let at = self.put(at, (1, method, VERB));
                 self.put(at, (2, path, REST));
             }
-            Subject::Signalling { who, verb, name, certificate } => {
-                self.kind = Kind::Signalling;
-                let at = self.put(0, (0, who, HOST));
+            Subject::Signalling { who, verb, name, certificate, unproven } => {
+                (self.kind, self.unproven) = (Kind::Signalling, unproven);
+                let at = self.put(begin, (0, who, HOST));
                 let at = self.put(at, (1, verb, VERB));
                 let at = self.put(at, (2, name, USER));
                 self.put(at, (3, certificate.as_bytes(), REST));
@@ -150,9 +179,36 @@ impl Decision {
         at + taken
     }
 
-    fn parts(&self) -> [&[u8]; 4] {
-        let mut rest = &self.text[..];
-        self.lengths.map(|length| rest.split_off(..usize::from(length)).unwrap_or_default())
+    /// Keeps what of a target has failed, before everything else, so that no long path takes the room; where the next part
+    /// begins.
+    #[cold]
+    fn put_failures(&mut self, failures: &[Failure]) -> usize {
+        let mut octets = Vec::new();
+        for failure in failures {
+            let kept = octets.len();
+            encode(failure, &mut octets);
+            if octets.len() > ROOM {
+                octets.truncate(kept);
+                self.is_cut = true;
+                break;
+            }
+        }
+        self.put(0, (FAILED, &octets, ROOM))
+    }
+
+    /// What of the target has failed, as far as it is kept.
+    pub fn failures(&self) -> Vec<Failure> {
+        let mut octets = self.text.get(..self.length(FAILED)).unwrap_or_default();
+        std::iter::from_fn(|| decode(&mut octets)).collect()
+    }
+
+    fn length(&self, part: usize) -> usize {
+        self.lengths.get(part).copied().map(usize::from).unwrap_or_default()
+    }
+
+    fn parts(&self) -> [&[u8]; FAILED] {
+        let mut rest = self.text.get(self.length(FAILED)..).unwrap_or_default();
+        std::array::from_fn(|part| rest.split_off(..self.length(part)).unwrap_or_default())
     }
 
     /// What was asked for, as far as it is kept.
@@ -163,25 +219,26 @@ impl Decision {
             Kind::Http(version) => Subject::Http { host: one, method: two, target: three, version },
             Kind::Signalling => {
                 let certificate = str::from_utf8(four).unwrap_or_default();
-                Subject::Signalling { who: one, verb: two, name: three, certificate }
+                let unproven = self.unproven;
+                Subject::Signalling { who: one, verb: two, name: three, certificate, unproven }
             }
         }
     }
 
-    /// The same as a line of the log.
-    pub fn line(&self) -> Line<'_> {
-        let About { id, client, service, carrier, .. } = self.about;
+    /// The same as a line of the log; `failures` are [`Self::failures`].
+    pub fn line<'a>(&'a self, failures: &'a [Failure]) -> Line<'a> {
+        let About { id, client, port, service, carrier } = self.about;
         let outcome = match self.fate {
             Fate::Forwarded { to, new } => Outcome::Forwarded { to, new },
             Fate::Redirected => Outcome::Redirected("https".to_owned()),
             Fate::Challenge => Outcome::Challenge,
-            Fate::Rejected(reason) => Outcome::Rejected(reason),
+            Fate::Rejected { reason, cause } => Outcome::Rejected { reason, cause, failures },
         };
-        Line { id, client, service, carrier, subject: self.subject(), outcome }
+        Line { id, client, port, service, carrier, subject: self.subject(), outcome }
     }
 
     const fn is_refusal(&self) -> bool {
-        matches!(self.fate, Fate::Rejected(_))
+        matches!(self.fate, Fate::Rejected { .. })
     }
 }
 
@@ -195,12 +252,12 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Writes a decision and when it fell. True: the box is full, and [`Decisions::take`] is to empty it.
     #[inline]
-    pub(super) fn write(&mut self, about: About, subject: Subject<'_>, fate: (Fate, u64)) -> bool {
+    pub(super) fn write(&mut self, about: About, subject: Subject<'_>, made: Made<'_>) -> bool {
         if self.waiting.is_empty() {
             self.waiting = vec![Decision::EMPTY; BOX].into();
         }
         if let Some(place) = self.waiting.get_mut(self.count) {
-            place.write(about, subject, fate);
+            place.write(about, subject, made);
             self.count += 1;
         }
         self.count >= BOX

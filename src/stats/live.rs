@@ -10,7 +10,7 @@ mod table;
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub use table::{Filter, Page};
 
 use super::route::Route;
 use super::{Direction, Moment, Stats, TICK_BITS};
+use crate::cause::Cause;
 use crate::io::Meter;
 use crate::service::{Carrier, Service};
 
@@ -59,6 +60,8 @@ struct Entry {
     /// How it came, by which it is counted.
     carrier: Carrier,
     is_ended: AtomicBool,
+    /// One more than the number of the cause for which the client's certificate proves nothing; 0: none.
+    unproven: AtomicU8,
 }
 
 /// What is seldom touched.
@@ -104,6 +107,8 @@ pub struct Connection {
     pub bytes: [u64; 2],
     /// Where it leads; empty before the decision.
     pub route: Route,
+    /// Why the client's certificate proves nothing of the name; `None`: it does, or nothing had to be proven.
+    pub unproven: Option<Cause>,
     /// An administrator has ended it.
     pub is_ended: bool,
 }
@@ -157,8 +162,14 @@ impl Entry {
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes(),
             route,
+            unproven: self.unproven(),
             is_ended: self.is_ended.load(Ordering::Relaxed),
         }
+    }
+
+    fn unproven(&self) -> Option<Cause> {
+        let number = usize::from(self.unproven.load(Ordering::Relaxed));
+        Cause::ALL.get(number.checked_sub(1)?).copied()
     }
 
     fn end(&self) -> bool {
@@ -200,6 +211,17 @@ impl Registered {
     /// Where the connection leads from now on.
     pub fn set_route(&self, identity: [&[u8]; 2], host: &str, verdict: &str, target: SocketAddr) {
         self.0.rest().route.set(identity, host, verdict, target);
+    }
+
+    /// Why the client's certificate proves nothing of the name that it has asked by.
+    pub fn set_unproven(&self, cause: Option<Cause>) {
+        let number = cause.map_or(0, |cause| cause as u8 + 1);
+        self.0.unproven.store(number, Ordering::Relaxed);
+    }
+
+    /// The target that the connection leads to, or led to last.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.0.rest().route.target()
     }
 
     /// A PROXY header has named another client.
@@ -300,6 +322,7 @@ impl Stats {
                 service,
                 carrier,
                 is_ended: AtomicBool::new(false),
+                unproven: AtomicU8::new(0),
             })
         };
         let entry = self.part(worker).put(entry);

@@ -34,9 +34,10 @@ pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK};
 pub use route::Route;
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
+use crate::cause::Failure;
 use crate::log::Subject;
 use crate::reason::Reason;
-use decisions::{Decisions, Outbox};
+use decisions::{Decisions, Made, Outbox};
 use live::Part;
 
 /// Nanoseconds in a step of the clock that times answers, as a power of two.
@@ -135,17 +136,29 @@ impl Stats {
 
     /// A decision of the worker of this number, by this worker alone: counts it, and keeps it. It fell at `now`.
     #[inline]
-    pub fn decide(&self, worker: u16, about: About, subject: Subject<'_>, (fate, now): (Fate, Moment)) {
+    pub fn decide(&self, worker: u16, about: About, subject: Subject<'_>, made: (Fate, Moment)) {
+        self.decide_over(worker, about, subject, (made.0, made.1, &[]));
+    }
+
+    /// The same, with what of a target has failed.
+    #[inline]
+    pub fn decide_over(
+        &self,
+        worker: u16,
+        about: About,
+        subject: Subject<'_>,
+        (fate, now, failures): (Fate, Moment, &[Failure]),
+    ) {
         let counters = self.worker(worker);
         match fate {
             Fate::Forwarded { .. } => counters.decided(about.service, Verdict::Forwarded),
             Fate::Redirected => counters.decided(about.service, Verdict::Redirected),
             Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
-            Fate::Rejected(reason) => counters.rejected(about.service, reason),
+            Fate::Rejected { reason, .. } => counters.rejected(about.service, reason),
         }
         let at = self.began + now.0;
         let mut outbox = self.outbox(worker);
-        if outbox.write(about, subject, (fate, at)) {
+        if outbox.write(about, subject, Made { fate, at, failures }) {
             self.decisions.take(&mut outbox);
         }
     }

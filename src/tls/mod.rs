@@ -11,6 +11,7 @@
 //! | `possession`, `weak` | whether a peer holds the key of its certificate |
 //! | `trust` | what a client's certificate is worth |
 //! | `upstream`, `verify` | what targets are presented, and how they are judged |
+//! | `failure` | the cause of a handshake that has failed, in the words of the closed list |
 //! | `pem`, `source`, `look` | reading files; what happens when they are gone; noticing that they have changed |
 //! | `facts`, `reminder`, `probe`, `dev` | what a certificate says; what expires soon; a target's chain; development certificates |
 
@@ -18,6 +19,7 @@ mod accept;
 mod asking;
 mod dev;
 mod facts;
+mod failure;
 mod identity;
 mod key;
 mod look;
@@ -45,6 +47,7 @@ use crate::service::Service;
 pub use accept::Acceptor;
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
+pub use failure::{of_handshake, of_tls};
 pub use identity::{Certificate, facts_of_file};
 pub use look::Look;
 pub use possession::Possession;

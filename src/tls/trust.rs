@@ -25,9 +25,11 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::facts::Facts;
+use super::failure::of_chain;
 use super::possession::Possession;
 use super::source::{Found, Occasion, Source};
 use super::{pem, provider};
+use crate::cause::Cause;
 use crate::config::Diagnostic;
 use crate::proof::Names;
 
@@ -36,29 +38,43 @@ use crate::proof::Names;
 pub enum Verdict {
     /// Somebody who is trusted vouches for these names.
     Ok(Names),
-    /// Nobody who is trusted vouches for it.
-    Untrusted,
+    /// Nobody who is trusted vouches for it, for this cause.
+    Untrusted(Cause),
     /// It, or one above it, is no longer valid.
     Expired,
     /// It, or one above it, is not valid yet.
     NotYetValid,
     /// Its issuer has revoked it.
     Revoked,
-    /// It cannot be decoded, its key cannot be verified here, or it is not for clients.
-    Unusable,
+    /// It cannot be decoded, its key cannot be verified here, or it is not for clients: this cause.
+    Unusable(Cause),
     /// There is none.
     None,
+}
+
+impl Verdict {
+    /// Why it proves nothing; `None`: it is trusted.
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Ok(_) => None,
+            Self::Untrusted(cause) | Self::Unusable(cause) => Some(*cause),
+            Self::Expired => Some(Cause::Expired),
+            Self::NotYetValid => Some(Cause::NotYetValid),
+            Self::Revoked => Some(Cause::Revoked),
+            Self::None => Some(Cause::NoCertificate),
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ok(names) => return write!(f, "ok({names})"),
-            Self::Untrusted => "untrusted",
+            Self::Untrusted(_) => "untrusted",
             Self::Expired => "expired",
             Self::NotYetValid => "not-yet-valid",
             Self::Revoked => "revoked",
-            Self::Unusable => "unusable",
+            Self::Unusable(_) => "unusable",
             Self::None => "none",
         })
     }
@@ -191,16 +207,18 @@ impl ClientTrust {
     pub fn judge(&self, chain: &[CertificateDer<'_>], possession: Possession, now: UnixTime) -> Verdict {
         let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::None };
         if possession == Possession::Unproven {
-            return Verdict::Unusable;
+            return Verdict::Unusable(Cause::UnverifiableKey);
         }
-        let Ok(certificate) = EndEntityCert::try_from(leaf) else { return Verdict::Unusable };
+        let Ok(certificate) = EndEntityCert::try_from(leaf) else {
+            return Verdict::Unusable(Cause::Unreadable);
+        };
         let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
             // What is put into the store itself needs nobody else.
             Error::CaUsedAsEndEntity if self.own.iter().any(|own| own == leaf) => self.itself(leaf, now),
             cause => Err(cause),
         });
         match verified {
-            Ok(()) => Names::of(leaf).map_or(Verdict::Unusable, Verdict::Ok),
+            Ok(()) => Names::of(leaf).map_or(Verdict::Unusable(Cause::Unreadable), Verdict::Ok),
             Err(Error::CertExpired { not_after: time, .. }) => {
                 self.by_whom(&certificate, intermediates, time, Verdict::Expired)
             }
@@ -208,8 +226,10 @@ impl ClientTrust {
                 self.by_whom(&certificate, intermediates, time, Verdict::NotYetValid)
             }
             Err(Error::CertRevoked) => Verdict::Revoked,
-            Err(Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension) => Verdict::Unusable,
-            Err(_) => Verdict::Untrusted,
+            Err(Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension) => {
+                Verdict::Unusable(Cause::WrongPurpose)
+            }
+            Err(cause) => Verdict::Untrusted(of_chain(&cause)),
         }
     }
 
@@ -224,7 +244,7 @@ impl ClientTrust {
         match self.verify(certificate, intermediates, then) {
             Ok(()) | Err(Error::CertExpired { .. } | Error::CertNotValidYet { .. }) => outdated,
             Err(Error::CertRevoked) => Verdict::Revoked,
-            Err(_) => Verdict::Untrusted,
+            Err(cause) => Verdict::Untrusted(of_chain(&cause)),
         }
     }
 

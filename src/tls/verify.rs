@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 
 use super::facts::{Facts, fingerprint};
+use super::failure::unverifiable;
 use super::possession::{Checks, Possession, Strength, UNVERIFIABLE};
 use super::provider;
 
@@ -93,9 +94,7 @@ impl TargetVerifier {
     fn enough(&self, possession: Possession) -> Result<Possession, Error> {
         match (&self.judge, possession) {
             (Judge::Nobody, _) | (_, Possession::Proven) => Ok(possession),
-            (Judge::Pin(_) | Judge::Trust(_), Possession::Unproven) => {
-                Err(Error::General("signatures of this certificate's key cannot be verified".to_owned()))
-            }
+            (Judge::Pin(_) | Judge::Trust(_), Possession::Unproven) => Err(unverifiable()),
         }
     }
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::{Connection, Health, KeyRef, Pool, Resolver};
+use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
+use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
-use crate::reason::Reason;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse};
 use crate::service::{Service, Transport};
 use crate::stats::{Counters, Side};
-use crate::tls::{Profile, UpstreamTls};
+use crate::tls::{self, Profile, UpstreamTls};
 
 /// What a connection to a target is wanted for.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,8 @@ pub struct Attempts {
     new_only: bool,
     /// A connection has failed.
     failed: bool,
+    /// What has failed for good, and why.
+    failures: Failures,
 }
 
 impl Attempts {
@@ -67,11 +69,23 @@ impl Attempts {
     /// address must do.
     pub fn failed(&mut self, connection: &Connection, vanished: bool) {
         (self.new_only, self.failed) = (true, true);
+        let address = connection.key.address;
         if connection.fresh {
-            self.dialled.push(connection.key.address);
+            self.dialled.push(address);
         } else if vanished {
-            self.vanished = Some(connection.key.address);
+            self.vanished = Some(address);
+        } else {
+            return;
         }
+        let cause = if vanished { Cause::TimedOut } else { Cause::Closed };
+        self.failures.note(Failure { at: At::Address(address), cause });
+    }
+
+    /// Everything that has failed, with what has failed last.
+    pub fn failures(self, last: Failures) -> Failures {
+        let mut failures = self.failures;
+        last.into_iter().for_each(|failure| failures.note(failure));
+        failures
     }
 }
 
@@ -97,19 +111,28 @@ impl Dialer<'_> {
     /// once in all `attempts`.
     ///
     /// # Errors
-    /// `TargetTls` if some address failed in TLS, else `TargetDown`.
+    /// Every address that has failed, and why. Not empty.
     pub async fn connect(
         &self,
         wanted: Wanted<'_>,
         own: &mut Vec<Connection>,
         pool: &Pool,
         attempts: &mut Attempts,
-    ) -> Result<Connection, Reason> {
-        let mut failed = Reason::TargetDown;
+    ) -> Result<Connection, Failures> {
         // First those that are not known to be down, then those that are.
         for doubtful in [false, true] {
             for endpoint in wanted.endpoints {
-                for ip in self.resolve(&endpoint.address).await.as_slice().iter().copied() {
+                let resolved = match self.resolve(&endpoint.address).await {
+                    Ok(resolved) => resolved,
+                    Err(cause) => {
+                        if !doubtful {
+                            self.counters.failed(wanted.service, cause);
+                            attempts.failures.note(Failure { at: named(endpoint, wanted.port), cause });
+                        }
+                        continue;
+                    }
+                };
+                for ip in resolved.as_slice().iter().copied() {
                     let address = SocketAddr::new(ip, wanted.port.get());
                     let is_doubtful = self.health.is_doubtful(address) || attempts.vanished == Some(address);
                     if is_doubtful != doubtful || attempts.dialled.contains(&address) {
@@ -143,12 +166,12 @@ impl Dialer<'_> {
                             connection.min_rate = endpoint.options.min_rate;
                             return Ok(connection);
                         }
-                        Err(reason) => {
-                            self.health.failed(address);
-                            attempts.dialled.push(address);
-                            if reason == Reason::TargetTls {
-                                failed = reason;
+                        Err(cause) => {
+                            if cause.casts_doubt() {
+                                self.health.failed(address);
                             }
+                            attempts.dialled.push(address);
+                            attempts.failures.note(Failure { at: At::Address(address), cause });
                         }
                     }
                 }
@@ -157,24 +180,24 @@ impl Dialer<'_> {
                 break;
             }
         }
-        Err(failed)
+        Err(std::mem::take(&mut attempts.failures))
     }
 
-    fn count(&self, wanted: Wanted<'_>, time: Duration, failed: Option<Reason>) {
-        let in_tls = failed == Some(Reason::TargetTls);
+    fn count(&self, wanted: Wanted<'_>, time: Duration, failed: Option<Cause>) {
+        let in_tls = failed.is_some_and(Cause::is_in_tls);
         match failed {
             None => self.counters.connected(wanted.service, time),
-            Some(_) => self.counters.unreached(wanted.service, in_tls),
+            Some(cause) => self.counters.failed(wanted.service, cause),
         }
         if wanted.transport == Transport::Tls && (failed.is_none() || in_tls) {
             self.counters.handshake(Side::Target, failed.is_none());
         }
     }
 
-    async fn resolve(&self, address: &Address) -> Resolved {
+    async fn resolve(&self, address: &Address) -> Result<Resolved, Cause> {
         match address {
-            Address::Ip(ip) => Resolved::Given([*ip]),
-            Address::Name(name) => Resolved::Found(self.resolver.addresses(name, self.timeout).await),
+            Address::Ip(ip) => Ok(Resolved::Given([*ip])),
+            Address::Name(name) => self.resolver.addresses(name, self.timeout).await.map(Resolved::Found),
         }
     }
 
@@ -184,12 +207,12 @@ impl Dialer<'_> {
         endpoint: &Endpoint,
         address: SocketAddr,
         profile: Option<&Profile>,
-    ) -> Result<Stream, Reason> {
-        let mut reached = Reason::TargetDown;
+    ) -> Result<Stream, Cause> {
+        let mut too_late = Cause::TimedOut;
         let opening = async {
-            let tcp = TcpStream::connect(address).await.map_err(|_| Reason::TargetDown)?;
+            let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
             if self.is_own(&tcp, address) {
-                return Err(Reason::TargetDown);
+                return Err(Cause::Loop);
             }
             let _ = tcp.set_nodelay(true);
             let stream = Stream::Plain(tcp);
@@ -199,20 +222,21 @@ impl Dialer<'_> {
             let mut leg = Leg::new(stream);
             if let Some(version) = endpoint.options.proxy_protocol {
                 let header = proxy::encode(version == ProxyVersion::V2, wanted.client, wanted.local);
-                leg.write_all(&header).await.map_err(|_| Reason::TargetDown)?;
+                leg.write_all(&header).await.map_err(|error| unreached::cause(&error))?;
             }
             let (profile, tcp) = match (profile, leg.stream) {
                 (Some(profile), Stream::Plain(tcp)) => (profile, tcp),
                 (_, stream) => return Ok(stream),
             };
-            reached = Reason::TargetTls;
+            too_late = Cause::TlsTimedOut;
             let name = self.tls.server_name(&endpoint.options, &endpoint.address, wanted.host);
-            let name = name.ok_or(Reason::TargetTls)?;
+            let name = name.ok_or(Cause::NoName)?;
             let connector = TlsConnector::from(profile.config.clone());
-            let tls = Box::pin(connector.connect(name, tcp.into())).await.map_err(|_| Reason::TargetTls)?;
+            let connecting = Box::pin(connector.connect(name, tcp.into()));
+            let tls = connecting.await.map_err(|error| tls::of_handshake(&error))?;
             Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
         };
-        tokio::time::timeout(self.timeout, opening).await.unwrap_or(Err(reached))
+        tokio::time::timeout(self.timeout, opening).await.unwrap_or(Err(too_late))
     }
 
     /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
@@ -222,6 +246,14 @@ impl Dialer<'_> {
                 address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
             own.ip() == address.ip() || (own.ip().is_unspecified() && here)
         })
+    }
+}
+
+/// What is said of a target whose name has no address.
+fn named(endpoint: &Endpoint, port: NonZeroU16) -> At {
+    match &endpoint.address {
+        Address::Ip(ip) => At::Address(SocketAddr::new(*ip, port.get())),
+        Address::Name(name) => At::Name((&**name).into(), port.get()),
     }
 }
 

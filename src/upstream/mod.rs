@@ -8,12 +8,14 @@
 //! | `resolve` | names become addresses, in the background; `resolve::system` reads /etc/hosts and /etc/resolv.conf |
 //! | `health` | which addresses failed a moment ago |
 //! | `dial` | the addresses of a target, one after the other |
+//! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
 //! | `pool` | connections that wait for their next request |
 
 mod dial;
 mod health;
 mod pool;
 mod resolve;
+mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
 pub use health::Health;

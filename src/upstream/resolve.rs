@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
+use crate::cause::Cause;
 use system::{Found, System};
 
 /// A name that resolves is asked for again between these times.
@@ -41,8 +42,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Known {
     addresses: Arc<[IpAddr]>,
-    /// At least one question has been answered, well or not.
-    asked: bool,
+    /// Why it has no address, by the last question that was answered, well or not; `None`: none was.
+    missing: Option<Cause>,
     /// Questions without an answer in a row, the last ones.
     failures: u32,
     /// When it was asked for last.
@@ -169,7 +170,8 @@ impl Names {
     /// Takes an answer; `None`: none came.
     fn take(&mut self, name: &Arc<str>, found: Option<Found>, now: Instant) {
         let Some(known) = self.known.get_mut(name) else { return };
-        known.asked = true;
+        let is_answered = found.is_some();
+        known.missing = Some(if is_answered { Cause::NameNotFound } else { Cause::DnsFailed });
         let (wait, lane) = match found.filter(|found| !found.addresses.is_empty()) {
             Some(found) => {
                 known.failures = 0;
@@ -203,7 +205,7 @@ impl Resolver {
             }
             let name: Arc<str> = name.into();
             let state = State::Due(now, Lane::Doubtful);
-            let known = Known { addresses: Arc::new([]), asked: false, failures: 0, last: None, state };
+            let known = Known { addresses: Arc::new([]), missing: None, failures: 0, last: None, state };
             all.known.insert(name.clone(), known);
             all.doubtful.insert((now, name));
         }
@@ -211,9 +213,11 @@ impl Resolver {
         self.news.notify_one();
     }
 
-    /// The addresses of `name`; empty if it does not resolve. Waits only for the first answer, and not for longer
-    /// than `patience`.
-    pub async fn addresses(&self, name: &str, patience: Duration) -> Arc<[IpAddr]> {
+    /// The addresses of `name`. Waits only for the first answer, and not for longer than `patience`.
+    ///
+    /// # Errors
+    /// Why it has none: [`Cause::NameNotFound`] or [`Cause::DnsFailed`].
+    pub async fn addresses(&self, name: &str, patience: Duration) -> Result<Arc<[IpAddr]>, Cause> {
         let answered = async {
             loop {
                 let answered = self.answered.notified();
@@ -223,14 +227,17 @@ impl Resolver {
                 answered.await;
             }
         };
-        tokio::time::timeout(patience, answered).await.unwrap_or_else(|_| Arc::new([]))
+        tokio::time::timeout(patience, answered).await.unwrap_or(Err(Cause::DnsFailed))
     }
 
     /// What is known of a name, once it has been asked for. A name without an address is asked for soon.
-    fn at_hand(&self, name: &str) -> Option<Arc<[IpAddr]>> {
+    fn at_hand(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         let mut all = self.lock();
         let known = all.known.get(name)?;
-        let answer = known.asked.then(|| known.addresses.clone());
+        let answer = known.missing.map(|missing| match &known.addresses {
+            none if none.is_empty() => Err(missing),
+            some => Ok(some.clone()),
+        });
         if known.addresses.is_empty() && all.want(name, Instant::now()) {
             drop(all);
             self.news.notify_one();

@@ -13,6 +13,7 @@ mod answers;
 mod balancer;
 mod bodies;
 mod browser;
+mod causes;
 mod certificates;
 mod clients;
 mod commands;

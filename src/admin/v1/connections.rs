@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::query::Query;
+use crate::cause::Cause;
 use crate::log::escaped;
 use crate::state::Snapshot;
 use crate::stats::{Connection, Filter, Page};
@@ -55,7 +56,7 @@ pub(super) async fn one(asked: &Asked<'_>, id: &str) -> Answer {
 
 /// A connection. What a client sent is escaped as in the log.
 fn to_json(snapshot: &Snapshot, one: &Connection) -> Value {
-    let Connection { opening, age, idle, requests, bytes: [up, down], route, .. } = one;
+    let Connection { opening, age, idle, requests, bytes: [up, down], route, unproven, .. } = one;
     let text = |text: String| (!text.is_empty()).then(|| escaped(text.as_bytes(), NAME));
     let host = route.host();
     let rule = snapshot.table.host(&host).filter(|known| known.name() == host).map(|known| {
@@ -73,6 +74,7 @@ fn to_json(snapshot: &Snapshot, one: &Connection) -> Value {
         "rule": rule,
         "target": route.target(),
         "verdict": text(route.verdict()),
+        "certificate_cause": unproven.map(Cause::name),
         "requests": requests,
         "bytes": { "up": up, "down": down },
         "age": age,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::certificate::Worth;
 use super::super::standing::Standing;
 use super::registering::Registering;
 use crate::ending::Ending;
@@ -23,7 +24,7 @@ pub(in crate::conn) struct EndpointJudge {
     pub(super) gatekeepers: Vec<String>,
     pub(super) verified: Option<Verified>,
     /// The verdict on the client's certificate, for the log.
-    pub(super) cert: Box<str>,
+    pub(super) cert: Worth,
 }
 
 /// How many of them are kept.

@@ -1,5 +1,6 @@
 //! How the log shows messages.
 
+use crate::conn::certificate::Worth;
 use crate::inspect::h323::{Alias, Ask};
 use crate::log::Subject;
 
@@ -19,9 +20,15 @@ fn shown(asked: &Ask) -> (&str, &str, &str) {
     }
 }
 
-pub(super) fn subject<'a>(asked: &'a Ask, certificate: &'a str) -> Subject<'a> {
+pub(super) fn subject<'a>(asked: &'a Ask, cert: &'a Worth) -> Subject<'a> {
     let (who, verb, name) = shown(asked);
-    Subject::Signalling { who: who.as_bytes(), verb: verb.as_bytes(), name: name.as_bytes(), certificate }
+    Subject::Signalling {
+        who: who.as_bytes(),
+        verb: verb.as_bytes(),
+        name: name.as_bytes(),
+        certificate: &cert.verdict,
+        unproven: cert.unproven,
+    }
 }
 
 fn first_name(aliases: &[Alias]) -> &str {

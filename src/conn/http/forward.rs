@@ -3,17 +3,16 @@
 
 use std::future::poll_fn;
 
-use super::answer::{Reply, reply};
-use super::refuse::{is_answered, is_balancer};
+use super::broken::{Broken, unavailable};
 use super::{Next, Turn};
 use crate::conn::Client;
+use crate::conn::blame::unreached;
 use crate::conn::login::{Login, credentials};
 use crate::conn::tunnel::Tunnel;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Response;
 use crate::log::Outcome;
-use crate::reason::Reason;
-use crate::relay::http::{After, Exchanged, Failed, Failure, Patience, exchange, request_head};
+use crate::relay::http::{After, Exchanged, Patience, exchange, request_head};
 use crate::route::http::{self, Edits, To};
 use crate::rules::Host;
 use crate::upstream::{Attempts, Connection, Wanted};
@@ -39,9 +38,8 @@ pub(super) async fn forward(
         let dialer = worker.dialer(turn.snapshot);
         let mut target = match dialer.connect(wanted, own, &worker.pool, &mut attempts).await {
             Ok(target) => target,
-            Err(reason) => {
-                let ended = Ending::because(Stage::Connect, Whose::Target, reason);
-                return unavailable(client, turn, ended, 502).await;
+            Err(failures) => {
+                return unavailable(client, turn, (unreached(&failures), &failures), 502).await;
             }
         };
         target.owner = turn.who;
@@ -87,7 +85,7 @@ pub(super) async fn forward(
                 attempts.failed(&target, failed.vanished);
                 continue;
             }
-            Err(failed) => fail(client, turn, failed).await,
+            Err(failed) => Broken { failed, target, attempts }.end(client, turn).await,
         };
     }
 }
@@ -162,48 +160,4 @@ fn settle(
 fn withdraw(client: &Client) -> Next {
     let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     Next::End(Ending::peacefully(Stage::Relay, Whose::Ourselves))
-}
-
-/// The exchange has failed: what the log says, and what the client gets.
-async fn fail(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next {
-    if failed.truncates {
-        let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
-    }
-    let down = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
-    match failed.failure {
-        Failure::TargetSilent | Failure::TargetBroken if failed.unanswered => {
-            unavailable(client, turn, down, 502).await
-        }
-        Failure::TargetTimeout if failed.unanswered => unavailable(client, turn, down, 504).await,
-        Failure::TargetSilent | Failure::TargetBroken | Failure::TargetTimeout => Next::End(down),
-        Failure::Client => Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
-        Failure::ClientTimeout => Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
-        Failure::ClientSlow => {
-            // A telephone on a bad line may be as slow, so this never counts.
-            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Timeout).uncounted();
-            turn.refused(client, ended);
-            if failed.unanswered {
-                reply(client, turn, Reply { status: 408, goes_on: false, ended }).await
-            } else {
-                Next::End(ended)
-            }
-        }
-        Failure::ClientMalformed => {
-            let ended = Ending::because(Stage::Relay, Whose::Client, Reason::Malformed);
-            let answer = failed.unanswered && is_answered(client, turn.config());
-            turn.refused(client, ended);
-            if answer {
-                reply(client, turn, Reply { status: 400, goes_on: false, ended }).await
-            } else {
-                Next::End(ended)
-            }
-        }
-    }
-}
-
-/// 502 or 504: the target is to blame.
-async fn unavailable(client: &mut Client, turn: &Turn<'_>, ended: Ending, status: u16) -> Next {
-    turn.refused(client, ended);
-    let goes_on = !turn.asked.has_body() && is_balancer(client, turn.config());
-    reply(client, turn, Reply { status, goes_on, ended }).await
 }

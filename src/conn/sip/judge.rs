@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::certificate::Worth;
 use super::super::standing::Standing;
 use super::message::who;
 use crate::config::Config;
@@ -24,7 +25,7 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) standing: Standing,
     pub(super) verified: Option<Box<Verified>>,
     /// The verdict on the client's certificate, for the log.
-    pub(super) cert: Box<str>,
+    pub(super) cert: Worth,
     /// A request was answered 403: that is said once a connection.
     pub(super) forbade: bool,
     /// A message was too long: that is said once, too.
@@ -46,7 +47,13 @@ impl RegistrationJudge {
             let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
             let verb = request.method(head).unwrap_or_default();
-            let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
+            let subject = Subject::Signalling {
+                who: &who,
+                verb,
+                name,
+                certificate: &self.cert.verdict,
+                unproven: self.cert.unproven,
+            };
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             self.standing.report(config).refused(subject, ended);
         }
@@ -136,7 +143,13 @@ impl Judge for RegistrationJudge {
             Some(method) => (method, &b""[..]),
             None => (status.as_bytes(), message.cseq_method.of_input(head)),
         };
-        let subject = Subject::Signalling { who: &who, verb, name, certificate: &self.cert };
+        let subject = Subject::Signalling {
+            who: &who,
+            verb,
+            name,
+            certificate: &self.cert.verdict,
+            unproven: self.cert.unproven,
+        };
         let config = &self.standing.shared().snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
         self.standing.report(config).refused(subject, ended);

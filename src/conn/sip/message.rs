@@ -1,5 +1,6 @@
 //! How the log shows messages.
 
+use crate::conn::certificate::Worth;
 use crate::inspect::sip::Message;
 use crate::log::Subject;
 
@@ -14,11 +15,12 @@ pub(super) fn who(head: &[u8], message: &Message) -> Vec<u8> {
 }
 
 /// A request as the log shows it.
-pub(super) fn subject<'a>(
-    who: &'a [u8],
-    head: &'a [u8],
-    request: &Message,
-    certificate: &'a str,
-) -> Subject<'a> {
-    Subject::Signalling { who, verb: request.method(head).unwrap_or_default(), name: b"", certificate }
+pub(super) fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, cert: &'a Worth) -> Subject<'a> {
+    Subject::Signalling {
+        who,
+        verb: request.method(head).unwrap_or_default(),
+        name: b"",
+        certificate: &cert.verdict,
+        unproven: cert.unproven,
+    }
 }

@@ -1,5 +1,6 @@
 //! What a [`Watch`] is asked of each message, and what it can say.
 
+use crate::cause::Cause;
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Buffer;
 use crate::reason::Reason;
@@ -32,7 +33,7 @@ pub const fn by_client(reason: Reason) -> Ending {
 }
 
 /// The end of a relay whose target speaks something else.
-pub const TARGET_DOWN: Ending = Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown);
+pub const TARGET_DOWN: Ending = Ending::of_target(Stage::Relay, Cause::BadAnswer);
 
 /// What a watch writes instead of what came.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ pub struct Route<'t> {
     pub port: NonZeroU16,
     /// It goes by TLS because the client's certificate proves who it is; the rule has Check Certificate.
     pub proven: bool,
+    /// The rule has Check Certificate.
+    pub checked: bool,
     /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (SPEC section 3).
     pub rewrite_transport: bool,
     /// SIP: the longest message toward an address that does not say itself, if the rule says it, in octets.
@@ -71,6 +73,7 @@ pub fn signalling<'t>(
         transport,
         port,
         proven,
+        checked: matches!(rule.ports, CheckedPorts::Checked { .. }),
         rewrite_transport: rule.rewrite_transport,
         max_message: rule.max_message.map(NonZeroU32::get),
         source: rule.source,

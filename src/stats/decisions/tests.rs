@@ -1,5 +1,6 @@
 use super::super::Stats;
 use super::*;
+use crate::cause::At;
 
 fn about(id: u64) -> About {
     let client = "192.0.2.1".parse().unwrap();
@@ -12,7 +13,7 @@ fn request(target: &[u8]) -> Subject<'_> {
 
 const FORWARDED: Fate =
     Fate::Forwarded { to: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 443), new: true };
-const REFUSED: Fate = Fate::Rejected(Reason::NoPath);
+const REFUSED: Fate = Fate::Rejected { reason: Reason::NoPath, cause: None };
 
 fn numbers(decisions: &[Decision]) -> Vec<u64> {
     decisions.iter().map(|decision| decision.about.id).collect()
@@ -27,6 +28,7 @@ fn a_decision_is_shown_as_its_line_was_without_its_secrets() {
         verb: b"REGISTER",
         name: b"x y",
         certificate: "ok(ckl)",
+        unproven: None,
     };
     stats.decide(0, About { service: Service::Sip, ..about(2) }, who, (REFUSED, stats.now()));
     stats.decide(0, about(3), request(&[b'a'; 900]), (REFUSED, stats.now()));
@@ -35,13 +37,13 @@ fn a_decision_is_shown_as_its_line_was_without_its_secrets() {
     decisions.sort_by_key(|decision| decision.about.id);
     let [first, second, third] = &decisions[..] else { panic!("{decisions:?}") };
     assert_eq!(
-        first.line().text(false),
+        first.line(&[]).text(false),
         "REVERSE-PROXY 1 192.0.2.1 https://hq.example GET /path?… HTTP/1.1 rejected: no-path"
     );
     assert!(!String::from_utf8_lossy(&first.text).contains("s3cret"));
     assert!(!String::from_utf8_lossy(&first.text).contains("secret@"));
     assert_eq!(
-        second.line().text(false),
+        second.line(&[]).text(false),
         "REVERSE-PROXY 2 192.0.2.1 sips:ckl@hq.example REGISTER x%20y cert=ok(ckl) rejected: no-path"
     );
     assert!(third.is_cut && !first.is_cut && !second.is_cut);
@@ -118,4 +120,36 @@ fn a_follower_that_lags_misses_decisions_and_knows_how_many() {
     let rest = stats.news(&mut slow, 10_000);
     assert_eq!((rest.missed, rest.decisions.len(), rest.more), (0, KEPT - 100, false));
     assert_eq!(stats.news(&mut slow, 10).decisions.len(), 0);
+}
+
+#[test]
+fn causes_what_failed_is_kept_even_behind_a_long_path() {
+    let stats = Stats::of_workers(1);
+    let failures: Vec<_> = (1..=8)
+        .map(|last| Failure {
+            at: At::Address(([192, 0, 2, last], 443).into()),
+            cause: Cause::ALL[usize::from(last)],
+        })
+        .collect();
+    let fate = Fate::Rejected { reason: Reason::TargetDown, cause: Some(Cause::Refused) };
+    stats.decide_over(0, about(1), request(&[b'/'; 400]), (fate, stats.now(), &failures));
+    stats.decide(0, about(2), request(b"/"), (REFUSED, stats.now()));
+    let kept = stats.newest(|_| true, None, 2).decisions;
+    assert_eq!(kept[0].failures(), []);
+    let first = kept[1].failures();
+    assert_eq!(first, failures[..first.len()]);
+    assert!(first.len() >= 5 && kept[1].is_cut);
+    let text = kept[1].line(&first).text(false);
+    assert!(text.contains("https://hq.example GET ////") || text.contains("hq.example"), "{text}");
+    assert!(text.contains(" rejected: target-down 192.0.2.1:443 no-route, 192.0.2.2:443 denied"), "{text}");
+    let who = Subject::Signalling {
+        who: b"ckl@hq",
+        verb: b"REGISTER",
+        name: b"",
+        certificate: "ok(other)",
+        unproven: Some(Cause::WrongName),
+    };
+    stats.decide(0, about(3), who, (FORWARDED, stats.now()));
+    let kept = stats.newest(|_| true, None, 1).decisions;
+    assert!(kept[0].line(&[]).text(false).ends_with("not proven: wrong-name"));
 }

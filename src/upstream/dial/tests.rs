@@ -4,6 +4,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::{Trust, Upstream};
+use crate::reason::Reason;
 use crate::rules::{TargetOptions, Verify};
 use crate::tls::Occasion;
 
@@ -98,7 +99,10 @@ async fn every_address_is_dialled_once_for_a_request() {
     let (first, second) = (tokio::spawn(hangs_up(before.0)), tokio::spawn(hangs_up(before.1)));
     let refused =
         dialer.connect(wanted(Transport::Tls), &mut Vec::new(), &pool, &mut Attempts::default()).await;
-    assert_eq!(refused.unwrap_err(), Reason::TargetTls);
+    let failures = refused.unwrap_err();
+    let said: Vec<_> = failures.as_slice().iter().map(ToString::to_string).collect();
+    assert_eq!(said, [2, 3].map(|last| format!("127.0.0.{last}:{port} tls-closed")));
+    assert_eq!(failures.decisive().unwrap().cause.reason(), Reason::TargetTls);
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 1));
 }
 
@@ -118,4 +122,51 @@ async fn a_connection_for_requests_notices_a_dead_host() {
     assert_eq!(patience(&stream), (true, Some(20)));
     stream.watch_tunnel();
     assert_eq!(patience(&stream), (true, Some(120)));
+}
+
+/// Split DNS may lead a name back to us, which nobody knows when the rules are loaded.
+#[tokio::test]
+async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_certificate_is_not_in_doubt() {
+    let ours = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = ours.local_addr().unwrap();
+    let alerts = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refuses = alerts.local_addr().unwrap();
+    let refusing = tokio::spawn(async move {
+        let (mut tcp, _) = alerts.accept().await.unwrap();
+        // A fatal alert: certificate_required (RFC 8446 section 6).
+        tokio::io::AsyncWriteExt::write_all(&mut tcp, &[21, 3, 3, 0, 2, 2, 116]).await.unwrap();
+        tcp
+    });
+    let tls = tls();
+    let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
+    let counters = Counters::default();
+    let dialer = Dialer {
+        tls: &tls,
+        resolver: &resolver,
+        health: &health,
+        listeners: &[address],
+        timeout: Duration::from_secs(5),
+        counters: &counters,
+    };
+    let endpoints = [endpoint("127.0.0.1")];
+    for (to, transport, cause, doubtful) in [
+        (address, Transport::Plain, Cause::Loop, true),
+        (refuses, Transport::Tls, Cause::OurCertificateRefused, false),
+    ] {
+        let wanted = Wanted {
+            service: Service::Sip,
+            endpoints: &endpoints,
+            transport,
+            port: NonZeroU16::new(to.port()).unwrap(),
+            host: "one.example.net",
+            client: CLIENT,
+            owner: std::net::Ipv4Addr::LOCALHOST.into(),
+            local: CLIENT,
+        };
+        let failed = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        let failures = failed.unwrap_err();
+        assert_eq!(failures.as_slice(), [Failure { at: At::Address(to), cause }]);
+        assert_eq!(health.is_doubtful(to), doubtful, "{cause}");
+    }
+    drop(refusing.await);
 }

@@ -5,6 +5,7 @@
 mod absence;
 mod acme;
 mod authority;
+mod causes;
 mod foreign;
 mod held;
 mod identities;

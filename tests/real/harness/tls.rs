@@ -93,6 +93,18 @@ impl TestCa {
         Identity { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
     }
 
+    /// The same, valid from and until so many days from now.
+    pub fn issue_for(&self, names: &[&str], (from, until): (i64, i64)) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        let now = time::OffsetDateTime::now_utc();
+        params.not_before = now + time::Duration::days(from);
+        params.not_after = now + time::Duration::days(until);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
+    }
+
     /// Writes the CA's own certificate.
     pub fn write(&self, file: &Path) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();

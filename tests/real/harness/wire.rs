@@ -199,6 +199,11 @@ impl Wire {
         self.stream.tcp().peer_addr().unwrap().ip()
     }
 
+    /// The port of this end.
+    pub fn local_port(&self) -> u16 {
+        self.stream.tcp().local_addr().unwrap().port()
+    }
+
     /// How long a read may wait.
     pub fn set_patience(&self, patience: Duration) {
         self.stream.tcp().set_read_timeout(Some(patience)).unwrap();

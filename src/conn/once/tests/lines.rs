@@ -101,7 +101,13 @@ impl Protocol for Lines {
     }
 
     fn subject<'a>(&self, asked: &'a String) -> Subject<'a> {
-        Subject::Signalling { who: asked.as_bytes(), verb: b"LINE", name: b"", certificate: "" }
+        Subject::Signalling {
+            who: asked.as_bytes(),
+            verb: b"LINE",
+            name: b"",
+            certificate: "",
+            unproven: None,
+        }
     }
 
     fn refusal(&self, asked: Option<&String>, _: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
@@ -119,7 +125,7 @@ impl Protocol for Lines {
 
     fn last(_: &Self, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
         let who = line(octets).unwrap().0.as_bytes();
-        write(Subject::Signalling { who, verb: b"LAST", name: b"", certificate: "" });
+        write(Subject::Signalling { who, verb: b"LAST", name: b"", certificate: "", unproven: None });
     }
 }
 
