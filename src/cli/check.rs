@@ -11,16 +11,25 @@ use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
 use crate::state::{Snapshot, folder, overrides};
 
+mod ordinary;
+
+use ordinary::WithoutKeys;
+
 /// Check the configuration, the rules and the certificates
 ///
 /// Every error and warning is shown with its place. Root is told as well what the service's own user, portward, cannot
-/// read, and what of its state it cannot keep. The exit code is 0 if there is no error, 1 if there is.
+/// read, and what of its state it cannot keep. An ordinary user, who may not read keys, say, is told what could not be read
+/// and that sudo helps; the rest is judged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward check                          everything that `portward run` would read\n  \
     portward check --config portward.toml   the same for another configuration\n  \
     portward check rules/                   a folder of rules alone, or one rules file\n  \
-    portward check --json                   for programs")]
+    portward check --json                   for programs\n\n\
+    Exit codes:\n  \
+    0  no error; what an ordinary user may not read is named and not judged\n  \
+    1  there are errors, or portward.toml itself may not be read, so that nothing can be judged\n  \
+    2  wrong usage")]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -43,15 +52,26 @@ struct Checked {
     /// The folder of the state, and where the daemon of this configuration listens, if it runs.
     state: Option<PathBuf>,
     daemon: Option<PathBuf>,
+    /// What an ordinary user is told of server certificates.
+    without_keys: WithoutKeys,
+    /// This user may not read what was to be checked: nothing was judged.
+    is_unread: bool,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
     let is_config = |path: &PathBuf| path.file_name().is_some_and(|name| name == "portward.toml");
-    let checked = match &args.path {
+    let mut checked = match &args.path {
         Some(path) if is_config(path) => check_config(path),
         Some(path) => check_rules(path),
         None => check_config(&args.config.config),
     };
+    if checked.diagnostics.is_denied() && ordinary::is_ordinary(checked.state.as_deref()) {
+        let found = std::mem::take(&mut checked.diagnostics);
+        let without_keys = std::mem::take(&mut checked.without_keys);
+        checked.diagnostics = ordinary::told(found, without_keys, &sudo());
+        checked.is_unread =
+            checked.rules.as_ref().is_none_or(|rules| rules.files == 0) && checked.state.is_none();
+    }
     let errors = checked.diagnostics.errors();
     if args.json {
         terminal::say(format_args!("{:#}", checked.diagnostics.to_json()));
@@ -63,7 +83,16 @@ pub(super) fn run(args: Args) -> ExitCode {
         }
         terminal::say(summary(&checked));
     }
-    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
+    if errors == 0 && !checked.is_unread { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
+}
+
+/// The same command for a user who may read everything.
+fn sudo() -> String {
+    let words = std::env::args().skip(1).map(|word| match word.contains(char::is_whitespace) {
+        true => format!("'{word}'"),
+        false => word,
+    });
+    ["sudo".to_owned(), "portward".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Root reads everything; the service does not run as root.
@@ -92,6 +121,7 @@ fn check_config(path: &Path) -> Checked {
 fn unkept(found: &Diagnostic, state: &Path) -> Diagnostic {
     let mut error = found.clone();
     error.severity = Severity::Error;
+    error.denied = false;
     error.message = format!("the service's user, {SERVICE_USER}: {}", found.message);
     error.help(format!("chown -R {SERVICE_USER}:{SERVICE_USER} {}", state.display()))
 }
@@ -119,6 +149,7 @@ fn unreadable(found: &Diagnostic, state: Option<&Path>) -> Option<Diagnostic> {
             return unkept(found, state);
         }
         let mut error = found.clone();
+        error.denied = false;
         error.message = format!("the service's user, {SERVICE_USER}: {}", found.message);
         error.help("root:portward with mode 0640, folders 0750, is what the service reads")
     })
@@ -136,17 +167,36 @@ fn check_as_we_are(path: &Path) -> Checked {
     if let (Some(state), Some(table)) = (own, &mut table) {
         diagnostics.append(overrides::apply(state, table, None));
     }
+    let mut without_keys = WithoutKeys::default();
     if let (Some(config), Some(table)) = (config, table) {
-        diagnostics.append(Snapshot::new(config, table, None).1);
+        let (snapshot, found) = Snapshot::new(config, table, None);
+        without_keys = ordinary::without_keys(&found, &snapshot.config, &snapshot.table);
+        diagnostics.append(found);
     }
-    Checked { config: Some(path.to_owned()), rules, diagnostics, state, daemon }
+    Checked {
+        config: Some(path.to_owned()),
+        rules,
+        diagnostics,
+        state,
+        daemon,
+        without_keys,
+        is_unread: false,
+    }
 }
 
 /// Rules alone, as if beside an empty portward.toml.
 fn check_rules(path: &Path) -> Checked {
     let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
     let diagnostics = std::mem::take(&mut rules.diagnostics);
-    Checked { config: None, rules: Some(rules), diagnostics, state: None, daemon: None }
+    Checked {
+        config: None,
+        rules: Some(rules),
+        diagnostics,
+        state: None,
+        daemon: None,
+        without_keys: WithoutKeys::default(),
+        is_unread: false,
+    }
 }
 
 /// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.
@@ -157,8 +207,17 @@ fn summary(checked: &Checked) -> String {
         read.push(count(rules.hosts, "host"));
     }
     let errors = count(checked.diagnostics.errors(), "error");
-    let warnings = count(checked.diagnostics.warnings(), "warning");
-    format!("checked {}: {errors}, {warnings}", read.join(", "))
+    let list = checked.diagnostics.list();
+    let denied = list.iter().filter(|one| one.denied && one.severity == Severity::Warning).count();
+    let warnings = count(checked.diagnostics.warnings() - denied, "warning");
+    let unread = match denied {
+        0 => String::new(),
+        _ => format!("; what this user may not read was not judged, `{}` reads all", sudo()),
+    };
+    if checked.is_unread {
+        return format!("checked nothing{unread}");
+    }
+    format!("checked {}: {errors}, {warnings}{unread}", read.join(", "))
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -1,5 +1,6 @@
 //! One thing to tell the administrator about a file: where, what is wrong, what would be right.
 
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -36,6 +37,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Another place that belongs to it ("first defined here").
     pub related: Option<(Place, String)>,
+    /// What is wrong is that the user who asks may not read a file or a folder.
+    pub denied: bool,
 }
 
 impl Place {
@@ -57,7 +60,14 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: String, place: Place) -> Self {
-        Self { severity, message, place, label: String::new(), help: None, related: None }
+        Self { severity, message, place, label: String::new(), help: None, related: None, denied: false }
+    }
+
+    /// The same about what could not be read because of `cause`.
+    #[must_use]
+    pub fn because_of(mut self, cause: &io::Error) -> Self {
+        self.denied = cause.kind() == io::ErrorKind::PermissionDenied;
+        self
     }
 
     /// The same with words under the underlined text.

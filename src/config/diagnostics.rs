@@ -74,6 +74,22 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.severity == Severity::Error).count()
     }
 
+    /// How many errors there are but those of files that the user who asks may not read.
+    pub fn faults(&self) -> usize {
+        self.list.iter().filter(|d| d.severity == Severity::Error && !d.denied).count()
+    }
+
+    /// Whether the user who asks may not read something.
+    pub fn is_denied(&self) -> bool {
+        self.list.iter().any(|d| d.denied)
+    }
+
+    /// The same, each as `map` has it; `None` leaves it out.
+    #[must_use]
+    pub fn mapped(self, map: impl FnMut(Diagnostic) -> Option<Diagnostic>) -> Self {
+        Self { list: self.list.into_iter().filter_map(map).collect(), texts: self.texts }
+    }
+
     /// How many warnings there are.
     pub fn warnings(&self) -> usize {
         self.list.len() - self.errors()
@@ -194,6 +210,7 @@ impl Diagnostics {
                 related
             });
             object.insert("related".to_owned(), json!(related));
+            object.insert("denied".to_owned(), json!(diagnostic.denied));
         }
         object
     }

@@ -13,7 +13,7 @@ use crate::rules::Table;
 /// What became of portward.toml.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The valid form, if there was no error.
+    /// The valid form, if there was no error but that files may not be read.
     pub config: Option<Config>,
     /// Everything that was found.
     pub diagnostics: Diagnostics,
@@ -38,7 +38,7 @@ pub fn load(path: &Path) -> Loaded {
     diagnostics.extend(report.finish());
     diagnostics.sort();
     diagnostics.keep_text(path, &text);
-    let valid = (diagnostics.errors() == 0).then(|| config.clone());
+    let valid = (diagnostics.faults() == 0).then(|| config.clone());
     Loaded { config: valid, diagnostics, mended: Some((config, references)) }
 }
 
@@ -61,7 +61,7 @@ impl Config {
 /// portward.toml and its rules, read as far as they can be.
 #[derive(Debug)]
 pub struct Checked {
-    /// portward.toml, if it has no error.
+    /// portward.toml, if it has no error but that files which it names may not be read.
     pub config: Option<Config>,
     /// The rules, if they were found; their diagnostics are in `diagnostics`.
     pub rules: Option<Rules>,
@@ -78,11 +78,13 @@ pub fn check(path: &Path) -> Checked {
     if let Err(error) = std::fs::metadata(&mended.rules) {
         let message = format!("the rules {} cannot be read: {}", mended.rules.display(), why(&error));
         let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
-        diagnostics.extend(references.rules.map(|place| Diagnostic::error(message, place).help(help)));
+        let said = |place| Diagnostic::error(message, place).help(help).because_of(&error);
+        diagnostics.extend(references.rules.map(said));
         return Checked { config: None, rules: None, diagnostics };
     }
     let mut rules = ruleset::load_rules(&mended.rules, &mended);
-    if let Some(table) = &rules.table {
+    // What is missing may stand in a file that may not be read.
+    if let Some(table) = rules.table.as_ref().filter(|_| !rules.diagnostics.is_denied()) {
         diagnostics.extend(references.hosts.into_iter().filter_map(|named| missing_host(named, table)));
     }
     diagnostics.append(std::mem::take(&mut rules.diagnostics));
@@ -118,7 +120,9 @@ pub struct Everything {
 pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
     let Checked { config, rules, diagnostics } = check(path);
     match (config, rules.and_then(|rules| rules.table)) {
-        (Some(config), Some(table)) => Ok(Everything { config, table, warnings: diagnostics }),
+        (Some(config), Some(table)) if diagnostics.errors() == 0 => {
+            Ok(Everything { config, table, warnings: diagnostics })
+        }
         _ => Err(diagnostics),
     }
 }

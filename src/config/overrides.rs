@@ -63,7 +63,7 @@ impl Overrides {
             Ok(None) => return Ok(Self::default()),
             Err(error) => {
                 let message = format!("{WHAT} {} cannot be read: {}", file.display(), own_why(&error));
-                let error = Diagnostic::error(message, Place::whole(file)).help(MEND);
+                let error = Diagnostic::error(message, Place::whole(file)).help(MEND).because_of(&error);
                 return Err(std::iter::once(error).collect());
             }
         }

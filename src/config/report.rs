@@ -24,6 +24,8 @@ struct Words {
     at: Option<Range<usize>>,
     /// Something is not there.
     is_absence: bool,
+    /// See [`Diagnostic::denied`].
+    denied: bool,
 }
 
 impl Fault {
@@ -36,6 +38,7 @@ impl Fault {
             related: None,
             at: None,
             is_absence: false,
+            denied: false,
         }))
     }
 
@@ -74,6 +77,18 @@ impl Fault {
         self
     }
 
+    /// The same about a file that could not be read because of `cause`.
+    pub(super) fn because_of(mut self, cause: &std::io::Error) -> Self {
+        self.0.denied = cause.kind() == std::io::ErrorKind::PermissionDenied;
+        self
+    }
+
+    /// The same, and it may be wrong only because the user who asks may not read a file.
+    pub(super) fn denied(mut self) -> Self {
+        self.0.denied = true;
+        self
+    }
+
     fn kind(&self) -> Kind {
         if self.0.is_absence { Kind::Absence } else { Kind::Other }
     }
@@ -84,8 +99,8 @@ impl Fault {
     }
 
     pub(super) fn into_diagnostic(self, severity: Severity, place: Place) -> Diagnostic {
-        let Words { message, label, help, related, .. } = *self.0;
-        Diagnostic { severity, message, place, label, help, related }
+        let Words { message, label, help, related, denied, .. } = *self.0;
+        Diagnostic { severity, message, place, label, help, related, denied }
     }
 }
 

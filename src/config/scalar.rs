@@ -186,10 +186,18 @@ pub(super) fn rule_name(text: &str) -> Result<Box<str>, Fault> {
         return Err(fault);
     }
     rules::name::normalise(text).map_err(|why| {
+        let without_port = text.rsplit_once(':').filter(|(_, after)| port(after).is_some());
+        if let Some((name, _)) = without_port
+            && rules::name::normalise(name).is_ok()
+        {
+            return Fault::new("a host name has no port: it counts for every port")
+                .at(name.len()..text.len())
+                .help(format!("write \"{name}\""));
+        }
         let fault = Fault::new(format!("this is not a host name: {why}"));
         if text.contains("://") {
             fault.help("write the name alone, without scheme and path")
-        } else if text.rsplit_once(':').is_some_and(|(_, after)| port(after).is_some()) {
+        } else if without_port.is_some() {
             fault.help("write the name alone, without a port")
         } else {
             fault.help("write a name as \"hq.example.net\", \"*.example.net\" or \"example.net/location\"")

@@ -86,7 +86,8 @@ fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
         let mut part = |key| match section.get(key) {
             Some(value) => path(&value).inspect(|path| must_exist(&value, path)),
             None => {
-                element.error(Fault::new(format!("the entry has no `{key}`")).absence());
+                let fault = Fault::new(format!("the entry has no `{key}`"));
+                element.error(fault.help("write { cert = \"NAME.crt\", key = \"NAME.key\" }").absence());
                 None
             }
         };
@@ -99,7 +100,8 @@ fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
 
 fn must_exist(value: &Value<'_>, path: &Path) {
     if let Err(error) = std::fs::metadata(path) {
-        value.error(Fault::new(format!("{} cannot be read: {}", path.display(), why(&error))));
+        let message = format!("{} cannot be read: {}", path.display(), why(&error));
+        value.error(Fault::new(message).because_of(&error));
     }
 }
 
@@ -244,7 +246,9 @@ pub(super) fn guard(
 /// `[limits]`: deadlines, and counts of connections.
 pub(super) fn limits(mut section: Section<'_>) -> (Limits, ConnectionLimits) {
     const SECOND: Duration = Duration::from_secs(1);
-    let mut idle = section.section("idle_timeout", "limits.idle_timeout");
+    let wanted = "a table by service, as { http = \"60s\", sip = \"2h\" }";
+    let idle = section.get("idle_timeout").and_then(|value| value.section("limits.idle_timeout", wanted));
+    let mut idle = idle.unwrap_or_else(|| Section::absent(section.report, "limits.idle_timeout"));
     let idle_timeout = IdleTimeouts {
         services: PerService::from_fn(|service| {
             idle.setting(service.name(), service.default_idle_timeout(), duration)
@@ -315,10 +319,21 @@ pub(super) fn log(mut section: Section<'_>) -> Log {
 
 /// `"all"` or a list of services.
 fn services(value: &Value<'_>) -> Option<ServiceSet> {
-    if let DeValue::String(_) = value.node {
-        return value.choice(&[("all", ServiceSet::ALL)]);
-    }
     let names = Service::ALL.map(|service| (service.name(), service));
+    if let DeValue::String(text) = value.node {
+        if *text == "all" {
+            return Some(ServiceSet::ALL);
+        }
+        let fault = Fault::new(format!("`{}` must be \"all\" or a list of services", value.key));
+        let words: Vec<&str> = text.split([',', ' ', ';']).filter(|word| !word.is_empty()).collect();
+        let is_list =
+            !words.is_empty() && words.iter().all(|word| names.iter().any(|(name, _)| name == word));
+        let listed = if is_list { words.clone() } else { vec!["http", "sip"] };
+        let listed = listed.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        let right = if words.contains(&"all") { "\"all\"".to_owned() } else { format!("[{listed}]") };
+        value.error(fault.help(format!("write {} = {right}", value.key)));
+        return None;
+    }
     let mut set = ServiceSet::default();
     for element in value.list("\"all\" or a list of services, as [\"http\", \"sip\"]") {
         if let Some(service) = element.choice(&names) {

@@ -32,7 +32,8 @@ impl NoText {
 pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoText>> {
     let bytes = files::read(path, LONGEST).map_err(|cause| {
         let message = format!("{what} {} cannot be read: {}", path.display(), why(&cause));
-        Box::new(NoText { diagnostic: Diagnostic::error(message, Place::whole(path)), shown: None })
+        let diagnostic = Diagnostic::error(message, Place::whole(path)).because_of(&cause);
+        Box::new(NoText { diagnostic, shown: None })
     })?;
     let whole = |message: &str, help: &str| {
         let message = format!("{what} {} {message}", path.display());

@@ -196,7 +196,7 @@ fn sockets_that_the_router_reaches_and_others() {
     let listen = "[listen]\nhttp = \"127.0.0.1:90\"\nhttps = [\"192.0.2.20:443\", 8443]\nsip = 5060\nsips = 5443\nipv6 = false\n";
     let plan = plan(
         &format!(
-            "{listen}[outside]\nown_address = \"172.31.31.20\"\nports = {{ sips = 443 }}\n[admin]\nlisten = \"172.31.31.20:9400\"\n"
+            "{listen}[outside]\nown_address = \"172.31.31.20\"\nports = {{ sips = 443 }}\n[admin]\nlisten = \"172.31.31.20:9400\"\nplain = true\n"
         ),
         rules,
     );

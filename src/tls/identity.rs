@@ -1,5 +1,6 @@
 //! A certificate of our own with its key: read, matched, ready to sign. Toward clients and toward targets alike.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::facts::Facts;
 use super::{backend, pem};
 use crate::config::{CertificateFiles, Diagnostic};
+use crate::files;
 
 /// How long before the end `check` begins to warn.
 const EXPIRY_WARNING: Duration = Duration::days(30);
@@ -59,24 +61,29 @@ impl Certificate {
 
     /// A warning near the end and beyond.
     pub(super) fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
-        let Facts { not_before, not_after, .. } = &self.facts;
-        let message = if *not_after < now {
-            format!("the certificate expired on {}", not_after.date())
-        } else if *not_after - now < EXPIRY_WARNING {
-            let days = (*not_after - now).whole_days();
-            format!("the certificate expires on {}, in {days} days", not_after.date())
-        } else if now < *not_before {
-            format!("the certificate is not valid before {}", not_before.date())
-        } else {
-            return None;
-        };
-        Some(pem::warning(&self.file, message, Some("put a new one in its place and reload")))
+        validity_warning(&self.facts, &self.file, now)
     }
+}
+
+/// A warning for the certificate of `file` near its end and beyond.
+pub(super) fn validity_warning(facts: &Facts, file: &Path, now: OffsetDateTime) -> Option<Diagnostic> {
+    let Facts { not_before, not_after, .. } = facts;
+    let message = if *not_after < now {
+        format!("the certificate expired on {}", not_after.date())
+    } else if *not_after - now < EXPIRY_WARNING {
+        let days = (*not_after - now).whole_days();
+        format!("the certificate expires on {}, in {days} days", not_after.date())
+    } else if now < *not_before {
+        format!("the certificate is not valid before {}", not_before.date())
+    } else {
+        return None;
+    };
+    Some(pem::warning(file, message, Some("put a new one in its place and reload")))
 }
 
 fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
     let (chain, facts) = chain_of_file(&files.cert)?;
-    let key = pem::private_key(&files.key)?;
+    let key = pem::private_key(&files.key).map_err(|error| without_key(files, error))?;
     // By reference, so that the key is still ours to wipe: the provider's own way in would take it and drop it as it is.
     let key = backend::sign::any_supported_type(&key).map_err(|cause| {
         pem::error(
@@ -116,6 +123,17 @@ pub fn facts_of_file(file: &Path) -> Result<Facts, Box<Diagnostic>> {
     chain_of_file(file).map(|(_, facts)| facts)
 }
 
+/// Of a certificate without a key beside it that is said, not that a file is missing which nobody has named.
+fn without_key(files: &CertificateFiles, error: Box<Diagnostic>) -> Box<Diagnostic> {
+    if fs::metadata(&files.key).is_err_and(|cause| files::is_absent(&cause)) {
+        let message = format!("this is not there: the key of the certificate {}", files.cert.display());
+        let help =
+            "put the key there, under that name; or remove the certificate, if no client shall be shown it";
+        return pem::error(&files.key, message, Some(help));
+    }
+    error
+}
+
 /// `misplaced`: where in the chain the certificate stands that the key does fit.
 fn mismatch(files: &CertificateFiles, misplaced: Option<usize>) -> Box<Diagnostic> {
     let help = match misplaced {
@@ -141,7 +159,6 @@ pub(super) fn name_of(file: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -53,7 +53,7 @@ pub use look::Look;
 pub use possession::Possession;
 pub use probe::{ProbeError, Shown, chain_of};
 pub use reminder::Reminder;
-pub use server::{ServerTls, facts_of_servers};
+pub use server::{ServerTls, facts_of_servers, judged_without_keys};
 pub use source::{Found, Occasion};
 pub use trust::{ClientTrust, ClientTrusts, Verdict};
 pub use upstream::{Profile, UpstreamTls, server_name};

@@ -168,7 +168,8 @@ pub(super) fn store(path: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>
 pub(super) fn unreadable(file: &Path, cause: &io::Error) -> Box<Diagnostic> {
     let help = (cause.kind() == io::ErrorKind::PermissionDenied)
         .then_some("Portward's user must be able to read it: group portward, mode 0640; folders 0750");
-    error(file, format!("cannot be read: {cause}"), help)
+    let error = error(file, format!("cannot be read: {cause}"), help);
+    Box::new(error.because_of(cause))
 }
 
 #[cfg(test)]

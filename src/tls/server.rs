@@ -3,6 +3,7 @@
 //! Everything is read once, at [`ServerTls::load`]; a reload makes another one. What clients resume with is handed on
 //! from one to the next, so that a reload costs nobody a full handshake.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use time::OffsetDateTime;
 use super::accept::Acceptor;
 use super::asking::AnyClient;
 use super::facts::Facts;
-use super::identity::{Certificate, facts_of_file, name_of};
+use super::identity::{Certificate, facts_of_file, name_of, validity_warning};
 use super::sessions::Marked;
 use super::sni::Index;
 use super::source::{Found, Held, Occasion, Source};
@@ -124,15 +125,9 @@ impl ServerTls {
     /// registration location the part before the `/` counts. Without any certificate that has been said already.
     pub fn uncovered<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Diagnostic> {
         let Some(shown) = self.default() else { return Vec::new() };
-        let mut missing: Vec<&str> = names
-            .map(|name| name.split_once('/').map_or(name, |(host, _)| host))
-            .filter(|name| !self.covers(name))
-            .collect();
-        missing.sort_unstable();
-        missing.dedup();
+        let missing = hosts_of(names).into_iter().filter(|name| !self.covers(name));
         let help = format!("its clients are shown the certificate {:?}, which they refuse", shown.name);
-        let message = |name| format!("no certificate covers {name}");
-        missing.into_iter().map(|name| pem::warning(&self.place, message(name), Some(&help))).collect()
+        missing.map(|name| pem::warning(&self.place, uncovered(name), Some(&help))).collect()
     }
 
     /// The certificates: of a folder by name, of a list in its order.
@@ -170,9 +165,40 @@ pub fn facts_of_servers(source: &CertificateSource) -> (Vec<(String, Facts)>, Ve
         }
         // A folder that is not there holds none.
         Err(cause) if files::is_absent(&cause) => {}
-        Err(cause) => found.push(*pem::error(&place, format!("it cannot be read: {cause}"), None)),
+        Err(cause) => found.push(*pem::unreadable(&place, &cause)),
     }
     (facts, found)
+}
+
+/// What can be said of the server certificates to a user who may not read their keys, beside what [`ServerTls::load`] has
+/// said: which end soon, and which `names` none of them covers.
+pub fn judged_without_keys<'a>(
+    source: &CertificateSource,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<Diagnostic> {
+    let now = OffsetDateTime::now_utc();
+    let (place, pairs) = pairs(source);
+    let files = pairs.unwrap_or_default().into_iter().map(|pair| pair.cert);
+    let facts: Vec<_> = files.filter_map(|file| Some((facts_of_file(&file).ok()?, file))).collect();
+    if facts.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<_> =
+        facts.iter().filter_map(|(facts, file)| validity_warning(facts, file, now)).collect();
+    let missing =
+        hosts_of(names).into_iter().filter(|name| !facts.iter().any(|(facts, _)| facts.covers(name)));
+    found.extend(missing.map(|name| pem::warning(&place, uncovered(name), None)));
+    found
+}
+
+/// The message for a name of the rules that no certificate covers.
+fn uncovered(name: &str) -> String {
+    format!("no certificate covers {name}")
+}
+
+/// Each name once, without registration location.
+fn hosts_of<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    names.map(|name| name.split_once('/').map_or(name, |(host, _)| host)).collect()
 }
 
 impl Resumption {

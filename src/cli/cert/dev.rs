@@ -72,7 +72,9 @@ fn from_rules(args: &Args) -> Result<(PathBuf, Vec<String>), ()> {
     let folder = path.parent().unwrap_or(Path::new(""));
     // portward.toml itself may have errors: it may name the very files that are to be made now.
     let Checked { rules, diagnostics, .. } = config::check(path);
-    if let Some(table) = rules.and_then(|rules| rules.table) {
+    // Names that stand in a file which may not be read would be missing.
+    let unread = rules.as_ref().is_none_or(|rules| rules.is_unread);
+    if let Some(table) = rules.and_then(|rules| rules.table).filter(|_| !unread) {
         return Ok((folder.to_owned(), names_of(&table)));
     }
     words::complain_of(&diagnostics);

@@ -20,7 +20,7 @@ pub(super) struct File {
 pub(super) fn find(path: &Path, diagnostics: &mut Diagnostics) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let folder = path.is_dir();
     let rules = if folder { toml_files(path, diagnostics) } else { vec![path.to_owned()] };
-    if rules.is_empty() {
+    if rules.is_empty() && !diagnostics.is_denied() {
         let message = format!("there is no rules file in {}: every request is refused", path.display());
         let help = "a rules file is called NAME.toml";
         diagnostics.push(Diagnostic::warning(message, Place::whole(path)).help(help));
@@ -36,7 +36,7 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
         Ok(entries) => entries,
         Err(error) => {
             let message = format!("the folder {} cannot be read: {}", folder.display(), why(&error));
-            diagnostics.push(Diagnostic::error(message, Place::whole(folder)));
+            diagnostics.push(Diagnostic::error(message, Place::whole(folder)).because_of(&error));
             return Vec::new();
         }
     };

@@ -111,7 +111,7 @@ fn client_trust(section: &mut Section<'_>, rules: &PerService<Option<ServiceRule
         );
     } else if let Err(error) = std::fs::metadata(&path) {
         let why = why(&error);
-        value.error(Fault::new(format!("{} cannot be read: {why}", path.display())));
+        value.error(Fault::new(format!("{} cannot be read: {why}", path.display())).because_of(&error));
     }
     Some(path.into())
 }

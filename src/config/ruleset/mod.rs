@@ -32,8 +32,10 @@ use keys::elsewhere;
 /// What became of the rules.
 #[derive(Debug)]
 pub struct Rules {
-    /// The compiled rules, if there was no error.
+    /// The compiled rules, if there was no error but that files may not be read. Those are not in it.
     pub table: Option<Table>,
+    /// Files may not be read: there may be more hosts.
+    pub is_unread: bool,
     /// How many files were read.
     pub files: usize,
     /// How many hosts they hold.
@@ -73,12 +75,16 @@ struct Loader {
     hosts: usize,
     /// Something is no TOML, so there may be rules that were not read.
     is_broken: bool,
+    /// A file may not be read.
+    is_unread: bool,
 }
 
 impl Loader {
     fn new(files: &[File], config: &Config, diagnostics: Diagnostics) -> Self {
-        let context = Context::new(files, config);
+        let mut context = Context::new(files, config);
+        context.presets.is_unread = diagnostics.is_denied();
         Self {
+            is_unread: diagnostics.is_denied(),
             builder: Builder::new(),
             context,
             conflicts: Vec::new(),
@@ -176,12 +182,13 @@ impl Loader {
         for conflict in std::mem::take(&mut self.conflicts) {
             self.report_conflict(&conflict, files);
         }
-        let unused = if self.is_broken { Vec::new() } else { self.context.targets.unused() };
+        let unused =
+            if self.is_broken || self.is_unread { Vec::new() } else { self.context.targets.unused() };
         for position in unused {
             let fault = Fault::new("no rule leads to this target").label("nothing uses it");
             self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
         }
-        let good = self.diagnostics.errors() == 0;
+        let good = self.diagnostics.faults() == 0;
         let names = std::mem::take(&mut self.context.names);
         let table = good.then(|| self.builder.build(names));
         for (name, source) in table.iter().flat_map(round::leading_back) {
@@ -196,7 +203,13 @@ impl Loader {
         for file in files {
             self.diagnostics.keep_text_if_used(&file.path, &file.text);
         }
-        Rules { table, files: count, hosts: self.hosts, diagnostics: self.diagnostics }
+        Rules {
+            table,
+            is_unread: self.is_unread,
+            files: count,
+            hosts: self.hosts,
+            diagnostics: self.diagnostics,
+        }
     }
 
     fn report_conflict(&mut self, conflict: &Conflict, files: &[File]) {

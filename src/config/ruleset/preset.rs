@@ -42,6 +42,8 @@ pub(super) fn shipped() -> impl Iterator<Item = File> {
 #[derive(Default)]
 pub(super) struct Presets {
     by_name: BTreeMap<Box<str>, Arc<Preset>>,
+    /// Files may not be read: there may be more presets.
+    pub(super) is_unread: bool,
 }
 
 impl Presets {
@@ -87,7 +89,8 @@ impl Presets {
             if let Some(near) = suggest::closest(name, known()) {
                 fault = fault.label(format!("did you mean \"{near}\"?"));
             }
-            value.error(fault.help(format!("the presets are {}", known().collect::<Vec<_>>().join(", "))));
+            fault = fault.help(format!("the presets are {}", known().collect::<Vec<_>>().join(", ")));
+            value.error(if self.is_unread { fault.denied() } else { fault });
         }
         found
     }

@@ -229,6 +229,21 @@ fn colon(line: &str, start: usize, end: usize) -> Option<(usize, &str)> {
     is_key.then_some((start + before.len(), key))
 }
 
+/// The keys of all files that are true or false and nothing else.
+const BOOLEANS: [&str; 11] = [
+    "check_certificate",
+    "decisions",
+    "enabled",
+    "failed_logins",
+    "ipv4",
+    "ipv6",
+    "plain",
+    "present_certificate",
+    "query",
+    "rewrite_transport",
+    "root_dse",
+];
+
 fn without_quotes(name: Option<&str>, value: &str) -> Fault {
     let before = name.map(|name| format!("{name} = ")).unwrap_or_default();
     let right = match value.to_ascii_lowercase().as_str() {
@@ -244,6 +259,10 @@ fn without_quotes(name: Option<&str>, value: &str) -> Fault {
                 && digits.bytes().all(|byte| byte.is_ascii_digit())
             {
                 return Fault::new("a number does not begin with 0").help(format!("write {before}{digits}"));
+            }
+            if let Some(name) = name.filter(|name| BOOLEANS.contains(name)) {
+                return Fault::new(format!("`{name}` must be true or false"))
+                    .help(format!("write {name} = true, or {name} = false"));
             }
             return Fault::new("this value needs quotes").help(format!("write {before}\"{value}\""));
         }

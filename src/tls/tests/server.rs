@@ -144,7 +144,7 @@ fn one_bad_certificate_leaves_the_others() {
     let (tls, found) = server_at_start(&folder.settings);
     let errors = messages(&found, Severity::Error);
     assert!(
-        matches!(&errors[..], [one, other] if one.contains("does not fit") && other.contains("cannot be read"))
+        matches!(&errors[..], [one, other] if one.contains("does not fit") && other.contains("not there: the key of"))
     );
     assert_eq!(found[0].place.file, folder.dir.path().join("bad.crt"));
     assert_eq!(tls.certificates().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
