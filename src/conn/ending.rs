@@ -125,6 +125,12 @@ impl<'a> Report<'a> {
         now
     }
 
+    /// Writes the line of a request that is over. The caller knows that it is wanted.
+    pub(super) fn done(&self, subject: Subject<'_>, done: Outcome<'_>) {
+        let Self { shared, config, told: Told { about, .. }, .. } = *self;
+        shared.log.decision(config.log.format, &line(&about, subject, done), config.log.query);
+    }
+
     /// Writes the second line of a connection that was accepted at `since`, if that is wanted (`log.ended`).
     pub(super) fn ended(&self, since: Instant, ending: Ending, moved: Moved) {
         let Self { shared, config, told: Told { about, .. }, .. } = *self;

@@ -9,6 +9,8 @@ mod refuse;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
 
 use answer::redirect;
 use forward::forward;
@@ -30,6 +32,7 @@ use crate::route::asker::asker;
 use crate::route::challenge::challenge;
 use crate::route::http::{Ask, Forwarding, Routed, Then, route};
 use crate::rules::decide::Scratch;
+use crate::service::Service;
 use crate::state::Snapshot;
 use crate::stats::Moment;
 use crate::upstream::Connection;
@@ -89,22 +92,30 @@ async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, l
     let snapshot = client.worker.shared.snapshot.load_full();
     let turn = Turn::begin(client, &snapshot, &request, len);
     client.place = None;
+    let next = served(client, own, &turn).await;
+    turn.over(client);
+    next
+}
+
+/// What becomes of one request.
+async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>) -> Next {
+    let snapshot = turn.snapshot;
     let guard = &client.worker.shared.guard;
     if turn.who != client.facts.client.ip()
         && let Some(reason) = guard.refuses(turn.who, &snapshot.config.guard)
     {
         // A client behind a balancer that would have been refused if it had connected itself.
-        return refuse(client, &turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
+        return refuse(client, turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
     }
     if let Some(token) = turn.challenge()
-        && let Some(next) = Box::pin(challenge::answer(client, own, &turn, token)).await
+        && let Some(next) = Box::pin(challenge::answer(client, own, turn, token)).await
     {
         return next;
     }
     match turn.route().then {
-        Then::Forward { to, edits } => forward(client, own, &turn, (&to, &edits)).await,
-        Then::Redirect { location } => redirect(client, &turn, location).await,
-        Then::Refuse(refused) => refuse(client, &turn, turn.ending(&refused)).await,
+        Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
+        Then::Redirect { location } => redirect(client, turn, location).await,
+        Then::Refuse(refused) => refuse(client, turn, turn.ending(&refused)).await,
     }
 }
 
@@ -116,6 +127,16 @@ struct Turn<'s> {
     who: IpAddr,
     /// How it came, and from where.
     forwarding: Forwarding,
+    /// The status that the client gets; 0: none yet.
+    status: AtomicU16,
+    /// Where its line begins to count, if the end of each request is written (`log.ended`).
+    begun: Option<Begun>,
+}
+
+/// When a request had come, and the bytes that the connection had moved by then.
+struct Begun {
+    at: Instant,
+    bytes: [u64; 2],
 }
 
 impl<'s> Turn<'s> {
@@ -127,7 +148,23 @@ impl<'s> Turn<'s> {
         let is_believed = |address| snapshot.config.forwarded_from(address);
         let who = if trusted { asker(peer, is_believed, asked.head(), asked.request()) } else { peer };
         let forwarding = Forwarding { peer, transport: client.facts.transport(), trusted };
-        Self { snapshot, asked, who, forwarding }
+        let is_told = snapshot.config.log.ended.contains(Service::Http);
+        let begun = is_told.then(|| Begun { at: Instant::now(), bytes: client.live.bytes() });
+        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), begun }
+    }
+
+    /// The client gets an answer with this status.
+    fn answered(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Nothing more comes of the request: writes its line, if that is wanted.
+    fn over(&self, client: &Client) {
+        let Some(Begun { at, bytes: [up_before, down_before] }) = self.begun else { return };
+        let [up, down] = client.live.bytes();
+        let status = Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0);
+        let bytes = [up.saturating_sub(up_before), down.saturating_sub(down_before)];
+        self.report(client).done(self.subject(), Outcome::Done { status, bytes, took: at.elapsed() });
     }
 
     fn config(&self) -> &'s Config {

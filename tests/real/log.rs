@@ -198,3 +198,53 @@ fn forwarded_means_that_the_target_has_accepted() {
         );
     });
 }
+
+/// SPEC section 7, `log.ended`, and section 8: each request has a line of its own, with status, bytes and milliseconds.
+#[test]
+fn the_end_of_each_request_has_its_status_its_bytes_and_its_time() {
+    within(60, || {
+        let target = Target::http(|message, _| {
+            let status = if message.start.contains("/gone") { "410 Gone" } else { "200 OK" };
+            format!("HTTP/1.1 {status}\r\nContent-Length: 4\r\n\r\nbody").into_bytes()
+        });
+        let portward = setup(&target).set("log.ended", "[\"http\"]").start();
+        let mut client = portward.plain();
+        assert_eq!(client.get("one.example.net", "/open?t=s3cret").status(), 200);
+        assert_eq!(client.get("one.example.net", "/open/gone").status(), 410);
+        assert_eq!(client.get("one.example.net", "/shut").status(), 404);
+        let start = |path: &str| format!("http://one.example.net GET {path} HTTP/1.1 ended ");
+        for (path, status, down) in [("/open?…", 200, 42), ("/open/gone", 410, 44)] {
+            let line = portward.decision(&[&start(path)]);
+            let (_, rest) = line.split_once(" ended ").unwrap();
+            let words: Vec<&str> = rest.split(' ').collect();
+            assert_eq!(words[0], format!("{status}:"), "{line}");
+            assert!(words[1].parse::<u64>().unwrap() > 40, "{line}");
+            assert_eq!(words[4].parse::<u64>().unwrap(), down, "{line}");
+            assert!(words[7].parse::<u64>().is_ok() && words[8] == "ms", "{line}");
+            assert_eq!(words.len(), 9, "{line}");
+        }
+        let line = portward.decision(&[&start("/shut"), "404: 0 bytes up, "]);
+        assert!(line.ends_with(" ms"), "{line}");
+        assert!(!portward.lines().join("\n").contains("s3cret"));
+        // A target that is down: the answer is ours.
+        let portward = Portward::rules(
+            "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{ path = \"\", tcp = 1 }]\n",
+        )
+        .set("log.ended", "[\"http\"]")
+        .set("log.format", "\"json\"")
+        .start();
+        assert_eq!(portward.plain().get("one.example.net", "/x?t=s3cret").status(), 502);
+        let line = portward.line(&["\"ended\"", "\"status\""]);
+        let json: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&json["status"], &json["path"], &json["method"]),
+            (&502.into(), &"/x?…".into(), &"GET".into())
+        );
+        assert!(
+            json["milliseconds"].is_u64() && json["bytes_up"] == 0 && json["bytes_down"].is_u64(),
+            "{line}"
+        );
+        // Services that are decided once have the line of their connection alone.
+        assert!(!line.contains("s3cret"));
+    });
+}

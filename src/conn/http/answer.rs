@@ -23,6 +23,7 @@ pub(super) struct Reply {
 pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) -> Next {
     turn.decided(client, Outcome::Challenge);
     let goes_on = can_go_on(client, turn);
+    turn.answered(200);
     let answer = own_document(body, goes_on, turn.asked.is_head());
     let ended = Ending::peacefully(Stage::Route, Whose::Policy);
     send(client, turn, &answer, (goes_on, ended)).await
@@ -45,6 +46,7 @@ pub(super) async fn reply(client: &mut Client, turn: &Turn<'_>, reply: Reply) ->
 /// The same with further fields.
 async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
     let goes_on = reply.goes_on && can_go_on(client, turn);
+    turn.answered(reply.status);
     let answer = own_response(reply.status, fields, goes_on, turn.asked.is_head());
     send(client, turn, &answer, (goes_on, reply.ended)).await
 }

@@ -61,6 +61,7 @@ pub(super) async fn forward(
         let live = &client.live;
         let mut witness = |response: &Response, head: &[u8]| {
             live.answered();
+            turn.answered(response.status);
             login.answered(response, head);
         };
         request_head(outgoing.head.vec(), &turn.asked, edits);

@@ -229,7 +229,8 @@ async fn a_target_that_is_not_there_is_a_refusal_of_its_own() {
     let (told, lines) = stage.end().await;
     assert_eq!(told, "no\n");
     assert_eq!(lines[0], format!("ldap://here LINE rejected: target-down 127.0.0.1:{port} refused"));
-    assert_eq!(lines[1], "ldap://- ended by target in connect (target-down): 0 bytes up, 3 bytes down");
+    let ended = "ldap://- ended by target in connect (target-down): 0 bytes up, 3 bytes down";
+    assert!(lines[1].starts_with(ended) && !lines[1].contains("  "), "{lines:?}");
 }
 
 #[tokio::test]
