@@ -12,7 +12,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -100,8 +99,6 @@ pub struct Server {
     manager: Manager,
     /// The status that the manager was told last.
     told: Mutex<String>,
-    /// The last reload was refused.
-    refused: AtomicBool,
     control: Control,
     /// Until [`Server::serve`] takes it.
     heard: Mutex<Option<Heard>>,
@@ -174,7 +171,6 @@ impl Server {
             shared,
             manager,
             told: Mutex::default(),
-            refused: AtomicBool::new(false),
             control,
             heard,
             pulse,
@@ -205,7 +201,7 @@ impl Server {
     fn reload(&self) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
-        self.refused.store(outcome.is_err(), Ordering::Relaxed);
+        self.shared.note_reload(outcome.is_ok());
         self.tell_ready();
         outcome
     }

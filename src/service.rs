@@ -166,6 +166,11 @@ impl Service {
         }
     }
 
+    /// Whether it can be carried so: by WebSocket SIP alone (SPEC section 9).
+    pub const fn comes_by(self, carrier: Carrier) -> bool {
+        matches!(carrier, Carrier::Tcp | Carrier::Tls) || self.row().websocket.is_some()
+    }
+
     /// The service to which the listener belongs through which this one comes: HTTP's for all that comes by WebSocket.
     pub const fn listener(self, carrier: Carrier) -> Self {
         match carrier {

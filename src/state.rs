@@ -214,6 +214,8 @@ pub struct Shared {
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
+    /// The last reload was refused.
+    refused: AtomicBool,
     /// What is on disk.
     stored: Stored,
 }
@@ -236,6 +238,7 @@ impl Shared {
             stats: Arc::new(Stats::of_workers(workers)),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
+            refused: AtomicBool::new(false),
         };
         shared.watch_names();
         shared
@@ -247,6 +250,16 @@ impl Shared {
         self.watch_names();
         self.reloads.send_modify(|count| *count += 1);
         self.wake_relays();
+    }
+
+    /// Notes whether a reload was good.
+    pub fn note_reload(&self, is_good: bool) {
+        self.refused.store(!is_good, Ordering::Relaxed);
+    }
+
+    /// Whether the last reload was refused.
+    pub fn was_reload_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Has every tunnel end: the drain is over.

@@ -9,6 +9,7 @@
 //! | `events` | streams of events for followers |
 //! | `query` | what stands behind the `?` |
 //! | `v1` | the resources, one file each, and the table of them |
+//! | [`metrics`] | `/metrics`: what Prometheus reads |
 //! | [`client`] | the commands' side: one question, one answer |
 //!
 //! It decides nothing of its own: it shows what the daemon knows, and hands changes to [`Control`] and to the guard.
@@ -17,6 +18,7 @@ mod answer;
 pub mod client;
 #[allow(dead_code, reason = "`/v1/decisions?follow=1` uses it")]
 mod events;
+pub mod metrics;
 mod moment;
 mod patient;
 mod places;

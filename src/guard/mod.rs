@@ -316,4 +316,9 @@ impl Guard {
     pub fn connections(&self) -> u32 {
         self.connections.in_all()
     }
+
+    /// How many connections are undecided.
+    pub fn undecided(&self) -> usize {
+        self.undecided.count()
+    }
 }

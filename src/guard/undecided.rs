@@ -90,6 +90,11 @@ impl Undecided {
         self.lock().remove_oldest_in_reserve()
     }
 
+    /// How many connections are undecided.
+    pub(super) fn count(&self) -> usize {
+        self.lock().by_age.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -122,9 +122,14 @@ impl Log {
         self.write(format, &text);
     }
 
+    /// How many lines were lost.
+    pub fn dropped(&self) -> usize {
+        self.queue.error_counter().dropped_lines()
+    }
+
     /// Says how many lines were lost since it was last asked, if any were.
     pub fn confess(&self, format: LogFormat) {
-        let dropped = self.queue.error_counter().dropped_lines();
+        let dropped = self.dropped();
         let before = self.confessed.swap(dropped, Ordering::Relaxed);
         if dropped > before {
             self.note(format, Level::Warning, &format!("{} log lines were dropped", dropped - before));

@@ -1,7 +1,6 @@
 //! The one line of `systemctl status`: what is served, and what is not and why.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use super::Server;
 use crate::service::Service;
@@ -35,7 +34,7 @@ impl Server {
             snapshot.table.len(),
             self.sockets.borrow().len()
         )];
-        if self.refused.load(Ordering::Relaxed) {
+        if self.shared.was_reload_refused() {
             parts.push("the last reload was refused".to_owned());
         }
         parts.extend(closed(&snapshot));

@@ -12,12 +12,13 @@ mod reload;
 mod status;
 mod top;
 
-use hyper::Method;
 use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::events::Followers;
+use super::metrics;
 use super::serve::Caller;
 use crate::guard::Origin;
 use crate::server::{By, Control};
@@ -63,6 +64,7 @@ enum Resource {
     Reload,
     History,
     Top,
+    Metrics,
 }
 
 /// A line of the table.
@@ -91,6 +93,7 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
     entry("/v1/top", Resource::Top, &["GET"]),
+    entry("/metrics", Resource::Metrics, &["GET"]),
 ];
 
 impl Entry {
@@ -129,6 +132,9 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Reload => reload::answer(asked).await,
         Resource::History => history::answer(asked),
         Resource::Top => top::answer(asked),
+        Resource::Metrics => {
+            Answer::whole(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(asked.shared))
+        }
     }
 }
 
