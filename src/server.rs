@@ -1,7 +1,7 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
 //! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts,
+//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts, `hosts` makes and removes them over the API,
 //! `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that they are alive, `descriptors`
 //! raises the limit of open files.
 //!
@@ -23,13 +23,14 @@ use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
-use crate::state::{Shared, Snapshot, folder, overrides};
+use crate::state::{Shared, Snapshot, folder, made, overrides};
 
 mod aside;
 mod closed;
 mod control;
 mod descriptors;
 mod drain;
+mod hosts;
 mod listening;
 mod pulse;
 mod serve;
@@ -40,6 +41,8 @@ mod upkeep;
 mod worker;
 
 pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
+
+pub use hosts::{Condition, HostChange, HostChanged, HostUnchanged};
 
 use control::Heard;
 use listening::{is_at, open, take_over, unused};
@@ -277,7 +280,7 @@ impl Server {
 /// Reads everything: configuration, rules, overrides, certificates. Errors of certificates are among the diagnostics: they
 /// stop a reload, but not a start.
 fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
-    let Everything { mut config, mut table, mut warnings } =
+    let Everything { mut config, mut table, foundation, mut warnings } =
         config::load_all(path).map_err(|found| Refused::from(&found))?;
     if let Some(before) = before {
         warnings.extend(fixed(path, &mut config, &before.config));
@@ -286,14 +289,17 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
         warnings.push(error);
         return Err((&warnings).into());
     }
-    let found = overrides::apply(&config.state, &mut table, before.map(|before| &*before.table));
+    let before_table = before.map(|before| &*before.table);
+    let ground = made::Ground { foundation: &foundation, config: &config };
+    let mut found = made::apply(ground, &mut table, before_table);
+    found.append(overrides::apply(&config.state, &mut table, before_table));
     let refused = found.errors() > 0;
     warnings.append(found);
     if refused {
         return Err((&warnings).into());
     }
     let (mut snapshot, found) = Snapshot::new(config, table, before);
-    snapshot.remember(warnings.clone());
+    snapshot.remember(warnings.clone(), foundation);
     warnings.append(found);
     Ok((snapshot, warnings))
 }

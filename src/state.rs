@@ -1,9 +1,11 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 //!
 //! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
-//! key of SIP route tokens among it. `overrides` is which hosts administrators have enabled or disabled.
+//! key of SIP route tokens among it. `overrides` is which hosts administrators have enabled or disabled, `made` are the
+//! hosts that were made over the API.
 
 pub(crate) mod folder;
+pub(crate) mod made;
 pub(crate) mod overrides;
 mod secret;
 mod stored;
@@ -14,12 +16,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Acme, Config, Diagnostic, Diagnostics, Place, Severity};
+use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Place, Severity};
 use crate::files;
 use crate::guard::Guard;
 use crate::log::{Level, Log};
@@ -55,6 +58,10 @@ pub struct Snapshot {
     gone: Diagnostics,
     /// Files and folders of certificates, keys and trust that could not be read.
     unread: Vec<PathBuf>,
+    /// What hosts that are made over the API stand on.
+    foundation: Arc<Foundation>,
+    /// Hosts that were removed over the API a moment ago, and when: their relays end after the drain time.
+    removed: Arc<Vec<(Box<str>, Instant)>>,
 }
 
 impl Snapshot {
@@ -72,6 +79,8 @@ impl Snapshot {
         let (mut renewed, found) =
             Self::with(self.config.clone(), self.table.clone(), Occasion::Noticed(Some(self)));
         renewed.said = Arc::clone(&self.said);
+        renewed.foundation = Arc::clone(&self.foundation);
+        renewed.removed = Arc::clone(&self.removed);
         (renewed, found)
     }
 
@@ -80,9 +89,58 @@ impl Snapshot {
         Self { table: Arc::new(table), ..self.clone() }
     }
 
-    /// Keeps what was said of portward.toml and the rules.
-    pub(crate) fn remember(&mut self, said: Diagnostics) {
+    /// The same with other hosts of the API in `table`, of which `found` was said; `file` is where they stand. `removed` is the
+    /// one that is gone.
+    ///
+    /// # Errors
+    /// Files that they name cannot be used.
+    pub(crate) fn with_hosts(
+        &self,
+        table: Table,
+        found: Diagnostics,
+        file: &Path,
+        removed: Option<&str>,
+    ) -> Result<Self, Diagnostics> {
+        let mut after = self.with_table(table);
+        let trusts = |table: &Table| table.client_trusts().cloned().collect::<BTreeSet<_>>();
+        if trusts(&after.table) != trusts(&self.table) {
+            let occasion = Occasion::Reload(Some(&*self.client_trusts));
+            let known = after.table.client_trusts();
+            let (trusts, vouching) = ClientTrusts::load(&self.config.tls.client_trust, known, occasion);
+            let problems: Diagnostics = vouching.problems.into_iter().collect();
+            if problems.errors() > 0 {
+                return Err(problems);
+            }
+            after.client_trusts = Arc::new(trusts);
+        }
+        let mut said = Diagnostics::clone(&self.said).without(file);
+        said.append(found);
+        after.said = Arc::new(said);
+        // A relay that was to end has ended by then.
+        let is_recent = |at: Instant| at.elapsed() < self.config.limits.drain_timeout + DRAINED;
+        let before = self.removed.iter().filter(|(name, at)| {
+            is_recent(*at) && after.table.host(name).is_none_or(|host| host.name() != &**name)
+        });
+        let gone = removed.map(|name| (Box::from(name), Instant::now()));
+        after.removed = Arc::new(before.cloned().chain(gone).collect());
+        Ok(after)
+    }
+
+    /// Whether relays to the host of this name in the table end after the drain time: it was disabled, or removed over the API.
+    pub fn withdraws(&self, host: &str) -> bool {
+        let is_disabled = self.table.host(host).is_some_and(|host| !host.enabled());
+        is_disabled || self.removed.iter().any(|(name, _)| **name == *host)
+    }
+
+    /// What hosts that are made over the API stand on.
+    pub(crate) fn foundation(&self) -> &Foundation {
+        &self.foundation
+    }
+
+    /// Keeps what was said of portward.toml and the rules, and what hosts of the API stand on.
+    pub(crate) fn remember(&mut self, said: Diagnostics, foundation: Arc<Foundation>) {
         self.said = Arc::new(said);
+        self.foundation = foundation;
     }
 
     /// The warnings in force: what was said of portward.toml and the rules when they were read, of certificates, keys and
@@ -146,10 +204,15 @@ impl Snapshot {
             found: found.clone(),
             gone,
             unread,
+            foundation: Arc::default(),
+            removed: occasion.before().map(|before| Arc::clone(&before.removed)).unwrap_or_default(),
         };
         (snapshot, found)
     }
 }
+
+/// How much longer than the drain time a relay may take to hear that it is over.
+const DRAINED: Duration = Duration::from_secs(60);
 
 /// Whether this process can read a file, or look into a folder.
 fn is_readable(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use super::terminal;
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
-use crate::state::{Snapshot, folder, overrides};
+use crate::state::{Snapshot, folder, made, overrides};
 
 mod ordinary;
 
@@ -164,7 +164,9 @@ fn check_as_we_are(path: &Path) -> Checked {
     let own = state.as_deref().filter(|state| unusable.is_none() && folder::is_of_concern(state));
     diagnostics.extend(unusable);
     diagnostics.extend(own.map(folder::warnings).unwrap_or_default());
-    if let (Some(state), Some(table)) = (own, &mut table) {
+    if let (Some(state), Some(config), Some(rules), Some(table)) = (own, &config, &rules, &mut table) {
+        let ground = made::Ground { foundation: &rules.foundation, config };
+        diagnostics.append(made::judge(ground, table));
         diagnostics.append(overrides::apply(state, table, None));
     }
     let mut without_keys = WithoutKeys::default();

@@ -14,7 +14,7 @@ use crate::explain::{Client, Explanation, From, Grounds, Held, Listing, Outcome,
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::service::Service;
-use crate::state::{folder, overrides};
+use crate::state::{folder, made, overrides};
 
 mod text;
 
@@ -104,7 +104,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn loaded(path: &Path) -> Result<(Everything, Option<String>), Diagnostics> {
     let mut loaded = crate::config::load_all(path)?;
     let state = &loaded.config.state;
-    let found = overrides::apply(state, &mut loaded.table, None);
+    let ground = made::Ground { foundation: &loaded.foundation, config: &loaded.config };
+    let mut found = made::apply(ground, &mut loaded.table, None);
+    found.append(overrides::apply(state, &mut loaded.table, None));
     if found.errors() > 0 && folder::is_of_concern(state) {
         return Err(found);
     }

@@ -10,7 +10,7 @@ use super::config::ConfigArg;
 use super::terminal;
 use crate::config::{Config, Diagnostics, Everything};
 use crate::plan::{Certificates, Plan};
-use crate::state::{folder, overrides};
+use crate::state::{folder, made, overrides};
 use crate::tls::{facts_of_file, facts_of_servers};
 
 mod page;
@@ -51,11 +51,14 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let Everything { config, mut table, .. } = match crate::config::load_all(&args.config.config) {
+    let Everything { config, mut table, foundation, .. } = match crate::config::load_all(&args.config.config)
+    {
         Ok(loaded) => loaded,
         Err(diagnostics) => return refuse(&diagnostics),
     };
-    let found = overrides::apply(&config.state, &mut table, None);
+    let ground = made::Ground { foundation: &foundation, config: &config };
+    let mut found = made::apply(ground, &mut table, None);
+    found.append(overrides::apply(&config.state, &mut table, None));
     if found.errors() > 0 && folder::is_of_concern(&config.state) {
         return refuse(&found);
     }

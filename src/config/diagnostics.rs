@@ -51,6 +51,20 @@ impl Diagnostics {
         self.texts.extend(other.texts);
     }
 
+    /// Makes warnings of errors, with `outlook` as help where they have none.
+    pub(super) fn soften(&mut self, outlook: &str) {
+        for one in self.list.iter_mut().filter(|one| one.severity == Severity::Error) {
+            one.severity = Severity::Warning;
+            one.help.get_or_insert_with(|| outlook.to_owned());
+        }
+    }
+
+    /// Everything that is not about `file`.
+    pub(crate) fn without(mut self, file: &Path) -> Self {
+        self.list.retain(|one| one.place.file != file);
+        self
+    }
+
     /// Keeps the text of a file for showing. A text that nothing points into is better not kept.
     pub(super) fn keep_text(&mut self, file: &Path, text: &Arc<String>) {
         self.texts.insert(file.to_owned(), Arc::clone(text));

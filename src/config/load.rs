@@ -1,10 +1,11 @@
 //! From files to the valid form: the ways in for `run`, `reload`, `check` and `explain`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::file::References;
 use super::report::Report;
-use super::ruleset::{self, Rules};
+use super::ruleset::{self, Foundation, Rules};
 use super::sections::NamedHost;
 use super::text::{read_text, why};
 use super::{Config, Diagnostic, Diagnostics, file};
@@ -108,6 +109,8 @@ pub struct Everything {
     pub config: Config,
     /// The rules, compiled.
     pub table: Table,
+    /// What hosts that are made over the API stand on.
+    pub foundation: Arc<Foundation>,
     /// Warnings only.
     pub warnings: Diagnostics,
 }
@@ -119,9 +122,9 @@ pub struct Everything {
 /// Everything that is wrong with them, warnings among it.
 pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
     let Checked { config, rules, diagnostics } = check(path);
-    match (config, rules.and_then(|rules| rules.table)) {
-        (Some(config), Some(table)) if diagnostics.errors() == 0 => {
-            Ok(Everything { config, table, warnings: diagnostics })
+    match (config, rules) {
+        (Some(config), Some(Rules { table: Some(table), foundation, .. })) if diagnostics.errors() == 0 => {
+            Ok(Everything { config, table, foundation, warnings: diagnostics })
         }
         _ => Err(diagnostics),
     }

@@ -178,6 +178,11 @@ impl<'t> Report<'t> {
         self.list.borrow().is_empty()
     }
 
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.list.borrow().iter().filter(|found| found.diagnostic.severity == Severity::Error).count()
+    }
+
     /// Whether something in the piece is no TOML.
     pub(super) fn is_broken(&self) -> bool {
         self.mended.get().is_some()

@@ -60,6 +60,21 @@ pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoTe
     Err(Box::new(NoText { diagnostic, shown: Some(Arc::new(text)) }))
 }
 
+/// The text of a file that Portward keeps itself.
+///
+/// # Errors
+/// Why it cannot be read: a warning where `is_start`.
+pub(crate) fn text_of(path: &Path, what: &str, is_start: bool) -> Result<Arc<String>, Diagnostics> {
+    read_text(path, what).map_err(|none| {
+        let mut found = Diagnostics::new();
+        none.tell(path, &mut found);
+        if is_start {
+            found.soften("what stands there is left out until it can be read");
+        }
+        found
+    })
+}
+
 /// Whether it is UTF-16, with its mark or, as every text of ASCII, with a NUL in every second octet.
 fn is_wide(bytes: &[u8]) -> bool {
     let has_mark = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);

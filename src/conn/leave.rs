@@ -12,7 +12,7 @@ use crate::reason::Reason;
 use crate::state::Shared;
 use crate::stats::Registered;
 
-/// Waits until Portward has to end a relay to `host`: the host has been disabled and the drain time has passed, Portward
+/// Waits until Portward has to end a relay to `host`: the host has been disabled or removed and the drain time has passed, Portward
 /// stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
 ///
 /// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
@@ -44,8 +44,7 @@ impl Withdrawal<'_> {
             return Some(Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown));
         }
         let snapshot = self.shared.snapshot.load();
-        let is_disabled = snapshot.table.host(self.host).is_some_and(|host| !host.enabled());
-        match is_disabled {
+        match snapshot.withdraws(self.host) {
             true if self.drain.is_none() => {
                 self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
             }

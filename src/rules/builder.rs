@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::path::rule_path;
 use super::paths::{NONE, PathEntry, PathSet, Text, index};
-use super::table::{Alias, Entry, Slot, aliases_of};
+use super::table::{Alias, Entry, Slot, aliases_of, key};
 use super::{Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, ServiceRule, Source, Table};
 use crate::service::{PerService, Service, ServiceSet};
 
@@ -51,6 +51,18 @@ impl Builder {
     /// A builder without hosts.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A builder that adds hosts made over the API to a table that has none ([`Table::without_made`]).
+    pub fn on(table: Table) -> Self {
+        let mut builder = Self::default();
+        for at in 0..table.endpoints.len() {
+            builder.endpoints.enter(&table, index(at));
+        }
+        let trusts = table.client_trust.iter().cloned().zip(0..);
+        builder.client_trust.extend(trusts);
+        builder.table = table;
+        builder
     }
 
     /// Adds a host with everything it has.
@@ -92,6 +104,13 @@ impl Builder {
 
     /// The table. `files` are what [`Source::file`] counts through.
     pub fn build(self, files: Vec<PathBuf>) -> Table {
+        let mut table = self.extended(files);
+        table.close_base();
+        table
+    }
+
+    /// The table of [`Self::on`] with the hosts that were added. `files` as for [`Self::build`].
+    pub fn extended(self, files: Vec<PathBuf>) -> Table {
         let mut table = self.table;
         table.files = files;
         let Table { hasher, slots, names, .. } = &mut table;
@@ -132,7 +151,7 @@ impl Builder {
             return Ok(primary);
         }
         for text in added {
-            self.leave(text);
+            self.table.leave(text);
         }
         self.table.names.truncate(before.0);
         self.table.aliases.truncate(before.1);
@@ -157,14 +176,6 @@ impl Builder {
                 let primary = || usize::try_from(other).ok().and_then(|at| hosts.get(at)).map(|h| h.source);
                 Err(alias.map(|alias| alias.source).or_else(primary).unwrap_or(own))
             }
-        }
-    }
-
-    fn leave(&mut self, name: Text) {
-        let Table { hasher, slots, names, .. } = &mut self.table;
-        let Some(text) = key(name, names).of(names) else { return };
-        if let Ok(taken) = slots.find_entry(hasher.hash_one(text), |slot| slot.key.of(names) == Some(text)) {
-            taken.remove();
         }
     }
 
@@ -220,11 +231,6 @@ impl Builder {
     }
 }
 
-/// Under which text a name is entered: a wildcard without its `*`.
-fn key(name: Text, names: &str) -> Text {
-    if name.of(names).is_some_and(|name| name.starts_with('*')) { name.tail() } else { name }
-}
-
 fn has_port(ports: Ports) -> bool {
     ports.tcp.is_some() || ports.tls.is_some()
 }
@@ -237,6 +243,14 @@ struct Interned {
 }
 
 impl Interned {
+    /// Knows the list that stands at `at` in the table already.
+    fn enter(&mut self, table: &Table, at: u32) {
+        let list = |at: u32| usize::try_from(at).ok().and_then(|at| table.endpoints.get(at));
+        let hash = |at: u32| list(at).map_or(0, |list| hash_list(&self.hasher, list));
+        let own = hash(at);
+        self.lists.insert_unique(own, at, |at| hash(*at));
+    }
+
     /// Its index in the table and the list that stands there.
     fn intern(&mut self, table: &mut Table, list: Arc<[Endpoint]>) -> (u32, Arc<[Endpoint]>) {
         let stored = &mut table.endpoints;

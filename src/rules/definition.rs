@@ -30,6 +30,23 @@ pub enum Address {
     Name(Box<str>),
 }
 
+/// Whether an address is this machine itself, or one that only its own link knows: loopback, unspecified, link-local (RFC 1122
+/// section 3.2.1.3, RFC 3927, RFC 4291 sections 2.5.2, 2.5.3 and 2.5.6), however IPv4 is written in IPv6 (RFC 4291 section
+/// 2.5.5, RFC 6052, RFC 2765).
+pub fn is_of_this_machine(address: IpAddr) -> bool {
+    /// Prefixes of 96 bits behind which an IPv4 address stands: compatible, translated, 64:ff9b::/96.
+    const PREFIXES: [u128; 3] = [0, 0xffff_0000, 0x0064_ff9b_0000_0000_0000_0000];
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.octets().starts_with(&[0]) || v4.is_link_local(),
+        IpAddr::V6(v6) if v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() => true,
+        IpAddr::V6(v6) => {
+            let (prefix, rest) = (v6.to_bits() >> 32, v6.to_bits() & u128::from(u32::MAX));
+            let inner = u32::try_from(rest).ok().filter(|_| PREFIXES.contains(&prefix));
+            inner.is_some_and(|v4| is_of_this_machine(IpAddr::V4(v4.into())))
+        }
+    }
+}
+
 impl Address {
     /// The DNS name, if it is one.
     pub fn name(&self) -> Option<&str> {
@@ -87,6 +104,9 @@ pub struct TargetOptions {
     pub max_message: Option<u32>,
     /// Octets a second of a request's body toward the target; 0: any number; `None`: as `limits.min_rate` says.
     pub min_rate: Option<u32>,
+    /// What the name resolves to is not dialled where it is this machine ([`is_of_this_machine`]): of hosts that were made over
+    /// the API, unless `admin.hosts = "any"` (SPEC section 8).
+    pub elsewhere_only: bool,
 }
 
 /// One address of a target with what is true of it.
@@ -256,4 +276,46 @@ pub struct HostDef {
     pub http: Vec<HttpRule>,
     /// Presets, in the order in which they are named; the first that has a path wins it.
     pub presets: Vec<Arc<Preset>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_1_this_machine_however_it_is_written() {
+        for here in [
+            "127.0.0.1",
+            "127.255.255.255",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.0.1",
+            "::",
+            "::1",
+            "fe80::1",
+            "febf::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "::ffff:169.254.1.1",
+        ] {
+            assert!(is_of_this_machine(here.parse().unwrap()), "{here}");
+        }
+        for elsewhere in [
+            "192.0.2.1",
+            "10.0.0.1",
+            "128.0.0.1",
+            "169.253.0.1",
+            "fec0::1",
+            "fc00::1",
+            "2001:db8::1",
+            "::192.0.2.1",
+            "::ffff:192.0.2.1",
+            "64:ff9b::192.0.2.1",
+            "64:ff9b:1::127.0.0.1",
+        ] {
+            assert!(!is_of_this_machine(elsewhere.parse().unwrap()), "{elsewhere}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod builder;
 pub mod changes;
 pub mod decide;
 mod definition;
+pub mod fingerprint;
 mod likeness;
 pub mod name;
 pub mod near;

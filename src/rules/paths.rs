@@ -172,6 +172,17 @@ impl PathStore {
         }
     }
 
+    /// How many entries there are, and how long their texts are.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.entries.len(), self.blob.len())
+    }
+
+    /// Forgets what came after it had this size.
+    pub(super) fn truncate(&mut self, (entries, texts): (usize, usize)) {
+        self.entries.truncate(entries);
+        self.blob.truncate(texts);
+    }
+
     /// Gives back what was reserved and not used.
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();

@@ -36,6 +36,22 @@ pub struct Table {
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
     pub(super) client_trust: Vec<Arc<Path>>,
     pub(super) files: Vec<PathBuf>,
+    /// What the rules files have; what is beyond was made over the API.
+    pub(super) base: Base,
+}
+
+/// How much of a table is from the rules files: that stands before what was made over the API.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Base {
+    names: usize,
+    hosts: usize,
+    aliases: usize,
+    paths: (usize, usize),
+    presets: usize,
+    rules: usize,
+    endpoints: usize,
+    client_trust: usize,
+    files: usize,
 }
 
 const _: () = assert!(size_of::<Entry>() == 64 && size_of::<ServiceRule>() == 40);
@@ -117,6 +133,52 @@ impl Table {
         Some(slot.host)
     }
 
+    /// Everything that is there now is from the rules files.
+    pub(super) fn close_base(&mut self) {
+        self.base = Base {
+            names: self.names.len(),
+            hosts: self.hosts.len(),
+            aliases: self.aliases.len(),
+            paths: self.paths.size(),
+            presets: self.presets.len(),
+            rules: self.rules.len(),
+            endpoints: self.endpoints.len(),
+            client_trust: self.client_trust.len(),
+            files: self.files.len(),
+        };
+    }
+
+    /// A copy without the hosts that were made over the API.
+    pub fn without_made(&self) -> Self {
+        let mut table = self.clone();
+        for at in self.base.hosts..self.hosts.len() {
+            let host = index(at);
+            let name = self.hosts.get(at).map(|entry| entry.name);
+            let aliases = aliases_of(&self.aliases, host).map(|alias| alias.name);
+            name.into_iter().chain(aliases).for_each(|name| table.leave(name));
+        }
+        let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, files } = self.base;
+        table.names.truncate(names);
+        table.hosts.truncate(hosts);
+        table.aliases.truncate(aliases);
+        table.paths.truncate(paths);
+        table.presets.truncate(presets);
+        table.rules.truncate(rules);
+        table.endpoints.truncate(endpoints);
+        table.client_trust.truncate(client_trust);
+        table.files.truncate(files);
+        table
+    }
+
+    /// Takes a name out, so that it leads nowhere.
+    pub(super) fn leave(&mut self, name: Text) {
+        let Self { hasher, slots, names, .. } = self;
+        let Some(text) = key(name, names).of(names) else { return };
+        if let Ok(taken) = slots.find_entry(hasher.hash_one(text), |slot| slot.key.of(names) == Some(text)) {
+            taken.remove();
+        }
+    }
+
     /// How many hosts.
     pub fn len(&self) -> usize {
         self.hosts.len()
@@ -149,10 +211,20 @@ impl Table {
         self.client_trust.iter()
     }
 
+    /// The files, in the order of [`Source::file`].
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// The file that `source` is in; empty if the source is not of this table.
     pub fn file(&self, source: Source) -> &Path {
         self.files.get(usize::from(source.file)).map_or(Path::new(""), PathBuf::as_path)
     }
+}
+
+/// Under which text a name is entered: a wildcard without its `*`.
+pub(super) fn key(name: Text, names: &str) -> Text {
+    if name.of(names).is_some_and(|name| name.starts_with('*')) { name.tail() } else { name }
 }
 
 /// The aliases of one host, found by the order of hosts.
@@ -233,6 +305,16 @@ impl<'t> Host<'t> {
     /// [`Reason::Disabled`].
     pub fn require_enabled(self) -> Result<Self, Reason> {
         if self.enabled() { Ok(self) } else { Err(Reason::Disabled) }
+    }
+
+    /// Whether it was made over the API. All others are from the rules files.
+    pub fn is_made(self) -> bool {
+        usize::try_from(self.at).is_ok_and(|at| at >= self.table.base.hosts)
+    }
+
+    /// Its number in the order of the rules, from 0.
+    pub fn number(self) -> usize {
+        usize::try_from(self.at).unwrap_or(usize::MAX)
     }
 
     /// Where its name stands.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::Refused;
+use super::{HostChange, HostChanged, HostUnchanged, Refused};
 use crate::accounts;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
@@ -47,6 +47,8 @@ pub(super) enum Message {
     Reload { by: By, answer: oneshot::Sender<Result<Reloaded, Refused>> },
     /// Enable or disable the host of this name.
     Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, Unswitched>> },
+    /// Make, change or remove a host of the API.
+    Host { change: Box<HostChange>, by: By, answer: oneshot::Sender<Result<HostChanged, HostUnchanged>> },
     /// End the connection of this number. The answer is whether there was one.
     End { id: u64, by: By, answer: oneshot::Sender<bool> },
 }
@@ -172,6 +174,20 @@ impl Control {
     async fn switch(&self, switch: Switch, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Switch { switch, by, answer }).await?;
+        answered.await.map_err(|_| Stopping)
+    }
+
+    /// Has the server make, change or remove a host of the API. It holds over reloads and restarts.
+    ///
+    /// # Errors
+    /// The server is stopping. The inner error is why nothing has changed.
+    pub async fn change_host(
+        &self,
+        change: HostChange,
+        by: By,
+    ) -> Result<Result<HostChanged, HostUnchanged>, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Host { change: Box::new(change), by, answer }).await?;
         answered.await.map_err(|_| Stopping)
     }
 

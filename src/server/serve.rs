@@ -32,6 +32,9 @@ impl Server {
                 Message::Switch { switch, by, answer } => {
                     let _ = answer.send(self.switch_by(&switch, by));
                 }
+                Message::Host { change, by, answer } => {
+                    let _ = answer.send(self.change_host_by(*change, by));
+                }
                 Message::End { id, by, answer } => {
                     let client = self.shared.stats.connection(id).map(|connection| connection.opening.client);
                     let ended = self.shared.stats.end(id);

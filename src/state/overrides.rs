@@ -15,7 +15,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Diagnostic, Diagnostics, Overrides, Place, Severity};
+use crate::config::{Diagnostic, Diagnostics, Overrides, Place, Severity, Switches};
 use crate::files::{self, own};
 use crate::rules::Table;
 
@@ -69,14 +69,31 @@ pub(crate) fn keep(state: &Path, table: &Table, name: &str, enabled: bool) -> Re
     let mut switches = overrides.switches(table);
     let by_rules = table.named(name).map(|host| host.enabled_by_rules());
     switches.set(name, Some(enabled).filter(|_| by_rules != Some(enabled)));
-    if overrides.say(&switches) {
+    write(&file, &overrides, &switches)
+}
+
+/// Puts the file in place, unless it says this already.
+fn write(file: &Path, overrides: &Overrides, switches: &Switches) -> Result<(), Diagnostics> {
+    if overrides.say(switches) {
         return Ok(());
     }
-    let written = own::put(&file, |file| file.write_all(switches.to_string().as_bytes()));
+    let written = own::put(file, |file| file.write_all(switches.to_string().as_bytes()));
     written.map(drop).map_err(|error| {
         let message = format!("the overrides {} cannot be written: {error}", file.display());
-        std::iter::once(Diagnostic::error(message, Place::whole(&file))).collect()
+        std::iter::once(Diagnostic::error(message, Place::whole(file))).collect()
     })
+}
+
+/// Forgets what was said of the host called `name`, because it has gone for good.
+///
+/// # Errors
+/// As [`keep`].
+pub(crate) fn forget(state: &Path, table: &Table, name: &str) -> Result<(), Diagnostics> {
+    let file = file(state);
+    let overrides = Overrides::load(&file)?;
+    let mut switches = overrides.switches(table);
+    switches.set(name, None);
+    write(&file, &overrides, &switches)
 }
 
 #[cfg(test)]

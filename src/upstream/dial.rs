@@ -12,7 +12,7 @@ use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
 use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
-use crate::rules::{Address, Endpoint, ProxyVersion, Reuse};
+use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, is_of_this_machine};
 use crate::service::{Service, Transport};
 use crate::stats::{Counters, Side};
 use crate::tls::{self, Profile, UpstreamTls};
@@ -133,6 +133,15 @@ impl Dialer<'_> {
                     }
                 };
                 for ip in resolved.as_slice().iter().copied() {
+                    // Whoever may make hosts over the API may not thereby reach this machine, whatever a name resolves to.
+                    if endpoint.options.elsewhere_only && is_of_this_machine(ip) {
+                        if !doubtful {
+                            let at = At::Address(SocketAddr::new(ip, wanted.port.get()));
+                            self.counters.failed(wanted.service, Cause::Loop);
+                            attempts.failures.note(Failure { at, cause: Cause::Loop });
+                        }
+                        continue;
+                    }
                     let address = SocketAddr::new(ip, wanted.port.get());
                     let is_doubtful = self.health.is_doubtful(address) || attempts.vanished == Some(address);
                     if is_doubtful != doubtful || attempts.dialled.contains(&address) {
@@ -211,7 +220,8 @@ impl Dialer<'_> {
         let mut too_late = Cause::TimedOut;
         let opening = async {
             let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
-            if self.is_own(&tcp, address) {
+            let is_here = || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
+            if self.is_own(&tcp, address) || endpoint.options.elsewhere_only && is_here() {
                 return Err(Cause::Loop);
             }
             let _ = tcp.set_nodelay(true);

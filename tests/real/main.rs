@@ -28,6 +28,7 @@ mod guard;
 mod h323;
 mod handshake;
 mod headers;
+mod hosts;
 mod ldap;
 mod listening;
 mod log;

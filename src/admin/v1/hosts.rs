@@ -1,16 +1,71 @@
-//! `POST /v1/hosts/NAME/enable` and `…/disable`: in place of the rules, at once, over reloads and restarts.
+//! `/v1/hosts`: hosts with their rules and where they stand; those of the API are made, changed and removed here, and every host
+//! is enabled and disabled, in place of the rules, at once, over reloads and restarts.
+//!
+//! `shown` is what a host looks like, `list` gives them in pages, `change` makes and removes them.
+
+mod change;
+mod list;
+mod shown;
 
 use std::fmt::Write as _;
 
-use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderValue};
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::query::decoded;
-use crate::rules::{Host, Table, name, near};
+use crate::rules::{Host, Table, fingerprint, name, near};
 use crate::server::{Refused, Switched, Unswitched};
+use crate::state::made::{Hosts, form};
 
-/// `POST /v1/hosts/NAME/enable` and `…/disable`. A NAME is percent-encoded, its slash may stand as it is.
+pub(super) use list::list;
+
+/// `/v1/hosts/NAME`. A NAME is percent-encoded, its slash may stand as it is.
+pub(super) async fn one(asked: &Asked<'_>, name: &str) -> Answer {
+    let host = match named(name) {
+        Ok(host) => host,
+        Err(why) => return Answer::bad(why),
+    };
+    match asked.head.method {
+        Method::PUT => change::put(asked, host).await,
+        Method::DELETE => change::remove(asked, host).await,
+        _ => {
+            let snapshot = asked.shared.snapshot.load();
+            match snapshot.table.named(&host) {
+                Some(found) => whole(asked, &snapshot.table, found),
+                None => unknown(&snapshot.table, &host),
+            }
+        }
+    }
+}
+
+/// A host with everything that is known of it.
+fn whole(asked: &Asked<'_>, table: &Table, host: Host<'_>) -> Answer {
+    let mut json = shown::host(table, host);
+    let definition = host.is_made().then(|| {
+        let hosts = Hosts::open(&asked.shared.snapshot.load().config.state).ok()?;
+        hosts.get(host.name()).map(form::to_json)
+    });
+    put_field(&mut json, "definition", definition.flatten().into());
+    tagged(Answer::ok(&json), host)
+}
+
+fn put_field(json: &mut Value, name: &str, value: Value) {
+    if let Some(object) = json.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// With the ETag of the host (RFC 9110 section 8.8.3).
+fn tagged(answer: Answer, host: Host<'_>) -> Answer {
+    match HeaderValue::from_str(&format!("\"{}\"", fingerprint::of(host))) {
+        Ok(tag) => answer.with(ETAG, tag),
+        Err(_) => answer,
+    }
+}
+
+/// `POST /v1/hosts/NAME/enable` and `…/disable`.
 pub(super) async fn switch(asked: &Asked<'_>, name: &str, enabled: bool) -> Answer {
     let host = match named(name) {
         Ok(host) => host,
@@ -20,32 +75,37 @@ pub(super) async fn switch(asked: &Asked<'_>, name: &str, enabled: bool) -> Answ
     let answered = if enabled { control.enable(&host, by).await } else { control.disable(&host, by).await };
     match answered {
         Ok(Ok(Switched { host, is_changed, snapshot })) => match snapshot.table.named(&host) {
-            Some(host) => Answer::ok(&shown(&snapshot.table, host, is_changed)),
+            Some(host) => tagged(Answer::ok(&switched(&snapshot.table, host, is_changed)), host),
             None => unknown(&snapshot.table, &host),
         },
         Ok(Err(Unswitched::UnknownHost)) => unknown(&asked.shared.snapshot.load().table, &host),
-        Ok(Err(Unswitched::Unkept(Refused { text, found }))) => {
-            let refused = json!({ "error": text.trim_end(), "diagnostics": found.to_json() });
-            Answer::json(StatusCode::INTERNAL_SERVER_ERROR, &refused)
-        }
+        Ok(Err(Unswitched::Unkept(refused))) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &refused),
         Err(stopping) => Answer::stopping(stopping),
     }
+}
+
+/// What is wrong, for people and for programs.
+fn wrong(status: StatusCode, Refused { text, found }: &Refused) -> Answer {
+    Answer::json(status, &json!({ "error": text.trim_end(), "diagnostics": found.to_json() }))
 }
 
 /// The host's name in its normal form.
 fn named(name: &str) -> Result<String, String> {
     let name = decoded(name).ok_or("this is not a host name: it is not UTF-8")?;
-    name::normalise(&name).map(Into::into).map_err(|bad| format!("this is not a host name: {bad}"))
+    normal(&name)
+}
+
+fn normal(name: &str) -> Result<String, String> {
+    name::normalise(name).map(Into::into).map_err(|bad| format!("this is not a host name: {bad}"))
 }
 
 /// A host: its name in the rules, whether it is enabled and whether the rules say so, where it stands.
-fn shown(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
-    let source = host.source();
+fn switched(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
     json!({
         "name": host.name(),
         "enabled": host.enabled(),
         "enabled_by_rules": host.enabled_by_rules(),
-        "rule": format!("{}:{}", table.file(source).display(), source.line),
+        "rule": shown::place(table, host.source()),
         "changed": is_changed,
     })
 }

@@ -59,6 +59,8 @@ enum Resource {
     Connection,
     Blacklist,
     BlacklistEntry,
+    Hosts,
+    Host,
     HostEnable,
     HostDisable,
     Reload,
@@ -70,7 +72,7 @@ enum Resource {
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// The path. `{name}` stands for at least one octet, percent-encoded; a slash in it may stand as it is.
+    /// The path. `{name}` stands for at least one octet, percent-encoded; a slash in it may stand as it is, but for the first.
     path: &'static str,
     resource: Resource,
     /// Its methods. HEAD is possible wherever GET is.
@@ -90,6 +92,8 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/blacklist/{address}", Resource::BlacklistEntry, &["GET", "DELETE"]),
     entry("/v1/hosts/{name}/enable", Resource::HostEnable, &["POST"]),
     entry("/v1/hosts/{name}/disable", Resource::HostDisable, &["POST"]),
+    entry("/v1/hosts/{name}", Resource::Host, &["GET", "PUT", "DELETE"]),
+    entry("/v1/hosts", Resource::Hosts, &["GET"]),
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
     entry("/v1/top", Resource::Top, &["GET"]),
@@ -104,7 +108,7 @@ impl Entry {
         };
         let after = rest.split_once('}').map_or("", |(_, after)| after);
         let name = path.strip_prefix(before)?.strip_suffix(after)?;
-        (!name.is_empty()).then_some(name)
+        (!name.is_empty() && !name.starts_with('/')).then_some(name)
     }
 
     fn allows(&self, method: &Method) -> bool {
@@ -127,6 +131,8 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Connection => connections::one(asked, name).await,
         Resource::Blacklist => blacklist::list(asked),
         Resource::BlacklistEntry => blacklist::one(asked, name),
+        Resource::Hosts => hosts::list(asked),
+        Resource::Host => hosts::one(asked, name).await,
         Resource::HostEnable => hosts::switch(asked, name, true).await,
         Resource::HostDisable => hosts::switch(asked, name, false).await,
         Resource::Reload => reload::answer(asked).await,
@@ -150,6 +156,9 @@ mod tests {
     fn a_path_names_one_resource() {
         assert_eq!(found("/v1/status"), Some((Resource::Status, "")));
         assert_eq!(found("/v1/hosts/a.example/b/enable"), Some((Resource::HostEnable, "a.example/b")));
+        assert_eq!(found("/v1/hosts/a.example/b"), Some((Resource::Host, "a.example/b")));
+        assert_eq!(found("/v1/hosts/a.example/enabled"), Some((Resource::Host, "a.example/enabled")));
+        assert_eq!(found("/v1/hosts"), Some((Resource::Hosts, "")));
         assert_eq!(found("/v1/blacklist/2001:db8::/64"), Some((Resource::BlacklistEntry, "2001:db8::/64")));
         for path in
             ["/v1", "/v1/", "/v1/status/", "/v1/connections/", "/v1/hosts//enable", "/v2/status", "*", ""]

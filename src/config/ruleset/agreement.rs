@@ -5,24 +5,37 @@
 
 use std::collections::HashMap;
 
-use super::files::Position;
-use crate::rules::{Address, Endpoint};
+use super::files::Stands;
+use crate::rules::{Address, Endpoint, Table};
+use crate::service::Service;
 
 /// Who said what first, address by address; rules without a TLS port have no say.
 #[derive(Default)]
 pub(super) struct Agreement {
-    said: HashMap<Address, (bool, Position), foldhash::fast::RandomState>,
+    said: HashMap<Address, (bool, Stands), foldhash::fast::RandomState>,
 }
 
 impl Agreement {
+    /// What the rules of a table say.
+    pub(super) fn of(table: &Table) -> Self {
+        let mut agreement = Self::default();
+        let asks = |service: &Service| service.asks_for_certificate();
+        for (service, rule) in table.iter().flat_map(|host| host.rules()) {
+            if asks(&service) && rule.ports.ports().tls.is_some() {
+                agreement.note(&rule.endpoints, rule.ports.is_checked(), Stands::On(rule.source));
+            }
+        }
+        agreement
+    }
+
     /// Notes what a rule with a TLS port says of its addresses. Gives the first address of which another rule said
     /// the opposite, and where.
     pub(super) fn note<'e>(
         &mut self,
         endpoints: &'e [Endpoint],
         checked: bool,
-        here: Position,
-    ) -> Option<(&'e Address, Position)> {
+        here: Stands,
+    ) -> Option<(&'e Address, Stands)> {
         let mut disagreement = None;
         for Endpoint { address, .. } in endpoints {
             match self.said.get(address) {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::text::read_text;
 use super::super::{Config, Place};
 use super::agreement::Agreement;
-use super::files::{File, Position};
+use super::files::{File, Position, Stands};
 use super::own::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
@@ -28,6 +29,20 @@ impl Context {
             agreement: Agreement::default(),
             own: OwnSockets::new(config),
             names: files.iter().map(|file| file.path.clone()).collect(),
+        }
+    }
+
+    /// The same for what may stand in a file that was read before: it is read again, and where that fails the file is named.
+    pub(super) fn place_of(&self, stands: Stands) -> Place {
+        match stands {
+            Stands::At(position) => self.place(position),
+            Stands::On(source) => {
+                let file = self.names.get(usize::from(source.file)).map_or(Path::new(""), |name| name);
+                match read_text(file, "the rules file") {
+                    Ok(text) => Position::of_text(source, &text).place(file),
+                    Err(_) => Place::whole(file),
+                }
+            }
         }
     }
 

@@ -116,6 +116,15 @@ pub(super) fn read(mut paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Ve
 /// [`Source::file`] has 16 bits, and presets need some of them.
 const MOST: usize = 60_000;
 
+/// Where something stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stands {
+    /// In a file that is being read.
+    At(Position),
+    /// In a file that was read before, and may have changed since.
+    On(Source),
+}
+
 /// A place in one of the files, small because there may be one for every host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {

@@ -8,6 +8,7 @@ mod files;
 mod host;
 mod http;
 mod keys;
+mod made;
 mod own;
 mod paths;
 mod pieces;
@@ -18,6 +19,7 @@ mod signalling;
 mod target;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::report::{Fault, Report};
 use super::walk::Section;
@@ -28,6 +30,8 @@ use crate::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
 use context::Context;
 use files::{File, Lines, Position};
 use keys::elsewhere;
+pub use made::Foundation;
+pub(crate) use made::{Made, Making, normal_name, unread_hosts};
 
 /// What became of the rules.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub struct Rules {
     pub files: usize,
     /// How many hosts they hold.
     pub hosts: usize,
+    /// What hosts that are made over the API stand on.
+    pub foundation: Arc<Foundation>,
     /// Everything that was found.
     pub diagnostics: Diagnostics,
 }
@@ -193,11 +199,8 @@ impl Loader {
         let table = good.then(|| self.builder.build(names));
         for (name, source) in table.iter().flat_map(round::leading_back) {
             let Some(file) = files.get(usize::from(source.file)) else { continue };
-            let fault = Fault::new(format!("the target {name} is also a host of these rules"))
-                .label("this leads to it")
-                .help("where that name leads to the router, this leads back to Portward: write the address that the PBX has inside");
             let place = Position::of_text(source, &file.text).place(&file.path);
-            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, place));
+            self.diagnostics.push(round::warning(name, place));
         }
         self.diagnostics.sort();
         for file in files {
@@ -208,6 +211,7 @@ impl Loader {
             is_unread: self.is_unread,
             files: count,
             hosts: self.hosts,
+            foundation: Foundation::new(self.context),
             diagnostics: self.diagnostics,
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn shipped() -> impl Iterator<Item = File> {
 }
 
 /// All presets by name.
-#[derive(Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Presets {
     by_name: BTreeMap<Box<str>, Arc<Preset>>,
     /// Files may not be read: there may be more presets.

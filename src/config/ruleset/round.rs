@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::super::report::Fault;
+use super::super::{Diagnostic, Place, Severity};
 use crate::rules::{Address, Endpoint, Host, Source, Table};
 
 /// The first rule for each such target, with the target's name.
@@ -28,6 +30,14 @@ pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
         }
     }
     found
+}
+
+/// The warning about one of them.
+pub(super) fn warning(name: &str, place: Place) -> Diagnostic {
+    let fault = Fault::new(format!("the target {name} is also a host of these rules"))
+        .label("this leads to it")
+        .help("where that name leads to the router, this leads back to Portward: write the address that the PBX has inside");
+    fault.into_diagnostic(Severity::Warning, place)
 }
 
 fn name_of(endpoint: &Endpoint) -> Option<&str> {

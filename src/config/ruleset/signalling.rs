@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::super::report::Fault;
 use super::super::walk::{Section, Value};
 use super::context::Context;
-use super::files::{Lines, Position};
+use super::files::{Lines, Position, Stands};
 use super::keys::elsewhere;
 use super::ports;
 use super::target::{Endpoints, no_target, show};
@@ -201,12 +201,14 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
         _ => at.inner(),
     };
     let here = Position::new(file, &(base + span.start..base + span.end));
-    let Some((address, first)) = context.agreement.note(&target.endpoints, checked, here) else { return };
+    let Some((address, first)) = context.agreement.note(&target.endpoints, checked, Stands::At(here)) else {
+        return;
+    };
     let said = |checked| if checked { "with" } else { "without" };
     let message = format!("rules that lead to {} do not agree on check_certificate", show(address));
     let fault = Fault::new(message)
         .label(format!("{} the check", said(checked)))
-        .related(context.place(first), format!("{} the check", said(!checked)))
+        .related(context.place_of(first), format!("{} the check", said(!checked)))
         .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would prove everybody");
     at.report.say(super::Severity::Error, span, fault);
 }

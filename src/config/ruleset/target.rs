@@ -21,16 +21,19 @@ use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
 pub(super) type Endpoints = Arc<[Endpoint]>;
 
 /// Everything that is known of targets.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Targets {
     said: HashMap<Address, Said, foldhash::fast::RandomState>,
     /// All options that were said of some address.
     options: HashSet<Arc<TargetOptions>, foldhash::fast::RandomState>,
     /// What is true of an address of which nothing is said.
     nothing_said: Arc<TargetOptions>,
+    /// What the rules files say, where this is for hosts that were made over the API.
+    base: Option<Arc<Targets>>,
 }
 
 /// A `[target."ADDRESS"]`.
+#[derive(Debug)]
 struct Said {
     options: Arc<TargetOptions>,
     position: Position,
@@ -38,6 +41,11 @@ struct Said {
 }
 
 impl Targets {
+    /// Those of the rules files, for hosts that were made over the API.
+    pub(super) fn beyond(base: Arc<Self>) -> Self {
+        Self { nothing_said: Arc::clone(&base.nothing_said), base: Some(base), ..Self::default() }
+    }
+
     /// Reads the `[target]` tables of a file.
     pub(super) fn define(&mut self, file: u16, targets: &Value<'_>, names: &[PathBuf]) {
         let Some(mut section) = targets.section("[target]", "written as [target.\"ADDRESS\"]") else {
@@ -130,7 +138,10 @@ impl Targets {
                 said.used = true;
                 Arc::clone(&said.options)
             }
-            None => Arc::clone(&self.nothing_said),
+            None => {
+                let said = self.base.as_ref().and_then(|base| base.said.get(&address));
+                said.map_or(Arc::clone(&self.nothing_said), |said| Arc::clone(&said.options))
+            }
         };
         Endpoint { address, options }
     }
@@ -223,6 +234,7 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
         present_certificate: section.read("present_certificate", false, Value::boolean),
         max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
         min_rate: section.read("min_rate", None, |value| min_rate(value).map(Some)),
+        elsewhere_only: false,
     };
     section.finish(elsewhere);
     Some(options)

@@ -170,3 +170,40 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
     }
     drop(refusing.await);
 }
+
+/// Issue 19, item 1: what a target's name resolves to is not dialled where it is this machine, if its host was made over the API.
+#[tokio::test]
+async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
+    let listener = TcpListener::bind("127.0.0.4:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tls = tls();
+    let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
+    let counters = Counters::default();
+    let timeout = Duration::from_secs(5);
+    let dialer = Dialer {
+        tls: &tls,
+        resolver: &resolver,
+        health: &health,
+        listeners: &[],
+        timeout,
+        counters: &counters,
+    };
+    let options = |elsewhere_only| Arc::new(TargetOptions { elsewhere_only, ..TargetOptions::default() });
+    for (elsewhere_only, reached) in [(true, false), (false, true)] {
+        let address = Address::Ip("127.0.0.4".parse().unwrap());
+        let endpoints = [Endpoint { address, options: options(elsewhere_only) }];
+        let wanted = Wanted {
+            service: Service::Http,
+            endpoints: &endpoints,
+            transport: Transport::Plain,
+            port: NonZeroU16::new(port).unwrap(),
+            host: "one.example",
+            client: CLIENT,
+            owner: CLIENT.ip(),
+            local: CLIENT,
+        };
+        let opened = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        assert_eq!(opened.is_ok(), reached);
+    }
+    assert_eq!(hangs_up(listener).await, 1);
+}

@@ -1,0 +1,78 @@
+//! A host as a program reads it.
+
+use serde_json::{Value, json};
+
+use crate::rules::{
+    Address, CheckedPorts, Endpoint, Host, HttpMatch, OnFailedCheck, ServiceRule, Source, Table,
+};
+use crate::service::Service;
+
+/// Where something stands: `FILE:LINE`.
+pub(super) fn place(table: &Table, source: Source) -> String {
+    format!("{}:{}", table.file(source).display(), source.line)
+}
+
+/// A host with its rules. A service that it has not is null.
+pub(super) fn host(table: &Table, host: Host<'_>) -> Value {
+    let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
+    let mut json = json!({
+        "name": host.name(),
+        "aliases": aliases,
+        "enabled": host.enabled(),
+        "enabled_by_rules": host.enabled_by_rules(),
+        "made_by": if host.is_made() { "api" } else { "rules" },
+        "rule": place(table, host.source()),
+        "client_trust": host.client_trust().map(|path| path.display().to_string()),
+        "http": host.http_rules().map(|rule| http(table, &rule)).collect::<Vec<_>>(),
+    });
+    for service in Service::decided_once() {
+        let rule = host.rule(service).map(|rule| once(table, service, rule));
+        super::put_field(&mut json, service.name(), rule.into());
+    }
+    json
+}
+
+fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
+    json!({
+        "path": if rule.default { Value::Null } else { rule.path.into() },
+        "default": rule.default,
+        "redirect": rule.redirect_https.then_some("https"),
+        "preset": rule.preset,
+        "target": addresses(rule.endpoints),
+        "tcp": rule.ports.tcp,
+        "tls": rule.ports.tls,
+        "rule": place(table, rule.source),
+    })
+}
+
+fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
+    let ports = rule.ports.ports();
+    let mut json = json!({
+        "target": addresses(&rule.endpoints),
+        "tcp": ports.tcp,
+        "tls": ports.tls,
+        "rule": place(table, rule.source),
+    });
+    if service.asks_for_certificate() {
+        let on_failed = match rule.ports {
+            CheckedPorts::Unchecked(_) => None,
+            CheckedPorts::Checked { on_failed: OnFailedCheck::Plain, .. } => Some("plain"),
+            CheckedPorts::Checked { on_failed: OnFailedCheck::Reject, .. } => Some("reject"),
+        };
+        super::put_field(&mut json, "check_certificate", rule.ports.is_checked().into());
+        super::put_field(&mut json, "on_failed_check", on_failed.into());
+    }
+    if service == Service::Sip {
+        super::put_field(&mut json, "rewrite_transport", rule.rewrite_transport.into());
+    }
+    json
+}
+
+/// The addresses of a target, in their order.
+pub(super) fn addresses(endpoints: &[Endpoint]) -> Vec<String> {
+    let text = |endpoint: &Endpoint| match &endpoint.address {
+        Address::Ip(ip) => ip.to_string(),
+        Address::Name(name) => name.to_string(),
+    };
+    endpoints.iter().map(text).collect()
+}

@@ -1,0 +1,32 @@
+//! A short text that changes when something about a host changes, but not where it stands: the ETag of the host.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Host;
+
+/// So many octets of the digest tell hosts apart.
+const OCTETS: usize = 12;
+
+/// The fingerprint of a host as it is in force, in hex digits.
+pub fn of(host: Host<'_>) -> String {
+    let mut said = String::new();
+    let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
+    let head =
+        (host.name(), aliases, host.enabled(), host.enabled_by_rules(), host.is_made(), host.client_trust());
+    let _ = write!(said, "{head:?}");
+    for (service, rule) in host.rules() {
+        let rule = (service, &rule.endpoints, rule.ports, rule.rewrite_transport, rule.max_message);
+        let _ = write!(said, "{rule:?}");
+    }
+    for rule in host.http_rules() {
+        let rule = (rule.path, rule.default, rule.redirect_https, rule.preset, rule.ports, rule.endpoints);
+        let _ = write!(said, "{rule:?}");
+    }
+    let mut text = String::new();
+    for octet in Sha256::digest(said.as_bytes()).iter().take(OCTETS) {
+        let _ = write!(text, "{octet:02x}");
+    }
+    text
+}

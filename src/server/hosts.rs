@@ -1,0 +1,165 @@
+//! Hosts that are made, changed and removed over the API while the server runs: checked with the whole table, kept on disk,
+//! then in force (SPEC section 8). All or nothing.
+
+use toml_edit::Table as HostTable;
+
+use super::{By, Refused, Server};
+use crate::config::Diagnostics;
+use crate::log::Level;
+use crate::rules::{Host, Table, fingerprint};
+use crate::state::made::{Ground, Hosts};
+use crate::state::{Snapshot, overrides};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is to become of a host of the API.
+#[derive(Debug)]
+pub struct HostChange {
+    /// Its name in normal form.
+    pub(crate) name: Box<str>,
+    /// What it is to be; `None`: it is to go.
+    pub(crate) host: Option<HostTable>,
+    /// On which condition.
+    pub(crate) condition: Condition,
+}
+
+/// What must be true of a host before it is changed (RFC 9110 section 13.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `If-Match`: it has one of these fingerprints; an empty list: there is one.
+    pub(crate) matches: Option<Vec<String>>,
+    /// `If-None-Match`: it has none of these; an empty list: there is none.
+    pub(crate) differs: Option<Vec<String>>,
+}
+
+impl Condition {
+    fn holds(&self, host: Option<Host<'_>>) -> bool {
+        let is_among = |tags: &Vec<String>| {
+            host.is_some_and(|host| tags.is_empty() || tags.contains(&fingerprint::of(host)))
+        };
+        self.matches.as_ref().is_none_or(is_among) && !self.differs.as_ref().is_some_and(is_among)
+    }
+}
+
+/// A host that is as it was asked to be.
+#[derive(Debug)]
+pub struct HostChanged {
+    /// There was none before.
+    pub is_new: bool,
+    /// Something is different now.
+    pub is_changed: bool,
+    /// What is in force.
+    pub snapshot: Arc<Snapshot>,
+    /// Warnings about the hosts of the API.
+    pub found: Diagnostics,
+}
+
+/// Why nothing has changed.
+#[derive(Debug)]
+pub enum HostUnchanged {
+    /// The rules files have a host of this name: it is changed there.
+    OfRules {
+        /// What the host is called.
+        host: Box<str>,
+        /// Where it stands.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u32,
+    },
+    /// The name is an alias of this host of the API.
+    Alias(Box<str>),
+    /// There is no such host.
+    Unknown,
+    /// The condition does not hold.
+    Condition,
+    /// It is not possible over the API.
+    Forbidden(Refused),
+    /// It is wrong.
+    Wrong(Refused),
+    /// It cannot be kept.
+    Unkept(Refused),
+}
+
+impl Server {
+    /// As [`super::Control::change_host`]. What cannot be kept is logged.
+    pub(super) fn change_host_by(&self, change: HostChange, by: By) -> Result<HostChanged, HostUnchanged> {
+        let name = change.name.clone();
+        let is_to_go = change.host.is_none();
+        let changed = self.change_host(change);
+        match &changed {
+            Ok(HostChanged { is_changed: true, is_new, .. }) => {
+                let verb = if is_to_go {
+                    "removes"
+                } else if *is_new {
+                    "makes"
+                } else {
+                    "changes"
+                };
+                self.shared.note(Level::Info, &format!("{by} {verb} the host {name}"));
+            }
+            Err(HostUnchanged::Unkept(Refused { text, .. })) => {
+                let text =
+                    format!("{}\n{by} cannot change the host {name}: it stays as it was", text.trim_end());
+                self.shared.note(Level::Error, &text);
+            }
+            _ => {}
+        }
+        changed
+    }
+
+    fn change_host(&self, change: HostChange) -> Result<HostChanged, HostUnchanged> {
+        let HostChange { name, host, condition } = change;
+        let before = self.shared.snapshot.load_full();
+        let known = owned(&before.table, &name)?;
+        if !condition.holds(known) {
+            return Err(HostUnchanged::Condition);
+        }
+        let unkept = |found: Diagnostics| HostUnchanged::Unkept(Refused::from(&found));
+        let mut hosts = Hosts::open(&before.config.state).map_err(unkept)?;
+        let is_to_go = host.is_none();
+        match host {
+            Some(host) => hosts.put(&name, host),
+            None if hosts.remove(&name) => {}
+            None => return Err(HostUnchanged::Unknown),
+        }
+        let ground = Ground { foundation: before.foundation(), config: &before.config };
+        let made = hosts.in_force(ground, &before.table);
+        let Some(mut table) = made.table else {
+            let refused = Refused::from(&made.found);
+            return Err(match made.is_forbidden {
+                true => HostUnchanged::Forbidden(refused),
+                false => HostUnchanged::Wrong(refused),
+            });
+        };
+        let found = overrides::apply(&before.config.state, &mut table, Some(&before.table));
+        if found.errors() > 0 {
+            return Err(unkept(found));
+        }
+        let print = |table: &Table| table.named(&name).map(fingerprint::of);
+        let (was, is) = (print(&before.table), print(&table));
+        let is_changed = was != is;
+        let after = before.with_hosts(table, made.found.clone(), hosts.file(), is_to_go.then_some(&*name));
+        let after = after.map_err(|found| HostUnchanged::Wrong(Refused::from(&found)))?;
+        hosts.keep().map_err(unkept)?;
+        if is_to_go && let Err(found) = overrides::forget(&before.config.state, &before.table, &name) {
+            self.shared.note(Level::Warning, found.render(false).trim_end());
+        }
+        self.shared.replace(after);
+        let snapshot = self.shared.snapshot.load_full();
+        Ok(HostChanged { is_new: was.is_none(), is_changed, snapshot, found: made.found })
+    }
+}
+
+/// The host of the API that is called so.
+fn owned<'t>(table: &'t Table, name: &str) -> Result<Option<Host<'t>>, HostUnchanged> {
+    match table.named(name) {
+        None => Ok(None),
+        Some(host) if !host.is_made() => {
+            let source = host.source();
+            let (file, line) = (table.file(source).to_owned(), source.line);
+            Err(HostUnchanged::OfRules { host: host.name().into(), file, line })
+        }
+        Some(host) if host.name() != name => Err(HostUnchanged::Alias(host.name().into())),
+        Some(host) => Ok(Some(host)),
+    }
+}

@@ -1,0 +1,191 @@
+//! Hosts that were made over the API: `hosts.toml` in the folder of `state`, one more rules file behind the others (SPEC
+//! section 8). The daemon writes it and nothing in /etc.
+//!
+//! | what is wrong | at the start | at a reload | at a change |
+//! |---|---|---|---|
+//! | the text is no TOML, or the file cannot be read | warning, none of the hosts | error | error |
+//! | one host: its name is taken, its rules are wrong | warning, without that host | error | error |
+//! | the folder of `state` cannot be looked into, or has gone | warning, none of the hosts | error | error |
+//!
+//! An error leaves everything as it is: the file, and what is in force. At a start nothing outside of the configuration may
+//! stand in the way, so what is good is served. A file that is wrong is never replaced.
+//!
+//! `form` is how a host is written in JSON and in TOML.
+
+pub(crate) mod form;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table as HostTable};
+
+use crate::config::{self, Config, Diagnostic, Diagnostics, Foundation, Made, Making, Place};
+use crate::files::{self, own};
+use crate::rules::{Host, Table};
+
+/// The file in the state folder.
+const NAME: &str = "hosts.toml";
+/// What stands at the top of the file.
+const HEAD: &str = "\
+# Portward writes this file: hosts that were made over the API. It is read at the start and at a reload, behind the rules files.
+";
+
+fn file(state: &Path) -> PathBuf {
+    state.join(NAME)
+}
+
+/// What hosts are made with: what the rules files say, and portward.toml.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) foundation: &'a Foundation,
+    pub(crate) config: &'a Config,
+}
+
+impl Ground<'_> {
+    fn extend(self, base: &Table, text: &Arc<String>, is_start: bool) -> Made {
+        let file = file(&self.config.state);
+        let Self { foundation, config } = self;
+        Making { foundation, config, file: &file, is_start }.extend(base, text)
+    }
+}
+
+/// Puts into force in `table` the hosts that are kept in the folder of `state`, and says what is wrong with them. Where there is
+/// an error `table` is as it was. `before` is the table in force, if this is a reload.
+pub(crate) fn apply(ground: Ground<'_>, table: &mut Table, before: Option<&Table>) -> Diagnostics {
+    let state = &ground.config.state;
+    let is_start = before.is_none();
+    let is_missed = before.is_some_and(|table| table.iter().any(Host::is_made));
+    if let Some(why) = out_of_reach(state, is_missed) {
+        return std::iter::once(config::unread_hosts(&file(state), &why, is_start)).collect();
+    }
+    match read(state, is_start) {
+        Ok(None) => Diagnostics::new(),
+        Ok(Some(text)) => {
+            let Made { table: made, found, .. } = ground.extend(table, &text, is_start);
+            if let Some(made) = made {
+                *table = made;
+            }
+            found
+        }
+        Err(found) => found,
+    }
+}
+
+/// As [`apply`] at a reload of a server that has none of them: for `check`.
+pub(crate) fn judge(ground: Ground<'_>, table: &mut Table) -> Diagnostics {
+    apply(ground, table, Some(&Table::default()))
+}
+
+/// Why the folder `state` does not show whether there is a file. At a start a folder that is not there is a new one.
+fn out_of_reach(state: &Path, is_missed: bool) -> Option<String> {
+    match fs::symlink_metadata(file(state)) {
+        Ok(_) => None,
+        Err(error) if !files::is_absent(&error) => Some(error.to_string()),
+        Err(_) if state.is_dir() || !is_missed => None,
+        Err(_) => Some(format!("the folder {} is not there any more", state.display())),
+    }
+}
+
+/// The text of the file; `None`: there is none.
+fn read(state: &Path, is_start: bool) -> Result<Option<Arc<String>>, Diagnostics> {
+    let file = file(state);
+    let unread = |why: &str| Diagnostics::from_iter([config::unread_hosts(&file, why, is_start)]);
+    match own::open(&file) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(unread(&error.to_string())),
+    }
+    config::text_of(&file, "the hosts of the API", is_start).map(Some)
+}
+
+/// The hosts that were made over the API, to be changed.
+#[derive(Debug)]
+pub(crate) struct Hosts {
+    file: PathBuf,
+    document: DocumentMut,
+}
+
+impl Hosts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// They cannot be read, or are no TOML. They must not be replaced then.
+    pub(crate) fn open(state: &Path) -> Result<Self, Diagnostics> {
+        let file = file(state);
+        let text = read(state, false)?.unwrap_or_else(|| Arc::new(HEAD.to_owned()));
+        let wrong = |why: &str| Diagnostics::from_iter([config::unread_hosts(&file, why, false)]);
+        let document: DocumentMut = text.parse().map_err(|_| wrong("it is no TOML"))?;
+        match document.get("host") {
+            None | Some(Item::ArrayOfTables(_)) => Ok(Self { file, document }),
+            Some(_) => Err(wrong("its hosts are not written as [[host]]")),
+        }
+    }
+
+    /// The host that is called `name`, in normal form.
+    pub(crate) fn get(&self, name: &str) -> Option<&HostTable> {
+        let hosts = self.document.get("host")?.as_array_of_tables()?;
+        hosts.iter().find(|host| is_called(host, name))
+    }
+
+    /// Puts a host in the place of the one that is called so, or behind the others.
+    pub(crate) fn put(&mut self, name: &str, mut host: HostTable) {
+        let hosts = self.document.entry("host").or_insert_with(|| ArrayOfTables::new().into());
+        let Some(hosts) = hosts.as_array_of_tables_mut() else { return };
+        let at = hosts.iter().position(|host| is_called(host, name));
+        match at.and_then(|at| hosts.get_mut(at)) {
+            Some(old) => {
+                *host.decor_mut() = old.decor().clone();
+                host.set_position(old.position());
+                *old = host;
+            }
+            None => {
+                host.decor_mut().set_prefix("\n");
+                hosts.push(host);
+            }
+        }
+    }
+
+    /// Takes a host out. False: there is none of this name.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let hosts = self.document.get_mut("host").and_then(Item::as_array_of_tables_mut);
+        let Some(hosts) = hosts else { return false };
+        let at = hosts.iter().position(|host| is_called(host, name));
+        if let Some(at) = at {
+            hosts.remove(at);
+        }
+        if hosts.is_empty() {
+            self.document.remove("host");
+        }
+        at.is_some()
+    }
+
+    /// What becomes of `table` with these hosts in the place of those that it has.
+    pub(crate) fn in_force(&self, ground: Ground<'_>, table: &Table) -> Made {
+        ground.extend(table, &Arc::new(self.document.to_string()), false)
+    }
+
+    /// Puts the file in place.
+    ///
+    /// # Errors
+    /// It cannot be written. The old one is still there then.
+    pub(crate) fn keep(&self) -> Result<(), Diagnostics> {
+        let text = self.document.to_string();
+        own::put(&self.file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
+            let message = format!("the hosts of the API {} cannot be written: {error}", self.file.display());
+            Diagnostics::from_iter([Diagnostic::error(message, Place::whole(&self.file))])
+        })
+    }
+
+    /// Where they stand.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// Whether a host is called so, in normal form.
+fn is_called(host: &HostTable, name: &str) -> bool {
+    let own = host.get("name").and_then(Item::as_str).and_then(config::normal_name);
+    own.is_some_and(|own| *own == *name)
+}
