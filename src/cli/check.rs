@@ -4,15 +4,19 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::config::ConfigArg;
-use super::terminal;
+use super::terminal::{self, say};
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
 use crate::state::{Snapshot, folder, made, overrides};
 
+mod connect;
 mod ordinary;
 
+use connect::Connected;
 use ordinary::WithoutKeys;
 
 /// Check the configuration, the rules and the certificates
@@ -25,10 +29,12 @@ use ordinary::WithoutKeys;
     portward check                          everything that `portward run` would read\n  \
     portward check --config portward.toml   the same for another configuration\n  \
     portward check rules/                   a folder of rules alone, or one rules file\n  \
+    portward check --connect                and whether every target answers, and shows the right certificate\n  \
     portward check --json                   for programs\n\n\
     Exit codes:\n  \
     0  no error; what an ordinary user may not read is named and not judged\n  \
-    1  there are errors, or portward.toml itself may not be read, so that nothing can be judged\n  \
+    1  there are errors, or portward.toml itself may not be read, so that nothing can be judged,\n     \
+       or with --connect a target cannot be used\n  \
     2  wrong usage")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -38,7 +44,15 @@ pub(super) struct Args {
     #[arg(value_name = "PATH", conflicts_with = "config")]
     path: Option<PathBuf>,
 
-    /// Write an array of objects, one a diagnostic, to standard output
+    /// Connect to every port of every target of the enabled hosts as well, and verify its certificate as for a client
+    ///
+    /// Every address of a name is tried, 64 at once, each within upstream.connect_timeout. Nothing is sent but what opens the
+    /// connection
+    #[arg(long)]
+    connect: bool,
+
+    /// Write an array of objects, one a diagnostic, to standard output; with --connect an object of two such arrays,
+    /// diagnostics and targets
     #[arg(long)]
     json: bool,
 }
@@ -52,6 +66,8 @@ struct Checked {
     /// The folder of the state, and where the daemon of this configuration listens, if it runs.
     state: Option<PathBuf>,
     daemon: Option<PathBuf>,
+    /// What would run, for `--connect`.
+    snapshot: Option<Box<Snapshot>>,
     /// What an ordinary user is told of server certificates.
     without_keys: WithoutKeys,
     /// This user may not read what was to be checked: nothing was judged.
@@ -72,18 +88,59 @@ pub(super) fn run(args: Args) -> ExitCode {
         checked.is_unread =
             checked.rules.as_ref().is_none_or(|rules| rules.files == 0) && checked.state.is_none();
     }
-    let errors = checked.diagnostics.errors();
+    let connected = match connect(&args, &checked) {
+        Ok(connected) => connected,
+        Err(code) => return ExitCode::from(code),
+    };
     if args.json {
-        terminal::say(format_args!("{:#}", checked.diagnostics.to_json()));
+        let found = checked.diagnostics.to_json();
+        match &connected {
+            Some(connected) => {
+                say(format_args!("{:#}", json!({ "diagnostics": found, "targets": connected.to_json() })))
+            }
+            None => say(format_args!("{found:#}")),
+        }
     } else {
         let shown = checked.diagnostics.render(std::io::stderr().is_terminal());
         if !shown.is_empty() {
             terminal::complain(shown.trim_end_matches('\n'));
             terminal::complain("");
         }
-        terminal::say(summary(&checked));
+        if let Some(connected) = &connected {
+            connected.show();
+        }
+        say(summary(&checked));
     }
-    if errors == 0 && !checked.is_unread { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
+    let wrong = connected.map_or(0, |connected| connected.failures());
+    let good = checked.diagnostics.errors() == 0 && wrong == 0 && !checked.is_unread;
+    if good { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
+}
+
+/// What came of `--connect`; `None`: nothing was asked, or there are errors.
+fn connect(args: &Args, checked: &Checked) -> Result<Option<Connected>, u8> {
+    if !args.connect {
+        return Ok(None);
+    }
+    if checked.config.is_none() {
+        terminal::complain(
+            "--connect wants a configuration, which says whom to trust: portward check --connect --config FILE",
+        );
+        return Err(terminal::USAGE);
+    }
+    let Some(snapshot) = &checked.snapshot else {
+        terminal::complain("no target was connected to: the configuration has errors");
+        return Ok(None);
+    };
+    if checked.diagnostics.is_denied() {
+        terminal::complain(format_args!(
+            "targets are judged without what this user may not read, their CA for one: `{}` knows more\n",
+            sudo()
+        ));
+    }
+    Connected::try_all(snapshot).map(Some).map_err(|error| {
+        terminal::complain(format_args!("error: nothing can be connected to: {error}"));
+        terminal::NO
+    })
 }
 
 /// The same command for a user who may read everything.
@@ -169,10 +226,11 @@ fn check_as_we_are(path: &Path) -> Checked {
         diagnostics.append(made::judge(ground, table));
         diagnostics.append(overrides::apply(state, table, None));
     }
-    let mut without_keys = WithoutKeys::default();
+    let (mut snapshot, mut without_keys) = (None, WithoutKeys::default());
     if let (Some(config), Some(table)) = (config, table) {
-        let (snapshot, found) = Snapshot::new(config, table, None);
-        without_keys = ordinary::without_keys(&found, &snapshot.config, &snapshot.table);
+        let (ready, found) = Snapshot::new(config, table, None);
+        without_keys = ordinary::without_keys(&found, &ready.config, &ready.table);
+        snapshot = Some(Box::new(ready));
         diagnostics.append(found);
     }
     Checked {
@@ -181,6 +239,7 @@ fn check_as_we_are(path: &Path) -> Checked {
         diagnostics,
         state,
         daemon,
+        snapshot,
         without_keys,
         is_unread: false,
     }
@@ -196,6 +255,7 @@ fn check_rules(path: &Path) -> Checked {
         diagnostics,
         state: None,
         daemon: None,
+        snapshot: None,
         without_keys: WithoutKeys::default(),
         is_unread: false,
     }

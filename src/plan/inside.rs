@@ -130,7 +130,7 @@ impl Collected {
 }
 
 /// An address as it is typed.
-pub(super) fn text(address: &Address) -> String {
+pub fn text(address: &Address) -> String {
     match address {
         Address::Ip(ip) => ip.to_string(),
         Address::Name(name) => name.to_string(),

@@ -203,14 +203,14 @@ impl Dialer<'_> {
         }
     }
 
-    async fn resolve(&self, address: &Address) -> Result<Resolved, Cause> {
+    pub(super) async fn resolve(&self, address: &Address) -> Result<Resolved, Cause> {
         match address {
             Address::Ip(ip) => Ok(Resolved::Given([*ip])),
             Address::Name(name) => self.resolver.addresses(name, self.timeout).await.map(Resolved::Found),
         }
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         wanted: Wanted<'_>,
         endpoint: &Endpoint,
@@ -260,7 +260,7 @@ impl Dialer<'_> {
 }
 
 /// What is said of a target whose name has no address.
-fn named(endpoint: &Endpoint, port: NonZeroU16) -> At {
+pub(super) fn named(endpoint: &Endpoint, port: NonZeroU16) -> At {
     match &endpoint.address {
         Address::Ip(ip) => At::Address(SocketAddr::new(*ip, port.get())),
         Address::Name(name) => At::Name((&**name).into(), port.get()),
@@ -268,13 +268,13 @@ fn named(endpoint: &Endpoint, port: NonZeroU16) -> At {
 }
 
 /// The IP addresses of a target's address.
-enum Resolved {
+pub(super) enum Resolved {
     Given([IpAddr; 1]),
     Found(Arc<[IpAddr]>),
 }
 
 impl Resolved {
-    fn as_slice(&self) -> &[IpAddr] {
+    pub(super) fn as_slice(&self) -> &[IpAddr] {
         match self {
             Self::Given(ip) => ip,
             Self::Found(ips) => ips,

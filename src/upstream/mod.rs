@@ -9,15 +9,18 @@
 //! | `health` | which addresses failed a moment ago |
 //! | `dial` | the addresses of a target, one after the other |
 //! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
+//! | `probe` | every address of every target, tried without a client |
 //! | `pool` | connections that wait for their next request |
 
 mod dial;
 mod health;
 mod pool;
+mod probe;
 mod resolve;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
 pub use health::Health;
 pub use pool::{Connection, Key, KeyRef, Pool};
+pub use probe::{Port, Tried, ports_of};
 pub use resolve::Resolver;

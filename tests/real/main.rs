@@ -17,6 +17,7 @@ mod causes;
 mod certificates;
 mod clients;
 mod commands;
+mod connect;
 mod control;
 mod dead_hosts;
 mod demo;

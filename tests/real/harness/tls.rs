@@ -42,11 +42,18 @@ impl Identity {
 
     /// A TLS server with it, which asks for a client certificate of the shared test CA and does without.
     pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.server(false)
+    }
+
+    /// The same, but it ends the connection of a client without one.
+    pub fn strict_server_config(&self) -> Arc<ServerConfig> {
+        self.server(true)
+    }
+
+    fn server(&self, strict: bool) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(trust()), provider())
-            .allow_unauthenticated()
-            .build()
-            .unwrap();
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(trust()), provider());
+        let clients = if strict { clients } else { clients.allow_unauthenticated() }.build().unwrap();
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
