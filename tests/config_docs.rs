@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use portward::cause::{Cause, Concerns};
 use portward::config::{self, Config, Diagnostics, Severity};
 use portward::reason::Reason;
 
@@ -67,6 +68,38 @@ fn every_section_says_whether_the_reason_counts() {
         let does_not = ["**Does not count.**", "**does not count**", "**without counting**"];
         let does_not = does_not.iter().any(|words| section.contains(words));
         assert!(if reason.suspicious() { counts } else { does_not && !counts }, "{reason}: {section}");
+    }
+}
+
+/// The rows of the table below a heading of a page: the words of its first columns, without their backticks.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = page.split(&format!("\n## {heading}\n")).nth(1).expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect())
+        .collect()
+}
+
+#[test]
+fn the_log_s_page_has_every_reason_and_every_cause_and_no_others() {
+    let page = read("docs/log.md");
+    let reasons = rows(&page, "Reasons");
+    let names: Vec<_> = reasons.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names, Reason::ALL.map(Reason::name));
+    for (row, reason) in reasons.iter().zip(Reason::ALL) {
+        assert_eq!(row[2].starts_with("yes"), reason.suspicious(), "{reason}");
+    }
+    let causes = rows(&page, "Causes");
+    let names: Vec<_> = causes.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names, Cause::ALL.map(Cause::name));
+    for (row, cause) in causes.iter().zip(Cause::ALL) {
+        let of_client = matches!(cause.concerns(), Concerns::Certificate | Concerns::Client);
+        assert_eq!(row[1].contains("certificate"), of_client, "{cause}");
+        assert_eq!(row[1].contains(cause.reason().name()), cause.is_of_target(), "{cause}");
+    }
+    let troubles = read("docs/troubleshooting.md");
+    for cause in Cause::ALL.into_iter().filter(|cause| cause.is_of_target()) {
+        assert!(troubles.contains(&format!("`{cause}`")), "docs/troubleshooting.md says nothing of {cause}");
     }
 }
 

@@ -35,6 +35,7 @@ mod listening;
 mod log;
 mod login;
 mod messages;
+mod metrics;
 mod names;
 mod one_form;
 mod paths;

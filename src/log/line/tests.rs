@@ -185,3 +185,93 @@ fn causes_ends_say_what_has_failed_and_requests_have_a_line_of_their_own() {
     );
     assert!(line(done(None)).text(false).contains(" ended -: "));
 }
+
+/// The page for people shows what is written: these lines word by word, and every field.
+#[test]
+fn the_page_about_the_log_shows_these_forms_and_fields() {
+    const PAGE: &str = include_str!("../../../docs/log.md");
+    let http = |host, target| Subject::Http { host, method: b"GET", target, version: "HTTP/1.1" };
+    let sip = |certificate, unproven| Subject::Signalling {
+        who: b"ckl@dvl-ckl2.net",
+        verb: b"REGISTER",
+        name: b"",
+        certificate,
+        unproven,
+    };
+    let failures =
+        ["172.31.31.2:5060", "172.31.31.3:5060"].map(|address| At::Address(address.parse().unwrap()));
+    let failures: Vec<_> = failures
+        .into_iter()
+        .zip([Cause::Refused, Cause::TimedOut])
+        .map(|(at, cause)| Failure { at, cause })
+        .collect();
+    let to = |address: &str| Outcome::Forwarded { to: address.parse().unwrap(), new: true };
+    let refused = |reason, cause, failures| Outcome::Rejected { reason, cause, failures };
+    let scanner = "203.0.113.9";
+    let phone = "192.168.178.59";
+    let (tcp, tls) = (Carrier::Tcp, Carrier::Tls);
+    let url = "https://hq.dvl-ckl2.net/".to_owned();
+    let target = Some("172.31.31.2:5061".parse().unwrap());
+    let (idle, app) =
+        (Ending::peacefully(Stage::Ask, Whose::Client), http(b"hq.dvl-ckl2.net", b"/PBX0/APPS/app"));
+    let not_there =
+        Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown).by(Cause::OurCertificateRefused);
+    let done = Outcome::Done { status: Some(200), bytes: [412, 10_240], took: Duration::from_millis(35) };
+    for (id, client, service, carrier, subject, outcome) in [
+        (12, phone, Service::Http, tls, app, to("172.31.31.2:443")),
+        (13, phone, Service::Sip, tls, sip("ok(ckl)", None), to("172.31.31.2:5061")),
+        (17, phone, Service::Sip, tls, sip("ok(other)", Some(Cause::WrongName)), to("172.31.31.2:5060")),
+        (18, phone, Service::Http, tcp, http(b"hq.dvl-ckl2.net", b"/"), Outcome::Redirected(url)),
+        (
+            19,
+            scanner,
+            Service::Http,
+            tcp,
+            http(b"hq.dvl-ckl2.net", b"/.well-known/acme-challenge/x"),
+            Outcome::Challenge,
+        ),
+        (
+            20,
+            scanner,
+            Service::Http,
+            tls,
+            http(b"203.0.113.9", b"/boaform/admin"),
+            refused(Reason::UnknownHost, None, &[]),
+        ),
+        (21, phone, Service::Sip, tcp, sip("", None), refused(Reason::TargetDown, None, &failures)),
+        (
+            22,
+            phone,
+            Service::Sip,
+            tls,
+            sip("none", Some(Cause::NoCertificate)),
+            refused(Reason::Certificate, Some(Cause::NoCertificate), &[]),
+        ),
+        (23, scanner, Service::Http, tls, Subject::Unknown, refused(Reason::NotTls, None, &[])),
+        (12, phone, Service::Http, tls, app, done),
+        (
+            12,
+            phone,
+            Service::Http,
+            tls,
+            Subject::Unknown,
+            Outcome::Ended { ending: idle, target: None, bytes: [1236, 30_720], seconds: 61.204 },
+        ),
+        (
+            13,
+            phone,
+            Service::Sip,
+            tls,
+            Subject::Unknown,
+            Outcome::Ended { ending: not_there, target, bytes: [540, 0], seconds: 0.02 },
+        ),
+    ] {
+        let line = Line { id, client: client.parse().unwrap(), port: 1, service, carrier, subject, outcome };
+        let text = line.text(false);
+        assert!(PAGE.lines().any(|shown| shown == text), "docs/log.md does not show {text}");
+        let Value::Object(fields) = line.json(false) else { panic!() };
+        for field in fields.keys() {
+            assert!(PAGE.contains(&format!("`{field}`")), "docs/log.md has no field {field}");
+        }
+    }
+}
