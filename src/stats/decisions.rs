@@ -17,6 +17,7 @@ use failed::{decode, encode};
 pub(super) use ring::Decisions;
 pub use ring::{Cursor, News, Page};
 
+use super::Verdict;
 use crate::cause::{Cause, Failure};
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
@@ -76,6 +77,34 @@ pub(super) struct Made<'a> {
     pub(super) at: u64,
     /// What of a target has failed.
     pub(super) failures: &'a [Failure],
+}
+
+impl Fate {
+    /// By which it is counted.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Forwarded { .. } => Verdict::Forwarded,
+            Self::Redirected => Verdict::Redirected,
+            Self::Challenge => Verdict::Challenge,
+            Self::Rejected { .. } => Verdict::Rejected,
+        }
+    }
+
+    /// Why it was refused.
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Rejected { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Where it went.
+    pub const fn target(self) -> Option<SocketAddr> {
+        match self {
+            Self::Forwarded { to, .. } => Some(to),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of whom a decision is about.
@@ -261,6 +290,13 @@ impl Outbox {
             self.count += 1;
         }
         self.count >= BOX
+    }
+}
+
+impl Outbox {
+    /// Forgets everything, and gives its memory back.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 

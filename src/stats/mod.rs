@@ -22,7 +22,7 @@ mod live;
 mod route;
 mod top;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -64,6 +64,8 @@ pub struct Stats {
     /// Used when a number names no worker.
     nobody: Worker,
     decisions: Decisions,
+    /// Whether decisions are kept (`admin.decisions`).
+    keeps: AtomicBool,
     history: history::History,
     /// Addresses that were listed, by the last reason. Seldom, so that workers may share it.
     listed: [AtomicU64; Reason::ALL.len()],
@@ -85,6 +87,7 @@ impl Stats {
             workers: (0..count).map(|_| Worker::default()).collect(),
             nobody: Worker::default(),
             decisions: Decisions::default(),
+            keeps: AtomicBool::new(true),
             history: history::History::default(),
             listed: std::array::from_fn(|_| AtomicU64::new(0)),
             started: Instant::now(),
@@ -156,10 +159,28 @@ impl Stats {
             Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
             Fate::Rejected { reason, .. } => counters.rejected(about.service, reason),
         }
+        if !self.keeps_decisions() {
+            return;
+        }
         let at = self.began + now.0;
         let mut outbox = self.outbox(worker);
-        if outbox.write(about, subject, Made { fate, at, failures }) {
+        // Again, because boxes are emptied after this has changed.
+        if self.keeps_decisions() && outbox.write(about, subject, Made { fate, at, failures }) {
             self.decisions.take(&mut outbox);
+        }
+    }
+
+    /// Whether decisions are kept. Otherwise they are counted alone.
+    pub fn keeps_decisions(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
+    /// Whether decisions are kept from now on. If not, those that were kept are forgotten.
+    pub fn keep_decisions(&self, wanted: bool) {
+        let before = self.keeps.swap(wanted, Ordering::Relaxed);
+        if before && !wanted {
+            self.workers().for_each(|worker| self.outbox(worker).clear());
+            self.decisions.clear();
         }
     }
 

@@ -108,6 +108,15 @@ impl Decisions {
         outbox.count = 0;
     }
 
+    /// Forgets everything, and gives its memory back.
+    pub(in crate::stats) fn clear(&self) {
+        for ring in &mut self.lock().0 {
+            ring.kept = Vec::new();
+            // No number comes again, and the next one has the first place.
+            ring.next = ring.next.next_multiple_of(KEPT as u64);
+        }
+    }
+
     /// Where a follower begins: with what comes from now on.
     pub(in crate::stats) fn now(&self) -> Cursor {
         Cursor(self.lock().0.each_ref().map(|ring| ring.next))

@@ -153,3 +153,30 @@ fn causes_what_failed_is_kept_even_behind_a_long_path() {
     let kept = stats.newest(|_| true, None, 1).decisions;
     assert!(kept[0].line(&[]).text(false).ends_with("not proven: wrong-name"));
 }
+
+/// `admin.decisions = false`: what was kept is gone at once, nothing is kept from then on, and all is counted.
+#[test]
+fn item_2_decisions_that_are_not_to_be_kept_are_not() {
+    let stats = Stats::of_workers(2);
+    let decide = |id: u64| {
+        let worker = u16::try_from(id % 2).unwrap();
+        stats.decide(worker, about(id), request(b"/"), (REFUSED, stats.now()));
+        stats.decide(worker, about(id), request(b"/"), (FORWARDED, stats.now()));
+    };
+    let ids = || -> Vec<u64> {
+        let kept = stats.newest(|_| true, None, 1000).decisions;
+        kept.iter().map(|one| one.about.id).collect()
+    };
+    (1..=70).for_each(decide);
+    assert_eq!(ids().len(), 140);
+    let old = stats.follow();
+    stats.keep_decisions(false);
+    assert!(ids().is_empty() && !stats.keeps_decisions());
+    (71..=150).for_each(decide);
+    assert!(ids().is_empty());
+    assert_eq!(stats.totals().decisions(Service::Http, Verdict::Forwarded), 150, "they are counted");
+    stats.keep_decisions(true);
+    (151..=153).for_each(decide);
+    assert_eq!(ids(), [153, 153, 152, 152, 151, 151]);
+    assert!(stats.newest(|_| true, Some(old), 10).decisions.is_empty(), "a page of then is empty");
+}
