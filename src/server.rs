@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ mod switch;
 mod upkeep;
 mod worker;
 
-pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
+pub use control::{By, Control, LastReload, Reloaded, Stopping, Switched, Unswitched};
 
 pub use hosts::{Condition, HostChange, HostChanged, HostUnchanged};
 
@@ -201,10 +201,12 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the new configuration.
-    fn reload(&self) -> Result<Reloaded, Refused> {
+    fn reload(&self, by: By) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
         self.shared.note_reload(outcome.is_ok());
+        let refused = outcome.as_ref().err().map(|refused| refused.text.clone());
+        self.control.reloaded(LastReload { at: SystemTime::now(), by, refused });
         self.tell_ready();
         outcome
     }

@@ -5,6 +5,7 @@
 //! hosts that were made over the API.
 
 pub(crate) mod folder;
+mod generation;
 pub(crate) mod made;
 pub(crate) mod overrides;
 mod secret;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +33,7 @@ use crate::rules::{Endpoint, Host, Ports, Table, Verify};
 use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
+pub use generation::Generation;
 use stored::Stored;
 
 /// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
@@ -40,6 +43,8 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// The rules.
     pub table: Arc<Table>,
+    /// Which table that is, and since when it is in force.
+    pub generation: Generation,
     /// Server certificates.
     pub server_tls: Arc<ServerTls>,
     /// TLS toward targets.
@@ -144,11 +149,21 @@ impl Snapshot {
     }
 
     /// The warnings in force: what was said of portward.toml and the rules when they were read, of certificates, keys and
-    /// trust when they were read last, and what is in use although it is gone.
-    pub fn warnings(&self) -> Diagnostics {
+    /// trust when they were read last, and what is in use although it is gone. Which certificates are near their end is
+    /// looked up at `now`.
+    pub fn warnings(&self, now: OffsetDateTime) -> Diagnostics {
         let mut warnings = Diagnostics::clone(&self.said);
-        warnings.append(self.found.clone());
+        warnings.append(self.of_certificates(now));
         warnings
+    }
+
+    /// Those of them that are about certificates, keys and trust.
+    pub fn of_certificates(&self, now: OffsetDateTime) -> Diagnostics {
+        let is_of_then = |one: &&Diagnostic| self.certificates().any(|certificate| certificate.has_said(one));
+        let mut found: Diagnostics =
+            self.found.list().iter().filter(|one| !is_of_then(one)).cloned().collect();
+        found.extend(self.certificates().filter_map(|certificate| certificate.validity_warning(now)));
+        found
     }
 
     /// Those of them that name what is in use although it is gone.
@@ -195,6 +210,7 @@ impl Snapshot {
         let snapshot = Self {
             config,
             table,
+            generation: Generation::first(),
             server_tls: Arc::new(server_tls),
             upstream_tls: Arc::new(upstream_tls),
             client_trusts: Arc::new(client_trusts),
@@ -303,13 +319,18 @@ impl Shared {
             next_id: AtomicU64::new(1),
             refused: AtomicBool::new(false),
         };
+        shared.stats.keep_decisions(shared.snapshot.load().config.admin.decisions);
         shared.watch_names();
         shared
     }
 
     /// Puts a new snapshot in place. What runs keeps the one it has.
-    pub fn replace(&self, snapshot: Snapshot) {
+    pub fn replace(&self, mut snapshot: Snapshot) {
+        let before = self.snapshot.load_full();
+        let is_same = Arc::ptr_eq(&before.table, &snapshot.table);
+        snapshot.generation = if is_same { before.generation } else { before.generation.next() };
         self.snapshot.store(Arc::new(snapshot));
+        self.stats.keep_decisions(self.snapshot.load().config.admin.decisions);
         self.watch_names();
         self.reloads.send_modify(|count| *count += 1);
         self.wake_relays();
@@ -373,7 +394,7 @@ impl Shared {
 
     /// The warnings in force: those of the snapshot, and what of the state is in memory alone.
     pub fn warnings(&self) -> Diagnostics {
-        let mut warnings = self.snapshot.load().warnings();
+        let mut warnings = self.snapshot.load().warnings(OffsetDateTime::now_utc());
         warnings.extend(self.stored.warnings());
         warnings
     }

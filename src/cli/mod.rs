@@ -17,7 +17,9 @@ mod demo;
 mod explain;
 mod man;
 mod plan;
+mod reload;
 mod run;
+mod status;
 mod table;
 mod terminal;
 
@@ -38,7 +40,9 @@ enum Command {
     Plan(plan::Args),
     Cert(cert::Args),
     Blacklist(blacklist::Args),
+    Status(status::Args),
     Connections(connections::Args),
+    Reload(reload::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -53,7 +57,9 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Cert(args) => cert::run(args),
         Command::Blacklist(args) => blacklist::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Connections(args) => connections::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

@@ -122,7 +122,7 @@ impl Log {
         self.write(format, &text);
     }
 
-    /// How many lines were lost.
+    /// How many lines were lost since the start, because they could not be written as fast as they came.
     pub fn dropped(&self) -> usize {
         self.queue.error_counter().dropped_lines()
     }

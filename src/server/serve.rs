@@ -53,7 +53,7 @@ impl Server {
         if by != By::Signal {
             self.shared.note(Level::Info, &format!("{by} asks for a reload"));
         }
-        self.reload().inspect_err(|refused| {
+        self.reload(by).inspect_err(|refused| {
             let text = format!("{}\nreload refused: everything stays as it was", refused.text.trim_end());
             self.shared.note(Level::Error, &text);
         })

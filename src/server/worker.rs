@@ -60,7 +60,6 @@ async fn sweep(worker: &Worker) {
     loop {
         tokio::time::sleep(SWEEP).await;
         worker.pool.sweep();
-        worker.shared.stats.gather_from(worker.number);
     }
 }
 

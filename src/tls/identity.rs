@@ -18,6 +18,10 @@ use crate::files;
 /// How long before the end `check` begins to warn.
 const EXPIRY_WARNING: Duration = Duration::days(30);
 
+/// How the warnings begin that come with the time, before the date.
+const VALIDITY: [&str; 3] =
+    ["the certificate expired on", "the certificate expires on", "the certificate is not valid before"];
+
 /// A certificate whose key fits.
 #[derive(Debug, Clone)]
 pub struct Certificate {
@@ -60,21 +64,27 @@ impl Certificate {
     }
 
     /// A warning near the end and beyond.
-    pub(super) fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
+    pub(crate) fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
         validity_warning(&self.facts, &self.file, now)
+    }
+
+    /// Whether this is what [`Self::validity_warning`] has said of this certificate at some time.
+    pub(crate) fn has_said(&self, warning: &Diagnostic) -> bool {
+        warning.place.file == self.file && VALIDITY.iter().any(|start| warning.message.starts_with(start))
     }
 }
 
 /// A warning for the certificate of `file` near its end and beyond.
 pub(super) fn validity_warning(facts: &Facts, file: &Path, now: OffsetDateTime) -> Option<Diagnostic> {
     let Facts { not_before, not_after, .. } = facts;
+    let [expired, expires, too_early] = VALIDITY;
     let message = if *not_after < now {
-        format!("the certificate expired on {}", not_after.date())
+        format!("{expired} {}", not_after.date())
     } else if *not_after - now < EXPIRY_WARNING {
         let days = (*not_after - now).whole_days();
-        format!("the certificate expires on {}, in {days} days", not_after.date())
+        format!("{expires} {}, in {days} days", not_after.date())
     } else if now < *not_before {
-        format!("the certificate is not valid before {}", not_before.date())
+        format!("{too_early} {}", not_before.date())
     } else {
         return None;
     };
@@ -218,6 +228,23 @@ mod tests {
                 "{found:?}"
             );
         }
+    }
+
+    /// A warning of the hour when a certificate was read is known for one, and takes no other's place.
+    #[test]
+    fn item_1_a_warning_of_another_day_is_known_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let issued = DevCa::new().unwrap().server_valid(&["a.example"], Validity::days(1, 10)).unwrap();
+        let files = write(dir.path(), &issued);
+        let start = OffsetDateTime::now_utc();
+        let certificate = Certificate::load(&files, start).0.unwrap();
+        for day in [0, 2, 11] {
+            let warning = certificate.validity_warning(start + Duration::days(day)).unwrap();
+            assert!(certificate.has_said(&warning), "{warning:?}");
+            let other = Diagnostic { place: crate::config::Place::whole("b.crt"), ..warning };
+            assert!(!certificate.has_said(&other));
+        }
+        assert!(!certificate.has_said(&pem::warning(&files.cert, "the mode is odd", None)));
     }
 
     #[test]

@@ -135,6 +135,11 @@ impl ServerTls {
         self.certificates.iter()
     }
 
+    /// Whether this is the one of [`Self::default`].
+    pub fn is_default(&self, one: &Certificate) -> bool {
+        self.default().is_some_and(|default| default.file == one.file)
+    }
+
     /// The one that is shown to clients without SNI or with an unknown one.
     pub fn default(&self) -> Option<&Certificate> {
         nth(&self.certificates, self.default)

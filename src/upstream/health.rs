@@ -2,7 +2,7 @@
 //! timeout in ten seconds and not one a request.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use dashmap::DashMap;
 
@@ -36,6 +36,16 @@ impl Health {
     /// Whether no address is known to be down.
     pub fn is_quiet(&self) -> bool {
         self.failed.is_empty()
+    }
+
+    /// The addresses that failed within the last ten seconds, and when they did.
+    pub fn doubtful(&self) -> Vec<(SocketAddr, SystemTime)> {
+        let fresh = self.failed.iter().filter(|one| one.value().elapsed() < GRUDGE);
+        let when = |since: &Instant| SystemTime::now().checked_sub(since.elapsed());
+        let mut list: Vec<_> =
+            fresh.filter_map(|one| when(one.value()).map(|when| (*one.key(), when))).collect();
+        list.sort_unstable();
+        list
     }
 
     /// Forgets old failures.

@@ -34,6 +34,7 @@ mod ldap;
 mod listening;
 mod log;
 mod login;
+mod look;
 mod messages;
 mod metrics;
 mod names;

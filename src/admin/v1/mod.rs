@@ -5,9 +5,12 @@
 //! of its own. `docs/openapi.json` describes the same table, and a test holds one to the other.
 
 mod blacklist;
+mod certificates;
 mod connections;
+mod decisions;
 mod history;
 mod hosts;
+mod listeners;
 mod reload;
 mod status;
 mod top;
@@ -57,12 +60,15 @@ enum Resource {
     Status,
     Connections,
     Connection,
+    Decisions,
     Blacklist,
     BlacklistEntry,
     Hosts,
     Host,
     HostEnable,
     HostDisable,
+    Listeners,
+    Certificates,
     Reload,
     History,
     Top,
@@ -88,12 +94,15 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/status", Resource::Status, &["GET"]),
     entry("/v1/connections", Resource::Connections, &["GET"]),
     entry("/v1/connections/{id}", Resource::Connection, &["GET", "DELETE"]),
+    entry("/v1/decisions", Resource::Decisions, &["GET"]),
     entry("/v1/blacklist", Resource::Blacklist, &["GET", "POST", "DELETE"]),
     entry("/v1/blacklist/{address}", Resource::BlacklistEntry, &["GET", "DELETE"]),
     entry("/v1/hosts/{name}/enable", Resource::HostEnable, &["POST"]),
     entry("/v1/hosts/{name}/disable", Resource::HostDisable, &["POST"]),
     entry("/v1/hosts/{name}", Resource::Host, &["GET", "PUT", "DELETE"]),
     entry("/v1/hosts", Resource::Hosts, &["GET"]),
+    entry("/v1/listeners", Resource::Listeners, &["GET"]),
+    entry("/v1/certificates", Resource::Certificates, &["GET"]),
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
     entry("/v1/top", Resource::Top, &["GET"]),
@@ -129,12 +138,15 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Status => status::answer(asked),
         Resource::Connections => connections::list(asked),
         Resource::Connection => connections::one(asked, name).await,
+        Resource::Decisions => decisions::answer(asked),
         Resource::Blacklist => blacklist::list(asked),
         Resource::BlacklistEntry => blacklist::one(asked, name),
         Resource::Hosts => hosts::list(asked),
         Resource::Host => hosts::one(asked, name).await,
         Resource::HostEnable => hosts::switch(asked, name, true).await,
         Resource::HostDisable => hosts::switch(asked, name, false).await,
+        Resource::Listeners => listeners::answer(asked),
+        Resource::Certificates => certificates::answer(asked),
         Resource::Reload => reload::answer(asked).await,
         Resource::History => history::answer(asked),
         Resource::Top => top::answer(asked),

@@ -29,11 +29,6 @@ fn changed(Reloaded { before, after, found }: &Reloaded) -> Value {
         let only = one.listeners.iter().filter(|address| !other.listeners.contains(address));
         only.map(ToString::to_string).collect::<Vec<_>>()
     };
-    let certificates = |one: &Snapshot, other: &Snapshot| {
-        let is_there = |name: &str| other.certificates().any(|certificate| certificate.name == name);
-        let only = one.certificates().filter(|certificate| !is_there(&certificate.name));
-        only.map(|certificate| certificate.name.clone()).collect::<Vec<_>>()
-    };
     json!({
         "hosts": {
             "count": after.table.len(),
@@ -41,13 +36,28 @@ fn changed(Reloaded { before, after, found }: &Reloaded) -> Value {
             "changed": shown(&hosts.changed),
             "removed": shown(&hosts.removed),
         },
-        "certificates": {
-            "added": certificates(after, before),
-            "removed": certificates(before, after),
-        },
+        "certificates": certificates(before, after),
         "listeners": { "opened": listeners(after, before), "closed": listeners(before, after) },
         "diagnostics": found.to_json(),
+        "said": found.render(false).trim_end(),
     })
+}
+
+/// The names of certificates that have come and gone, and of those of which another one has the name now.
+fn certificates(before: &Snapshot, after: &Snapshot) -> Value {
+    fn named(snapshot: &Snapshot) -> Vec<(&str, &[u8; 32])> {
+        snapshot.certificates().map(|one| (one.name.as_str(), &one.facts.fingerprint)).collect()
+    }
+    let (before, after) = (named(before), named(after));
+    let only = |one: &[(&str, &[u8; 32])], other: &[(&str, &[u8; 32])]| {
+        let is_there = |name: &str| other.iter().any(|(known, _)| *known == name);
+        let only = one.iter().filter(|(name, _)| !is_there(name));
+        only.map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()
+    };
+    let is_new = |one: &&(&str, &[u8; 32])| !before.contains(one);
+    let has_name = |one: &&(&str, &[u8; 32])| before.iter().any(|(name, _)| *name == one.0);
+    let renewed: Vec<_> = after.iter().filter(is_new).filter(has_name).map(|(name, _)| *name).collect();
+    json!({ "added": only(&after, &before), "renewed": renewed, "removed": only(&before, &after) })
 }
 
 /// How many there are, and the first of them.

@@ -1,16 +1,120 @@
-//! `/v1/status`: the version, and the warnings in force.
+//! `/v1/status`: whether anything is wrong, and what Portward has done since it was started.
 
-use serde_json::json;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Asked};
+use crate::admin::moment::utc;
+use crate::reason::Reason;
+use crate::server::LastReload;
+use crate::service::{Carrier, Service};
+use crate::state::Shared;
+use crate::stats::{Direction, Side, Totals, Verdict};
+
+/// How many warnings are shown: each name that no certificate covers is one.
+const WARNINGS: usize = 100;
 
 /// Answers it. `gone` are those of the warnings that name what is in use although its file is not there any more, which only
 /// the running daemon knows.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
-    let snapshot = asked.shared.snapshot.load();
+    let Asked { shared, control, .. } = *asked;
+    let snapshot = shared.snapshot.load();
+    let totals = shared.stats.totals();
+    let (count, warnings) = warnings(shared);
+    let open = Service::ALL.into_iter().flat_map(|service| Carrier::ALL.map(|carrier| (service, carrier)));
+    let open: u64 = open.map(|(service, carrier)| totals.open(service, carrier)).sum();
     Answer::ok(&json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "warnings": asked.shared.warnings().to_json(),
+        "since": utc(shared.stats.since()),
+        "uptime": shared.stats.uptime().as_secs(),
+        "rules": {
+            "generation": snapshot.generation.number,
+            "since": utc(snapshot.generation.since),
+            "hosts": snapshot.table.len(),
+            "disabled": snapshot.table.iter().filter(|host| !host.enabled()).count(),
+        },
+        "last_reload": control.last_reload().map(|last| reload(&last)),
+        "warnings": { "count": count, "list": warnings },
         "gone": snapshot.gone().to_json(),
+        "connections": open,
+        "blacklist": shared.guard.blacklist().len(),
+        "log_dropped": shared.log.dropped(),
+        "counters": counters(&totals),
+        "handshakes": handshakes(&totals),
     }))
+}
+
+fn reload(last: &LastReload) -> Value {
+    json!({
+        "at": utc(last.at),
+        "by": last.by.to_string(),
+        "successful": last.refused.is_none(),
+        "error": last.refused.as_deref().map(str::trim_end),
+    })
+}
+
+/// How many warnings are in force, and the first of them: targets that are down, then what `check` would warn of and what is
+/// near its end.
+fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
+    let of_files = match shared.warnings().to_json() {
+        Value::Array(list) => list,
+        _ => Vec::new(),
+    };
+    let down = shared.health.doubtful().into_iter().map(|(address, since)| of_target(address, since));
+    let mut all: Vec<_> = down.chain(of_files).collect();
+    let count = all.len();
+    all.truncate(WARNINGS);
+    (count, all)
+}
+
+/// In the form of a diagnostic, with the target beside.
+fn of_target(address: SocketAddr, since: SystemTime) -> Value {
+    json!({
+        "severity": "warning",
+        "message": format!("the target {address} is down: Portward could not connect to it"),
+        "file": null,
+        "line": null,
+        "column": null,
+        "help": "look whether it runs and whether this machine reaches it",
+        "target": address.to_string(),
+        "since": utc(since),
+    })
+}
+
+/// By service: connections, decisions, and refusals by reason. A reason for which nothing was refused is left out.
+fn counters(totals: &Totals) -> Value {
+    let of = |service: Service| {
+        let carriers = |count: &dyn Fn(Carrier) -> u64| {
+            named(Carrier::ALL.map(|carrier| (carrier.name(), count(carrier))).into_iter())
+        };
+        let verdicts = Verdict::ALL.map(|one| (one.name(), totals.decisions(service, one)));
+        let reasons = Reason::ALL.into_iter().map(|one| (one.name(), totals.rejected(service, one)));
+        json!({
+            "connections": carriers(&|carrier| totals.connections(service, carrier)),
+            "open": carriers(&|carrier| totals.open(service, carrier)),
+            "decisions": named(verdicts.into_iter()),
+            "rejected": named(reasons.filter(|(_, count)| *count > 0)),
+            "bytes": named(Direction::ALL.map(|one| (one.name(), totals.bytes(service, one))).into_iter()),
+            "unreached": {
+                "connect": totals.unreached(service, false),
+                "tls": totals.unreached(service, true),
+            },
+        })
+    };
+    Service::ALL
+        .into_iter()
+        .map(|service| (service.name().to_owned(), of(service)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn handshakes(totals: &Totals) -> Value {
+    let of = |side| json!({ "succeeded": totals.handshakes(side, true), "failed": totals.handshakes(side, false) });
+    Side::ALL.into_iter().map(|side| (side.name().to_owned(), of(side))).collect::<Map<_, _>>().into()
+}
+
+fn named<'a>(numbers: impl Iterator<Item = (&'a str, u64)>) -> Value {
+    numbers.map(|(name, number)| (name.to_owned(), number.into())).collect::<Map<_, _>>().into()
 }

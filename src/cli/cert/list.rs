@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::config::ConfigArg;
 use super::super::terminal::{NO, say};
 use super::words;
 use crate::config::{self, Checked, Config, Diagnostics};
 use crate::rules::Table;
-use crate::tls::{Certificate, Occasion, ServerTls, UpstreamTls};
+use crate::tls::{self, Occasion, ServerTls, UpstreamTls};
 
 /// List the certificates that the configuration names, with their names and expiry
 ///
@@ -38,12 +38,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (server, upstream, found) = load(&config, &table);
     let presented = upstream.certificate();
     if args.json {
-        let mut list: Vec<Value> = server.certificates().map(|one| server_json(one, &server)).collect();
-        list.extend(presented.map(|one| one_json(one, "target", false)));
+        let list = tls::listed(&server, &upstream);
         say(format_args!("{:#}", json!({ "certificates": list, "diagnostics": found.to_json() })));
     } else {
         for one in server.certificates() {
-            let default = if is_default(one, &server) { ", shown where no name decides" } else { "" };
+            let default = if server.is_default(one) { ", shown where no name decides" } else { "" };
             say(format_args!("{} ({}{default})", one.name, one.file.display()));
             words::say_facts(&one.facts);
             say("");
@@ -66,24 +65,4 @@ fn load(config: &Config, table: &Table) -> (ServerTls, UpstreamTls, Diagnostics)
     found.extend(server.uncovered(table.names().map(|(name, _)| name)));
     found.extend(more.problems);
     (server, upstream, found)
-}
-
-fn is_default(one: &Certificate, server: &ServerTls) -> bool {
-    server.default().is_some_and(|default| default.file == one.file)
-}
-
-fn server_json(one: &Certificate, server: &ServerTls) -> Value {
-    one_json(one, "client", is_default(one, server))
-}
-
-/// `shown_to`: who gets to see it.
-fn one_json(one: &Certificate, shown_to: &str, default: bool) -> Value {
-    let mut value = words::describe_json(&one.facts);
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("name".to_owned(), one.name.clone().into());
-        fields.insert("file".to_owned(), one.file.display().to_string().into());
-        fields.insert("shown_to".to_owned(), shown_to.into());
-        fields.insert("default".to_owned(), default.into());
-    }
-    value
 }

@@ -130,7 +130,7 @@ fn say_facts_of(facts: &Facts) {
 }
 
 fn say_json(Shown { address, chain, verifiable }: &Shown) {
-    let list: Vec<Value> = chain.iter().map(words::describe_json).collect();
+    let list: Vec<Value> = chain.iter().map(Facts::to_json).collect();
     let pin = chain.first().filter(|_| *verifiable).map(|own| format!("sha256:{}", own.fingerprint_hex()));
     say(format_args!("{:#}", json!({ "address": address.to_string(), "chain": list, "pin": pin })));
 }

@@ -1,11 +1,9 @@
-//! What the commands of `portward cert` say, in words and in JSON.
+//! What the commands of `portward cert` say, in words.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::super::terminal;
 use crate::config::Diagnostics;
@@ -38,20 +36,6 @@ fn describe(facts: &Facts) -> Vec<(&'static str, String)> {
         ("key", facts.key.clone()),
         ("fingerprint", format!("sha256:{}", facts.fingerprint_hex())),
     ]
-}
-
-pub(super) fn describe_json(facts: &Facts) -> Value {
-    let time = |time: OffsetDateTime| time.format(&Rfc3339).ok();
-    json!({
-        "names": facts.names,
-        "subject": facts.subject,
-        "common_name": facts.common_name,
-        "issuer": facts.issuer,
-        "not_before": time(facts.not_before),
-        "not_after": time(facts.not_after),
-        "key": facts.key,
-        "fingerprint": format!("sha256:{}", facts.fingerprint_hex()),
-    })
 }
 
 fn validity(facts: &Facts, now: OffsetDateTime) -> String {

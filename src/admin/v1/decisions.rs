@@ -1,0 +1,246 @@
+//! `/v1/decisions`: the newest decisions, and those that come (SPEC section 8).
+//!
+//! A decision is shown with the fields of a JSON log line, and with that line in words. What a client sent is escaped in both.
+
+use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::{Answer, Asked};
+use crate::admin::moment::utc;
+use crate::admin::query::Query;
+use crate::log::{Subject, escaped};
+use crate::reason::Reason;
+use crate::rules::{Table, name};
+use crate::service::Service;
+use crate::stats::{Cursor, Decision, Newest, Verdict};
+
+/// What can be asked for.
+const KEYS: &[&str] =
+    &["client", "host", "service", "target", "outcome", "reason", "limit", "after", "follow"];
+/// Names are at most so long among the decisions.
+const NAME: usize = 255;
+/// Why there are none.
+const NOT_KEPT: &str = "no decisions are kept: `admin.decisions = false` in portward.toml";
+
+/// `/v1/decisions`: those that the filters let through, the newest first.
+pub(super) fn answer(asked: &Asked<'_>) -> Answer {
+    page(asked).unwrap_or_else(Answer::bad)
+}
+
+fn page(asked: &Asked<'_>) -> Result<Answer, String> {
+    let query = Query::of(&asked.head.uri, KEYS)?;
+    let filter = Filter::of(&query)?;
+    let (after, limit) = (query.after(Cursor::parse)?, query.limit()?);
+    let (stats, snapshot) = (&asked.shared.stats, asked.shared.snapshot.load());
+    let kept = stats.keeps_decisions();
+    let Newest { decisions, next } =
+        stats.newest(|decision| filter.passes(&snapshot.table, decision), after, limit);
+    let decisions: Vec<_> = decisions.iter().map(|one| to_json(&snapshot.table, one)).collect();
+    Ok(Answer::ok(&json!({
+        "kept": kept,
+        "note": (!kept).then_some(NOT_KEPT),
+        "decisions": decisions,
+        "next": next.map(|next| next.to_string()),
+    })))
+}
+
+/// Which decisions are wanted. What is `None` does not matter.
+#[derive(Debug, Default)]
+struct Filter {
+    client: Option<IpAddr>,
+    host: Option<String>,
+    service: Option<Service>,
+    target: Option<IpAddr>,
+    outcome: Option<Verdict>,
+    reason: Option<Reason>,
+}
+
+impl Filter {
+    /// # Errors
+    /// What is wrong with a value.
+    fn of(query: &Query) -> Result<Self, String> {
+        let outcomes = Verdict::ALL.map(Verdict::name).join(", ");
+        let outcome = |text: &str| Verdict::ALL.into_iter().find(|one| one.name() == text);
+        let reasons = Reason::ALL.map(Reason::name).join(", ");
+        let reason = |text: &str| Reason::ALL.into_iter().find(|one| one.name() == text);
+        Ok(Self {
+            client: query.address("client")?,
+            host: query.text("host").map(normal),
+            service: query.service()?,
+            target: query.address("target")?,
+            outcome: query.value("outcome", &format!("an outcome; possible: {outcomes}"), outcome)?,
+            reason: query.value("reason", &format!("a reason; possible: {reasons}"), reason)?,
+        })
+    }
+
+    fn passes(&self, table: &Table, decision: &Decision) -> bool {
+        let (about, fate) = (&decision.about, &decision.fate);
+        self.client.is_none_or(|client| client == about.client.to_canonical())
+            && self.service.is_none_or(|service| service == about.service)
+            && self.outcome.is_none_or(|outcome| outcome == fate.verdict())
+            && self.reason.is_none_or(|reason| fate.reason() == Some(reason))
+            && self.target.is_none_or(|target| fate.target().is_some_and(|to| to.ip() == target))
+            && self.host.as_ref().is_none_or(|host| is_about(table, decision, host))
+    }
+}
+
+/// A name as the rules have it, or as it came if it cannot be one.
+fn normal(text: &str) -> String {
+    name::normalise(text).map_or_else(|_| text.to_lowercase(), |name| name.to_string())
+}
+
+/// Whether this is the host that was asked for, or the host of the rules which that name leads to.
+fn is_about(table: &Table, decision: &Decision, host: &str) -> bool {
+    let Some(asked) = asked_host(decision) else { return false };
+    asked == host || table.host(&asked).is_some_and(|known| known.name() == host)
+}
+
+/// The name of the host that was asked for.
+fn asked_host(decision: &Decision) -> Option<String> {
+    let who = who(decision)?;
+    let bare = memchr::memrchr(b'@', who).and_then(|at| who.get(at + 1..)).unwrap_or(who);
+    let bare = name::split_host_port(bare).map_or(bare, |(bare, _)| bare);
+    Some(normal(str::from_utf8(bare).ok()?))
+}
+
+/// Who was asked for, as it came: a Host, a From URI, the host of a bind, a gatekeeper identifier.
+fn who(decision: &Decision) -> Option<&[u8]> {
+    let who = match decision.subject() {
+        Subject::Unknown => return None,
+        Subject::Http { host, .. } => host,
+        Subject::Signalling { who, .. } => who,
+    };
+    (!who.is_empty()).then_some(who)
+}
+
+/// A decision. `identity` is who was asked for and `host` the host of the rules to which that leads now, as `/v1/connections`
+/// has them.
+fn to_json(table: &Table, decision: &Decision) -> Value {
+    let line = decision.line();
+    let mut json = line.json(false);
+    let Some(fields) = json.as_object_mut() else { return json };
+    let [of_identity, ..] = decision.about.service.subject();
+    for name in [of_identity, "transport"] {
+        fields.remove(name);
+    }
+    let host = asked_host(decision).and_then(|asked| table.host(&asked).map(|host| host.name().to_owned()));
+    let port = decision.about.port;
+    let more = [
+        ("time", utc(UNIX_EPOCH + Duration::from_nanos(decision.at)).into()),
+        ("port", (port != 0).then_some(port).into()),
+        ("carrier", decision.about.carrier.name().into()),
+        ("identity", who(decision).map(|who| escaped(who, NAME)).into()),
+        ("host", host.into()),
+        ("cut", decision.is_cut.into()),
+        ("line", line.text(false).into()),
+    ];
+    fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Config, load_rules};
+    use crate::service::Carrier;
+    use crate::stats::{About, Fate, Stats};
+
+    fn table() -> Table {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "[[host]]\nname = \"*.example.net\"\naliases = [\"pbx.example.com\"]\ntarget = \"127.0.0.1\"\nhttp = [\"/\"]\n";
+        fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let config = Config::defaults(&folder.path().join("portward.toml"));
+        load_rules(folder.path(), &config).table.unwrap()
+    }
+
+    fn about(id: u64, service: Service) -> About {
+        About { id, client: "192.0.2.1".parse().unwrap(), port: 4711, service, carrier: Carrier::Tls }
+    }
+
+    /// One refused request by HTTP, one forwarded REGISTER.
+    fn two() -> Vec<Decision> {
+        let stats = Stats::of_workers(1);
+        let request = Subject::Http {
+            host: b"u:p@HQ.example.net:443",
+            method: b"GET",
+            target: b"/a\x1b[31m?token=s3cret",
+            version: "HTTP/1.1",
+        };
+        stats.decide(0, about(1, Service::Http), request, (Fate::Rejected(Reason::NoPath), stats.now()));
+        let register = Subject::Signalling {
+            who: b"ckl@pbx.example.com",
+            verb: b"REGISTER",
+            name: b"",
+            certificate: "ok(ckl)",
+        };
+        let fate = Fate::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
+        stats.decide(0, about(2, Service::Sip), register, (fate, stats.now()));
+        stats.newest(|_| true, None, 10).decisions
+    }
+
+    #[test]
+    fn a_decision_has_the_fields_of_the_other_resources_and_its_line() {
+        let table = table();
+        let [sip, http] = &two()[..] else { panic!() };
+        let http = to_json(&table, http);
+        for (name, value) in [
+            ("id", json!(1)),
+            ("client", json!("192.0.2.1")),
+            ("port", json!(4711)),
+            ("service", json!("http")),
+            ("carrier", json!("tls")),
+            ("identity", json!("HQ.example.net:443")),
+            ("host", json!("*.example.net")),
+            ("outcome", json!("rejected")),
+            ("reason", json!("no-path")),
+            ("path", json!("/a%1B[31m?…")),
+            ("cut", json!(false)),
+        ] {
+            assert_eq!(http[name], value, "{name}: {http}");
+        }
+        assert!(!http.to_string().contains("s3cret") && !http.to_string().contains("u:p"), "{http}");
+        assert!(http["line"].as_str().unwrap().ends_with(" rejected: no-path"), "{http}");
+        assert!(http["time"].as_str().unwrap().ends_with('Z'), "{http}");
+        let sip = to_json(&table, sip);
+        assert_eq!(
+            (&sip["identity"], &sip["host"]),
+            (&json!("ckl@pbx.example.com"), &json!("*.example.net"))
+        );
+        assert_eq!((&sip["from"], &sip["transport"]), (&Value::Null, &Value::Null), "one name for one thing");
+        assert_eq!((&sip["target"], &sip["method"]), (&json!("172.31.31.2:5061"), &json!("REGISTER")));
+    }
+
+    #[test]
+    fn every_filter_lets_through_what_it_names() {
+        let table = table();
+        let [sip, http] = &two()[..] else { panic!() };
+        for (query, passes) in [
+            ("", [true, true]),
+            ("client=192.0.2.1", [true, true]),
+            ("client=[::ffff:192.0.2.1]", [true, true]),
+            ("client=192.0.2.2", [false, false]),
+            ("host=hq.example.NET.", [false, true]),
+            ("host=*.example.net", [true, true]),
+            ("host=pbx.example.com", [true, false]),
+            ("host=example.net", [false, false]),
+            ("service=sip", [true, false]),
+            ("target=172.31.31.2", [true, false]),
+            ("outcome=rejected", [false, true]),
+            ("outcome=forwarded", [true, false]),
+            ("reason=no-path", [false, true]),
+            ("reason=no-name", [false, false]),
+        ] {
+            let uri = format!("/v1/decisions?{query}").parse().unwrap();
+            let filter = Filter::of(&Query::of(&uri, KEYS).unwrap()).unwrap();
+            assert_eq!([sip, http].map(|one| filter.passes(&table, one)), passes, "{query}");
+        }
+        for query in ["outcome=refused", "reason=x", "service=x", "target=x"] {
+            let uri = format!("/v1/decisions?{query}").parse().unwrap();
+            assert!(Filter::of(&Query::of(&uri, KEYS).unwrap()).unwrap_err().contains(" is not "), "{query}");
+        }
+    }
+}
