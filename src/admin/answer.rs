@@ -51,7 +51,6 @@ impl Answer {
     }
 
     /// A stream of server-sent events, which ends when `feed` does, or the reader, or what the reader was let in by.
-    #[allow(dead_code, reason = "`/v1/decisions?follow=1` uses it")]
     pub(super) fn events(asked: &Asked<'_>, feed: impl Feed) -> Self {
         let Some(place) = asked.followers.place() else {
             let why = format!(

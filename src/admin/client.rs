@@ -1,4 +1,6 @@
-//! The commands' side of the socket: one request, one answer.
+//! The commands' side of the socket: one request, one answer; `stream` reads an answer that goes on.
+
+mod stream;
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+pub use stream::follow;
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -42,6 +45,11 @@ impl fmt::Display for NoAnswer {
 }
 
 impl NoAnswer {
+    fn refused(status: u16, json: &Value) -> Self {
+        let why = json.get("error").and_then(Value::as_str).unwrap_or("the daemon refuses");
+        Self::Refused(status, why.to_owned())
+    }
+
     /// What to do about it, if that is known.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -65,19 +73,20 @@ impl std::error::Error for NoAnswer {}
 /// # Errors
 /// See [`NoAnswer`].
 pub fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, NoAnswer> {
-    let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => NoAnswer::Forbidden(socket.to_owned()),
-        _ => NoAnswer::NotRunning(socket.to_owned()),
-    })?;
+    let mut stream = connected(socket)?;
     let answer = exchange(&mut stream, method, path, body).map_err(NoAnswer::Broken)?;
     let (status, json) = read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))?;
     match status {
         200..300 => Ok(json),
-        _ => {
-            let why = json.get("error").and_then(Value::as_str).unwrap_or("the daemon refuses");
-            Err(NoAnswer::Refused(status, why.to_owned()))
-        }
+        _ => Err(NoAnswer::refused(status, &json)),
     }
+}
+
+fn connected(socket: &Path) -> Result<UnixStream, NoAnswer> {
+    UnixStream::connect(socket).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => NoAnswer::Forbidden(socket.to_owned()),
+        _ => NoAnswer::NotRunning(socket.to_owned()),
+    })
 }
 
 fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: Option<&Value>) -> io::Result<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::terminal;
-use crate::admin::client::{NoAnswer, ask};
+use crate::admin::client::{NoAnswer, ask, follow};
 use crate::config;
 
 /// The arguments of every command that asks the running daemon.
@@ -40,6 +40,14 @@ impl Daemon {
     /// See [`NoAnswer`].
     pub(super) fn get(&self, path: &str) -> Result<Value, NoAnswer> {
         self.ask("GET", path, None)
+    }
+
+    /// GET of a stream: each event with its kind, until `see` says false.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn follow(&self, path: &str, see: impl FnMut(&str, &Value) -> bool) -> Result<(), NoAnswer> {
+        follow(&self.socket, path, see)
     }
 
     /// Any request.

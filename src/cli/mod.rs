@@ -15,6 +15,7 @@ mod connections;
 mod daemon;
 mod demo;
 mod explain;
+mod log;
 mod man;
 mod plan;
 mod reload;
@@ -42,6 +43,7 @@ enum Command {
     Blacklist(blacklist::Args),
     Status(status::Args),
     Connections(connections::Args),
+    Log(log::Args),
     Reload(reload::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Blacklist(args) => blacklist::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Connections(args) => connections::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),

@@ -294,6 +294,11 @@ impl Outbox {
 }
 
 impl Outbox {
+    /// Moves what waits behind the decisions of other workers.
+    pub(super) fn move_to(&mut self, waiting: &mut Vec<Decision>) {
+        waiting.extend(self.waiting.iter().take(std::mem::take(&mut self.count)));
+    }
+
     /// Forgets everything, and gives its memory back.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

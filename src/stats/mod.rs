@@ -64,6 +64,8 @@ pub struct Stats {
     /// Used when a number names no worker.
     nobody: Worker,
     decisions: Decisions,
+    /// Held by whoever moves decisions from all boxes into the rings.
+    gathering: Mutex<()>,
     /// Whether decisions are kept (`admin.decisions`).
     keeps: AtomicBool,
     history: history::History,
@@ -87,6 +89,7 @@ impl Stats {
             workers: (0..count).map(|_| Worker::default()).collect(),
             nobody: Worker::default(),
             decisions: Decisions::default(),
+            gathering: Mutex::default(),
             keeps: AtomicBool::new(true),
             history: history::History::default(),
             listed: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -184,14 +187,17 @@ impl Stats {
         }
     }
 
-    /// Has readers see what the worker of this number has decided.
-    pub fn gather_from(&self, worker: u16) {
-        self.decisions.take(&mut self.outbox(worker));
-    }
-
     /// Has readers see everything that was decided until now.
+    ///
+    /// What waits in the boxes of several workers is put in the order of time. [`Stats::tick`] does this each second, so that
+    /// no decision is out of this order by more.
     pub fn gather(&self) {
-        self.workers().for_each(|worker| self.gather_from(worker));
+        // Another reader must not find the boxes empty and the rings without what was in them.
+        let _one_at_a_time = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = Vec::new();
+        self.workers().for_each(|worker| self.outbox(worker).move_to(&mut waiting));
+        waiting.sort_by_key(|decision| decision.at);
+        self.decisions.put(&waiting);
     }
 
     /// The newest decisions that `wanted` lets through, those that are older than `before`; at most `limit`.
@@ -216,6 +222,7 @@ impl Stats {
     pub fn tick(&self) {
         let seconds = u32::try_from(self.uptime().as_secs()).unwrap_or(u32::MAX);
         self.seconds.store(seconds, Ordering::Relaxed);
+        self.gather();
     }
 
     /// Seconds since the start, to the last tick.

@@ -2,25 +2,33 @@
 //!
 //! A decision is shown with the fields of a JSON log line, and with that line in words. What a client sent is escaped in both.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
+use crate::admin::events::{Events, Feed, Then};
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
+use crate::cause::{At, Failure};
 use crate::log::{Subject, escaped};
 use crate::reason::Reason;
 use crate::rules::{Table, name};
 use crate::service::Service;
-use crate::stats::{Cursor, Decision, Newest, Verdict};
+use crate::state::Shared;
+use crate::stats::{Cursor, Decision, Newest, News, Verdict};
 
 /// What can be asked for.
 const KEYS: &[&str] =
     &["client", "host", "service", "target", "outcome", "reason", "limit", "after", "follow"];
 /// Names are at most so long among the decisions.
 const NAME: usize = 255;
+/// So many are taken for a follower at a time.
+const AT_ONCE: usize = 50;
 /// Why there are none.
 const NOT_KEPT: &str = "no decisions are kept: `admin.decisions = false` in portward.toml";
 
@@ -33,8 +41,24 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, KEYS)?;
     let filter = Filter::of(&query)?;
     let (after, limit) = (query.after(Cursor::parse)?, query.limit()?);
+    let follow = query.value("follow", "0 or 1", |text| ["0", "1"].iter().position(|one| *one == text))?;
     let (stats, snapshot) = (&asked.shared.stats, asked.shared.snapshot.load());
     let kept = stats.keeps_decisions();
+    if follow == Some(1) {
+        if !kept {
+            return Ok(Answer::wrong(StatusCode::CONFLICT, NOT_KEPT));
+        }
+        // Without `limit` it begins with what comes from now on, or with what came behind `after`.
+        let shown = if query.text("limit").is_some() { limit } else { 0 };
+        let cursor = after.unwrap_or_else(|| stats.follow());
+        let Newest { decisions: earlier, .. } = match shown {
+            0 => Newest::default(),
+            _ => stats.newest(|one| filter.passes(&snapshot.table, one), Some(cursor), shown),
+        };
+        let earlier = earlier.into_iter().rev().collect();
+        let shared = Arc::clone(asked.shared);
+        return Ok(Answer::events(asked, Following { shared, filter, earlier, cursor }));
+    }
     let Newest { decisions, next } =
         stats.newest(|decision| filter.passes(&snapshot.table, decision), after, limit);
     let decisions: Vec<_> = decisions.iter().map(|one| to_json(&snapshot.table, one)).collect();
@@ -44,6 +68,41 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         "decisions": decisions,
         "next": next.map(|next| next.to_string()),
     })))
+}
+
+/// A follower of decisions.
+struct Following {
+    shared: Arc<Shared>,
+    filter: Filter,
+    /// What it is shown first.
+    earlier: VecDeque<Decision>,
+    cursor: Cursor,
+}
+
+impl Feed for Following {
+    fn news(&mut self, events: &mut Events) -> Then {
+        let Self { shared, filter, earlier, cursor } = self;
+        let table = Arc::clone(&shared.snapshot.load().table);
+        while let Some(decision) = earlier.pop_front_if(|_| events.has_room()) {
+            events.write("decision", to_json(&table, &decision));
+        }
+        while events.has_room() {
+            if !shared.stats.keeps_decisions() {
+                events.write("end", json!({ "note": NOT_KEPT }));
+                return Then::End;
+            }
+            let News { decisions, missed, more } = shared.stats.news(cursor, AT_ONCE);
+            if missed > 0 {
+                events.write("missed", json!({ "missed": missed }));
+            }
+            let wanted = decisions.iter().filter(|one| filter.passes(&table, one));
+            wanted.for_each(|one| events.write("decision", to_json(&table, one)));
+            if !more {
+                return Then::Later;
+            }
+        }
+        Then::AtOnce
+    }
 }
 
 /// Which decisions are wanted. What is `None` does not matter.
@@ -81,9 +140,15 @@ impl Filter {
             && self.service.is_none_or(|service| service == about.service)
             && self.outcome.is_none_or(|outcome| outcome == fate.verdict())
             && self.reason.is_none_or(|reason| fate.reason() == Some(reason))
-            && self.target.is_none_or(|target| fate.target().is_some_and(|to| to.ip() == target))
+            && self.target.is_none_or(|target| is_at(decision, target))
             && self.host.as_ref().is_none_or(|host| is_about(table, decision, host))
     }
+}
+
+/// Whether this went to an address, or would have gone there if it could be reached.
+fn is_at(decision: &Decision, target: IpAddr) -> bool {
+    let failed = |failure: &Failure| matches!(failure.at, At::Address(address) if address.ip() == target);
+    decision.fate.target().is_some_and(|to| to.ip() == target) || decision.failures().iter().any(failed)
 }
 
 /// A name as the rules have it, or as it came if it cannot be one.
@@ -118,7 +183,8 @@ fn who(decision: &Decision) -> Option<&[u8]> {
 /// A decision. `identity` is who was asked for and `host` the host of the rules to which that leads now, as `/v1/connections`
 /// has them.
 fn to_json(table: &Table, decision: &Decision) -> Value {
-    let line = decision.line();
+    let failures = decision.failures();
+    let line = decision.line(&failures);
     let mut json = line.json(false);
     let Some(fields) = json.as_object_mut() else { return json };
     let [of_identity, ..] = decision.about.service.subject();
@@ -170,12 +236,14 @@ mod tests {
             target: b"/a\x1b[31m?token=s3cret",
             version: "HTTP/1.1",
         };
-        stats.decide(0, about(1, Service::Http), request, (Fate::Rejected(Reason::NoPath), stats.now()));
+        let refused = Fate::Rejected { reason: Reason::NoPath, cause: None };
+        stats.decide(0, about(1, Service::Http), request, (refused, stats.now()));
         let register = Subject::Signalling {
             who: b"ckl@pbx.example.com",
             verb: b"REGISTER",
             name: b"",
             certificate: "ok(ckl)",
+            unproven: None,
         };
         let fate = Fate::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
         stats.decide(0, about(2, Service::Sip), register, (fate, stats.now()));

@@ -15,6 +15,8 @@ mod reload;
 mod status;
 mod top;
 
+use std::sync::Arc;
+
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use crate::state::Shared;
 /// What is asked, and by whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Arc<Shared>,
     pub(super) control: &'a Control,
     pub(super) followers: &'a Followers,
     /// Cancelled when what the caller was let in by is worth nothing any more: what it follows ends then.

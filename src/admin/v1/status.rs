@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::moment::utc;
+use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::server::LastReload;
 use crate::service::{Carrier, Service};
@@ -83,13 +84,15 @@ fn of_target(address: SocketAddr, since: SystemTime) -> Value {
     })
 }
 
-/// By service: connections, decisions, and refusals by reason. A reason for which nothing was refused is left out.
+/// By service: connections, decisions, refusals by reason, and failures of targets by cause. A reason or a cause that has not
+/// come is left out.
 fn counters(totals: &Totals) -> Value {
     let of = |service: Service| {
         let carriers = |count: &dyn Fn(Carrier) -> u64| {
             named(Carrier::ALL.map(|carrier| (carrier.name(), count(carrier))).into_iter())
         };
         let verdicts = Verdict::ALL.map(|one| (one.name(), totals.decisions(service, one)));
+        let failures = Cause::ALL.into_iter().map(|one| (one.name(), totals.failures(service, one)));
         let reasons = Reason::ALL.into_iter().map(|one| (one.name(), totals.rejected(service, one)));
         json!({
             "connections": carriers(&|carrier| totals.connections(service, carrier)),
@@ -97,10 +100,7 @@ fn counters(totals: &Totals) -> Value {
             "decisions": named(verdicts.into_iter()),
             "rejected": named(reasons.filter(|(_, count)| *count > 0)),
             "bytes": named(Direction::ALL.map(|one| (one.name(), totals.bytes(service, one))).into_iter()),
-            "unreached": {
-                "connect": totals.unreached(service, false),
-                "tls": totals.unreached(service, true),
-            },
+            "failures": named(failures.filter(|(_, count)| *count > 0)),
         })
     };
     Service::ALL

@@ -97,15 +97,20 @@ impl Decisions {
 
     /// Moves what is in a worker's box into the rings.
     pub(in crate::stats) fn take(&self, outbox: &mut Outbox) {
-        if outbox.count == 0 {
+        self.put(outbox.waiting.get(..outbox.count).unwrap_or_default());
+        outbox.count = 0;
+    }
+
+    /// Puts decisions into the rings, the oldest first.
+    pub(in crate::stats) fn put(&self, decisions: &[Decision]) {
+        if decisions.is_empty() {
             return;
         }
         let mut rings = self.lock();
         let Rings([refused, others]) = &mut *rings;
-        for decision in outbox.waiting.iter().take(outbox.count) {
+        for decision in decisions {
             if decision.is_refusal() { &mut *refused } else { &mut *others }.put(decision);
         }
-        outbox.count = 0;
     }
 
     /// Forgets everything, and gives its memory back.

@@ -1,4 +1,4 @@
-use super::super::Stats;
+use super::super::{Moment, Stats};
 use super::*;
 use crate::cause::At;
 
@@ -179,4 +179,24 @@ fn item_2_decisions_that_are_not_to_be_kept_are_not() {
     (151..=153).for_each(decide);
     assert_eq!(ids(), [153, 153, 152, 152, 151, 151]);
     assert!(stats.newest(|_| true, Some(old), 10).decisions.is_empty(), "a page of then is empty");
+}
+
+/// The newest first, over all workers and pages.
+#[test]
+fn item_2_pages_are_in_the_order_of_time_whichever_worker_decided() {
+    let stats = Stats::of_workers(3);
+    for id in 1..=20 {
+        let fate = if id % 2 == 0 { REFUSED } else { FORWARDED };
+        stats.decide(u16::try_from(id % 3).unwrap(), about(id), request(b"/"), (fate, Moment(id)));
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = stats.newest(|_| true, after, 3);
+        seen.extend(numbers(&page.decisions));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (1..=20).rev().collect::<Vec<_>>());
 }

@@ -2,6 +2,7 @@
 //! services.
 
 mod certificates;
+mod decisions;
 mod reload;
 mod status;
 

@@ -1,0 +1,211 @@
+//! `portward log`: the newest decisions of the running daemon, and those that come.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::terminal;
+use crate::admin::LARGEST_PAGE;
+use crate::admin::client::NoAnswer;
+
+/// So many decisions are shown unless `--limit` says otherwise; with `--follow` so many before those that come.
+const SHOWN: usize = 20;
+
+/// Show the newest decisions of the running daemon
+///
+/// The lines are those of the log, the oldest first, whether the log has them (`log.forwarded`, `log.rejected`) or not. The
+/// daemon keeps the newest 5,000 refused and 5,000 other decisions until it stops; the journal has what was before.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward log                                  the newest 20\n  \
+    portward log --follow                         and those that come, until you press Ctrl-C\n  \
+    portward log --refused --client 203.0.113.9   why was this client refused?\n  \
+    portward log --host hq.example.net --limit 100\n  \
+    portward log --reason unknown-host --json\n\n\
+    Exit codes:\n  \
+    0  shown\n  \
+    1  the daemon cannot be asked, keeps no decisions, or went away while it was followed\n  \
+    2  wrong usage")]
+pub(super) struct Args {
+    /// Go on with the decisions that come
+    #[arg(long, short)]
+    follow: bool,
+    /// Those about this client
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<std::net::IpAddr>,
+    /// Those about this host, by its name in the rules or as clients ask for it
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Those of this service: http, sip, ldap, h323
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
+    /// Those that went to this target, or would have gone there
+    #[arg(long, value_name = "ADDRESS")]
+    target: Option<std::net::IpAddr>,
+    /// Refused ones alone
+    #[arg(long)]
+    refused: bool,
+    /// Those that were refused for this reason, e.g. unknown-host
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// How many to show
+    #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
+    limit: usize,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let daemon = args.daemon.daemon();
+    let answer = if args.follow { follow(&daemon, args) } else { newest(&daemon, args) };
+    match answer {
+        Ok(code) => code,
+        Err(NoAnswer::Refused(400, why)) => {
+            terminal::complain(format_args!("error: {why}"));
+            ExitCode::from(terminal::USAGE)
+        }
+        Err(error) => no_answer(&error),
+    }
+}
+
+/// The filters as they stand in a query.
+fn filters(args: &Args) -> String {
+    let filters = [
+        ("client", args.client.map(|address| address.to_string())),
+        ("host", args.host.clone()),
+        ("service", args.service.clone()),
+        ("target", args.target.map(|address| address.to_string())),
+        ("outcome", args.refused.then(|| "rejected".to_owned())),
+        ("reason", args.reason.clone()),
+    ];
+    let given = filters.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
+    given.map(|(key, value)| format!("&{key}={}", encoded(&value))).collect()
+}
+
+/// The newest ones. They come page by page, the newest first, and are shown the other way round.
+fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
+    let (filters, mut after, mut decisions) = (filters(args), String::new(), Vec::new());
+    while decisions.len() < args.limit {
+        let page = (args.limit - decisions.len()).min(LARGEST_PAGE);
+        let answer = daemon.get(&format!("/v1/decisions?limit={page}{filters}{after}"))?;
+        if field(&answer, "kept") == false {
+            terminal::complain(format_args!(
+                "error: {}",
+                field(&answer, "note").as_str().unwrap_or_default()
+            ));
+            terminal::complain("  help: `journalctl -u portward` shows what the log has");
+            return Ok(ExitCode::from(terminal::NO));
+        }
+        decisions.extend(field(&answer, "decisions").as_array().into_iter().flatten().cloned());
+        match field(&answer, "next").as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    if decisions.is_empty() && !args.daemon.json {
+        terminal::complain("no such decision since the start");
+    }
+    for decision in decisions.iter().rev() {
+        if !shown(decision, args.daemon.json) {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Until the reader of our output goes away. That the daemon goes away is said: whoever follows must not wait for lines that
+/// cannot come.
+fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
+    let limit = match args.limit {
+        0 => String::new(),
+        limit => format!("&limit={}", limit.min(LARGEST_PAGE)),
+    };
+    let mut code = ExitCode::SUCCESS;
+    let followed =
+        daemon.follow(&format!("/v1/decisions?follow=1{limit}{}", filters(args)), |kind, event| {
+            match kind {
+                "decision" => return shown(event, args.daemon.json),
+                "missed" => {
+                    terminal::complain(format_args!(
+                        "{} decisions were missed: they came too fast",
+                        field(event, "missed")
+                    ));
+                }
+                "end" => {
+                    terminal::complain(format_args!(
+                        "error: {}",
+                        field(event, "note").as_str().unwrap_or_default()
+                    ));
+                    code = ExitCode::from(terminal::NO);
+                }
+                _ => {}
+            }
+            true
+        });
+    match followed {
+        Err(NoAnswer::Broken(_)) => {
+            terminal::complain("error: the daemon went away");
+            terminal::complain(
+                "  help: `systemctl status portward` says whether it runs again; then follow it anew",
+            );
+            Ok(ExitCode::from(terminal::NO))
+        }
+        Err(NoAnswer::Refused(409, why)) => {
+            terminal::complain(format_args!("error: {why}"));
+            terminal::complain("  help: `journalctl -fu portward` shows what the log has");
+            Ok(ExitCode::from(terminal::NO))
+        }
+        followed => followed.map(|()| code),
+    }
+}
+
+/// Shows a decision; false: the reader has gone away.
+fn shown(decision: &Value, json: bool) -> bool {
+    if json {
+        return terminal::is_heard(decision);
+    }
+    terminal::is_heard(line(decision, terminal::is_coloured()))
+}
+
+/// A decision as the log has it, with its time before it. On a terminal what became of it has a colour.
+fn line(decision: &Value, coloured: bool) -> String {
+    let text = |name: &str| terminal::harmless(field(decision, name).as_str().unwrap_or_default());
+    let (time, line) = (text("time"), text("line"));
+    if !coloured {
+        return format!("{time} {line}");
+    }
+    let colour = match field(decision, "outcome").as_str() {
+        Some("rejected") => "31",
+        Some("forwarded") => "32",
+        _ => "36",
+    };
+    // What a client sent is escaped in the line, so that it has neither of these itself.
+    let at = line.rfind(" rejected: ").or_else(|| line.rfind(" -> ")).unwrap_or(line.len());
+    let (asked, became) = line.split_at(at);
+    format!("\x1b[2m{time}\x1b[0m {asked}\x1b[{colour}m{became}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn item_3_lines_are_those_of_the_log_and_cannot_steer_a_terminal() {
+        let decision = json!({
+            "time": "2026-11-26T08:00:00.250Z",
+            "outcome": "rejected",
+            "line": "REVERSE-PROXY 1 192.0.2.1 http://a GET /\u{1b}[2J\r\n HTTP/1.1 rejected: no-path",
+        });
+        let plain = line(&decision, false);
+        assert_eq!(
+            plain,
+            "2026-11-26T08:00:00.250Z REVERSE-PROXY 1 192.0.2.1 http://a GET /\\u{1b}[2J\\r\\n HTTP/1.1 rejected: no-path"
+        );
+        let coloured = line(&decision, true);
+        assert!(coloured.ends_with("\x1b[31m rejected: no-path\x1b[0m"), "{coloured:?}");
+        assert_eq!(coloured.matches('\x1b').count(), 4, "our own alone: {coloured:?}");
+    }
+}
