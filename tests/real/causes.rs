@@ -221,6 +221,27 @@ fn causes_of_a_target_that_wants_our_certificate() {
     });
 }
 
+/// What is forwarded for other reasons than a path of the rules, or as a WebSocket, fails in the same words.
+#[test]
+fn causes_of_acme_targets_and_of_websockets() {
+    within(60, || {
+        let port = free_port();
+        let portward = setup(&rules("\"127.0.0.1\"", &plain(port)))
+            .set("tls.acme_target", &format!("\"127.0.0.1:{port}\""))
+            .start();
+        let failed = format!("rejected: target-down 127.0.0.1:{port} refused");
+        let path = "/.well-known/acme-challenge/token";
+        assert_eq!(portward.plain().get(HOST, path).status(), 502);
+        portward.decision(&[&format!("GET {path} HTTP/1.1 {failed}")]);
+        let upgrade = format!(
+            "GET /socket HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        assert_eq!(portward.plain().ask(upgrade).status(), 502);
+        portward.decision(&[&format!("GET /socket HTTP/1.1 {failed}")]);
+    });
+}
+
 #[test]
 fn causes_are_fields_in_json_with_the_clients_port() {
     within(60, || {
