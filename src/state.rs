@@ -11,7 +11,7 @@ pub(crate) mod overrides;
 mod secret;
 mod stored;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use crate::files;
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
-use crate::rules::{Endpoint, Host, Ports, Table, Verify};
+use crate::rules::{Address, Endpoint, Host, Ports, Table, Verify};
 use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver};
@@ -174,6 +174,15 @@ impl Snapshot {
     /// Whether something can be read that could not be read before.
     pub fn can_read_more(&self) -> bool {
         self.unread.iter().any(|path| is_readable(path))
+    }
+
+    /// What may be dialled: the targets of the rules, and where ACME challenges go.
+    fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let acme = match &self.config.tls.acme {
+            Some(Acme::Target { endpoints, .. }) => &**endpoints,
+            _ => &[],
+        };
+        self.table.endpoints().flat_map(|list| list.iter()).chain(acme)
     }
 
     /// Portward's own certificates, those for clients and the one for targets.
@@ -401,12 +410,26 @@ impl Shared {
 
     fn watch_names(&self) {
         let snapshot = self.snapshot.load();
-        let acme = match &snapshot.config.tls.acme {
-            Some(Acme::Target { endpoints, .. }) => &**endpoints,
-            _ => &[],
-        };
-        let endpoints = snapshot.table.endpoints().flat_map(|list| list.iter()).chain(acme);
-        self.resolver.watch(endpoints.filter_map(|endpoint| endpoint.address.name()));
+        self.resolver.watch(snapshot.endpoints().filter_map(|endpoint| endpoint.address.name()));
+    }
+
+    /// Forgets what is known of addresses that are no target's any more.
+    pub fn forget_targets(&self) {
+        let snapshot = self.snapshot.load();
+        let mut targets = HashSet::new();
+        for endpoint in snapshot.endpoints() {
+            match &endpoint.address {
+                Address::Ip(ip) => drop(targets.insert(*ip)),
+                Address::Name(name) => {
+                    targets.extend(
+                        self.resolver.last(name).and_then(Result::ok).iter().flat_map(|ips| ips.iter()),
+                    );
+                }
+            }
+        }
+        let is_target = |address: SocketAddr| targets.contains(&address.ip());
+        self.health.sweep(is_target);
+        self.stats.forget_targets(is_target);
     }
 }
 
@@ -433,6 +456,7 @@ impl Worker {
             listeners: &snapshot.listeners,
             timeout: snapshot.config.upstream.connect_timeout,
             counters: self.shared.stats.worker(self.number),
+            targets: self.shared.stats.dialled_by(self.number),
         }
     }
 }

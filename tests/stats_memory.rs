@@ -1,4 +1,5 @@
-//! What the table of live connections, the newest decisions and the sketches of who is busy cost, at their largest.
+//! What the table of live connections, the newest decisions and the sketches of who is busy and what is
+//! known of targets cost, at their largest.
 #![allow(clippy::expect_used, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -7,7 +8,9 @@ use counting::{calls, live};
 use portward::log::Subject;
 use portward::reason::Reason;
 use portward::service::{Carrier, Service};
-use portward::stats::{About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats, TOP_MEMORY};
+use portward::stats::{
+    About, BOX, Decision, Fate, Filter, KEPT, MEMORY, Opening, Stats, TARGET_MEMORY, TOP_MEMORY,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -97,4 +100,25 @@ fn the_busiest_cost_a_stated_maximum() {
     assert_eq!(calls() - before, 0, "nothing is allocated for a decision");
     let read = counting::most(|| assert_eq!(stats.top(10).hosts.len(), 10));
     assert!(read <= usize::from(workers) * 2 * TOP_MEMORY, "a reader takes {read} bytes");
+}
+
+/// What is known of an address of a target, and that it is forgotten with the address.
+#[test]
+fn an_address_of_a_target_costs_a_stated_maximum() {
+    let stats = Stats::of_workers(1);
+    let start = live();
+    let dialled = stats.dialled_by(0);
+    let address = |number: u32| SocketAddr::new(std::net::IpAddr::from(number.to_be_bytes()), 443);
+    let time = std::time::Duration::from_millis(1);
+    (0..10_000).for_each(|number| drop(dialled.reached(address(number), time)));
+    let each = (live() - start) / 10_000;
+    assert!(each <= TARGET_MEMORY, "an address takes {each} bytes");
+    let before = calls();
+    let open: Vec<_> = std::iter::once(dialled.reached(address(0), time)).collect();
+    assert!(calls() - before <= 1, "nothing is allocated for a known address but the list here");
+    stats.forget_targets(|one| one == address(1));
+    assert_eq!(stats.target(address(0)).open, 1);
+    drop(open);
+    stats.forget_targets(|one| one == address(1));
+    assert_eq!([0, 1, 2].map(|number| stats.target(address(number)).opened), [0, 1, 0]);
 }

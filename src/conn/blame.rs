@@ -28,7 +28,9 @@ impl Suspect<'_> {
         };
         let said = self.leg.stream.tls_error().map(|error| tls::of_tls(&error));
         let cause = said.unwrap_or(noticed);
-        client.worker.shared.stats.worker(client.facts.worker).failed(client.facts.service, cause);
+        let (stats, worker) = (&client.worker.shared.stats, client.facts.worker);
+        stats.worker(worker).failed(client.facts.service, cause);
+        stats.dialled_by(worker).missed(self.address, cause);
         (ending.by(cause), Failures::one(Failure { at: At::Address(self.address), cause }))
     }
 }

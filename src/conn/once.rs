@@ -31,10 +31,12 @@ use crate::relay::watched::{Over, watched};
 use crate::route::held::Held;
 use crate::rules::decide::Route;
 use crate::state::Snapshot;
+use crate::stats::Reached;
 
 /// A relay that is to begin.
 struct Linked<W> {
     target: Leg,
+    reached: Option<Reached>,
     held: Arc<Held>,
     watch: W,
 }
@@ -164,7 +166,7 @@ impl<P: Protocol> Forwarded<'_, P> {
                     max_message: target.max_message,
                 };
                 let watch = protocol.watch(asked, connected);
-                Ok(Box::new(Linked { target: target.leg, held, watch }))
+                Ok(Box::new(Linked { target: target.leg, reached: target.reached, held, watch }))
             }
             Err(ending) => {
                 let refused = Refused { protocol: &protocol, asked: Some(&asked), ending };
@@ -283,15 +285,16 @@ async fn start_tls(
 
 /// Messages both ways until the end.
 async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch>>) -> End {
-    let Linked { target, held, watch } = &mut *linked;
+    let Linked { target, reached, held, watch } = &mut *linked;
     let shared = client.worker.shared.clone();
     let patience = {
         let limits = &shared.snapshot.load().config.limits;
         Patience::new(limits.idle_timeout.services[client.facts.service], limits.response_timeout)
     };
     let [_, before] = client.live.bytes();
+    let meter = client.live.toward(reached.as_ref());
     let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, patience, watch, &client.live) => over,
+        over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter) => over,
         ending = withdrawn(&shared, held.host(), &client.live) => {
             close_both(&mut client.leg, target).await;
             return End { ending, answered: false };

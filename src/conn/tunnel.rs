@@ -19,11 +19,12 @@ impl Tunnel {
     pub(super) async fn run(mut self, client: &mut Client) -> Ending {
         let shared = client.worker.shared.clone();
         let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;
+        let meter = client.live.toward(self.target.reached.as_ref());
         let target = &mut self.target.leg;
         client.leg.stream.keep_alive();
         target.stream.watch_tunnel();
         tokio::select! {
-            by = tunnel(&mut client.leg, target, &mut client.timer, idle, &client.live) => {
+            by = tunnel(&mut client.leg, target, &mut client.timer, idle, meter) => {
                 by.peacefully()
             }
             ended = withdrawn(&shared, &self.host, &client.live) => {

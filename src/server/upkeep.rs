@@ -32,7 +32,7 @@ impl Server {
                 self.shared.guard.sweep();
                 let due = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
                 due.iter().for_each(|line| self.shared.note(Level::Warning, line));
-                self.shared.health.sweep();
+                self.shared.forget_targets();
                 self.shared.guard.summary().iter().for_each(|line| self.shared.note(Level::Info, line));
                 self.shared.log.confess(self.shared.snapshot.load().config.log.format);
             }

@@ -19,6 +19,7 @@ pub(super) use table::Part;
 pub use table::{Filter, Page};
 
 use super::route::Route;
+use super::targets::Reached;
 use super::{Direction, Moment, Stats, TICK_BITS};
 use crate::cause::Cause;
 use crate::io::Meter;
@@ -141,11 +142,14 @@ impl Entry {
         down > old_down
     }
 
-    fn answered(&self) {
+    fn answered(&self, by: Option<&Reached>) {
         let asked = self.asked.swap(0, Ordering::Relaxed);
         let ticks = Stats::ticks(self.stats.now()).wrapping_sub(asked);
         let time = Duration::from_nanos(u64::from(ticks) << TICK_BITS);
         self.stats.worker(self.worker).answered(self.service, time);
+        if let Some(target) = by {
+            target.answered(time, self.stats.seconds());
+        }
     }
 
     fn shown(&self) -> Connection {
@@ -239,11 +243,16 @@ impl Registered {
         self.0.asked.store(Stats::ticks(now).max(1), Ordering::Relaxed);
     }
 
-    /// The target has answered.
-    pub fn answered(&self) {
+    /// The target has answered, on this connection to it.
+    pub fn answered(&self, by: Option<&Reached>) {
         if self.0.asked.load(Ordering::Relaxed) != 0 {
-            self.0.answered();
+            self.0.answered(by);
         }
+    }
+
+    /// Counts the bytes of a relay to this target.
+    pub fn toward<'a>(&'a self, target: Option<&'a Reached>) -> Relayed<'a> {
+        Relayed { live: self, target }
     }
 
     /// Has the task that calls this, which serves the connection, polled when an administrator ends the connection,
@@ -273,15 +282,21 @@ impl Registered {
     }
 }
 
-/// For a relay: the first byte from the target is an answer.
-impl Meter for &Registered {
+/// Counts the bytes of a relay. The first byte from the target is an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Relayed<'a> {
+    live: &'a Registered,
+    target: Option<&'a Reached>,
+}
+
+impl Meter for Relayed<'_> {
     fn bytes(&self) -> [u64; 2] {
-        self.0.bytes()
+        self.live.0.bytes()
     }
 
     fn set(&mut self, bytes: [u64; 2]) {
-        if self.0.set(bytes) {
-            self.answered();
+        if self.live.0.set(bytes) {
+            self.live.answered(self.target);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `live`, `route` | the table of live connections, and where each leads |
 //! | `decisions` | the newest decisions, and followers of them |
 //! | `history` | an hour of the counters in steps |
+//! | `targets` | what is known of each address of a target |
 //! | `top` | the busiest hosts and clients of the last minutes |
 //!
 //! Everything is fed from one place in `conn`, where endings and decisions are written, and from `upstream`, which opens
@@ -20,6 +21,7 @@ mod histogram;
 mod history;
 mod live;
 mod route;
+mod targets;
 mod top;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -30,8 +32,9 @@ pub use counters::{Counters, Direction, Side, Totals, Verdict};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
 pub use histogram::{BOUNDS, Durations};
 pub use history::{MEMORY as HISTORY_MEMORY, STEP, STEPS, Step, Steps};
-pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, TICK};
+pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, Relayed, TICK};
 pub use route::Route;
+pub use targets::{Dialled, MEMORY as TARGET_MEMORY, Reached, Target, Timing};
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
 use crate::cause::Failure;
@@ -55,6 +58,7 @@ struct Worker {
     outbox: Mutex<Outbox>,
     live: Mutex<Part>,
     busy: top::Busy,
+    targets: targets::Tallies,
 }
 
 /// All of it.

@@ -14,7 +14,7 @@ use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, is_of_this_machine};
 use crate::service::{Service, Transport};
-use crate::stats::{Counters, Side};
+use crate::stats::{Counters, Dialled, Side};
 use crate::tls::{self, Profile, UpstreamTls};
 
 /// What a connection to a target is wanted for.
@@ -104,6 +104,8 @@ pub struct Dialer<'a> {
     pub timeout: Duration,
     /// What is counted of it.
     pub counters: &'a Counters,
+    /// What is known of each address.
+    pub targets: Dialled<'a>,
 }
 
 impl Dialer<'_> {
@@ -164,7 +166,8 @@ impl Dialer<'_> {
                     }
                     let begun = Instant::now();
                     let opened = self.open(wanted, endpoint, address, profile.as_ref()).await;
-                    self.count(wanted, begun.elapsed(), opened.as_ref().err().copied());
+                    let time = begun.elapsed();
+                    self.count(wanted, time, opened.as_ref().err().copied());
                     match opened {
                         Ok(stream) => {
                             self.health.succeeded(address);
@@ -173,12 +176,14 @@ impl Dialer<'_> {
                                 Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
                             connection.max_message = endpoint.options.max_message;
                             connection.min_rate = endpoint.options.min_rate;
+                            connection.reached = Some(self.targets.reached(address, time));
                             return Ok(connection);
                         }
                         Err(cause) => {
                             if cause.casts_doubt() {
-                                self.health.failed(address);
+                                self.health.failed(address, cause);
                             }
+                            self.targets.missed(address, cause);
                             attempts.dialled.push(address);
                             attempts.failures.note(Failure { at: At::Address(address), cause });
                         }

@@ -20,7 +20,7 @@ mod resolve;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
-pub use health::Health;
+pub use health::{Health, Known, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use probe::{Port, Tried, ports_of};
 pub use resolve::Resolver;

@@ -18,6 +18,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 
 use crate::io::{BUFFER, Leg};
+use crate::stats::Reached;
 
 /// How long a connection waits for its next request. Below what common servers allow (60 s to 75 s), so that we
 /// close first.
@@ -92,6 +93,8 @@ pub struct Connection {
     pub max_message: Option<u32>,
     /// What [`crate::rules::TargetOptions::min_rate`] says of the address.
     pub min_rate: Option<u32>,
+    /// Counts it among the open ones of its address, for as long as it lives.
+    pub reached: Option<Reached>,
     /// Since when it waits.
     since: Instant,
 }
@@ -100,7 +103,8 @@ impl Connection {
     /// A new one.
     pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
         let since = Instant::now();
-        Self { leg, key, fresh: true, bound, owner, max_message: None, min_rate: None, since }
+        let (max_message, min_rate, reached) = (None, None, None);
+        Self { leg, key, fresh: true, bound, owner, max_message, min_rate, reached, since }
     }
 
     /// Whether the target has neither closed it nor sent something that nobody asked for.

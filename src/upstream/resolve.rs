@@ -51,6 +51,16 @@ struct Known {
     state: State,
 }
 
+impl Known {
+    /// What the questions so far have brought; `None`: none was answered.
+    fn answer(&self) -> Option<Result<Arc<[IpAddr]>, Cause>> {
+        self.missing.map(|missing| match &self.addresses {
+            none if none.is_empty() => Err(missing),
+            some => Ok(some.clone()),
+        })
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// It is asked for at that time, by the schedule of the good or of the doubtful ones.
@@ -230,14 +240,17 @@ impl Resolver {
         tokio::time::timeout(patience, answered).await.unwrap_or(Err(Cause::DnsFailed))
     }
 
+    /// The addresses of `name` by the last good answer, or why there are none. Nothing is asked, and nothing waits. `None`: the
+    /// name was not asked for yet.
+    pub fn last(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
+        self.lock().known.get(name)?.answer()
+    }
+
     /// What is known of a name, once it has been asked for. A name without an address is asked for soon.
     fn at_hand(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         let mut all = self.lock();
         let known = all.known.get(name)?;
-        let answer = known.missing.map(|missing| match &known.addresses {
-            none if none.is_empty() => Err(missing),
-            some => Ok(some.clone()),
-        });
+        let answer = known.answer();
         if known.addresses.is_empty() && all.want(name, Instant::now()) {
             drop(all);
             self.news.notify_one();

@@ -13,6 +13,7 @@ mod hosts;
 mod listeners;
 mod reload;
 mod status;
+mod targets;
 mod top;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ enum Resource {
     Certificates,
     Reload,
     History,
+    Targets,
     Top,
     Metrics,
 }
@@ -107,6 +109,7 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/certificates", Resource::Certificates, &["GET"]),
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
+    entry("/v1/targets", Resource::Targets, &["GET"]),
     entry("/v1/top", Resource::Top, &["GET"]),
     entry("/metrics", Resource::Metrics, &["GET"]),
 ];
@@ -151,6 +154,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Certificates => certificates::answer(asked),
         Resource::Reload => reload::answer(asked).await,
         Resource::History => history::answer(asked),
+        Resource::Targets => targets::answer(asked),
         Resource::Top => top::answer(asked),
         Resource::Metrics => {
             Answer::whole(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(asked.shared))

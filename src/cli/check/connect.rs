@@ -109,6 +109,7 @@ async fn try_all(snapshot: &Snapshot) -> Vec<Tried> {
         listeners: &listeners,
         timeout: upstream.connect_timeout,
         counters: stats.worker(0),
+        targets: stats.dialled_by(0),
     };
     let tried = dialer.try_all(ports).await;
     asking.abort();

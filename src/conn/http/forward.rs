@@ -58,9 +58,10 @@ pub(super) async fn forward(
             ports: to.ports,
             credentials: credentials(&turn.asked),
         };
-        let live = &client.live;
+        let (live, reached) = (&client.live, target.reached.as_ref());
+        let meter = live.toward(reached);
         let mut witness = |response: &Response, head: &[u8]| {
-            live.answered();
+            live.answered(reached);
             turn.answered(response.status);
             login.answered(response, head);
         };
@@ -68,7 +69,7 @@ pub(super) async fn forward(
         let legs = (&mut client.leg, &mut target.leg);
         let exchanged = tokio::select! {
             biased;
-            exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness, live) => exchanged,
+            exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness, meter) => exchanged,
             () = poll_fn(|_| live.poll_ended()) => return withdraw(client),
         };
         return match exchanged {

@@ -66,7 +66,7 @@ fn filters_hold_together() {
 fn bytes_are_counted_as_they_go() {
     let stats = Arc::new(Stats::of_workers(2));
     let one = stats.register(1, opening(1));
-    let mut meter = &one;
+    let mut meter = one.toward(None);
     meter.set([10, 20]);
     meter.set([10, 20]);
     one.add(Direction::Down, 5);
@@ -110,7 +110,9 @@ fn a_connection_that_is_ended_by_its_number_is_woken_once() {
 fn the_first_answer_of_a_target_is_timed() {
     let stats = Arc::new(Stats::of_workers(1));
     let one = stats.register(0, opening(1));
-    let mut meter = &one;
+    let target = "192.0.2.1:5061".parse().unwrap();
+    let reached = stats.dialled_by(0).reached(target, Duration::from_millis(1));
+    let mut meter = one.toward(Some(&reached));
     let count = || stats.totals().first_byte(opening(1).service).count();
     meter.set([0, 10]);
     one.asked(stats.now());
@@ -121,9 +123,10 @@ fn the_first_answer_of_a_target_is_timed() {
     meter.set([10, 17]);
     assert_eq!(count(), 1);
     one.asked(stats.now());
-    one.answered();
-    one.answered();
+    one.answered(None);
+    one.answered(None);
     assert_eq!(count(), 2);
+    assert_eq!(stats.target(target).first_byte.count, 1, "the second answer is another target's");
 }
 
 #[test]

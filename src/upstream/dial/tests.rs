@@ -6,6 +6,7 @@ use super::*;
 use crate::config::{Trust, Upstream};
 use crate::reason::Reason;
 use crate::rules::{TargetOptions, Verify};
+use crate::stats::Stats;
 use crate::tls::Occasion;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
@@ -42,7 +43,7 @@ async fn every_address_is_dialled_once_for_a_request() {
     let second = TcpListener::bind(("127.0.0.3", port)).await.unwrap();
     let tls = tls();
     let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
-    let counters = Counters::default();
+    let (counters, stats) = (Counters::default(), Stats::of_workers(1));
     let timeout = Duration::from_secs(5);
     let dialer = Dialer {
         tls: &tls,
@@ -51,6 +52,7 @@ async fn every_address_is_dialled_once_for_a_request() {
         listeners: &[],
         timeout,
         counters: &counters,
+        targets: stats.dialled_by(0),
     };
     // The second one twice: in a list of addresses, or behind two names.
     let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
@@ -139,7 +141,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
     });
     let tls = tls();
     let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
-    let counters = Counters::default();
+    let (counters, stats) = (Counters::default(), Stats::of_workers(1));
     let dialer = Dialer {
         tls: &tls,
         resolver: &resolver,
@@ -147,6 +149,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
         listeners: &[address],
         timeout: Duration::from_secs(5),
         counters: &counters,
+        targets: stats.dialled_by(0),
     };
     let endpoints = [endpoint("127.0.0.1")];
     for (to, transport, cause, doubtful) in [

@@ -1,0 +1,133 @@
+//! `/v1/targets`: every address and port of the rules' targets, how it is and why, and how long it takes (SPEC section 8).
+//!
+//! [`places`] finds them in the rules. What is known of each comes from `upstream::Health` and from `stats`.
+
+mod places;
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Asked};
+use crate::admin::moment::utc;
+use crate::admin::query::Query;
+use crate::cause::Cause;
+use crate::log::escaped;
+use crate::rules::name;
+use crate::service::Service;
+use crate::state::Shared;
+use crate::stats::{Target, Timing};
+use crate::upstream::State;
+use places::{HOSTS, Place, Places, Point};
+
+/// Names in the rules are shorter.
+const NAME: usize = 511;
+
+/// `/v1/targets`.
+pub(super) fn answer(asked: &Asked<'_>) -> Answer {
+    page(asked).unwrap_or_else(Answer::bad)
+}
+
+fn page(asked: &Asked<'_>) -> Result<Answer, String> {
+    let query = Query::of(&asked.head.uri, &["host", "state", "limit", "after"])?;
+    let states = State::ALL.map(State::name).join(", ");
+    let known = |text: &str| State::ALL.into_iter().find(|state| state.name() == text);
+    let state = query.value("state", &format!("a state; possible: {states}"), known)?;
+    let host = query.text("host");
+    let limit = query.limit()?;
+    let after = query.after(Point::parse)?;
+    let shared = asked.shared;
+    let snapshot = shared.snapshot.load();
+    let is_wanted = |point: &Point| {
+        after.as_ref().is_none_or(|after| point > after)
+            && state.is_none_or(|state| Standing::of(shared, point).state == state)
+    };
+    let mut places = Places::new(&shared.resolver, limit);
+    match host {
+        None => places.take(snapshot.table.iter(), is_wanted),
+        Some(text) => {
+            let normal = name::normalise(text).map_err(|bad| format!("`host` is not a host name: {bad}"))?;
+            // A name that a wildcard stands for leads to the wildcard's targets.
+            let host = snapshot.table.host(&normal).or_else(|| snapshot.table.named(&normal));
+            places.take(host.into_iter(), is_wanted);
+            places.describe(snapshot.table.iter());
+        }
+    }
+    let (points, next) = places.finish();
+    let shown: Vec<_> = points.iter().map(|(point, place)| to_json(shared, point, place)).collect();
+    let next = next.map(|point| point.to_string());
+    Ok(Answer::ok(&json!({ "count": shown.len(), "targets": shown, "next": next })))
+}
+
+/// How a target is, since when, and why.
+struct Standing {
+    state: State,
+    age: Option<Duration>,
+    why: Option<Cause>,
+}
+
+impl Standing {
+    fn of(shared: &Shared, point: &Point) -> Self {
+        let known = match point {
+            Point::Address(address) => shared.health.state(*address),
+            // A name that was asked for and has no address cannot be reached.
+            Point::Name(name, _) => {
+                let why = shared.resolver.last(name).and_then(Result::err);
+                let state = if why.is_some() { State::Down } else { State::Unknown };
+                return Self { state, age: None, why };
+            }
+        };
+        match known {
+            None => Self { state: State::Unknown, age: None, why: None },
+            Some(known) => {
+                let age = (known.state != State::Unknown).then_some(known.age);
+                let why = known.why.filter(|_| known.state == State::Down);
+                Self { state: known.state, age, why }
+            }
+        }
+    }
+}
+
+fn to_json(shared: &Shared, point: &Point, place: &Place) -> Value {
+    let Standing { state, age, why } = Standing::of(shared, point);
+    let since = age.and_then(|age| SystemTime::now().checked_sub(age)).map(utc);
+    let (address, known) = match point {
+        Point::Address(address) => (Some(address.ip()), shared.stats.target(*address)),
+        Point::Name(..) => (None, Target::default()),
+    };
+    let text = |text: &str| escaped(text.as_bytes(), NAME);
+    let failures: Map<String, Value> =
+        known.failures.iter().map(|(cause, count)| (cause.name().to_owned(), (*count).into())).collect();
+    let last = known.last_failure.map(|(cause, at)| json!({ "time": utc(at), "cause": cause.name() }));
+    let services: Vec<_> = Service::ALL.into_iter().filter(|one| place.services.contains(*one)).collect();
+    json!({
+        "target": text(&point.to_string()),
+        "address": address,
+        "port": point.port(),
+        "names": place.names.iter().map(|name| text(name)).collect::<Vec<_>>(),
+        "carriers": place.carriers(),
+        "services": services.iter().map(|service| service.name()).collect::<Vec<_>>(),
+        "hosts": place.hosts.iter().take(HOSTS).map(|host| text(host)).collect::<Vec<_>>(),
+        "host_count": place.host_count,
+        "state": state.name(),
+        "since": since,
+        "why": why.map(Cause::name),
+        "open": known.open,
+        "opened": known.opened,
+        "failures": failures,
+        "last_failure": last,
+        "connect": timing(&known.connect),
+        "first_byte": timing(&known.first_byte),
+    })
+}
+
+/// Durations in seconds.
+fn timing(timing: &Timing) -> Value {
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    json!({
+        "count": timing.count,
+        "sum": timing.sum.as_secs_f64(),
+        "recent": seconds(timing.recent),
+        "longest": seconds(timing.longest),
+    })
+}

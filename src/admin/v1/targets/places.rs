@@ -1,0 +1,303 @@
+//! Where the rules lead: addresses and ports, in order, a page of them. However many hosts there are, no more than a page is
+//! held.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::rules::{Address, Endpoint, Host, Ports};
+use crate::service::{Carrier, Service, ServiceSet, Transport};
+use crate::upstream::Resolver;
+
+/// How many hosts of a target are named.
+pub(super) const HOSTS: usize = 10;
+/// How many of its DNS names are named.
+const NAMES: usize = 10;
+
+/// A place that connections go to. Addresses stand first, in the order of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Point {
+    /// An address and port.
+    Address(SocketAddr),
+    /// A DNS name that has no address, and the port.
+    Name(Box<str>, u16),
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+impl Point {
+    /// The point that was shown so.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Ok(address) = text.parse() {
+            return Some(Self::Address(address));
+        }
+        let (name, port) = text.rsplit_once(':')?;
+        Some(Self::Name(name.into(), port.parse().ok()?))
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Self::Address(address) => address.port(),
+            Self::Name(_, port) => *port,
+        }
+    }
+}
+
+/// What the rules say of a point.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// DNS names by which the rules call it.
+    pub(super) names: Vec<Box<str>>,
+    /// What is spoken to it.
+    pub(super) services: ServiceSet,
+    /// In the clear, or by TLS.
+    transports: [bool; 2],
+    /// The first hosts that lead there, and how many do.
+    pub(super) hosts: Vec<Box<str>>,
+    pub(super) host_count: u64,
+    /// Where the name of the last one stands in memory: each host's stands somewhere else.
+    last_host: usize,
+}
+
+impl Place {
+    /// What carries connections to it.
+    pub(super) fn carriers(&self) -> Vec<&'static str> {
+        let [plain, tls] = self.transports;
+        let carriers = [(plain, Carrier::Tcp), (tls, Carrier::Tls)];
+        carriers.into_iter().filter(|(is_used, _)| *is_used).map(|(_, carrier)| carrier.name()).collect()
+    }
+}
+
+/// A rule that leads somewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Way<'t> {
+    service: Service,
+    endpoints: &'t [Endpoint],
+    ports: Ports,
+}
+
+impl Way<'_> {
+    fn is(&self, other: &Self) -> bool {
+        self.service == other.service
+            && self.ports == other.ports
+            && std::ptr::eq(self.endpoints, other.endpoints)
+    }
+}
+
+/// The ways of a host. The paths of a preset all lead the same way: each way stands in it once.
+fn ways(host: Host<'_>) -> Vec<Way<'_>> {
+    let http = host.http_rules().map(|rule| Way {
+        service: Service::Http,
+        endpoints: rule.endpoints,
+        ports: rule.ports,
+    });
+    let others = host.rules().map(|(service, rule)| Way {
+        service,
+        endpoints: &rule.endpoints,
+        ports: rule.ports.ports(),
+    });
+    let mut ways: Vec<Way<'_>> = Vec::new();
+    for way in http.chain(others) {
+        if !ways.iter().any(|known| known.is(&way)) {
+            ways.push(way);
+        }
+    }
+    ways
+}
+
+/// A page of points.
+pub(super) struct Places<'r> {
+    resolver: &'r Resolver,
+    limit: usize,
+    /// One more than the page has shows that there are more.
+    found: BTreeMap<Point, Place>,
+}
+
+impl<'r> Places<'r> {
+    /// A page of at most so many.
+    pub(super) fn new(resolver: &'r Resolver, limit: usize) -> Self {
+        Self { resolver, limit, found: BTreeMap::new() }
+    }
+
+    /// Takes the first of the points to which these hosts lead and that are wanted.
+    pub(super) fn take<'t>(
+        &mut self,
+        hosts: impl Iterator<Item = Host<'t>>,
+        is_wanted: impl Fn(&Point) -> bool,
+    ) {
+        self.go(hosts, |found, limit, point| {
+            let is_beyond =
+                found.len() > limit && found.last_key_value().is_some_and(|(last, _)| point > last);
+            if is_beyond || found.contains_key(point) || !is_wanted(point) {
+                return;
+            }
+            found.insert(point.clone(), Place::default());
+            if found.len() > limit + 1 {
+                found.pop_last();
+            }
+        });
+    }
+
+    /// Says of the points that were taken what all these hosts say. What was said before is forgotten.
+    pub(super) fn describe<'t>(&mut self, hosts: impl Iterator<Item = Host<'t>>) {
+        self.found.values_mut().for_each(|place| *place = Place::default());
+        self.go(hosts, |_, _, _| {});
+    }
+
+    fn go<'t>(
+        &mut self,
+        hosts: impl Iterator<Item = Host<'t>>,
+        mut admit: impl FnMut(&mut BTreeMap<Point, Place>, usize, &Point),
+    ) {
+        for host in hosts {
+            for way in ways(host) {
+                let ports = [(way.ports.tcp, Transport::Plain), (way.ports.tls, Transport::Tls)];
+                for (port, transport) in ports {
+                    let Some(port) = port else { continue };
+                    for endpoint in way.endpoints {
+                        self.points(&endpoint.address, port.get(), |found, limit, point| {
+                            admit(found, limit, &point);
+                            if let Some(place) = found.get_mut(&point) {
+                                note(place, host, (way.service, transport), &endpoint.address);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with every point that an address stands for, by the last answer of the DNS.
+    fn points(
+        &mut self,
+        address: &Address,
+        port: u16,
+        mut each: impl FnMut(&mut BTreeMap<Point, Place>, usize, Point),
+    ) {
+        let mut at =
+            |ip: IpAddr| each(&mut self.found, self.limit, Point::Address(SocketAddr::new(ip, port)));
+        match address {
+            Address::Ip(ip) => at(*ip),
+            Address::Name(name) => match self.resolver.last(name) {
+                Some(Ok(addresses)) => addresses.iter().for_each(|ip| at(*ip)),
+                _ => each(&mut self.found, self.limit, Point::Name((&**name).into(), port)),
+            },
+        }
+    }
+
+    /// The page, and the point behind which the next one begins.
+    pub(super) fn finish(mut self) -> (Vec<(Point, Place)>, Option<Point>) {
+        let has_more = self.found.len() > self.limit;
+        if has_more {
+            self.found.pop_last();
+        }
+        let next = self.found.last_key_value().map(|(point, _)| point.clone()).filter(|_| has_more);
+        (self.found.into_iter().collect(), next)
+    }
+}
+
+fn note(place: &mut Place, host: Host<'_>, (service, transport): (Service, Transport), address: &Address) {
+    place.services.insert(service);
+    let [plain, tls] = &mut place.transports;
+    *(if transport == Transport::Tls { tls } else { plain }) = true;
+    if let Some(name) = address.name()
+        && place.names.len() < NAMES
+        && !place.names.iter().any(|known| **known == *name)
+    {
+        place.names.push(name.into());
+    }
+    // A host leads there several ways, one behind the other.
+    let name = host.name();
+    let place_of_name = name.as_ptr() as usize;
+    if place.last_host != place_of_name {
+        (place.host_count, place.last_host) = (place.host_count + 1, place_of_name);
+        if place.hosts.len() < HOSTS {
+            place.hosts.push(name.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, load_rules};
+    use crate::rules::Table;
+
+    fn table(rules: &str) -> Table {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let config = Config::defaults(&folder.path().join("portward.toml"));
+        load_rules(folder.path(), &config).table.unwrap()
+    }
+
+    const RULES: &str = r#"
+        [[host]]
+        name = "one.example"
+        target = ["192.0.2.2", "192.0.2.1"]
+        preset = ["innovaphone-pbx"]
+        sip = { tcp = 5060, tls = false }
+
+        [[host]]
+        name = "two.example"
+        target = "pbx.example"
+        http = ["/a", { path = "/b", target = "192.0.2.1", tcp = 80, tls = false }]
+    "#;
+
+    fn shown(places: Places<'_>) -> (Vec<String>, Option<String>) {
+        let (points, next) = places.finish();
+        let shown = points.iter().map(|(point, place)| {
+            let (names, hosts) = (place.names.join(" "), place.hosts.join(" "));
+            format!("{point} {} [{names}] {hosts} {}", place.carriers().join("+"), place.host_count)
+        });
+        (shown.collect(), next.map(|point| point.to_string()))
+    }
+
+    #[test]
+    fn every_address_and_port_stands_there_once_in_pages() {
+        let (table, resolver) = (table(RULES), Resolver::default());
+        let all = [
+            "192.0.2.1:80 tcp [] one.example two.example 2",
+            "192.0.2.1:443 tls [] one.example 1",
+            "192.0.2.1:5060 tcp [] one.example 1",
+            "192.0.2.2:80 tcp [] one.example 1",
+            "192.0.2.2:443 tls [] one.example 1",
+            "192.0.2.2:5060 tcp [] one.example 1",
+            "pbx.example:80 tcp [pbx.example] two.example 1",
+            "pbx.example:443 tls [pbx.example] two.example 1",
+        ];
+        for limit in 1..=9 {
+            let (mut found, mut after) = (Vec::new(), None::<Point>);
+            loop {
+                let mut places = Places::new(&resolver, limit);
+                places.take(table.iter(), |point| after.as_ref().is_none_or(|after| point > after));
+                let (page, next) = shown(places);
+                assert!(page.len() <= limit && !page.is_empty());
+                found.extend(page);
+                let Some(next) = next else { break };
+                after = Some(Point::parse(&next).unwrap());
+            }
+            assert_eq!(found, all, "{limit}");
+        }
+    }
+
+    #[test]
+    fn the_targets_of_a_host_are_described_by_all_hosts() {
+        let (table, resolver) = (table(RULES), Resolver::default());
+        let mut places = Places::new(&resolver, 1);
+        places.take(table.host("two.example").into_iter(), |_| true);
+        places.describe(table.iter());
+        let (page, next) = shown(places);
+        assert_eq!(page, ["192.0.2.1:80 tcp [] one.example two.example 2"]);
+        assert_eq!(next.as_deref(), Some("192.0.2.1:80"));
+        assert_eq!(Point::parse("[2001:db8::1]:5061").map(|point| point.port()), Some(5061));
+        assert_eq!((Point::parse("x"), Point::parse("x:y")), (None, None));
+    }
+}
