@@ -22,7 +22,9 @@ mod reload;
 mod run;
 mod status;
 mod table;
+mod targets;
 mod terminal;
+mod top;
 
 /// A deep-inspection reverse proxy for telephone systems.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ enum Command {
     Connections(connections::Args),
     Log(log::Args),
     Reload(reload::Args),
+    Targets(targets::Args),
+    Top(top::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,6 +67,8 @@ pub fn main() -> ExitCode {
         Command::Connections(args) => connections::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Reload(args) => reload::run(&args),
+        Command::Targets(args) => targets::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

@@ -181,7 +181,7 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
     let port = listener.local_addr().unwrap().port();
     let tls = tls();
     let (resolver, health, pool) = (Resolver::default(), Health::default(), Pool::of_one_of(1));
-    let counters = Counters::default();
+    let (counters, stats) = (Counters::default(), Stats::of_workers(1));
     let timeout = Duration::from_secs(5);
     let dialer = Dialer {
         tls: &tls,
@@ -190,6 +190,7 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
         listeners: &[],
         timeout,
         counters: &counters,
+        targets: stats.dialled_by(0),
     };
     let options = |elsewhere_only| Arc::new(TargetOptions { elsewhere_only, ..TargetOptions::default() });
     for (elsewhere_only, reached) in [(true, false), (false, true)] {

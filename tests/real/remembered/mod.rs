@@ -2,6 +2,8 @@
 //! the targets.
 
 mod history;
+mod live;
+mod targets;
 mod top;
 
 use std::os::unix::net::UnixStream;

@@ -1,0 +1,121 @@
+//! `portward targets`: every address and port of the rules' targets, how it is and why.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::table::{Table, Tone};
+use super::terminal;
+use super::top::rows::milliseconds;
+use crate::admin::LARGEST_PAGE;
+use crate::admin::client::NoAnswer;
+use crate::log::human;
+
+/// Show the targets of the running daemon's rules, and which of them are down
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward targets                        every address and port\n  \
+    portward targets --state down           those that cannot be reached\n  \
+    portward targets --host hq.example.net  those of one host\n\n\
+    A target is up or down as the last connection to it was; unknown: there was none yet.\n\
+    Exit code: 0 none of those shown is down, 1 one is or there is no answer.")]
+pub(super) struct Args {
+    /// Those of this host
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Those in this state: up, down, unknown
+    #[arg(long, value_name = "STATE", value_parser = ["up", "down", "unknown"])]
+    state: Option<String>,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let targets = match fetched(&args.daemon.daemon(), args) {
+        Ok(targets) => targets,
+        Err(error) => return no_answer(&error),
+    };
+    let is_down = |one: &Value| field(one, "state").as_str() == Some("down");
+    let code = if targets.iter().any(is_down) { ExitCode::from(terminal::NO) } else { ExitCode::SUCCESS };
+    if args.daemon.json {
+        terminal::say(json!({ "count": targets.len(), "targets": targets }));
+    } else {
+        print(&targets);
+    }
+    code
+}
+
+/// All pages of those that are wanted.
+fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
+    let filters: String = [("host", &args.host), ("state", &args.state)]
+        .into_iter()
+        .filter_map(|(key, value)| value.as_ref().map(|value| format!("&{key}={}", encoded(value))))
+        .collect();
+    let (mut targets, mut after) = (Vec::new(), String::new());
+    loop {
+        let mut answer = daemon.get(&format!("/v1/targets?limit={LARGEST_PAGE}{filters}{after}"))?;
+        if let Some(Value::Array(some)) = answer.get_mut("targets").map(Value::take) {
+            targets.extend(some);
+        }
+        match field(&answer, "next").as_str() {
+            Some(next) => after = format!("&after={}", encoded(next)),
+            None => return Ok(targets),
+        }
+    }
+}
+
+fn print(targets: &[Value]) {
+    if targets.is_empty() {
+        return terminal::say("no such target");
+    }
+    let mut table = Table::new(&[
+        "TARGET", "SERVICE", "STATE", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT", "ANSWER",
+        "HOSTS",
+    ]);
+    for one in targets {
+        let state = field(one, "state").as_str().unwrap_or("unknown");
+        let tone = match state {
+            "up" => Tone::Good,
+            "down" => Tone::Warning,
+            _ => Tone::Faint,
+        };
+        let texts = |name: &str| {
+            let list = field(one, name).as_array().map(Vec::as_slice).unwrap_or_default();
+            list.iter().filter_map(Value::as_str).collect::<Vec<_>>()
+        };
+        let text = |name: &str| field(one, name).as_str().unwrap_or("-").to_owned();
+        let failed = field(one, "failures")
+            .as_object()
+            .map_or(0, |failures| failures.values().filter_map(Value::as_u64).sum::<u64>());
+        let recent = |name: &str| milliseconds(field(field(one, name), "recent")).1;
+        let hosts = texts("hosts");
+        let more = field(one, "host_count").as_u64().unwrap_or_default().saturating_sub(hosts.len() as u64);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let cells = [
+            (text("target"), Tone::Plain),
+            (format!("{}/{}", texts("services").join("+"), texts("carriers").join("+")), Tone::Plain),
+            (state.to_owned(), tone),
+            (age(field(one, "since")).unwrap_or_else(|| "-".to_owned()), Tone::Plain),
+            (text("why"), tone),
+            (field(one, "open").to_string(), Tone::Plain),
+            (field(one, "opened").to_string(), Tone::Plain),
+            (failed.to_string(), if failed > 0 { Tone::Plain } else { Tone::Faint }),
+            (recent("connect"), Tone::Plain),
+            (recent("first_byte"), Tone::Plain),
+            (format!("{}{more}", hosts.join(" ")), Tone::Plain),
+        ];
+        table.row(cells);
+    }
+    table.print();
+}
+
+/// How long ago a moment was, as `5m3s`.
+fn age(moment: &Value) -> Option<String> {
+    use time::OffsetDateTime;
+    use time::format_description::well_known::Rfc3339;
+    let moment = OffsetDateTime::parse(moment.as_str()?, &Rfc3339).ok()?;
+    let age = OffsetDateTime::now_utc() - moment;
+    let seconds = u64::try_from(age.whole_seconds()).unwrap_or_default();
+    Some(human(std::time::Duration::from_secs(seconds)))
+}

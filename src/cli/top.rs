@@ -1,0 +1,180 @@
+//! `portward top`: a live view of the running daemon in the terminal.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `fetch` | asks the daemon again and again, on a thread of its own |
+//! | `seen` | what the daemon has said, and the rates that follow from it; pure |
+//! | `panes` | what is chosen: the pane, its order, how far it is scrolled; pure |
+//! | `rows` | what stands in a pane; pure |
+//! | `draw` | how that looks at any size of the terminal |
+//!
+//! The terminal is given back as it was on every way out: a key, a signal, an error, a panic.
+
+mod draw;
+mod fetch;
+mod panes;
+pub(super) mod rows;
+mod seen;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::daemon::{DaemonArgs, no_answer};
+use super::terminal;
+use fetch::{Answer, Source};
+use panes::{After, Panes};
+use seen::Seen;
+
+/// How long nothing may happen before the screen is drawn again: ages move on.
+const STILL: Duration = Duration::from_secs(1);
+/// Messages that may wait. Whoever sends more waits as well.
+const WAITING: usize = 64;
+
+/// Watch the running daemon: rates, decisions, who is busy, targets, blacklist
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Keys:\n  \
+    1 to 7, Tab     another pane\n  \
+    arrows, Page    scroll; Home goes back to the top\n  \
+    s, r            sort by another column, turn the order round\n  \
+    p               pause\n  \
+    ?               the keys\n  \
+    q, Esc          quit\n\n\
+    For programs: portward top --json, or the resources of docs/running.md.")]
+pub(super) struct Args {
+    /// How often to ask the daemon, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+    interval: u64,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+/// What the loop hears of.
+enum Message {
+    /// A key, or another size.
+    Terminal(Event),
+    /// The daemon has answered, or not.
+    Daemon(Box<Answer>),
+    /// A signal asks the program to end, or the terminal is gone.
+    End,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let daemon = args.daemon.daemon();
+    if args.daemon.json {
+        return match daemon.get("/v1/top") {
+            Ok(answer) => {
+                terminal::say(answer);
+                ExitCode::SUCCESS
+            }
+            Err(error) => no_answer(&error),
+        };
+    }
+    if let Err(why) = fit_for_it() {
+        terminal::complain(format_args!("error: {why}"));
+        terminal::complain(
+            "  help: `portward top --json` is for programs; `portward status`, `connections` and `targets` print once",
+        );
+        return ExitCode::from(terminal::NO);
+    }
+    // If the daemon cannot be asked at all, this is said before the screen is taken.
+    if let Err(error) = daemon.get("/v1/status") {
+        return no_answer(&error);
+    }
+    let (sender, messages) = mpsc::sync_channel(WAITING);
+    let source = Source { daemon, interval: Duration::from_secs(args.interval) };
+    let shown = ratatui::try_init().and_then(|terminal| {
+        listen(&sender, source)?;
+        show(terminal, &messages)
+    });
+    let restored = ratatui::try_restore();
+    match shown.and(restored) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(format_args!("error: the terminal cannot be used: {error}"));
+            ExitCode::from(terminal::NO)
+        }
+    }
+}
+
+/// Whether there is a terminal that can show it.
+fn fit_for_it() -> Result<(), &'static str> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err("top needs a terminal, and standard input or output is none");
+    }
+    match std::env::var("TERM") {
+        Ok(term) if term != "dumb" && !term.is_empty() => Ok(()),
+        _ => Err("top needs a terminal whose cursor can be placed, and TERM names none"),
+    }
+}
+
+/// Starts what sends messages: keys, signals, the daemon's answers. The threads end with the process.
+fn listen(sender: &SyncSender<Message>, source: Source) -> io::Result<()> {
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let keys = sender.clone();
+    thread("keys").spawn(move || {
+        while let Ok(event) = event::read() {
+            if keys.send(Message::Terminal(event)).is_err() {
+                return;
+            }
+        }
+        let _ = keys.send(Message::End);
+    })?;
+    let answers = sender.clone();
+    thread("daemon")
+        .spawn(move || source.run(|answer| answers.send(Message::Daemon(Box::new(answer))).is_ok()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ends = sender.clone();
+    thread("signals").spawn(move || {
+        let heard = runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut hang_up = signal(SignalKind::hangup())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            io::Result::Ok(())
+        });
+        // Without handlers a signal ends the process at once, as it always does.
+        if heard.is_ok() {
+            let _ = ends.send(Message::End);
+        }
+    })?;
+    Ok(())
+}
+
+/// Draws until it is told to end.
+fn show(mut terminal: DefaultTerminal, messages: &Receiver<Message>) -> io::Result<()> {
+    let (mut seen, mut panes) = (Seen::default(), Panes::default());
+    let coloured = terminal::is_coloured();
+    loop {
+        terminal.draw(|frame| draw::draw(frame, &seen, &mut panes, coloured))?;
+        let mut next = match messages.recv_timeout(STILL) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        // Everything that waits is taken before the screen is drawn again.
+        while let Some(message) = next {
+            match message {
+                Message::End => return Ok(()),
+                Message::Terminal(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                    if panes.key(key) == After::Quit {
+                        return Ok(());
+                    }
+                }
+                Message::Terminal(_) => {}
+                Message::Daemon(answer) if panes.is_paused() => drop(answer),
+                Message::Daemon(answer) => seen.take(*answer, Instant::now()),
+            }
+            next = messages.try_recv().ok();
+        }
+    }
+}
