@@ -5,6 +5,7 @@
 //!
 //! `own` is about the files that Portward writes.
 
+pub mod edit;
 pub mod own;
 
 use std::fs::{self, File, FileType, OpenOptions};

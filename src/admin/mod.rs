@@ -30,6 +30,7 @@ mod v1;
 use std::sync::Arc;
 
 pub(crate) use query::LARGEST_PAGE;
+pub(crate) use v1::host_to_json;
 
 use crate::log::Level;
 use crate::server::Control;

@@ -15,6 +15,7 @@ mod connections;
 mod daemon;
 mod demo;
 mod explain;
+mod host;
 mod log;
 mod man;
 mod plan;
@@ -45,6 +46,7 @@ enum Command {
     Blacklist(blacklist::Args),
     Status(status::Args),
     Connections(connections::Args),
+    Host(host::Args),
     Log(log::Args),
     Reload(reload::Args),
     Targets(targets::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Blacklist(args) => blacklist::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Connections(args) => connections::run(&args),
+        Command::Host(args) => host::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Targets(args) => targets::run(&args),

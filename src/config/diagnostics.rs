@@ -59,6 +59,12 @@ impl Diagnostics {
         }
     }
 
+    /// Those of them that are among `list`.
+    pub(crate) fn only(mut self, list: &[Diagnostic]) -> Self {
+        self.list.retain(|one| list.contains(one));
+        self
+    }
+
     /// Everything that is not about `file`.
     pub(crate) fn without(mut self, file: &Path) -> Self {
         self.list.retain(|one| one.place.file != file);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::file::References;
 use super::report::Report;
-use super::ruleset::{self, Foundation, Rules};
+use super::ruleset::{self, Foundation, Instead, Rules};
 use super::sections::NamedHost;
 use super::text::{read_text, why};
 use super::{Config, Diagnostic, Diagnostics, file};
@@ -72,18 +72,25 @@ pub struct Checked {
 
 /// Reads portward.toml and the rules that it names, and goes on after errors so that all are seen at once.
 pub fn check(path: &Path) -> Checked {
+    check_with(path, None)
+}
+
+/// The same, as if a file of the rules had another text.
+pub(crate) fn check_with(path: &Path, instead: Option<&Instead>) -> Checked {
     let Loaded { config, mut diagnostics, mended } = load(path);
     let Some((mended, references)) = mended else {
         return Checked { config: None, rules: None, diagnostics };
     };
-    if let Err(error) = std::fs::metadata(&mended.rules) {
+    if let Err(error) = std::fs::metadata(&mended.rules)
+        && instead.is_none_or(|instead| instead.file != mended.rules)
+    {
         let message = format!("the rules {} cannot be read: {}", mended.rules.display(), why(&error));
         let help = "`rules` names a folder of *.toml, or one file; a relative path is relative to this file";
         let said = |place| Diagnostic::error(message, place).help(help).because_of(&error);
         diagnostics.extend(references.rules.map(said));
         return Checked { config: None, rules: None, diagnostics };
     }
-    let mut rules = ruleset::load_rules(&mended.rules, &mended);
+    let mut rules = ruleset::load_rules_with(&mended.rules, &mended, instead);
     // What is missing may stand in a file that may not be read.
     if let Some(table) = rules.table.as_ref().filter(|_| !rules.diagnostics.is_denied()) {
         diagnostics.extend(references.hosts.into_iter().filter_map(|named| missing_host(named, table)));

@@ -6,6 +6,7 @@
 mod admin;
 mod diagnostic;
 mod diagnostics;
+pub(crate) mod edit;
 mod effect;
 mod file;
 mod keys;
@@ -26,10 +27,11 @@ mod walk;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use diagnostics::Diagnostics;
+pub(crate) use load::check_with;
 pub use load::{Checked, Everything, Loaded, admin_socket, check, load, load_all};
 pub(crate) use overrides::{Overrides, Switches};
 pub use ruleset::{Foundation, Rules, load_rules};
-pub(crate) use ruleset::{Made, Making, normal_name, unread_hosts};
+pub(crate) use ruleset::{Instead, Made, Making, normal_name, unread_hosts};
 pub(crate) use text::text_of;
 pub use valid::*;
 

@@ -29,6 +29,7 @@ mod guard;
 mod h323;
 mod handshake;
 mod headers;
+mod host_commands;
 mod hosts;
 mod ldap;
 mod listening;

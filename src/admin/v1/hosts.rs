@@ -20,6 +20,7 @@ use crate::server::{Refused, Switched, Unswitched};
 use crate::state::made::{Hosts, form};
 
 pub(super) use list::list;
+pub(crate) use shown::host as host_to_json;
 
 /// `/v1/hosts/NAME`. A NAME is percent-encoded, its slash may stand as it is.
 pub(super) async fn one(asked: &Asked<'_>, name: &str) -> Answer {

@@ -16,6 +16,8 @@ mod status;
 mod targets;
 mod top;
 
+pub(crate) use hosts::host_to_json;
+
 use std::sync::Arc;
 
 use hyper::http::request::Parts;

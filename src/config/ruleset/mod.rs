@@ -18,7 +18,7 @@ mod round;
 mod signalling;
 mod target;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::report::{Fault, Report};
@@ -52,9 +52,29 @@ pub struct Rules {
 
 /// Reads a folder of `*.toml`, or one file. `config` tells what listens, so that no rule leads back to it.
 pub fn load_rules(path: &Path, config: &Config) -> Rules {
+    load_rules_with(path, config, None)
+}
+
+/// A text that one file of the rules shall have.
+#[derive(Debug, Clone)]
+pub(crate) struct Instead {
+    /// The file, as it stands in the folder of the rules. It need not be there.
+    pub(crate) file: PathBuf,
+    /// What it shall say.
+    pub(crate) text: Arc<String>,
+}
+
+/// The same, as if a file had another text.
+pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Instead>) -> Rules {
     let mut diagnostics = Diagnostics::new();
-    let (rules, site_presets) = files::find(path, &mut diagnostics);
-    let mut files = files::read(rules, &mut diagnostics);
+    let (mut rules, site_presets) = files::find(path, &mut diagnostics);
+    let is_its = |file: &PathBuf| instead.is_some_and(|instead| *file == instead.file);
+    let others: Vec<_> = rules.extract_if(.., |file| !is_its(file)).collect();
+    let mut files = files::read(others, &mut diagnostics);
+    if let Some(Instead { file, text }) = instead.cloned() {
+        let at = files.partition_point(|other| other.path < file);
+        files.insert(at, File { path: file, text });
+    }
     let count = files.len();
     files.extend(preset::shipped());
     files.extend(files::read(site_presets, &mut diagnostics));

@@ -13,7 +13,7 @@ pub(super) fn place(table: &Table, source: Source) -> String {
 }
 
 /// A host with its rules. A service that it has not is null.
-pub(super) fn host(table: &Table, host: Host<'_>) -> Value {
+pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
     let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
     let mut json = json!({
         "name": host.name(),

@@ -1,0 +1,178 @@
+//! `portward host`: hosts of the rules files, which it edits as its caller (SPEC section 8), then the daemon reloads. Hosts that
+//! were made over the API are changed over the API.
+//!
+//! `list` shows them, `add` writes a new one, `change` is everything that changes a file, `daemon` what the running one is told.
+
+mod add;
+mod change;
+mod daemon;
+mod list;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::daemon::DaemonArgs;
+use super::terminal;
+use crate::config::{self, Checked, Config, Rules};
+use crate::rules::{Host, Table, name, near};
+use crate::state::{folder, made, overrides};
+
+/// Show, add, enable, disable and remove hosts: rules files are edited, and the running daemon reloads
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    portward host list\n  \
+    portward host show hq.example.net\n  \
+    portward host add hq.example.net --target 172.31.31.2 --preset innovaphone-pbx --sip --h323 --ldap\n  \
+    portward host add web.example.net --target 172.31.31.9 --http /shop --http /api/ --file web.toml\n  \
+    portward host disable hq.example.net\n  \
+    portward host remove hq.example.net --dry-run\n\
+    \n\
+    Exit codes: 0 the files say it (and the daemon obeys, if it runs); 1 the answer is no, or the daemon could not be told \
+    (the message says which); 2 wrong usage.")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// All hosts: services, targets, whether they are enabled, where they stand
+    List,
+    /// One host with all its rules
+    Show {
+        /// Its name or an alias
+        name: String,
+    },
+    /// Write a new host into a rules file
+    Add(add::New),
+    /// Say that a host is enabled
+    Enable {
+        /// Its name or an alias
+        name: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Say that a host is disabled
+    Disable {
+        /// Its name or an alias
+        name: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take a host out of its file, with the comments directly above it
+    Remove {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct How {
+    /// Show what would change in the file, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let outcome = match &args.command {
+        Command::List => loaded(args).map(|loaded| list::all(&loaded, args.daemon.json)),
+        Command::Show { name } => loaded(args).and_then(|loaded| list::one(&loaded, name, args.daemon.json)),
+        Command::Add(new) => add::run(args, new),
+        Command::Enable { name, how } => change::enable(args, name, true, *how),
+        Command::Disable { name, how } => change::enable(args, name, false, *how),
+        Command::Remove { name, how } => change::remove(args, name, *how),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed { code, text }) => {
+            terminal::complain(text.trim_end());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Why a command did not do it: an exit code, and the words.
+#[derive(Debug)]
+struct Failed {
+    code: u8,
+    text: String,
+}
+
+impl Failed {
+    fn no(text: impl std::fmt::Display) -> Self {
+        Self { code: terminal::NO, text: format!("error: {text}") }
+    }
+
+    fn usage(text: impl std::fmt::Display) -> Self {
+        Self { code: terminal::USAGE, text: format!("error: {text}") }
+    }
+
+    /// Errors that stand in files.
+    fn found(found: &config::Diagnostics) -> Self {
+        Self { code: terminal::NO, text: found.render(false) }
+    }
+}
+
+/// What is configured.
+#[derive(Debug)]
+struct Loaded {
+    config: Config,
+    /// With the hosts of the API, and with what administrators have said in place of the rules.
+    table: Table,
+    /// Everything that was found in the rules files.
+    found: config::Diagnostics,
+    file: PathBuf,
+}
+
+fn loaded(args: &Args) -> Result<Loaded, Failed> {
+    let file = args.daemon.config.clone();
+    let Checked { config, rules, diagnostics } = config::check(&file);
+    let (Some(config), Some(Rules { table: Some(mut table), foundation, .. })) = (config, rules) else {
+        return Err(Failed::found(&diagnostics));
+    };
+    if diagnostics.errors() > 0 {
+        return Err(Failed::found(&diagnostics));
+    }
+    let ground = made::Ground { foundation: &foundation, config: &config };
+    let mut kept = made::apply(ground, &mut table, None);
+    kept.append(overrides::apply(&config.state, &mut table, None));
+    if kept.errors() > 0 && folder::is_of_concern(&config.state) {
+        return Err(Failed::found(&kept));
+    }
+    if let Some(unread) = kept.list().iter().find(|found| found.place.span.is_none()) {
+        terminal::complain(format_args!("note: {}", unread.message));
+    }
+    Ok(Loaded { config, table, found: diagnostics, file })
+}
+
+impl Loaded {
+    /// The host of this very name or alias.
+    fn host(&self, text: &str) -> Result<Host<'_>, Failed> {
+        let asked = normal(text)?;
+        if let Some(host) = self.table.named(&asked) {
+            return Ok(host);
+        }
+        let table = &self.table;
+        let mut why = format!("no rule is for the host {asked}");
+        match (
+            table.host(&asked).map(Host::name),
+            near::wildcard(table, &asked).or_else(|| near::name(table, &asked)),
+        ) {
+            (Some(wildcard), _) => why.push_str(&format!(" alone; {wildcard} stands for it")),
+            (None, Some(near)) => why.push_str(&format!("; did you mean {near}?")),
+            (None, None) => {}
+        }
+        Err(Failed::no(why))
+    }
+}
+
+/// A name in its normal form.
+fn normal(text: &str) -> Result<String, Failed> {
+    name::normalise(text)
+        .map(Into::into)
+        .map_err(|bad| Failed::usage(format_args!("{text} is not a host name: {bad}")))
+}
