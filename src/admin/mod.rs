@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 pub(crate) use query::LARGEST_PAGE;
 pub(crate) use v1::host_to_json;
+pub(crate) use v1::looked_up;
 
 use crate::log::Level;
 use crate::server::Control;

@@ -4,14 +4,13 @@ mod list;
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use serde_json::json;
 
 use super::daemon::{DaemonArgs, encoded, field, no_answer};
 use super::terminal;
 use crate::config;
 use crate::guard::Network;
+pub(super) use crate::guard::kept::words::line;
 
 /// So many entries are shown unless `--limit` says otherwise.
 const SHOWN: usize = 1_000;
@@ -106,26 +105,4 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }),
     };
     answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)
-}
-
-/// An entry as `203.0.113.9  since 2026-11-24 13:05:11  until 13:10:11  unknown-host (21 in a minute)`.
-pub(super) fn line(entry: &Value) -> String {
-    let time = |name: &str| {
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-        let time =
-            field(entry, name).as_i64().and_then(|time| OffsetDateTime::from_unix_timestamp(time).ok());
-        time.and_then(|time| time.format(format).ok())
-    };
-    let address = field(entry, "address").as_str().unwrap_or_default();
-    let since = time("since").unwrap_or_default();
-    let until =
-        time("until").map_or_else(|| "until it is removed".to_owned(), |time| format!("until {time}"));
-    let why = match field(entry, "reason").as_str() {
-        Some(reason) => format!("{reason} ({} in a minute)", field(entry, "count")),
-        None => match field(entry, "note").as_str().filter(|note| !note.is_empty()) {
-            Some(note) => format!("by hand: {}", terminal::harmless(note)),
-            None => "by hand".to_owned(),
-        },
-    };
-    format!("{address:<20}  since {since}  {until}  {why}")
 }

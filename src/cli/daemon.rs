@@ -1,6 +1,6 @@
 //! The running daemon, as the commands ask it: which one, and what to say when it cannot be asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(super) struct DaemonArgs {
 impl DaemonArgs {
     /// The daemon that has this configuration. It need not run.
     pub(super) fn daemon(&self) -> Daemon {
-        Daemon { socket: config::admin_socket(&self.config) }
+        Daemon::of(&self.config)
     }
 }
 
@@ -34,6 +34,11 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
+    /// The daemon of this configuration. It need not run.
+    pub(super) fn of(config: &Path) -> Self {
+        Self { socket: config::admin_socket(config) }
+    }
+
     /// GET.
     ///
     /// # Errors

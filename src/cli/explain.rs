@@ -8,17 +8,15 @@ use std::process::ExitCode;
 use super::config::ConfigArg;
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
+use crate::admin::looked_up;
 use crate::config::{Config, Diagnostics, Everything};
-use crate::conn::acme;
-use crate::explain::{Client, Explanation, From, Grounds, Held, Listing, Outcome, Url, explain};
+use crate::explain::{Client, From, Grounds, Listing, Outcome, Text, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::service::Service;
 use crate::state::{folder, made, overrides};
 
-mod text;
-
-use text::Text;
+mod live;
 
 /// The exit code for something that is no URL at all.
 const WRONG_USAGE: u8 = 2;
@@ -33,7 +31,8 @@ const WRONG_USAGE: u8 = 2;
     portward explain sips:user@example.net\n  \
     portward explain sips:user@example.net --cert CN=user\n  \
     portward explain h323:hq@example.net/branch\n  \
-    portward explain --from 203.0.113.9 hq.example.net   for this client\n\n\
+    portward explain --from 203.0.113.9 hq.example.net   for this client\n  \
+    portward explain --live hq.example.net               as the running daemon would decide\n\n\
     Exit codes:\n  \
     0  each of these requests would get somewhere\n  \
     1  one would not, or that cannot be told (with --from: no running Portward could be asked\n     \
@@ -50,7 +49,7 @@ pub(super) struct Args {
     /// The names in the client's certificate, which is taken for a trusted one (SIP and H.323), e.g. CN=hq or
     /// CN=hq,EMAIL=hq@example.net; also DNS= and URI=
     #[arg(long, value_name = "NAMES", value_parser = names)]
-    cert: Option<Names>,
+    cert: Option<Shown>,
     /// A name that the client registers (H.323); may be given several times. Without any it looks for a gatekeeper
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
@@ -60,6 +59,9 @@ pub(super) struct Args {
     /// The name with which the client would bind (LDAP)
     #[arg(long, value_name = "DN")]
     bind: Option<String>,
+    /// Ask the running daemon: by the rules in force, with what it alone knows of the client and the targets
+    #[arg(long)]
+    live: bool,
     /// One JSON object a URL, a line each
     #[arg(long)]
     json: bool,
@@ -80,6 +82,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     if (args.cert.is_some() || args.bind.is_some()) && urls.iter().all(|url| url.service() == Service::Http) {
         terminal::complain("--cert and --bind do not matter to HTTP");
+    }
+    if args.live {
+        return live::run(args);
     }
     let (loaded, unread) = match loaded(&args.config.config) {
         Ok(loaded) => loaded,
@@ -121,7 +126,7 @@ fn client(args: &Args, config: &Config) -> Client {
     let numbers = args.number.iter().cloned().map(Alias::Digits);
     Client {
         from: args.from.map(|address| From { address, listing: listing(config, address.to_canonical()) }),
-        names: args.cert.clone(),
+        names: args.cert.as_ref().map(|shown| shown.names.clone()),
         aliases: aliases.chain(numbers).collect(),
         bind: args.bind.clone(),
     }
@@ -136,19 +141,15 @@ fn listing(config: &Config, address: IpAddr) -> Listing {
     }
 }
 
-/// With what stands on disk, if that decides.
-fn looked_up(mut explanation: Explanation) -> Explanation {
-    if let Some(file) = explanation.challenge_file() {
-        let held = match acme::read(file) {
-            Ok(Some(_)) => Held::Yes,
-            Ok(None) => Held::No,
-            Err(error) => Held::Unknown(error.to_string()),
-        };
-        explanation.found(held);
-    }
-    explanation
+/// The names in a certificate, and how they were written.
+#[derive(Debug, Clone)]
+struct Shown {
+    names: Names,
+    text: String,
 }
 
-fn names(text: &str) -> Result<Names, String> {
-    Names::parse(text).ok_or_else(|| "names are like CN=hq or CN=hq,EMAIL=hq@example.net".to_owned())
+fn names(text: &str) -> Result<Shown, String> {
+    let names = Names::parse(text);
+    let names = names.ok_or_else(|| "names are like CN=hq or CN=hq,EMAIL=hq@example.net".to_owned())?;
+    Ok(Shown { names, text: text.to_owned() })
 }

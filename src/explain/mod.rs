@@ -10,7 +10,7 @@
 //! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and what is decided about it |
 //! | `once` | the answer for the services that are decided once a connection |
 //! | `answer` | the value |
-//! | `why`, `json` | a refusal in words, and the answer for programs |
+//! | `why`, `text`, `json` | a refusal in words, the answer for people and for programs |
 //!
 //! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
 //! an ACME challenge) is given by the caller. While it is not known the answer is no yes.
@@ -22,12 +22,14 @@ mod json;
 mod ldap;
 mod once;
 mod sip;
+mod text;
 mod url;
 mod why;
 
 use std::net::IpAddr;
 
 pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
+pub use text::Text;
 pub use url::{BadUrl, Url};
 pub use why::{But, NearHost, NearPath, Why};
 

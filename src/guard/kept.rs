@@ -9,6 +9,7 @@
 //! `line` is what stands in a line.
 
 mod line;
+pub mod words;
 
 use std::fmt;
 use std::fs::File;

@@ -227,6 +227,11 @@ impl Guard {
         self.confirmed.note(address.into(), place, name, unix_now());
     }
 
+    /// How many names PBXs have confirmed for `address` within the last hour.
+    pub fn confirmed_names(&self, address: IpAddr) -> u32 {
+        self.confirmed.names(address.into(), unix_now())
+    }
+
     /// A login has failed on the connection with this exemption. The caller calls [`Guard::suspect`] as well.
     pub fn note_failed_login(&self, exemption: &Exemption, policy: &Policy) {
         if policy.failed_logins {

@@ -8,6 +8,7 @@ mod blacklist;
 mod certificates;
 mod connections;
 mod decisions;
+mod explain;
 mod history;
 mod hosts;
 mod listeners;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use explain::looked_up;
 
 use super::answer::Answer;
 use super::events::Followers;
@@ -74,6 +77,7 @@ enum Resource {
     HostDisable,
     Listeners,
     Certificates,
+    Explain,
     Reload,
     History,
     Targets,
@@ -109,6 +113,7 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/hosts", Resource::Hosts, &["GET"]),
     entry("/v1/listeners", Resource::Listeners, &["GET"]),
     entry("/v1/certificates", Resource::Certificates, &["GET"]),
+    entry("/v1/explain", Resource::Explain, &["POST"]),
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
     entry("/v1/targets", Resource::Targets, &["GET"]),
@@ -154,6 +159,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::HostDisable => hosts::switch(asked, name, false).await,
         Resource::Listeners => listeners::answer(asked),
         Resource::Certificates => certificates::answer(asked),
+        Resource::Explain => explain::answer(asked).await,
         Resource::Reload => reload::answer(asked).await,
         Resource::History => history::answer(asked),
         Resource::Targets => targets::answer(asked),

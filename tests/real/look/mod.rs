@@ -3,6 +3,7 @@
 
 mod certificates;
 mod decisions;
+mod explain;
 mod reload;
 mod status;
 

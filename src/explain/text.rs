@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::explain::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
+use super::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
 use crate::route::signalling::Answer;
 use crate::service::Transport;
 
 /// Shows an explanation: what was asked and what becomes of it in the first line, then what that comes from.
-pub(super) struct Text<'e>(pub(super) &'e Explanation);
+#[derive(Debug)]
+pub struct Text<'e>(pub &'e Explanation);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,197 @@
+//! `POST /v1/explain`: what would become of a request, by what is in force, with what the daemon alone knows.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Asked};
+use crate::conn::acme;
+use crate::explain::{
+    Client, Explanation, From, Grounds, Held, Listing, Outcome, Text, Url, Verdict, explain,
+};
+use crate::guard::{Counted, kept, unix_now};
+use crate::inspect::h323::Alias;
+use crate::proof::Names;
+use crate::state::{Shared, Snapshot};
+
+/// How long the DNS may take for the address of a target.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What can be given.
+const KEYS: &[&str] = &["url", "from", "cert", "bind", "alias", "number"];
+
+/// Answers it: the object of `portward explain --json`, with `granted` (null: that cannot be told), `text` and `live`.
+pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
+    let (url, wanted) = match wanted(asked.body) {
+        Ok(wanted) => wanted,
+        Err(why) => return Answer::bad(why),
+    };
+    let (shared, snapshot) = (asked.shared, asked.shared.snapshot.load_full());
+    let entry = wanted.from.and_then(|address| shared.guard.blacklist().entry(address.into(), unix_now()));
+    let entry = entry.and_then(|entry| serde_json::from_str(&kept::to_json(&entry)).ok());
+    let listing =
+        entry.as_ref().map_or(Listing::NotListed, |entry| Listing::Listed(kept::words::line(entry)));
+    let client = Client {
+        from: wanted.from.map(|address| From { address, listing }),
+        names: wanted.cert,
+        aliases: wanted.aliases,
+        bind: wanted.bind,
+    };
+    let grounds = Grounds { table: &snapshot.table, config: &snapshot.config, overrides: None };
+    let explanation = looked_up(explain(&grounds, &url, &client));
+    let mut json = explanation.to_json();
+    let granted = match explanation.outcome() {
+        Outcome::Yes => Some(true),
+        Outcome::No => Some(false),
+        Outcome::Unknown => None,
+    };
+    let live = json!({
+        "generation": snapshot.generation.number,
+        "client": wanted.from.map(|address| taken_for(shared, &snapshot, address, entry)),
+        "targets": targets(shared, &explanation).await,
+    });
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("granted".to_owned(), granted.into());
+        fields.insert("text".to_owned(), Text(&explanation).to_string().into());
+        fields.insert("live".to_owned(), live);
+    }
+    Answer::ok(&json)
+}
+
+/// With what stands on disk, if that decides.
+pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
+    if let Some(file) = explanation.challenge_file() {
+        let held = match acme::read(file) {
+            Ok(Some(_)) => Held::Yes,
+            Ok(None) => Held::No,
+            Err(error) => Held::Unknown(error.to_string()),
+        };
+        explanation.found(held);
+    }
+    explanation
+}
+
+/// The client that is asked about.
+#[derive(Debug, Default)]
+struct Wanted {
+    from: Option<IpAddr>,
+    cert: Option<Names>,
+    bind: Option<String>,
+    aliases: Vec<Alias>,
+}
+
+/// # Errors
+/// What is wrong with the question.
+fn wanted(body: &[u8]) -> Result<(Url, Wanted), String> {
+    let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
+    let fields = json.as_object().ok_or("this is not an object with a `url`")?;
+    if let Some(key) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("there is no field `{key}` here; possible: {}", KEYS.join(", ")));
+    }
+    let text = |key: &str| match fields.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("`{key}` is not text")),
+    };
+    let list = |key: &str| -> Result<Vec<String>, String> {
+        let wrong = || format!("`{key}` is not a list of texts");
+        let list = match fields.get(key) {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(list) => list.as_array().ok_or_else(wrong)?,
+        };
+        list.iter().map(|one| one.as_str().map(ToOwned::to_owned).ok_or_else(wrong)).collect()
+    };
+    let url = text("url")?.ok_or("`url` is missing; it is like https://host/path")?;
+    let url = Url::parse(url).map_err(|bad| format!("`url`: {bad}"))?;
+    let from = text("from")?.map(|text| text.trim_matches(['[', ']']).parse::<IpAddr>());
+    let from = from.transpose().map_err(|_| "`from` is not an IP address")?;
+    let cert =
+        text("cert")?.map(|text| Names::parse(text).ok_or("`cert` is not names like CN=hq")).transpose()?;
+    let aliases = list("alias")?.into_iter().map(Alias::H323);
+    let aliases = aliases.chain(list("number")?.into_iter().map(Alias::Digits)).collect();
+    let bind = text("bind")?.map(ToOwned::to_owned);
+    Ok((url, Wanted { from: from.map(|address| address.to_canonical()), cert, bind, aliases }))
+}
+
+/// Whom an address is taken for: what the guard and the configuration know of it.
+fn taken_for(shared: &Shared, snapshot: &Snapshot, address: IpAddr, entry: Option<Value>) -> Value {
+    let (config, counted) = (&snapshot.config, Counted::from(address));
+    let policy = &config.guard;
+    let speaks_by = match () {
+        () if config.proxy_protocol_from(address) => Some("proxy_protocol"),
+        () if config.forwarded_from(address) => Some("forwarded"),
+        () => None,
+    };
+    json!({
+        "client": address,
+        "counted_as": counted.to_string(),
+        "blacklist": entry,
+        "allowed": policy.allows(address),
+        "blocked": policy.blocks(address),
+        "balancer": speaks_by,
+        "confirmed_names": shared.guard.confirmed_names(address),
+    })
+}
+
+/// The addresses to which the request would go, and what is known of each.
+async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
+    let Verdict::Forward { targets, port, .. } = &explanation.verdict else { return Vec::new() };
+    let mut all = Vec::new();
+    for target in targets {
+        if let Ok(address) = target.parse::<SocketAddr>() {
+            all.push(standing(shared, target, address));
+            continue;
+        }
+        let name = target.rsplit_once(':').map_or(target.as_str(), |(name, _)| name);
+        match shared.resolver.addresses(name, PATIENCE).await {
+            Ok(addresses) => {
+                let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port.get()));
+                all.extend(addresses.map(|address| standing(shared, target, address)));
+            }
+            Err(cause) => {
+                all.push(json!({ "target": target, "address": null, "state": "down", "why": cause.name() }))
+            }
+        }
+    }
+    all
+}
+
+/// What is known of an address of a target.
+fn standing(shared: &Shared, target: &str, address: SocketAddr) -> Value {
+    let is_down = shared.health.is_doubtful(address);
+    json!({
+        "target": target,
+        "address": address.to_string(),
+        "state": if is_down { "down" } else { "unknown" },
+        "why": is_down.then_some("Portward could not connect to it a moment ago"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_5_a_question_is_understood_or_what_is_wrong_with_it_is_said() {
+        let body = json!({
+            "url": "h323s:dvl-ckl2.net", "from": "::ffff:192.0.2.1", "cert": "CN=hq", "alias": ["hq"], "number": ["12"],
+        });
+        let (_, wanted) = wanted(body.to_string().as_bytes()).unwrap();
+        assert_eq!(wanted.from, "192.0.2.1".parse().ok());
+        assert_eq!((wanted.aliases.len(), wanted.cert.is_some()), (2, true));
+        for (body, part) in [
+            ("", "not JSON"),
+            ("[]", "not an object"),
+            ("{}", "`url` is missing"),
+            (r#"{"url": 7}"#, "`url` is not text"),
+            (r#"{"url": "ftp://x"}"#, "`url`: "),
+            (r#"{"url": "x.example", "from": "x"}"#, "`from` is not an IP address"),
+            (r#"{"url": "x.example", "cert": "hq"}"#, "`cert` is not names"),
+            (r#"{"url": "x.example", "alias": "hq"}"#, "`alias` is not a list"),
+            (r#"{"url": "x.example", "form": "192.0.2.1"}"#, "no field `form`"),
+        ] {
+            let why = super::wanted(body.as_bytes()).unwrap_err();
+            assert!(why.contains(part), "{body}: {why}");
+        }
+    }
+}

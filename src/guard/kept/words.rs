@@ -1,0 +1,32 @@
+//! An entry of the blacklist in words, from its JSON.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// An entry as `203.0.113.9  since 2026-11-24 13:05:11 UTC  until 2026-11-24 13:10:11 UTC  unknown-host (21 in a minute)`.
+pub fn line(entry: &Value) -> String {
+    let field = |name: &str| entry.get(name).unwrap_or(&Value::Null);
+    let time = |name: &str| {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+        let time = field(name).as_i64().and_then(|time| OffsetDateTime::from_unix_timestamp(time).ok());
+        time.and_then(|time| time.format(format).ok())
+    };
+    let address = field("address").as_str().unwrap_or_default();
+    let since = time("since").unwrap_or_default();
+    let until =
+        time("until").map_or_else(|| "until it is removed".to_owned(), |time| format!("until {time}"));
+    let why = match field("reason").as_str() {
+        Some(reason) => format!("{reason} ({} in a minute)", field("count")),
+        None => match field("note").as_str().filter(|note| !note.is_empty()) {
+            Some(note) => format!("by hand: {}", harmless(note)),
+            None => "by hand".to_owned(),
+        },
+    };
+    format!("{address:<20}  since {since}  {until}  {why}")
+}
+
+/// What would steer a terminal is written as an escape.
+fn harmless(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
