@@ -83,7 +83,8 @@ impl Feed for Following {
     fn news(&mut self, events: &mut Events) -> Then {
         let Self { shared, filter, earlier, cursor } = self;
         let table = Arc::clone(&shared.snapshot.load().table);
-        while let Some(decision) = earlier.pop_front_if(|_| events.has_room()) {
+        while events.has_room() {
+            let Some(decision) = earlier.pop_front() else { break };
             events.write("decision", to_json(&table, &decision));
         }
         while events.has_room() {
