@@ -74,7 +74,7 @@ impl Default for Bench {
     fn default() -> Self {
         let tokens = Tokens::new([7; 32]);
         Self {
-            recording: Recording::new(&tokens, "pbx.example.net", "192.0.2.1:5060", true),
+            recording: Recording::new(&tokens, ("pbx.example.net", None), "192.0.2.1:5060", true),
             tokens,
             table: table(&["", "/a", "/a/a", "/a/a/a", "/PBX0/APPS"]),
             names: Names::parse("CN=a,URI=sip:a@pbx.example.net").unwrap_or_default(),
@@ -226,7 +226,7 @@ fn sip_client(bench: &mut Bench, input: &[u8], slowly: bool) {
     let Inspect::Found { ask: sip::Ask::Message(message), len } = answer else { return };
     let head = input.get(..len).unwrap_or_default();
     let own = Own { tokens: &bench.tokens, address: None };
-    black_box(own.dialog_host(head, &message).is_some());
+    black_box(own.dialog(head, &message).is_some());
     black_box(proof::sip::request(&bench.names, head, &message, |_| true));
 }
 

@@ -38,6 +38,10 @@ pub enum Cause {
     NoAnswer,
     /// The target's answer is not what its protocol says, or breaks off in its middle.
     BadAnswer,
+    /// The target answers a check, and says that it cannot serve: HTTP status 5xx, SIP 503.
+    Unavailable,
+    /// A request belongs to a dialog with an address that is no longer in its rule.
+    NoTarget,
     /// The TLS handshake did not end within `upstream.connect_timeout`.
     TlsTimedOut,
     /// The target has ended the connection in the middle of the TLS handshake.
@@ -97,7 +101,7 @@ pub enum Concerns {
 
 impl Cause {
     /// Every cause, in the order of the documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Refused,
         Self::NoRoute,
         Self::Denied,
@@ -111,6 +115,8 @@ impl Cause {
         Self::Closed,
         Self::NoAnswer,
         Self::BadAnswer,
+        Self::Unavailable,
+        Self::NoTarget,
         Self::TlsTimedOut,
         Self::TlsClosed,
         Self::NotTls,
@@ -152,6 +158,8 @@ impl Cause {
             Self::Closed => ("closed", DOWN),
             Self::NoAnswer => ("no-answer", DOWN),
             Self::BadAnswer => ("bad-answer", DOWN),
+            Self::Unavailable => ("unavailable", DOWN),
+            Self::NoTarget => ("no-target", DOWN),
             Self::TlsTimedOut => ("tls-timed-out", TLS),
             Self::TlsClosed => ("tls-closed", TLS),
             Self::NotTls => ("not-tls", TLS),
@@ -206,9 +214,18 @@ impl Cause {
     }
 
     /// Whether the address itself is in doubt for it, and is tried last for a while (SPEC section 8, Health). What is wrong
-    /// with Portward's own certificate or with this machine says nothing of the address.
+    /// with Portward's own certificate, with this machine or with the name of one host says nothing of the address.
     pub const fn casts_doubt(self) -> bool {
-        !matches!(self, Self::OurCertificateRefused | Self::NoResources | Self::NoCertificate)
+        !matches!(
+            self,
+            Self::OurCertificateRefused
+                | Self::NoResources
+                | Self::Denied
+                | Self::NoName
+                | Self::NameRefused
+                | Self::WrongName
+                | Self::NoCertificate
+        )
     }
 }
 

@@ -32,7 +32,7 @@ use crate::proof::token::Tokens;
 use crate::rules::{Address, Endpoint, Host, Ports, Table, Verify};
 use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
-use crate::upstream::{Dialer, Health, Pool, Resolver};
+use crate::upstream::{Dialer, Health, Pool, Resolver, State};
 pub use generation::Generation;
 use stored::Stored;
 
@@ -289,8 +289,8 @@ pub struct Shared {
     pub log: Log,
     /// DNS names of targets.
     pub resolver: Arc<Resolver>,
-    /// Targets that failed a moment ago.
-    pub health: Health,
+    /// How the addresses of targets are.
+    pub health: Arc<Health>,
     /// Portward's own entries in the route sets of SIP clients.
     pub sip_tokens: Arc<Tokens>,
     /// What is known of the work: counters, live connections, the newest decisions.
@@ -320,7 +320,7 @@ impl Shared {
             guard,
             log,
             resolver: Arc::default(),
-            health: Health::default(),
+            health: Arc::default(),
             reloads: watch::Sender::new(0),
             changes: AtomicU64::new(0),
             stats: Arc::new(Stats::of_workers(workers)),
@@ -406,6 +406,18 @@ impl Shared {
         let mut warnings = self.snapshot.load().warnings(OffsetDateTime::now_utc());
         warnings.extend(self.stored.warnings());
         warnings
+    }
+
+    /// Writes to the log which addresses have changed their state.
+    pub fn tell_health(&self) {
+        let (changes, lost) = self.health.changes();
+        for (address, change) in changes {
+            let level = if change.now == State::Down { Level::Warning } else { Level::Info };
+            self.note(level, &change.told(address));
+        }
+        if lost > 0 {
+            self.note(Level::Warning, &format!("{lost} more targets have changed their state"));
+        }
     }
 
     fn watch_names(&self) {

@@ -78,7 +78,7 @@ impl Protocol for H323 {
                     first.cert.fails();
                 }
                 self.verified = verified;
-                Decision::Forward { route, name: named.to_ascii_lowercase().into() }
+                Decision::Forward { route, name: named.to_ascii_lowercase().into(), only: None }
             }
             Err(refused) => Decision::refused(first.cert.refusal(refused.ending())),
         }

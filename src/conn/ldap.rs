@@ -158,7 +158,7 @@ impl Protocol for Ldap {
         let name = String::from_utf8_lossy(&host).to_ascii_lowercase().into();
         first.host = host;
         match decided {
-            Ok(route) => Decision::Forward { route, name },
+            Ok(route) => Decision::Forward { route, name, only: None },
             Err(refused) => Decision::refused(refused.ending()),
         }
     }

@@ -1,5 +1,6 @@
 //! How a connection that is decided once is connected to its target: dial, the decision line, or the refusal.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::blame::unreached;
@@ -17,6 +18,8 @@ pub(super) struct Destination<'r> {
     pub(super) route: Route<'r>,
     /// The host as it was asked for, which a wildcard rule does not know.
     pub(super) name: &'r str,
+    /// The address of the target that alone will do.
+    pub(super) only: Option<IpAddr>,
 }
 
 impl Destination<'_> {
@@ -30,7 +33,7 @@ impl Destination<'_> {
         snapshot: &Arc<Snapshot>,
         subject: Subject<'_>,
     ) -> Result<Connection, Ending> {
-        let Self { route, name } = self;
+        let Self { route, name, only } = self;
         let (worker, config) = (&client.worker, &snapshot.config);
         let wanted = Wanted {
             service: route.service,
@@ -41,6 +44,8 @@ impl Destination<'_> {
             client: client.facts.client,
             owner: client.facts.client.ip(),
             local: client.facts.local,
+            is_chosen: route.host.name().starts_with('*'),
+            only,
         };
         let mut attempts = Attempts::with_new_connections();
         let connected =

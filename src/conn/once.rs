@@ -11,6 +11,7 @@
 
 mod protocol;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
@@ -48,6 +49,8 @@ struct Forwarded<'t, P: Protocol> {
     route: Route<'t>,
     /// The host as it was asked for, which a wildcard rule does not know.
     name: Box<str>,
+    /// The address of the target that alone will do.
+    only: Option<IpAddr>,
 }
 
 /// A client that goes nowhere, and the message over which, if there is one.
@@ -105,8 +108,10 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
             Ok(Step::Found(mut asked)) => {
                 let asking = Asking { client, shared: &shared, snapshot: &snapshot };
                 match protocol.decide(&mut asked, &asking, &mut back) {
-                    Decision::Forward { route, name } => {
-                        return Forwarded { protocol, asked, route, name }.connect(client, &snapshot).await;
+                    Decision::Forward { route, name, only } => {
+                        return Forwarded { protocol, asked, route, name, only }
+                            .connect(client, &snapshot)
+                            .await;
                     }
                     Decision::Answered { len, skip, line } => {
                         if let Some(ending) = line {
@@ -151,9 +156,9 @@ impl<P: Protocol> Forwarded<'_, P> {
         client: &mut Client,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Box<Linked<P::Watch>>, End> {
-        let Self { protocol, asked, route, name } = self;
+        let Self { protocol, asked, route, name, only } = self;
         client.place = None;
-        let destination = Destination { route, name: &name };
+        let destination = Destination { route, name: &name, only };
         match destination.connect(client, snapshot, protocol.subject(&asked)).await {
             Ok(target) => {
                 let held = Arc::new(Held::new(&route));
@@ -164,6 +169,7 @@ impl<P: Protocol> Forwarded<'_, P> {
                     route: &route,
                     held: held.clone(),
                     max_message: target.max_message,
+                    address: target.key.address,
                 };
                 let watch = protocol.watch(asked, connected);
                 Ok(Box::new(Linked { target: target.leg, reached: target.reached, held, watch }))

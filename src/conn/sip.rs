@@ -21,6 +21,7 @@ use crate::reason::Reason;
 use crate::relay::sip::{FORBIDDEN, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside, respond};
 use crate::route::signalling::{Answer, Asked, Decided, leads_to};
 use crate::rules::decide::Route;
+use crate::rules::{Address, Endpoint};
 use crate::service::Transport;
 
 /// How many messages may be refused for their length before one decides.
@@ -196,13 +197,14 @@ impl Protocol for Sip {
                 return Decision::refused(Ending::because(Stage::Route, Whose::Client, reason));
             }
         }
+        let only = name.as_ref().and_then(Asked::address);
         self.verified = names.filter(|_| route.proven).map(|names| Box::new(Verified::new(names.clone())));
         // A token names a host; From of a dialog may name any, also one that the target must not be called by.
         let rule = route.host.name().as_bytes();
         let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
         let here = asked.into_iter().find(|name| leads_to(terms.table, name, rule));
         let name = String::from_utf8_lossy(here.unwrap_or(rule)).to_ascii_lowercase().into();
-        Decision::Forward { route, name }
+        Decision::Forward { route, name, only }
     }
 
     fn subject<'a>(&self, first: &'a First) -> Subject<'a> {
@@ -216,16 +218,19 @@ impl Protocol for Sip {
     }
 
     fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationJudge> {
-        let Connected { client, shared, snapshot, route, held, max_message } = connected;
+        let Connected { client, shared, snapshot, route, held, max_message, address: target } = connected;
         let came_by = client.facts.transport();
         let address = snapshot.config.sip.public_address(came_by);
         let is_tls = came_by == Transport::Tls;
-        let recording =
-            address.map(|address| Recording::new(&shared.sip_tokens, route.host.name(), address, is_tls));
+        // Where there are several targets only this one knows the dialogs of this connection.
+        let target = has_several(route.endpoints).then(|| target.ip());
+        let host = (route.host.name(), target);
+        let recording = address.map(|address| Recording::new(&shared.sip_tokens, host, address, is_tls));
         let judge = RegistrationJudge {
             standing: Standing::of(client, &held),
             held,
             verified: self.verified,
+            target,
             cert: first.cert,
             forbade: false,
             was_too_long: self.refused > 0,
@@ -243,6 +248,14 @@ impl Protocol for Sip {
             }
             _ => write(Subject::Unknown),
         }
+    }
+}
+
+/// Whether a target may have several addresses.
+fn has_several(endpoints: &[Endpoint]) -> bool {
+    match endpoints {
+        [one] => matches!(one.address, Address::Name(_)),
+        _ => true,
     }
 }
 

@@ -73,6 +73,17 @@ pub fn encode(version_2: bool, client: SocketAddr, local: SocketAddr) -> Vec<u8>
     bytes
 }
 
+/// The header of a connection that Portward opens for itself: the target takes it for what it is.
+pub fn encode_own(version_2: bool) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(V1_LIMIT);
+    let header = ProxyHeader::with_local();
+    let encoded = if version_2 { header.encode_v2(&mut bytes) } else { header.encode_v1(&mut bytes) };
+    if encoded.is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
 fn mapped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),

@@ -6,7 +6,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::token::Tokens;
+use super::token::{Named, Tokens};
 use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, Uri, entries, host_port, name_addr, uri};
 
 /// What a client is told to come back to: `sip.public_address` for its transport.
@@ -59,43 +59,43 @@ pub struct Own<'a> {
 }
 
 impl Own<'_> {
-    /// The host whose rule our own entry names, if it is on top of the Route of a request, or its Request-URI (a client
+    /// The host whose rule our own entry names, and maybe its target, if it is on top of the Route of a request, or its Request-URI (a client
     /// that routes strictly).
-    pub fn host(&self, head: &[u8], message: &Message) -> Option<String> {
+    pub fn named(&self, head: &[u8], message: &Message) -> Option<Named> {
         let Kind::Request { uri: target, .. } = message.kind else { return None };
         let top: Vec<&[u8]> = message
             .fields_of(FieldKind::Route)
             .flat_map(|field| entries(field.value.of_input(head)))
             .take(2)
             .collect();
-        self.top(&top).1.or_else(|| self.tokens.host(uri(target.of_input(head))?.user))
+        self.top(&top).1.or_else(|| self.tokens.named(uri(target.of_input(head))?.user))
     }
 
     /// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
-    /// whose rule it names.
-    pub fn dialog_host(&self, head: &[u8], request: &Message) -> Option<String> {
+    /// whose rule it names, and maybe its target.
+    pub fn dialog(&self, head: &[u8], request: &Message) -> Option<Named> {
         let may_come = request.method(head).is_some_and(|method| IN_DIALOG.contains(&method));
-        (may_come && !request.to_tag.is_empty()).then(|| self.host(head, request)).flatten()
+        (may_come && !request.to_tag.is_empty()).then(|| self.named(head, request)).flatten()
     }
 
-    /// How many of the first entries of Route are ours, and the host that a token among them names. A phone may put
+    /// How many of the first entries of Route are ours, and what a token among them names. A phone may put
     /// its outbound proxy on top of the route set of a dialog.
-    pub(crate) fn top(&self, routes: &[&[u8]]) -> (usize, Option<String>) {
+    pub(crate) fn top(&self, routes: &[&[u8]]) -> (usize, Option<Named>) {
         let read = |at: usize| uri(name_addr(routes.get(at)?)?.uri);
-        let token = |at: usize| self.tokens.host(read(at)?.user);
-        if let Some(host) = token(0) {
-            return (1, Some(host));
+        let token = |at: usize| self.tokens.named(read(at)?.user);
+        if let Some(named) = token(0) {
+            return (1, Some(named));
         }
         let preloaded = |address: &PublicAddress<'_>| read(0).is_some_and(|uri| address.is_named_by(&uri));
         match self.address.as_ref().is_some_and(preloaded) {
-            true => token(1).map_or((1, None), |host| (2, Some(host))),
+            true => token(1).map_or((1, None), |named| (2, Some(named))),
             false => (0, None),
         }
     }
 
     /// Whether a URI has one of our tokens.
     pub(crate) fn has_token(&self, uri_text: &[u8]) -> bool {
-        uri(uri_text).is_some_and(|uri| self.tokens.host(uri.user).is_some())
+        uri(uri_text).is_some_and(|uri| self.tokens.named(uri.user).is_some())
     }
 }
 

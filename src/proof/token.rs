@@ -3,7 +3,11 @@
 //! `pw-MAC-NAME`: the first 96 bits of an HMAC-SHA-256 (RFC 2104) over the host's name, in hexadecimal, and the name
 //! with what a SIP user part may not hold as `=` and two digits. No character in it needs an escape (`user`, RFC 3261
 //! §25.1); a phone that escapes some all the same sends the same token.
+//!
+//! Where a rule has several targets the NAME is `HOST|ADDRESS`: only the PBX that has begun a dialog knows it (SPEC section 8,
+//! Health). No host's name has a bar in it.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -19,8 +23,31 @@ const PREFIX: &str = "pw-";
 /// How many octets of the MAC stand in a token.
 const MAC: usize = 12;
 
-/// The longest token that is looked at: prefix, MAC, and a name of 255 bytes at three characters each.
-const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * 255;
+/// The longest text of an address.
+const ADDRESS: usize = 45;
+
+/// The longest token that is looked at: prefix, MAC, and a name of 255 bytes and an address at three characters each.
+const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * (255 + 1 + ADDRESS);
+
+/// What a token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The host, in normal form.
+    pub host: String,
+    /// The address of its target, if the rule had several.
+    pub address: Option<IpAddr>,
+}
+
+impl Named {
+    fn read(text: String) -> Option<Self> {
+        match text.split_once('|') {
+            Some((host, address)) => {
+                Some(Self { host: host.to_owned(), address: Some(address.parse().ok()?) })
+            }
+            None => Some(Self { host: text, address: None }),
+        }
+    }
+}
 
 /// A secret.
 type Key = Zeroizing<[u8; 32]>;
@@ -59,13 +86,16 @@ impl Tokens {
         self.kept.get().unwrap_or(&self.key)
     }
 
-    /// The token of a host, named in normal form.
-    pub fn make(&self, host: &str) -> String {
-        make(self.in_use(), host)
+    /// The token of a host, named in normal form, and of the address of its target, if that matters.
+    pub fn make(&self, host: &str, address: Option<IpAddr>) -> String {
+        match address {
+            Some(address) => make(self.in_use(), &format!("{host}|{address}")),
+            None => make(self.in_use(), host),
+        }
     }
 
-    /// The host that a token names, if it is one of ours, whatever of it is percent-escaped. Compared in constant time.
-    pub fn host(&self, token: &[u8]) -> Option<String> {
+    /// What a token names, if it is one of ours, whatever of it is percent-escaped. Compared in constant time.
+    pub fn named(&self, token: &[u8]) -> Option<Named> {
         if token.len() > 3 * TOKEN_LIMIT || !matches!(token.first(), Some(b'p' | b'%')) {
             return None;
         }
@@ -82,7 +112,10 @@ impl Tokens {
             |key: &&Key| keyed(key, b"route", name.as_bytes()).verify_truncated_left(&mac_octets).is_ok();
         let key = self.keys().find(is_ours)?;
         // One spelling only.
-        (make(key, &name).as_bytes() == token).then_some(name)
+        if make(key, &name).as_bytes() != token {
+            return None;
+        }
+        Named::read(name)
     }
 
     /// A To tag (RFC 3261 §19.3) for an answer to a request with this Call-ID and CSeq number, by which the ACK to
@@ -98,12 +131,12 @@ impl Tokens {
     }
 }
 
-fn make(key: &Key, host: &str) -> String {
-    let mut token = String::with_capacity(PREFIX.len() + 2 * MAC + 1 + host.len());
+fn make(key: &Key, name: &str) -> String {
+    let mut token = String::with_capacity(PREFIX.len() + 2 * MAC + 1 + name.len());
     token.push_str(PREFIX);
-    hex(&mut token, &mac(key, b"route", host.as_bytes()));
+    hex(&mut token, &mac(key, b"route", name.as_bytes()));
     token.push('-');
-    for byte in host.bytes() {
+    for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => token.push(char::from(byte)),
             _ => {
@@ -167,37 +200,54 @@ fn name_of(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn named(host: &str, address: Option<IpAddr>) -> Option<Named> {
+        Some(Named { host: host.to_owned(), address })
+    }
+
+    #[test]
+    fn a_token_may_name_an_address_as_well() {
+        let tokens = Tokens::new([7; 32]);
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let address = address.parse().ok();
+            let token = tokens.make("dvl-ckl2.net/branch-b", address);
+            assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_=".contains(&b)), "{token}");
+            assert_eq!(tokens.named(token.as_bytes()), named("dvl-ckl2.net/branch-b", address));
+            assert_ne!(token, tokens.make("dvl-ckl2.net/branch-b", None));
+        }
+        assert_eq!(tokens.named(tokens.make("a|b", None).as_bytes()), None);
+    }
+
     #[test]
     fn a_token_names_its_host_and_cannot_be_changed() {
         let tokens = Tokens::new([7; 32]);
         for host in ["dvl-ckl2.net", "dvl-ckl2.net/branch-b", "*.example.net", "2001:db8::1", "a_b"] {
-            let token = tokens.make(host);
+            let token = tokens.make(host, None);
             assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_=".contains(&b)), "{token}");
-            assert_eq!(tokens.host(token.as_bytes()).as_deref(), Some(host));
+            assert_eq!(tokens.named(token.as_bytes()), named(host, None));
             for at in 0..token.len() {
                 let mut other = token.clone().into_bytes();
                 other[at] = if other[at] == b'a' { b'b' } else { b'a' };
-                assert_eq!(tokens.host(&other), None, "{token} at {at}");
+                assert_eq!(tokens.named(&other), None, "{token} at {at}");
             }
-            assert_eq!(Tokens::new([8; 32]).host(token.as_bytes()), None);
+            assert_eq!(Tokens::new([8; 32]).named(token.as_bytes()), None);
         }
-        assert_eq!(tokens.host(b"pw-"), None);
-        assert_eq!(tokens.host(tokens.make("dvl-ckl2.net").to_uppercase().as_bytes()), None);
-        assert_eq!(tokens.host(&[b'a'; 4096]), None);
+        assert_eq!(tokens.named(b"pw-"), None);
+        assert_eq!(tokens.named(tokens.make("dvl-ckl2.net", None).to_uppercase().as_bytes()), None);
+        assert_eq!(tokens.named(&[b'a'; 4096]), None);
     }
 
     /// Item 22: a key that can be read at last is in use, and calls that began before it was go on.
     #[test]
     fn item_22_a_key_may_come_later() {
         let tokens = Tokens::new([7; 32]);
-        let before = tokens.make("one.example");
+        let before = tokens.make("one.example", None);
         tokens.go_on_with([8; 32]);
-        let after = tokens.make("one.example");
-        assert_eq!(after, Tokens::new([8; 32]).make("one.example"));
+        let after = tokens.make("one.example", None);
+        assert_eq!(after, Tokens::new([8; 32]).make("one.example", None));
         for token in [before, after] {
-            assert_eq!(tokens.host(token.as_bytes()).as_deref(), Some("one.example"));
+            assert_eq!(tokens.named(token.as_bytes()), named("one.example", None));
         }
-        assert_eq!(tokens.host(Tokens::new([9; 32]).make("one.example").as_bytes()), None);
+        assert_eq!(tokens.named(Tokens::new([9; 32]).make("one.example", None).as_bytes()), None);
         assert_eq!(tokens.tag(b"a@b", 1), Tokens::new([8; 32]).tag(b"a@b", 1));
     }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::Refused;
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
 use crate::proof::own::Own;
+use crate::proof::token::Named;
 use crate::proof::{self, Names};
 use crate::reason::Reason;
 use crate::rules::Table;
@@ -29,7 +30,7 @@ pub struct Terms<'s> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked<'a> {
     /// The PBX of a dialog that leads through us.
-    Dialog(String),
+    Dialog(Named),
     /// A host, by its name as it came.
     Host(&'a [u8]),
 }
@@ -38,8 +39,16 @@ impl Asked<'_> {
     /// The host's name.
     pub fn name(&self) -> &[u8] {
         match self {
-            Self::Dialog(host) => host.as_bytes(),
+            Self::Dialog(named) => named.host.as_bytes(),
             Self::Host(host) => host,
+        }
+    }
+
+    /// The address of the target that alone knows the dialog.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Dialog(named) => named.address,
+            Self::Host(_) => None,
         }
     }
 }
@@ -70,8 +79,8 @@ impl<'s> Terms<'s> {
     where
         's: 'a,
     {
-        if let Some(host) = self.own.dialog_host(head, message) {
-            return Some(Asked::Dialog(host));
+        if let Some(named) = self.own.dialog(head, message) {
+            return Some(Asked::Dialog(named));
         }
         let name = match message.method(head)? {
             method if self.may_come_first(method) => self.first_name(head, message),

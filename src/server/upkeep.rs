@@ -1,5 +1,6 @@
-//! What goes on beside the connections: certificates that change or expire, the blacklist's file, the watchdog, summaries.
+//! What goes on beside the connections: checks of targets, certificates that change or expire, the blacklist's file, the watchdog, summaries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -8,13 +9,17 @@ use super::Server;
 use super::aside::Aside;
 use crate::guard::{Change, Origin};
 use crate::log::Level;
+use crate::state::Shared;
 use crate::stats::TICK;
 use crate::tls::{Look, Reminder};
+use crate::upstream::{Basis, Checks};
 
 /// How often refused addresses are summed up.
 const SUMMARY: Duration = Duration::from_secs(60);
 /// How often the files of certificates, keys and trust are looked at.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How soon checks follow a change of the rules.
+const CALM: Duration = Duration::from_millis(200);
 /// How often the state is written, if it has changed.
 const KEEP: Duration = Duration::from_secs(5);
 
@@ -42,10 +47,13 @@ impl Server {
                 .inspect_err(|error| {
                     self.shared.note(Level::Warning, &format!("no administration: {error}"))
                 });
+        let _checks = Aside::start("checks", checks(self.shared.clone()))
+            .inspect_err(|error| self.shared.note(Level::Error, &format!("no target is checked: {error}")));
         let clock = async {
             loop {
                 tokio::time::sleep(TICK).await;
                 self.shared.stats.tick();
+                self.shared.tell_health();
                 self.shared.stats.sample();
             }
         };
@@ -109,5 +117,28 @@ impl Server {
             }
             tokio::time::sleep(interval).await;
         }
+    }
+}
+
+/// Checks targets as the rules in force say it, for ever.
+async fn checks(shared: Arc<Shared>) {
+    let mut reloads = shared.reloads.subscribe();
+    let mut checks = Checks::new(shared.health.clone(), shared.resolver.clone());
+    loop {
+        let basis = {
+            let snapshot = shared.snapshot.load();
+            Basis {
+                table: snapshot.table.clone(),
+                tls: snapshot.upstream_tls.clone(),
+                listeners: snapshot.listeners.clone().into(),
+            }
+        };
+        tokio::select! {
+            () = checks.run(&basis) => {}
+            changed = reloads.changed() => if changed.is_err() { return },
+        }
+        // Many changes in a row are one.
+        tokio::time::sleep(CALM).await;
+        reloads.mark_unchanged();
     }
 }

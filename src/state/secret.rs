@@ -108,7 +108,7 @@ mod tests {
     fn start(state: &Path) -> (String, Result<Option<PathBuf>, Unkept>) {
         let (mut key, tokens) = RouteKey::of(state);
         let kept = key.keep(state, &tokens);
-        (tokens.make("one.example"), kept)
+        (tokens.make("one.example", None), kept)
     }
 
     #[test]
@@ -149,12 +149,12 @@ mod tests {
         for _ in 0..2 {
             assert!(matches!(key.keep(&state, &tokens), Err(Unkept::Unread(_))));
         }
-        let meanwhile = tokens.make("one.example");
+        let meanwhile = tokens.make("one.example", None);
         assert_ne!(meanwhile, token);
         fs::rename(elsewhere, folder.path().join("mounted later")).unwrap();
         assert_eq!(key.keep(&state, &tokens).unwrap(), None);
-        assert_eq!(tokens.make("one.example"), token);
-        assert!(tokens.host(meanwhile.as_bytes()).is_some(), "calls that began meanwhile go on");
+        assert_eq!(tokens.make("one.example", None), token);
+        assert!(tokens.named(meanwhile.as_bytes()).is_some(), "calls that began meanwhile go on");
         assert_eq!(start(&state).0, token);
     }
 
@@ -167,7 +167,7 @@ mod tests {
         assert!(key.keep(&state, &tokens).is_err());
         fs::remove_file(&state).unwrap();
         assert_eq!(key.keep(&state, &tokens).unwrap(), None);
-        assert_eq!(start(&state).0, tokens.make("one.example"));
+        assert_eq!(start(&state).0, tokens.make("one.example", None));
         assert_ne!(*fresh(), [0; LENGTH]);
     }
 }

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use smallvec::SmallVec;
+
+use super::health::{self, Turn};
 use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
 use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
-use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, is_of_this_machine};
+use crate::rules::{Address, Endpoint, FAILBACK, ProxyVersion, Reuse, is_of_this_machine};
 use crate::service::{Service, Transport};
-use crate::stats::{Counters, Dialled, Side};
+use crate::stats::{Counters, Dialled, Reached, Side};
 use crate::tls::{self, Profile, UpstreamTls};
 
 /// What a connection to a target is wanted for.
@@ -36,6 +39,23 @@ pub struct Wanted<'a> {
     pub owner: IpAddr,
     /// The address that the client has connected to, for the PROXY header.
     pub local: SocketAddr,
+    /// The client has chosen the host's name, under a wildcard.
+    pub is_chosen: bool,
+    /// The address that alone will do: it knows the dialog that a request belongs to.
+    pub only: Option<IpAddr>,
+}
+
+impl Wanted<'_> {
+    fn may_be(&self, ip: IpAddr) -> bool {
+        self.only.is_none_or(|only| only == ip)
+    }
+
+    /// Whether a failure says nothing of the address, because the client has chosen the name for which TLS has failed.
+    fn is_to_blame_for(&self, cause: Cause, endpoint: &Endpoint) -> bool {
+        let has_own_name =
+            endpoint.options.server_name.is_some() || matches!(endpoint.address, Address::Name(_));
+        self.is_chosen && cause.is_in_tls() && !has_own_name
+    }
 }
 
 /// What has been tried for one request, which may need several connections until one of them answers.
@@ -121,23 +141,24 @@ impl Dialer<'_> {
         pool: &Pool,
         attempts: &mut Attempts,
     ) -> Result<Connection, Failures> {
-        // First those that are not known to be down, then those that are.
-        for doubtful in [false, true] {
+        let mut turns = Turns::new(self.health, &wanted, attempts.vanished);
+        for turn in Turn::ALL {
             for endpoint in wanted.endpoints {
                 let resolved = match self.resolve(&endpoint.address).await {
                     Ok(resolved) => resolved,
                     Err(cause) => {
-                        if !doubtful {
+                        if turn == Turn::InOrder {
                             self.counters.failed(wanted.service, cause);
                             attempts.failures.note(Failure { at: named(endpoint, wanted.port), cause });
                         }
                         continue;
                     }
                 };
+                turns.has_several |= resolved.as_slice().len() > 1;
                 for ip in resolved.as_slice().iter().copied() {
                     // Whoever may make hosts over the API may not thereby reach this machine, whatever a name resolves to.
                     if endpoint.options.elsewhere_only && is_of_this_machine(ip) {
-                        if !doubtful {
+                        if turn == Turn::InOrder {
                             let at = At::Address(SocketAddr::new(ip, wanted.port.get()));
                             self.counters.failed(wanted.service, Cause::Loop);
                             attempts.failures.note(Failure { at, cause: Cause::Loop });
@@ -145,8 +166,10 @@ impl Dialer<'_> {
                         continue;
                     }
                     let address = SocketAddr::new(ip, wanted.port.get());
-                    let is_doubtful = self.health.is_doubtful(address) || attempts.vanished == Some(address);
-                    if is_doubtful != doubtful || attempts.dialled.contains(&address) {
+                    if !wanted.may_be(ip)
+                        || attempts.dialled.contains(&address)
+                        || turns.of(address, endpoint) != turn
+                    {
                         continue;
                     }
                     let shares = Shares::of(endpoint);
@@ -164,40 +187,86 @@ impl Dialer<'_> {
                             return Ok(connection);
                         }
                     }
-                    let begun = Instant::now();
-                    let opened = self.open(wanted, endpoint, address, profile.as_ref()).await;
-                    let time = begun.elapsed();
-                    self.count(wanted, time, opened.as_ref().err().copied());
-                    match opened {
-                        Ok(stream) => {
-                            self.health.succeeded(address);
+                    let attempt = turns.has_several.then(|| self.health.begin(address));
+                    match self
+                        .dial(
+                            &wanted,
+                            endpoint,
+                            (address, profile.as_ref()),
+                            attempt.filter(|_| turn != Turn::Last),
+                        )
+                        .await
+                    {
+                        Ok((stream, reached)) => {
                             let bound = shares != Shares::WithAll;
                             let mut connection =
                                 Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
                             connection.max_message = endpoint.options.max_message;
                             connection.min_rate = endpoint.options.min_rate;
-                            connection.reached = Some(self.targets.reached(address, time));
+                            connection.reached = Some(reached);
                             return Ok(connection);
                         }
                         Err(cause) => {
-                            if cause.casts_doubt() {
-                                self.health.failed(address, cause);
-                            }
-                            self.targets.missed(address, cause);
                             attempts.dialled.push(address);
                             attempts.failures.note(Failure { at: At::Address(address), cause });
                         }
                     }
                 }
             }
-            if self.health.is_quiet() && attempts.vanished.is_none() {
+            if turns.are_all_in_order() {
                 break;
             }
         }
-        Err(std::mem::take(&mut attempts.failures))
+        let mut failures = std::mem::take(&mut attempts.failures);
+        if let Some(ip) = wanted.only.filter(|_| failures.as_slice().is_empty()) {
+            let at = At::Address(SocketAddr::new(ip, wanted.port.get()));
+            failures.note(Failure { at, cause: Cause::NoTarget });
+        }
+        Err(failures)
     }
 
-    fn count(&self, wanted: Wanted<'_>, time: Duration, failed: Option<Cause>) {
+    /// Opens a connection to one address, counts it, and tells what is known of the address then. `attempt`: others wait for
+    /// the same address, too, and not all of them need to wait for as long as this may take.
+    async fn dial(
+        &self,
+        wanted: &Wanted<'_>,
+        endpoint: &Endpoint,
+        (address, profile): (SocketAddr, Option<&Profile>),
+        attempt: Option<health::Attempt<'_>>,
+    ) -> Result<(Stream, Reached), Cause> {
+        let timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
+        let opening = Opening {
+            tls: self.tls,
+            listeners: self.listeners,
+            timeout,
+            service: wanted.service,
+            endpoint,
+            host: wanted.host,
+            profile,
+            speaks_for: Some((wanted.client, wanted.local)),
+        };
+        let begun = Instant::now();
+        let opened = open(opening, address).await;
+        let time = begun.elapsed();
+        self.count(wanted, time, opened.as_ref().err().copied());
+        let cause = match opened {
+            Ok(stream) => {
+                self.health.reached(address);
+                return Ok((stream, self.targets.reached(address, time)));
+            }
+            Err(cause) => cause,
+        };
+        self.targets.missed(address, cause);
+        match cause {
+            // Another one waits for longer, and will know.
+            Cause::TimedOut | Cause::TlsTimedOut if timeout < self.timeout => {}
+            _ if !cause.casts_doubt() || wanted.is_to_blame_for(cause, endpoint) => {}
+            _ => self.health.missed(address, cause),
+        }
+        Err(cause)
+    }
+
+    fn count(&self, wanted: &Wanted<'_>, time: Duration, failed: Option<Cause>) {
         let in_tls = failed.is_some_and(Cause::is_in_tls);
         match failed {
             None => self.counters.connected(wanted.service, time),
@@ -214,53 +283,116 @@ impl Dialer<'_> {
             Address::Name(name) => self.resolver.addresses(name, self.timeout).await.map(Resolved::Found),
         }
     }
+}
 
-    pub(super) async fn open(
-        &self,
-        wanted: Wanted<'_>,
-        endpoint: &Endpoint,
-        address: SocketAddr,
-        profile: Option<&Profile>,
-    ) -> Result<Stream, Cause> {
-        let mut too_late = Cause::TimedOut;
-        let opening = async {
-            let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
-            let is_here = || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-            if self.is_own(&tcp, address) || endpoint.options.elsewhere_only && is_here() {
-                return Err(Cause::Loop);
-            }
-            let _ = tcp.set_nodelay(true);
-            let stream = Stream::Plain(tcp);
-            if wanted.service == Service::Http {
-                stream.watch_requests();
-            }
-            let mut leg = Leg::new(stream);
-            if let Some(version) = endpoint.options.proxy_protocol {
-                let header = proxy::encode(version == ProxyVersion::V2, wanted.client, wanted.local);
-                leg.write_all(&header).await.map_err(|error| unreached::cause(&error))?;
-            }
-            let (profile, tcp) = match (profile, leg.stream) {
-                (Some(profile), Stream::Plain(tcp)) => (profile, tcp),
-                (_, stream) => return Ok(stream),
+/// A connection that is to be opened to one address.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening<'a> {
+    pub(super) tls: &'a UpstreamTls,
+    /// Our own listening sockets.
+    pub(super) listeners: &'a [SocketAddr],
+    /// For TCP, PROXY header and TLS together.
+    pub(super) timeout: Duration,
+    pub(super) service: Service,
+    pub(super) endpoint: &'a Endpoint,
+    /// The host that is asked for, for the server's name.
+    pub(super) host: &'a str,
+    /// With it TLS is spoken.
+    pub(super) profile: Option<&'a Profile>,
+    /// The client and the address that it has connected to, for the PROXY header; `None`: Portward speaks for itself.
+    pub(super) speaks_for: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// Opens a connection: TCP, PROXY header, TLS.
+///
+/// # Errors
+/// Why there is none.
+pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream, Cause> {
+    let mut too_late = Cause::TimedOut;
+    let opening = async {
+        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
+        let is_here = || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
+        if is_own(to.listeners, &tcp, address) || to.endpoint.options.elsewhere_only && is_here() {
+            return Err(Cause::Loop);
+        }
+        let _ = tcp.set_nodelay(true);
+        let stream = Stream::Plain(tcp);
+        if to.service == Service::Http {
+            stream.watch_requests();
+        }
+        let mut leg = Leg::new(stream);
+        if let Some(version) = to.endpoint.options.proxy_protocol {
+            let is_2 = version == ProxyVersion::V2;
+            let header = match to.speaks_for {
+                Some((client, local)) => proxy::encode(is_2, client, local),
+                None => proxy::encode_own(is_2),
             };
-            too_late = Cause::TlsTimedOut;
-            let name = self.tls.server_name(&endpoint.options, &endpoint.address, wanted.host);
-            let name = name.ok_or(Cause::NoName)?;
-            let connector = TlsConnector::from(profile.config.clone());
-            let connecting = Box::pin(connector.connect(name, tcp.into()));
-            let tls = connecting.await.map_err(|error| tls::of_handshake(&error))?;
-            Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
+            leg.write_all(&header).await.map_err(|error| unreached::cause(&error))?;
+        }
+        let (profile, tcp) = match (to.profile, leg.stream) {
+            (Some(profile), Stream::Plain(tcp)) => (profile, tcp),
+            (_, stream) => return Ok(stream),
         };
-        tokio::time::timeout(self.timeout, opening).await.unwrap_or(Err(too_late))
+        too_late = Cause::TlsTimedOut;
+        let name = to.tls.server_name(&to.endpoint.options, &to.endpoint.address, to.host);
+        let name = name.ok_or(Cause::NoName)?;
+        let connector = TlsConnector::from(profile.config.clone());
+        let connecting = Box::pin(connector.connect(name, tcp.into()));
+        let tls = connecting.await.map_err(|error| tls::of_handshake(&error))?;
+        Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
+    };
+    tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
+}
+
+/// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
+fn is_own(listeners: &[SocketAddr], tcp: &TcpStream, address: SocketAddr) -> bool {
+    listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
+        let here =
+            address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
+        own.ip() == address.ip() || (own.ip().is_unspecified() && here)
+    })
+}
+
+/// In which order the addresses of a target are tried. Each is asked about once, because an address whose pause is over has
+/// its place for one connection alone.
+struct Turns<'a> {
+    health: &'a Health,
+    /// SIP and H.323 return to an address only after a while.
+    is_for_phones: bool,
+    /// An address that is tried last, whatever is known of it.
+    vanished: Option<SocketAddr>,
+    /// There is more than one address, so that the order matters.
+    has_several: bool,
+    known: SmallVec<[(SocketAddr, Turn); 4]>,
+}
+
+impl<'a> Turns<'a> {
+    fn new(health: &'a Health, wanted: &Wanted<'_>, vanished: Option<SocketAddr>) -> Self {
+        let has_several = wanted.endpoints.len() > 1 && wanted.only.is_none();
+        let is_for_phones = wanted.service.is_for_phones();
+        Self { health, is_for_phones, vanished, has_several, known: SmallVec::new() }
     }
 
-    /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
-    fn is_own(&self, tcp: &TcpStream, address: SocketAddr) -> bool {
-        self.listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
-            let here =
-                address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-            own.ip() == address.ip() || (own.ip().is_unspecified() && here)
-        })
+    fn of(&mut self, address: SocketAddr, endpoint: &Endpoint) -> Turn {
+        if self.vanished == Some(address) {
+            self.known.push((address, Turn::Last));
+            return Turn::Last;
+        }
+        if !self.has_several || (self.known.is_empty() && self.health.is_quiet()) {
+            return Turn::InOrder;
+        }
+        if let Some((_, turn)) = self.known.iter().find(|(known, _)| *known == address) {
+            return *turn;
+        }
+        let failback = self.is_for_phones.then(|| endpoint.options.failback.unwrap_or(FAILBACK));
+        let turn = self.health.turn(address, failback);
+        self.known.push((address, turn));
+        turn
+    }
+
+    /// Whether nothing is left for a later turn.
+    fn are_all_in_order(&self) -> bool {
+        self.known.iter().all(|(_, turn)| *turn == Turn::InOrder)
     }
 }
 

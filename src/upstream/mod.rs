@@ -6,7 +6,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `resolve` | names become addresses, in the background; `resolve::system` reads /etc/hosts and /etc/resolv.conf |
-//! | `health` | which addresses failed a moment ago |
+//! | `health` | which addresses can be used, as connections and checks have found them |
 //! | `dial` | the addresses of a target, one after the other |
 //! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
 //! | `probe` | every address of every target, tried without a client |
@@ -20,7 +20,8 @@ mod resolve;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
-pub use health::{Health, Known, State};
+pub(crate) use health::LONGEST_FAILBACK;
+pub use health::{Basis, Change, Checks, Health, Known, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use probe::{Port, Tried, ports_of};
 pub use resolve::Resolver;

@@ -4,7 +4,7 @@
 //! connection. Other than for a client, every address is tried, whatever has become of the others.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use futures_util::{StreamExt as _, stream};
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Dialer, Wanted};
+use super::Dialer;
+use super::dial::{Opening, open};
 use crate::cause::{At, Cause};
 use crate::io::Stream;
 use crate::rules::{Address, Endpoint, Host, Ports, Table, TargetOptions, Verify};
@@ -151,21 +152,19 @@ impl Dialer<'_> {
     }
 
     async fn try_address(&self, port: &Port, address: SocketAddr) -> Result<(), Cause> {
-        // A PROXY header names a client; there is none but this machine.
-        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let wanted = Wanted {
-            service: port.service,
-            endpoints: std::slice::from_ref(&port.endpoint),
-            transport: port.transport,
-            port: port.port,
-            host: &port.host,
-            client: here,
-            owner: here.ip(),
-            local: here,
-        };
         let profile =
             port.transport.is_tls().then(|| self.tls.client_config(port.service, &port.endpoint.options));
-        let stream = self.open(wanted, &port.endpoint, address, profile.as_ref()).await?;
+        let opening = Opening {
+            tls: self.tls,
+            listeners: self.listeners,
+            timeout: self.timeout,
+            service: port.service,
+            endpoint: &port.endpoint,
+            host: &port.host,
+            profile: profile.as_ref(),
+            speaks_for: None,
+        };
+        let stream = open(opening, address).await?;
         if port.transport.is_tls() { refused_afterwards(stream).await } else { Ok(()) }
     }
 }

@@ -63,7 +63,7 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
         Value::Array(list) => list,
         _ => Vec::new(),
     };
-    let down = shared.health.doubtful().into_iter().map(|(address, since)| of_target(address, since));
+    let down = shared.health.down().into_iter().map(|(address, since)| of_target(address, since));
     let mut all: Vec<_> = down.chain(of_files).collect();
     let count = all.len();
     all.truncate(WARNINGS);

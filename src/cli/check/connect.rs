@@ -134,6 +134,8 @@ fn words(cause: Cause) -> &'static str {
         Cause::Closed => "the target closes the connection at once",
         Cause::NoAnswer => "the target owes an answer",
         Cause::BadAnswer => "the target's answer is not what its protocol says",
+        Cause::Unavailable => "the target answers that it cannot serve",
+        Cause::NoTarget => "the address is not in the rule",
         Cause::TlsTimedOut => {
             "TCP connects, but the TLS handshake does not end within upstream.connect_timeout"
         }

@@ -31,7 +31,15 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         | "reuse"
         | "proxy_protocol"
         | "present_certificate"
-        | "min_rate" => Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table")),
+        | "min_rate"
+        | "check"
+        | "check_interval"
+        | "check_timeout"
+        | "check_port"
+        | "check_path"
+        | "rise"
+        | "fall"
+        | "failback" => Some(format!("`{key}` belongs in a [target.\"ADDRESS\"] table")),
         "max_message" => {
             Some("`max_message` belongs in a [target.\"ADDRESS\"] table, or in a preset".to_owned())
         }

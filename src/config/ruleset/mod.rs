@@ -3,6 +3,7 @@
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
 
 mod agreement;
+mod check;
 mod context;
 mod files;
 mod host;

@@ -13,6 +13,7 @@ use super::super::report::Fault;
 use super::super::scalar::{self, Host};
 use super::super::values::{VERIFY, empty_or, max_message, min_rate, warn_of_none};
 use super::super::walk::Value;
+use super::check;
 use super::files::Position;
 use super::keys::elsewhere;
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
@@ -235,6 +236,8 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
         max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
         min_rate: section.read("min_rate", None, |value| min_rate(value).map(Some)),
         elsewhere_only: false,
+        check: check::read(&mut section),
+        failback: section.read("failback", None, |value| check::failback(value).map(Some)),
     };
     section.finish(elsewhere);
     Some(options)

@@ -103,6 +103,8 @@ fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
         client: client.facts.client,
         owner: turn.who,
         local: client.facts.local,
+        is_chosen: to.host.is_some_and(|host| host.name().starts_with('*')),
+        only: None,
     }
 }
 

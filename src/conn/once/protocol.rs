@@ -1,5 +1,6 @@
 //! What a protocol that is decided once has to know for its driver, and what the driver tells it. No I/O.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::super::certificate;
@@ -99,6 +100,8 @@ pub(in crate::conn) enum Decision<'s> {
         route: Route<'s>,
         /// The host as it was asked for, which a wildcard rule does not know.
         name: Box<str>,
+        /// The address of the target that alone will do.
+        only: Option<IpAddr>,
     },
     /// It is answered, and the connection stays undecided.
     Answered {
@@ -157,6 +160,8 @@ pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) held: Arc<Held>,
     /// The longest message toward the address that was connected to, if it says that itself.
     pub(in crate::conn) max_message: Option<u32>,
+    /// Where the connection to the target leads.
+    pub(in crate::conn) address: SocketAddr,
 }
 
 impl Connected<'_> {

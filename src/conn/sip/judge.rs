@@ -1,6 +1,7 @@
 //! What may follow on a routed connection: later registrations and calls under the rules in force, and for which names a
 //! message may speak on a connection that a certificate has proven (SPEC sections 3 and 5).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::certificate::Worth;
@@ -24,6 +25,8 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) held: Arc<Held>,
     pub(super) standing: Standing,
     pub(super) verified: Option<Box<Verified>>,
+    /// The target's address, where the rule has several.
+    pub(super) target: Option<IpAddr>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Worth,
     /// A request was answered 403: that is said once a connection.
@@ -58,6 +61,15 @@ impl RegistrationJudge {
             self.standing.report(config).refused(subject, ended);
         }
         Sentence::Forbid
+    }
+
+    /// Whether a request belongs to a dialog with another address of the target than the one of this connection.
+    fn is_elsewhere(&self, snapshot: &Snapshot, head: &[u8], request: &Message) -> bool {
+        let Some(target) = self.target else { return false };
+        let tokens = &self.standing.shared().sip_tokens;
+        let terms = snapshot.config.sip_terms(&snapshot.table, tokens, self.standing.transport());
+        let named = terms.own.dialog(head, request).and_then(|named| named.address);
+        named.is_some_and(|address| address != target)
     }
 
     /// Holds a request to the names of a certificate that has proven the connection.
@@ -102,10 +114,15 @@ impl Judge for RegistrationJudge {
     }
 
     fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
-        if self.verified.is_none() {
+        if self.verified.is_none() && self.target.is_none() {
             return Sentence::Pass;
         }
-        let snapshot = self.standing.shared().snapshot.load();
+        let shared = self.standing.shared().clone();
+        let snapshot = shared.snapshot.load();
+        if self.is_elsewhere(&snapshot, head, request) {
+            let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
+            return self.forbid(&snapshot.config, why);
+        }
         self.identify(&snapshot, head, request)
     }
 

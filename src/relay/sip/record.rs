@@ -11,6 +11,8 @@
 //! Our entry is known by its token. It is taken out even when the address is not configured any more: dialogs live longer
 //! than configurations.
 
+use std::net::IpAddr;
+
 use super::edit::Edits;
 use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
 use crate::proof::own::PublicAddress;
@@ -25,10 +27,12 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The entry for a client that came by TLS or not and a host of the rules; `address` is `host[:port]`.
-    pub fn new(tokens: &Tokens, host: &str, address: &str, tls: bool) -> Self {
+    /// The entry for a client that came by TLS or not, and for a host of the rules with the address of its target, if that
+    /// matters; `address` is `host[:port]`.
+    pub fn new(tokens: &Tokens, (host, target): (&str, Option<IpAddr>), address: &str, tls: bool) -> Self {
         let transport = if tls { "tls" } else { "tcp" };
-        Self { entry: format!("{}@{address};transport={transport};lr", tokens.make(host)).into(), tls }
+        let token = tokens.make(host, target);
+        Self { entry: format!("{token}@{address};transport={transport};lr").into(), tls }
     }
 
     /// The address in the entry.

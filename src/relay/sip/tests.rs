@@ -35,12 +35,12 @@ impl Judge for Fixed {
 
 fn watch(address: Option<&str>, tls: bool, rewrites: bool) -> SipWatch<Fixed> {
     let tokens = Tokens::new(KEY);
-    let recording = address.map(|address| Recording::new(&tokens, "pbx.example", address, tls));
+    let recording = address.map(|address| Recording::new(&tokens, ("pbx.example", None), address, tls));
     SipWatch::new(Fixed(tokens), recording, rewrites, 64 * 1024)
 }
 
 fn ours() -> String {
-    format!("{}@rp.example;transport=tcp;lr", Tokens::new(KEY).make("pbx.example"))
+    format!("{}@rp.example;transport=tcp;lr", Tokens::new(KEY).make("pbx.example", None))
 }
 
 /// Feeds a stream; what goes on, what goes back, and how it ended.
@@ -265,7 +265,7 @@ fn a_dialog_names_its_host_from_a_new_connection() {
         match inspector.inspect(text.as_bytes()) {
             crate::inspect::Inspect::Found { ask: crate::inspect::sip::Ask::Message(message), len } => {
                 let own = Own { tokens: &tokens, address: None };
-                own.dialog_host(&text.as_bytes()[..len], &message)
+                own.dialog(&text.as_bytes()[..len], &message).map(|named| named.host)
             }
             other => panic!("{other:?}"),
         }

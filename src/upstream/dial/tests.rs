@@ -8,6 +8,7 @@ use crate::reason::Reason;
 use crate::rules::{TargetOptions, Verify};
 use crate::stats::Stats;
 use crate::tls::Occasion;
+use crate::upstream::State;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
@@ -65,6 +66,8 @@ async fn every_address_is_dialled_once_for_a_request() {
         client: CLIENT,
         owner: std::net::Ipv4Addr::LOCALHOST.into(),
         local: CLIENT,
+        is_chosen: false,
+        only: None,
     };
     // Connections that need no handshake, which then end without an answer.
     let mut attempts = Attempts::default();
@@ -165,11 +168,14 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
             client: CLIENT,
             owner: std::net::Ipv4Addr::LOCALHOST.into(),
             local: CLIENT,
+            is_chosen: false,
+            only: None,
         };
         let failed = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
         let failures = failed.unwrap_err();
         assert_eq!(failures.as_slice(), [Failure { at: At::Address(to), cause }]);
-        assert_eq!(health.is_doubtful(to), doubtful, "{cause}");
+        let is_down = health.state(to).is_some_and(|known| known.state == State::Down);
+        assert_eq!(is_down, doubtful, "{cause}");
     }
     drop(refusing.await);
 }
@@ -205,9 +211,141 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
             client: CLIENT,
             owner: CLIENT.ip(),
             local: CLIENT,
+            is_chosen: false,
+            only: None,
         };
         let opened = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
         assert_eq!(opened.is_ok(), reached);
     }
     assert_eq!(hangs_up(listener).await, 1);
+}
+
+/// Everything that a test dials with.
+struct Parts {
+    tls: UpstreamTls,
+    resolver: Resolver,
+    health: Health,
+    pool: Pool,
+    counters: Counters,
+    stats: Stats,
+}
+
+impl Parts {
+    fn new() -> Self {
+        Self {
+            tls: tls(),
+            resolver: Resolver::default(),
+            health: Health::default(),
+            pool: Pool::of_one_of(1),
+            counters: Counters::default(),
+            stats: Stats::of_workers(1),
+        }
+    }
+
+    /// A new connection to one of these addresses: the last octet of the one that it leads to.
+    async fn connect(&self, service: Service, addresses: &[&str], port: u16) -> Result<u8, Failures> {
+        self.connect_only(service, addresses, port, None).await
+    }
+
+    async fn connect_only(
+        &self,
+        service: Service,
+        addresses: &[&str],
+        port: u16,
+        only: Option<&str>,
+    ) -> Result<u8, Failures> {
+        let dialer = Dialer {
+            tls: &self.tls,
+            resolver: &self.resolver,
+            health: &self.health,
+            listeners: &[],
+            timeout: Duration::from_secs(5),
+            counters: &self.counters,
+            targets: self.stats.dialled_by(0),
+        };
+        let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address)).collect();
+        let wanted = Wanted {
+            service,
+            endpoints: &endpoints,
+            transport: Transport::Plain,
+            port: NonZeroU16::new(port).unwrap(),
+            host: "one.example.net",
+            client: CLIENT,
+            owner: std::net::Ipv4Addr::LOCALHOST.into(),
+            local: CLIENT,
+            is_chosen: false,
+            only: only.map(|address| address.parse().unwrap()),
+        };
+        let mut attempts = Attempts::with_new_connections();
+        let connected = dialer.connect(wanted, &mut Vec::new(), &self.pool, &mut attempts).await;
+        connected.map(|connection| match connection.key.address.ip() {
+            IpAddr::V4(ip) => ip.octets()[3],
+            IpAddr::V6(_) => 0,
+        })
+    }
+}
+
+/// A listener on 127.0.0.LAST whose port is free on its neighbours, too.
+async fn listener(last: u8) -> (TcpListener, u16) {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::new(127, 0, 0, last), 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[tokio::test]
+async fn an_address_that_has_failed_is_tried_last_and_phones_return_to_it_after_a_while() {
+    let parts = Parts::new();
+    let (_second, port) = listener(3).await;
+    let both = ["127.0.0.2", "127.0.0.3"];
+    for service in [Service::Http, Service::Sip] {
+        assert_eq!(parts.connect(service, &both, port).await, Ok(3));
+    }
+    let first = SocketAddr::from(([127, 0, 0, 2], port));
+    let known = parts.health.state(first).unwrap();
+    assert_eq!((known.state, known.why), (State::Down, Some(Cause::Refused)));
+    // It comes back, but its pause is not over.
+    let _first = TcpListener::bind(first).await.unwrap();
+    assert_eq!(parts.connect(Service::Http, &both, port).await, Ok(3));
+    // Alone it is tried whatever is known of it.
+    assert_eq!(parts.connect(Service::Http, &both[..1], port).await, Ok(2));
+    assert_eq!(parts.health.state(first).unwrap().state, State::Up);
+    assert_eq!(parts.connect(Service::Http, &both, port).await, Ok(2));
+    for service in [Service::Sip, Service::H323] {
+        assert_eq!(parts.connect(service, &both, port).await, Ok(3), "it was not up for a minute");
+    }
+    // A change that others made is told once.
+    let (changes, lost) = parts.health.changes();
+    let told: Vec<_> =
+        changes.iter().map(|(address, change)| (address.ip().to_string(), change.now)).collect();
+    let [first, second] = both.map(str::to_owned);
+    assert_eq!(told, [(first.clone(), State::Down), (second, State::Up), (first, State::Up)]);
+    assert_eq!((lost, parts.health.changes().0.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_request_of_a_dialog_goes_to_its_address_or_nowhere() {
+    let parts = Parts::new();
+    let (_second, port) = listener(3).await;
+    let both = ["127.0.0.2", "127.0.0.3"];
+    assert_eq!(parts.connect_only(Service::Sip, &both, port, Some("127.0.0.3")).await, Ok(3));
+    for (only, cause) in [("127.0.0.2", Cause::Refused), ("127.0.0.4", Cause::NoTarget)] {
+        let failures = parts.connect_only(Service::Sip, &both, port, Some(only)).await.unwrap_err();
+        let at = At::Address(SocketAddr::new(only.parse().unwrap(), port));
+        assert_eq!(failures.as_slice(), [Failure { at, cause }]);
+    }
+}
+
+/// One connection waits for an address that swallows everything; those that come meanwhile go on after a second.
+#[tokio::test(start_paused = true)]
+async fn a_silent_address_costs_one_timeout_and_not_one_each() {
+    let health = Health::default();
+    let address = SocketAddr::from(([192, 0, 2, 1], 443));
+    let (timeout, second) = (Duration::from_secs(5), Duration::from_secs(1));
+    let first = health.begin(address);
+    let other = health.begin(address);
+    assert_eq!((first.patience(timeout), other.patience(timeout)), (timeout, second));
+    assert_eq!(health.turn(address, None), Turn::InOrder);
+    drop((first, other));
+    assert!(health.is_quiet());
+    assert_eq!(health.begin(address).patience(timeout), timeout);
 }

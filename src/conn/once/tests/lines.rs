@@ -91,7 +91,7 @@ impl Protocol for Lines {
                 let table = &asking.snapshot.table;
                 let came_by = asking.transport();
                 match decide::signalling(table, Service::Ldap, came_by, name.as_bytes(), |_| false) {
-                    Ok(route) => Decision::Forward { route, name: name.into() },
+                    Ok(route) => Decision::Forward { route, name: name.into(), only: None },
                     Err(refusal) => {
                         Decision::refused(Ending::because(Stage::Route, Whose::Policy, refusal.reason))
                     }

@@ -1,0 +1,199 @@
+//! The checks at work: what is due is asked, at most [`AT_ONCE`] at a time, and the answers go to [`Health`].
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::Health;
+use super::plan::{self, Item};
+use super::probe::Question;
+use super::standing::Thresholds;
+use crate::cause::Cause;
+use crate::io::Leg;
+use crate::rules::{Address, Table, is_of_this_machine};
+use crate::service::Transport;
+use crate::tls::UpstreamTls;
+use crate::upstream::Resolver;
+use crate::upstream::dial::{self, Opening};
+
+/// So many checks have a connection at the same time (SPEC section 8, Health).
+const AT_ONCE: usize = 64;
+/// How many addresses of a name are checked.
+const OF_A_NAME: usize = 16;
+
+/// What checks go by: one state of the configuration.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// The rules.
+    pub table: Arc<Table>,
+    /// TLS toward targets.
+    pub tls: Arc<UpstreamTls>,
+    /// Our own listening sockets.
+    pub listeners: Arc<[SocketAddr]>,
+}
+
+/// The checks of one process.
+#[derive(Debug)]
+pub struct Checks {
+    health: Arc<Health>,
+    resolver: Arc<Resolver>,
+    /// Spreads the checks over their intervals, another way in each process.
+    random: RandomState,
+    started: Instant,
+    /// Everything that was due until then has been asked.
+    done: Duration,
+    places: Arc<Semaphore>,
+    open: JoinSet<()>,
+    /// What is checked at present.
+    checked: HashSet<SocketAddr>,
+}
+
+impl Checks {
+    /// Checks that tell `health` what they find.
+    pub fn new(health: Arc<Health>, resolver: Arc<Resolver>) -> Self {
+        Self {
+            health,
+            resolver,
+            random: RandomState::new(),
+            started: Instant::now(),
+            done: Duration::ZERO,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            open: JoinSet::new(),
+            checked: HashSet::new(),
+        }
+    }
+
+    /// Checks what `basis` says, for ever. To be dropped when there is a new one, and called again with that: what was due
+    /// meanwhile is made up for, and what is being asked goes on.
+    pub async fn run(&mut self, basis: &Basis) {
+        let items: Vec<Arc<Item>> =
+            plan::items(&basis.table, &self.random).into_iter().map(Arc::new).collect();
+        let mut due: BinaryHeap<Reverse<(Duration, usize)>> = BinaryHeap::with_capacity(items.len());
+        let since = self.done;
+        due.extend(
+            items.iter().enumerate().map(|(number, item)| Reverse((since + item.wait(since), number))),
+        );
+        self.forget_others(&items);
+        loop {
+            let next = due.peek().map(|Reverse((at, _))| at.saturating_sub(self.started.elapsed()));
+            let has_room = self.open.len() < AT_ONCE;
+            tokio::select! {
+                Some(_) = self.open.join_next() => {}
+                () = tokio::time::sleep(next.unwrap_or(Duration::MAX)), if has_room && next.is_some() => {
+                    let Some(Reverse((at, number))) = due.pop() else { continue };
+                    let Some(item) = items.get(number) else { continue };
+                    self.done = at;
+                    // One that comes so late that the next one is due is not made up for.
+                    let now = self.started.elapsed().max(at);
+                    due.push(Reverse((now + item.wait(now), number)));
+                    self.start(item, basis);
+                }
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Starts the checks of the addresses that an item has now.
+    fn start(&mut self, item: &Arc<Item>, basis: &Basis) {
+        for ip in self.addresses(item) {
+            let Some(check) = item.check() else { continue };
+            if item.endpoint.options.elsewhere_only && is_of_this_machine(ip) {
+                continue;
+            }
+            let thresholds = Thresholds { rise: check.rise, fall: check.fall };
+            for port in &item.judged {
+                let judged = SocketAddr::new(ip, port.get());
+                if self.checked.insert(judged) {
+                    self.health.check_by(judged, Some(thresholds));
+                }
+            }
+            let (item, basis, health) = (item.clone(), basis.clone(), self.health.clone());
+            let (places, token) = (self.places.clone(), self.token(ip));
+            self.open.spawn(async move {
+                let Ok(_place) = places.acquire_owned().await else { return };
+                let result = ask(&item, SocketAddr::new(ip, item.port.get()), (&basis, &token)).await;
+                for port in &item.judged {
+                    health.checked(SocketAddr::new(ip, port.get()), result);
+                }
+            });
+        }
+    }
+
+    /// Letters and digits that make a question one of its own.
+    fn token(&self, ip: IpAddr) -> String {
+        format!("pw{:016x}", self.random.hash_one((ip, self.started.elapsed())))
+    }
+
+    fn addresses(&self, item: &Item) -> Vec<IpAddr> {
+        match &item.endpoint.address {
+            Address::Ip(ip) => vec![*ip],
+            Address::Name(name) => {
+                let addresses = self.resolver.last(name).and_then(Result::ok).unwrap_or_default();
+                addresses.iter().take(OF_A_NAME).copied().collect()
+            }
+        }
+    }
+
+    /// What is not checked any more is known by its connections alone.
+    fn forget_others(&mut self, items: &[Arc<Item>]) {
+        let mut still = HashSet::new();
+        for item in items {
+            let Some(check) = item.check() else { continue };
+            let thresholds = Thresholds { rise: check.rise, fall: check.fall };
+            for ip in self.addresses(item) {
+                for port in &item.judged {
+                    let judged = SocketAddr::new(ip, port.get());
+                    self.health.check_by(judged, Some(thresholds));
+                    still.insert(judged);
+                }
+            }
+        }
+        self.checked.difference(&still).for_each(|gone| self.health.check_by(*gone, None));
+        self.checked = still;
+    }
+}
+
+/// Asks one address. The connection is closed behind it.
+async fn ask(item: &Item, address: SocketAddr, (basis, token): (&Basis, &str)) -> Result<(), Cause> {
+    let Some(check) = item.check() else { return Ok(()) };
+    let began = tokio::time::Instant::now();
+    let is_tls = item.transport == Transport::Tls;
+    let profile = is_tls.then(|| basis.tls.client_config(item.service, &item.endpoint.options));
+    let opening = Opening {
+        tls: &basis.tls,
+        listeners: &basis.listeners,
+        timeout: check.timeout,
+        service: item.service,
+        endpoint: &item.endpoint,
+        host: &item.host,
+        profile: profile.as_ref(),
+        speaks_for: None,
+    };
+    let mut leg = Leg::new(dial::open(opening, address).await?);
+    let question = Question { probe: &check.probe, host: &item.host, is_tls, token };
+    tokio::time::timeout_at(began + check.timeout, answer(&mut leg, &question))
+        .await
+        .unwrap_or(Err(Cause::NoAnswer))
+}
+
+async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
+    leg.write_all(&question.octets()).await.map_err(|_| Cause::Closed)?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 2048];
+    loop {
+        if let Some(verdict) = question.verdict(&answer) {
+            return verdict;
+        }
+        match leg.stream.read(&mut piece).await {
+            Ok(count @ 1..) => answer.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            _ => return Err(Cause::Closed),
+        }
+    }
+}

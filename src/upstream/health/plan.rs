@@ -1,0 +1,207 @@
+//! Which ports of which addresses are checked, as the rules say it. Pure.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table};
+use crate::service::{Service, Transport};
+
+/// What is asked of a target again and again.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) endpoint: Endpoint,
+    /// The port that is asked.
+    pub(super) port: NonZeroU16,
+    pub(super) service: Service,
+    pub(super) transport: Transport,
+    /// A host of the rules that leads there: the server is called by it.
+    pub(super) host: Box<str>,
+    /// The ports whose state this is.
+    pub(super) judged: Vec<NonZeroU16>,
+    /// When in each interval it is asked.
+    pub(super) offset: Duration,
+}
+
+impl Item {
+    /// How it is checked. Items are made of endpoints that have a check.
+    pub(super) fn check(&self) -> Option<&Check> {
+        self.endpoint.options.check.as_ref()
+    }
+
+    /// From `since_start` to the next time when it is asked, which is in the next interval at the latest.
+    pub(super) fn wait(&self, since_start: Duration) -> Duration {
+        let Some(interval) = self.check().map(|check| check.interval.as_nanos()).filter(|nanos| *nanos > 0)
+        else {
+            return Duration::MAX;
+        };
+        let passed = (since_start.as_nanos() + interval - self.offset.as_nanos() % interval) % interval;
+        Duration::from_nanos(u64::try_from(interval - passed).unwrap_or(u64::MAX))
+    }
+}
+
+/// Everything that `table` has checked, each port of an address once.
+pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
+    let mut plan = Plan { random, items: Vec::new(), known: HashMap::new() };
+    for host in table.iter() {
+        for rule in host.http_rules() {
+            plan.add(host, Service::Http, rule.ports, rule.endpoints);
+        }
+        for (service, rule) in host.rules() {
+            plan.add(host, service, rule.ports.ports(), &rule.endpoints);
+        }
+    }
+    plan.items
+}
+
+struct Plan<'r> {
+    random: &'r RandomState,
+    items: Vec<Item>,
+    /// Where an item stands, by what is asked.
+    known: HashMap<(Address, NonZeroU16, Transport), usize>,
+}
+
+impl Plan<'_> {
+    fn add(&mut self, host: Host<'_>, service: Service, ports: Ports, endpoints: &[Endpoint]) {
+        for endpoint in endpoints {
+            let Some(check) = endpoint.options.check.as_ref().filter(|check| check.probe.judges(service))
+            else {
+                continue;
+            };
+            let judged = [(ports.tcp, Transport::Plain), (ports.tls, Transport::Tls)];
+            for (judged, transport) in
+                judged.into_iter().filter_map(|(port, transport)| Some((port?, transport)))
+            {
+                let (port, transport) = asked(check, ports, (judged, transport));
+                let place =
+                    *self.known.entry((endpoint.address.clone(), port, transport)).or_insert_with(|| {
+                        let offset = self.random.hash_one((&endpoint.address, port))
+                            % check.interval.as_millis().max(1) as u64;
+                        self.items.push(Item {
+                            endpoint: endpoint.clone(),
+                            port,
+                            service,
+                            transport,
+                            host: called(endpoint, host).into(),
+                            judged: Vec::new(),
+                            offset: Duration::from_millis(offset),
+                        });
+                        self.items.len() - 1
+                    });
+                if let Some(item) = self.items.get_mut(place).filter(|item| !item.judged.contains(&judged)) {
+                    item.judged.push(judged);
+                }
+            }
+        }
+    }
+}
+
+/// The port that is asked about `judged`, and how. `check_port` is asked by TLS if a TLS check says so, or if the rule has no
+/// plain port.
+fn asked(check: &Check, ports: Ports, judged: (NonZeroU16, Transport)) -> (NonZeroU16, Transport) {
+    let Some(port) = check.port else {
+        let (port, transport) = judged;
+        // A connection is all that a TCP check wants, whatever is spoken on the port.
+        let transport = if check.probe == Probe::Tcp { Transport::Plain } else { transport };
+        return (port, transport);
+    };
+    let transport = match check.probe {
+        Probe::Tcp => Transport::Plain,
+        Probe::Tls => Transport::Tls,
+        Probe::Http { .. } | Probe::Sip | Probe::Ldap if ports.tcp.is_some() => Transport::Plain,
+        Probe::Http { .. } | Probe::Sip | Probe::Ldap => Transport::Tls,
+    };
+    (port, transport)
+}
+
+/// How the server is called. A wildcard is no name: its domain is near enough for a question about health.
+fn called<'a>(endpoint: &'a Endpoint, host: Host<'a>) -> &'a str {
+    if let Some(name) = &endpoint.options.server_name {
+        return name;
+    }
+    let name = host.name();
+    let name = name.split('/').next().unwrap_or(name);
+    name.strip_prefix("*.").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, load_rules};
+
+    fn planned(rules: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.toml");
+        std::fs::write(&file, rules).unwrap();
+        let loaded = load_rules(&file, &Config::defaults(&folder.path().join("portward.toml")));
+        let table = loaded.table.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
+        let shown = |item: &Item| {
+            let judged: Vec<_> = item.judged.iter().map(ToString::to_string).collect();
+            format!("{}:{} {:?} {} {}", item.host, item.port, item.transport, item.service, judged.join(","))
+        };
+        let mut items: Vec<_> = items(&table, &RandomState::new()).iter().map(shown).collect();
+        items.sort();
+        items
+    }
+
+    const HOST: &str = "[[host]]\nname = \"*.example.net\"\ntarget = \"172.31.31.2\"\nldap = true\n\
+                        sip = { tcp = 5060, tls = 5061 }\nhttp = [\"/a\", { path = \"/b\", tcp = 8080 }]\n\
+                        [[host]]\nname = \"two.example.net/branch\"\ntarget = \"172.31.31.2\"\nldap = true\n";
+
+    #[test]
+    fn each_port_is_asked_once_by_what_judges_it() {
+        let of = |check: &str| planned(&format!("{HOST}[target.\"172.31.31.2\"]\n{check}\n"));
+        assert_eq!(of("failback = \"1s\"").len(), 0);
+        let tcp = of("check = \"tcp\"");
+        assert!(
+            tcp.iter().all(|item| item.starts_with("example.net:") && item.contains(" Plain ")),
+            "{tcp:?}"
+        );
+        assert_eq!(tcp.len(), 7, "{tcp:?}");
+        let tls = of("check = \"tls\"");
+        assert_eq!(tls.iter().filter(|item| item.contains(" Tls ")).count(), 3, "{tls:?}");
+        assert_eq!(
+            of("check = \"sip\""),
+            ["example.net:5060 Plain sip 5060", "example.net:5061 Tls sip 5061"]
+        );
+        assert_eq!(
+            of("check = \"ldap\""),
+            ["example.net:389 Plain ldap 389", "example.net:636 Tls ldap 636"]
+        );
+        assert_eq!(
+            of("check = \"http\""),
+            [
+                "example.net:443 Tls http 443",
+                "example.net:80 Plain http 80",
+                "example.net:8080 Plain http 8080"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_port_of_its_own_speaks_for_the_others() {
+        let of =
+            |check: &str| planned(&format!("{HOST}[target.\"172.31.31.2\"]\ncheck_port = 9000\n{check}\n"));
+        assert_eq!(of("check = \"sip\""), ["example.net:9000 Plain sip 5060,5061"]);
+        let tcp = of("check = \"tcp\"");
+        assert_eq!(tcp.len(), 1, "{tcp:?}");
+        assert!(["389", "636", "5060", "5061", "80", "443", "8080"].iter().all(|port| tcp[0].contains(port)));
+    }
+
+    #[test]
+    fn an_item_comes_once_in_each_interval() {
+        let rules = format!("{HOST}[target.\"172.31.31.2\"]\ncheck = \"sip\"\ncheck_interval = \"10s\"\n");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.toml");
+        std::fs::write(&file, rules).unwrap();
+        let loaded = load_rules(&file, &Config::defaults(&folder.path().join("portward.toml")));
+        for item in items(&loaded.table.unwrap(), &RandomState::new()) {
+            let first = item.wait(Duration::ZERO);
+            assert!(first <= Duration::from_secs(10) && !first.is_zero(), "{first:?}");
+            assert_eq!(item.wait(first), Duration::from_secs(10));
+            assert_eq!(item.wait(first + Duration::from_secs(4)), Duration::from_secs(6));
+            assert_eq!(item.wait(first + Duration::from_secs(47)), Duration::from_secs(3));
+        }
+    }
+}

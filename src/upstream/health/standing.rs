@@ -1,0 +1,427 @@
+//! What is known of one address and port, and what follows from it. Pure: the time is an argument.
+//!
+//! Two things speak of an address. *Connections* that are opened for clients always do: a failure puts the address behind
+//! the others for [`PAUSE`]; then one connection tries it again, and the pause doubles up to [`LONGEST_PAUSE`]. *Checks* do
+//! where the rules have some: `fall` failures in a row make the address `down`, `rise` successes bring it back. Where there
+//! are checks they alone say `up` and `down`; where there are none, connections do.
+//!
+//! So that nothing flaps: a pause begins with [`PAUSE`] again only when the address has been good for [`CALM`].
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::cause::Cause;
+use crate::log::human;
+
+/// How long an address that has failed is tried last.
+pub(super) const PAUSE: Duration = Duration::from_secs(10);
+/// The longest that this becomes, by doubling.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long an address must have been good before its failures are new ones.
+const CALM: Duration = Duration::from_secs(60);
+/// The longest `failback` (SPEC section 8, Health).
+pub(crate) const LONGEST_FAILBACK: Duration = Duration::from_secs(24 * 3600);
+/// An attempt to connect that is open for so long makes the address one that is tried last. So an address that swallows
+/// everything costs one timeout and not one for each request that comes meanwhile.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+
+/// What is said of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It was reached.
+    Up,
+    /// It was not.
+    Down,
+    /// It has not been tried.
+    Unknown,
+}
+
+impl State {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Unknown];
+
+    /// Its name in answers and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// When an address is tried among the others of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::upstream) enum Turn {
+    /// In its place in the list.
+    InOrder,
+    /// After those: it was down, and has not been up for `failback` yet.
+    Later,
+    /// After all others: it is down, has failed a moment ago, or owes an answer.
+    Last,
+}
+
+impl Turn {
+    /// Every one, the first first.
+    pub(in crate::upstream) const ALL: [Self; 3] = [Self::InOrder, Self::Later, Self::Last];
+}
+
+/// How many checks in a row change the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Thresholds {
+    pub(super) rise: u32,
+    pub(super) fall: u32,
+}
+
+/// A state has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What it was, and for how long.
+    pub before: (State, Duration),
+    /// What it is.
+    pub now: State,
+    /// Why it is down.
+    pub why: Option<Cause>,
+}
+
+impl Change {
+    /// The line of the log.
+    pub fn told(&self, address: SocketAddr) -> String {
+        let Self { before: (before, lasted), now, why } = *self;
+        let mut line = format!("target {address} is {}", now.name());
+        if let Some(why) = why {
+            line.push_str(&format!(": {why}"));
+        }
+        if before != State::Unknown {
+            let lasted = Duration::from_secs(lasted.as_secs());
+            line.push_str(&format!(" (it was {} for {})", before.name(), human(lasted)));
+        }
+        line
+    }
+}
+
+/// A pause of an address that has failed.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Instant,
+    length: Duration,
+    /// One connection tries the address, to see whether the pause has to be longer.
+    is_tried: bool,
+}
+
+/// What is known of an address.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) state: State,
+    /// Since when.
+    pub(super) since: Instant,
+    /// Why it has failed last.
+    pub(super) why: Option<Cause>,
+    /// There are checks, and these are theirs.
+    thresholds: Option<Thresholds>,
+    /// Checks in a row that spoke against the state.
+    against: u32,
+    pause: Option<Pause>,
+    /// The length of the last pause, which the next one doubles.
+    last_pause: Duration,
+    /// Since when nothing has failed.
+    good_since: Option<Instant>,
+    /// It has been up again since then, after it was down.
+    back_since: Option<Instant>,
+    /// Attempts to connect that are open, and since when at least one of them has been.
+    open: u32,
+    open_since: Option<Instant>,
+}
+
+impl Standing {
+    /// Nothing is known.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            state: State::Unknown,
+            since: now,
+            why: None,
+            thresholds: None,
+            against: 0,
+            pause: None,
+            last_pause: Duration::ZERO,
+            good_since: None,
+            back_since: None,
+            open: 0,
+            open_since: None,
+        }
+    }
+
+    /// The address is checked, or no longer. What is known stays, but a state that only checks could change is forgotten
+    /// with them.
+    pub(super) fn check_by(&mut self, thresholds: Option<Thresholds>, now: Instant) {
+        if thresholds.is_none() && self.thresholds.is_some() && self.state == State::Down {
+            (self.state, self.since, self.back_since) = (State::Unknown, now, None);
+        }
+        (self.thresholds, self.against) = (thresholds, 0);
+    }
+
+    /// Whether nothing speaks against the address, so that it needs no second look.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.state != State::Down && self.pause.is_none() && self.back_since.is_none() && self.open == 0
+    }
+
+    /// When the address is tried at `now`. An address whose pause is over is tried in its place by one connection alone,
+    /// which is the one that asks: the pause begins anew with this answer.
+    pub(super) fn turn(&mut self, now: Instant, failback: Option<Duration>) -> Turn {
+        if self.thresholds.is_some() && self.state == State::Down {
+            return Turn::Last;
+        }
+        if let Some(pause) = &mut self.pause {
+            if now < pause.until {
+                return Turn::Last;
+            }
+            // If nothing is heard of that connection, another one tries after as long again.
+            (pause.until, pause.is_tried) = (now + pause.length, true);
+            return Turn::InOrder;
+        }
+        if self.open_since.is_some_and(|since| now.saturating_duration_since(since) >= SLOW) {
+            return Turn::Last;
+        }
+        match (self.back_since, failback) {
+            (Some(since), Some(failback)) if now.saturating_duration_since(since) < failback => Turn::Later,
+            _ => Turn::InOrder,
+        }
+    }
+
+    /// An attempt to connect begins. Whether it is the only one: others need not wait as long as it does.
+    pub(super) fn begins(&mut self, now: Instant) -> bool {
+        self.open += 1;
+        self.open_since.get_or_insert(now);
+        self.open == 1
+    }
+
+    /// An attempt has ended, in whatever way.
+    pub(super) fn ends(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        if self.open == 0 {
+            self.open_since = None;
+        }
+    }
+
+    /// A connection was opened.
+    pub(super) fn reached(&mut self, now: Instant) -> Option<Change> {
+        self.pause = None;
+        self.good_since.get_or_insert(now);
+        // Others that are open may have begun long ago, but the address answers.
+        self.open_since = self.open_since.map(|_| now);
+        // What checks say is theirs to take back; until they have said something this is as good.
+        let is_theirs = self.thresholds.is_some() && self.state != State::Unknown;
+        if is_theirs { None } else { self.becomes(State::Up, now, None) }
+    }
+
+    /// A connection could not be opened.
+    pub(super) fn missed(&mut self, why: Cause, now: Instant) -> Option<Change> {
+        self.why = Some(why);
+        // Several that were open at the same time fail together: that is one failure.
+        if self.pause.is_none_or(|pause| pause.is_tried || now >= pause.until) {
+            let calm = self.good_since.is_some_and(|since| now.saturating_duration_since(since) >= CALM);
+            let doubled = if calm { PAUSE } else { self.last_pause * 2 };
+            self.last_pause = doubled.clamp(PAUSE, LONGEST_PAUSE);
+            let until = now + self.last_pause;
+            self.pause = Some(Pause { until, length: self.last_pause, is_tried: false });
+        }
+        self.good_since = None;
+        if self.thresholds.is_some() { None } else { self.becomes(State::Down, now, Some(why)) }
+    }
+
+    /// A check has ended: well, or badly for this cause.
+    pub(super) fn checked(&mut self, result: Result<(), Cause>, now: Instant) -> Option<Change> {
+        let thresholds = self.thresholds?;
+        let (says, needed) = match result {
+            Ok(()) => (State::Up, thresholds.rise),
+            Err(cause) => {
+                self.why = Some(cause);
+                (State::Down, thresholds.fall)
+            }
+        };
+        if says == self.state {
+            self.against = 0;
+            return None;
+        }
+        self.against += 1;
+        // An address of which nothing is known is believed at once when it answers.
+        if self.against < needed && !(self.state == State::Unknown && says == State::Up) {
+            return None;
+        }
+        if says == State::Up {
+            (self.pause, self.last_pause) = (None, Duration::ZERO);
+        }
+        self.becomes(says, now, result.err())
+    }
+
+    fn becomes(&mut self, state: State, now: Instant, why: Option<Cause>) -> Option<Change> {
+        if state == self.state {
+            return None;
+        }
+        let before = (self.state, now.saturating_duration_since(self.since));
+        self.back_since = (before.0 == State::Down && state == State::Up).then_some(now);
+        (self.state, self.since, self.against) = (state, now, 0);
+        Some(Change { before, now: state, why })
+    }
+
+    /// Forgets what has no meaning any more: that it has been down, long ago.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self.back_since.is_some_and(|since| now.saturating_duration_since(since) >= LONGEST_FAILBACK) {
+            self.back_since = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const FAILBACK: Option<Duration> = Some(Duration::from_secs(60));
+
+    /// A new address, and the time as it passes.
+    fn new() -> (Standing, Instant) {
+        let now = Instant::now();
+        (Standing::new(now), now)
+    }
+
+    fn turns(standing: &mut Standing, now: Instant, seconds: std::ops::Range<u64>) -> Vec<u64> {
+        let tried = |second: &u64| standing.turn(now + SECOND * *second as u32, None) == Turn::InOrder;
+        seconds.filter(tried).collect()
+    }
+
+    #[test]
+    fn a_failure_puts_an_address_behind_the_others_and_the_pause_doubles() {
+        let (mut standing, now) = new();
+        assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder);
+        let change = standing.missed(Cause::Refused, now).unwrap();
+        assert_eq!(
+            (change.before.0, change.now, change.why),
+            (State::Unknown, State::Down, Some(Cause::Refused))
+        );
+        let mut at = 0;
+        for pause in [10, 20, 40, 60, 60] {
+            assert_eq!(
+                turns(&mut standing, now, at..at + pause + 5),
+                [at + pause],
+                "one connection tries it"
+            );
+            at += pause;
+            assert_eq!(
+                standing.missed(Cause::TimedOut, now + SECOND * at as u32),
+                None,
+                "it was down before"
+            );
+            assert_eq!(standing.missed(Cause::TimedOut, now + SECOND * at as u32), None, "together is once");
+        }
+        assert_eq!(standing.why, Some(Cause::TimedOut));
+    }
+
+    #[test]
+    fn who_tries_and_is_never_heard_of_again_does_not_block_the_address() {
+        let (mut standing, now) = new();
+        standing.missed(Cause::Refused, now);
+        assert_eq!(turns(&mut standing, now, 0..45), [10, 20, 30, 40]);
+    }
+
+    #[test]
+    fn a_success_ends_the_pause_but_what_fails_soon_again_waits_for_longer() {
+        let (mut standing, now) = new();
+        standing.missed(Cause::Refused, now);
+        assert_eq!(standing.turn(now + SECOND * 10, None), Turn::InOrder);
+        assert_eq!(standing.reached(now + SECOND * 10).unwrap().before, (State::Down, SECOND * 10));
+        assert_eq!(standing.turn(now + SECOND * 11, None), Turn::InOrder);
+        standing.missed(Cause::Refused, now + SECOND * 12).unwrap();
+        assert_eq!(turns(&mut standing, now, 12..40), [32], "twenty seconds");
+        standing.reached(now + SECOND * 40).unwrap();
+        standing.missed(Cause::Refused, now + SECOND * 100).unwrap();
+        assert_eq!(turns(&mut standing, now, 100..115), [110], "it was good for a minute");
+    }
+
+    #[test]
+    fn signalling_comes_back_after_a_while_and_others_at_once() {
+        let (mut standing, now) = new();
+        standing.reached(now);
+        assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder, "it was never down");
+        standing.missed(Cause::Refused, now + SECOND);
+        standing.reached(now + SECOND * 20);
+        assert_eq!(standing.turn(now + SECOND * 21, None), Turn::InOrder);
+        assert_eq!(standing.turn(now + SECOND * 79, FAILBACK), Turn::Later);
+        assert_eq!(standing.turn(now + SECOND * 80, FAILBACK), Turn::InOrder);
+        assert!(!standing.is_quiet());
+        standing.settle(now + LONGEST_FAILBACK + SECOND * 20);
+        assert!(standing.is_quiet());
+    }
+
+    #[test]
+    fn an_address_that_owes_an_answer_is_tried_last_by_those_that_come() {
+        let (mut standing, now) = new();
+        assert!(standing.begins(now));
+        assert_eq!(standing.turn(now + SLOW - SECOND / 2, None), Turn::InOrder);
+        assert!(!standing.begins(now + SECOND / 2), "another one waits for it already");
+        assert_eq!(standing.turn(now + SLOW, None), Turn::Last);
+        standing.ends();
+        assert_eq!(standing.turn(now + SLOW, None), Turn::Last);
+        standing.reached(now + SLOW * 2);
+        assert_eq!(standing.turn(now + SLOW * 2, None), Turn::InOrder, "it has answered another one");
+        standing.ends();
+        assert_eq!(standing.turn(now + SECOND * 100, None), Turn::InOrder);
+        assert!(standing.is_quiet());
+    }
+
+    #[test]
+    fn checks_say_up_and_down_after_so_many_in_a_row() {
+        let (mut standing, now) = new();
+        standing.check_by(Some(Thresholds { rise: 2, fall: 3 }), now);
+        assert_eq!(standing.checked(Ok(()), now).unwrap().now, State::Up, "the first answer is believed");
+        let bad = Err(Cause::Refused);
+        for result in [bad, bad, Ok(()), bad, bad] {
+            assert_eq!(standing.checked(result, now), None);
+            assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder);
+        }
+        assert_eq!(standing.checked(bad, now).unwrap().why, Some(Cause::Refused));
+        assert_eq!(standing.turn(now, None), Turn::Last);
+        for result in [bad, Ok(()), bad, Ok(())] {
+            assert_eq!(standing.checked(result, now), None);
+        }
+        assert_eq!(standing.checked(Ok(()), now).unwrap().now, State::Up);
+        assert_eq!(standing.turn(now, None), Turn::InOrder);
+        assert_eq!(standing.turn(now, FAILBACK), Turn::Later);
+    }
+
+    #[test]
+    fn where_there_are_checks_a_connection_changes_the_turn_but_not_the_state() {
+        let (mut standing, now) = new();
+        standing.check_by(Some(Thresholds { rise: 2, fall: 3 }), now);
+        standing.checked(Ok(()), now);
+        assert_eq!(standing.missed(Cause::Reset, now), None);
+        assert_eq!((standing.state, standing.turn(now, None)), (State::Up, Turn::Last));
+        assert_eq!(standing.turn(now + PAUSE, None), Turn::InOrder);
+        for _ in 0..3 {
+            standing.checked(Err(Cause::Refused), now);
+        }
+        assert_eq!(standing.reached(now), None);
+        assert_eq!(standing.state, State::Down);
+        standing.check_by(None, now);
+        assert_eq!(
+            (standing.state, standing.checked(Ok(()), now)),
+            (State::Unknown, None),
+            "there are no checks any more"
+        );
+    }
+
+    #[test]
+    fn an_address_that_flaps_every_second_changes_state_seldom() {
+        let (mut standing, now) = new();
+        let mut changes = 0;
+        for second in 0..600_u32 {
+            let at = now + SECOND * second;
+            if standing.turn(at, None) == Turn::InOrder {
+                let change =
+                    if second % 2 == 0 { standing.reached(at) } else { standing.missed(Cause::Refused, at) };
+                changes += u32::from(change.is_some());
+            }
+        }
+        assert!(changes <= 30, "{changes}");
+    }
+}
