@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
+use crate::cause::Cause;
 use crate::conn::acme;
 use crate::explain::{
     Client, Explanation, From, Grounds, Held, Listing, Outcome, Text, Url, Verdict, explain,
@@ -14,6 +15,7 @@ use crate::guard::{Counted, kept, unix_now};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::state::{Shared, Snapshot};
+use crate::upstream::State;
 
 /// How long the DNS may take for the address of a target.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -158,12 +160,14 @@ async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
 
 /// What is known of an address of a target.
 fn standing(shared: &Shared, target: &str, address: SocketAddr) -> Value {
-    let is_down = shared.health.is_doubtful(address);
+    let known = shared.health.state(address);
+    let state = known.map_or(State::Unknown, |known| known.state);
+    let why = known.and_then(|known| known.why).filter(|_| state == State::Down);
     json!({
         "target": target,
         "address": address.to_string(),
-        "state": if is_down { "down" } else { "unknown" },
-        "why": is_down.then_some("Portward could not connect to it a moment ago"),
+        "state": state.name(),
+        "why": why.map(Cause::name),
     })
 }
 
