@@ -24,6 +24,7 @@ use crate::reason::Reason;
 use crate::service::{Carrier, Service};
 use crate::state::Shared;
 use crate::stats::{Direction, Durations, Side, Totals, Verdict};
+use crate::upstream::{Health, State};
 
 /// What the answer says of its content.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -35,7 +36,7 @@ pub fn render(shared: &Shared) -> String {
     connections(&mut text, shared, &totals);
     decisions(&mut text, &totals);
     traffic(&mut text, &totals);
-    targets(&mut text, &totals);
+    targets(&mut text, &totals, &shared.health);
     certificates(&mut text, shared);
     blacklist(&mut text, shared);
     itself(&mut text, shared);
@@ -107,12 +108,17 @@ fn traffic(text: &mut Text, totals: &Totals) {
     }
 }
 
-fn targets(text: &mut Text, totals: &Totals) {
+fn targets(text: &mut Text, totals: &Totals, health: &Health) {
     text.family(
         "portward_target_up",
         Kind::Gauge,
         "Whether an address of a target is up, by its check in the rules. Without a check there is no line.",
     );
+    for (address, state) in health.checked_ones() {
+        if state != State::Unknown {
+            text.sample(&[("target", &address.to_string())], u64::from(state == State::Up));
+        }
+    }
     let help = "Addresses of targets that could not be used, by the cause.";
     text.family("portward_target_failures_total", Kind::Counter, help);
     for service in Service::ALL {

@@ -64,6 +64,7 @@ struct Standing {
     state: State,
     age: Option<Duration>,
     why: Option<Cause>,
+    is_checked: bool,
 }
 
 impl Standing {
@@ -74,22 +75,22 @@ impl Standing {
             Point::Name(name, _) => {
                 let why = shared.resolver.last(name).and_then(Result::err);
                 let state = if why.is_some() { State::Down } else { State::Unknown };
-                return Self { state, age: None, why };
+                return Self { state, age: None, why, is_checked: false };
             }
         };
         match known {
-            None => Self { state: State::Unknown, age: None, why: None },
+            None => Self { state: State::Unknown, age: None, why: None, is_checked: false },
             Some(known) => {
                 let age = (known.state != State::Unknown).then_some(known.age);
                 let why = known.why.filter(|_| known.state == State::Down);
-                Self { state: known.state, age, why }
+                Self { state: known.state, age, why, is_checked: known.is_checked }
             }
         }
     }
 }
 
 fn to_json(shared: &Shared, point: &Point, place: &Place) -> Value {
-    let Standing { state, age, why } = Standing::of(shared, point);
+    let Standing { state, age, why, is_checked } = Standing::of(shared, point);
     let since = age.and_then(|age| SystemTime::now().checked_sub(age)).map(utc);
     let (address, known) = match point {
         Point::Address(address) => (Some(address.ip()), shared.stats.target(*address)),
@@ -111,6 +112,7 @@ fn to_json(shared: &Shared, point: &Point, place: &Place) -> Value {
         "host_count": place.host_count,
         "state": state.name(),
         "since": since,
+        "checked": is_checked,
         "why": why.map(Cause::name),
         "open": known.open,
         "opened": known.opened,

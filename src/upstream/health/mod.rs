@@ -61,13 +61,16 @@ pub struct Known {
     pub age: Duration,
     /// Why the last connection or check has failed, if one has.
     pub why: Option<Cause>,
+    /// Checks say what it is, and not connections.
+    pub is_checked: bool,
 }
 
 impl Health {
     /// What is known of an address.
     pub fn state(&self, address: SocketAddr) -> Option<Known> {
         let standing = self.known.get(&address)?;
-        Some(Known { state: standing.state, age: standing.since.elapsed(), why: standing.why })
+        let (state, why, is_checked) = (standing.state, standing.why, standing.is_checked());
+        Some(Known { state, age: standing.since.elapsed(), why, is_checked })
     }
 
     /// The addresses that are down, and since when.
@@ -77,6 +80,14 @@ impl Health {
         let mut list: Vec<_> =
             down.filter_map(|one| when(one.value().since).map(|when| (*one.key(), when))).collect();
         list.sort_unstable();
+        list
+    }
+
+    /// The addresses that are checked, in order, and how they are.
+    pub fn checked_ones(&self) -> Vec<(SocketAddr, State)> {
+        let checked = self.known.iter().filter(|one| one.value().is_checked());
+        let mut list: Vec<_> = checked.map(|one| (*one.key(), one.value().state)).collect();
+        list.sort_unstable_by_key(|(address, _)| *address);
         list
     }
 

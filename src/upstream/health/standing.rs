@@ -160,6 +160,11 @@ impl Standing {
         (self.thresholds, self.against) = (thresholds, 0);
     }
 
+    /// Whether checks say how it is.
+    pub(super) fn is_checked(&self) -> bool {
+        self.thresholds.is_some()
+    }
+
     /// Whether nothing speaks against the address, so that it needs no second look.
     pub(super) fn is_quiet(&self) -> bool {
         self.state != State::Down && self.pause.is_none() && self.back_since.is_none() && self.open == 0
