@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portward::accounts::Administrator;
 use portward::config::Config;
 use portward::guard::{Change, Guard, Network, Offence, Origin, Why};
 use portward::reason::Reason;
@@ -52,7 +53,7 @@ fn door(c: &mut Criterion) {
         let Ok(network) = ipnet::IpNet::new(first, length) else { continue };
         let Some(who) = Network::parse(&network.trunc().to_string()) else { continue };
         let change = Change::List { who, why: Why::Manual { note: "".into() }, expiration: None };
-        let _ = guard.apply(change, Origin::Administrator { user: None });
+        let _ = guard.apply(change, Origin::Administrator(Administrator::User { user: None }));
     }
     let mut number = 0_u32;
     group.bench_function("looked for among 10,000 networks", |b| {

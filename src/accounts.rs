@@ -2,8 +2,10 @@
 //!
 //! Those that the packages make are in these files (sysusers.d(5)); other sources of names are not asked.
 
+use std::fmt;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -12,6 +14,48 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 pub const SERVICE_USER: &str = "portward";
 /// Whose members may administer the running daemon, beside the service's user and root.
 pub const ADMINISTRATORS: &str = "portward-admin";
+
+/// Who administers the running daemon, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Administrator {
+    /// A user of this machine, over the socket.
+    User {
+        /// Its number, where the kernel knows it (unix(7), `SO_PEERCRED`).
+        user: Option<u32>,
+    },
+    /// A program with the token, over `admin.listen`.
+    Token {
+        /// Its address.
+        ip: IpAddr,
+        /// Its port.
+        port: u16,
+    },
+    /// A browser that has logged in, over `admin.listen`.
+    Session {
+        /// Its address.
+        ip: IpAddr,
+        /// Its port.
+        port: u16,
+    },
+}
+
+impl fmt::Display for Administrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { user: Some(user) } => match name_of_user(*user) {
+                Some(name) => write!(f, "an administrator (user {user}, {name})"),
+                None => write!(f, "an administrator (user {user})"),
+            },
+            Self::User { user: None } => f.write_str("an administrator"),
+            Self::Token { ip, port } => {
+                write!(f, "an administrator (token, from {})", SocketAddr::new(*ip, *port))
+            }
+            Self::Session { ip, port } => {
+                write!(f, "an administrator (session, from {})", SocketAddr::new(*ip, *port))
+            }
+        }
+    }
+}
 
 /// A user with all groups that it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 //! open ourselves is given to it to keep, so that a restart refuses nobody.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -126,7 +127,7 @@ impl Server {
         let (mut snapshot, found) = read(path, None)?;
         let (before, stale) = take_over(&snapshot, inherited).map_err(Refused::because)?;
         let (sockets, notes) = open(&snapshot, &before, &stale).map_err(Refused::because)?;
-        snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        snapshot.listeners = own(&snapshot, &sockets);
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS.into());
@@ -247,7 +248,7 @@ impl Server {
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
         let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(Refused::because)?;
-        snapshot.listeners = sockets.iter().map(|socket| socket.listener.address).collect();
+        snapshot.listeners = own(&snapshot, &sockets);
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);
         for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
@@ -277,6 +278,12 @@ impl Server {
         }
         self.manager.flush(LAST_WORDS);
     }
+}
+
+/// Where we listen ourselves: the services, and the administration.
+fn own(snapshot: &Snapshot, sockets: &[Arc<Socket>]) -> Vec<SocketAddr> {
+    let services = sockets.iter().map(|socket| socket.listener.address);
+    services.chain(snapshot.config.admin.listen).collect()
 }
 
 /// Reads everything: configuration, rules, overrides, certificates. Errors of certificates are among the diagnostics: they

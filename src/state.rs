@@ -1,22 +1,23 @@
 //! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it.
 //!
 //! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
-//! key of SIP route tokens among it. `overrides` is which hosts administrators have enabled or disabled, `made` are the
-//! hosts that were made over the API.
+//! key of SIP route tokens and `tokens`, those of the admin API, among it. `overrides` is which hosts administrators have
+//! enabled or disabled, `made` are the hosts that were made over the API.
 
 pub(crate) mod folder;
 mod generation;
 pub(crate) mod made;
 pub(crate) mod overrides;
-mod secret;
+pub(crate) mod secret;
 mod stored;
+pub(crate) mod tokens;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -35,6 +36,7 @@ use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamT
 use crate::upstream::{Dialer, Health, Pool, Resolver, State};
 pub use generation::Generation;
 use stored::Stored;
+use tokens::AdminTokens;
 
 /// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Snapshot {
     pub generation: Generation,
     /// Server certificates.
     pub server_tls: Arc<ServerTls>,
+    /// TLS on `admin.listen`, if a certificate is named for it and is there.
+    pub admin_tls: Option<Arc<rustls::ServerConfig>>,
     /// TLS toward targets.
     pub upstream_tls: Arc<UpstreamTls>,
     /// Who vouches for clients.
@@ -206,7 +210,12 @@ impl Snapshot {
         let unread = unread.into_iter().filter(|path| !is_readable(path)).cloned().collect();
         let mut found = Diagnostics::new();
         let shows = config.listen.listeners.iter().any(|l| l.transport.is_tls());
-        found.extend(relevant(shown.problems, shows));
+        let admin_name = config.admin.certificate.as_deref().filter(|_| config.admin.listen.is_some());
+        found.extend(relevant(shown.problems, shows || admin_name.is_some()));
+        let admin_tls = admin_name.and_then(|name| server_tls.alone(name, config.tls.min_version));
+        if let (Some(name), None) = (admin_name, &admin_tls) {
+            found.push(server_tls.no_such(name));
+        }
         if shows {
             found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
         }
@@ -221,6 +230,7 @@ impl Snapshot {
             table,
             generation: Generation::first(),
             server_tls: Arc::new(server_tls),
+            admin_tls,
             upstream_tls: Arc::new(upstream_tls),
             client_trusts: Arc::new(client_trusts),
             listeners: Vec::new(),
@@ -293,6 +303,10 @@ pub struct Shared {
     pub health: Arc<Health>,
     /// Portward's own entries in the route sets of SIP clients.
     pub sip_tokens: Arc<Tokens>,
+    /// Those who have one may administer.
+    pub admin_tokens: Arc<AdminTokens>,
+    /// Why the socket or the port of the administration is closed.
+    admin_closed: Mutex<BTreeMap<&'static str, Diagnostic>>,
     /// What is known of the work: counters, live connections, the newest decisions.
     pub stats: Arc<Stats>,
     /// Counts reloads.
@@ -315,6 +329,8 @@ impl Shared {
         let (stored, tokens) = Stored::of(&snapshot.config.state, &guard);
         let shared = Self {
             sip_tokens: Arc::new(tokens),
+            admin_tokens: Arc::new(AdminTokens::of(&snapshot.config.state)),
+            admin_closed: Mutex::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             stored,
             guard,
@@ -391,7 +407,7 @@ impl Shared {
     /// log what is new about that. What has failed is tried again at the next call.
     pub fn keep_state(&self) {
         let state = &self.snapshot.load().config.state;
-        for (level, text) in self.stored.keep(state, &self.guard, &self.sip_tokens) {
+        for (level, text) in self.stored.keep(state, &self.guard, &self.sip_tokens, &self.admin_tokens) {
             self.note(level, &text);
         }
     }
@@ -401,10 +417,11 @@ impl Shared {
         self.stored.in_short()
     }
 
-    /// The warnings in force: those of the snapshot, and what of the state is in memory alone.
+    /// The warnings in force: those of the snapshot, what of the state is in memory alone, and where nobody can administer.
     pub fn warnings(&self) -> Diagnostics {
         let mut warnings = self.snapshot.load().warnings(OffsetDateTime::now_utc());
         warnings.extend(self.stored.warnings());
+        warnings.extend(self.admin_closed().values().cloned());
         warnings
     }
 
@@ -418,6 +435,24 @@ impl Shared {
         if lost > 0 {
             self.note(Level::Warning, &format!("{lost} more targets have changed their state"));
         }
+    }
+
+    /// Says why `what`, the socket or the port of the administration, is closed, which stands among the warnings until it is
+    /// open; `None`: it is open, or is not wanted. Whether that is new.
+    pub(crate) fn set_admin_closed(&self, what: &'static str, why: Option<Diagnostic>) -> bool {
+        let mut closed = self.admin_closed();
+        match why {
+            Some(why) if closed.get(what) == Some(&why) => false,
+            Some(why) => {
+                closed.insert(what, why);
+                true
+            }
+            None => closed.remove(what).is_some(),
+        }
+    }
+
+    fn admin_closed(&self) -> MutexGuard<'_, BTreeMap<&'static str, Diagnostic>> {
+        self.admin_closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch_names(&self) {

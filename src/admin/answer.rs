@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName};
+use hyper::header::{HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ impl Answer {
             );
             return Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why);
         };
-        let body = events::body(feed, place, asked.ends.clone());
+        let body = events::body(feed, place, asked.admitted);
         Self { is_followed: true, ..Self::streamed(StatusCode::OK, "text/event-stream", body) }
     }
 
@@ -111,6 +112,21 @@ impl Answer {
         self.with(CONNECTION, HeaderValue::from_static("close"))
     }
 
+    /// The same with this text in place of its content.
+    pub(super) fn with_text(mut self, text: impl Into<Bytes>) -> Self {
+        self.content_type = "text/plain; charset=utf-8";
+        self.body = Full::new(text.into()).boxed_unsync();
+        self
+    }
+
+    /// The same with a header field, if there is one.
+    pub(super) fn with_some(self, field: Option<(HeaderName, HeaderValue)>) -> Self {
+        match field {
+            Some((name, value)) => self.with(name, value),
+            None => self,
+        }
+    }
+
     /// The same with one header field more.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.push((name, value));
@@ -126,7 +142,19 @@ impl From<Answer> for Response<Body> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         // What is true now is not to be shown later.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(fields);
+        // Nothing of this is a page that another site may show, or run, or learn of.
+        for (name, value) in [
+            (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        for (name, value) in fields {
+            headers.insert(name, value);
+        }
         response
     }
 }

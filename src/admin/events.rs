@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Admitted;
 use super::answer::Body;
 use crate::stats::GLANCE;
 
@@ -95,6 +96,7 @@ struct Stream {
     sent: Instant,
     _place: OwnedSemaphorePermit,
     ends: CancellationToken,
+    until: Option<Instant>,
 }
 
 impl Stream {
@@ -110,7 +112,7 @@ impl Stream {
                     () = sleep(PAUSE) => {}
                 },
             }
-            if self.ends.is_cancelled() {
+            if self.ends.is_cancelled() || self.until.is_some_and(|until| until <= Instant::now()) {
                 return None;
             }
             self.then = self.feed.news(&mut events);
@@ -125,10 +127,11 @@ impl Stream {
     }
 }
 
-/// A body that sends what is new of `feed` until the reader goes, the feed ends, or `ends` is cancelled.
-pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, ends: CancellationToken) -> Body {
+/// A body that sends what is new of `feed` until the reader goes, the feed ends, or what the reader was let in by.
+pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, admitted: &Admitted) -> Body {
+    let (ends, until) = (admitted.ends.clone(), admitted.until);
     let stream =
-        Stream { feed: Box::new(feed), then: Then::Later, sent: Instant::now(), _place: place, ends };
+        Stream { feed: Box::new(feed), then: Then::Later, sent: Instant::now(), _place: place, ends, until };
     // The first piece goes out with the head, so that the reader knows that it follows.
     let first = Bytes::from_static(b": portward\n\n");
     let pieces = stream::unfold((Some(first), stream), |(first, mut stream)| async move {
@@ -144,6 +147,12 @@ pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, ends: Cancellat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::access::Caller;
+
+    fn admitted() -> Admitted {
+        let caller = Caller::Socket { user: None };
+        Admitted { caller, ends: CancellationToken::new(), until: None }
+    }
 
     /// Counts.
     struct Numbers {
@@ -169,7 +178,7 @@ mod tests {
     async fn news_is_taken_when_the_reader_takes_it_and_no_sooner() {
         let (followers, asked) = (Followers::default(), Arc::default());
         let feed = Numbers { next: 0, asked: Arc::clone(&asked) };
-        let mut body = body(feed, followers.place().unwrap(), CancellationToken::new());
+        let mut body = body(feed, followers.place().unwrap(), &admitted());
         assert_eq!(piece(&mut body).await.unwrap(), ": portward\n\n");
         sleep(Duration::from_secs(60)).await;
         assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0);
@@ -189,13 +198,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quiet_stream_says_that_it_is_alive_and_ends_when_it_is_told() {
-        let (followers, ends) = (Followers::default(), CancellationToken::new());
-        let mut body = body(Silence, followers.place().unwrap(), ends.clone());
+        let (followers, admitted) = (Followers::default(), admitted());
+        let mut body = body(Silence, followers.place().unwrap(), &admitted);
         piece(&mut body).await.unwrap();
         let begin = Instant::now();
         assert_eq!(piece(&mut body).await.unwrap(), ": nothing new\n\n");
         assert!((QUIET..QUIET + 2 * PAUSE).contains(&begin.elapsed()));
-        ends.cancel();
+        admitted.ends.cancel();
         assert_eq!(piece(&mut body).await, None);
     }
 
@@ -205,7 +214,7 @@ mod tests {
         let taken: Vec<_> = (0..FOLLOWERS).map(|_| followers.place().unwrap()).collect();
         assert!(followers.place().is_none());
         let one = taken.into_iter().next().unwrap();
-        let body = body(Silence, one, CancellationToken::new());
+        let body = body(Silence, one, &admitted());
         drop(body);
         assert!(followers.place().is_some());
     }

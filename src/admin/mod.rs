@@ -3,6 +3,8 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `socket` | the socket of the file system: its file mode says who may connect |
+//! | `port` | `admin.listen`, for programs and browsers, with or without TLS |
+//! | `access` | who may ask what: tokens, sessions, names |
 //! | `serve`, `patient` | requests and answers on a connection, with limits |
 //! | `places` | how many connections there may be, and which one goes for a new one |
 //! | [`answer`](self) | what an answer is: status, content, header fields |
@@ -14,14 +16,15 @@
 //!
 //! It decides nothing of its own: it shows what the daemon knows, and hands changes to [`Control`] and to the guard.
 
+mod access;
 mod answer;
 pub mod client;
-#[allow(dead_code, reason = "`/v1/decisions?follow=1` uses it")]
 mod events;
 pub mod metrics;
 mod moment;
 mod patient;
 mod places;
+mod port;
 mod query;
 mod serve;
 mod socket;
@@ -33,28 +36,41 @@ pub(crate) use query::LARGEST_PAGE;
 pub(crate) use v1::host_to_json;
 pub(crate) use v1::looked_up;
 
+use crate::config::{Diagnostic, Place};
 use crate::log::Level;
 use crate::server::Control;
 use crate::state::Shared;
+use access::Way;
 use events::Followers;
 use places::{PLACES, Places};
-use serve::{Caller, Grounds};
+use serve::Grounds;
 
-/// Listens on `admin.socket` until it is dropped. Where that is not possible a warning is all that happens: the proxy works
-/// without. A reload makes a socket that was removed anew. It runs on a thread of its own, because an answer may take
-/// longer than signals and the watchdog can wait.
+/// Administers over the socket and the port until it is dropped. Where one of them is not possible a warning is all that
+/// happens: the proxy works without. It runs on a thread of its own, because an answer may take longer than signals and the
+/// watchdog can wait.
 pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
+    let grounds = Grounds { shared, control, followers: Followers::default(), access: Arc::default() };
+    tokio::join!(socket(grounds.clone()), port::serve(grounds));
+}
+
+/// Listens on `admin.socket`. A reload makes a socket that was removed anew.
+async fn socket(grounds: Grounds) {
+    let shared = grounds.shared.clone();
     let mut reloads = shared.reloads.subscribe();
     let places = Places::new(PLACES);
     let path = shared.snapshot.load().config.admin.socket.clone();
-    let grounds = Grounds { shared: shared.clone(), control, followers: Followers::default() };
     loop {
         let listener = match socket::Listener::open(&path) {
-            Ok(listener) => Some(listener),
+            Ok(listener) => {
+                shared.set_admin_closed("admin.socket", None);
+                Some(listener)
+            }
             Err(error) => {
                 let text =
                     format!("no administration: the socket {} cannot be opened: {error}", path.display());
                 shared.note(Level::Warning, &text);
+                let trouble = Diagnostic::warning(text, Place::whole(&shared.snapshot.load().config.file));
+                shared.set_admin_closed("admin.socket", Some(trouble));
                 None
             }
         };
@@ -73,7 +89,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
                 let place = places.take().await;
                 let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
                 let grounds = grounds.clone();
-                tokio::spawn(serve::converse(connection, Caller::Socket { user }, place, grounds));
+                tokio::spawn(serve::converse(connection, Way::Socket { user }, place, grounds));
             }
         };
         tokio::select! {

@@ -11,8 +11,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
+use super::access::{Access, Way};
 use super::answer::{Answer, Body};
 use super::events::Followers;
 use super::patient::Patient;
@@ -34,28 +34,19 @@ pub(super) struct Grounds {
     pub(super) shared: Arc<Shared>,
     pub(super) control: Control,
     pub(super) followers: Followers,
-}
-
-/// From where a question comes, and who asks it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// The socket of the file system.
-    Socket {
-        /// The number of the user, where the kernel knows it.
-        user: Option<u32>,
-    },
+    pub(super) access: Arc<Access>,
 }
 
 /// Answers the requests that come on `connection`.
 pub(super) async fn converse(
     connection: impl AsyncRead + AsyncWrite + Unpin,
-    caller: Caller,
+    way: Way,
     place: Place,
     grounds: Grounds,
 ) {
     let service = service_fn(async |request| {
         place.set(Turn::Asks);
-        let answer = answer(request, caller, &place, &grounds).await;
+        let answer = answer(request, way, &place, &grounds).await;
         place.set(if answer.is_followed() { Turn::Follows } else { Turn::Takes });
         Ok::<Response<Body>, Infallible>(answer.into())
     });
@@ -70,16 +61,20 @@ pub(super) async fn converse(
     }
 }
 
-async fn answer(request: Request<Incoming>, caller: Caller, place: &Place, grounds: &Grounds) -> Answer {
+async fn answer(request: Request<Incoming>, way: Way, place: &Place, grounds: &Grounds) -> Answer {
     let (head, body) = request.into_parts();
+    let Grounds { shared, control, followers, access } = grounds;
+    let admitted = match access.admit(way, &head, v1::right(&head), shared) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refusal,
+    };
     let body = match whole(&head, body).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };
     place.set(Turn::Answers);
-    let Grounds { shared, control, followers } = grounds;
-    let ends = &CancellationToken::new();
-    v1::answer(&Asked { shared, control, followers, ends, caller, head: &head, body: &body }).await
+    let (head, body, admitted) = (&head, &body[..], &admitted);
+    v1::answer(&Asked { shared, control, followers, access, way, admitted, head, body }).await
 }
 
 /// The body, if it comes in time and is not too long. Where its length is said, it is judged before it comes.

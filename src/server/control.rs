@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{HostChange, HostChanged, HostUnchanged, Refused};
-use crate::accounts;
+use crate::accounts::Administrator;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
 
@@ -23,21 +23,14 @@ pub enum By {
     /// A signal.
     Signal,
     /// An administrator.
-    Administrator {
-        /// The number of the user, where the socket knows it.
-        user: Option<u32>,
-    },
+    Administrator(Administrator),
 }
 
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal => f.write_str("a signal"),
-            Self::Administrator { user: Some(user) } => match accounts::name_of_user(*user) {
-                Some(name) => write!(f, "an administrator (user {user}, {name})"),
-                None => write!(f, "an administrator (user {user})"),
-            },
-            Self::Administrator { user: None } => f.write_str("an administrator"),
+            Self::Administrator(administrator) => administrator.fmt(f),
         }
     }
 }

@@ -13,6 +13,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::geteuid;
 
 use super::secret::{self, Found};
+use super::tokens;
 use crate::accounts;
 use crate::config::{Diagnostic, Place};
 use crate::files::{self, own};
@@ -33,7 +34,7 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
         // Not there yet; or out of reach, which is said when something is written.
         Err(_) => return None,
     }
-    [kept::file(state), secret::file(state)].iter().find_map(|file| {
+    [kept::file(state), secret::file(state), tokens::file(state)].iter().find_map(|file| {
         let there = fs::metadata(file).ok()?;
         let wrong = files::only_regular(there.file_type()).err()?;
         Some(error(file, &wrong).help("remove it: Portward makes a file of its own"))
@@ -78,11 +79,21 @@ pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
         Ok(Found::Nothing | Found::Key(_)) => {}
         Err(error) => found.push(unread(&file, "the key of SIP routes", &error)),
     }
+    let file = tokens::file(state);
+    match tokens::look(state) {
+        Ok(tokens::Found::Damaged) => found.push(
+            warning(&file, "the admin token is damaged".to_owned())
+                .help("at the next start a new one is made, and the damaged file is set aside"),
+        ),
+        Ok(tokens::Found::Nothing | tokens::Found::Tokens(..)) => {}
+        Err(error) => found.push(unread(&file, "the admin token", &error)),
+    }
     found
 }
 
 /// What follows where the folder is of no use.
-const NOT_KEPT: &str = "blacklist and SIP routes are in memory alone then, and lost at a restart";
+const NOT_KEPT: &str =
+    "blacklist, SIP routes and admin token are in memory alone then, and lost at a restart";
 
 /// Whether the files in the folder concern the user who asks: its owner, and root.
 pub(crate) fn is_of_concern(state: &Path) -> bool {

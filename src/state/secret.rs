@@ -13,7 +13,7 @@ use crate::proof::token::Tokens;
 const FILE: &str = "sip-route.key";
 const LENGTH: usize = 32;
 
-type Key = Zeroizing<[u8; LENGTH]>;
+pub(crate) type Key = Zeroizing<[u8; LENGTH]>;
 
 /// Where it is.
 pub(super) fn file(state: &Path) -> PathBuf {
@@ -57,7 +57,7 @@ impl RouteKey {
         match look(state) {
             Ok(Found::Key(key)) => (Self::default(), Tokens::new(key)),
             _ => {
-                let key = fresh();
+                let key = random();
                 (Self { unkept: Some(key.clone()) }, Tokens::new(key))
             }
         }
@@ -86,8 +86,9 @@ impl RouteKey {
     }
 }
 
-/// From the random numbers of the TLS library; should it have none, from those with which hash tables are seeded.
-fn fresh() -> Key {
+/// Octets that cannot be guessed, from the random numbers of the TLS library; should it have none, from those with which hash
+/// tables are seeded.
+pub(crate) fn random() -> Key {
     let mut key = Zeroizing::new([0; LENGTH]);
     if crate::tls::provider().secure_random.fill(key.as_mut_slice()).is_err() {
         for part in key.chunks_mut(8) {
@@ -168,6 +169,6 @@ mod tests {
         fs::remove_file(&state).unwrap();
         assert_eq!(key.keep(&state, &tokens).unwrap(), None);
         assert_eq!(start(&state).0, tokens.make("one.example", None));
-        assert_ne!(*fresh(), [0; LENGTH]);
+        assert_ne!(*random(), [0; LENGTH]);
     }
 }

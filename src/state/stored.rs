@@ -1,4 +1,5 @@
-//! What Portward keeps in the folder of `state`, and how that goes: the blacklist, and the key of SIP route tokens.
+//! What Portward keeps in the folder of `state`, and how that goes: the blacklist, the key of SIP route tokens, and the
+//! tokens of the admin API.
 //!
 //! Nothing here prevents a start. What cannot be read or written is said once in the log, stands in `systemctl status` and
 //! in the warnings of the admin socket, is tried again, and is said once more when it works.
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::secret::{self, RouteKey};
+use super::tokens::{self, AdminTokens};
 use crate::config::{Diagnostic, Place};
 use crate::guard::kept::{self, Keeper, Unkept};
 use crate::guard::{Change, Guard, Origin, unix_now};
@@ -33,6 +35,7 @@ struct Trouble {
 enum What {
     Blacklist,
     RouteKey,
+    AdminTokens,
 }
 
 impl What {
@@ -40,6 +43,7 @@ impl What {
         match self {
             Self::Blacklist => "the blacklist",
             Self::RouteKey => "the key of SIP routes",
+            Self::AdminTokens => "the admin token",
         }
     }
 
@@ -48,6 +52,7 @@ impl What {
         match self {
             Self::Blacklist => "what is listed now would be lost at a restart",
             Self::RouteKey => "calls that are up could not come back after a restart",
+            Self::AdminTokens => "programs would need another token after a restart",
         }
     }
 }
@@ -82,7 +87,13 @@ impl Stored {
     }
 
     /// Reads what has not been read, writes what has changed. Returns what is to be said of it in the log.
-    pub(super) fn keep(&self, state: &Path, guard: &Guard, tokens: &Tokens) -> Vec<(Level, String)> {
+    pub(super) fn keep(
+        &self,
+        state: &Path,
+        guard: &Guard,
+        sip: &Tokens,
+        admin: &AdminTokens,
+    ) -> Vec<(Level, String)> {
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         let (blacklist, key) = &mut *keepers;
         let (mut said, mut troubles) = (Vec::new(), Vec::new());
@@ -101,7 +112,7 @@ impl Stored {
             Err(error) => troubles.push(Trouble::new(What::Blacklist, file, &error)),
         }
         let file = secret::file(state);
-        match key.keep(state, tokens) {
+        match key.keep(state, sip) {
             Ok(None) => {}
             Ok(Some(aside)) => said.push(format!(
                 "the key of SIP routes {} was damaged; a new one is made, and the damaged file is {}; calls that were up \
@@ -110,6 +121,16 @@ impl Stored {
                 aside.display()
             )),
             Err(error) => troubles.push(Trouble::new(What::RouteKey, file, &error)),
+        }
+        let file = tokens::file(state);
+        match admin.keep(state) {
+            Ok(None) => {}
+            Ok(Some(aside)) => said.push(format!(
+                "the admin token {} was damaged; a new one is made (portward admin token), and the damaged file is {}",
+                file.display(),
+                aside.display()
+            )),
+            Err(error) => troubles.push(Trouble::new(What::AdminTokens, file, &error)),
         }
         let mut said: Vec<_> = said.into_iter().map(|text| (Level::Warning, text)).collect();
         said.extend(self.compare(troubles));

@@ -8,9 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use time::OffsetDateTime;
 
 use super::accept::Acceptor;
@@ -108,6 +109,29 @@ impl ServerTls {
     pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
         let config = Arc::clone(&self.acceptors[service]);
         (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), service.asks_for_certificate()))
+    }
+
+    /// What shows the certificate of this name and no other, whatever name a client asks for: for `admin.listen`.
+    pub fn alone(&self, name: &str, oldest: TlsVersion) -> Option<Arc<ServerConfig>> {
+        let certificate = self.certificates().find(|certificate| certificate.name == name)?;
+        let resolver = SingleCertAndKey::from(CertifiedKey::clone(certificate.certified()));
+        let mut config = builder(oldest).with_no_client_auth().with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = alpn(Service::Http);
+        config.ignore_client_order = true;
+        Some(Arc::new(config))
+    }
+
+    /// The warning that `admin.certificate` names no certificate that is there.
+    pub fn no_such(&self, name: &str) -> Diagnostic {
+        let names: Vec<_> = self.certificates().map(|certificate| certificate.name.as_str()).collect();
+        let help = match names.is_empty() {
+            true => "there is no certificate at all".to_owned(),
+            false => format!("there are: {}", names.join(", ")),
+        };
+        let message = format!(
+            "admin.certificate is {name:?}, but there is no such certificate: admin.listen stays closed"
+        );
+        pem::warning(&self.place, message, Some(&help))
     }
 
     /// Why there is no certificate, so that TLS ports are closed; `None`: there is one.
@@ -218,11 +242,7 @@ impl Resumption {
 
 /// How one service accepts TLS. No early data: what is replayed must not decide anything.
 fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: &Resumption) -> ServerConfig {
-    let versions: &[_] = match oldest {
-        TlsVersion::V1_2 => &[&TLS13, &TLS12],
-        TlsVersion::V1_3 => &[&TLS13],
-    };
-    let builder = sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions));
+    let builder = builder(oldest);
     let builder = if service.asks_for_certificate() {
         builder.with_client_cert_verifier(AnyClient::new())
     } else {
@@ -237,6 +257,14 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
     config.ignore_client_order = true;
     config.session_storage = Arc::clone(&resumption.sessions);
     config
+}
+
+fn builder(oldest: TlsVersion) -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let versions: &[_] = match oldest {
+        TlsVersion::V1_2 => &[&TLS13, &TLS12],
+        TlsVersion::V1_3 => &[&TLS13],
+    };
+    sound(ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions))
 }
 
 fn nth(certificates: &Source<Certificate>, number: Option<usize>) -> Option<&Certificate> {

@@ -9,6 +9,7 @@
 mod harness;
 
 mod absence;
+mod admin;
 mod answers;
 mod balancer;
 mod bodies;

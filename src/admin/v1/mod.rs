@@ -1,7 +1,7 @@
 //! What can be asked for: resources under `/v1`, JSON in and out (SPEC section 8, Admin API). What is wrong is said in
 //! `error`.
 //!
-//! [`RESOURCES`] is the table of them: path, methods, and whether a question changes something. A resource stands in a file
+//! [`RESOURCES`] is the table of them: path, methods, and what right a request needs. A resource stands in a file
 //! of its own. `docs/openapi.json` describes the same table, and a test holds one to the other.
 
 mod blacklist;
@@ -9,12 +9,15 @@ mod certificates;
 mod connections;
 mod decisions;
 mod explain;
+mod front;
 mod history;
 mod hosts;
 mod listeners;
 mod reload;
+mod session;
 mod status;
 mod targets;
+mod token;
 mod top;
 
 pub(crate) use hosts::host_to_json;
@@ -23,14 +26,13 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use explain::looked_up;
 
+use super::access::{Access, Admitted, Right, Way};
 use super::answer::Answer;
 use super::events::Followers;
 use super::metrics;
-use super::serve::Caller;
 use crate::guard::Origin;
 use crate::server::{By, Control};
 use crate::state::Shared;
@@ -41,9 +43,9 @@ pub(super) struct Asked<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) control: &'a Control,
     pub(super) followers: &'a Followers,
-    /// Cancelled when what the caller was let in by is worth nothing any more: what it follows ends then.
-    pub(super) ends: &'a CancellationToken,
-    pub(super) caller: Caller,
+    pub(super) access: &'a Access,
+    pub(super) way: Way,
+    pub(super) admitted: &'a Admitted,
     pub(super) head: &'a Parts,
     pub(super) body: &'a [u8],
 }
@@ -51,14 +53,12 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// Who asks the server for something.
     fn by(&self) -> By {
-        let Caller::Socket { user } = self.caller;
-        By::Administrator { user }
+        By::Administrator(self.admitted.caller.administrator())
     }
 
     /// On whose account the blacklist is changed.
     fn origin(&self) -> Origin {
-        let Caller::Socket { user } = self.caller;
-        Origin::Administrator { user }
+        Origin::Administrator(self.admitted.caller.administrator())
     }
 }
 
@@ -83,6 +83,27 @@ enum Resource {
     Targets,
     Top,
     Metrics,
+    Session,
+    Token,
+    Login,
+    Front,
+}
+
+/// What right the requests to a resource need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// GET reads, everything else changes something.
+    Usual,
+    /// GET may be open to loopback.
+    Open,
+    /// Every method only reads.
+    Question,
+    /// To log in is open to everybody, and every session may end.
+    Session,
+    /// It is open to everybody.
+    Nothing,
+    /// It is for those on the socket.
+    Socket,
 }
 
 /// A line of the table.
@@ -93,15 +114,16 @@ struct Entry {
     resource: Resource,
     /// Its methods. HEAD is possible wherever GET is.
     methods: &'static [&'static str],
+    needs: Needs,
 }
 
 const fn entry(path: &'static str, resource: Resource, methods: &'static [&'static str]) -> Entry {
-    Entry { path, resource, methods }
+    Entry { path, resource, methods, needs: Needs::Usual }
 }
 
 /// All resources. The first one whose path fits is meant, so that those with something behind `{name}` stand first.
 const RESOURCES: &[Entry] = &[
-    entry("/v1/status", Resource::Status, &["GET"]),
+    entry("/v1/status", Resource::Status, &["GET"]).needing(Needs::Open),
     entry("/v1/connections", Resource::Connections, &["GET"]),
     entry("/v1/connections/{id}", Resource::Connection, &["GET", "DELETE"]),
     entry("/v1/decisions", Resource::Decisions, &["GET"]),
@@ -113,15 +135,38 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/hosts", Resource::Hosts, &["GET"]),
     entry("/v1/listeners", Resource::Listeners, &["GET"]),
     entry("/v1/certificates", Resource::Certificates, &["GET"]),
-    entry("/v1/explain", Resource::Explain, &["POST"]),
+    entry("/v1/explain", Resource::Explain, &["POST"]).needing(Needs::Question),
+    entry("/v1/certificates", Resource::Certificates, &["GET"]).needing(Needs::Open),
     entry("/v1/reload", Resource::Reload, &["POST"]),
     entry("/v1/history", Resource::History, &["GET"]),
-    entry("/v1/targets", Resource::Targets, &["GET"]),
+    entry("/v1/targets", Resource::Targets, &["GET"]).needing(Needs::Open),
     entry("/v1/top", Resource::Top, &["GET"]),
-    entry("/metrics", Resource::Metrics, &["GET"]),
+    entry("/metrics", Resource::Metrics, &["GET"]).needing(Needs::Open),
+    entry("/v1/session", Resource::Session, &["POST", "DELETE"]).needing(Needs::Session),
+    entry("/v1/token", Resource::Token, &["GET", "POST"]).needing(Needs::Socket),
+    entry("/login", Resource::Login, &["GET"]).needing(Needs::Nothing),
+    entry("/", Resource::Front, &["GET"]).needing(Needs::Nothing),
 ];
 
 impl Entry {
+    const fn needing(self, needs: Needs) -> Self {
+        Self { needs, ..self }
+    }
+
+    /// What right a request by this method needs.
+    fn right(&self, method: &Method) -> Right {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        match self.needs {
+            Needs::Usual | Needs::Open if !reads => Right::Change,
+            Needs::Open => Right::Open,
+            Needs::Usual | Needs::Question => Right::Read,
+            Needs::Session if *method == Method::POST => Right::None,
+            Needs::Session => Right::Read,
+            Needs::Nothing => Right::None,
+            Needs::Socket => Right::Socket,
+        }
+    }
+
     /// What stands in the place of `{name}`, still percent-encoded; empty if there is no such place. `None`: another path.
     fn matched<'p>(&self, path: &'p str) -> Option<&'p str> {
         let Some((before, rest)) = self.path.split_once('{') else {
@@ -138,11 +183,21 @@ impl Entry {
     }
 }
 
+/// The line of the table for a path, and what stands in the place of `{name}`.
+fn found(path: &str) -> Option<(&'static Entry, &str)> {
+    RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry, name)))
+}
+
+/// What right a request needs. Where there is nothing, that is told to those who may read.
+pub(super) fn right(head: &Parts) -> Right {
+    found(head.uri.path()).map_or(Right::Read, |(entry, _)| entry.right(&head.method))
+}
+
 /// Answers a request.
 pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
-    let path = asked.head.uri.path();
-    let found = RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry, name)));
-    let Some((entry, name)) = found else { return Answer::missing("there is no such resource") };
+    let Some((entry, name)) = found(asked.head.uri.path()) else {
+        return Answer::missing("there is no such resource");
+    };
     if !entry.allows(&asked.head.method) {
         return Answer::not_allowed(entry.methods);
     }
@@ -167,6 +222,10 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Metrics => {
             Answer::whole(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(asked.shared))
         }
+        Resource::Session => session::answer(asked),
+        Resource::Token => token::answer(asked),
+        Resource::Login => session::follow(asked),
+        Resource::Front => front::answer(),
     }
 }
 
@@ -175,7 +234,7 @@ mod tests {
     use super::*;
 
     fn found(path: &str) -> Option<(Resource, &str)> {
-        RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry.resource, name)))
+        super::found(path).map(|(entry, name)| (entry.resource, name))
     }
 
     #[test]
@@ -191,5 +250,26 @@ mod tests {
         {
             assert_eq!(found(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_changes_something_needs_the_token_that_may() {
+        let right = |method: Method, path: &str| {
+            let (entry, _) = super::found(path).unwrap();
+            entry.right(&method)
+        };
+        assert_eq!(right(Method::GET, "/v1/status"), Right::Open);
+        assert_eq!(right(Method::HEAD, "/v1/connections"), Right::Read);
+        for (method, path) in [
+            (Method::DELETE, "/v1/connections/1"),
+            (Method::POST, "/v1/blacklist"),
+            (Method::POST, "/v1/hosts/a/enable"),
+            (Method::POST, "/v1/reload"),
+        ] {
+            assert_eq!(right(method, path), Right::Change, "{path}");
+        }
+        assert_eq!(right(Method::GET, "/v1/token"), Right::Socket);
+        assert_eq!(right(Method::POST, "/v1/session"), Right::None);
+        assert_eq!(right(Method::DELETE, "/v1/session"), Right::Read);
     }
 }

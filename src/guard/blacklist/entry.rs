@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::accounts::Administrator;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 
@@ -46,10 +47,7 @@ pub enum Origin {
     /// The guard, which has counted offences, or follows the clock.
     Guard,
     /// An administrator.
-    Administrator {
-        /// The number of the user, where the socket knows it (unix(7), `SO_PEERCRED`).
-        user: Option<u32>,
-    },
+    Administrator(Administrator),
     /// The file in which the list is kept.
     File,
 }

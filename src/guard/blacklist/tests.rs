@@ -4,6 +4,7 @@ use super::change::{Change, Done, Heard, Kept, Subscription};
 use super::entry::{Entry, Origin, Why};
 use super::removals::Removal;
 use super::*;
+use crate::accounts::Administrator;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 
@@ -13,7 +14,7 @@ fn who(number: u32) -> Network {
 
 const FIVE: Option<Duration> = Some(Duration::from_secs(300));
 
-const ADMINISTRATOR: Origin = Origin::Administrator { user: Some(1000) };
+const ADMINISTRATOR: Origin = Origin::Administrator(Administrator::User { user: Some(1000) });
 
 /// The guard lists an address.
 fn list(list: &Blacklist, who: Network, reason: Reason, now: u32, expiration: Option<Duration>) {

@@ -1,11 +1,14 @@
 //! A line of the blacklist's file: an entry, or the trace of a removal, as a JSON object.
 //!
-//! A trace is written as an entry that ended when it was removed, with `removed`, `by` and `user` beside. A program that
+//! A trace is written as an entry that ended when it was removed, with `removed`, `by` and `user` or `from` beside. A program that
 //! knows entries only leaves it behind, as it does with every entry that has ended. The trace of a cleared list has the
 //! address 0.0.0.0 and says `all`.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
+use crate::accounts::Administrator;
 use crate::guard::blacklist::entry::{Entry, Origin, Why};
 use crate::guard::blacklist::removals::Removal;
 use crate::guard::network::Network;
@@ -35,8 +38,16 @@ pub(super) fn trace_to_json(removal: &Removal) -> String {
         "\"address\":\"{address}\",\"since\":{since},\"until\":{at},\"manual\":true,\"note\":\"\""
     );
     let by = match by {
-        Origin::Administrator { user: Some(user) } => format!("\"administrator\",\"user\":{user}"),
-        Origin::Administrator { user: None } => "\"administrator\"".to_owned(),
+        Origin::Administrator(Administrator::User { user: Some(user) }) => {
+            format!("\"administrator\",\"user\":{user}")
+        }
+        Origin::Administrator(Administrator::User { user: None }) => "\"administrator\"".to_owned(),
+        Origin::Administrator(Administrator::Token { ip, port }) => {
+            format!("\"token\",\"from\":\"{}\"", SocketAddr::new(*ip, *port))
+        }
+        Origin::Administrator(Administrator::Session { ip, port }) => {
+            format!("\"session\",\"from\":\"{}\"", SocketAddr::new(*ip, *port))
+        }
         Origin::Guard => "\"guard\"".to_owned(),
         Origin::File => "\"file\"".to_owned(),
     };
@@ -58,8 +69,20 @@ pub(super) fn from_json(line: &str) -> Option<Line> {
     let since = number("since")?;
     if json.get("removed").is_some() {
         let all = json.get("all").is_some();
+        let from = || {
+            let from: SocketAddr = json.get("from")?.as_str()?.parse().ok()?;
+            Some((from.ip(), from.port()))
+        };
         let by = match json.get("by")?.as_str()? {
-            "administrator" => Origin::Administrator { user: number("user") },
+            "administrator" => Origin::Administrator(Administrator::User { user: number("user") }),
+            "token" => {
+                let (ip, port) = from()?;
+                Origin::Administrator(Administrator::Token { ip, port })
+            }
+            "session" => {
+                let (ip, port) = from()?;
+                Origin::Administrator(Administrator::Session { ip, port })
+            }
             "guard" => Origin::Guard,
             "file" => Origin::File,
             _ => return None,

@@ -4,13 +4,14 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 
 use super::*;
+use crate::accounts::Administrator;
 use crate::guard::blacklist::change::Change;
 use crate::guard::blacklist::entry::{Entry, Why};
 use crate::guard::blacklist::removals::Removal;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 
-const ADMINISTRATOR: Origin = Origin::Administrator { user: Some(1000) };
+const ADMINISTRATOR: Origin = Origin::Administrator(Administrator::User { user: Some(1000) });
 
 fn list() -> Blacklist {
     let list = Blacklist::default();
@@ -32,7 +33,27 @@ fn kept() -> Kept {
     ];
     let removals = vec![
         Removal { who: Some(who("2001:db8:1::/64")), since: 2, at: 4, by: ADMINISTRATOR },
-        Removal { who: Some(who("192.0.2.3")), since: 1, at: 3, by: Origin::Administrator { user: None } },
+        Removal {
+            who: Some(who("192.0.2.3")),
+            since: 1,
+            at: 3,
+            by: Origin::Administrator(Administrator::User { user: None }),
+        },
+        Removal {
+            who: Some(who("192.0.2.5")),
+            since: 1,
+            at: 2,
+            by: Origin::Administrator(Administrator::Session {
+                ip: "2001:db8::1".parse().unwrap(),
+                port: 443,
+            }),
+        },
+        Removal {
+            who: Some(who("192.0.2.4")),
+            since: 1,
+            at: 2,
+            by: Origin::Administrator(Administrator::Token { ip: [127, 0, 0, 1].into(), port: 40_000 }),
+        },
         Removal { who: None, since: 1, at: 1, by: ADMINISTRATOR },
     ];
     Kept { entries, removals }
@@ -193,7 +214,7 @@ fn item_22_what_cannot_be_read_stays_and_comes_back() {
         assert_eq!(run.lists(address, 13), is_listed, "{address}");
     }
     assert_eq!(found(&state, 13), (run.kept(13), None), "all of it is on disk");
-    assert_eq!(run.kept(13).removals.len(), 4, "each trace once");
+    assert_eq!(run.kept(13).removals.len(), 6, "each trace once");
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), good, "what the link led to is as it was");
 }
 
@@ -239,7 +260,7 @@ fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
     assert_eq!((run.kept(10), fs::read(file(state)).unwrap()), (kept(), half.clone()));
     fs::remove_dir(&in_the_way).unwrap();
     let (damage, aside) = run.keep(11).unwrap().unwrap();
-    assert_eq!((damage.line, fs::read(aside).unwrap()), (7, half));
+    assert_eq!((damage.line, fs::read(aside).unwrap()), (9, half));
     assert_eq!(found(state, 11), (kept(), None));
 }
 
@@ -258,7 +279,7 @@ fn item_7_older_files_and_older_programs_understand_each_other() {
     write(&file(state), &list(), 5).unwrap();
     let text = fs::read_to_string(file(state)).unwrap();
     let traces: Vec<Value> = text.lines().skip(3).map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(traces.len(), 3);
+    assert_eq!(traces.len(), 5);
     for (trace, removal) in traces.iter().zip(kept().removals) {
         assert!(Network::parse(trace["address"].as_str().unwrap()).is_some());
         assert_eq!((&trace["since"], &trace["until"]), (&removal.since.into(), &removal.at.into()));

@@ -254,7 +254,7 @@ fn the_socket_is_nobodys_but_the_administrators() {
         assert!(curl(&["http://x/v1/nothing"]).ends_with("404"));
         assert!(curl(&["-X", "PUT", "http://x/v1/blacklist"]).ends_with("405"));
         assert!(curl(&["-d", "{", "http://x/v1/blacklist"]).contains("this is not JSON"));
-        assert!(curl(&["-d", &"x".repeat(70_000), "http://x/v1/blacklist"]).ends_with("400"));
+        assert!(curl(&["-d", &"x".repeat(70_000), "http://x/v1/blacklist"]).ends_with("413"));
         let said = command(20, portward.dir(), &["blacklist", "--config", "/nonexistent.toml"]);
         assert_eq!(said.code, 1);
         let config = portward.config().display().to_string();

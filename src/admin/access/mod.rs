@@ -1,0 +1,328 @@
+//! Who may ask what (SPEC section 8).
+//!
+//! On the socket its file mode has decided. On the port a request shows a token, or the id of a session, which a browser has
+//! got for a token or by a link. Before that the request must call the port by one of its names. Nothing here counts toward
+//! the blacklist: an administrator who mistypes a token must not lose the telephones.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `host` | the Host and the Origin of a request |
+//! | `sessions` | browsers that have logged in, and links that log in once |
+//! | `throttle` | wrong tokens, by address |
+
+mod host;
+mod sessions;
+mod throttle;
+
+use std::net::SocketAddr;
+
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER};
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answer::Answer;
+use crate::accounts::Administrator;
+use crate::config::TokenFor;
+use crate::log::Level;
+use crate::state::Shared;
+use crate::state::tokens::May;
+use host::Stranger;
+pub(super) use sessions::{LINK, SESSION, Sessions};
+use throttle::{Throttle, Wrong};
+
+/// By which way a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The socket of the file system.
+    Socket {
+        /// The number of the user, where the kernel knows it.
+        user: Option<u32>,
+    },
+    /// `admin.listen`.
+    Port {
+        /// From where.
+        client: SocketAddr,
+        /// Where it came to.
+        here: SocketAddr,
+        /// By TLS.
+        is_tls: bool,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Somebody on the socket.
+    Socket {
+        /// The number of the user, where the kernel knows it.
+        user: Option<u32>,
+    },
+    /// A program with a token.
+    Token(SocketAddr),
+    /// A browser that has logged in.
+    Session(SocketAddr),
+    /// Somebody of whom nothing is known. What he asks for is open to him.
+    Anyone(SocketAddr),
+}
+
+impl Caller {
+    /// On whose account something is changed.
+    pub(super) fn administrator(self) -> Administrator {
+        match self {
+            Self::Socket { user } => Administrator::User { user },
+            Self::Token(from) | Self::Anyone(from) => {
+                Administrator::Token { ip: from.ip(), port: from.port() }
+            }
+            Self::Session(from) => Administrator::Session { ip: from.ip(), port: from.port() },
+        }
+    }
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Nothing.
+    None,
+    /// Any token; on loopback none, if `admin.token` is `"changes"`.
+    Open,
+    /// Any token.
+    Read,
+    /// The token that may change.
+    Change,
+    /// The socket.
+    Socket,
+}
+
+/// Who was let in, and until when.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    /// Cancelled when what it was let in by is worth nothing any more.
+    pub(super) ends: CancellationToken,
+    /// When that comes by itself.
+    pub(super) until: Option<Instant>,
+}
+
+impl Admitted {
+    fn new(caller: Caller) -> Self {
+        Self { caller, ends: CancellationToken::new(), until: None }
+    }
+}
+
+/// What is known of callers.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    pub(super) sessions: Sessions,
+    throttle: Throttle,
+}
+
+impl Access {
+    /// Who asks, if what is asked is open to him; else the refusal.
+    pub(super) fn admit(
+        &self,
+        way: Way,
+        head: &Parts,
+        right: Right,
+        shared: &Shared,
+    ) -> Result<Admitted, Answer> {
+        let port = match way {
+            Way::Socket { user } => return Ok(Admitted::new(Caller::Socket { user })),
+            Way::Port { client, here, is_tls } => (client, here, is_tls),
+        };
+        let refused = |answer: Answer| if has_body(&head.headers) { answer.with_close() } else { answer };
+        self.judge(port, head, right, shared).map_err(refused)
+    }
+
+    fn judge(
+        &self,
+        (client, here, is_tls): (SocketAddr, SocketAddr, bool),
+        head: &Parts,
+        right: Right,
+        shared: &Shared,
+    ) -> Result<Admitted, Answer> {
+        let config = &shared.snapshot.load().config.admin;
+        let host = host::judge(head, here, &config.names).map_err(misdirected)?;
+        if right == Right::None {
+            return Ok(Admitted::new(Caller::Anyone(client)));
+        }
+        if head.headers.contains_key(AUTHORIZATION) {
+            let token = bearer(&head.headers).unwrap_or_default();
+            let Some((may, ends)) = shared.admin_tokens.judge(token.as_bytes()) else {
+                return Err(self.wrong(client, shared));
+            };
+            allowed(may, right)?;
+            return Ok(Admitted { caller: Caller::Token(client), ends, until: None });
+        }
+        let session = cookie(&head.headers, is_tls).and_then(|id| self.sessions.find(id));
+        if let Some((may, until, ends)) = session {
+            allowed(may, right)?;
+            if !matches!(head.method, Method::GET | Method::HEAD) {
+                own_page(&head.headers, &host, is_tls)?;
+            }
+            return Ok(Admitted { caller: Caller::Session(client), ends, until: Some(until) });
+        }
+        let is_open = right == Right::Open && config.token == TokenFor::Changes;
+        if is_open && client.ip().to_canonical().is_loopback() {
+            return Ok(Admitted::new(Caller::Anyone(client)));
+        }
+        Err(unauthorised(None))
+    }
+
+    /// Counts a wrong token or code, and answers it.
+    pub(super) fn wrong(&self, client: SocketAddr, shared: &Shared) -> Answer {
+        let Wrong::TooMany { wait, is_first } = self.throttle.count(client.ip()) else {
+            return unauthorised(Some("the token is wrong; `portward admin token` shows the right one"));
+        };
+        if is_first {
+            let text = format!("administration: too many wrong tokens within a minute from {}", client.ip());
+            shared.note(Level::Warning, &text);
+        }
+        let answer = Answer::wrong(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many wrong tokens have come from this address; the right one is still let in",
+        );
+        let seconds = wait.as_secs().max(1);
+        answer.with(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+}
+
+fn allowed(may: May, right: Right) -> Result<(), Answer> {
+    let no = |why| Err(Answer::wrong(StatusCode::FORBIDDEN, why));
+    match (right, may) {
+        (Right::Change, May::Read) => no("this token only reads; what changes something needs the other one"),
+        (Right::Socket, _) => no("this is asked over the socket only: `portward admin token`"),
+        _ => Ok(()),
+    }
+}
+
+/// 401 (RFC 6750 §3).
+fn unauthorised(wrong: Option<&str>) -> Answer {
+    let why = wrong
+        .unwrap_or("a token is needed: `Authorization: Bearer TOKEN`, which `portward admin token` shows");
+    let challenge = match wrong {
+        Some(_) => "Bearer realm=\"portward\", error=\"invalid_token\"",
+        None => "Bearer realm=\"portward\"",
+    };
+    Answer::wrong(StatusCode::UNAUTHORIZED, why).with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+fn misdirected(why: Stranger) -> Answer {
+    match why {
+        Stranger::Malformed => Answer::bad("one Host is needed, which agrees with the request's target"),
+        Stranger::Another => Answer::wrong(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the Host is no name of this port: use its address, or add the name to admin.names",
+        ),
+    }
+}
+
+/// What a page of another site cannot send: our Origin, and JSON, for which a browser asks first.
+fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer> {
+    if !host::is_own_origin(headers, host, is_tls) {
+        let why = "with a session a change needs the Origin of this very page";
+        return Err(Answer::wrong(StatusCode::FORBIDDEN, why));
+    }
+    if !is_json(headers) {
+        let why = "with a session a change needs `Content-Type: application/json`";
+        return Err(Answer::wrong(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    }
+    Ok(())
+}
+
+/// Whether somebody who logs in is no page of another site. A program says no Origin.
+pub(super) fn may_log_in(way: Way, head: &Parts, shared: &Shared) -> Result<(), Answer> {
+    let Way::Port { here, is_tls, .. } = way else { return Ok(()) };
+    if !head.headers.contains_key(ORIGIN) {
+        return Ok(());
+    }
+    let names = &shared.snapshot.load().config.admin.names;
+    let host = host::judge(head, here, names).map_err(misdirected)?;
+    own_page(&head.headers, &host, is_tls)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let said = host::only(headers, CONTENT_TYPE).unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750 §2.1), if that is there once.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = host::only(headers, AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// The name of the cookie. With the prefix a browser takes it from this host by TLS alone (RFC 6265bis §4.1.3.2).
+pub(super) const fn cookie_name(is_tls: bool) -> &'static str {
+    if is_tls { "__Host-portward" } else { "portward" }
+}
+
+/// The id of the session. Of several the first counts, as browsers send the more exact one first.
+pub(super) fn cookie(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
+    let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == cookie_name(is_tls)).map(|(_, id)| id)
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    length || headers.contains_key(TRANSFER_ENCODING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (hyper::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            })
+            .fold(HeaderMap::new(), |mut all, (name, value)| {
+                all.append(name, value);
+                all
+            })
+    }
+
+    #[test]
+    fn a_token_is_shown_once_and_as_a_bearer() {
+        let bearer = |value: &str| bearer(&headers(&[("authorization", value)])).map(ToOwned::to_owned);
+        assert_eq!(bearer("Bearer abc"), Some("abc".to_owned()));
+        assert_eq!(bearer("bearer  abc "), Some("abc".to_owned()));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+        let twice = headers(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]);
+        assert_eq!(super::bearer(&twice), None);
+    }
+
+    #[test]
+    fn a_session_is_found_among_other_cookies() {
+        let both = headers(&[("cookie", "a=b; portward=one"), ("cookie", "__Host-portward=two")]);
+        assert_eq!((cookie(&both, false), cookie(&both, true)), (Some("one"), Some("two")));
+        assert_eq!(cookie(&headers(&[("cookie", "xportward=one; portward2=x")]), false), None);
+    }
+
+    #[test]
+    fn what_a_browser_sends_without_asking_is_no_change() {
+        let judged = |origin: &str, kind: &str| {
+            own_page(&headers(&[("origin", origin), ("content-type", kind)]), "127.0.0.1:9400", false).is_ok()
+        };
+        assert!(judged("http://127.0.0.1:9400", "application/json"));
+        assert!(judged("http://127.0.0.1:9400", "Application/JSON; charset=utf-8"));
+        assert!(!judged("http://127.0.0.1:9400", "text/plain"));
+        assert!(!judged("http://127.0.0.1:9400", "text/plain; application/json"));
+        assert!(!judged("http://127.0.0.1:8080", "application/json"));
+        assert!(own_page(&HeaderMap::new(), "127.0.0.1:9400", false).is_err());
+    }
+
+    #[test]
+    fn a_token_that_reads_changes_nothing() {
+        assert!(allowed(May::Read, Right::Read).is_ok() && allowed(May::Read, Right::Open).is_ok());
+        assert!(allowed(May::Read, Right::Change).is_err() && allowed(May::Change, Right::Change).is_ok());
+        assert!(allowed(May::Change, Right::Socket).is_err());
+    }
+}

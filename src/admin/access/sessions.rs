@@ -1,0 +1,166 @@
+//! Browsers that have logged in, and the codes of links that log in once. Both are in memory alone, and gone at a restart.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::state::secret::random;
+use crate::state::tokens::{May, hex};
+
+/// How long a session lasts (SPEC section 8).
+pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
+/// How long a link logs in.
+pub(in crate::admin) const LINK: Duration = Duration::from_secs(60);
+/// So many sessions at a time: for one more the oldest ends.
+const SESSIONS: usize = 64;
+/// So many links at a time, likewise.
+const LINKS: usize = 16;
+
+/// What is looked for is not what was given out: nothing that is in memory logs in.
+type Key = [u8; 32];
+
+fn key(text: &str) -> Key {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+#[derive(Debug)]
+struct Session {
+    may: May,
+    until: Instant,
+    ends: CancellationToken,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.ends.cancel();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    sessions: HashMap<Key, Session>,
+    links: HashMap<Key, Instant>,
+}
+
+impl Inside {
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        self.sessions.retain(|_, session| session.until > now);
+        self.links.retain(|_, until| *until > now);
+    }
+}
+
+/// The sessions and links.
+#[derive(Debug, Default)]
+pub(in crate::admin) struct Sessions(Mutex<Inside>);
+
+impl Sessions {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.sweep();
+        inside
+    }
+
+    /// A new session; its id, for the browser alone.
+    pub(in crate::admin) fn begin(&self, may: May) -> Zeroizing<String> {
+        let id = hex(&*random());
+        let mut inside = self.inside();
+        let sessions = &mut inside.sessions;
+        if sessions.len() >= SESSIONS
+            && let Some(oldest) =
+                sessions.iter().min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
+        {
+            sessions.remove(&oldest);
+        }
+        let (until, ends) = (Instant::now() + SESSION, CancellationToken::new());
+        sessions.insert(key(&id), Session { may, until, ends });
+        id
+    }
+
+    /// What the session with this id allows, when it ends, and what is cancelled if it ends before.
+    pub(in crate::admin) fn find(&self, id: &str) -> Option<(May, Instant, CancellationToken)> {
+        let inside = self.inside();
+        let session = inside.sessions.get(&key(id))?;
+        Some((session.may, session.until, session.ends.clone()))
+    }
+
+    /// Ends one.
+    pub(in crate::admin) fn end(&self, id: &str) -> bool {
+        self.inside().sessions.remove(&key(id)).is_some()
+    }
+
+    /// Ends all, and takes back all links.
+    pub(in crate::admin) fn end_all(&self) {
+        *self.inside() = Inside::default();
+    }
+
+    /// A code that logs in once, within [`LINK`].
+    pub(in crate::admin) fn link(&self) -> Zeroizing<String> {
+        let code = hex(&*random());
+        let mut inside = self.inside();
+        let links = &mut inside.links;
+        if links.len() >= LINKS
+            && let Some(oldest) = links.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
+        {
+            links.remove(&oldest);
+        }
+        links.insert(key(&code), Instant::now() + LINK);
+        code
+    }
+
+    /// Whether this code logs in now; it does not a second time.
+    pub(in crate::admin) fn redeem(&self, code: &str) -> bool {
+        self.inside().links.remove(&key(code)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_logs_in_once_and_for_a_minute() {
+        let sessions = Sessions::default();
+        let [one, two] = [sessions.link(), sessions.link()];
+        assert!(sessions.redeem(&one) && !sessions.redeem(&one) && !sessions.redeem("x"));
+        advance(LINK).await;
+        assert!(!sessions.redeem(&two));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_by_itself_by_the_browser_and_with_all() {
+        let sessions = Sessions::default();
+        let [one, two, three] = [May::Change, May::Read, May::Change].map(|may| sessions.begin(may));
+        assert!(sessions.find("x").is_none());
+        assert_eq!(sessions.find(&two).unwrap().0, May::Read);
+        let ends = sessions.find(&one).unwrap().2;
+        assert!(sessions.end(&one) && !sessions.end(&one) && ends.is_cancelled());
+        advance(SESSION).await;
+        assert!(sessions.find(&three).is_none(), "it is over after twelve hours");
+        let last = sessions.begin(May::Change);
+        let link = sessions.link();
+        sessions.end_all();
+        assert!(sessions.find(&last).is_none() && !sessions.redeem(&link));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_so_many_and_no_more() {
+        let sessions = Sessions::default();
+        let first = sessions.begin(May::Change);
+        let link = sessions.link();
+        for _ in 0..SESSIONS {
+            advance(Duration::from_millis(1)).await;
+            sessions.begin(May::Change);
+            sessions.link();
+        }
+        assert!(sessions.find(&first).is_none() && !sessions.redeem(&link));
+        let inside = sessions.inside();
+        assert_eq!((inside.sessions.len(), inside.links.len()), (SESSIONS, LINKS));
+    }
+}

@@ -1,0 +1,123 @@
+//! `/v1/session`: a browser logs in with a token or with the code of a link, and out. Over the socket POST makes such a link.
+//! `/login` is where the link leads.
+
+use hyper::header::{HeaderName, HeaderValue, REFRESH, SET_COOKIE};
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use super::{Answer, Asked};
+use crate::admin::access::{self, LINK, SESSION, Way};
+use crate::admin::moment::utc;
+use crate::admin::query::Query;
+use crate::log::Level;
+use crate::state::tokens::May;
+
+/// `/v1/session`.
+pub(super) fn answer(asked: &Asked<'_>) -> Answer {
+    match (asked.way, &asked.head.method) {
+        (Way::Socket { .. }, &Method::POST) => link(asked),
+        (Way::Socket { .. }, _) => Answer::bad("there are no sessions on the socket"),
+        (Way::Port { client, is_tls, .. }, &Method::POST) => {
+            log_in(asked, client, is_tls).unwrap_or_else(|no| no)
+        }
+        (Way::Port { is_tls, .. }, _) => log_out(asked, is_tls),
+    }
+}
+
+/// A link that logs in once, for the command that prints it.
+fn link(asked: &Asked<'_>) -> Answer {
+    let snapshot = asked.shared.snapshot.load();
+    let admin = &snapshot.config.admin;
+    let Some(listen) = admin.listen else {
+        let why =
+            "there is no dashboard: admin.listen is empty; listen = \"127.0.0.1:9400\" opens it at a reload";
+        return Answer::wrong(StatusCode::CONFLICT, why);
+    };
+    let is_tls = admin.certificate.is_some();
+    let name = admin.names.first().filter(|_| is_tls || listen.ip().is_unspecified());
+    let host = match name {
+        Some(name) if name.contains(':') => format!("[{name}]:{}", listen.port()),
+        Some(name) => format!("{name}:{}", listen.port()),
+        None if listen.ip().is_unspecified() => format!("localhost:{}", listen.port()),
+        None => listen.to_string(),
+    };
+    let scheme = if is_tls { "https" } else { "http" };
+    let code = asked.access.sessions.link();
+    let text = format!("{} asks for a link that logs in to the dashboard", asked.by());
+    asked.shared.note(Level::Info, &text);
+    Answer::ok(&json!({
+        "link": format!("{scheme}://{host}/login?code={}", *code),
+        "expires": utc(SystemTime::now() + LINK),
+    }))
+    .with_status(StatusCode::CREATED)
+}
+
+fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer, Answer> {
+    access::may_log_in(asked.way, asked.head, asked.shared)?;
+    let json: Value = serde_json::from_slice(asked.body)
+        .map_err(|error| Answer::bad(format_args!("this is not JSON: {error}")))?;
+    let text = |name: &str| json.get(name).and_then(Value::as_str);
+    let may = match (text("token"), text("code")) {
+        (Some(token), None) => asked.shared.admin_tokens.judge(token.as_bytes()).map(|(may, _)| may),
+        (None, Some(code)) => asked.access.sessions.redeem(code).then_some(May::Change),
+        _ => return Err(Answer::bad("either `token` or `code` is needed, as text")),
+    };
+    let may = may.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
+    let answer = Answer::ok(&json!({
+        "right": match may {
+            May::Change => "change",
+            May::Read => "read",
+        },
+        "expires": utc(SystemTime::now() + SESSION),
+    }));
+    Ok(with_session(asked, (client, is_tls), may, answer.with_status(StatusCode::CREATED)))
+}
+
+/// `/login?code=…`: where a link leads. The answer sends the browser on to the dashboard by itself and not by a redirect, so
+/// that it sends the cookie, whatever page the link was followed from.
+pub(super) fn follow(asked: &Asked<'_>) -> Answer {
+    let Way::Port { client, is_tls, .. } = asked.way else {
+        return Answer::bad("links are for the port of the dashboard");
+    };
+    let code = match Query::of(&asked.head.uri, &["code"]) {
+        Ok(query) => query.text("code").unwrap_or_default().to_owned(),
+        Err(why) => return Answer::bad(why),
+    };
+    // HEAD looks, and uses nothing up.
+    if asked.head.method != Method::GET {
+        return Answer::not_allowed(&["GET"]);
+    }
+    if !asked.access.sessions.redeem(&code) {
+        let wrong = asked.access.wrong(client, asked.shared);
+        let why =
+            "this link has been used, or is older than a minute; `portward dashboard` prints a new one\n";
+        return wrong.with_text(why);
+    }
+    let answer = Answer::whole(StatusCode::OK, "text/plain; charset=utf-8", "You are logged in.\n");
+    let answer = answer.with(REFRESH, HeaderValue::from_static("0; url=/"));
+    with_session(asked, (client, is_tls), May::Change, answer)
+}
+
+fn with_session(asked: &Asked<'_>, (client, is_tls): (SocketAddr, bool), may: May, answer: Answer) -> Answer {
+    let id = asked.access.sessions.begin(may);
+    let text = format!("administration: a session begins, from {client}");
+    asked.shared.note(Level::Info, &text);
+    answer.with_some(set_cookie(&id, SESSION.as_secs(), is_tls))
+}
+
+fn log_out(asked: &Asked<'_>, is_tls: bool) -> Answer {
+    let id = access::cookie(&asked.head.headers, is_tls).unwrap_or_default();
+    let ended = asked.access.sessions.end(id);
+    let answer = Answer::ok(&json!({ "ended": u8::from(ended) }));
+    answer.with_some(set_cookie("", 0, is_tls))
+}
+
+fn set_cookie(id: &str, seconds: u64, is_tls: bool) -> Option<(HeaderName, HeaderValue)> {
+    let (name, secure) = (access::cookie_name(is_tls), if is_tls { "; Secure" } else { "" });
+    let text = format!("{name}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some((SET_COOKIE, value))
+}

@@ -1,0 +1,314 @@
+//! The tokens of the admin API: the one with which programs administer, and one that only reads, for Prometheus.
+//!
+//! They are kept in the folder of `state` as text: the first line is the token, the second, which is there once somebody has
+//! asked for it, the one that only reads. A file that was put there by hand is obeyed at the start, if what stands in it is
+//! long enough.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::secret::random;
+use crate::files::own;
+use crate::guard::kept::Unkept;
+
+const FILE: &str = "admin-token";
+/// What can be guessed is no token.
+const LEAST: usize = 32;
+const MOST: usize = 256;
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// Everything.
+    Change,
+    /// What changes nothing.
+    Read,
+}
+
+type Text = Zeroizing<String>;
+
+/// Where they are.
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join(FILE)
+}
+
+/// A token.
+#[derive(Debug)]
+struct Token {
+    text: Text,
+    /// Cancelled when it is replaced.
+    ends: CancellationToken,
+}
+
+impl Token {
+    fn new(text: Text) -> Self {
+        Self { text, ends: CancellationToken::new() }
+    }
+
+    fn fresh(prefix: &str) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(MOST));
+        text.push_str(prefix);
+        text.push_str(&hex(&*random()));
+        Self::new(text)
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.ends.cancel();
+    }
+}
+
+/// The prefixes tell people, and scanners of published secrets, what they have found.
+fn fresh(may: May) -> Token {
+    Token::fresh(match may {
+        May::Change => "pw-admin-",
+        May::Read => "pw-read-",
+    })
+}
+
+/// Octets as hexadecimal digits.
+pub(crate) fn hex(octets: &[u8]) -> Text {
+    let mut text = Zeroizing::new(String::with_capacity(2 * octets.len()));
+    let digit = |four: u8| char::from_digit(four.into(), 16).unwrap_or('0');
+    for octet in octets {
+        text.push(digit(octet >> 4));
+        text.push(digit(octet & 15));
+    }
+    text
+}
+
+/// What stands in the file.
+pub(super) enum Found {
+    Nothing,
+    /// Something in which there is no token.
+    Damaged,
+    Tokens(Text, Option<Text>),
+}
+
+/// What stands in the folder `state`.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn look(state: &Path) -> io::Result<Found> {
+    let Some(file) = own::open(&file(state))? else { return Ok(Found::Nothing) };
+    let mut text = Zeroizing::new(String::with_capacity(3 * MOST));
+    match file.take(3 * MOST as u64).read_to_string(&mut text) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Found::Damaged),
+        outcome => outcome?,
+    };
+    let mut lines = text.lines().map(str::trim);
+    let is_token =
+        |line: &&str| (LEAST..=MOST).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_graphic());
+    let first = lines.next().filter(is_token);
+    let second = lines.next().map(|line| Some(line).filter(is_token));
+    Ok(match (first, second, lines.next()) {
+        (Some(first), second @ (None | Some(Some(_))), None) if second != Some(Some(first)) => {
+            let owned = |line: &str| Zeroizing::new(line.to_owned());
+            Found::Tokens(owned(first), second.flatten().map(owned))
+        }
+        _ => Found::Damaged,
+    })
+}
+
+#[derive(Debug)]
+struct Inside {
+    change: Token,
+    read: Option<Token>,
+    is_kept: bool,
+}
+
+/// The tokens.
+#[derive(Debug)]
+pub struct AdminTokens(Mutex<Inside>);
+
+impl AdminTokens {
+    /// Those in the folder `state`, or new ones.
+    pub(super) fn of(state: &Path) -> Self {
+        let inside = match look(state) {
+            Ok(Found::Tokens(change, read)) => {
+                Inside { change: Token::new(change), read: read.map(Token::new), is_kept: true }
+            }
+            _ => Inside { change: fresh(May::Change), read: None, is_kept: false },
+        };
+        Self(Mutex::new(inside))
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps them, if they are not kept yet; where there are some that could not be read before, those are in force from now
+    /// on. Returns where a damaged file is now that has been replaced.
+    ///
+    /// # Errors
+    /// Those of the file system; it is tried again at the next call then.
+    pub(super) fn keep(&self, state: &Path) -> Result<Option<PathBuf>, Unkept> {
+        let mut inside = self.inside();
+        if inside.is_kept {
+            return Ok(None);
+        }
+        let mut aside = None;
+        match look(state).map_err(Unkept::Unread)? {
+            Found::Tokens(change, read) => {
+                (inside.change, inside.read) = (Token::new(change), read.map(Token::new));
+            }
+            found => {
+                if let Found::Damaged = found {
+                    aside = Some(own::set_aside(&file(state)).map_err(Unkept::Unwritten)?);
+                }
+                put(state, &inside.change.text, inside.read.as_ref().map(|token| &token.text))
+                    .map_err(Unkept::Unwritten)?;
+            }
+        }
+        inside.is_kept = true;
+        Ok(aside)
+    }
+
+    /// What the token that was `shown` allows, and what is cancelled when it is replaced. Compared in constant time.
+    pub fn judge(&self, shown: &[u8]) -> Option<(May, CancellationToken)> {
+        let inside = self.inside();
+        let change = is_same(&inside.change.text, shown).then_some((May::Change, &inside.change));
+        let read = inside.read.as_ref().filter(|read| is_same(&read.text, shown));
+        let (may, token) = change.or(read.map(|read| (May::Read, read)))?;
+        Some((may, token.ends.clone()))
+    }
+
+    /// The token itself. The one that only reads is made when it is asked for first.
+    ///
+    /// # Errors
+    /// A new one cannot be kept.
+    pub fn show(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
+        {
+            let inside = self.inside();
+            match (may, &inside.read) {
+                (May::Change, _) => return Ok(inside.change.text.clone()),
+                (May::Read, Some(read)) => return Ok(read.text.clone()),
+                (May::Read, None) => {}
+            }
+        }
+        self.renew(may, state)
+    }
+
+    /// A new token in the place of the old one, which is worth nothing from now on. It is kept before it is in force.
+    ///
+    /// # Errors
+    /// It cannot be kept; the old one is still in force then.
+    pub fn renew(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
+        let mut inside = self.inside();
+        let (token, text) = {
+            let token = fresh(may);
+            let text = token.text.clone();
+            (token, text)
+        };
+        match may {
+            May::Change => {
+                put(state, &text, inside.read.as_ref().map(|token| &token.text))?;
+                inside.change = token;
+            }
+            May::Read => {
+                put(state, &inside.change.text, Some(&text))?;
+                inside.read = Some(token);
+            }
+        }
+        inside.is_kept = true;
+        Ok(text)
+    }
+}
+
+fn put(state: &Path, change: &Text, read: Option<&Text>) -> io::Result<()> {
+    own::put(&file(state), |file| {
+        for token in [Some(change), read].into_iter().flatten() {
+            file.write_all(token.as_bytes())?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+    .map(drop)
+}
+
+/// Compares keyed hashes, so that the time that it takes says nothing of the token.
+fn is_same(token: &str, shown: &[u8]) -> bool {
+    let key = random();
+    let keyed = |octets: &[u8]| Hmac::<Sha256>::new_from_slice(&*key).map(|mac| mac.chain_update(octets));
+    let (Ok(token), Ok(shown)) = (keyed(token.as_bytes()), keyed(shown)) else { return false };
+    token.verify_slice(&shown.finalize().into_bytes()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn shown(tokens: &AdminTokens, may: May, state: &Path) -> String {
+        tokens.show(may, state).unwrap().to_string()
+    }
+
+    fn may(tokens: &AdminTokens, token: &str) -> Option<May> {
+        tokens.judge(token.as_bytes()).map(|(may, _)| may)
+    }
+
+    #[test]
+    fn the_file_is_the_token_until_somebody_wants_one_that_only_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let tokens = AdminTokens::of(&state);
+        assert_eq!(tokens.keep(&state).unwrap(), None);
+        let change = shown(&tokens, May::Change, &state);
+        assert_eq!(fs::read_to_string(file(&state)).unwrap(), format!("{change}\n"));
+        assert_eq!(fs::metadata(file(&state)).unwrap().permissions().mode() & 0o777, 0o600);
+        let read = shown(&tokens, May::Read, &state);
+        assert_eq!(fs::read_to_string(file(&state)).unwrap(), format!("{change}\n{read}\n"));
+        let again = AdminTokens::of(&state);
+        assert_eq!((may(&again, &change), may(&again, &read)), (Some(May::Change), Some(May::Read)));
+        for wrong in ["", "pw-admin-", &change[1..], &format!("{change} "), &change.to_uppercase()] {
+            assert_eq!(may(&again, wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_token_ends_the_old_one_and_leaves_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path();
+        let tokens = AdminTokens::of(state);
+        let [change, read] = [May::Change, May::Read].map(|may| shown(&tokens, may, state));
+        let (_, ends) = tokens.judge(change.as_bytes()).unwrap();
+        let new = tokens.renew(May::Change, state).unwrap();
+        assert!(ends.is_cancelled());
+        assert_eq!((may(&tokens, &change), may(&tokens, &new)), (None, Some(May::Change)));
+        assert_eq!(may(&tokens, &read), Some(May::Read));
+        tokens.renew(May::Read, state).unwrap();
+        assert_eq!((may(&tokens, &read), may(&AdminTokens::of(state), &new)), (None, Some(May::Change)));
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside_and_one_that_cannot_be_read_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path();
+        let long = "x".repeat(LEAST);
+        for damaged in ["", "short\n", &format!("{long}\n{long}\n"), &format!("{long}\n\n"), "\0\0\0"] {
+            fs::write(file(state), damaged).unwrap();
+            let tokens = AdminTokens::of(state);
+            let aside = tokens.keep(state).unwrap().unwrap();
+            assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
+            let token = shown(&tokens, May::Change, state);
+            assert_eq!(may(&AdminTokens::of(state), &token), Some(May::Change));
+        }
+        fs::remove_file(file(state)).unwrap();
+        let elsewhere = state.join("mounted later");
+        symlink(&elsewhere, file(state)).unwrap();
+        let tokens = AdminTokens::of(state);
+        assert!(matches!(tokens.keep(state), Err(Unkept::Unread(_))));
+        assert!(tokens.renew(May::Change, state).is_err(), "nothing takes its place");
+        fs::write(&elsewhere, format!("{long}\n")).unwrap();
+        assert_eq!(tokens.keep(state).unwrap(), None);
+        assert_eq!(may(&tokens, &long), Some(May::Change));
+    }
+}

@@ -1,0 +1,132 @@
+//! Sessions: how a browser logs in and out, and what another site can have it do.
+
+use super::{Admin, RULES, json, start, usual};
+use crate::harness::{Message, Portward, within};
+
+const JSON: &str = "Content-Type: application/json";
+
+/// The cookie of an answer, as a browser sends it back.
+fn cookie(answer: &Message) -> String {
+    let set = answer.header("set-cookie").unwrap();
+    format!("Cookie: {}", set.split(';').next().unwrap())
+}
+
+fn log_in(admin: &Admin, body: &str) -> Message {
+    admin.ask("POST", "/v1/session", &[JSON], body)
+}
+
+fn origin(admin: &Admin) -> String {
+    format!("Origin: http://{}", admin.host())
+}
+
+#[test]
+fn issue_19_a_link_logs_in_once() {
+    within(60, || {
+        let admin = usual();
+        let (status, said) = admin.socket("POST", "/v1/session");
+        assert_eq!(status, 201, "{said}");
+        let link = said["link"].as_str().unwrap();
+        let path = link.strip_prefix(&format!("http://{}", admin.host())).unwrap();
+        assert_eq!(admin.status("HEAD", path, &[]), 405, "a look uses nothing up");
+        let answer = admin.ask("GET", path, &[], "");
+        assert_eq!((answer.status(), answer.header("refresh")), (200, Some("0; url=/")));
+        let set = answer.header("set-cookie").unwrap();
+        assert!(
+            set.starts_with("portward=")
+                && set.contains("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict")
+        );
+        assert_eq!(admin.status("GET", "/v1/connections", &[&cookie(&answer)]), 200);
+        assert_eq!(admin.status("GET", path, &[]), 401, "once");
+        assert_eq!(admin.status("GET", "/login?code=x", &[]), 401);
+        // The code logs in by the API as well.
+        let (_, said) = admin.socket("POST", "/v1/session");
+        let code = said["link"].as_str().unwrap().split_once("code=").unwrap().1.to_owned();
+        let answer = log_in(&admin, &format!("{{\"code\":\"{code}\"}}"));
+        assert_eq!((answer.status(), &json(&answer)["right"]), (201, &"change".into()));
+    });
+}
+
+#[test]
+fn issue_19_a_change_by_a_session_comes_from_our_own_page_alone() {
+    within(60, || {
+        let admin = usual();
+        let answer = log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token()));
+        assert_eq!(answer.status(), 201);
+        let (cookie, own) = (cookie(&answer), origin(&admin));
+        let add = |fields: &[&str]| {
+            let fields = [&[&*cookie], fields].concat();
+            admin.ask("POST", "/v1/blacklist", &fields, "{\"address\":\"192.0.2.9\"}").status()
+        };
+        for (fields, status) in [
+            (&[JSON][..], 403),
+            (&[JSON, "Origin: null"], 403),
+            (&[JSON, "Origin: http://evil.example"], 403),
+            (&[JSON, "Origin: http://127.0.0.1"], 403),
+            (&[JSON, &format!("Origin: http://localhost:{}", admin.port)], 403),
+            (&[JSON, &format!("Origin: https://{}", admin.host())], 403),
+            (&["Content-Type: text/plain", &own], 415),
+            (&["Content-Type: application/x-www-form-urlencoded", &own], 415),
+            (&[&*own], 415),
+        ] {
+            assert_eq!(add(fields), status, "{fields:?}");
+        }
+        assert_eq!(admin.socket("GET", "/v1/blacklist").1["count"], 0, "nothing has changed");
+        assert_eq!(add(&[JSON, &own]), 201);
+        admin.portward.line(&["an administrator (session, from 127.0.0.1:"]);
+        // Out.
+        assert_eq!(admin.status("DELETE", "/v1/session", &[&cookie]), 403);
+        assert_eq!(admin.status("DELETE", "/v1/session", &[&cookie, &own, JSON]), 200);
+        assert_eq!(admin.status("GET", "/v1/status", &[&cookie]), 401);
+    });
+}
+
+#[test]
+fn issue_19_a_session_has_the_right_of_its_token_and_ends_with_a_new_one() {
+    within(60, || {
+        let mut admin = usual();
+        let reads = log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.reading()));
+        assert_eq!(json(&reads)["right"], "read");
+        let (reads, own) = (cookie(&reads), origin(&admin));
+        assert_eq!(admin.status("GET", "/v1/status", &[&reads]), 200);
+        assert_eq!(admin.status("POST", "/v1/reload", &[&reads, &own, JSON]), 403);
+        admin.socket("POST", "/v1/token");
+        assert_eq!(admin.status("GET", "/v1/status", &[&reads]), 401);
+        let again = cookie(&log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token())));
+        assert_eq!(admin.status("GET", "/v1/status", &[&again]), 200);
+        admin.portward = admin.portward.restart();
+        admin.portward.line(&["administration on "]);
+        assert_eq!(admin.status("GET", "/v1/status", &[&again]), 401, "sessions are in memory alone");
+    });
+}
+
+#[test]
+fn issue_19_another_site_cannot_log_a_browser_in_and_guesses_are_throttled() {
+    within(60, || {
+        let admin = usual();
+        let body = format!("{{\"token\":\"{}\"}}", admin.token());
+        let log_in = |fields: &[&str], body: &str| admin.ask("POST", "/v1/session", fields, body).status();
+        assert_eq!(log_in(&[JSON, "Origin: http://evil.example"], &body), 403);
+        assert_eq!(log_in(&["Content-Type: text/plain", &origin(&admin)], &body), 415);
+        assert_eq!(log_in(&[JSON, &origin(&admin)], &body), 201);
+        assert_eq!(log_in(&[JSON], "{"), 400);
+        assert_eq!(log_in(&[JSON], "{\"token\":1}"), 400);
+        let statuses: Vec<_> = (0..11).map(|_| log_in(&[JSON], "{\"code\":\"x\"}")).collect();
+        assert_eq!(statuses, [vec![401; 10], vec![429]].concat());
+        assert_eq!(log_in(&[JSON], &body), 201);
+    });
+}
+
+#[test]
+fn issue_19_without_a_port_there_is_no_link() {
+    within(60, || {
+        let admin = start(Portward::rules(RULES));
+        let config = std::fs::read_to_string(admin.portward.config()).unwrap();
+        let lines: Vec<_> = config.lines().filter(|line| !line.contains(&admin.host())).collect();
+        std::fs::write(admin.portward.config(), lines.join("\n")).unwrap();
+        admin.portward.hang_up();
+        admin.portward.line(&["no more administration on ", &admin.host()]);
+        let (status, said) = admin.socket("POST", "/v1/session");
+        assert!(status == 409 && said["error"].as_str().unwrap().contains("admin.listen is empty"), "{said}");
+        assert_eq!(admin.socket("GET", "/v1/status").0, 200);
+    });
+}
