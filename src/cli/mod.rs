@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+mod admin;
 mod blacklist;
 mod cert;
 mod check;
@@ -51,6 +52,8 @@ enum Command {
     Reload(reload::Args),
     Targets(targets::Args),
     Top(top::Args),
+    Admin(admin::Args),
+    Dashboard(admin::DashboardArgs),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -72,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => reload::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Top(args) => top::run(&args),
+        Command::Admin(args) => admin::run(&args),
+        Command::Dashboard(args) => admin::dashboard(&args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

@@ -1,0 +1,63 @@
+//! `portward admin token` and `portward dashboard`: the ways in by `admin.listen`, for those who may use the socket.
+
+use std::process::ExitCode;
+
+use super::daemon::{DaemonArgs, field, no_answer};
+use super::terminal;
+
+/// Show or replace the token of the admin API
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show the token with which programs administer over admin.listen
+    ///
+    /// Programs send it as `Authorization: Bearer TOKEN`. Who has it may change everything that the API can change.
+    #[command(after_help = "Examples:\n  \
+        portward admin token               show it\n  \
+        portward admin token --read        one that changes nothing, for Prometheus\n  \
+        portward admin token --new         replace it; all sessions of the dashboard end")]
+    Token {
+        /// Replace it: the old one is worth nothing from now on, and all sessions end
+        #[arg(long)]
+        new: bool,
+        /// The one that only reads
+        #[arg(long)]
+        read: bool,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+}
+
+/// Print a link that logs a browser in to the dashboard
+///
+/// It works once and for a minute.
+#[derive(Debug, clap::Args)]
+pub(super) struct DashboardArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let Command::Token { new, read, daemon } = &args.command;
+    let (method, query) = (if *new { "POST" } else { "GET" }, if *read { "?read=1" } else { "" });
+    show(daemon, method, &format!("/v1/token{query}"), "token")
+}
+
+pub(super) fn dashboard(args: &DashboardArgs) -> ExitCode {
+    show(&args.daemon, "POST", "/v1/session", "link")
+}
+
+/// Asks, and prints one field of the answer.
+fn show(daemon: &DaemonArgs, method: &str, path: &str, name: &str) -> ExitCode {
+    match daemon.daemon().ask(method, path, None) {
+        Ok(answer) if daemon.json => terminal::say(answer),
+        Ok(answer) => terminal::say(field(&answer, name).as_str().unwrap_or_default()),
+        Err(error) => return no_answer(&error),
+    }
+    ExitCode::SUCCESS
+}
