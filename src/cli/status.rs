@@ -90,7 +90,7 @@ fn wrong(status: &Value, now: OffsetDateTime) -> Vec<String> {
             "{dropped} log lines were lost: the journal does not take them as fast as they come"
         ));
     }
-    let warnings = field(field(status, "warnings"), "list");
+    let warnings = field(status, "warnings");
     for warning in warnings.as_array().into_iter().flatten() {
         let message = terminal::harmless(&text(field(warning, "message")));
         let place = match (field(warning, "file").as_str(), field(warning, "line").as_u64()) {
@@ -209,17 +209,18 @@ mod tests {
 
     #[test]
     fn item_1_what_is_wrong_comes_first_and_names_its_place() {
-        let good = json!({ "last_reload": null, "log_dropped": 0, "warnings": { "count": 0, "list": [] } });
+        let good = json!({ "last_reload": null, "log_dropped": 0, "warning_count": 0, "warnings": [] });
         assert!(wrong(&good, NOW).is_empty());
         let bad = json!({
             "last_reload": {
                 "at": "2026-11-26T08:00:00.250Z", "by": "a signal", "successful": false, "error": "warning: odd\n\nerror: a port\n --> x"
             },
             "log_dropped": 7,
-            "warnings": { "count": 2, "list": [
+            "warning_count": 2,
+            "warnings": [
                 { "message": "the target 192.0.2.1:80 is down\u{1b}[2J", "file": null, "line": null },
                 { "message": "odd", "file": "rules/a.toml", "line": 3 },
-            ] },
+            ],
         });
         let lines = wrong(&bad, NOW);
         let expected =
