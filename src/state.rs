@@ -30,7 +30,7 @@ use crate::files;
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
-use crate::rules::{Address, Endpoint, Host, Ports, Table, Verify};
+use crate::rules::{Address, Endpoint, Host, Table, Verify};
 use crate::stats::Stats;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 use crate::upstream::{Dialer, Health, Pool, Resolver, State};
@@ -283,9 +283,7 @@ fn needs_trust(host: Host<'_>, config: &Config) -> bool {
             options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
         })
     };
-    let needs = |ports: Ports, endpoints: &[Endpoint]| ports.tls.is_some() && judged(endpoints);
-    host.http_rules().any(|rule| needs(rule.ports, rule.endpoints))
-        || host.rules().any(|(_, rule)| needs(rule.ports.ports(), &rule.endpoints))
+    host.ways().any(|way| way.ports.tls.is_some() && judged(way.endpoints))
 }
 
 /// What all workers share.

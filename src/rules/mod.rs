@@ -16,7 +16,9 @@ pub mod ports;
 mod table;
 mod unsafe_path;
 mod utf8;
+mod ways;
 
 pub use builder::{Builder, Conflict};
 pub use definition::*;
 pub use table::{Host, HttpMatch, Table};
+pub use ways::Way;
