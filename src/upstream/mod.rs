@@ -20,7 +20,6 @@ mod resolve;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
-pub(crate) use health::LONGEST_FAILBACK;
 pub use health::{Basis, Change, Checks, Down, Health, Known, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use probe::{Port, Tried, ports_of};

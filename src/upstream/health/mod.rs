@@ -26,7 +26,6 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 pub use checks::{Basis, Checks};
-pub(crate) use standing::LONGEST_FAILBACK;
 pub(in crate::upstream) use standing::Turn;
 pub use standing::{Change, State};
 use standing::{SLOW, Standing, Thresholds};
