@@ -449,6 +449,11 @@ impl Shared {
         }
     }
 
+    /// Why the socket or the port of the administration is closed; `None`: it is open, or is not wanted.
+    pub(crate) fn why_admin_closed(&self, what: &str) -> Option<String> {
+        self.admin_closed().get(what).map(|why| why.message.clone())
+    }
+
     fn admin_closed(&self) -> MutexGuard<'_, BTreeMap<&'static str, Diagnostic>> {
         self.admin_closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
