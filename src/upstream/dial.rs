@@ -11,6 +11,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use smallvec::SmallVec;
 
 use super::health::{self, Turn};
+use super::here::is_here;
 use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
 use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
@@ -50,8 +51,12 @@ impl Wanted<'_> {
         self.only.is_none_or(|only| only == ip)
     }
 
-    /// Whether a failure says nothing of the address, because the client has chosen the name for which TLS has failed.
+    /// Whether a failure says nothing of the address: because the client has chosen the name for which TLS has failed, or because
+    /// the host may not lead to this machine, to which others may.
     fn is_to_blame_for(&self, cause: Cause, endpoint: &Endpoint) -> bool {
+        if cause == Cause::Loop {
+            return endpoint.options.elsewhere_only;
+        }
         let has_own_name =
             endpoint.options.server_name.is_some() || matches!(endpoint.address, Address::Name(_));
         self.is_chosen && cause.is_in_tls() && !has_own_name
@@ -176,7 +181,9 @@ impl Dialer<'_> {
                     let profile = (wanted.transport == Transport::Tls)
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
                     let name = server_name(endpoint, wanted.host);
-                    let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
+                    let elsewhere_only = endpoint.options.elsewhere_only;
+                    let tls = profile.as_ref().map(|profile| (profile.id, name));
+                    let key = KeyRef { address, tls, elsewhere_only };
                     if !attempts.new_only {
                         if let Some(connection) = take_own(own, key, wanted.owner) {
                             return Ok(connection);
@@ -310,11 +317,13 @@ pub(super) struct Opening<'a> {
 pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream, Cause> {
     let mut too_late = Cause::TimedOut;
     let opening = async {
-        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
-        let is_here = || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-        if is_own(to.listeners, &tcp, address) || to.endpoint.options.elsewhere_only && is_here() {
+        // Before a connection is tried: what listens here is not to be found out, either.
+        if is_own(to.listeners, address)
+            || to.endpoint.options.elsewhere_only && is_here(address.ip().to_canonical())
+        {
             return Err(Cause::Loop);
         }
+        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
         let _ = tcp.set_nodelay(true);
         let stream = Stream::Plain(tcp);
         if to.service == Service::Http {
@@ -345,11 +354,10 @@ pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream,
 }
 
 /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
-fn is_own(listeners: &[SocketAddr], tcp: &TcpStream, address: SocketAddr) -> bool {
+fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
     listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
-        let here =
-            address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-        own.ip() == address.ip() || (own.ip().is_unspecified() && here)
+        let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
+        own == ip || own.is_unspecified() && is_here(ip)
     })
 }
 

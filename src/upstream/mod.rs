@@ -14,6 +14,7 @@
 
 mod dial;
 mod health;
+mod here;
 mod pool;
 mod probe;
 mod resolve;

@@ -22,6 +22,7 @@ use crate::service::Transport;
 use crate::tls::UpstreamTls;
 use crate::upstream::Resolver;
 use crate::upstream::dial::{self, Opening};
+use crate::upstream::here::is_here;
 
 /// So many checks have a connection at the same time (SPEC section 8, Health).
 const AT_ONCE: usize = 64;
@@ -104,7 +105,8 @@ impl Checks {
     fn start(&mut self, item: &Arc<Item>, basis: &Basis) {
         for ip in self.addresses(item) {
             let Some(check) = item.check() else { continue };
-            if item.endpoint.options.elsewhere_only && is_of_this_machine(ip) {
+            if item.endpoint.options.elsewhere_only && (is_of_this_machine(ip) || is_here(ip.to_canonical()))
+            {
                 continue;
             }
             let thresholds = Thresholds { rise: check.rise, fall: check.fall };
