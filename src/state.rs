@@ -28,7 +28,7 @@ use crate::files;
 use crate::rules::{Endpoint, Host, Table, Verify};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 pub use generation::Generation;
-pub use shared::{Shared, Worker};
+pub use shared::{LastReload, Shared, Worker};
 
 /// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
 #[derive(Debug, Clone)]

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,17 @@ use crate::proof::token::Tokens;
 use crate::rules::Address;
 use crate::stats::Stats;
 use crate::upstream::{Dialer, Health, Pool, Resolver, State};
+
+/// How the last reload went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastReload {
+    /// When it was over.
+    pub at: SystemTime,
+    /// Who has asked for it: a signal, or an administrator.
+    pub by: String,
+    /// Why everything stayed as it was; `None`: everything was replaced.
+    pub refused: Option<String>,
+}
 
 /// What all workers share.
 #[derive(Debug)]
@@ -49,8 +61,7 @@ pub struct Shared {
     /// The drain is over: no tunnel is wanted any more.
     over: AtomicBool,
     next_id: AtomicU64,
-    /// The last reload was refused.
-    refused: AtomicBool,
+    last_reload: ArcSwapOption<LastReload>,
     /// What is on disk.
     stored: Stored,
 }
@@ -75,7 +86,7 @@ impl Shared {
             stats: Arc::new(Stats::of_workers(workers)),
             over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
-            refused: AtomicBool::new(false),
+            last_reload: ArcSwapOption::empty(),
         };
         shared.stats.keep_decisions(shared.snapshot.load().config.admin.decisions);
         shared.watch_names();
@@ -94,14 +105,19 @@ impl Shared {
         self.wake_relays();
     }
 
-    /// Notes whether a reload was good.
-    pub fn note_reload(&self, is_good: bool) {
-        self.refused.store(!is_good, Ordering::Relaxed);
+    /// Notes how a reload went.
+    pub fn note_reload(&self, how: LastReload) {
+        self.last_reload.store(Some(Arc::new(how)));
+    }
+
+    /// How the last reload went; `None`: there was none since the start.
+    pub fn last_reload(&self) -> Option<Arc<LastReload>> {
+        self.last_reload.load_full()
     }
 
     /// Whether the last reload was refused.
     pub fn was_reload_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+        self.last_reload().is_some_and(|last| last.refused.is_some())
     }
 
     /// Has every tunnel end: the drain is over.

@@ -6,9 +6,8 @@ use super::{Answer, Asked};
 use crate::admin::moment::utc;
 use crate::cause::Cause;
 use crate::reason::Reason;
-use crate::server::LastReload;
 use crate::service::{Carrier, Service};
-use crate::state::Shared;
+use crate::state::{LastReload, Shared};
 use crate::stats::{Direction, Side, Totals, Verdict};
 use crate::upstream::Down;
 
@@ -18,7 +17,7 @@ const WARNINGS: usize = 100;
 /// Answers it. `gone` are those of the warnings that name what is in use although its file is not there any more, which only
 /// the running daemon knows.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
-    let Asked { shared, control, .. } = *asked;
+    let shared = asked.shared;
     let snapshot = shared.snapshot.load();
     let totals = shared.stats.totals();
     let (count, warnings) = warnings(shared);
@@ -34,7 +33,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
             "hosts": snapshot.table.len(),
             "disabled": snapshot.table.iter().filter(|host| !host.enabled()).count(),
         },
-        "last_reload": control.last_reload().map(|last| reload(&last)),
+        "last_reload": shared.last_reload().map(|last| reload(&last)),
         "warning_count": count,
         "warnings": warnings,
         "gone": snapshot.gone().to_json(),
@@ -49,7 +48,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
 fn reload(last: &LastReload) -> Value {
     json!({
         "at": utc(last.at),
-        "by": last.by.to_string(),
+        "by": last.by,
         "successful": last.refused.is_none(),
         "error": last.refused.as_deref().map(str::trim_end),
     })
