@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask, follow};
 use crate::config;
+use crate::log::human;
 
 /// The arguments of every command that asks the running daemon.
 #[derive(Debug, clap::Args)]
@@ -85,6 +89,16 @@ pub(super) fn encoded(text: &str) -> String {
 /// The field `name` of an answer; null if it is not there.
 pub(super) fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
     json.get(name).unwrap_or(&Value::Null)
+}
+
+/// A moment of an answer, which is RFC 3339 text.
+pub(super) fn moment(value: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()
+}
+
+/// How long ago a moment was, in whole seconds, as `5m3s`. One that is still to come, by this machine's clock, is now.
+pub(super) fn age(moment: OffsetDateTime, now: OffsetDateTime) -> String {
+    human(Duration::from_secs(u64::try_from((now - moment).whole_seconds()).unwrap_or_default()))
 }
 
 #[cfg(test)]

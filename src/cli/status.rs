@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::connections::amount;
-use super::daemon::{DaemonArgs, field, no_answer};
+use super::daemon::{DaemonArgs, age, field, moment, no_answer};
 use super::table::{Table, Tone};
 use super::terminal;
 use crate::log::human;
@@ -189,13 +188,10 @@ fn seconds(value: &Value) -> String {
 
 /// A time of an answer, as `2026-11-26 08:00:00 UTC (5m ago)`.
 fn ago(at: &Value, now: OffsetDateTime) -> String {
-    let Some(at) = at.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()) else {
-        return "-".to_owned();
-    };
-    let ago = u64::try_from((now - at).whole_seconds()).unwrap_or_default();
+    let Some(at) = moment(at) else { return "-".to_owned() };
     let (date, time) = (at.date(), at.time().replace_nanosecond(0).unwrap_or(at.time()));
     let time = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
-    format!("{date} {time} UTC ({} ago)", human(Duration::from_secs(ago)))
+    format!("{date} {time} UTC ({} ago)", age(at, now))
 }
 
 #[cfg(test)]
