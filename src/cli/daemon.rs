@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::terminal;
+use crate::admin::LARGEST_PAGE;
 use crate::admin::client::{NoAnswer, ask, follow};
 use crate::config;
 use crate::log::human;
@@ -51,6 +52,34 @@ impl Daemon {
         self.ask("GET", path, None)
     }
 
+    /// The entries of a list that comes in pages, at most `limit`, and the answer with the last of them. `name` is what the
+    /// resource and the list in its answers are called.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn list(
+        &self,
+        name: &str,
+        filters: &str,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Value), NoAnswer> {
+        let (mut entries, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = limit.saturating_sub(entries.len()).clamp(1, LARGEST_PAGE);
+            let mut answer = self.get(&format!("/v1/{name}?limit={page}{filters}{after}"))?;
+            if let Some(Value::Array(some)) = answer.get_mut(name).map(Value::take) {
+                entries.extend(some);
+            }
+            match field(&answer, "next").as_str().filter(|_| entries.len() < limit) {
+                Some(next) => after = format!("&after={}", encoded(next)),
+                None => {
+                    entries.truncate(limit);
+                    return Ok((entries, answer));
+                }
+            }
+        }
+    }
+
     /// GET of a stream: each event with its kind, until `see` says false.
     ///
     /// # Errors
@@ -68,13 +97,25 @@ impl Daemon {
     }
 }
 
+/// The daemon's status for a question that it does not understand (RFC 9110 §15.5.1): something was typed wrong.
+const NOT_UNDERSTOOD: u16 = 400;
+
 /// Says why there was no answer and what to do about it; the exit code for that.
 pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
     terminal::complain(format_args!("error: {error}"));
     if let Some(help) = error.help() {
         terminal::complain(format_args!("  help: {help}"));
     }
-    ExitCode::from(terminal::NO)
+    match error {
+        NoAnswer::Refused(NOT_UNDERSTOOD, _) => ExitCode::from(terminal::USAGE),
+        _ => ExitCode::from(terminal::NO),
+    }
+}
+
+/// Filters as they stand in a query behind its first key. One without a value is left out.
+pub(super) fn filters<'a>(all: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let given = all.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
+    given.map(|(key, value)| format!("&{key}={}", encoded(&value))).collect()
 }
 
 /// Text in a path or query of a request: everything but letters, digits, `-`, `.`, `_` and `~` is percent-encoded

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, DaemonArgs, age, encoded, field, moment, no_answer};
+use super::daemon::{Daemon, DaemonArgs, age, field, filters, moment, no_answer};
 use super::table::{Table, Tone};
 use super::terminal;
 use super::top::rows::milliseconds;
-use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 
 /// Show the targets of the running daemon's rules, and which of them are down
@@ -47,21 +46,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// All pages of those that are wanted.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
-    let filters: String = [("host", &args.host), ("state", &args.state)]
-        .into_iter()
-        .filter_map(|(key, value)| value.as_ref().map(|value| format!("&{key}={}", encoded(value))))
-        .collect();
-    let (mut targets, mut after) = (Vec::new(), String::new());
-    loop {
-        let mut answer = daemon.get(&format!("/v1/targets?limit={LARGEST_PAGE}{filters}{after}"))?;
-        if let Some(Value::Array(some)) = answer.get_mut("targets").map(Value::take) {
-            targets.extend(some);
-        }
-        match field(&answer, "next").as_str() {
-            Some(next) => after = format!("&after={}", encoded(next)),
-            None => return Ok(targets),
-        }
-    }
+    let filters = filters([("host", args.host.clone()), ("state", args.state.clone())]);
+    daemon.list("targets", &filters, usize::MAX).map(|(targets, _)| targets)
 }
 
 fn print(targets: &[Value]) {

@@ -132,3 +132,23 @@ fn item_1_a_certificate_near_its_end_is_a_warning_and_no_new_generation() {
         assert_eq!(status["rules"]["generation"], 1, "certificates are no rules: {status}");
     });
 }
+
+/// SPEC section 8: exit code 2 is wrong usage, whether the command or the daemon sees it.
+#[test]
+fn a_filter_that_is_not_understood_is_wrong_usage() {
+    within(60, || {
+        let inside = Inside::new();
+        let portward = started(inside.setup());
+        for args in [
+            &["connections", "--service", "smtp"][..],
+            &["log", "--service", "smtp"],
+            &["log", "--reason", "nothing"],
+            &["targets", "--host", "two words"],
+        ] {
+            let said = run(&portward, args);
+            assert!(said.code == 2 && said.errors.starts_with("error: `"), "{args:?}: {said:?}");
+        }
+        let none = run(&portward, &["connections", "--limit", "0", "--json"]);
+        assert!(none.code == 0 && none.out.contains("\"connections\":[]"), "{none:?}");
+    });
+}
