@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::super::report::Fault;
 use super::super::values::duration;
 use super::super::walk::{Section, Value};
-use crate::rules::{Check, LONGEST_FAILBACK, Probe};
+use crate::rules::{Check, Probe};
+use crate::service::Service;
+use crate::upstream::LONGEST_FAILBACK;
 
-// What is not said (SPEC section 8, Health).
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RISE: u32 = 2;
@@ -87,6 +88,17 @@ pub(super) fn failback(value: &Value<'_>) -> Option<Duration> {
         return None;
     }
     Some(wait)
+}
+
+/// A check that has nothing to judge: no rule for its service leads to its target. That is no error, as is a target to which no
+/// rule leads: the rule may stand in another file, and go with it.
+pub(super) fn idle(service: Service) -> Fault {
+    let (name, key) = (service.name().to_uppercase(), service.name());
+    Fault::new(format!("this check says nothing: no {name} rule leads to this target"))
+        .label(format!("it judges {name} alone"))
+        .help(format!(
+            "add a `{key}` rule with this target, or write check = \"tcp\", which judges every port"
+        ))
 }
 
 fn to_port(number: u32) -> Option<NonZeroU16> {

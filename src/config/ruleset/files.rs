@@ -140,6 +140,11 @@ impl Position {
         Self { file, start: small(span.start), end: small(span.end) }
     }
 
+    /// Which of the files.
+    pub(super) fn file_number(self) -> usize {
+        usize::from(self.file)
+    }
+
     /// For sorting.
     pub(super) fn order(self) -> (u16, u32) {
         (self.file, self.start)

@@ -223,6 +223,14 @@ impl Loader {
             let place = Position::of_text(source, &file.text).place(&file.path);
             self.diagnostics.push(round::warning(name, place));
         }
+        if !self.is_broken && !self.is_unread {
+            let idle = table.iter().flat_map(|table| self.context.targets.idle_checks(table));
+            for (position, service) in idle {
+                let Some(file) = files.get(position.file_number()) else { continue };
+                let place = position.place(&file.path);
+                self.diagnostics.push(check::idle(service).into_diagnostic(Severity::Warning, place));
+            }
+        }
         self.diagnostics.sort();
         for file in files {
             self.diagnostics.keep_text_if_used(&file.path, &file.text);

@@ -16,7 +16,8 @@ use super::super::walk::Value;
 use super::check;
 use super::files::Position;
 use super::keys::elsewhere;
-use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, TargetOptions};
+use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, Table, TargetOptions};
+use crate::service::Service;
 
 /// Address lists of rules.
 pub(super) type Endpoints = Arc<[Endpoint]>;
@@ -38,6 +39,8 @@ pub(super) struct Targets {
 struct Said {
     options: Arc<TargetOptions>,
     position: Position,
+    /// Where `check` stands, if it does.
+    check: Option<Position>,
     used: bool,
 }
 
@@ -61,8 +64,9 @@ impl Targets {
             let Some(address) = self.defined_address(&entry, names) else { continue };
             let Some(options) = options(&entry) else { continue };
             let position = position_of_key(file, &entry);
+            let check = position_of_check(file, &entry);
             let options = self.shared(options);
-            self.said.insert(address, Said { options, position, used: false });
+            self.said.insert(address, Said { options, position, check, used: false });
         }
         section.finish(|_| None);
     }
@@ -147,6 +151,39 @@ impl Targets {
         Endpoint { address, options }
     }
 
+    /// The checks that no rule of `table` gives anything to judge: `check = "sip"` at an address that has rules, but none for
+    /// SIP. In the order of the files.
+    pub(super) fn idle_checks(&self, table: &Table) -> Vec<(Position, Service)> {
+        let probes = |said: &Said| {
+            let service = said.options.check.as_ref().and_then(|check| check.probe.service());
+            service.filter(|_| said.used)
+        };
+        let mut idle: HashMap<_, _> = self
+            .said
+            .iter()
+            .filter_map(|(address, said)| Some((address, (said.check?, probes(said)?))))
+            .collect();
+        // Most large tables have no such check: then nothing is gone through.
+        if idle.is_empty() {
+            return Vec::new();
+        }
+        let judged =
+            |service: Service, endpoints: &[Endpoint], idle: &mut HashMap<&Address, (Position, Service)>| {
+                for endpoint in endpoints {
+                    if idle.get(&endpoint.address).is_some_and(|(_, of)| *of == service) {
+                        idle.remove(&endpoint.address);
+                    }
+                }
+            };
+        for host in table.iter() {
+            host.http_rules().for_each(|rule| judged(Service::Http, rule.endpoints, &mut idle));
+            host.rules().for_each(|(service, rule)| judged(service, &rule.endpoints, &mut idle));
+        }
+        let mut idle: Vec<_> = idle.into_values().collect();
+        idle.sort_by_key(|(position, _)| position.order());
+        idle
+    }
+
     /// The `[target]` tables to which no rule leads, in the order of the files.
     pub(super) fn unused(&self) -> Vec<Position> {
         let unused = self.said.values().filter(|said| !said.used).map(|said| said.position);
@@ -184,6 +221,15 @@ fn dotted(entry: &Value<'_>) -> Option<String> {
 fn position_of_key(file: u16, entry: &Value<'_>) -> Position {
     let base = entry.report.base;
     Position::new(file, &(base + entry.key_span.start..base + entry.key_span.end))
+}
+
+/// The value of `check`.
+fn position_of_check(file: u16, entry: &Value<'_>) -> Option<Position> {
+    let DeValue::Table(table) = entry.node else { return None };
+    let span = table.get("check")?.span();
+    let base = entry.report.base;
+    // Without its quotes.
+    Some(Position::new(file, &(base + span.start + 1..base + span.end.saturating_sub(1))))
 }
 
 fn target_address(text: &str) -> Result<Address, Fault> {
