@@ -60,6 +60,7 @@ async fn sweep(worker: &Worker) {
     loop {
         tokio::time::sleep(SWEEP).await;
         worker.pool.sweep();
+        worker.pool.drain(&worker.shared.resolver.left());
     }
 }
 

@@ -10,7 +10,8 @@
 //! /etc/hosts. What is lost are the other sources of nsswitch.conf(5): names by multicast DNS (`.local`), of `sss`, and
 //! `myhostname`. Targets are named in DNS or /etc/hosts; where systemd-resolved serves names of other kinds it does so to
 //! DNS questions as well. What is won are the times to live: a name is asked for again after its own, but not sooner than
-//! after [`SOONEST`] nor later than after [`LATEST`].
+//! after [`SOONEST`] nor later than after [`LATEST`]: an administrator who moves a PBX does not want to wait for a day. A name
+//! server that has a cache answers from it, so that this costs nobody else anything.
 
 mod system;
 
@@ -35,6 +36,10 @@ const RETRY_LATEST: Duration = Duration::from_secs(60);
 /// answer: they must not keep the others from being asked.
 const SLOTS: usize = 32;
 const SLOTS_DOUBTFUL: usize = 24;
+/// For how long it is known that an address is no longer one of a name: until every worker has heard of it. And of how many
+/// at once: connections to others end when they have waited for long enough.
+const LEFT: Duration = Duration::from_secs(60);
+const LEFT_MOST: usize = 10_000;
 /// How often the files of this machine are looked at.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -81,6 +86,8 @@ enum Lane {
 #[derive(Debug, Default)]
 struct Names {
     known: HashMap<Arc<str>, Known>,
+    /// Addresses that a name has had until then, and that none has got since.
+    left: HashMap<IpAddr, Instant>,
     good: BTreeSet<(Instant, Arc<str>)>,
     doubtful: BTreeSet<(Instant, Arc<str>)>,
     wanted: VecDeque<Arc<str>>,
@@ -186,7 +193,13 @@ impl Names {
             Some(found) => {
                 known.failures = 0;
                 if *known.addresses != *found.addresses {
-                    known.addresses = found.addresses.into();
+                    let before = std::mem::replace(&mut known.addresses, found.addresses.into());
+                    let gone = before.iter().filter(|ip| !known.addresses.contains(ip)).copied();
+                    self.left.retain(|ip, since| {
+                        !known.addresses.contains(ip) && now.saturating_duration_since(*since) < LEFT
+                    });
+                    let room = LEFT_MOST.saturating_sub(self.left.len());
+                    self.left.extend(gone.take(room).map(|ip| (ip, now)));
                 }
                 (found.lasts.clamp(SOONEST, LATEST), Lane::Good)
             }
@@ -244,6 +257,11 @@ impl Resolver {
     /// name was not asked for yet.
     pub fn last(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         self.lock().known.get(name)?.answer()
+    }
+
+    /// The addresses that a name has had a moment ago, and has no longer: connections that wait for a request there are closed.
+    pub fn left(&self) -> HashSet<IpAddr> {
+        self.lock().left.keys().copied().collect()
     }
 
     /// What is known of a name, once it has been asked for. A name without an address is asked for soon.

@@ -95,14 +95,13 @@ fn trial(one: &Tried, at: &At, result: Result<(), Cause>) -> Value {
 }
 
 async fn try_all(snapshot: &Snapshot) -> Vec<Tried> {
-    let Config { listen, upstream, admin, .. } = &*snapshot.config;
+    let Config { listen, upstream, .. } = &*snapshot.config;
     let ports = ports_of(&snapshot.table, upstream.verify);
     let resolver = Arc::new(Resolver::default());
     resolver.watch(ports.iter().filter_map(|port| port.endpoint.address.name()));
     let asking = tokio::spawn(Arc::clone(&resolver).run());
     let (health, stats) = (Health::default(), Stats::of_workers(1));
-    let own = listen.listeners.iter().map(|listener| listener.address);
-    let listeners: Vec<_> = own.chain(admin.listen).collect();
+    let listeners: Vec<_> = listen.listeners.iter().map(|listener| listener.address).collect();
     let dialer = Dialer {
         tls: &snapshot.upstream_tls,
         resolver: &resolver,
@@ -118,7 +117,7 @@ async fn try_all(snapshot: &Snapshot) -> Vec<Tried> {
 }
 
 /// What a cause means, and where to look.
-fn words(cause: Cause) -> &'static str {
+pub(super) fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::Refused => "nothing listens on that port there, or a firewall refuses",
         Cause::NoRoute => "there is no route to that address",

@@ -1,0 +1,96 @@
+//! How the names of targets resolve at present: `portward check` says it of each. A name that does not resolve is no error,
+//! because it may be in DNS tomorrow, and nothing waits for one for long.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::super::terminal::{harmless, say};
+use super::connect::words;
+use crate::cause::Cause;
+use crate::rules::Table;
+use crate::upstream::Resolver;
+
+/// How long all names together may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// So many of each kind are shown; all of them with `--json`.
+const SHOWN: usize = 20;
+
+/// What came of one name.
+type Found = Result<Arc<[IpAddr]>, Cause>;
+
+/// What came of all names.
+#[derive(Default)]
+pub(super) struct Names(Vec<(String, Found)>);
+
+impl Names {
+    /// Asks for the names of all targets of `table`, at the same time. Without a runtime for it none is asked for.
+    pub(super) fn of(table: &Table) -> Self {
+        let names: BTreeSet<&str> =
+            table.endpoints().flat_map(|list| list.iter()).filter_map(|one| one.address.name()).collect();
+        if names.is_empty() {
+            return Self::default();
+        }
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return Self::default();
+        };
+        let found = runtime.block_on(ask(&names));
+        // A name that is still being asked for keeps nobody waiting.
+        runtime.shutdown_background();
+        Self(found)
+    }
+
+    /// On standard output: what resolves, and what does not.
+    pub(super) fn show(&self) {
+        let (good, bad): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, found)| found.is_ok());
+        for (name, found) in good.iter().take(SHOWN).chain(bad.iter().take(SHOWN)) {
+            say(harmless(&text(name, found)));
+        }
+        let more = good.len().saturating_sub(SHOWN) + bad.len().saturating_sub(SHOWN);
+        if more > 0 {
+            say(format_args!("{more} more names of targets: --json shows them all"));
+        }
+    }
+
+    /// One object a name, beside the diagnostics.
+    pub(super) fn to_json(&self) -> impl Iterator<Item = Value> {
+        self.0.iter().map(|(name, found)| {
+            let addresses: &[IpAddr] = found.as_ref().map_or(&[], |addresses| addresses);
+            json!({
+                "severity": "note",
+                "message": text(name, found),
+                "name": name,
+                "addresses": addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "cause": found.as_ref().err().map(|cause| cause.name()),
+            })
+        })
+    }
+}
+
+fn text(name: &str, found: &Found) -> String {
+    match found {
+        Ok(addresses) => {
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            format!("note: the target {name} resolves to {}", addresses.join(", "))
+        }
+        Err(cause) => format!("note: the target {name} does not resolve now: {}", words(*cause)),
+    }
+}
+
+async fn ask(names: &BTreeSet<&str>) -> Vec<(String, Found)> {
+    let resolver = Arc::new(Resolver::default());
+    resolver.watch(names.iter().copied());
+    let asking = tokio::spawn(Arc::clone(&resolver).run());
+    let end = Instant::now() + PATIENCE;
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        let patience = end.saturating_duration_since(Instant::now());
+        found.push(((*name).to_owned(), resolver.addresses(name, patience).await));
+    }
+    asking.abort();
+    found
+}
