@@ -18,7 +18,16 @@ pub fn of_handshake(error: &io::Error) -> Cause {
     }
 }
 
-/// The same, by what TLS itself says.
+/// What a target says of our handshake after it: since TLS 1.3 a client learns only then that its certificate was refused (RFC
+/// 8446 section 4.4.2.4). `None`: it says nothing.
+pub fn of_alert_after(error: &io::Error) -> Option<Cause> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::AlertReceived(alert) => Some(of_alert(*alert)),
+        _ => None,
+    }
+}
+
+/// Why a handshake has failed, by what TLS itself says.
 pub fn of_tls(error: &Error) -> Cause {
     match error {
         Error::InvalidCertificate(error) => of_certificate(error),

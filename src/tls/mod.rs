@@ -48,7 +48,7 @@ use crate::service::Service;
 pub use accept::Acceptor;
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
-pub use failure::{of_handshake, of_tls};
+pub use failure::{of_alert_after, of_handshake, of_tls};
 pub use identity::{Certificate, facts_of_file};
 pub use listed::listed;
 pub use look::Look;

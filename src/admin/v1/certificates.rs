@@ -14,13 +14,15 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
 
 fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, &["limit", "after"])?;
+    let (limit, after) =
+        (query.limit()?, query.after(|text| text.parse::<usize>().ok())?.unwrap_or_default());
     let snapshot = asked.shared.snapshot.load();
     let all = tls::listed(&snapshot.server_tls, &snapshot.upstream_tls);
-    let (page, next) = query.page(&all)?;
+    let end = after.saturating_add(limit);
     Ok(Answer::ok(&json!({
         "count": all.len(),
-        "certificates": page,
-        "next": next,
+        "certificates": all.get(after..end.min(all.len())).unwrap_or_default(),
+        "next": (end < all.len()).then(|| end.to_string()),
         "diagnostics": snapshot.of_certificates(OffsetDateTime::now_utc()).to_json(),
     })))
 }

@@ -82,7 +82,7 @@ impl Standing {
             None => Self { state: State::Unknown, age: None, why: None, is_checked: false },
             Some(known) => {
                 let age = (known.state != State::Unknown).then_some(known.age);
-                let why = known.why.filter(|_| known.state == State::Down);
+                let why = known.why.filter(|_| known.state != State::Up);
                 Self { state: known.state, age, why, is_checked: known.is_checked }
             }
         }

@@ -16,5 +16,11 @@ pub(super) fn who(head: &[u8], message: &Message) -> Vec<u8> {
 
 /// A request as the log shows it.
 pub(super) fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, cert: &'a Worth) -> Subject<'a> {
-    cert.subject(who, request.method(head).unwrap_or_default(), b"")
+    Subject::Signalling {
+        who,
+        verb: request.method(head).unwrap_or_default(),
+        name: b"",
+        certificate: &cert.verdict,
+        unproven: cert.unproven,
+    }
 }

@@ -1,7 +1,6 @@
 //! The forms of docs/log.md.
 
 use super::*;
-use crate::cause::At;
 use crate::ending::{Stage, Whose};
 
 fn rejected(reason: Reason) -> Outcome<'static> {

@@ -14,15 +14,13 @@ use tokio::task::JoinSet;
 use super::Health;
 use super::plan::{self, Item};
 use super::probe::Question;
-use super::standing::Thresholds;
 use crate::cause::Cause;
 use crate::io::Leg;
 use crate::rules::{Address, Table, is_of_this_machine};
 use crate::service::Transport;
-use crate::tls::UpstreamTls;
+use crate::tls::{self, UpstreamTls};
 use crate::upstream::Resolver;
 use crate::upstream::dial::{self, Opening};
-use crate::upstream::here::is_here;
 
 /// So many checks have a connection at the same time (SPEC section 8, Health).
 const AT_ONCE: usize = 64;
@@ -76,12 +74,13 @@ impl Checks {
     pub async fn run(&mut self, basis: &Basis) {
         let items: Vec<Arc<Item>> =
             plan::items(&basis.table, &self.random).into_iter().map(Arc::new).collect();
+        let mut addresses: Vec<Vec<IpAddr>> = items.iter().map(|item| self.addresses(item)).collect();
+        self.follow(&items, &addresses);
         let mut due: BinaryHeap<Reverse<(Duration, usize)>> = BinaryHeap::with_capacity(items.len());
         let since = self.done;
         due.extend(
             items.iter().enumerate().map(|(number, item)| Reverse((since + item.wait(since), number))),
         );
-        self.forget_others(&items);
         loop {
             let next = due.peek().map(|Reverse((at, _))| at.saturating_sub(self.started.elapsed()));
             let has_room = self.open.len() < AT_ONCE;
@@ -89,12 +88,18 @@ impl Checks {
                 Some(_) = self.open.join_next() => {}
                 () = tokio::time::sleep(next.unwrap_or(Duration::MAX)), if has_room && next.is_some() => {
                     let Some(Reverse((at, number))) = due.pop() else { continue };
-                    let Some(item) = items.get(number) else { continue };
+                    let (Some(item), Some(known)) = (items.get(number), addresses.get_mut(number)) else { continue };
                     self.done = at;
                     // One that comes so late that the next one is due is not made up for.
                     let now = self.started.elapsed().max(at);
                     due.push(Reverse((now + item.wait(now), number)));
-                    self.start(item, basis);
+                    let ips = self.addresses(item);
+                    let have_changed = *known != ips;
+                    if have_changed {
+                        known.clone_from(&ips);
+                        self.follow(&items, &addresses);
+                    }
+                    self.start(item, &ips, basis);
                 }
                 else => std::future::pending().await,
             }
@@ -102,28 +107,16 @@ impl Checks {
     }
 
     /// Starts the checks of the addresses that an item has now.
-    fn start(&mut self, item: &Arc<Item>, basis: &Basis) {
-        for ip in self.addresses(item) {
-            let Some(check) = item.check() else { continue };
-            if item.endpoint.options.elsewhere_only && (is_of_this_machine(ip) || is_here(ip.to_canonical()))
-            {
-                continue;
-            }
-            let thresholds = Thresholds { rise: check.rise, fall: check.fall };
-            for port in &item.judged {
-                let judged = SocketAddr::new(ip, port.get());
-                if self.checked.insert(judged) {
-                    self.health.check_by(judged, Some(thresholds));
-                }
-            }
+    fn start(&mut self, item: &Arc<Item>, ips: &[IpAddr], basis: &Basis) {
+        for ip in ips.iter().copied().filter(|ip| is_checked(item, *ip)) {
             let (item, basis, health) = (item.clone(), basis.clone(), self.health.clone());
             let (places, token) = (self.places.clone(), self.token(ip));
+            // What was forgotten meanwhile is known as checked again.
+            item.judged_at(ip).for_each(|judged| health.check_by(judged, item.thresholds()));
             self.open.spawn(async move {
                 let Ok(_place) = places.acquire_owned().await else { return };
                 let result = ask(&item, SocketAddr::new(ip, item.port.get()), (&basis, &token)).await;
-                for port in &item.judged {
-                    health.checked(SocketAddr::new(ip, port.get()), result);
-                }
+                item.judged_at(ip).for_each(|judged| health.checked(judged, result));
             });
         }
     }
@@ -143,16 +136,14 @@ impl Checks {
         }
     }
 
-    /// What is not checked any more is known by its connections alone.
-    fn forget_others(&mut self, items: &[Arc<Item>]) {
+    /// Follows the rules and the names in them: new addresses are checked, and one that is not checked any more is known by its
+    /// connections alone.
+    fn follow(&mut self, items: &[Arc<Item>], addresses: &[Vec<IpAddr>]) {
         let mut still = HashSet::new();
-        for item in items {
-            let Some(check) = item.check() else { continue };
-            let thresholds = Thresholds { rise: check.rise, fall: check.fall };
-            for ip in self.addresses(item) {
-                for port in &item.judged {
-                    let judged = SocketAddr::new(ip, port.get());
-                    self.health.check_by(judged, Some(thresholds));
+        for (item, ips) in items.iter().zip(addresses) {
+            for ip in ips.iter().copied().filter(|ip| is_checked(item, *ip)) {
+                for judged in item.judged_at(ip) {
+                    self.health.check_by(judged, item.thresholds());
                     still.insert(judged);
                 }
             }
@@ -160,6 +151,11 @@ impl Checks {
         self.checked.difference(&still).for_each(|gone| self.health.check_by(*gone, None));
         self.checked = still;
     }
+}
+
+/// Whether an address of an item is one that Portward may reach.
+fn is_checked(item: &Item, ip: IpAddr) -> bool {
+    !(item.endpoint.options.elsewhere_only && is_of_this_machine(ip))
 }
 
 /// Asks one address. The connection is closed behind it.
@@ -186,7 +182,8 @@ async fn ask(item: &Item, address: SocketAddr, (basis, token): (&Basis, &str)) -
 }
 
 async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
-    leg.write_all(&question.octets()).await.map_err(|_| Cause::Closed)?;
+    // A target that refuses our certificate says so before it reads (RFC 8446 section 4.4.2.4): what it says counts.
+    let sent = leg.write_all(&question.octets()).await;
     let mut answer = Vec::new();
     let mut piece = [0; 2048];
     loop {
@@ -194,8 +191,11 @@ async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
             return verdict;
         }
         match leg.stream.read(&mut piece).await {
-            Ok(count @ 1..) => answer.extend_from_slice(piece.get(..count).unwrap_or_default()),
-            _ => return Err(Cause::Closed),
+            Ok(count @ 1..) if sent.is_ok() => {
+                answer.extend_from_slice(piece.get(..count).unwrap_or_default())
+            }
+            Ok(_) => return Err(Cause::Closed),
+            Err(error) => return Err(tls::of_alert_after(&error).unwrap_or(Cause::Closed)),
         }
     }
 }

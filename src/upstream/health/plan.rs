@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table, Way};
+use super::standing::Thresholds;
+use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table};
 use crate::service::{Service, Transport};
 
 /// What is asked of a target again and again.
@@ -30,6 +32,16 @@ impl Item {
         self.endpoint.options.check.as_ref()
     }
 
+    /// How many answers change the state.
+    pub(super) fn thresholds(&self) -> Option<Thresholds> {
+        self.check().map(|check| Thresholds { rise: check.rise, fall: check.fall })
+    }
+
+    /// What is judged at one of its addresses.
+    pub(super) fn judged_at(&self, ip: IpAddr) -> impl Iterator<Item = SocketAddr> {
+        self.judged.iter().map(move |port| SocketAddr::new(ip, port.get()))
+    }
+
     /// From `since_start` to the next time when it is asked, which is in the next interval at the latest.
     pub(super) fn wait(&self, since_start: Duration) -> Duration {
         let Some(interval) = self.check().map(|check| check.interval.as_nanos()).filter(|nanos| *nanos > 0)
@@ -45,7 +57,12 @@ impl Item {
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
     let mut plan = Plan { random, items: Vec::new(), known: HashMap::new() };
     for host in table.iter() {
-        host.ways().for_each(|way| plan.add(host, way));
+        for rule in host.http_rules() {
+            plan.add(host, Service::Http, rule.ports, rule.endpoints);
+        }
+        for (service, rule) in host.rules() {
+            plan.add(host, service, rule.ports.ports(), &rule.endpoints);
+        }
     }
     plan.items
 }
@@ -58,14 +75,16 @@ struct Plan<'r> {
 }
 
 impl Plan<'_> {
-    fn add(&mut self, host: Host<'_>, way: Way<'_>) {
-        let Way { service, endpoints, ports } = way;
-        for endpoint in endpoints.iter() {
+    fn add(&mut self, host: Host<'_>, service: Service, ports: Ports, endpoints: &[Endpoint]) {
+        for endpoint in endpoints {
             let Some(check) = endpoint.options.check.as_ref().filter(|check| check.probe.judges(service))
             else {
                 continue;
             };
-            for (transport, judged) in ports.each() {
+            let judged = [(ports.tcp, Transport::Plain), (ports.tls, Transport::Tls)];
+            for (judged, transport) in
+                judged.into_iter().filter_map(|(port, transport)| Some((port?, transport)))
+            {
                 let (port, transport) = asked(check, ports, (judged, transport));
                 let place =
                     *self.known.entry((endpoint.address.clone(), port, transport)).or_insert_with(|| {
@@ -76,7 +95,7 @@ impl Plan<'_> {
                             port,
                             service,
                             transport,
-                            host: called(endpoint, host).into(),
+                            host: called(endpoint, host),
                             judged: Vec::new(),
                             offset: Duration::from_millis(offset),
                         });
@@ -108,14 +127,17 @@ fn asked(check: &Check, ports: Ports, judged: (NonZeroU16, Transport)) -> (NonZe
     (port, transport)
 }
 
-/// How the server is called. A wildcard is no name: its domain is near enough for a question about health.
-fn called<'a>(endpoint: &'a Endpoint, host: Host<'a>) -> &'a str {
+/// How the server is called. A wildcard is no name: a name below it is one that a certificate for the wildcard is good for.
+fn called(endpoint: &Endpoint, host: Host<'_>) -> Box<str> {
     if let Some(name) = &endpoint.options.server_name {
-        return name;
+        return name.clone();
     }
     let name = host.name();
     let name = name.split('/').next().unwrap_or(name);
-    name.strip_prefix("*.").unwrap_or(name)
+    match name.strip_prefix("*.") {
+        Some(domain) => format!("portward.{domain}").into(),
+        None => name.into(),
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +170,7 @@ mod tests {
         assert_eq!(of("failback = \"1s\"").len(), 0);
         let tcp = of("check = \"tcp\"");
         assert!(
-            tcp.iter().all(|item| item.starts_with("example.net:") && item.contains(" Plain ")),
+            tcp.iter().all(|item| item.starts_with("portward.example.net:") && item.contains(" Plain ")),
             "{tcp:?}"
         );
         assert_eq!(tcp.len(), 7, "{tcp:?}");
@@ -156,18 +178,18 @@ mod tests {
         assert_eq!(tls.iter().filter(|item| item.contains(" Tls ")).count(), 3, "{tls:?}");
         assert_eq!(
             of("check = \"sip\""),
-            ["example.net:5060 Plain sip 5060", "example.net:5061 Tls sip 5061"]
+            ["portward.example.net:5060 Plain sip 5060", "portward.example.net:5061 Tls sip 5061"]
         );
         assert_eq!(
             of("check = \"ldap\""),
-            ["example.net:389 Plain ldap 389", "example.net:636 Tls ldap 636"]
+            ["portward.example.net:389 Plain ldap 389", "portward.example.net:636 Tls ldap 636"]
         );
         assert_eq!(
             of("check = \"http\""),
             [
-                "example.net:443 Tls http 443",
-                "example.net:80 Plain http 80",
-                "example.net:8080 Plain http 8080"
+                "portward.example.net:443 Tls http 443",
+                "portward.example.net:80 Plain http 80",
+                "portward.example.net:8080 Plain http 8080"
             ]
         );
     }
@@ -176,7 +198,7 @@ mod tests {
     fn a_port_of_its_own_speaks_for_the_others() {
         let of =
             |check: &str| planned(&format!("{HOST}[target.\"172.31.31.2\"]\ncheck_port = 9000\n{check}\n"));
-        assert_eq!(of("check = \"sip\""), ["example.net:9000 Plain sip 5060,5061"]);
+        assert_eq!(of("check = \"sip\""), ["portward.example.net:9000 Plain sip 5060,5061"]);
         let tcp = of("check = \"tcp\"");
         assert_eq!(tcp.len(), 1, "{tcp:?}");
         assert!(["389", "636", "5060", "5061", "80", "443", "8080"].iter().all(|port| tcp[0].contains(port)));

@@ -5,14 +5,14 @@
 //! where the rules have some: `fall` failures in a row make the address `down`, `rise` successes bring it back. Where there
 //! are checks they alone say `up` and `down`; where there are none, connections do.
 //!
-//! So that nothing flaps: a pause begins with [`PAUSE`] again only when the address has been good for [`CALM`].
+//! So that nothing flaps: a pause begins with [`PAUSE`] again only when the address has been good for [`CALM`]. Until then an
+//! address that connections have found `down` a second time stays so for as long as its pause was, even if it is reached.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::log::human;
-use crate::rules::LONGEST_FAILBACK;
 
 /// How long an address that has failed is tried last.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
@@ -20,6 +20,8 @@ pub(super) const PAUSE: Duration = Duration::from_secs(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long an address must have been good before its failures are new ones.
 const CALM: Duration = Duration::from_secs(60);
+/// The longest `failback` (SPEC section 8, Health).
+pub(crate) const LONGEST_FAILBACK: Duration = Duration::from_secs(24 * 3600);
 /// An attempt to connect that is open for so long makes the address one that is tried last. So an address that swallows
 /// everything costs one timeout and not one for each request that comes meanwhile.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
@@ -54,7 +56,7 @@ impl State {
 pub(in crate::upstream) enum Turn {
     /// In its place in the list.
     InOrder,
-    /// After those: it was down, and has not been up for `failback` yet.
+    /// After those: it was down, and has not been up for `failback` yet, or it fails again and again.
     Later,
     /// After all others: it is down, has failed a moment ago, or owes an answer.
     Last,
@@ -127,6 +129,8 @@ pub(super) struct Standing {
     good_since: Option<Instant>,
     /// It has been up again since then, after it was down.
     back_since: Option<Instant>,
+    /// It has failed several times within a short time, and is `down` until then, whatever connections say meanwhile.
+    held_until: Option<Instant>,
     /// Attempts to connect that are open, and since when at least one of them has been.
     open: u32,
     open_since: Option<Instant>,
@@ -145,18 +149,25 @@ impl Standing {
             last_pause: Duration::ZERO,
             good_since: None,
             back_since: None,
+            held_until: None,
             open: 0,
             open_since: None,
         }
     }
 
     /// The address is checked, or no longer. What is known stays, but a state that only checks could change is forgotten
-    /// with them.
-    pub(super) fn check_by(&mut self, thresholds: Option<Thresholds>, now: Instant) {
-        if thresholds.is_none() && self.thresholds.is_some() && self.state == State::Down {
-            (self.state, self.since, self.back_since) = (State::Unknown, now, None);
+    /// with them. The same said again changes nothing: a count that has begun goes on.
+    pub(super) fn check_by(&mut self, thresholds: Option<Thresholds>, now: Instant) -> Option<Change> {
+        if self.thresholds == thresholds {
+            return None;
         }
-        (self.thresholds, self.against) = (thresholds, 0);
+        let was_theirs = self.thresholds.is_some();
+        (self.thresholds, self.against, self.held_until) = (thresholds, 0, None);
+        let is_theirs = thresholds.is_some();
+        if was_theirs && !is_theirs && self.state == State::Down {
+            return self.becomes(State::Unknown, now, None);
+        }
+        None
     }
 
     /// Whether checks say how it is.
@@ -186,10 +197,18 @@ impl Standing {
         if self.open_since.is_some_and(|since| now.saturating_duration_since(since) >= SLOW) {
             return Turn::Last;
         }
+        if self.is_held(now) {
+            return Turn::Later;
+        }
         match (self.back_since, failback) {
             (Some(since), Some(failback)) if now.saturating_duration_since(since) < failback => Turn::Later,
             _ => Turn::InOrder,
         }
+    }
+
+    /// Whether it goes on being `down` although connections succeed again.
+    fn is_held(&self, now: Instant) -> bool {
+        self.state == State::Down && self.held_until.is_some_and(|until| now < until)
     }
 
     /// An attempt to connect begins. Whether it is the only one: others need not wait as long as it does.
@@ -215,7 +234,7 @@ impl Standing {
         self.open_since = self.open_since.map(|_| now);
         // What checks say is theirs to take back; until they have said something this is as good.
         let is_theirs = self.thresholds.is_some() && self.state != State::Unknown;
-        if is_theirs { None } else { self.becomes(State::Up, now, None) }
+        if is_theirs || self.is_held(now) { None } else { self.becomes(State::Up, now, None) }
     }
 
     /// A connection could not be opened.
@@ -227,15 +246,24 @@ impl Standing {
             let doubled = if calm { PAUSE } else { self.last_pause * 2 };
             self.last_pause = doubled.clamp(PAUSE, LONGEST_PAUSE);
             let until = now + self.last_pause;
+            // The second failure within a minute: an address that flaps changes its state no oftener than its pauses end.
+            self.held_until = (self.last_pause > PAUSE).then_some(until);
             self.pause = Some(Pause { until, length: self.last_pause, is_tried: false });
         }
         self.good_since = None;
         if self.thresholds.is_some() { None } else { self.becomes(State::Down, now, Some(why)) }
     }
 
-    /// A check has ended: well, or badly for this cause.
+    /// A check has ended: well, or badly for this cause. What is no fault of the address is shown, but it says neither `up`
+    /// nor `down`: that our certificate was refused, or that this machine has no sockets left.
     pub(super) fn checked(&mut self, result: Result<(), Cause>, now: Instant) -> Option<Change> {
         let thresholds = self.thresholds?;
+        if let Err(cause) = result
+            && !cause.casts_doubt()
+        {
+            self.why = Some(cause);
+            return None;
+        }
         let (says, needed) = match result {
             Ok(()) => (State::Up, thresholds.rise),
             Err(cause) => {
@@ -412,6 +440,51 @@ mod tests {
             (State::Unknown, None),
             "there are no checks any more"
         );
+    }
+
+    #[test]
+    fn a_check_that_fails_for_no_fault_of_the_address_says_nothing() {
+        let (mut standing, now) = new();
+        standing.check_by(Some(Thresholds { rise: 1, fall: 1 }), now);
+        standing.checked(Ok(()), now).unwrap();
+        for cause in [Cause::OurCertificateRefused, Cause::NoResources, Cause::WrongName] {
+            assert_eq!(standing.checked(Err(cause), now), None);
+            assert_eq!((standing.state, standing.why), (State::Up, Some(cause)));
+        }
+    }
+
+    #[test]
+    fn a_reload_that_changes_nothing_of_a_check_lets_its_count_go_on() {
+        let (mut standing, now) = new();
+        let thresholds = Some(Thresholds { rise: 2, fall: 3 });
+        standing.check_by(thresholds, now);
+        standing.checked(Ok(()), now).unwrap();
+        for _ in 0..2 {
+            assert_eq!(standing.checked(Err(Cause::Refused), now), None);
+            assert_eq!(standing.check_by(thresholds, now), None);
+        }
+        assert_eq!(standing.checked(Err(Cause::Refused), now).unwrap().now, State::Down);
+        let change = standing.check_by(None, now).unwrap();
+        assert_eq!((change.before.0, change.now), (State::Down, State::Unknown), "it is told");
+    }
+
+    #[test]
+    fn an_only_address_that_flaps_under_requests_changes_state_seldom() {
+        let (mut standing, now) = new();
+        let mut changes = 0;
+        // An only address is dialled for every request, whatever its turn is.
+        for second in 0..600_u32 {
+            let at = now + SECOND * second;
+            let change =
+                if second % 2 == 0 { standing.reached(at) } else { standing.missed(Cause::Refused, at) };
+            changes += u32::from(change.is_some());
+        }
+        assert!(changes <= 30, "{changes}");
+        assert_eq!(standing.turn(now + SECOND * 600, None), Turn::Last);
+        standing.reached(now + SECOND * 600);
+        assert_eq!(standing.turn(now + SECOND * 601, None), Turn::Later, "it is down, and others come first");
+        assert_eq!(standing.reached(now + SECOND * 670).unwrap().now, State::Up);
+        assert_eq!(standing.turn(now + SECOND * 670, None), Turn::InOrder);
     }
 
     #[test]
