@@ -11,9 +11,9 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 2);
 const SECOND: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 3);
 
 /// A host with a target that says who it is.
-struct Host {
+pub struct Host {
     namespace: Namespace,
-    target: Option<Target>,
+    pub target: Option<Target>,
 }
 
 impl Drop for Host {
@@ -25,10 +25,10 @@ impl Drop for Host {
 }
 
 /// Portward and two hosts on one network. Addresses are known to the kernel for good, so that nobody asks for them.
-struct Network {
-    portward: Portward,
+pub struct Network {
+    pub portward: Portward,
     front: Namespace,
-    first: Host,
+    pub first: Host,
     second: Host,
     switch: Namespace,
 }
@@ -47,7 +47,7 @@ fn answers(name: &'static str) -> impl Fn(&mut crate::harness::Conn) + Send + Sy
 }
 
 impl Network {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let switch = Namespace::new();
         switch.run("ip link add br0 type bridge");
         switch.run("ip link set br0 up");
@@ -87,7 +87,7 @@ impl Network {
     }
 
     /// A connection of a client beside Portward, which waits for long.
-    fn client(&self) -> Wire {
+    pub fn client(&self) -> Wire {
         let address: SocketAddr = format!("{FRONT}:90").parse().unwrap();
         let wire = Wire::over(self.front.inside(|| TcpStream::connect(address)).unwrap());
         wire.set_patience(Duration::from_secs(60));
@@ -95,12 +95,12 @@ impl Network {
     }
 
     /// From now on every packet to and from the first host is lost, and nobody is told.
-    fn lose_the_first_host(&self) {
+    pub fn lose_the_first_host(&self) {
         self.switch.run("bridge link set dev port-2 state 0");
     }
 
     /// How many connections Portward and its clients have begun (RFC 4022, tcpActiveOpens).
-    fn opened(&self) -> u64 {
+    pub fn opened(&self) -> u64 {
         let snmp = self.front.run("cat /proc/self/net/snmp");
         let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
         let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
@@ -109,7 +109,7 @@ impl Network {
     }
 }
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
+pub const GET: &str = "GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
 const LONG: &str = "GET /long HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 5\r\n\r\nhello";
 const ALONE: &str = "GET / HTTP/1.1\r\nHost: alone.example.net\r\n\r\n";

@@ -30,6 +30,7 @@ mod guard;
 mod h323;
 mod handshake;
 mod headers;
+mod health;
 mod host_commands;
 mod hosts;
 mod ldap;

@@ -87,7 +87,7 @@ impl NameServer {
 }
 
 /// Name, type and end of the question (RFC 1035 section 4.1.2).
-fn parse(message: &[u8]) -> Option<(String, u16, usize)> {
+pub fn parse(message: &[u8]) -> Option<(String, u16, usize)> {
     let (mut at, mut labels) = (12, Vec::new());
     loop {
         let length = usize::from(*message.get(at)?);

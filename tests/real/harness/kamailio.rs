@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Child, TestCa, eventually, free_port, program};
@@ -19,7 +20,7 @@ pub struct Kamailio {
     /// Its TLS port.
     pub tls: u16,
     child: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Kamailio {
@@ -49,22 +50,26 @@ impl Kamailio {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("kamailio.cfg");
             fs::write(&file, config(domain, plain, tls, outside, demands, dir.path(), &modules)).unwrap();
-            let mut command = Command::new(&kamailio);
-            command.arg("-f").arg(&file).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(dir.path());
-            let mut child = Child::start(command.arg("-w").arg(dir.path()));
-            let mut ended = None;
-            eventually("kamailio listens", || {
-                ended = child.ended();
-                let open = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
-                ended.is_some() || [plain, tls].iter().all(open)
-            });
-            if ended.is_none() {
-                return Self { plain, tls, child, _dir: dir };
+            let mut child = launch(&kamailio, dir.path());
+            if listens(&mut child, [plain, tls]) {
+                return Self { plain, tls, child, dir };
             }
             let lines = child.lines().join("\n");
             assert!(lines.contains("Address already in use"), "kamailio ended:\n{lines}");
         }
         panic!("no free port for kamailio");
+    }
+
+    /// Stops it: its connections end, and its ports are closed.
+    pub fn stop(&mut self) {
+        self.child.signal(Signal::TERM);
+        self.child.wait();
+    }
+
+    /// Starts it again on the same ports, with nothing in its memory.
+    pub fn go_on(&mut self) {
+        self.child = launch(&program("kamailio", "kamailio"), self.dir.path());
+        assert!(listens(&mut self.child, [self.plain, self.tls]), "{:?}", self.child.lines());
     }
 
     /// How many registrations it has saved.
@@ -76,6 +81,23 @@ impl Kamailio {
     pub fn line(&self, parts: &[&str]) -> String {
         self.child.line_after(0, parts)
     }
+}
+
+fn launch(kamailio: &Path, dir: &Path) -> Child {
+    let mut command = Command::new(kamailio);
+    command.arg("-f").arg(dir.join("kamailio.cfg")).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(dir);
+    Child::start(command.arg("-w").arg(dir))
+}
+
+/// Waits until it listens on these ports; `false`: it has ended.
+fn listens(child: &mut Child, ports: [u16; 2]) -> bool {
+    let mut ended = None;
+    eventually("kamailio listens", || {
+        ended = child.ended();
+        let open = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
+        ended.is_some() || ports.iter().all(open)
+    });
+    ended.is_none()
 }
 
 /// Where Debian keeps the modules.

@@ -1,0 +1,180 @@
+//! Targets that are DNS names: their addresses come and go without a reload (SPEC section 7).
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{becomes, targets};
+use crate::harness::{Namespace, Portward, Target, Wire, eventually, ok, within};
+use crate::names::parse;
+
+/// Addresses and a time to live in seconds.
+type Zone = Arc<Mutex<(Vec<Ipv4Addr>, u32)>>;
+
+/// A name server on 127.0.0.1 of a namespace: every name that begins with `pbx` has the addresses of the zone.
+fn serve(namespace: &Namespace, zone: &Zone) -> (TempDir, Arc<Mutex<usize>>) {
+    let files = TempDir::new().unwrap();
+    let (resolv, hosts) = (files.path().join("resolv.conf"), files.path().join("hosts"));
+    fs::write(&resolv, "nameserver 127.0.0.1\noptions timeout:1\n").unwrap();
+    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    for (file, place) in [(&resolv, "/etc/resolv.conf"), (&hosts, "/etc/hosts")] {
+        namespace.run(&format!("mount --bind {} {place}", file.display()));
+    }
+    let (zone, asked) = (Arc::clone(zone), Arc::new(Mutex::new(0)));
+    let count = Arc::clone(&asked);
+    namespace.inside(move || {
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        thread::spawn(move || {
+            let mut question = [0; 1500];
+            while let Ok((length, peer)) = socket.recv_from(&mut question) {
+                let Some((name, kind, end)) = parse(&question[..length]) else { continue };
+                if name.starts_with("silent") {
+                    continue;
+                }
+                let mut answer = question[..end].to_vec();
+                let (addresses, ttl) = zone.lock().unwrap().clone();
+                let is_known = name.starts_with("pbx");
+                let addresses = if is_known && kind == 1 { addresses } else { Vec::new() };
+                *count.lock().unwrap() += usize::from(is_known && kind == 1);
+                // RFC 1035 section 4.1.1: a response, NXDOMAIN for other names.
+                answer[2] = 0x84 | question[2] & 1;
+                answer[3] = if is_known { 0x80 } else { 0x83 };
+                answer[6..12].copy_from_slice(&[0, addresses.len() as u8, 0, 0, 0, 0]);
+                for address in addresses {
+                    answer.extend([0xC0, 12, 0, 1, 0, 1]);
+                    answer.extend(ttl.to_be_bytes());
+                    answer.extend([0, 4]);
+                    answer.extend(address.octets());
+                }
+                let _ = socket.send_to(&answer, peer);
+            }
+        });
+    });
+    (files, asked)
+}
+
+fn listen(namespace: &Namespace, last: u8, port: u16, name: &'static str) -> Target {
+    let address = SocketAddr::from((Ipv4Addr::new(127, 0, 3, last), port));
+    let script = move |conn: &mut crate::harness::Conn| {
+        while let Some(request) = conn.try_request() {
+            if request.target() == "/long" {
+                thread::sleep(Duration::from_secs(12));
+            }
+            if conn.try_send(ok(name)).is_err() {
+                return;
+            }
+        }
+    };
+    namespace.inside(|| Target::listen_at(address, None, script))
+}
+
+/// Row: the PBX moves. Its new address is used and checked without a reload, the old one no longer; what runs there goes on.
+#[test]
+fn addresses_of_a_name_come_and_go_without_a_reload() {
+    within(110, || {
+        let namespace = Namespace::new();
+        let address = |last| Ipv4Addr::new(127, 0, 3, last);
+        let zone: Zone = Arc::new(Mutex::new((vec![address(1)], 1)));
+        let (_files, asked) = serve(&namespace, &zone);
+        let first = listen(&namespace, 1, 0, "first");
+        let second = listen(&namespace, 2, first.port(), "second");
+        let port = first.port();
+        let rules = format!(
+            "[[host]]\nname = \"one.example.net\"\ntarget = \"pbx.test\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n\
+             [target.\"pbx.test\"]\ncheck = \"http\"\ncheck_interval = \"1s\"\n",
+        );
+        let portward = Portward::rules(&rules).inside(&namespace).start();
+        let http = portward.http;
+        let client = || namespace.inside(|| Wire::plain(http));
+        let mut kept = client();
+        assert_eq!(kept.get("one.example.net", "/").text(), "first");
+        becomes(&portward, &format!("127.0.3.1:{port}"), "up");
+
+        // A second address joins, and is checked; then the first one leaves.
+        zone.lock().unwrap().0.push(address(2));
+        becomes(&portward, &format!("127.0.3.2:{port}"), "up");
+        let mut long = client();
+        long.send("GET /long HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
+        eventually("a long one runs", || first.transcript().contains("/long"));
+        zone.lock().unwrap().0 = vec![address(2)];
+        eventually("it is used", || kept.get("one.example.net", "/").text() == "second");
+        eventually("the first one is no target any more", || {
+            targets(&portward).iter().all(|one| one["address"] != "127.0.3.1")
+        });
+        assert_eq!(client().get("one.example.net", "/").text(), "second");
+        assert_eq!(long.response().text(), "first", "what runs goes on");
+        eventually("connections that wait for a request are closed", || {
+            (0..first.connections()).all(|number| first.closed(number))
+        });
+        // It comes back, and is checked again.
+        let before = first.connections();
+        zone.lock().unwrap().0 = vec![address(1), address(2)];
+        eventually("it is checked again", || first.connections() > before + 2);
+        becomes(&portward, &format!("127.0.3.1:{port}"), "up");
+        // A time to live of a second does not make a question a second.
+        let asked = *asked.lock().unwrap();
+        assert!(asked < 40, "{asked} questions");
+        assert!(second.connections() > 0);
+    });
+}
+
+/// A time to live that is long is not waited for: a PBX may move.
+#[test]
+fn a_name_is_asked_for_again_though_its_time_to_live_is_a_day() {
+    within(110, || {
+        let namespace = Namespace::new();
+        let zone: Zone = Arc::new(Mutex::new((vec![Ipv4Addr::new(127, 0, 3, 1)], 86_400)));
+        let (_files, asked) = serve(&namespace, &zone);
+        let rules = "[[host]]\nname = \"one.example.net\"\ntarget = \"pbx.test\"\nhttp = [\"/\"]\n";
+        let _portward = Portward::rules(rules).inside(&namespace).start();
+        eventually("it is asked for", || *asked.lock().unwrap() == 1);
+        thread::sleep(Duration::from_secs(20));
+        assert_eq!(*asked.lock().unwrap(), 1, "it is not asked for all the time");
+        eventually("it is asked for again", || *asked.lock().unwrap() == 2);
+    });
+}
+
+/// `portward check` says how each name resolves. That is no error, and does not take long.
+#[test]
+fn check_says_how_names_of_targets_resolve() {
+    within(60, || {
+        let namespace = Namespace::new();
+        let zone: Zone =
+            Arc::new(Mutex::new((vec![Ipv4Addr::new(127, 0, 3, 1), Ipv4Addr::new(127, 0, 3, 2)], 60)));
+        let (_files, _asked) = serve(&namespace, &zone);
+        let rules: String = ["pbx.test", "unknown.test", "silent.test", "silent-2.test"]
+            .iter()
+            .map(|name| format!("[[host]]\nname = \"{name}\"\ntarget = \"{name}\"\nhttp = [\"/\"]\n"))
+            .collect();
+        let portward = Portward::rules(&rules).inside(&namespace).start();
+        let config = portward.config().display().to_string();
+        let check = |more: &[&str]| {
+            let mut command = namespace.command(env!("CARGO_BIN_EXE_portward"));
+            let begin = std::time::Instant::now();
+            let output = command.args(["check", "--config", &config]).args(more).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            assert!(begin.elapsed() < Duration::from_secs(12), "{:?}", begin.elapsed());
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let said = check(&[]);
+        for line in [
+            "note: the target pbx.test resolves to 127.0.3.1, 127.0.3.2\n",
+            "note: the target unknown.test does not resolve now: the name does not exist, or has no address\n",
+            "note: the target silent.test does not resolve now: no name server has answered for that name\n",
+        ] {
+            assert!(said.contains(line), "{said}");
+        }
+        let all: serde_json::Value = serde_json::from_str(&check(&["--json"])).unwrap();
+        let of = |name: &str| all.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+        assert_eq!(of("pbx.test")["addresses"], serde_json::json!(["127.0.3.1", "127.0.3.2"]));
+        assert_eq!(
+            (&of("silent.test")["severity"], &of("silent.test")["cause"]),
+            (&"note".into(), &"dns-failed".into())
+        );
+        assert_eq!(of("unknown.test")["cause"], "name-not-found");
+    });
+}
