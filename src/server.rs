@@ -24,7 +24,7 @@ use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
 use crate::confine::Confined;
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
-use crate::state::{Shared, Snapshot, folder, made, overrides};
+use crate::state::{LastReload, Shared, Snapshot, folder, made, overrides};
 
 mod aside;
 mod closed;
@@ -41,7 +41,7 @@ mod switch;
 mod upkeep;
 mod worker;
 
-pub use control::{By, Control, LastReload, Reloaded, Stopping, Switched, Unswitched};
+pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
 
 pub use hosts::{Condition, HostChange, HostChanged, HostUnchanged};
 
@@ -205,9 +205,8 @@ impl Server {
     fn reload(&self, by: By) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
-        self.shared.note_reload(outcome.is_ok());
         let refused = outcome.as_ref().err().map(|refused| refused.text.clone());
-        self.control.reloaded(LastReload { at: SystemTime::now(), by, refused });
+        self.shared.note_reload(LastReload { at: SystemTime::now(), by: by.to_string(), refused });
         self.tell_ready();
         outcome
     }

@@ -51,11 +51,12 @@ pub(super) enum Then {
 pub(super) struct Events(String);
 
 impl Events {
-    /// One event of this kind. `data` is JSON or other text; each line of it becomes a line of the event.
+    /// One event of this kind. `data` is JSON or other text; each line of it becomes a line of the event, whichever way it ends
+    /// (WHATWG HTML, section 9.2.6).
     pub(super) fn write(&mut self, kind: &'static str, data: impl Display) {
         let _ = writeln!(self.0, "event: {kind}");
         let text = data.to_string();
-        text.lines().for_each(|line| {
+        text.lines().flat_map(|line| line.split('\r')).for_each(|line| {
             let _ = writeln!(self.0, "data: {line}");
         });
         self.0.push('\n');
@@ -206,6 +207,13 @@ mod tests {
         assert!((QUIET..QUIET + 2 * PAUSE).contains(&begin.elapsed()));
         admitted.ends.cancel();
         assert_eq!(piece(&mut body).await, None);
+    }
+
+    #[test]
+    fn issue_19_what_is_in_an_event_cannot_begin_another() {
+        let mut events = Events::default();
+        events.write("decision", "a\r\nb\rdata: c\revent: end");
+        assert_eq!(events.0, "event: decision\ndata: a\ndata: b\ndata: data: c\ndata: event: end\n\n");
     }
 
     #[tokio::test]

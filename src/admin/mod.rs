@@ -45,6 +45,10 @@ use events::Followers;
 use places::{PLACES, Places};
 use serve::Grounds;
 
+/// The keys of portward.toml that say where administration listens. Warnings that it does not are kept under them.
+const SOCKET: &str = "admin.socket";
+const PORT: &str = "admin.listen";
+
 /// Administers over the socket and the port until it is dropped. Where one of them is not possible a warning is all that
 /// happens: the proxy works without. It runs on a thread of its own, because an answer may take longer than signals and the
 /// watchdog can wait.
@@ -62,7 +66,7 @@ async fn socket(grounds: Grounds) {
     loop {
         let listener = match socket::Listener::open(&path) {
             Ok(listener) => {
-                shared.set_admin_closed("admin.socket", None);
+                shared.set_admin_closed(SOCKET, None);
                 Some(listener)
             }
             Err(error) => {
@@ -70,7 +74,7 @@ async fn socket(grounds: Grounds) {
                     format!("no administration: the socket {} cannot be opened: {error}", path.display());
                 shared.note(Level::Warning, &text);
                 let trouble = Diagnostic::warning(text, Place::whole(&shared.snapshot.load().config.file));
-                shared.set_admin_closed("admin.socket", Some(trouble));
+                shared.set_admin_closed(SOCKET, Some(trouble));
                 None
             }
         };

@@ -1,7 +1,9 @@
 //! Places for connections of one kind, the socket's or the port's. They are bounded, and a client that keeps us waiting cannot
-//! keep others out: when all places are taken, the connection that has kept us waiting for the longest goes.
+//! keep others out: when all places are taken, the connection that has kept us waiting for the longest goes. A client that is
+//! quick cannot keep others out either: while one waits for a place, every connection ends behind its next answer.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +73,8 @@ pub(super) struct Places {
     most: usize,
     inside: Mutex<Inside>,
     freed: Notify,
+    /// A connection waits for a place.
+    is_wanted: AtomicBool,
 }
 
 /// One of them, taken until it is dropped.
@@ -86,7 +90,8 @@ impl Places {
     /// So many.
     pub(super) fn new(most: usize) -> Arc<Self> {
         let inside = Inside { guests: BTreeMap::new(), next: 0 };
-        Arc::new(Self { most, inside: Mutex::new(inside), freed: Notify::new() })
+        let is_wanted = AtomicBool::new(false);
+        Arc::new(Self { most, inside: Mutex::new(inside), freed: Notify::new(), is_wanted })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -97,7 +102,9 @@ impl Places {
     pub(super) async fn take(self: &Arc<Self>) -> Place {
         loop {
             let freed = self.freed.notified();
-            match self.try_take() {
+            let taken = self.try_take();
+            self.is_wanted.store(taken.is_err(), Ordering::Relaxed);
+            match taken {
                 Ok(place) => return place,
                 Err(Some(soon)) => drop(timeout_at(soon, freed).await),
                 Err(None) => freed.await,
@@ -133,6 +140,11 @@ impl Place {
     /// Says whose turn it is from now on.
     pub(super) fn set(&self, turn: Turn) {
         self.turn.send_replace((turn, Instant::now()));
+    }
+
+    /// Whether another connection waits for a place, so that this one is to end behind its answer.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.places.is_wanted.load(Ordering::Relaxed)
     }
 
     /// Ready when the connection is to end: a turn takes too long, or the place is needed.
@@ -193,6 +205,25 @@ mod tests {
         assert!(is_full(&places).await, "whoever follows or is being answered stays");
         drop(busy);
         assert!(!is_full(&places).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn issue_19_a_place_is_wanted_while_somebody_waits_for_one() {
+        let places = Places::new(1);
+        let place = places.take().await;
+        assert!(!place.is_wanted());
+        let newcomer = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.take().await }
+        });
+        // A client that is never late is not asked to leave, however often it asks.
+        for turn in [Turn::Answers, Turn::Takes].repeat(20) {
+            place.set(turn);
+            sleep(GRACE / 2).await;
+            assert!(place.is_wanted() && !place.out.is_cancelled());
+        }
+        drop(place);
+        assert!(!newcomer.await.unwrap().is_wanted());
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::PORT;
 use super::access::Way;
 use super::places::{PLACES, Place, Places};
 use super::serve::{self, Grounds};
@@ -27,8 +28,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(100);
 /// For how long answers may still be taken where the port is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// What the warning is called under which the port is closed.
-const PORT: &str = "admin.listen";
 
 /// The address on which a snapshot wants the port to be open. Without the certificate that is named it stays closed, of which
 /// the snapshot warns.

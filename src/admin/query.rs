@@ -93,6 +93,17 @@ impl Query {
         Ok(limit.unwrap_or(PAGE).min(LARGEST_PAGE))
     }
 
+    /// The page of a list whose entries have no name: `next` is the number of the entry behind it.
+    ///
+    /// # Errors
+    /// `limit` or `after` is no number.
+    pub(super) fn page<'l, T>(&self, all: &'l [T]) -> Result<(&'l [T], Option<String>), String> {
+        let begin = self.after(|text| text.parse::<usize>().ok())?.unwrap_or_default().min(all.len());
+        let end = begin.saturating_add(self.limit()?).min(all.len());
+        let next = (end < all.len()).then(|| end.to_string());
+        Ok((all.get(begin..end).unwrap_or_default(), next))
+    }
+
     /// Where the page begins: behind what an earlier answer called `next`.
     ///
     /// # Errors
@@ -125,6 +136,17 @@ mod tests {
         assert_eq!(query("client=::ffff:192.0.2.1").unwrap().address("client"), Ok("192.0.2.1".parse().ok()));
         let none = query("").unwrap();
         assert_eq!((none.limit(), none.service()), (Ok(PAGE), Ok(None)));
+    }
+
+    #[test]
+    fn a_list_without_names_comes_in_pages() {
+        let all = [1, 2, 3];
+        let page = |text: &str| query(text).unwrap().page(&all).map(|(page, next)| (page.to_vec(), next));
+        assert_eq!(page(""), Ok((vec![1, 2, 3], None)));
+        assert_eq!(page("limit=2"), Ok((vec![1, 2], Some("2".to_owned()))));
+        assert_eq!(page("limit=2&after=2"), Ok((vec![3], None)));
+        assert_eq!(page(&format!("after={}", usize::MAX)), Ok((vec![], None)));
+        assert_eq!(page("after=x"), Err("`after` is not what `next` was".to_owned()));
     }
 
     #[test]

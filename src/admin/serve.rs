@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -46,8 +46,12 @@ pub(super) async fn converse(
 ) {
     let service = service_fn(async |request| {
         place.set(Turn::Asks);
+        // Of a stream too HEAD gets the head alone (RFC 9110 section 9.3.2).
+        let has_content = request.method() != Method::HEAD;
         let answer = answer(request, way, &place, &grounds).await;
-        place.set(if answer.is_followed() { Turn::Follows } else { Turn::Takes });
+        let follows = has_content && answer.is_followed();
+        place.set(if follows { Turn::Follows } else { Turn::Takes });
+        let answer = if place.is_wanted() && !follows { answer.with_close() } else { answer };
         Ok::<Response<Body>, Infallible>(answer.into())
     });
     let exchange = hyper::server::conn::http1::Builder::new()

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::daemon::{Daemon, DaemonArgs, field, filters, no_answer};
 use super::table::{Table, Tone};
 use super::terminal;
-use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 use crate::log::human;
 
@@ -77,28 +76,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// How many connections there are, and those that are wanted.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer> {
-    let filters = [
+    let filters = filters([
         ("client", args.client.map(|address| address.to_string())),
         ("host", args.host.clone()),
         ("service", args.service.clone()),
         ("target", args.target.map(|address| address.to_string())),
-    ];
-    let filters: String = filters
-        .into_iter()
-        .filter_map(|(key, value)| value.map(|value| format!("&{key}={}", encoded(&value))))
-        .collect();
-    let (mut connections, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = args.limit.saturating_sub(connections.len()).clamp(1, LARGEST_PAGE);
-        let mut answer = daemon.get(&format!("/v1/connections?limit={page}{filters}{after}"))?;
-        if let Some(Value::Array(some)) = answer.get_mut("connections").map(Value::take) {
-            connections.extend(some);
-        }
-        match field(&answer, "next").as_str().filter(|_| connections.len() < args.limit) {
-            Some(next) => after = format!("&after={next}"),
-            None => return Ok((field(&answer, "count").clone(), connections)),
-        }
-    }
+    ]);
+    let (connections, answer) = daemon.list("connections", &filters, args.limit)?;
+    Ok((field(&answer, "count").clone(), connections))
 }
 
 fn print(count: &Value, connections: &[Value]) {

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::terminal;
+use crate::admin::LARGEST_PAGE;
 use crate::admin::client::{NoAnswer, ask, follow};
 use crate::config;
+use crate::log::human;
 
 /// The arguments of every command that asks the running daemon.
 #[derive(Debug, clap::Args)]
@@ -47,6 +52,34 @@ impl Daemon {
         self.ask("GET", path, None)
     }
 
+    /// The entries of a list that comes in pages, at most `limit`, and the answer with the last of them. `name` is what the
+    /// resource and the list in its answers are called.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn list(
+        &self,
+        name: &str,
+        filters: &str,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Value), NoAnswer> {
+        let (mut entries, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = limit.saturating_sub(entries.len()).clamp(1, LARGEST_PAGE);
+            let mut answer = self.get(&format!("/v1/{name}?limit={page}{filters}{after}"))?;
+            if let Some(Value::Array(some)) = answer.get_mut(name).map(Value::take) {
+                entries.extend(some);
+            }
+            match field(&answer, "next").as_str().filter(|_| entries.len() < limit) {
+                Some(next) => after = format!("&after={}", encoded(next)),
+                None => {
+                    entries.truncate(limit);
+                    return Ok((entries, answer));
+                }
+            }
+        }
+    }
+
     /// GET of a stream: each event with its kind, until `see` says false.
     ///
     /// # Errors
@@ -64,13 +97,25 @@ impl Daemon {
     }
 }
 
+/// The daemon's status for a question that it does not understand (RFC 9110 §15.5.1): something was typed wrong.
+const NOT_UNDERSTOOD: u16 = 400;
+
 /// Says why there was no answer and what to do about it; the exit code for that.
 pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
     terminal::complain(format_args!("error: {error}"));
     if let Some(help) = error.help() {
         terminal::complain(format_args!("  help: {help}"));
     }
-    ExitCode::from(terminal::NO)
+    match error {
+        NoAnswer::Refused(NOT_UNDERSTOOD, _) => ExitCode::from(terminal::USAGE),
+        _ => ExitCode::from(terminal::NO),
+    }
+}
+
+/// Filters as they stand in a query behind its first key. One without a value is left out.
+pub(super) fn filters<'a>(all: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let given = all.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
+    given.map(|(key, value)| format!("&{key}={}", encoded(&value))).collect()
 }
 
 /// Text in a path or query of a request: everything but letters, digits, `-`, `.`, `_` and `~` is percent-encoded
@@ -85,6 +130,16 @@ pub(super) fn encoded(text: &str) -> String {
 /// The field `name` of an answer; null if it is not there.
 pub(super) fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
     json.get(name).unwrap_or(&Value::Null)
+}
+
+/// A moment of an answer, which is RFC 3339 text.
+pub(super) fn moment(value: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()
+}
+
+/// How long ago a moment was, in whole seconds, as `5m3s`. One that is still to come, by this machine's clock, is now.
+pub(super) fn age(moment: OffsetDateTime, now: OffsetDateTime) -> String {
+    human(Duration::from_secs(u64::try_from((now - moment).whole_seconds()).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -18,9 +18,6 @@ use crate::state::{folder, made, overrides};
 
 mod live;
 
-/// The exit code for something that is no URL at all.
-const WRONG_USAGE: u8 = 2;
-
 /// Say where a request would go, and by which rule, or why nowhere
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -76,7 +73,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             Ok(url) => urls.push(url),
             Err(bad) => {
                 terminal::complain(format_args!("{text}: {bad}"));
-                return ExitCode::from(WRONG_USAGE);
+                return ExitCode::from(terminal::USAGE);
             }
         }
     }

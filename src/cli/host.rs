@@ -153,20 +153,7 @@ impl Loaded {
     /// The host of this very name or alias.
     fn host(&self, text: &str) -> Result<Host<'_>, Failed> {
         let asked = normal(text)?;
-        if let Some(host) = self.table.named(&asked) {
-            return Ok(host);
-        }
-        let table = &self.table;
-        let mut why = format!("no rule is for the host {asked}");
-        match (
-            table.host(&asked).map(Host::name),
-            near::wildcard(table, &asked).or_else(|| near::name(table, &asked)),
-        ) {
-            (Some(wildcard), _) => why.push_str(&format!(" alone; {wildcard} stands for it")),
-            (None, Some(near)) => why.push_str(&format!("; did you mean {near}?")),
-            (None, None) => {}
-        }
-        Err(Failed::no(why))
+        self.table.named(&asked).ok_or_else(|| Failed::no(near::unknown(&self.table, &asked)))
     }
 }
 

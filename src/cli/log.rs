@@ -4,13 +4,16 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::daemon::{Daemon, DaemonArgs, field, filters, no_answer};
 use super::terminal;
 use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 
 /// So many decisions are shown unless `--limit` says otherwise; with `--follow` so many before those that come.
 const SHOWN: usize = 20;
+
+/// The daemon's status where there is nothing to follow, because no decisions are kept (RFC 9110 §15.5.10).
+const NOT_KEPT: u16 = 409;
 
 /// Show the newest decisions of the running daemon
 ///
@@ -59,49 +62,28 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let daemon = args.daemon.daemon();
     let answer = if args.follow { follow(&daemon, args) } else { newest(&daemon, args) };
-    match answer {
-        Ok(code) => code,
-        Err(NoAnswer::Refused(400, why)) => {
-            terminal::complain(format_args!("error: {why}"));
-            ExitCode::from(terminal::USAGE)
-        }
-        Err(error) => no_answer(&error),
-    }
+    answer.unwrap_or_else(|error| no_answer(&error))
 }
 
 /// The filters as they stand in a query.
-fn filters(args: &Args) -> String {
-    let filters = [
+fn wanted(args: &Args) -> String {
+    filters([
         ("client", args.client.map(|address| address.to_string())),
         ("host", args.host.clone()),
         ("service", args.service.clone()),
         ("target", args.target.map(|address| address.to_string())),
         ("outcome", args.refused.then(|| "rejected".to_owned())),
         ("reason", args.reason.clone()),
-    ];
-    let given = filters.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
-    given.map(|(key, value)| format!("&{key}={}", encoded(&value))).collect()
+    ])
 }
 
 /// The newest ones. They come page by page, the newest first, and are shown the other way round.
 fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
-    let (filters, mut after, mut decisions) = (filters(args), String::new(), Vec::new());
-    while decisions.len() < args.limit {
-        let page = (args.limit - decisions.len()).min(LARGEST_PAGE);
-        let answer = daemon.get(&format!("/v1/decisions?limit={page}{filters}{after}"))?;
-        if field(&answer, "kept") == false {
-            terminal::complain(format_args!(
-                "error: {}",
-                field(&answer, "note").as_str().unwrap_or_default()
-            ));
-            terminal::complain("  help: `journalctl -u portward` shows what the log has");
-            return Ok(ExitCode::from(terminal::NO));
-        }
-        decisions.extend(field(&answer, "decisions").as_array().into_iter().flatten().cloned());
-        match field(&answer, "next").as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
+    let (decisions, answer) = daemon.list("decisions", &wanted(args), args.limit)?;
+    if field(&answer, "kept") == false {
+        terminal::complain(format_args!("error: {}", field(&answer, "note").as_str().unwrap_or_default()));
+        terminal::complain("  help: `journalctl -u portward` shows what the log has");
+        return Ok(ExitCode::from(terminal::NO));
     }
     if decisions.is_empty() && !args.daemon.json {
         terminal::complain("no such decision since the start");
@@ -122,27 +104,26 @@ fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
         limit => format!("&limit={}", limit.min(LARGEST_PAGE)),
     };
     let mut code = ExitCode::SUCCESS;
-    let followed =
-        daemon.follow(&format!("/v1/decisions?follow=1{limit}{}", filters(args)), |kind, event| {
-            match kind {
-                "decision" => return shown(event, args.daemon.json),
-                "missed" => {
-                    terminal::complain(format_args!(
-                        "{} decisions were missed: they came too fast",
-                        field(event, "missed")
-                    ));
-                }
-                "end" => {
-                    terminal::complain(format_args!(
-                        "error: {}",
-                        field(event, "note").as_str().unwrap_or_default()
-                    ));
-                    code = ExitCode::from(terminal::NO);
-                }
-                _ => {}
+    let followed = daemon.follow(&format!("/v1/decisions?follow=1{limit}{}", wanted(args)), |kind, event| {
+        match kind {
+            "decision" => return shown(event, args.daemon.json),
+            "missed" => {
+                terminal::complain(format_args!(
+                    "{} decisions were missed: they came too fast",
+                    field(event, "missed")
+                ));
             }
-            true
-        });
+            "end" => {
+                terminal::complain(format_args!(
+                    "error: {}",
+                    field(event, "note").as_str().unwrap_or_default()
+                ));
+                code = ExitCode::from(terminal::NO);
+            }
+            _ => {}
+        }
+        true
+    });
     match followed {
         Err(NoAnswer::Broken(_)) => {
             terminal::complain("error: the daemon went away");
@@ -151,7 +132,7 @@ fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
             );
             Ok(ExitCode::from(terminal::NO))
         }
-        Err(NoAnswer::Refused(409, why)) => {
+        Err(NoAnswer::Refused(NOT_KEPT, why)) => {
             terminal::complain(format_args!("error: {why}"));
             terminal::complain("  help: `journalctl -fu portward` shows what the log has");
             Ok(ExitCode::from(terminal::NO))

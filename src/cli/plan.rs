@@ -19,7 +19,7 @@ mod sections;
 /// Print what to type elsewhere: on the router, in the DNS, on firewalls, for the certificate, in the PBXs
 ///
 /// It is made from portward.toml and the rules, with the names that today's certificates have. Nothing is sent and nothing
-/// is changed. A key of [outside] that is needed and not set stands as <outside.KEY>, and is named first.
+/// is changed. A key of `[outside]` that is needed and not set stands as `<outside.KEY>`, and is named first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward plan                            port forwards, DNS records, firewall openings, certificate, PBXs\n  \

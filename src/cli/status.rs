@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::connections::amount;
-use super::daemon::{DaemonArgs, field, no_answer};
+use super::daemon::{DaemonArgs, age, field, moment, no_answer};
 use super::table::{Table, Tone};
 use super::terminal;
 use crate::log::human;
@@ -90,7 +89,7 @@ fn wrong(status: &Value, now: OffsetDateTime) -> Vec<String> {
             "{dropped} log lines were lost: the journal does not take them as fast as they come"
         ));
     }
-    let warnings = field(field(status, "warnings"), "list");
+    let warnings = field(status, "warnings");
     for warning in warnings.as_array().into_iter().flatten() {
         let message = terminal::harmless(&text(field(warning, "message")));
         let place = match (field(warning, "file").as_str(), field(warning, "line").as_u64()) {
@@ -189,13 +188,10 @@ fn seconds(value: &Value) -> String {
 
 /// A time of an answer, as `2026-11-26 08:00:00 UTC (5m ago)`.
 fn ago(at: &Value, now: OffsetDateTime) -> String {
-    let Some(at) = at.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()) else {
-        return "-".to_owned();
-    };
-    let ago = u64::try_from((now - at).whole_seconds()).unwrap_or_default();
+    let Some(at) = moment(at) else { return "-".to_owned() };
     let (date, time) = (at.date(), at.time().replace_nanosecond(0).unwrap_or(at.time()));
     let time = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
-    format!("{date} {time} UTC ({} ago)", human(Duration::from_secs(ago)))
+    format!("{date} {time} UTC ({} ago)", age(at, now))
 }
 
 #[cfg(test)]
@@ -209,17 +205,18 @@ mod tests {
 
     #[test]
     fn item_1_what_is_wrong_comes_first_and_names_its_place() {
-        let good = json!({ "last_reload": null, "log_dropped": 0, "warnings": { "count": 0, "list": [] } });
+        let good = json!({ "last_reload": null, "log_dropped": 0, "warning_count": 0, "warnings": [] });
         assert!(wrong(&good, NOW).is_empty());
         let bad = json!({
             "last_reload": {
                 "at": "2026-11-26T08:00:00.250Z", "by": "a signal", "successful": false, "error": "warning: odd\n\nerror: a port\n --> x"
             },
             "log_dropped": 7,
-            "warnings": { "count": 2, "list": [
+            "warning_count": 2,
+            "warnings": [
                 { "message": "the target 192.0.2.1:80 is down\u{1b}[2J", "file": null, "line": null },
                 { "message": "odd", "file": "rules/a.toml", "line": 3 },
-            ] },
+            ],
         });
         let lines = wrong(&bad, NOW);
         let expected =

@@ -4,13 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, DaemonArgs, encoded, field, no_answer};
+use super::daemon::{Daemon, DaemonArgs, age, field, filters, moment, no_answer};
 use super::table::{Table, Tone};
 use super::terminal;
 use super::top::rows::milliseconds;
-use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
-use crate::log::human;
 
 /// Show the targets of the running daemon's rules, and which of them are down
 #[derive(Debug, clap::Args)]
@@ -48,21 +46,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// All pages of those that are wanted.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
-    let filters: String = [("host", &args.host), ("state", &args.state)]
-        .into_iter()
-        .filter_map(|(key, value)| value.as_ref().map(|value| format!("&{key}={}", encoded(value))))
-        .collect();
-    let (mut targets, mut after) = (Vec::new(), String::new());
-    loop {
-        let mut answer = daemon.get(&format!("/v1/targets?limit={LARGEST_PAGE}{filters}{after}"))?;
-        if let Some(Value::Array(some)) = answer.get_mut("targets").map(Value::take) {
-            targets.extend(some);
-        }
-        match field(&answer, "next").as_str() {
-            Some(next) => after = format!("&after={}", encoded(next)),
-            None => return Ok(targets),
-        }
-    }
+    let filters = filters([("host", args.host.clone()), ("state", args.state.clone())]);
+    daemon.list("targets", &filters, usize::MAX).map(|(targets, _)| targets)
 }
 
 fn print(targets: &[Value]) {
@@ -73,6 +58,7 @@ fn print(targets: &[Value]) {
         "TARGET", "SERVICE", "STATE", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT", "ANSWER",
         "HOSTS",
     ]);
+    let now = time::OffsetDateTime::now_utc();
     for one in targets {
         let state = field(one, "state").as_str().unwrap_or("unknown");
         let tone = match state {
@@ -89,6 +75,7 @@ fn print(targets: &[Value]) {
             .as_object()
             .map_or(0, |failures| failures.values().filter_map(Value::as_u64).sum::<u64>());
         let recent = |name: &str| milliseconds(field(field(one, name), "recent")).1;
+        let since = moment(field(one, "since")).map(|since| age(since, now));
         let hosts = texts("hosts");
         let more = field(one, "host_count").as_u64().unwrap_or_default().saturating_sub(hosts.len() as u64);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -96,7 +83,7 @@ fn print(targets: &[Value]) {
             (text("target"), Tone::Plain),
             (format!("{}/{}", texts("services").join("+"), texts("carriers").join("+")), Tone::Plain),
             (state.to_owned(), tone),
-            (age(field(one, "since")).unwrap_or_else(|| "-".to_owned()), Tone::Plain),
+            (since.unwrap_or_else(|| "-".to_owned()), Tone::Plain),
             (text("why"), tone),
             (field(one, "open").to_string(), Tone::Plain),
             (field(one, "opened").to_string(), Tone::Plain),
@@ -108,14 +95,4 @@ fn print(targets: &[Value]) {
         table.row(cells);
     }
     table.print();
-}
-
-/// How long ago a moment was, as `5m3s`.
-fn age(moment: &Value) -> Option<String> {
-    use time::OffsetDateTime;
-    use time::format_description::well_known::Rfc3339;
-    let moment = OffsetDateTime::parse(moment.as_str()?, &Rfc3339).ok()?;
-    let age = OffsetDateTime::now_utc() - moment;
-    let seconds = u64::try_from(age.whole_seconds()).unwrap_or_default();
-    Some(human(std::time::Duration::from_secs(seconds)))
 }

@@ -19,31 +19,7 @@ pub(super) fn is_heard(line: impl std::fmt::Display) -> bool {
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
-/// A stranger's text may hold anything. What would steer the terminal, turn the direction of the text or be invisible is
-/// written as an escape.
-pub(super) fn harmless(text: &str) -> String {
-    text.chars().flat_map(|c| if is_unseen(c) { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-/// Controls and format characters (Unicode general categories Cc, Cf, Zl and Zp), and tags.
-fn is_unseen(c: char) -> bool {
-    let format = [
-        '\u{ad}'..='\u{ad}',
-        '\u{600}'..='\u{605}',
-        '\u{61c}'..='\u{61c}',
-        '\u{6dd}'..='\u{6dd}',
-        '\u{70f}'..='\u{70f}',
-        '\u{180e}'..='\u{180e}',
-        '\u{200b}'..='\u{200f}',
-        '\u{2028}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-        '\u{fe00}'..='\u{fe0f}',
-        '\u{feff}'..='\u{feff}',
-        '\u{fff9}'..='\u{fffb}',
-        '\u{e0000}'..='\u{e0fff}',
-    ];
-    c.is_control() || format.iter().any(|range| range.contains(&c))
-}
+pub(super) use crate::log::harmless;
 
 /// Writes a line to standard error.
 pub(super) fn complain(line: impl std::fmt::Display) {
@@ -64,18 +40,4 @@ pub(super) fn width() -> Option<u16> {
         return None;
     }
     rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_an_escape() {
-        let hostile = "a\u{1b}[2J\r\n\u{9b}31m \u{202e}gpj.exe\u{2066}\u{200b}\u{feff}\u{7f} ü 日本 é";
-        assert_eq!(
-            harmless(hostile),
-            "a\\u{1b}[2J\\r\\n\\u{9b}31m \\u{202e}gpj.exe\\u{2066}\\u{200b}\\u{feff}\\u{7f} ü 日本 é"
-        );
-    }
 }

@@ -6,6 +6,7 @@ use rustls_pki_types::UnixTime;
 use super::client::Client;
 use crate::cause::Cause;
 use crate::ending::Ending;
+use crate::log::Subject;
 use crate::proof::Names;
 use crate::reason::Reason;
 use crate::rules::decide;
@@ -33,9 +34,9 @@ pub(super) fn names(verdict: Option<&Verdict>) -> Option<&Names> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worth {
     /// The verdict; empty: the client came without TLS.
-    pub(super) verdict: Box<str>,
+    verdict: Box<str>,
     /// Why it proves nothing; `None`: it does, or nothing had to be proven.
-    pub(super) unproven: Option<Cause>,
+    unproven: Option<Cause>,
 }
 
 impl Worth {
@@ -43,6 +44,11 @@ impl Worth {
     pub(super) fn of(verdict: Option<&Verdict>) -> Self {
         let text = verdict.map(ToString::to_string).unwrap_or_default();
         Self { verdict: text.into(), unproven: verdict.and_then(Verdict::cause) }
+    }
+
+    /// What decides a connection, for the log: who is asked for, the verb, and the user or alias.
+    pub(super) fn subject<'a>(&'a self, who: &'a [u8], verb: &'a [u8], name: &'a [u8]) -> Subject<'a> {
+        Subject::Signalling { who, verb, name, certificate: &self.verdict, unproven: self.unproven }
     }
 
     /// The rule has Check Certificate, and the certificate, trusted as it may be, has not proven the name.

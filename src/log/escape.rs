@@ -1,4 +1,5 @@
-//! What a client sent, made harmless for a log: percent-encoded and capped (SPEC section 8).
+//! What a client sent, made harmless for a log: percent-encoded and capped (SPEC section 8). What anybody wrote, made harmless for
+//! a terminal.
 
 use std::fmt::Write as _;
 
@@ -25,8 +26,43 @@ pub(super) fn escape(out: &mut String, bytes: &[u8], cap: usize) {
     }
 }
 
+/// Text for a person at a terminal. A stranger's text may hold anything. What would steer the terminal, turn the direction of the text or be invisible is
+/// written as an escape.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().flat_map(|c| if is_unseen(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Controls and format characters (Unicode general categories Cc, Cf, Zl and Zp), and tags.
+fn is_unseen(c: char) -> bool {
+    let format = [
+        '\u{ad}'..='\u{ad}',
+        '\u{600}'..='\u{605}',
+        '\u{61c}'..='\u{61c}',
+        '\u{6dd}'..='\u{6dd}',
+        '\u{70f}'..='\u{70f}',
+        '\u{180e}'..='\u{180e}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{fe00}'..='\u{fe0f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{fff9}'..='\u{fffb}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
+    c.is_control() || format.iter().any(|range| range.contains(&c))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_steers_a_terminal_is_an_escape() {
+        let hostile = "a\u{1b}[2J\r\n\u{9b}31m \u{202e}gpj.exe\u{2066}\u{200b}\u{feff}\u{7f} ü 日本 é";
+        assert_eq!(
+            super::harmless(hostile),
+            "a\\u{1b}[2J\\r\\n\\u{9b}31m \\u{202e}gpj.exe\\u{2066}\\u{200b}\\u{feff}\\u{7f} ü 日本 é"
+        );
+    }
+
     #[test]
     fn nothing_breaks_a_line() {
         let mut out = String::new();

@@ -1,13 +1,16 @@
-//! A decision line: one a request (HTTP) or a connection (the others), in words or in JSON.
+//! A decision line: one a request (HTTP) or a connection (the others), in words (`text`) or in JSON (`fields`).
 
-use std::fmt::{self, Write as _};
+mod fields;
+mod text;
+
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::escape::escape;
-use crate::cause::{At, Cause, Failure, decisive};
+use crate::cause::{Cause, Failure};
 use crate::ending::Ending;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
@@ -124,73 +127,9 @@ impl Line<'_> {
         let scheme = self.service.logged_scheme(self.carrier);
         let slashes = self.service.slashes();
         let _ = write!(text, "REVERSE-PROXY {} {} {scheme}:{slashes}", self.id, self.client);
-        match self.subject {
-            Subject::Unknown => text.push('-'),
-            Subject::Signalling { who, verb, name, certificate, .. } => {
-                escape(&mut text, if who.is_empty() { b"-" } else { who }, HOST_CAP);
-                text.push(' ');
-                escape(&mut text, verb, METHOD_CAP);
-                if !name.is_empty() {
-                    text.push(' ');
-                    escape(&mut text, name, NAME_CAP);
-                }
-                if !certificate.is_empty() {
-                    text.push_str(" cert=");
-                    escape(&mut text, certificate.as_bytes(), NAME_CAP);
-                }
-            }
-            Subject::Http { host, method, target, version } => {
-                escape(&mut text, without_userinfo(host), HOST_CAP);
-                text.push(' ');
-                escape(&mut text, method, METHOD_CAP);
-                text.push(' ');
-                shown(&mut text, target, PATH_CAP, query);
-                text.extend([" ", version]);
-            }
-        }
-        let _ = match &self.outcome {
-            Outcome::Forwarded { to, new } => {
-                let _ = write!(text, " -> {to}{}", if *new { "(new)" } else { "" });
-                match self.unsaid() {
-                    Some(cause) => write!(text, " not proven: {cause}"),
-                    None => Ok(()),
-                }
-            }
-            Outcome::Redirected(to) => {
-                text.push_str(" -> redirect ");
-                shown(&mut text, to.as_bytes(), URL_CAP, query);
-                Ok(())
-            }
-            Outcome::Challenge => write!(text, " -> acme_webroot"),
-            Outcome::Rejected { reason, cause, failures } => {
-                let _ = write!(text, " rejected: {reason}");
-                match (*failures, cause) {
-                    ([], Some(cause)) => write!(text, " {cause}"),
-                    (failures, _) => said(&mut text, failures),
-                }
-            }
-            Outcome::Done { status, bytes: [up, down], took } => {
-                match status {
-                    Some(status) => {
-                        let _ = write!(text, " ended {status}");
-                    }
-                    None => text.push_str(" ended -"),
-                }
-                write!(text, ": {up} bytes up, {down} bytes down, {} ms", took.as_millis())
-            }
-            Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
-                let _ = write!(text, " ended by {} in {}", ending.whose.name(), ending.stage.name());
-                if let Some(reason) = ending.reason {
-                    let _ = write!(text, " ({reason})");
-                }
-                let _ = write!(text, ": {up} bytes up, {down} bytes down, {seconds:.3} s");
-                match (ending.cause, target) {
-                    (Some(cause), Some(target)) => write!(text, ", {target} {cause}"),
-                    (Some(cause), None) => write!(text, ", {cause}"),
-                    (None, _) => Ok(()),
-                }
-            }
-        };
+        self.subject.write(&mut text, query);
+        // Writing to a String does not fail.
+        let _ = self.outcome.write(&mut text, query, self.unsaid());
         text
     }
 
@@ -214,79 +153,13 @@ impl Line<'_> {
             "transport": if self.carrier.is_tls() { "tls" } else { "plain" },
             "carrier": self.carrier.name(),
         });
-        let mut set = |name: &str, value: Value| {
-            if let Value::Object(fields) = &mut json {
-                fields.insert(name.to_owned(), value);
-            }
-        };
-        let escaped = |bytes: &[u8], cap| {
-            let mut text = String::new();
-            escape(&mut text, bytes, cap);
-            text
-        };
-        if let Subject::Signalling { who, verb, name, certificate, unproven } = self.subject {
-            let [who_field, verb_field, name_field] = self.service.subject();
-            set(who_field, escaped(who, HOST_CAP).into());
-            set(verb_field, escaped(verb, METHOD_CAP).into());
-            if !name.is_empty() {
-                set(name_field, escaped(name, NAME_CAP).into());
-            }
-            if !certificate.is_empty() {
-                set("certificate", escaped(certificate.as_bytes(), NAME_CAP).into());
-                set("certificate_cause", unproven.map_or(Value::Null, |cause| cause.name().into()));
-            }
-        }
-        if let Subject::Http { host, method, target, version } = self.subject {
-            set("host", escaped(without_userinfo(host), HOST_CAP).into());
-            set("method", escaped(method, METHOD_CAP).into());
-            let mut text = String::new();
-            shown(&mut text, target, PATH_CAP, query);
-            set("path", text.into());
-            set("version", version.into());
-        }
-        match &self.outcome {
-            Outcome::Forwarded { to, new } => {
-                set("outcome", "forwarded".into());
-                set("target", to.to_string().into());
-                set("new", (*new).into());
-            }
-            Outcome::Redirected(to) => {
-                set("outcome", "redirected".into());
-                let mut text = String::new();
-                shown(&mut text, to.as_bytes(), URL_CAP, query);
-                set("location", text.into());
-            }
-            Outcome::Challenge => set("outcome", "challenge".into()),
-            Outcome::Rejected { reason, cause, failures } => {
-                set("outcome", "rejected".into());
-                set("reason", reason.name().into());
-                let decisive = decisive(failures);
-                let cause = decisive.map(|failure| failure.cause).or(*cause);
-                set("target", decisive.map_or(Value::Null, |failure| failure.at.to_string().into()));
-                set("cause", cause.map_or(Value::Null, |cause| cause.name().into()));
-                if !failures.is_empty() {
-                    let shown = failures.iter().map(as_json);
-                    set("failures", shown.collect::<Vec<_>>().into());
-                }
-            }
-            Outcome::Done { status, bytes: [up, down], took } => {
-                set("outcome", "ended".into());
-                set("status", (*status).into());
-                set("bytes_up", (*up).into());
-                set("bytes_down", (*down).into());
-                set("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into());
-            }
-            Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
-                set("outcome", "ended".into());
-                set("by", ending.whose.name().into());
-                set("stage", ending.stage.name().into());
-                set("reason", ending.reason.map_or(Value::Null, |reason| reason.name().into()));
-                set("target", target.map_or(Value::Null, |target| target.to_string().into()));
-                set("cause", ending.cause.map_or(Value::Null, |cause| cause.name().into()));
-                set("bytes_up", (*up).into());
-                set("bytes_down", (*down).into());
-                set("seconds", (*seconds).into());
-            }
+        if let Value::Object(fields) = &mut json {
+            self.subject.fields(
+                &mut |name, value| drop(fields.insert(name.to_owned(), value)),
+                self.service,
+                query,
+            );
+            self.outcome.fields(&mut |name, value| drop(fields.insert(name.to_owned(), value)), query);
         }
         json
     }
@@ -299,26 +172,6 @@ fn is_said(verdict: &str, cause: Cause) -> bool {
         Cause::NoCertificate => verdict == "none",
         cause => verdict == cause.name(),
     }
-}
-
-/// What of a target has failed, one after the other.
-fn said(text: &mut String, failures: &[Failure]) -> fmt::Result {
-    for (number, failure) in failures.iter().enumerate() {
-        text.push_str(if number == 0 { " " } else { ", " });
-        match &failure.at {
-            At::Address(address) => write!(text, "{address}")?,
-            At::Name(name, port) => {
-                escape(text, name.as_bytes(), HOST_CAP);
-                write!(text, ":{port}")?;
-            }
-        }
-        write!(text, " {}", failure.cause)?;
-    }
-    Ok(())
-}
-
-fn as_json(failure: &Failure) -> Value {
-    json!({ "target": failure.at.to_string(), "cause": failure.cause.name() })
 }
 
 /// A path or a URL, and its query only if it is wanted: queries hold tokens.

@@ -4,6 +4,7 @@
 
 mod builder;
 pub mod changes;
+mod check;
 pub mod decide;
 mod definition;
 pub mod fingerprint;
@@ -16,7 +17,10 @@ pub mod ports;
 mod table;
 mod unsafe_path;
 mod utf8;
+mod ways;
 
 pub use builder::{Builder, Conflict};
+pub use check::{Check, FAILBACK, LONGEST_FAILBACK, Probe};
 pub use definition::*;
 pub use table::{Host, HttpMatch, Table};
+pub use ways::Way;

@@ -3,9 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -87,17 +85,6 @@ pub struct Reloaded {
     pub found: Diagnostics,
 }
 
-/// How the last reload went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastReload {
-    /// When it was over.
-    pub at: SystemTime,
-    /// By whom it was asked for.
-    pub by: By,
-    /// Why everything stayed as it was; `None`: everything was replaced.
-    pub refused: Option<String>,
-}
-
 /// The server has stopped, or is about to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopping;
@@ -116,7 +103,6 @@ pub struct Control {
     messages: mpsc::Sender<Message>,
     hang_ups: Arc<Notify>,
     drains: CancellationToken,
-    last_reload: Arc<ArcSwapOption<LastReload>>,
 }
 
 /// What the server hears.
@@ -147,9 +133,7 @@ impl Control {
     pub(super) fn new() -> (Self, Heard) {
         let (sender, messages) = mpsc::channel(WAITING);
         let (drains, hang_ups) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let last_reload = Arc::default();
-        let control =
-            Self { messages: sender, hang_ups: hang_ups.clone(), drains: drains.clone(), last_reload };
+        let control = Self { messages: sender, hang_ups: hang_ups.clone(), drains: drains.clone() };
         (control, Heard { messages, hang_ups, drains })
     }
 
@@ -219,16 +203,6 @@ impl Control {
     /// Has the server stop accepting, and let what runs come to its end. What waits for an answer is told so.
     pub(crate) fn drain(&self) {
         self.drains.cancel();
-    }
-
-    /// How the last reload went; `None`: there was none since the start.
-    pub fn last_reload(&self) -> Option<Arc<LastReload>> {
-        self.last_reload.load_full()
-    }
-
-    /// A reload is over.
-    pub(super) fn reloaded(&self, how: LastReload) {
-        self.last_reload.store(Some(Arc::new(how)));
     }
 
     async fn send(&self, message: Message) -> Result<(), Stopping> {

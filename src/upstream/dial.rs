@@ -11,6 +11,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use smallvec::SmallVec;
 
 use super::health::{self, Turn};
+use super::here::is_here;
 use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
 use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
@@ -51,8 +52,12 @@ impl Wanted<'_> {
     }
 
     /// Whether a failure says nothing of the address: the client has chosen the name for which TLS has failed, or the target
-    /// knew by the PROXY header whom it was for, and may have nothing to do with that client.
+    /// knew by the PROXY header whom it was for, and may have nothing to do with that client, or the host may not lead to this
+    /// machine, to which others may.
     fn is_to_blame_for(&self, cause: Cause, endpoint: &Endpoint) -> bool {
+        if cause == Cause::Loop {
+            return endpoint.options.elsewhere_only;
+        }
         if cause.is_in_tls() && endpoint.options.proxy_protocol.is_some() {
             return true;
         }
@@ -180,7 +185,9 @@ impl Dialer<'_> {
                     let profile = (wanted.transport == Transport::Tls)
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
                     let name = server_name(endpoint, wanted.host);
-                    let key = KeyRef { address, tls: profile.as_ref().map(|profile| (profile.id, name)) };
+                    let elsewhere_only = endpoint.options.elsewhere_only;
+                    let tls = profile.as_ref().map(|profile| (profile.id, name));
+                    let key = KeyRef { address, tls, elsewhere_only };
                     if !attempts.new_only {
                         if let Some(connection) = take_own(own, key, wanted.owner) {
                             return Ok(connection);
@@ -314,11 +321,13 @@ pub(super) struct Opening<'a> {
 pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream, Cause> {
     let mut too_late = Cause::TimedOut;
     let opening = async {
-        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
-        let is_here = || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-        if is_own(to.listeners, &tcp, address) || to.endpoint.options.elsewhere_only && is_here() {
+        // Before a connection is tried: what listens here is not to be found out, either.
+        if is_own(to.listeners, address)
+            || to.endpoint.options.elsewhere_only && is_here(address.ip().to_canonical())
+        {
             return Err(Cause::Loop);
         }
+        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
         let _ = tcp.set_nodelay(true);
         let stream = Stream::Plain(tcp);
         if to.service == Service::Http {
@@ -349,11 +358,10 @@ pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream,
 }
 
 /// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
-fn is_own(listeners: &[SocketAddr], tcp: &TcpStream, address: SocketAddr) -> bool {
+fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
     listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
-        let here =
-            address.ip().is_loopback() || tcp.local_addr().is_ok_and(|local| local.ip() == address.ip());
-        own.ip() == address.ip() || (own.ip().is_unspecified() && here)
+        let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
+        own == ip || own.is_unspecified() && is_here(ip)
     })
 }
 

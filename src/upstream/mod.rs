@@ -14,14 +14,14 @@
 
 mod dial;
 mod health;
+mod here;
 mod pool;
 mod probe;
 mod resolve;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
-pub(crate) use health::LONGEST_FAILBACK;
-pub use health::{Basis, Change, Checks, Health, Known, State};
+pub use health::{Basis, Change, Checks, Down, Health, Known, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use probe::{Port, Tried, ports_of};
 pub use resolve::Resolver;

@@ -1,6 +1,7 @@
 //! Connections to targets that wait for their next request (SPEC section 3, last paragraph of HTTP).
 //!
-//! Keyed by address, port, TLS, server name, verification and certificate: the last two are what a TLS profile is.
+//! Keyed by address, port, TLS, server name, verification and certificate: the last two are what a TLS profile is. Hosts that may
+//! not lead to this machine have connections of their own.
 //! One pool a worker, so that no worker waits for another core. Last in, first out: what is used most stays warm, the
 //! rest grows old and is closed.
 //!
@@ -36,6 +37,9 @@ pub struct Key {
     pub address: SocketAddr,
     /// TLS profile and server name, if TLS is spoken.
     pub tls: Option<(u64, Box<str>)>,
+    /// It was opened for a host that may not lead to this machine ([`crate::rules::TargetOptions::elsewhere_only`]). Such a host
+    /// takes no other connection, because the address of that one may be this machine's.
+    pub elsewhere_only: bool,
 }
 
 /// A [`Key`] to look up with, which owns nothing.
@@ -45,6 +49,8 @@ pub struct KeyRef<'a> {
     pub address: SocketAddr,
     /// TLS profile and server name, if TLS is spoken.
     pub tls: Option<(u64, &'a str)>,
+    /// As [`Key::elsewhere_only`].
+    pub elsewhere_only: bool,
 }
 
 impl Key {
@@ -53,6 +59,7 @@ impl Key {
         KeyRef {
             address: self.address,
             tls: self.tls.as_ref().map(|(profile, name)| (*profile, name.as_ref())),
+            elsewhere_only: self.elsewhere_only,
         }
     }
 }
@@ -72,7 +79,8 @@ impl Equivalent<Key> for KeyRef<'_> {
 impl KeyRef<'_> {
     /// The key as one to keep.
     pub fn to_key(self) -> Key {
-        Key { address: self.address, tls: self.tls.map(|(profile, name)| (profile, name.into())) }
+        let Self { address, tls, elsewhere_only } = self;
+        Key { address, tls: tls.map(|(profile, name)| (profile, name.into())), elsewhere_only }
     }
 }
 
@@ -274,7 +282,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
-        let key = Key { address, tls: None };
+        let key = Key { address, tls: None, elsewhere_only: false };
         (Connection::new(Leg::new(Stream::Plain(stream)), key, false, address.ip()), peer)
     }
 
@@ -285,6 +293,11 @@ mod tests {
         let key = alive.key.clone();
         pool.put(alive);
         assert!(pool.take(KeyRef { tls: Some((1, "x")), ..key.as_ref() }).is_none());
+        let of_the_api = KeyRef { elsewhere_only: true, ..key.as_ref() };
+        assert!(
+            pool.take(of_the_api).is_none(),
+            "issue 19: nobody has looked whether it leads to this machine"
+        );
         assert!(!pool.take(key.as_ref()).unwrap().fresh);
         assert!(pool.take(key.as_ref()).is_none());
 
@@ -312,12 +325,13 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let stream = TcpStream::connect(address).await.unwrap();
             peers.push(listener.accept().await.unwrap().0);
-            let key = Key { address, tls: Some((1, name.into())) };
+            let key = Key { address, tls: Some((1, name.into())), elsewhere_only: false };
             Connection::new(Leg::new(Stream::Plain(stream)), key, false, address.ip())
         };
         pool.put(make(&other, "elsewhere").await);
         pool.put(make(&listener, "used").await);
-        let used = Key { address: listener.local_addr().unwrap(), tls: Some((1, "used".into())) };
+        let address = listener.local_addr().unwrap();
+        let used = Key { address, tls: Some((1, "used".into())), elsewhere_only: false };
         for number in 0..20 {
             pool.put(make(&listener, &number.to_string()).await);
             // What is in use stays.

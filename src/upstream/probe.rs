@@ -3,7 +3,7 @@
 //! An address is dialled as for a client, with the same judgement of its certificate. Nothing is sent but what opens the
 //! connection. Other than for a client, every address is tried, whatever has become of the others.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::Dialer;
 use super::dial::{Opening, open};
 use crate::cause::{At, Cause};
 use crate::io::Stream;
-use crate::rules::{Address, Endpoint, Host, Ports, Table, TargetOptions, Verify};
+use crate::rules::{Address, Endpoint, Host, Table, TargetOptions, Verify, Way};
 use crate::service::{Service, Transport};
 use crate::tls;
 
@@ -59,14 +59,7 @@ pub struct Tried {
 pub fn ports_of(table: &Table, verify: Verify) -> Vec<Port> {
     let mut collected = Collected { ports: Vec::new(), known: HashMap::new(), verify };
     for host in table.iter().filter(|host| host.enabled()) {
-        // A host has many paths to one target.
-        let mut seen = HashSet::new();
-        for rule in host.http_rules().filter(|rule| seen.insert((Arc::as_ptr(rule.endpoints), rule.ports))) {
-            collected.add(host, Service::Http, rule.endpoints, rule.ports);
-        }
-        for (service, rule) in host.rules() {
-            collected.add(host, service, &rule.endpoints, rule.ports.ports());
-        }
+        host.ways().for_each(|way| collected.add(host, way));
     }
     collected.ports
 }
@@ -89,11 +82,9 @@ struct Collected<'t> {
 }
 
 impl<'t> Collected<'t> {
-    fn add(&mut self, host: Host<'t>, service: Service, endpoints: &[Endpoint], ports: Ports) {
-        let both = [(Transport::Plain, ports.tcp), (Transport::Tls, ports.tls)];
-        for endpoint in endpoints {
-            for (transport, port) in both {
-                let Some(port) = port else { continue };
+    fn add(&mut self, host: Host<'t>, Way { service, endpoints, ports }: Way<'t>) {
+        for endpoint in endpoints.iter() {
+            for (transport, port) in ports.each() {
                 let key = Key {
                     address: endpoint.address.clone(),
                     options: Arc::clone(&endpoint.options),

@@ -109,7 +109,7 @@ fn item_2_hosts_are_disabled_and_enabled_in_their_files() {
         good(&house.host(&["enable", "hq.example.net"]));
         assert_eq!(house.status("hq.example.net"), 200);
         for (name, why) in [
-            ("hq.example.nets", "did you mean hq.example.net?"),
+            ("hq.example.nets", "there is hq.example.net"),
             ("a.wild.example.net", "*.wild.example.net stands for it"),
             ("elsewhere.example", "no rule is for the host elsewhere.example"),
         ] {

@@ -1,12 +1,13 @@
 //! Issue 19, item 1: hosts over the API. They are made, changed and removed while Portward runs; the rules files are not touched.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
 use crate::harness::sip::{next_message, pbx, request};
-use crate::harness::{Portward, Setup, Target, Wire, command, curl, eventually, within};
+use crate::harness::{Namespace, Portward, Setup, Target, Wire, command, curl, eventually, ok, within};
 
 /// One host in the rules files.
 fn rules(port: u16) -> String {
@@ -291,6 +292,14 @@ fn item_1_what_is_not_possible_over_the_api() {
         let trust = json!({ "target": "192.0.2.1", "sip": true, "client_trust": "/etc/ssl/certs" });
         let (code, said) = put(&portward, "bad.example.net", &trust);
         assert!(code == 403 && said["error"].as_str().unwrap().contains("may name no file"), "{said}");
+        // Nor is it found out whether a file is there.
+        let checked = json!({ "tcp": 5060, "tls": 5061, "check_certificate": true });
+        let said = ["/etc/passwd", "/etc/nothing"].map(|file| {
+            let host = json!({ "target": "192.0.2.1", "sip": checked, "client_trust": file });
+            put(&portward, "bad.example.net", &host).1["error"].as_str().unwrap().replace(file, "FILE")
+        });
+        let [there, nowhere] = said.map(|said| said.replace('^', ""));
+        assert_eq!(there, nowhere);
         assert!(!portward.dir().join("state/hosts.toml").exists());
 
         // A name that leads here is not dialled; with admin.hosts = "any", and from the rules files, it is.
@@ -303,6 +312,47 @@ fn item_1_what_is_not_possible_over_the_api() {
         let body = json!({ "target": here, "http": [{ "path": "", "tcp": web.port() }], "preset": ["innovaphone-pbx"] });
         assert_eq!(put(&portward, "named.example.net", &body).0, 201);
         assert_eq!((status(&portward, "named.example.net"), web.connections()), (502, 0));
+    });
+}
+
+/// Addresses of this machine that nobody has told Portward of, the second one of an interface among them. What listens there is
+/// not to be found out, whether a host of the rules leads there or not, and a host of the rules does not suffer from it.
+#[test]
+fn item_1_hosts_of_the_api_do_not_reach_other_addresses_of_this_machine() {
+    within(90, || {
+        let machine = Namespace::new();
+        for address in ["10.77.0.1/24", "10.77.0.2/24"] {
+            machine.run(&format!("ip address add {address} dev lo"));
+        }
+        for address in [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 77, 0, 2)] {
+            let answer = |conn: &mut crate::harness::Conn| {
+                while conn.try_request().is_some() && conn.try_send(ok("here")).is_ok() {}
+            };
+            let web = machine.inside(|| Target::listen(address, None, answer));
+            let rules = rules(web.port()).replace("127.0.0.1", &address.to_string());
+            let setup = Portward::rules(&rules).set("reject", "\"answer\"").inside(&machine);
+            let portward = started(setup.start());
+            let get = |host: &str| machine.inside(|| status(&portward, host));
+            for port in [web.port(), 9] {
+                let host = json!({ "target": address.to_string(), "http": [{ "path": "", "tcp": port }] });
+                let name = format!("api-{port}.example.net");
+                assert_eq!(put(&portward, &name, &host).0, 201);
+                assert_eq!((get(&name), web.connections()), (502, 0), "{address} port {port}");
+                let (_, host) = ask(&portward, "GET", &format!("/{name}"), None);
+                assert_eq!(host["made_by"], "api");
+            }
+            // Every worker has connections of the rules' host, which wait for a next request.
+            assert!((0..8).all(|_| get("rules.example.net") == 200));
+            let before = web.bytes();
+            let name = format!("api-{}.example.net", web.port());
+            assert!((0..8).all(|_| get(&name) == 502) && web.bytes() == before, "they are not for others");
+            assert_eq!(get("rules.example.net"), 200);
+            let log = portward.lines().join("\n");
+            assert!(log.contains("target-down") && !log.contains("refused"), "{log}");
+            assert!(!log.contains(" is down"), "nothing was found out about the target of the rules: {log}");
+            drop(portward);
+            machine.inside(|| drop(web));
+        }
     });
 }
 

@@ -156,7 +156,7 @@ impl Access {
             allowed(may, right)?;
             return Ok(Admitted { caller: Caller::Token(client), ends, until: None });
         }
-        let session = cookie(&head.headers, is_tls).and_then(|id| self.sessions.find(id));
+        let session = cookies(&head.headers, is_tls).find_map(|id| self.sessions.find(id));
         if let Some((may, until, ends)) = session {
             allowed(may, right)?;
             if !matches!(head.method, Method::GET | Method::HEAD) {
@@ -260,11 +260,15 @@ pub(super) const fn cookie_name(is_tls: bool) -> &'static str {
     if is_tls { "__Host-portward" } else { "portward" }
 }
 
-/// The id of the session. Of several the first counts, as browsers send the more exact one first.
-pub(super) fn cookie(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
+/// So many cookies of the name are looked at.
+const COOKIES: usize = 8;
+
+/// What may be the id of the session. There are several where another server of the same machine or domain has set a cookie of
+/// the same name (cookies do not heed ports, RFC 6265 section 8.5): that must not log anybody out.
+pub(super) fn cookies(headers: &HeaderMap, is_tls: bool) -> impl Iterator<Item = &str> {
     let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == cookie_name(is_tls)).map(|(_, id)| id)
+    let pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(name, _)| *name == cookie_name(is_tls)).map(|(_, id)| id).take(COOKIES)
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
@@ -301,9 +305,13 @@ mod tests {
 
     #[test]
     fn a_session_is_found_among_other_cookies() {
-        let both = headers(&[("cookie", "a=b; portward=one"), ("cookie", "__Host-portward=two")]);
-        assert_eq!((cookie(&both, false), cookie(&both, true)), (Some("one"), Some("two")));
-        assert_eq!(cookie(&headers(&[("cookie", "xportward=one; portward2=x")]), false), None);
+        let shown = |headers: &HeaderMap, is_tls| cookies(headers, is_tls).collect::<Vec<_>>().join(" ");
+        let both =
+            headers(&[("cookie", "a=b; portward=one"), ("cookie", "__Host-portward=two;portward=three")]);
+        assert_eq!((&*shown(&both, false), &*shown(&both, true)), ("one three", "two"));
+        assert_eq!(shown(&headers(&[("cookie", "xportward=one; portward2=x")]), false), "");
+        let many = headers(&[("cookie", &"portward=x; ".repeat(1000))]);
+        assert_eq!(cookies(&many, false).count(), COOKIES);
     }
 
     #[test]

@@ -16,8 +16,9 @@ use crate::state::tokens::{May, hex};
 pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
 /// How long a link logs in.
 pub(in crate::admin) const LINK: Duration = Duration::from_secs(60);
-/// So many sessions at a time: for one more the oldest ends.
-const SESSIONS: usize = 64;
+/// So many sessions of each right at a time: for one more the oldest of the same right ends. So a token that only reads ends no
+/// session that may change something.
+const SESSIONS: usize = 32;
 /// So many links at a time, likewise.
 const LINKS: usize = 16;
 
@@ -50,8 +51,20 @@ struct Inside {
 impl Inside {
     fn sweep(&mut self) {
         let now = Instant::now();
-        self.sessions.retain(|_, session| session.until > now);
+        self.sessions.retain(|_, session| session.until > now && !session.ends.is_cancelled());
         self.links.retain(|_, until| *until > now);
+    }
+
+    fn begin(&mut self, may: May, ends: CancellationToken) -> Zeroizing<String> {
+        let id = hex(&*random());
+        let alike = self.sessions.iter().filter(|(_, session)| session.may == may);
+        if alike.clone().count() >= SESSIONS
+            && let Some(oldest) = alike.min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
+        {
+            self.sessions.remove(&oldest);
+        }
+        self.sessions.insert(key(&id), Session { may, until: Instant::now() + SESSION, ends });
+        id
     }
 }
 
@@ -66,20 +79,10 @@ impl Sessions {
         inside
     }
 
-    /// A new session; its id, for the browser alone.
-    pub(in crate::admin) fn begin(&self, may: May) -> Zeroizing<String> {
-        let id = hex(&*random());
-        let mut inside = self.inside();
-        let sessions = &mut inside.sessions;
-        if sessions.len() >= SESSIONS
-            && let Some(oldest) =
-                sessions.iter().min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
-        {
-            sessions.remove(&oldest);
-        }
-        let (until, ends) = (Instant::now() + SESSION, CancellationToken::new());
-        sessions.insert(key(&id), Session { may, until, ends });
-        id
+    /// A new session for a token; its id, for the browser alone. `ends` is cancelled when the token is replaced, and the session
+    /// ends with it, even if it begins at that very moment.
+    pub(in crate::admin) fn begin(&self, may: May, ends: &CancellationToken) -> Zeroizing<String> {
+        self.inside().begin(may, ends.child_token())
     }
 
     /// What the session with this id allows, when it ends, and what is cancelled if it ends before.
@@ -113,9 +116,11 @@ impl Sessions {
         code
     }
 
-    /// Whether this code logs in now; it does not a second time.
-    pub(in crate::admin) fn redeem(&self, code: &str) -> bool {
-        self.inside().links.remove(&key(code)).is_some()
+    /// A new session for the code of a link, which is worth nothing from now on. `None`: it was worth nothing before.
+    pub(in crate::admin) fn redeem(&self, code: &str) -> Option<Zeroizing<String>> {
+        let mut inside = self.inside();
+        inside.links.remove(&key(code))?;
+        Some(inside.begin(May::Change, CancellationToken::new()))
     }
 }
 
@@ -124,43 +129,70 @@ mod tests {
     use super::*;
     use tokio::time::advance;
 
+    fn begin(sessions: &Sessions, may: May) -> Zeroizing<String> {
+        sessions.begin(may, &CancellationToken::new())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_link_logs_in_once_and_for_a_minute() {
         let sessions = Sessions::default();
         let [one, two] = [sessions.link(), sessions.link()];
-        assert!(sessions.redeem(&one) && !sessions.redeem(&one) && !sessions.redeem("x"));
+        let id = sessions.redeem(&one).unwrap();
+        assert_eq!(sessions.find(&id).unwrap().0, May::Change);
+        assert!(sessions.redeem(&one).is_none() && sessions.redeem("x").is_none());
         advance(LINK).await;
-        assert!(!sessions.redeem(&two));
+        assert!(sessions.redeem(&two).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_by_itself_by_the_browser_and_with_all() {
         let sessions = Sessions::default();
-        let [one, two, three] = [May::Change, May::Read, May::Change].map(|may| sessions.begin(may));
+        let [one, two, three] = [May::Change, May::Read, May::Change].map(|may| begin(&sessions, may));
         assert!(sessions.find("x").is_none());
         assert_eq!(sessions.find(&two).unwrap().0, May::Read);
         let ends = sessions.find(&one).unwrap().2;
         assert!(sessions.end(&one) && !sessions.end(&one) && ends.is_cancelled());
         advance(SESSION).await;
         assert!(sessions.find(&three).is_none(), "it is over after twelve hours");
-        let last = sessions.begin(May::Change);
+        let last = begin(&sessions, May::Change);
         let link = sessions.link();
         sessions.end_all();
-        assert!(sessions.find(&last).is_none() && !sessions.redeem(&link));
+        assert!(sessions.find(&last).is_none() && sessions.redeem(&link).is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_so_many_and_no_more() {
+    async fn there_are_so_many_of_a_right_and_no_more() {
         let sessions = Sessions::default();
-        let first = sessions.begin(May::Change);
+        let first = begin(&sessions, May::Change);
         let link = sessions.link();
         for _ in 0..SESSIONS {
             advance(Duration::from_millis(1)).await;
-            sessions.begin(May::Change);
+            begin(&sessions, May::Read);
             sessions.link();
         }
-        assert!(sessions.find(&first).is_none() && !sessions.redeem(&link));
+        assert!(sessions.find(&first).is_some(), "those that only read end none that may change something");
+        assert!(sessions.redeem(&link).is_none());
+        for _ in 0..SESSIONS {
+            advance(Duration::from_millis(1)).await;
+            begin(&sessions, May::Change);
+            begin(&sessions, May::Read);
+        }
+        assert!(sessions.find(&first).is_none());
         let inside = sessions.inside();
-        assert_eq!((inside.sessions.len(), inside.links.len()), (SESSIONS, LINKS));
+        assert_eq!((inside.sessions.len(), inside.links.len()), (2 * SESSIONS, LINKS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn issue_19_a_session_that_begins_while_its_token_is_replaced_is_over() {
+        let (sessions, token) = (Sessions::default(), CancellationToken::new());
+        let before = sessions.begin(May::Change, &token);
+        assert!(sessions.find(&before).is_some());
+        sessions.end(&before);
+        assert!(!token.is_cancelled(), "a session does not end its token");
+        // The token was right a moment ago, and was replaced before the session began.
+        token.cancel();
+        sessions.end_all();
+        let late = sessions.begin(May::Change, &token);
+        assert!(sessions.find(&late).is_none());
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Config;
 use crate::log::Log;
 use crate::rules::Table;
-use crate::state::Snapshot;
+use crate::state::{LastReload, Snapshot};
 
 fn shared() -> Shared {
     let config = Config::defaults(std::path::Path::new("/nowhere/portward.toml"));
@@ -91,6 +91,7 @@ fn metrics_of_a_sample_stand_once_and_are_numbers() {
     }
     assert!(!series.contains_key("portward_connections{service=\"http\",carrier=\"ws\"}"));
     assert!(series.contains_key("portward_connections{service=\"sip\",carrier=\"wss\"}"));
-    shared.note_reload(false);
+    let refused = Some("error: odd".to_owned());
+    shared.note_reload(LastReload { at: std::time::SystemTime::now(), by: "a signal".to_owned(), refused });
     assert!(render(&shared).contains("portward_config_last_reload_successful 0\n"));
 }

@@ -14,15 +14,13 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
 
 fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, &["limit", "after"])?;
-    let (limit, after) =
-        (query.limit()?, query.after(|text| text.parse::<usize>().ok())?.unwrap_or_default());
     let snapshot = asked.shared.snapshot.load();
     let all = tls::listed(&snapshot.server_tls, &snapshot.upstream_tls);
-    let end = after.saturating_add(limit);
+    let (page, next) = query.page(&all)?;
     Ok(Answer::ok(&json!({
         "count": all.len(),
-        "certificates": all.get(after..end.min(all.len())).unwrap_or_default(),
-        "next": (end < all.len()).then(|| end.to_string()),
+        "certificates": page,
+        "next": next,
         "diagnostics": snapshot.of_certificates(OffsetDateTime::now_utc()).to_json(),
     })))
 }

@@ -193,11 +193,8 @@ fn to_json(table: &Table, decision: &Decision) -> Value {
         fields.remove(name);
     }
     let host = asked_host(decision).and_then(|asked| table.host(&asked).map(|host| host.name().to_owned()));
-    let port = decision.about.port;
     let more = [
         ("time", utc(UNIX_EPOCH + Duration::from_nanos(decision.at)).into()),
-        ("port", (port != 0).then_some(port).into()),
-        ("carrier", decision.about.carrier.name().into()),
         ("identity", who(decision).map(|who| escaped(who, NAME)).into()),
         ("host", host.into()),
         ("cut", decision.is_cut.into()),

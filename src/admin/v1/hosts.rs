@@ -7,8 +7,6 @@ mod change;
 mod list;
 mod shown;
 
-use std::fmt::Write as _;
-
 use hyper::header::{ETAG, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -113,12 +111,5 @@ fn switched(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
 
 /// No rule is for it, but maybe one is for what was meant.
 fn unknown(table: &Table, asked: &str) -> Answer {
-    let mut why = format!("no rule is for the host {asked}");
-    let leads = table.host(asked).map(Host::name);
-    let _ = match (leads, near::wildcard(table, asked).or_else(|| near::name(table, asked))) {
-        (Some(wildcard), _) => write!(why, " alone; {wildcard} stands for it"),
-        (None, Some(near)) => write!(why, "; there is {near}"),
-        (None, None) => Ok(()),
-    };
-    Answer::missing(why)
+    Answer::missing(near::unknown(table, asked))
 }

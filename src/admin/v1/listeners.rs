@@ -1,12 +1,13 @@
-//! `/v1/listeners`: the sockets that portward.toml names, whether they are open, and which certificates clients are shown
-//! there.
+//! `/v1/listeners`: the sockets that portward.toml names, those of the administration included; whether they are open, and
+//! which certificates clients are shown there.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::query::Query;
+use crate::admin::{PORT, SOCKET};
 use crate::config::Listener;
-use crate::state::Snapshot;
+use crate::state::{Shared, Snapshot};
 
 /// Answers it: the services in the order of portward.toml, then administration.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
@@ -15,16 +16,14 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
 
 fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, &["limit", "after"])?;
-    let (limit, after) =
-        (query.limit()?, query.after(|text| text.parse::<usize>().ok())?.unwrap_or_default());
     let snapshot = asked.shared.snapshot.load();
     let services = snapshot.config.listen.listeners.iter().map(|one| of_service(&snapshot, one));
-    let all: Vec<_> = services.chain(of_administration(&snapshot)).collect();
-    let end = after.saturating_add(limit);
+    let all: Vec<_> = services.chain(of_administration(asked.shared, &snapshot)).collect();
+    let (page, next) = query.page(&all)?;
     Ok(Answer::ok(&json!({
         "count": all.len(),
-        "listeners": all.get(after..end.min(all.len())).unwrap_or_default(),
-        "next": (end < all.len()).then(|| end.to_string()),
+        "listeners": page,
+        "next": next,
     })))
 }
 
@@ -60,19 +59,45 @@ fn certificates(snapshot: &Snapshot) -> Value {
     snapshot.server_tls.certificates().map(one).collect()
 }
 
-fn of_administration(snapshot: &Snapshot) -> Vec<Value> {
-    let socket = snapshot.config.admin.socket.display().to_string();
-    let of = |address: String, transport: &str| {
-        json!({
-            "address": address,
-            "service": "admin",
-            "transport": transport,
-            "scheme": null,
-            // The question came by one of them; the log says of the other that it cannot be opened.
-            "open": true,
-            "why": null,
-            "certificates": null,
-        })
+/// The socket of the file system and, where portward.toml names one, the port.
+fn of_administration(shared: &Shared, snapshot: &Snapshot) -> Vec<Value> {
+    let admin = &snapshot.config.admin;
+    let socket = json!({
+        "address": admin.socket.display().to_string(),
+        "service": "admin",
+        "transport": "unix",
+        "scheme": null,
+        "certificates": null,
+    });
+    let certificate = admin.certificate.as_deref();
+    let shown = |name| {
+        let one = snapshot.server_tls.certificates().find(|one| one.name == name);
+        one.map(|one| vec![json!({ "name": name, "names": one.facts.names, "default": true })])
     };
-    vec![of(socket, "unix")]
+    let port = admin.listen.map(|address| {
+        json!({
+            "address": address.to_string(),
+            "service": "admin",
+            "transport": if certificate.is_some() { "tls" } else { "plain" },
+            "scheme": if certificate.is_some() { "https" } else { "http" },
+            "certificates": certificate.map(|name| shown(name).unwrap_or_default()),
+        })
+    });
+    let closed = |what, json: Value| with_state(json, shared.why_admin_closed(what));
+    let port = port.map(|port| match certificate {
+        Some(name) if snapshot.admin_tls.is_none() => {
+            with_state(port, Some(format!("there is no certificate {name}")))
+        }
+        _ => closed(PORT, port),
+    });
+    std::iter::once(closed(SOCKET, socket)).chain(port).collect()
+}
+
+/// Whether it is open, or why it is closed.
+fn with_state(mut listener: Value, why: Option<String>) -> Value {
+    if let Some(fields) = listener.as_object_mut() {
+        fields.insert("open".to_owned(), why.is_none().into());
+        fields.insert("why".to_owned(), why.into());
+    }
+    listener
 }

@@ -134,7 +134,6 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/hosts/{name}", Resource::Host, &["GET", "PUT", "DELETE"]),
     entry("/v1/hosts", Resource::Hosts, &["GET"]),
     entry("/v1/listeners", Resource::Listeners, &["GET"]),
-    entry("/v1/certificates", Resource::Certificates, &["GET"]),
     entry("/v1/explain", Resource::Explain, &["POST"]).needing(Needs::Question),
     entry("/v1/certificates", Resource::Certificates, &["GET"]).needing(Needs::Open),
     entry("/v1/reload", Resource::Reload, &["POST"]),
@@ -249,6 +248,28 @@ mod tests {
             ["/v1", "/v1/", "/v1/status/", "/v1/connections/", "/v1/hosts//enable", "/v2/status", "*", ""]
         {
             assert_eq!(found(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_path_stands_in_the_table_once() {
+        let mut paths: Vec<_> = RESOURCES.iter().map(|entry| entry.path).collect();
+        paths.sort_unstable();
+        let count = paths.len();
+        paths.dedup();
+        assert_eq!(paths.len(), count, "the second line of a path would never be found");
+    }
+
+    /// SPEC section 8: `admin.token = "changes"` opens these four to loopback, and no others.
+    #[test]
+    fn four_resources_may_be_open_to_loopback() {
+        let open: Vec<_> = RESOURCES.iter().filter(|entry| entry.needs == Needs::Open).collect();
+        let paths: Vec<_> = open.iter().map(|entry| entry.path).collect();
+        assert_eq!(paths, ["/v1/status", "/v1/certificates", "/v1/targets", "/metrics"]);
+        for entry in open {
+            let (found, _) = super::found(entry.path).unwrap();
+            assert_eq!(found.right(&Method::GET), Right::Open, "{}", entry.path);
+            assert_eq!(found.right(&Method::POST), Right::Change, "{}", entry.path);
         }
     }
 

@@ -59,12 +59,16 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
     let json: Value = serde_json::from_slice(asked.body)
         .map_err(|error| Answer::bad(format_args!("this is not JSON: {error}")))?;
     let text = |name: &str| json.get(name).and_then(Value::as_str);
-    let may = match (text("token"), text("code")) {
-        (Some(token), None) => asked.shared.admin_tokens.judge(token.as_bytes()).map(|(may, _)| may),
-        (None, Some(code)) => asked.access.sessions.redeem(code).then_some(May::Change),
+    let sessions = &asked.access.sessions;
+    let begun = match (text("token"), text("code")) {
+        (Some(token), None) => {
+            let judged = asked.shared.admin_tokens.judge(token.as_bytes());
+            judged.map(|(may, ends)| (may, sessions.begin(may, &ends)))
+        }
+        (None, Some(code)) => sessions.redeem(code).map(|id| (May::Change, id)),
         _ => return Err(Answer::bad("either `token` or `code` is needed, as text")),
     };
-    let may = may.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
+    let (may, id) = begun.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
     let answer = Answer::ok(&json!({
         "right": match may {
             May::Change => "change",
@@ -72,7 +76,7 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
         },
         "expires": utc(SystemTime::now() + SESSION),
     }));
-    Ok(with_session(asked, (client, is_tls), may, answer.with_status(StatusCode::CREATED)))
+    Ok(with_session(asked, (client, is_tls), &id, answer.with_status(StatusCode::CREATED)))
 }
 
 /// `/login?code=…`: where a link leads. The answer sends the browser on to the dashboard by itself and not by a redirect, so
@@ -89,28 +93,27 @@ pub(super) fn follow(asked: &Asked<'_>) -> Answer {
     if asked.head.method != Method::GET {
         return Answer::not_allowed(&["GET"]);
     }
-    if !asked.access.sessions.redeem(&code) {
+    let Some(id) = asked.access.sessions.redeem(&code) else {
         let wrong = asked.access.wrong(client, asked.shared);
         let why =
             "this link has been used, or is older than a minute; `portward dashboard` prints a new one\n";
         return wrong.with_text(why);
-    }
+    };
     let answer = Answer::whole(StatusCode::OK, "text/plain; charset=utf-8", "You are logged in.\n");
     let answer = answer.with(REFRESH, HeaderValue::from_static("0; url=/"));
-    with_session(asked, (client, is_tls), May::Change, answer)
+    with_session(asked, (client, is_tls), &id, answer)
 }
 
-fn with_session(asked: &Asked<'_>, (client, is_tls): (SocketAddr, bool), may: May, answer: Answer) -> Answer {
-    let id = asked.access.sessions.begin(may);
+fn with_session(asked: &Asked<'_>, (client, is_tls): (SocketAddr, bool), id: &str, answer: Answer) -> Answer {
     let text = format!("administration: a session begins, from {client}");
     asked.shared.note(Level::Info, &text);
-    answer.with_some(set_cookie(&id, SESSION.as_secs(), is_tls))
+    answer.with_some(set_cookie(id, SESSION.as_secs(), is_tls))
 }
 
 fn log_out(asked: &Asked<'_>, is_tls: bool) -> Answer {
-    let id = access::cookie(&asked.head.headers, is_tls).unwrap_or_default();
-    let ended = asked.access.sessions.end(id);
-    let answer = Answer::ok(&json!({ "ended": u8::from(ended) }));
+    let sessions = &asked.access.sessions;
+    let ended = access::cookies(&asked.head.headers, is_tls).filter(|id| sessions.end(id)).count();
+    let answer = Answer::ok(&json!({ "ended": ended }));
     answer.with_some(set_cookie("", 0, is_tls))
 }
 

@@ -1,18 +1,15 @@
 //! `/v1/status`: whether anything is wrong, and what Portward has done since it was started.
 
-use std::net::SocketAddr;
-use std::time::SystemTime;
-
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::moment::utc;
 use crate::cause::Cause;
 use crate::reason::Reason;
-use crate::server::LastReload;
 use crate::service::{Carrier, Service};
-use crate::state::Shared;
+use crate::state::{LastReload, Shared};
 use crate::stats::{Direction, Side, Totals, Verdict};
+use crate::upstream::Down;
 
 /// How many warnings are shown: each name that no certificate covers is one.
 const WARNINGS: usize = 100;
@@ -20,7 +17,7 @@ const WARNINGS: usize = 100;
 /// Answers it. `gone` are those of the warnings that name what is in use although its file is not there any more, which only
 /// the running daemon knows.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
-    let Asked { shared, control, .. } = *asked;
+    let shared = asked.shared;
     let snapshot = shared.snapshot.load();
     let totals = shared.stats.totals();
     let (count, warnings) = warnings(shared);
@@ -36,8 +33,9 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
             "hosts": snapshot.table.len(),
             "disabled": snapshot.table.iter().filter(|host| !host.enabled()).count(),
         },
-        "last_reload": control.last_reload().map(|last| reload(&last)),
-        "warnings": { "count": count, "list": warnings },
+        "last_reload": shared.last_reload().map(|last| reload(&last)),
+        "warning_count": count,
+        "warnings": warnings,
         "gone": snapshot.gone().to_json(),
         "connections": open,
         "blacklist": shared.guard.blacklist().len(),
@@ -50,7 +48,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
 fn reload(last: &LastReload) -> Value {
     json!({
         "at": utc(last.at),
-        "by": last.by.to_string(),
+        "by": last.by,
         "successful": last.refused.is_none(),
         "error": last.refused.as_deref().map(str::trim_end),
     })
@@ -63,7 +61,7 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
         Value::Array(list) => list,
         _ => Vec::new(),
     };
-    let down = shared.health.down().into_iter().map(|(address, since)| of_target(address, since));
+    let down = shared.health.down().into_iter().map(|down| of_target(&down));
     let mut all: Vec<_> = down.chain(of_files).collect();
     let count = all.len();
     all.truncate(WARNINGS);
@@ -71,16 +69,17 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
 }
 
 /// In the form of a diagnostic, with the target beside.
-fn of_target(address: SocketAddr, since: SystemTime) -> Value {
+fn of_target(Down { address, since, why }: &Down) -> Value {
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
     json!({
         "severity": "warning",
-        "message": format!("the target {address} is down: Portward could not connect to it"),
+        "message": format!("the target {address} is down{why}"),
         "file": null,
         "line": null,
         "column": null,
         "help": "look whether it runs and whether this machine reaches it",
         "target": address.to_string(),
-        "since": utc(since),
+        "since": utc(*since),
     })
 }
 

@@ -95,13 +95,14 @@ fn trial(one: &Tried, at: &At, result: Result<(), Cause>) -> Value {
 }
 
 async fn try_all(snapshot: &Snapshot) -> Vec<Tried> {
-    let Config { listen, upstream, .. } = &*snapshot.config;
+    let Config { listen, upstream, admin, .. } = &*snapshot.config;
     let ports = ports_of(&snapshot.table, upstream.verify);
     let resolver = Arc::new(Resolver::default());
     resolver.watch(ports.iter().filter_map(|port| port.endpoint.address.name()));
     let asking = tokio::spawn(Arc::clone(&resolver).run());
     let (health, stats) = (Health::default(), Stats::of_workers(1));
-    let listeners: Vec<_> = listen.listeners.iter().map(|listener| listener.address).collect();
+    let own = listen.listeners.iter().map(|listener| listener.address);
+    let listeners: Vec<_> = own.chain(admin.listen).collect();
     let dialer = Dialer {
         tls: &snapshot.upstream_tls,
         resolver: &resolver,

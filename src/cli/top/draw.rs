@@ -126,7 +126,7 @@ fn headline<'a>(seen: &Seen, look: Look, paused: bool) -> Line<'a> {
     if paused {
         spans.push(Span::styled("  paused", look.chosen()));
     }
-    let warnings = number(&["warnings", "count"]);
+    let warnings = number(&["warning_count"]);
     if warnings > 0 {
         spans.push(Span::styled(format!("  {warnings} warnings"), look.tone(Tone::Warning)));
     }

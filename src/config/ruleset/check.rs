@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::super::report::Fault;
 use super::super::values::duration;
 use super::super::walk::{Section, Value};
-use crate::rules::{Check, Probe};
+use crate::rules::{Check, LONGEST_FAILBACK, Probe};
 use crate::service::Service;
-use crate::upstream::LONGEST_FAILBACK;
 
+// What is not said (SPEC section 8, Health).
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RISE: u32 = 2;

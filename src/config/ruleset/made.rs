@@ -113,7 +113,11 @@ impl Maker<'_> {
             let is_safe = self.making.config.admin.hosts == AdminHosts::Safe;
             if is_safe && let DeValue::Table(table) = value.node {
                 forbid(report, table, self.making.config);
-                self.is_forbidden |= report.errors() > errors;
+                // It is read no further: whether a file is there that it names is not to be found out.
+                if report.errors() > errors {
+                    self.is_forbidden = true;
+                    continue;
+                }
             }
             let Some(mut host) = host::read(&value, &mut self.context, lines) else { continue };
             if report.errors() > errors {

@@ -13,7 +13,7 @@ pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
         .endpoints()
         .flat_map(|list| list.iter())
         .filter_map(name_of)
-        .filter(|name| is_host(table, name))
+        .filter(|name| table.named(name).is_some())
         .collect();
     let mut found: Vec<(&str, Source)> = Vec::new();
     if names.is_empty() {
@@ -45,11 +45,6 @@ fn name_of(endpoint: &Endpoint) -> Option<&str> {
         Address::Name(name) => Some(name),
         Address::Ip(_) => None,
     }
-}
-
-/// Whether a host or an alias has this very name. What a wildcard matches may have an address of its own.
-fn is_host(table: &Table, name: &str) -> bool {
-    table.host(name).is_some_and(|host| host.name() == name || host.aliases().any(|(alias, _)| alias == name))
 }
 
 fn rules(host: Host<'_>) -> impl Iterator<Item = (&[Endpoint], Source)> {

@@ -22,13 +22,7 @@ fn shown(asked: &Ask) -> (&str, &str, &str) {
 
 pub(super) fn subject<'a>(asked: &'a Ask, cert: &'a Worth) -> Subject<'a> {
     let (who, verb, name) = shown(asked);
-    Subject::Signalling {
-        who: who.as_bytes(),
-        verb: verb.as_bytes(),
-        name: name.as_bytes(),
-        certificate: &cert.verdict,
-        unproven: cert.unproven,
-    }
+    cert.subject(who.as_bytes(), verb.as_bytes(), name.as_bytes())
 }
 
 fn first_name(aliases: &[Alias]) -> &str {

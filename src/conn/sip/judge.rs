@@ -10,7 +10,6 @@ use super::message::who;
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::sip::{Field, Kind, Message};
-use crate::log::Subject;
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
@@ -50,13 +49,7 @@ impl RegistrationJudge {
             let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
             let verb = request.method(head).unwrap_or_default();
-            let subject = Subject::Signalling {
-                who: &who,
-                verb,
-                name,
-                certificate: &self.cert.verdict,
-                unproven: self.cert.unproven,
-            };
+            let subject = self.cert.subject(&who, verb, name);
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             self.standing.report(config).refused(subject, ended);
         }
@@ -160,13 +153,7 @@ impl Judge for RegistrationJudge {
             Some(method) => (method, &b""[..]),
             None => (status.as_bytes(), message.cseq_method.of_input(head)),
         };
-        let subject = Subject::Signalling {
-            who: &who,
-            verb,
-            name,
-            certificate: &self.cert.verdict,
-            unproven: self.cert.unproven,
-        };
+        let subject = self.cert.subject(&who, verb, name);
         let config = &self.standing.shared().snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
         self.standing.report(config).refused(subject, ended);

@@ -16,11 +16,5 @@ pub(super) fn who(head: &[u8], message: &Message) -> Vec<u8> {
 
 /// A request as the log shows it.
 pub(super) fn subject<'a>(who: &'a [u8], head: &'a [u8], request: &Message, cert: &'a Worth) -> Subject<'a> {
-    Subject::Signalling {
-        who,
-        verb: request.method(head).unwrap_or_default(),
-        name: b"",
-        certificate: &cert.verdict,
-        unproven: cert.unproven,
-    }
+    cert.subject(who, request.method(head).unwrap_or_default(), b"")
 }

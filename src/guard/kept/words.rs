@@ -4,6 +4,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::log::harmless;
+
 /// An entry as `203.0.113.9  since 2026-11-24 13:05:11 UTC  until 2026-11-24 13:10:11 UTC  unknown-host (21 in a minute)`.
 pub fn line(entry: &Value) -> String {
     let field = |name: &str| entry.get(name).unwrap_or(&Value::Null);
@@ -26,7 +28,12 @@ pub fn line(entry: &Value) -> String {
     format!("{address:<20}  since {since}  {until}  {why}")
 }
 
-/// What would steer a terminal is written as an escape.
-fn harmless(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn issue_19_a_note_neither_steers_a_terminal_nor_turns_its_text() {
+        let entry = serde_json::json!({ "address": "192.0.2.1", "note": "a\u{1b}[2J\u{202e}gpj" });
+        let line = super::line(&entry);
+        assert!(line.ends_with("by hand: a\\u{1b}[2J\\u{202e}gpj"), "{line}");
+    }
 }

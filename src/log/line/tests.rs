@@ -1,6 +1,7 @@
 //! The forms of docs/log.md.
 
 use super::*;
+use crate::cause::At;
 use crate::ending::{Stage, Whose};
 
 fn rejected(reason: Reason) -> Outcome<'static> {

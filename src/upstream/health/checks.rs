@@ -21,6 +21,7 @@ use crate::service::Transport;
 use crate::tls::{self, UpstreamTls};
 use crate::upstream::Resolver;
 use crate::upstream::dial::{self, Opening};
+use crate::upstream::here::is_here;
 
 /// So many checks have a connection at the same time (SPEC section 8, Health).
 const AT_ONCE: usize = 64;
@@ -155,7 +156,7 @@ impl Checks {
 
 /// Whether an address of an item is one that Portward may reach.
 fn is_checked(item: &Item, ip: IpAddr) -> bool {
-    !(item.endpoint.options.elsewhere_only && is_of_this_machine(ip))
+    !(item.endpoint.options.elsewhere_only && (is_of_this_machine(ip) || is_here(ip.to_canonical())))
 }
 
 /// Asks one address. The connection is closed behind it.

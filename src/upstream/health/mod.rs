@@ -26,7 +26,6 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 pub use checks::{Basis, Checks};
-pub(crate) use standing::LONGEST_FAILBACK;
 pub(in crate::upstream) use standing::Turn;
 pub use standing::{Change, State};
 use standing::{SLOW, Standing, Thresholds};
@@ -65,6 +64,17 @@ pub struct Known {
     pub is_checked: bool,
 }
 
+/// An address that is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Down {
+    /// Which.
+    pub address: SocketAddr,
+    /// Since when.
+    pub since: SystemTime,
+    /// Why a connection or check has failed last.
+    pub why: Option<Cause>,
+}
+
 impl Health {
     /// What is known of an address.
     pub fn state(&self, address: SocketAddr) -> Option<Known> {
@@ -73,13 +83,15 @@ impl Health {
         Some(Known { state, age: standing.since.elapsed(), why, is_checked })
     }
 
-    /// The addresses that are down, and since when.
-    pub fn down(&self) -> Vec<(SocketAddr, SystemTime)> {
-        let down = self.known.iter().filter(|one| one.value().state == State::Down);
-        let when = |since: Instant| SystemTime::now().checked_sub(since.elapsed());
-        let mut list: Vec<_> =
-            down.filter_map(|one| when(one.value().since).map(|when| (*one.key(), when))).collect();
-        list.sort_unstable();
+    /// The addresses that are down, in order.
+    pub fn down(&self) -> Vec<Down> {
+        let down = self.known.iter().filter_map(|one| {
+            let standing = one.value();
+            let since = SystemTime::now().checked_sub(standing.since.elapsed())?;
+            (standing.state == State::Down).then(|| Down { address: *one.key(), since, why: standing.why })
+        });
+        let mut list: Vec<_> = down.collect();
+        list.sort_unstable_by_key(|down| down.address);
         list
     }
 

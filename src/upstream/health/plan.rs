@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::standing::Thresholds;
-use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table};
+use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table, Way};
 use crate::service::{Service, Transport};
 
 /// What is asked of a target again and again.
@@ -57,12 +57,7 @@ impl Item {
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
     let mut plan = Plan { random, items: Vec::new(), known: HashMap::new() };
     for host in table.iter() {
-        for rule in host.http_rules() {
-            plan.add(host, Service::Http, rule.ports, rule.endpoints);
-        }
-        for (service, rule) in host.rules() {
-            plan.add(host, service, rule.ports.ports(), &rule.endpoints);
-        }
+        host.ways().for_each(|way| plan.add(host, way));
     }
     plan.items
 }
@@ -75,16 +70,14 @@ struct Plan<'r> {
 }
 
 impl Plan<'_> {
-    fn add(&mut self, host: Host<'_>, service: Service, ports: Ports, endpoints: &[Endpoint]) {
-        for endpoint in endpoints {
+    fn add(&mut self, host: Host<'_>, way: Way<'_>) {
+        let Way { service, endpoints, ports } = way;
+        for endpoint in endpoints.iter() {
             let Some(check) = endpoint.options.check.as_ref().filter(|check| check.probe.judges(service))
             else {
                 continue;
             };
-            let judged = [(ports.tcp, Transport::Plain), (ports.tls, Transport::Tls)];
-            for (judged, transport) in
-                judged.into_iter().filter_map(|(port, transport)| Some((port?, transport)))
-            {
+            for (transport, judged) in ports.each() {
                 let (port, transport) = asked(check, ports, (judged, transport));
                 let place =
                     *self.known.entry((endpoint.address.clone(), port, transport)).or_insert_with(|| {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::log::human;
+use crate::rules::LONGEST_FAILBACK;
 
 /// How long an address that has failed is tried last.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
@@ -20,8 +21,6 @@ pub(super) const PAUSE: Duration = Duration::from_secs(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long an address must have been good before its failures are new ones.
 const CALM: Duration = Duration::from_secs(60);
-/// The longest `failback` (SPEC section 8, Health).
-pub(crate) const LONGEST_FAILBACK: Duration = Duration::from_secs(24 * 3600);
 /// An attempt to connect that is open for so long makes the address one that is tried last. So an address that swallows
 /// everything costs one timeout and not one for each request that comes meanwhile.
 pub(super) const SLOW: Duration = Duration::from_secs(1);

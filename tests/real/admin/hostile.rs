@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -61,6 +62,58 @@ fn issue_19_slow_and_silent_clients_disturb_neither_a_phone_nor_the_socket() {
         registers(&mut sip, &admin.portward);
         drop((kept, sockets));
         admin.portward.assert_alive();
+    });
+}
+
+/// Sends requests on kept connections, one after the other, until `enough`.
+fn keeps_asking(admin: &Admin, request: &str, enough: &AtomicBool) {
+    while !enough.load(Ordering::Relaxed) {
+        let Ok(mut client) = TcpStream::connect(("127.0.0.1", admin.port)) else { continue };
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut answer = [0; 4096];
+        while !enough.load(Ordering::Relaxed) {
+            let asked = client.write_all(request.as_bytes());
+            if asked.is_err() || client.read(&mut answer).is_ok_and(|count| count == 0) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+/// Asks on a new connection, behind all the others; whether the answer is 200.
+fn is_served(admin: &Admin, token: &str) -> bool {
+    let mut client = TcpStream::connect(("127.0.0.1", admin.port)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!("GET /v1/status HTTP/1.1\r\nHost: {}\r\n{token}\r\n\r\n", admin.host());
+    client.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).is_ok() && answer == *b"HTTP/1.1 200"
+}
+
+#[test]
+fn issue_19_quick_clients_on_all_places_keep_nobody_out() {
+    within(120, || {
+        let admin = usual();
+        let token = bearer(&admin.token());
+        let front = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", admin.host());
+        // Of a stream HEAD gets the head, so that such a client follows nothing.
+        let head =
+            format!("HEAD /v1/decisions?follow=1 HTTP/1.1\r\nHost: {}\r\n{token}\r\n\r\n", admin.host());
+        for request in [front, head] {
+            let enough = AtomicBool::new(false);
+            let served = thread::scope(|scope| {
+                for _ in 0..140 {
+                    scope.spawn(|| keeps_asking(&admin, &request, &enough));
+                }
+                thread::sleep(Duration::from_secs(2));
+                let served = is_served(&admin, &token);
+                enough.store(true, Ordering::Relaxed);
+                served
+            });
+            assert!(served, "{request}");
+        }
+        answers(&admin);
     });
 }
 

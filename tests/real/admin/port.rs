@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 
+use serde_json::Value;
+
 use super::{Admin, RULES, ask, bearer, json, start, usual};
 use crate::harness::{Portward, Setup, TestCa, Wire, curl, eventually, free_port, within};
 
@@ -105,8 +107,23 @@ fn issue_19_a_port_that_cannot_be_opened_is_a_warning_until_it_is_free() {
         let warned =
             || admin.socket("GET", "/v1/status").1["warnings"].to_string().contains("cannot be opened");
         assert!(warned());
+        let listener = || {
+            let all = admin.socket("GET", "/v1/listeners").1["listeners"].clone();
+            all.as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["scheme"] == "http" && one["service"] == "admin")
+                .cloned()
+                .unwrap()
+        };
+        assert_eq!(
+            (&listener()["open"], &listener()["address"]),
+            (&false.into(), &format!("127.0.0.1:{port}").into())
+        );
+        assert!(listener()["why"].as_str().unwrap().contains("Address already in use"));
         drop(taken);
         eventually("it is free", || !warned());
+        assert_eq!((&listener()["open"], &listener()["why"]), (&true.into(), &Value::Null));
         assert_eq!(admin.status("GET", "/v1/status", &[&bearer(&admin.token())]), 200);
     });
 }
@@ -123,6 +140,8 @@ fn issue_19_without_its_certificate_the_port_stays_closed() {
         let (_, status) = admin.socket("GET", "/v1/status");
         assert!(status["warnings"].to_string().contains("admin.listen stays closed"), "{status}");
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        let listeners = admin.socket("GET", "/v1/listeners").1["listeners"].to_string();
+        assert!(listeners.contains("there is no certificate nothing"), "{listeners}");
         TestCa::shared()
             .issue(&["portward.example.net"])
             .write(&admin.portward.dir().join("certs"), "nothing");

@@ -117,6 +117,20 @@ fn issue_19_another_site_cannot_log_a_browser_in_and_guesses_are_throttled() {
 }
 
 #[test]
+fn issue_19_a_cookie_of_another_server_logs_nobody_out() {
+    within(60, || {
+        let admin = usual();
+        let answer = log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token()));
+        let (id, own) = (cookie(&answer).split_off("Cookie: ".len()), origin(&admin));
+        // Cookies do not heed ports, and the one with the longer path stands first.
+        let cookies = format!("Cookie: portward=of-another; {id}");
+        assert_eq!(admin.status("GET", "/v1/connections", &[&cookies]), 200);
+        assert_eq!(admin.status("DELETE", "/v1/session", &[&cookies, &own, JSON]), 200);
+        assert_eq!(admin.status("GET", "/v1/connections", &[&format!("Cookie: {id}")]), 401);
+    });
+}
+
+#[test]
 fn issue_19_without_a_port_there_is_no_link() {
     within(60, || {
         let admin = start(Portward::rules(RULES));

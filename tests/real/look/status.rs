@@ -73,8 +73,8 @@ fn item_1_status_says_first_what_is_wrong() {
         portward.line(&["reloaded: 2 hosts"]);
         portward.plain().get("one.example.com", "/");
         let status = get(&portward, "status");
-        let warnings = status["warnings"]["list"].as_array().unwrap();
-        assert_eq!(status["warnings"]["count"], warnings.len(), "{status}");
+        let warnings = status["warnings"].as_array().unwrap();
+        assert_eq!(status["warning_count"], warnings.len(), "{status}");
         let has = |part: &str| warnings.iter().any(|one| one["message"].as_str().unwrap().contains(part));
         assert!(has("no certificate covers one.example.com"), "{status}");
         assert!(has(&format!("127.0.0.1:{dead} is down")), "{status}");
@@ -126,9 +126,29 @@ fn item_1_a_certificate_near_its_end_is_a_warning_and_no_new_generation() {
         fs::write(certs.join("server.key"), &soon.key_pem).unwrap();
         portward.line(&["have changed and were read again"]);
         let status = get(&portward, "status");
-        let warnings = status["warnings"]["list"].as_array().unwrap();
+        let warnings = status["warnings"].as_array().unwrap();
         let expiry = |one: &&serde_json::Value| one["message"].as_str().unwrap().contains("expires on");
         assert_eq!(warnings.iter().filter(expiry).count(), 1, "{status}");
         assert_eq!(status["rules"]["generation"], 1, "certificates are no rules: {status}");
+    });
+}
+
+/// SPEC section 8: exit code 2 is wrong usage, whether the command or the daemon sees it.
+#[test]
+fn a_filter_that_is_not_understood_is_wrong_usage() {
+    within(60, || {
+        let inside = Inside::new();
+        let portward = started(inside.setup());
+        for args in [
+            &["connections", "--service", "smtp"][..],
+            &["log", "--service", "smtp"],
+            &["log", "--reason", "nothing"],
+            &["targets", "--host", "two words"],
+        ] {
+            let said = run(&portward, args);
+            assert!(said.code == 2 && said.errors.starts_with("error: `"), "{args:?}: {said:?}");
+        }
+        let none = run(&portward, &["connections", "--limit", "0", "--json"]);
+        assert!(none.code == 0 && none.out.contains("\"connections\":[]"), "{none:?}");
     });
 }

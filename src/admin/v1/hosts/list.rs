@@ -80,5 +80,5 @@ impl Filter {
 
 fn leads_to(host: Host<'_>, target: &str) -> bool {
     let has = |endpoints: &[Endpoint]| shown::addresses(endpoints).iter().any(|address| address == target);
-    host.rules().any(|(_, rule)| has(&rule.endpoints)) || host.http_rules().any(|rule| has(rule.endpoints))
+    host.ways().any(|way| has(way.endpoints))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::rules::{Address, Endpoint, Host, Ports};
+use crate::rules::{Address, Host};
 use crate::service::{Carrier, Service, ServiceSet, Transport};
 use crate::upstream::Resolver;
 
@@ -76,43 +76,6 @@ impl Place {
     }
 }
 
-/// A rule that leads somewhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Way<'t> {
-    service: Service,
-    endpoints: &'t [Endpoint],
-    ports: Ports,
-}
-
-impl Way<'_> {
-    fn is(&self, other: &Self) -> bool {
-        self.service == other.service
-            && self.ports == other.ports
-            && std::ptr::eq(self.endpoints, other.endpoints)
-    }
-}
-
-/// The ways of a host. The paths of a preset all lead the same way: each way stands in it once.
-fn ways(host: Host<'_>) -> Vec<Way<'_>> {
-    let http = host.http_rules().map(|rule| Way {
-        service: Service::Http,
-        endpoints: rule.endpoints,
-        ports: rule.ports,
-    });
-    let others = host.rules().map(|(service, rule)| Way {
-        service,
-        endpoints: &rule.endpoints,
-        ports: rule.ports.ports(),
-    });
-    let mut ways: Vec<Way<'_>> = Vec::new();
-    for way in http.chain(others) {
-        if !ways.iter().any(|known| known.is(&way)) {
-            ways.push(way);
-        }
-    }
-    ways
-}
-
 /// A page of points.
 pub(super) struct Places<'r> {
     resolver: &'r Resolver,
@@ -158,11 +121,9 @@ impl<'r> Places<'r> {
         mut admit: impl FnMut(&mut BTreeMap<Point, Place>, usize, &Point),
     ) {
         for host in hosts {
-            for way in ways(host) {
-                let ports = [(way.ports.tcp, Transport::Plain), (way.ports.tls, Transport::Tls)];
-                for (port, transport) in ports {
-                    let Some(port) = port else { continue };
-                    for endpoint in way.endpoints {
+            for way in host.ways() {
+                for (transport, port) in way.ports.each() {
+                    for endpoint in way.endpoints.iter() {
                         self.points(&endpoint.address, port.get(), |found, limit, point| {
                             admit(found, limit, &point);
                             if let Some(place) = found.get_mut(&point) {

@@ -1,0 +1,82 @@
+//! Where a host leads: each service with its addresses and ports, once. It is for whoever goes through all targets of the
+//! rules: health checks, `check --connect`, `/v1/targets`. A request is decided by [`super::decide`].
+
+use std::collections::HashSet;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use super::{Endpoint, Host, Ports};
+use crate::service::{Service, Transport};
+
+/// A service of a host, and where it leads.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'t> {
+    /// What is spoken there.
+    pub service: Service,
+    /// The addresses, tried in order.
+    pub endpoints: &'t Arc<[Endpoint]>,
+    /// Their ports.
+    pub ports: Ports,
+}
+
+impl<'t> Host<'t> {
+    /// Every way of the host, those of HTTP first. All paths of a preset lead the same way, which comes once.
+    pub fn ways(self) -> impl Iterator<Item = Way<'t>> {
+        // Equal lists of addresses share one allocation.
+        let mut seen = HashSet::new();
+        let http = self
+            .http_rules()
+            .filter(move |rule| seen.insert((Arc::as_ptr(rule.endpoints), rule.ports)))
+            .map(|rule| Way { service: Service::Http, endpoints: rule.endpoints, ports: rule.ports });
+        let once = self.rules().map(|(service, rule)| Way {
+            service,
+            endpoints: &rule.endpoints,
+            ports: rule.ports.ports(),
+        });
+        http.chain(once)
+    }
+}
+
+impl Ports {
+    /// Each port that is defined, with what is spoken on it: the plain one first.
+    pub fn each(self) -> impl Iterator<Item = (Transport, NonZeroU16)> {
+        let both = [(Transport::Plain, self.tcp), (Transport::Tls, self.tls)];
+        both.into_iter().filter_map(|(transport, port)| Some((transport, port?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, load_rules};
+
+    #[test]
+    fn each_way_of_a_host_comes_once_however_many_paths_lead_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = r#"
+            [[host]]
+            name = "one.example"
+            target = "192.0.2.1"
+            preset = ["innovaphone-pbx"]
+            http = ["/a", "/b", { path = "/c", target = "192.0.2.2", tcp = 8080, tls = false }]
+            sip = { tcp = 5060, tls = false }
+        "#;
+        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let loaded = load_rules(folder.path(), &Config::defaults(&folder.path().join("portward.toml")));
+        let table = loaded.table.unwrap();
+        let host = table.host("one.example").unwrap();
+        let shown = host.ways().map(|way| {
+            let ports: Vec<_> = way.ports.each().map(|(by, port)| format!("{by:?} {port}")).collect();
+            format!("{} {:?} {}", way.service, way.endpoints[0].address, ports.join(" "))
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort();
+        assert_eq!(
+            shown,
+            [
+                "http Ip(192.0.2.1) Plain 80 Tls 443",
+                "http Ip(192.0.2.2) Plain 8080",
+                "sip Ip(192.0.2.1) Plain 5060",
+            ]
+        );
+    }
+}
