@@ -9,7 +9,7 @@
 //! | `places` | how many connections there may be, and which one goes for a new one |
 //! | [`answer`](self) | what an answer is: status, content, header fields |
 //! | `events` | streams of events for followers |
-//! | `query` | what stands behind the `?` |
+//! | `query`, `body` | what stands behind the `?`, and the fields of a body of JSON |
 //! | `v1` | the resources, one file each, and the table of them |
 //! | [`metrics`] | `/metrics`: what Prometheus reads |
 //! | [`client`] | the commands' side: one question, one answer |
@@ -18,6 +18,7 @@
 
 mod access;
 mod answer;
+mod body;
 pub mod client;
 mod events;
 pub mod metrics;

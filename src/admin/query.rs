@@ -4,6 +4,7 @@
 //! Lists come in pages (SPEC section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use hyper::Uri;
 
@@ -88,7 +89,7 @@ impl Query {
     /// # Errors
     /// `limit` is no number, or 0.
     pub(super) fn limit(&self) -> Result<usize, String> {
-        let read = |text: &str| text.parse().ok().filter(|limit: &usize| *limit > 0);
+        let read = |text: &str| number(text).filter(|limit: &usize| *limit > 0);
         let limit = self.value("limit", "a number from 1 to 1000", read)?;
         Ok(limit.unwrap_or(PAGE).min(LARGEST_PAGE))
     }
@@ -98,7 +99,7 @@ impl Query {
     /// # Errors
     /// `limit` or `after` is no number.
     pub(super) fn page<'l, T>(&self, all: &'l [T]) -> Result<(&'l [T], Option<String>), String> {
-        let begin = self.after(|text| text.parse::<usize>().ok())?.unwrap_or_default().min(all.len());
+        let begin = self.after(number::<usize>)?.unwrap_or_default().min(all.len());
         let end = begin.saturating_add(self.limit()?).min(all.len());
         let next = (end < all.len()).then(|| end.to_string());
         Ok((all.get(begin..end).unwrap_or_default(), next))
@@ -111,6 +112,11 @@ impl Query {
     pub(super) fn after<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, String> {
         self.value("after", "what `next` was", read)
     }
+}
+
+/// A whole number as it is written in decimal digits, without a sign.
+pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// Text without its percent-encoding; `None`: it is not UTF-8.
@@ -165,6 +171,7 @@ mod tests {
             query("limit=0").unwrap().limit().err().as_deref(),
             Some("`limit` is not a number from 1 to 1000")
         );
+        assert!(query("limit=%2B5").unwrap().limit().is_err(), "a number has no sign");
         assert!(query("client=x").unwrap().address("client").is_err());
         assert!(query("service=smtp").unwrap().service().unwrap_err().contains("http, sip"));
     }

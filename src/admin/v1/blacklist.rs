@@ -8,6 +8,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
+use crate::admin::body::Fields;
 use crate::admin::query::{Query, decoded};
 use crate::config::{self, Config};
 use crate::guard::blacklist::Cursor;
@@ -145,15 +146,14 @@ pub(super) fn one(asked: &Asked<'_>, address: &str) -> Answer {
 
 /// Whom to list, why, and for how long.
 fn wanted(body: &[u8]) -> Result<(Network, String, Option<Duration>), String> {
-    let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
-    let text = |name: &str| json.get(name).and_then(Value::as_str);
-    let who =
-        Network::wanted(text("address").unwrap_or_default()).map_err(|why| format!("`address`: {why}"))?;
-    let note = text("note").unwrap_or_default();
+    let fields = Fields::of(body, &["address", "note", "expiration"])?;
+    let address = fields.text("address")?.unwrap_or_default();
+    let who = Network::wanted(address).map_err(|why| format!("`address`: {why}"))?;
+    let note = fields.text("note")?.unwrap_or_default();
     if note.chars().count() > NOTE {
         return Err(format!("a note has at most {NOTE} characters"));
     }
-    let expiration = text("expiration").unwrap_or("never");
+    let expiration = fields.text("expiration")?.unwrap_or("never");
     let expiration = config::expiration(expiration).map_err(|why| format!("`expiration`: {why}"))?;
     Ok((who, note.to_owned(), expiration))
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
-use crate::admin::query::Query;
+use crate::admin::query::{Query, number};
 use crate::cause::Cause;
 use crate::log::escaped;
 use crate::state::Snapshot;
@@ -26,7 +26,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         service: query.service()?,
         target: query.address("target")?,
     };
-    let after = query.after(|text| text.parse().ok())?.unwrap_or_default();
+    let after = query.after(number)?.unwrap_or_default();
     let stats = &asked.shared.stats;
     let Page { connections, next } = stats.connections(&filter, after, query.limit()?);
     let snapshot = asked.shared.snapshot.load();
@@ -39,7 +39,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
 /// `/v1/connections/ID`.
 pub(super) async fn one(asked: &Asked<'_>, id: &str) -> Answer {
     let Asked { shared, control, .. } = *asked;
-    let Ok(id) = id.parse::<u64>() else { return Answer::bad("this is not the number of a connection") };
+    let Some(id) = number::<u64>(id) else { return Answer::bad("this is not the number of a connection") };
     let missing = || Answer::missing(format_args!("there is no connection {id}"));
     match asked.head.method {
         Method::DELETE => match control.end(id, asked.by()).await {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Answer, Asked};
+use crate::admin::body::Fields;
 use crate::cause::Cause;
 use crate::conn::acme;
 use crate::explain::{
@@ -85,32 +86,16 @@ struct Wanted {
 /// # Errors
 /// What is wrong with the question.
 fn wanted(body: &[u8]) -> Result<(Url, Wanted), String> {
-    let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
-    let fields = json.as_object().ok_or("this is not an object with a `url`")?;
-    if let Some(key) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(format!("there is no field `{key}` here; possible: {}", KEYS.join(", ")));
-    }
-    let text = |key: &str| match fields.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(format!("`{key}` is not text")),
-    };
-    let list = |key: &str| -> Result<Vec<String>, String> {
-        let wrong = || format!("`{key}` is not a list of texts");
-        let list = match fields.get(key) {
-            None | Some(Value::Null) => return Ok(Vec::new()),
-            Some(list) => list.as_array().ok_or_else(wrong)?,
-        };
-        list.iter().map(|one| one.as_str().map(ToOwned::to_owned).ok_or_else(wrong)).collect()
-    };
+    let fields = Fields::of(body, KEYS)?;
+    let text = |key| fields.text(key);
     let url = text("url")?.ok_or("`url` is missing; it is like https://host/path")?;
     let url = Url::parse(url).map_err(|bad| format!("`url`: {bad}"))?;
     let from = text("from")?.map(|text| text.trim_matches(['[', ']']).parse::<IpAddr>());
     let from = from.transpose().map_err(|_| "`from` is not an IP address")?;
     let cert =
         text("cert")?.map(|text| Names::parse(text).ok_or("`cert` is not names like CN=hq")).transpose()?;
-    let aliases = list("alias")?.into_iter().map(Alias::H323);
-    let aliases = aliases.chain(list("number")?.into_iter().map(Alias::Digits)).collect();
+    let aliases = fields.texts("alias")?.into_iter().map(Alias::H323);
+    let aliases = aliases.chain(fields.texts("number")?.into_iter().map(Alias::Digits)).collect();
     let bind = text("bind")?.map(ToOwned::to_owned);
     Ok((url, Wanted { from: from.map(|address| address.to_canonical()), cert, bind, aliases }))
 }

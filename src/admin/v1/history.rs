@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Asked};
 use crate::admin::moment::utc;
-use crate::admin::query::Query;
+use crate::admin::query::{Query, number};
 use crate::reason::Reason;
 use crate::service::Service;
 use crate::stats::{Direction, STEP, STEPS, Step, Steps, Verdict};
@@ -20,8 +20,8 @@ fn series(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, &["service", "limit", "after"])?;
     let service = query.service()?;
     let what = format!("a number from 1 to {STEPS}");
-    let limit = query.value("limit", &what, |text| text.parse().ok())?.map_or(STEPS, NonZeroUsize::get);
-    let after = query.value("after", "the number of a step", |text| text.parse().ok())?.unwrap_or_default();
+    let limit = query.value("limit", &what, number)?.map_or(STEPS, NonZeroUsize::get);
+    let after = query.value("after", "the number of a step", number)?.unwrap_or_default();
     let stats = &asked.shared.stats;
     let Steps { steps, first, start } = stats.steps(after, limit);
     // The steps that ended meanwhile are of the next question.

@@ -33,6 +33,7 @@ use super::access::{Access, Admitted, Right, Way};
 use super::answer::Answer;
 use super::events::Followers;
 use super::metrics;
+use super::query::Query;
 use crate::guard::Origin;
 use crate::server::{By, Control};
 use crate::state::Shared;
@@ -180,6 +181,42 @@ impl Entry {
         let method = if method == Method::HEAD { "GET" } else { method.as_str() };
         self.methods.contains(&method)
     }
+
+    /// All methods, for `Allow`.
+    fn possible(&self) -> Vec<&'static str> {
+        let with_head = |method: &&'static str| match *method {
+            "GET" => vec!["GET", "HEAD"],
+            other => vec![other],
+        };
+        self.methods.iter().flat_map(with_head).collect()
+    }
+
+    /// Whether the resource itself reads what stands behind the `?`. Everywhere else nothing may stand there: `DELETE
+    /// /v1/blacklist?address=192.0.2.1` would otherwise clear the whole list.
+    fn reads_query(&self, method: &Method) -> bool {
+        match self.resource {
+            Resource::Connections
+            | Resource::Decisions
+            | Resource::Blacklist
+            | Resource::Hosts
+            | Resource::Listeners
+            | Resource::Certificates
+            | Resource::History
+            | Resource::Targets
+            | Resource::Top => matches!(*method, Method::GET | Method::HEAD),
+            Resource::Token | Resource::Login | Resource::Front => true,
+            Resource::Status
+            | Resource::Connection
+            | Resource::BlacklistEntry
+            | Resource::Host
+            | Resource::HostEnable
+            | Resource::HostDisable
+            | Resource::Explain
+            | Resource::Reload
+            | Resource::Metrics
+            | Resource::Session => false,
+        }
+    }
 }
 
 /// The line of the table for a path, and what stands in the place of `{name}`.
@@ -198,7 +235,12 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         return Answer::missing("there is no such resource");
     };
     if !entry.allows(&asked.head.method) {
-        return Answer::not_allowed(entry.methods);
+        return Answer::not_allowed(&entry.possible());
+    }
+    if !entry.reads_query(&asked.head.method)
+        && let Err(why) = Query::of(&asked.head.uri, &[])
+    {
+        return Answer::bad(why);
     }
     match entry.resource {
         Resource::Status => status::answer(asked),

@@ -3,12 +3,13 @@
 
 use hyper::header::{HeaderName, HeaderValue, REFRESH, SET_COOKIE};
 use hyper::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use super::{Answer, Asked};
 use crate::admin::access::{self, LINK, SESSION, Way};
+use crate::admin::body::Fields;
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
 use crate::log::Level;
@@ -26,8 +27,11 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     }
 }
 
-/// A link that logs in once, for the command that prints it.
+/// A link that logs in once, for the command that prints it. There is nothing to be said for it.
 fn link(asked: &Asked<'_>) -> Answer {
+    if !asked.body.is_empty() {
+        return Answer::bad("over the socket this makes a link, and takes no body");
+    }
     let snapshot = asked.shared.snapshot.load();
     let admin = &snapshot.config.admin;
     let Some(listen) = admin.listen else {
@@ -56,11 +60,10 @@ fn link(asked: &Asked<'_>) -> Answer {
 
 fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer, Answer> {
     access::may_log_in(asked.way, asked.head, asked.shared)?;
-    let json: Value = serde_json::from_slice(asked.body)
-        .map_err(|error| Answer::bad(format_args!("this is not JSON: {error}")))?;
-    let text = |name: &str| json.get(name).and_then(Value::as_str);
+    let fields = Fields::of(asked.body, &["token", "code"]).map_err(Answer::bad)?;
+    let text = |name| fields.text(name).map_err(Answer::bad);
     let sessions = &asked.access.sessions;
-    let begun = match (text("token"), text("code")) {
+    let begun = match (text("token")?, text("code")?) {
         (Some(token), None) => {
             let judged = asked.shared.admin_tokens.judge(token.as_bytes());
             judged.map(|(may, ends)| (may, sessions.begin(may, &ends)))

@@ -57,10 +57,13 @@ fn reload(last: &LastReload) -> Value {
 /// How many warnings are in force, and the first of them: targets that are down, then what `check` would warn of and what is
 /// near its end.
 fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
-    let of_files = match shared.warnings().to_json() {
+    let mut of_files = match shared.warnings().to_json() {
         Value::Array(list) => list,
         _ => Vec::new(),
     };
+    for fields in of_files.iter_mut().filter_map(Value::as_object_mut) {
+        fields.extend(["target", "since"].map(|name| (name.to_owned(), Value::Null)));
+    }
     let down = shared.health.down().into_iter().map(|down| of_target(&down));
     let mut all: Vec<_> = down.chain(of_files).collect();
     let count = all.len();
@@ -68,7 +71,7 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
     (count, all)
 }
 
-/// In the form of a diagnostic, with the target beside.
+/// In the form of a diagnostic, with the target beside. A program finds the same fields in every warning.
 fn of_target(Down { address, since, why }: &Down) -> Value {
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
     json!({
@@ -77,6 +80,11 @@ fn of_target(Down { address, since, why }: &Down) -> Value {
         "file": null,
         "line": null,
         "column": null,
+        "end_line": null,
+        "end_column": null,
+        "label": null,
+        "related": null,
+        "denied": false,
         "help": "look whether it runs and whether this machine reaches it",
         "target": address.to_string(),
         "since": utc(*since),
