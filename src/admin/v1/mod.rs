@@ -8,6 +8,8 @@ mod blacklist;
 mod certificates;
 mod connections;
 mod decisions;
+#[cfg(test)]
+mod described;
 mod explain;
 mod front;
 mod history;

@@ -1,6 +1,7 @@
 //! How an administrator looks at the running daemon (SPEC section 8): commands and resources, with traffic of all four
 //! services.
 
+mod api;
 mod certificates;
 mod decisions;
 mod explain;
