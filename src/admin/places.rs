@@ -67,6 +67,21 @@ struct Inside {
     next: u64,
 }
 
+impl Inside {
+    /// Asks the connection to leave that has kept us waiting for the longest, if that is too long; else, when to look again.
+    fn relieve(&self) -> Option<Instant> {
+        let waiting = self.guests.values().filter_map(|guest| Some((guest.waiting_since()?, guest)));
+        let Some((since, guest)) = waiting.min_by_key(|(since, _)| *since) else {
+            return Some(Instant::now() + GRACE);
+        };
+        if since.elapsed() < GRACE {
+            return Some(since + GRACE);
+        }
+        guest.out.cancel();
+        None
+    }
+}
+
 /// The places.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -112,20 +127,18 @@ impl Places {
         }
     }
 
+    /// Where no further connection can be taken for another reason, as for want of descriptors: the one that has kept us waiting
+    /// for too long is asked to leave.
+    pub(super) fn relieve(&self) {
+        self.inside().relieve();
+    }
+
     /// A place; or when to look again, if no connection leaves before. The one that has kept us waiting for too long is
     /// asked to leave.
     fn try_take(self: &Arc<Self>) -> Result<Place, Option<Instant>> {
         let mut inside = self.inside();
         if inside.guests.len() >= self.most {
-            let waiting = inside.guests.values().filter_map(|guest| Some((guest.waiting_since()?, guest)));
-            let Some((since, guest)) = waiting.min_by_key(|(since, _)| *since) else {
-                return Err(Some(Instant::now() + GRACE));
-            };
-            if since.elapsed() < GRACE {
-                return Err(Some(since + GRACE));
-            }
-            guest.out.cancel();
-            return Err(None);
+            return Err(inside.relieve());
         }
         let number = inside.next;
         inside.next += 1;
@@ -205,6 +218,19 @@ mod tests {
         assert!(is_full(&places).await, "whoever follows or is being answered stays");
         drop(busy);
         assert!(!is_full(&places).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn issue_19_without_descriptors_the_slowest_goes_before_all_places_are_taken() {
+        let places = Places::new(3);
+        let (slow, busy) = (places.take().await, places.take().await);
+        busy.set(Turn::Answers);
+        places.relieve();
+        assert!(!slow.out.is_cancelled(), "an honest client has a second");
+        sleep(GRACE).await;
+        places.relieve();
+        slow.overdue().await;
+        assert!(slow.out.is_cancelled() && !busy.out.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

@@ -107,6 +107,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 async fn accept(listener: &TcpListener, places: &Arc<Places>, grounds: &Grounds, closed: &CancellationToken) {
     loop {
         let Ok((connection, client)) = listener.accept().await else {
+            // Clients that keep us waiting do not keep the descriptors, which telephones need as well.
+            places.relieve();
             sleep(BREATH).await;
             continue;
         };
