@@ -5,11 +5,17 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flistxattr, flock, fsetxattr};
+use rustix::io::Errno;
 
 use super::own::Stamp;
 
+/// How long a command waits for another one. Each holds the lock while it reads, checks and writes the rules.
+const WAIT: Duration = Duration::from_secs(30);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
 /// An extended attribute is at most so long (xattr(7)).
 const ATTRIBUTE: usize = 64 * 1024;
 /// Files are at most so long.
@@ -20,14 +26,31 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 pub struct Lock(#[allow(dead_code, reason = "it is held")] File);
 
 impl Lock {
-    /// Waits for the lock of a folder. It is the kernel's (flock(2)), so it ends with the process.
+    /// Waits for the lock of a folder, for [`WAIT`] at most. It is the kernel's (flock(2)), so it ends with the process.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system; [`ErrorKind::ResourceBusy`]: somebody else keeps it. Whoever may read the folder can.
     pub fn of(folder: &Path) -> io::Result<Self> {
+        Self::within(folder, WAIT)
+    }
+
+    fn within(folder: &Path, wait: Duration) -> io::Result<Self> {
         let folder = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
-        flock(&folder, FlockOperation::LockExclusive)?;
-        Ok(Self(folder))
+        let until = Instant::now() + wait;
+        loop {
+            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(Errno::WOULDBLOCK) if Instant::now() < until => std::thread::sleep(PAUSE),
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::new(
+                        ErrorKind::ResourceBusy,
+                        "another program holds the lock of this folder; `lslocks` shows which",
+                    ));
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -151,6 +174,18 @@ fn give(file: &File, user: u32, group: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::{chown, symlink};
+
+    #[test]
+    fn issue_19_somebody_who_keeps_the_lock_does_not_keep_a_command_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::of(dir.path()).unwrap();
+        let late = Lock::within(dir.path(), Duration::from_millis(1)).unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::ResourceBusy);
+        let path = dir.path().to_owned();
+        let waits = std::thread::spawn(move || Lock::of(&path).is_ok());
+        drop(held);
+        assert!(waits.join().unwrap());
+    }
 
     #[test]
     fn item_2_owner_mode_and_links_stay() {
