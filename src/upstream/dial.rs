@@ -1,4 +1,7 @@
-//! Opens connections: one address after the other, TCP, PROXY header, TLS, all under one deadline an address.
+//! Opens connections: one address after the other, TCP, PROXY header, TLS, all under one deadline an address. `turns` is the
+//! order of the addresses.
+
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -8,18 +11,17 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use smallvec::SmallVec;
-
-use super::health::{self, Turn};
+use super::health::Turn;
 use super::here::is_here;
 use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
 use crate::cause::{At, Cause, Failure, Failures};
 use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
-use crate::rules::{Address, Endpoint, FAILBACK, ProxyVersion, Reuse, is_of_this_machine};
+use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, is_of_this_machine};
 use crate::service::{Service, Transport};
 use crate::stats::{Counters, Dialled, Reached, Side};
 use crate::tls::{self, Profile, UpstreamTls};
+use turns::Turns;
 
 /// What a connection to a target is wanted for.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +120,16 @@ impl Attempts {
     }
 }
 
+/// An address that is tried.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    wanted: &'a Wanted<'a>,
+    endpoint: &'a Endpoint,
+    address: SocketAddr,
+    /// Other requests may wait for the same address, and only the first of them waits for the whole timeout.
+    is_shared: bool,
+}
+
 /// Everything that it takes to open a connection.
 #[derive(Debug)]
 pub struct Dialer<'a> {
@@ -164,63 +176,16 @@ impl Dialer<'_> {
                     }
                 };
                 turns.has_several |= resolved.as_slice().len() > 1;
-                for ip in resolved.as_slice().iter().copied() {
-                    // Whoever may make hosts over the API may not thereby reach this machine, whatever a name resolves to.
-                    if endpoint.options.elsewhere_only && is_of_this_machine(ip) {
-                        if turn == Turn::InOrder {
-                            let at = At::Address(SocketAddr::new(ip, wanted.port.get()));
-                            self.counters.failed(wanted.service, Cause::Loop);
-                            attempts.failures.note(Failure { at, cause: Cause::Loop });
-                        }
-                        continue;
-                    }
+                for ip in resolved.as_slice().iter().copied().filter(|ip| wanted.may_be(*ip)) {
                     let address = SocketAddr::new(ip, wanted.port.get());
-                    if !wanted.may_be(ip)
-                        || attempts.dialled.contains(&address)
-                        || turns.of(address, endpoint) != turn
-                    {
+                    if attempts.dialled.contains(&address) || turns.of(address, endpoint) != turn {
                         continue;
                     }
-                    let shares = Shares::of(endpoint);
-                    let profile = (wanted.transport == Transport::Tls)
-                        .then(|| self.tls.client_config(wanted.service, &endpoint.options));
-                    let name = server_name(endpoint, wanted.host);
-                    let elsewhere_only = endpoint.options.elsewhere_only;
-                    let tls = profile.as_ref().map(|profile| (profile.id, name));
-                    let key = KeyRef { address, tls, elsewhere_only };
-                    if !attempts.new_only {
-                        if let Some(connection) = take_own(own, key, wanted.owner) {
-                            return Ok(connection);
-                        }
-                        if shares == Shares::WithAll
-                            && let Some(connection) = pool.take(key)
-                        {
-                            return Ok(connection);
-                        }
-                    }
-                    let attempt = turns.has_several.then(|| self.health.begin(address));
-                    match self
-                        .dial(
-                            &wanted,
-                            endpoint,
-                            (address, profile.as_ref()),
-                            attempt.filter(|_| turn != Turn::Last),
-                        )
-                        .await
-                    {
-                        Ok((stream, reached)) => {
-                            let bound = shares != Shares::WithAll;
-                            let mut connection =
-                                Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
-                            connection.max_message = endpoint.options.max_message;
-                            connection.min_rate = endpoint.options.min_rate;
-                            connection.reached = Some(reached);
-                            return Ok(connection);
-                        }
-                        Err(cause) => {
-                            attempts.dialled.push(address);
-                            attempts.failures.note(Failure { at: At::Address(address), cause });
-                        }
+                    // An address of the last turn has no other one behind it: a shorter wait would gain nothing.
+                    let is_shared = turns.has_several && turn != Turn::Last;
+                    let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared };
+                    if let Some(connection) = self.reach(candidate, own, pool, attempts).await {
+                        return Ok(connection);
                     }
                 }
             }
@@ -236,15 +201,52 @@ impl Dialer<'_> {
         Err(failures)
     }
 
-    /// Opens a connection to one address, counts it, and tells what is known of the address then. `attempt`: others wait for
-    /// the same address, too, and not all of them need to wait for as long as this may take.
+    /// A connection to one address, kept or new; `None`: it has failed, which stands in `attempts` then.
+    async fn reach(
+        &self,
+        candidate: Candidate<'_>,
+        own: &mut Vec<Connection>,
+        pool: &Pool,
+        attempts: &mut Attempts,
+    ) -> Option<Connection> {
+        let Candidate { wanted, endpoint, address, is_shared: _ } = candidate;
+        let shares = Shares::of(endpoint);
+        let profile = (wanted.transport == Transport::Tls)
+            .then(|| self.tls.client_config(wanted.service, &endpoint.options));
+        let tls = profile.as_ref().map(|profile| (profile.id, server_name(endpoint, wanted.host)));
+        let key = KeyRef { address, tls, elsewhere_only: endpoint.options.elsewhere_only };
+        if !attempts.new_only {
+            let kept = take_own(own, key, wanted.owner)
+                .or_else(|| if shares == Shares::WithAll { pool.take(key) } else { None });
+            if kept.is_some() {
+                return kept;
+            }
+        }
+        match self.dial(candidate, profile.as_ref()).await {
+            Ok((stream, reached)) => {
+                let bound = shares != Shares::WithAll;
+                let mut connection = Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
+                connection.max_message = endpoint.options.max_message;
+                connection.min_rate = endpoint.options.min_rate;
+                connection.reached = Some(reached);
+                Some(connection)
+            }
+            Err(cause) => {
+                attempts.dialled.push(address);
+                attempts.failures.note(Failure { at: At::Address(address), cause });
+                None
+            }
+        }
+    }
+
+    /// Opens a connection to one address, counts it, and tells what is known of the address then.
     async fn dial(
         &self,
-        wanted: &Wanted<'_>,
-        endpoint: &Endpoint,
-        (address, profile): (SocketAddr, Option<&Profile>),
-        attempt: Option<health::Attempt<'_>>,
+        candidate: Candidate<'_>,
+        profile: Option<&Profile>,
     ) -> Result<(Stream, Reached), Cause> {
+        let Candidate { wanted, endpoint, address, is_shared } = candidate;
+        let attempt = is_shared.then(|| self.health.begin(address));
         let timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
         let opening = Opening {
             tls: self.tls,
@@ -322,9 +324,9 @@ pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream,
     let mut too_late = Cause::TimedOut;
     let opening = async {
         // Before a connection is tried: what listens here is not to be found out, either.
-        if is_own(to.listeners, address)
-            || to.endpoint.options.elsewhere_only && is_here(address.ip().to_canonical())
-        {
+        let ip = address.ip().to_canonical();
+        let may_be_here = !to.endpoint.options.elsewhere_only;
+        if is_own(to.listeners, address) || !may_be_here && (is_of_this_machine(ip) || is_here(ip)) {
             return Err(Cause::Loop);
         }
         let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
@@ -363,49 +365,6 @@ fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
         let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
         own == ip || own.is_unspecified() && is_here(ip)
     })
-}
-
-/// In which order the addresses of a target are tried. Each is asked about once, because an address whose pause is over has
-/// its place for one connection alone.
-struct Turns<'a> {
-    health: &'a Health,
-    /// SIP and H.323 return to an address only after a while.
-    is_for_phones: bool,
-    /// An address that is tried last, whatever is known of it.
-    vanished: Option<SocketAddr>,
-    /// There is more than one address, so that the order matters.
-    has_several: bool,
-    known: SmallVec<[(SocketAddr, Turn); 4]>,
-}
-
-impl<'a> Turns<'a> {
-    fn new(health: &'a Health, wanted: &Wanted<'_>, vanished: Option<SocketAddr>) -> Self {
-        let has_several = wanted.endpoints.len() > 1 && wanted.only.is_none();
-        let is_for_phones = wanted.service.is_for_phones();
-        Self { health, is_for_phones, vanished, has_several, known: SmallVec::new() }
-    }
-
-    fn of(&mut self, address: SocketAddr, endpoint: &Endpoint) -> Turn {
-        if self.vanished == Some(address) {
-            self.known.push((address, Turn::Last));
-            return Turn::Last;
-        }
-        if !self.has_several || (self.known.is_empty() && self.health.is_quiet()) {
-            return Turn::InOrder;
-        }
-        if let Some((_, turn)) = self.known.iter().find(|(known, _)| *known == address) {
-            return *turn;
-        }
-        let failback = self.is_for_phones.then(|| endpoint.options.failback.unwrap_or(FAILBACK));
-        let turn = self.health.turn(address, failback);
-        self.known.push((address, turn));
-        turn
-    }
-
-    /// Whether nothing is left for a later turn.
-    fn are_all_in_order(&self) -> bool {
-        self.known.iter().all(|(_, turn)| *turn == Turn::InOrder)
-    }
 }
 
 /// What is said of a target whose name has no address.

@@ -1,0 +1,55 @@
+//! In which order the addresses of a target are tried.
+
+use std::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+use super::Wanted;
+use crate::rules::{Endpoint, FAILBACK};
+use crate::upstream::Health;
+use crate::upstream::health::Turn;
+
+/// In which order the addresses of a target are tried. Each is asked about once, because an address whose pause is over has
+/// its place for one connection alone.
+pub(super) struct Turns<'a> {
+    health: &'a Health,
+    /// SIP and H.323 return to an address only after a while.
+    is_for_phones: bool,
+    /// An address that is tried last, whatever is known of it.
+    vanished: Option<SocketAddr>,
+    /// There is more than one address, so that the order matters.
+    pub(super) has_several: bool,
+    known: SmallVec<[(SocketAddr, Turn); 4]>,
+}
+
+impl<'a> Turns<'a> {
+    /// Of the addresses for `wanted`. `vanished` is tried last.
+    pub(super) fn new(health: &'a Health, wanted: &Wanted<'_>, vanished: Option<SocketAddr>) -> Self {
+        let has_several = wanted.endpoints.len() > 1 && wanted.only.is_none();
+        let is_for_phones = wanted.service.is_for_phones();
+        Self { health, is_for_phones, vanished, has_several, known: SmallVec::new() }
+    }
+
+    /// When `address` is tried.
+    pub(super) fn of(&mut self, address: SocketAddr, endpoint: &Endpoint) -> Turn {
+        if self.vanished == Some(address) {
+            self.known.push((address, Turn::Last));
+            return Turn::Last;
+        }
+        if !self.has_several || (self.known.is_empty() && self.health.is_quiet()) {
+            return Turn::InOrder;
+        }
+        if let Some((_, turn)) = self.known.iter().find(|(known, _)| *known == address) {
+            return *turn;
+        }
+        let failback = self.is_for_phones.then(|| endpoint.options.failback.unwrap_or(FAILBACK));
+        let turn = self.health.turn(address, failback);
+        self.known.push((address, turn));
+        turn
+    }
+
+    /// Whether nothing is left for a later turn.
+    pub(super) fn are_all_in_order(&self) -> bool {
+        self.known.iter().all(|(_, turn)| *turn == Turn::InOrder)
+    }
+}
