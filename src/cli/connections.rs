@@ -91,7 +91,8 @@ fn print(count: &Value, connections: &[Value]) {
         return terminal::say(format_args!("no such connection ({count} in all)"));
     }
     let mut table =
-        Table::new(&["ID", "CLIENT", "SERVICE", "FOR", "TARGET", "CERT", "UP", "DOWN", "AGE", "IDLE"]);
+        Table::new(&["ID", "CLIENT", "SERVICE", "FOR", "TARGET", "CERT", "UP", "DOWN", "AGE", "IDLE"])
+            .long(&["FOR", "TARGET", "CLIENT"]);
     for one in connections {
         let text = |name: &str| match field(one, name) {
             Value::Null => "-".to_owned(),

@@ -1,8 +1,14 @@
-//! Tables for people. `comfy-table` knows the terminal's width and how wide a character is; what is added: no lines, no
-//! colours but on a terminal (and none with `NO_COLOR`), and text that comes from strangers cannot steer the terminal.
+//! Tables for people: no lines, no colours but on a terminal (and none with `NO_COLOR`), and text that comes from strangers
+//! cannot steer the terminal.
+//!
+//! Nothing is ever cut or broken in the middle of a word. Where the terminal is too narrow for a row, columns move to a second
+//! line below it, each with its title: first those that the caller has named, then others, from the right. Where standard
+//! output is no terminal each row is one line.
 
-use comfy_table::presets;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Width};
+mod layout;
+
+use layout::Layout;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::terminal;
 
@@ -19,56 +25,140 @@ pub(super) enum Tone {
     Faint,
 }
 
+impl Tone {
+    /// The code of the colour (ECMA-48 §8.3.117, SGR).
+    fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Good => "32",
+            Self::Warning => "33",
+            Self::Faint => "2",
+        }
+    }
+}
+
+/// The code of titles: bold.
+const TITLE: &str = "1";
+
+/// Between two columns.
+const GAP: usize = 2;
+
+#[derive(Debug)]
+struct Cell {
+    text: String,
+    tone: Tone,
+}
+
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
-    inner: comfy_table::Table,
+    titles: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+    /// The columns that move to the second line first.
+    long: Vec<usize>,
+    width: Option<usize>,
     coloured: bool,
 }
 
 impl Table {
     /// A table with these titles over its columns.
     pub(super) fn new(titles: &[&str]) -> Self {
-        let mut inner = comfy_table::Table::new();
-        inner.load_style(presets::NOTHING);
-        let coloured = terminal::is_coloured();
-        let title = |title: &&str| {
-            let cell = Cell::new(title);
-            if coloured { cell.add_attribute(Attribute::Bold) } else { cell }
-        };
-        inner.set_header(titles.iter().map(title));
-        if let Some(width) = terminal::width() {
-            inner.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        Self {
+            titles: titles.iter().map(|&title| title.to_owned()).collect(),
+            rows: Vec::new(),
+            long: Vec::new(),
+            width: terminal::width().map(usize::from),
+            coloured: terminal::is_coloured(),
         }
-        Self { inner, coloured }
+    }
+
+    /// These columns may be long: where a row does not fit they move below it first, in this order.
+    pub(super) fn long(mut self, titles: &[&str]) -> Self {
+        let number = |title: &&str| self.titles.iter().position(|one| one == title);
+        self.long = titles.iter().filter_map(number).collect();
+        self
     }
 
     /// Adds a row.
     pub(super) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
-        let cells = cells.into_iter().map(|(text, tone)| {
-            let cell = Cell::new(terminal::harmless(text.as_ref()));
-            match tone {
-                _ if !self.coloured => cell,
-                Tone::Plain => cell,
-                Tone::Good => cell.fg(Color::Green),
-                Tone::Warning => cell.fg(Color::Yellow),
-                Tone::Faint => cell.add_attribute(Attribute::Dim),
-            }
-        });
-        self.inner.add_row(cells.collect::<Vec<_>>());
+        let cells = cells.into_iter();
+        self.rows.push(
+            cells.map(|(text, tone)| Cell { text: terminal::harmless(text.as_ref()), tone }).collect(),
+        );
     }
 
     /// Writes it to standard output.
-    pub(super) fn print(mut self) {
-        // Addresses and numbers stay whole where that is possible; a long last column is broken.
-        let count = self.inner.column_count();
-        for (number, column) in self.inner.column_iter_mut().enumerate() {
-            let left = if number == 0 { 0 } else { 1 };
-            column.set_padding((left, 1));
-            if number + 1 < count {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(4)));
+    pub(super) fn print(self) {
+        self.lines().into_iter().for_each(terminal::say);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let layout = Layout::of(self);
+        let titles = layout.kept().map(|(number, width)| {
+            let title = self.titles.get(number).map(String::as_str).unwrap_or_default();
+            (title, TITLE, width)
+        });
+        let mut lines = vec![self.line(titles)];
+        for row in &self.rows {
+            let cells = layout.kept().map(|(number, width)| match row.get(number) {
+                Some(cell) => (cell.text.as_str(), cell.tone.code(), width),
+                None => ("", "", width),
+            });
+            lines.push(self.line(cells));
+            lines.extend(self.below(&layout, row));
+        }
+        lines
+    }
+
+    /// Cells beside each other, each with its code and the width of its column.
+    fn line<'a>(&self, cells: impl Iterator<Item = (&'a str, &'a str, usize)>) -> String {
+        let (mut line, mut blanks) = (String::new(), 0);
+        for (text, code, width) in cells {
+            if !text.is_empty() {
+                line.extend(std::iter::repeat_n(' ', blanks));
+                line.push_str(&self.painted(text, code));
+                blanks = 0;
+            }
+            blanks += width.saturating_sub(text.width()) + GAP;
+        }
+        line
+    }
+
+    /// What has moved below a row: a title and a text each, as many on a line as fit.
+    fn below(&self, layout: &Layout, row: &[Cell]) -> Vec<String> {
+        let indent = layout.indent();
+        let (mut lines, mut length) = (Vec::<String>::new(), 0);
+        for number in layout.moved() {
+            let (Some(title), Some(cell)) = (self.titles.get(*number), row.get(*number)) else { continue };
+            if cell.text.is_empty() || cell.text == "-" {
+                continue;
+            }
+            let width = title.width() + 1 + cell.text.width();
+            let said =
+                format!("{} {}", self.painted(title, TITLE), self.painted(&cell.text, cell.tone.code()));
+            match lines.last_mut().filter(|_| self.width.is_none_or(|most| length + GAP + width <= most)) {
+                Some(line) => {
+                    line.push_str(&" ".repeat(GAP));
+                    line.push_str(&said);
+                    length += GAP + width;
+                }
+                None => {
+                    lines.push(format!("{}{said}", " ".repeat(indent)));
+                    length = indent + width;
+                }
             }
         }
-        terminal::say(self.inner.trim_fmt());
+        lines
+    }
+
+    fn painted(&self, text: &str, code: &str) -> String {
+        if self.coloured && !code.is_empty() && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

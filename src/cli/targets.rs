@@ -57,7 +57,8 @@ fn print(targets: &[Value]) {
     let mut table = Table::new(&[
         "TARGET", "SERVICE", "STATE", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT", "ANSWER",
         "HOSTS",
-    ]);
+    ])
+    .long(&["HOSTS", "WHY"]);
     let now = time::OffsetDateTime::now_utc();
     for one in targets {
         let state = field(one, "state").as_str().unwrap_or("unknown");
