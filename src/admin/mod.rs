@@ -32,10 +32,13 @@ mod socket;
 mod v1;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use query::LARGEST_PAGE;
 pub(crate) use v1::host_to_json;
 pub(crate) use v1::looked_up;
+
+use tokio::time::sleep;
 
 use crate::config::{Diagnostic, Place};
 use crate::log::Level;
@@ -58,7 +61,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
     tokio::join!(socket(grounds.clone()), port::serve(grounds));
 }
 
-/// Listens on `admin.socket`. A reload makes a socket that was removed anew.
+/// Before it is looked again whether the socket is there, or can be opened.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Listens on `admin.socket`. Where it cannot be opened, as long as a Portward that is stopping still listens there, it is tried
+/// again; a socket whose file was removed is made anew.
 async fn socket(grounds: Grounds) {
     let shared = grounds.shared.clone();
     let mut reloads = shared.reloads.subscribe();
@@ -67,25 +74,32 @@ async fn socket(grounds: Grounds) {
     loop {
         let listener = match socket::Listener::open(&path) {
             Ok(listener) => {
-                shared.set_admin_closed(SOCKET, None);
+                if shared.set_admin_closed(SOCKET, None) {
+                    shared.note(Level::Info, &format!("administration on {}", path.display()));
+                }
                 Some(listener)
             }
             Err(error) => {
                 let text =
                     format!("no administration: the socket {} cannot be opened: {error}", path.display());
-                shared.note(Level::Warning, &text);
-                let trouble = Diagnostic::warning(text, Place::whole(&shared.snapshot.load().config.file));
-                shared.set_admin_closed(SOCKET, Some(trouble));
+                let place = Place::whole(&shared.snapshot.load().config.file);
+                // The same trouble is said once.
+                if shared.set_admin_closed(SOCKET, Some(Diagnostic::warning(text.clone(), place))) {
+                    shared.note(Level::Warning, &text);
+                }
                 None
             }
         };
         let gone = async {
-            while reloads.changed().await.is_ok() {
+            loop {
+                tokio::select! {
+                    Ok(()) = reloads.changed() => {}
+                    () = sleep(AGAIN) => {}
+                }
                 if !listener.as_ref().is_some_and(socket::Listener::is_there) {
                     return;
                 }
             }
-            std::future::pending().await
         };
         let accept = async {
             let Some(listener) = &listener else { return std::future::pending().await };

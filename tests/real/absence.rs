@@ -20,7 +20,7 @@ fn fifo(path: &Path) {
 }
 
 #[test]
-fn item_29_a_removed_admin_socket_comes_back_at_a_reload() {
+fn item_29_a_removed_admin_socket_comes_back() {
     within(60, || {
         let portward = Portward::with_rules(&rules(9));
         let socket = portward.dir().join("portward.sock");
@@ -34,6 +34,14 @@ fn item_29_a_removed_admin_socket_comes_back_at_a_reload() {
             eventually("it listens again", || UnixStream::connect(&socket).is_ok());
             assert_eq!(ask().out, "nobody is listed\n");
         }
+        // Without a reload as well, for a Portward that was stopping may have had it.
+        fs::remove_file(&socket).unwrap();
+        fs::write(&socket, "a file").unwrap();
+        let mark = portward.mark();
+        portward.line_after(mark, &["portward.sock cannot be opened: there is a file, which is no socket"]);
+        fs::remove_file(&socket).unwrap();
+        portward.line_after(mark, &["info: administration on ", "portward.sock"]);
+        assert_eq!(ask().out, "nobody is listed\n");
         // What takes its place is another's: it is named and stays.
         fs::remove_file(&socket).unwrap();
         fs::write(&socket, "a file").unwrap();
