@@ -10,11 +10,15 @@ use hyper::Uri;
 
 use crate::inspect::sip::unescaped;
 use crate::service::Service;
+use crate::stats::AtTarget;
 
 /// The entries of a page, unless `limit` says otherwise.
 const PAGE: usize = 100;
 /// The most that there are whatever `limit` says.
 pub(crate) const LARGEST_PAGE: usize = 1_000;
+
+/// So many characters of a wrong value are repeated in the message about it.
+const SHOWN: usize = 64;
 
 /// The keys and values of a query.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl Query {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// A value that `read` understands; `what` it is to be, as in "`client` is not an address".
+    /// A value that `read` understands; `what` it is to be, as in "`client`: "x" is not an IP address".
     ///
     /// # Errors
     /// It does not understand it.
@@ -61,7 +65,7 @@ impl Query {
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, String> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        read(text).map(Some).ok_or_else(|| format!("`{key}` is not {what}"))
+        read(text).map(Some).ok_or_else(|| format!("`{key}`: {:?} is not {what}", cut(text)))
     }
 
     /// An IP address, in brackets or not.
@@ -72,6 +76,14 @@ impl Query {
         let read =
             |text: &str| text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| ip.to_canonical());
         self.value(key, "an IP address", read)
+    }
+
+    /// An address of a target: an IP address, or one with its port as answers and the log show it.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub(super) fn target(&self) -> Result<Option<AtTarget>, String> {
+        self.value("target", "an IP address, alone or with a port", |text| text.parse().ok())
     }
 
     /// A service by its name.
@@ -119,6 +131,11 @@ pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The beginning of a value, for a message about it.
+fn cut(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
 /// Text without its percent-encoding; `None`: it is not UTF-8.
 pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(unescaped(text.as_bytes()).collect()).ok()
@@ -152,7 +169,7 @@ mod tests {
         assert_eq!(page("limit=2"), Ok((vec![1, 2], Some("2".to_owned()))));
         assert_eq!(page("limit=2&after=2"), Ok((vec![3], None)));
         assert_eq!(page(&format!("after={}", usize::MAX)), Ok((vec![], None)));
-        assert_eq!(page("after=x"), Err("`after` is not what `next` was".to_owned()));
+        assert_eq!(page("after=x"), Err("`after`: \"x\" is not what `next` was".to_owned()));
     }
 
     #[test]
@@ -169,10 +186,13 @@ mod tests {
         }
         assert_eq!(
             query("limit=0").unwrap().limit().err().as_deref(),
-            Some("`limit` is not a number from 1 to 1000")
+            Some("`limit`: \"0\" is not a number from 1 to 1000")
+        );
+        assert_eq!(
+            query("client=x").unwrap().address("client").err().as_deref(),
+            Some("`client`: \"x\" is not an IP address")
         );
         assert!(query("limit=%2B5").unwrap().limit().is_err(), "a number has no sign");
-        assert!(query("client=x").unwrap().address("client").is_err());
         assert!(query("service=smtp").unwrap().service().unwrap_err().contains("http, sip"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod list;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -13,7 +14,7 @@ use crate::guard::Network;
 pub(super) use crate::guard::kept::words::line;
 
 /// So many entries are shown unless `--limit` says otherwise.
-const SHOWN: usize = 1_000;
+const SHOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 /// Show and change the running daemon's blacklist
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,11 @@ const SHOWN: usize = 1_000;
     portward blacklist add 203.0.113.9 --for 90d --note spam  an entry of your own\n  \
     portward blacklist add 203.0.113.0/24                    a whole network\n  \
     portward blacklist remove 203.0.113.9                    let somebody in again\n  \
-    portward blacklist clear                                 let everybody in again")]
+    portward blacklist clear                                 let everybody in again\n\n\
+    Exit codes:\n  \
+    0  done\n  \
+    1  the daemon cannot be asked, or the address is not listed\n  \
+    2  wrong usage")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,7 +41,7 @@ enum Command {
     List {
         /// How many entries to show
         #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
-        limit: usize,
+        limit: NonZeroUsize,
     },
     /// Put an address or a network on it, and close all its connections
     Add {
@@ -79,7 +84,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (daemon, json) = (args.daemon.daemon(), args.daemon.json);
     let list = Command::List { limit: SHOWN };
     let answer = match args.command.as_ref().unwrap_or(&list) {
-        Command::List { limit } => list::show(*limit, json, |path| daemon.get(path)),
+        Command::List { limit } => list::show(limit.get(), json, |path| daemon.get(path)),
         Command::Add { address, time, note } => {
             let body = json!({ "address": address, "expiration": time, "note": note });
             daemon.ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match json {

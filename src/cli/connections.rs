@@ -1,5 +1,6 @@
 //! `portward connections`: the live connections, and the end of one.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -9,9 +10,11 @@ use super::table::{Table, Tone};
 use super::terminal;
 use crate::admin::client::NoAnswer;
 use crate::log::human;
+use crate::service::Service;
+use crate::stats::AtTarget;
 
 /// So many connections are shown unless `--limit` says otherwise.
-const SHOWN: usize = 1_000;
+const SHOWN: &str = "1000";
 
 /// Show the live connections, or end one
 #[derive(Debug, clap::Args)]
@@ -19,7 +22,11 @@ const SHOWN: usize = 1_000;
     portward connections                        all of them, the oldest first\n  \
     portward connections --client 203.0.113.9   those of one client\n  \
     portward connections --service sip --host hq.example.net\n  \
-    portward connections end 4711               end the one with this number")]
+    portward connections end 4711               end the one with this number\n\n\
+    Exit codes:\n  \
+    0  shown, or ended\n  \
+    1  the daemon cannot be asked, or there is no connection with this number\n  \
+    2  wrong usage")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -29,15 +36,15 @@ pub(super) struct Args {
     /// Those to this host, by its name in the rules or as the client has asked for it
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Those of this service: http, sip, ldap, h323
-    #[arg(long, value_name = "SERVICE")]
+    /// Those of this service
+    #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
     service: Option<String>,
-    /// Those to this target
+    /// Those to this target, on any port or on one, as 172.31.31.2 or 172.31.31.2:5061
     #[arg(long, value_name = "ADDRESS")]
-    target: Option<std::net::IpAddr>,
+    target: Option<AtTarget>,
     /// How many to show
-    #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
-    limit: usize,
+    #[arg(long, value_name = "NUMBER", default_value = SHOWN)]
+    limit: NonZeroUsize,
     #[command(flatten)]
     daemon: DaemonArgs,
 }
@@ -82,13 +89,17 @@ fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer
         ("service", args.service.clone()),
         ("target", args.target.map(|address| address.to_string())),
     ]);
-    let (connections, answer) = daemon.list("connections", &filters, args.limit)?;
+    let (connections, answer) = daemon.list("connections", &filters, args.limit.get())?;
     Ok((field(&answer, "count").clone(), connections))
 }
 
 fn print(count: &Value, connections: &[Value]) {
     if connections.is_empty() {
-        return terminal::say(format_args!("no such connection ({count} in all)"));
+        return terminal::say(match count.as_u64() {
+            None | Some(0) => "no connection is open".to_owned(),
+            Some(1) => "the one open connection is not such a one".to_owned(),
+            Some(count) => format!("none of the {count} open connections is such a one"),
+        });
     }
     let mut table =
         Table::new(&["ID", "CLIENT", "SERVICE", "FOR", "TARGET", "CERT", "UP", "DOWN", "AGE", "IDLE"])

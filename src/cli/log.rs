@@ -8,6 +8,9 @@ use super::daemon::{Daemon, DaemonArgs, field, filters, no_answer};
 use super::terminal;
 use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
+use crate::reason::Reason;
+use crate::service::Service;
+use crate::stats::AtTarget;
 
 /// So many decisions are shown unless `--limit` says otherwise; with `--follow` so many before those that come.
 const SHOWN: usize = 20;
@@ -40,19 +43,19 @@ pub(super) struct Args {
     /// Those about this host, by its name in the rules or as clients ask for it
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Those of this service: http, sip, ldap, h323
-    #[arg(long, value_name = "SERVICE")]
+    /// Those of this service
+    #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
     service: Option<String>,
-    /// Those that went to this target, or would have gone there
+    /// Those that went to this target or would have gone there, on any port or on one, as 172.31.31.2:5061
     #[arg(long, value_name = "ADDRESS")]
-    target: Option<std::net::IpAddr>,
+    target: Option<AtTarget>,
     /// Refused ones alone
     #[arg(long)]
     refused: bool,
-    /// Those that were refused for this reason, e.g. unknown-host
-    #[arg(long, value_name = "REASON")]
+    /// Those that were refused for this reason
+    #[arg(long, value_name = "REASON", value_parser = Reason::ALL.map(Reason::name))]
     reason: Option<String>,
-    /// How many to show
+    /// How many to show; with --follow, how many before those that come, or 0
     #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
     limit: usize,
     #[command(flatten)]
@@ -60,6 +63,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
+    if args.limit == 0 && !args.follow {
+        terminal::complain("error: with --limit 0 there is nothing to show; it is for --follow");
+        return ExitCode::from(terminal::USAGE);
+    }
     let daemon = args.daemon.daemon();
     let answer = if args.follow { follow(&daemon, args) } else { newest(&daemon, args) };
     answer.unwrap_or_else(|error| no_answer(&error))
@@ -86,7 +93,9 @@ fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
         return Ok(ExitCode::from(terminal::NO));
     }
     if decisions.is_empty() && !args.daemon.json {
-        terminal::complain("no such decision since the start");
+        terminal::complain(
+            "no such decision is kept: the newest 5,000 refused and 5,000 others since the start are",
+        );
     }
     for decision in decisions.iter().rev() {
         if !shown(decision, args.daemon.json) {

@@ -82,9 +82,8 @@ impl Table {
     /// Adds a row.
     pub(super) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
         let cells = cells.into_iter();
-        self.rows.push(
-            cells.map(|(text, tone)| Cell { text: terminal::harmless(text.as_ref()), tone }).collect(),
-        );
+        self.rows
+            .push(cells.map(|(text, tone)| Cell { text: terminal::harmless(text.as_ref()), tone }).collect());
     }
 
     /// Writes it to standard output.

@@ -16,8 +16,11 @@ use crate::admin::client::NoAnswer;
     portward targets                        every address and port\n  \
     portward targets --state down           those that cannot be reached\n  \
     portward targets --host hq.example.net  those of one host\n\n\
-    A target is up or down as the last connection to it was; unknown: there was none yet.\n\
-    Exit code: 0 none of those shown is down, 1 one is or there is no answer.")]
+    A target is up or down as the last connection to it was; unknown: there was none yet.\n\n\
+    Exit codes:\n  \
+    0  none of those shown is down\n  \
+    1  one of them is down, or the daemon cannot be asked\n  \
+    2  wrong usage")]
 pub(super) struct Args {
     /// Those of this host
     #[arg(long, value_name = "NAME")]
@@ -52,7 +55,7 @@ fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
 
 fn print(targets: &[Value]) {
     if targets.is_empty() {
-        return terminal::say("no such target");
+        return terminal::say("no such target is in the rules");
     }
     let mut table = Table::new(&[
         "TARGET", "SERVICE", "STATE", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT", "ANSWER",

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 pub(super) use table::Part;
-pub use table::{Filter, Page};
+pub use table::{AtTarget, Filter, Page};
 
 use super::route::Route;
 use super::targets::Reached;

@@ -32,7 +32,7 @@ pub use counters::{Counters, Direction, Side, Totals, Verdict};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
 pub use histogram::{BOUNDS, Durations};
 pub use history::{MEMORY as HISTORY_MEMORY, STEP, STEPS, Step, Steps};
-pub use live::{Connection, Filter, MEMORY, Opening, Page, Registered, Relayed, TICK};
+pub use live::{AtTarget, Connection, Filter, MEMORY, Opening, Page, Registered, Relayed, TICK};
 pub use route::Route;
 pub use targets::{Dialled, MEMORY as TARGET_MEMORY, Reached, Target, Timing};
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};

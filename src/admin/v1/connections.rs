@@ -24,7 +24,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         client: query.address("client")?,
         host: query.text("host").map(ToOwned::to_owned),
         service: query.service()?,
-        target: query.address("target")?,
+        target: query.target()?,
     };
     let after = query.after(number)?.unwrap_or_default();
     let stats = &asked.shared.stats;

@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::rules::{Table, name};
 use crate::service::Service;
 use crate::state::Shared;
-use crate::stats::{Cursor, Decision, Newest, News, Verdict};
+use crate::stats::{AtTarget, Cursor, Decision, Newest, News, Verdict};
 
 /// What can be asked for.
 const KEYS: &[&str] =
@@ -112,7 +112,7 @@ struct Filter {
     client: Option<IpAddr>,
     host: Option<String>,
     service: Option<Service>,
-    target: Option<IpAddr>,
+    target: Option<AtTarget>,
     outcome: Option<Verdict>,
     reason: Option<Reason>,
 }
@@ -129,7 +129,7 @@ impl Filter {
             client: query.address("client")?,
             host: query.text("host").map(normal),
             service: query.service()?,
-            target: query.address("target")?,
+            target: query.target()?,
             outcome: query.value("outcome", &format!("an outcome; possible: {outcomes}"), outcome)?,
             reason: query.value("reason", &format!("a reason; possible: {reasons}"), reason)?,
         })
@@ -147,9 +147,9 @@ impl Filter {
 }
 
 /// Whether this went to an address, or would have gone there if it could be reached.
-fn is_at(decision: &Decision, target: IpAddr) -> bool {
-    let failed = |failure: &Failure| matches!(failure.at, At::Address(address) if address.ip() == target);
-    decision.fate.target().is_some_and(|to| to.ip() == target) || decision.failures().iter().any(failed)
+fn is_at(decision: &Decision, target: AtTarget) -> bool {
+    let failed = |failure: &Failure| matches!(failure.at, At::Address(address) if target.is(address));
+    decision.fate.target().is_some_and(|to| target.is(to)) || decision.failures().iter().any(failed)
 }
 
 /// A name as the rules have it, or as it came if it cannot be one.

@@ -19,7 +19,8 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
     if table.is_empty() {
         return terminal::say("there are no hosts");
     }
-    let mut shown = Table::new(&["HOST", "SERVICES", "TARGETS", "ENABLED", "RULE"]).long(&["RULE", "TARGETS"]);
+    let mut shown =
+        Table::new(&["HOST", "SERVICES", "TARGETS", "ENABLED", "RULE"]).long(&["RULE", "TARGETS"]);
     for host in table.iter() {
         let json = host_to_json(table, host);
         let services =
@@ -46,7 +47,8 @@ pub(super) fn one(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), Fail
     if let Some(trust) = field(&json, "client_trust").as_str() {
         terminal::say(format_args!("  trust    {trust}"));
     }
-    let mut shown = Table::new(&["", "SERVICE", "FOR", "TARGET", "TCP", "TLS", "RULE"]).long(&["RULE", "TARGET", "FOR"]);
+    let mut shown =
+        Table::new(&["", "SERVICE", "FOR", "TARGET", "TCP", "TLS", "RULE"]).long(&["RULE", "TARGET", "FOR"]);
     let text = |value: &Value| match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

@@ -24,7 +24,8 @@ impl Layout {
         let widths: Vec<_> =
             table.titles.iter().enumerate().map(|(number, title)| width(number, title)).collect();
         let others = (1..widths.len()).rev().filter(|number| !table.long.contains(number));
-        let mut candidates: Vec<_> = table.long.iter().copied().filter(|number| *number > 0).chain(others).collect();
+        let mut candidates: Vec<_> =
+            table.long.iter().copied().filter(|number| *number > 0).chain(others).collect();
         candidates.reverse();
         let mut layout = Self { widths, moved: Vec::new() };
         while table.width.is_some_and(|most| layout.width() > most) {

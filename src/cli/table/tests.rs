@@ -7,7 +7,14 @@ fn connections(width: Option<usize>) -> Table {
     (table.width, table.coloured) = (width, false);
     for cells in [
         ["1", "127.0.5.1", "alice@example.net", "172.31.31.2:5060", "-", "1s"],
-        ["12", "2001:db8::9", "a-long-name-of-a-branch.example.net", "[2001:db8::2]:443", "ok(alice)", "3m2s"],
+        [
+            "12",
+            "2001:db8::9",
+            "a-long-name-of-a-branch.example.net",
+            "[2001:db8::2]:443",
+            "ok(alice)",
+            "3m2s",
+        ],
     ] {
         table.row(cells.map(|cell| (cell, Tone::Plain)));
     }
@@ -69,8 +76,5 @@ fn wide_characters_count_twice_and_strangers_do_not_steer_the_terminal() {
     let mut table = Table::new(&["NAME", "NEXT"]);
     (table.width, table.coloured) = (None, true);
     table.row([("日本", Tone::Good), ("x\u{1b}[2J", Tone::Plain)]);
-    assert_eq!(
-        table.lines(),
-        ["\x1b[1mNAME\x1b[0m  \x1b[1mNEXT\x1b[0m", "\x1b[32m日本\x1b[0m  x\\u{1b}[2J"]
-    );
+    assert_eq!(table.lines(), ["\x1b[1mNAME\x1b[0m  \x1b[1mNEXT\x1b[0m", "\x1b[32m日本\x1b[0m  x\\u{1b}[2J"]);
 }

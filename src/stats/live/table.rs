@@ -1,7 +1,9 @@
 //! The table itself: a part for each worker, and how a reader goes through all of them.
 
 use std::collections::BinaryHeap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{AddrParseError, IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Connection, Entry};
@@ -19,6 +21,42 @@ pub(in crate::stats) struct Part {
     free: Vec<u32>,
 }
 
+/// A target that is asked for: an address on any port, or on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtTarget {
+    address: IpAddr,
+    port: Option<u16>,
+}
+
+impl AtTarget {
+    /// Whether this is it.
+    pub fn is(self, target: SocketAddr) -> bool {
+        self.address == target.ip().to_canonical() && self.port.is_none_or(|port| port == target.port())
+    }
+}
+
+impl FromStr for AtTarget {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        let alone = text.trim_matches(['[', ']']).parse::<IpAddr>();
+        let (address, port) = match text.parse::<SocketAddr>() {
+            Ok(both) => (both.ip(), Some(both.port())),
+            Err(_) => (alone?, None),
+        };
+        Ok(Self { address: address.to_canonical(), port })
+    }
+}
+
+impl fmt::Display for AtTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.address, port).fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
+}
+
 /// Which connections are wanted. What is `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -28,8 +66,8 @@ pub struct Filter {
     pub host: Option<String>,
     /// The service.
     pub service: Option<Service>,
-    /// The address of the target.
-    pub target: Option<IpAddr>,
+    /// The address of the target, on one port or on any.
+    pub target: Option<AtTarget>,
 }
 
 /// Some connections, by their numbers.
@@ -52,7 +90,7 @@ impl Filter {
         let rest = entry.rest();
         self.client.is_none_or(|client| client.to_canonical() == rest.client.address)
             && self.host.as_ref().is_none_or(|host| rest.route.is_about(host))
-            && self.target.is_none_or(|target| rest.route.target().is_some_and(|to| to.ip() == target))
+            && self.target.is_none_or(|target| rest.route.target().is_some_and(|to| target.is(to)))
     }
 }
 

@@ -55,7 +55,7 @@ fn filters_hold_together() {
     for host in ["HQ.example", "*.example"] {
         assert_eq!(of(Filter { host: Some(host.to_owned()), ..Filter::default() }), [5], "{host}");
     }
-    assert_eq!(of(Filter { target: Some(target.ip()), client, ..Filter::default() }), [5]);
+    assert_eq!(of(Filter { target: target.ip().to_string().parse().ok(), client, ..Filter::default() }), [5]);
     assert_eq!(of(Filter { host: Some("ckl".to_owned()), ..Filter::default() }), [0; 0]);
     let one = stats.connection(5).unwrap();
     assert_eq!((one.opening, one.route.identity()), (opening(5), "ckl@hq.example".to_owned()));
@@ -155,4 +155,26 @@ fn a_connection_shows_what_carries_it_now() {
     let service = opening(2).service;
     drop(one);
     assert_eq!(stats.totals().open(service, Carrier::Tcp), 0, "it is counted as it came");
+}
+
+#[test]
+fn a_target_is_asked_for_on_any_port_or_on_one() {
+    let is = |asked: &str, target: &str| asked.parse::<AtTarget>().unwrap().is(target.parse().unwrap());
+    for (asked, target, expected) in [
+        ("192.0.2.1", "192.0.2.1:5060", true),
+        ("192.0.2.1:5060", "192.0.2.1:5060", true),
+        ("192.0.2.1:5061", "192.0.2.1:5060", false),
+        ("192.0.2.2", "192.0.2.1:5060", false),
+        ("2001:db8::1", "[2001:db8::1]:443", true),
+        ("[2001:db8::1]", "[2001:db8::1]:443", true),
+        ("[2001:db8::1]:443", "[2001:db8::1]:443", true),
+        ("[2001:db8::1]:80", "[2001:db8::1]:443", false),
+        ("::ffff:192.0.2.1", "192.0.2.1:5060", true),
+    ] {
+        assert_eq!(is(asked, target), expected, "{asked} {target}");
+    }
+    for wrong in ["", "x", "192.0.2.1:", "192.0.2.1:x", "host.example:80"] {
+        assert!(wrong.parse::<AtTarget>().is_err(), "{wrong}");
+    }
+    assert_eq!("[2001:db8::1]:443".parse::<AtTarget>().unwrap().to_string(), "[2001:db8::1]:443");
 }

@@ -108,11 +108,43 @@ fn item_3_log_shows_the_lines_of_the_log() {
         let refused = run(&portward, &["log", "--refused", "--service", "http"]);
         assert_eq!(refused.out.lines().count(), 1, "{refused:?}");
         let json = run(&portward, &["log", "--json", "--limit", "2"]);
-        let objects: Vec<Value> = json.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let objects = objects_of(&json.out);
         assert_eq!((objects.len(), &objects[1]["reason"]), (2, &"unknown-host".into()));
         let wrong = run(&portward, &["log", "--reason", "x"]);
-        assert!(wrong.code == 2 && wrong.errors.contains("possible: "), "{wrong:?}");
+        assert!(wrong.code == 2 && wrong.errors.contains("possible values: "), "{wrong:?}");
+        let sip = objects_of(&run(&portward, &["log", "--json", "--service", "sip", "--limit", "1000"]).out);
+        let target = sip.iter().find_map(|one| one["target"].as_str()).unwrap().to_owned();
+        let (address, port) = target.rsplit_once(':').unwrap();
+        let port: u16 = port.parse().unwrap();
+        for (asked, expected) in [
+            (target.clone(), true),
+            (address.to_owned(), true),
+            (format!("{address}:{}", port.wrapping_add(1)), false),
+        ] {
+            let found = run(&portward, &["log", "--json", "--service", "sip", "--target", &asked]);
+            let found = objects_of(&found.out).iter().any(|one| one["target"] == target.as_str());
+            assert_eq!(found, expected, "{asked}");
+            let listed = run(&portward, &["connections", "--json", "--service", "sip", "--target", &asked]);
+            let listed: Value = serde_json::from_str(&listed.out).unwrap();
+            assert_eq!(!listed["connections"].as_array().unwrap().is_empty(), expected, "{asked}: {listed}");
+        }
+        for args in [
+            &["log", "--service", "smtp"][..],
+            &["log", "--limit", "0"],
+            &["log", "--target", "x"],
+            &["connections", "--service", "smtp"],
+            &["connections", "--limit", "0"],
+            &["connections", "--target", "x"],
+            &["blacklist", "list", "--limit", "0"],
+        ] {
+            assert_eq!(run(&portward, args).code, 2, "{args:?}");
+        }
     });
+}
+
+/// An object a line.
+fn objects_of(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The next line.

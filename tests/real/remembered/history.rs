@@ -65,9 +65,9 @@ fn the_last_hour_stands_in_steps_by_service_and_outcome() {
         assert_eq!((&first["count"], first["next"].is_null()), (&1.into(), count == 1), "{first}");
 
         for (query, why) in [
-            ("service=smtp", "`service` is not a service; possible: http, sip, ldap, h323"),
-            ("after=x", "`after` is not the number of a step"),
-            ("limit=0", "`limit` is not a number from 1 to 360"),
+            ("service=smtp", "`service`: \"smtp\" is not a service; possible: http, sip, ldap, h323"),
+            ("after=x", "`after`: \"x\" is not the number of a step"),
+            ("limit=0", "`limit`: \"0\" is not a number from 1 to 360"),
             ("since=1", "there is no parameter `since` here; possible: service, limit, after"),
         ] {
             assert_eq!(refused(&portward, &format!("history?{query}")), why);

@@ -124,8 +124,8 @@ fn filters_and_commands(portward: &Portward, [web, phone, dead]: [&String; 3]) {
     assert_eq!(paged, names(""));
     assert_eq!(paged.len(), 4);
     for (query, why) in [
-        ("state=broken", "`state` is not a state; possible: up, down, unknown"),
-        ("after=x", "`after` is not what `next` was"),
+        ("state=broken", "`state`: \"broken\" is not a state; possible: up, down, unknown"),
+        ("after=x", "`after`: \"x\" is not what `next` was"),
         ("host=a..b", "`host` is not a host name: "),
         ("target=x", "there is no parameter `target` here; possible: host, state, limit, after"),
     ] {
@@ -144,7 +144,7 @@ fn filters_and_commands(portward: &Portward, [web, phone, dead]: [&String; 3]) {
     let json: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!((output.code, &json["count"]), (0, &2.into()), "{output:?}");
     let output = targets(portward, &["--host", "nobody.example"]);
-    assert_eq!((output.code, output.out.trim()), (0, "no such target"));
+    assert_eq!((output.code, output.out.trim()), (0, "no such target is in the rules"));
     assert_eq!(targets(portward, &["--state", "broken"]).code, 2);
 }
 
