@@ -1,7 +1,15 @@
 //! `portward man`: the man pages of the commands, for the packages.
+//!
+//! `clap_mangen` writes them. What stands behind the help of a command, examples and exit codes, would be one filled paragraph
+//! there, so it is written here: each part is a section, and its lines stay lines.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::Command;
+use clap_mangen::Man;
 
 use super::terminal;
 
@@ -14,12 +22,69 @@ pub(super) struct Args {
 }
 
 /// `portward` is the whole command line.
-pub(super) fn run(args: &Args, portward: clap::Command) -> ExitCode {
-    match clap_mangen::generate_to(portward.disable_help_subcommand(true), &args.folder) {
+pub(super) fn run(args: &Args, portward: Command) -> ExitCode {
+    let mut portward = portward.disable_help_subcommand(true);
+    portward.build();
+    match pages(&portward, &args.folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::complain(format!("error: cannot write to {}: {error}", args.folder.display()));
+            terminal::complain(format_args!("error: cannot write to {}: {error}", args.folder.display()));
             ExitCode::from(terminal::NO)
         }
+    }
+}
+
+/// The page of a command and those of the commands below it.
+fn pages(command: &Command, folder: &Path) -> io::Result<()> {
+    for below in command.get_subcommands().filter(|one| !one.is_hide_set()) {
+        pages(below, folder)?;
+    }
+    let behind = command.get_after_long_help().or(command.get_after_help());
+    let behind = behind.map(ToString::to_string).unwrap_or_default();
+    let nothing: Option<&str> = None;
+    let page = Man::new(command.clone().after_help(nothing).after_long_help(nothing));
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    text.extend(sections(&behind).bytes());
+    fs::write(folder.join(page.get_filename()), text)
+}
+
+/// Examples, exit codes and whatever else stands behind the help, as sections (man(7)).
+fn sections(behind: &str) -> String {
+    let mut page = String::new();
+    for part in behind.split("\n\n").filter(|part| !part.trim().is_empty()) {
+        let (title, lines) = match part.split_once('\n') {
+            Some((title, lines)) if title.ends_with(':') => (title.trim_end_matches(':'), lines),
+            _ => ("Notes", part),
+        };
+        let title = if title == "Exit codes" { "Exit status" } else { title };
+        page.push_str(&format!(".SH {}\n.nf\n", title.to_uppercase()));
+        for line in lines.lines() {
+            page.push_str(&line_of(line.strip_prefix("  ").unwrap_or(line)));
+        }
+        page.push_str(".fi\n");
+    }
+    page
+}
+
+/// A line as it stands: `\` and `-` are themselves, and no line is a request.
+fn line_of(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
+    format!("{guard}{text}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_and_exit_codes_are_sections_and_their_lines_stay_lines() {
+        let behind = "Examples:\n  portward a --b 'c\\d'\n  .hidden\n\nIt is so.\n\nExit codes:\n  0  good\n  1  not\n     good";
+        let expected = ".SH EXAMPLES\n.nf\nportward a \\-\\-b 'c\\ed'\n\\&.hidden\n.fi\n\
+                        .SH NOTES\n.nf\nIt is so.\n.fi\n\
+                        .SH EXIT STATUS\n.nf\n0  good\n1  not\n   good\n.fi\n";
+        assert_eq!(sections(behind), expected);
+        assert_eq!(sections(""), "");
     }
 }
