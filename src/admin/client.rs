@@ -38,14 +38,18 @@ impl fmt::Display for NoAnswer {
             Self::Forbidden(path) => {
                 write!(f, "the socket {} is for root and the group portward-admin", path.display())
             }
-            Self::Broken(error) => write!(f, "the daemon's answer broke off: {error}"),
+            Self::Broken(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                write!(f, "Portward has not answered within {} s", PATIENCE.as_secs())
+            }
+            Self::Broken(error) => write!(f, "Portward's answer broke off: {error}"),
             Self::Refused(_, why) => f.write_str(why),
         }
     }
 }
 
 impl NoAnswer {
-    fn refused(status: u16, json: &Value) -> Self {
+    /// What an answer with this status says, if that is no.
+    pub fn refused(status: u16, json: &Value) -> Self {
         let why = json.get("error").and_then(Value::as_str).unwrap_or("the daemon refuses");
         Self::Refused(status, why.to_owned())
     }
@@ -73,13 +77,25 @@ impl std::error::Error for NoAnswer {}
 /// # Errors
 /// See [`NoAnswer`].
 pub fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, NoAnswer> {
+    match answered(socket, method, path, body)? {
+        (200..300, json) => Ok(json),
+        (status, json) => Err(NoAnswer::refused(status, &json)),
+    }
+}
+
+/// The same with the answer as it came, whatever its status is.
+///
+/// # Errors
+/// See [`NoAnswer`]; never that the daemon says no.
+pub fn answered(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(u16, Value), NoAnswer> {
     let mut stream = connected(socket)?;
     let answer = exchange(&mut stream, method, path, body).map_err(NoAnswer::Broken)?;
-    let (status, json) = read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))?;
-    match status {
-        200..300 => Ok(json),
-        _ => Err(NoAnswer::refused(status, &json)),
-    }
+    read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))
 }
 
 fn connected(socket: &Path) -> Result<UnixStream, NoAnswer> {

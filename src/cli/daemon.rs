@@ -10,9 +10,12 @@ use time::format_description::well_known::Rfc3339;
 
 use super::terminal;
 use crate::admin::LARGEST_PAGE;
-use crate::admin::client::{NoAnswer, ask, follow};
+use crate::admin::client::{NoAnswer, answered, ask, follow};
 use crate::config;
 use crate::log::human;
+
+/// Where the packages have the configuration.
+pub(super) const USUAL: &str = "/etc/portward/portward.toml";
 
 /// The arguments of every command that asks the running daemon.
 #[derive(Debug, clap::Args)]
@@ -21,7 +24,7 @@ pub(super) struct DaemonArgs {
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// The configuration file, which says where the daemon's socket is
-    #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml", global = true)]
+    #[arg(long, short, value_name = "FILE", default_value = USUAL, global = true)]
     pub(super) config: PathBuf,
 }
 
@@ -39,8 +42,22 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// The daemon of this configuration. It need not run.
+    /// The daemon of this configuration. It need not run. Where a file that was named cannot be read, that is said: another
+    /// daemon may be the one that answers.
     pub(super) fn of(config: &Path) -> Self {
+        if config != Path::new(USUAL)
+            && let Err(error) = std::fs::File::open(config)
+        {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                _ => error.to_string(),
+            };
+            terminal::complain(format_args!(
+                "warning: {} cannot be read: {why}; the usual socket is asked",
+                config.display()
+            ));
+        }
         Self { socket: config::admin_socket(config) }
     }
 
@@ -86,6 +103,14 @@ impl Daemon {
     /// See [`NoAnswer`].
     pub(super) fn follow(&self, path: &str, see: impl FnMut(&str, &Value) -> bool) -> Result<(), NoAnswer> {
         follow(&self.socket, path, see)
+    }
+
+    /// Any request; the answer as it came, with its status.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn answered(&self, method: &str, path: &str) -> Result<(u16, Value), NoAnswer> {
+        answered(&self.socket, method, path, None)
     }
 
     /// Any request.

@@ -18,26 +18,32 @@ const REFUSED: u16 = 422;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes:\n  \
     0  everything is in force\n  \
-    1  something is wrong with the files, or the daemon cannot be asked; nothing has changed")]
+    1  something is wrong with the files, or the daemon cannot be asked; nothing has changed\n     \
+       (with --json: error and diagnostics)")]
 pub(super) struct Args {
     #[command(flatten)]
     daemon: DaemonArgs,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    match args.daemon.daemon().ask("POST", "/v1/reload", None) {
-        Ok(answer) if args.daemon.json => terminal::say(answer),
-        Ok(answer) => {
+    match args.daemon.daemon().answered("POST", "/v1/reload") {
+        Ok((200, answer)) if args.daemon.json => terminal::say(answer),
+        Ok((REFUSED, answer)) if args.daemon.json => {
+            terminal::say(answer);
+            return ExitCode::from(terminal::NO);
+        }
+        Ok((200, answer)) => {
             if let Some(said) = field(&answer, "said").as_str().filter(|said| !said.is_empty()) {
                 terminal::complain(format_args!("{said}\n"));
             }
             terminal::say(told(&answer));
         }
-        Err(NoAnswer::Refused(REFUSED, why)) => {
-            terminal::complain(format_args!("{why}\n"));
-            terminal::complain("reload refused: everything stays as it was");
+        Ok((REFUSED, answer)) => {
+            terminal::complain(field(&answer, "error").as_str().unwrap_or_default());
+            terminal::complain("\nreload refused: everything stays as it was");
             return ExitCode::from(terminal::NO);
         }
+        Ok((status, answer)) => return no_answer(&NoAnswer::refused(status, &answer)),
         Err(error) => return no_answer(&error),
     }
     ExitCode::SUCCESS

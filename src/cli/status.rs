@@ -24,7 +24,7 @@ const SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward status\n  \
-    portward status --json | jq .warnings.count\n\n\
+    portward status --json | jq .warning_count\n\n\
     Exit codes:\n  \
     0  it runs, whatever it warns of\n  \
     1  it does not run, or cannot be asked")]
@@ -76,12 +76,11 @@ fn wrong(status: &Value, now: OffsetDateTime) -> Vec<String> {
     let mut lines = Vec::new();
     let last = field(status, "last_reload");
     if field(last, "successful") == false {
-        let why = text(field(last, "error"));
-        let why =
-            why.lines().find(|line| line.starts_with("error")).or(why.lines().next()).unwrap_or_default();
-        let (ago, by) = (ago(field(last, "at"), now), text(field(last, "by")));
-        lines.push(format!("the reload of {ago}, by {by}, was refused: {}", terminal::harmless(why)));
-        lines.push("`portward check` shows what is wrong; until then everything stays as it was".to_owned());
+        let (at, by, why) = (ago(field(last, "at"), now), text(field(last, "by")), refusal(last));
+        lines.push(format!(
+            "the reload of {at}, by {by}, was refused, so that everything is as it was before: {why}; \
+             `portward check` shows all that is wrong now"
+        ));
     }
     let dropped = field(status, "log_dropped").as_u64().unwrap_or_default();
     if dropped > 0 {
@@ -100,6 +99,17 @@ fn wrong(status: &Value, now: OffsetDateTime) -> Vec<String> {
         lines.push(format!("{message}{place}"));
     }
     lines
+}
+
+/// Why a reload was refused: the first error, with its place.
+fn refusal(reload: &Value) -> String {
+    let text = text(field(reload, "error"));
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("error"));
+    let message = lines.next().or(text.lines().next()).unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let place = lines.next().and_then(|line| line.trim_start().strip_prefix("--> "));
+    let place = place.map(|place| format!(" ({})", terminal::harmless(place))).unwrap_or_default();
+    format!("{}{place}", terminal::harmless(message))
 }
 
 fn facts(status: &Value, now: OffsetDateTime) -> Vec<(&'static str, String)> {
@@ -219,12 +229,13 @@ mod tests {
             ],
         });
         let lines = wrong(&bad, NOW);
-        let expected =
-            "the reload of 2026-11-26 08:00:00 UTC (4m59s ago), by a signal, was refused: error: a port";
+        let expected = "the reload of 2026-11-26 08:00:00 UTC (4m59s ago), by a signal, was refused, so that everything is as it was \
+             before: a port (x); `portward check` shows all that is wrong now";
         assert_eq!(lines[0], expected);
-        assert!(lines[1].contains("portward check") && lines[2].starts_with("7 log lines"), "{lines:?}");
-        assert_eq!(lines[3], "the target 192.0.2.1:80 is down\\u{1b}[2J");
-        assert_eq!(lines[4], "odd (rules/a.toml:3)");
+        assert!(lines[1].starts_with("7 log lines"), "{lines:?}");
+        assert_eq!(lines[2], "the target 192.0.2.1:80 is down\\u{1b}[2J");
+        assert_eq!(lines[3], "odd (rules/a.toml:3)");
+        assert_eq!(lines.len(), 4, "each line is a thing to look at");
     }
 
     #[test]

@@ -37,6 +37,10 @@ fn item_7_reload_says_what_has_changed_or_what_is_wrong() {
         assert!(said.errors.contains("everything stays as it was"), "{said:?}");
         assert_eq!(portward.plain().get("one.example.net", "/opened").text(), "here");
         let json = run(&portward, &["reload", "--json"]);
-        assert_eq!(json.code, 1, "{json:?}");
+        assert_eq!((json.code, json.errors.as_str()), (1, ""), "{json:?}");
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        let first = &json["diagnostics"][0];
+        assert_eq!((&first["severity"], &first["line"]), (&"error".into(), &2.into()), "{json}");
+        assert!(json["error"].as_str().unwrap().contains("test.toml:2:"), "{json}");
     });
 }

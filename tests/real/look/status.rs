@@ -95,10 +95,22 @@ fn item_1_status_says_first_what_is_wrong() {
         assert_eq!(said.code, 0, "it runs: {said:?}");
         let at = |part: &str| said.out.find(part).unwrap_or_else(|| panic!("no {part}: {}", said.out));
         assert!(
-            at("things to look at:") < at("was refused: error: ") && at("is down") < at("SERVICE"),
+            at("things to look at:") < at("was refused, so that everything is as it was before: ")
+                && at("is down") < at("SERVICE"),
             "{said:?}"
         );
         assert!(at("no certificate covers one.example.com") < at("generation 2"), "{said:?}");
+        let refused = said.out.lines().find(|line| line.contains("was refused, so")).unwrap();
+        assert!(refused.contains("test.toml:2:"), "it says where: {refused}");
+        let count: usize = said
+            .out
+            .lines()
+            .find_map(|line| line.strip_suffix(" things to look at:"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        let things = said.out.lines().skip_while(|line| !line.ends_with("look at:")).skip(1);
+        assert_eq!(things.take_while(|line| line.starts_with("  ")).count(), count, "{said:?}");
     });
 }
 
