@@ -1,17 +1,19 @@
 //! `portward host`: hosts of the rules files, which it edits as its caller (SPEC section 8), then the daemon reloads. Hosts that
 //! were made over the API are changed over the API.
 //!
-//! `list` shows them, `add` writes a new one, `change` is everything that changes a file, `daemon` what the running one is told.
+//! `list` shows them, `add` writes a new one, `change` is everything that changes a file, `daemon` what the running one is told,
+//! `done` what is said of it.
 
 mod add;
 mod change;
 mod daemon;
+mod done;
 mod list;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::daemon::DaemonArgs;
+use super::daemon::{Daemon, USUAL};
 use super::terminal;
 use crate::config::{self, Checked, Config, Rules};
 use crate::rules::{Host, Table, name, near};
@@ -25,15 +27,33 @@ use crate::state::{folder, made, overrides};
     portward host add hq.example.net --target 172.31.31.2 --preset innovaphone-pbx --sip --h323 --ldap\n  \
     portward host add web.example.net --target 172.31.31.9 --http /shop --http /api/ --file web.toml\n  \
     portward host disable hq.example.net\n  \
-    portward host remove hq.example.net --dry-run\n\
-    \n\
-    Exit codes: 0 the files say it (and the daemon obeys, if it runs); 1 the answer is no, or the daemon could not be told \
-    (the message says which); 2 wrong usage.")]
+    portward host remove hq.example.net --dry-run\n\n\
+    Exit codes:\n  \
+    0  the files say it, and the daemon obeys if it runs\n  \
+    1  the answer is no, or the daemon could not be told; the message says which\n  \
+    2  wrong usage")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    daemon: DaemonArgs,
+    daemon: HostArgs,
+}
+
+/// The configuration says more than where the daemon is.
+#[derive(Debug, clap::Args)]
+struct HostArgs {
+    /// Write JSON to standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// The configuration file, which says where the rules and the daemon's socket are
+    #[arg(long, short, value_name = "FILE", default_value = USUAL, global = true)]
+    config: PathBuf,
+}
+
+impl HostArgs {
+    fn daemon(&self) -> Daemon {
+        Daemon::of(&self.config)
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -113,7 +133,20 @@ impl Failed {
 
     /// Errors that stand in files.
     fn found(found: &config::Diagnostics) -> Self {
-        Self { code: terminal::NO, text: found.render(false) }
+        let mut text = found.render(false);
+        if found.list().iter().any(|one| one.denied) {
+            text.push_str("  help: rules and configuration are read as the user who calls: use sudo\n");
+        }
+        Self { code: terminal::NO, text }
+    }
+
+    /// The same before anything was changed.
+    fn unchanged(mut self) -> Self {
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.text.push_str("nothing is changed");
+        self
     }
 }
 

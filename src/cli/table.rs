@@ -133,8 +133,11 @@ impl Table {
                 continue;
             }
             let width = title.width() + 1 + cell.text.width();
-            let said =
-                format!("{} {}", self.painted(title, TITLE), self.painted(&cell.text, cell.tone.code()));
+            let said = format!(
+                "{} {}",
+                self.painted(title, Tone::Faint.code()),
+                self.painted(&cell.text, cell.tone.code())
+            );
             match lines.last_mut().filter(|_| self.width.is_none_or(|most| length + GAP + width <= most)) {
                 Some(line) => {
                     line.push_str(&" ".repeat(GAP));

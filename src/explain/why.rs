@@ -163,7 +163,11 @@ impl fmt::Display for Why {
             Self::Listed { entry } => write!(f, "the address is on the blacklist: {entry}"),
             Self::Cause(cause) => cause.fmt(f),
             Self::UnknownHost { asked, hosts, near } => {
-                write!(f, "none of the {hosts} hosts has the name {asked}")?;
+                match hosts {
+                    0 => write!(f, "there is no host in the rules")?,
+                    1 => write!(f, "the one host of the rules has not the name {asked}")?,
+                    _ => write!(f, "none of the {hosts} hosts has the name {asked}")?,
+                }
                 match near {
                     Some(NearHost::Wildcard(name)) => write!(f, "; {name} stands for exactly one label"),
                     Some(NearHost::Name(name)) => write!(f, "; there is {name}"),
@@ -183,7 +187,10 @@ impl fmt::Display for Why {
                 write!(f, "{host} refuses clients without a certificate that has their name")
             }
             Self::NoPath { host, paths, near } => {
-                write!(f, "none of the {paths} HTTP paths of {host} matches")?;
+                match paths {
+                    1 => write!(f, "the one HTTP path of {host} does not match")?,
+                    _ => write!(f, "none of the {paths} HTTP paths of {host} matches")?,
+                }
                 near.as_ref().map_or(Ok(()), |near| near.fmt(f))
             }
             Self::Unclear => {

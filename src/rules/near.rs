@@ -31,13 +31,13 @@ pub fn wildcard<'t>(table: &'t Table, asked: &str) -> Option<&'t str> {
         .filter(|n| n.starts_with('*'))
 }
 
-/// Says that no rule is for the host `asked`, and what is near to it.
+/// Says that there is no host `asked`, and what is near to it.
 pub fn unknown(table: &Table, asked: &str) -> String {
-    let stands_for = table.host(asked).map(|host| format!(" alone; {} stands for it", host.name()));
+    let stands_for = table.host(asked).map(|host| format!(" of its own; {} stands for it", host.name()));
     let is_there =
         || wildcard(table, asked).or_else(|| name(table, asked)).map(|near| format!("; there is {near}"));
     let near = stands_for.or_else(is_there).unwrap_or_default();
-    format!("no rule is for the host {asked}{near}")
+    format!("there is no host {asked}{near}")
 }
 
 /// The rule of `host` that is nearest to `path`, which none of them matches; a request for the rule's own path would match

@@ -111,7 +111,7 @@ fn item_2_hosts_are_disabled_and_enabled_in_their_files() {
         for (name, why) in [
             ("hq.example.nets", "there is hq.example.net"),
             ("a.wild.example.net", "*.wild.example.net stands for it"),
-            ("elsewhere.example", "no rule is for the host elsewhere.example"),
+            ("elsewhere.example", "there is no host elsewhere.example"),
         ] {
             let said = house.host(&["disable", name]);
             assert!(said.code == 1 && said.errors.contains(why), "{said:?}");
@@ -261,5 +261,54 @@ fn item_2_commands_at_once_lose_nothing() {
         for number in 0..6 {
             assert_eq!(house.api("GET", &format!("h{number}.example.net"), ""), 200);
         }
+    });
+}
+
+/// `--json` of every command that changes something: what has become of the host, whether the daemon obeys, and what it warns
+/// of since then.
+#[test]
+fn item_2_changes_are_said_to_programs_too() {
+    within(90, || {
+        let house = House::new(|setup| setup);
+        let json = |args: &[&str]| -> Value {
+            let said = house.host(&[args, &["--json"]].concat());
+            assert_eq!(said.code, 0, "{said:?}");
+            serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+        };
+        let file = house.file().display().to_string();
+        let off = json(&["disable", "hq.example.net"]);
+        for (field, value) in [
+            ("host", Value::from("hq.example.net")),
+            ("did", "disabled".into()),
+            ("changed", true.into()),
+            ("file", file.as_str().into()),
+            ("in_force", true.into()),
+        ] {
+            assert_eq!(off[field], value, "{field}: {off}");
+        }
+        let again = json(&["disable", "hq.example.net"]);
+        assert_eq!((&again["changed"], &again["in_force"]), (&false.into(), &Value::Null), "{again}");
+        let before = house.text();
+        let dry = json(&["enable", "hq.example.net", "--dry-run"]);
+        assert!(dry["difference"].as_str().unwrap().contains("+enabled = true"), "{dry}");
+        assert_eq!((&dry["changed"], house.text()), (&false.into(), before), "{dry}");
+
+        let added = json(&["add", "new.example.org", "--target", "192.0.2.9", "--ldap"]);
+        assert_eq!((&added["did"], &added["in_force"]), (&"added".into(), &true.into()), "{added}");
+        let removed = json(&["remove", "new.example.org"]);
+        assert_eq!((&removed["did"], &removed["changed"]), (&"removed".into(), &true.into()), "{removed}");
+        assert_eq!(house.api("PUT", "api.example.net", "{\"target\":\"192.0.2.1\",\"ldap\":true}"), 201);
+        assert_eq!(json(&["remove", "api.example.net"])["file"], Value::Null);
+
+        // Nothing runs: the file says it, the daemon does not.
+        house.portward.terminate();
+        house.portward.wait();
+        let said = house.host(&["enable", "hq.example.net", "--json"]);
+        let on: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(
+            (said.code, &on["changed"], &on["in_force"]),
+            (0, &true.into(), &false.into()),
+            "{said:?}"
+        );
     });
 }

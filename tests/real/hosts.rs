@@ -402,7 +402,7 @@ fn item_1_hosts_are_listed_in_pages_with_filters() {
             assert_eq!(ask(&portward, "GET", &format!("?{query}"), None).0, 400, "{query}");
         }
         let (code, said) = ask(&portward, "GET", "/h9.example.net", None);
-        assert!(code == 404 && said["error"].as_str().unwrap().contains("no rule is for"), "{said}");
+        assert!(code == 404 && said["error"].as_str().unwrap().contains("there is no host"), "{said}");
         assert_eq!(ask(&portward, "POST", "/h1.example.net", None).0, 405);
     });
 }

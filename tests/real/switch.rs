@@ -220,15 +220,10 @@ fn item_6_unknown_hosts_and_wrong_questions_are_told() {
         let inside = Inside::new();
         let portward = started(inside.setup().start());
         for (method, resource, status, why) in [
-            (
-                "POST",
-                "hosts/on.example.net/disable",
-                404,
-                "no rule is for the host on.example.net; there is one",
-            ),
+            ("POST", "hosts/on.example.net/disable", 404, "there is no host on.example.net; there is one"),
             ("POST", "hosts/a.wild.example.net/disable", 404, "; *.wild.example.net stands for it"),
             ("POST", "hosts/wild.example.net/disable", 404, "; there is *.wild.example.net"),
-            ("POST", "hosts/elsewhere.example/enable", 404, "no rule is for the host elsewhere.example"),
+            ("POST", "hosts/elsewhere.example/enable", 404, "there is no host elsewhere.example"),
             ("POST", "hosts/a%20b/enable", 400, "this is not a host name: "),
             ("POST", "hosts/%ff/enable", 400, "this is not a host name: "),
             ("POST", "hosts//enable", 404, "there is no such resource"),

@@ -82,7 +82,7 @@ fn facts(live: &Value) -> Vec<String> {
                 let why = why.map(|why| format!(": {why}")).unwrap_or_default();
                 format!("target  {at} is down{why}")
             }
-            _ => format!("target  {at} is not known to be down"),
+            _ => format!("target  {at} is unknown: nothing has connected to it yet"),
         });
     }
     lines
@@ -116,7 +116,7 @@ mod tests {
         }
         assert_eq!(lines[1], "target  172.31.31.2:443 is down: refused");
         assert_eq!(lines[2], "target  pbx.example:443 at 192.0.2.1:443 is up");
-        assert_eq!(lines[3], "target  none.example:443 is not known to be down");
+        assert_eq!(lines[3], "target  none.example:443 is unknown: nothing has connected to it yet");
         assert!(facts(&json!({ "client": null, "targets": [] })).is_empty());
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, Table, Value, value};
 
-use super::change::Editing;
+use super::change::{Editing, Finished};
+use super::done::Done;
 use super::{Args, Failed, How, daemon, normal};
-use crate::cli::terminal;
 use crate::config::edit;
 
 /// A host as it is said on the command line.
@@ -61,12 +61,14 @@ pub(super) fn run(args: &Args, new: &New) -> Result<(), Failed> {
     }
     let file = file(&editing.loaded.config.rules, new.file.as_deref(), &name)?;
     let host = new.table();
-    let is_changed = editing.finish(&file, new.how, |text| Ok(edit::with_host(text, &host)))?;
-    if is_changed {
-        daemon::reload(args)?;
-        terminal::say(format_args!("{name} is in {}", file.display()));
+    let mut done = Done::new(&name, "added");
+    done.file = Some(file.clone());
+    match editing.finish(&file, new.how, |text| Ok(edit::with_host(text, &host)))? {
+        Finished::Same => {}
+        Finished::Shown(difference) => return done.shown(args, &difference),
+        Finished::Changed { .. } => done.told(daemon::reload(args)?),
     }
-    Ok(())
+    done.say(args, &format!("{name} is in {}", file.display()))
 }
 
 impl New {

@@ -4,12 +4,27 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::done::Done;
 use super::{Args, Failed, How, Loaded, daemon, loaded, normal};
 use crate::cli::terminal;
 use crate::config::edit::{self, Edit};
 use crate::config::{self, Checked, Instead};
 use crate::files::edit::{Before, Lock};
 use crate::rules::Host;
+
+/// What has become of a file.
+#[derive(Debug)]
+pub(super) enum Finished {
+    /// It said so already.
+    Same,
+    /// It is not to be changed: this would be different.
+    Shown(String),
+    /// It is changed.
+    Changed {
+        /// Nothing stands in it any more.
+        nothing_left: bool,
+    },
+}
 
 /// A file that is to be changed, under the lock of the rules.
 #[derive(Debug)]
@@ -21,36 +36,34 @@ pub(super) struct Editing {
 impl Editing {
     /// Takes the lock, then reads everything.
     pub(super) fn begin(args: &Args) -> Result<Self, Failed> {
-        let rules = loaded(args)?.config.rules;
+        let rules = loaded(args).map_err(Failed::unchanged)?.config.rules;
         let folder = if rules.is_dir() { rules.as_path() } else { rules.parent().unwrap_or(Path::new(".")) };
         let lock = Lock::of(folder).map_err(|error| unwritten(folder, &error))?;
         // Another command may have changed them while this one waited.
-        Ok(Self { loaded: loaded(args)?, _lock: lock })
+        Ok(Self { loaded: loaded(args).map_err(Failed::unchanged)?, _lock: lock })
     }
 
-    /// Checks the file with the text that `change` makes of it, and puts it in place. False: nothing is to be changed, or
-    /// is meant to be.
+    /// Checks the file with the text that `change` makes of it, and puts it in place.
     pub(super) fn finish(
         &self,
         file: &Path,
         how: How,
         change: impl FnOnce(&str) -> Result<String, &'static str>,
-    ) -> Result<bool, Failed> {
+    ) -> Result<Finished, Failed> {
         let before = Before::read(file).map_err(|error| unwritten(file, &error))?;
         let not = |why: &str| Failed::no(format_args!("{} is not changed: {why}", file.display()));
         let old = std::str::from_utf8(before.octets()).map_err(|_| not("it is not UTF-8"))?;
         let new = change(old).map_err(not)?;
         if new == old {
-            return Ok(false);
+            return Ok(Finished::Same);
         }
         let instead = Instead { file: file.to_owned(), text: Arc::new(new.clone()) };
         self.judge(file, &instead)?;
         if how.dry_run {
-            terminal::say(edit::difference(&file.display().to_string(), old, &new).trim_end());
-            return Ok(false);
+            return Ok(Finished::Shown(edit::difference(&file.display().to_string(), old, &new)));
         }
         before.replace(&new).map_err(|error| unwritten(file, &error))?;
-        Ok(true)
+        Ok(Finished::Changed { nothing_left: new.trim().is_empty() })
     }
 
     /// Everything as it would be. What is new of it is shown.
@@ -85,11 +98,13 @@ impl Editing {
 }
 
 pub(super) fn unwritten(file: &Path, error: &io::Error) -> Failed {
-    let help = match error.kind() {
-        io::ErrorKind::PermissionDenied => "; rules files are edited as the user who calls: use sudo",
-        _ => "",
+    let why = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "permission denied\n  help: rules files are edited as the user who calls: use sudo".to_owned()
+        }
+        _ => error.to_string(),
     };
-    Failed::no(format_args!("{} cannot be changed: {error}{help}", file.display()))
+    Failed::no(format_args!("{} cannot be changed: {why}", file.display()))
 }
 
 /// Says in the host's file that it is enabled or not. What an administrator has said over the API gives way.
@@ -97,30 +112,35 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
     let editing = Editing::begin(args)?;
     let host = editing.loaded.host(name)?;
     let word = if enabled { "enabled" } else { "disabled" };
+    let mut done = Done::new(host.name(), word);
     if host.is_made() {
         if how.dry_run {
-            terminal::say(format_args!("{} was made over the API: it is {word} there", host.name()));
-            return Ok(());
+            return done.shown(args, &format!("{} was made over the API: it is {word} there", host.name()));
         }
-        daemon::switch(args, host.name(), enabled)?;
-        terminal::say(format_args!("{} is {word} (it was made over the API)", host.name()));
-        return Ok(());
+        done.changed = daemon::switch(args, host.name(), enabled)?;
+        done.in_force = Some(true);
+        return done.say(args, &format!("{} is {word} (it was made over the API)", host.name()));
     }
     let file = editing.file_of(host);
-    let is_changed =
+    done.file = Some(file.clone());
+    done.line = Some(host.source().line);
+    let finished =
         editing.finish(&file, how, |text| edit::edited(text, host.name(), Edit::Enable(enabled)))?;
-    if how.dry_run {
-        return Ok(());
-    }
-    let place = format!("{}:{}", file.display(), host.source().line);
+    let is_running = match finished {
+        Finished::Shown(difference) => return done.shown(args, &difference),
+        Finished::Same if how.dry_run => return done.shown(args, ""),
+        Finished::Changed { .. } => {
+            done.told(daemon::reload(args)?);
+            done.in_force == Some(true)
+        }
+        Finished::Same => true,
+    };
+    let is_changed = done.changed;
     // Where the file said so already, an administrator may have said otherwise.
     let was_overridden = host.enabled() != host.enabled_by_rules();
-    let is_running = match is_changed {
-        true => daemon::reload(args)?,
-        false => true,
-    };
     let is_switched = is_running && (is_changed || was_overridden || host.enabled() != enabled);
     if is_switched && daemon::switch(args, host.name(), enabled)? {
+        (done.changed, done.in_force) = (true, Some(true));
         terminal::complain("note: an administrator had said otherwise over the API; that is taken back");
     }
     if !is_running && was_overridden && host.enabled() != enabled {
@@ -130,8 +150,8 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
         );
     }
     let already = if is_changed { "" } else { " already" };
-    terminal::say(format_args!("{} is {word}{already} ({place})", host.name()));
-    Ok(())
+    let place = format!("{}:{}", file.display(), host.source().line);
+    done.say(args, &format!("{} is {word}{already} ({place})", host.name()))
 }
 
 /// Takes a host out of its file.
@@ -144,20 +164,22 @@ pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), Failed> {
             host.name()
         )));
     }
+    let mut done = Done::new(host.name(), "removed");
     if host.is_made() {
         if how.dry_run {
-            terminal::say(format_args!("{} was made over the API: it is removed there", host.name()));
-            return Ok(());
+            return done.shown(args, &format!("{} was made over the API: it is removed there", host.name()));
         }
         daemon::remove(args, host.name())?;
-        terminal::say(format_args!("{} is removed (it was made over the API)", host.name()));
-        return Ok(());
+        (done.changed, done.in_force) = (true, Some(true));
+        return done.say(args, &format!("{} is removed (it was made over the API)", host.name()));
     }
     let file = editing.file_of(host);
-    let is_changed = editing.finish(&file, how, |text| edit::edited(text, host.name(), Edit::Remove))?;
-    if is_changed {
-        daemon::reload(args)?;
-        terminal::say(format_args!("{} is removed from {}", host.name(), file.display()));
-    }
-    Ok(())
+    done.file = Some(file.clone());
+    let left = match editing.finish(&file, how, |text| edit::edited(text, host.name(), Edit::Remove))? {
+        Finished::Shown(difference) => return done.shown(args, &difference),
+        Finished::Changed { nothing_left: true } => "; nothing is left in this file, which may be deleted",
+        Finished::Changed { .. } | Finished::Same => "",
+    };
+    done.told(daemon::reload(args)?);
+    done.say(args, &format!("{} is removed from {}{left}", host.name(), file.display()))
 }

@@ -7,15 +7,31 @@ use crate::admin::client::NoAnswer;
 use crate::cli::daemon::{encoded, field};
 use crate::cli::terminal;
 
-/// Has the daemon reload. False: none runs.
-pub(super) fn reload(args: &Args) -> Result<bool, Failed> {
-    match args.daemon.daemon().ask("POST", "/v1/reload", None) {
-        Ok(_) => Ok(true),
+/// Has the daemon reload: what it warns of now and did not warn of before. `None`: none runs.
+pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, Failed> {
+    let daemon = args.daemon.daemon();
+    let before = daemon.get("/v1/status").unwrap_or_default();
+    let list = field(&before, "warnings");
+    // The daemon names the first ones only: where there are more it cannot be told which are new.
+    let is_all = field(&before, "warning_count").as_u64() == list.as_array().map(|list| list.len() as u64);
+    let is_known = |one: &Value| {
+        !is_all
+            || list
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|known| field(known, "message") == field(one, "message"))
+    };
+    match daemon.ask("POST", "/v1/reload", None) {
+        Ok(answer) => {
+            let found = field(&answer, "diagnostics").as_array().into_iter().flatten();
+            Ok(Some(found.filter(|one| !is_known(one)).cloned().collect()))
+        }
         Err(error @ NoAnswer::NotRunning(_)) => {
             terminal::complain(format_args!(
                 "note: {error}: the file is changed, and in force when Portward starts"
             ));
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(untold("the file is changed, but not in force", &error)),
     }
