@@ -30,9 +30,10 @@
 //! | [`explain`] | what would become of a request, as a value | decisions of its own, I/O |
 //! | [`plan`] | what to type elsewhere: router, DNS, firewall, PBX, as a value; pure | I/O, words on a terminal |
 //! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
-//! | [`admin`] | the running daemon's socket: HTTP and JSON | decisions |
-//! | [`stats`] | counters, live connections, the newest decisions | decisions of its own |
-//! | [`upstream`] | DNS, dialling, kept connections | whether somebody may |
+//! | [`admin`] | the running daemon's socket and port for administration: HTTP, JSON, metrics | decisions |
+//! | [`stats`] | counters, live connections, the newest decisions, targets, an hour of history | decisions of its own |
+//! | [`upstream`] | DNS, dialling, kept connections, the health of targets | whether a client may go there |
+//! | [`state`] | the snapshot, what all workers share, what is kept on disk | decisions, sockets |
 //! | [`io`] | streams, buffers, timers | protocols |
 //! | [`files`] | reading what others have put there, without waiting for it; writing our own so that nothing is lost | what stands in it |
 //! | [`accounts`] | users and groups of this machine | what they may |

@@ -1,7 +1,7 @@
 //! Streams of server-sent events (WHATWG HTML, section 9.2): what followers are sent, as it comes.
 //!
 //! A resource gives a [`Feed`]; `serve` asks it for news every [`PAUSE`] and only while its reader takes what it was sent. So
-//! a reader that does not read costs nobody anything: no news is taken for it, and after a while its connection ends
+//! a reader that does not read costs nothing: no news is taken for it, and after a while its connection ends
 //! ([`super::patient`]). All followers together are at most [`FOLLOWERS`].
 
 use std::convert::Infallible;

@@ -105,8 +105,8 @@ fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Until the reader of our output goes away. That the daemon goes away is said: whoever follows must not wait for lines that
-/// cannot come.
+/// Follows until the reader of our output goes away. If the daemon goes away, that is an error: the reader would wait for lines
+/// that cannot come.
 fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     let limit = match args.limit {
         0 => String::new(),

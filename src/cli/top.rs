@@ -33,7 +33,7 @@ use seen::Seen;
 
 /// How long nothing may happen before the screen is drawn again: ages move on.
 const STILL: Duration = Duration::from_secs(1);
-/// Messages that may wait. Whoever sends more waits as well.
+/// Messages that may wait. A thread that sends one more waits until there is room.
 const WAITING: usize = 64;
 
 /// Watch the running daemon: rates, decisions, who is busy, targets, blacklist

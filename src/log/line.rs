@@ -108,7 +108,7 @@ pub struct Line<'a> {
     pub id: u64,
     /// The client's address.
     pub client: IpAddr,
-    /// The client's port; 0: somebody else has spoken for it. Lines of text do not have it.
+    /// The client's port; 0: a load balancer has named the client, so its port is not known. Lines of text do not have it.
     pub port: u16,
     /// What is spoken.
     pub service: Service,

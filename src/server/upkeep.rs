@@ -1,4 +1,5 @@
-//! What goes on beside the connections: checks of targets, certificates that change or expire, the blacklist's file, the watchdog, summaries.
+//! What goes on beside the connections: checks of targets, certificates that change or expire, the blacklist's file, the
+//! watchdog, summaries.
 
 use std::sync::Arc;
 use std::time::Duration;

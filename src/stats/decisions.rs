@@ -114,7 +114,7 @@ pub struct About {
     pub id: u64,
     /// The client, as far as it is believed.
     pub client: IpAddr,
-    /// Its port; 0: somebody else has spoken for it.
+    /// Its port; 0: a load balancer has named the client, so its port is not known.
     pub port: u16,
     /// What is spoken.
     pub service: Service,

@@ -68,7 +68,7 @@ pub struct Stats {
     /// Used when a number names no worker.
     nobody: Worker,
     decisions: Decisions,
-    /// Held by whoever moves decisions from all boxes into the rings.
+    /// Held while decisions are moved from all boxes into the rings, so that one thread does it at a time.
     gathering: Mutex<()>,
     /// Whether decisions are kept (`admin.decisions`).
     keeps: AtomicBool,

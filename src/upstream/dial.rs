@@ -390,7 +390,7 @@ impl Resolved {
     }
 }
 
-/// Who may use a kept connection.
+/// Which clients may use a kept connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shares {
     WithAll,

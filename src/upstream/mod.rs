@@ -9,19 +9,19 @@
 //! | `health` | which addresses can be used, as connections and checks have found them |
 //! | `dial` | the addresses of a target, one after the other |
 //! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
-//! | `probe` | every address of every target, tried without a client |
+//! | `trial` | every address of every target, tried without a client |
 //! | `pool` | connections that wait for their next request |
 
 mod dial;
 mod health;
 mod here;
 mod pool;
-mod probe;
 mod resolve;
+mod trial;
 mod unreached;
 
 pub use dial::{Attempts, Dialer, Wanted};
 pub use health::{Basis, Change, Checks, Down, Health, Known, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
-pub use probe::{Port, Tried, ports_of};
 pub use resolve::Resolver;
+pub use trial::{Port, Tried, ports_of};

@@ -64,7 +64,7 @@ pub(super) enum Caller {
     Token(SocketAddr),
     /// A browser that has logged in.
     Session(SocketAddr),
-    /// Somebody of whom nothing is known. What he asks for is open to him.
+    /// A client without a token or session. It may ask for what is open to all.
     Anyone(SocketAddr),
 }
 
@@ -232,7 +232,7 @@ fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer>
     Ok(())
 }
 
-/// Whether somebody who logs in is no page of another site. A program says no Origin.
+/// Whether a log-in may come from where its Origin says: from our own page, or from a program, which sends no Origin.
 pub(super) fn may_log_in(way: Way, head: &Parts, shared: &Shared) -> Result<(), Answer> {
     let Way::Port { here, is_tls, .. } = way else { return Ok(()) };
     if !head.headers.contains_key(ORIGIN) {

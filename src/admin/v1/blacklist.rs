@@ -76,7 +76,7 @@ fn logged(asked: &Asked<'_>, what: &str) {
     asked.shared.note(Level::Info, &format!("{} {what}", asked.by()));
 }
 
-/// What an administrator may not have thought of: whom the entry does not refuse, and who is refused with the others.
+/// What an administrator may not have thought of: clients that the entry does not refuse, and others that it refuses as well.
 /// `sockets` are the addresses that Portward listens on.
 fn doubts(config: &Config, sockets: impl Iterator<Item = IpAddr>, who: Network) -> Vec<String> {
     let mut doubts = Vec::new();

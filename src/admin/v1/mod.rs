@@ -59,7 +59,7 @@ impl Asked<'_> {
         By::Administrator(self.admitted.caller.administrator())
     }
 
-    /// On whose account the blacklist is changed.
+    /// The origin of a change of the blacklist.
     fn origin(&self) -> Origin {
         Origin::Administrator(self.admitted.caller.administrator())
     }

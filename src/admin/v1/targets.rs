@@ -1,8 +1,8 @@
 //! `/v1/targets`: every address and port of the rules' targets, how it is and why, and how long it takes (SPEC section 8).
 //!
-//! [`places`] finds them in the rules. What is known of each comes from `upstream::Health` and from `stats`.
+//! [`points`] finds them in the rules. What is known of each comes from `upstream::Health` and from `stats`.
 
-mod places;
+mod points;
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::state::Shared;
 use crate::stats::{Target, Timing};
 use crate::upstream::State;
-use places::{HOSTS, Place, Places, Point};
+use points::{HOSTS, Place, Point, Points};
 
 /// Names in the rules are shorter.
 const NAME: usize = 511;
@@ -42,18 +42,18 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         after.as_ref().is_none_or(|after| point > after)
             && state.is_none_or(|state| Standing::of(shared, point).state == state)
     };
-    let mut places = Places::new(&shared.resolver, limit);
+    let mut found = Points::new(&shared.resolver, limit);
     match host {
-        None => places.take(snapshot.table.iter(), is_wanted),
+        None => found.take(snapshot.table.iter(), is_wanted),
         Some(text) => {
             let normal = name::normalise(text).map_err(|bad| format!("`host` is not a host name: {bad}"))?;
             // A name that a wildcard stands for leads to the wildcard's targets.
             let host = snapshot.table.host(&normal).or_else(|| snapshot.table.named(&normal));
-            places.take(host.into_iter(), is_wanted);
-            places.describe(snapshot.table.iter());
+            found.take(host.into_iter(), is_wanted);
+            found.describe(snapshot.table.iter());
         }
     }
-    let (points, next) = places.finish();
+    let (points, next) = found.finish();
     let shown: Vec<_> = points.iter().map(|(point, place)| to_json(shared, point, place)).collect();
     let next = next.map(|point| point.to_string());
     Ok(Answer::ok(&json!({ "count": shown.len(), "targets": shown, "next": next })))

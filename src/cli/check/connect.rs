@@ -24,7 +24,7 @@ impl Connected {
     pub(super) fn try_all(snapshot: &Snapshot) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tried = runtime.block_on(try_all(snapshot));
-        // A name that is still being asked for keeps nobody waiting.
+        // The runtime does not wait for questions about names that have no answer yet.
         runtime.shutdown_background();
         Ok(Self(tried))
     }

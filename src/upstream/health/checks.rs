@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::Health;
 use super::plan::{self, Item};
-use super::probe::Question;
+use super::question::Question;
 use crate::cause::Cause;
 use crate::io::Leg;
 use crate::rules::{Address, Table, is_of_this_machine};

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `standing` | what is known of one address, and what follows from it; pure |
 //! | `plan` | which ports of which addresses are checked; pure |
-//! | `probe` | what a check says, and what it makes of the answer; pure |
+//! | `question` | what a check says, and what it makes of the answer; pure |
 //! | `checks` | the checks at work |
 //!
 //! Only failures to connect and of TLS come here, and only those that the target is to blame for ([`Cause::casts_doubt`]): what
@@ -13,7 +13,7 @@
 
 mod checks;
 mod plan;
-mod probe;
+mod question;
 mod standing;
 
 use std::collections::VecDeque;

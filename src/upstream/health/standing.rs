@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn who_tries_and_is_never_heard_of_again_does_not_block_the_address() {
+    fn a_connection_of_which_nothing_is_heard_does_not_block_the_address() {
         let (mut standing, now) = new();
         standing.missed(Cause::Refused, now);
         assert_eq!(turns(&mut standing, now, 0..45), [10, 20, 30, 40]);

@@ -24,8 +24,8 @@ use crate::tls;
 /// So many are tried at once.
 const AT_ONCE: usize = 64;
 
-/// For so long it is waited whether a target ends a connection after the handshake: in TLS 1.3 it says only then that it does
-/// not accept Portward's certificate (RFC 8446 section 4.4.2.4).
+/// How long a connection is watched after its handshake. In TLS 1.3 a target that does not accept Portward's certificate ends
+/// the connection only then (RFC 8446 section 4.4.2.4).
 const AFTERTHOUGHT: Duration = Duration::from_millis(250);
 
 /// One port of one address of a target, for all hosts to which the same applies there.

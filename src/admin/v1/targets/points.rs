@@ -77,14 +77,14 @@ impl Place {
 }
 
 /// A page of points.
-pub(super) struct Places<'r> {
+pub(super) struct Points<'r> {
     resolver: &'r Resolver,
     limit: usize,
     /// One more than the page has shows that there are more.
     found: BTreeMap<Point, Place>,
 }
 
-impl<'r> Places<'r> {
+impl<'r> Points<'r> {
     /// A page of at most so many.
     pub(super) fn new(resolver: &'r Resolver, limit: usize) -> Self {
         Self { resolver, limit, found: BTreeMap::new() }
@@ -212,7 +212,7 @@ mod tests {
         http = ["/a", { path = "/b", target = "192.0.2.1", tcp = 80, tls = false }]
     "#;
 
-    fn shown(places: Places<'_>) -> (Vec<String>, Option<String>) {
+    fn shown(places: Points<'_>) -> (Vec<String>, Option<String>) {
         let (points, next) = places.finish();
         let shown = points.iter().map(|(point, place)| {
             let (names, hosts) = (place.names.join(" "), place.hosts.join(" "));
@@ -237,7 +237,7 @@ mod tests {
         for limit in 1..=9 {
             let (mut found, mut after) = (Vec::new(), None::<Point>);
             loop {
-                let mut places = Places::new(&resolver, limit);
+                let mut places = Points::new(&resolver, limit);
                 places.take(table.iter(), |point| after.as_ref().is_none_or(|after| point > after));
                 let (page, next) = shown(places);
                 assert!(page.len() <= limit && !page.is_empty());
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn the_targets_of_a_host_are_described_by_all_hosts() {
         let (table, resolver) = (table(RULES), Resolver::default());
-        let mut places = Places::new(&resolver, 1);
+        let mut places = Points::new(&resolver, 1);
         places.take(table.host("two.example").into_iter(), |_| true);
         places.describe(table.iter());
         let (page, next) = shown(places);
