@@ -229,7 +229,7 @@ fn item_6_unknown_hosts_and_wrong_questions_are_told() {
             ("POST", "hosts//enable", 404, "there is no such resource"),
             ("GET", "hosts/one.example.net/enable", 405, "possible: POST"),
             ("DELETE", "hosts/one.example.net/disable", 405, "possible: POST"),
-            ("POST", "hosts/one.example.net/other", 405, "possible: GET, PUT, DELETE"),
+            ("POST", "hosts/one.example.net/other", 405, "possible: GET, HEAD, PUT, DELETE"),
             ("POST", "hosts", 405, "possible: GET"),
             ("GET", "hosts/", 404, "there is no such resource"),
         ] {
