@@ -26,7 +26,7 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 pub struct Lock(#[allow(dead_code, reason = "it is held")] File);
 
 impl Lock {
-    /// Waits for the lock of a folder, for [`WAIT`] at most. It is the kernel's (flock(2)), so it ends with the process.
+    /// Waits for the lock of a folder, for 30 seconds at most. It is the kernel's (flock(2)), so it ends with the process.
     ///
     /// # Errors
     /// Those of the file system; [`ErrorKind::ResourceBusy`]: somebody else keeps it. Whoever may read the folder can.
