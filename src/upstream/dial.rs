@@ -1,6 +1,7 @@
-//! Opens connections: one address after the other, TCP, PROXY header, TLS, all under one deadline an address. `turns` is the
-//! order of the addresses.
+//! Connections to a target: kept or new, one address after the other. `turns` is the order of the addresses, `opening` what is
+//! done to open one.
 
+mod opening;
 mod turns;
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,19 +9,15 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, TlsStream};
-
 use super::health::Turn;
-use super::here::is_here;
-use super::{Connection, Health, KeyRef, Pool, Resolver, unreached};
+use super::{Connection, Health, KeyRef, Pool, Resolver};
 use crate::cause::{At, Cause, Failure, Failures};
-use crate::inspect::proxy;
 use crate::io::{Leg, Stream};
-use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, is_of_this_machine};
+use crate::rules::{Address, Endpoint, Reuse};
 use crate::service::{Service, Transport};
 use crate::stats::{Counters, Dialled, Reached, Side};
-use crate::tls::{self, Profile, UpstreamTls};
+use crate::tls::{Profile, UpstreamTls};
+pub(in crate::upstream) use opening::{Opening, open};
 use turns::Turns;
 
 /// What a connection to a target is wanted for.
@@ -296,75 +293,6 @@ impl Dialer<'_> {
             Address::Name(name) => self.resolver.addresses(name, self.timeout).await.map(Resolved::Found),
         }
     }
-}
-
-/// A connection that is to be opened to one address.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Opening<'a> {
-    pub(super) tls: &'a UpstreamTls,
-    /// Our own listening sockets.
-    pub(super) listeners: &'a [SocketAddr],
-    /// For TCP, PROXY header and TLS together.
-    pub(super) timeout: Duration,
-    pub(super) service: Service,
-    pub(super) endpoint: &'a Endpoint,
-    /// The host that is asked for, for the server's name.
-    pub(super) host: &'a str,
-    /// With it TLS is spoken.
-    pub(super) profile: Option<&'a Profile>,
-    /// The client and the address that it has connected to, for the PROXY header; `None`: Portward speaks for itself.
-    pub(super) speaks_for: Option<(SocketAddr, SocketAddr)>,
-}
-
-/// Opens a connection: TCP, PROXY header, TLS.
-///
-/// # Errors
-/// Why there is none.
-pub(super) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream, Cause> {
-    let mut too_late = Cause::TimedOut;
-    let opening = async {
-        // Before a connection is tried: what listens here is not to be found out, either.
-        let ip = address.ip().to_canonical();
-        let may_be_here = !to.endpoint.options.elsewhere_only;
-        if is_own(to.listeners, address) || !may_be_here && (is_of_this_machine(ip) || is_here(ip)) {
-            return Err(Cause::Loop);
-        }
-        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
-        let _ = tcp.set_nodelay(true);
-        let stream = Stream::Plain(tcp);
-        if to.service == Service::Http {
-            stream.watch_requests();
-        }
-        let mut leg = Leg::new(stream);
-        if let Some(version) = to.endpoint.options.proxy_protocol {
-            let is_2 = version == ProxyVersion::V2;
-            let header = match to.speaks_for {
-                Some((client, local)) => proxy::encode(is_2, client, local),
-                None => proxy::encode_own(is_2),
-            };
-            leg.write_all(&header).await.map_err(|error| unreached::cause(&error))?;
-        }
-        let (profile, tcp) = match (to.profile, leg.stream) {
-            (Some(profile), Stream::Plain(tcp)) => (profile, tcp),
-            (_, stream) => return Ok(stream),
-        };
-        too_late = Cause::TlsTimedOut;
-        let name = to.tls.server_name(&to.endpoint.options, &to.endpoint.address, to.host);
-        let name = name.ok_or(Cause::NoName)?;
-        let connector = TlsConnector::from(profile.config.clone());
-        let connecting = Box::pin(connector.connect(name, tcp.into()));
-        let tls = connecting.await.map_err(|error| tls::of_handshake(&error))?;
-        Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
-    };
-    tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
-}
-
-/// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
-fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
-    listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
-        let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());
-        own == ip || own.is_unspecified() && is_here(ip)
-    })
 }
 
 /// What is said of a target whose name has no address.

@@ -1,6 +1,6 @@
 //! Which addresses of a target are dialled, and in which order.
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::{Trust, Upstream};
