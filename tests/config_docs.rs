@@ -364,3 +364,22 @@ fn every_page_is_in_the_index() {
         assert!(name == "README.md" || index.contains(&format!("]({name})")), "{name}");
     }
 }
+
+// Fail-over.
+
+/// Each row of the table says which test shows it.
+#[test]
+fn every_failure_in_the_table_is_a_test() {
+    let page = read("docs/failover.md");
+    let section = page.split("\n### What each failure looks like\n").nth(1).expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut count = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what happens")) {
+        let test = row.trim_end_matches(" |").rsplit("| ").next().unwrap_or_default().trim_matches('`');
+        let (module, name) = test.rsplit_once("::").expect("a module and a test");
+        let file = format!("tests/real/{}.rs", module.replace("::", "/"));
+        assert!(read(&file).contains(&format!("fn {name}()")), "{test} is not in {file}");
+        count += 1;
+    }
+    assert!(count >= 15, "{count} rows");
+}

@@ -207,6 +207,7 @@ fn a_check_of_every_kind_tells_a_right_peer_from_a_wrong_one() {
         becomes(&portward, &format!("127.0.1.9:{refused}"), "down");
         // The state is in the log once, and stays as it is.
         for (name, address, (state, _), _) in &all {
+            eventually("it is told", || !changes(&portward, address).is_empty());
             let told = changes(&portward, address);
             assert!(told.len() == 1 && told[0].contains(&format!("is {state}")), "{name}: {told:?}");
         }
