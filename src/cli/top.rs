@@ -45,7 +45,7 @@ const WAITING: usize = 64;
     p               pause\n  \
     ?               the keys\n  \
     q, Esc          quit\n\n\
-    For programs: portward top --json, or the resources of docs/running.md.")]
+    For programs: portward top --json, or the API: /usr/share/doc/portward/docs/api.md.")]
 pub(super) struct Args {
     /// How often to ask the daemon, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]

@@ -99,7 +99,7 @@ fn every_command_line_is_one_of_the_program() {
     assert!(count > 40, "only {count} command lines were found");
     assert_eq!(wrong, [""; 0]);
     // And what is none is found out.
-    for line in ["explain --form 192.0.2.1 URL", "reload", "blacklist delete 192.0.2.1", "check --all"] {
+    for line in ["explain --form 192.0.2.1 URL", "restart", "blacklist delete 192.0.2.1", "check --all"] {
         assert!(mistake(&helps, line).is_some(), "{line}");
     }
 }

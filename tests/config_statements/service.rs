@@ -36,7 +36,7 @@ fn the_unit_does_what_the_pages_say() {
             let is_directive = key.len() > 2
                 && key.starts_with(char::is_uppercase)
                 && key.chars().all(char::is_alphanumeric)
-                && key != "DC";
+                && !["DC", "SameSite"].contains(&key);
             let same = |found: &str| value.is_empty() || found.trim_start_matches('-') == value;
             let is_there =
                 unit(key).is_some_and(|found| same(&found)) || socket.contains(&format!("\n{key}="));
