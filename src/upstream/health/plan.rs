@@ -53,10 +53,10 @@ impl Item {
     }
 }
 
-/// Everything that `table` has checked, each port of an address once.
+/// Everything that the enabled hosts of `table` have checked, each port of an address once.
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
     let mut plan = Plan { random, items: Vec::new(), known: HashMap::new() };
-    for host in table.iter() {
+    for host in table.iter().filter(|host| host.enabled()) {
         host.ways().for_each(|way| plan.add(host, way));
     }
     plan.items
@@ -195,6 +195,12 @@ mod tests {
         let tcp = of("check = \"tcp\"");
         assert_eq!(tcp.len(), 1, "{tcp:?}");
         assert!(["389", "636", "5060", "5061", "80", "443", "8080"].iter().all(|port| tcp[0].contains(port)));
+    }
+
+    #[test]
+    fn what_only_disabled_hosts_lead_to_is_not_asked() {
+        let disabled = HOST.replace("target = ", "enabled = false\ntarget = ");
+        assert_eq!(planned(&format!("{disabled}[target.\"172.31.31.2\"]\ncheck = \"tcp\"\n")).len(), 0);
     }
 
     #[test]
