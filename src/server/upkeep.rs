@@ -134,12 +134,16 @@ async fn checks(shared: Arc<Shared>) {
                 listeners: snapshot.listeners.clone().into(),
             }
         };
+        // Many changes in a row are one, and checks go on meanwhile.
+        let changed = async {
+            let changed = reloads.changed().await;
+            tokio::time::sleep(CALM).await;
+            changed
+        };
         tokio::select! {
             () = checks.run(&basis) => {}
-            changed = reloads.changed() => if changed.is_err() { return },
+            changed = changed => if changed.is_err() { return },
         }
-        // Many changes in a row are one.
-        tokio::time::sleep(CALM).await;
         reloads.mark_unchanged();
     }
 }

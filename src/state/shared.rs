@@ -18,7 +18,7 @@ use crate::config::{Diagnostic, Diagnostics};
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
-use crate::rules::Address;
+use crate::rules::{Address, FAILBACK};
 use crate::stats::Stats;
 use crate::upstream::{Dialer, Health, Pool, Resolver, State};
 
@@ -217,8 +217,9 @@ impl Shared {
     /// Forgets what is known of addresses that are no target's any more.
     pub fn forget_targets(&self) {
         let snapshot = self.snapshot.load();
-        let mut targets = HashSet::new();
+        let (mut targets, mut longest) = (HashSet::new(), FAILBACK);
         for endpoint in snapshot.endpoints() {
+            longest = longest.max(endpoint.options.failback.unwrap_or_default());
             match &endpoint.address {
                 Address::Ip(ip) => drop(targets.insert(*ip)),
                 Address::Name(name) => {
@@ -229,7 +230,7 @@ impl Shared {
             }
         }
         let is_target = |address: SocketAddr| targets.contains(&address.ip());
-        self.health.sweep(is_target);
+        self.health.sweep(longest, is_target);
         self.stats.forget_targets(is_target);
     }
 }

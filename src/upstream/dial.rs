@@ -9,6 +9,8 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::health::Turn;
 use super::{Connection, Health, KeyRef, Pool, Resolver};
 use crate::cause::{At, Cause, Failure, Failures};
@@ -127,6 +129,16 @@ struct Candidate<'a> {
     is_shared: bool,
 }
 
+/// What came of one address.
+enum Reach {
+    /// This.
+    Connected(Box<Connection>),
+    /// Nothing, and it was not waited for as long as it may take, because another request waits for it already.
+    CutShort,
+    /// Nothing.
+    Failed,
+}
+
 /// Everything that it takes to open a connection.
 #[derive(Debug)]
 pub struct Dialer<'a> {
@@ -160,6 +172,7 @@ impl Dialer<'_> {
         attempts: &mut Attempts,
     ) -> Result<Connection, Failures> {
         let mut turns = Turns::new(self.health, &wanted, attempts.vanished);
+        let mut cut_short: SmallVec<[(&Endpoint, SocketAddr); 2]> = SmallVec::new();
         for turn in Turn::ALL {
             for endpoint in wanted.endpoints {
                 let resolved = match self.resolve(&endpoint.address).await {
@@ -172,22 +185,31 @@ impl Dialer<'_> {
                         continue;
                     }
                 };
-                turns.has_several |= resolved.as_slice().len() > 1;
+                turns.resolved(resolved.as_slice().len());
                 for ip in resolved.as_slice().iter().copied().filter(|ip| wanted.may_be(*ip)) {
                     let address = SocketAddr::new(ip, wanted.port.get());
                     if attempts.dialled.contains(&address) || turns.of(address, endpoint) != turn {
                         continue;
                     }
-                    // An address of the last turn has no other one behind it: a shorter wait would gain nothing.
-                    let is_shared = turns.has_several && turn != Turn::Last;
+                    // An address of the last turns has hardly another one behind it: a shorter wait would gain nothing.
+                    let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
                     let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared };
-                    if let Some(connection) = self.reach(candidate, own, pool, attempts).await {
-                        return Ok(connection);
+                    match self.reach(candidate, own, pool, attempts).await {
+                        Reach::Connected(connection) => return Ok(*connection),
+                        Reach::CutShort => cut_short.push((endpoint, address)),
+                        Reach::Failed => {}
                     }
                 }
             }
             if turns.are_all_in_order() {
                 break;
+            }
+        }
+        // Nothing else works: now each gets the whole of its time.
+        for (endpoint, address) in cut_short {
+            let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared: false };
+            if let Reach::Connected(connection) = self.reach(candidate, own, pool, attempts).await {
+                return Ok(*connection);
             }
         }
         let mut failures = std::mem::take(&mut attempts.failures);
@@ -198,14 +220,14 @@ impl Dialer<'_> {
         Err(failures)
     }
 
-    /// A connection to one address, kept or new; `None`: it has failed, which stands in `attempts` then.
+    /// A connection to one address, kept or new. A failure stands in `attempts`.
     async fn reach(
         &self,
         candidate: Candidate<'_>,
         own: &mut Vec<Connection>,
         pool: &Pool,
         attempts: &mut Attempts,
-    ) -> Option<Connection> {
+    ) -> Reach {
         let Candidate { wanted, endpoint, address, is_shared: _ } = candidate;
         let shares = Shares::of(endpoint);
         let profile = (wanted.transport == Transport::Tls)
@@ -215,8 +237,8 @@ impl Dialer<'_> {
         if !attempts.new_only {
             let kept = take_own(own, key, wanted.owner)
                 .or_else(|| if shares == Shares::WithAll { pool.take(key) } else { None });
-            if kept.is_some() {
-                return kept;
+            if let Some(kept) = kept {
+                return Reach::Connected(Box::new(kept));
             }
         }
         match self.dial(candidate, profile.as_ref()).await {
@@ -226,29 +248,31 @@ impl Dialer<'_> {
                 connection.max_message = endpoint.options.max_message;
                 connection.min_rate = endpoint.options.min_rate;
                 connection.reached = Some(reached);
-                Some(connection)
+                Reach::Connected(Box::new(connection))
             }
-            Err(cause) => {
+            Err((cause, is_cut_short)) => {
                 attempts.dialled.push(address);
                 attempts.failures.note(Failure { at: At::Address(address), cause });
-                None
+                if is_cut_short { Reach::CutShort } else { Reach::Failed }
             }
         }
     }
 
-    /// Opens a connection to one address, counts it, and tells what is known of the address then.
+    /// Opens a connection to one address, counts it, and tells what is known of the address then. With a cause comes whether the
+    /// wait was a shorter one.
     async fn dial(
         &self,
         candidate: Candidate<'_>,
         profile: Option<&Profile>,
-    ) -> Result<(Stream, Reached), Cause> {
+    ) -> Result<(Stream, Reached), (Cause, bool)> {
         let Candidate { wanted, endpoint, address, is_shared } = candidate;
         let attempt = is_shared.then(|| self.health.begin(address));
-        let timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
+        let tcp_timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
         let opening = Opening {
             tls: self.tls,
             listeners: self.listeners,
-            timeout,
+            tcp_timeout,
+            timeout: self.timeout,
             service: wanted.service,
             endpoint,
             host: wanted.host,
@@ -267,13 +291,12 @@ impl Dialer<'_> {
             Err(cause) => cause,
         };
         self.targets.missed(address, cause);
-        match cause {
-            // Another one waits for longer, and will know.
-            Cause::TimedOut | Cause::TlsTimedOut if timeout < self.timeout => {}
-            _ if !cause.casts_doubt() || wanted.is_to_blame_for(cause, endpoint) => {}
-            _ => self.health.missed(address, cause),
+        // Another one waits for longer, and will know.
+        let is_cut_short = cause == Cause::TimedOut && tcp_timeout < self.timeout;
+        if !is_cut_short && cause.casts_doubt() && !wanted.is_to_blame_for(cause, endpoint) {
+            self.health.missed(address, cause, begun);
         }
-        Err(cause)
+        Err((cause, is_cut_short))
     }
 
     fn count(&self, wanted: &Wanted<'_>, time: Duration, failed: Option<Cause>) {

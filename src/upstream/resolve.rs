@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::cause::Cause;
-use system::{Found, System};
+use system::{Found, System, ordered};
 
 /// A name that resolves is asked for again between these times.
 const SOONEST: Duration = Duration::from_secs(5);
@@ -192,6 +192,7 @@ impl Names {
         let (wait, lane) = match found.filter(|found| !found.addresses.is_empty()) {
             Some(found) => {
                 known.failures = 0;
+                let found = found.completed(&known.addresses);
                 if *known.addresses != *found.addresses {
                     let before = std::mem::replace(&mut known.addresses, found.addresses.into());
                     let gone = before.iter().filter(|ip| !known.addresses.contains(ip)).copied();
@@ -210,6 +211,18 @@ impl Names {
             }
         };
         self.put_off(name, now + wait, lane);
+    }
+}
+
+impl Found {
+    /// With the addresses of the family about which the server was silent, as they were known before.
+    fn completed(mut self, before: &[IpAddr]) -> Self {
+        let Some(family) = self.addresses.first().map(IpAddr::is_ipv4).filter(|_| self.is_half) else {
+            return self;
+        };
+        self.addresses.extend(before.iter().filter(|ip| ip.is_ipv4() != family));
+        self.addresses = ordered(self.addresses);
+        self
     }
 }
 
@@ -259,9 +272,19 @@ impl Resolver {
         self.lock().known.get(name)?.answer()
     }
 
-    /// The addresses that a name has had a moment ago, and has no longer: connections that wait for a request there are closed.
+    /// The addresses that a name has had a moment ago, and that no name has any longer: connections that wait for a request
+    /// there are closed.
     pub fn left(&self) -> HashSet<IpAddr> {
-        self.lock().left.keys().copied().collect()
+        let all = self.lock();
+        let is_fresh = |since: &Instant| since.elapsed() < LEFT;
+        let mut left: HashSet<_> =
+            all.left.iter().filter(|(_, since)| is_fresh(since)).map(|(ip, _)| *ip).collect();
+        if !left.is_empty() {
+            for ip in all.known.values().flat_map(|known| known.addresses.iter()) {
+                left.remove(ip);
+            }
+        }
+        left
     }
 
     /// What is known of a name, once it has been asked for. A name without an address is asked for soon.

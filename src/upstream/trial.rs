@@ -148,6 +148,7 @@ impl Dialer<'_> {
         let opening = Opening {
             tls: self.tls,
             listeners: self.listeners,
+            tcp_timeout: self.timeout,
             timeout: self.timeout,
             service: port.service,
             endpoint: &port.endpoint,

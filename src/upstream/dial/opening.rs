@@ -21,6 +21,8 @@ pub(in crate::upstream) struct Opening<'a> {
     pub(in crate::upstream) tls: &'a UpstreamTls,
     /// Our own listening sockets.
     pub(in crate::upstream) listeners: &'a [SocketAddr],
+    /// For TCP alone.
+    pub(in crate::upstream) tcp_timeout: Duration,
     /// For TCP, PROXY header and TLS together.
     pub(in crate::upstream) timeout: Duration,
     pub(in crate::upstream) service: Service,
@@ -46,7 +48,9 @@ pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> R
         if is_own(to.listeners, address) || !may_be_here && (is_of_this_machine(ip) || is_here(ip)) {
             return Err(Cause::Loop);
         }
-        let tcp = TcpStream::connect(address).await.map_err(|error| unreached::cause(&error))?;
+        let connecting = tokio::time::timeout(to.tcp_timeout, TcpStream::connect(address));
+        let connected = connecting.await.map_err(|_| Cause::TimedOut)?;
+        let tcp = connected.map_err(|error| unreached::cause(&error))?;
         let _ = tcp.set_nodelay(true);
         let stream = Stream::Plain(tcp);
         if to.service == Service::Http {

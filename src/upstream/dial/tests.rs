@@ -340,10 +340,10 @@ async fn a_request_of_a_dialog_goes_to_its_address_or_nowhere() {
 async fn a_silent_address_costs_one_timeout_and_not_one_each() {
     let health = Health::default();
     let address = SocketAddr::from(([192, 0, 2, 1], 443));
-    let (timeout, second) = (Duration::from_secs(5), Duration::from_secs(1));
+    let (timeout, short) = (Duration::from_secs(5), Duration::from_millis(1_500));
     let first = health.begin(address);
     let other = health.begin(address);
-    assert_eq!((first.patience(timeout), other.patience(timeout)), (timeout, second));
+    assert_eq!((first.patience(timeout), other.patience(timeout)), (timeout, short));
     assert_eq!(health.turn(address, None), Turn::InOrder);
     drop((first, other));
     assert!(health.is_quiet());

@@ -17,6 +17,8 @@ pub(super) struct Turns<'a> {
     is_for_phones: bool,
     /// An address that is tried last, whatever is known of it.
     vanished: Option<SocketAddr>,
+    /// Any address will do.
+    may_choose: bool,
     /// There is more than one address, so that the order matters.
     pub(super) has_several: bool,
     known: SmallVec<[(SocketAddr, Turn); 4]>,
@@ -25,9 +27,15 @@ pub(super) struct Turns<'a> {
 impl<'a> Turns<'a> {
     /// Of the addresses for `wanted`. `vanished` is tried last.
     pub(super) fn new(health: &'a Health, wanted: &Wanted<'_>, vanished: Option<SocketAddr>) -> Self {
-        let has_several = wanted.endpoints.len() > 1 && wanted.only.is_none();
+        let may_choose = wanted.only.is_none();
+        let has_several = wanted.endpoints.len() > 1 && may_choose;
         let is_for_phones = wanted.service.is_for_phones();
-        Self { health, is_for_phones, vanished, has_several, known: SmallVec::new() }
+        Self { health, is_for_phones, vanished, may_choose, has_several, known: SmallVec::new() }
+    }
+
+    /// A name has so many addresses.
+    pub(super) fn resolved(&mut self, count: usize) {
+        self.has_several |= self.may_choose && count > 1;
     }
 
     /// When `address` is tried.

@@ -25,6 +25,8 @@ use crate::upstream::here::is_here;
 
 /// So many checks have a connection at the same time (SPEC section 8, Health).
 const AT_ONCE: usize = 64;
+/// An answer comes in so many pieces at most: each costs a look at all that has come.
+const READS: usize = 256;
 /// How many addresses of a name are checked.
 const OF_A_NAME: usize = 16;
 
@@ -132,7 +134,10 @@ impl Checks {
             Address::Ip(ip) => vec![*ip],
             Address::Name(name) => {
                 let addresses = self.resolver.last(name).and_then(Result::ok).unwrap_or_default();
-                addresses.iter().take(OF_A_NAME).copied().collect()
+                let mut addresses: Vec<_> = addresses.iter().take(OF_A_NAME).copied().collect();
+                // Name servers turn them round with each answer.
+                addresses.sort_unstable();
+                addresses
             }
         }
     }
@@ -168,6 +173,7 @@ async fn ask(item: &Item, address: SocketAddr, (basis, token): (&Basis, &str)) -
     let opening = Opening {
         tls: &basis.tls,
         listeners: &basis.listeners,
+        tcp_timeout: check.timeout,
         timeout: check.timeout,
         service: item.service,
         endpoint: &item.endpoint,
@@ -187,7 +193,7 @@ async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
     let sent = leg.write_all(&question.octets()).await;
     let mut answer = Vec::new();
     let mut piece = [0; 2048];
-    loop {
+    for _ in 0..READS {
         if let Some(verdict) = question.verdict(&answer) {
             return verdict;
         }
@@ -199,4 +205,5 @@ async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
             Err(error) => return Err(tls::of_alert_after(&error).unwrap_or(Cause::Closed)),
         }
     }
+    Err(Cause::BadAnswer)
 }

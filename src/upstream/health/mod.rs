@@ -135,9 +135,9 @@ impl Health {
         }
     }
 
-    /// A connection could not be opened, and that is the target's fault.
-    pub fn missed(&self, address: SocketAddr, why: Cause) {
-        self.tell(address, |standing, now| standing.missed(why, now));
+    /// A connection that was begun at `begun` could not be opened, and that is the target's fault.
+    pub fn missed(&self, address: SocketAddr, why: Cause, begun: Instant) {
+        self.tell(address, |standing, now| standing.missed(why, begun, now));
     }
 
     /// A check has ended: well, or badly for this cause. What is not expected to be checked is left alone.
@@ -150,18 +150,19 @@ impl Health {
         self.tell(address, |standing, now| standing.check_by(thresholds, now));
     }
 
-    /// Forgets addresses that are no target's any more, and what has no meaning any more.
-    pub fn sweep(&self, is_target: impl Fn(SocketAddr) -> bool) {
+    /// Forgets addresses that are no target's any more, and what has no meaning any more. `longest`: the longest `failback` of
+    /// the rules.
+    pub fn sweep(&self, longest: Duration, is_target: impl Fn(SocketAddr) -> bool) {
         let now = Instant::now();
-        let mut troubled = 0;
         self.known.retain(|address, standing| {
-            standing.settle(now);
+            let was_quiet = standing.is_quiet();
+            standing.settle(longest, now);
             let stays = is_target(*address);
-            troubled += usize::from(stays && !standing.is_quiet());
+            if !was_quiet && (!stays || standing.is_quiet()) {
+                self.troubled.fetch_sub(1, Ordering::Relaxed);
+            }
             stays
         });
-        // Exact again, should it ever have been off.
-        self.troubled.store(troubled, Ordering::Relaxed);
     }
 
     /// The changes of states since this was called last, and how many more there were.
@@ -204,7 +205,7 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// How long it may take. Where another one waits for the same address already, that one finds out whether it is dead.
+    /// How long it may take to connect TCP. Where another one waits for the same address already, that one finds out whether it is dead.
     pub(super) fn patience(&self, timeout: Duration) -> Duration {
         if self.is_first { timeout } else { timeout.min(SLOW) }
     }
@@ -212,6 +213,6 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.health.change(self.address, |standing, _| standing.ends());
+        self.health.change(self.address, |standing, now| standing.ends(now));
     }
 }

@@ -1,6 +1,6 @@
 //! Which ports of which addresses are checked, as the rules say it. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -55,7 +55,7 @@ impl Item {
 
 /// Everything that the enabled hosts of `table` have checked, each port of an address once.
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
-    let mut plan = Plan { random, items: Vec::new(), known: HashMap::new() };
+    let mut plan = Plan { random, items: Vec::new(), known: HashMap::new(), judged: HashSet::new() };
     for host in table.iter().filter(|host| host.enabled()) {
         host.ways().for_each(|way| plan.add(host, way));
     }
@@ -67,6 +67,8 @@ struct Plan<'r> {
     items: Vec<Item>,
     /// Where an item stands, by what is asked.
     known: HashMap<(Address, NonZeroU16, Transport), usize>,
+    /// What is judged already: two items that judge the same port would speak against each other.
+    judged: HashSet<(Address, NonZeroU16)>,
 }
 
 impl Plan<'_> {
@@ -78,6 +80,9 @@ impl Plan<'_> {
                 continue;
             };
             for (transport, judged) in ports.each() {
+                if !self.judged.insert((endpoint.address.clone(), judged)) {
+                    continue;
+                }
                 let (port, transport) = asked(check, ports, (judged, transport));
                 let place =
                     *self.known.entry((endpoint.address.clone(), port, transport)).or_insert_with(|| {
@@ -94,7 +99,7 @@ impl Plan<'_> {
                         });
                         self.items.len() - 1
                     });
-                if let Some(item) = self.items.get_mut(place).filter(|item| !item.judged.contains(&judged)) {
+                if let Some(item) = self.items.get_mut(place) {
                     item.judged.push(judged);
                 }
             }

@@ -62,10 +62,7 @@ impl Question<'_> {
     pub(super) fn verdict(&self, answer: &[u8]) -> Option<Result<(), Cause>> {
         let verdict = match self.probe {
             Probe::Tcp | Probe::Tls => Some(Ok(())),
-            Probe::Http { .. } => status(answer, b"HTTP/1.").map(|status| match status? {
-                ..500 => Ok(()),
-                _ => Err(Cause::Unavailable),
-            }),
+            Probe::Http { .. } => http(answer),
             Probe::Sip => sip(answer),
             Probe::Ldap => root_dse(answer),
         };
@@ -100,6 +97,19 @@ fn root_dse(answer: &[u8]) -> Option<Result<(), Cause>> {
         return (content.len() >= 4).then_some(Err(Cause::BadAnswer));
     };
     Some(if matches!(tag, 0x64 | 0x65 | 0x73) { Ok(()) } else { Err(Cause::BadAnswer) })
+}
+
+/// The final answer to GET. Interim ones before it are passed over (RFC 9110 §15.2).
+fn http(answer: &[u8]) -> Option<Result<(), Cause>> {
+    let mut rest = answer;
+    loop {
+        match status(rest, b"HTTP/1.")? {
+            Err(cause) => return Some(Err(cause)),
+            Ok(500..) => return Some(Err(Cause::Unavailable)),
+            Ok(200..) => return Some(Ok(())),
+            Ok(_) => rest = rest.get(memchr::memmem::find(rest, b"\r\n\r\n")? + 4..)?,
+        }
+    }
 }
 
 /// The final answer to OPTIONS. What comes before it is passed over: keep-alives (RFC 5626 §4.4.1) and provisional answers
@@ -150,6 +160,10 @@ mod tests {
             assert_eq!(judged(&probe, good.as_bytes()), Some(Ok(())), "{good}");
         }
         assert_eq!(judged(&probe, b"HTTP/1.1 500 Oops\r\n"), Some(Err(Cause::Unavailable)));
+        let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        assert_eq!(judged(&probe, interim.as_bytes()), None);
+        let then = format!("{interim}HTTP/1.1 503 Away\r\n");
+        assert_eq!(judged(&probe, then.as_bytes()), Some(Err(Cause::Unavailable)));
         for bad in [
             "SSH-2.0-x\r\n",
             "HTTP/1.1 2000 OK\r\n",

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::log::human;
-use crate::rules::LONGEST_FAILBACK;
 
 /// How long an address that has failed is tried last.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
@@ -21,9 +20,10 @@ pub(super) const PAUSE: Duration = Duration::from_secs(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long an address must have been good before its failures are new ones.
 const CALM: Duration = Duration::from_secs(60);
-/// An attempt to connect that is open for so long makes the address one that is tried last. So an address that swallows
+/// An attempt to connect that is open for so long makes the address one that is tried later. It is longer than the second after
+/// which a lost first segment is sent again (RFC 6298 §2). So an address that swallows
 /// everything costs one timeout and not one for each request that comes meanwhile.
-pub(super) const SLOW: Duration = Duration::from_secs(1);
+pub(super) const SLOW: Duration = Duration::from_millis(1_500);
 
 /// What is said of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,15 +55,17 @@ impl State {
 pub(in crate::upstream) enum Turn {
     /// In its place in the list.
     InOrder,
-    /// After those: it was down, and has not been up for `failback` yet, or it fails again and again.
+    /// After those: it was down and has not been up for `failback` yet, or it owes an answer.
     Later,
-    /// After all others: it is down, has failed a moment ago, or owes an answer.
+    /// After those: it has failed a moment ago.
     Last,
+    /// After all others: its checks say that it is down.
+    Down,
 }
 
 impl Turn {
     /// Every one, the first first.
-    pub(in crate::upstream) const ALL: [Self; 3] = [Self::InOrder, Self::Later, Self::Last];
+    pub(in crate::upstream) const ALL: [Self; 4] = [Self::InOrder, Self::Later, Self::Last, Self::Down];
 }
 
 /// How many checks in a row change the state.
@@ -119,6 +121,8 @@ pub(super) struct Standing {
     pub(super) why: Option<Cause>,
     /// There are checks, and these are theirs.
     thresholds: Option<Thresholds>,
+    /// The last check could not tell: then connections say how it is, as where there are no checks.
+    is_unsure: bool,
     /// Checks in a row that spoke against the state.
     against: u32,
     pause: Option<Pause>,
@@ -143,6 +147,7 @@ impl Standing {
             since: now,
             why: None,
             thresholds: None,
+            is_unsure: false,
             against: 0,
             pause: None,
             last_pause: Duration::ZERO,
@@ -155,14 +160,17 @@ impl Standing {
     }
 
     /// The address is checked, or no longer. What is known stays, but a state that only checks could change is forgotten
-    /// with them. The same said again changes nothing: a count that has begun goes on.
+    /// with them. Other numbers are no new beginning: a count that has begun goes on.
     pub(super) fn check_by(&mut self, thresholds: Option<Thresholds>, now: Instant) -> Option<Change> {
         if self.thresholds == thresholds {
             return None;
         }
-        let was_theirs = self.thresholds.is_some();
-        (self.thresholds, self.against, self.held_until) = (thresholds, 0, None);
-        let is_theirs = thresholds.is_some();
+        let (was_theirs, is_theirs) = (self.thresholds.is_some(), thresholds.is_some());
+        self.thresholds = thresholds;
+        if was_theirs == is_theirs {
+            return None;
+        }
+        (self.against, self.held_until, self.is_unsure) = (0, None, false);
         if was_theirs && !is_theirs && self.state == State::Down {
             return self.becomes(State::Unknown, now, None);
         }
@@ -174,6 +182,11 @@ impl Standing {
         self.thresholds.is_some()
     }
 
+    /// Whether checks alone say `up` and `down`: there are some, and the last one could tell.
+    fn is_ruled_by_checks(&self) -> bool {
+        self.thresholds.is_some() && !self.is_unsure
+    }
+
     /// Whether nothing speaks against the address, so that it needs no second look.
     pub(super) fn is_quiet(&self) -> bool {
         self.state != State::Down && self.pause.is_none() && self.back_since.is_none() && self.open == 0
@@ -182,8 +195,8 @@ impl Standing {
     /// When the address is tried at `now`. An address whose pause is over is tried in its place by one connection alone,
     /// which is the one that asks: the pause begins anew with this answer.
     pub(super) fn turn(&mut self, now: Instant, failback: Option<Duration>) -> Turn {
-        if self.thresholds.is_some() && self.state == State::Down {
-            return Turn::Last;
+        if self.is_ruled_by_checks() && self.state == State::Down {
+            return Turn::Down;
         }
         if let Some(pause) = &mut self.pause {
             if now < pause.until {
@@ -194,7 +207,7 @@ impl Standing {
             return Turn::InOrder;
         }
         if self.open_since.is_some_and(|since| now.saturating_duration_since(since) >= SLOW) {
-            return Turn::Last;
+            return Turn::Later;
         }
         if self.is_held(now) {
             return Turn::Later;
@@ -217,8 +230,12 @@ impl Standing {
         self.open == 1
     }
 
-    /// An attempt has ended, in whatever way.
-    pub(super) fn ends(&mut self) {
+    /// An attempt has ended, in whatever way. If it was the one that tries the address after its pause, and it could not tell,
+    /// the next one may.
+    pub(super) fn ends(&mut self, now: Instant) {
+        if let Some(pause) = self.pause.as_mut().filter(|pause| pause.is_tried) {
+            (pause.until, pause.is_tried) = (now, false);
+        }
         self.open = self.open.saturating_sub(1);
         if self.open == 0 {
             self.open_since = None;
@@ -232,12 +249,15 @@ impl Standing {
         // Others that are open may have begun long ago, but the address answers.
         self.open_since = self.open_since.map(|_| now);
         // What checks say is theirs to take back; until they have said something this is as good.
-        let is_theirs = self.thresholds.is_some() && self.state != State::Unknown;
+        let is_theirs = self.is_ruled_by_checks() && self.state != State::Unknown;
         if is_theirs || self.is_held(now) { None } else { self.becomes(State::Up, now, None) }
     }
 
-    /// A connection could not be opened.
-    pub(super) fn missed(&mut self, why: Cause, now: Instant) -> Option<Change> {
+    /// A connection could not be opened that was begun at `begun`. If the address has come back since then it says nothing.
+    pub(super) fn missed(&mut self, why: Cause, begun: Instant, now: Instant) -> Option<Change> {
+        if self.good_since.is_some_and(|since| since > begun) {
+            return None;
+        }
         self.why = Some(why);
         // Several that were open at the same time fail together: that is one failure.
         if self.pause.is_none_or(|pause| pause.is_tried || now >= pause.until) {
@@ -250,7 +270,7 @@ impl Standing {
             self.pause = Some(Pause { until, length: self.last_pause, is_tried: false });
         }
         self.good_since = None;
-        if self.thresholds.is_some() { None } else { self.becomes(State::Down, now, Some(why)) }
+        if self.is_ruled_by_checks() { None } else { self.becomes(State::Down, now, Some(why)) }
     }
 
     /// A check has ended: well, or badly for this cause. What is no fault of the address is shown, but it says neither `up`
@@ -260,9 +280,10 @@ impl Standing {
         if let Err(cause) = result
             && !cause.casts_doubt()
         {
-            self.why = Some(cause);
+            (self.why, self.is_unsure) = (Some(cause), true);
             return None;
         }
+        self.is_unsure = false;
         let (says, needed) = match result {
             Ok(()) => (State::Up, thresholds.rise),
             Err(cause) => {
@@ -295,9 +316,9 @@ impl Standing {
         Some(Change { before, now: state, why })
     }
 
-    /// Forgets what has no meaning any more: that it has been down, long ago.
-    pub(super) fn settle(&mut self, now: Instant) {
-        if self.back_since.is_some_and(|since| now.saturating_duration_since(since) >= LONGEST_FAILBACK) {
+    /// Forgets what has no meaning any more: that it has been down, longer ago than the longest `failback` of the rules.
+    pub(super) fn settle(&mut self, longest: Duration, now: Instant) {
+        if self.back_since.is_some_and(|since| now.saturating_duration_since(since) >= longest) {
             self.back_since = None;
         }
     }
@@ -325,7 +346,7 @@ mod tests {
     fn a_failure_puts_an_address_behind_the_others_and_the_pause_doubles() {
         let (mut standing, now) = new();
         assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder);
-        let change = standing.missed(Cause::Refused, now).unwrap();
+        let change = standing.missed(Cause::Refused, now, now).unwrap();
         assert_eq!(
             (change.before.0, change.now, change.why),
             (State::Unknown, State::Down, Some(Cause::Refused))
@@ -339,11 +360,15 @@ mod tests {
             );
             at += pause;
             assert_eq!(
-                standing.missed(Cause::TimedOut, now + SECOND * at as u32),
+                standing.missed(Cause::TimedOut, now + SECOND * at as u32, now + SECOND * at as u32),
                 None,
                 "it was down before"
             );
-            assert_eq!(standing.missed(Cause::TimedOut, now + SECOND * at as u32), None, "together is once");
+            assert_eq!(
+                standing.missed(Cause::TimedOut, now + SECOND * at as u32, now + SECOND * at as u32),
+                None,
+                "together is once"
+            );
         }
         assert_eq!(standing.why, Some(Cause::TimedOut));
     }
@@ -351,21 +376,21 @@ mod tests {
     #[test]
     fn a_connection_of_which_nothing_is_heard_does_not_block_the_address() {
         let (mut standing, now) = new();
-        standing.missed(Cause::Refused, now);
+        standing.missed(Cause::Refused, now, now);
         assert_eq!(turns(&mut standing, now, 0..45), [10, 20, 30, 40]);
     }
 
     #[test]
     fn a_success_ends_the_pause_but_what_fails_soon_again_waits_for_longer() {
         let (mut standing, now) = new();
-        standing.missed(Cause::Refused, now);
+        standing.missed(Cause::Refused, now, now);
         assert_eq!(standing.turn(now + SECOND * 10, None), Turn::InOrder);
         assert_eq!(standing.reached(now + SECOND * 10).unwrap().before, (State::Down, SECOND * 10));
         assert_eq!(standing.turn(now + SECOND * 11, None), Turn::InOrder);
-        standing.missed(Cause::Refused, now + SECOND * 12).unwrap();
+        standing.missed(Cause::Refused, now + SECOND * 12, now + SECOND * 12).unwrap();
         assert_eq!(turns(&mut standing, now, 12..40), [32], "twenty seconds");
         standing.reached(now + SECOND * 40).unwrap();
-        standing.missed(Cause::Refused, now + SECOND * 100).unwrap();
+        standing.missed(Cause::Refused, now + SECOND * 100, now + SECOND * 100).unwrap();
         assert_eq!(turns(&mut standing, now, 100..115), [110], "it was good for a minute");
     }
 
@@ -374,28 +399,28 @@ mod tests {
         let (mut standing, now) = new();
         standing.reached(now);
         assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder, "it was never down");
-        standing.missed(Cause::Refused, now + SECOND);
+        standing.missed(Cause::Refused, now + SECOND, now + SECOND);
         standing.reached(now + SECOND * 20);
         assert_eq!(standing.turn(now + SECOND * 21, None), Turn::InOrder);
         assert_eq!(standing.turn(now + SECOND * 79, FAILBACK), Turn::Later);
         assert_eq!(standing.turn(now + SECOND * 80, FAILBACK), Turn::InOrder);
         assert!(!standing.is_quiet());
-        standing.settle(now + LONGEST_FAILBACK + SECOND * 20);
+        standing.settle(SECOND * 60, now + SECOND * 80);
         assert!(standing.is_quiet());
     }
 
     #[test]
-    fn an_address_that_owes_an_answer_is_tried_last_by_those_that_come() {
+    fn an_address_that_owes_an_answer_is_tried_later_by_those_that_come() {
         let (mut standing, now) = new();
         assert!(standing.begins(now));
         assert_eq!(standing.turn(now + SLOW - SECOND / 2, None), Turn::InOrder);
         assert!(!standing.begins(now + SECOND / 2), "another one waits for it already");
-        assert_eq!(standing.turn(now + SLOW, None), Turn::Last);
-        standing.ends();
-        assert_eq!(standing.turn(now + SLOW, None), Turn::Last);
+        assert_eq!(standing.turn(now + SLOW, None), Turn::Later);
+        standing.ends(now);
+        assert_eq!(standing.turn(now + SLOW, None), Turn::Later);
         standing.reached(now + SLOW * 2);
         assert_eq!(standing.turn(now + SLOW * 2, None), Turn::InOrder, "it has answered another one");
-        standing.ends();
+        standing.ends(now);
         assert_eq!(standing.turn(now + SECOND * 100, None), Turn::InOrder);
         assert!(standing.is_quiet());
     }
@@ -411,7 +436,7 @@ mod tests {
             assert_eq!(standing.turn(now, FAILBACK), Turn::InOrder);
         }
         assert_eq!(standing.checked(bad, now).unwrap().why, Some(Cause::Refused));
-        assert_eq!(standing.turn(now, None), Turn::Last);
+        assert_eq!(standing.turn(now, None), Turn::Down);
         for result in [bad, Ok(()), bad, Ok(())] {
             assert_eq!(standing.checked(result, now), None);
         }
@@ -425,7 +450,7 @@ mod tests {
         let (mut standing, now) = new();
         standing.check_by(Some(Thresholds { rise: 2, fall: 3 }), now);
         standing.checked(Ok(()), now);
-        assert_eq!(standing.missed(Cause::Reset, now), None);
+        assert_eq!(standing.missed(Cause::Reset, now, now), None);
         assert_eq!((standing.state, standing.turn(now, None)), (State::Up, Turn::Last));
         assert_eq!(standing.turn(now + PAUSE, None), Turn::InOrder);
         for _ in 0..3 {
@@ -475,7 +500,7 @@ mod tests {
         for second in 0..600_u32 {
             let at = now + SECOND * second;
             let change =
-                if second % 2 == 0 { standing.reached(at) } else { standing.missed(Cause::Refused, at) };
+                if second % 2 == 0 { standing.reached(at) } else { standing.missed(Cause::Refused, at, at) };
             changes += u32::from(change.is_some());
         }
         assert!(changes <= 30, "{changes}");
@@ -493,11 +518,70 @@ mod tests {
         for second in 0..600_u32 {
             let at = now + SECOND * second;
             if standing.turn(at, None) == Turn::InOrder {
-                let change =
-                    if second % 2 == 0 { standing.reached(at) } else { standing.missed(Cause::Refused, at) };
+                let change = if second % 2 == 0 {
+                    standing.reached(at)
+                } else {
+                    standing.missed(Cause::Refused, at, at)
+                };
                 changes += u32::from(change.is_some());
             }
         }
         assert!(changes <= 30, "{changes}");
+    }
+
+    #[test]
+    fn a_dead_address_never_stands_beside_one_that_is_slow_or_has_failed_once() {
+        let (mut dead, now) = new();
+        dead.check_by(Some(Thresholds { rise: 2, fall: 1 }), now);
+        dead.checked(Err(Cause::TimedOut), now);
+        let (mut failed, mut slow) = (Standing::new(now), Standing::new(now));
+        failed.missed(Cause::TimedOut, now, now);
+        slow.begins(now);
+        let turns = [&mut slow, &mut failed, &mut dead].map(|one| one.turn(now + SLOW, FAILBACK));
+        assert_eq!(turns, [Turn::Later, Turn::Last, Turn::Down]);
+    }
+
+    #[test]
+    fn checks_that_cannot_tell_leave_it_to_connections() {
+        let (mut standing, now) = new();
+        standing.check_by(Some(Thresholds { rise: 2, fall: 1 }), now);
+        assert_eq!(standing.checked(Err(Cause::Refused), now).unwrap().now, State::Down);
+        assert_eq!(standing.reached(now), None, "checks say how it is");
+        assert_eq!(standing.checked(Err(Cause::WrongName), now), None);
+        assert_eq!(standing.turn(now, None), Turn::InOrder);
+        assert_eq!(standing.reached(now + SECOND).unwrap().now, State::Up);
+        assert_eq!(standing.checked(Err(Cause::Refused), now + SECOND).unwrap().now, State::Down);
+    }
+
+    #[test]
+    fn a_failure_that_began_before_the_address_came_back_is_no_news() {
+        let (mut standing, now) = new();
+        standing.missed(Cause::TimedOut, now, now + SECOND * 5);
+        assert_eq!(standing.reached(now + SECOND * 20).unwrap().now, State::Up);
+        assert_eq!(standing.missed(Cause::TimedOut, now + SECOND * 16, now + SECOND * 21), None);
+        assert_eq!((standing.state, standing.turn(now + SECOND * 22, None)), (State::Up, Turn::InOrder));
+        assert!(standing.missed(Cause::TimedOut, now + SECOND * 21, now + SECOND * 26).is_some());
+    }
+
+    #[test]
+    fn a_try_that_could_not_tell_is_given_to_the_next_one() {
+        let (mut standing, now) = new();
+        standing.missed(Cause::Refused, now, now);
+        let later = now + PAUSE;
+        assert_eq!([0, 1].map(|_| standing.turn(later, None)), [Turn::InOrder, Turn::Last]);
+        standing.begins(later);
+        standing.ends(later);
+        assert_eq!([0, 1].map(|_| standing.turn(later, None)), [Turn::InOrder, Turn::Last]);
+    }
+
+    #[test]
+    fn other_numbers_of_checks_are_no_new_beginning() {
+        let (mut standing, now) = new();
+        standing.check_by(Some(Thresholds { rise: 2, fall: 3 }), now);
+        for fall in [4, 3] {
+            standing.checked(Err(Cause::Refused), now);
+            standing.check_by(Some(Thresholds { rise: 2, fall }), now);
+        }
+        assert_eq!(standing.checked(Err(Cause::Refused), now).unwrap().now, State::Down);
     }
 }

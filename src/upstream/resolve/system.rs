@@ -40,6 +40,8 @@ pub(super) struct Found {
     pub(super) addresses: Vec<IpAddr>,
     /// How long they are good for.
     pub(super) lasts: Duration,
+    /// The server was silent about addresses of the other family: those that are known stay.
+    pub(super) is_half: bool,
 }
 
 /// The two files as they were read last.
@@ -111,7 +113,7 @@ impl System {
         let (servers, name) = (self.servers.clone(), name.to_owned());
         async move {
             if let Some(addresses) = at_hand {
-                return Some(Found { addresses: ordered(addresses), lasts: FROM_FILE });
+                return Some(Found { addresses: ordered(addresses), lasts: FROM_FILE, is_half: false });
             }
             tokio::time::timeout(PATIENCE, servers?.ask(&name)).await.ok().flatten()
         }
@@ -220,7 +222,7 @@ impl Servers {
                 return Some(found);
             }
         }
-        Some(Found { addresses: Vec::new(), lasts: Duration::ZERO })
+        Some(Found { addresses: Vec::new(), lasts: Duration::ZERO, is_half: false })
     }
 
     /// Both kinds of addresses of a complete name, asked for at the same time.
@@ -236,16 +238,20 @@ impl Servers {
         match (first, second) {
             (Reply::Addresses(mut addresses, lasts), Reply::Addresses(more, other)) => {
                 addresses.extend(more);
-                Some(Found { addresses: ordered(addresses), lasts: lasts.min(other) })
+                Some(Found { addresses: ordered(addresses), lasts: lasts.min(other), is_half: false })
             }
-            (Reply::Addresses(addresses, lasts), _) | (_, Reply::Addresses(addresses, lasts)) => {
-                Some(Found { addresses: ordered(addresses), lasts })
+            (Reply::Addresses(addresses, lasts), other) | (other, Reply::Addresses(addresses, lasts)) => {
+                let is_half = matches!(other, Reply::Silence);
+                Some(Found { addresses: ordered(addresses), lasts, is_half })
             }
             (Reply::NoName, _) | (_, Reply::NoName) => {
-                Some(Found { addresses: Vec::new(), lasts: Duration::ZERO })
+                Some(Found { addresses: Vec::new(), lasts: Duration::ZERO, is_half: false })
             }
-            (first, second) => (is_answered(&first) && is_answered(&second))
-                .then_some(Found { addresses: Vec::new(), lasts: Duration::ZERO }),
+            (first, second) => (is_answered(&first) && is_answered(&second)).then_some(Found {
+                addresses: Vec::new(),
+                lasts: Duration::ZERO,
+                is_half: false,
+            }),
         }
     }
 
@@ -298,7 +304,7 @@ fn known(text: &str) -> HashMap<String, Vec<IpAddr>> {
 
 /// In the order in which they are to be tried: first those to which there is a way from here, IPv6 before IPv4 (RFC 6724
 /// section 6, rules 1 and 6), as they came otherwise.
-fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+pub(super) fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.to_canonical()).collect();
     addresses.sort_by_cached_key(|address| (!is_reachable(*address), address.is_ipv4()));
     addresses.dedup();

@@ -1,7 +1,11 @@
 use super::*;
 
 fn found(address: &str, lasts: u64) -> Option<Found> {
-    Some(Found { addresses: vec![address.parse().unwrap()], lasts: Duration::from_secs(lasts) })
+    Some(Found {
+        addresses: vec![address.parse().unwrap()],
+        lasts: Duration::from_secs(lasts),
+        is_half: false,
+    })
 }
 
 #[tokio::test]
@@ -22,8 +26,11 @@ async fn the_last_good_answer_is_kept() {
     let resolver = Resolver::default();
     resolver.watch(["a"].into_iter());
     let (now, name) = (Instant::now(), Arc::from("a"));
-    for answer in [found("192.0.2.1", 1), None, Some(Found { addresses: Vec::new(), lasts: Duration::ZERO })]
-    {
+    for answer in [
+        found("192.0.2.1", 1),
+        None,
+        Some(Found { addresses: Vec::new(), lasts: Duration::ZERO, is_half: false }),
+    ] {
         let next = resolver.lock().next(Instant::now() + RETRY_LATEST, 0, 0);
         assert!(next.is_some());
         resolver.lock().take(&name, answer, now);
@@ -85,4 +92,30 @@ fn item_33_silence_is_asked_less_and_less_and_times_to_live_are_kept() {
     resolver.watch(std::iter::empty());
     let all = resolver.lock();
     assert!(all.known.is_empty() && all.good.is_empty() && all.doubtful.is_empty() && all.wanted.is_empty());
+}
+
+/// Of two answers one may be lost on its way.
+#[test]
+fn half_an_answer_takes_nothing_away_from_the_other_half() {
+    let resolver = Resolver::default();
+    resolver.watch(["a"].into_iter());
+    let (now, name) = (Instant::now(), Arc::from("a"));
+    let answer = |addresses: &[&str], is_half| {
+        let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        Some(Found { addresses, lasts: Duration::from_secs(1), is_half })
+    };
+    let known = || {
+        let mut known: Vec<_> =
+            resolver.lock().known["a"].addresses.iter().map(ToString::to_string).collect();
+        known.sort();
+        known
+    };
+    resolver.lock().take(&name, answer(&["192.0.2.1", "2001:db8::1"], false), now);
+    resolver.lock().take(&name, answer(&["192.0.2.2"], true), now);
+    assert_eq!(known(), ["192.0.2.2", "2001:db8::1"]);
+    assert_eq!(resolver.left(), HashSet::from(["192.0.2.1".parse().unwrap()]));
+    resolver.lock().take(&name, answer(&["192.0.2.1"], false), now);
+    assert_eq!(known(), ["192.0.2.1"]);
+    let left = ["192.0.2.2", "2001:db8::1"].map(|ip| ip.parse().unwrap());
+    assert_eq!(resolver.left(), HashSet::from(left), "what came back is in use again");
 }
