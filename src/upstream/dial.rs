@@ -129,13 +129,11 @@ struct Candidate<'a> {
     is_shared: bool,
 }
 
-/// What came of one address.
-enum Reach {
-    /// This.
-    Connected(Box<Connection>),
-    /// Nothing, and it was not waited for as long as it may take, because another request waits for it already.
+/// Why there is no connection to an address.
+enum Missed {
+    /// It was not waited for as long as it may take, because another request waits for it already.
     CutShort,
-    /// Nothing.
+    /// It has failed.
     Failed,
 }
 
@@ -195,9 +193,9 @@ impl Dialer<'_> {
                     let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
                     let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared };
                     match self.reach(candidate, own, pool, attempts).await {
-                        Reach::Connected(connection) => return Ok(*connection),
-                        Reach::CutShort => cut_short.push((endpoint, address)),
-                        Reach::Failed => {}
+                        Ok(connection) => return Ok(connection),
+                        Err(Missed::CutShort) => cut_short.push((endpoint, address)),
+                        Err(Missed::Failed) => {}
                     }
                 }
             }
@@ -208,8 +206,8 @@ impl Dialer<'_> {
         // Nothing else works: now each gets the whole of its time.
         for (endpoint, address) in cut_short {
             let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared: false };
-            if let Reach::Connected(connection) = self.reach(candidate, own, pool, attempts).await {
-                return Ok(*connection);
+            if let Ok(connection) = self.reach(candidate, own, pool, attempts).await {
+                return Ok(connection);
             }
         }
         let mut failures = std::mem::take(&mut attempts.failures);
@@ -227,7 +225,7 @@ impl Dialer<'_> {
         own: &mut Vec<Connection>,
         pool: &Pool,
         attempts: &mut Attempts,
-    ) -> Reach {
+    ) -> Result<Connection, Missed> {
         let Candidate { wanted, endpoint, address, is_shared: _ } = candidate;
         let shares = Shares::of(endpoint);
         let profile = (wanted.transport == Transport::Tls)
@@ -238,7 +236,7 @@ impl Dialer<'_> {
             let kept = take_own(own, key, wanted.owner)
                 .or_else(|| if shares == Shares::WithAll { pool.take(key) } else { None });
             if let Some(kept) = kept {
-                return Reach::Connected(Box::new(kept));
+                return Ok(kept);
             }
         }
         match self.dial(candidate, profile.as_ref()).await {
@@ -248,12 +246,12 @@ impl Dialer<'_> {
                 connection.max_message = endpoint.options.max_message;
                 connection.min_rate = endpoint.options.min_rate;
                 connection.reached = Some(reached);
-                Reach::Connected(Box::new(connection))
+                Ok(connection)
             }
             Err((cause, is_cut_short)) => {
                 attempts.dialled.push(address);
                 attempts.failures.note(Failure { at: At::Address(address), cause });
-                if is_cut_short { Reach::CutShort } else { Reach::Failed }
+                Err(if is_cut_short { Missed::CutShort } else { Missed::Failed })
             }
         }
     }
