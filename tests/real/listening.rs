@@ -170,7 +170,13 @@ fn connections_of_one_address_are_bounded() {
         }
         let mut fourth = from("127.0.0.7");
         assert_eq!(fourth.get("one.example.net", "/").text(), "here", "the longest idle goes for it");
-        assert!(held.remove(0).is_closed());
+        let mut idle = held.remove(0);
+        // Another worker may close it.
+        let is_closed = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            idle.is_closed()
+        });
+        assert!(is_closed);
         assert_eq!(from("127.0.0.8").get("one.example.net", "/").text(), "here", "others are served");
         for wire in &mut held {
             assert_eq!(wire.get("one.example.net", "/").text(), "here", "the others stay");
