@@ -150,3 +150,19 @@ fn a_package_is_installed_from_where_it_is() {
     }
     assert_eq!(count, 2, "README.md and docs/install.md");
 }
+
+/// A command that is new has a man page, and both packages install it.
+#[test]
+fn every_man_page_of_the_program_is_in_both_packages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_portward"));
+    let status = program.arg("man").arg(folder.path()).status().expect("it runs");
+    assert!(status.success());
+    let written = std::fs::read_dir(folder.path()).expect("the folder");
+    let names = written.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
+    let made: BTreeSet<_> = names.map(|name| format!("/usr/share/man/man1/{name}.gz")).collect();
+    for list in ["packaging/expected.deb", "packaging/expected.rpm"] {
+        let pages = installed(list).into_iter().filter(|path| path.contains("/man1/"));
+        assert_eq!(made, pages.collect(), "{list}");
+    }
+}
