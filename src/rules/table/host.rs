@@ -1,0 +1,186 @@
+//! One host of the table: its names, its rules, and where a path of it leads.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Entry, Table, aliases_of};
+use crate::reason::Reason;
+use crate::rules::path::RequestPath;
+use crate::rules::paths::{NONE, PathEntry};
+use crate::rules::{Endpoint, Ports, ServiceRule, Source};
+use crate::service::{Decided, Service};
+
+/// A host of a table.
+#[derive(Clone, Copy)]
+pub struct Host<'t> {
+    pub(super) table: &'t Table,
+    pub(super) at: u32,
+    pub(super) entry: &'t Entry,
+}
+
+impl fmt::Debug for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Host").field(&self.name()).finish()
+    }
+}
+
+/// Where a request's path leads.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpMatch<'t> {
+    /// Addresses, tried in order.
+    pub endpoints: &'t Arc<[Endpoint]>,
+    /// Where to knock.
+    pub ports: Ports,
+    /// Plain requests get a redirect to HTTPS.
+    pub redirect_https: bool,
+    /// Where the rule stands.
+    pub source: Source,
+    /// The rule's path in compared form; `/` for a default.
+    pub path: &'t str,
+    /// The rule says `default = true`.
+    pub default: bool,
+    /// The preset that the rule is from.
+    pub preset: Option<&'t str>,
+}
+
+impl<'t> Host<'t> {
+    /// The name by which the host is called in logs.
+    pub fn name(self) -> &'t str {
+        self.entry.name.of(&self.table.names).unwrap_or_default()
+    }
+
+    /// Its other names and where they stand.
+    pub fn aliases(self) -> impl Iterator<Item = (&'t str, Source)> {
+        let Table { aliases, names, .. } = self.table;
+        aliases_of(aliases, self.at).map(|alias| (alias.name.of(names).unwrap_or_default(), alias.source))
+    }
+
+    /// Where the host's services and paths go that name no target of their own, if it says so.
+    pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
+        self.table.endpoints.get(usize::try_from(self.entry.endpoints).ok()?)
+    }
+
+    /// Whether it may be used; a disabled host refuses with [`Reason::Disabled`].
+    pub fn enabled(self) -> bool {
+        self.entry.enabled
+    }
+
+    /// Whether the rules enable it. Where that differs from [`Self::enabled`] an administrator has said otherwise.
+    pub fn enabled_by_rules(self) -> bool {
+        self.entry.enabled_by_rules
+    }
+
+    /// The host, unless it is disabled: to be asked before any service.
+    ///
+    /// # Errors
+    /// [`Reason::Disabled`].
+    pub fn require_enabled(self) -> Result<Self, Reason> {
+        if self.enabled() { Ok(self) } else { Err(Reason::Disabled) }
+    }
+
+    /// Whether it was made over the API. All others are from the rules files.
+    pub fn is_made(self) -> bool {
+        usize::try_from(self.at).is_ok_and(|at| at >= self.table.base.hosts)
+    }
+
+    /// Its number in the order of the rules, from 0.
+    pub fn number(self) -> usize {
+        usize::try_from(self.at).unwrap_or(usize::MAX)
+    }
+
+    /// Where its name stands.
+    pub fn source(self) -> Source {
+        self.entry.source
+    }
+
+    /// The rule of a service that is decided once, if the host serves it.
+    pub fn rule(self, service: Service) -> Option<&'t ServiceRule> {
+        let Entry { first_rule, ruled, .. } = *self.entry;
+        if !ruled.contains(service) {
+            return None;
+        }
+        self.table.rules.get(usize::try_from(first_rule + ruled.before(service)).ok()?)
+    }
+
+    /// The rules of all services that are decided once, in the order of [`Service::ALL`].
+    pub fn rules(self) -> impl Iterator<Item = (Service, &'t ServiceRule)> {
+        Service::decided_once().filter_map(move |service| Some((service, self.rule(service)?)))
+    }
+
+    /// Whether there is any rule for `service`.
+    pub fn serves(self, service: Service) -> bool {
+        match service.decided() {
+            Decided::Once => self.entry.ruled.contains(service),
+            Decided::EachRequest => self.serves_http(),
+        }
+    }
+
+    /// Who judges this host's clients in place of `tls.client_trust`.
+    pub fn client_trust(self) -> Option<&'t Arc<Path>> {
+        self.table.client_trust.get(usize::try_from(self.entry.client_trust).ok()?)
+    }
+
+    /// Whether it has any HTTP path.
+    pub(in crate::rules) fn serves_http(self) -> bool {
+        let Entry { own, preset, default, .. } = self.entry;
+        own.len() + preset.len() > 0 || *default != NONE
+    }
+
+    /// The rule for a path: the longest head, the host's own before a preset's; for `/` its default first.
+    ///
+    /// # Errors
+    /// [`Reason::NoService`] if the host serves no HTTP, [`Reason::UnsafePath`] for an encoded slash on a host
+    /// with any rule but the empty path, [`Reason::NoPath`] if no rule matches.
+    pub fn http(self, path: &RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
+        if !self.serves_http() {
+            return Err(Reason::NoService);
+        }
+        if path.encoded_slash() && !self.entry.only_empty {
+            return Err(Reason::UnsafePath);
+        }
+        self.longest(*path).and_then(|entry| self.http_match(entry)).ok_or(Reason::NoPath)
+    }
+
+    fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
+        let Table { paths, .. } = self.table;
+        if path.as_bytes() == b"/"
+            && let Some(default) = paths.get(self.entry.default)
+        {
+            return Some(default);
+        }
+        let last_slash = memchr::memrchr(b'/', path.as_bytes()).unwrap_or(0);
+        let own = paths.longest(self.entry.own, path, last_slash);
+        let preset = paths.longest(self.entry.preset, path, last_slash);
+        match (own, preset) {
+            (Some(own), Some(preset)) if preset.text.len() > own.text.len() => Some(preset),
+            (own, preset) => own.or(preset),
+        }
+    }
+
+    /// Every HTTP rule that is in force: the default, the host's own, then those of presets, sorted.
+    pub fn http_rules(self) -> impl Iterator<Item = HttpMatch<'t>> {
+        let Table { paths, .. } = self.table;
+        let Entry { own, preset, default, .. } = *self.entry;
+        let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
+        let entries = paths.get(default).into_iter().chain(paths.set(own));
+        entries
+            .chain(paths.set(preset).iter().filter(inherited))
+            .filter_map(move |entry| self.http_match(entry))
+    }
+
+    fn http_match(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
+        let table = self.table;
+        let endpoints = if entry.endpoints == NONE { self.entry.endpoints } else { entry.endpoints };
+        let preset = usize::try_from(entry.preset).ok().and_then(|at| table.presets.get(at));
+        Some(HttpMatch {
+            endpoints: table.endpoints.get(usize::try_from(endpoints).ok()?)?,
+            ports: entry.ports,
+            redirect_https: entry.redirect_https,
+            source: entry.source,
+            path: table.paths.text(entry),
+            default: entry.default,
+            preset: preset.map(Box::as_ref),
+        })
+    }
+}
