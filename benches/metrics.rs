@@ -28,6 +28,7 @@ fn table(count: u32) -> Table {
             name: NameDef { name, source },
             aliases: Vec::new(),
             enabled: true,
+            tenant: None,
             client_trust: None,
             endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(&options) }])),
             rules: PerService::default(),

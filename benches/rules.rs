@@ -30,6 +30,7 @@ fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
         name: NameDef { name: normalise(&name(n)).unwrap_or_default(), source },
         aliases: Vec::new(),
         enabled: true,
+        tenant: None,
         client_trust: None,
         endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(options) }])),
         rules: PerService::default(),
@@ -86,6 +87,7 @@ fn paths(c: &mut Criterion) {
                 path: PathPattern::Head(path(n).into()),
                 target: Target { endpoints: Arc::clone(&endpoints), ports: PORTS },
                 redirect_https: false,
+                treatment: None,
                 source: Source::default(),
             })
             .collect();

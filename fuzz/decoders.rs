@@ -95,6 +95,7 @@ pub(crate) fn table(paths: &[&str]) -> Table {
         path: PathPattern::Head(path.into()),
         target: Target { endpoints: Arc::clone(&endpoints), ports },
         redirect_https: false,
+        treatment: None,
         source,
     };
     let mut builder = Builder::new();
@@ -102,6 +103,7 @@ pub(crate) fn table(paths: &[&str]) -> Table {
         name: NameDef { name: "pbx.example.net".into(), source },
         aliases: Vec::new(),
         enabled: true,
+        tenant: None,
         client_trust: None,
         endpoints: Some(Arc::clone(&endpoints)),
         rules: PerService::default(),

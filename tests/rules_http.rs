@@ -326,7 +326,7 @@ fn ten_thousand_paths_that_are_heads_of_each_other() {
 fn naive<'r>(rules: &'r [PathPattern], path: &str) -> Option<&'r str> {
     let heads = rules.iter().filter_map(|rule| match rule {
         PathPattern::Head(head) => Some(&**head),
-        PathPattern::Default => None,
+        PathPattern::Default | PathPattern::Captured(_) => None,
     });
     if path == "/" && rules.contains(&PathPattern::Default) {
         return Some("default");

@@ -21,6 +21,7 @@ fn host(line: u32, name: &str, aliases: &[&str]) -> HostDef {
         name: named(name, line),
         aliases: (1..).zip(aliases).map(|(n, alias)| named(alias, line + n)).collect(),
         enabled: true,
+        tenant: None,
         client_trust: None,
         endpoints: None,
         rules: PerService::default(),

@@ -12,7 +12,7 @@ use std::num::NonZeroU16;
 use super::Refused;
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::rules::name::split_host_port;
-use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table};
+use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table, Treatment};
 use crate::service::Transport;
 
 /// What a request is decided by.
@@ -63,12 +63,29 @@ pub enum Connection {
 
 /// What is changed of a request on its way to the target. Fields that end at every proxy, and fields by which a client
 /// claims to be a proxy, never pass (see [`Kind`](crate::inspect::http::Kind)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edits {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edits<'t> {
     /// Set: X-Forwarded-For, -Proto, -Host and Forwarded. What the client said in them is taken out, unless it is trusted.
     pub forwarding: Forwarding,
     /// Set: Connection and Upgrade.
     pub connection: Connection,
+    /// What the rule changes beyond that; `None`: nothing, as with almost every rule.
+    pub by_rule: Option<Box<RuleEdits<'t>>>,
+}
+
+/// What a rule changes of a request on its way, and of its answer (SPEC section 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleEdits<'t> {
+    /// What the rule says.
+    pub treatment: &'t Treatment,
+    /// The captured tenant's id, or what the path has in its place where no tenant has it; empty where nothing is captured.
+    pub tenant: Cow<'t, str>,
+    /// The captured tenant's friendly name.
+    pub tenant_name: Option<&'t str>,
+    /// How many octets of the request's path are taken off, from its first.
+    pub stripped: usize,
+    /// Who asks, as far as it is believed.
+    pub client: IpAddr,
 }
 
 /// Where a request goes, by which host and which rule.
@@ -90,7 +107,7 @@ pub enum Then<'t> {
         /// Where to.
         to: To<'t>,
         /// What is changed on the way.
-        edits: Edits,
+        edits: Edits<'t>,
     },
     /// It is answered with a 308 to the same URL by HTTPS.
     Redirect {
@@ -140,8 +157,8 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
 
 impl Ask<'_> {
     /// What is changed of the request, wherever it goes.
-    pub const fn edits(&self) -> Edits {
-        Edits { forwarding: self.forwarding, connection: self.connection }
+    pub const fn edits<'t>(&self) -> Edits<'t> {
+        Edits { forwarding: self.forwarding, connection: self.connection, by_rule: None }
     }
 }
 

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::path::rule_path;
 use super::paths::{NONE, PathEntry, PathSet, Text, index};
 use super::table::{Alias, Entry, Slot, aliases_of, key};
+use super::tenants::{Tenant, Tenants};
 use super::{Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, ServiceRule, Source, Table};
 use crate::service::{PerService, Service, ServiceSet};
 
@@ -65,6 +66,11 @@ impl Builder {
         builder
     }
 
+    /// The tenants, which hosts of the rules may belong to: to be said before the hosts.
+    pub fn set_tenants(&mut self, tenants: Tenants) {
+        self.table.tenants = Arc::new(tenants);
+    }
+
     /// Adds a host with everything it has.
     ///
     /// # Errors
@@ -84,6 +90,8 @@ impl Builder {
             && (own_empty || own.len() == 0)
             && (preset_empty || preset.len() == 0)
             && (own_empty || preset_empty);
+        let tenants = Arc::clone(&self.table.tenants);
+        let tenant = host.tenant.and_then(|id| tenants.by_id(&id));
         let entry = Entry {
             name,
             source: host.name.source,
@@ -94,7 +102,9 @@ impl Builder {
             own,
             preset,
             default,
-            enabled: host.enabled,
+            tenant: tenant.map_or(NONE, Tenant::number),
+            enabled: host.enabled && tenant.is_none_or(Tenant::is_alive),
+            own_enabled: host.enabled,
             enabled_by_rules: host.enabled,
             only_empty,
         };
@@ -121,6 +131,7 @@ impl Builder {
         table.paths.shrink();
         table.rules.shrink_to_fit();
         table.endpoints.shrink_to_fit();
+        table.treatments.shrink_to_fit();
         table
     }
 
@@ -191,12 +202,17 @@ impl Builder {
                     let Some(text) = text else { continue };
                     PathEntry::new(text, &mut paths.blob, rule.target.ports, rule.source)
                 }
+                PathPattern::Captured(_) => continue,
             };
             if !has_port(rule.target.ports) {
                 continue;
             }
             entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             entry.redirect_https = rule.redirect_https;
+            if let Some(treatment) = rule.treatment {
+                entry.treatment = index(self.table.treatments.len());
+                self.table.treatments.push(treatment);
+            }
             entry.default = rule.path == PathPattern::Default;
             if !entry.default {
                 own.push(entry);

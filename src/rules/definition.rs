@@ -149,6 +149,63 @@ pub enum PathPattern {
     Default,
     /// Head match with this text, as written; empty matches every path.
     Head(Box<str>),
+    /// Whole segments, some of which name a tenant (SPEC section 9). At least one of them does.
+    Captured(Box<[Segment]>),
+}
+
+/// One segment of a path that captures a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// This text, as written.
+    Literal(Box<str>),
+    /// `{tenant}`: a tenant's id.
+    TenantId,
+    /// `{tenant.name}`: a tenant's friendly name.
+    TenantName,
+}
+
+/// What a rule demands of a request and changes of it and of its answer, beyond where it leads (SPEC section 9).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Treatment {
+    /// The matched part of the path is taken off, and given back to `Location` and cookie paths of answers.
+    pub strip: bool,
+    /// The target's name is sent as Host; the client's stands in X-Forwarded-Host.
+    pub host_of_target: bool,
+    /// Fields that are set toward the target.
+    pub set: Box<[SetField]>,
+    /// Fields that are set toward the client.
+    pub response: Box<[ResponseField]>,
+}
+
+/// A field that a rule sets toward the target. A client's own copy never passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetField {
+    /// The field's name, as the rule spells it: a token (RFC 9110 section 5.6.2).
+    pub name: Box<str>,
+    /// What its value is put together from.
+    pub value: Box<[Piece]>,
+}
+
+/// A piece of the value of a field that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// This text.
+    Text(Box<str>),
+    /// `{tenant}`: the captured tenant's id, or what the path has in its place where no tenant has it.
+    Tenant,
+    /// `{tenant.name}`: its friendly name, percent-encoded.
+    TenantName,
+    /// `{client}`: the client's IP address, as far as it is believed.
+    Client,
+}
+
+/// A field that a rule sets toward the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseField {
+    /// The field's name, as the rule spells it.
+    pub name: Box<str>,
+    /// Its value.
+    pub value: Box<str>,
 }
 
 /// One HTTP path of a host.
@@ -160,6 +217,8 @@ pub struct HttpRule {
     pub target: Target,
     /// `redirect = "https"`: plain requests get a 308 to the outside HTTPS port.
     pub redirect_https: bool,
+    /// What it demands and changes; `None`: nothing.
+    pub treatment: Option<Arc<Treatment>>,
     /// Where the rule stands.
     pub source: Source,
 }
@@ -272,6 +331,8 @@ pub struct HostDef {
     pub aliases: Vec<NameDef>,
     /// A disabled host refuses with `disabled`.
     pub enabled: bool,
+    /// The id of the tenant that it belongs to. One that no tenant has belongs to none.
+    pub tenant: Option<Box<str>>,
     /// CA certificates and CRLs that judge this host's clients in place of `tls.client_trust`.
     pub client_trust: Option<Arc<Path>>,
     /// The host's own target, for its presets; required if there is one.
@@ -282,6 +343,23 @@ pub struct HostDef {
     pub http: Vec<HttpRule>,
     /// Presets, in the order in which they are named; the first that has a path wins it.
     pub presets: Vec<Arc<Preset>>,
+}
+
+/// One `[tenant.ID]`, complete (SPEC section 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantDef {
+    /// The id.
+    pub id: Box<str>,
+    /// The friendly name.
+    pub name: Option<Box<str>>,
+    /// A disabled tenant refuses with `disabled`, as does every tenant below it.
+    pub enabled: bool,
+    /// The id of the tenant that it belongs to.
+    pub parent: Option<Box<str>>,
+    /// Where its hosts and its captured paths go; `None`: where its parent's go.
+    pub endpoints: Option<Arc<[Endpoint]>>,
+    /// Where its id stands.
+    pub source: Source,
 }
 
 #[cfg(test)]

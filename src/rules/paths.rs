@@ -58,6 +58,8 @@ pub(super) struct PathEntry {
     pub(super) endpoints: u32,
     /// The preset it is from, if any.
     pub(super) preset: u32,
+    /// What it demands and changes, if anything.
+    pub(super) treatment: u32,
     /// Where it stands.
     pub(super) source: Source,
     /// Where to knock.
@@ -78,6 +80,7 @@ impl PathEntry {
             parent: NONE,
             endpoints: NONE,
             preset: NONE,
+            treatment: NONE,
             source,
             ports,
             redirect_https: false,

@@ -14,9 +14,10 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher as _;
 
 use super::paths::{PathSet, PathStore, Text, index};
-use super::{Endpoint, ServiceRule, Source};
+use super::tenants::{Tenant, Tenants};
+use super::{Endpoint, ServiceRule, Source, Treatment};
 use crate::service::ServiceSet;
-pub use host::{Host, HttpMatch};
+pub use host::{Captured, Host, HttpMatch};
 
 /// Every host of the rules. Made by [`super::Builder`]; the default one is empty.
 #[derive(Default, Clone)]
@@ -36,6 +37,9 @@ pub struct Table {
     pub(super) rules: Vec<ServiceRule>,
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
     pub(super) client_trust: Vec<Arc<Path>>,
+    /// What rules demand and change, for those that do.
+    pub(super) treatments: Vec<Arc<Treatment>>,
+    pub(super) tenants: Arc<Tenants>,
     pub(super) files: Vec<PathBuf>,
     /// What the rules files have; what is beyond was made over the API.
     pub(super) base: Base,
@@ -52,6 +56,7 @@ pub(super) struct Base {
     rules: usize,
     endpoints: usize,
     client_trust: usize,
+    treatments: usize,
     files: usize,
 }
 
@@ -88,9 +93,14 @@ pub(super) struct Entry {
     pub(super) preset: PathSet,
     /// The rule with `default = true`, among the paths.
     pub(super) default: u32,
+    /// The tenant that it belongs to.
+    pub(super) tenant: u32,
     /// The services that have a rule there.
     pub(super) ruled: ServiceSet,
+    /// It and its tenant are enabled.
     pub(super) enabled: bool,
+    /// It is enabled itself, whatever its tenant is.
+    pub(super) own_enabled: bool,
     /// What the rules say of that. An administrator may have said otherwise.
     pub(super) enabled_by_rules: bool,
     /// The only HTTP rule is the empty path.
@@ -119,7 +129,8 @@ impl Table {
     pub fn set_enabled(&mut self, name: &str, enabled: bool) -> bool {
         let at = self.named(name).and_then(|host| usize::try_from(host.at).ok());
         let Some(entry) = at.and_then(|at| self.hosts.get_mut(at)) else { return false };
-        entry.enabled = enabled;
+        entry.own_enabled = enabled;
+        entry.enabled = enabled && self.tenants.at(entry.tenant).is_none_or(Tenant::is_alive);
         true
     }
 
@@ -145,6 +156,7 @@ impl Table {
             rules: self.rules.len(),
             endpoints: self.endpoints.len(),
             client_trust: self.client_trust.len(),
+            treatments: self.treatments.len(),
             files: self.files.len(),
         };
     }
@@ -158,7 +170,8 @@ impl Table {
             let aliases = aliases_of(&self.aliases, host).map(|alias| alias.name);
             name.into_iter().chain(aliases).for_each(|name| table.leave(name));
         }
-        let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, files } = self.base;
+        let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, treatments, files } =
+            self.base;
         table.names.truncate(names);
         table.hosts.truncate(hosts);
         table.aliases.truncate(aliases);
@@ -167,6 +180,7 @@ impl Table {
         table.rules.truncate(rules);
         table.endpoints.truncate(endpoints);
         table.client_trust.truncate(client_trust);
+        table.treatments.truncate(treatments);
         table.files.truncate(files);
         table
     }
@@ -200,6 +214,11 @@ impl Table {
         self.iter().flat_map(|host| {
             std::iter::once(host.name()).chain(host.aliases().map(|(name, _)| name)).map(move |n| (n, host))
         })
+    }
+
+    /// Every tenant.
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// Every distinct list of addresses, once.

@@ -36,6 +36,7 @@ pub(crate) fn host(name: &str) -> HostDef {
         name: NameDef { name: name::normalise(name).expect("a good name"), source: at(1) },
         aliases: Vec::new(),
         enabled: true,
+        tenant: None,
         client_trust: None,
         endpoints: None,
         rules: PerService::default(),
@@ -50,6 +51,7 @@ pub(crate) fn rule(path: &str) -> HttpRule {
         path: PathPattern::Head(path.into()),
         target: Target { endpoints: endpoints("192.0.2.9"), ports: ports() },
         redirect_https: false,
+        treatment: None,
         source: at(2),
     }
 }

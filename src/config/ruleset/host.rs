@@ -60,7 +60,17 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     let enabled = section.read("enabled", true, Value::boolean);
     let client_trust = client_trust(&mut section, &rules);
     section.finish(elsewhere);
-    let host = HostDef { name: name?, aliases, enabled, client_trust, endpoints, rules, http, presets };
+    let host = HostDef {
+        name: name?,
+        aliases,
+        enabled,
+        tenant: None,
+        client_trust,
+        endpoints,
+        rules,
+        http,
+        presets,
+    };
     advise(value, &host, http_value.or(preset_value).as_ref());
     Some(host)
 }
@@ -71,6 +81,7 @@ pub(super) fn names_only(name: NameDef, aliases: Vec<NameDef>) -> HostDef {
         name,
         aliases,
         enabled: false,
+        tenant: None,
         client_trust: None,
         endpoints: None,
         rules: PerService::default(),

@@ -30,7 +30,13 @@ pub(super) fn read(
             ports: ports::standard(Service::Http),
         };
         context.own.refuse_loop(value, &target.endpoints, target.ports);
-        return Some(HttpRule { path: PathPattern::Head(path), target, redirect_https: false, source });
+        return Some(HttpRule {
+            path: PathPattern::Head(path),
+            target,
+            redirect_https: false,
+            treatment: None,
+            source,
+        });
     }
     let mut section = value.section("an entry of `http`", "a path, or a table { path = \"…\", … }")?;
     let path = pattern(&mut section, value);
@@ -45,6 +51,7 @@ pub(super) fn read(
         match &path {
             PathPattern::Default => None,
             PathPattern::Head(path) => Some(path),
+            PathPattern::Captured(_) => None,
         },
     )?;
     let endpoints = match own {
@@ -54,7 +61,7 @@ pub(super) fn read(
     let target_value = target.as_ref().unwrap_or(value);
     let ports = ports?;
     context.own.refuse_loop(target_value, &endpoints, ports);
-    Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, source })
+    Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment: None, source })
 }
 
 /// `path = "…"` or `default = true`, and not both.

@@ -25,7 +25,7 @@ pub(super) async fn forward(
     client: &mut Client,
     own: &mut Vec<Connection>,
     turn: &Turn<'_>,
-    (to, edits): (&To<'_>, &Edits),
+    (to, edits): (&To<'_>, &Edits<'_>),
 ) -> Next {
     let worker = client.worker.clone();
     let limits = &turn.config().limits;

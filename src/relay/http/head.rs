@@ -9,7 +9,7 @@ use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
 use crate::route::http::{Connection, Edits, Forwarding};
 
 /// Writes the head of a request as its target gets it. This is the only place where `edits` are applied.
-pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits) {
+pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>) {
     let head = asked.head();
     put(out, &[asked.method(), b" ", asked.target(), b" HTTP/1.1\r\nHost: ", asked.host(), b"\r\n"]);
     for field in &asked.request().fields {
@@ -199,7 +199,7 @@ mod tests {
         let peer = "2001:db8::1".parse().unwrap();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
         let mut out = Vec::new();
-        request_head(&mut out, &asked, &Edits { forwarding, connection: asked.connection() });
+        request_head(&mut out, &asked, &Edits { forwarding, connection: asked.connection(), by_rule: None });
         assert_eq!(asked.head(), text.as_bytes(), "what was asked is what it was");
         String::from_utf8(out).unwrap()
     }

@@ -20,6 +20,7 @@ fn table() -> Table {
             path: PathPattern::Head("/a".into()),
             target: Target { endpoints: Arc::clone(&endpoints), ports },
             redirect_https,
+            treatment: None,
             source: Source::default(),
         };
         builder
@@ -27,6 +28,7 @@ fn table() -> Table {
                 name: NameDef { name: name.into(), source: Source::default() },
                 aliases: Vec::new(),
                 enabled: true,
+                tenant: None,
                 client_trust: None,
                 endpoints: None,
                 rules: PerService::default(),
@@ -55,7 +57,7 @@ fn item_4_what_is_forwarded_has_a_target_and_edits() {
     let ask = Ask { connection: Connection::Ends, ..ask(Transport::Tls, "HQ.example.NET.:8443", "/a/b?c") };
     let Then::Forward { to, edits } = then(&table, 443, &ask) else { panic!() };
     assert_eq!((&*to.name, to.transport, to.port.get()), ("hq.example.net", Transport::Tls, 443));
-    assert_eq!(edits, Edits { forwarding: ask.forwarding, connection: Connection::Ends });
+    assert_eq!(edits, Edits { forwarding: ask.forwarding, connection: Connection::Ends, by_rule: None });
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::{Entry, Table, aliases_of};
 use crate::reason::Reason;
 use crate::rules::path::RequestPath;
 use crate::rules::paths::{NONE, PathEntry};
-use crate::rules::{Endpoint, Ports, ServiceRule, Source};
+use crate::rules::tenants::Tenant;
+use crate::rules::{Endpoint, Ports, ServiceRule, Source, Treatment};
 use crate::service::{Decided, Service};
 
 /// A host of a table.
@@ -42,6 +43,21 @@ pub struct HttpMatch<'t> {
     pub default: bool,
     /// The preset that the rule is from.
     pub preset: Option<&'t str>,
+    /// What the rule demands and changes; `None`: nothing.
+    pub treatment: Option<&'t Arc<Treatment>>,
+    /// How many segments of the request's path the rule has matched, from the first.
+    pub segments: usize,
+    /// The tenant that the path names, where the rule captures one.
+    pub captured: Option<Captured<'t>>,
+}
+
+/// What stands in a path in the place of a captured tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Captured<'t> {
+    /// Which segment of the path it is, from 0.
+    pub segment: usize,
+    /// The tenant of that id or name; `None`: there is none, or none that belongs to the host's tenant.
+    pub tenant: Option<Tenant<'t>>,
 }
 
 impl<'t> Host<'t> {
@@ -61,12 +77,22 @@ impl<'t> Host<'t> {
         self.table.endpoints.get(usize::try_from(self.entry.endpoints).ok()?)
     }
 
-    /// Whether it may be used; a disabled host refuses with [`Reason::Disabled`].
+    /// The tenant that it belongs to.
+    pub fn tenant(self) -> Option<Tenant<'t>> {
+        self.table.tenants.at(self.entry.tenant)
+    }
+
+    /// Whether it may be used; a disabled host, or one of a disabled tenant, refuses with [`Reason::Disabled`].
     pub fn enabled(self) -> bool {
         self.entry.enabled
     }
 
-    /// Whether the rules enable it. Where that differs from [`Self::enabled`] an administrator has said otherwise.
+    /// Whether it is enabled itself, whatever its tenant is.
+    pub fn own_enabled(self) -> bool {
+        self.entry.own_enabled
+    }
+
+    /// Whether the rules enable it. Where that differs from [`Self::own_enabled`] an administrator has said otherwise.
     pub fn enabled_by_rules(self) -> bool {
         self.entry.enabled_by_rules
     }
@@ -181,6 +207,9 @@ impl<'t> Host<'t> {
             path: table.paths.text(entry),
             default: entry.default,
             preset: preset.map(Box::as_ref),
+            treatment: usize::try_from(entry.treatment).ok().and_then(|at| table.treatments.get(at)),
+            segments: 0,
+            captured: None,
         })
     }
 }

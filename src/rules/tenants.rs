@@ -1,0 +1,238 @@
+//! The tenants: whose a host or a path is (SPEC section 9).
+//!
+//! A tenant has an id, which case tells apart from others, and perhaps a friendly name. It may belong to another tenant, its
+//! parent. A tenant is alive if it and everything above it are enabled. That is worked out when the tenants change, so that
+//! a request asks one flag.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::paths::{NONE, Text, index};
+use super::{Endpoint, Source, TenantDef};
+
+/// Every tenant of a table.
+#[derive(Debug, Default, Clone)]
+pub struct Tenants {
+    hasher: RandomState,
+    ids: HashTable<u32>,
+    names: HashTable<u32>,
+    texts: String,
+    list: Vec<TenantEntry>,
+}
+
+/// One tenant. Indices are [`NONE`] where there is nothing.
+#[derive(Debug, Clone)]
+struct TenantEntry {
+    id: Text,
+    name: Option<Text>,
+    parent: u32,
+    endpoints: Option<Arc<[Endpoint]>>,
+    source: Source,
+    enabled: bool,
+    enabled_by_rules: bool,
+    /// It and everything above it are enabled.
+    alive: bool,
+}
+
+/// A tenant of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenant<'t> {
+    tenants: &'t Tenants,
+    at: u32,
+    entry: &'t TenantEntry,
+}
+
+impl Tenants {
+    /// Takes tenants in any order. What has no place is left out: of equal ids and names the first is kept, and a parent
+    /// that is unknown is none. `config` reports all of that first.
+    pub fn new(definitions: Vec<TenantDef>) -> Self {
+        let mut tenants = Self::default();
+        let mut parents = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            if tenants.by_id(&definition.id).is_none() {
+                parents.push(definition.parent.clone());
+                tenants.push(definition);
+            }
+        }
+        for (at, parent) in parents.into_iter().enumerate() {
+            let parent = parent.and_then(|parent| tenants.by_id(&parent)).map_or(NONE, |parent| parent.at);
+            if let Some(entry) = tenants.list.get_mut(at) {
+                entry.parent = parent;
+            }
+        }
+        tenants.settle();
+        tenants
+    }
+
+    fn push(&mut self, definition: TenantDef) {
+        let at = index(self.list.len());
+        let Self { hasher, ids, names, texts, list } = self;
+        let id = Text::push(texts, &definition.id);
+        let name = definition.name.as_deref().map(|name| Text::push(texts, name));
+        let hash_of = |text: Text| hasher.hash_one(text.of(texts).unwrap_or_default());
+        let entry = |at: &u32| usize::try_from(*at).ok().and_then(|at| list.get(at));
+        ids.insert_unique(hash_of(id), at, |at| entry(at).map_or(0, |entry| hash_of(entry.id)));
+        if let Some(name) = name {
+            let rehash = |at: &u32| entry(at).and_then(|entry| entry.name).map_or(0, hash_of);
+            names.insert_unique(hash_of(name), at, rehash);
+        }
+        let enabled = definition.enabled;
+        list.push(TenantEntry {
+            id,
+            name,
+            parent: NONE,
+            endpoints: definition.endpoints,
+            source: definition.source,
+            enabled,
+            enabled_by_rules: enabled,
+            alive: enabled,
+        });
+    }
+
+    /// Works out which tenants are alive. The way up is bounded, so that a cycle ends; its tenants are not alive.
+    fn settle(&mut self) {
+        let most = self.list.len();
+        for at in 0..most {
+            let mut next = Some(index(at));
+            let is_alive = (0..=most).find_map(|_| {
+                let Some(entry) = next.and_then(|at| self.list.get(usize::try_from(at).ok()?)) else {
+                    return Some(true);
+                };
+                next = Some(entry.parent);
+                (!entry.enabled).then_some(false)
+            });
+            if let Some(entry) = self.list.get_mut(at) {
+                entry.alive = is_alive.unwrap_or(false);
+            }
+        }
+    }
+
+    /// The tenant with this very id.
+    pub fn by_id(&self, id: &str) -> Option<Tenant<'_>> {
+        let is_it = |at: &u32| self.at(*at).is_some_and(|tenant| tenant.id() == id);
+        self.ids.find(self.hasher.hash_one(id), is_it).and_then(|at| self.at(*at))
+    }
+
+    /// The tenant with this very friendly name.
+    pub fn by_name(&self, name: &str) -> Option<Tenant<'_>> {
+        let is_it = |at: &u32| self.at(*at).is_some_and(|tenant| tenant.name() == Some(name));
+        self.names.find(self.hasher.hash_one(name), is_it).and_then(|at| self.at(*at))
+    }
+
+    /// The tenant of this number.
+    pub(super) fn at(&self, at: u32) -> Option<Tenant<'_>> {
+        let entry = self.list.get(usize::try_from(at).ok()?)?;
+        Some(Tenant { tenants: self, at, entry })
+    }
+
+    /// Every tenant, in the order of the rules.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Tenant<'_>> {
+        self.list.iter().enumerate().map(|(at, entry)| Tenant { tenants: self, at: index(at), entry })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl<'t> Tenant<'t> {
+    /// Its id.
+    pub fn id(self) -> &'t str {
+        self.entry.id.of(&self.tenants.texts).unwrap_or_default()
+    }
+
+    /// Its friendly name.
+    pub fn name(self) -> Option<&'t str> {
+        self.entry.name?.of(&self.tenants.texts)
+    }
+
+    /// The tenant that it belongs to.
+    pub fn parent(self) -> Option<Self> {
+        self.tenants.at(self.entry.parent)
+    }
+
+    /// The tenants above it, the nearest first. A cycle ends after as many steps as there are tenants.
+    pub fn ancestors(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(self.parent(), |above| above.parent()).take(self.tenants.len())
+    }
+
+    /// Whether it is `other`, or below it.
+    pub fn is_within(self, other: Self) -> bool {
+        self.at == other.at || self.ancestors().any(|above| above.at == other.at)
+    }
+
+    /// Whether it and everything above it are enabled.
+    pub fn is_alive(self) -> bool {
+        self.entry.alive
+    }
+
+    /// Whether it is enabled itself.
+    pub fn enabled(self) -> bool {
+        self.entry.enabled
+    }
+
+    /// Whether the rules enable it. Where that differs from [`Self::enabled`] an administrator has said otherwise.
+    pub fn enabled_by_rules(self) -> bool {
+        self.entry.enabled_by_rules
+    }
+
+    /// Its own target.
+    pub fn own_target(self) -> Option<&'t Arc<[Endpoint]>> {
+        self.entry.endpoints.as_ref()
+    }
+
+    /// Where its hosts and captured paths go: its own target, or that of the nearest tenant above that has one.
+    pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
+        self.own_target().or_else(|| self.ancestors().find_map(Self::own_target))
+    }
+
+    /// Its number in the order of the rules, from 0.
+    pub(super) fn number(self) -> u32 {
+        self.at
+    }
+
+    /// Where its id stands.
+    pub fn source(self) -> Source {
+        self.entry.source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(id: &str, parent: Option<&str>, enabled: bool) -> TenantDef {
+        let (id, parent) = (id.into(), parent.map(Box::from));
+        TenantDef { id, name: None, enabled, parent, endpoints: None, source: Source::default() }
+    }
+
+    #[test]
+    fn what_is_below_a_disabled_tenant_is_not_alive() {
+        let tenants = Tenants::new(vec![
+            tenant("c", Some("b"), true),
+            tenant("b", Some("a"), false),
+            tenant("a", None, true),
+            tenant("A", None, true),
+        ]);
+        let alive = |id: &str| tenants.by_id(id).map(Tenant::is_alive);
+        assert_eq!(["a", "b", "c", "A"].map(alive), [Some(true), Some(false), Some(false), Some(true)]);
+        assert!(tenants.by_id("d").is_none());
+        let (a, c) = (tenants.by_id("a").unwrap(), tenants.by_id("c").unwrap());
+        assert!(c.is_within(a) && !a.is_within(c) && a.is_within(a));
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let tenants = Tenants::new(vec![tenant("a", Some("b"), true), tenant("b", Some("a"), true)]);
+        assert!(tenants.iter().all(|tenant| !tenant.is_alive() && tenant.target().is_none()));
+    }
+}
