@@ -55,15 +55,38 @@ impl Item {
 
 /// Everything that the enabled hosts of `table` have checked, each port of an address once.
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
-    let mut plan = Plan { random, items: Vec::new(), known: HashMap::new(), judged: HashSet::new() };
+    let spoken = spoken(table);
+    let mut plan = Plan { random, spoken, items: Vec::new(), known: HashMap::new(), judged: HashSet::new() };
     for host in table.iter().filter(|host| host.enabled()) {
         host.ways().for_each(|way| plan.add(host, way));
     }
     plan.items
 }
 
+/// What is spoken on each `check_port` that a rule names as well, by its address. The rule may stand behind others that lead to
+/// the address by other ports.
+fn spoken(table: &Table) -> HashMap<Address, Transport> {
+    let mut spoken = HashMap::new();
+    let has_port =
+        |endpoint: &Endpoint| endpoint.options.check.as_ref().is_some_and(|check| check.port.is_some());
+    if !table.endpoints().flat_map(|list| list.iter()).any(has_port) {
+        return spoken;
+    }
+    for way in table.iter().filter(|host| host.enabled()).flat_map(|host| host.ways()) {
+        for endpoint in way.endpoints.iter() {
+            let check = endpoint.options.check.as_ref().filter(|check| check.probe.judges(way.service));
+            let Some(asked) = check.and_then(|check| check.port) else { continue };
+            if let Some((transport, _)) = way.ports.each().find(|(_, port)| *port == asked) {
+                spoken.entry(endpoint.address.clone()).or_insert(transport);
+            }
+        }
+    }
+    spoken
+}
+
 struct Plan<'r> {
     random: &'r RandomState,
+    spoken: HashMap<Address, Transport>,
     items: Vec<Item>,
     /// Where an item stands, by what is asked.
     known: HashMap<(Address, NonZeroU16, Transport), usize>,
@@ -83,7 +106,8 @@ impl Plan<'_> {
                 if !self.judged.insert((endpoint.address.clone(), judged)) {
                     continue;
                 }
-                let (port, transport) = asked(check, ports, (judged, transport));
+                let (port, transport) =
+                    asked(check, ports, self.spoken.get(&endpoint.address), (judged, transport));
                 let place =
                     *self.known.entry((endpoint.address.clone(), port, transport)).or_insert_with(|| {
                         let offset = self.random.hash_one((&endpoint.address, port))
@@ -107,20 +131,27 @@ impl Plan<'_> {
     }
 }
 
-/// The port that is asked about `judged`, and how. `check_port` is asked by TLS if a TLS check says so, or if the rule has no
+/// The port that is asked about `judged`, and how. A TLS check asks `check_port` by TLS, a TCP check only connects. Any other
+/// check asks it by what a rule of its service says is spoken there; if none names that port, by TLS where this rule has no
 /// plain port.
-fn asked(check: &Check, ports: Ports, judged: (NonZeroU16, Transport)) -> (NonZeroU16, Transport) {
+fn asked(
+    check: &Check,
+    ports: Ports,
+    spoken: Option<&Transport>,
+    judged: (NonZeroU16, Transport),
+) -> (NonZeroU16, Transport) {
     let Some(port) = check.port else {
         let (port, transport) = judged;
         // A connection is all that a TCP check wants, whatever is spoken on the port.
         let transport = if check.probe == Probe::Tcp { Transport::Plain } else { transport };
         return (port, transport);
     };
-    let transport = match check.probe {
-        Probe::Tcp => Transport::Plain,
-        Probe::Tls => Transport::Tls,
-        Probe::Http { .. } | Probe::Sip | Probe::Ldap if ports.tcp.is_some() => Transport::Plain,
-        Probe::Http { .. } | Probe::Sip | Probe::Ldap => Transport::Tls,
+    let transport = match (&check.probe, spoken) {
+        (Probe::Tcp, _) => Transport::Plain,
+        (Probe::Tls, _) => Transport::Tls,
+        (Probe::Http { .. } | Probe::Sip | Probe::Ldap, Some(transport)) => *transport,
+        (Probe::Http { .. } | Probe::Sip | Probe::Ldap, None) if ports.tcp.is_some() => Transport::Plain,
+        (Probe::Http { .. } | Probe::Sip | Probe::Ldap, None) => Transport::Tls,
     };
     (port, transport)
 }
@@ -200,6 +231,20 @@ mod tests {
         let tcp = of("check = \"tcp\"");
         assert_eq!(tcp.len(), 1, "{tcp:?}");
         assert!(["389", "636", "5060", "5061", "80", "443", "8080"].iter().all(|port| tcp[0].contains(port)));
+    }
+
+    #[test]
+    fn a_check_port_that_is_a_tls_port_of_a_rule_is_asked_by_tls() {
+        let of = |rules: &str, check: &str| planned(&format!("{rules}[target.\"172.31.31.2\"]\n{check}\n"));
+        let sip = of(HOST, "check = \"sip\"\ncheck_port = 5061");
+        assert_eq!(sip, ["portward.example.net:5061 Tls sip 5060,5061"]);
+        let sip = of(HOST, "check = \"sip\"\ncheck_port = 5060");
+        assert_eq!(sip, ["portward.example.net:5060 Plain sip 5060,5061"]);
+        // The rule that names the port comes after one that does not.
+        let later = "[[host]]\nname = \"a.example.net\"\ntarget = \"172.31.31.2\"\n\
+                     http = [{ path = \"/a\", tcp = 8080 }, { path = \"/b\", tcp = false, tls = 8443 }]\n";
+        let http = of(later, "check = \"http\"\ncheck_port = 8443");
+        assert_eq!(http, ["a.example.net:8443 Tls http 8080,8443"]);
     }
 
     #[test]

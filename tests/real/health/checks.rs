@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::ServerConnection;
 
-use super::{becomes, changes, ip, state_of, target};
+use super::{becomes, changes, ip, state_of, target, target_at};
 use crate::harness::sip::{answer, next_message};
 use crate::harness::{
     Conn, Portward, Slapd, Target, TestCa, Wire, directory, eventually, free_port, ok, within,
@@ -254,6 +254,50 @@ fn a_check_port_speaks_for_the_others() {
         assert_eq!(web.connections(), 0, "the port itself is not asked");
         drop(health);
         becomes(&portward, &judged, "down");
+    });
+}
+
+/// A `check_port` that is the TLS port of its rule is asked by TLS, though the rule has a plain port as well.
+#[test]
+fn a_check_port_of_tls_is_asked_by_tls() {
+    within(60, || {
+        let encrypted = target(7, None, |conn| in_tls(conn, web));
+        let plain = target(7, None, web);
+        let rules = format!(
+            "[[host]]\nname = \"one.example.net\"\ntarget = \"{0}\"\n\
+             http = [{{ path = \"\", tcp = {1}, tls = {2} }}]\n[target.\"{0}\"]\ncheck = \"http\"\ncheck_path = \"/health\"\n\
+             check_port = {2}\ncheck_interval = \"1s\"\nfall = 1\nserver_name = \"pbx.example.net\"\n",
+            ip(7),
+            plain.port(),
+            encrypted.port()
+        );
+        let portward = Portward::with_rules(&rules);
+        becomes(&portward, &format!("{}:{}", ip(7), plain.port()), "up");
+        becomes(&portward, &format!("{}:{}", ip(7), encrypted.port()), "up");
+        assert_eq!(plain.connections(), 0, "the plain port is not asked");
+    });
+}
+
+/// Row: a web server that takes connections and answers nothing is down by its check, and requests go to the next address.
+#[test]
+fn a_web_server_that_hangs_gives_way_to_the_next_address() {
+    within(60, || {
+        let hung = target(8, None, silent);
+        let port = hung.port();
+        let standby = target_at(9, port, web);
+        let rules = format!(
+            "[[host]]\nname = \"one.example.net\"\ntarget = [\"{0}\", \"{1}\"]\n{2}\n[target.\"{0}\"]\n\
+             check = \"http\"\ncheck_path = \"/health\"\ncheck_interval = \"1s\"\nfall = 1\n",
+            ip(8),
+            ip(9),
+            http(port)
+        );
+        let portward = Portward::with_rules(&rules);
+        let address = format!("{}:{port}", ip(8));
+        becomes(&portward, &address, "down");
+        assert_eq!(state_of(&portward, &address)["why"], "no-answer");
+        assert_eq!(portward.plain().get("one.example.net", "/health").text(), "well");
+        assert_eq!(standby.connections(), 1);
     });
 }
 
