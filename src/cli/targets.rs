@@ -16,7 +16,9 @@ use crate::admin::client::NoAnswer;
     portward targets                        every address and port\n  \
     portward targets --state down           those that cannot be reached\n  \
     portward targets --host hq.example.net  those of one host\n\n\
-    A target is up or down as the last connection to it was; unknown: there was none yet.\n\n\
+    CHECK yes: the checks of the rules say whether it is up or down. CHECK no: the connections that\n\
+    clients have needed say it. Unknown: nothing has shown it yet. OPEN, OPENED and FAILED are the\n\
+    connections that clients have needed; checks are not counted.\n\n\
     Exit codes:\n  \
     0  none of those shown is down\n  \
     1  one of them is down, or the daemon cannot be asked\n  \
@@ -58,8 +60,8 @@ fn print(targets: &[Value]) {
         return terminal::say("no such target is in the rules");
     }
     let mut table = Table::new(&[
-        "TARGET", "SERVICE", "STATE", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT", "ANSWER",
-        "HOSTS",
+        "TARGET", "SERVICE", "STATE", "CHECK", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT",
+        "ANSWER", "HOSTS",
     ])
     .long(&["HOSTS", "WHY"]);
     let now = time::OffsetDateTime::now_utc();
@@ -80,6 +82,7 @@ fn print(targets: &[Value]) {
             .map_or(0, |failures| failures.values().filter_map(Value::as_u64).sum::<u64>());
         let recent = |name: &str| milliseconds(field(field(one, name), "recent")).1;
         let since = moment(field(one, "since")).map(|since| age(since, now));
+        let checked = if field(one, "checked").as_bool() == Some(true) { "yes" } else { "no" };
         let hosts = texts("hosts");
         let more = field(one, "host_count").as_u64().unwrap_or_default().saturating_sub(hosts.len() as u64);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -87,6 +90,7 @@ fn print(targets: &[Value]) {
             (text("target"), Tone::Plain),
             (format!("{}/{}", texts("services").join("+"), texts("carriers").join("+")), Tone::Plain),
             (state.to_owned(), tone),
+            (checked.to_owned(), Tone::Plain),
             (since.unwrap_or_else(|| "-".to_owned()), Tone::Plain),
             (text("why"), tone),
             (field(one, "open").to_string(), Tone::Plain),

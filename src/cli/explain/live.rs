@@ -82,7 +82,7 @@ fn facts(live: &Value) -> Vec<String> {
                 let why = why.map(|why| format!(": {why}")).unwrap_or_default();
                 format!("target  {at} is down{why}")
             }
-            _ => format!("target  {at} is unknown: nothing has connected to it yet"),
+            _ => format!("target  {at} is unknown: nothing has shown yet whether it is up"),
         });
     }
     lines
@@ -116,7 +116,7 @@ mod tests {
         }
         assert_eq!(lines[1], "target  172.31.31.2:443 is down: refused");
         assert_eq!(lines[2], "target  pbx.example:443 at 192.0.2.1:443 is up");
-        assert_eq!(lines[3], "target  none.example:443 is unknown: nothing has connected to it yet");
+        assert_eq!(lines[3], "target  none.example:443 is unknown: nothing has shown yet whether it is up");
         assert!(facts(&json!({ "client": null, "targets": [] })).is_empty());
     }
 }

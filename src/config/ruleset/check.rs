@@ -93,11 +93,11 @@ pub(super) fn failback(value: &Value<'_>) -> Option<Duration> {
 /// A check that has nothing to judge: no rule for its service leads to its target. That is no error, as is a target to which no
 /// rule leads: the rule may stand in another file, and go with it.
 pub(super) fn idle(service: Service) -> Fault {
-    let (name, key) = (service.name().to_uppercase(), service.name());
+    let name = service.name().to_uppercase();
     Fault::new(format!("this check says nothing: no {name} rule leads to this target"))
         .label(format!("it judges {name} alone"))
         .help(format!(
-            "add a `{key}` rule with this target, or write check = \"tcp\", which judges every port"
+            "add a rule for {name} with this target, or write check = \"tcp\", which judges every port"
         ))
 }
 

@@ -42,12 +42,15 @@ fn a_state_is_shown_everywhere_and_as_a_metric_only_where_there_is_a_check() {
         let config = portward.config().display().to_string();
         let said = |args: &[&str]| command(20, portward.dir(), &[args, &["--config", &config]].concat());
         let table = said(&["targets"]).out;
-        for (address, state) in [(&up, "up"), (&down, "down"), (&unchecked, "down")] {
+        for (address, expected) in
+            [(&up, ["up", "yes"]), (&down, ["down", "yes"]), (&unchecked, ["down", "no"])]
+        {
             let line = table
                 .lines()
                 .find(|line| line.contains(address.as_str()))
                 .unwrap_or_else(|| panic!("{table}"));
-            assert!(line.contains(state), "{line}");
+            let cells: Vec<_> = line.split_whitespace().skip(2).take(2).collect();
+            assert_eq!(cells, expected, "{line}");
         }
         let socket = portward.dir().join("portward.sock").display().to_string();
         let metrics = curl(&["--silent", "--unix-socket", &socket, "http://portward/metrics"]).out;

@@ -15,7 +15,7 @@ fn item_5_explain_asks_the_running_daemon_what_it_alone_knows() {
         let target = format!("127.0.0.1:{}", inside.web.port());
         assert_eq!(
             live.out,
-            format!("{}  target  {target} is unknown: nothing has connected to it yet\n", files.out),
+            format!("{}  target  {target} is unknown: nothing has shown yet whether it is up\n", files.out),
             "{live:?}"
         );
 
