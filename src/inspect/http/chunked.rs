@@ -1,6 +1,6 @@
-//! Bodies as they pass through: how many of the bytes at hand belong to the message, and which of them go on.
+//! Chunked bodies as they pass through: how many of the bytes at hand belong to the message, and which of them go on.
 //!
-//! Chunked bodies (RFC 9112 §7.1) are filtered in place: a well-formed chunk keeps its very bytes, so that a large
+//! The chunks (RFC 9112 §7.1) are filtered in place: a well-formed chunk keeps its very bytes, so that a large
 //! body costs one look at each chunk's size line and no copy; leading zeros of sizes and extensions are cut out; trailer
 //! fields that frame, route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with
 //! an error.
@@ -8,95 +8,12 @@
 use smallvec::SmallVec;
 
 use super::field::passes_in_trailer;
+use super::framing::Progress;
 use super::{TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
 use crate::reason::Reason;
 
 /// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
 const EXTENSION_LIMIT: u16 = 4096;
-
-/// How a body is delimited, and how much of it is still to come.
-#[derive(Debug)]
-pub enum Framing {
-    /// So many bytes.
-    Length(u64),
-    /// Chunks.
-    Chunked(Box<Chunks>),
-    /// Everything until the connection ends.
-    Close,
-}
-
-/// What [`Framing::filter`] made of the bytes it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// So many bytes at the front pass on.
-    pub kept: usize,
-    /// So many bytes were the message's; those between `kept` and `taken` are nothing any more.
-    pub taken: usize,
-}
-
-impl Framing {
-    /// No body at all.
-    pub const NONE: Self = Self::Length(0);
-
-    /// Chunks that stay chunks.
-    pub fn chunked() -> Self {
-        Self::Chunked(Box::new(Chunks::new(true)))
-    }
-
-    /// Chunks whose data alone passes on, for clients of HTTP/1.0.
-    pub fn unchunked() -> Self {
-        Self::Chunked(Box::new(Chunks::new(false)))
-    }
-
-    /// The same of a target's response, which is read more kindly: lines may end with LF alone, blanks may stand before the
-    /// colon of a trailer, extensions and trailers may be longer. What passes on is clean.
-    #[must_use]
-    pub fn kindly(mut self) -> Self {
-        if let Self::Chunked(chunks) = &mut self {
-            chunks.kindly = true;
-        }
-        self
-    }
-
-    /// Whether the message is complete. A body until close never is: its end is the connection's.
-    pub fn is_done(&self) -> bool {
-        match self {
-            Self::Length(left) => *left == 0,
-            Self::Chunked(chunks) => chunks.state == State::Done,
-            Self::Close => false,
-        }
-    }
-
-    /// Looks at new bytes of the body and moves those that pass on to the front of `data`.
-    ///
-    /// # Errors
-    /// `Malformed` or `TooLarge` for what is no chunk.
-    pub fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
-        match self {
-            Self::Length(left) => {
-                let taken = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
-                *left -= taken as u64;
-                Ok(Progress { kept: taken, taken })
-            }
-            Self::Chunked(chunks) => chunks.filter(data),
-            Self::Close => Ok(Progress { kept: data.len(), taken: data.len() }),
-        }
-    }
-
-    /// What has to follow the bytes that [`Self::filter`] kept, before anything else does: once it is done, the trailer
-    /// section and the last chunk, as far as they did not pass in place; before that, what a line end lacked.
-    pub fn tail(&mut self) -> Vec<u8> {
-        match self {
-            Self::Chunked(chunks) if chunks.owes_tail() => std::mem::take(&mut chunks.tail),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether [`Self::tail`] has something to say.
-    pub fn has_tail(&self) -> bool {
-        matches!(self, Self::Chunked(chunks) if chunks.owes_tail())
-    }
-}
 
 /// Where in a chunked body we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +49,8 @@ pub struct Chunks {
     left: u64,
     /// Whether the framing passes on with the data.
     keep: bool,
-    /// See [`Framing::kindly`].
-    kindly: bool,
+    /// See [`super::Framing::kindly`].
+    pub(super) kindly: bool,
     extension: u16,
     /// The current trailer line.
     line: Vec<u8>,
@@ -143,12 +60,12 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    fn new(keep: bool) -> Self {
+    pub(super) fn new(keep: bool) -> Self {
         let (line, tail) = (Vec::new(), Vec::new());
         Self { state: State::Size(0), left: 0, keep, kindly: false, extension: 0, line, trailers: 0, tail }
     }
 
-    fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
+    pub(super) fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
         let mut at = 0;
         let mut kept = 0;
         while let Some(byte) = data.get(at).copied() {
@@ -197,6 +114,16 @@ impl Chunks {
         Ok(Progress { kept, taken: at })
     }
 
+    /// Whether the last chunk and its trailers have come.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// What is owed: see [`super::Framing::tail`].
+    pub(super) fn take_tail(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.tail)
+    }
+
     /// Whether a line may end here.
     const fn ends_line(&self) -> bool {
         matches!(
@@ -235,7 +162,7 @@ impl Chunks {
     }
 
     /// Whether the tail is to go on now: the last chunk and its trailers go on as a whole.
-    fn owes_tail(&self) -> bool {
+    pub(super) fn owes_tail(&self) -> bool {
         let is_behind_last_size = match self.state {
             State::SizeLf => self.left == 0,
             State::Trailer | State::TrailerLine | State::TrailerLf | State::LastLf => true,

@@ -22,7 +22,7 @@
 //! | chunk sizes are 1 to 16 hex digits and go on without leading zeros, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
 //!
 //! `scan` finds the end of a head, `request` (with its `line`) and `response` read it, `field` knows the field names,
-//! `chunked` follows a body, `forwarded` reads which client a balancer names.
+//! `framing` says how a body is delimited, `chunked` follows one in chunks, `forwarded` reads which client a balancer names.
 //!
 //! A target's responses are read more kindly, where they can be understood in one way only, and are written clean: a line
 //! may end with a bare LF (RFC 9112 §2.2), blanks may stand before a colon (§5.1), and a folded value becomes one line
@@ -33,14 +33,16 @@
 mod chunked;
 mod field;
 mod forwarded;
+mod framing;
 mod request;
 mod response;
 mod scan;
 mod version;
 
-pub use chunked::{Chunks, Framing, Progress};
+pub use chunked::Chunks;
 pub use field::{Field, Kind};
 pub use forwarded::{forwarded_for, is_closed, node_address};
+pub use framing::{Framing, Progress};
 pub use request::{Authorization, Body, Inspector, Request, put_target};
 pub use response::{Response, ResponseBody, ResponseInspector, unfold};
 pub use version::Version;

@@ -1,6 +1,7 @@
 //! Chunks in every segmentation, and what is none.
 
 use super::*;
+use crate::inspect::http::Framing;
 
 /// Feeds `input` in pieces of `size` bytes; what passed, and how much was left over.
 fn feed(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, usize), Reason> {
