@@ -39,7 +39,8 @@
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
-//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`cause`], [`ending`].
+//! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`cause`], [`ending`], and
+//! [`field_names`], which are compared in one way.
 
 pub mod accounts;
 pub mod admin;
@@ -51,6 +52,7 @@ pub mod conn;
 pub mod demo;
 pub mod ending;
 pub mod explain;
+pub mod field_names;
 pub mod files;
 pub mod guard;
 pub mod inspect;

@@ -8,8 +8,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use super::Refused;
+use crate::field_names::FieldNames;
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::rules::name::split_host_port;
 use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table, Treatment};
@@ -69,6 +71,9 @@ pub struct Edits<'t> {
     pub forwarding: Forwarding,
     /// Set: Connection and Upgrade.
     pub connection: Connection,
+    /// Taken out: what the client sends of the fields that any rule of the table sets, in any spelling. `None`: no rule sets
+    /// any.
+    pub protected: Option<&'t Arc<FieldNames>>,
     /// What the rule changes beyond that; `None`: nothing, as with almost every rule.
     pub by_rule: Option<Box<RuleEdits<'t>>>,
 }
@@ -147,7 +152,7 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
                     let name = host.name();
                     let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
                     let to = To { host: Some(host), endpoints, ports, transport, port, name };
-                    Then::Forward { to, edits: ask.edits() }
+                    Then::Forward { to, edits: ask.edits(rules.table) }
                 }
             };
             Routed { host: Some(host), rule: Some(rule), then }
@@ -157,8 +162,9 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
 
 impl Ask<'_> {
     /// What is changed of the request, wherever it goes.
-    pub const fn edits<'t>(&self) -> Edits<'t> {
-        Edits { forwarding: self.forwarding, connection: self.connection, by_rule: None }
+    pub fn edits<'t>(&self, table: &'t Table) -> Edits<'t> {
+        let Self { forwarding, connection, .. } = *self;
+        Edits { forwarding, connection, protected: table.protected(), by_rule: None }
     }
 }
 

@@ -210,6 +210,7 @@ impl Builder {
             entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             entry.redirect_https = rule.redirect_https;
             if let Some(treatment) = rule.treatment {
+                self.table.protect(&treatment);
                 entry.treatment = index(self.table.treatments.len());
                 self.table.treatments.push(treatment);
             }

@@ -16,6 +16,7 @@ use std::hash::BuildHasher as _;
 use super::paths::{PathSet, PathStore, Text, index};
 use super::tenants::{Tenant, Tenants};
 use super::{Endpoint, ServiceRule, Source, Treatment};
+use crate::field_names::FieldNames;
 use crate::service::ServiceSet;
 pub use host::{Captured, Host, HttpMatch};
 
@@ -39,6 +40,8 @@ pub struct Table {
     pub(super) client_trust: Vec<Arc<Path>>,
     /// What rules demand and change, for those that do.
     pub(super) treatments: Vec<Arc<Treatment>>,
+    /// The fields that any rule sets toward its target.
+    pub(super) protected: Arc<FieldNames>,
     pub(super) tenants: Arc<Tenants>,
     pub(super) files: Vec<PathBuf>,
     /// What the rules files have; what is beyond was made over the API.
@@ -57,6 +60,7 @@ pub(super) struct Base {
     endpoints: usize,
     client_trust: usize,
     treatments: usize,
+    protected: usize,
     files: usize,
 }
 
@@ -145,6 +149,15 @@ impl Table {
         Some(slot.host)
     }
 
+    /// A client's own copy of what `treatment` sets passes on no rule of the table.
+    pub(super) fn protect(&mut self, treatment: &Treatment) {
+        for field in &treatment.set {
+            if !self.protected.contains(field.name.as_bytes()) {
+                Arc::make_mut(&mut self.protected).insert(&field.name);
+            }
+        }
+    }
+
     /// Everything that is there now is from the rules files.
     pub(super) fn close_base(&mut self) {
         self.base = Base {
@@ -157,6 +170,7 @@ impl Table {
             endpoints: self.endpoints.len(),
             client_trust: self.client_trust.len(),
             treatments: self.treatments.len(),
+            protected: self.protected.len(),
             files: self.files.len(),
         };
     }
@@ -170,8 +184,8 @@ impl Table {
             let aliases = aliases_of(&self.aliases, host).map(|alias| alias.name);
             name.into_iter().chain(aliases).for_each(|name| table.leave(name));
         }
-        let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, treatments, files } =
-            self.base;
+        let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, .. } = self.base;
+        let Base { treatments, protected, files, .. } = self.base;
         table.names.truncate(names);
         table.hosts.truncate(hosts);
         table.aliases.truncate(aliases);
@@ -181,6 +195,9 @@ impl Table {
         table.endpoints.truncate(endpoints);
         table.client_trust.truncate(client_trust);
         table.treatments.truncate(treatments);
+        if protected < table.protected.len() {
+            Arc::make_mut(&mut table.protected).truncate(protected);
+        }
         table.files.truncate(files);
         table
     }
@@ -221,6 +238,12 @@ impl Table {
         &self.tenants
     }
 
+    /// The fields that any rule of any host sets toward its target (SPEC section 9). A client's own copy never passes, on
+    /// whichever rule. `None`: no rule sets anything.
+    pub fn protected(&self) -> Option<&Arc<FieldNames>> {
+        Some(&self.protected).filter(|names| !names.is_empty())
+    }
+
     /// Every distinct list of addresses, once.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Arc<[Endpoint]>> {
         self.endpoints.iter()
@@ -258,3 +281,6 @@ impl fmt::Debug for Table {
         f.debug_struct("Table").field("hosts", &self.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

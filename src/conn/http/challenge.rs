@@ -23,7 +23,7 @@ pub(super) async fn answer(
         }
         Acme::Target { endpoints, port } => {
             let to = To::acme(endpoints, *port, turn.asked.host());
-            Some(forward(client, own, turn, (&to, &turn.ask().edits())).await)
+            Some(forward(client, own, turn, (&to, &turn.ask().edits(&turn.snapshot.table))).await)
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn forward(
     // A body that may stay unread must not meet a connection that others have used, or will use.
     let alone = edits.connection == http::Connection::Ends;
     let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
-    let mut outgoing = turn.asked.outgoing();
+    let mut outgoing = turn.asked.outgoing(edits);
     loop {
         let dialer = worker.dialer(turn.snapshot);
         let mut target = match dialer.connect(wanted, own, &worker.pool, &mut attempts).await {

@@ -5,11 +5,14 @@
 //! fields that frame, route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with
 //! an error.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::field::passes_in_trailer;
 use super::framing::Progress;
 use super::{TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
+use crate::field_names::FieldNames;
 use crate::reason::Reason;
 
 /// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
@@ -51,6 +54,8 @@ pub struct Chunks {
     keep: bool,
     /// See [`super::Framing::kindly`].
     pub(super) kindly: bool,
+    /// See [`super::Framing::without`].
+    pub(super) withheld: Option<Arc<FieldNames>>,
     extension: u16,
     /// The current trailer line.
     line: Vec<u8>,
@@ -62,7 +67,17 @@ pub struct Chunks {
 impl Chunks {
     pub(super) fn new(keep: bool) -> Self {
         let (line, tail) = (Vec::new(), Vec::new());
-        Self { state: State::Size(0), left: 0, keep, kindly: false, extension: 0, line, trailers: 0, tail }
+        Self {
+            state: State::Size(0),
+            left: 0,
+            keep,
+            kindly: false,
+            withheld: None,
+            extension: 0,
+            line,
+            trailers: 0,
+            tail,
+        }
     }
 
     pub(super) fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
@@ -257,7 +272,8 @@ impl Chunks {
             Ok(httparse::Status::Complete((len, [field]))) if len == self.line.len() => field.name,
             _ => return Err(Reason::Malformed),
         };
-        if self.keep && passes_in_trailer(name.as_bytes()) {
+        let withheld = self.withheld.as_ref().is_some_and(|names| names.contains(name.as_bytes()));
+        if self.keep && !withheld && passes_in_trailer(name.as_bytes()) {
             self.line.truncate(self.line.len() - 2);
             self.tail.append(&mut self.line);
         }

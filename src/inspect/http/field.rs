@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::Span;
 use super::FIELD_LIMIT;
+use crate::field_names::folded;
 
 /// What a field is to a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Kind {
     XForwardedProto,
     /// X-Forwarded-Host.
     XForwardedHost,
+    /// X-Forwarded-Prefix.
+    XForwardedPrefix,
     /// Forwarded (RFC 7239).
     Forwarded,
     /// What only a proxy says: any other X-Forwarded-…, one of the above in a spelling that differs by punctuation, and
@@ -83,6 +86,7 @@ pub(super) fn classify(name: &[u8]) -> Named {
         16 if is("www-authenticate") => Named::Authenticate,
         17 if is("x-forwarded-proto") => Named::Is(Kind::XForwardedProto),
         17 if is("transfer-encoding") => Named::Is(Kind::TransferEncoding),
+        18 if is("x-forwarded-prefix") => Named::Is(Kind::XForwardedPrefix),
         19 if is("proxy-authorization") => Named::ProxyAuthorization,
         14 if folds_to(name, b"content-length") => Named::Impostor,
         17 if folds_to(name, b"transfer-encoding") => Named::Impostor,
@@ -99,10 +103,9 @@ pub(super) fn classify(name: &[u8]) -> Named {
 /// Whether `name` begins with `known` (which ends it, or ends with `-`) when every byte that is neither letter
 /// nor digit is read as `-`, as CGI-like gateways do.
 fn folds_to(name: &[u8], known: &[u8]) -> bool {
-    let fold = |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     name.len() >= known.len()
         && (name.len() == known.len() || known.ends_with(b"-"))
-        && name.iter().map(fold).zip(known).all(|(a, b)| a == *b)
+        && name.iter().copied().map(folded).zip(known.iter().copied()).all(|(a, b)| a == b)
 }
 
 /// Whether a field may pass in a trailer section (RFC 9110 §6.5.1): nothing that frames, routes, modifies the request, authenticates or describes the content.
@@ -264,6 +267,8 @@ mod tests {
             ("X_Forwarded_For", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded_Host", Named::Is(Kind::ForwardedLike)),
             ("x.forwarded.proto", Named::Is(Kind::ForwardedLike)),
+            ("x-forwarded-prefix", Named::Is(Kind::XForwardedPrefix)),
+            ("X_Forwarded_Prefix", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded-Port", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded-Client-Cert", Named::Is(Kind::ForwardedLike)),
             ("X-Forwarded", Named::Is(Kind::ForwardedLike)),

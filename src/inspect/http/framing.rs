@@ -1,6 +1,9 @@
 //! Bodies: how one is delimited, and how much of it is still to come.
 
+use std::sync::Arc;
+
 use super::chunked::Chunks;
+use crate::field_names::FieldNames;
 use crate::reason::Reason;
 
 /// How a body is delimited, and how much of it is still to come.
@@ -43,6 +46,15 @@ impl Framing {
     pub fn kindly(mut self) -> Self {
         if let Self::Chunked(chunks) = &mut self {
             chunks.kindly = true;
+        }
+        self
+    }
+
+    /// The same of a request of which fields with these names never pass, in its trailer section either.
+    #[must_use]
+    pub fn without(mut self, names: Option<&Arc<FieldNames>>) -> Self {
+        if let Self::Chunked(chunks) = &mut self {
+            chunks.withheld = names.cloned();
         }
         self
     }

@@ -4,7 +4,7 @@
 use super::Outgoing;
 use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_target};
 use crate::io::Buffer;
-use crate::route::http::Connection;
+use crate::route::http::{Connection, Edits};
 
 /// A request as it was asked: its head, and what the inspector has read in it (600 octets, which are not moved). Its body is still in the client's buffer and
 /// stream.
@@ -140,10 +140,10 @@ impl<'r> Asked<'r> {
     }
 
     /// The request as it leaves, without its head.
-    pub fn outgoing(&self) -> Outgoing {
+    pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing {
         Outgoing {
             head: Buffer::default(),
-            framing: self.framing(),
+            framing: self.framing().without(edits.protected),
             is_head: self.is_head(),
             websocket: self.request.websocket,
             expects_continue: self.request.expects_continue,

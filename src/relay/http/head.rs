@@ -10,16 +10,10 @@ use crate::route::http::{Connection, Edits, Forwarding};
 
 /// Writes the head of a request as its target gets it. This is the only place where `edits` are applied.
 pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>) {
-    let head = asked.head();
     put(out, &[asked.method(), b" ", asked.target(), b" HTTP/1.1\r\nHost: ", asked.host(), b"\r\n"]);
-    for field in &asked.request().fields {
-        match field.kind {
-            Kind::EndToEnd => {
-                put(out, &[field.name.of_input(head), b": ", field.value.of_input(head), b"\r\n"]);
-            }
-            Kind::Expect => out.extend_from_slice(b"Expect: 100-continue\r\n"),
-            kind => framing_field(out, kind, field.value.of_input(head)),
-        }
+    match edits.protected {
+        None => asked_fields(out, asked, |_| true),
+        Some(protected) => asked_fields(out, asked, |name| !protected.contains(name)),
     }
     out.extend_from_slice(match edits.connection {
         Connection::GoesOn => b"",
@@ -28,6 +22,21 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>) {
     });
     forwarded(out, asked, &edits.forwarding);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The client's own fields; those that go on as they came pass if `passes` says so of their name.
+fn asked_fields(out: &mut Vec<u8>, asked: &Asked<'_>, passes: impl Fn(&[u8]) -> bool) {
+    let head = asked.head();
+    for field in &asked.request().fields {
+        let name = field.name.of_input(head);
+        match field.kind {
+            Kind::EndToEnd if passes(name) => {
+                put(out, &[name, b": ", field.value.of_input(head), b"\r\n"]);
+            }
+            Kind::Expect => out.extend_from_slice(b"Expect: 100-continue\r\n"),
+            kind => framing_field(out, kind, field.value.of_input(head)),
+        }
+    }
 }
 
 /// A framing field in its one clean form, so that it has one meaning to every reader: `010` is 8 to a reader that takes
@@ -183,13 +192,21 @@ fn own(status: &str, fields: &str, body: &[u8], persistent: bool, bodiless: bool
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::field_names::FieldNames;
     use crate::inspect::Inspect;
     use crate::inspect::http::{Inspector, ResponseInspector};
     use crate::io::Buffer;
     use crate::service::Transport;
 
     fn sent(text: &str, trusted: bool) -> String {
+        sent_without(text, trusted, &[])
+    }
+
+    /// Where a rule of the table sets fields of these names.
+    fn sent_without(text: &str, trusted: bool, names: &[&str]) -> String {
         let mut buffer = Buffer::default();
         buffer.extend(text.as_bytes());
         let Inspect::Found { ask, len } = Inspector::default().inspect(buffer.filled()) else {
@@ -199,7 +216,12 @@ mod tests {
         let peer = "2001:db8::1".parse().unwrap();
         let forwarding = Forwarding { peer, transport: Transport::Tls, trusted };
         let mut out = Vec::new();
-        request_head(&mut out, &asked, &Edits { forwarding, connection: asked.connection(), by_rule: None });
+        let mut protected = FieldNames::default();
+        names.iter().for_each(|name| protected.insert(name));
+        let protected = Arc::new(protected);
+        let protected = (!names.is_empty()).then_some(&protected);
+        let edits = Edits { forwarding, connection: asked.connection(), protected, by_rule: None };
+        request_head(&mut out, &asked, &edits);
         assert_eq!(asked.head(), text.as_bytes(), "what was asked is what it was");
         String::from_utf8(out).unwrap()
     }
@@ -208,6 +230,20 @@ mod tests {
     fn item_19_a_target_goes_on_in_ascii() {
         let sent = sent("GET /\u{e4}%2F?q=\u{20ac} HTTP/1.1\r\nHost: h\r\n\r\n", false);
         assert!(sent.starts_with("GET /%C3%A4%2F?q=%E2%82%AC HTTP/1.1\r\nHost: h\r\n"), "{sent}");
+    }
+
+    #[test]
+    fn item_2_what_any_rule_sets_never_comes_from_a_client() {
+        let text = "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: 1\r\nx_tenant: 2\r\nA: b\r\nX.TENANT:\r\nX-Tenants: 3\r\n\
+            Connection: X-Tenant, x_user\r\nX-User: 4\r\nX_User: 5\r\nX-TENANT: 6\r\nXTenant: 7\r\n\r\n";
+        let sent = sent_without(text, true, &["X-Tenant", "X-User"]);
+        let (_, fields) = sent.split_once("Host: h\r\n").unwrap();
+        assert!(fields.starts_with("A: b\r\nX-Tenants: 3\r\nXTenant: 7\r\nX-Forwarded-For"), "{sent}");
+        let (_, forwarded) = fields.split_once("XTenant: 7\r\n").unwrap();
+        assert!(!forwarded.to_ascii_lowercase().contains("tenant"), "{sent}");
+        let socket = "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade, x-tenant\r\nUpgrade: websocket\r\nX~Tenant: 1\r\n\r\n";
+        let sent = sent_without(socket, false, &["x_tenant"]);
+        assert!(sent.contains("Upgrade: websocket\r\n") && !sent.contains("Tenant"), "{sent}");
     }
 
     const CLAIMS: &str = "GET http://h:8/a HTTP/1.1\r\nHost: h:8\r\nX-Forwarded-For: 1.1.1.1\r\nX_Forwarded_For: 2.2.2.2\r\n\

@@ -57,7 +57,10 @@ fn item_4_what_is_forwarded_has_a_target_and_edits() {
     let ask = Ask { connection: Connection::Ends, ..ask(Transport::Tls, "HQ.example.NET.:8443", "/a/b?c") };
     let Then::Forward { to, edits } = then(&table, 443, &ask) else { panic!() };
     assert_eq!((&*to.name, to.transport, to.port.get()), ("hq.example.net", Transport::Tls, 443));
-    assert_eq!(edits, Edits { forwarding: ask.forwarding, connection: Connection::Ends, by_rule: None });
+    assert_eq!(
+        edits,
+        Edits { forwarding: ask.forwarding, connection: Connection::Ends, protected: None, by_rule: None }
+    );
 }
 
 #[test]

@@ -144,3 +144,17 @@ fn n36_a_target_may_have_long_trailers_and_many_extensions() {
     assert!(out == input.replace(";x=yyyyyy", "").as_bytes());
     assert!(feed(Framing::chunked(), input.as_bytes(), 4096).is_err());
 }
+
+#[test]
+fn item_2_a_protected_field_passes_in_no_trailer_in_any_spelling() {
+    let mut names = FieldNames::default();
+    names.insert("X-Tenant");
+    let names = Arc::new(names);
+    let body = b"1\r\na\r\n0\r\nX-Tenant: 1\r\nx_TENANT: 2\r\nA: b\r\nX.tenant: 3\r\nX-Tenants: c\r\n\r\n";
+    for size in 1..=body.len() {
+        let (out, left) = feed(Framing::chunked().without(Some(&names)), body, size).unwrap();
+        assert_eq!((str::from_utf8(&out).unwrap(), left), ("1\r\na\r\n0\r\nA: b\r\nX-Tenants: c\r\n\r\n", 0));
+        let (out, _) = feed(Framing::chunked().without(None), body, size).unwrap();
+        assert!(str::from_utf8(&out).unwrap().contains("X.tenant: 3"));
+    }
+}
