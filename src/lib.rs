@@ -25,6 +25,7 @@
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
 //! | [`route`] | an identity becomes a route, or a refusal; pure | reading, I/O |
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
+//! | [`credentials`] | what a user proves himself with toward Portward itself: hashes, basic logins, the threads that verify | which path demands a login |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
 //! | [`explain`] | what would become of a request, as a value | decisions of its own, I/O |
@@ -49,6 +50,7 @@ pub mod cli;
 pub mod config;
 pub mod confine;
 pub mod conn;
+pub mod credentials;
 pub mod demo;
 pub mod ending;
 pub mod explain;

@@ -1,0 +1,24 @@
+//! What a user proves himself with toward Portward itself (SPEC section 9), and how that is verified without harm.
+//!
+//! | file | what it decides | pure |
+//! |---|---|---|
+//! | `hash` | which password hashes are accepted, and whether a password fits one | yes |
+//! | `line` | what a line of htpasswd says: a user and a hash, or what is wrong with it | yes |
+//! | `logins` | the users of a tenant or of a file | yes |
+//! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
+//! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
+//! | `verifier` | when a password is hashed, on which thread, and who is told that there is no room | threads |
+//!
+//! A hash takes a quarter of a second of a processor, because it must. So a password is hashed once in five minutes, never
+//! on a thread that serves connections, and never more than a few at once.
+
+pub mod basic;
+mod hash;
+mod line;
+mod logins;
+pub mod remembered;
+pub mod verifier;
+
+pub use hash::Hash;
+pub use line::{Line, WrongLine};
+pub use logins::{Logins, WrongLogins};

@@ -1,0 +1,171 @@
+//! Which logins were right a moment ago. A client sends its password with every request, and the hash of it is computed once
+//! in five minutes.
+//!
+//! What is kept is a keyed hash of the tenant or the file, of the lines that it had, and of the field that the client sent. So
+//! no password is in memory, and a login is forgotten as soon as the lines are others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroize as _;
+
+use super::Logins;
+
+/// How long a right login is remembered, from the moment when its password was hashed.
+pub const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// How many parts there are, so that threads seldom wait for each other.
+const PARTS: usize = 16;
+/// The most logins of a part: 16,384 in all, which is 5 MB where every user has the longest name.
+const PART_LIMIT: usize = 1024;
+
+/// Whose users are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// The tenant with this id.
+    Tenant(&'a str),
+    /// The file at this path.
+    File(&'a [u8]),
+}
+
+/// A login, without what it says. Nothing of the password can be found from it without the key of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark([u8; 32]);
+
+/// The logins that were right a moment ago.
+pub struct Remembered {
+    keyed: Hmac<Sha256>,
+    parts: [Mutex<HashMap<Mark, Right>>; PARTS],
+}
+
+/// A right login.
+#[derive(Debug)]
+struct Right {
+    at: Instant,
+    user: Arc<str>,
+}
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered")
+    }
+}
+
+impl Remembered {
+    /// With a key, which nobody else knows and which is a new one in each process.
+    pub fn new(key: &[u8; 32]) -> Self {
+        // Shorter than a block of SHA-256, and filled with zeros by HMAC itself (RFC 2104 section 2).
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(key).for_each(|(to, octet)| *to = *octet);
+        let keyed = Hmac::new(&block);
+        block.as_mut_slice().zeroize();
+        Self { keyed, parts: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    /// The mark of a login: the users that it is among, and the field as it came.
+    pub fn mark(&self, of: Of<'_>, logins: &Logins, field: &[u8]) -> Mark {
+        let (kind, name) = match of {
+            Of::Tenant(id) => (b"t", id.as_bytes()),
+            Of::File(path) => (b"f", path),
+        };
+        let mut mac = self.keyed.clone();
+        mac.update(kind);
+        mac.update(&(name.len() as u64).to_be_bytes());
+        mac.update(name);
+        mac.update(logins.digest());
+        mac.update(field);
+        Mark(mac.finalize().into_bytes().into())
+    }
+
+    /// The user of a login, if it was right a moment ago.
+    pub fn user(&self, mark: &Mark, now: Instant) -> Option<Arc<str>> {
+        let part = self.part(mark);
+        let right = part.get(mark)?;
+        (now.saturating_duration_since(right.at) < REMEMBERED).then(|| Arc::clone(&right.user))
+    }
+
+    /// The login is right. Where there is no room the oldest goes.
+    pub fn note(&self, mark: Mark, user: Arc<str>, now: Instant) {
+        let mut part = self.part(&mark);
+        if part.len() >= PART_LIMIT && !part.contains_key(&mark) {
+            part.retain(|_, right| now.saturating_duration_since(right.at) < REMEMBERED);
+            if part.len() >= PART_LIMIT
+                && let Some(oldest) = part.iter().min_by_key(|(_, right)| right.at).map(|(mark, _)| *mark)
+            {
+                part.remove(&oldest);
+            }
+        }
+        part.insert(mark, Right { at: now, user });
+    }
+
+    /// How many are in memory.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn part(&self, mark: &Mark) -> MutexGuard<'_, HashMap<Mark, Right>> {
+        let [first, ..] = &self.parts;
+        let number = mark.0.first().map_or(0, |octet| usize::from(*octet) % PARTS);
+        self.parts.get(number).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"key:$2y$04$3ZnSPvtPGrTAQ1sKlIbTN.T9ZLLLWKVQBMfbvpPJ7cPRCxSYt7hRS";
+
+    fn logins(lines: &[&[u8]]) -> Logins {
+        Logins::read(lines.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn a_login_is_known_for_five_minutes_under_its_own_lines() {
+        let remembered = Remembered::new(&[1; 32]);
+        let (some, none) = (logins(&[LINE]), logins(&[]));
+        let (now, field) = (Instant::now(), b"Basic YTpi");
+        let mark = remembered.mark(Of::Tenant("XYZ"), &some, field);
+        remembered.note(mark, "a".into(), now);
+        let user = |of, logins: &Logins, field: &[u8], later| {
+            let mark = remembered.mark(of, logins, field);
+            remembered.user(&mark, now + Duration::from_secs(later)).map(|user| user.to_string())
+        };
+        assert_eq!(user(Of::Tenant("XYZ"), &some, field, 299).as_deref(), Some("a"));
+        assert_eq!(user(Of::Tenant("XYZ"), &some, field, 300), None);
+        assert_eq!(user(Of::Tenant("XYZ"), &none, field, 0), None);
+        assert_eq!(user(Of::Tenant("XY"), &some, field, 0), None);
+        assert_eq!(user(Of::File(b"XYZ"), &some, field, 0), None);
+        assert_eq!(user(Of::Tenant("XYZ"), &some, b"Basic YTpj", 0), None);
+    }
+
+    #[test]
+    fn two_processes_have_two_keys() {
+        let some = logins(&[LINE]);
+        let mark = |remembered: Remembered| remembered.mark(Of::Tenant("XYZ"), &some, b"Basic YTpi");
+        assert_ne!(mark(Remembered::new(&[1; 32])), mark(Remembered::new(&[2; 32])));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_go() {
+        let (remembered, some, now) = (Remembered::new(&[1; 32]), logins(&[LINE]), Instant::now());
+        let user: Arc<str> = "a".into();
+        let mark = |n: u32| remembered.mark(Of::Tenant("XYZ"), &some, &n.to_be_bytes());
+        let most = u32::try_from(PARTS * PART_LIMIT).unwrap();
+        for n in 0..2 * most {
+            remembered.note(mark(n), user.clone(), now + Duration::from_micros(n.into()));
+        }
+        assert!(remembered.len() <= PARTS * PART_LIMIT);
+        assert!(
+            remembered.user(&mark(0), now).is_none() && remembered.user(&mark(2 * most - 1), now).is_some()
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! When a password is hashed, and on which thread.
+//!
+//! Every attempt costs one hash, also that of a user or a tenant that is not known, so that neither time nor load tells which
+//! ones are. The threads are no workers, and run at a lower priority. Of one address two attempts at most are
+//! hashed at once, and 64 wait in all. Those of the address with the fewest at work come first. Where 64 wait the newcomer
+//! is told that there is no room, unless another address has more of them: then the newest of that one is told.
+//!
+//! A wrong login is answered at a fixed time after its request came ([`due`]).
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::Hash;
+use crate::guard::Counted;
+
+/// The most attempts of one address that are hashed at once. IPv6 counts by /64.
+pub const AT_ONCE: usize = 2;
+/// The most attempts that wait, of all addresses.
+pub const WAITING: usize = 64;
+/// When a wrong login is answered, after its request came: at this time, or a multiple of it.
+pub const FIXED: Duration = Duration::from_millis(500);
+
+/// The most threads: each may take the 64 MiB of argon2id.
+const THREADS: usize = 4;
+/// How much lower the priority of the threads is (nice).
+const NICE: i32 = 10;
+
+/// When a wrong login is to be answered whose request came at `asked`.
+pub fn due(asked: Instant, now: Instant) -> Instant {
+    let mut due = asked + FIXED;
+    if due < now {
+        let past = now.saturating_duration_since(asked).as_millis() / FIXED.as_millis() + 1;
+        due = asked + FIXED.saturating_mul(u32::try_from(past).unwrap_or(u32::MAX));
+    }
+    due
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The password fits.
+    Right,
+    /// It does not.
+    Wrong,
+    /// There is no room: nothing was hashed.
+    Busy,
+}
+
+/// An attempt to log in.
+pub struct Attempt {
+    /// Who tries.
+    pub who: IpAddr,
+    /// What the password is held against.
+    pub hash: Hash,
+    /// The user is known. Otherwise the password is wrong whether it fits or not.
+    pub is_known: bool,
+    /// The password.
+    pub password: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt").field("who", &self.who).finish_non_exhaustive()
+    }
+}
+
+/// Verifies passwords on threads of its own, which begin with the first attempt and end when it is dropped.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    queue: Arc<Queue>,
+}
+
+/// An attempt whose verdict is not there yet. One that is dropped gives its place free.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Verdict>);
+
+impl Future for Pending {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+        Pin::new(&mut self.0).poll(cx).map(|verdict| verdict.unwrap_or(Verdict::Busy))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Job>,
+    /// Whose attempts are hashed now.
+    at_work: Vec<Counted>,
+    threads: usize,
+    is_over: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    who: Counted,
+    attempt: Attempt,
+    told: oneshot::Sender<Verdict>,
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        state.is_over = true;
+        state.waiting.clear();
+        drop(state);
+        self.queue.work.notify_all();
+    }
+}
+
+impl Verifier {
+    /// Has a password hashed, and says what came of it.
+    pub fn verify(&self, attempt: Attempt) -> Pending {
+        let (told, verdict) = oneshot::channel();
+        let job = Job { who: attempt.who.into(), attempt, told };
+        let mut state = self.queue.state();
+        if let Some(busy) = state.admit(job) {
+            drop(state);
+            let _ = busy.told.send(Verdict::Busy);
+            return Pending(verdict);
+        }
+        if state.threads < threads() && state.threads < state.at_work.len() + state.waiting.len() {
+            let queue = Arc::clone(&self.queue);
+            let started =
+                thread::Builder::new().name("portward-login".to_owned()).spawn(move || queue.work());
+            state.threads += usize::from(started.is_ok());
+        }
+        drop(state);
+        self.queue.work.notify_one();
+        Pending(verdict)
+    }
+
+    /// How many attempts wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.state().waiting.len()
+    }
+}
+
+/// Half of the processors, so that the other half serves connections.
+fn threads() -> usize {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(AT_ONCE, THREADS)
+}
+
+impl State {
+    /// Takes an attempt in. The one that has no place, if there is one: it, or one that had waited.
+    fn admit(&mut self, job: Job) -> Option<Job> {
+        if self.waiting.len() >= WAITING {
+            self.waiting.retain(|job| !job.told.is_closed());
+        }
+        if self.waiting.len() < WAITING {
+            self.waiting.push(job);
+            return None;
+        }
+        let of = |who: Counted| self.waiting.iter().filter(|job| job.who == who).count();
+        let (at, most) =
+            self.waiting.iter().map(|job| of(job.who)).enumerate().max_by_key(|(_, count)| *count)?;
+        if most <= of(job.who) + 1 {
+            return Some(job);
+        }
+        let crowded = self.waiting.remove(at);
+        self.waiting.push(job);
+        Some(crowded)
+    }
+
+    /// The next attempt to be hashed.
+    fn next(&mut self) -> Option<Job> {
+        self.waiting.retain(|job| !job.told.is_closed());
+        let at_work = |job: &Job| self.at_work.iter().filter(|who| **who == job.who).count();
+        let ready = self.waiting.iter().map(at_work).enumerate().filter(|(_, count)| *count < AT_ONCE);
+        let (at, _) = ready.min_by_key(|(_, count)| *count)?;
+        let job = self.waiting.remove(at);
+        self.at_work.push(job.who);
+        Some(job)
+    }
+
+    fn done(&mut self, who: Counted) {
+        if let Some(at) = self.at_work.iter().position(|other| *other == who) {
+            self.at_work.swap_remove(at);
+        }
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a thread does.
+    fn work(&self) {
+        // Where that is forbidden the threads have the same priority as all.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        let mut state = self.state();
+        while !state.is_over {
+            let Some(Job { who, attempt, told }) = state.next() else {
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            drop(state);
+            let fits = attempt.hash.fits(&attempt.password) && attempt.is_known;
+            let _ = told.send(if fits { Verdict::Right } else { Verdict::Wrong });
+            drop(attempt);
+            state = self.state();
+            state.done(who);
+            // One that had to wait for this address may be next on another thread.
+            self.work.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
