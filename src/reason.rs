@@ -32,8 +32,14 @@ pub enum Reason {
     OtherTarget,
     /// A later message speaks for another name than the certificate has proven.
     OtherName,
-    /// The PBX refused a login.
+    /// A login was refused, by the PBX or by Portward.
     FailedLogin,
+    /// The path names a tenant that there is not.
+    UnknownTenant,
+    /// A SIP request lacks what every request must have, or contradicts itself.
+    Sanity,
+    /// The User-Agent is one of `sip.scanners`.
+    Scanner,
     /// No byte came in time.
     Silent,
     /// The client closed before the decision.
@@ -42,8 +48,14 @@ pub enum Reason {
     TlsFailed,
     /// The certificate check failed and the rule says `on_failed_check = "reject"`.
     Certificate,
-    /// The host is disabled.
+    /// The host, or the tenant that it belongs to, is disabled.
     Disabled,
+    /// A genuine credential whose time is over.
+    Expired,
+    /// A page of another origin than the rule names.
+    Origin,
+    /// More SIP requests a second than an address or a user may send.
+    Rate,
     /// The address is on the blacklist.
     Blacklisted,
     /// The address is in `blacklist.block`.
@@ -72,7 +84,7 @@ pub enum Weight {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::UnknownHost,
         Self::NoService,
         Self::NoPath,
@@ -86,11 +98,17 @@ impl Reason {
         Self::OtherTarget,
         Self::OtherName,
         Self::FailedLogin,
+        Self::UnknownTenant,
+        Self::Sanity,
+        Self::Scanner,
         Self::Silent,
         Self::Aborted,
         Self::TlsFailed,
         Self::Certificate,
         Self::Disabled,
+        Self::Expired,
+        Self::Origin,
+        Self::Rate,
         Self::Blacklisted,
         Self::Blocked,
         Self::Limit,
@@ -117,11 +135,17 @@ impl Reason {
             Self::OtherTarget => ("other-target", Weight::Whole),
             Self::OtherName => ("other-name", Weight::Whole),
             Self::FailedLogin => ("failed-login", Weight::Whole),
+            Self::UnknownTenant => ("unknown-tenant", Weight::Whole),
+            Self::Sanity => ("sanity", Weight::Whole),
+            Self::Scanner => ("scanner", Weight::Whole),
             Self::Silent => ("silent", Weight::Nothing),
             Self::Aborted => ("aborted", Weight::Nothing),
             Self::TlsFailed => ("tls-failed", Weight::Nothing),
             Self::Certificate => ("certificate", Weight::Nothing),
             Self::Disabled => ("disabled", Weight::Nothing),
+            Self::Expired => ("expired", Weight::Nothing),
+            Self::Origin => ("origin", Weight::Nothing),
+            Self::Rate => ("rate", Weight::Nothing),
             Self::Blacklisted => ("blacklisted", Weight::Nothing),
             Self::Blocked => ("blocked", Weight::Nothing),
             Self::Limit => ("limit", Weight::Nothing),
