@@ -9,7 +9,7 @@
 //! An inspector's own state never changes an answer: it says the same as a fresh one does on the same input.
 //!
 //! `http`, `sip`, `ldap` and `h323` are the services, `proxy` is the PROXY header in front of them. `digest` reads the
-//! credentials and challenges that HTTP and SIP share.
+//! credentials and challenges that HTTP and SIP share, `websocket` the frames that carry SIP from a browser.
 
 use crate::reason::Reason;
 
@@ -19,6 +19,7 @@ pub mod http;
 pub mod ldap;
 pub mod proxy;
 pub mod sip;
+pub mod websocket;
 
 /// What an inspector says of the bytes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]

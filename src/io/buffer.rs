@@ -58,6 +58,12 @@ impl Buffer {
         self.bytes.len() - self.start
     }
 
+    /// How much memory it holds.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Forgets the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.bytes.len());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `socket` | a TCP connection, of which no more than a limit is read |
 //! | `stream` | the same with or without TLS on it, and what the kernel is told and asked about it |
+//! | `websocket` | a WebSocket on such a stream, read and written as the octets of its messages |
 //! | `buffer` | octets that were read |
 //! | `leg` | a stream and its buffer: one side of a relay |
 //! | `timer`, `stall` | the deadline of a connection; a write that has been held up for long |
@@ -19,6 +20,7 @@ mod socket;
 mod stall;
 mod stream;
 mod timer;
+mod websocket;
 
 pub use buffer::{BUFFER, BULK, Buffer};
 pub use leg::Leg;
@@ -27,3 +29,4 @@ pub use socket::Socket;
 pub use stall::Stall;
 pub use stream::{Peer, Stream};
 pub use timer::Timer;
+pub use websocket::{Came, End, Messages, WebSocket, violation};

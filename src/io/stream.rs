@@ -1,4 +1,4 @@
-//! A TCP connection with or without TLS on it. An enum, not a trait object: the compiler sees through it.
+//! A TCP connection with or without TLS on it, and maybe a WebSocket on that. An enum, not a trait object: the compiler sees through it.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -11,12 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::Socket;
+use super::{Buffer, Messages, Socket, WebSocket};
 use crate::service::Transport;
 
 /// How long a tunnel is silent before the kernel asks. Routers forget an idle TCP connection after minutes at the
 /// soonest (RFC 5382 allows no less than two hours, many allow less).
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// The same for a WebSocket that ends here, of which nothing may be read while its target takes nothing: with four questions,
+/// of which each waits for 15 s, the kernel knows after 80 s that a browser is gone (SPEC section 9).
+const WEBSOCKET_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// How long a tunnel's target may leave what it was sent without an acknowledgement (TCP_USER_TIMEOUT, tcp(7)).
 const TUNNEL_UNANSWERED: Duration = Duration::from_secs(120);
@@ -37,6 +41,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS, boxed: its state is many times the size of the other.
     Tls(Box<TlsStream<Socket>>),
+    /// A WebSocket over one of these.
+    WebSocket(Box<WebSocket>),
     /// None any more: it was taken for a TLS handshake, and that has failed.
     Closed,
     /// No connection at all: the other end is a test.
@@ -61,15 +67,34 @@ impl Stream {
         match self {
             Self::Plain(_) | Self::Closed => Transport::Plain,
             Self::Tls(_) => Transport::Tls,
+            Self::WebSocket(socket) => socket.below().transport(),
             #[cfg(test)]
             Self::Memory(_) => Transport::Plain,
+        }
+    }
+
+    /// The same stream with a WebSocket on it, whose handshake a client has just made. `read`: what was read behind that.
+    pub fn into_websocket(self, read: Buffer, messages: &'static dyn Messages) -> Self {
+        Self::WebSocket(Box::new(WebSocket::with_client(self, read, messages)))
+    }
+
+    /// Whether it is a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
+    }
+
+    /// With which code a WebSocket is to be closed (RFC 6455 section 7.4.1), if it is one and is not closed yet.
+    pub fn close_with(&mut self, code: u16) {
+        if let Self::WebSocket(socket) = self {
+            socket.close_with(code);
         }
     }
 
     /// Lets the kernel find out that a silent peer is gone, or keep a router's address translation alive. For tunnels,
     /// which may be silent for hours.
     pub fn keep_alive(&self) {
-        let often = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 4).with_retries(4);
+        let time = if self.is_websocket() { WEBSOCKET_KEEP_ALIVE } else { KEEP_ALIVE };
+        let often = TcpKeepalive::new().with_time(time).with_interval(KEEP_ALIVE / 4).with_retries(4);
         if let Some(tcp) = self.tcp() {
             let _ = SockRef::from(tcp).set_tcp_keepalive(&often);
         }
@@ -127,6 +152,7 @@ impl Stream {
             Self::Plain(_) | Self::Closed => None,
             #[cfg(test)]
             Self::Memory(_) => None,
+            Self::WebSocket(socket) => socket.below().peer_certificates(),
             Self::Tls(tls) => Some(tls.get_ref().1.peer_certificates().unwrap_or_default()),
         }
     }
@@ -139,6 +165,7 @@ impl Stream {
                 TlsStream::Client(tls) => tls.get_mut().1.process_new_packets().err(),
                 TlsStream::Server(_) => None,
             },
+            Self::WebSocket(socket) => socket.below_mut().tls_error(),
             _ => None,
         }
     }
@@ -148,6 +175,7 @@ impl Stream {
         match self {
             Self::Plain(tcp) => Some(tcp),
             Self::Tls(tls) => Some(tls.get_ref().0.tcp()),
+            Self::WebSocket(socket) => socket.below().tcp(),
             Self::Closed => None,
             #[cfg(test)]
             Self::Memory(_) => None,
@@ -160,6 +188,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::WebSocket(socket) => Pin::new(socket.as_mut()).poll_read(cx, buf),
             Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
@@ -172,6 +201,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::WebSocket(socket) => Pin::new(socket.as_mut()).poll_write(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
@@ -182,6 +212,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::WebSocket(socket) => Pin::new(socket.as_mut()).poll_flush(cx),
             Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_flush(cx),
@@ -192,6 +223,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::WebSocket(socket) => Pin::new(socket.as_mut()).poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Memory(memory) => Pin::new(memory).poll_shutdown(cx),

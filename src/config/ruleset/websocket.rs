@@ -1,0 +1,109 @@
+//! `websocket = "sip"` of an entry of `http`, and what belongs to it (SPEC section 9).
+
+use super::super::report::Fault;
+use super::super::scalar;
+use super::super::walk::{Section, Value};
+use crate::rules::{Origins, WEBSOCKET_WAIT, WebSocketRule};
+
+/// Takes `websocket`, `origins` and `websocket_wait`. `Ok(None)`: the entry ends no WebSockets.
+///
+/// # Errors
+/// They are wrong, which was reported.
+pub(super) fn read(section: &mut Section<'_>) -> Result<Option<WebSocketRule>, ()> {
+    let websocket = section.get("websocket");
+    let origins = section.get("origins");
+    let wait = section.get("websocket_wait");
+    let Some(websocket) = websocket else {
+        for alone in [&origins, &wait].into_iter().flatten() {
+            alone.error_at_key(
+                Fault::new(format!("`{}` cannot matter without `websocket`", alone.key))
+                    .help("websocket = \"sip\" ends WebSockets with SIP in them here"),
+            );
+        }
+        return if origins.is_none() && wait.is_none() { Ok(None) } else { Err(()) };
+    };
+    websocket.choice(&[("sip", ())]).ok_or(())?;
+    let origins = origins.as_ref().map_or(Some(Origins::Own), self::origins).ok_or(())?;
+    let wait = match wait {
+        Some(value) => value.parsed("a duration", scalar::duration).ok_or(())?,
+        None => WEBSOCKET_WAIT,
+    };
+    Ok(Some(WebSocketRule { origins, wait }))
+}
+
+/// What decides nothing in an entry that ends WebSockets: where they lead is the business of the host that From names.
+pub(super) fn refuse_target(value: Option<&Value<'_>>) -> Option<()> {
+    let Some(value) = value else { return Some(()) };
+    value.error_at_key(
+        Fault::new(format!("`{}` cannot matter beside `websocket`", value.key))
+            .help("the sip rule of the host that From names says where the client goes"),
+    );
+    None
+}
+
+fn origins(value: &Value<'_>) -> Option<Origins> {
+    let wanted = "a list of origins, as [\"https://www.example.net\"]";
+    let entries = value.list(wanted);
+    if entries.is_empty() {
+        if value.report.is_silent() {
+            value.error(
+                Fault::new("with an empty list nobody may come")
+                    .help("leave `origins` out for the host's own pages, or list those that may call"),
+            );
+        }
+        return None;
+    }
+    let (mut origins, mut none) = (Vec::new(), false);
+    let mut all_read = true;
+    for entry in &entries {
+        match entry.parsed("an origin, as \"https://www.example.net\"", origin) {
+            Some(Some(origin)) => origins.push(origin),
+            Some(None) => none = true,
+            None => all_read = false,
+        }
+    }
+    all_read.then(|| Origins::Listed { origins: origins.into(), none })
+}
+
+/// An origin as browsers say it (RFC 6454 section 6.2), in lower case and without a standard port; `None`: `none`.
+fn origin(text: &str) -> Result<Option<Box<str>>, Fault> {
+    const HELP: &str = "an origin is a scheme, a host and maybe a port, as \"https://www.example.net\"; \"none\" is for \
+                        clients without one";
+    if text == "none" {
+        return Ok(None);
+    }
+    let lower = text.to_ascii_lowercase();
+    if lower == "*" || lower == "null" {
+        return Err(Fault::new(format!("{text} is no origin: every page of the world could call")).help(HELP));
+    }
+    let (scheme, rest) =
+        lower.split_once("://").ok_or_else(|| Fault::new("the origin has no scheme").help(HELP))?;
+    let rest = match rest.strip_suffix('/') {
+        Some(bare) if !bare.contains('/') => {
+            return Err(
+                Fault::new("an origin ends without a slash").help(format!("write \"{scheme}://{bare}\""))
+            );
+        }
+        _ => rest,
+    };
+    if let Some(at) = rest.find(['/', '?', '#', '@', '*', ' ', ',']) {
+        let at = text.len() - rest.len() + at;
+        return Err(Fault::new("an origin has no path, no user and no pattern")
+            .at(at..text.len())
+            .help(HELP));
+    }
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || rest.is_empty() {
+        return Err(Fault::new("this is no origin").help(HELP));
+    }
+    let standard = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        // Of apps and extensions of browsers.
+        _ => return Ok(Some(lower.into())),
+    };
+    let host = rest.strip_suffix(standard).unwrap_or(rest);
+    scalar::host_and_port(host)?;
+    Ok(Some(format!("{scheme}://{host}").into()))
+}

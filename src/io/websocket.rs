@@ -1,0 +1,491 @@
+//! A WebSocket as a stream (RFC 6455): what is read of it are the octets of whole messages, one behind the other, and what is
+//! written to it becomes one message a message. What a message of the protocol inside is, [`Messages`] knows.
+//!
+//! Pings are answered and sent here, and a peer of which nothing comes for [`DEAD`] is gone. Between two messages no buffer is
+//! held. A close is said with the code that [`WebSocket::close_with`] was told, and a violation with its own.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{BUFFER, Buffer, Stream};
+use crate::inspect::websocket::{Event, Kind, Reader, Sender, Violation, apply_mask, put_header};
+use crate::reason::Reason;
+
+/// How often a ping is sent (SPEC section 9).
+const PING: Duration = Duration::from_secs(30);
+
+/// How long nothing may come of a peer, which answers pings: after that it is gone. SPEC section 9 allows 90 s.
+const DEAD: Duration = Duration::from_secs(75);
+
+/// How many octets of answers to pings may wait for a peer that takes nothing. With more nothing is read of it.
+const ANSWERS_LIMIT: usize = 4 * 1024;
+
+/// The longest message that is written, in octets. It is kept until it is whole.
+const WRITTEN_LIMIT: usize = 1024 * 1024;
+
+/// Room in front of a message for the longest header of a frame.
+const ROOM: usize = 14;
+
+/// The close code of a peer that goes away (RFC 6455 section 7.4.1): what is said if nothing better is known.
+const GOING_AWAY: u16 = 1001;
+
+/// What becomes of a message that has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It is read, as it stands now.
+    Read,
+    /// It is not read.
+    Dropped,
+    /// It is not read; this is the answer.
+    Answered(&'static [u8]),
+    /// It is not read, and the connection ends with this close code and this reason.
+    Refused {
+        /// Sent first, if it is not empty.
+        answer: Vec<u8>,
+        /// The close code.
+        code: u16,
+        /// The reason, for the log.
+        reason: Reason,
+    },
+}
+
+/// Where the first message in some octets ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Behind so many octets, which may not all be there yet.
+    At(usize),
+    /// More octets are needed to tell.
+    NeedMore,
+    /// There is none.
+    Nowhere,
+}
+
+/// Knows the messages of the protocol that is spoken inside. Pure.
+pub trait Messages: fmt::Debug + Send + Sync {
+    /// A whole message has come. It may be changed.
+    fn came(&self, message: &mut Vec<u8>) -> Came;
+    /// Where the message ends that is being written.
+    fn end(&self, octets: &[u8]) -> End;
+}
+
+/// An error that is the peer's doing, and not an end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wrong(Reason);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the peer has broken the protocol: {}", self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// What the peer has done wrong, if reading has failed for that.
+pub fn violation(error: &io::Error) -> Option<Reason> {
+    error.get_ref()?.downcast_ref::<Wrong>().map(|wrong| wrong.0)
+}
+
+/// What has been said of the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    Open,
+    /// We have said it.
+    Closing,
+    /// The peer has said it, and so have we.
+    Closed,
+    /// The peer has broken the protocol. We have said it, and what still comes is forgotten.
+    Failed,
+}
+
+/// A WebSocket over a stream.
+#[derive(Debug)]
+pub struct WebSocket {
+    below: Stream,
+    messages: &'static dyn Messages,
+    reader: Reader,
+    /// Read from below, not looked at.
+    raw: Buffer,
+    /// What has come of a message.
+    message: Buffer,
+    /// The message is whole, and is being read.
+    is_whole: bool,
+    /// What was written of a message that is not whole, behind [`ROOM`].
+    written: Buffer,
+    /// How long that message will be, if that is known.
+    length: Option<usize>,
+    /// Whole frames on their way.
+    sending: Buffer,
+    unflushed: bool,
+    state: State,
+    /// The close code, when we close.
+    code: u16,
+    /// Makes masks; only a client has one.
+    masks: Option<fn() -> [u8; 4]>,
+    timer: Pin<Box<Sleep>>,
+    heard: Instant,
+    ping: Instant,
+}
+
+impl WebSocket {
+    /// One with a client, after the handshake. `read`: what was read behind it.
+    pub fn with_client(below: Stream, read: Buffer, messages: &'static dyn Messages) -> Self {
+        Self::new(below, read, messages, Sender::Client, None)
+    }
+
+    /// One with a server. `masks` makes a mask for each frame, which nobody can foresee (RFC 6455 section 5.3).
+    pub fn with_server(
+        below: Stream,
+        read: Buffer,
+        messages: &'static dyn Messages,
+        masks: fn() -> [u8; 4],
+    ) -> Self {
+        Self::new(below, read, messages, Sender::Server, Some(masks))
+    }
+
+    fn new(
+        below: Stream,
+        raw: Buffer,
+        messages: &'static dyn Messages,
+        sender: Sender,
+        masks: Option<fn() -> [u8; 4]>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            below,
+            messages,
+            reader: Reader::of(sender),
+            raw,
+            message: Buffer::default(),
+            is_whole: false,
+            written: Buffer::default(),
+            length: None,
+            sending: Buffer::default(),
+            unflushed: false,
+            state: State::Open,
+            code: GOING_AWAY,
+            masks,
+            timer: Box::pin(sleep_until(now + PING)),
+            heard: now,
+            ping: now + PING,
+        }
+    }
+
+    /// The stream below.
+    pub(super) fn below(&self) -> &Stream {
+        &self.below
+    }
+
+    /// The same, to be changed.
+    pub(super) fn below_mut(&mut self) -> &mut Stream {
+        &mut self.below
+    }
+
+    /// With which code it is to be closed, if it is not closed yet.
+    pub(super) fn close_with(&mut self, code: u16) {
+        self.code = code;
+    }
+
+    /// Puts a frame behind those that are on their way.
+    fn put(&mut self, kind: Kind, payload: &[u8]) {
+        let mask = self.masks.map(|masks| masks());
+        let sending = self.sending.vec();
+        put_header(sending, kind, payload.len(), mask);
+        let before = sending.len();
+        sending.extend_from_slice(payload);
+        if let Some(mask) = mask {
+            apply_mask(sending.get_mut(before..).unwrap_or_default(), mask, 0);
+        }
+    }
+
+    /// Says that the connection ends, once. What was written of a message goes nowhere.
+    fn put_close(&mut self, code: Option<u16>, state: State) {
+        if self.state == State::Open {
+            let written = self.written.len();
+            self.written.consume(written);
+            self.written.release();
+            let code = code.map(u16::to_be_bytes);
+            self.put(Kind::Close, code.as_ref().map_or(&[][..], |code| code));
+        }
+        self.state = state;
+    }
+
+    /// Ends the connection over what the peer did.
+    fn fail(&mut self, cx: &mut Context<'_>, code: u16, reason: Reason) -> io::Error {
+        self.put_close(Some(code), State::Failed);
+        // If it cannot go at once it goes with what closes the connection.
+        let _ = self.poll_send(cx);
+        io::Error::new(io::ErrorKind::InvalidData, Wrong(reason))
+    }
+
+    /// Sends the frames that are on their way.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.sending.is_empty() {
+            let count = ready!(Pin::new(&mut self.below).poll_write(cx, self.sending.filled()))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sending.consume(count);
+            self.unflushed = true;
+        }
+        self.sending.release();
+        if self.unflushed {
+            ready!(Pin::new(&mut self.below).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a ping when it is time.
+    ///
+    /// # Errors
+    /// Nothing has come of the peer for too long.
+    fn keep_alive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let dead = self.heard + DEAD;
+            if now >= dead {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if now >= self.ping {
+                self.ping = now + PING;
+                // Behind a ping that has not gone yet another one says nothing more.
+                if self.state == State::Open && self.sending.is_empty() {
+                    self.put(Kind::Ping, &[]);
+                }
+            }
+            self.timer.as_mut().reset(self.ping.min(dead));
+        }
+        Ok(())
+    }
+
+    /// Reads frames until a message is whole or the connection ends. True: it is whole.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if self.sending.len() >= ANSWERS_LIMIT {
+                // A peer that sends pings and takes no answers.
+                ready!(self.poll_send(cx))?;
+            }
+            if !self.raw.is_empty() {
+                match self.reader.read(self.raw.filled(), self.message.vec()) {
+                    Ok(read) => {
+                        self.raw.consume(read.taken);
+                        if let Some(event) = read.event {
+                            match self.event(cx, event)? {
+                                Some(is_whole) => return Poll::Ready(Ok(is_whole)),
+                                None => continue,
+                            }
+                        }
+                    }
+                    Err(violation) => return Poll::Ready(Err(self.violated(cx, violation))),
+                }
+            }
+            if self.reader.is_between() {
+                self.message.release();
+            }
+            match self.raw.poll_fill(cx, &mut self.below, BUFFER) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(false)),
+                Poll::Ready(Ok(_)) => self.heard = Instant::now(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.keep_alive(cx)?;
+                    if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+                        return Poll::Ready(Err(error));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn violated(&mut self, cx: &mut Context<'_>, violation: Violation) -> io::Error {
+        self.fail(cx, violation.code(), violation.reason())
+    }
+
+    /// Something is complete. `Some`: a message is whole (true), or the connection has ended.
+    fn event(&mut self, cx: &mut Context<'_>, event: Event) -> io::Result<Option<bool>> {
+        match event {
+            Event::Pong => {}
+            Event::Ping(payload) if self.state == State::Open => self.put(Kind::Pong, payload.as_slice()),
+            Event::Ping(_) => {}
+            Event::Close(code) => {
+                self.put_close(code, State::Closed);
+                // If it cannot go at once it goes with what closes the connection.
+                let _ = self.poll_send(cx);
+                return Ok(Some(false));
+            }
+            Event::Message => match self.messages.came(self.message.vec()) {
+                Came::Read if !self.message.is_empty() => return Ok(Some(true)),
+                Came::Read | Came::Dropped => self.forget(),
+                Came::Answered(answer) => {
+                    self.forget();
+                    if self.state == State::Open {
+                        self.put(Kind::Text, answer);
+                    }
+                }
+                Came::Refused { answer, code, reason } => {
+                    self.forget();
+                    if self.state == State::Open && !answer.is_empty() {
+                        self.put(kind(&answer), &answer);
+                    }
+                    return Err(self.fail(cx, code, reason));
+                }
+            },
+        }
+        Ok(None)
+    }
+
+    /// Empties the message.
+    fn forget(&mut self) {
+        let length = self.message.len();
+        self.message.consume(length);
+    }
+
+    /// Takes octets of the message that is being written: how many, and whether it is whole then.
+    fn collect(&mut self, octets: &[u8]) -> io::Result<(usize, bool)> {
+        if self.written.is_empty() {
+            self.written.extend(&[0; ROOM]);
+        }
+        let before = self.written.len() - ROOM;
+        if let Some(length) = self.length {
+            let count = length.saturating_sub(before).min(octets.len());
+            self.written.extend(octets.get(..count).unwrap_or_default());
+            return Ok((count, before + count >= length));
+        }
+        self.written.extend(octets);
+        let there = before + octets.len();
+        match self.messages.end(self.written.filled().get(ROOM..).unwrap_or_default()) {
+            End::At(length) if length > WRITTEN_LIMIT => Err(too_long()),
+            End::At(length) if length <= there => {
+                self.written.cut(ROOM + length, ROOM + there);
+                Ok((octets.len().saturating_sub(there - length), true))
+            }
+            End::At(length) => {
+                self.length = Some(length);
+                Ok((octets.len(), false))
+            }
+            End::NeedMore if there > WRITTEN_LIMIT => Err(too_long()),
+            End::NeedMore => Ok((octets.len(), false)),
+            End::Nowhere => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "no message of the protocol is written"))
+            }
+        }
+    }
+
+    /// The message that was written is whole: it becomes a frame.
+    fn enclose(&mut self) {
+        self.length = None;
+        let mut header = Vec::with_capacity(ROOM);
+        let mask = self.masks.map(|masks| masks());
+        let octets = self.written.filled_mut();
+        let payload = octets.get_mut(ROOM..).unwrap_or_default();
+        put_header(&mut header, kind(payload), payload.len(), mask);
+        if let Some(mask) = mask {
+            apply_mask(payload, mask, 0);
+        }
+        let unused = ROOM.saturating_sub(header.len());
+        if let Some(place) = octets.get_mut(unused..ROOM) {
+            place.copy_from_slice(&header);
+        }
+        self.written.consume(unused);
+        if self.sending.is_empty() {
+            std::mem::swap(&mut self.sending, &mut self.written);
+        } else {
+            self.sending.extend(self.written.filled());
+            let length = self.written.len();
+            self.written.consume(length);
+        }
+        self.written.release();
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for a WebSocket")
+}
+
+/// Text, or binary where it is none (SPEC section 9).
+fn kind(payload: &[u8]) -> Kind {
+    if std::str::from_utf8(payload).is_ok() { Kind::Text } else { Kind::Binary }
+}
+
+impl AsyncRead for WebSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.is_whole {
+            match this.state {
+                State::Open | State::Closing => this.is_whole = ready!(this.poll_message(cx))?,
+                State::Closed => {}
+                State::Failed => {
+                    let held = this.raw.len();
+                    this.raw.consume(held);
+                    return this.raw_end(cx);
+                }
+            }
+        }
+        if this.is_whole {
+            let count = buf.remaining().min(this.message.len());
+            buf.put_slice(this.message.filled().get(..count).unwrap_or_default());
+            this.message.consume(count);
+            if this.message.is_empty() {
+                this.is_whole = false;
+                this.message.release();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl WebSocket {
+    /// Reads and forgets until the stream below ends.
+    fn raw_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            return Poll::Ready(Err(error));
+        }
+        while ready!(self.raw.poll_fill(cx, &mut self.below, BUFFER))? > 0 {
+            let held = self.raw.len();
+            self.raw.consume(held);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for WebSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.state != State::Open {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        // One message is on its way at a time.
+        ready!(this.poll_send(cx))?;
+        let (count, is_whole) = this.collect(octets)?;
+        if is_whole {
+            this.enclose();
+            if let Poll::Ready(Err(error)) = this.poll_send(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_send(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.state == State::Open {
+            this.put_close(Some(this.code), State::Closing);
+        }
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.below).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;
