@@ -227,7 +227,7 @@ fn sip_client(bench: &mut Bench, input: &[u8], slowly: bool) {
     let answer = sip::Inspector::of_client().inspect(input);
     let Inspect::Found { ask: sip::Ask::Message(message), len } = answer else { return };
     let head = input.get(..len).unwrap_or_default();
-    let own = Own { tokens: &bench.tokens, address: None };
+    let own = Own { tokens: &bench.tokens, address: None, front: None };
     black_box(own.dialog(head, &message).is_some());
     black_box(proof::sip::request(&bench.names, head, &message, |_| true));
 }

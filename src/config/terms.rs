@@ -27,7 +27,7 @@ impl Config {
             table,
             default_host: self.default_hosts.sip.as_deref(),
             methods: &self.sip.methods,
-            own: Own { tokens, address },
+            own: Own { tokens, address, front: None },
         }
     }
 

@@ -10,7 +10,7 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::guard::Place;
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
-use crate::io::{BUFFER, Buffer, Timer};
+use crate::io::{BUFFER, Buffer, Timer, violation};
 use crate::reason::Reason;
 use crate::stats::{Direction, Registered};
 
@@ -196,6 +196,9 @@ fn poll_more(
     let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, limit) };
     match read {
         Poll::Ready(Ok(1..)) => return Poll::Ready(Ok(())),
+        Poll::Ready(Err(error)) if violation(&error).is_some() => {
+            return end(Whose::Client, violation(&error));
+        }
         // A client may close between two requests. One that closes before its first request has aborted.
         Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Whose::Client, None),
         Poll::Ready(Ok(_) | Err(_)) => return end(Whose::Client, Some(Reason::Aborted)),

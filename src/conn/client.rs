@@ -66,6 +66,17 @@ pub(super) struct Client {
     /// Its entry in the table of live connections, which counts the bytes.
     pub(super) live: Registered,
     pub(super) permit: Permit,
+    /// What it has opened its WebSocket to, if it has opened one that ends here.
+    pub(super) front: Option<Arc<Front>>,
+}
+
+/// Where a client has opened a WebSocket that ends here.
+#[derive(Debug)]
+pub(super) struct Front {
+    /// The host whose rule it is of, by its name in the table.
+    pub(super) host: Box<str>,
+    /// Host, as it came in the handshake.
+    pub(super) named: Box<[u8]>,
 }
 
 impl Facts {

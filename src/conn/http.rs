@@ -5,6 +5,7 @@ mod broken;
 mod challenge;
 mod forward;
 mod refuse;
+mod websocket;
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use answer::redirect;
 use forward::forward;
 use refuse::{refuse, unasked};
+use websocket::Opened;
 
 use super::ask;
 use super::client::Client;
@@ -23,7 +25,7 @@ use super::tunnel::Tunnel;
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::guard::scoring;
-use crate::inspect::http::{Request, Version};
+use crate::inspect::http::{Kind, Request, Version};
 use crate::log::{Outcome, Subject};
 use crate::reason::Reason;
 use crate::relay::http::Asked;
@@ -32,7 +34,7 @@ use crate::route::asker::asker;
 use crate::route::challenge::challenge;
 use crate::route::http::{Ask, Forwarding, Routed, Then, route};
 use crate::rules::decide::Scratch;
-use crate::service::Service;
+use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 use crate::stats::Moment;
 use crate::upstream::Connection;
@@ -50,12 +52,14 @@ enum Next {
     End(Ending),
     /// The end, in the orderly way: an answer is on its way.
     Close(Ending),
-    /// A WebSocket.
+    /// A WebSocket that leads to a target.
     Tunnel(Box<Tunnel>),
+    /// A WebSocket with SIP in it, which ends here.
+    Sip(Box<Opened>),
 }
 
-/// Serves a client until its connection ends.
-pub(super) async fn serve(mut client: Client) {
+/// Serves a client until its connection ends, or until it is one of SIP, which is not served here.
+pub(super) async fn serve(mut client: Client) -> Option<Client> {
     let mut own = Vec::new();
     let ended = loop {
         let patience = {
@@ -71,15 +75,18 @@ pub(super) async fn serve(mut client: Client) {
             Next::End(ended) => break ended,
             Next::Close(ended) => {
                 client.ended(ended);
-                return client.leg.close().await;
+                client.leg.close().await;
+                return None;
             }
             Next::Tunnel(tunnel) => {
                 own.clear();
                 break Box::pin(tunnel.run(&mut client)).await;
             }
+            Next::Sip(opened) => return Some(opened.take(client).await),
         }
     };
     client.ended(ended);
+    None
 }
 
 /// One request: the decision, the target, the exchange.
@@ -115,6 +122,7 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     match turn.route().then {
         Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
         Then::Redirect { location } => redirect(client, turn, location).await,
+        Then::WebSocket { host, rule } => Box::pin(websocket::open(client, turn, (host, rule))).await,
         Then::Refuse(refused) => refuse(client, turn, turn.ending(&refused)).await,
     }
 }
@@ -202,6 +210,19 @@ impl<'s> Turn<'s> {
         match self.asked.is_cross_site() {
             true => Ending { weight: scoring::weight_from_other_site(refused.refusal.reason), ..ended },
             false => ended,
+        }
+    }
+
+    /// How the client came, as far as it is believed: a balancer says for whom it speaks, and how that one came.
+    fn believed_transport(&self) -> Transport {
+        let Forwarding { transport, trusted, .. } = self.forwarding;
+        let head = self.asked.head();
+        let mut protos =
+            self.asked.request().fields.iter().filter(|field| field.kind == Kind::XForwardedProto);
+        match protos.next_back().map(|field| field.value.of_input(head)) {
+            Some(proto) if trusted && proto.eq_ignore_ascii_case(b"https") => Transport::Tls,
+            Some(proto) if trusted && proto.eq_ignore_ascii_case(b"http") => Transport::Plain,
+            _ => transport,
         }
     }
 

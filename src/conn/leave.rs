@@ -18,14 +18,36 @@ use crate::stats::Registered;
 /// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
 /// no room to listen for reloads.
 pub(super) fn withdrawn<'a>(shared: &'a Shared, host: &'a str, live: &'a Registered) -> Withdrawal<'a> {
-    Withdrawal { shared, host, live, seen: u64::MAX, drain: None }
+    Withdrawal { shared, hosts: [Some(host), None], live, seen: u64::MAX, drain: None }
+}
+
+/// The same of a connection that came through another host, which may be disabled as well.
+pub(super) fn withdrawn_of<'a>(
+    shared: &'a Shared,
+    hosts: [Option<&'a str>; 2],
+    live: &'a Registered,
+) -> Withdrawal<'a> {
+    Withdrawal { shared, hosts, live, seen: u64::MAX, drain: None }
+}
+
+/// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, SPEC section 9).
+pub(super) const fn close_code(ending: Ending) -> u16 {
+    const GOING_AWAY: u16 = 1001;
+    const POLICY: u16 = 1008;
+    const TRY_AGAIN_LATER: u16 = 1013;
+    match ending.reason {
+        Some(Reason::TargetDown | Reason::TargetTls | Reason::Limit | Reason::Rate) => TRY_AGAIN_LATER,
+        None | Some(Reason::Shutdown | Reason::Silent | Reason::Timeout | Reason::Aborted) => GOING_AWAY,
+        Some(Reason::Disabled) if matches!(ending.stage, Stage::Relay) => GOING_AWAY,
+        Some(_) => POLICY,
+    }
 }
 
 /// See [`withdrawn`].
 #[derive(Debug)]
 pub(super) struct Withdrawal<'a> {
     shared: &'a Shared,
-    host: &'a str,
+    hosts: [Option<&'a str>; 2],
     live: &'a Registered,
     /// How many changes there were at the last look.
     seen: u64,
@@ -44,7 +66,7 @@ impl Withdrawal<'_> {
             return Some(Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown));
         }
         let snapshot = self.shared.snapshot.load();
-        match snapshot.withdraws(self.host) {
+        match self.hosts.into_iter().flatten().any(|host| snapshot.withdraws(host)) {
             true if self.drain.is_none() => {
                 self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
             }

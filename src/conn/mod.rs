@@ -19,7 +19,8 @@
 //! | `http::forward`, `http::broken` | what goes to a target, and what is said where that fails |
 //! | `http::challenge`, `acme` | ACME challenges, and the file with the answer to one |
 //! | `login` | whether an HTTP answer is a failed login |
-//! | `tunnel` | how a WebSocket goes on after its handshake |
+//! | `tunnel` | how a WebSocket to a target goes on after its handshake |
+//! | `http::websocket` | how one opens that ends here, with SIP in it |
 //! | `once::protocol` | what a protocol that is decided once has to say: begin here to add one |
 //! | `blame` | which cause it has that a target fails after it was connected |
 //! | `link` | how a connection that is decided once is connected to its target |
@@ -97,7 +98,13 @@ fn protocol(client: Client) -> Rest {
         return Box::pin(std::future::ready(()));
     }
     let mut rest: Rest = match client.facts.service {
-        Service::Http => Box::pin(http::serve(client)),
+        Service::Http => Box::pin(async move {
+            let served = Box::pin(http::serve(client)).await;
+            if let Some(client) = served {
+                let rest: Rest = Box::pin(once::serve(client, sip::Sip::default()));
+                rest.await;
+            }
+        }),
         Service::Sip => Box::pin(once::serve(client, sip::Sip::default())),
         Service::Ldap => Box::pin(once::serve(client, ldap::Ldap::default())),
         Service::H323 => Box::pin(once::serve(client, h323::H323::default())),

@@ -6,7 +6,8 @@
 //!
 //! - An answer that the protocol has put into `back` is sent, and the connection stays undecided: its deadline holds, and it
 //!   may lose its place, whether it takes the answer or not.
-//! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`).
+//! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`, and always in a
+//!   WebSocket).
 //! - Whatever the protocol said before it was decided counts as octets to the client.
 
 mod protocol;
@@ -18,7 +19,7 @@ pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
 use super::blame::Suspect;
 use super::client::Client;
-use super::leave::{close_both, withdrawn};
+use super::leave::{close_both, close_code, withdrawn_of};
 use super::link::Destination;
 use super::{ask, secure};
 use crate::cause::Failures;
@@ -84,7 +85,8 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
             Err(end) => end,
         };
         client.ended(ending);
-        if answered {
+        client.leg.stream.close_with(close_code(ending));
+        if answered || client.leg.stream.is_websocket() {
             Box::pin(client.leg.close()).await;
         }
     }
@@ -170,6 +172,7 @@ impl<P: Protocol> Forwarded<'_, P> {
                     held: held.clone(),
                     max_message: target.max_message,
                     address: target.key.address,
+                    local: target.leg.stream.tcp().and_then(|tcp| tcp.local_addr().ok()),
                 };
                 let watch = protocol.watch(asked, connected);
                 Ok(Box::new(Linked { target: target.leg, reached: target.reached, held, watch }))
@@ -192,7 +195,8 @@ impl<P: Protocol> Refused<'_, P> {
     /// Sends what is in `back` in any case, and the protocol's own refusal only where refusals are answered.
     async fn turn_away(self, client: &mut Client, snapshot: &Snapshot, mut back: Vec<u8>) -> End {
         let Self { protocol, asked, ending } = self;
-        if back.is_empty() && snapshot.config.reject == Reject::Answer {
+        let answers = snapshot.config.reject == Reject::Answer || client.front.is_some();
+        if back.is_empty() && answers {
             let asking = Asking { client, shared: &client.worker.shared, snapshot };
             protocol.refusal(asked, ending, &asking, &mut back);
         }
@@ -298,10 +302,11 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
         Patience::new(limits.idle_timeout.services[client.facts.service], limits.response_timeout)
     };
     let [_, before] = client.live.bytes();
+    let front = client.front.clone();
     let meter = client.live.toward(reached.as_ref());
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter) => over,
-        ending = withdrawn(&shared, held.host(), &client.live) => {
+        ending = withdrawn_of(&shared, [Some(held.host()), front.as_deref().map(|front| &*front.host)], &client.live) => {
             close_both(&mut client.leg, target).await;
             return End { ending, answered: false };
         }

@@ -90,6 +90,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         requests: 0,
         live,
         permit,
+        front: None,
     })
 }
 

@@ -15,11 +15,15 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::log::Subject;
+use crate::proof::own::Own;
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::sip::{FORBIDDEN, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside, respond};
-use crate::route::signalling::{Answer, Asked, Decided, leads_to};
+use crate::relay::sip::{
+    Browser, Disguise, FORBIDDEN, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside,
+    respond,
+};
+use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
 use crate::rules::decide::Route;
 use crate::rules::{Address, Endpoint};
 use crate::service::Transport;
@@ -168,9 +172,10 @@ impl Protocol for Sip {
         let came_by = asking.transport();
         let (config, table) = (asking.config(), &asking.snapshot.table);
         let terms = config.sip_terms(table, &asking.shared.sip_tokens, came_by);
+        let own = Own { front: asking.front(), ..terms.own };
         let request = (&*first.head, &first.message);
         let (head, message) = request;
-        let name = terms.asked(head, message);
+        let name = Terms { own, ..terms }.asked(head, message);
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
         first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref());
@@ -188,7 +193,7 @@ impl Protocol for Sip {
         if route.checked && !route.proven {
             first.cert.fails();
         }
-        match length_inside(&terms.own, head, message, rewrites(&route, came_by)) {
+        match length_inside(&own, head, message, rewrites(&route, came_by)) {
             Ok(length) if length > u64::from(most(&route, asking.config())) => {
                 return self.refuse(first, asking, back);
             }
@@ -211,21 +216,30 @@ impl Protocol for Sip {
         subject(&first.who, &first.head, &first.message, &first.cert)
     }
 
-    fn refusal(&self, first: Option<&First>, _: Ending, asking: &Asking<'_, '_>, out: &mut Vec<u8>) {
+    fn refusal(&self, first: Option<&First>, ending: Ending, asking: &Asking<'_, '_>, out: &mut Vec<u8>) {
+        let status = match ending.reason {
+            Some(Reason::TargetDown | Reason::TargetTls) if asking.front().is_some() => NO_SERVICE,
+            _ => FORBIDDEN,
+        };
         if let Some(first) = first {
-            first.answer(&asking.shared.sip_tokens, FORBIDDEN, "", out);
+            first.answer(&asking.shared.sip_tokens, status, "", out);
         }
     }
 
     fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationJudge> {
-        let Connected { client, shared, snapshot, route, held, max_message, address: target } = connected;
+        let Connected { client, shared, snapshot, route, held, max_message, address: target, local } =
+            connected;
         let came_by = client.facts.transport();
         let address = snapshot.config.sip.public_address(came_by);
         let is_tls = came_by == Transport::Tls;
         // Where there are several targets only this one knows the dialogs of this connection.
         let target = has_several(route.endpoints).then(|| target.ip());
         let host = (route.host.name(), target);
-        let recording = address.map(|address| Recording::new(&shared.sip_tokens, host, address, is_tls));
+        let tokens = &shared.sip_tokens;
+        let recording = address.map(|address| match client.front {
+            Some(_) => Recording::for_browser(tokens, host, address, is_tls),
+            None => Recording::new(tokens, host, address, is_tls),
+        });
         let judge = RegistrationJudge {
             standing: Standing::of(client, &held),
             held,
@@ -236,7 +250,14 @@ impl Protocol for Sip {
             was_too_long: self.refused > 0,
         };
         let max_message = limit(max_message, route, &snapshot.config);
-        SipWatch::new(judge, recording, rewrites(route, came_by), max_message)
+        match &client.front {
+            Some(front) => {
+                let disguise = local.map(|end| Disguise::new(end, route.transport.is_tls()));
+                let browser = Browser { named: front.named.clone(), tls: is_tls, disguise };
+                SipWatch::new(judge, recording, false, max_message).for_browser(browser)
+            }
+            None => SipWatch::new(judge, recording, rewrites(route, came_by), max_message),
+        }
     }
 
     fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {

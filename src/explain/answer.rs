@@ -48,6 +48,8 @@ pub enum Verdict {
         /// Where to.
         location: String,
     },
+    /// Portward ends the WebSocket itself, and the host that From names decides where its client goes.
+    WebSocket,
     /// Portward answers it itself, and the SIP connection stays undecided.
     Answered(Answer),
     /// Portward answers it with what stands in a file.

@@ -63,6 +63,10 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>) -> Explanation {
     let verdict = match then {
         Then::Forward { to, edits: _ } => forward(&to),
         Then::Redirect { location } => Verdict::Redirect { location },
+        Then::WebSocket { .. } if ask.connection == Connection::WebSocket => Verdict::WebSocket,
+        Then::WebSocket { .. } => {
+            Verdict::Rejected { reason: Reason::Malformed, why: Why::Reason(Reason::Malformed) }
+        }
         Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
     };
     let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {

@@ -16,7 +16,7 @@ impl Explanation {
         let decision = match &self.verdict {
             Verdict::Forward { .. } => "forward",
             Verdict::Redirect { .. } => "redirect",
-            Verdict::Answered(_) | Verdict::Document { .. } => "answer",
+            Verdict::Answered(_) | Verdict::WebSocket | Verdict::Document { .. } => "answer",
             Verdict::Rejected { .. } => "reject",
         };
         match (self.outcome(), self.unknown()) {
@@ -41,6 +41,9 @@ impl Explanation {
             }
             Verdict::Answered(answer) => {
                 put("status", status(*answer).into());
+            }
+            Verdict::WebSocket => {
+                put("status", 101.into());
             }
             Verdict::Document { file } => {
                 put("status", 200.into());

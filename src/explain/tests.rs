@@ -71,6 +71,7 @@ fn short(explanation: &Explanation) -> String {
         Verdict::Forward { targets, transport, .. } => format!("{} {transport:?}", targets.join(" ")),
         Verdict::Redirect { location } => location.clone(),
         Verdict::Answered(answer) => format!("{answer:?}"),
+        Verdict::WebSocket => "101".to_owned(),
         Verdict::Document { file } => file.display().to_string(),
         Verdict::Rejected { reason, .. } => reason.to_string(),
     }

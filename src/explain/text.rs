@@ -77,6 +77,9 @@ impl fmt::Display for Way<'_> {
                 write!(f, " -> {} ({way})", targets.join(", "))
             }
             Verdict::Redirect { location } => write!(f, " -> 308 {location}"),
+            Verdict::WebSocket => f.write_str(
+                " -> 101 for an Origin that the rule names; then the host in From decides, as for a sip: or sips: URL",
+            ),
             Verdict::Document { file } => write!(f, " -> 200 {}", file.display()),
             Verdict::Answered(Answer::Methods) => {
                 f.write_str(" -> 200 with the methods that Portward relays; the connection stays undecided")

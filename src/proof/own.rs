@@ -1,8 +1,8 @@
 //! What of a SIP client's Route is Portward's own, and the host whose rule it names. No I/O.
 //!
 //! Two entries are ours. One has our token: Portward has put it into the client's route set, and it names a host of the
-//! rules. One names `sip.public_address` without a token: a phone with an outbound proxy puts it there by itself, before
-//! there is a dialog, and it decides nothing.
+//! rules. One names `sip.public_address` without a token, or the host that a WebSocket was opened to: a phone with an
+//! outbound proxy puts it there by itself, before there is a dialog, and it decides nothing.
 
 use std::net::Ipv6Addr;
 
@@ -14,20 +14,30 @@ use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, Uri, entries, host_p
 pub struct PublicAddress<'a> {
     host: &'a [u8],
     port: u16,
-    tls: bool,
+    /// The port of a URI that names none.
+    usual: u16,
 }
 
 impl<'a> PublicAddress<'a> {
     /// Reads `host[:port]`; `None`: it is none.
     pub fn new(address: &'a str, tls: bool) -> Option<Self> {
         let (host, port) = host_port(address.as_bytes())?;
-        Some(Self { host, port: port.unwrap_or(default_port(tls)), tls })
+        let usual = default_port(tls);
+        Some(Self { host, port: port.unwrap_or(usual), usual })
+    }
+
+    /// What a browser has opened a WebSocket to: the Host of its handshake. A URI without a port names it, too, since
+    /// libraries make it of the name.
+    pub fn of_websocket(host: &'a [u8], tls: bool) -> Option<Self> {
+        let (host, port) = host_port(host)?;
+        let port = port.unwrap_or(if tls { 443 } else { 80 });
+        Some(Self { host, port, usual: port })
     }
 
     /// Whether a URI names it, whatever its scheme, its user and its parameters are.
     fn is_named_by(&self, uri: &Uri<'_>) -> bool {
         uri.scheme != Scheme::Other
-            && uri.port.unwrap_or(default_port(self.tls)) == self.port
+            && uri.port.unwrap_or(self.usual) == self.port
             && is_same_host(uri.host, self.host)
     }
 }
@@ -56,6 +66,8 @@ pub struct Own<'a> {
     pub tokens: &'a Tokens,
     /// What the client calls us, if it is told to call us anything.
     pub address: Option<PublicAddress<'a>>,
+    /// What the client has opened its WebSocket to, if it came by one.
+    pub front: Option<PublicAddress<'a>>,
 }
 
 impl Own<'_> {
@@ -87,7 +99,7 @@ impl Own<'_> {
             return (1, Some(named));
         }
         let preloaded = |address: &PublicAddress<'_>| read(0).is_some_and(|uri| address.is_named_by(&uri));
-        match self.address.as_ref().is_some_and(preloaded) {
+        match [&self.address, &self.front].into_iter().flatten().any(preloaded) {
             true => token(1).map_or((1, None), |named| (2, Some(named))),
             false => (0, None),
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::ended::EndedBy;
 use super::patience::{Clock, Now, Patience, Stands};
 use crate::ending::Ending;
-use crate::io::{Buffer, Leg, Meter, Timer};
+use crate::io::{Buffer, Leg, Meter, Timer, violation};
 use crate::reason::Reason;
 
 /// How many octets of answers may wait for a side that does not read. With more, nothing more is read from it.
@@ -87,6 +87,8 @@ enum Failed {
     Sender,
     Receiver,
     Watch(Ending),
+    /// The sender has broken the protocol below that of the watch.
+    Violation(Reason),
     /// The watch still does not know after as much as may be read.
     TooLong,
 }
@@ -158,6 +160,8 @@ fn over(failed: Failed, of_client: bool) -> Over {
     let cut = |ending| Over::Cut { of_client, ending, answered: false };
     match (failed, of_client) {
         (Failed::Watch(ending), _) => cut(ending),
+        (Failed::Violation(reason), true) => cut(by_client(reason)),
+        (Failed::Violation(_), false) => cut(TARGET_DOWN),
         (Failed::TooLong, true) => cut(by_client(Reason::TooLarge)),
         (Failed::TooLong, false) => cut(TARGET_DOWN),
         (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
@@ -199,7 +203,9 @@ impl Half {
                         self.heard = self.heard.wrapping_add(u32::try_from(count).unwrap_or(1));
                         continue;
                     }
-                    Poll::Ready(Err(_)) => return Err(Failed::Sender),
+                    Poll::Ready(Err(error)) => {
+                        return Err(violation(&error).map_or(Failed::Sender, Failed::Violation));
+                    }
                     Poll::Pending => {}
                 }
             }

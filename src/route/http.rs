@@ -14,7 +14,7 @@ use super::Refused;
 use crate::field_names::FieldNames;
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::rules::name::split_host_port;
-use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table, Treatment};
+use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table, Treatment, WebSocketRule};
 use crate::service::Transport;
 
 /// What a request is decided by.
@@ -119,6 +119,13 @@ pub enum Then<'t> {
         /// The URL, as the world sees it.
         location: String,
     },
+    /// It may open a WebSocket that ends here.
+    WebSocket {
+        /// The host whose rule it is of.
+        host: Host<'t>,
+        /// The rule.
+        rule: &'t WebSocketRule,
+    },
     /// It goes nowhere.
     Refuse(Refused<'t>),
 }
@@ -148,6 +155,10 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
             let then = match outcome {
                 Outcome::RedirectHttps => Then::Redirect { location: https_url(rules, ask) },
                 Outcome::Forward { transport, port } => {
+                    if let Some(websocket) = rule.websocket() {
+                        let then = Then::WebSocket { host, rule: websocket };
+                        return Routed { host: Some(host), rule: Some(rule), then };
+                    }
                     let HttpMatch { endpoints, ports, .. } = rule;
                     let name = host.name();
                     let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };

@@ -6,6 +6,7 @@
 //! | [`http`] | HTTP, every request | Host and path |
 //! | [`challenge`] | HTTP | the path of an ACME challenge |
 //! | [`asker`] | HTTP, of a balancer | the client that it names |
+//! | [`websocket`] | HTTP, one that opens a WebSocket with SIP in it | the handshake, and the page that asks |
 //! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
 //! | [`directory`] | LDAP | the domain of a bind's name |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
@@ -21,6 +22,7 @@ pub mod held;
 pub mod http;
 pub mod registration;
 pub mod signalling;
+pub mod websocket;
 
 use crate::ending::{Ending, Stage, Whose};
 use crate::reason::{Reason, Weight};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
+use super::websocket::WebSocketRule;
 use crate::service::PerService;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
@@ -175,6 +176,8 @@ pub struct Treatment {
     pub set: Box<[SetField]>,
     /// Fields that are set toward the client.
     pub response: Box<[ResponseField]>,
+    /// A WebSocket with SIP in it ends here. Then nothing else of the rule is used for it.
+    pub websocket: Option<WebSocketRule>,
 }
 
 /// A field that a rule sets toward the target. A client's own copy never passes.

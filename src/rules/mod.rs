@@ -19,6 +19,7 @@ mod tenants;
 mod unsafe_path;
 mod utf8;
 mod ways;
+mod websocket;
 
 pub use builder::{Builder, Conflict};
 pub use check::{Check, FAILBACK, LONGEST_FAILBACK, Probe};
@@ -26,3 +27,4 @@ pub use definition::*;
 pub use table::{Captured, Host, HttpMatch, Table};
 pub use tenants::{Tenant, Tenants};
 pub use ways::Way;
+pub use websocket::{Origins, WEBSOCKET_WAIT, WebSocketRule};

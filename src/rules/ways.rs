@@ -26,6 +26,7 @@ impl<'t> Host<'t> {
         let mut seen = HashSet::new();
         let http = self
             .http_rules()
+            .filter(|rule| !rule.endpoints.is_empty())
             .filter(move |rule| seen.insert((Arc::as_ptr(rule.endpoints), rule.ports)))
             .map(|rule| Way { service: Service::Http, endpoints: rule.endpoints, ports: rule.ports });
         let once = self.rules().map(|(service, rule)| Way {

@@ -54,6 +54,7 @@ mod sip_first;
 mod sip_hostile;
 mod sip_length;
 mod sip_peers;
+mod sip_websocket;
 mod slow_bodies;
 mod smuggling;
 mod soundness;

@@ -1,5 +1,7 @@
 //! `http = [ … ]`: the paths of a host.
 
+use std::sync::Arc;
+
 use toml::de::DeValue;
 
 use super::super::report::Fault;
@@ -10,7 +12,8 @@ use super::keys::elsewhere;
 use super::paths::{self, Seen};
 use super::ports;
 use super::target::{Endpoints, no_target};
-use crate::rules::{HttpRule, PathPattern, Target};
+use super::websocket;
+use crate::rules::{HttpRule, PathPattern, Source, Target, Treatment, WebSocketRule};
 use crate::service::Service;
 
 /// Reads one entry: a path, or a table. `None`: it is wrong, which was reported.
@@ -42,10 +45,17 @@ pub(super) fn read(
     let path = pattern(&mut section, value);
     let target = section.get("target");
     let own = target.as_ref().map(|target| context.targets.endpoints(target));
+    let websocket = websocket::read(&mut section);
+    if let Ok(Some(websocket)) = websocket {
+        let mut useless = [section.get("tcp"), section.get("tls")].into_iter().flatten();
+        let useless = websocket::refuse_target(target.as_ref().or(useless.next().as_ref()));
+        return ends_websockets(section, websocket, useless.and(path), value, (seen, source));
+    }
     let ports = ports::read(&mut section, Service::Http, value);
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
     section.finish(elsewhere);
     let path = path?;
+    websocket.ok()?;
     seen.path(
         value,
         match &path {
@@ -62,6 +72,23 @@ pub(super) fn read(
     let ports = ports?;
     context.own.refuse_loop(target_value, &endpoints, ports);
     Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment: None, source })
+}
+
+/// The rest of an entry that ends WebSockets. It has no target.
+fn ends_websockets(
+    mut section: Section<'_>,
+    websocket: WebSocketRule,
+    path: Option<PathPattern>,
+    value: &Value<'_>,
+    (seen, source): (&mut Seen, Source),
+) -> Option<HttpRule> {
+    let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
+    section.finish(elsewhere);
+    let path = path?;
+    seen.path(value, if let PathPattern::Head(path) = &path { Some(path) } else { None })?;
+    let target = Target { endpoints: Arc::new([]), ports: ports::standard(Service::Http) };
+    let treatment = Treatment { websocket: Some(websocket), ..Treatment::default() };
+    Some(HttpRule { path, target, redirect_https, treatment: Some(Arc::new(treatment)), source })
 }
 
 /// `path = "…"` or `default = true`, and not both.

@@ -18,6 +18,7 @@ mod preset;
 mod round;
 mod signalling;
 mod target;
+mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -44,7 +44,7 @@ pub(super) async fn reply(client: &mut Client, turn: &Turn<'_>, reply: Reply) ->
 }
 
 /// The same with further fields.
-async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
+pub(super) async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
     let goes_on = reply.goes_on && can_go_on(client, turn);
     turn.answered(reply.status);
     let answer = own_response(reply.status, fields, goes_on, turn.asked.is_head());

@@ -8,6 +8,7 @@ use super::super::client::Client;
 use crate::config::{Config, Reject};
 use crate::ending::Ending;
 use crate::log::Subject;
+use crate::proof::own::PublicAddress;
 use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::held::Held;
@@ -145,6 +146,12 @@ impl<'s> Asking<'_, 's> {
         self.client.facts.transport()
     }
 
+    /// What the client has opened its WebSocket to, if it came by one.
+    pub(in crate::conn) fn front(&self) -> Option<PublicAddress<'_>> {
+        let Client { front, facts, .. } = self.client;
+        PublicAddress::of_websocket(&front.as_ref()?.named, facts.transport().is_tls())
+    }
+
     /// The verdict on the client's certificate, see [`certificate::judge`].
     pub(in crate::conn) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
         certificate::judge(self.client, self.snapshot, name)
@@ -162,6 +169,8 @@ pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) max_message: Option<u32>,
     /// Where the connection to the target leads.
     pub(in crate::conn) address: SocketAddr,
+    /// Portward's end of that connection.
+    pub(in crate::conn) local: Option<SocketAddr>,
 }
 
 impl Connected<'_> {

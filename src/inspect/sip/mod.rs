@@ -6,7 +6,7 @@
 //! finds the From host of 17 that have one, misses it in 9, and takes 10 that must be refused; a test holds it to that.
 //!
 //! `field` cuts a header section into fields, `message` makes a [`Message`] of them, `uri` reads URIs, `readings` refuses
-//! what two readers would read differently.
+//! what two readers would read differently, `enclosed` finds the message in a WebSocket message.
 //!
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
@@ -21,6 +21,7 @@
 //! find two addresses. `readings` has the rest of what two readers could read differently, which is refused as well.
 //! Everything else is the PBX's business. Of a target's message only the framing must be right.
 
+mod enclosed;
 mod field;
 mod long;
 mod message;
@@ -36,6 +37,7 @@ mod torture;
 
 use smallvec::SmallVec;
 
+pub use enclosed::{Enclosed, enclosed};
 pub use field::{Field, FieldKind};
 pub use long::{LongHead, Passed};
 pub use uri::{NameAddr, Scheme, Uri, entries, host_port, name_addr, param, parameters, unescaped, uri};

@@ -8,8 +8,14 @@ pub const OK: &str = "200 OK";
 /// RFC 3261 §21.4.18.
 pub const UNAVAILABLE: &str = "480 Temporarily Unavailable";
 
+/// RFC 3261 §21.4.1.
+pub(super) const BAD_REQUEST: &str = "400 Bad Request";
+
 /// RFC 3261 §21.4.4.
 pub const FORBIDDEN: &str = "403 Forbidden";
+
+/// RFC 3261 §21.5.4.
+pub const NO_SERVICE: &str = "503 Service Unavailable";
 
 /// RFC 3261 §21.5.7.
 pub const TOO_LARGE: &str = "513 Message Too Large";

@@ -5,7 +5,7 @@
 //! | request of the PBX | our entry becomes the first Record-Route: the client's route set begins with it (§12.1.1) |
 //! | dialog-forming response of the PBX | our entry becomes the last Record-Route: the client reverses them (§12.1.2) |
 //! | request of the client | our entry is taken off the top of Route; if the PBX's own entry below it wants strict routing, the request is made as the client would have made it without us (§12.2.1.1, §16.6 step 6); a client that routes strictly itself has our entry as Request-URI (§16.4) |
-//! | request of the client | an entry on top of Route that names `sip.public_address` without a token is taken off as well, with a token entry right below it |
+//! | request of the client | an entry on top of Route that names `sip.public_address`, or the Host of the WebSocket handshake, without a token is taken off as well, with a token entry right below it |
 //! | any message of the client | our entry is taken out of Record-Route: responses copy it from the request (§12.1.1) |
 //!
 //! Our entry is known by its token. It is taken out even when the address is not configured any more: dialogs live longer
@@ -21,7 +21,7 @@ use crate::proof::token::Tokens;
 /// Portward's own entry.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// `TOKEN@ADDRESS[:PORT];transport=tcp|tls;lr`, without a scheme.
+    /// `TOKEN@ADDRESS[:PORT];transport=tcp|tls|ws;lr`, without a scheme.
     entry: Box<str>,
     tls: bool,
 }
@@ -31,6 +31,20 @@ impl Recording {
     /// matters; `address` is `host[:port]`.
     pub fn new(tokens: &Tokens, (host, target): (&str, Option<IpAddr>), address: &str, tls: bool) -> Self {
         let transport = if tls { "tls" } else { "tcp" };
+        Self::by(tokens, (host, target), address, (transport, tls))
+    }
+
+    /// The same for a client in a WebSocket: `transport=ws`, with TLS below as well (RFC 7118 §5.2).
+    pub fn for_browser(tokens: &Tokens, host: (&str, Option<IpAddr>), address: &str, tls: bool) -> Self {
+        Self::by(tokens, host, address, ("ws", tls))
+    }
+
+    fn by(
+        tokens: &Tokens,
+        (host, target): (&str, Option<IpAddr>),
+        address: &str,
+        (transport, tls): (&str, bool),
+    ) -> Self {
         let token = tokens.make(host, target);
         Self { entry: format!("{token}@{address};transport={transport};lr").into(), tls }
     }

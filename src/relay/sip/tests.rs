@@ -264,7 +264,7 @@ fn a_dialog_names_its_host_from_a_new_connection() {
         let mut inspector = crate::inspect::sip::Inspector::of_client();
         match inspector.inspect(text.as_bytes()) {
             crate::inspect::Inspect::Found { ask: crate::inspect::sip::Ask::Message(message), len } => {
-                let own = Own { tokens: &tokens, address: None };
+                let own = Own { tokens: &tokens, address: None, front: None };
                 own.dialog(&text.as_bytes()[..len], &message).map(|named| named.host)
             }
             other => panic!("{other:?}"),

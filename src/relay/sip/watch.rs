@@ -1,6 +1,7 @@
 //! Looks at every message of a routed SIP connection, in both directions (SPEC section 3).
 
 use super::answer::{FORBIDDEN, TOO_LARGE, respond};
+use super::disguise::Disguise;
 use super::edit::Edits;
 use super::login::{Login, Logins};
 use super::record::Recording;
@@ -11,7 +12,7 @@ use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
-use crate::proof::own::Own;
+use crate::proof::own::{Own, PublicAddress};
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
@@ -53,6 +54,17 @@ pub trait Judge {
     fn tokens(&self) -> &Tokens;
 }
 
+/// A client that came by WebSocket.
+#[derive(Debug)]
+pub struct Browser {
+    /// Host, as it came in the handshake.
+    pub named: Box<[u8]>,
+    /// TLS is below.
+    pub tls: bool,
+    /// Toward a PBX by TCP or TLS; `None`: the PBX is reached by WebSocket.
+    pub disguise: Option<Disguise>,
+}
+
 /// The watch of one connection.
 #[derive(Debug)]
 pub struct SipWatch<J> {
@@ -60,6 +72,8 @@ pub struct SipWatch<J> {
     recording: Option<Box<Recording>>,
     /// Via and Contact are rewritten.
     rewrites: bool,
+    /// The client came by WebSocket.
+    browser: Option<Box<Browser>>,
     /// The longest message toward the PBX, in octets (SPEC section 3, `max_message`).
     max_message: u32,
     client: Inspector,
@@ -96,6 +110,7 @@ impl<J: Judge> SipWatch<J> {
             judge,
             recording: recording.map(Box::new),
             rewrites,
+            browser: None,
             max_message,
             client: Inspector::of_client(),
             target: Inspector::of_target(),
@@ -106,6 +121,11 @@ impl<J: Judge> SipWatch<J> {
             pong_due: false,
             first: First::Unasked,
         }
+    }
+
+    /// The same for a client that came by WebSocket. Every refusal is answered (SPEC section 9).
+    pub fn for_browser(self, browser: Browser) -> Self {
+        Self { browser: Some(Box::new(browser)), ..self }
     }
 
     /// Who judges.
@@ -140,7 +160,12 @@ impl<J: Judge> SipWatch<J> {
             }
         };
         match sentence {
-            Sentence::End(ending) => return Next::End(ending),
+            Sentence::End(ending) => {
+                if self.browser.is_some() {
+                    self.answer(FORBIDDEN, head, message, replies);
+                }
+                return Next::End(ending);
+            }
             _ if is_too_much => {
                 self.answer(TOO_LARGE, head, message, replies);
                 return Next::End(by_client(Reason::TooLarge).uncounted());
@@ -152,9 +177,16 @@ impl<J: Judge> SipWatch<J> {
             }
         }
         let address = self.recording.as_ref().and_then(|recording| recording.address());
-        let own = Own { tokens: self.judge.tokens(), address };
+        let front = self
+            .browser
+            .as_ref()
+            .and_then(|browser| PublicAddress::of_websocket(&browser.named, browser.tls));
+        let own = Own { tokens: self.judge.tokens(), address, front };
         if let Err(reason) = change(&own, self.rewrites, (head, message), &mut edits) {
             return Next::End(by_client(reason));
+        }
+        if let Some(disguise) = disguise(&mut self.browser) {
+            disguise.hide(head, message, &mut edits);
         }
         if length(edits.length(head), message) > u64::from(self.max_message) {
             self.judge.too_long(head, message);
@@ -198,6 +230,11 @@ impl<J: Judge> SipWatch<J> {
         self.skip = message.body;
         Next::Replace { count: head.len(), pass: 0 }
     }
+}
+
+/// What a browser wrote, if it is hidden from the PBX.
+fn disguise(browser: &mut Option<Box<Browser>>) -> Option<&mut Disguise> {
+    browser.as_mut()?.disguise.as_mut()
 }
 
 /// What is changed of every message toward the PBX.
@@ -286,8 +323,16 @@ impl<J: Judge> Watch for SipWatch<J> {
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.target.reset();
                 let is_ping = octets.starts_with(b"\r\n\r\n");
+                if is_ping && self.browser.is_some() {
+                    // Browsers know no keep-alive but that of WebSocket.
+                    replies.back.extend(b"\r\n");
+                    return Next::Replace { count: 4, pass: 0 };
+                }
                 if is_ping {
                     return Next::Pass(4);
+                }
+                if self.browser.is_some() {
+                    return Next::Replace { count: 2, pass: 0 };
                 }
                 match std::mem::take(&mut self.pong_due) {
                     true => Next::Replace { count: 2, pass: 0 },
@@ -308,6 +353,9 @@ impl<J: Judge> Watch for SipWatch<J> {
                 let mut edits = Edits::default();
                 if let Some(recording) = &self.recording {
                     recording.record(head, &message, &mut edits);
+                }
+                if let Some(disguise) = disguise(&mut self.browser) {
+                    disguise.reveal(head, &message, &mut edits);
                 }
                 if self.rewrites {
                     transport::to_tls(head, &message, &mut edits);

@@ -9,7 +9,7 @@ use crate::reason::Reason;
 use crate::rules::path::RequestPath;
 use crate::rules::paths::{NONE, PathEntry};
 use crate::rules::tenants::Tenant;
-use crate::rules::{Endpoint, Ports, ServiceRule, Source, Treatment};
+use crate::rules::{Endpoint, Ports, ServiceRule, Source, Treatment, WebSocketRule};
 use crate::service::{Decided, Service};
 
 /// A host of a table.
@@ -49,6 +49,13 @@ pub struct HttpMatch<'t> {
     pub segments: usize,
     /// The tenant that the path names, where the rule captures one.
     pub captured: Option<Captured<'t>>,
+}
+
+impl<'t> HttpMatch<'t> {
+    /// What the rule says of WebSockets, if they end here.
+    pub fn websocket(&self) -> Option<&'t WebSocketRule> {
+        self.treatment.and_then(|treatment| treatment.websocket.as_ref())
+    }
 }
 
 /// What stands in a path in the place of a captured tenant.

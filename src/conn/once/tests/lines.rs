@@ -228,6 +228,7 @@ impl Served {
             requests: 0,
             live: shared.stats.register(0, Opening { id: 1, client: CLIENT, service, carrier }),
             permit,
+            front: None,
         };
         let served = tokio::spawn(async move {
             client.live.attend().await;

@@ -11,6 +11,7 @@ pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless:
         404 => "Not Found",
         408 => "Request Timeout",
         421 => "Misdirected Request",
+        426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
         502 => "Bad Gateway",
         504 => "Gateway Timeout",
