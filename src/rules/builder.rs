@@ -67,8 +67,11 @@ impl Builder {
     }
 
     /// The tenants, which hosts of the rules may belong to: to be said before the hosts.
-    pub fn set_tenants(&mut self, tenants: Tenants) {
-        self.table.tenants = Arc::new(tenants);
+    pub fn set_tenants(&mut self, tenants: Arc<Tenants>) {
+        for target in tenants.iter().filter_map(Tenant::own_target) {
+            self.endpoints.intern(&mut self.table, Arc::clone(target));
+        }
+        self.table.tenants = tenants;
     }
 
     /// Adds a host with everything it has.
@@ -90,8 +93,8 @@ impl Builder {
             && (own_empty || own.len() == 0)
             && (preset_empty || preset.len() == 0)
             && (own_empty || preset_empty);
-        let tenants = Arc::clone(&self.table.tenants);
-        let tenant = host.tenant.and_then(|id| tenants.by_id(&id));
+        let tenant = host.tenant.and_then(|id| self.table.tenants.by_id(&id));
+        let (tenant, is_alive) = tenant.map_or((NONE, true), |tenant| (tenant.number(), tenant.is_alive()));
         let entry = Entry {
             name,
             source: host.name.source,
@@ -102,8 +105,8 @@ impl Builder {
             own,
             preset,
             default,
-            tenant: tenant.map_or(NONE, Tenant::number),
-            enabled: host.enabled && tenant.is_none_or(Tenant::is_alive),
+            tenant,
+            enabled: host.enabled && is_alive,
             own_enabled: host.enabled,
             enabled_by_rules: host.enabled,
             only_empty,

@@ -244,6 +244,11 @@ impl Table {
         Some(&self.protected).filter(|names| !names.is_empty())
     }
 
+    /// The same, to be kept beside the table.
+    pub(crate) fn shared_tenants(&self) -> Arc<Tenants> {
+        Arc::clone(&self.tenants)
+    }
+
     /// Every distinct list of addresses, once.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Arc<[Endpoint]>> {
         self.endpoints.iter()

@@ -9,11 +9,14 @@ use super::files::{File, Position, Stands};
 use super::own::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
+use super::tenant::Known;
 
 /// What the parts of a host need of the whole.
 pub(super) struct Context {
     pub(super) targets: Targets,
     pub(super) presets: Presets,
+    /// The tenants.
+    pub(super) known: Known,
     pub(super) agreement: Agreement,
     pub(super) own: OwnSockets,
     /// The files' names, in the order of [`crate::rules::Source::file`].
@@ -26,6 +29,7 @@ impl Context {
         Self {
             targets: Targets::default(),
             presets: Presets::default(),
+            known: Known::default(),
             agreement: Agreement::default(),
             own: OwnSockets::new(config),
             names: files.iter().map(|file| file.path.clone()).collect(),

@@ -14,7 +14,7 @@ use super::keys::elsewhere;
 use super::paths::Seen;
 use super::target::{Endpoints, no_target};
 use super::{http, signalling};
-use crate::rules::{HostDef, NameDef, Preset, ServiceRule};
+use crate::rules::{HostDef, NameDef, Preset, ServiceRule, Tenant};
 use crate::service::{PerService, Service};
 
 /// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
@@ -30,9 +30,16 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
         }
     };
     let target = section.get("target");
-    let endpoints = target.as_ref().and_then(|target| context.targets.endpoints(target));
-    // A wrong target was reported; saying of every rule that it has none would bury that.
-    let silent = target.is_some() && endpoints.is_none();
+    let tenant = section.get("tenant");
+    let own = target.as_ref().and_then(|target| context.targets.endpoints(target));
+    let named = tenant.as_ref().and_then(|tenant| context.known.named(tenant));
+    let endpoints = match target {
+        Some(_) => own,
+        None => named.and_then(Tenant::target).cloned(),
+    };
+    // A wrong target or tenant was reported; saying of every rule that it has none would bury that.
+    let silent = (target.is_some() || (tenant.is_some() && named.is_none())) && endpoints.is_none();
+    let tenant = named.map(|tenant| Box::from(tenant.id()));
     let own = if silent { Some(context.targets.stand_in()) } else { endpoints.clone() };
     let own = own.as_ref();
 
@@ -60,17 +67,8 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     let enabled = section.read("enabled", true, Value::boolean);
     let client_trust = client_trust(&mut section, &rules);
     section.finish(elsewhere);
-    let host = HostDef {
-        name: name?,
-        aliases,
-        enabled,
-        tenant: None,
-        client_trust,
-        endpoints,
-        rules,
-        http,
-        presets,
-    };
+    let host =
+        HostDef { name: name?, aliases, enabled, tenant, client_trust, endpoints, rules, http, presets };
     advise(value, &host, http_value.or(preset_value).as_ref());
     Some(host)
 }

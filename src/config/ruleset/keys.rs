@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::super::keys;
+use super::super::walk::Value;
 
 /// The first key of a portward.toml, if the text is one: it has its tables, and nothing that rules have.
 pub(super) fn of_a_configuration(document: &DeTable<'_>) -> Option<Range<usize>> {
-    const RULES: [&str; 2] = ["host", "target"];
+    const RULES: [&str; 3] = ["host", "target", "tenant"];
     const OWN: [&str; 10] =
         ["rules", "state", "reject", "listen", "outside", "tls", "upstream", "blacklist", "limits", "admin"];
     let has_rules = RULES.iter().any(|key| document.contains_key(*key));
@@ -22,9 +23,11 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         "http" => Some(
             "`http` belongs in a [[host]], or in a preset, which stands in the folder presets".to_owned(),
         ),
-        "name" | "aliases" | "enabled" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
+        "aliases" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
+        "name" | "enabled" => Some(format!("`{key}` belongs in a [[host]] or in a [tenant.ID] table")),
+        "parent" | "realms" => Some(format!("`{key}` belongs in a [tenant.ID] table")),
         "server_name"
         | "pin"
         | "verify"
@@ -52,5 +55,49 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         }
         "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
         _ => keys::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
+    }
+}
+
+/// The whole names of tables as `[target.172.31.31.2]`, which TOML takes for tables within tables, and where each stands.
+/// None: the table is written as it should be. No table that may have such a name has tables in it.
+pub(super) fn unquoted(entry: &Value<'_>) -> Vec<(String, Range<usize>)> {
+    let mut found = Vec::new();
+    if let DeValue::Table(table) = entry.node {
+        let mut names =
+            Unquoted { piece: entry.report.piece, start: entry.key_span.start, found: &mut found };
+        names.go(entry.key, table, DEEPEST);
+    }
+    found
+}
+
+/// A name with more dots is shown up to there.
+const DEEPEST: u32 = 16;
+
+struct Unquoted<'f> {
+    piece: &'f str,
+    /// Where the first part of the name stands.
+    start: usize,
+    found: &'f mut Vec<(String, Range<usize>)>,
+}
+
+impl Unquoted<'_> {
+    fn go(&mut self, name: &str, table: &DeTable<'_>, depth: u32) {
+        for (key, value) in table {
+            let DeValue::Table(inner) = value.get_ref() else { continue };
+            // A value of a key, and no header.
+            if self.piece.get(value.span()).is_some_and(|text| text.starts_with('{')) {
+                continue;
+            }
+            let (name, before) = (format!("{name}.{}", key.get_ref()), self.found.len());
+            if depth > 0 {
+                self.go(&name, inner, depth - 1);
+            }
+            if self.found.len() == before {
+                let whole = self.start..key.span().end;
+                // The first part may stand in another header, where two begin alike.
+                let is_one_line = self.piece.get(whole.clone()).is_some_and(|text| !text.contains('\n'));
+                self.found.push((name, if is_one_line { whole } else { key.span() }));
+            }
+        }
     }
 }

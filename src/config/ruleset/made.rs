@@ -22,6 +22,7 @@ use super::files::{Lines, Position, Stands};
 use super::own::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
+use super::tenant::Known;
 use super::{host, round};
 use crate::rules::{Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, is_of_this_machine};
 use crate::service::Service;
@@ -74,6 +75,7 @@ impl Making<'_> {
         let context = Context {
             targets: Targets::beyond(Arc::clone(&self.foundation.targets)),
             presets: self.foundation.presets.clone(),
+            known: Known::new(base.shared_tenants(), false),
             agreement: Agreement::of(&base),
             own: OwnSockets::new(self.config),
             names: files,

@@ -18,15 +18,17 @@ mod preset;
 mod round;
 mod signalling;
 mod target;
+mod tenant;
 mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::report::{Fault, Report};
-use super::walk::Section;
+use super::walk::{Section, Value};
 use super::{Config, Diagnostics, Severity};
 use smallvec::SmallVec;
+use toml::de::DeValue;
 
 use crate::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
 use context::Context;
@@ -89,6 +91,10 @@ pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Ins
         loader.read_targets(index, file);
     }
     for (index, file) in numbered().take(count) {
+        loader.read_tenants(index, file);
+    }
+    loader.know_tenants();
+    for (index, file) in numbered().take(count) {
         loader.read_hosts(index, file);
     }
     loader.finish(&files, count)
@@ -98,6 +104,7 @@ pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Ins
 struct Loader {
     builder: Builder,
     context: Context,
+    tenants: tenant::Reading,
     conflicts: Vec<Conflict>,
     diagnostics: Diagnostics,
     hosts: usize,
@@ -115,6 +122,7 @@ impl Loader {
             is_unread: diagnostics.is_denied(),
             builder: Builder::new(),
             context,
+            tenants: tenant::Reading::default(),
             conflicts: Vec::new(),
             diagnostics,
             hosts: 0,
@@ -146,7 +154,39 @@ impl Loader {
         }
     }
 
-    /// Second time round: everything else.
+    /// Second time round: `[tenant]` tables alone. They name targets, and hosts name them.
+    fn read_tenants(&mut self, index: u16, file: &File) {
+        let mut lines = Lines::new(index, &file.text);
+        for (base, piece) in pieces::pieces(&file.text) {
+            if !pieces::may_hold_tenants(base, piece) {
+                continue;
+            }
+            let report = Report::new(&file.path, piece, base);
+            {
+                let document = report.parse();
+                let mut root = Section::new(&report, ROOT, 0..0, document.get_ref());
+                if let Some(tenants) = root.get("tenant") {
+                    let Context { targets, names, .. } = &mut self.context;
+                    let mut around = tenant::Around { targets, names, lines: &mut lines };
+                    self.tenants.define(&tenants, &mut around);
+                }
+            }
+            self.is_broken |= report.is_broken();
+            self.diagnostics.extend(report.finish_without_syntax());
+        }
+    }
+
+    /// All tenants were read: hosts may name them.
+    fn know_tenants(&mut self) {
+        let is_whole = !self.is_broken && !self.is_unread;
+        let (tenants, found) = std::mem::take(&mut self.tenants).finish(&self.context.names, is_whole);
+        self.diagnostics.extend(found);
+        let tenants = Arc::new(tenants);
+        self.builder.set_tenants(Arc::clone(&tenants));
+        self.context.known = tenant::Known::new(tenants, !is_whole);
+    }
+
+    /// Third time round: everything else.
     fn read_hosts(&mut self, index: u16, file: &File) {
         let mut lines = Lines::new(index, &file.text);
         for (base, piece) in pieces::pieces(&file.text) {
@@ -180,6 +220,10 @@ impl Loader {
         {
             targets.error_at_key(Fault::new("this way of writing [target.\"ADDRESS\"] is not understood"));
         }
+        let tenants = root.get("tenant");
+        if let Some(tenants) = &tenants {
+            self.read_realms(tenants, lines);
+        }
         let hosts = root.get("host");
         for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
             self.hosts += 1;
@@ -187,6 +231,23 @@ impl Loader {
             self.add(host);
         }
         root.finish(elsewhere);
+    }
+
+    /// The hosts that tenants' realms stand for.
+    fn read_realms(&mut self, tenants: &Value<'_>, lines: &mut Lines<'_>) {
+        let report = tenants.report;
+        if !pieces::may_hold_tenants(report.base, report.piece) {
+            tenants.error_at_key(Fault::new("this way of writing [tenant.ID] is not understood"));
+            return;
+        }
+        // That it is a table at all was asked before.
+        let DeValue::Table(table) = tenants.node else { return };
+        for entry in Section::new(report, ROOT, 0..0, table).entries() {
+            for host in tenant::realms(&entry, &mut self.context, lines) {
+                self.hosts += 1;
+                self.add(host);
+            }
+        }
     }
 
     /// Gives a host to the builder. If a name of it is taken the builder takes nothing of it; its other names are

@@ -3,14 +3,14 @@
 use memchr::memmem;
 
 /// The lines before which a cut can be made.
-const HEADS: [&str; 2] = ["[[host]]", "[target."];
+const HEADS: [&str; 3] = ["[[host]]", "[target.", "[tenant."];
 
 /// A piece ends at the first of [`HEADS`] after this many bytes: large enough that cutting costs nothing, small
 /// enough that what the parser needs for a piece is allocated once and stays in the processor's cache.
 const PIECE: usize = 16 * 1024;
 
 /// The text in pieces, each with the byte at which it starts. A cut is made only before a line `[[host]]` or
-/// `[target.…`, so that every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line
+/// `[target.…` or `[tenant.…`, so that every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line
 /// could be text.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
@@ -34,12 +34,37 @@ fn next_cut(rest: &str) -> Option<usize> {
 
 /// Whether a piece may hold a `[target…]` table; it may say so in vain.
 pub(super) fn may_hold_targets(piece: &str) -> bool {
+    may_hold(piece, "target")
+}
+
+/// Whether the piece that starts at `base` may hold a `[tenant…]` table; it may say so in vain. At the head of a file such a
+/// table may also be written without brackets.
+pub(super) fn may_hold_tenants(base: usize, piece: &str) -> bool {
     let bytes = piece.as_bytes();
-    memmem::find_iter(bytes, b"target").any(|at| {
+    let is_unbracketed = || {
+        memmem::find_iter(bytes, b"tenant").any(|at| {
+            let mut after = bytes.iter().skip(at + "tenant".len()).filter(|byte| !is_between(byte));
+            match after.next() {
+                Some(b'.') => true,
+                Some(b'=') => after.next() == Some(&b'{'),
+                _ => false,
+            }
+        })
+    };
+    may_hold(piece, "tenant") || (base == 0 && is_unbracketed())
+}
+
+fn may_hold(piece: &str, table: &str) -> bool {
+    let bytes = piece.as_bytes();
+    memmem::find_iter(bytes, table.as_bytes()).any(|at| {
         let before = bytes.get(..at).unwrap_or_default();
-        let before = before.iter().rev().find(|b| !matches!(b, b' ' | b'\t' | b'"' | b'\''));
-        before == Some(&b'[')
+        before.iter().rev().find(|byte| !is_between(byte)) == Some(&b'[')
     })
+}
+
+/// What may stand between a bracket and a table's name.
+fn is_between(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'"' | b'\'')
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::super::values::{VERIFY, empty_or, max_message, min_rate, warn_of_none
 use super::super::walk::Value;
 use super::check;
 use super::files::Position;
-use super::keys::elsewhere;
+use super::keys::{elsewhere, unquoted};
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, Table, TargetOptions};
 use crate::service::Service;
 
@@ -56,9 +56,13 @@ impl Targets {
             return;
         };
         for entry in section.entries() {
-            if let Some(name) = dotted(&entry) {
+            let without_quotes = unquoted(&entry);
+            for (name, span) in &without_quotes {
                 let fault = Fault::new("a name with dots must stand in quotes");
-                entry.error_at_key(fault.help(format!("write [target.\"{name}\"]")));
+                let fault = fault.help(format!("write [target.\"{name}\"]"));
+                entry.report.say(super::Severity::Error, span.clone(), fault);
+            }
+            if !without_quotes.is_empty() {
                 continue;
             }
             let Some(address) = self.defined_address(&entry, names) else { continue };
@@ -197,25 +201,10 @@ impl Targets {
 pub(super) fn no_target(value: &Value<'_>) -> Option<Endpoints> {
     value.error(
         Fault::new("there is no target for this")
-            .help("give the host a target = \"ADDRESS\", or the rule one of its own")
+            .help("give the host a target = \"ADDRESS\", or its tenant, or the rule one of its own")
             .absence(),
     );
     None
-}
-
-/// The whole name of `[target.172.31.31.2]`, which TOML takes for tables within tables. `None`: it is no such name.
-fn dotted(entry: &Value<'_>) -> Option<String> {
-    let mut name = entry.key.to_owned();
-    let mut node = entry.node;
-    while let DeValue::Table(table) = node
-        && let Some((key, value)) = table.iter().next()
-        && let (DeValue::Table(_), 1) = (value.get_ref(), table.len())
-    {
-        name.push('.');
-        name.push_str(key.get_ref());
-        node = value.get_ref();
-    }
-    (name.len() > entry.key.len()).then_some(name)
 }
 
 fn position_of_key(file: u16, entry: &Value<'_>) -> Position {

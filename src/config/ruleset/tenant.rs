@@ -1,0 +1,308 @@
+//! The tenants of the rules files: `[tenant.ID]`, and what names one (SPEC section 9).
+//!
+//! All of them are read before any host, whichever file they stand in, so that a host may name a tenant that stands behind
+//! it. What they say of each other is judged in `lineage`, once all are known.
+
+mod lineage;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::super::Diagnostic;
+use super::super::report::Fault;
+use super::super::suggest;
+use super::super::walk::{Section, Value};
+use super::context::Context;
+use super::files::{Lines, Position};
+use super::keys::{elsewhere, unquoted};
+use super::signalling;
+use super::target::Targets;
+use crate::rules::{HostDef, NameDef, Tenant, TenantDef, Tenants};
+use crate::service::{PerService, Service};
+
+/// The longest id, in octets (SPEC section 9).
+const LONGEST_ID: usize = 64;
+
+/// The longest friendly name, in characters. It may have to stand in the path of a request.
+const LONGEST_NAME: usize = 255;
+
+/// How messages call the table.
+const TABLE: &str = "a [tenant.ID] table";
+
+/// What an id is.
+const ID: &str = "an id has 1 to 64 of A-Z a-z 0-9 . _ - and is neither \".\" nor \"..\"";
+
+type Index = HashMap<Box<str>, usize, foldhash::fast::RandomState>;
+
+/// The tenants that are being read.
+#[derive(Default)]
+pub(super) struct Reading {
+    list: Vec<One>,
+    /// By id in lower case: no two may differ in case only.
+    ids: Index,
+    names: Index,
+}
+
+/// One `[tenant.ID]`.
+struct One {
+    definition: TenantDef,
+    /// Where its id stands.
+    key: Position,
+    /// Where its friendly name stands.
+    name: Option<Position>,
+    parent: Option<Parent>,
+}
+
+/// What `parent` says.
+struct Parent {
+    /// The value.
+    at: Position,
+    /// The ids that are written, the parent last, and where each stands.
+    line: Vec<(Box<str>, Position)>,
+    /// It is the whole line from the root, and not the parent alone.
+    is_whole: bool,
+}
+
+/// What the tables of a file are read with.
+pub(super) struct Around<'a, 't> {
+    pub(super) targets: &'a mut Targets,
+    /// The names of all files.
+    pub(super) names: &'a [PathBuf],
+    pub(super) lines: &'a mut Lines<'t>,
+}
+
+impl Reading {
+    /// Reads the `[tenant]` tables of a piece.
+    pub(super) fn define(&mut self, tenants: &Value<'_>, around: &mut Around<'_, '_>) {
+        let Some(mut section) = tenants.section("[tenant]", "written as [tenant.ID]") else { return };
+        let mut entries = section.entries();
+        // In the order of the file, so that what stands first is the first of two.
+        entries.sort_by_key(|entry| entry.key_span.start);
+        for entry in entries {
+            self.read(&entry, around);
+        }
+    }
+
+    fn read(&mut self, entry: &Value<'_>, around: &mut Around<'_, '_>) {
+        if refuse_unquoted(entry) {
+            return;
+        }
+        let key = position(around.lines.file, entry, &entry.key_span);
+        let is_id = id(entry.key).map_err(|fault| entry.error_at_key(fault)).is_ok();
+        if !is_id || !self.is_new(entry, around.names) {
+            return;
+        }
+        let Some(mut section) = entry.section(TABLE, "a table") else { return };
+        let source = around.lines.source(entry.report.base + entry.key_span.start);
+        let name = section.get("name");
+        let name = name.and_then(|value| Some((self.name(&value, around)?, value)));
+        let enabled = section.read("enabled", true, Value::boolean);
+        let parent = section.get("parent").and_then(|value| parent(&value, around.lines.file));
+        let target = section.get("target").map(|value| {
+            // A wrong target was reported; saying of every host that it has none would bury that.
+            around.targets.endpoints(&value).unwrap_or_else(|| around.targets.stand_in())
+        });
+        // They become hosts, when those are read.
+        section.get("realms");
+        section.finish(elsewhere);
+        let at = self.list.len();
+        self.ids.insert(entry.key.to_ascii_lowercase().into(), at);
+        if let Some((name, _)) = &name {
+            self.names.insert(name.clone(), at);
+        }
+        let name_at = name.as_ref().map(|(_, value)| position(around.lines.file, value, &value.inner()));
+        self.list.push(One {
+            definition: TenantDef {
+                id: entry.key.into(),
+                name: name.map(|(name, _)| name),
+                enabled,
+                parent: None,
+                endpoints: target,
+                source,
+            },
+            key,
+            name: name_at,
+            parent,
+        });
+    }
+
+    /// Whether no tenant has this id, or one that differs from it in case only. Otherwise that is reported.
+    fn is_new(&self, entry: &Value<'_>, names: &[PathBuf]) -> bool {
+        let known = self.ids.get(&*entry.key.to_ascii_lowercase());
+        let Some(first) = known.and_then(|at| self.list.get(*at)) else { return true };
+        let id = &first.definition.id;
+        let fault = match **id == *entry.key {
+            true => Fault::new(format!("the tenant {id} is defined twice")).label("defined again"),
+            false => Fault::new(format!("the tenants {id} and {} differ only in case", entry.key))
+                .label("the same but for case")
+                .help("give one of them another id"),
+        };
+        entry.error_at_key(fault.related(place(first.key, names), "first defined here"));
+        false
+    }
+
+    /// The friendly name, if it can be one and no other tenant has it.
+    fn name(&self, value: &Value<'_>, around: &Around<'_, '_>) -> Option<Box<str>> {
+        let name = value.parsed("what people call the tenant", friendly_name)?;
+        if let Some(first) = self.names.get(name).and_then(|at| self.list.get(*at)) {
+            let fault =
+                Fault::new(format!("the name \"{name}\" is that of the tenant {}", first.definition.id))
+                    .label("named again")
+                    .help("give this tenant another name, or none")
+                    .related(place(first.name.unwrap_or(first.key), around.names), "first named here");
+            value.error(fault);
+            return None;
+        }
+        Some(name.into())
+    }
+
+    /// All of them, and what is wrong with what they say of each other. `is_whole`: everything was read, so that a tenant
+    /// that is not there is nowhere.
+    pub(super) fn finish(self, names: &[PathBuf], is_whole: bool) -> (Tenants, Vec<Diagnostic>) {
+        let (definitions, found) = lineage::judge(self, names, is_whole);
+        (Tenants::new(definitions), found)
+    }
+}
+
+/// The tenants that hosts may name.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) tenants: Arc<Tenants>,
+    /// Something was not read, for which a tenant may be missing that is there.
+    pub(super) is_doubtful: bool,
+    guesses: Guesses,
+}
+
+impl Known {
+    pub(super) fn new(tenants: Arc<Tenants>, is_doubtful: bool) -> Self {
+        Self { tenants, is_doubtful, guesses: Guesses::default() }
+    }
+
+    /// The tenant that a host names. `None`: there is none, which was reported.
+    pub(super) fn named(&mut self, value: &Value<'_>) -> Option<Tenant<'_>> {
+        let id = value.parsed("the id of a tenant", |text| id(text).map(|()| text))?;
+        if self.tenants.by_id(id).is_none() && !self.is_doubtful {
+            value.error(self.guesses.unknown(id, self.tenants.iter().map(Tenant::id)));
+        }
+        self.tenants.by_id(id)
+    }
+}
+
+/// Guesses what was meant, a bounded number of times: a guess looks at every tenant.
+struct Guesses(u32);
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+impl Guesses {
+    /// No tenant has this id.
+    fn unknown<'c>(&mut self, id: &str, known: impl Iterator<Item = &'c str>) -> Fault {
+        let fault = Fault::new(format!("there is no tenant {id}"));
+        let near = if self.0 > 0 { suggest::closest(id, known) } else { None };
+        self.0 = self.0.saturating_sub(1);
+        match near {
+            Some(near) => fault.label(format!("did you mean \"{near}\"?")),
+            None => fault.help(format!("define it as {}, in any rules file", header(id))),
+        }
+    }
+}
+
+/// The hosts that `realms` stands for.
+pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines<'_>) -> Vec<HostDef> {
+    let DeValue::Table(table) = entry.node else { return Vec::new() };
+    let mut section = Section::new(entry.report, TABLE, entry.span.clone(), table);
+    let Some(list) = section.get("realms") else { return Vec::new() };
+    let target = context.known.tenants.by_id(entry.key).and_then(Tenant::target).cloned();
+    let mut hosts = Vec::new();
+    for value in list.list("a list of names, as [\"xyz.example\"]") {
+        let Some(name) = value.parsed("a host name", super::super::scalar::rule_name) else { continue };
+        let source = lines.source(value.report.base + value.inner().start);
+        // As `sip = true` would be read where the name stands.
+        let rule =
+            Value { key: "sip", key_span: value.inner(), node: &DeValue::Boolean(true), ..value.clone() };
+        let sip = signalling::read(&rule, Service::Sip, target.as_ref(), context, lines);
+        hosts.push(HostDef {
+            tenant: Some(entry.key.into()),
+            endpoints: target.clone(),
+            rules: PerService { sip, ..PerService::default() },
+            enabled: true,
+            ..super::host::names_only(NameDef { name, source }, Vec::new())
+        });
+    }
+    hosts
+}
+
+/// An id (SPEC section 9).
+fn id(text: &str) -> Result<(), Fault> {
+    let is_of_it = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if let Some((start, c)) = text.char_indices().find(|(_, c)| !is_of_it(*c)) {
+        return Err(Fault::new("this cannot stand in the id of a tenant")
+            .at(start..start + c.len_utf8())
+            .help(ID));
+    }
+    match text {
+        "" => Err(Fault::new("the id of a tenant is empty").help(ID)),
+        "." | ".." => Err(Fault::new("this is no id of a tenant").help(ID)),
+        _ if text.len() > LONGEST_ID => {
+            Err(Fault::new(format!("the id has {} characters", text.len())).help(ID))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A name that people use: anything that can be shown.
+fn friendly_name(text: &str) -> Result<&str, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::new("the name is empty").help("leave `name` out where there is none"));
+    }
+    if let Some((start, c)) = text.char_indices().find(|(_, c)| c.is_control()) {
+        let fault = Fault::new("a control character cannot stand in the name of a tenant");
+        return Err(fault.at(start..start + c.len_utf8()));
+    }
+    if text.chars().count() > LONGEST_NAME {
+        return Err(Fault::new(format!("the name has more than {LONGEST_NAME} characters")));
+    }
+    Ok(text)
+}
+
+/// `parent`. An empty line is that of a tenant at the root.
+fn parent(value: &Value<'_>, file: u16) -> Option<Parent> {
+    let is_whole = matches!(value.node, DeValue::Array(_));
+    let wanted = "the id of a tenant, or the whole line of them from the root";
+    let mut line = Vec::new();
+    for element in value.one_or_more() {
+        let text = element.parsed(wanted, |text| id(text).map(|()| text))?;
+        line.push((text.into(), position(file, &element, &element.inner())));
+    }
+    (!line.is_empty()).then(|| Parent { at: position(file, value, &value.inner()), line, is_whole })
+}
+
+/// Reports ids with dots that stand without quotes, which TOML takes for tables within tables.
+fn refuse_unquoted(entry: &Value<'_>) -> bool {
+    let names = unquoted(entry);
+    for (name, span) in &names {
+        let fault = Fault::new("a name with dots must stand in quotes");
+        entry.report.say(super::Severity::Error, span.clone(), fault.help(format!("write {}", header(name))));
+    }
+    !names.is_empty()
+}
+
+/// The head of the table, as it would be written.
+fn header(id: &str) -> String {
+    if id.contains('.') { format!("[tenant.\"{id}\"]") } else { format!("[tenant.{id}]") }
+}
+
+fn position(file: u16, value: &Value<'_>, span: &std::ops::Range<usize>) -> Position {
+    let base = value.report.base;
+    Position::new(file, &(base + span.start..base + span.end))
+}
+
+fn place(position: Position, names: &[PathBuf]) -> super::super::Place {
+    position.place(names.get(position.file_number()).map_or(std::path::Path::new(""), |name| name))
+}
