@@ -244,7 +244,7 @@ impl Table {
         Some(&self.protected).filter(|names| !names.is_empty())
     }
 
-    /// The same, to be kept beside the table.
+    /// Every tenant, to be kept beside the table.
     pub(crate) fn shared_tenants(&self) -> Arc<Tenants> {
         Arc::clone(&self.tenants)
     }
