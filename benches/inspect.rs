@@ -161,7 +161,7 @@ fn decision(c: &mut Criterion) {
                 let routed = route(&Rules { table: &table, https_port: 443 }, &ask, &mut scratch);
                 let Then::Forward { to, edits } = routed.then else { panic!("{routed:?}") };
                 out.clear();
-                request_head(&mut out, &asked, &edits);
+                request_head(&mut out, &asked, &edits, None);
                 (to.endpoints.len(), out.len())
             });
         });

@@ -145,7 +145,7 @@ fn http_request(bench: &mut Bench, input: &[u8], slowly: bool) {
     let is_believed = |address: IpAddr| address.is_ipv4();
     black_box(asker(forwarding.peer, is_believed, asked.head(), asked.request()));
     bench.out.clear();
-    request_head(&mut bench.out, &asked, &ask.edits(&bench.table));
+    request_head(&mut bench.out, &asked, &ask.edits(&bench.table), None);
     for field in &asked.request().fields {
         black_box(digest::credentials(field.value.of_input(asked.head())));
     }

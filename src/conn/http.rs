@@ -9,8 +9,8 @@ mod websocket;
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use answer::redirect;
@@ -33,6 +33,7 @@ use crate::route::Refused;
 use crate::route::asker::asker;
 use crate::route::challenge::challenge;
 use crate::route::http::{Ask, Forwarding, Routed, Then, route};
+use crate::rules::ResponseField;
 use crate::rules::decide::Scratch;
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
@@ -119,7 +120,11 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     {
         return next;
     }
-    match turn.route().then {
+    let Routed { rule, then, .. } = turn.route();
+    if let Some(treatment) = rule.and_then(|rule| rule.treatment) {
+        let _ = turn.response.set(&treatment.response);
+    }
+    match then {
         Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
         Then::Redirect { location } => redirect(client, turn, location).await,
         Then::WebSocket { host, rule } => Box::pin(websocket::open(client, turn, (host, rule))).await,
@@ -137,6 +142,8 @@ struct Turn<'s> {
     forwarding: Forwarding,
     /// The status that the client gets; 0: none yet.
     status: AtomicU16,
+    /// The fields that the rule sets in answers, once a rule is known that sets any.
+    response: OnceLock<&'s [ResponseField]>,
     /// Where its line begins to count, if the end of each request is written (`log.ended`).
     begun: Option<Begun>,
 }
@@ -158,12 +165,17 @@ impl<'s> Turn<'s> {
         let forwarding = Forwarding { peer, transport: client.facts.transport(), trusted };
         let is_told = snapshot.config.log.ended.contains(Service::Http);
         let begun = is_told.then(|| Begun { at: Instant::now(), bytes: client.live.bytes() });
-        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), begun }
+        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), response: OnceLock::new(), begun }
     }
 
     /// The client gets an answer with this status.
     fn answered(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// The fields that the rule sets in answers, also in our own.
+    fn response_fields(&self) -> &'s [ResponseField] {
+        self.response.get().copied().unwrap_or_default()
     }
 
     /// Nothing more comes of the request: writes its line, if that is wanted.

@@ -14,7 +14,7 @@ use super::Refused;
 use crate::field_names::FieldNames;
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::rules::name::split_host_port;
-use crate::rules::{Endpoint, Host, HttpMatch, Ports, Table, Treatment, WebSocketRule};
+use crate::rules::{Address, Endpoint, Host, HttpMatch, Ports, Table, Treatment, WebSocketRule};
 use crate::service::Transport;
 
 /// What a request is decided by.
@@ -185,6 +185,24 @@ impl<'t> To<'t> {
         let ports = Ports { tcp: Some(port), tls: None };
         let name = asked_name(asked).into();
         Self { host: None, endpoints, ports, transport: Transport::Plain, port, name }
+    }
+}
+
+impl To<'_> {
+    /// The Host by which the target knows itself: the name or the IP address of one of its endpoints, with the port where that is
+    /// not the standard one (RFC 9110 section 7.2). Empty: there is no such endpoint.
+    pub fn authority(&self, endpoint: usize) -> String {
+        let name = match self.endpoints.get(endpoint).map(|endpoint| &endpoint.address) {
+            Some(Address::Name(name)) => name.to_string(),
+            Some(Address::Ip(IpAddr::V6(v6))) => format!("[{v6}]"),
+            Some(Address::Ip(v4)) => v4.to_string(),
+            None => return String::new(),
+        };
+        let standard = match self.transport {
+            Transport::Plain => 80,
+            Transport::Tls => 443,
+        };
+        if self.port.get() == standard { name } else { format!("{name}:{}", self.port) }
     }
 }
 

@@ -124,6 +124,8 @@ impl Attempts {
 struct Candidate<'a> {
     wanted: &'a Wanted<'a>,
     endpoint: &'a Endpoint,
+    /// Which of the wanted ones the endpoint is.
+    number: usize,
     address: SocketAddr,
     /// Other requests may wait for the same address, and only the first of them waits for the whole timeout.
     is_shared: bool,
@@ -170,9 +172,9 @@ impl Dialer<'_> {
         attempts: &mut Attempts,
     ) -> Result<Connection, Failures> {
         let mut turns = Turns::new(self.health, &wanted, attempts.vanished);
-        let mut cut_short: SmallVec<[(&Endpoint, SocketAddr); 2]> = SmallVec::new();
+        let mut cut_short: SmallVec<[Candidate<'_>; 1]> = SmallVec::new();
         for turn in Turn::ALL {
-            for endpoint in wanted.endpoints {
+            for (number, endpoint) in wanted.endpoints.iter().enumerate() {
                 let resolved = match self.resolve(&endpoint.address).await {
                     Ok(resolved) => resolved,
                     Err(cause) => {
@@ -191,10 +193,10 @@ impl Dialer<'_> {
                     }
                     // An address of the last turns has hardly another one behind it: a shorter wait would gain nothing.
                     let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
-                    let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared };
+                    let candidate = Candidate { wanted: &wanted, endpoint, number, address, is_shared };
                     match self.reach(candidate, own, pool, attempts).await {
                         Ok(connection) => return Ok(connection),
-                        Err(Missed::CutShort) => cut_short.push((endpoint, address)),
+                        Err(Missed::CutShort) => cut_short.push(candidate),
                         Err(Missed::Failed) => {}
                     }
                 }
@@ -204,8 +206,8 @@ impl Dialer<'_> {
             }
         }
         // Nothing else works: now each gets the whole of its time.
-        for (endpoint, address) in cut_short {
-            let candidate = Candidate { wanted: &wanted, endpoint, address, is_shared: false };
+        for candidate in cut_short {
+            let candidate = Candidate { is_shared: false, ..candidate };
             if let Ok(connection) = self.reach(candidate, own, pool, attempts).await {
                 return Ok(connection);
             }
@@ -226,7 +228,7 @@ impl Dialer<'_> {
         pool: &Pool,
         attempts: &mut Attempts,
     ) -> Result<Connection, Missed> {
-        let Candidate { wanted, endpoint, address, is_shared: _ } = candidate;
+        let Candidate { wanted, endpoint, number, address, is_shared: _ } = candidate;
         let shares = Shares::of(endpoint);
         let profile = (wanted.transport == Transport::Tls)
             .then(|| self.tls.client_config(wanted.service, &endpoint.options));
@@ -235,7 +237,8 @@ impl Dialer<'_> {
         if !attempts.new_only {
             let kept = take_own(own, key, wanted.owner)
                 .or_else(|| if shares == Shares::WithAll { pool.take(key) } else { None });
-            if let Some(kept) = kept {
+            if let Some(mut kept) = kept {
+                kept.endpoint = number;
                 return Ok(kept);
             }
         }
@@ -243,6 +246,7 @@ impl Dialer<'_> {
             Ok((stream, reached)) => {
                 let bound = shares != Shares::WithAll;
                 let mut connection = Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
+                connection.endpoint = number;
                 connection.max_message = endpoint.options.max_message;
                 connection.min_rate = endpoint.options.min_rate;
                 connection.reached = Some(reached);
@@ -263,7 +267,7 @@ impl Dialer<'_> {
         candidate: Candidate<'_>,
         profile: Option<&Profile>,
     ) -> Result<(Stream, Reached), (Cause, bool)> {
-        let Candidate { wanted, endpoint, address, is_shared } = candidate;
+        let Candidate { wanted, endpoint, number: _, address, is_shared } = candidate;
         let attempt = is_shared.then(|| self.health.begin(address));
         let tcp_timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
         let opening = Opening {

@@ -96,6 +96,8 @@ pub struct Connection {
     /// It belongs to one client connection and dies with it: a login of the connection was seen on it, or the rules
     /// say so.
     pub bound: bool,
+    /// Which of the wanted addresses it leads to, counted from 0. A kept one may have been opened for another list.
+    pub endpoint: usize,
     /// For whom it was used last: what is bound is bound to this one (contract section 3, the believed client).
     pub owner: IpAddr,
     /// What [`crate::rules::TargetOptions::max_message`] says of the address.
@@ -113,7 +115,7 @@ impl Connection {
     pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
         let since = Instant::now();
         let (max_message, min_rate, reached) = (None, None, None);
-        Self { leg, key, fresh: true, bound, owner, max_message, min_rate, reached, since }
+        Self { leg, key, fresh: true, bound, endpoint: 0, owner, max_message, min_rate, reached, since }
     }
 
     /// Whether the target has neither closed it nor sent something that nobody asked for.

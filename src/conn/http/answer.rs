@@ -1,12 +1,15 @@
 //! What Portward answers itself: a redirect, a document, a status. The connection goes on after such an answer if the client
 //! wants it to and nothing of a request's body is left.
 
+use std::borrow::Cow;
+
 use super::{Next, Turn};
 use crate::conn::Client;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Version;
 use crate::log::Outcome;
-use crate::relay::http::{own_document, own_response};
+use crate::relay::http::{OWN_FIELDS, own_document, own_response};
+use crate::rules::ResponseField;
 
 /// A small answer.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +50,25 @@ pub(super) async fn reply(client: &mut Client, turn: &Turn<'_>, reply: Reply) ->
 pub(super) async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
     let goes_on = reply.goes_on && can_go_on(client, turn);
     turn.answered(reply.status);
-    let answer = own_response(reply.status, fields, goes_on, turn.asked.is_head());
+    let fields = with_rules_fields(fields, turn.response_fields());
+    let answer = own_response(reply.status, &fields, goes_on, turn.asked.is_head());
     send(client, turn, &answer, (goes_on, reply.ended)).await
+}
+
+/// The fields of an answer, with those that the rule sets beside them. What the answer says itself stays, because it would not
+/// work without that.
+fn with_rules_fields<'f>(fields: &'f str, response: &[ResponseField]) -> Cow<'f, str> {
+    let mut all = Cow::Borrowed(fields);
+    let names = |fields: &str, name: &str| {
+        let own = fields.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+        own.chain(OWN_FIELDS).any(|own| own.eq_ignore_ascii_case(name))
+    };
+    for field in response.iter().filter(|field| !names(fields, &field.name)) {
+        for part in [&*field.name, ": ", &*field.value, "\r\n"] {
+            all.to_mut().push_str(part);
+        }
+    }
+    all
 }
 
 /// Whether the client wants to go on and may.

@@ -12,7 +12,7 @@ use crate::conn::tunnel::Tunnel;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Response;
 use crate::log::Outcome;
-use crate::relay::http::{After, Exchanged, Patience, exchange, request_head};
+use crate::relay::http::{After, AnswerEdits, Exchanged, Patience, exchange, request_head};
 use crate::route::http::{self, Edits, To};
 use crate::rules::Host;
 use crate::upstream::{Attempts, Connection, Wanted};
@@ -65,7 +65,9 @@ pub(super) async fn forward(
             turn.answered(response.status);
             login.answered(response, head);
         };
-        request_head(outgoing.head.vec(), &turn.asked, edits);
+        let told = told_host(edits, to, &target);
+        request_head(outgoing.head.vec(), &turn.asked, edits, told.as_deref());
+        outgoing.answer = AnswerEdits::of(&turn.asked, edits, told.as_deref());
         let legs = (&mut client.leg, &mut target.leg);
         let exchanged = tokio::select! {
             biased;
@@ -90,6 +92,13 @@ pub(super) async fn forward(
             Err(failed) => Broken { failed, target, attempts }.end(client, turn).await,
         };
     }
+}
+
+/// What the target is told in place of the client's Host, by a rule with `host = "target"`: the name of the address that was
+/// reached.
+fn told_host(edits: &Edits<'_>, to: &To<'_>, target: &Connection) -> Option<String> {
+    let rule = edits.by_rule.as_ref()?;
+    rule.treatment.host_of_target.then(|| to.authority(target.endpoint)).filter(|host| !host.is_empty())
 }
 
 /// What is asked of the dialler.

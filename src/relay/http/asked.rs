@@ -140,7 +140,7 @@ impl<'r> Asked<'r> {
     }
 
     /// The request as it leaves, without its head.
-    pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing {
+    pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing<'static> {
         Outgoing {
             head: Buffer::default(),
             framing: self.framing().without(edits.protected),
@@ -149,6 +149,7 @@ impl<'r> Asked<'r> {
             expects_continue: self.request.expects_continue,
             version: self.request.version,
             persistent: self.request.persistent,
+            answer: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::AnswerEdits;
 use super::pace::Pace;
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, Response, ResponseInspector, TARGET_HEAD_LIMIT, Version, unfold};
@@ -19,7 +20,7 @@ pub use failure::{Failed, Failure};
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct Outgoing<'e> {
     /// The head as the target gets it. An exchange takes it; for another one it is written again.
     pub head: Buffer,
     /// The body that follows in the client's buffer and stream.
@@ -34,6 +35,8 @@ pub struct Outgoing {
     pub version: Version,
     /// The client wants to go on.
     pub persistent: bool,
+    /// What the rule changes of the answers; `None`: nothing.
+    pub answer: Option<Box<AnswerEdits<'e>>>,
 }
 
 /// What comes after an exchange, for the client.
@@ -86,7 +89,7 @@ pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
 /// See [`Failed`].
 pub async fn exchange<M: Meter>(
     (client, target): (&mut Leg, &mut Leg),
-    request: &mut Outgoing,
+    request: &mut Outgoing<'_>,
     timer: &mut Timer,
     patience: Patience,
     witness: &mut Witness<'_>,
@@ -123,7 +126,7 @@ pub async fn exchange<M: Meter>(
 
 /// The state of a running exchange.
 struct Running<'r, 'w> {
-    request: &'r Outgoing,
+    request: &'r Outgoing<'r>,
     /// The length of the request's head.
     head: u64,
     witness: &'r mut Witness<'w>,
@@ -164,7 +167,7 @@ struct Running<'r, 'w> {
 }
 
 impl<'r, 'w> Running<'r, 'w> {
-    fn new(request: &'r mut Outgoing, min_rate: u32, witness: &'r mut Witness<'w>) -> Self {
+    fn new(request: &'r mut Outgoing<'_>, min_rate: u32, witness: &'r mut Witness<'w>) -> Self {
         let framing = std::mem::replace(&mut request.framing, Framing::NONE);
         let bodiless = framing.is_done();
         let mut up = Pump::new(framing);

@@ -1,6 +1,12 @@
 //! Heads as they leave: hop-by-hop fields gone, what we say of the client in place of what it said itself.
+//!
+//! What a rule changes is applied in the rooms below, and costs other requests a test: `rule` changes the request, `answer` the
+//! answer, where `reference` gives URLs back what was taken off. `own` has the answers of Portward itself.
 
+mod answer;
 mod own;
+mod reference;
+mod rule;
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -8,11 +14,21 @@ use std::net::IpAddr;
 use super::Asked;
 use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
 use crate::route::http::{Connection, Edits, Forwarding};
-pub(crate) use own::{own_document, own_response};
+pub use answer::AnswerEdits;
+pub(crate) use own::{OWN_FIELDS, own_document, own_response};
 
-/// Writes the head of a request as its target gets it. This is the only place where `edits` are applied.
-pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>) {
-    put(out, &[asked.method(), b" ", asked.target(), b" HTTP/1.1\r\nHost: ", asked.host(), b"\r\n"]);
+/// Writes the head of a request as its target gets it. This is the only place where `edits` are applied. `host` stands in Host
+/// in place of what the client said, for rules with `host = "target"`.
+pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, host: Option<&str>) {
+    let host = host.map_or(asked.host(), str::as_bytes);
+    match &edits.by_rule {
+        None => put(out, &[asked.method(), b" ", asked.target()]),
+        Some(rule) => {
+            put(out, &[asked.method(), b" "]);
+            rule::put_target(out, asked, rule);
+        }
+    }
+    put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
     match edits.protected {
         None => asked_fields(out, asked, |_| true),
         Some(protected) => asked_fields(out, asked, |name| !protected.contains(name)),
@@ -22,7 +38,14 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>) {
         Connection::Ends => b"Connection: close\r\n",
         Connection::WebSocket => b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
     });
-    forwarded(out, asked, &edits.forwarding);
+    let prefix = match &edits.by_rule {
+        None => Vec::new(),
+        Some(rule) => {
+            rule::put_fields(out, rule);
+            rule::prefix(asked, rule)
+        }
+    };
+    forwarded(out, asked, &edits.forwarding, &prefix);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -55,12 +78,15 @@ fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
     }
 }
 
-/// X-Forwarded-For, -Proto, -Host and Forwarded.
-fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding) {
-    let said = |kind: Kind| {
-        let fields = if forwarding.trusted { asked.request().fields.as_slice() } else { &[] };
-        fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(asked.head()))
-    };
+/// What a trusted peer says of the client in fields of this kind.
+fn said<'a>(asked: &'a Asked<'_>, trusted: bool, kind: Kind) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+    let fields = if trusted { asked.request().fields.as_slice() } else { &[] };
+    fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(asked.head()))
+}
+
+/// X-Forwarded-For, -Proto, -Host, -Prefix and Forwarded. `prefix` is what the rule takes off the path.
+fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding, prefix: &[u8]) {
+    let said = |kind: Kind| said(asked, forwarding.trusted, kind);
     let proto = crate::service::Service::Http.scheme(forwarding.transport);
     let host = asked.host();
     out.extend_from_slice(b"X-Forwarded-For: ");
@@ -71,7 +97,12 @@ fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding) {
         out,
         &[said(Kind::XForwardedProto).next_back().unwrap_or(proto.as_bytes()), b"\r\nX-Forwarded-Host: "],
     );
-    put(out, &[said(Kind::XForwardedHost).next_back().unwrap_or(host), b"\r\nForwarded: "]);
+    put(out, &[said(Kind::XForwardedHost).next_back().unwrap_or(host), b"\r\n"]);
+    let before = rule::prefix_before(asked, forwarding.trusted);
+    if !before.is_empty() || !prefix.is_empty() {
+        put(out, &[b"X-Forwarded-Prefix: ", before, prefix, b"\r\n"]);
+    }
+    out.extend_from_slice(b"Forwarded: ");
     said(Kind::Forwarded).filter(|value| is_closed(value)).for_each(|value| put(out, &[value, b", "]));
     let [before, behind]: [&[u8]; 2] =
         if forwarding.peer.is_ipv4() { [b"for=", b""] } else { [b"for=\"[", b"]\""] };
@@ -93,20 +124,27 @@ pub(super) struct ForClient {
 }
 
 /// Writes the head of a response to `out`. `head` is the input that `response` was read from.
-pub(super) fn response_head(out: &mut Vec<u8>, head: &[u8], response: &Response, client: ForClient) {
+pub(super) fn response_head(
+    out: &mut Vec<u8>,
+    head: &[u8],
+    response: &Response,
+    (client, edits): (ForClient, Option<&AnswerEdits<'_>>),
+) {
     let mut status = itoa::Buffer::new();
     let phrase = response.phrase.of_input(head);
     put(out, &[b"HTTP/1.1 ", status.format(response.status).as_bytes(), b" ", phrase, b"\r\n"]);
-    // RFC 9112 §6.1: these have no framing fields at all, whatever the target sent.
-    let unframed = response.status < 200 || response.status == 204;
-    for field in &response.fields {
-        let value = field.value.of_input(head);
-        match field.kind {
-            Kind::HopByHop => {}
-            Kind::ContentLength | Kind::TransferEncoding if unframed => {}
-            Kind::TransferEncoding if client.version == Version::Http10 => {}
-            kind @ (Kind::ContentLength | Kind::TransferEncoding) => framing_field(out, kind, value),
-            _ => put(out, &[field.name.of_input(head), b": ", value, b"\r\n"]),
+    match edits {
+        None => answer_fields(out, head, (response, client), |out, name, value| {
+            put(out, &[name, b": ", value, b"\r\n"]);
+        }),
+        Some(edits) => {
+            let is_final = response.status >= 200;
+            answer_fields(out, head, (response, client), |out, name, value| {
+                edits.put_field(out, is_final, (name, value));
+            });
+            if is_final {
+                edits.put_own(out);
+            }
         }
     }
     if response.websocket {
@@ -119,6 +157,27 @@ pub(super) fn response_head(out: &mut Vec<u8>, head: &[u8], response: &Response,
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The target's own fields; `pass` writes those that go on.
+fn answer_fields(
+    out: &mut Vec<u8>,
+    head: &[u8],
+    (response, client): (&Response, ForClient),
+    mut pass: impl FnMut(&mut Vec<u8>, &[u8], &[u8]),
+) {
+    // RFC 9112 §6.1: these have no framing fields at all, whatever the target sent.
+    let unframed = response.status < 200 || response.status == 204;
+    for field in &response.fields {
+        let value = field.value.of_input(head);
+        match field.kind {
+            Kind::HopByHop => {}
+            Kind::ContentLength | Kind::TransferEncoding if unframed => {}
+            Kind::TransferEncoding if client.version == Version::Http10 => {}
+            kind @ (Kind::ContentLength | Kind::TransferEncoding) => framing_field(out, kind, value),
+            _ => pass(out, field.name.of_input(head), value),
+        }
+    }
 }
 
 /// Whether the client can see the end of such a body without the connection ending.

@@ -10,5 +10,5 @@ mod pace;
 
 pub use asked::Asked;
 pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
-pub use head::request_head;
-pub(crate) use head::{own_document, own_response};
+pub use head::{AnswerEdits, request_head};
+pub(crate) use head::{OWN_FIELDS, own_document, own_response};

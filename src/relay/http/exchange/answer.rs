@@ -43,7 +43,8 @@ impl Running<'_, '_> {
             self.continued |= response.status == 100;
             if version == Version::Http11 {
                 let client = ForClient { version, persistent: true };
-                response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+                let changed = (client, self.request.answer.as_deref());
+                response_head(self.down.out.vec(), target.buffer.filled(), response, changed);
             }
             target.buffer.consume(len);
             self.inspector = ResponseInspector::new(self.request.is_head);
@@ -69,7 +70,8 @@ impl Running<'_, '_> {
             && !(self.early && (unasked || unread))
             && !timer.is_stopping();
         let client = ForClient { version, persistent: self.client_persistent };
-        response_head(self.down.out.vec(), target.buffer.filled(), response, client);
+        let changed = (client, self.request.answer.as_deref());
+        response_head(self.down.out.vec(), target.buffer.filled(), response, changed);
         target.buffer.consume(len);
         self.down.framing = match response.body {
             ResponseBody::None => Framing::NONE,

@@ -67,6 +67,7 @@ mod tests {
             expects_continue: false,
             version: Version::Http11,
             persistent: true,
+            answer: None,
         };
         request.head.extend(HEAD);
         pbx.say(ANSWER);

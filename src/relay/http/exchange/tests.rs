@@ -26,7 +26,7 @@ fn begin_at(body: u64, min_rate: u32, expects_continue: bool) -> Stage<Outcome> 
 }
 
 /// A request without a body.
-fn get() -> Outgoing {
+fn get() -> Outgoing<'static> {
     let mut head = Buffer::default();
     head.extend(HEAD);
     Outgoing {
@@ -37,10 +37,11 @@ fn get() -> Outgoing {
         expects_continue: false,
         version: Version::Http11,
         persistent: true,
+        answer: None,
     }
 }
 
-async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing, min_rate: u32) -> Outcome {
+async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing<'static>, min_rate: u32) -> Outcome {
     let mut timer = Timer::new(RESPONSE, CancellationToken::new());
     let patience = Patience { client: 60 * SECOND, target: RESPONSE, min_rate };
     let (legs, mut bytes) = ((&mut client, &mut target), [0; 2]);

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// The fields that an answer of our own may have beside those that it is given.
+pub(crate) const OWN_FIELDS: [&str; 4] = ["Date", "Content-Type", "Content-Length", "Connection"];
+
 /// A small answer of our own.
 pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless: bool) -> Vec<u8> {
     let phrase = match status {

@@ -27,7 +27,7 @@ fn sent_without(text: &str, trusted: bool, names: &[&str]) -> String {
     let protected = Arc::new(protected);
     let protected = (!names.is_empty()).then_some(&protected);
     let edits = Edits { forwarding, connection: asked.connection(), protected, by_rule: None };
-    request_head(&mut out, &asked, &edits);
+    request_head(&mut out, &asked, &edits, None);
     assert_eq!(asked.head(), text.as_bytes(), "what was asked is what it was");
     String::from_utf8(out).unwrap()
 }
@@ -95,7 +95,7 @@ fn responses_lose_what_is_hop_by_hop() {
     let Inspect::Found { ask, .. } = ResponseInspector::default().inspect(text.as_bytes()) else { panic!() };
     let render = |version, persistent| {
         let mut out = Vec::new();
-        response_head(&mut out, text.as_bytes(), &ask, ForClient { version, persistent });
+        response_head(&mut out, text.as_bytes(), &ask, (ForClient { version, persistent }, None));
         String::from_utf8(out).unwrap()
     };
     assert_eq!(
@@ -104,3 +104,6 @@ fn responses_lose_what_is_hop_by_hop() {
     );
     assert_eq!(render(Version::Http10, false), "HTTP/1.1 200 Fine\r\nServer: s\r\nConnection: close\r\n\r\n");
 }
+
+mod answers;
+mod rules;

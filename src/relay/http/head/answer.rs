@@ -1,0 +1,130 @@
+//! What a rule changes of an answer: URLs and cookie paths get back what was taken off the request, and the rule sets fields
+//! of its own.
+//!
+//! URLs stand in Location, Content-Location (RFC 9110 sections 10.2.2 and 8.7) and Refresh. Bodies are not looked at.
+
+use super::reference::Undo;
+use super::{put, rule, said};
+use crate::inspect::Span;
+use crate::inspect::http::Kind;
+use crate::relay::http::Asked;
+use crate::route::http::Edits;
+use crate::rules::ResponseField;
+
+/// What is changed of the answers to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerEdits<'e> {
+    undo: Undo,
+    /// Fields that the rule sets.
+    response: &'e [ResponseField],
+}
+
+impl<'e> AnswerEdits<'e> {
+    /// What is changed of the answers to `asked`, if it goes to a target that is told `host` in place of the client's Host.
+    /// `None`: nothing, as with almost every rule.
+    pub fn of(asked: &Asked<'_>, edits: &Edits<'e>, host: Option<&str>) -> Option<Box<Self>> {
+        let by_rule = edits.by_rule.as_ref()?;
+        let prefix = rule::prefix(asked, by_rule);
+        let response = &*by_rule.treatment.response;
+        if prefix.is_empty() && host.is_none() && response.is_empty() {
+            return None;
+        }
+        let trusted = edits.forwarding.trusted;
+        let before = rule::prefix_before(asked, trusted);
+        let mut path = Vec::new();
+        rule::put_target(&mut path, asked, by_rule);
+        path.truncate(memchr::memchr(b'?', &path).unwrap_or(path.len()));
+        let said = said(asked, trusted, Kind::XForwardedHost).next_back();
+        let undo = Undo {
+            whole: [before, &prefix].concat(),
+            own: before.len(),
+            nothing_left: asked.path().len() <= by_rule.stripped,
+            asked: path,
+            hosts: std::iter::once(asked.host()).chain(said).map(Box::from).collect(),
+            told: host.map(|host| host.as_bytes().into()),
+        };
+        Some(Box::new(Self { undo, response }))
+    }
+
+    /// Writes a field of the target's. Of those that the rule sets the target's own do not pass.
+    pub(super) fn put_field(&self, out: &mut Vec<u8>, is_final: bool, (name, value): (&[u8], &[u8])) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is_final && self.response.iter().any(|field| is(&field.name)) {
+            return;
+        }
+        put(out, &[name, b": "]);
+        match name.len() {
+            8 if is("location") => self.undo.put(out, value),
+            16 if is("content-location") => self.undo.put(out, value),
+            7 if is("refresh") => self.put_refresh(out, value),
+            10 if is("set-cookie") => self.put_cookie(out, value),
+            _ => out.extend_from_slice(value),
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the fields that the rule sets.
+    pub(super) fn put_own(&self, out: &mut Vec<u8>) {
+        for field in self.response {
+            put(out, &[field.name.as_bytes(), b": ", field.value.as_bytes(), b"\r\n"]);
+        }
+    }
+
+    /// Seconds, and behind them the URL (HTML section 4.2.4.3), perhaps in quotes.
+    fn put_refresh(&self, out: &mut Vec<u8>, value: &[u8]) {
+        let url = Span::of(value, refresh_url(value).unwrap_or_default()).range();
+        if url.is_empty() {
+            return out.extend_from_slice(value);
+        }
+        out.extend_from_slice(value.get(..url.start).unwrap_or_default());
+        self.undo.put(out, value.get(url.clone()).unwrap_or_default());
+        out.extend_from_slice(value.get(url.end..).unwrap_or_default());
+    }
+
+    /// A cookie (RFC 6265 section 4.1). A path gets back what was taken off. One without a path is for the folder of the URL, which
+    /// lies above the part that was taken off where the client asked for that part alone: other tenants would get it. A
+    /// domain that only the target knows goes, because clients would refuse the cookie.
+    fn put_cookie(&self, out: &mut Vec<u8>, value: &[u8]) {
+        let prefix = self.undo.prefix();
+        let mut has_path = false;
+        for (number, part) in value.split(|octet| *octet == b';').enumerate() {
+            let (name, said) = match memchr::memchr(b'=', part).and_then(|at| part.split_at_checked(at)) {
+                Some((name, said)) => (name.trim_ascii(), said.get(1..).unwrap_or_default().trim_ascii()),
+                None => (part.trim_ascii(), b"".as_slice()),
+            };
+            let is_path = number > 0 && name.eq_ignore_ascii_case(b"path");
+            has_path = if is_path { said.starts_with(b"/") } else { has_path };
+            if number > 0 && name.eq_ignore_ascii_case(b"domain") && self.undo.is_only_told(said) {
+                continue;
+            }
+            if number > 0 {
+                out.push(b';');
+            }
+            if is_path && has_path && !prefix.is_empty() && !self.undo.has_prefix(said) {
+                // `/PREFIX` covers `/PREFIX` and all that lies in it; `/PREFIX/` would not cover the first.
+                let inside: &[u8] = if said == b"/" { b"" } else { said };
+                put(out, &[b" Path=", prefix, inside]);
+            } else {
+                out.extend_from_slice(part);
+            }
+        }
+        if !has_path && self.undo.nothing_left && !prefix.is_empty() {
+            put(out, &[b"; Path=", prefix]);
+        }
+    }
+}
+
+/// The URL in a Refresh field.
+fn refresh_url(value: &[u8]) -> Option<&[u8]> {
+    let at = value.iter().position(|octet| matches!(octet, b';' | b','))?;
+    let rest = value.get(at + 1..)?.trim_ascii_start();
+    let (word, rest) = rest.split_at_checked(3)?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    if !word.eq_ignore_ascii_case(b"url") {
+        return None;
+    }
+    match rest.split_first() {
+        Some((quote @ (b'"' | b'\''), quoted)) => quoted.split(|octet| octet == quote).next(),
+        _ => Some(rest),
+    }
+}
