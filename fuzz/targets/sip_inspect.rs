@@ -14,7 +14,28 @@ fuzz_target!(|input: &[u8]| {
     let mut target = Inspector::of_target();
     laws::hold(input, TARGET_HEAD_LIMIT, |prefix| target.inspect(prefix), |prefix| Inspector::of_target().inspect(prefix));
 
-    let Inspect::Found { ask: Ask::Message(message), len } = Inspector::of_client().inspect(input) else { return };
+    let examining = || {
+        let mut inspector = Inspector::of_client();
+        inspector.examine(true);
+        inspector
+    };
+    let mut examined = examining();
+    laws::hold(input, HEAD_LIMIT, |prefix| examined.inspect(prefix), |prefix| examining().inspect(prefix));
+    let strict = Inspector::of_client().inspect(input);
+    match examining().inspect(input) {
+        // What goes on when it was examined goes on as well when it was not.
+        found @ Inspect::Found { ask: Ask::Message(_), .. } => assert_eq!(found, strict),
+        // What an answer repeats has no line end but its own.
+        Inspect::Found { ask: Ask::Faulty(faulty), len } => {
+            for field in &faulty.message.fields {
+                let line = field.line.of_input(&input[..len]);
+                assert!(faulty.ends || line.ends_with(b"\r\n") && !line.contains(&0));
+            }
+        }
+        _ => {}
+    }
+
+    let Inspect::Found { ask: Ask::Message(message), len } = strict else { return };
     let head = &input[..len];
     assert!(head.ends_with(b"\r\n\r\n"));
     // One From and one Content-Length, however they are spelt.

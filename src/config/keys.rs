@@ -12,7 +12,10 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         ("outside", &["address", "own_address", "name", "turn", "ports"]),
         ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
         ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
-        ("sip", &["public_address", "methods", "default_host", "max_message"]),
+        (
+            "sip",
+            &["public_address", "methods", "default_host", "max_message", "identify", "sanity", "scanners"],
+        ),
         ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
         (
             "limits",
@@ -29,6 +32,8 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
                 "max_undecided_per_address",
                 "reserved",
                 "min_rate",
+                "sip_requests",
+                "sip_requests_per_user",
             ],
         ),
         ("log", &["forwarded", "rejected", "ended", "query", "format"]),

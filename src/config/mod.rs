@@ -17,6 +17,7 @@ mod report;
 mod ruleset;
 mod scalar;
 mod sections;
+mod sip;
 mod suggest;
 mod syntax;
 mod terms;

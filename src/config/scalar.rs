@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::report::Fault;
 use super::syntax::pasted_in;
+use crate::guard::{HIGHEST_REQUEST_RATE, RequestRate};
 use crate::rules::{self, Address, Endpoint};
 
 /// No deadline or expiration is longer: further off it can only be a mistake.
@@ -74,6 +75,24 @@ pub(super) fn expiration(text: &str) -> Result<Option<Duration>, Fault> {
                 .help("write \"never\" for an entry that stays until it is removed"))
         }
         _ => duration(text).map(Some),
+    }
+}
+
+/// `"50/s"`, `"600/m"`.
+pub(super) fn request_rate(text: &str) -> Result<RequestRate, Fault> {
+    let bad = |message: String| {
+        Fault::new(message)
+            .help("write a number and a unit: \"50/s\" a second, or \"600/m\" a minute; \"\" for any number")
+    };
+    let (count, unit) = text.split_once('/').ok_or_else(|| bad("this is not a rate".to_owned()))?;
+    let within = match unit.trim() {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        _ => return Err(bad("the unit of the rate is unknown".to_owned())),
+    };
+    match count.trim().parse() {
+        Ok(count) if (1..=HIGHEST_REQUEST_RATE).contains(&count) => Ok(RequestRate { count, within }),
+        _ => Err(bad(format!("the count of the rate must be a number from 1 to {HIGHEST_REQUEST_RATE}"))),
     }
 }
 

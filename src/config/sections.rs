@@ -9,8 +9,11 @@ use toml::de::DeValue;
 use super::keys::elsewhere;
 use super::report::Fault;
 use super::scalar;
+use super::sip::{default_scanners, identify, scanners};
 use super::text::why;
-use super::values::{VERIFY, duration, empty_or, max_message, min_rate, networks, warn_of_none};
+use super::values::{
+    VERIFY, duration, empty_or, max_message, min_rate, networks, request_rate, warn_of_none,
+};
 use super::walk::{Section, Value};
 use super::{
     Acme, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Log, LogFormat, Place, Sip, Tls,
@@ -18,6 +21,7 @@ use super::{
 };
 use crate::guard::policy::RESERVED_PART;
 use crate::guard::{ConnectionLimits, Policy};
+use crate::route::identity::Identify;
 use crate::rules::Verify;
 use crate::service::{PerService, Service, ServiceSet};
 
@@ -159,8 +163,14 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Opti
     let methods = section.setting("methods", vec!["REGISTER".into(), "INVITE".into()], methods);
     let default_host = default_host(&mut section, Service::Sip, named);
     let max_message = section.setting("max_message", 64 * 1024, max_message);
+    let identify = section.setting("identify", Identify::default(), identify);
+    let sanity = section.setting("sanity", false, Value::boolean);
+    let scanners = section.setting("scanners", default_scanners(), scanners);
     section.finish(elsewhere);
-    (default_host, Sip { max_message, public_address_tcp: tcp, public_address_tls: tls, methods })
+    let (public_address_tcp, public_address_tls) = (tcp, tls);
+    let sip =
+        Sip { max_message, public_address_tcp, public_address_tls, methods, identify, sanity, scanners };
+    (default_host, sip)
 }
 
 fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
@@ -280,6 +290,8 @@ fn connections(section: &mut Section<'_>) -> ConnectionLimits {
             .setting("new_connections_per_second", 200, |value| value.integer(0..=1_000_000)),
         max_undecided: section.setting("max_undecided", 10_000, count),
         max_undecided_per_address: section.setting("max_undecided_per_address", 50, count),
+        sip_requests: section.setting("sip_requests", None, request_rate),
+        sip_requests_per_user: section.setting("sip_requests_per_user", None, request_rate),
         reserved: reserved(section, max_connections),
     }
 }

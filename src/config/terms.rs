@@ -27,6 +27,7 @@ impl Config {
             table,
             default_host: self.default_hosts.sip.as_deref(),
             methods: &self.sip.methods,
+            identify: self.sip.identify,
             own: Own { tokens, address, front: None },
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::guard::Policy;
+use crate::route::identity::Identify;
 use crate::rules::{Endpoint, Verify};
 use crate::service::{PerService, Service, ServiceSet, Transport};
 
@@ -198,6 +199,12 @@ pub struct Sip {
     pub methods: Vec<Box<str>>,
     /// The longest message toward a target of which nothing else is said, in octets.
     pub max_message: u32,
+    /// What in a request names its host.
+    pub identify: Identify,
+    /// Whether requests by TCP and TLS that are not sound are answered; those by WebSocket always are.
+    pub sanity: bool,
+    /// Words in the User-Agent of scanners.
+    pub scanners: Vec<Box<str>>,
 }
 
 /// How long a connection may rest, by service.

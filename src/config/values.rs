@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::report::Fault;
 use super::scalar;
 use super::walk::Value;
+use crate::guard::RequestRate;
 use crate::inspect::sip::MESSAGE_LIMIT;
 use crate::rules::Verify;
 
@@ -53,4 +54,9 @@ pub(super) fn max_message(value: &Value<'_>) -> Option<u32> {
 /// `min_rate`: octets a second.
 pub(super) fn min_rate(value: &Value<'_>) -> Option<u32> {
     value.integer(0..=1_000_000)
+}
+
+/// SIP requests by the second or the minute; empty: any number.
+pub(super) fn request_rate(value: &Value<'_>) -> Option<Option<RequestRate>> {
+    empty_or(value, "a rate as \"50/s\"", |text| scalar::request_rate(text).map(Some))
 }

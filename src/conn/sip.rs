@@ -3,28 +3,30 @@
 
 mod judge;
 mod message;
+mod screen;
 
 use judge::RegistrationJudge;
 use message::{subject, who};
+use screen::{Screen, Turned};
 
 use super::certificate::{self, Worth};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::Standing;
+use super::standing::{Doors, Standing};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
+use crate::inspect::sip::{Ask, Fault, Faulty, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
 use crate::log::Subject;
 use crate::proof::own::Own;
 use crate::proof::sip::Verified;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{
-    Browser, Disguise, FORBIDDEN, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE, length_inside,
-    respond,
+    Browser, Disguise, FORBIDDEN, Judge as _, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE,
+    length_inside, respond,
 };
 use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
-use crate::rules::decide::Route;
+use crate::rules::decide::{Route, rule_of};
 use crate::rules::{Address, Endpoint};
 use crate::service::Transport;
 
@@ -51,13 +53,22 @@ pub(super) struct Sip {
     refused: u8,
     /// Messages that got an answer of ours, or are acknowledgements and have none.
     answered: u8,
+    /// A request was turned away by the [`Screen`]. That is written to the log once a connection.
+    turned_away: bool,
     /// What the client's certificate proves, if it goes out by TLS for that.
     verified: Option<Box<Verified>>,
 }
 
 impl Default for Sip {
     fn default() -> Self {
-        Self { inspector: Inspector::of_client(), half_ping: false, refused: 0, answered: 0, verified: None }
+        Self {
+            inspector: Inspector::of_client(),
+            half_ping: false,
+            refused: 0,
+            answered: 0,
+            turned_away: false,
+            verified: None,
+        }
     }
 }
 
@@ -65,6 +76,8 @@ impl Default for Sip {
 pub(super) struct First {
     head: Box<[u8]>,
     message: Message,
+    /// What is wrong with it, and whether it is known where it ends.
+    fault: Option<(Fault, bool)>,
     /// The client in it, for the log: `user@host` of From.
     who: Vec<u8>,
     /// The verdict on the client's certificate, for the log.
@@ -79,6 +92,11 @@ impl First {
             let tag = tokens.tag(message.call_id.of_input(head), message.cseq);
             respond(status, head, message, &tag, more, out);
         }
+    }
+
+    fn new(head: &[u8], message: Message, fault: Option<(Fault, bool)>) -> Self {
+        let who = who(head, &message);
+        Self { head: head.into(), message, fault, who, cert: Worth::default() }
     }
 
     /// Whether it is longer than is read to its end.
@@ -110,6 +128,37 @@ impl Sip {
         Decision::Answered { len: first.head.len(), skip: first.message.body, line: None }
     }
 
+    /// A request that the [`Screen`] turns away. It is answered if it is only one too many, or not sound. The connection
+    /// stays undecided then, as long as it is known where the next message begins.
+    fn turn_away(
+        &mut self,
+        first: &First,
+        turned: Turned,
+        asking: &Asking<'_, '_>,
+        back: &mut Vec<u8>,
+    ) -> Decision<'static> {
+        let ending = turned.ending(Stage::Route);
+        if turned == Turned::Scanner {
+            return Decision::refused(ending);
+        }
+        first.answer(&asking.shared.sip_tokens, turned.status(), &turned.more(), back);
+        let is_news = !std::mem::replace(&mut self.turned_away, true);
+        let ends = first.fault.is_none_or(|(_, ends)| ends);
+        self.answered = self.answered.saturating_add(1);
+        self.half_ping = false;
+        if !is_news {
+            asking.offends(ending);
+        }
+        if !ends || first.is_too_much() || self.answered > ANSWERED {
+            return Decision::Refused { ending, line: is_news };
+        }
+        Decision::Answered {
+            len: first.head.len(),
+            skip: first.message.body,
+            line: is_news.then_some(ending),
+        }
+    }
+
     /// Answers 513 to a message that is too long for every address of its target, also where other refusals get no answer.
     /// It never counts, and the connection stays undecided. The connection ends after [`REFUSED`] of them, or if the message
     /// is longer than is read.
@@ -133,7 +182,8 @@ impl Protocol for Sip {
     type Watch = SipWatch<RegistrationJudge>;
 
     /// The next message. Keep-alives before it are answered; they are no part of a request.
-    fn open(&mut self, input: &[u8], _: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
+    fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
+        self.inspector.examine(asking.config().sip.sanity || asking.carrier().is_websocket());
         match self.inspector.inspect(input) {
             Inspect::NeedMore => Step::NeedMore,
             Inspect::Reject(reason) => Step::Reject(reason),
@@ -147,9 +197,12 @@ impl Protocol for Sip {
             }
             Inspect::Found { ask: Ask::Message(message), len } => {
                 self.inspector.reset();
-                let head: Box<[u8]> = input.get(..len).unwrap_or_default().into();
-                let who = who(&head, &message);
-                Step::Found(First { head, message, who, cert: Worth::default() })
+                Step::Found(First::new(input.get(..len).unwrap_or_default(), message, None))
+            }
+            Inspect::Found { ask: Ask::Faulty(Faulty { fault, message, ends }), len } => {
+                self.inspector.reset();
+                let head = input.get(..len).unwrap_or_default();
+                Step::Found(First::new(head, message, Some((fault, ends))))
             }
         }
     }
@@ -175,6 +228,11 @@ impl Protocol for Sip {
         let own = Own { front: asking.front(), ..terms.own };
         let request = (&*first.head, &first.message);
         let (head, message) = request;
+        let screen = Screen { shared: asking.shared, config, client: asking.address() };
+        let turned = screen.look(head, message, first.fault.map(|(fault, _)| fault));
+        if let Some(turned) = turned.or_else(|| screen.count(head, message)) {
+            return self.turn_away(first, turned, asking, back);
+        }
         let name = Terms { own, ..terms }.asked(head, message);
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
         first.cert = Worth::of(verdict.as_ref());
@@ -192,6 +250,10 @@ impl Protocol for Sip {
         };
         if route.checked && !route.proven {
             first.cert.fails();
+        }
+        let place = || Doors::of_rule(rule_of(route.host, route.service).as_ref()).place();
+        if let Some(turned) = screen.count_user(head, message, place, route.proven) {
+            return self.turn_away(first, turned, asking, back);
         }
         match length_inside(&own, head, message, rewrites(&route, came_by)) {
             Ok(length) if length > u64::from(most(&route, asking.config())) => {
@@ -248,6 +310,9 @@ impl Protocol for Sip {
             cert: first.cert,
             forbade: false,
             was_too_long: self.refused > 0,
+            turned_away: self.turned_away,
+            was_counted: true,
+            dialogs: None,
         };
         let max_message = limit(max_message, route, &snapshot.config);
         match &client.front {
@@ -261,8 +326,10 @@ impl Protocol for Sip {
     }
 
     fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
-        match Inspector::of_client().inspect(octets) {
-            Inspect::Found { ask: Ask::Message(message), len } => {
+        let mut inspector = Inspector::of_client();
+        inspector.examine(watch.judge().examines());
+        match inspector.inspect(octets) {
+            Inspect::Found { ask: Ask::Message(message) | Ask::Faulty(Faulty { message, .. }), len } => {
                 let head = octets.get(..len).unwrap_or_default();
                 let who = who(head, &message);
                 write(subject(&who, head, &message, &watch.judge().cert));

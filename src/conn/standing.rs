@@ -3,6 +3,7 @@
 //! offence.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -11,12 +12,13 @@ use smallvec::SmallVec;
 use super::client::Client;
 use super::ending::{Report, Told, suspect};
 use crate::config::Config;
+use crate::ending::Ending;
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
 use crate::route::held::Held;
 use crate::rules::decide::Rule;
 use crate::rules::{Address, Endpoint, Ports};
-use crate::service::Transport;
+use crate::service::{Carrier, Transport};
 use crate::state::Shared;
 
 /// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share a door
@@ -38,7 +40,12 @@ impl Doors {
         Self(doors.collect())
     }
 
-    fn of_rule(rule: Option<&Rule>) -> Self {
+    /// The first door, which stands for the PBX.
+    pub(super) fn place(&self) -> u64 {
+        self.0.first().copied().unwrap_or_default()
+    }
+
+    pub(super) fn of_rule(rule: Option<&Rule>) -> Self {
         rule.map(|rule| Self::of(&rule.endpoints, rule.ports.ports())).unwrap_or_default()
     }
 }
@@ -86,10 +93,31 @@ impl Standing {
         self.told.about.carrier.transport()
     }
 
+    /// What carries the connection.
+    pub(super) fn carrier(&self) -> Carrier {
+        self.told.about.carrier
+    }
+
+    /// Where the client is.
+    pub(super) fn client(&self) -> IpAddr {
+        self.told.about.client
+    }
+
+    /// Stands for the PBX where names are counted.
+    pub(super) fn place(&self) -> u64 {
+        self.doors.place()
+    }
+
+    /// The client has done what counts, and is not to be written to the log.
+    pub(super) fn offends(&self, config: &Config, ended: Ending) {
+        let Some(reason) = ended.reason else { return };
+        let offence = Offence { reason, weight: ended.weight, path: b"" };
+        suspect(&self.shared, config, &self.told.about, offence);
+    }
+
     /// The PBX has confirmed a registration or a bind of `name`, the user alone.
     pub(super) fn confirmed(&self, name: &[u8]) {
-        let place = self.doors.0.first().copied().unwrap_or_default();
-        self.shared.guard.confirm(self.told.about.client, &self.exemption, place, name);
+        self.shared.guard.confirm(self.told.about.client, &self.exemption, self.place(), name);
     }
 
     /// The PBX has given the client a nonce.

@@ -36,17 +36,13 @@ impl Confirmed {
     /// A PBX has confirmed `name` at `place` for `who`. Names that differ in their spelling only are one, and what has
     /// nothing that makes a name is none.
     pub(super) fn note(&self, who: Counted, place: u64, name: &[u8], now: u32) {
-        let name = name::normal(name);
-        if name.is_empty() {
-            return;
-        }
+        let Some(digest) = self.digest(place, name) else { return };
         if self.by_address.len() >= ADDRESSES {
             self.sweep(now);
             if self.by_address.len() >= ADDRESSES {
                 return;
             }
         }
-        let digest = self.hasher.hash_one((place, name));
         let mut names = self.by_address.entry(who).or_default();
         if let Some(known) = names.iter_mut().find(|known| known.digest == digest) {
             known.at = now;
@@ -59,6 +55,18 @@ impl Confirmed {
         } else if names.len() < NAMES {
             names.push(new);
         }
+    }
+
+    /// The digest of `name` at `place`; `None`: nothing in it makes a name.
+    pub(super) fn digest(&self, place: u64, name: &[u8]) -> Option<u64> {
+        let name = name::normal(name);
+        (!name.is_empty()).then(|| self.hasher.hash_one((place, name)))
+    }
+
+    /// Whether the name with this digest was confirmed for `who` within the last hour.
+    pub(super) fn knows(&self, who: Counted, digest: u64, now: u32) -> bool {
+        let names = self.by_address.get(&who);
+        names.is_some_and(|names| names.iter().any(|name| name.digest == digest && is_fresh(name, now)))
     }
 
     /// How many distinct names were confirmed for `who` within the last hour, up to [`NAMES`].
@@ -96,6 +104,10 @@ mod tests {
             confirmed.note(who, 7, name.as_bytes(), 10);
         }
         assert_eq!(confirmed.names(who, 10), 2);
+        let digest = |place, name: &str| confirmed.digest(place, name.as_bytes()).unwrap();
+        assert!(confirmed.knows(who, digest(7, "A"), 3_609) && !confirmed.knows(who, digest(7, "A"), 3_610));
+        assert!(!confirmed.knows(who, digest(8, "a"), 10) && !confirmed.knows(who, digest(7, "c"), 10));
+        assert_eq!(confirmed.digest(7, b"-"), None);
         confirmed.note(who, 7, b"a", 3_000);
         assert_eq!((confirmed.names(who, 3_609), confirmed.names(who, 3_610)), (2, 1));
         for number in 0..100 {

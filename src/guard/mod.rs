@@ -8,6 +8,7 @@
 //! | `network` | addresses and networks as administrators list them |
 //! | `permit` | the right to a connection; the live connections by address |
 //! | `rates` | new connections a second |
+//! | `requests` | SIP requests a second of addresses and users |
 //! | `undecided` | connections without a decision have limits of their own |
 //! | `idle` | HTTP connections that wait for their next request: they go for new ones when a limit is reached |
 //! | `refused` | what was refused at the door, summed up |
@@ -34,6 +35,7 @@ mod permit;
 pub mod policy;
 mod rates;
 mod refused;
+mod requests;
 pub mod scoring;
 mod suspects;
 mod undecided;
@@ -58,6 +60,8 @@ use policy::RESERVED_PART;
 pub use policy::{ConnectionLimits, Policy};
 use rates::Rates;
 use refused::Refused;
+use requests::Requests;
+pub use requests::{HIGHEST as HIGHEST_REQUEST_RATE, RequestRate};
 pub use scoring::Offence;
 use suspects::Suspects;
 pub use undecided::Place;
@@ -69,6 +73,7 @@ pub struct Guard {
     connections: Arc<Connections>,
     undecided: Arc<Undecided>,
     rates: Rates,
+    requests: Requests,
     refused: Refused,
     suspects: Suspects,
     confirmed: Confirmed,
@@ -83,6 +88,7 @@ impl Default for Guard {
             connections: Arc::default(),
             undecided: Arc::default(),
             rates: Rates::default(),
+            requests: Requests::default(),
             refused: Refused::default(),
             suspects: Suspects::default(),
             confirmed: Confirmed::default(),
@@ -102,6 +108,19 @@ pub struct Listed {
     pub expiration: Option<Duration>,
     /// How many offences there were in a minute.
     pub count: u32,
+}
+
+/// Who a SIP request is from.
+#[derive(Debug, Clone, Copy)]
+pub struct User<'a> {
+    /// Where from.
+    pub address: IpAddr,
+    /// Stands for the PBX, as in [`Guard::confirm`].
+    pub place: u64,
+    /// The user alone.
+    pub name: &'a [u8],
+    /// A certificate or a credential proves the name.
+    pub is_proven: bool,
 }
 
 /// Seconds since 1970: what the blacklist counts in, because it survives a restart.
@@ -232,6 +251,27 @@ impl Guard {
         self.confirmed.names(address.into(), unix_now())
     }
 
+    /// Counts a SIP request of `address` (`limits.sip_requests`). False: it is one too many. Networks in `allow` have no
+    /// such limit, and neither have balancers, which pass on what others send.
+    pub fn takes_request(&self, address: IpAddr, policy: &Policy) -> bool {
+        let Some(rate) = policy.connections.sip_requests.filter(|_| policy.judges(address)) else {
+            return true;
+        };
+        let who = Counted::from(address);
+        let factor = scoring::factor(self.confirmed.names(who, unix_now()));
+        self.requests.of_address(who, factor, rate)
+    }
+
+    /// Counts a SIP request of the user called `name` at `place` (`limits.sip_requests_per_user`), if the user is proven
+    /// or a PBX has confirmed the name for `address` within the last hour. False: it is one too many.
+    pub fn takes_request_of(&self, user: User<'_>, policy: &Policy) -> bool {
+        let Some(rate) = policy.connections.sip_requests_per_user else { return true };
+        let User { address, place, name, is_proven } = user;
+        let Some(digest) = self.confirmed.digest(place, name) else { return true };
+        let is_known = is_proven || self.confirmed.knows(address.into(), digest, unix_now());
+        !is_known || self.requests.of_user(digest, rate)
+    }
+
     /// A login has failed on the connection with this exemption. The caller calls [`Guard::suspect`] as well.
     pub fn note_failed_login(&self, exemption: &Exemption, policy: &Policy) {
         if policy.failed_logins {
@@ -312,9 +352,10 @@ impl Guard {
         self.blacklist.sweep(now);
     }
 
-    /// Forgets who connected more than a second ago, if there are many.
+    /// Forgets who connected or sent requests a while ago, if there are many.
     pub fn sweep_rates(&self) {
         self.rates.sweep();
+        self.requests.sweep();
     }
 
     /// How many connections live.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::Network;
+use super::{Network, RequestRate};
 use crate::reason::Reason;
 
 /// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
@@ -31,7 +31,7 @@ pub struct Policy {
     pub connections: ConnectionLimits,
 }
 
-/// The keys of `[limits]` that count connections.
+/// The keys of `[limits]` that count connections, and SIP requests on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Client connections in all.
@@ -44,6 +44,10 @@ pub struct ConnectionLimits {
     pub max_undecided: u32,
     /// Undecided connections an address.
     pub max_undecided_per_address: u32,
+    /// SIP requests of an address; `None`: any number.
+    pub sip_requests: Option<RequestRate>,
+    /// SIP requests of a user whom a certificate or a credential proves, or a PBX has confirmed; `None`: any number.
+    pub sip_requests_per_user: Option<RequestRate>,
     /// Client connections, of [`Self::max_connections`], for SIP and H.323 alone.
     pub reserved: u32,
 }
@@ -113,6 +117,8 @@ pub(super) mod tests {
                 new_connections_per_second: 200,
                 max_undecided: 10_000,
                 max_undecided_per_address: 50,
+                sip_requests: None,
+                sip_requests_per_user: None,
                 reserved: 1_000,
             },
         }

@@ -64,9 +64,14 @@ pub(super) fn score<'a>(policy: &Policy, address: IpAddr, offence: &Offence<'a>)
     Score { weight, once_a_minute }
 }
 
+/// By how much what an office may do is multiplied, for which so many names were confirmed.
+pub(super) fn factor(names: u32) -> u32 {
+    names.clamp(1, LARGEST_FACTOR)
+}
+
 /// How many offences within a minute an address may have for which so many names were confirmed.
 pub(super) fn threshold(policy: &Policy, names: u32) -> u32 {
-    policy.suspicious_per_minute.saturating_mul(names.clamp(1, LARGEST_FACTOR))
+    policy.suspicious_per_minute.saturating_mul(factor(names))
 }
 
 /// Whether `count` offences within a minute list an address.

@@ -4,6 +4,7 @@
 //! [`is_ambiguous`] finds credentials that two readers could read in two ways. Both protocols refuse them. Otherwise a
 //! client could guess passwords in a form that Portward reads as no login, and none of its guesses would count.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use smallvec::SmallVec;
@@ -85,6 +86,21 @@ pub fn next_nonce(value: &[u8]) -> Option<u64> {
 pub fn username(value: &[u8]) -> Option<u64> {
     let (scheme, rest) = split(value);
     named(rest, b"username").filter(|_| scheme.eq_ignore_ascii_case(b"digest")).map(hash)
+}
+
+/// The realm of Digest credentials, its quoted pairs undone (RFC 9110 §5.6.4).
+pub fn realm(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (scheme, rest) = split(value);
+    let realm = named(rest, b"realm").filter(|_| scheme.eq_ignore_ascii_case(b"digest"))?;
+    if memchr::memchr(b'\\', realm).is_none() {
+        return Some(Cow::Borrowed(realm));
+    }
+    let mut escaped = false;
+    let mut is_of_it = |octet: &u8| {
+        escaped = *octet == b'\\' && !escaped;
+        !escaped
+    };
+    Some(Cow::Owned(realm.iter().copied().filter(|octet| is_of_it(octet)).collect()))
 }
 
 /// The value of the first parameter of that name.

@@ -10,8 +10,10 @@
 
 mod address;
 mod dialogs;
+mod seen;
 
 pub use dialogs::Dialogs;
+pub use seen::SeenDialogs;
 
 use address::is_all;
 

@@ -7,6 +7,7 @@
 //! | [`challenge`] | HTTP | the path of an ACME challenge |
 //! | [`asker`] | HTTP, of a balancer | the client that it names |
 //! | [`websocket`] | HTTP, one that opens a WebSocket with SIP in it | the handshake, and the page that asks |
+//! | [`identity`] | SIP | which of realm, From and Request-URI names the host |
 //! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
 //! | [`directory`] | LDAP | the domain of a bind's name |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
@@ -20,6 +21,7 @@ pub mod challenge;
 pub mod directory;
 pub mod held;
 pub mod http;
+pub mod identity;
 pub mod registration;
 pub mod signalling;
 pub mod websocket;

@@ -1,9 +1,11 @@
 //! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
 //! (SPEC section 3). No I/O.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Refused;
+use super::identity::{Identified, Identify};
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
 use crate::proof::own::Own;
 use crate::proof::token::Named;
@@ -22,6 +24,8 @@ pub struct Terms<'s> {
     pub default_host: Option<&'s str>,
     /// `sip.methods`: which may come first on a connection and decide it.
     pub methods: &'s [Box<str>],
+    /// `sip.identify`: what in a request names its host.
+    pub identify: Identify,
     /// Knows our own route entries.
     pub own: Own<'s>,
 }
@@ -32,7 +36,9 @@ pub enum Asked<'a> {
     /// The PBX of a dialog that leads through us.
     Dialog(Named),
     /// A host, by its name as it came.
-    Host(&'a [u8]),
+    Host(Cow<'a, [u8]>),
+    /// Two hosts of the table. This is the name of the first.
+    Split(Cow<'a, [u8]>),
 }
 
 impl Asked<'_> {
@@ -40,7 +46,7 @@ impl Asked<'_> {
     pub fn name(&self) -> &[u8] {
         match self {
             Self::Dialog(named) => named.host.as_bytes(),
-            Self::Host(host) => host,
+            Self::Host(host) | Self::Split(host) => host,
         }
     }
 
@@ -48,7 +54,7 @@ impl Asked<'_> {
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Dialog(named) => named.address,
-            Self::Host(_) => None,
+            Self::Host(_) | Self::Split(_) => None,
         }
     }
 }
@@ -82,11 +88,14 @@ impl<'s> Terms<'s> {
         if let Some(named) = self.own.dialog(head, message) {
             return Some(Asked::Dialog(named));
         }
-        let name = match message.method(head)? {
-            method if self.may_come_first(method) => self.first_name(head, message),
-            _ => self.probed(head, message),
-        };
-        name.map(Asked::Host)
+        if !self.may_come_first(message.method(head)?) {
+            return self.probed(head, message);
+        }
+        match self.identify.name(self.table, (head, message), first_name(head, message)) {
+            Identified::One(name) => Some(Asked::Host(name)),
+            Identified::Split(name) => Some(Asked::Split(name)),
+            Identified::Nothing => self.default_host.map(|name| Asked::Host(name.as_bytes().into())),
+        }
     }
 
     /// Whether a request with this method may come first on a connection and decide it.
@@ -94,24 +103,9 @@ impl<'s> Terms<'s> {
         self.methods.iter().any(|allowed| allowed.as_bytes() == method)
     }
 
-    /// The name that a deciding request asks for. A caller who withholds the number in From may be named by
-    /// P-Asserted-Identity or P-Preferred-Identity (RFC 3325 §9). A registration has no such names.
-    fn first_name<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
-    where
-        's: 'a,
-    {
-        let identity = match message.method(head) {
-            Some(method) if method != b"REGISTER" && message.from.is_anonymous(head) => {
-                identity(head, message)
-            }
-            _ => None,
-        };
-        identity.or_else(|| self.named(head, message))
-    }
-
     /// The known host that is named by a request which may not decide the connection. Monitors and trunks that probe with
     /// OPTIONS often have a From of their own; then the Request-URI or To names the host that they ask for.
-    fn probed<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
+    fn probed<'a>(&self, head: &'a [u8], message: &Message) -> Option<Asked<'a>>
     where
         's: 'a,
     {
@@ -121,20 +115,28 @@ impl<'s> Terms<'s> {
             }
             _ => [None, None],
         };
-        let names = std::iter::once(self.first_name(head, message)).chain(asked_for);
-        names.flatten().find(|name| decide::host_named(self.table, name).is_ok())
+        let first = match self.identify.name(self.table, (head, message), first_name(head, message)) {
+            Identified::Split(name) => return Some(Asked::Split(name)),
+            Identified::One(name) => Some(name),
+            Identified::Nothing => self.default_host.map(|name| name.as_bytes().into()),
+        };
+        let names = std::iter::once(first).chain(asked_for.map(|name| name.map(Cow::Borrowed)));
+        names.flatten().find(|name| decide::host_named(self.table, name).is_ok()).map(Asked::Host)
     }
 
-    /// The name that a request asks for: the host of From, or the default where that says nothing.
-    pub fn named<'a>(&self, head: &'a [u8], message: &Message) -> Option<&'a [u8]>
+    /// The name that a later registration or call asks for. A withheld number names no host, and then neither does the
+    /// default: the request goes where its connection goes.
+    pub fn later<'a>(&self, head: &'a [u8], message: &Message) -> Identified<'a>
     where
         's: 'a,
     {
-        let host = message.from.host.of_input(head);
-        if host.is_empty() || message.from.is_anonymous(head) {
-            return self.default_host.map(str::as_bytes);
+        match self.identify.name(self.table, (head, message), from_name(head, message)) {
+            Identified::Nothing if !message.from.is_anonymous(head) => match self.default_host {
+                Some(name) => Identified::One(name.as_bytes().into()),
+                None => Identified::Nothing,
+            },
+            identified => identified,
         }
-        Some(host)
     }
 
     /// The decision for a first message. `names`: those in a certificate that is trusted. It has to prove everybody for whom
@@ -166,6 +168,11 @@ impl<'s> Terms<'s> {
                 .map_err(|reason| Refused::from(reason).uncounted());
         }
         let name = asked.ok_or_else(|| excuse(Reason::NoName.into()))?.name();
+        if let Some(Asked::Split(_)) = asked {
+            // Both are hosts that there are, so nobody tries names. What stays on its connection when it comes later
+            // counts no more when it comes first.
+            return Err(Refused::from(Reason::OtherTarget).uncounted());
+        }
         let is_here = |host: &[u8]| leads_to(self.table, host, name);
         let proven = |_| names.is_some_and(|names| proof::sip::request(names, head, message, is_here));
         let decided = decide::signalling(self.table, Service::Sip, came_by, name, proven);
@@ -181,6 +188,22 @@ impl<'s> Terms<'s> {
         host.require_enabled()?;
         if host.serves(Service::Sip) { Ok(()) } else { Err(Reason::NoService) }
     }
+}
+
+/// The name in From of a deciding request, or what stands in its place: a caller who withholds the number may be named by
+/// P-Asserted-Identity or P-Preferred-Identity (RFC 3325 §9). A registration has no such names.
+fn first_name<'a>(head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
+    let is_call = message.method(head).is_some_and(|method| method != b"REGISTER");
+    from_name(head, message).or_else(|| {
+        let is_withheld = is_call && message.from.is_anonymous(head);
+        if is_withheld { identity(head, message) } else { None }
+    })
+}
+
+/// The host of From, if it names one.
+fn from_name<'a>(head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
+    let host = message.from.host.of_input(head);
+    (!host.is_empty() && !message.from.is_anonymous(head)).then_some(host)
 }
 
 /// The host of the first P-Asserted-Identity that has one, else of the first P-Preferred-Identity.
@@ -199,7 +222,7 @@ fn identities<'a>(head: &'a [u8], field: &Field) -> impl Iterator<Item = &'a [u8
 }
 
 /// The host of a SIP URI.
-fn host_of(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn host_of(text: &[u8]) -> Option<&[u8]> {
     uri(text).filter(|cut| cut.scheme != Scheme::Other && !cut.host.is_empty()).map(|cut| cut.host)
 }
 

@@ -48,6 +48,11 @@ impl Carrier {
     pub const fn is_tls(self) -> bool {
         self.transport().is_tls()
     }
+
+    /// Whether it is a WebSocket.
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
 }
 
 impl From<Transport> for Carrier {

@@ -111,3 +111,15 @@ fn hosts_with_ports() {
         assert!(host_and_port(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn w3_rates() {
+    let of = |text: &str| request_rate(text).map(|rate| (rate.count, rate.within.as_secs()));
+    for (text, want) in [("50/s", (50, 1)), ("600/m", (600, 60)), ("1 / s", (1, 1)), ("10000/s", (10_000, 1))]
+    {
+        assert_eq!(of(text), Ok(want), "{text}");
+    }
+    for text in ["50", "50/h", "0/s", "10001/s", "-1/s", "/s", "50/", "x/s", "50/s/s", "1.5/s"] {
+        assert!(of(text).is_err(), "{text}");
+    }
+}

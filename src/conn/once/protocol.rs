@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use super::super::certificate;
 use super::super::client::Client;
+use super::super::ending::{Told, suspect};
 use crate::config::{Config, Reject};
 use crate::ending::Ending;
+use crate::guard::Offence;
 use crate::log::Subject;
 use crate::proof::own::PublicAddress;
 use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::held::Held;
 use crate::rules::decide::Route;
-use crate::service::Transport;
+use crate::service::{Carrier, Transport};
 use crate::state::{Shared, Snapshot};
 use crate::tls::Verdict;
 
@@ -150,6 +152,23 @@ impl<'s> Asking<'_, 's> {
     pub(in crate::conn) fn front(&self) -> Option<PublicAddress<'_>> {
         let Client { front, facts, .. } = self.client;
         PublicAddress::of_websocket(&front.as_ref()?.named, facts.transport().is_tls())
+    }
+
+    /// What carries the connection.
+    pub(in crate::conn) fn carrier(&self) -> Carrier {
+        self.client.facts.carrier
+    }
+
+    /// Where the client is.
+    pub(in crate::conn) fn address(&self) -> IpAddr {
+        self.client.facts.client.ip()
+    }
+
+    /// The client has done what counts, and is not to be written to the log.
+    pub(in crate::conn) fn offends(&self, ended: Ending) {
+        let Some(reason) = ended.reason else { return };
+        let offence = Offence { reason, weight: ended.weight, path: b"" };
+        suspect(self.shared, self.config(), &Told::from(&self.client.facts).about, offence);
     }
 
     /// The verdict on the client's certificate, see [`certificate::judge`].

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use super::super::certificate::Worth;
 use super::super::standing::Standing;
 use super::message::who;
-use crate::config::Config;
+use super::screen::{Screen, Turned, counts_requests};
+use crate::config::{Config, Reject};
 use crate::ending::{Ending, Stage, Whose};
-use crate::inspect::sip::{Field, Kind, Message};
-use crate::proof::sip::Verified;
+use crate::inspect::sip::{Faulty, Field, Kind, MESSAGE_LIMIT, Message};
+use crate::proof::sip::{SeenDialogs, Verified};
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
+use crate::route::identity::Identified;
 use crate::state::Snapshot;
 
 /// Judges later registrations and calls under the rules of the moment.
@@ -32,6 +34,12 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) forbade: bool,
     /// A message was too long: that is said once, too.
     pub(super) was_too_long: bool,
+    /// A request was turned away by the [`Screen`]: so is that.
+    pub(super) turned_away: bool,
+    /// The request that decided the connection comes first here, and was counted before.
+    pub(super) was_counted: bool,
+    /// The dialogs of this connection, where requests are counted that belong to none.
+    pub(super) dialogs: Option<Box<SeenDialogs>>,
 }
 
 /// A request that is answered 403.
@@ -65,6 +73,21 @@ impl RegistrationJudge {
         named.is_some_and(|address| address != target)
     }
 
+    /// Counts a request that belongs to no dialog of this connection.
+    fn count(&mut self, screen: &Screen<'_>, head: &[u8], request: &Message) -> Option<Turned> {
+        if std::mem::take(&mut self.was_counted) || !counts_requests(screen.config) {
+            return None;
+        }
+        if self.dialogs.as_ref().is_some_and(|dialogs| dialogs.has(head, request)) {
+            return None;
+        }
+        let of_user = || {
+            let is_proven = self.verified.is_some();
+            screen.count_user(head, request, || self.standing.place(), is_proven)
+        };
+        screen.count(head, request).or_else(of_user)
+    }
+
     /// Holds a request to the names of a certificate that has proven the connection.
     fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
         let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
@@ -81,21 +104,64 @@ impl RegistrationJudge {
 }
 
 impl Judge for RegistrationJudge {
+    fn examines(&self) -> bool {
+        let is_wanted = || self.standing.shared().snapshot.load().config.sip.sanity;
+        self.standing.carrier().is_websocket() || is_wanted()
+    }
+
+    fn screen(&mut self, head: &[u8], request: &Message, faulty: Option<&Faulty>) -> Sentence {
+        let shared = self.standing.shared().clone();
+        let snapshot = shared.snapshot.load();
+        let config = &snapshot.config;
+        let screen = Screen { shared: &shared, config, client: self.standing.client() };
+        let turned = screen.look(head, request, faulty.map(|faulty| faulty.fault));
+        let Some(turned) = turned.or_else(|| self.count(&screen, head, request)) else {
+            return Sentence::Pass;
+        };
+        let ending = turned.ending(Stage::Relay);
+        if turned == Turned::Scanner {
+            return match config.reject {
+                Reject::Answer => Sentence::Refuse { status: turned.status(), ending },
+                Reject::Close => Sentence::End(ending),
+            };
+        }
+        // Where the end of a message is not known the next one cannot be found.
+        let ends = faulty.is_none_or(|faulty| faulty.ends && faulty.message.body <= MESSAGE_LIMIT);
+        if !ends {
+            return Sentence::Refuse { status: turned.status(), ending };
+        }
+        if std::mem::replace(&mut self.turned_away, true) {
+            self.standing.offends(config, ending);
+        } else {
+            let who = who(head, request);
+            let subject = self.cert.subject(&who, request.method(head).unwrap_or_default(), b"");
+            self.standing.report(config).refused(subject, ending);
+        }
+        Sentence::Answer { status: turned.status(), more: turned.more() }
+    }
+
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return Sentence::End(moved);
         }
-        // A withheld number says nothing of where it belongs: here, as the connection does.
-        if request.from.is_anonymous(head) {
-            return self.identify(&snapshot, head, request);
-        }
         let nowhere = |reason| Sentence::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
         let terms = config.sip_terms(table, &shared.sip_tokens, self.standing.transport());
-        let Some(name) = terms.named(head, request) else { return nowhere(Reason::NoName) };
-        match self.held.judge(&snapshot.table, name) {
+        let name = match terms.later(head, request) {
+            Identified::One(name) => name,
+            Identified::Split(_) => {
+                let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
+                return self.forbid(&snapshot.config, why);
+            }
+            // A withheld number says nothing of where it belongs: here, as the connection does.
+            Identified::Nothing if request.from.is_anonymous(head) => {
+                return self.identify(&snapshot, head, request);
+            }
+            Identified::Nothing => return nowhere(Reason::NoName),
+        };
+        match self.held.judge(&snapshot.table, &name) {
             Later::Same => self.identify(&snapshot, head, request),
             Later::Other => {
                 let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
@@ -119,9 +185,12 @@ impl Judge for RegistrationJudge {
         self.identify(&snapshot, head, request)
     }
 
-    fn heard(&mut self, head: &[u8], request: &Message) {
+    fn heard(&mut self, head: &[u8], message: &Message) {
         if let Some(verified) = &mut self.verified {
-            verified.heard(head, request);
+            verified.heard(head, message);
+        }
+        if counts_requests(&self.standing.shared().snapshot.load().config) {
+            self.dialogs.get_or_insert_default().heard(head, message);
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::R
                 leg.write_all(&answer).await?;
                 continue;
             }
-            Inspect::Reject(_) => return Ok(()),
+            Inspect::Reject(_) | Inspect::Found { ask: Ask::Faulty(_), .. } => return Ok(()),
             Inspect::NeedMore => {}
         }
         if poll_fn(|cx| leg.poll_fill(cx, HEAD_LIMIT)).await? == 0 {

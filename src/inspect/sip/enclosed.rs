@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::field::{FieldKind, fields};
 use super::message::is_start;
+use super::sanity::is_request;
 
 /// What a WebSocket message holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub fn enclosed(message: &[u8]) -> Enclosed {
     let rest = message.get(skip..).unwrap_or_default();
     let Some(start) = memchr::memmem::find(rest, b"\r\n") else { return Enclosed::Else };
     let Some(empty) = memchr::memmem::find(rest, b"\r\n\r\n") else { return Enclosed::Else };
-    if !rest.get(..start).is_some_and(is_start) {
+    // A request that is not sound is examined later, and answered.
+    if !rest.get(..start).is_some_and(|line| is_start(line) || is_request(line)) {
         return Enclosed::Else;
     }
     let head = rest.get(..empty + 4).unwrap_or_default();

@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use super::super::Span;
+use super::fault::Fault;
 use super::uri::{is_space, trim};
-use crate::reason::Reason;
 
 /// Which header field it is, as far as anybody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum FieldKind {
     Identity,
     /// Authentication-Info or Proxy-Authentication-Info.
     AuthenticationInfo,
+    /// User-Agent.
+    UserAgent,
     /// Any other.
     Other,
 }
@@ -64,7 +66,7 @@ impl Field {
 
 impl FieldKind {
     pub(super) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], FieldKind); 25] = [
+        const NAMES: [(&[u8], FieldKind); 26] = [
             (b"from", FieldKind::From),
             (b"f", FieldKind::From),
             (b"to", FieldKind::To),
@@ -90,6 +92,7 @@ impl FieldKind {
             (b"remote-party-id", FieldKind::Identity),
             (b"authentication-info", FieldKind::AuthenticationInfo),
             (b"proxy-authentication-info", FieldKind::AuthenticationInfo),
+            (b"user-agent", FieldKind::UserAgent),
         ];
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map_or(Self::Other, |(_, kind)| *kind)
@@ -98,11 +101,12 @@ impl FieldKind {
     /// Whether `name`, also with `_` in the place of `-`, is that of a field that decides something.
     pub(super) fn is_known(name: &[u8]) -> bool {
         const LONGEST: usize = 32;
+        let decides = |kind| !matches!(kind, Self::Other | Self::UserAgent);
         if memchr::memchr(b'_', name).is_none() || name.len() > LONGEST {
-            return Self::of(name) != Self::Other;
+            return decides(Self::of(name));
         }
         let with_hyphens = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
-        Self::of(&with_hyphens.collect::<SmallVec<[u8; LONGEST]>>()) != Self::Other
+        decides(Self::of(&with_hyphens.collect::<SmallVec<[u8; LONGEST]>>()))
     }
 }
 
@@ -113,7 +117,7 @@ pub(super) const fn is_token(byte: u8) -> bool {
 }
 
 /// Reads the fields of `head`, whose start line has `start` octets, up to its empty line.
-pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<Field, Reason>> {
+pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<Field, Fault>> {
     let mut rest = head.get(start..).unwrap_or_default();
     std::iter::from_fn(move || {
         if rest.is_empty() || rest == b"\r\n" {
@@ -133,20 +137,20 @@ fn line_end(text: &[u8], from: usize) -> usize {
     text.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(text.len(), |at| from + at + 1)
 }
 
-fn field(head: &[u8], line: &[u8]) -> Result<Field, Reason> {
-    let colon = memchr::memchr(b':', line).ok_or(Reason::Malformed)?;
+fn field(head: &[u8], line: &[u8]) -> Result<Field, Fault> {
+    let colon = memchr::memchr(b':', line).ok_or(Fault::Field)?;
     let name = line.get(..colon).unwrap_or_default();
     // §7.3.1 allows white space before the colon, and after it.
     let bare = name.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
     let name = name.get(..bare).unwrap_or_default();
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-        return Err(Reason::Malformed);
+        return Err(Fault::Field);
     }
     // A fold before the colon hides the field from some readers; an underscore hides it from all but some.
     let kind = FieldKind::of(name);
     let is_hidden = kind == FieldKind::Other && FieldKind::is_known(name);
     if is_hidden || memchr::memchr(b'\n', line.get(..colon).unwrap_or_default()).is_some() {
-        return Err(Reason::Malformed);
+        return Err(Fault::Field);
     }
     let value = trim(line.get(colon + 1..).unwrap_or_default());
     Ok(Field { kind, value: Span::of(head, value), line: Span::of(head, line) })

@@ -22,10 +22,13 @@
 //! Everything else is the PBX's business. Of a target's message only the framing must be right.
 
 mod enclosed;
+mod fault;
 mod field;
 mod long;
 mod message;
 mod readings;
+mod sanity;
+mod scanner;
 mod uri;
 
 #[cfg(test)]
@@ -38,8 +41,11 @@ mod torture;
 use smallvec::SmallVec;
 
 pub use enclosed::{Enclosed, enclosed};
+pub use fault::Fault;
 pub use field::{Field, FieldKind};
 pub use long::{LongHead, Passed};
+pub use sanity::{Faulty, fault};
+pub use scanner::is_scanner;
 pub use uri::{NameAddr, Scheme, Uri, entries, host_port, name_addr, param, parameters, unescaped, uri};
 
 use super::{Inspect, Span};
@@ -71,6 +77,9 @@ pub enum Ask {
     KeepAlive,
     /// The header section of a message; its body follows.
     Message(Message),
+    /// The header section of a request that must not go on, but is to be answered. Only an inspector that examines finds
+    /// it, see [`Inspector::examine`].
+    Faulty(Faulty),
 }
 
 /// A message, as far as its header section says.
@@ -168,6 +177,8 @@ impl Sender {
 #[derive(Debug)]
 pub struct Inspector {
     sender: Sender,
+    /// Requests that are not sound are read to the end of their header section.
+    examines: bool,
     /// Where the first line begins that was not looked at whole.
     line: usize,
     /// How far that line was searched for its end.
@@ -179,12 +190,20 @@ pub struct Inspector {
 impl Inspector {
     /// For what a client sends: every message must be sane.
     pub const fn of_client() -> Self {
-        Self { sender: Sender::Client, line: 0, searched: 0, fields: 0 }
+        Self { sender: Sender::Client, examines: false, line: 0, searched: 0, fields: 0 }
     }
 
     /// For what a target sends: only the framing must be right.
     pub const fn of_target() -> Self {
-        Self { sender: Sender::Target, line: 0, searched: 0, fields: 0 }
+        Self { sender: Sender::Target, examines: false, line: 0, searched: 0, fields: 0 }
+    }
+
+    /// Whether requests of a client are held to all that RFC 3261 §8.1.1 demands, and those that are not sound are found
+    /// as [`Ask::Faulty`], so that they can be answered (SPEC section 9).
+    pub fn examine(&mut self, examines: bool) {
+        if std::mem::replace(&mut self.examines, examines && self.sender == Sender::Client) != self.examines {
+            self.reset();
+        }
     }
 
     /// Begins with the next message.
@@ -207,11 +226,11 @@ impl Inspector {
             let Some(end) = memchr::memchr(b'\n', unsearched) else { break };
             let end = self.searched + end;
             let line = seen.get(begin..=end).unwrap_or_default();
-            if line == b"\r\n" && begin > 0 {
+            if begin > 0 && (line == b"\r\n" || self.examines && line == b"\n") {
                 let head = seen.get(..=end).unwrap_or_default();
-                return match message::read(head, self.sender) {
-                    Ok(message) => Inspect::Found { ask: Ask::Message(message), len: end + 1 },
-                    Err(reason) => Inspect::Reject(reason),
+                return match self.read(head) {
+                    Some(ask) => Inspect::Found { ask, len: end + 1 },
+                    None => Inspect::Reject(Reason::Malformed),
                 };
             }
             if let Err(reason) = self.line(line, begin == 0) {
@@ -228,23 +247,32 @@ impl Inspector {
         if seen.len() < limit { Inspect::NeedMore } else { Inspect::Reject(Reason::TooLarge) }
     }
 
+    /// A whole header section.
+    fn read(&self, head: &[u8]) -> Option<Ask> {
+        if !self.examines {
+            return message::read(head, self.sender).ok().map(Ask::Message);
+        }
+        let mut lines = head.split_inclusive(|octet| *octet == b'\n').enumerate();
+        let fault = match lines.find_map(|(number, line)| self.sound(line, number == 0).err()) {
+            Some(fault) => fault,
+            None => match message::read(head, self.sender) {
+                Ok(message) => match sanity::fault(head, &message) {
+                    None => return Some(Ask::Message(message)),
+                    Some(fault) => return Some(Ask::Faulty(Faulty { fault, message, ends: true })),
+                },
+                Err(fault) => fault,
+            },
+        };
+        sanity::faulty(head, fault).map(Ask::Faulty)
+    }
+
     /// A whole line with its line end.
     fn line(&mut self, line: &[u8], is_start: bool) -> Result<(), Reason> {
-        let text = line.strip_suffix(b"\r\n").ok_or(Reason::Malformed)?;
-        if memchr::memchr(b'\r', text).is_some() {
+        let is_read_on = self.examines && (!is_start || sanity::is_request(line));
+        if !is_read_on && self.sound(line, is_start).is_err() {
             return Err(Reason::Malformed);
         }
-        if is_start {
-            return if message::is_start(text) { Ok(()) } else { Err(Reason::Malformed) };
-        }
-        if self.sender == Sender::Client && !message::is_text(text) {
-            return Err(Reason::Malformed);
-        }
-        if matches!(text.first(), Some(b' ' | b'\t')) {
-            if self.sender == Sender::Client && !readings::is_plain_fold(text) {
-                return Err(Reason::Malformed);
-            }
-        } else if !text.is_empty() {
+        if !is_start && !matches!(line.first(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.fields += 1;
             let (_, limit) = self.sender.limits();
             if self.fields > limit {
@@ -252,5 +280,26 @@ impl Inspector {
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with a whole line.
+    fn sound(&self, line: &[u8], is_start: bool) -> Result<(), Fault> {
+        let text = line.strip_suffix(b"\r\n").ok_or(Fault::Characters)?;
+        if memchr::memchr(b'\r', text).is_some() {
+            return Err(Fault::Characters);
+        }
+        if is_start {
+            return message::check_start(text);
+        }
+        if self.sender == Sender::Target {
+            return Ok(());
+        }
+        if !message::is_text(text) {
+            return Err(Fault::Characters);
+        }
+        match text.first() {
+            Some(b' ' | b'\t') if !readings::is_plain_fold(text) => Err(Fault::Field),
+            _ => Ok(()),
+        }
     }
 }

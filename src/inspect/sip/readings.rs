@@ -9,6 +9,7 @@
 //! compact names, any case of names, schemes and versions, leading zeros of CSeq (RFC 4475 §3.1.1.1).
 
 use super::super::digest;
+use super::fault::Fault;
 use super::field::{FieldKind, is_token};
 use super::uri::{is_space, name_addr, parameters, trim, uri};
 use super::{Field, Kind, Message, entries};
@@ -52,17 +53,22 @@ pub(super) fn is_plain_fold(line: &[u8]) -> bool {
     !text.is_empty() && !begins_a_field(text)
 }
 
-/// Whether every reader finds the same things in a client's message.
-pub(super) fn is_plain(head: &[u8], message: &Message) -> bool {
-    !hides_a_field(head)
-        && is_plain_method(message.cseq_method.of_input(head))
-        && message.fields.iter().all(|field| is_plain_field(head, field))
-        && match message.kind {
-            Kind::Request { method, uri } => {
-                is_plain_method(method.of_input(head)) && is_plain_uri(uri.of_input(head))
-            }
-            Kind::Response { .. } => true,
-        }
+/// Holds a client's message to it that every reader finds the same things in it.
+pub(super) fn plain(head: &[u8], message: &Message) -> Result<(), Fault> {
+    if hides_a_field(head) {
+        return Err(Fault::Field);
+    }
+    if !is_plain_method(message.cseq_method.of_input(head)) {
+        return Err(Fault::Method);
+    }
+    if let Some(field) = message.fields.iter().find(|field| !is_plain_field(head, field)) {
+        return Err(Fault::Bad(field.kind));
+    }
+    match message.kind {
+        Kind::Request { method, .. } if !is_plain_method(method.of_input(head)) => Err(Fault::Method),
+        Kind::Request { uri, .. } if !is_plain_uri(uri.of_input(head)) => Err(Fault::RequestUri),
+        _ => Ok(()),
+    }
 }
 
 fn is_plain_field(head: &[u8], field: &Field) -> bool {
@@ -79,7 +85,7 @@ fn is_plain_field(head: &[u8], field: &Field) -> bool {
 
 /// §20.14 on one line, in its shortest form: some readers find no length behind a fold, and some take a leading zero for
 /// the sign of base 8.
-fn is_plain_length(line: &[u8], value: &[u8]) -> bool {
+pub(super) fn is_plain_length(line: &[u8], value: &[u8]) -> bool {
     let has_fold = line.strip_suffix(b"\r\n").is_none_or(|line| memchr::memchr(b'\n', line).is_some());
     !has_fold && (value == b"0" || value.first() != Some(&b'0'))
 }

@@ -20,7 +20,12 @@ fn message(text: &str) -> Message {
 
 /// The four laws over every prefix, one octet at a time and at once.
 pub(super) fn hold_laws(input: &[u8]) {
-    for inspector in [Inspector::of_client, Inspector::of_target] {
+    let examining = || {
+        let mut inspector = Inspector::of_client();
+        inspector.examine(true);
+        inspector
+    };
+    for inspector in [Inspector::of_client, Inspector::of_target, examining] {
         let mut kept = inspector();
         let mut last: Option<Inspect<Ask>> = None;
         for end in 0..=input.len() {

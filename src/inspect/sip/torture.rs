@@ -340,6 +340,72 @@ fn without_its_nul_intmeth_is_taken() {
     assert_eq!(outcome(octets.leak()).0, Request(method, "example.com"));
 }
 
+/// What an inspector that examines has answered, and why: the text of each section. `None`: the message goes on, and the
+/// PBX answers it, or it is a response.
+fn answer(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "3.1.1.2 intmeth" => "400 Bad Line End Or Control Character", // its NUL, see above
+        "3.1.2.1 badinv01" => "400 Bad Via",
+        "3.1.2.3 ncl" => "400 Bad Content-Length",
+        "3.1.2.4 scalar02" => "400 Bad CSeq",
+        "3.1.2.6 quotbal" => "400 Bad To",
+        "3.1.2.7 ltgtruri" | "3.1.2.8 lwsruri" | "3.1.2.9 lwsstart" | "3.1.2.10 trws" => {
+            "400 Bad Request-Line"
+        }
+        "3.1.2.11 escruri" => "400 Bad Request-URI",
+        "3.1.2.13 regbadct" => "400 Bad Contact",
+        "3.1.2.14 badaspec" => "400 Bad To",
+        "3.1.2.15 baddn" => "400 Bad From",
+        "3.1.2.16 badvers" => "505 Version Not Supported",
+        "3.1.2.17 mismatch01" | "3.1.2.18 mismatch02" => "400 CSeq Of Another Method",
+        "3.2.1 badbranch" => "400 Bad Via",
+        "3.3.1 insuf" => "400 Missing From",
+        "3.3.2 unkscm" | "3.3.3 novelsc" => "416 Unsupported URI Scheme",
+        "3.3.4 unksm2" => "400 Bad To", // what a registrar says
+        "3.3.8 multi01" => "400 Repeated From",
+        "3.3.9 mcl01" => "400 Repeated Content-Length",
+        "3.3.11 zeromf" => "483 Too Many Hops",
+        "3.4.1 inv2543" => "400 Missing Content-Length",
+        _ => return None,
+    })
+}
+
+#[test]
+fn w3_every_torture_message_has_the_answer_that_its_text_asks_for() {
+    let mut wrong = Vec::new();
+    for (name, octets, before, _) in TABLE {
+        let mut inspector = Inspector::of_client();
+        inspector.examine(true);
+        let found = match inspector.inspect(octets) {
+            Inspect::Found { ask: Ask::Faulty(faulty), .. } => {
+                let framed = !matches!(
+                    faulty.fault,
+                    Fault::Characters
+                        | Fault::Missing(FieldKind::ContentLength)
+                        | Fault::Repeated(FieldKind::ContentLength)
+                        | Fault::Bad(FieldKind::ContentLength)
+                );
+                assert!(framed || !faulty.ends, "{name}");
+                Some(faulty.fault.status())
+            }
+            Inspect::Found { .. } => {
+                assert!(!matches!(before, Refused(_)), "{name} was refused, and goes on");
+                None
+            }
+            // No response gets an answer.
+            Inspect::Reject(reason) => {
+                assert!(octets.starts_with(b"SIP/") && *before == Refused(reason), "{name}");
+                None
+            }
+            other @ Inspect::NeedMore => panic!("{name}: {other:?}"),
+        };
+        if found != answer(name) {
+            wrong.push(format!("{name}: {found:?}, not {:?}", answer(name)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_laws_hold_for_torture_messages() {
     TABLE.iter().for_each(|(_, octets, ..)| hold_laws(octets));

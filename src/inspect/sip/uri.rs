@@ -226,7 +226,8 @@ pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn comma(list: &[u8]) -> Option<usize> {
+/// Where the first entry of a list ends that is not its last.
+pub(super) fn comma(list: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(byte) = list.get(at) {
         match byte {

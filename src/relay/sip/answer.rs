@@ -8,9 +8,6 @@ pub const OK: &str = "200 OK";
 /// RFC 3261 §21.4.18.
 pub const UNAVAILABLE: &str = "480 Temporarily Unavailable";
 
-/// RFC 3261 §21.4.1.
-pub(super) const BAD_REQUEST: &str = "400 Bad Request";
-
 /// RFC 3261 §21.4.4.
 pub const FORBIDDEN: &str = "403 Forbidden";
 

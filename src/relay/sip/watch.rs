@@ -10,7 +10,7 @@ use super::transport;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{
-    Ask, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
+    Ask, Faulty, Field, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
 use crate::proof::own::{Own, PublicAddress};
 use crate::proof::token::Tokens;
@@ -18,26 +18,48 @@ use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 /// What is to become of a later registration or call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sentence {
     /// It goes where the connection goes.
     Pass,
     /// It is answered 403; the connection stays and nothing counts.
     Forbid,
+    /// It is answered so; the connection stays.
+    Answer {
+        /// Code and phrase.
+        status: &'static str,
+        /// Further header fields, each with its CRLF.
+        more: String,
+    },
     /// It ends the connection.
     End(Ending),
+    /// It is answered so, and ends the connection.
+    Refuse {
+        /// Code and phrase.
+        status: &'static str,
+        /// How the connection ends.
+        ending: Ending,
+    },
 }
 
 /// Knows the rules, and which names the client's certificate proves. `head` is the header section of the message each time.
 pub trait Judge {
+    /// Whether requests are held to what RFC 3261 §8.1.1 demands ([`Inspector::examine`]).
+    fn examines(&self) -> bool {
+        false
+    }
+    /// What any request is held to before it is asked where it may go. With a fault it may not pass.
+    fn screen(&mut self, _head: &[u8], _request: &Message, _faulty: Option<&Faulty>) -> Sentence {
+        Sentence::Pass
+    }
     /// Where a REGISTER, or an INVITE without a To tag, may go, and whether it may use the names in it.
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
     /// Whether any other request of the client may use the names in it. It may if no certificate has proven the connection.
     fn hold(&mut self, _head: &[u8], _request: &Message) -> Sentence {
         Sentence::Pass
     }
-    /// A request of the PBX, which may open a dialog with the client.
-    fn heard(&mut self, _head: &[u8], _request: &Message) {}
+    /// A message of the PBX: a request may open a dialog with the client, an answer may confirm one.
+    fn heard(&mut self, _head: &[u8], _message: &Message) {}
     /// Gives `cut` the fields of a client's response with names that the certificate does not prove.
     fn foreign(&self, _head: &[u8], _response: &Message, _cut: &mut dyn FnMut(&Field)) {}
     /// A message of the client that is longer than the PBX may be sent goes nowhere.
@@ -151,6 +173,11 @@ impl<J: Judge> SipWatch<J> {
             return self.drop_message(head, message);
         }
         let sentence = match message.method(head) {
+            Some(_) => self.judge.screen(head, message, None),
+            None => Sentence::Pass,
+        };
+        let sentence = match message.method(head) {
+            _ if sentence != Sentence::Pass => sentence,
             Some(b"REGISTER") => self.judge.judge(head, message),
             Some(b"INVITE") if message.to_tag.is_empty() => self.judge.judge(head, message),
             Some(_) => self.judge.hold(head, message),
@@ -166,11 +193,19 @@ impl<J: Judge> SipWatch<J> {
                 }
                 return Next::End(ending);
             }
+            Sentence::Refuse { status, ending } => {
+                self.answer(status, head, message, replies);
+                return Next::End(ending);
+            }
             _ if is_too_much => {
                 self.answer(TOO_LARGE, head, message, replies);
                 return Next::End(by_client(Reason::TooLarge).uncounted());
             }
             Sentence::Pass => {}
+            Sentence::Answer { status, more } => {
+                self.answer_with(status, &more, (head, message), replies);
+                return self.drop_message(head, message);
+            }
             Sentence::Forbid => {
                 self.answer(FORBIDDEN, head, message, replies);
                 return self.drop_message(head, message);
@@ -203,11 +238,44 @@ impl<J: Judge> SipWatch<J> {
         onward(head, message, &edits, replies)
     }
 
+    /// A request that is not sound is answered, and no octet of it goes on.
+    fn turn_away(&mut self, head: &[u8], faulty: &Faulty, replies: &mut Replies<'_>) -> Next {
+        let message = &faulty.message;
+        match self.judge.screen(head, message, Some(faulty)) {
+            Sentence::Answer { status, more } => {
+                self.answer_with(status, &more, (head, message), replies);
+                self.drop_message(head, message)
+            }
+            Sentence::Refuse { status, ending } => {
+                self.answer(status, head, message, replies);
+                Next::End(ending)
+            }
+            Sentence::End(ending) => {
+                if self.browser.is_some() {
+                    self.answer(FORBIDDEN, head, message, replies);
+                }
+                Next::End(ending)
+            }
+            Sentence::Pass | Sentence::Forbid => Next::End(by_client(Reason::Malformed)),
+        }
+    }
+
     /// Answers a request, unless it is an ACK, which has no answer (RFC 3261 §17).
     fn answer(&self, status: &str, head: &[u8], message: &Message, replies: &mut Replies<'_>) {
+        self.answer_with(status, "", (head, message), replies);
+    }
+
+    /// The same with further header fields.
+    fn answer_with(
+        &self,
+        status: &str,
+        more: &str,
+        (head, message): (&[u8], &Message),
+        replies: &mut Replies<'_>,
+    ) {
         if message.method(head).is_some_and(|method| method != b"ACK") {
             let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
-            respond(status, head, message, &tag, "", replies.back.vec());
+            respond(status, head, message, &tag, more, replies.back.vec());
         }
     }
 
@@ -288,6 +356,7 @@ impl<J: Judge> Watch for SipWatch<J> {
             self.skip -= u32::try_from(count).unwrap_or(self.skip);
             return Next::Replace { count, pass: 0 };
         }
+        self.client.examine(self.judge.examines());
         match self.client.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
             Inspect::Reject(reason) => Next::End(by_client(reason)),
@@ -299,6 +368,11 @@ impl<J: Judge> Watch for SipWatch<J> {
                 self.client.reset();
                 self.half_ping = false;
                 self.of_client(octets.get(..len).unwrap_or_default(), &message, replies)
+            }
+            Inspect::Found { ask: Ask::Faulty(faulty), len } => {
+                self.client.reset();
+                self.half_ping = false;
+                self.turn_away(octets.get(..len).unwrap_or_default(), &faulty, replies)
             }
         }
     }
@@ -318,8 +392,8 @@ impl<J: Judge> Watch for SipWatch<J> {
                 self.target.reset();
                 self.pass_unread(Box::default(), octets)
             }
-            // The PBX does not speak SIP: nothing that counts against the client.
-            Inspect::Reject(_) => Next::End(TARGET_DOWN),
+            // The PBX does not speak SIP: nothing that counts against the client. It is not examined.
+            Inspect::Reject(_) | Inspect::Found { ask: Ask::Faulty(_), .. } => Next::End(TARGET_DOWN),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.target.reset();
                 let is_ping = octets.starts_with(b"\r\n\r\n");
@@ -347,9 +421,7 @@ impl<J: Judge> Watch for SipWatch<J> {
                 {
                     self.judge.login(login, head, &message);
                 }
-                if let Kind::Request { .. } = message.kind {
-                    self.judge.heard(head, &message);
-                }
+                self.judge.heard(head, &message);
                 let mut edits = Edits::default();
                 if let Some(recording) = &self.recording {
                     recording.record(head, &message, &mut edits);

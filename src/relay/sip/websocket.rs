@@ -5,9 +5,9 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
-use super::answer::{BAD_REQUEST, respond};
+use super::answer::respond;
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Enclosed, Inspector, enclosed};
+use crate::inspect::sip::{Ask, Enclosed, Fault, Faulty, Inspector, enclosed};
 use crate::io::{Came, End, Messages};
 use crate::reason::Reason;
 
@@ -54,7 +54,8 @@ impl Messages for SipMessages {
                 End::At(len.saturating_add(usize::try_from(message.body).unwrap_or(usize::MAX)))
             }
             Inspect::NeedMore => End::NeedMore,
-            Inspect::Reject(_) => End::Nowhere,
+            // A target's message is not examined.
+            Inspect::Reject(_) | Inspect::Found { ask: Ask::Faulty(_), .. } => End::Nowhere,
         }
     }
 }
@@ -66,13 +67,16 @@ fn refused(message: &[u8], head: usize, length: std::ops::Range<usize>) -> Came 
     right.push(b'0');
     right.extend_from_slice(message.get(length.end..head).unwrap_or_default());
     let mut answer = Vec::new();
-    if let Inspect::Found { ask: Ask::Message(request), len } = Inspector::of_client().inspect(&right)
+    let mut inspector = Inspector::of_client();
+    inspector.examine(true);
+    if let Inspect::Found { ask: Ask::Message(request) | Ask::Faulty(Faulty { message: request, .. }), len } =
+        inspector.inspect(&right)
         && let Some(head) = right.get(..len)
         && request.method(head).is_some_and(|method| method != b"ACK")
     {
         // Nothing is ever sent for this tag: the connection ends.
         let tag = BuildHasherDefault::<DefaultHasher>::default().hash_one(request.call_id.of_input(head));
-        respond(BAD_REQUEST, head, &request, &format!("{tag:x}"), "", &mut answer);
+        respond(Fault::Length.status(), head, &request, &format!("{tag:x}"), "", &mut answer);
     }
     Came::Refused { answer, code: POLICY, reason: Reason::Sanity }
 }
@@ -124,7 +128,10 @@ mod tests {
                 panic!("{more}")
             };
             let answer = String::from_utf8(answer).unwrap();
-            assert!(answer.starts_with("SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/WSS a.invalid;"), "{answer}");
+            assert!(
+                answer.starts_with("SIP/2.0 400 Content-Length Does Not Fit\r\nVia: SIP/2.0/WSS a.invalid;"),
+                "{answer}"
+            );
             assert!(answer.contains("\r\nTo: <sip:c@d>;tag=") && answer.ends_with("\r\n\r\n"), "{answer}");
         }
         for two in ["Content-Length: 3\r\nl: 3\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n"] {

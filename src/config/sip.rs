@@ -1,0 +1,37 @@
+//! The settings of `[sip]` that say what requests are held to (SPEC section 9).
+
+use toml::de::DeValue;
+
+use super::report::Fault;
+use super::walk::Value;
+use crate::route::identity::{Identify, Identity};
+
+/// The words in the User-Agent of scanners that are known everywhere.
+pub(super) fn default_scanners() -> Vec<Box<str>> {
+    ["friendly-scanner", "sipvicious", "sipcli", "sundayddr"].map(Box::from).to_vec()
+}
+
+/// `sip.identify`. In which order they stand there does not matter.
+pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
+    let words = Identity::ALL.map(|identity| (identity.name(), identity));
+    let elements = value.list("a list of \"realm\", \"from\" and \"uri\", as [\"realm\", \"from\"]");
+    if let (DeValue::Array(_), []) = (value.node, &*elements) {
+        value.error(
+            Fault::new("without an identity no SIP request could name its host")
+                .help("write [\"from\"], which is the default, or [\"realm\", \"from\", \"uri\"]"),
+        );
+        return None;
+    }
+    let chosen: Vec<Identity> = elements.iter().filter_map(|element| element.choice(&words)).collect();
+    (!chosen.is_empty()).then(|| chosen.into_iter().collect())
+}
+
+/// `sip.scanners`.
+pub(super) fn scanners(value: &Value<'_>) -> Option<Vec<Box<str>>> {
+    let wanted = "a list of words in the User-Agent, as [\"sipvicious\"]";
+    let word = |text: &str| match text.trim() {
+        "" => Err(Fault::new("this word is in every User-Agent").help("leave it out")),
+        word => Ok(Box::from(word)),
+    };
+    Some(value.list(wanted).iter().filter_map(|element| element.parsed(wanted, word)).collect())
+}

@@ -1,0 +1,209 @@
+//! Requests that are answered because they are not sound (SPEC section 9, *Sanity and rates*). Pure.
+//!
+//! An [`Inspector`](super::Inspector) that examines looks at more than one that does not: a request must have what RFC
+//! 3261 §8.1.1 demands, hops that are left, and a scheme that a telephone has. It also reads on to the end of the header
+//! section where another one ends at the first octet that is wrong, so that the answer can repeat what the request says
+//! of itself. No octet of such a request ever goes on.
+
+use super::fault::Fault;
+use super::field::{Field, FieldKind, fields};
+use super::message::{content_length, is_method, is_text, only, party};
+use super::readings::is_plain_length;
+use super::uri::{comma, is_space, name_addr, param, parameters, trim};
+use super::{Kind, Message, Party, Scheme, Sender, Span, entries, uri};
+
+/// The schemes that a Request-URI may have beside `sip` and `sips`. Emergency calls go to `urn:service:sos` (RFC 5031).
+const SCHEMES: [&[u8]; 2] = [b"tel", b"urn"];
+
+/// What every branch begins with (§8.1.1.7).
+const COOKIE: &[u8] = b"z9hG4bK";
+
+/// A request that is not sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faulty {
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// The request as far as it can be read: enough to answer it.
+    pub message: Message,
+    /// Where it ends is certain: [`Message::body`] octets behind its header section.
+    pub ends: bool,
+}
+
+/// Whether a whole first line is one of a request, although something may be wrong with it. A client that speaks another
+/// protocol gets no answer.
+pub(super) fn is_request(line: &[u8]) -> bool {
+    let end = memchr::memchr(b' ', line).unwrap_or(line.len());
+    let (method, rest) = line.split_at_checked(end).unwrap_or_default();
+    let is_version = |part: &[u8]| part.eq_ignore_ascii_case(b" SIP/");
+    is_method(method) && rest.windows(5).any(is_version)
+}
+
+/// What is wrong with a request that can be read. `None`: nothing; nor is there anything to say of a response.
+pub fn fault(head: &[u8], message: &Message) -> Option<Fault> {
+    let Kind::Request { method, uri } = message.kind else { return None };
+    request_uri(uri.of_input(head))
+        .and_then(|()| vias(head, message))
+        .and_then(|()| parties(head, message, method.of_input(head)))
+        .and_then(|()| contacts(head, message))
+        .and_then(|()| hops(head, message))
+        .err()
+}
+
+fn request_uri(text: &[u8]) -> Result<(), Fault> {
+    let scheme = text.split(|octet| *octet == b':').next().unwrap_or_default();
+    if [b"sip".as_slice(), b"sips"].into_iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+        uri(text).ok_or(Fault::RequestUri)?;
+        // §19.1.1, table 1: header fields may not stand there. A user part may have a question mark.
+        let behind_user = text.rsplit(|octet| *octet == b'@').next().unwrap_or_default();
+        return if behind_user.contains(&b'?') { Err(Fault::RequestUri) } else { Ok(()) };
+    }
+    match SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+        true => Ok(()),
+        false => Err(Fault::Scheme),
+    }
+}
+
+/// Each Via names SIP/2.0, and the branch of the topmost one names a transaction.
+fn vias(head: &[u8], message: &Message) -> Result<(), Fault> {
+    const BAD: Fault = Fault::Bad(FieldKind::Via);
+    for field in message.fields_of(FieldKind::Via) {
+        let value = field.value.of_input(head);
+        if !is_plain_list(value) || !entries(value).all(is_via) {
+            return Err(BAD);
+        }
+    }
+    let top =
+        message.fields_of(FieldKind::Via).next().and_then(|field| entries(field.value.of_input(head)).next());
+    match top.and_then(|via| param(via, b"branch")) {
+        Some([]) => Err(BAD),
+        // A cookie alone names no transaction.
+        Some(branch) if branch.eq_ignore_ascii_case(COOKIE) => Err(BAD),
+        // RFC 4475 §3.1.1.7 has none, and is valid: that is how transactions were before this RFC (§17.2.3).
+        None | Some(_) => Ok(()),
+    }
+}
+
+/// `SIP/2.0/TCP host`, with any blanks around the slashes.
+fn is_via(via: &[u8]) -> bool {
+    let mut parts = via.splitn(3, |octet| *octet == b'/').map(trim);
+    let name = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"SIP"));
+    let version = parts.next() == Some(b"2.0");
+    let rest = parts.next().unwrap_or_default();
+    let transport = rest.iter().position(|octet| is_space(*octet)).unwrap_or(rest.len());
+    let host = rest.get(transport..).map(trim).unwrap_or_default();
+    name && version && transport > 0 && !matches!(host.first(), None | Some(b';'))
+}
+
+/// Whether a list has no empty entry, and no entry an empty parameter.
+fn is_plain_list(value: &[u8]) -> bool {
+    let is_plain = |entry: &[u8]| {
+        let params = name_addr(entry).map_or(entry, |address| address.params);
+        !entry.is_empty() && parameters(params).all(|(name, _)| !name.is_empty())
+    };
+    let mut rest = value;
+    while let Some(end) = comma(rest) {
+        let (entry, behind) = rest.split_at_checked(end).unwrap_or_default();
+        if !is_plain(trim(entry)) {
+            return false;
+        }
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    is_plain(trim(rest))
+}
+
+/// From has a tag, and a REGISTER says which SIP address it registers (§10.2).
+fn parties(head: &[u8], message: &Message, method: &[u8]) -> Result<(), Fault> {
+    let from = only(message, FieldKind::From)?.value.of_input(head);
+    let tag = name_addr(from).and_then(|address| param(address.params, b"tag"));
+    if tag.is_none_or(<[u8]>::is_empty) {
+        return Err(Fault::NoFromTag);
+    }
+    let to = uri(message.to.uri.of_input(head)).map(|cut| cut.scheme);
+    match method == b"REGISTER" && to == Some(Scheme::Other) {
+        true => Err(Fault::Bad(FieldKind::To)),
+        false => Ok(()),
+    }
+}
+
+/// Each Contact can be read, but for `*` (§20.10).
+fn contacts(head: &[u8], message: &Message) -> Result<(), Fault> {
+    let is_sound = |field: &Field| {
+        let value = field.value.of_input(head);
+        value == b"*" || is_plain_list(value) && entries(value).all(|entry| name_addr(entry).is_some())
+    };
+    match message.fields_of(FieldKind::Contact).all(is_sound) {
+        true => Ok(()),
+        false => Err(Fault::Bad(FieldKind::Contact)),
+    }
+}
+
+fn hops(head: &[u8], message: &Message) -> Result<(), Fault> {
+    let hops = only(message, FieldKind::MaxForwards)?.value.of_input(head);
+    if hops.iter().all(|digit| *digit == b'0') { Err(Fault::Hops) } else { Ok(()) }
+}
+
+/// A request that cannot be read, as far as it can be. `None`: it is none.
+pub(super) fn faulty(head: &[u8], fault: Fault) -> Option<Faulty> {
+    let end = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    let start = head.get(..end).unwrap_or_default();
+    let method = start.split(|octet| *octet == b' ').next().filter(|_| is_request(start))?;
+    let all: Result<Vec<Field>, Fault> = fields(head, end).collect();
+    let body = all.as_ref().ok().and_then(|all| body(head, all));
+    let mut message = Message {
+        kind: Kind::Request { method: Span::of(head, method), uri: Span::default() },
+        body: body.unwrap_or_default(),
+        from: Party::default(),
+        to: Party::default(),
+        to_tag: Span::default(),
+        cseq: 0,
+        cseq_method: Span::default(),
+        call_id: Span::default(),
+        fields: smallvec::SmallVec::new(),
+    };
+    for field in fields(head, end).filter_map(Result::ok) {
+        let is_once =
+            matches!(field.kind, FieldKind::From | FieldKind::To | FieldKind::CallId | FieldKind::CSeq);
+        let is_again = is_once && message.fields_of(field.kind).next().is_some();
+        if !is_again && is_clean(field.line.of_input(head)) {
+            note(head, field, &mut message);
+        }
+    }
+    let ends = body.is_some() && fault != Fault::Characters;
+    Some(Faulty { fault, message, ends })
+}
+
+/// Takes over what an answer repeats.
+fn note(head: &[u8], field: Field, message: &mut Message) {
+    let value = field.value.of_input(head);
+    match field.kind {
+        FieldKind::From => message.from = party(head, value).unwrap_or_default().0,
+        FieldKind::To => {
+            let has_tag = || value.windows(5).any(|part| part.eq_ignore_ascii_case(b";tag="));
+            // No second tag goes into a To in which somebody may find one.
+            let unread = || (Party::default(), if has_tag() { field.value } else { Span::default() });
+            (message.to, message.to_tag) = party(head, value).unwrap_or_else(unread);
+        }
+        FieldKind::CallId => message.call_id = field.value,
+        _ => {}
+    }
+    message.fields.push(field);
+}
+
+/// The length of the body, if the header section says one and no other.
+fn body(head: &[u8], fields: &[Field]) -> Option<u32> {
+    let mut lengths = fields.iter().filter(|field| field.kind == FieldKind::ContentLength);
+    let (one, another) = (lengths.next()?, lengths.next());
+    let value = one.value.of_input(head);
+    let is_plain = another.is_none() && is_plain_length(one.line.of_input(head), value);
+    content_length(value, Sender::Client).ok().filter(|_| is_plain)
+}
+
+/// Whether a header field, folds included, can be repeated as it came.
+fn is_clean(field: &[u8]) -> bool {
+    field.split_inclusive(|octet| *octet == b'\n').all(|line| {
+        line.strip_suffix(b"\r\n").is_some_and(|text| memchr::memchr(b'\r', text).is_none() && is_text(text))
+    })
+}
+
+#[cfg(test)]
+mod tests;
