@@ -87,7 +87,7 @@ pub struct RuleEdits<'t> {
     pub tenant: Cow<'t, str>,
     /// The captured tenant's friendly name.
     pub tenant_name: Option<&'t str>,
-    /// How many octets of the request's path are taken off, from its first.
+    /// How many octets of the path of [`Ask::target`] are taken off, from its first.
     pub stripped: usize,
     /// Who asks, as far as it is believed.
     pub client: IpAddr,

@@ -38,7 +38,7 @@ impl<'e> AnswerEdits<'e> {
         let undo = Undo {
             whole: [before, &prefix].concat(),
             own: before.len(),
-            nothing_left: asked.path().len() <= by_rule.stripped,
+            nothing_left: rule::takes_all(asked, by_rule),
             asked: path,
             hosts: std::iter::once(asked.host()).chain(said).map(Box::from).collect(),
             told: host.map(|host| host.as_bytes().into()),

@@ -3,38 +3,42 @@
 use std::io::Write as _;
 
 use super::{put, put_address, said};
-use crate::inspect::http::{Kind, put_target as put_ascii};
+use crate::inspect::http::Kind;
 use crate::relay::http::Asked;
 use crate::route::http::RuleEdits;
 use crate::rules::Piece;
 
 /// Path and query as the target gets them. The path is never empty, and begins with one slash. `*` has nothing to take off.
 pub(super) fn put_target(out: &mut Vec<u8>, asked: &Asked<'_>, rule: &RuleEdits<'_>) {
-    let (target, path) = (asked.request().target.of_input(asked.head()), asked.path());
-    if rule.stripped == 0 || path.first() != Some(&b'/') {
-        return out.extend_from_slice(asked.target());
-    }
-    let mut rest = target.get(rule.stripped.min(path.len())..).unwrap_or_default();
+    let Some((_, mut rest)) = split(asked, rule) else { return out.extend_from_slice(asked.target()) };
     while let Some(less) = rest.strip_prefix(b"/") {
         rest = less;
     }
-    out.push(b'/');
-    if !rest.is_empty() {
-        put_ascii(out, rest);
-    }
+    put(out, &[b"/", rest]);
 }
 
 /// What the rule takes off the path, without a slash at its end, as it can stand in URLs and fields. Empty: nothing.
 pub(super) fn prefix(asked: &Asked<'_>, rule: &RuleEdits<'_>) -> Vec<u8> {
-    let path = asked.path();
-    let mut part =
-        path.get(..rule.stripped.min(path.len())).filter(|part| part.starts_with(b"/")).unwrap_or_default();
+    let (mut part, _) = split(asked, rule).unwrap_or_default();
     while let Some(less) = part.strip_suffix(b"/") {
         part = less;
     }
     let mut prefix = Vec::new();
     part.iter().for_each(|octet| put_escaped(&mut prefix, *octet, is_of_path(*octet)));
     prefix
+}
+
+/// Whether nothing is left of the path.
+pub(super) fn takes_all(asked: &Asked<'_>, rule: &RuleEdits<'_>) -> bool {
+    split(asked, rule).is_some_and(|(_, rest)| matches!(rest.first(), None | Some(b'?')))
+}
+
+/// The part that is taken off, and the rest with the query. `None`: nothing is taken off.
+fn split<'a>(asked: &'a Asked<'_>, rule: &RuleEdits<'_>) -> Option<(&'a [u8], &'a [u8])> {
+    let target = asked.target();
+    let path = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let takes_off = rule.stripped > 0 && target.first() == Some(&b'/');
+    target.split_at_checked(rule.stripped.min(path)).filter(|_| takes_off)
 }
 
 /// What a trusted peer says that it has taken off the path itself. Empty: nothing, or what is no path.
