@@ -73,17 +73,19 @@ pub struct Ending {
     pub cause: Option<Cause>,
     /// What it weighs toward the blacklist: as the reason says, unless the place where it ended knows better.
     pub weight: Weight,
+    /// The client is told why in any case, where it speaks HTTP or SIP. Otherwise `reject` says whether it is told.
+    pub is_told: bool,
 }
 
 impl Ending {
     /// An end with a reason.
     pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
-        Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight() }
+        Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight(), is_told: false }
     }
 
     /// An end without a fault: a side has closed, an idle timeout has passed, or what was asked for is done.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
-        Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing }
+        Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing, is_told: false }
     }
 
     /// The end of what was asked of a target that has failed for this cause.
@@ -99,6 +101,11 @@ impl Ending {
     /// The same end, without any weight.
     pub const fn uncounted(self) -> Self {
         Self { weight: Weight::Nothing, ..self }
+    }
+
+    /// The same end, and the client is told in any case.
+    pub const fn told(self) -> Self {
+        Self { is_told: true, ..self }
     }
 
     /// Whether it weighs anything.

@@ -32,6 +32,7 @@ use crate::relay::patience::Patience;
 use crate::relay::watched::{Over, watched};
 use crate::route::held::Held;
 use crate::rules::decide::Route;
+use crate::service::Service;
 use crate::state::Snapshot;
 use crate::stats::Reached;
 
@@ -195,7 +196,8 @@ impl<P: Protocol> Refused<'_, P> {
     /// Sends what is in `back` in any case, and the protocol's own refusal only where refusals are answered.
     async fn turn_away(self, client: &mut Client, snapshot: &Snapshot, mut back: Vec<u8>) -> End {
         let Self { protocol, asked, ending } = self;
-        let answers = snapshot.config.reject == Reject::Answer || client.front.is_some();
+        let is_told = ending.is_told && client.facts.service == Service::Sip;
+        let answers = is_told || snapshot.config.reject == Reject::Answer || client.front.is_some();
         if back.is_empty() && answers {
             let asking = Asking { client, shared: &client.worker.shared, snapshot };
             protocol.refusal(asked, ending, &asking, &mut back);

@@ -1,10 +1,11 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
 //! (SPEC section 3, "the same rule").
 
+use super::Refused;
 use crate::ending::{Ending, Stage, Whose};
 use crate::reason::Reason;
 use crate::rules::Table;
-use crate::rules::decide::{self, Route, Rule};
+use crate::rules::decide::{self, Refusal, Route, Rule};
 use crate::service::Service;
 
 /// Host and service that a connection was routed to, and what the rule said then.
@@ -49,7 +50,11 @@ impl Held {
     pub(crate) fn moved(&self, table: &Table) -> Option<Ending> {
         let host = table.host(&self.host).filter(|host| host.name() == &*self.host);
         let reason = match host {
-            Some(host) if !host.enabled() => Reason::Disabled,
+            Some(host) if !host.enabled() => {
+                let refusal = Refusal { reason: Reason::Disabled, host: Some(host), cause: None };
+                let ending = Refused::from(refusal).ending();
+                return Some(Ending { stage: Stage::Relay, ..ending });
+            }
             Some(host) if decide::rule_of(host, self.service) == self.rule => return None,
             _ => Reason::OtherTarget,
         };

@@ -58,8 +58,8 @@ impl Refused<'_> {
     }
 
     /// How a connection ends by it.
-    pub const fn ending(&self) -> Ending {
+    pub fn ending(&self) -> Ending {
         let ending = Ending::because(Stage::Route, Whose::Policy, self.refusal.reason);
-        Ending { weight: self.weight, ..ending }
+        Ending { weight: self.weight, is_told: self.refusal.is_of_disabled_tenant(), ..ending }
     }
 }

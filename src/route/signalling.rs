@@ -12,7 +12,7 @@ use crate::proof::token::Named;
 use crate::proof::{self, Names};
 use crate::reason::Reason;
 use crate::rules::Table;
-use crate::rules::decide::{self, Route};
+use crate::rules::decide::{self, Refusal, Route};
 use crate::service::{Service, Transport};
 
 /// What a message is decided by.
@@ -165,7 +165,7 @@ impl<'s> Terms<'s> {
             return self
                 .served(name)
                 .map(|()| answered(method))
-                .map_err(|reason| Refused::from(reason).uncounted());
+                .map_err(|refusal| Refused::from(refusal).uncounted());
         }
         let name = asked.ok_or_else(|| excuse(Reason::NoName.into()))?.name();
         if let Some(Asked::Split(_)) = asked {
@@ -183,10 +183,11 @@ impl<'s> Terms<'s> {
     }
 
     /// Whether a known host would be served at all.
-    fn served(&self, name: &[u8]) -> Result<(), Reason> {
-        let host = decide::host_named(self.table, name).map_err(|_| Reason::Method)?;
-        host.require_enabled()?;
-        if host.serves(Service::Sip) { Ok(()) } else { Err(Reason::NoService) }
+    fn served(&self, name: &[u8]) -> Result<(), Refusal<'s>> {
+        let refused = |reason, host| Refusal { reason, host, cause: None };
+        let host = decide::host_named(self.table, name).map_err(|_| refused(Reason::Method, None))?;
+        host.require_enabled().map_err(|reason| refused(reason, Some(host)))?;
+        if host.serves(Service::Sip) { Ok(()) } else { Err(refused(Reason::NoService, Some(host))) }
     }
 }
 

@@ -11,7 +11,7 @@ use std::num::NonZeroU16;
 
 use super::name::{BadName, NameBuf, from_wire, split_host_port};
 use super::path::{Unsafe, request_path};
-use super::{Host, HttpMatch, Table, ports};
+use super::{Host, HttpMatch, Table, Tenant, ports};
 use crate::reason::Reason;
 use crate::service::Transport;
 
@@ -58,6 +58,14 @@ pub struct Refusal<'t> {
     pub host: Option<Host<'t>>,
     /// What exactly is wrong with the Host or the path, if something is.
     pub cause: Option<Cause>,
+}
+
+impl Refusal<'_> {
+    /// Whether a tenant is disabled: the host's, or one that the path names. Its clients are told so (SPEC section 9).
+    pub fn is_of_disabled_tenant(&self) -> bool {
+        let of_tenant = |host: Host<'_>| host.own_enabled() || !host.tenant().is_none_or(Tenant::is_alive);
+        self.reason == Reason::Disabled && self.host.is_some_and(of_tenant)
+    }
 }
 
 /// What is wrong with what the client sent.

@@ -138,6 +138,15 @@ impl Table {
         true
     }
 
+    /// Enables and disables the tenants of these ids, whatever the rules say of that, and so everything below them. An id that no
+    /// tenant has is passed over.
+    pub fn set_tenants_enabled<'i>(&mut self, said: impl IntoIterator<Item = (&'i str, bool)>) {
+        Arc::make_mut(&mut self.tenants).set_enabled(said);
+        for entry in &mut self.hosts {
+            entry.enabled = entry.own_enabled && self.tenants.at(entry.tenant).is_none_or(Tenant::is_alive);
+        }
+    }
+
     fn find_wildcard(&self, name: &str) -> Option<u32> {
         let label = memchr::memchr2(b'.', b'/', name.as_bytes()).filter(|&len| len > 0)?;
         self.find(name.get(label..).filter(|rest| rest.starts_with('.'))?)

@@ -35,6 +35,30 @@ struct TenantEntry {
     enabled_by_rules: bool,
     /// It and everything above it are enabled.
     alive: bool,
+    /// The tenant whose target counts for it: itself, or the nearest one above that has one.
+    aims: u32,
+}
+
+/// How far the way up from a tenant has been gone.
+#[derive(Clone, Copy, PartialEq)]
+enum Settled {
+    No,
+    OnTheWay,
+    Yes,
+}
+
+fn entry(list: &[TenantEntry], at: u32) -> Option<&TenantEntry> {
+    list.get(usize::try_from(at).ok()?)
+}
+
+fn is(settled: &[Settled], at: u32, state: Settled) -> bool {
+    usize::try_from(at).ok().and_then(|at| settled.get(at)).is_some_and(|one| *one == state)
+}
+
+fn mark(settled: &mut [Settled], at: u32, state: Settled) {
+    if let Some(one) = usize::try_from(at).ok().and_then(|at| settled.get_mut(at)) {
+        *one = state;
+    }
 }
 
 /// A tenant of a table.
@@ -89,25 +113,46 @@ impl Tenants {
             enabled,
             enabled_by_rules: enabled,
             alive: enabled,
+            aims: NONE,
         });
     }
 
-    /// Works out which tenants are alive. The way up is bounded, so that a cycle ends; its tenants are not alive.
+    /// Works out which tenants are alive, and whose target counts for each. A tenant in a cycle, or below one, is not alive.
     fn settle(&mut self) {
-        let most = self.list.len();
-        for at in 0..most {
-            let mut next = Some(index(at));
-            let is_alive = (0..=most).find_map(|_| {
-                let Some(entry) = next.and_then(|at| self.list.get(usize::try_from(at).ok()?)) else {
-                    return Some(true);
+        let mut settled = vec![Settled::No; self.list.len()];
+        let mut way = Vec::new();
+        for start in 0..index(self.list.len()) {
+            let mut above = start;
+            while let Some(entry) = entry(&self.list, above).filter(|_| is(&settled, above, Settled::No)) {
+                mark(&mut settled, above, Settled::OnTheWay);
+                way.push(above);
+                above = entry.parent;
+            }
+            let is_cycle = is(&settled, above, Settled::OnTheWay);
+            let above = entry(&self.list, above).filter(|_| !is_cycle);
+            let mut inherited =
+                (above.map_or(!is_cycle, |one| one.alive), above.map_or(NONE, |one| one.aims));
+            while let Some(at) = way.pop() {
+                mark(&mut settled, at, Settled::Yes);
+                let Some(entry) = usize::try_from(at).ok().and_then(|at| self.list.get_mut(at)) else {
+                    continue;
                 };
-                next = Some(entry.parent);
-                (!entry.enabled).then_some(false)
-            });
-            if let Some(entry) = self.list.get_mut(at) {
-                entry.alive = is_alive.unwrap_or(false);
+                entry.alive = entry.enabled && inherited.0;
+                entry.aims = if entry.endpoints.is_some() { at } else { inherited.1 };
+                inherited = (entry.alive, entry.aims);
             }
         }
+    }
+
+    /// Enables and disables tenants, whatever the rules say of that. An id that no tenant has is passed over.
+    pub(super) fn set_enabled<'i>(&mut self, said: impl IntoIterator<Item = (&'i str, bool)>) {
+        for (id, enabled) in said {
+            let at = self.by_id(id).and_then(|tenant| usize::try_from(tenant.at).ok());
+            if let Some(entry) = at.and_then(|at| self.list.get_mut(at)) {
+                entry.enabled = enabled;
+            }
+        }
+        self.settle();
     }
 
     /// The tenant with this very id.
@@ -192,7 +237,12 @@ impl<'t> Tenant<'t> {
 
     /// Where its hosts and captured paths go: its own target, or that of the nearest tenant above that has one.
     pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
-        self.own_target().or_else(|| self.ancestors().find_map(Self::own_target))
+        self.tenants.at(self.entry.aims)?.own_target()
+    }
+
+    /// The tenant that disables it: itself, or the nearest one above that is disabled. `None`: it is alive.
+    pub fn disabled_by(self) -> Option<Self> {
+        std::iter::once(self).chain(self.ancestors()).find(|tenant| !tenant.enabled())
     }
 
     /// Its number in the order of the rules, from 0.
@@ -232,7 +282,34 @@ mod tests {
 
     #[test]
     fn a_cycle_ends() {
-        let tenants = Tenants::new(vec![tenant("a", Some("b"), true), tenant("b", Some("a"), true)]);
+        let tenants = Tenants::new(vec![
+            tenant("a", Some("b"), true),
+            tenant("b", Some("a"), true),
+            tenant("below", Some("a"), true),
+        ]);
         assert!(tenants.iter().all(|tenant| !tenant.is_alive() && tenant.target().is_none()));
+        assert!(tenants.iter().all(|tenant| tenant.ancestors().count() == 3));
+    }
+
+    /// Item 1: who disables a tenant, before and after an administrator's word.
+    #[test]
+    fn item_1_a_tenant_is_disabled_by_the_nearest_one_that_is() {
+        let mut tenants = Tenants::new(vec![
+            tenant("d", Some("c"), true),
+            tenant("c", Some("b"), true),
+            tenant("b", Some("a"), true),
+            tenant("a", None, true),
+        ]);
+        let by =
+            |tenants: &Tenants, id| tenants.by_id(id).unwrap().disabled_by().map(|by| by.id().to_owned());
+        assert_eq!(by(&tenants, "d"), None);
+        tenants.set_enabled([("a", false), ("A", false)]);
+        assert!(tenants.iter().all(|tenant| !tenant.is_alive()));
+        assert_eq!(by(&tenants, "d").as_deref(), Some("a"));
+        tenants.set_enabled([("c", false)]);
+        assert_eq!(["d", "c", "b"].map(|id| by(&tenants, id).unwrap()), ["c", "c", "a"]);
+        tenants.set_enabled([("a", true)]);
+        let alive: Vec<_> = tenants.iter().map(Tenant::is_alive).collect();
+        assert_eq!(alive, [false, false, true, true]);
     }
 }

@@ -67,6 +67,7 @@ mod stated;
 mod status;
 mod switch;
 mod targets;
+mod tenants;
 mod tls;
 mod unread;
 mod volume;

@@ -19,7 +19,7 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
     let reason = ended.reason.unwrap_or(Reason::Malformed);
     // Browsers try a closed connection again, so a missing path of a known host is answered in any case. A balancer takes a
     // closed connection for a broken server, and stops sending anybody's requests.
-    let stays = reason == Reason::NoPath || is_balancer(client, config);
+    let stays = reason == Reason::NoPath || ended.is_told || is_balancer(client, config);
     if stays || is_answered(client, config) {
         let goes_on = stays && swallow(client, turn).await;
         return reply(client, turn, Reply { status: status(reason), goes_on, ended }).await;

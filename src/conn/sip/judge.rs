@@ -144,7 +144,12 @@ impl Judge for RegistrationJudge {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
-            return Sentence::End(moved);
+            if !moved.is_told {
+                return Sentence::End(moved);
+            }
+            // The connection goes when the drain time is over, as every one of the tenant does.
+            let why = Forbidden { head, request, reason: Reason::Disabled, name: b"" };
+            return self.forbid(&snapshot.config, why);
         }
         let nowhere = |reason| Sentence::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
