@@ -67,7 +67,7 @@ pub(super) async fn forward(
         };
         let told = told_host(edits, to, &target);
         request_head(outgoing.head.vec(), &turn.asked, edits, told.as_deref());
-        outgoing.answer = AnswerEdits::of(&turn.asked, edits, told.as_deref());
+        outgoing.answer = AnswerEdits::of(&turn.asked, edits, told.as_deref(), to.port.get());
         let legs = (&mut client.leg, &mut target.leg);
         let exchanged = tokio::select! {
             biased;

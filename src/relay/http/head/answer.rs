@@ -20,9 +20,9 @@ pub struct AnswerEdits<'e> {
 }
 
 impl<'e> AnswerEdits<'e> {
-    /// What is changed of the answers to `asked`, if it goes to a target that is told `host` in place of the client's Host.
-    /// `None`: nothing, as with almost every rule.
-    pub fn of(asked: &Asked<'_>, edits: &Edits<'e>, host: Option<&str>) -> Option<Box<Self>> {
+    /// What is changed of the answers to `asked`, if it goes to a target at `port` that is told `host` in place of the client's
+    /// Host. `None`: nothing, as with almost every rule.
+    pub fn of(asked: &Asked<'_>, edits: &Edits<'e>, host: Option<&str>, port: u16) -> Option<Box<Self>> {
         let by_rule = edits.by_rule.as_ref()?;
         let prefix = rule::prefix(asked, by_rule);
         let response = &*by_rule.treatment.response;
@@ -42,6 +42,7 @@ impl<'e> AnswerEdits<'e> {
             asked: path,
             hosts: std::iter::once(asked.host()).chain(said).map(Box::from).collect(),
             told: host.map(|host| host.as_bytes().into()),
+            port,
         };
         Some(Box::new(Self { undo, response }))
     }

@@ -23,6 +23,8 @@ pub(super) struct Undo {
     pub(super) hosts: Vec<Box<[u8]>>,
     /// The name that the target was told in their place (`host = "target"`).
     pub(super) told: Option<Box<[u8]>>,
+    /// The port at which the target was reached. Web servers put their own port behind the name that they were told.
+    pub(super) port: u16,
 }
 
 /// Whose URL it is.
@@ -148,9 +150,12 @@ impl Undo {
     fn whose(&self, authority: &[u8]) -> Whose {
         let Some(asked) = Authority::read(authority) else { return Whose::Foreign };
         let is = |host: &[u8]| Authority::read(host).is_some_and(|host| asked.is_of(&host));
+        let is_at_target = |host: &[u8]| {
+            asked.port == Some(self.port) && Authority::read(host).is_some_and(|host| asked.name == host.name)
+        };
         if self.hosts.iter().any(|host| is(host)) {
             Whose::Own
-        } else if self.told.as_deref().is_some_and(is) {
+        } else if self.told.as_deref().is_some_and(is) || self.hosts.iter().any(|host| is_at_target(host)) {
             Whose::Told
         } else {
             Whose::Foreign

@@ -17,7 +17,7 @@ fn answer_to(path: &str, how: (usize, bool), treatment: &Treatment, said: &str, 
     let client = ForClient { version: Version::Http11, persistent: true };
     with_edits(&asked, how, treatment, |asked, edits| {
         let mut out = Vec::new();
-        let edits = AnswerEdits::of(asked, edits, told);
+        let edits = AnswerEdits::of(asked, edits, told, 8080);
         response_head(&mut out, text.as_bytes(), &ask, (client, edits.as_deref()));
         String::from_utf8(out).unwrap()
     })
@@ -51,6 +51,8 @@ fn item_2_a_location_gets_back_what_was_taken_off() {
         ("/a/%2e%2E/%2e/b/..", "/t/XYZ/"),
         ("http://app.example/a", "http://app.example/t/XYZ/a"),
         ("HTTPS://APP.example.:443/a?b", "HTTPS://APP.example.:443/t/XYZ/a?b"),
+        // nginx says its own port behind the name of the client's Host.
+        ("http://app.example:8080/a", "/t/XYZ/a"),
         ("http://app.example:/a", "http://app.example:/t/XYZ/a"),
         ("http://app.example", "http://app.example/t/XYZ/"),
         ("http://app.example?q", "http://app.example/t/XYZ/?q"),
