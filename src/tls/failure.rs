@@ -21,9 +21,26 @@ pub fn of_handshake(error: &io::Error) -> Cause {
 /// What a target says of our handshake after it: since TLS 1.3 a client learns only then that its certificate was refused (RFC
 /// 8446 section 4.4.2.4). `None`: it says nothing.
 pub fn of_alert_after(error: &io::Error) -> Option<Cause> {
+    alert_of(error).map(of_alert_to_ours)
+}
+
+/// Why a handshake with a target has failed that had asked for our certificate.
+pub(super) fn of_asking(error: &io::Error) -> Cause {
+    alert_of(error).map_or_else(|| of_handshake(error), of_alert_to_ours)
+}
+
+fn alert_of(error: &io::Error) -> Option<AlertDescription> {
     match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::AlertReceived(alert) => Some(of_alert(*alert)),
+        Error::AlertReceived(alert) => Some(*alert),
         _ => None,
+    }
+}
+
+/// Of a target that knows which certificate we have, or that we have none. What it has in common with us is settled by then.
+fn of_alert_to_ours(alert: AlertDescription) -> Cause {
+    match alert {
+        AlertDescription::HandshakeFailure => Cause::OurCertificateRefused,
+        other => of_alert(other),
     }
 }
 
@@ -49,8 +66,7 @@ pub fn of_tls(error: &Error) -> Cause {
     }
 }
 
-/// RFC 8446 section 6.2. `handshake_failure` says no more than that nothing fits; TLS 1.2 servers that miss a certificate say
-/// it as well.
+/// RFC 8446 section 6.2. `handshake_failure` says no more than that nothing fits.
 fn of_alert(alert: AlertDescription) -> Cause {
     use AlertDescription as Alert;
     match alert {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::{CertificateDer, ServerName};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::facts::Facts;
 use super::identity::Certificate;
+use super::own::Presented;
 use super::source::{Found, Occasion, Read, Source};
 use super::verify::{Anchors, Judge, TargetVerifier};
 use super::{alpn, client_builder, pem};
@@ -153,11 +153,8 @@ impl UpstreamTls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(judge)));
         let presented = self.certificate().filter(|_| settings.presents);
-        let mut config = match presented {
-            Some(own) => builder
-                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(own.certified())))),
-            None => builder.with_no_client_auth(),
-        };
+        let presented = Presented(presented.map(|own| Arc::clone(own.certified())));
+        let mut config = builder.with_client_cert_resolver(Arc::new(presented));
         config.resumption = Resumption::in_memory_sessions(names * SESSIONS_A_NAME);
         if settings.http {
             config.alpn_protocols = alpn(Service::Http);

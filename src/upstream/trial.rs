@@ -165,7 +165,7 @@ impl Dialer<'_> {
 async fn refused_afterwards(mut stream: Stream) -> Result<(), Cause> {
     let mut octet = [0];
     match tokio::time::timeout(AFTERTHOUGHT, stream.read(&mut octet)).await {
-        Ok(Err(error)) => Err(tls::of_handshake(&error)),
+        Ok(Err(error)) => Err(tls::of_alert_after(&error).unwrap_or_else(|| tls::of_handshake(&error))),
         Ok(Ok(0)) => Err(Cause::Closed),
         Ok(Ok(_)) | Err(_) => Ok(()),
     }

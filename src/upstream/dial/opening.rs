@@ -73,8 +73,7 @@ pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> R
         let name = to.tls.server_name(&to.endpoint.options, &to.endpoint.address, to.host);
         let name = name.ok_or(Cause::NoName)?;
         let connector = TlsConnector::from(profile.config.clone());
-        let connecting = Box::pin(connector.connect(name, tcp.into()));
-        let tls = connecting.await.map_err(|error| tls::of_handshake(&error))?;
+        let tls = Box::pin(tls::shaken(connector.connect(name, tcp.into()))).await?;
         Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
     };
     tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
