@@ -1,7 +1,8 @@
 //! What a check says to a target once it is connected, and what it makes of the answer (SPEC section 8, Health). Pure.
 
 use crate::cause::Cause;
-use crate::inspect::ldap;
+use crate::inspect::sip::{Ask, Faulty, FieldKind, Inspector, Kind};
+use crate::inspect::{Inspect, ldap};
 use crate::rules::Probe;
 
 /// The longest head of an answer.
@@ -63,7 +64,7 @@ impl Question<'_> {
         let verdict = match self.probe {
             Probe::Tcp | Probe::Tls => Some(Ok(())),
             Probe::Http { .. } => http(answer),
-            Probe::Sip => sip(answer),
+            Probe::Sip => sip(answer, self.token),
             Probe::Ldap => root_dse(answer),
         };
         verdict.or_else(|| (answer.len() > HEAD).then_some(Err(Cause::BadAnswer)))
@@ -112,25 +113,43 @@ fn http(answer: &[u8]) -> Option<Result<(), Cause>> {
     }
 }
 
-/// The final answer to OPTIONS. What comes before it is passed over: keep-alives (RFC 5626 §4.4.1) and provisional answers
-/// (RFC 3261 §13.2.2.1).
-fn sip(answer: &[u8]) -> Option<Result<(), Cause>> {
+/// The final answer to OPTIONS, which has its Call-ID (RFC 3261 §8.2.6.2) or, from a simple PBX, none. What else comes is
+/// passed over: keep-alives (RFC 5626 §4.4.1), provisional answers (RFC 3261 §13.2.2.1), requests, and answers to somebody else.
+fn sip(answer: &[u8], call_id: &str) -> Option<Result<(), Cause>> {
     let mut rest = answer;
     loop {
-        while let Some(after) = rest.strip_prefix(b"\r\n") {
-            rest = after;
-        }
-        if rest.is_empty() || rest == b"\r" {
-            return None;
-        }
-        match status(rest, b"SIP/2.0 ")? {
-            Err(cause) => return Some(Err(cause)),
-            Ok(503) => return Some(Err(Cause::Unavailable)),
-            Ok(200..) => return Some(Ok(())),
-            // A provisional answer to OPTIONS has no body.
-            Ok(_) => rest = rest.get(memchr::memmem::find(rest, b"\r\n\r\n")? + 4..)?,
+        let (message, len) = match Inspector::of_target().inspect(rest) {
+            Inspect::NeedMore => return None,
+            Inspect::Found { ask: Ask::KeepAlive, len } => {
+                rest = rest.get(len..)?;
+                continue;
+            }
+            Inspect::Found { ask: Ask::Message(message) | Ask::Faulty(Faulty { message, .. }), len } => {
+                (message, len)
+            }
+            // Some of its fields cannot be read, or its length is not said: its first line is answer enough.
+            Inspect::Reject(_) => match status(rest, b"SIP/2.0 ") {
+                Some(Ok(status @ 200..)) => return Some(judged(status)),
+                Some(Ok(_)) => {
+                    rest = rest.get(memchr::memmem::find(rest, b"\r\n\r\n")? + 4..)?;
+                    continue;
+                }
+                Some(Err(_)) | None => return Some(Err(Cause::BadAnswer)),
+            },
+        };
+        let its = message.fields_of(FieldKind::CallId).next().map(|field| field.value.of_input(rest));
+        match message.kind {
+            Kind::Response { status: status @ 200.. } if its.is_none_or(|its| its == call_id.as_bytes()) => {
+                return Some(judged(status));
+            }
+            _ => rest = rest.get(len + usize::try_from(message.body).unwrap_or(usize::MAX)..)?,
         }
     }
+}
+
+/// A final status of SIP.
+const fn judged(status: u16) -> Result<(), Cause> {
+    if status == 503 { Err(Cause::Unavailable) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -187,16 +206,40 @@ mod tests {
             text.starts_with("OPTIONS sip:hq.example.net SIP/2.0\r\n") && text.contains("/TLS "),
             "{text}"
         );
-        for good in
-            ["SIP/2.0 200 OK\r\n", "SIP/2.0 404 No\r\n", "\r\n\r\nSIP/2.0 405 No\r\n", "SIP/2.0 600 Busy\r\n"]
-        {
-            assert_eq!(judged(&Probe::Sip, good.as_bytes()), Some(Ok(())), "{good}");
+        for good in ["SIP/2.0 200 OK", "SIP/2.0 404 No", "\r\n\r\nSIP/2.0 405 No", "SIP/2.0 600 Busy"] {
+            for more in [&*sound("abc1", ""), "Content-Length: 0\r\n\r\n", "\r\n", "Call-ID: abc1\n\r\n"] {
+                let good = format!("{good}\r\n{more}");
+                assert_eq!(judged(&Probe::Sip, good.as_bytes()), Some(Ok(())), "{good}");
+            }
         }
-        let trying = "SIP/2.0 100 Trying\r\nContent-Length: 0\r\n\r\n";
-        assert_eq!(judged(&Probe::Sip, trying.as_bytes()), None);
-        let then = format!("{trying}SIP/2.0 503 Service Unavailable\r\n");
-        assert_eq!(judged(&Probe::Sip, then.as_bytes()), Some(Err(Cause::Unavailable)));
-        assert_eq!(judged(&Probe::Sip, b"OPTIONS sip:x SIP/2.0\r\n"), Some(Err(Cause::BadAnswer)));
+        for fields in ["Content-Length: 0\r\n", "", "i: abc1\r\n", "odd\r\n"] {
+            let trying = format!("SIP/2.0 100 Trying\r\n{fields}\r\n");
+            assert_eq!(judged(&Probe::Sip, trying.as_bytes()), None, "{trying}");
+            let then = format!("{trying}SIP/2.0 503 Service Unavailable\r\n{}", sound("abc1", ""));
+            assert_eq!(judged(&Probe::Sip, then.as_bytes()), Some(Err(Cause::Unavailable)), "{trying}");
+        }
+        for bad in ["HTTP/1.1 400 Bad\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "SIP/2.0 2x0 OK\r\n\r\n"] {
+            assert_eq!(judged(&Probe::Sip, bad.as_bytes()), Some(Err(Cause::BadAnswer)), "{bad}");
+        }
+    }
+
+    /// The fields and the body of a message with this Call-ID.
+    fn sound(call_id: &str, body: &str) -> String {
+        format!("i: {call_id}\r\nCSeq: 1 OPTIONS\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[test]
+    fn what_a_pbx_sends_for_another_reason_is_no_answer_to_options() {
+        let request = format!("NOTIFY sip:x SIP/2.0\r\n{}", sound("other", "SIP/2.0 503 No\r\n\r\n"));
+        let stray = format!("SIP/2.0 200 OK\r\n{}", sound("other", ""));
+        let stray_503 = format!("SIP/2.0 503 No\r\n{}", sound("other", ""));
+        for before in [request.clone(), stray, stray_503, request.repeat(3)] {
+            assert_eq!(judged(&Probe::Sip, before.as_bytes()), None, "{before}");
+            for (status, verdict) in [("200 OK", Ok(())), ("503 No", Err(Cause::Unavailable))] {
+                let answer = format!("{before}SIP/2.0 {status}\r\n{}", sound("abc1", ""));
+                assert_eq!(judged(&Probe::Sip, answer.as_bytes()), Some(verdict), "{answer}");
+            }
+        }
     }
 
     #[test]
