@@ -40,6 +40,8 @@ const SLOTS_DOUBTFUL: usize = 24;
 /// at once: connections to others end when they have waited for long enough.
 const LEFT: Duration = Duration::from_secs(60);
 const LEFT_MOST: usize = 10_000;
+/// So many addresses of a name are used: each that is dead costs a request time.
+const ADDRESSES: usize = 16;
 /// How often the files of this machine are looked at.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -192,7 +194,7 @@ impl Names {
         let (wait, lane) = match found.filter(|found| !found.addresses.is_empty()) {
             Some(found) => {
                 known.failures = 0;
-                let found = found.completed(&known.addresses);
+                let found = found.completed(&known.addresses).bounded(&known.addresses);
                 if *known.addresses != *found.addresses {
                     let before = std::mem::replace(&mut known.addresses, found.addresses.into());
                     let gone = before.iter().filter(|ip| !known.addresses.contains(ip)).copied();
@@ -222,6 +224,16 @@ impl Found {
         };
         self.addresses.extend(before.iter().filter(|ip| ip.is_ipv4() != family));
         self.addresses = ordered(self.addresses);
+        self
+    }
+
+    /// With so many addresses as are used of a name; rather those that are known, because name servers turn them round.
+    fn bounded(mut self, before: &[IpAddr]) -> Self {
+        if self.addresses.len() > ADDRESSES {
+            self.addresses.sort_by_key(|ip| !before.contains(ip));
+            self.addresses.truncate(ADDRESSES);
+            self.addresses = ordered(self.addresses);
+        }
         self
     }
 }

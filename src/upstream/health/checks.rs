@@ -1,7 +1,8 @@
 //! The checks at work: what is due is asked, at most [`AT_ONCE`] at a time, and the answers go to [`Health`].
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,8 +28,6 @@ use crate::upstream::here::is_here;
 const AT_ONCE: usize = 64;
 /// An answer comes in so many pieces at most: each costs a look at all that has come.
 const READS: usize = 256;
-/// How many addresses of a name are checked.
-const OF_A_NAME: usize = 16;
 
 /// What checks go by: one state of the configuration.
 #[derive(Debug, Clone)]
@@ -53,8 +52,8 @@ pub struct Checks {
     done: Duration,
     places: Arc<Semaphore>,
     open: JoinSet<()>,
-    /// What is checked at present.
-    checked: HashSet<SocketAddr>,
+    /// What is checked at present, and by which item. A name and an address may lead to the same port.
+    checked: HashMap<SocketAddr, usize>,
 }
 
 impl Checks {
@@ -68,7 +67,7 @@ impl Checks {
             done: Duration::ZERO,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             open: JoinSet::new(),
-            checked: HashSet::new(),
+            checked: HashMap::new(),
         }
     }
 
@@ -102,7 +101,7 @@ impl Checks {
                         known.clone_from(&ips);
                         self.follow(&items, &addresses);
                     }
-                    self.start(item, &ips, basis);
+                    self.start((number, item), &ips, basis);
                 }
                 else => std::future::pending().await,
             }
@@ -110,16 +109,21 @@ impl Checks {
     }
 
     /// Starts the checks of the addresses that an item has now.
-    fn start(&mut self, item: &Arc<Item>, ips: &[IpAddr], basis: &Basis) {
+    fn start(&mut self, (number, item): (usize, &Arc<Item>), ips: &[IpAddr], basis: &Basis) {
         for ip in ips.iter().copied().filter(|ip| is_checked(item, *ip)) {
+            let is_its = |judged: &SocketAddr| self.checked.get(judged) == Some(&number);
+            let judged: Vec<_> = item.judged_at(ip).filter(is_its).collect();
+            if judged.is_empty() {
+                continue;
+            }
             let (item, basis, health) = (item.clone(), basis.clone(), self.health.clone());
             let (places, token) = (self.places.clone(), self.token(ip));
             // What was forgotten meanwhile is known as checked again.
-            item.judged_at(ip).for_each(|judged| health.check_by(judged, item.thresholds()));
+            judged.iter().for_each(|judged| health.check_by(*judged, item.thresholds()));
             self.open.spawn(async move {
                 let Ok(_place) = places.acquire_owned().await else { return };
                 let result = ask(&item, SocketAddr::new(ip, item.port.get()), (&basis, &token)).await;
-                item.judged_at(ip).for_each(|judged| health.checked(judged, result));
+                judged.iter().for_each(|judged| health.checked(*judged, result));
             });
         }
     }
@@ -133,8 +137,8 @@ impl Checks {
         match &item.endpoint.address {
             Address::Ip(ip) => vec![*ip],
             Address::Name(name) => {
-                let addresses = self.resolver.last(name).and_then(Result::ok).unwrap_or_default();
-                let mut addresses: Vec<_> = addresses.iter().take(OF_A_NAME).copied().collect();
+                let mut addresses =
+                    self.resolver.last(name).and_then(Result::ok).unwrap_or_default().to_vec();
                 // Name servers turn them round with each answer.
                 addresses.sort_unstable();
                 addresses
@@ -145,16 +149,19 @@ impl Checks {
     /// Follows the rules and the names in them: new addresses are checked, and one that is not checked any more is known by its
     /// connections alone.
     fn follow(&mut self, items: &[Arc<Item>], addresses: &[Vec<IpAddr>]) {
-        let mut still = HashSet::new();
-        for (item, ips) in items.iter().zip(addresses) {
+        let mut still = HashMap::new();
+        for ((number, item), ips) in items.iter().enumerate().zip(addresses) {
             for ip in ips.iter().copied().filter(|ip| is_checked(item, *ip)) {
                 for judged in item.judged_at(ip) {
-                    self.health.check_by(judged, item.thresholds());
-                    still.insert(judged);
+                    if let Entry::Vacant(place) = still.entry(judged) {
+                        self.health.check_by(judged, item.thresholds());
+                        place.insert(number);
+                    }
                 }
             }
         }
-        self.checked.difference(&still).for_each(|gone| self.health.check_by(*gone, None));
+        let gone = self.checked.keys().filter(|judged| !still.contains_key(judged));
+        gone.for_each(|gone| self.health.check_by(*gone, None));
         self.checked = still;
     }
 }

@@ -119,3 +119,28 @@ fn half_an_answer_takes_nothing_away_from_the_other_half() {
     let left = ["192.0.2.2", "2001:db8::1"].map(|ip| ip.parse().unwrap());
     assert_eq!(resolver.left(), HashSet::from(left), "what came back is in use again");
 }
+
+/// Of a name with many addresses so many are used, and the same ones for as long as it has them.
+#[test]
+fn addresses_of_a_name_are_bounded() {
+    let resolver = Resolver::default();
+    resolver.watch(["a"].into_iter());
+    let (now, name) = (Instant::now(), Arc::from("a"));
+    let answer = |numbers: std::ops::Range<u8>| {
+        let addresses = numbers.map(|last| std::net::Ipv4Addr::new(192, 0, 2, last).into()).collect();
+        Some(Found { addresses, lasts: Duration::from_secs(1), is_half: false })
+    };
+    let known = || {
+        let mut known: Vec<_> = resolver.lock().known["a"].addresses.to_vec();
+        known.sort();
+        known
+    };
+    resolver.lock().take(&name, answer(100..120), now);
+    let first = known();
+    assert_eq!(first.len(), ADDRESSES);
+    resolver.lock().take(&name, answer(90..200), now);
+    assert_eq!(known(), first);
+    assert!(resolver.left().is_empty());
+    resolver.lock().take(&name, answer(110..200), now);
+    assert_eq!((known().len(), resolver.left().len()), (ADDRESSES, 10));
+}

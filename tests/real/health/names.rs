@@ -1,7 +1,7 @@
 //! Targets that are DNS names: their addresses come and go without a reload (SPEC section 7).
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,11 @@ use crate::harness::{Namespace, Portward, Target, Wire, eventually, ok, within};
 use crate::names::parse;
 
 /// Addresses and a time to live in seconds.
-type Zone = Arc<Mutex<(Vec<Ipv4Addr>, u32)>>;
+type Zone = Arc<Mutex<(Vec<IpAddr>, u32)>>;
+/// A time to live with which nothing is said of IPv6: as if that half of the answer were lost.
+const HALF: u32 = 2;
+/// The type of IPv6 addresses (RFC 3596 section 2.1).
+const AAAA: u16 = 28;
 
 /// A name server on 127.0.0.1 of a namespace: every name that begins with `pbx` has the addresses of the zone.
 fn serve(namespace: &Namespace, zone: &Zone) -> (TempDir, Arc<Mutex<usize>>) {
@@ -38,17 +42,23 @@ fn serve(namespace: &Namespace, zone: &Zone) -> (TempDir, Arc<Mutex<usize>>) {
                 let mut answer = question[..end].to_vec();
                 let (addresses, ttl) = zone.lock().unwrap().clone();
                 let is_known = name.starts_with("pbx");
-                let addresses = if is_known && kind == 1 { addresses } else { Vec::new() };
+                if kind == AAAA && ttl == HALF {
+                    continue;
+                }
+                let is_asked = |ip: &IpAddr| is_known && kind == if ip.is_ipv4() { 1 } else { AAAA };
+                let addresses: Vec<_> = addresses.into_iter().filter(is_asked).collect();
                 *count.lock().unwrap() += usize::from(is_known && kind == 1);
                 // RFC 1035 section 4.1.1: a response, NXDOMAIN for other names.
                 answer[2] = 0x84 | question[2] & 1;
                 answer[3] = if is_known { 0x80 } else { 0x83 };
                 answer[6..12].copy_from_slice(&[0, addresses.len() as u8, 0, 0, 0, 0]);
                 for address in addresses {
-                    answer.extend([0xC0, 12, 0, 1, 0, 1]);
+                    answer.extend([0xC0, 12, 0, kind as u8, 0, 1]);
                     answer.extend(ttl.to_be_bytes());
-                    answer.extend([0, 4]);
-                    answer.extend(address.octets());
+                    match address {
+                        IpAddr::V4(ip) => answer.extend([&[0, 4][..], &ip.octets()].concat()),
+                        IpAddr::V6(ip) => answer.extend([&[0, 16][..], &ip.octets()].concat()),
+                    }
                 }
                 let _ = socket.send_to(&answer, peer);
             }
@@ -77,7 +87,7 @@ fn listen(namespace: &Namespace, last: u8, port: u16, name: &'static str) -> Tar
 fn addresses_of_a_name_come_and_go_without_a_reload() {
     within(110, || {
         let namespace = Namespace::new();
-        let address = |last| Ipv4Addr::new(127, 0, 3, last);
+        let address = |last| IpAddr::from(Ipv4Addr::new(127, 0, 3, last));
         let zone: Zone = Arc::new(Mutex::new((vec![address(1)], 1)));
         let (_files, asked) = serve(&namespace, &zone);
         let first = listen(&namespace, 1, 0, "first");
@@ -127,7 +137,7 @@ fn addresses_of_a_name_come_and_go_without_a_reload() {
 fn a_name_is_asked_for_again_though_its_time_to_live_is_a_day() {
     within(110, || {
         let namespace = Namespace::new();
-        let zone: Zone = Arc::new(Mutex::new((vec![Ipv4Addr::new(127, 0, 3, 1)], 86_400)));
+        let zone: Zone = Arc::new(Mutex::new((vec![Ipv4Addr::new(127, 0, 3, 1).into()], 86_400)));
         let (_files, asked) = serve(&namespace, &zone);
         let rules = "[[host]]\nname = \"one.example.net\"\ntarget = \"pbx.test\"\nhttp = [\"/\"]\n";
         let _portward = Portward::rules(rules).inside(&namespace).start();
@@ -144,7 +154,7 @@ fn check_says_how_names_of_targets_resolve() {
     within(60, || {
         let namespace = Namespace::new();
         let zone: Zone =
-            Arc::new(Mutex::new((vec![Ipv4Addr::new(127, 0, 3, 1), Ipv4Addr::new(127, 0, 3, 2)], 60)));
+            Arc::new(Mutex::new(([1, 2].map(|last| Ipv4Addr::new(127, 0, 3, last).into()).to_vec(), 60)));
         let (_files, _asked) = serve(&namespace, &zone);
         let rules: String = ["pbx.test", "unknown.test", "silent.test", "silent-2.test"]
             .iter()
@@ -176,5 +186,61 @@ fn check_says_how_names_of_targets_resolve() {
             (&"note".into(), &"dns-failed".into())
         );
         assert_eq!(of("unknown.test")["cause"], "name-not-found");
+    });
+}
+
+/// One port of a name.
+const RULES: &str =
+    "[[host]]\nname = \"one.example.net\"\ntarget = \"pbx.test\"\nhttp = [{ path = \"\", tcp = 80 }]\n";
+
+/// The addresses that `/v1/targets` names.
+fn addresses(portward: &Portward) -> Vec<String> {
+    let all = targets(portward);
+    all.iter().filter_map(|one| Some(one["address"].as_str()?.to_owned())).collect()
+}
+
+/// The server answers for IPv4 and is silent about IPv6. What is known of the other half stays; when it says that there is
+/// nothing, it goes.
+#[test]
+fn half_an_answer_takes_nothing_away() {
+    within(110, || {
+        let namespace = Namespace::new();
+        let (old, new) = ([127, 0, 3, 1].into(), [127, 0, 3, 2].into());
+        let zone: Zone = Arc::new(Mutex::new((vec![old, Ipv6Addr::LOCALHOST.into()], 1)));
+        let (_files, asked) = serve(&namespace, &zone);
+        let portward = Portward::rules(RULES).inside(&namespace).start();
+        eventually("both are there", || addresses(&portward).len() == 2);
+        *zone.lock().unwrap() = (vec![new], HALF);
+        eventually("the new one is there", || addresses(&portward).contains(&"127.0.3.2".to_owned()));
+        let before = *asked.lock().unwrap();
+        eventually("it is asked again", || *asked.lock().unwrap() > before + 1);
+        let known = addresses(&portward);
+        assert!(known.len() == 2 && known.contains(&"::1".to_owned()), "{known:?}");
+        *zone.lock().unwrap() = (vec![new], 1);
+        eventually("the other half has gone", || addresses(&portward) == ["127.0.3.2"]);
+    });
+}
+
+/// A name has more addresses than anybody needs. Sixteen are used, or a request would dial for ever.
+#[test]
+fn sixteen_addresses_of_a_name_are_used() {
+    within(110, || {
+        let namespace = Namespace::new();
+        let all = (1..=26).map(|last| Ipv4Addr::new(127, 0, 3, last).into()).collect();
+        let zone: Zone = Arc::new(Mutex::new((all, 1)));
+        let (_files, asked) = serve(&namespace, &zone);
+        let portward = Portward::rules(RULES).inside(&namespace).start();
+        eventually("they are there", || addresses(&portward).len() == 16);
+        let first = addresses(&portward);
+        let http = portward.http;
+        let refused = namespace.inside(|| Wire::plain(http)).get("one.example.net", "/");
+        assert_eq!(refused.status(), 502);
+        let dialled = targets(&portward).iter().filter(|one| one["failures"]["refused"] == 1).count();
+        assert_eq!(dialled, 16);
+        // Name servers turn the answers round.
+        zone.lock().unwrap().0.reverse();
+        let before = *asked.lock().unwrap();
+        eventually("it is asked again", || *asked.lock().unwrap() > before + 1);
+        assert_eq!(addresses(&portward), first);
     });
 }
