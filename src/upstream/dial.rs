@@ -173,7 +173,20 @@ impl Dialer<'_> {
     ) -> Result<Connection, Failures> {
         let mut turns = Turns::new(self.health, &wanted, attempts.vanished);
         let mut cut_short: SmallVec<[Candidate<'_>; 1]> = SmallVec::new();
+        let mut is_done = false;
         for turn in Turn::ALL {
+            if turn == Turn::Silent {
+                // Nothing that is quick has worked: now each gets the whole of its time.
+                for candidate in cut_short.drain(..) {
+                    let candidate = Candidate { is_shared: false, ..candidate };
+                    if let Ok(connection) = self.reach(candidate, own, pool, attempts).await {
+                        return Ok(connection);
+                    }
+                }
+            }
+            if is_done {
+                continue;
+            }
             for (number, endpoint) in wanted.endpoints.iter().enumerate() {
                 let resolved = match self.resolve(&endpoint.address).await {
                     Ok(resolved) => resolved,
@@ -201,16 +214,7 @@ impl Dialer<'_> {
                     }
                 }
             }
-            if turns.are_all_in_order() {
-                break;
-            }
-        }
-        // Nothing else works: now each gets the whole of its time.
-        for candidate in cut_short {
-            let candidate = Candidate { is_shared: false, ..candidate };
-            if let Ok(connection) = self.reach(candidate, own, pool, attempts).await {
-                return Ok(connection);
-            }
+            is_done = turns.are_all_in_order();
         }
         let mut failures = std::mem::take(&mut attempts.failures);
         if let Some(ip) = wanted.only.filter(|_| failures.as_slice().is_empty()) {

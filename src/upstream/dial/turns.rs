@@ -41,8 +41,8 @@ impl<'a> Turns<'a> {
     /// When `address` is tried.
     pub(super) fn of(&mut self, address: SocketAddr, endpoint: &Endpoint) -> Turn {
         if self.vanished == Some(address) {
-            self.known.push((address, Turn::Last));
-            return Turn::Last;
+            self.known.push((address, Turn::Silent));
+            return Turn::Silent;
         }
         if !self.has_several || (self.known.is_empty() && self.health.is_quiet()) {
             return Turn::InOrder;

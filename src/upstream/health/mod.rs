@@ -128,8 +128,7 @@ impl Health {
     /// A connection was opened.
     pub fn reached(&self, address: SocketAddr) {
         // What every connection says is no news.
-        let is_news =
-            self.known.get(&address).is_none_or(|known| known.state != State::Up || !known.is_quiet());
+        let is_news = self.known.get(&address).is_none_or(|known| known.is_news(Instant::now()));
         if is_news {
             self.tell(address, |standing, now| standing.reached(now));
         }

@@ -24,6 +24,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// which a lost first segment is sent again (RFC 6298 §2). So an address that swallows
 /// everything costs one timeout and not one for each request that comes meanwhile.
 pub(super) const SLOW: Duration = Duration::from_millis(1_500);
+/// An address that is reached all the time is noted so often.
+const NOTED: Duration = Duration::from_secs(1);
 
 /// What is said of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,13 +61,16 @@ pub(in crate::upstream) enum Turn {
     Later,
     /// After those: it has failed a moment ago.
     Last,
+    /// After those: it has failed a moment ago, and it took a long wait to find that out.
+    Silent,
     /// After all others: its checks say that it is down.
     Down,
 }
 
 impl Turn {
     /// Every one, the first first.
-    pub(in crate::upstream) const ALL: [Self; 4] = [Self::InOrder, Self::Later, Self::Last, Self::Down];
+    pub(in crate::upstream) const ALL: [Self; 5] =
+        [Self::InOrder, Self::Later, Self::Last, Self::Silent, Self::Down];
 }
 
 /// How many checks in a row change the state.
@@ -109,6 +114,8 @@ struct Pause {
     length: Duration,
     /// One connection tries the address, to see whether the pause has to be longer.
     is_tried: bool,
+    /// The failure took so long that others who try the address would wait, too.
+    is_silent: bool,
 }
 
 /// What is known of an address.
@@ -128,6 +135,8 @@ pub(super) struct Standing {
     pause: Option<Pause>,
     /// The length of the last pause, which the next one doubles.
     last_pause: Duration,
+    /// When it was reached last, a second more or less.
+    reached_at: Option<Instant>,
     /// Since when nothing has failed.
     good_since: Option<Instant>,
     /// It has been up again since then, after it was down.
@@ -151,6 +160,7 @@ impl Standing {
             against: 0,
             pause: None,
             last_pause: Duration::ZERO,
+            reached_at: None,
             good_since: None,
             back_since: None,
             held_until: None,
@@ -200,7 +210,7 @@ impl Standing {
         }
         if let Some(pause) = &mut self.pause {
             if now < pause.until {
-                return Turn::Last;
+                return if pause.is_silent { Turn::Silent } else { Turn::Last };
             }
             // If nothing is heard of that connection, another one tries after as long again.
             (pause.until, pause.is_tried) = (now + pause.length, true);
@@ -245,6 +255,7 @@ impl Standing {
     /// A connection was opened.
     pub(super) fn reached(&mut self, now: Instant) -> Option<Change> {
         self.pause = None;
+        self.reached_at = Some(now);
         self.good_since.get_or_insert(now);
         // Others that are open may have begun long ago, but the address answers.
         self.open_since = self.open_since.map(|_| now);
@@ -253,9 +264,16 @@ impl Standing {
         if is_theirs || self.is_held(now) { None } else { self.becomes(State::Up, now, None) }
     }
 
-    /// A connection could not be opened that was begun at `begun`. If the address has come back since then it says nothing.
+    /// Whether a connection that is opened now is worth to be noted: it says something new, or the last one was a while ago.
+    pub(super) fn is_news(&self, now: Instant) -> bool {
+        let is_old = |at| now.saturating_duration_since(at) >= NOTED;
+        self.state != State::Up || !self.is_quiet() || self.reached_at.is_none_or(is_old)
+    }
+
+    /// A connection could not be opened that was begun at `begun`. If the address was reached by another one since then it
+    /// says nothing: a PBX to which all phones come at once does not answer each of them in time.
     pub(super) fn missed(&mut self, why: Cause, begun: Instant, now: Instant) -> Option<Change> {
-        if self.good_since.is_some_and(|since| since > begun) {
+        if self.reached_at.is_some_and(|at| at > begun) {
             return None;
         }
         self.why = Some(why);
@@ -267,7 +285,8 @@ impl Standing {
             let until = now + self.last_pause;
             // The second failure within a minute: an address that flaps changes its state no oftener than its pauses end.
             self.held_until = (self.last_pause > PAUSE).then_some(until);
-            self.pause = Some(Pause { until, length: self.last_pause, is_tried: false });
+            let is_silent = now.saturating_duration_since(begun) >= SLOW;
+            self.pause = Some(Pause { until, length: self.last_pause, is_tried: false, is_silent });
         }
         self.good_since = None;
         if self.is_ruled_by_checks() { None } else { self.becomes(State::Down, now, Some(why)) }

@@ -1,10 +1,12 @@
 //! Health and fail-over (SPEC section 8, Health): how Portward finds out that a target is away, and what it does then. The
 //! table in docs/failover.md names these tests.
 
+mod beside;
 mod black_hole;
 mod blame;
 mod checks;
 mod dialogs;
+mod hostile;
 mod moves;
 mod names;
 mod reload;

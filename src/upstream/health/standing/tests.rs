@@ -204,8 +204,11 @@ fn a_dead_address_never_stands_beside_one_that_is_slow_or_has_failed_once() {
     let (mut failed, mut slow) = (Standing::new(now), Standing::new(now));
     failed.missed(Cause::TimedOut, now, now);
     slow.begins(now);
-    let turns = [&mut slow, &mut failed, &mut dead].map(|one| one.turn(now + SLOW, FAILBACK));
-    assert_eq!(turns, [Turn::Later, Turn::Last, Turn::Down]);
+    // One that nobody checks has let others wait.
+    let mut silent = Standing::new(now);
+    silent.missed(Cause::TimedOut, now, now + SLOW);
+    let turns = [&mut slow, &mut failed, &mut silent, &mut dead].map(|one| one.turn(now + SLOW, FAILBACK));
+    assert_eq!(turns, [Turn::Later, Turn::Last, Turn::Silent, Turn::Down]);
 }
 
 #[test]
@@ -228,6 +231,27 @@ fn a_failure_that_began_before_the_address_came_back_is_no_news() {
     assert_eq!(standing.missed(Cause::TimedOut, now + SECOND * 16, now + SECOND * 21), None);
     assert_eq!((standing.state, standing.turn(now + SECOND * 22, None)), (State::Up, Turn::InOrder));
     assert!(standing.missed(Cause::TimedOut, now + SECOND * 21, now + SECOND * 26).is_some());
+}
+
+/// Issue 20, item 2: a PBX to which all phones come at once leaves some segments unanswered.
+#[test]
+fn item_2_a_failure_during_which_others_were_reached_is_no_news() {
+    let (mut standing, now) = new();
+    standing.reached(now);
+    standing.reached(now + SECOND * 4);
+    assert_eq!(standing.missed(Cause::TimedOut, now + SECOND * 2, now + SECOND * 7), None);
+    assert_eq!((standing.state, standing.turn(now + SECOND * 7, None)), (State::Up, Turn::InOrder));
+    assert!(standing.missed(Cause::TimedOut, now + SECOND * 5, now + SECOND * 10).is_some());
+}
+
+#[test]
+fn an_address_that_is_reached_all_the_time_is_noted_now_and_then() {
+    let (mut standing, now) = new();
+    assert!(standing.is_news(now));
+    standing.reached(now);
+    assert!(!standing.is_news(now + SECOND / 2) && standing.is_news(now + SECOND));
+    standing.missed(Cause::Refused, now, now);
+    assert!(standing.is_news(now));
 }
 
 #[test]
