@@ -53,7 +53,14 @@ fn a_host_costs_little_and_a_decision_nothing() {
         };
         let rule = |ports| {
             let endpoints = endpoints.clone();
-            Some(ServiceRule { endpoints, ports, rewrite_transport: false, max_message: None, source: at(n) })
+            Some(ServiceRule {
+                endpoints,
+                ports,
+                rewrite_transport: false,
+                max_message: None,
+                websocket: None,
+                source: at(n),
+            })
         };
         let ldap = rule(CheckedPorts::Unchecked(ports()));
         let rules = PerService { http: None, sip: rule(checked), ldap, h323: rule(checked) };

@@ -75,6 +75,8 @@ pub(super) struct Client {
 pub(super) struct Front {
     /// The host whose rule it is of, by its name in the table.
     pub(super) host: Box<str>,
+    /// The path of that rule.
+    pub(super) path: Box<str>,
     /// Host, as it came in the handshake.
     pub(super) named: Box<[u8]>,
 }

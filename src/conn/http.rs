@@ -127,7 +127,9 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     match then {
         Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
         Then::Redirect { location } => redirect(client, turn, location).await,
-        Then::WebSocket { host, rule } => Box::pin(websocket::open(client, turn, (host, rule))).await,
+        Then::WebSocket { host, path, rule } => {
+            Box::pin(websocket::open(client, turn, (host, path, rule))).await
+        }
         Then::Refuse(refused) => refuse(client, turn, turn.ending(&refused)).await,
     }
 }

@@ -1,13 +1,15 @@
 //! How a connection that is decided once is connected to its target: dial, the decision line, or the refusal.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::blame::unreached;
+use super::blame::{Suspect, unreached};
 use super::client::Client;
-use crate::ending::Ending;
+use super::onward;
+use crate::ending::{Ending, Stage};
 use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
+use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 use crate::upstream::{Attempts, Connection, Wanted};
 
@@ -51,8 +53,20 @@ impl Destination<'_> {
         let connected =
             worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, &mut attempts).await;
         match connected {
-            Ok(target) => {
+            Ok(mut target) => {
                 let to = target.key.address;
+                if let Some(path) = route.websocket {
+                    let name = host_field(wanted.host, to, route.transport);
+                    let opened =
+                        onward::open(&mut target.leg, &name, path, config.upstream.connect_timeout).await;
+                    if let Err(cause) = opened {
+                        let suspect = Suspect { leg: &mut target.leg, address: to };
+                        let (ended, failures) =
+                            suspect.blame(client, Ending::of_target(Stage::Connect, cause));
+                        client.report(config).refused_over(subject, ended, failures.as_slice());
+                        return Err(ended);
+                    }
+                }
                 let report = client.report(config).by_rule_for(route.host.name());
                 let now = report.decided(subject, Outcome::Forwarded { to, new: true });
                 if let Subject::Signalling { who, name, certificate, unproven, .. } = subject {
@@ -70,5 +84,15 @@ impl Destination<'_> {
                 Err(ended)
             }
         }
+    }
+}
+
+/// Host, as a PBX that is reached by WebSocket is asked: the name of the host of the rules, and the port where it is no usual
+/// one. A PBX that is known by an address alone has no better name.
+fn host_field(host: &str, to: SocketAddr, transport: Transport) -> String {
+    let name = host.split('/').next().unwrap_or(host);
+    match to.port() == Service::Http.standard_port(transport) {
+        true => name.to_owned(),
+        false => format!("{name}:{}", to.port()),
     }
 }

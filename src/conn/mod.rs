@@ -24,6 +24,7 @@
 //! | `once::protocol` | what a protocol that is decided once has to say: begin here to add one |
 //! | `blame` | which cause it has that a target fails after it was connected |
 //! | `link` | how a connection that is decided once is connected to its target |
+//! | `onward` | how a PBX is asked for a WebSocket |
 //! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
 //! | `sip::judge`, `h323::judge` | what may follow the message that decided |
 //! | `h323::registering` | which name an H.323 gatekeeper has confirmed |
@@ -43,6 +44,7 @@ mod leave;
 mod link;
 mod login;
 mod once;
+mod onward;
 mod secure;
 mod sip;
 mod standing;

@@ -238,7 +238,10 @@ impl Protocol for Sip {
         first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref());
         let route = match terms.decide(name.as_ref(), came_by, request, names) {
-            Ok(Decided::Routed(route)) => route,
+            Ok(Decided::Routed(route)) => match asking.onward(route) {
+                Ok(route) => route,
+                Err(refused) => return Decision::refused(refused.ending()),
+            },
             Ok(Decided::Answered(answer)) if self.answered < ANSWERED => {
                 return self.answer(first, answer, asking, back);
             }
@@ -317,7 +320,9 @@ impl Protocol for Sip {
         let max_message = limit(max_message, route, &snapshot.config);
         match &client.front {
             Some(front) => {
-                let disguise = local.map(|end| Disguise::new(end, route.transport.is_tls()));
+                let disguise = local
+                    .filter(|_| route.websocket.is_none())
+                    .map(|end| Disguise::new(end, route.transport.is_tls()));
                 let browser = Browser { named: front.named.clone(), tls: is_tls, disguise };
                 SipWatch::new(judge, recording, false, max_message).for_browser(browser)
             }

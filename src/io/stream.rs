@@ -78,6 +78,16 @@ impl Stream {
         Self::WebSocket(Box::new(WebSocket::with_client(self, read, messages)))
     }
 
+    /// The same where we are the client. `masks` makes a mask for each frame.
+    pub fn into_websocket_of_server(
+        self,
+        read: Buffer,
+        messages: &'static dyn Messages,
+        masks: fn() -> [u8; 4],
+    ) -> Self {
+        Self::WebSocket(Box::new(WebSocket::with_server(self, read, messages, masks)))
+    }
+
     /// Whether it is a WebSocket.
     pub fn is_websocket(&self) -> bool {
         matches!(self, Self::WebSocket(_))

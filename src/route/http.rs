@@ -123,6 +123,8 @@ pub enum Then<'t> {
     WebSocket {
         /// The host whose rule it is of.
         host: Host<'t>,
+        /// The rule's path in compared form.
+        path: &'t str,
         /// The rule.
         rule: &'t WebSocketRule,
     },
@@ -156,7 +158,7 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
                 Outcome::RedirectHttps => Then::Redirect { location: https_url(rules, ask) },
                 Outcome::Forward { transport, port } => {
                     if let Some(websocket) = rule.websocket() {
-                        let then = Then::WebSocket { host, rule: websocket };
+                        let then = Then::WebSocket { host, path: rule.path, rule: websocket };
                         return Routed { host: Some(host), rule: Some(rule), then };
                     }
                     let HttpMatch { endpoints, ports, .. } = rule;

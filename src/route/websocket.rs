@@ -114,7 +114,7 @@ mod tests {
             panic!("{text}")
         };
         let head = &text.as_bytes()[..len];
-        let rule = WebSocketRule { origins: Origins::Own, wait: WEBSOCKET_WAIT };
+        let rule = WebSocketRule { origins: Origins::Own, wait: WEBSOCKET_WAIT, onward: None };
         let handshake = Handshake { head, request: &request, host: b"pbx.example", came_by: Transport::Tls };
         match handshake.judge(&rule) {
             Ok(key) => Ok(String::from_utf8(key.to_vec()).unwrap()),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
-use super::websocket::WebSocketRule;
+use super::websocket::{Onward, WebSocketRule};
 use crate::service::PerService;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
@@ -312,6 +312,8 @@ pub struct ServiceRule {
     pub rewrite_transport: bool,
     /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
     pub max_message: Option<NonZeroU32>,
+    /// SIP only: whoever came by WebSocket goes on by WebSocket.
+    pub websocket: Option<Arc<Onward>>,
     /// Where the rule stands.
     pub source: Source,
 }

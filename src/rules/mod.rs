@@ -27,4 +27,4 @@ pub use definition::*;
 pub use table::{Captured, Host, HttpMatch, Table};
 pub use tenants::{Tenant, Tenants};
 pub use ways::Way;
-pub use websocket::{Origins, WEBSOCKET_WAIT, WebSocketRule};
+pub use websocket::{Onward, OnwardTo, Origins, WEBSOCKET_WAIT, WebSocketRule};

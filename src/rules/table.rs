@@ -64,7 +64,7 @@ pub(super) struct Base {
     files: usize,
 }
 
-const _: () = assert!(size_of::<Entry>() == 64 && size_of::<ServiceRule>() == 40);
+const _: () = assert!(size_of::<Entry>() == 64 && size_of::<ServiceRule>() == 48);
 
 /// What a name leads to.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,10 @@
-//! What a rule says that ends WebSockets with SIP in them here (SPEC section 9), and which pages may open one.
+//! What a rule says that ends WebSockets with SIP in them here (SPEC section 9), which pages may open one, and which PBXs are
+//! reached by WebSocket themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Endpoint, Ports};
 use crate::service::{Service, Transport};
 
 /// How long the first request of a WebSocket may take, where the rule says nothing: people look at a page before they call.
@@ -14,6 +17,26 @@ pub struct WebSocketRule {
     pub origins: Origins,
     /// How long its first request may take.
     pub wait: Duration,
+    /// Whoever comes through goes on by WebSocket to the target of the rule; `None`: the host in From says where.
+    pub onward: Option<Arc<Onward>>,
+}
+
+/// A PBX that is reached by WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Onward {
+    /// Its ports: `ws` is the plain one, `wss` the one of TLS.
+    pub ports: Ports,
+    /// The path of the handshake.
+    pub path: Box<str>,
+}
+
+/// Where a client goes by WebSocket.
+#[derive(Debug, Clone, Copy)]
+pub struct OnwardTo<'t> {
+    /// Addresses, tried in order.
+    pub endpoints: &'t Arc<[Endpoint]>,
+    /// Ports and path.
+    pub onward: &'t Onward,
 }
 
 /// Which pages may open a WebSocket, by their Origin (RFC 6454 section 6.2).

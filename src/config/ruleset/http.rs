@@ -48,8 +48,21 @@ pub(super) fn read(
     let websocket = websocket::read(&mut section);
     if let Ok(Some(websocket)) = websocket {
         let mut useless = [section.get("tcp"), section.get("tls")].into_iter().flatten();
-        let useless = websocket::refuse_target(target.as_ref().or(useless.next().as_ref()));
-        return ends_websockets(section, websocket, useless.and(path), value, (seen, source));
+        let useless = useless.next();
+        let leads_on = websocket.onward.is_some();
+        let useless = websocket::refuse_target(target.as_ref().filter(|_| !leads_on).or(useless.as_ref()));
+        let endpoints = match (leads_on, own) {
+            (true, Some(own)) => own,
+            (true, None) => host.cloned().or_else(|| no_target(value)),
+            (false, _) => Some(Arc::new([]) as Endpoints),
+        };
+        let target = target.as_ref().unwrap_or(value);
+        let rule =
+            ends_websockets(section, (websocket, endpoints?), useless.and(path), value, (seen, source))?;
+        if leads_on {
+            context.own.refuse_loop(target, &rule.target.endpoints, rule.target.ports);
+        }
+        return Some(rule);
     }
     let ports = ports::read(&mut section, Service::Http, value);
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
@@ -74,10 +87,10 @@ pub(super) fn read(
     Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment: None, source })
 }
 
-/// The rest of an entry that ends WebSockets. It has no target.
+/// The rest of an entry that ends WebSockets. It has no target, unless that is reached by WebSocket.
 fn ends_websockets(
     mut section: Section<'_>,
-    websocket: WebSocketRule,
+    (websocket, endpoints): (WebSocketRule, Endpoints),
     path: Option<PathPattern>,
     value: &Value<'_>,
     (seen, source): (&mut Seen, Source),
@@ -86,7 +99,8 @@ fn ends_websockets(
     section.finish(elsewhere);
     let path = path?;
     seen.path(value, if let PathPattern::Head(path) = &path { Some(path) } else { None })?;
-    let target = Target { endpoints: Arc::new([]), ports: ports::standard(Service::Http) };
+    let ports = websocket.onward.as_ref().map_or(ports::standard(Service::Http), |onward| onward.ports);
+    let target = Target { endpoints, ports };
     let treatment = Treatment { websocket: Some(websocket), ..Treatment::default() };
     Some(HttpRule { path, target, redirect_https, treatment: Some(Arc::new(treatment)), source })
 }

@@ -49,6 +49,9 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         "check_certificate" | "on_failed_check" => {
             Some(format!("`{key}` belongs in a host's sip or h323 rule"))
         }
+        "ws" | "wss" | "ws_path" => {
+            Some(format!("`{key}` belongs in a host's sip rule, or beside `websocket` in its http list"))
+        }
         "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
         "path" | "default" | "redirect" | "websocket" | "websocket_wait" | "origins" => {
             Some(format!("`{key}` belongs in an entry of a host's http list"))

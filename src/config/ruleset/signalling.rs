@@ -2,6 +2,7 @@
 //! asks for certificates.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -12,6 +13,7 @@ use super::files::{Lines, Position, Stands};
 use super::keys::elsewhere;
 use super::ports;
 use super::target::{Endpoints, no_target, show};
+use super::websocket;
 use crate::rules::{CheckedPorts, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
 use crate::service::Service;
 
@@ -27,12 +29,16 @@ pub(super) fn read(
     let Written { target, section } = rule_target(value, service, host, context)?;
     let mut check = Some(Check::default());
     let mut rewrite_transport = false;
+    let mut onward = Ok(None);
     if let Some(mut section) = section {
         let ports = target.as_ref().map(|target| target.ports);
         if service.asks_for_certificate() {
             check = Check::read(&mut section, service, ports);
         }
         rewrite_transport = self::rewrite_transport(&mut section, service, ports);
+        if service == Service::Sip {
+            onward = websocket::onward(&mut section);
+        }
         section.finish(elsewhere);
     }
     let (check, target) = (check?, target?);
@@ -45,7 +51,18 @@ pub(super) fn read(
             ports = CheckedPorts::Checked { tcp, tls, on_failed, numbers };
         }
     }
-    Some(ServiceRule { endpoints: target.endpoints, ports, rewrite_transport, max_message: None, source })
+    let websocket = onward.ok()?.map(|(onward, _)| Arc::new(onward));
+    if let Some(onward) = &websocket {
+        context.own.refuse_loop(value, &target.endpoints, onward.ports);
+    }
+    Some(ServiceRule {
+        endpoints: target.endpoints,
+        ports,
+        rewrite_transport,
+        max_message: None,
+        websocket,
+        source,
+    })
 }
 
 /// A rule as far as every service has it.

@@ -1,11 +1,16 @@
 //! `websocket = "sip"` of an entry of `http`, and what belongs to it (SPEC section 9).
 
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
 use super::super::report::Fault;
 use super::super::scalar;
 use super::super::walk::{Section, Value};
-use crate::rules::{Origins, WEBSOCKET_WAIT, WebSocketRule};
+use crate::rules::{Onward, Origins, Ports, WEBSOCKET_WAIT, WebSocketRule};
 
-/// Takes `websocket`, `origins` and `websocket_wait`. `Ok(None)`: the entry ends no WebSockets.
+/// Takes `websocket`, `origins`, `websocket_wait` and the keys of [`onward`]. `Ok(None)`: the entry ends no WebSockets.
 ///
 /// # Errors
 /// They are wrong, which was reported.
@@ -13,14 +18,20 @@ pub(super) fn read(section: &mut Section<'_>) -> Result<Option<WebSocketRule>, (
     let websocket = section.get("websocket");
     let origins = section.get("origins");
     let wait = section.get("websocket_wait");
+    let onward = onward(section);
     let Some(websocket) = websocket else {
+        if let Ok(Some((_, value))) = &onward {
+            let fault = Fault::new(format!("`{}` cannot matter without `websocket`", value.key));
+            value.error_at_key(fault.help("websocket = \"sip\" ends WebSockets with SIP in them here"));
+        }
         for alone in [&origins, &wait].into_iter().flatten() {
             alone.error_at_key(
                 Fault::new(format!("`{}` cannot matter without `websocket`", alone.key))
                     .help("websocket = \"sip\" ends WebSockets with SIP in them here"),
             );
         }
-        return if origins.is_none() && wait.is_none() { Ok(None) } else { Err(()) };
+        let nothing = origins.is_none() && wait.is_none() && matches!(onward, Ok(None));
+        return if nothing { Ok(None) } else { Err(()) };
     };
     websocket.choice(&[("sip", ())]).ok_or(())?;
     let origins = origins.as_ref().map_or(Some(Origins::Own), self::origins).ok_or(())?;
@@ -28,7 +39,53 @@ pub(super) fn read(section: &mut Section<'_>) -> Result<Option<WebSocketRule>, (
         Some(value) => value.parsed("a duration", scalar::duration).ok_or(())?,
         None => WEBSOCKET_WAIT,
     };
-    Ok(Some(WebSocketRule { origins, wait }))
+    let onward = onward?.map(|(onward, _)| Arc::new(onward));
+    Ok(Some(WebSocketRule { origins, wait, onward }))
+}
+
+/// Takes `ws`, `wss` and `ws_path`: the ports of a PBX that is reached by WebSocket. With them comes the key that says so.
+///
+/// # Errors
+/// They are wrong, which was reported.
+pub(super) fn onward<'w>(section: &mut Section<'w>) -> Result<Option<(Onward, Value<'w>)>, ()> {
+    let (ws, wss, path) = (section.get("ws"), section.get("wss"), section.get("ws_path"));
+    let read = |value: &Option<Value<'w>>| match value {
+        Some(value) => {
+            let port = value.integer(1..=65535).and_then(|port| u16::try_from(port).ok());
+            port.and_then(NonZeroU16::new).map(Some).ok_or(())
+        }
+        None => Ok(None),
+    };
+    let (tcp, tls) = (read(&ws), read(&wss));
+    let said = path.as_ref().map_or(Some("/".into()), |value| value.parsed("a path", handshake_path));
+    let ports = Ports { tcp: tcp?, tls: tls? };
+    let said = said.ok_or(())?;
+    match (ws.or(wss), path) {
+        (Some(key), _) if ports.tcp.is_some() && ports.tcp == ports.tls => {
+            key.error(Fault::new("the plain and the TLS port are the same"));
+            Err(())
+        }
+        (Some(key), _) => Ok(Some((Onward { ports, path: said }, key))),
+        (None, Some(path)) => {
+            path.error_at_key(
+                Fault::new("`ws_path` cannot matter without `ws` or `wss`")
+                    .help("they are the ports on which the PBX speaks SIP over WebSocket"),
+            );
+            Err(())
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The path of the handshake with a PBX, maybe with a query.
+fn handshake_path(text: &str) -> Result<Box<str>, Fault> {
+    let is_sound = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    match is_sound {
+        true => Ok(text.into()),
+        false => {
+            Err(Fault::new("this is no path of a request").help("a path starts with a slash, as \"/ws\""))
+        }
+    }
 }
 
 /// What decides nothing in an entry that ends WebSockets: where they lead is the business of the host that From names.
@@ -45,7 +102,7 @@ fn origins(value: &Value<'_>) -> Option<Origins> {
     let wanted = "a list of origins, as [\"https://www.example.net\"]";
     let entries = value.list(wanted);
     if entries.is_empty() {
-        if value.report.is_silent() {
+        if matches!(value.node, DeValue::Array(list) if list.is_empty()) {
             value.error(
                 Fault::new("with an empty list nobody may come")
                     .help("leave `origins` out for the host's own pages, or list those that may call"),

@@ -34,7 +34,7 @@ pub(super) struct Opened {
 pub(super) async fn open(
     client: &mut Client,
     turn: &Turn<'_>,
-    (host, rule): (Host<'_>, &WebSocketRule),
+    (host, path, rule): (Host<'_>, &str, &WebSocketRule),
 ) -> Next {
     let came_by = turn.believed_transport();
     let handshake = Handshake {
@@ -62,7 +62,11 @@ pub(super) async fn open(
         Transport::Tls => Carrier::Wss,
     };
     Next::Sip(Box::new(Opened {
-        front: Arc::new(Front { host: host.name().into(), named: turn.asked.host().into() }),
+        front: Arc::new(Front {
+            host: host.name().into(),
+            path: path.into(),
+            named: turn.asked.host().into(),
+        }),
         client: if turn.who == peer.ip() { peer } else { SocketAddr::new(turn.who, 0) },
         carrier,
         wait: rule.wait,

@@ -13,6 +13,7 @@ use crate::log::Subject;
 use crate::proof::own::PublicAddress;
 use crate::reason::Reason;
 use crate::relay::watched::Watch;
+use crate::route::Refused;
 use crate::route::held::Held;
 use crate::rules::decide::Route;
 use crate::service::{Carrier, Transport};
@@ -169,6 +170,21 @@ impl<'s> Asking<'_, 's> {
         let Some(reason) = ended.reason else { return };
         let offence = Offence { reason, weight: ended.weight, path: b"" };
         suspect(self.shared, self.config(), &Told::from(&self.client.facts).about, offence);
+    }
+
+    /// The way of a client that came by WebSocket. The rule through which it came may have been changed since.
+    ///
+    /// # Errors
+    /// There is no such way, or the host through which it came is disabled by now.
+    pub(in crate::conn) fn onward(&self, route: Route<'s>) -> Result<Route<'s>, Refused<'s>> {
+        let Some(front) = &self.client.front else { return Ok(route) };
+        let host = self.snapshot.table.host(&front.host);
+        if let Some(host) = host {
+            host.require_enabled()?;
+        }
+        let through =
+            host.and_then(|host| host.http_rules().find(|rule| *rule.path == *front.path)?.onward());
+        Ok(route.of_websocket(self.transport(), through)?)
     }
 
     /// The verdict on the client's certificate, see [`certificate::judge`].

@@ -6,7 +6,9 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use super::super::name::{BadName, NameBuf, from_wire};
-use super::super::{CheckedPorts, Endpoint, Host, Numbers, OnFailedCheck, ServiceRule, Source, Table, ports};
+use super::super::{
+    CheckedPorts, Endpoint, Host, Numbers, OnFailedCheck, Onward, OnwardTo, ServiceRule, Source, Table, ports,
+};
 use super::{Cause, Refusal};
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
@@ -32,6 +34,8 @@ pub struct Route<'t> {
     pub rewrite_transport: bool,
     /// SIP: the longest message toward an address that does not say itself, if the rule says it, in octets.
     pub max_message: Option<u32>,
+    /// SIP: the PBX is reached by WebSocket, by this path.
+    pub websocket: Option<&'t str>,
     /// Where the rule stands.
     pub source: Source,
 }
@@ -44,6 +48,7 @@ pub struct Rule {
     /// Where to knock.
     pub ports: CheckedPorts,
     rewrite_transport: bool,
+    websocket: Option<Arc<Onward>>,
 }
 
 /// Decides about a connection that came by `came_by` and asks for `name`, as it came on the wire: without a port,
@@ -76,6 +81,7 @@ pub fn signalling<'t>(
         checked: matches!(rule.ports, CheckedPorts::Checked { .. }),
         rewrite_transport: rule.rewrite_transport,
         max_message: rule.max_message.map(NonZeroU32::get),
+        websocket: None,
         source: rule.source,
     })
 }
@@ -96,8 +102,31 @@ pub fn host_named<'t>(table: &'t Table, name: &[u8]) -> Result<Host<'t>, Refusal
 
 /// What the rule of `host` for `service` says, if there is one.
 pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
-    let ServiceRule { endpoints, ports, rewrite_transport, .. } = host.rule(service)?;
-    Some(Rule { endpoints: Arc::clone(endpoints), ports: *ports, rewrite_transport: *rewrite_transport })
+    let ServiceRule { endpoints, ports, rewrite_transport, websocket, .. } = host.rule(service)?;
+    Some(Rule {
+        endpoints: Arc::clone(endpoints),
+        ports: *ports,
+        rewrite_transport: *rewrite_transport,
+        websocket: websocket.clone(),
+    })
+}
+
+impl<'t> Route<'t> {
+    /// The way of a client that came by WebSocket: by WebSocket as well, where `through`, the rule that ended it, or else the
+    /// host's own rule has a port for that (SPEC section 9).
+    ///
+    /// # Errors
+    /// [`Reason::NoService`]: there is no such port.
+    pub fn of_websocket(self, came_by: Transport, through: Option<OnwardTo<'t>>) -> Result<Self, Reason> {
+        let own = || {
+            let ServiceRule { endpoints, websocket, .. } = self.host.rule(self.service)?;
+            Some(OnwardTo { endpoints, onward: websocket.as_deref()? })
+        };
+        let Some(OnwardTo { endpoints, onward }) = through.or_else(own) else { return Ok(self) };
+        let (transport, port) = ports::choose(came_by, onward.ports).ok_or(Reason::NoService)?;
+        let websocket = Some(&*onward.path);
+        Ok(Self { endpoints, transport, port, websocket, proven: false, checked: false, ..self })
+    }
 }
 
 /// The transport, its port, and whether a certificate has proven who it is. With the certificate check TLS is for what

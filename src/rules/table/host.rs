@@ -9,7 +9,7 @@ use crate::reason::Reason;
 use crate::rules::path::RequestPath;
 use crate::rules::paths::{NONE, PathEntry};
 use crate::rules::tenants::Tenant;
-use crate::rules::{Endpoint, Ports, ServiceRule, Source, Treatment, WebSocketRule};
+use crate::rules::{Endpoint, OnwardTo, Ports, ServiceRule, Source, Treatment, WebSocketRule};
 use crate::service::{Decided, Service};
 
 /// A host of a table.
@@ -55,6 +55,12 @@ impl<'t> HttpMatch<'t> {
     /// What the rule says of WebSockets, if they end here.
     pub fn websocket(&self) -> Option<&'t WebSocketRule> {
         self.treatment.and_then(|treatment| treatment.websocket.as_ref())
+    }
+
+    /// Where those go who come through, if the rule says so.
+    pub fn onward(&self) -> Option<OnwardTo<'t>> {
+        let onward = self.websocket()?.onward.as_deref()?;
+        Some(OnwardTo { endpoints: self.endpoints, onward })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Registrations and calls through recording targets: what a PBX sees of a browser, and what the browser gets back.
 
 use super::browser::{Browser, CONTACT, VIA, request};
+use super::phone::Phone;
 use super::{pbx, serve, setup};
+use crate::harness::kamailio::Kamailio;
 use crate::harness::{Target, TestCa, eventually, within};
 
 #[test]
@@ -51,5 +53,59 @@ fn item_1_a_tls_pbx_is_reached_by_section_5() {
         assert!(seen.contains(";transport=tls>;+sip.instance"), "{seen}");
         Browser::ws(&portward).register("a");
         assert_eq!((plain.connections(), tls.connections()), (1, 1));
+    });
+}
+
+/// Both ways, by each of the PBX's ports: calls, a change of a call by either side, hang-up from either side.
+#[test]
+fn item_1_browsers_call_each_other_through_kamailio() {
+    within(120, || {
+        for (tcp, tls) in [(true, false), (false, true), (true, true)] {
+            let kamailio = Kamailio::start("pbx.example.net");
+            let ports = [(tcp, "tcp", kamailio.plain), (tls, "tls", kamailio.tls)];
+            let ports = ports.iter().filter(|(is_used, ..)| *is_used);
+            let ports: Vec<_> = ports.map(|(_, name, port)| format!("{name} = {port}")).collect();
+            let (rule, recorded) = (ports.join(", "), tls);
+            let mut setup = setup(&rule);
+            if recorded {
+                setup = setup.set("sip.public_address", "\"rp.example.net\"");
+            }
+            let portward = setup.start();
+            let mut alice = Phone::new(Browser::wss(&portward), "alice", "pbx.example.net");
+            let mut bob = Phone::new(Browser::ws(&portward), "bob", "pbx.example.net");
+            alice.register();
+            bob.register();
+            let [calling, called] = alice.call(&mut bob);
+            alice.change(&calling, 3, &mut bob);
+            bob.change(&called, 1, &mut alice);
+            alice.hang_up(&calling, 4, &mut bob);
+            let [calling, called] = bob.call(&mut alice);
+            alice.hang_up(&called, 1, &mut bob);
+            drop((calling, called));
+            portward.assert_alive();
+        }
+    });
+}
+
+/// The browser's network has changed: it registers anew on another connection, and hangs up there the call that it had on the
+/// first one. The token in its Route says where that belongs (SPEC section 3).
+#[test]
+fn item_1_a_call_goes_on_after_the_browsers_network_has_changed() {
+    within(120, || {
+        let kamailio = Kamailio::start("pbx.example.net");
+        let rule = format!("tcp = {}", kamailio.plain);
+        let portward = setup(&rule).set("sip.public_address", "\"rp.example.net\"").start();
+        let mut alice = Phone::new(Browser::wss(&portward), "alice", "pbx.example.net");
+        let mut bob = Phone::new(Browser::wss(&portward), "bob", "pbx.example.net");
+        alice.register();
+        bob.register();
+        let [calling, _] = alice.call(&mut bob);
+        assert!(calling.route().contains("@rp.example.net;transport=ws;lr>"), "{}", calling.route());
+        alice.go_on(Browser::wss(&portward));
+        alice.hang_up(&calling, 3, &mut bob);
+        alice.go_on(Browser::wss(&portward));
+        alice.register();
+        let [_, called] = bob.call(&mut alice);
+        alice.hang_up(&called, 1, &mut bob);
     });
 }

@@ -4,6 +4,8 @@ mod browser;
 mod calls;
 mod frames;
 mod handshake;
+mod onward;
+mod phone;
 
 use crate::harness::sip::{answer, next_message};
 use crate::harness::{Conn, Portward, Setup, Target};
