@@ -70,7 +70,6 @@ pub const FIELD_LIMIT: usize = 128;
 pub const TARGET_FIELD_LIMIT: usize = 1024;
 
 /// What stands on a stream.
-#[expect(clippy::large_enum_variant, reason = "it is looked at and dropped, never kept")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// One CRLF between two messages. Two are a ping, one is a pong (RFC 5626 §3.5.1); who counts them is the caller.

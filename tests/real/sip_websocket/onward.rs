@@ -15,6 +15,7 @@ type Seen = Arc<Mutex<Vec<String>>>;
 
 /// A PBX that speaks SIP over WebSocket alone, and answers without a Content-Length.
 fn serve(conn: &mut Conn, seen: &Seen, speaks: bool) {
+    #[expect(clippy::result_large_err, reason = "the type of the callback is tungstenite's")]
     let note = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         let mut lines: Vec<_> =
             request.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
