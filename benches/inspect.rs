@@ -157,6 +157,7 @@ fn decision(c: &mut Criterion) {
                     path: asked.path(),
                     target: asked.target(),
                     connection: asked.connection(),
+                    client: forwarding.peer,
                 };
                 let routed = route(&Rules { table: &table, https_port: 443 }, &ask, &mut scratch);
                 let Then::Forward { to, edits } = routed.then else { panic!("{routed:?}") };

@@ -139,6 +139,7 @@ fn http_request(bench: &mut Bench, input: &[u8], slowly: bool) {
         path: asked.path(),
         target: asked.target(),
         connection: asked.connection(),
+        client: forwarding.peer,
     };
     let rules = Rules { table: &bench.table, https_port: 443 };
     let _ = black_box(route(&rules, &ask, &mut bench.scratch).host.is_some());

@@ -201,6 +201,7 @@ impl<'s> Turn<'s> {
             path: self.asked.path(),
             target: self.asked.target(),
             connection: self.asked.connection(),
+            client: self.who,
         }
     }
 

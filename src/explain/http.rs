@@ -45,6 +45,7 @@ fn ask<'a>(url: &Url, (head, request): (&'a [u8], &Request), target: &'a [u8]) -
         path: request.path.of_input(head),
         target,
         connection: if request.websocket { Connection::WebSocket } else { Connection::GoesOn },
+        client: peer,
     }
 }
 

@@ -12,9 +12,13 @@ use std::sync::Arc;
 
 use super::Refused;
 use crate::field_names::FieldNames;
+use crate::reason::Reason;
 use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
 use crate::rules::name::split_host_port;
-use crate::rules::{Address, Endpoint, Host, HttpMatch, Ports, Table, Treatment, WebSocketRule};
+use crate::rules::path::decoded;
+use crate::rules::{
+    Address, Captured, Endpoint, Host, HttpMatch, Naming, Ports, Table, Tenant, Treatment, WebSocketRule,
+};
 use crate::service::Transport;
 
 /// What a request is decided by.
@@ -39,6 +43,8 @@ pub struct Ask<'a> {
     pub target: &'a [u8],
     /// What becomes of the connection to the target.
     pub connection: Connection,
+    /// Who asks, as far as it is believed.
+    pub client: IpAddr,
 }
 
 /// What the target is told about the client (SPEC section 3; RFC 7239).
@@ -83,11 +89,13 @@ pub struct Edits<'t> {
 pub struct RuleEdits<'t> {
     /// What the rule says.
     pub treatment: &'t Treatment,
-    /// The captured tenant's id, or what the path has in its place where no tenant has it; empty where nothing is captured.
+    /// The captured tenant's id, or what the path has in its place where no tenant has it: what `{tenant}` stands for. It is
+    /// ASCII without control characters. Where nothing is captured it is that of the host's tenant, or empty.
     pub tenant: Cow<'t, str>,
-    /// The captured tenant's friendly name.
-    pub tenant_name: Option<&'t str>,
-    /// How many octets of the path of [`Ask::target`] are taken off, from its first.
+    /// The friendly name of that tenant, or what the path has in its place, decoded: what `{tenant.name}` stands for.
+    pub tenant_name: Option<Cow<'t, str>>,
+    /// How many octets are taken off [`Ask::target`], from its first. The rest begins with a slash, or with the query, or is
+    /// empty.
     pub stripped: usize,
     /// Who asks, as far as it is believed.
     pub client: IpAddr,
@@ -155,6 +163,8 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
         Err(refusal) => Routed { host: refusal.host, rule: None, then: Then::Refuse(refusal.into()) },
         Ok(HttpDecision { host, rule, outcome }) => {
             let then = match outcome {
+                // Nothing has asked for the login yet.
+                _ if rule.demands_login() => Then::Refuse(Refused::from(Reason::Disabled)),
                 Outcome::RedirectHttps => Then::Redirect { location: https_url(rules, ask) },
                 Outcome::Forward { transport, port } => {
                     if let Some(websocket) = rule.websocket() {
@@ -165,12 +175,40 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
                     let name = host.name();
                     let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
                     let to = To { host: Some(host), endpoints, ports, transport, port, name };
-                    Then::Forward { to, edits: ask.edits(rules.table) }
+                    let edits = Edits { by_rule: by_rule(host, &rule, ask), ..ask.edits(rules.table) };
+                    Then::Forward { to, edits }
                 }
             };
             Routed { host: Some(host), rule: Some(rule), then }
         }
     }
+}
+
+/// What the rule changes of the request.
+fn by_rule<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Option<Box<RuleEdits<'t>>> {
+    let treatment = rule.treatment?;
+    let path = ask.target.split(|octet| *octet == b'?').next().unwrap_or_default();
+    let of_path = |segment: usize| {
+        let text = path.split(|octet| *octet == b'/').nth(segment + 1).unwrap_or_default();
+        (String::from_utf8_lossy(text), String::from_utf8_lossy(&decoded(text)).into_owned())
+    };
+    let of = |tenant: Tenant<'t>| (Cow::Borrowed(tenant.id()), tenant.name().map(Cow::Borrowed));
+    let (tenant, tenant_name) = match rule.captured {
+        Some(Captured { tenant: Some(tenant), .. }) => of(tenant),
+        Some(Captured { naming: Naming::Id, segment, .. }) => (of_path(segment).1.into(), None),
+        Some(Captured { naming: Naming::Name, segment, .. }) => {
+            let (spelt, name) = of_path(segment);
+            (spelt.into_owned().into(), Some(name.into()))
+        }
+        None => host.tenant().map_or((Cow::Borrowed(""), None), of),
+    };
+    let stripped = if treatment.strip { len_of(path, rule.segments) } else { 0 };
+    Some(Box::new(RuleEdits { treatment, tenant, tenant_name, stripped, client: ask.client }))
+}
+
+/// How many octets the first so many segments of a path have, each with the slash before it.
+fn len_of(path: &[u8], segments: usize) -> usize {
+    memchr::memchr_iter(b'/', path).nth(segments).unwrap_or(path.len())
 }
 
 impl Ask<'_> {

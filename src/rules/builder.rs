@@ -14,10 +14,12 @@ use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
 
 use super::path::rule_path;
-use super::paths::{NONE, PathEntry, PathSet, Text, index};
+use super::paths::{NONE, PathEntry, PathSet, PathStore, Text, index};
+use super::segments::{SegmentTree, Step};
 use super::table::{Alias, Entry, Slot, aliases_of, key};
 use super::tenants::{Tenant, Tenants};
 use super::{Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, ServiceRule, Source, Table};
+use super::{Naming, Segment, Treatment};
 use crate::service::{PerService, Service, ServiceSet};
 
 /// A name that is defined twice.
@@ -82,14 +84,15 @@ impl Builder {
         let at = index(self.table.hosts.len());
         let name = self.add_names(at, &host.name, &host.aliases)?;
         let endpoints = host.endpoints.map_or(NONE, |list| self.endpoints.intern(&mut self.table, list).0);
-        let (own, default) = self.add_paths(host.http);
+        let own_paths = self.add_paths(host.http);
+        let OwnPaths { set: own, default, .. } = own_paths;
         let (preset, preset_empty) = match endpoints {
             NONE => (PathSet::default(), false),
             _ => self.presets.compile(&mut self.table, &host.presets),
         };
         let (first_rule, ruled) = self.add_rules(host.rules);
         let own_empty = own.len() == 1 && self.table.paths.contains(own, "");
-        let only_empty = default == NONE
+        let only_empty = !default
             && (own_empty || own.len() == 0)
             && (preset_empty || preset.len() == 0)
             && (own_empty || preset_empty);
@@ -104,6 +107,7 @@ impl Builder {
             client_trust: self.add_client_trust(host.client_trust),
             own,
             preset,
+            tree: self.add_tree(own_paths, preset),
             default,
             tenant,
             enabled: host.enabled && is_alive,
@@ -135,6 +139,7 @@ impl Builder {
         table.rules.shrink_to_fit();
         table.endpoints.shrink_to_fit();
         table.treatments.shrink_to_fit();
+        table.trees.shrink_to_fit();
         table
     }
 
@@ -194,37 +199,84 @@ impl Builder {
     }
 
     /// The host's own paths, and its default.
-    fn add_paths(&mut self, rules: Vec<HttpRule>) -> (PathSet, u32) {
-        let (mut own, mut default) = (Vec::with_capacity(rules.len()), NONE);
-        for rule in rules {
-            let paths = &mut self.table.paths;
-            let mut entry = match &rule.path {
-                PathPattern::Default => PathEntry::new("/", &mut paths.blob, rule.target.ports, rule.source),
-                PathPattern::Head(text) => {
-                    let text = rule_path(text, &mut self.scratch).ok().and_then(|p| str::from_utf8(p).ok());
-                    let Some(text) = text else { continue };
-                    PathEntry::new(text, &mut paths.blob, rule.target.ports, rule.source)
-                }
-                PathPattern::Captured(_) => continue,
-            };
-            if !has_port(rule.target.ports) {
-                continue;
+    fn add_paths(&mut self, rules: Vec<HttpRule>) -> OwnPaths {
+        let (mut own, mut default) = (Vec::with_capacity(rules.len()), None);
+        let (mut in_whole, mut shortest_login) = (false, None);
+        for rule in rules.into_iter().filter(|rule| has_port(rule.target.ports)) {
+            let Some(mut entry) = self.path_entry(&rule) else { continue };
+            // A rule that captures a tenant may have no target: then it is the tenant's.
+            if !rule.target.endpoints.is_empty() {
+                entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             }
-            entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             entry.redirect_https = rule.redirect_https;
+            in_whole |= entry.captures;
             if let Some(treatment) = rule.treatment {
                 self.table.protect(&treatment);
-                entry.treatment = index(self.table.treatments.len());
-                self.table.treatments.push(treatment);
+                in_whole |= treatment.strip || treatment.login.is_some();
+                if treatment.login.is_some() && !entry.default {
+                    let len = shortest_match(&rule.path, entry.text.len());
+                    shortest_login = Some(shortest_login.map_or(len, |shortest: usize| shortest.min(len)));
+                }
+                entry.treatment = self.add_treatment(treatment);
             }
-            entry.default = rule.path == PathPattern::Default;
             if !entry.default {
                 own.push(entry);
-            } else if default == NONE {
-                default = self.table.paths.add_single(entry);
+            } else if default.is_none() {
+                default = Some(entry);
             }
         }
-        (self.table.paths.add_set(own), default)
+        let set = self.table.paths.add_set(own);
+        let demands_login = shortest_login.is_some();
+        let longest_head = if in_whole { shortest_login.unwrap_or(usize::MAX) } else { usize::MAX };
+        let default = default.map(|default| self.table.paths.add_single(default)).is_some();
+        OwnPaths { set, default, in_whole, demands_login, longest_head }
+    }
+
+    /// A path as it is compared. `None`: it is none that a request could have.
+    fn path_entry(&mut self, rule: &HttpRule) -> Option<PathEntry> {
+        let Self { table, scratch, .. } = self;
+        let (ports, source) = (rule.target.ports, rule.source);
+        let mut entry = |text: &str| PathEntry::new(text, &mut table.paths.blob, ports, source);
+        let mut entry = match &rule.path {
+            PathPattern::Default => entry("/"),
+            PathPattern::Head(text) => entry(str::from_utf8(rule_path(text, scratch).ok()?).ok()?),
+            PathPattern::Captured(segments) => entry(&captured_path(segments, scratch)?),
+        };
+        entry.default = rule.path == PathPattern::Default;
+        entry.captures = rule.path.naming().is_some();
+        Some(entry)
+    }
+
+    fn add_treatment(&mut self, mut treatment: Arc<Treatment>) -> u32 {
+        if let Some(otherwise) = &treatment.otherwise {
+            let (_, shared) = self.endpoints.intern(&mut self.table, Arc::clone(otherwise));
+            Arc::make_mut(&mut treatment).otherwise = Some(shared);
+        }
+        self.table.treatments.push(treatment);
+        index(self.table.treatments.len() - 1)
+    }
+
+    /// The tree of a host's rules, if some of them match whole segments only.
+    fn add_tree(&mut self, own: OwnPaths, preset: PathSet) -> u32 {
+        if !own.in_whole {
+            return NONE;
+        }
+        let table = &mut self.table;
+        let mut tree = SegmentTree::new(own.demands_login);
+        for rule in PathStore::places(own.set).chain(PathStore::places(preset)) {
+            let Some(entry) = table.paths.get(rule) else { continue };
+            let treatment = usize::try_from(entry.treatment).ok().and_then(|at| table.treatments.get(at));
+            let whole = entry.captures
+                || entry.text.len() > own.longest_head
+                || treatment.is_some_and(|treatment| treatment.strip || treatment.login.is_some());
+            let step = |text| match Naming::of(text).filter(|_| entry.captures) {
+                Some(naming) => Step::Captured(naming),
+                None => Step::Literal(text),
+            };
+            tree.add(table.paths.text(entry).split('/').skip(1).map(step), whole, rule);
+        }
+        table.trees.push(Arc::new(tree));
+        index(table.trees.len() - 1)
     }
 
     /// The rules of services that are decided once: where the host's begin, and which services have one.
@@ -249,6 +301,41 @@ impl Builder {
         }
         index(at)
     }
+}
+
+/// The HTTP paths of a host.
+#[derive(Debug, Clone, Copy)]
+struct OwnPaths {
+    set: PathSet,
+    /// There is a default, right behind them.
+    default: bool,
+    /// Some rule matches whole segments only.
+    in_whole: bool,
+    /// Some rule demands a login.
+    demands_login: bool,
+    /// A longer rule matches whole segments only, because it is longer than one that demands a login.
+    longest_head: usize,
+}
+
+/// How long the shortest path is that a rule matches, if its text is `len` octets long.
+fn shortest_match(path: &PathPattern, len: usize) -> usize {
+    path.naming().map_or(len, |naming| len - naming.text().len() + 1)
+}
+
+/// The text of a path that captures a tenant, in compared form.
+fn captured_path(segments: &[Segment], scratch: &mut Vec<u8>) -> Option<String> {
+    let mut text = String::new();
+    for segment in segments {
+        match segment {
+            Segment::Literal(literal) => {
+                let path = format!("/{literal}");
+                text.push_str(str::from_utf8(rule_path(&path, scratch).ok()?).ok()?);
+            }
+            Segment::TenantId => text.extend(["/", Naming::Id.text()]),
+            Segment::TenantName => text.extend(["/", Naming::Name.text()]),
+        }
+    }
+    Some(text)
 }
 
 fn has_port(ports: Ports) -> bool {

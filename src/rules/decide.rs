@@ -123,9 +123,14 @@ pub fn http<'t>(
     }
     let path = request_path(path, &mut scratch.path).map_err(unsafe_path)?;
     let rule = host.http(&path).map_err(|reason| match reason {
-        Reason::UnsafePath => unsafe_path(Unsafe::EncodedSlash),
+        Reason::UnsafePath if path.encoded_slash() => unsafe_path(Unsafe::EncodedSlash),
+        Reason::UnsafePath => unsafe_path(Unsafe::OtherRule),
         reason => refused(reason),
     })?;
+    // Where a login is demanded nothing is said of tenants before it.
+    if !rule.demands_login() {
+        rule.require_tenant().map_err(refused)?;
+    }
     if rule.redirect_https && came_by == Transport::Plain {
         return Ok(HttpDecision { host, rule, outcome: Outcome::RedirectHttps });
     }

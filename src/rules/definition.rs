@@ -154,6 +154,16 @@ pub enum PathPattern {
     Captured(Box<[Segment]>),
 }
 
+impl PathPattern {
+    /// By what it captures a tenant, if it does.
+    pub fn naming(&self) -> Option<Naming> {
+        match self {
+            Self::Captured(segments) => segments.iter().find_map(Segment::naming),
+            Self::Default | Self::Head(_) => None,
+        }
+    }
+}
+
 /// One segment of a path that captures a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
@@ -165,9 +175,48 @@ pub enum Segment {
     TenantName,
 }
 
+/// By what a path names a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Naming {
+    /// `{tenant}`: by its id.
+    Id,
+    /// `{tenant.name}`: by its friendly name.
+    Name,
+}
+
+impl Naming {
+    /// How a rule says so.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Id => "{tenant}",
+            Self::Name => "{tenant.name}",
+        }
+    }
+
+    /// What `text` says.
+    pub fn of(text: &str) -> Option<Self> {
+        [Self::Id, Self::Name].into_iter().find(|naming| naming.text() == text)
+    }
+}
+
+impl Segment {
+    /// By what it names a tenant, if it does.
+    pub const fn naming(&self) -> Option<Naming> {
+        match self {
+            Self::Literal(_) => None,
+            Self::TenantId => Some(Naming::Id),
+            Self::TenantName => Some(Naming::Name),
+        }
+    }
+}
+
 /// What a rule demands of a request and changes of it and of its answer, beyond where it leads (SPEC section 9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Treatment {
+    /// The login that it demands.
+    pub login: Option<Login>,
+    /// Where a request goes whose path names a tenant that there is not; `None`: it is refused.
+    pub otherwise: Option<Arc<[Endpoint]>>,
     /// The matched part of the path is taken off, and given back to `Location` and cookie paths of answers.
     pub strip: bool,
     /// The target's name is sent as Host; the client's stands in X-Forwarded-Host.
@@ -178,6 +227,15 @@ pub struct Treatment {
     pub response: Box<[ResponseField]>,
     /// A WebSocket with SIP in it ends here. Then nothing else of the rule is used for it.
     pub websocket: Option<WebSocketRule>,
+}
+
+/// The login that a rule demands (SPEC section 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Against the lines of the captured tenant.
+    Tenant,
+    /// Against an htpasswd file.
+    File(Arc<Path>),
 }
 
 /// A field that a rule sets toward the target. A client's own copy never passes.

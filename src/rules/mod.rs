@@ -14,6 +14,8 @@ pub mod near;
 pub mod path;
 mod paths;
 pub mod ports;
+mod reading;
+mod segments;
 mod table;
 mod tenants;
 mod unsafe_path;

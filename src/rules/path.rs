@@ -10,6 +10,7 @@
 //! Decides nothing about rules; the path is forwarded as it came.
 
 use super::likeness::Likeness;
+pub(crate) use super::reading::decoded;
 pub use super::unsafe_path::Unsafe;
 use super::utf8::Utf8;
 

@@ -68,6 +68,8 @@ pub(super) struct PathEntry {
     pub(super) redirect_https: bool,
     /// It is for the empty path only, not for what begins with it.
     pub(super) default: bool,
+    /// It captures a tenant; without a target of its own requests go to the tenant's.
+    pub(super) captures: bool,
     /// The path ends with `/`.
     ends_with_slash: bool,
 }
@@ -85,6 +87,7 @@ impl PathEntry {
             ports,
             redirect_https: false,
             default: false,
+            captures: false,
             ends_with_slash: text.ends_with('/'),
         }
     }
@@ -133,6 +136,16 @@ impl PathStore {
     /// The path at `at`, if that is one.
     pub(super) fn get(&self, at: u32) -> Option<&PathEntry> {
         self.entries.get(usize::try_from(at).ok()?)
+    }
+
+    /// The places of the paths of `set`.
+    pub(super) fn places(set: PathSet) -> std::ops::Range<u32> {
+        set.start..set.start.saturating_add(set.len)
+    }
+
+    /// The path that was added right after `set`.
+    pub(super) fn behind(&self, set: PathSet) -> Option<&PathEntry> {
+        self.get(set.start.checked_add(set.len)?)
     }
 
     /// The paths of `set`, sorted.

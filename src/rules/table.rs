@@ -14,6 +14,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher as _;
 
 use super::paths::{PathSet, PathStore, Text, index};
+use super::segments::SegmentTree;
 use super::tenants::{Tenant, Tenants};
 use super::{Endpoint, ServiceRule, Source, Treatment};
 use crate::field_names::FieldNames;
@@ -42,6 +43,8 @@ pub struct Table {
     pub(super) treatments: Vec<Arc<Treatment>>,
     /// The fields that any rule sets toward its target.
     pub(super) protected: Arc<FieldNames>,
+    /// Of hosts on which some rule matches whole segments only.
+    pub(super) trees: Vec<Arc<SegmentTree>>,
     pub(super) tenants: Arc<Tenants>,
     pub(super) files: Vec<PathBuf>,
     /// What the rules files have; what is beyond was made over the API.
@@ -61,6 +64,7 @@ pub(super) struct Base {
     client_trust: usize,
     treatments: usize,
     protected: usize,
+    trees: usize,
     files: usize,
 }
 
@@ -95,8 +99,8 @@ pub(super) struct Entry {
     pub(super) client_trust: u32,
     pub(super) own: PathSet,
     pub(super) preset: PathSet,
-    /// The rule with `default = true`, among the paths.
-    pub(super) default: u32,
+    /// Its rules as a tree of segments, where some of them match whole segments only.
+    pub(super) tree: u32,
     /// The tenant that it belongs to.
     pub(super) tenant: u32,
     /// The services that have a rule there.
@@ -107,6 +111,8 @@ pub(super) struct Entry {
     pub(super) own_enabled: bool,
     /// What the rules say of that. An administrator may have said otherwise.
     pub(super) enabled_by_rules: bool,
+    /// There is a rule with `default = true`. It stands among the paths right behind `own`.
+    pub(super) default: bool,
     /// The only HTTP rule is the empty path.
     pub(super) only_empty: bool,
 }
@@ -180,6 +186,7 @@ impl Table {
             client_trust: self.client_trust.len(),
             treatments: self.treatments.len(),
             protected: self.protected.len(),
+            trees: self.trees.len(),
             files: self.files.len(),
         };
     }
@@ -194,7 +201,7 @@ impl Table {
             name.into_iter().chain(aliases).for_each(|name| table.leave(name));
         }
         let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, .. } = self.base;
-        let Base { treatments, protected, files, .. } = self.base;
+        let Base { treatments, trees, protected, files, .. } = self.base;
         table.names.truncate(names);
         table.hosts.truncate(hosts);
         table.aliases.truncate(aliases);
@@ -207,6 +214,7 @@ impl Table {
         if protected < table.protected.len() {
             Arc::make_mut(&mut table.protected).truncate(protected);
         }
+        table.trees.truncate(trees);
         table.files.truncate(files);
         table
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use portward::rules::{
-    Address, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source, Target,
-    TargetOptions, name,
+    Address, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Segment, Source,
+    Target, TargetOptions, TenantDef, Treatment, name,
 };
 use portward::service::PerService;
 
@@ -63,4 +63,31 @@ pub(crate) fn default_rule() -> HttpRule {
 pub(crate) fn preset(name: &str, paths: &[&str]) -> Arc<Preset> {
     let path = |path: &&str| PresetPath { path: (*path).into(), ports: ports(), source: at(3) };
     Arc::new(Preset { name: name.into(), paths: paths.iter().map(path).collect(), max_message: None })
+}
+
+/// A rule as configuration reads it: `{tenant}` and `{tenant.name}` are whole segments. One that captures has no target.
+pub(crate) fn captured(path: &str) -> HttpRule {
+    let segments = path.split('/').skip(1).map(|segment| match segment {
+        "{tenant}" => Segment::TenantId,
+        "{tenant.name}" => Segment::TenantName,
+        text => Segment::Literal(text.into()),
+    });
+    let target = Target { endpoints: Arc::new([]), ports: ports() };
+    HttpRule { path: PathPattern::Captured(segments.collect()), target, ..rule("") }
+}
+
+/// The same rule with a treatment.
+pub(crate) fn treated(rule: HttpRule, treatment: Treatment) -> HttpRule {
+    HttpRule { treatment: Some(Arc::new(treatment)), ..rule }
+}
+
+pub(crate) fn tenant(id: &str, parent: Option<&str>, enabled: bool, target: Option<&str>) -> TenantDef {
+    TenantDef {
+        id: id.into(),
+        name: Some(format!("{id} Ltd").into()),
+        enabled,
+        parent: parent.map(Box::from),
+        endpoints: target.map(endpoints),
+        source: at(4),
+    }
 }

@@ -17,9 +17,10 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
     turn.refused(client, ended);
     let config = turn.config();
     let reason = ended.reason.unwrap_or(Reason::Malformed);
-    // Browsers try a closed connection again, so a missing path of a known host is answered in any case. A balancer takes a
-    // closed connection for a broken server, and stops sending anybody's requests.
-    let stays = reason == Reason::NoPath || ended.is_told || is_balancer(client, config);
+    // Browsers try a closed connection again, so a missing path or tenant of a known host is answered in any case. A balancer
+    // takes a closed connection for a broken server, and stops sending anybody's requests.
+    let is_missing = matches!(reason, Reason::NoPath | Reason::UnknownTenant);
+    let stays = is_missing || ended.is_told || is_balancer(client, config);
     if stays || is_answered(client, config) {
         let goes_on = stays && swallow(client, turn).await;
         return reply(client, turn, Reply { status: status(reason), goes_on, ended }).await;
@@ -87,7 +88,7 @@ async fn swallow(client: &mut Client, turn: &Turn<'_>) -> bool {
 const fn status(reason: Reason) -> u16 {
     match reason {
         Reason::UnknownHost => 421,
-        Reason::NoPath => 404,
+        Reason::NoPath | Reason::UnknownTenant => 404,
         Reason::Timeout | Reason::Silent => 408,
         Reason::TooLarge => 431,
         Reason::NoName | Reason::Malformed | Reason::UnsafePath | Reason::NotTls => 400,

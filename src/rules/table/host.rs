@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{Entry, Table, aliases_of};
 use crate::reason::Reason;
 use crate::rules::path::RequestPath;
-use crate::rules::paths::{NONE, PathEntry};
+use crate::rules::paths::{NONE, PathEntry, PathStore};
+use crate::rules::reading;
+use crate::rules::segments::{Found, SegmentTree};
 use crate::rules::tenants::Tenant;
-use crate::rules::{Endpoint, OnwardTo, Ports, ServiceRule, Source, Treatment, WebSocketRule};
+use crate::rules::{Endpoint, Naming, OnwardTo, Ports, ServiceRule, Source, Treatment, WebSocketRule};
 use crate::service::{Decided, Service};
 
 /// A host of a table.
@@ -29,7 +31,7 @@ impl fmt::Debug for Host<'_> {
 /// Where a request's path leads.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpMatch<'t> {
-    /// Addresses, tried in order.
+    /// Addresses, tried in order. None, where a path names no tenant that there is, or in a list of rules.
     pub endpoints: &'t Arc<[Endpoint]>,
     /// Where to knock.
     pub ports: Ports,
@@ -45,11 +47,17 @@ pub struct HttpMatch<'t> {
     pub preset: Option<&'t str>,
     /// What the rule demands and changes; `None`: nothing.
     pub treatment: Option<&'t Arc<Treatment>>,
-    /// How many segments of the request's path the rule has matched, from the first.
+    /// By what its path names a tenant, if it does.
+    pub naming: Option<Naming>,
+    /// How many whole segments of the request's path the rule has matched, from the first: a slash at the end of the rule is
+    /// not counted. 0 on a host whose rules all match heads.
     pub segments: usize,
     /// The tenant that the path names, where the rule captures one.
     pub captured: Option<Captured<'t>>,
 }
+
+/// Where a request goes that has no target.
+static NOWHERE: LazyLock<Arc<[Endpoint]>> = LazyLock::new(|| Arc::new([]));
 
 impl<'t> HttpMatch<'t> {
     /// What the rule says of WebSockets, if they end here.
@@ -62,6 +70,24 @@ impl<'t> HttpMatch<'t> {
         let onward = self.websocket()?.onward.as_deref()?;
         Some(OnwardTo { endpoints: self.endpoints, onward })
     }
+
+    /// Whether it demands a login.
+    pub fn demands_login(&self) -> bool {
+        self.treatment.is_some_and(|treatment| treatment.login.is_some())
+    }
+
+    /// Why the captured tenant is served nothing, whoever asks: to be asked after the login, where there is one.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownTenant`] unless the rule says where such a request goes; [`Reason::Disabled`].
+    pub fn require_tenant(&self) -> Result<(), Reason> {
+        let has_otherwise = || self.treatment.is_some_and(|treatment| treatment.otherwise.is_some());
+        match self.captured {
+            Some(Captured { tenant: None, .. }) if !has_otherwise() => Err(Reason::UnknownTenant),
+            Some(Captured { tenant: Some(tenant), .. }) if !tenant.is_alive() => Err(Reason::Disabled),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What stands in a path in the place of a captured tenant.
@@ -69,6 +95,8 @@ impl<'t> HttpMatch<'t> {
 pub struct Captured<'t> {
     /// Which segment of the path it is, from 0.
     pub segment: usize,
+    /// By what it names the tenant.
+    pub naming: Naming,
     /// The tenant of that id or name; `None`: there is none, or none that belongs to the host's tenant.
     pub tenant: Option<Tenant<'t>>,
 }
@@ -163,14 +191,15 @@ impl<'t> Host<'t> {
     /// Whether it has any HTTP path.
     pub(in crate::rules) fn serves_http(self) -> bool {
         let Entry { own, preset, default, .. } = self.entry;
-        own.len() + preset.len() > 0 || *default != NONE
+        own.len() + preset.len() > 0 || *default
     }
 
     /// The rule for a path: the longest head, the host's own before a preset's; for `/` its default first.
     ///
     /// # Errors
     /// [`Reason::NoService`] if the host serves no HTTP, [`Reason::UnsafePath`] for an encoded slash on a host
-    /// with any rule but the empty path, [`Reason::NoPath`] if no rule matches.
+    /// with any rule but the empty path and for a path that a careless server takes for one of another rule, where one of
+    /// the two demands a login, [`Reason::NoPath`] if no rule matches.
     pub fn http(self, path: &RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
         if !self.serves_http() {
             return Err(Reason::NoService);
@@ -178,15 +207,81 @@ impl<'t> Host<'t> {
         if path.encoded_slash() && !self.entry.only_empty {
             return Err(Reason::UnsafePath);
         }
+        if self.entry.tree != NONE {
+            return self.in_segments(*path);
+        }
         self.longest(*path).and_then(|entry| self.http_match(entry)).ok_or(Reason::NoPath)
+    }
+
+    /// The rule for a path, where some match whole segments only.
+    fn in_segments(self, path: RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
+        let Table { trees, .. } = self.table;
+        let tree =
+            usize::try_from(self.entry.tree).ok().and_then(|at| trees.get(at)).ok_or(Reason::NoPath)?;
+        let best = self.best(tree, path.as_bytes());
+        let mut other = Vec::new();
+        if tree.demands_login && !self.entry.only_empty && reading::other(path.as_bytes(), &mut other) {
+            let other = self.best(tree, &other);
+            let rules = [best, other].map(|found| found.map(|found| found.rule));
+            let demand = |rule: u32| {
+                let rule = self.table.paths.get(rule).and_then(|entry| self.http_match(entry));
+                rule.is_some_and(|rule| rule.demands_login())
+            };
+            if rules.first() != rules.last() && rules.into_iter().flatten().any(demand) {
+                return Err(Reason::UnsafePath);
+            }
+        }
+        let found = best.ok_or(Reason::NoPath)?;
+        let entry = self.table.paths.get(found.rule).ok_or(Reason::NoPath)?;
+        let rule = self.http_match(entry).ok_or(Reason::NoPath)?;
+        let rule = HttpMatch { segments: found.segments, ..rule };
+        Ok(match found.captured {
+            Some((segment, naming)) => self.with_tenant(rule, (segment, naming), entry, path.as_bytes()),
+            None => rule,
+        })
+    }
+
+    /// The best rule of the tree; for `/` the default first.
+    fn best(self, tree: &SegmentTree, path: &[u8]) -> Option<Found> {
+        let default = (self.entry.default && path == b"/").then(|| PathStore::places(self.entry.own).end);
+        default.map(Found::of_default).or_else(|| tree.best(path))
+    }
+
+    /// The tenant that a path names, and where the request goes: to the rule's own target, else to the tenant's, else to the
+    /// host's. Only the host's tenant and those below it are captured.
+    fn with_tenant(
+        self,
+        rule: HttpMatch<'t>,
+        (segment, naming): (usize, Naming),
+        entry: &PathEntry,
+        path: &[u8],
+    ) -> HttpMatch<'t> {
+        let text = path.split(|byte| *byte == b'/').nth(segment + 1).unwrap_or_default();
+        let tenants = &*self.table.tenants;
+        let tenant = match naming {
+            Naming::Id => str::from_utf8(text).ok().and_then(|id| tenants.by_id(id)),
+            Naming::Name if !text.contains(&b'%') => {
+                str::from_utf8(text).ok().and_then(|name| tenants.by_name(name))
+            }
+            Naming::Name => {
+                let name = reading::decoded(text);
+                str::from_utf8(&name).ok().and_then(|name| tenants.by_name(name))
+            }
+        };
+        let tenant = tenant.filter(|tenant| self.tenant().is_none_or(|own| tenant.is_within(own)));
+        let endpoints = match (tenant, rule.treatment.and_then(|treatment| treatment.otherwise.as_ref())) {
+            (None, Some(otherwise)) => otherwise,
+            (None, None) => &*NOWHERE,
+            (Some(tenant), _) if entry.endpoints == NONE => tenant.target().unwrap_or(rule.endpoints),
+            (Some(_), _) => rule.endpoints,
+        };
+        HttpMatch { endpoints, captured: Some(Captured { segment, naming, tenant }), ..rule }
     }
 
     fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
         let Table { paths, .. } = self.table;
-        if path.as_bytes() == b"/"
-            && let Some(default) = paths.get(self.entry.default)
-        {
-            return Some(default);
+        if self.entry.default && path.as_bytes() == b"/" {
+            return paths.behind(self.entry.own);
         }
         let last_slash = memchr::memrchr(b'/', path.as_bytes()).unwrap_or(0);
         let own = paths.longest(self.entry.own, path, last_slash);
@@ -202,7 +297,7 @@ impl<'t> Host<'t> {
         let Table { paths, .. } = self.table;
         let Entry { own, preset, default, .. } = *self.entry;
         let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
-        let entries = paths.get(default).into_iter().chain(paths.set(own));
+        let entries = paths.behind(own).filter(|_| default).into_iter().chain(paths.set(own));
         entries
             .chain(paths.set(preset).iter().filter(inherited))
             .filter_map(move |entry| self.http_match(entry))
@@ -211,16 +306,23 @@ impl<'t> Host<'t> {
     fn http_match(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
         let table = self.table;
         let endpoints = if entry.endpoints == NONE { self.entry.endpoints } else { entry.endpoints };
+        let endpoints = match endpoints {
+            // The target is the captured tenant's.
+            NONE if entry.captures => &*NOWHERE,
+            at => table.endpoints.get(usize::try_from(at).ok()?)?,
+        };
+        let path = table.paths.text(entry);
         let preset = usize::try_from(entry.preset).ok().and_then(|at| table.presets.get(at));
         Some(HttpMatch {
-            endpoints: table.endpoints.get(usize::try_from(endpoints).ok()?)?,
+            endpoints,
             ports: entry.ports,
             redirect_https: entry.redirect_https,
             source: entry.source,
-            path: table.paths.text(entry),
+            path,
             default: entry.default,
             preset: preset.map(Box::as_ref),
             treatment: usize::try_from(entry.treatment).ok().and_then(|at| table.treatments.get(at)),
+            naming: if entry.captures { path.split('/').find_map(Naming::of) } else { None },
             segments: 0,
             captured: None,
         })

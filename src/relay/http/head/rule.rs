@@ -76,7 +76,7 @@ pub(super) fn put_fields(out: &mut Vec<u8>, rule: &RuleEdits<'_>) {
                 Piece::Text(text) => put_text(out, text),
                 Piece::Tenant => put_text(out, &rule.tenant),
                 Piece::TenantName => {
-                    let name = rule.tenant_name.unwrap_or_default();
+                    let name = rule.tenant_name.as_deref().unwrap_or_default();
                     name.bytes().for_each(|octet| put_escaped(out, octet, is_unreserved(octet)));
                 }
                 Piece::Client => put_address(out, rule.client),

@@ -39,7 +39,7 @@ pub(super) fn with_edits<R>(
     let by_rule = RuleEdits {
         treatment,
         tenant: "XYZ".into(),
-        tenant_name: Some("XYZ & \u{e4}\r\nX: y"),
+        tenant_name: Some("XYZ & \u{e4}\r\nX: y".into()),
         stripped,
         client,
     };
