@@ -205,7 +205,7 @@ impl Builder {
         for rule in rules.into_iter().filter(|rule| has_port(rule.target.ports)) {
             let Some(mut entry) = self.path_entry(&rule) else { continue };
             // A rule that captures a tenant may have no target: then it is the tenant's.
-            if !rule.target.endpoints.is_empty() {
+            if !entry.captures || !rule.target.endpoints.is_empty() {
                 entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             }
             entry.redirect_https = rule.redirect_https;

@@ -106,6 +106,7 @@ mod tests {
             ("/admin;x=1/y", "/admin/y"),
             ("/admin%3Bx/y", "/admin/y"),
             ("/admin%3Fx", "/admin"),
+            ("/q%2Cr", "/q,r"),
             ("/admin%23x", "/admin"),
             ("/admin.", "/admin"),
             ("/admin%20/y", "/admin/y"),
@@ -120,7 +121,7 @@ mod tests {
             assert!(other(path.as_bytes(), &mut out), "{path}");
             assert_eq!(String::from_utf8_lossy(&out), read, "{path}");
         }
-        for path in ["/", "/a/b.c/", "/M%C3%BCnchen", "/a%20b/c", "/q%2Cr", "/a~b!c"] {
+        for path in ["/", "/a/b.c/", "/M%C3%BCnchen", "/a%20b/c", "/a~b!c"] {
             assert!(!other(path.as_bytes(), &mut out), "{path}: {}", String::from_utf8_lossy(&out));
         }
     }

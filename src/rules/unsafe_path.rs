@@ -25,7 +25,7 @@ pub enum Unsafe {
     Utf8,
     /// A bare `?` or `#`.
     Query,
-    /// Some server reads it as a path for which another rule is, and one of the two rules demands a login.
+    /// Some server reads it as a path for which another rule is, and that rule demands a login.
     OtherRule,
     /// `;` in a rule: some servers cut it off, and the rule's prefix with it.
     Parameter,
@@ -44,9 +44,7 @@ impl fmt::Display for Unsafe {
             Self::Control => "the path has a control character or a space; a space is written %20",
             Self::Utf8 => "the path is not UTF-8 when decoded",
             Self::Query => "the path has a bare '?' or '#'",
-            Self::OtherRule => {
-                "servers may read the path as one of another rule, and one of the rules demands a login"
-            }
+            Self::OtherRule => "servers may read the path as one of another rule, which demands a login",
             Self::Parameter => "the path of a rule cannot have a ';', because some servers cut it off",
         })
     }

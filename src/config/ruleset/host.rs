@@ -39,6 +39,7 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     };
     // A wrong target or tenant was reported; saying of every rule that it has none would bury that.
     let silent = (target.is_some() || (tenant.is_some() && named.is_none())) && endpoints.is_none();
+    let has_tenant = tenant.is_some();
     let tenant = named.map(|tenant| Box::from(tenant.id()));
     let own = if silent { Some(context.targets.stand_in()) } else { endpoints.clone() };
     let own = own.as_ref();
@@ -48,7 +49,8 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     let mut seen = Seen::default();
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
-    let http = entries.iter().filter_map(|e| http::read(e, own, &mut seen, context, lines)).collect();
+    let home = http::Home { target: own, has_tenant };
+    let http = entries.iter().filter_map(|e| http::read(e, home, &mut seen, context, lines)).collect();
     let mut rules = PerService::<Option<ServiceRule>>::default();
     for service in Service::decided_once() {
         rules[service] =

@@ -12,34 +12,55 @@ use super::keys::elsewhere;
 use super::paths::{self, Seen};
 use super::ports;
 use super::target::{Endpoints, no_target};
+use super::treatment;
 use super::websocket;
-use crate::rules::{HttpRule, PathPattern, Source, Target, Treatment, WebSocketRule};
+use crate::rules::{HttpRule, PathPattern, Ports, Source, Target, Treatment, WebSocketRule};
 use crate::service::Service;
+
+/// What the entries need of their host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home<'h> {
+    /// Where entries go that name no target of their own.
+    pub(super) target: Option<&'h Endpoints>,
+    /// It belongs to a tenant.
+    pub(super) has_tenant: bool,
+}
+
+impl Home<'_> {
+    /// Where an entry goes that names no target of its own. An entry that captures a tenant goes to the tenant's target: that
+    /// is known with the request, and here the list is empty.
+    fn target_of(self, path: &PathPattern, value: &Value<'_>) -> Option<Endpoints> {
+        match path.naming() {
+            Some(_) => Some(Arc::new([])),
+            None => self.target.cloned().or_else(|| no_target(value)),
+        }
+    }
+
+    /// Reports an entry that leads back to Portward.
+    fn refuse_loop(self, value: &Value<'_>, target: &Endpoints, ports: Ports, context: &Context) {
+        let endpoints = if target.is_empty() { self.target } else { Some(target) };
+        if let Some(endpoints) = endpoints {
+            context.own.refuse_loop(value, endpoints, ports);
+        }
+    }
+}
 
 /// Reads one entry: a path, or a table. `None`: it is wrong, which was reported.
 pub(super) fn read(
     value: &Value<'_>,
-    host: Option<&Endpoints>,
+    home: Home<'_>,
     seen: &mut Seen,
     context: &mut Context,
     lines: &mut Lines<'_>,
 ) -> Option<HttpRule> {
     let source = lines.source(value.report.base + value.inner().start);
     if let DeValue::String(_) = value.node {
-        let path = paths::read(value)?;
-        seen.path(value, Some(&path))?;
-        let target = Target {
-            endpoints: host.cloned().or_else(|| no_target(value))?,
-            ports: ports::standard(Service::Http),
-        };
-        context.own.refuse_loop(value, &target.endpoints, target.ports);
-        return Some(HttpRule {
-            path: PathPattern::Head(path),
-            target,
-            redirect_https: false,
-            treatment: None,
-            source,
-        });
+        let path = paths::pattern_of(value)?;
+        seen.pattern(value, &path)?;
+        let target =
+            Target { endpoints: home.target_of(&path, value)?, ports: ports::standard(Service::Http) };
+        home.refuse_loop(value, &target.endpoints, target.ports, context);
+        return Some(HttpRule { path, target, redirect_https: false, treatment: None, source });
     }
     let mut section = value.section("an entry of `http`", "a path, or a table { path = \"…\", … }")?;
     let path = pattern(&mut section, value);
@@ -53,7 +74,7 @@ pub(super) fn read(
         let useless = websocket::refuse_target(target.as_ref().filter(|_| !leads_on).or(useless.as_ref()));
         let endpoints = match (leads_on, own) {
             (true, Some(own)) => own,
-            (true, None) => host.cloned().or_else(|| no_target(value)),
+            (true, None) => home.target.cloned().or_else(|| no_target(value)),
             (false, _) => Some(Arc::new([]) as Endpoints),
         };
         let target = target.as_ref().unwrap_or(value);
@@ -66,25 +87,20 @@ pub(super) fn read(
     }
     let ports = ports::read(&mut section, Service::Http, value);
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
+    let around = treatment::Around { path: path.as_ref(), ports, has_tenant: home.has_tenant };
+    let treatment = treatment::read(&mut section, &around, context);
     section.finish(elsewhere);
     let path = path?;
     websocket.ok()?;
-    seen.path(
-        value,
-        match &path {
-            PathPattern::Default => None,
-            PathPattern::Head(path) => Some(path),
-            PathPattern::Captured(_) => None,
-        },
-    )?;
+    seen.pattern(value, &path)?;
     let endpoints = match own {
         Some(own) => own?,
-        None => host.cloned().or_else(|| no_target(value))?,
+        None => home.target_of(&path, value)?,
     };
     let target_value = target.as_ref().unwrap_or(value);
     let ports = ports?;
-    context.own.refuse_loop(target_value, &endpoints, ports);
-    Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment: None, source })
+    home.refuse_loop(target_value, &endpoints, ports, context);
+    Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment, source })
 }
 
 /// The rest of an entry that ends WebSockets. It has no target, unless that is reached by WebSocket.
@@ -98,7 +114,7 @@ fn ends_websockets(
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
     section.finish(elsewhere);
     let path = path?;
-    seen.path(value, if let PathPattern::Head(path) = &path { Some(path) } else { None })?;
+    seen.pattern(value, &path)?;
     let ports = websocket.onward.as_ref().map_or(ports::standard(Service::Http), |onward| onward.ports);
     let target = Target { endpoints, ports };
     let treatment = Treatment { websocket: Some(websocket), ..Treatment::default() };
@@ -121,7 +137,7 @@ fn pattern(section: &mut Section<'_>, entry: &Value<'_>) -> Option<PathPattern> 
             );
             None
         }
-        (Some(path), _) => paths::read(&path).map(PathPattern::Head),
+        (Some(path), _) => paths::pattern_of(&path),
         (None, _) if is_default => Some(PathPattern::Default),
         (None, _) => {
             entry.error(

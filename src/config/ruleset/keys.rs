@@ -53,9 +53,8 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
             Some(format!("`{key}` belongs in a host's sip rule, or beside `websocket` in its http list"))
         }
         "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
-        "path" | "default" | "redirect" | "websocket" | "websocket_wait" | "origins" => {
-            Some(format!("`{key}` belongs in an entry of a host's http list"))
-        }
+        "path" | "default" | "redirect" | "strip" | "set" | "otherwise" | "response" | "websocket"
+        | "websocket_wait" | "origins" => Some(format!("`{key}` belongs in an entry of a host's http list")),
         "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
         _ => keys::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
     }

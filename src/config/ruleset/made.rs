@@ -197,7 +197,10 @@ fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config) {
             ("check_certificate", DeValue::Boolean(false)) => {
                 deny(value.span(), "a host of the API may not switch off the check of certificates");
             }
-            ("target", target) => {
+            ("login", DeValue::String(login)) if login != "tenant" => {
+                deny(value.span(), "a host of the API may name no file");
+            }
+            ("target" | "otherwise", target) => {
                 let one = std::slice::from_ref(value);
                 let list = match target {
                     DeValue::Array(list) => list.iter().as_slice(),
@@ -211,6 +214,8 @@ fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config) {
                     deny(one.span(), "a host of the API may not lead to this machine or its link")
                 });
             }
+            // Names and values of header fields.
+            ("set" | "response", _) => {}
             (_, DeValue::Table(inner)) => forbid(report, inner, config),
             (_, DeValue::Array(list)) => {
                 let tables = list.iter().filter_map(|one| match one.get_ref() {
@@ -249,6 +254,12 @@ fn keep_away(host: &mut HostDef) {
     host.endpoints = host.endpoints.as_ref().map(away);
     for rule in &mut host.http {
         rule.target.endpoints = away(&rule.target.endpoints);
+        if let Some(treatment) = &mut rule.treatment
+            && let Some(otherwise) = &treatment.otherwise
+        {
+            let otherwise = Some(away(otherwise));
+            Arc::make_mut(treatment).otherwise = otherwise;
+        }
     }
     for service in Service::decided_once() {
         if let Some(rule) = &mut host.rules[service] {

@@ -5,6 +5,7 @@
 mod agreement;
 mod check;
 mod context;
+mod fields;
 mod files;
 mod host;
 mod http;
@@ -19,6 +20,7 @@ mod round;
 mod signalling;
 mod target;
 mod tenant;
+mod treatment;
 mod websocket;
 
 use std::path::{Path, PathBuf};

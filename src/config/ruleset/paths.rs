@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::super::report::Fault;
 use super::super::syntax::pasted_in;
 use super::super::walk::Value;
-use crate::rules;
+use crate::rules::{self, Naming, PathPattern, Segment};
 
 /// The path of a rule, as it will be compared.
 fn rule_path(text: &str) -> Result<Box<str>, Fault> {
@@ -35,6 +35,67 @@ fn rule_path(text: &str) -> Result<Box<str>, Fault> {
     Ok(text.into())
 }
 
+/// The path of an entry of `http`: one that may capture a tenant.
+pub(super) fn pattern_of(value: &Value<'_>) -> Option<PathPattern> {
+    let DeValue::String(text) = value.node else { return read(value).map(PathPattern::Head) };
+    if !may_capture(text) {
+        return read(value).map(PathPattern::Head);
+    }
+    value.parsed("a path", captured)
+}
+
+/// Whether a path has something that looks like the name of a tenant.
+fn may_capture(text: &str) -> bool {
+    let mut braces = text.match_indices('{');
+    braces.any(|(at, _)| {
+        let word = text.get(at + 1..at + 1 + TENANT.len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case(TENANT))
+    })
+}
+
+const TENANT: &str = "tenant";
+
+/// A path with exactly one segment that names a tenant (contract section 9).
+fn captured(text: &str) -> Result<PathPattern, Fault> {
+    const HELP: &str =
+        "write {tenant} for its id or {tenant.name} for its name, as a whole segment: \"/tenant/{tenant}\"";
+    let (mut segments, mut at, mut plain) = (Vec::new(), 1, String::new());
+    for segment in text.split('/').skip(1) {
+        let span = at..at + segment.len();
+        at = span.end + 1;
+        plain.push('/');
+        let naming = Naming::of(segment);
+        if naming.is_some() && segments.iter().any(|segment: &Segment| segment.naming().is_some()) {
+            let fault = Fault::new("a path names one tenant, and this is the second").at(span);
+            return Err(fault.help("leave one of them out"));
+        }
+        segments.push(match naming {
+            Some(Naming::Id) => Segment::TenantId,
+            Some(Naming::Name) => Segment::TenantName,
+            None if segment.contains(['{', '}']) => {
+                let is_known =
+                    [Naming::Id, Naming::Name].into_iter().any(|naming| segment.contains(naming.text()));
+                let what = match is_known {
+                    true => "a tenant is named by a whole segment, and this is a part of one",
+                    false => "these braces name no tenant",
+                };
+                return Err(Fault::new(what).at(span).help(HELP));
+            }
+            None => Segment::Literal(segment.into()),
+        });
+        // As long as what is written, so that places in it are right.
+        match naming {
+            Some(naming) => plain.extend(std::iter::repeat_n('x', naming.text().len())),
+            None => plain.push_str(segment),
+        }
+    }
+    if !text.starts_with('/') {
+        return Err(Fault::new("the path does not start with a slash").help(format!("write \"/{text}\"")));
+    }
+    rule_path(&plain)?;
+    Ok(PathPattern::Captured(segments.into()))
+}
+
 /// The path of a rule as `value` says it. One that looks like a pattern is taken at its word, with a warning.
 pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
     if let DeValue::String(text) = value.node
@@ -48,6 +109,12 @@ pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
         && ["*", "**", ".*", "^.*$", "/.*"].contains(&text.as_ref())
     {
         value.error(Fault::new("a path is no pattern").help("the empty path, \"\", is for every path"));
+        return None;
+    }
+    if let DeValue::String(text) = value.node
+        && may_capture(text)
+    {
+        value.error(Fault::new("a preset names no tenant").help("write such a path in the [[host]] itself"));
         return None;
     }
     let path = value.parsed("a path", rule_path)?;
@@ -89,6 +156,21 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// As [`Self::path`]. By what a path names a tenant makes no difference.
+    pub(super) fn pattern(&mut self, value: &Value<'_>, path: &PathPattern) -> Option<()> {
+        match path {
+            PathPattern::Default => self.path(value, None),
+            PathPattern::Head(path) => self.path(value, Some(path)),
+            PathPattern::Captured(segments) => {
+                let text = |segment: &Segment| match segment {
+                    Segment::Literal(text) => format!("/{text}"),
+                    Segment::TenantId | Segment::TenantName => format!("/{}", Naming::Id.text()),
+                };
+                self.path(value, Some(&segments.iter().map(text).collect::<String>()))
+            }
+        }
+    }
+
     /// Notes a path (`None`: `default`); `None` if it was there already, which is reported.
     pub(super) fn path(&mut self, value: &Value<'_>, path: Option<&str>) -> Option<()> {
         match self.paths.entry(path.map(Box::from)) {

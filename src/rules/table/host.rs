@@ -198,8 +198,8 @@ impl<'t> Host<'t> {
     ///
     /// # Errors
     /// [`Reason::NoService`] if the host serves no HTTP, [`Reason::UnsafePath`] for an encoded slash on a host
-    /// with any rule but the empty path and for a path that a careless server takes for one of another rule, where one of
-    /// the two demands a login, [`Reason::NoPath`] if no rule matches.
+    /// with any rule but the empty path and for a path that a careless server takes for one of another rule that demands
+    /// a login, [`Reason::NoPath`] if no rule matches.
     pub fn http(self, path: &RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
         if !self.serves_http() {
             return Err(Reason::NoService);
@@ -221,13 +221,10 @@ impl<'t> Host<'t> {
         let best = self.best(tree, path.as_bytes());
         let mut other = Vec::new();
         if tree.demands_login && !self.entry.only_empty && reading::other(path.as_bytes(), &mut other) {
-            let other = self.best(tree, &other);
-            let rules = [best, other].map(|found| found.map(|found| found.rule));
-            let demand = |rule: u32| {
-                let rule = self.table.paths.get(rule).and_then(|entry| self.http_match(entry));
-                rule.is_some_and(|rule| rule.demands_login())
-            };
-            if rules.first() != rules.last() && rules.into_iter().flatten().any(demand) {
+            let other = self.best(tree, &other).map(|found| found.rule);
+            let rule = other.filter(|rule| best.is_none_or(|best| best.rule != *rule));
+            let rule = rule.and_then(|rule| self.http_match(self.table.paths.get(rule)?));
+            if rule.is_some_and(|rule| rule.demands_login()) {
                 return Err(Reason::UnsafePath);
             }
         }

@@ -1,0 +1,116 @@
+//! What an entry of `http` demands of a request, and what it changes of it and of its answer (contract section 9): `strip`,
+//! `set`, `host`, `otherwise`, `response` and `login`.
+
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::super::report::Fault;
+use super::super::scalar;
+use super::super::walk::{Section, Value};
+use super::context::Context;
+use super::fields;
+use super::target::Endpoints;
+use crate::rules::{Login, PathPattern, Ports, Treatment};
+
+/// What the keys need of their entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'e> {
+    /// Its path; `None`: it is wrong, which was reported.
+    pub(super) path: Option<&'e PathPattern>,
+    /// Its ports; `None`: they are wrong.
+    pub(super) ports: Option<Ports>,
+    /// The host belongs to a tenant.
+    pub(super) has_tenant: bool,
+}
+
+impl Around<'_> {
+    /// Whether the path names a tenant; so it is taken of one that is wrong.
+    fn captures(self) -> bool {
+        self.path.is_none_or(|path| path.naming().is_some())
+    }
+}
+
+/// Reads them. `None`: there is none of them.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    around: &Around<'_>,
+    context: &mut Context,
+) -> Option<Arc<Treatment>> {
+    let strip = section.get("strip").is_some_and(|value| strip(&value, around));
+    let host_of_target = section.read("host", false, |value| value.choice(&[("target", true)]));
+    let otherwise = section.get("otherwise");
+    let login_value = section.get("login");
+    if let (Some(_), Some(login)) = (&otherwise, &login_value) {
+        login.error_at_key(Fault::new("`login` and `otherwise` exclude each other").help(
+            "after a login an unknown tenant is answered as a wrong password is; leave one of them out",
+        ));
+    }
+    let otherwise = otherwise.and_then(|value| self::otherwise(&value, around, context));
+    let login = login_value.and_then(|value| login(&value, around));
+    let has_tenant = around.captures() || around.has_tenant;
+    let set = section.get("set").map_or_else(Vec::new, |value| fields::set(&value, has_tenant));
+    let response = section.get("response").map_or_else(Vec::new, |value| fields::response(&value));
+    let treatment = Treatment {
+        login,
+        otherwise,
+        strip,
+        host_of_target,
+        set: set.into(),
+        response: response.into(),
+        ..Treatment::default()
+    };
+    (treatment != Treatment::default()).then(|| Arc::new(treatment))
+}
+
+/// `strip`: there must be something to take off.
+fn strip(value: &Value<'_>, around: &Around<'_>) -> bool {
+    let strips = value.boolean() == Some(true);
+    let is_empty = match around.path {
+        Some(PathPattern::Default) => true,
+        Some(PathPattern::Head(path)) => path.is_empty() || &**path == "/",
+        Some(PathPattern::Captured(_)) | None => false,
+    };
+    if strips && is_empty {
+        value.error_at_key(
+            Fault::new("`strip` cannot matter here: the path has nothing that could be taken off")
+                .help("it takes the matched part off, as /app off /app/x"),
+        );
+    }
+    strips && !is_empty
+}
+
+/// `otherwise`: where a path goes that names no tenant.
+fn otherwise(value: &Value<'_>, around: &Around<'_>, context: &mut Context) -> Option<Endpoints> {
+    let endpoints = context.targets.endpoints(value)?;
+    if !around.captures() {
+        value.error_at_key(
+            Fault::new("`otherwise` cannot matter here: the path names no tenant")
+                .help("it is for a tenant that there is not; write {tenant} in the path"),
+        );
+        return None;
+    }
+    if let Some(ports) = around.ports {
+        context.own.refuse_loop(value, &endpoints, ports);
+    }
+    Some(endpoints)
+}
+
+/// `login`: `"tenant"`, or an htpasswd file.
+fn login(value: &Value<'_>, around: &Around<'_>) -> Option<Login> {
+    if let DeValue::String(text) = value.node
+        && text == "tenant"
+    {
+        if around.captures() {
+            return Some(Login::Tenant);
+        }
+        value.error(
+            Fault::new("the path names no tenant who could log in")
+                .help("write {tenant} in the path, or the name of an htpasswd file here"),
+        );
+        return None;
+    }
+    let file =
+        value.parsed("\"tenant\" or an htpasswd file", |text| scalar::path(value.report.file, text))?;
+    Some(Login::File(file.into()))
+}
