@@ -40,6 +40,7 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         aliases.sort_unstable();
         aliases
     };
+    let tenant = |host: Host<'_>| host.tenant().map(|tenant| tenant.id().to_owned());
     let same_rules = || {
         Service::decided_once().all(|service| match (one.rule(service), other.rule(service)) {
             (Some(one), Some(other)) => {
@@ -54,14 +55,16 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         let paths = |host: Host<'_>| host.http_rules().count();
         paths(one) == paths(other)
             && one.http_rules().zip(other.http_rules()).all(|(one, other)| {
-                (one.path, one.default, one.redirect_https, one.ports)
-                    == (other.path, other.default, other.redirect_https, other.ports)
+                (one.path, one.default, one.naming, one.redirect_https, one.ports)
+                    == (other.path, other.default, other.naming, other.redirect_https, other.ports)
                     && one.endpoints == other.endpoints
+                    && one.treatment == other.treatment
             })
     };
     one.enabled() == other.enabled()
         && one.client_trust() == other.client_trust()
         && aliases(one) == aliases(other)
+        && tenant(one) == tenant(other)
         && same_rules()
         && same_paths()
 }
@@ -106,6 +109,29 @@ mod tests {
             one.clone() + "aliases = [\"uno.example\"]",
         ] {
             assert_eq!(names(&table(&(other.clone() + "\n" + &two))), ["", "one.example", ""], "{other}");
+        }
+    }
+
+    #[test]
+    fn item_2_what_a_rule_changes_of_requests_and_whose_a_host_is_count() {
+        let tenants = "[tenant.a]\n[tenant.b]\n";
+        let rule = |keys: &str| format!("{tenants}{}", host("one.example", keys));
+        let keys = [
+            "http = [{ path = \"/a\" }]",
+            "http = [{ path = \"/a\", strip = true }]",
+            "http = [{ path = \"/a\", host = \"target\" }]",
+            "http = [{ path = \"/a\", set = { X-A = \"b\" } }]",
+            "http = [{ path = \"/a\", set = { X-A = \"c\" } }]",
+            "http = [{ path = \"/a\", response = { X-A = \"b\" } }]",
+            "tenant = \"a\"\nhttp = [{ path = \"/a\" }]",
+            "tenant = \"b\"\nhttp = [{ path = \"/a\" }]",
+        ];
+        for (number, one) in keys.iter().enumerate() {
+            for (other_number, other) in keys.iter().enumerate() {
+                let (old, new) = (table(&rule(one)), table(&rule(other)));
+                let expected: &[&str] = if number == other_number { &[] } else { &["one.example"] };
+                assert_eq!(between(&old, &new).changed, expected, "{one} and {other}");
+            }
         }
     }
 
