@@ -22,6 +22,7 @@ mod connect;
 mod control;
 mod dead_hosts;
 mod demo;
+mod edits;
 mod explain;
 mod failover;
 mod framing;
