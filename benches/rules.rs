@@ -13,7 +13,7 @@ use portward::rules::name::{NameBuf, from_wire, normalise};
 use portward::rules::path::request_path;
 use portward::rules::{
     Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source,
-    Table, Target, TargetOptions,
+    Table, Target, TargetOptions, TenantDef, Tenants,
 };
 use portward::service::{PerService, Transport};
 
@@ -70,6 +70,33 @@ fn decisions(c: &mut Criterion) {
                 let path = b"/PBX0/APPS/app_manager/137758/websocket";
                 let found = decide::http(&table, Transport::Tls, host, black_box(path), &mut scratch);
                 found.is_ok_and(|found| found.rule.endpoints.len() == 1)
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The look-up of a tenant by its id, as a captured path makes it, and of the target that it has from its parent.
+fn tenants(c: &mut Criterion) {
+    let mut group = c.benchmark_group("tenant, by tenants");
+    for count in [10, 1_000, 100_000] {
+        let id = |n: u32| format!("customer-{n:06}");
+        let definition = |n: u32| TenantDef {
+            id: id(n).into(),
+            name: None,
+            enabled: true,
+            parent: (n > 0).then(|| id(n / 10).into()),
+            endpoints: (n == 0).then(|| hosts(1).into_iter().find_map(|host| host.endpoints)).flatten(),
+            secrets: Arc::default(),
+            source: Source::default(),
+        };
+        let tenants = Tenants::new((0..count).map(definition).collect());
+        let wanted: Vec<String> = (0..4096_u32).map(|n| id(n.wrapping_mul(2_654_435_761) % count)).collect();
+        let mut asked = wanted.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| {
+                let id = asked.next().map(String::as_str).unwrap_or_default();
+                tenants.by_id(black_box(id)).is_some_and(|t| t.is_alive() && t.target().is_some())
             });
         });
     }
@@ -133,5 +160,5 @@ fn building(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parts, paths, decisions, building);
+criterion_group!(benches, parts, paths, decisions, tenants, building);
 criterion_main!(benches);

@@ -239,6 +239,7 @@ fn every_key_of_the_rules_is_in_its_man_page() {
         (in_rule("h323"), &["SIP, H.323 AND LDAP"]),
         (in_rule("ldap"), &["SIP, H.323 AND LDAP"]),
         (format!("{host}sip = true\n[target.\"192.0.2.1\"]\n{NO_KEY} = 1\n"), &["[target.ADDRESS]"]),
+        (format!("[tenant.XYZ]\n{NO_KEY} = 1\n"), &["[tenant.ID]"]),
         (format!("{NO_KEY} = 1\n"), &[]),
     ] {
         let keys = known_keys(&load_rules(&text)).expect("the table has keys");
@@ -265,7 +266,9 @@ fn assert_loads(page: &Path, block: &str) {
     // What is left out in an example stands for something that is right.
     let pin = format!("sha256:{}", "0123456789abcdef".repeat(4));
     let text = block.replace("sha256:…", &pin);
-    let rules = text.lines().any(|line| line.starts_with("[[host]]") || line.starts_with("[target."));
+    let rules = text
+        .lines()
+        .any(|line| ["[[host]]", "[target.", "[tenant."].iter().any(|head| line.starts_with(head)));
     let config = text.lines().any(|line| line.starts_with('[') || line.starts_with("rules = "));
     let found = if rules {
         load_rules(&text)

@@ -104,6 +104,48 @@ fn a_host_costs_little_and_a_decision_nothing() {
     assert_eq!(calls(), before, "a decision allocates nothing");
 }
 
+/// Issue 21, item 1: 10,000 tenants with a host each, a target of their own, a name, a parent and a realm, as a file has them.
+/// The time is that of a build without optimisation and other tests beside it, so that it is only shown.
+#[test]
+fn item_1_ten_thousand_tenants_cost_little_and_a_look_up_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = String::from("[tenant.operator]\n");
+    for n in 0..10_000 {
+        let above = if n == 0 { "operator".to_owned() } else { format!("customer-{}", n / 10) };
+        text += &format!(
+            "[tenant.customer-{n}]\nname = \"Customer {n} Ltd\"\nparent = \"{above}\"\ntarget = \"10.0.{}.{}\"\n\
+             realms = [\"c{n}.example\"]\n[[host]]\nname = \"pbx-{n}.example\"\ntenant = \"customer-{n}\"\n\
+             preset = [\"innovaphone-pbx\"]\n",
+            n / 256,
+            n % 256
+        )
+        .replace("customer-0\"\ntarget", "operator\"\ntarget");
+    }
+    let file = folder.path().join("rules.toml");
+    std::fs::write(&file, text).expect("it can be written");
+    let config = portward::config::Config::defaults(&folder.path().join("portward.toml"));
+    let before = live();
+    let mut loaded = None;
+    let begin = std::time::Instant::now();
+    let peak = most(|| loaded = Some(portward::config::load_rules(&file, &config)));
+    let took = begin.elapsed();
+    let rules = loaded.expect("it was loaded");
+    let table = rules.table.unwrap_or_else(|| panic!("{}", rules.diagnostics.render(false)));
+    println!("10,000 tenants: {} bytes, at most {peak}, {took:?}", live() - before);
+    assert_eq!((table.tenants().len(), table.len()), (10_001, 20_000));
+    assert!(peak <= 60 << 20, "{peak} bytes at most while they are loaded");
+    let before = calls();
+    for id in ["customer-1", "customer-9999", "Customer-1", "nobody"] {
+        let tenant = table.tenants().by_id(id);
+        assert_eq!(
+            tenant.is_some_and(|tenant| tenant.is_alive() && tenant.target().is_some()),
+            id.starts_with('c')
+        );
+    }
+    assert!(table.tenants().by_name("Customer 77 Ltd").is_some());
+    assert_eq!(calls(), before, "a look-up allocates nothing");
+}
+
 /// Item 6: an administrator disables and enables hosts of a large table. There are two tables for as long as one takes the
 /// other's place, and one afterwards.
 fn switching_costs_no_memory(define: impl Fn(u32) -> HostDef) {

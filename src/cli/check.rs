@@ -277,6 +277,10 @@ fn summary(checked: &Checked) -> String {
     if let Some(rules) = &checked.rules {
         read.push(count(rules.files, "rule file"));
         read.push(count(rules.hosts, "host"));
+        // Most rules have none.
+        if rules.tenants > 0 {
+            read.push(count(rules.tenants, "tenant"));
+        }
     }
     let errors = count(checked.diagnostics.errors(), "error");
     let list = checked.diagnostics.list();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Place, Severity};
+use super::{Diagnostic, Place, Severity, hidden};
 
 /// People read this many; [`Diagnostics::to_json`] gives all of them.
 const SHOWN: usize = 100;
@@ -73,7 +73,7 @@ impl Diagnostics {
 
     /// Keeps the text of a file for showing. A text that nothing points into is better not kept.
     pub(super) fn keep_text(&mut self, file: &Path, text: &Arc<String>) {
-        self.texts.insert(file.to_owned(), Arc::clone(text));
+        self.texts.insert(file.to_owned(), hidden::shown(text));
     }
 
     /// As [`Self::keep_text`], but only if something points into the file.

@@ -7,6 +7,7 @@
 //! | `logins` | the users of a tenant or of a file | yes |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
+//! | `secret` | what two sides share, to make and to prove credentials for a limited time | yes |
 //! | `verifier` | when a password is hashed, on which thread, and who is told that there is no room | threads |
 //!
 //! A hash takes a quarter of a second of a processor, because it must. So a password is hashed once in five minutes, never
@@ -17,8 +18,10 @@ mod hash;
 mod line;
 mod logins;
 pub mod remembered;
+mod secret;
 pub mod verifier;
 
 pub use hash::Hash;
 pub use line::{Line, WrongLine};
 pub use logins::{Logins, WrongLogins};
+pub use secret::Secret;

@@ -71,6 +71,8 @@ pub enum Verdict {
 pub struct HostAt {
     /// Its name.
     pub name: String,
+    /// The tenant that it belongs to.
+    pub tenant: Option<String>,
     /// Where.
     pub at: Place,
 }
@@ -250,7 +252,8 @@ impl Explanation {
 
 impl HostAt {
     pub(super) fn of(table: &Table, host: Host<'_>) -> Self {
-        Self { name: host.name().to_owned(), at: Place::of(table, host.source()) }
+        let tenant = host.tenant().map(|tenant| tenant.id().to_owned());
+        Self { name: host.name().to_owned(), tenant, at: Place::of(table, host.source()) }
     }
 }
 

@@ -76,7 +76,7 @@ impl Explanation {
             put("acme", json!({ "file": file.display().to_string(), "exists": exists(held) }));
         }
         if let Some(host) = &self.host {
-            put("host", json!({ "name": host.name, "at": host.at.to_string() }));
+            put("host", json!({ "name": host.name, "tenant": host.tenant, "at": host.at.to_string() }));
         }
         Value::Object(json)
     }

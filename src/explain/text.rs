@@ -41,7 +41,10 @@ impl fmt::Display for Text<'_> {
             write!(f, "\n  and     {unsure}")?;
         }
         match &explanation.host {
-            Some(host) => write!(f, "\n  host    {} at {}", host.name, host.at),
+            Some(host) => {
+                write!(f, "\n  host    {} at {}", host.name, host.at)?;
+                host.tenant.as_ref().map_or(Ok(()), |tenant| write!(f, "\n  tenant  {tenant}"))
+            }
             None => Ok(()),
         }
     }

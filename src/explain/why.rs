@@ -46,8 +46,8 @@ pub enum Why {
     Disabled {
         /// The host.
         host: String,
-        /// The rules enable it: an administrator has said otherwise.
-        by_administrator: bool,
+        /// By what.
+        by: DisabledBy,
     },
     /// The rule refuses what no certificate proves.
     Certificate {
@@ -118,18 +118,71 @@ impl But {
     }
 }
 
+/// By what a host is disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DisabledBy {
+    /// The rules say so of the host.
+    Rules,
+    /// The rules enable the host: an administrator has said otherwise.
+    Administrator,
+    /// A tenant is disabled.
+    Tenant {
+        /// The tenant that the host belongs to.
+        of: String,
+        /// That tenant, or the nearest one above it that is disabled.
+        disabled: String,
+        /// The rules enable that one: an administrator has said otherwise.
+        by_administrator: bool,
+    },
+}
+
+impl DisabledBy {
+    fn of(host: Host<'_>) -> Self {
+        let tenant = host.tenant().and_then(|of| Some((of, of.disabled_by()?)));
+        match tenant {
+            Some((of, disabled)) => Self::Tenant {
+                of: of.id().to_owned(),
+                disabled: disabled.id().to_owned(),
+                by_administrator: disabled.enabled_by_rules(),
+            },
+            None if host.enabled_by_rules() => Self::Administrator,
+            None => Self::Rules,
+        }
+    }
+
+    fn say(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SWITCHED: &str = "by an administrator, not by the rules files";
+        match self {
+            Self::Rules => write!(f, "{host} is disabled"),
+            Self::Administrator => write!(f, "{host} is disabled {SWITCHED}"),
+            Self::Tenant { of, disabled, by_administrator } => {
+                match of == disabled {
+                    true => write!(f, "{host} belongs to the tenant {of}, which is disabled")?,
+                    false => {
+                        write!(
+                            f,
+                            "{host} belongs to the tenant {of}, and {disabled} above that is disabled"
+                        )?;
+                    }
+                }
+                if *by_administrator { write!(f, " {SWITCHED}") } else { Ok(()) }
+            }
+        }
+    }
+}
+
 impl Why {
     /// Why a request for `service` is refused that asks for the host `asked`, as it is compared.
     pub(super) fn of(table: &Table, service: Service, refusal: &Refusal<'_>, asked: &str) -> Self {
         let Refusal { reason, host, cause } = refusal;
-        let by_administrator = host.is_some_and(Host::enabled_by_rules);
+        let by = host.map_or(DisabledBy::Rules, DisabledBy::of);
         let host = || host.map_or(asked, Host::name).to_owned();
         match (reason, cause) {
             // Who sends no name at all is told where one would come from, if it can.
             (Reason::NoName, _) if service != Service::Http => Self::NoName { service },
             (Reason::UnknownHost, _) => Self::unknown_host(table, asked),
             (Reason::NoService, _) => Self::NoService { host: host(), service },
-            (Reason::Disabled, _) => Self::Disabled { host: host(), by_administrator },
+            (Reason::Disabled, _) => Self::Disabled { host: host(), by },
             (Reason::Certificate, _) => Self::Certificate { host: host() },
             (_, Some(cause)) => Self::Cause(*cause),
             (reason, None) => Self::Reason(*reason),
@@ -179,10 +232,7 @@ impl fmt::Display for Why {
             }
             Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
             Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
-            Self::Disabled { host, by_administrator: false } => write!(f, "{host} is disabled"),
-            Self::Disabled { host, by_administrator: true } => {
-                write!(f, "{host} is disabled by an administrator, not by the rules files")
-            }
+            Self::Disabled { host, by } => by.say(host, f),
             Self::Certificate { host } => {
                 write!(f, "{host} refuses clients without a certificate that has their name")
             }

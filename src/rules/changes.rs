@@ -1,6 +1,6 @@
 //! What a reload changed: the hosts of two tables compared. Where a rule stands in its file does not matter, what it says does.
 
-use super::{Host, Table};
+use super::{Host, Table, Tenant};
 use crate::service::Service;
 
 /// The names of hosts, each list in the order of the rules.
@@ -40,7 +40,6 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         aliases.sort_unstable();
         aliases
     };
-    let tenant = |host: Host<'_>| host.tenant().map(|tenant| tenant.id().to_owned());
     let same_rules = || {
         Service::decided_once().all(|service| match (one.rule(service), other.rule(service)) {
             (Some(one), Some(other)) => {
@@ -62,9 +61,9 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
             })
     };
     one.enabled() == other.enabled()
+        && one.tenant().map(Tenant::id) == other.tenant().map(Tenant::id)
         && one.client_trust() == other.client_trust()
         && aliases(one) == aliases(other)
-        && tenant(one) == tenant(other)
         && same_rules()
         && same_paths()
 }

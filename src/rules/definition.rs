@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::websocket::{Onward, WebSocketRule};
+use crate::credentials::Secret;
 use crate::service::PerService;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
@@ -421,6 +422,8 @@ pub struct TenantDef {
     pub parent: Option<Box<str>>,
     /// Where its hosts and its captured paths go; `None`: where its parent's go.
     pub endpoints: Option<Arc<[Endpoint]>>,
+    /// The secrets of its credentials for a limited time, the newest first. No tenant below it has them.
+    pub secrets: Arc<[Secret]>,
     /// Where its id stands.
     pub source: Source,
 }

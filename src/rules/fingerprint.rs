@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Host;
+use super::{Host, Tenant};
 
 /// So many octets of the digest tell hosts apart.
 const OCTETS: usize = 12;
@@ -13,8 +13,9 @@ const OCTETS: usize = 12;
 pub fn of(host: Host<'_>) -> String {
     let mut said = String::new();
     let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
-    let head =
-        (host.name(), aliases, host.enabled(), host.enabled_by_rules(), host.is_made(), host.client_trust());
+    let enabled = (host.own_enabled(), host.enabled_by_rules());
+    let tenant = host.tenant().map(|tenant| (tenant.id(), tenant.disabled_by().map(Tenant::id)));
+    let head = (host.name(), aliases, enabled, host.is_made(), host.client_trust(), tenant);
     let _ = write!(said, "{head:?}");
     for (service, rule) in host.rules() {
         let rule = (service, &rule.endpoints, rule.ports, rule.rewrite_transport, rule.max_message);

@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 
 use super::paths::{NONE, Text, index};
 use super::{Endpoint, Source, TenantDef};
+use crate::credentials::Secret;
 
 /// Every tenant of a table.
 #[derive(Debug, Default, Clone)]
@@ -30,6 +31,7 @@ struct TenantEntry {
     name: Option<Text>,
     parent: u32,
     endpoints: Option<Arc<[Endpoint]>>,
+    secrets: Arc<[Secret]>,
     source: Source,
     enabled: bool,
     enabled_by_rules: bool,
@@ -109,6 +111,7 @@ impl Tenants {
             name,
             parent: NONE,
             endpoints: definition.endpoints,
+            secrets: definition.secrets,
             source: definition.source,
             enabled,
             enabled_by_rules: enabled,
@@ -245,6 +248,11 @@ impl<'t> Tenant<'t> {
         std::iter::once(self).chain(self.ancestors()).find(|tenant| !tenant.enabled())
     }
 
+    /// The secrets of its credentials for a limited time, the newest first. They are its own: none is inherited.
+    pub fn secrets(self) -> &'t [Secret] {
+        &self.entry.secrets
+    }
+
     /// Its number in the order of the rules, from 0.
     pub(super) fn number(self) -> u32 {
         self.at
@@ -262,7 +270,8 @@ mod tests {
 
     fn tenant(id: &str, parent: Option<&str>, enabled: bool) -> TenantDef {
         let (id, parent) = (id.into(), parent.map(Box::from));
-        TenantDef { id, name: None, enabled, parent, endpoints: None, source: Source::default() }
+        let secrets = Arc::default();
+        TenantDef { id, name: None, enabled, parent, endpoints: None, secrets, source: Source::default() }
     }
 
     #[test]

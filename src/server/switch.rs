@@ -31,7 +31,7 @@ impl Server {
         let host = before.table.named(asked).ok_or(Unswitched::UnknownHost)?;
         overrides::keep(&before.config.state, &before.table, host.name(), enabled)
             .map_err(|found| Unswitched::Unkept(Refused::from(&found)))?;
-        let (name, is_changed) = (Box::from(host.name()), host.enabled() != enabled);
+        let (name, is_changed) = (Box::from(host.name()), host.own_enabled() != enabled);
         if is_changed {
             let mut table = Table::clone(&before.table);
             table.set_enabled(&name, enabled);

@@ -49,7 +49,10 @@ pub(crate) fn apply(state: &Path, table: &mut Table, before: Option<&Table>) -> 
 /// Why the folder `state` does not show whether there is a file. At a start a folder that is not there is a new one. At a
 /// reload it has gone, and what it held is in force.
 fn out_of_reach(state: &Path, before: Option<&Table>) -> Option<String> {
-    let is_overridden = |table: &Table| table.iter().any(|host| host.enabled() != host.enabled_by_rules());
+    let is_overridden = |table: &Table| {
+        table.iter().any(|host| host.own_enabled() != host.enabled_by_rules())
+            || table.tenants().iter().any(|tenant| tenant.enabled() != tenant.enabled_by_rules())
+    };
     match fs::symlink_metadata(file(state)) {
         Ok(_) => None,
         Err(error) if !files::is_absent(&error) => Some(error.to_string()),

@@ -88,6 +88,7 @@ pub(crate) fn tenant(id: &str, parent: Option<&str>, enabled: bool, target: Opti
         enabled,
         parent: parent.map(Box::from),
         endpoints: target.map(endpoints),
+        secrets: Arc::default(),
         source: at(4),
     }
 }

@@ -7,6 +7,7 @@ use super::{Answer, Asked};
 use crate::admin::query::{Query, number};
 use crate::cause::Cause;
 use crate::log::escaped;
+use crate::rules::{Host, Tenant};
 use crate::state::Snapshot;
 use crate::stats::{Connection, Filter, Page};
 
@@ -59,7 +60,8 @@ fn to_json(snapshot: &Snapshot, one: &Connection) -> Value {
     let Connection { opening, age, idle, requests, bytes: [up, down], route, unproven, .. } = one;
     let text = |text: String| (!text.is_empty()).then(|| escaped(text.as_bytes(), NAME));
     let host = route.host();
-    let rule = snapshot.table.host(&host).filter(|known| known.name() == host).map(|known| {
+    let known = snapshot.table.host(&host).filter(|known| known.name() == host);
+    let rule = known.map(|known| {
         let source = known.source();
         format!("{}:{}", snapshot.table.file(source).display(), source.line)
     });
@@ -71,6 +73,7 @@ fn to_json(snapshot: &Snapshot, one: &Connection) -> Value {
         "carrier": opening.carrier.name(),
         "identity": text(route.identity()),
         "host": text(host),
+        "tenant": known.and_then(Host::tenant).map(Tenant::id),
         "rule": rule,
         "target": route.target(),
         "verdict": text(route.verdict()),

@@ -102,7 +102,7 @@ fn normal(name: &str) -> Result<String, String> {
 fn switched(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
     json!({
         "name": host.name(),
-        "enabled": host.enabled(),
+        "enabled": host.own_enabled(),
         "enabled_by_rules": host.enabled_by_rules(),
         "rule": shown::place(table, host.source()),
         "changed": is_changed,

@@ -31,6 +31,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
             "generation": snapshot.generation.number,
             "since": utc(snapshot.generation.since),
             "hosts": snapshot.table.len(),
+            "tenants": snapshot.table.tenants().len(),
             "disabled": snapshot.table.iter().filter(|host| !host.enabled()).count(),
         },
         "last_reload": shared.last_reload().map(|last| reload(&last)),

@@ -137,13 +137,13 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
     };
     let is_changed = done.changed;
     // Where the file said so already, an administrator may have said otherwise.
-    let was_overridden = host.enabled() != host.enabled_by_rules();
-    let is_switched = is_running && (is_changed || was_overridden || host.enabled() != enabled);
+    let was_overridden = host.own_enabled() != host.enabled_by_rules();
+    let is_switched = is_running && (is_changed || was_overridden || host.own_enabled() != enabled);
     if is_switched && daemon::switch(args, host.name(), enabled)? {
         (done.changed, done.in_force) = (true, Some(true));
         terminal::complain("note: an administrator had said otherwise over the API; that is taken back");
     }
-    if !is_running && was_overridden && host.enabled() != enabled {
+    if !is_running && was_overridden && host.own_enabled() != enabled {
         terminal::complain(
             "warning: an administrator has said otherwise over the API, and that goes first: give this command again when \
              Portward runs",

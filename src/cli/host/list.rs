@@ -1,5 +1,7 @@
 //! `portward host list` and `show`.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{Failed, Loaded};
@@ -7,7 +9,7 @@ use crate::admin::host_to_json;
 use crate::cli::daemon::field;
 use crate::cli::table::{Table, Tone};
 use crate::cli::terminal;
-use crate::rules::Host;
+use crate::rules::{Host, Tenant};
 use crate::service::Service;
 
 pub(super) fn all(loaded: &Loaded, is_json: bool) {
@@ -27,7 +29,7 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
             Service::ALL.into_iter().filter(|service| host.serves(*service)).map(|service| service.name());
         let services = services.collect::<Vec<_>>().join(", ");
         let (enabled, tone) = enabled(host);
-        let cells = [names(host), services, targets(&json).join(", "), enabled.to_owned(), rule(&json)];
+        let cells = [names(host), services, targets(&json).join(", "), enabled.into_owned(), rule(&json)];
         shown.row(cells.map(|cell| (cell, tone)));
     }
     shown.print();
@@ -44,6 +46,10 @@ pub(super) fn one(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), Fail
     let made = if host.is_made() { " (made over the API)" } else { "" };
     terminal::say(format_args!("  enabled  {}", enabled(host).0));
     terminal::say(format_args!("  rule     {}{made}", rule(&json)));
+    if let Some(tenant) = host.tenant() {
+        let line: Vec<_> = std::iter::once(tenant).chain(tenant.ancestors()).map(Tenant::id).collect();
+        terminal::say(format_args!("  tenant   {}", line.join(", of ")));
+    }
     if let Some(trust) = field(&json, "client_trust").as_str() {
         terminal::say(format_args!("  trust    {trust}"));
     }
@@ -107,12 +113,16 @@ fn names(host: Host<'_>) -> String {
 }
 
 /// Whether it is, and on whose word.
-fn enabled(host: Host<'_>) -> (&'static str, Tone) {
-    match (host.enabled(), host.enabled_by_rules()) {
-        (true, true) => ("yes", Tone::Plain),
-        (false, false) => ("no", Tone::Faint),
-        (true, false) => ("yes, by an administrator", Tone::Plain),
-        (false, true) => ("no, by an administrator", Tone::Warning),
+fn enabled(host: Host<'_>) -> (Cow<'static, str>, Tone) {
+    let tenant = host.tenant().and_then(Tenant::disabled_by);
+    match (host.own_enabled(), host.enabled_by_rules(), tenant) {
+        (false, false, _) => ("no".into(), Tone::Faint),
+        (false, true, _) => ("no, by an administrator".into(), Tone::Warning),
+        (true, _, Some(tenant)) => {
+            (format!("no, the tenant {} is disabled", tenant.id()).into(), Tone::Warning)
+        }
+        (true, true, None) => ("yes".into(), Tone::Plain),
+        (true, false, None) => ("yes, by an administrator".into(), Tone::Plain),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memchr::{memchr_iter, memrchr};
+use zeroize::Zeroize as _;
 
 use super::super::text::{read_text, why};
 use super::super::{Diagnostic, Diagnostics, Place};
@@ -14,6 +15,17 @@ use crate::rules::Source;
 pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) text: Arc<String>,
+}
+
+impl File {
+    /// Overwrites the text if it may hold a secret, unless it is still shown somewhere.
+    pub(super) fn forget(mut self) {
+        if memchr::memmem::find(self.text.as_bytes(), b"secret").is_some()
+            && let Some(text) = Arc::get_mut(&mut self.text)
+        {
+            text.zeroize();
+        }
+    }
 }
 
 /// The rules files under `path`, and a site's own presets beside them, both sorted by name.

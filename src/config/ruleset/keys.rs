@@ -27,7 +27,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
         "name" | "enabled" => Some(format!("`{key}` belongs in a [[host]] or in a [tenant.ID] table")),
-        "parent" | "realms" => Some(format!("`{key}` belongs in a [tenant.ID] table")),
+        "parent" | "realms" | "secrets" => Some(format!("`{key}` belongs in a [tenant.ID] table")),
         "server_name"
         | "pin"
         | "verify"

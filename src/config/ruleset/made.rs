@@ -24,7 +24,9 @@ use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;
 use super::{host, round};
-use crate::rules::{Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, is_of_this_machine};
+use crate::rules::{
+    Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, Tenant, is_of_this_machine,
+};
 use crate::service::Service;
 
 /// What the rules files say of targets and presets.
@@ -126,7 +128,9 @@ impl Maker<'_> {
                 continue;
             }
             if is_safe {
-                keep_away(&mut host);
+                let tenant = host.tenant.as_deref().and_then(|id| self.context.known.tenants.by_id(id));
+                let inherited = tenant.and_then(Tenant::target).cloned();
+                keep_away(&mut host, inherited.as_ref());
             }
             if let Err(conflicts) = self.builder.add(host) {
                 conflicts.iter().for_each(|conflict| self.conflict(report, conflict));
@@ -242,9 +246,13 @@ fn leads_here(target: &str, config: &Config) -> bool {
     }
 }
 
-/// What its targets' names resolve to is held against the same rule when it is dialled.
-fn keep_away(host: &mut HostDef) {
+/// What its targets' names resolve to is held against the same rule when it is dialled. The target that it has from its
+/// tenant, `inherited`, stays what was said of it where it stands.
+fn keep_away(host: &mut HostDef, inherited: Option<&Arc<[Endpoint]>>) {
     let away = |endpoints: &Arc<[Endpoint]>| -> Arc<[Endpoint]> {
+        if inherited.is_some_and(|inherited| Arc::ptr_eq(inherited, endpoints)) {
+            return Arc::clone(endpoints);
+        }
         let endpoints = endpoints.iter().map(|Endpoint { address, options }| {
             let options = TargetOptions { elsewhere_only: true, ..TargetOptions::clone(options) };
             Endpoint { address: address.clone(), options: Arc::new(options) }

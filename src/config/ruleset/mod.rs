@@ -50,6 +50,8 @@ pub struct Rules {
     pub files: usize,
     /// How many hosts they hold.
     pub hosts: usize,
+    /// How many tenants they hold.
+    pub tenants: usize,
     /// What hosts that are made over the API stand on.
     pub foundation: Arc<Foundation>,
     /// Everything that was found.
@@ -99,7 +101,9 @@ pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Ins
     for (index, file) in numbered().take(count) {
         loader.read_hosts(index, file);
     }
-    loader.finish(&files, count)
+    let rules = loader.finish(&files, count);
+    files.into_iter().for_each(File::forget);
+    rules
 }
 
 /// What is known while the files are read.
@@ -281,6 +285,7 @@ impl Loader {
         }
         let good = self.diagnostics.faults() == 0;
         let names = std::mem::take(&mut self.context.names);
+        let tenants = self.context.known.tenants.len();
         let table = good.then(|| self.builder.build(names));
         for (name, source) in table.iter().flat_map(round::leading_back) {
             let Some(file) = files.get(usize::from(source.file)) else { continue };
@@ -304,6 +309,7 @@ impl Loader {
             is_unread: self.is_unread,
             files: count,
             hosts: self.hosts,
+            tenants,
             foundation: Foundation::new(self.context),
             diagnostics: self.diagnostics,
         }

@@ -13,8 +13,8 @@ use toml::de::DeValue;
 
 use super::super::Diagnostic;
 use super::super::report::Fault;
-use super::super::suggest;
 use super::super::walk::{Section, Value};
+use super::super::{secrets, suggest};
 use super::context::Context;
 use super::files::{Lines, Position};
 use super::keys::{elsewhere, unquoted};
@@ -105,6 +105,7 @@ impl Reading {
             // A wrong target was reported; saying of every host that it has none would bury that.
             around.targets.endpoints(&value).unwrap_or_else(|| around.targets.stand_in())
         });
+        let secrets = section.get("secrets").map(|value| secrets::read(&value)).unwrap_or_default();
         // They become hosts, when those are read.
         section.get("realms");
         section.finish(elsewhere);
@@ -121,6 +122,7 @@ impl Reading {
                 enabled,
                 parent: None,
                 endpoints: target,
+                secrets,
                 source,
             },
             key,

@@ -34,7 +34,7 @@ fn a_forwarded_request_names_target_rule_and_host() {
             "preset": "apps",
             "at": "rules/presets/apps.toml:2:3",
         },
-        "host": { "name": "hq.dvl-ckl2.net", "at": "rules/a.toml:2:9" },
+        "host": { "name": "hq.dvl-ckl2.net", "tenant": null, "at": "rules/a.toml:2:9" },
     });
     assert_eq!(json, expected);
     let (text, _) = said("HTTP://x.ap.net:80");
@@ -102,6 +102,32 @@ fn item_6_a_host_that_an_administrator_has_disabled_is_told_as_such() {
         "{text}"
     );
     assert!(said("https://off.net/").contains(" -> 172.31.31.2:443"));
+}
+
+/// Issue 21, item 1: whose host it is, and which tenant disables it, is said.
+#[test]
+fn item_1_a_host_of_a_disabled_tenant_says_which_tenant() {
+    let rules = "[tenant.operator]\n[tenant.reseller]\nparent = \"operator\"\ntarget = \"172.31.31.2\"\n\
+                 [tenant.XYZ]\nparent = \"reseller\"\n\
+                 [[host]]\nname = \"xyz.example\"\ntenant = \"XYZ\"\nhttp = [\"/\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+    let config = crate::config::Config::defaults(&folder.path().join("portward.toml"));
+    let mut given = loaded("");
+    given.table = crate::config::load_rules(&folder.path().join("rules.toml"), &config).table.unwrap();
+    let said = |given: &_| {
+        let answer = answer(given, "https://xyz.example/x", &Client::default());
+        (Text(&answer).to_string(), answer.to_json())
+    };
+    let (text, json) = said(&given);
+    assert!(text.contains(" -> 172.31.31.2:443") && text.contains("\n  tenant  XYZ"), "{text}");
+    assert_eq!(json["host"]["tenant"], "XYZ");
+    given.table.set_tenants_enabled([("operator", false)]);
+    let why = "\n  why     xyz.example belongs to the tenant XYZ, and operator above that is disabled by an administrator";
+    assert!(said(&given).0.contains(why), "{}", said(&given).0);
+    given.table.set_tenants_enabled([("XYZ", false)]);
+    let why = "\n  why     xyz.example belongs to the tenant XYZ, which is disabled by an administrator";
+    assert!(said(&given).0.contains(why), "{}", said(&given).0);
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Filter {
         let Self { host: number, search, service, target, enabled, is_made } = self;
         let mut names = std::iter::once(host.name()).chain(host.aliases().map(|(name, _)| name));
         number.is_none_or(|number| number == Some(host.number()))
-            && enabled.is_none_or(|enabled| enabled == host.enabled())
+            && enabled.is_none_or(|enabled| enabled == host.own_enabled())
             && is_made.is_none_or(|is_made| is_made == host.is_made())
             && service.is_none_or(|service| host.serves(service))
             && search.as_ref().is_none_or(|text| names.any(|name| name.contains(text.as_str())))

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::rules::{
-    Address, CheckedPorts, Endpoint, Host, HttpMatch, OnFailedCheck, ServiceRule, Source, Table,
+    Address, CheckedPorts, Endpoint, Host, HttpMatch, OnFailedCheck, ServiceRule, Source, Table, Tenant,
 };
 use crate::service::Service;
 
@@ -18,8 +18,10 @@ pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
     let mut json = json!({
         "name": host.name(),
         "aliases": aliases,
-        "enabled": host.enabled(),
+        "enabled": host.own_enabled(),
         "enabled_by_rules": host.enabled_by_rules(),
+        "tenant": host.tenant().map(Tenant::id),
+        "disabled_by_tenant": host.tenant().and_then(Tenant::disabled_by).map(Tenant::id),
         "made_by": if host.is_made() { "api" } else { "rules" },
         "rule": place(table, host.source()),
         "client_trust": host.client_trust().map(|path| path.display().to_string()),

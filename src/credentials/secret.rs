@@ -1,0 +1,38 @@
+//! A shared secret, by which credentials for a limited time are made and proven (SPEC section 9).
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A shared secret. It is never shown, and overwritten where it was when it is not needed any more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Box<[u8]>>);
+
+impl Secret {
+    /// The secret of these octets.
+    pub fn new(octets: &[u8]) -> Self {
+        Self(Zeroizing::new(octets.into()))
+    }
+
+    /// Its octets: the key of an HMAC.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_1_a_secret_is_never_shown() {
+        let secret = Secret::new(b"hunter2");
+        assert_eq!((format!("{secret:?}").as_str(), secret.octets()), ("Secret", &b"hunter2"[..]));
+    }
+}
