@@ -158,6 +158,8 @@ fn decision(c: &mut Criterion) {
                     target: asked.target(),
                     connection: asked.connection(),
                     client: forwarding.peer,
+                    is_secure: true,
+                    only_reads: true,
                 };
                 let routed = route(&Rules { table: &table, https_port: 443 }, &ask, &mut scratch);
                 let Then::Forward { to, edits } = routed.then else { panic!("{routed:?}") };

@@ -87,6 +87,7 @@ fn tenants(c: &mut Criterion) {
             enabled: true,
             parent: (n > 0).then(|| id(n / 10).into()),
             endpoints: (n == 0).then(|| hosts(1).into_iter().find_map(|host| host.endpoints)).flatten(),
+            users: None,
             secrets: Arc::default(),
             source: Source::default(),
         };

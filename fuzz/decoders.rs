@@ -140,6 +140,8 @@ fn http_request(bench: &mut Bench, input: &[u8], slowly: bool) {
         target: asked.target(),
         connection: asked.connection(),
         client: forwarding.peer,
+        is_secure: true,
+        only_reads: true,
     };
     let rules = Rules { table: &bench.table, https_port: 443 };
     let _ = black_box(route(&rules, &ask, &mut bench.scratch).host.is_some());

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Place, Severity};
+use crate::credentials::LoginFiles;
 use crate::files;
 use crate::rules::{Endpoint, Host, Table, Verify};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub upstream_tls: Arc<UpstreamTls>,
     /// Who vouches for clients.
     pub client_trusts: Arc<ClientTrusts>,
+    /// The users of htpasswd files.
+    pub login_files: Arc<LoginFiles>,
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
     /// How the files of certificates, keys and trust looked when they were read.
@@ -113,6 +116,15 @@ impl Snapshot {
                 return Err(problems);
             }
             after.client_trusts = Arc::new(trusts);
+        }
+        let files = |table: &Table| table.login_files().cloned().collect::<BTreeSet<_>>();
+        if files(&after.table) != files(&self.table) {
+            let occasion = Occasion::Reload(Some(&*self.login_files));
+            let (login_files, problems) = LoginFiles::load(&after.table, occasion);
+            if problems.errors() > 0 {
+                return Err(problems);
+            }
+            after.login_files = Arc::new(login_files);
         }
         let mut said = Diagnostics::clone(&self.said).without(file);
         said.append(found);
@@ -197,8 +209,11 @@ impl Snapshot {
             table.client_trusts(),
             occasion.of(|before| Some(&*before.client_trusts)),
         );
+        let (login_files, of_logins) =
+            LoginFiles::load(&table, occasion.of(|before| Some(&*before.login_files)));
         let problems = || [&shown, &trusted, &vouching].into_iter().flat_map(|found| &found.problems);
-        let unread: BTreeSet<_> = problems().map(|problem| &problem.place.file).collect();
+        let problems = problems().chain(of_logins.list());
+        let unread: BTreeSet<_> = problems.map(|problem| &problem.place.file).collect();
         let unread = unread.into_iter().filter(|path| !is_readable(path)).cloned().collect();
         let mut found = Diagnostics::new();
         let shows = config.listen.listeners.iter().any(|l| l.transport.is_tls());
@@ -215,6 +230,7 @@ impl Snapshot {
         let asks = listens_for_certificates(&config);
         found.extend(asks.then(|| unproven(&table, &config, &client_trusts)).flatten());
         found.extend(relevant(vouching.problems, asks));
+        found.append(of_logins);
         let gone: Diagnostics = [shown.gone, trusted.gone, vouching.gone].into_iter().flatten().collect();
         found.append(gone.clone());
         let snapshot = Self {
@@ -225,6 +241,7 @@ impl Snapshot {
             admin_tls,
             upstream_tls: Arc::new(upstream_tls),
             client_trusts: Arc::new(client_trusts),
+            login_files: Arc::new(login_files),
             listeners: Vec::new(),
             look,
             said: Arc::default(),

@@ -58,7 +58,16 @@ fn asked(table: &Table, path: &str) -> String {
     let forwarding = Forwarding { peer: client, transport: Transport::Tls, trusted: false };
     let (bare, target) = (path.split('?').next().unwrap(), path.as_bytes());
     let connection = Connection::GoesOn;
-    let ask = Ask { forwarding, host: b"hq", path: bare.as_bytes(), target, connection, client };
+    let ask = Ask {
+        forwarding,
+        host: b"hq",
+        path: bare.as_bytes(),
+        target,
+        connection,
+        client,
+        is_secure: true,
+        only_reads: true,
+    };
     let rules = Rules { table, https_port: 443 };
     match route(&rules, &ask, &mut Scratch::default()).then {
         Then::Refuse(refused) => refused.refusal.reason.to_string(),

@@ -54,8 +54,13 @@ fn decisions_cost_a_stated_maximum() {
     let stats = Stats::of_workers(workers);
     let about =
         |id| About { id, client: CLIENT.ip(), port: 1, service: Service::Http, carrier: Carrier::Tls };
-    let subject =
-        Subject::Http { host: b"one.example.net", method: b"GET", target: &[b'x'; 400], version: "HTTP/1.1" };
+    let subject = Subject::Http {
+        host: b"one.example.net",
+        method: b"GET",
+        target: &[b'x'; 400],
+        version: "HTTP/1.1",
+        user: b"",
+    };
     let decide = |id: u64| {
         let fate = match id % 2 {
             0 => Fate::Forwarded { to: CLIENT, new: false },

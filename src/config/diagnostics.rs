@@ -76,6 +76,11 @@ impl Diagnostics {
         self.texts.insert(file.to_owned(), hidden::shown(text));
     }
 
+    /// Keeps the text of an htpasswd file for showing, without its hashes.
+    pub(crate) fn keep_logins(&mut self, file: &Path, text: &[u8]) {
+        self.texts.insert(file.to_owned(), Arc::new(hidden::file(text)));
+    }
+
     /// As [`Self::keep_text`], but only if something points into the file.
     pub(super) fn keep_text_if_used(&mut self, file: &Path, text: &Arc<String>) {
         let related = |d: &Diagnostic| d.related.as_ref().is_some_and(|(place, _)| place.file == file);

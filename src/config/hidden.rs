@@ -86,6 +86,20 @@ fn string(octets: &mut [u8], at: usize, (is_login, in_list): (bool, bool)) -> us
     end + if is_long { 2 } else { 0 }
 }
 
+/// An htpasswd file as it may be shown: users, and nothing behind the colon.
+pub(super) fn file(text: &[u8]) -> String {
+    let mut octets = text.to_vec();
+    for line in octets.split_mut(|octet| *octet == b'\n') {
+        let colon = line.iter().position(|octet| *octet == b':');
+        let (user, hash) = line.split_at_mut(colon.map_or(0, |colon| colon + 1));
+        blot(hash);
+        if !user.is_ascii() {
+            blot(user);
+        }
+    }
+    String::from_utf8(octets).unwrap_or_default()
+}
+
 fn blot(octets: &mut [u8]) {
     octets.iter_mut().filter(|octet| !octet.is_ascii_whitespace()).for_each(|octet| *octet = b'*');
 }
@@ -117,5 +131,13 @@ mod tests {
             assert_eq!(*shown, hidden);
             assert_eq!(shown.len(), text.len());
         }
+    }
+
+    #[test]
+    fn a_file_shows_its_users() {
+        let shown = file(b"# c\na:$2y$x\n\nhunter2\n#b:c\n\xe4:d\n");
+        assert_eq!(shown, "* *\na:*****\n\n*******\n#b:*\n***\n");
+        let text = "a:b\nä:c\n".as_bytes();
+        assert_eq!(file(text).len(), text.len());
     }
 }

@@ -35,7 +35,7 @@ pub use load::{Checked, Everything, Loaded, admin_socket, check, load, load_all}
 pub(crate) use overrides::{Overrides, Switches};
 pub use ruleset::{Foundation, Rules, load_rules};
 pub(crate) use ruleset::{Instead, Made, Making, normal_name, unread_hosts};
-pub(crate) use text::text_of;
+pub(crate) use text::{text_of, why};
 pub use valid::*;
 
 /// Reads how long an entry of the blacklist stays, as configuration files have it: `"10s"`, `"5m"`; `None`: `"never"` ends.

@@ -102,7 +102,7 @@ fn as_latin_1(bytes: &[u8]) -> (String, Range<usize>) {
 }
 
 /// Why the operating system said no, without its number.
-pub(super) fn why(error: &std::io::Error) -> String {
+pub(crate) fn why(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::NotFound => "there is no such file or folder".to_owned(),

@@ -110,6 +110,7 @@ impl<'a> Report<'a> {
             Outcome::Forwarded { to, new } => (Fate::Forwarded { to, new }, &[][..]),
             Outcome::Redirected(_) => (Fate::Redirected, &[][..]),
             Outcome::Challenge => (Fate::Challenge, &[][..]),
+            Outcome::AskedToLogIn => (Fate::AskedToLogIn, &[][..]),
             Outcome::Rejected { reason, cause, failures } => (Fate::Rejected { reason, cause }, failures),
             // No decision: there was one before.
             Outcome::Ended { .. } | Outcome::Done { .. } => return now,

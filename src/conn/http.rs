@@ -4,6 +4,7 @@ mod answer;
 mod broken;
 mod challenge;
 mod forward;
+mod login;
 mod refuse;
 mod websocket;
 
@@ -120,15 +121,23 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     {
         return next;
     }
-    let Routed { rule, then, .. } = turn.route();
+    let Routed { rule, login, then, .. } = turn.route();
     if let Some(treatment) = rule.and_then(|rule| rule.treatment) {
         let _ = turn.response.set(&treatment.response);
+    }
+    if let Some(demand) = login
+        && let Err(next) = login::demand(client, turn, &demand).await
+    {
+        return *next;
     }
     match then {
         Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
         Then::Redirect { location } => redirect(client, turn, location).await,
         Then::WebSocket { host, path, rule } => {
             Box::pin(websocket::open(client, turn, (host, path, rule))).await
+        }
+        Then::Refuse(refused) if refused.refusal.reason == Reason::NotTls => {
+            refuse::in_the_clear(client, turn, turn.ending(&refused)).await
         }
         Then::Refuse(refused) => refuse(client, turn, turn.ending(&refused)).await,
     }
@@ -146,6 +155,8 @@ struct Turn<'s> {
     status: AtomicU16,
     /// The fields that the rule sets in answers, once a rule is known that sets any.
     response: OnceLock<&'s [ResponseField]>,
+    /// Who has logged in, if the path demands a login and the name is that of a user.
+    user: OnceLock<Arc<str>>,
     /// Where its line begins to count, if the end of each request is written (`log.ended`).
     begun: Option<Begun>,
 }
@@ -167,7 +178,8 @@ impl<'s> Turn<'s> {
         let forwarding = Forwarding { peer, transport: client.facts.transport(), trusted };
         let is_told = snapshot.config.log.ended.contains(Service::Http);
         let begun = is_told.then(|| Begun { at: Instant::now(), bytes: client.live.bytes() });
-        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), response: OnceLock::new(), begun }
+        let (response, user) = (OnceLock::new(), OnceLock::new());
+        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), response, user, begun }
     }
 
     /// The client gets an answer with this status.
@@ -202,6 +214,22 @@ impl<'s> Turn<'s> {
             target: self.asked.target(),
             connection: self.asked.connection(),
             client: self.who,
+            is_secure: self.is_secure(),
+            only_reads: self.asked.only_reads(),
+        }
+    }
+
+    /// Whether it came to the outside by TLS. A balancer that is believed says so in X-Forwarded-Proto; of several the last is
+    /// its own.
+    fn is_secure(&self) -> bool {
+        let head = self.asked.head();
+        let fields = if self.forwarding.trusted { self.asked.request().fields.as_slice() } else { &[] };
+        let said = fields.iter().rev().find(|field| field.kind == Kind::XForwardedProto);
+        match said.and_then(|field| field.value.of_input(head).rsplit(|octet| *octet == b',').next()) {
+            Some(scheme) => {
+                [&b"https"[..], b"wss"].iter().any(|tls| scheme.trim_ascii().eq_ignore_ascii_case(tls))
+            }
+            None => self.forwarding.transport.is_tls(),
         }
     }
 
@@ -251,6 +279,7 @@ impl<'s> Turn<'s> {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
             },
+            user: self.user.get().map_or(b"", |user| user.as_bytes()),
         }
     }
 

@@ -5,6 +5,7 @@
 //! | `hash` | which password hashes are accepted, and whether a password fits one | yes |
 //! | `line` | what a line of htpasswd says: a user and a hash, or what is wrong with it | yes |
 //! | `logins` | the users of a tenant or of a file | yes |
+//! | `files` | which htpasswd files there are, and when they are read | reads files |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
 //! | `secret` | what two sides share, to make and to prove credentials for a limited time | yes |
@@ -14,6 +15,7 @@
 //! on a thread that serves connections, and never more than a few at once.
 
 pub mod basic;
+mod files;
 mod hash;
 mod line;
 mod logins;
@@ -21,6 +23,7 @@ pub mod remembered;
 mod secret;
 pub mod verifier;
 
+pub use files::LoginFiles;
 pub use hash::Hash;
 pub use line::{Line, WrongLine};
 pub use logins::{Logins, WrongLogins};

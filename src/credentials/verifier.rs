@@ -3,13 +3,15 @@
 //! Every attempt costs one hash, also that of a user or a tenant that is not known, so that neither time nor load tells which
 //! ones are. The threads are no workers, and run at a lower priority. Of one address two attempts at most are
 //! hashed at once, and 64 wait in all. Those of the address with the fewest at work come first. Where 64 wait the newcomer
-//! is told that there is no room, unless another address has more of them: then the newest of that one is told.
+//! is told that there is no room, unless a client has ended its side or another address has more of them: then that client, or
+//! the newest of that address, is told.
 //!
 //! A wrong login is answered at a fixed time after its request came ([`due`]).
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
@@ -80,13 +82,23 @@ pub struct Verifier {
 
 /// An attempt whose verdict is not there yet. One that is dropped gives its place free.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Verdict>);
+pub struct Pending {
+    verdict: oneshot::Receiver<Verdict>,
+    gives_way: Arc<AtomicBool>,
+}
+
+impl Pending {
+    /// The client has ended its side, and may be gone. Where there is no room its attempt is the first to go.
+    pub fn give_way(&self) {
+        self.gives_way.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Future for Pending {
     type Output = Verdict;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
-        Pin::new(&mut self.0).poll(cx).map(|verdict| verdict.unwrap_or(Verdict::Busy))
+        Pin::new(&mut self.verdict).poll(cx).map(|verdict| verdict.unwrap_or(Verdict::Busy))
     }
 }
 
@@ -110,6 +122,16 @@ struct Job {
     who: Counted,
     attempt: Attempt,
     told: oneshot::Sender<Verdict>,
+    gives_way: Arc<AtomicBool>,
+}
+
+impl Job {
+    fn of(attempt: Attempt) -> (Self, Pending) {
+        let (told, verdict) = oneshot::channel();
+        let gives_way = Arc::<AtomicBool>::default();
+        let pending = Pending { verdict, gives_way: Arc::clone(&gives_way) };
+        (Self { who: attempt.who.into(), attempt, told, gives_way }, pending)
+    }
 }
 
 impl Drop for Verifier {
@@ -125,13 +147,12 @@ impl Drop for Verifier {
 impl Verifier {
     /// Has a password hashed, and says what came of it.
     pub fn verify(&self, attempt: Attempt) -> Pending {
-        let (told, verdict) = oneshot::channel();
-        let job = Job { who: attempt.who.into(), attempt, told };
+        let (job, pending) = Job::of(attempt);
         let mut state = self.queue.state();
         if let Some(busy) = state.admit(job) {
             drop(state);
             let _ = busy.told.send(Verdict::Busy);
-            return Pending(verdict);
+            return pending;
         }
         if state.threads < threads() && state.threads < state.at_work.len() + state.waiting.len() {
             let queue = Arc::clone(&self.queue);
@@ -141,7 +162,7 @@ impl Verifier {
         }
         drop(state);
         self.queue.work.notify_one();
-        Pending(verdict)
+        pending
     }
 
     /// How many attempts wait.
@@ -165,6 +186,11 @@ impl State {
         if self.waiting.len() < WAITING {
             self.waiting.push(job);
             return None;
+        }
+        if let Some(at) = self.waiting.iter().position(|job| job.gives_way.load(Ordering::Relaxed)) {
+            let gone = self.waiting.remove(at);
+            self.waiting.push(job);
+            return Some(gone);
         }
         let of = |who: Counted| self.waiting.iter().filter(|job| job.who == who).count();
         let (at, most) =
@@ -206,7 +232,7 @@ impl Queue {
         let _ = rustix::process::setpriority_process(None, NICE);
         let mut state = self.state();
         while !state.is_over {
-            let Some(Job { who, attempt, told }) = state.next() else {
+            let Some(Job { who, attempt, told, .. }) = state.next() else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };

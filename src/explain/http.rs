@@ -46,6 +46,8 @@ fn ask<'a>(url: &Url, (head, request): (&'a [u8], &Request), target: &'a [u8]) -
         target,
         connection: if request.websocket { Connection::WebSocket } else { Connection::GoesOn },
         client: peer,
+        is_secure: url.transport().is_tls(),
+        only_reads: true,
     }
 }
 
@@ -60,7 +62,8 @@ fn unread(url: &Url, page: &Page, reason: Reason) -> Explanation {
 /// The answer of the rules.
 fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>) -> Explanation {
     let table = grounds.table;
-    let Routed { host, rule, then } = route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
+    let Routed { host, rule, then, .. } =
+        route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
     let verdict = match then {
         Then::Forward { to, edits: _ } => forward(&to),
         Then::Redirect { location } => Verdict::Redirect { location },

@@ -40,6 +40,8 @@ pub enum Subject<'a> {
         target: &'a [u8],
         /// `HTTP/1.1` or `HTTP/1.0`.
         version: &'static str,
+        /// Who has logged in; empty: no login was demanded, or it was none of a known user.
+        user: &'a [u8],
     },
     /// What decides a connection of another service: a SIP request, a bind, a registration.
     Signalling {
@@ -70,6 +72,8 @@ pub enum Outcome<'a> {
     Redirected(String),
     /// It was an ACME challenge and got its answer.
     Challenge,
+    /// It came without the login that its path demands, and was asked for it.
+    AskedToLogIn,
     /// It was refused.
     Rejected {
         /// Why.

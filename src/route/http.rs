@@ -13,11 +13,12 @@ use std::sync::Arc;
 use super::Refused;
 use crate::field_names::FieldNames;
 use crate::reason::Reason;
-use crate::rules::decide::{self, HttpDecision, Outcome, Scratch};
+use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
 use crate::rules::name::split_host_port;
 use crate::rules::path::decoded;
 use crate::rules::{
-    Address, Captured, Endpoint, Host, HttpMatch, Naming, Ports, Table, Tenant, Treatment, WebSocketRule,
+    Address, Captured, Endpoint, Host, HttpMatch, Login, Naming, Ports, Table, Tenant, Treatment,
+    WebSocketRule,
 };
 use crate::service::Transport;
 
@@ -45,6 +46,10 @@ pub struct Ask<'a> {
     pub connection: Connection,
     /// Who asks, as far as it is believed.
     pub client: IpAddr,
+    /// It came to the outside by TLS, as far as that is believed: where a balancer speaks for the client, the balancer says so.
+    pub is_secure: bool,
+    /// It is a GET or a HEAD without a body.
+    pub only_reads: bool,
 }
 
 /// What the target is told about the client (SPEC section 3; RFC 7239).
@@ -108,8 +113,22 @@ pub struct Routed<'t> {
     pub host: Option<Host<'t>>,
     /// The rule that matches, if one does.
     pub rule: Option<HttpMatch<'t>>,
+    /// The login that comes before it; `None`: there is none.
+    pub login: Option<Demand<'t>>,
     /// What is to be done.
     pub then: Then<'t>,
+}
+
+/// A login that a rule demands before anything else becomes of a request. Until then nothing tells whether the tenant is
+/// known, or enabled.
+#[derive(Debug, Clone)]
+pub struct Demand<'t> {
+    /// Whose users may log in.
+    pub login: &'t Login,
+    /// The tenant that the path names; `None`: there is none, so every login is wrong.
+    pub tenant: Option<Tenant<'t>>,
+    /// What the user is asked by (RFC 9110 section 11.5): the host's name, so that it says nothing of tenants.
+    pub realm: &'t str,
 }
 
 /// What is to be done with a request.
@@ -160,28 +179,67 @@ pub struct To<'t> {
 /// Decides about a request.
 pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Routed<'t> {
     match decide::http(rules.table, ask.forwarding.transport, ask.host, ask.path, scratch) {
-        Err(refusal) => Routed { host: refusal.host, rule: None, then: Then::Refuse(refusal.into()) },
+        Err(refusal) => {
+            Routed { host: refusal.host, rule: None, login: None, then: Then::Refuse(refusal.into()) }
+        }
         Ok(HttpDecision { host, rule, outcome }) => {
-            let then = match outcome {
-                // Nothing has asked for the login yet.
-                _ if rule.demands_login() => Then::Refuse(Refused::from(Reason::Disabled)),
-                Outcome::RedirectHttps => Then::Redirect { location: https_url(rules, ask) },
-                Outcome::Forward { transport, port } => {
-                    if let Some(websocket) = rule.websocket() {
-                        let then = Then::WebSocket { host, path: rule.path, rule: websocket };
-                        return Routed { host: Some(host), rule: Some(rule), then };
-                    }
-                    let HttpMatch { endpoints, ports, .. } = rule;
-                    let name = host.name();
-                    let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
-                    let to = To { host: Some(host), endpoints, ports, transport, port, name };
-                    let edits = Edits { by_rule: by_rule(host, &rule, ask), ..ask.edits(rules.table) };
-                    Then::Forward { to, edits }
+            let (login, then) = match demand(host, &rule, ask) {
+                Ok(login) => (login, then(rules, ask, (host, rule, outcome))),
+                Err(InTheClear) if ask.only_reads => {
+                    (None, Then::Redirect { location: https_url(rules, ask) })
                 }
+                // It is the client's mistake, and no attack.
+                Err(InTheClear) => (None, Then::Refuse(refusal(Reason::NotTls, host).uncounted())),
             };
-            Routed { host: Some(host), rule: Some(rule), then }
+            Routed { host: Some(host), rule: Some(rule), login, then }
         }
     }
+}
+
+/// What is to be done with a request that the rule is for, once its user has logged in where the rule demands it.
+fn then<'t>(
+    rules: &Rules<'t>,
+    ask: &Ask<'_>,
+    (host, rule, outcome): (Host<'t>, HttpMatch<'t>, Outcome),
+) -> Then<'t> {
+    let Outcome::Forward { transport, port } = outcome else {
+        return Then::Redirect { location: https_url(rules, ask) };
+    };
+    if let Err(reason) = rule.require_tenant() {
+        return Then::Refuse(refusal(reason, host));
+    }
+    if let Some(websocket) = rule.websocket() {
+        return Then::WebSocket { host, path: rule.path, rule: websocket };
+    }
+    let HttpMatch { endpoints, ports, .. } = rule;
+    let name = host.name();
+    let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
+    let to = To { host: Some(host), endpoints, ports, transport, port, name };
+    Then::Forward { to, edits: Edits { by_rule: by_rule(host, &rule, ask), ..ask.edits(rules.table) } }
+}
+
+/// A login would come in the clear.
+struct InTheClear;
+
+/// The login that comes first, where the rule demands one.
+///
+/// # Errors
+/// It would come in the clear.
+fn demand<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Result<Option<Demand<'t>>, InTheClear> {
+    let Some((treatment, login)) =
+        rule.treatment.and_then(|treatment| Some((treatment, treatment.login.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    if !ask.is_secure && !treatment.login_plain {
+        return Err(InTheClear);
+    }
+    let tenant = rule.captured.and_then(|captured| captured.tenant);
+    Ok(Some(Demand { login, tenant, realm: host.name().trim_start_matches("*.") }))
+}
+
+fn refusal<'t>(reason: Reason, host: Host<'t>) -> Refused<'t> {
+    Refusal { reason, host: Some(host), cause: None }.into()
 }
 
 /// What the rule changes of the request.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::websocket::{Onward, WebSocketRule};
-use crate::credentials::Secret;
+use crate::credentials::{Logins, Secret};
 use crate::service::PerService;
 
 /// Where in the rules something was said, for errors, `check` and `explain`.
@@ -216,6 +216,10 @@ impl Segment {
 pub struct Treatment {
     /// The login that it demands.
     pub login: Option<Login>,
+    /// The login may come by plain HTTP.
+    pub login_plain: bool,
+    /// The target gets the client's `Authorization`, too.
+    pub pass_login: bool,
     /// Where a request goes whose path names a tenant that there is not; `None`: it is refused.
     pub otherwise: Option<Arc<[Endpoint]>>,
     /// The matched part of the path is taken off, and given back to `Location` and cookie paths of answers.
@@ -236,6 +240,22 @@ pub enum Login {
     /// Against the lines of the captured tenant.
     Tenant,
     /// Against an htpasswd file.
+    File(Arc<Path>),
+}
+
+impl Treatment {
+    /// Whether `Authorization` is taken off: it was for Portward.
+    pub fn takes_login(&self) -> bool {
+        self.login.is_some() && !self.pass_login
+    }
+}
+
+/// Who may log in as a tenant (SPEC section 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// Those of these lines.
+    Lines(Arc<Logins>),
+    /// Those of an htpasswd file.
     File(Arc<Path>),
 }
 
@@ -424,6 +444,8 @@ pub struct TenantDef {
     pub endpoints: Option<Arc<[Endpoint]>>,
     /// The secrets of its credentials for a limited time, the newest first. No tenant below it has them.
     pub secrets: Arc<[Secret]>,
+    /// Who may log in as the tenant; `None`: no one.
+    pub users: Option<Users>,
     /// Where its id stands.
     pub source: Source,
 }

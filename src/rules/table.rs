@@ -16,7 +16,7 @@ use std::hash::BuildHasher as _;
 use super::paths::{PathSet, PathStore, Text, index};
 use super::segments::SegmentTree;
 use super::tenants::{Tenant, Tenants};
-use super::{Endpoint, ServiceRule, Source, Treatment};
+use super::{Endpoint, Login, ServiceRule, Source, Treatment, Users};
 use crate::field_names::FieldNames;
 use crate::service::ServiceSet;
 pub use host::{Captured, Host, HttpMatch};
@@ -274,6 +274,19 @@ impl Table {
     /// Every distinct `client_trust` of a host, once.
     pub fn client_trusts(&self) -> impl ExactSizeIterator<Item = &Arc<Path>> {
         self.client_trust.iter()
+    }
+
+    /// Every htpasswd file that a rule or a tenant names. One may be named several times.
+    pub fn login_files(&self) -> impl Iterator<Item = &Arc<Path>> {
+        let of_rules = self.treatments.iter().filter_map(|treatment| match &treatment.login {
+            Some(Login::File(file)) => Some(file),
+            Some(Login::Tenant) | None => None,
+        });
+        let of_tenants = self.tenants.iter().filter_map(|tenant| match tenant.users() {
+            Some(Users::File(file)) => Some(file),
+            Some(Users::Lines(_)) | None => None,
+        });
+        of_rules.chain(of_tenants)
     }
 
     /// The files, in the order of [`Source::file`].

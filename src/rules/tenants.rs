@@ -11,8 +11,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::paths::{NONE, Text, index};
-use super::{Endpoint, Source, TenantDef};
-use crate::credentials::Secret;
+use super::{Endpoint, Source, TenantDef, Users};
+use crate::credentials::{Hash, Secret};
 
 /// Every tenant of a table.
 #[derive(Debug, Default, Clone)]
@@ -22,6 +22,8 @@ pub struct Tenants {
     names: HashTable<u32>,
     texts: String,
     list: Vec<TenantEntry>,
+    /// The dearest hash of all lines.
+    dearest: Option<Hash>,
 }
 
 /// One tenant. Indices are [`NONE`] where there is nothing.
@@ -32,6 +34,7 @@ struct TenantEntry {
     parent: u32,
     endpoints: Option<Arc<[Endpoint]>>,
     secrets: Arc<[Secret]>,
+    users: Option<Users>,
     source: Source,
     enabled: bool,
     enabled_by_rules: bool,
@@ -90,12 +93,17 @@ impl Tenants {
             }
         }
         tenants.settle();
+        let lines = tenants.list.iter().filter_map(|entry| match &entry.users {
+            Some(Users::Lines(logins)) => logins.dearest(),
+            Some(Users::File(_)) | None => None,
+        });
+        tenants.dearest = lines.max_by_key(|hash| hash.price()).cloned();
         tenants
     }
 
     fn push(&mut self, definition: TenantDef) {
         let at = index(self.list.len());
-        let Self { hasher, ids, names, texts, list } = self;
+        let Self { hasher, ids, names, texts, list, .. } = self;
         let id = Text::push(texts, &definition.id);
         let name = definition.name.as_deref().map(|name| Text::push(texts, name));
         let hash_of = |text: Text| hasher.hash_one(text.of(texts).unwrap_or_default());
@@ -112,6 +120,7 @@ impl Tenants {
             parent: NONE,
             endpoints: definition.endpoints,
             secrets: definition.secrets,
+            users: definition.users,
             source: definition.source,
             enabled,
             enabled_by_rules: enabled,
@@ -156,6 +165,11 @@ impl Tenants {
             }
         }
         self.settle();
+    }
+
+    /// The dearest hash that a tenant's own lines have: the price of a login at a tenant that there is not.
+    pub fn dearest_hash(&self) -> Option<&Hash> {
+        self.dearest.as_ref()
     }
 
     /// The tenant with this very id.
@@ -253,6 +267,11 @@ impl<'t> Tenant<'t> {
         &self.entry.secrets
     }
 
+    /// Who may log in as it, which no other tenant inherits.
+    pub fn users(self) -> Option<&'t Users> {
+        self.entry.users.as_ref()
+    }
+
     /// Its number in the order of the rules, from 0.
     pub(super) fn number(self) -> u32 {
         self.at
@@ -270,8 +289,16 @@ mod tests {
 
     fn tenant(id: &str, parent: Option<&str>, enabled: bool) -> TenantDef {
         let (id, parent) = (id.into(), parent.map(Box::from));
-        let secrets = Arc::default();
-        TenantDef { id, name: None, enabled, parent, endpoints: None, secrets, source: Source::default() }
+        TenantDef {
+            id,
+            name: None,
+            enabled,
+            parent,
+            endpoints: None,
+            secrets: Arc::default(),
+            users: None,
+            source: Source::default(),
+        }
     }
 
     #[test]

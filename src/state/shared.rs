@@ -15,6 +15,8 @@ use super::Snapshot;
 use super::stored::Stored;
 use super::tokens::AdminTokens;
 use crate::config::{Diagnostic, Diagnostics};
+use crate::credentials::remembered::Remembered;
+use crate::credentials::verifier::Verifier;
 use crate::guard::Guard;
 use crate::log::{Level, Log};
 use crate::proof::token::Tokens;
@@ -48,6 +50,10 @@ pub struct Shared {
     pub health: Arc<Health>,
     /// Portward's own entries in the route sets of SIP clients.
     pub sip_tokens: Arc<Tokens>,
+    /// Verifies the logins that Portward itself demands.
+    pub verifier: Verifier,
+    /// Which of those were right a moment ago.
+    pub remembered: Remembered,
     /// Those who have one may administer.
     pub admin_tokens: Arc<AdminTokens>,
     /// Why the socket or the port of the administration is closed.
@@ -73,6 +79,8 @@ impl Shared {
         let (stored, tokens) = Stored::of(&snapshot.config.state, &guard);
         let shared = Self {
             sip_tokens: Arc::new(tokens),
+            verifier: Verifier::default(),
+            remembered: Remembered::new(&super::secret::random()),
             admin_tokens: Arc::new(AdminTokens::of(&snapshot.config.state)),
             admin_closed: Mutex::default(),
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -22,13 +22,16 @@ pub enum Verdict {
     Redirected,
     /// It was an ACME challenge, and Portward answered it.
     Challenge,
+    /// It came without the login that its path demands, and was asked for it.
+    Login,
     /// It was refused.
     Rejected,
 }
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Forwarded, Self::Redirected, Self::Challenge, Self::Rejected];
+    pub const ALL: [Self; 5] =
+        [Self::Forwarded, Self::Redirected, Self::Challenge, Self::Login, Self::Rejected];
 
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Verdict {
             Self::Forwarded => "forwarded",
             Self::Redirected => "redirected",
             Self::Challenge => "challenge",
+            Self::Login => "login",
             Self::Rejected => "rejected",
         }
     }

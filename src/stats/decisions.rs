@@ -59,6 +59,8 @@ pub enum Fate {
     Redirected,
     /// It was an ACME challenge, and Portward answered it.
     Challenge,
+    /// It came without the login that its path demands, and was asked for it.
+    AskedToLogIn,
     /// It was refused.
     Rejected {
         /// Why.
@@ -86,6 +88,7 @@ impl Fate {
             Self::Forwarded { .. } => Verdict::Forwarded,
             Self::Redirected => Verdict::Redirected,
             Self::Challenge => Verdict::Challenge,
+            Self::AskedToLogIn => Verdict::Login,
             Self::Rejected { .. } => Verdict::Rejected,
         }
     }
@@ -172,17 +175,19 @@ impl Decision {
         let begin = if made.failures.is_empty() { 0 } else { self.put_failures(made.failures) };
         match subject {
             Subject::Unknown => self.kind = Kind::Unknown,
-            Subject::Http { host, method, target, version } => {
+            Subject::Http { host, method, target, version, user } => {
                 self.kind = Kind::Http(version);
                 // A host with a user before it is always refused.
-                let user = self.is_refusal().then(|| memchr::memrchr(b'@', host)).flatten();
-                let host = user.and_then(|at| host.get(at + 1..)).unwrap_or(host);
+                let before = self.is_refusal().then(|| memchr::memrchr(b'@', host)).flatten();
+                let host = before.and_then(|at| host.get(at + 1..)).unwrap_or(host);
                 // The question mark stays: it says that there was a query.
                 let path = target.iter().position(|octet| *octet == b'?');
                 let path = path.and_then(|at| target.get(..=at)).unwrap_or(target);
                 let at = self.put(begin, (0, host, HOST));
                 let at = self.put(at, (1, method, VERB));
-                self.put(at, (2, path, REST));
+                // A long path takes no room from the user.
+                let at = self.put(at, (2, path, REST - user.len().min(USER)));
+                self.put(at, (3, user, USER));
             }
             Subject::Signalling { who, verb, name, certificate, unproven } => {
                 (self.kind, self.unproven) = (Kind::Signalling, unproven);
@@ -245,7 +250,9 @@ impl Decision {
         let [one, two, three, four] = self.parts();
         match self.kind {
             Kind::Unknown => Subject::Unknown,
-            Kind::Http(version) => Subject::Http { host: one, method: two, target: three, version },
+            Kind::Http(version) => {
+                Subject::Http { host: one, method: two, target: three, version, user: four }
+            }
             Kind::Signalling => {
                 let certificate = str::from_utf8(four).unwrap_or_default();
                 let unproven = self.unproven;
@@ -261,6 +268,7 @@ impl Decision {
             Fate::Forwarded { to, new } => Outcome::Forwarded { to, new },
             Fate::Redirected => Outcome::Redirected("https".to_owned()),
             Fate::Challenge => Outcome::Challenge,
+            Fate::AskedToLogIn => Outcome::AskedToLogIn,
             Fate::Rejected { reason, cause } => Outcome::Rejected { reason, cause, failures },
         };
         Line { id, client, port, service, carrier, subject: self.subject(), outcome }

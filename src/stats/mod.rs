@@ -164,6 +164,7 @@ impl Stats {
             Fate::Forwarded { .. } => counters.decided(about.service, Verdict::Forwarded),
             Fate::Redirected => counters.decided(about.service, Verdict::Redirected),
             Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
+            Fate::AskedToLogIn => counters.decided(about.service, Verdict::Login),
             Fate::Rejected { reason, .. } => counters.rejected(about.service, reason),
         }
         if !self.keeps_decisions() {

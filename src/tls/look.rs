@@ -28,6 +28,7 @@ impl Look {
         };
         folder(&config.tls.client_trust);
         table.client_trusts().for_each(|path| folder(path));
+        table.login_files().for_each(|path| folder(path));
         if let CertificateSource::Folder(path) = &config.tls.certificates {
             folder(path);
         }

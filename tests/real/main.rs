@@ -38,6 +38,7 @@ mod ldap;
 mod listening;
 mod log;
 mod login;
+mod logins;
 mod look;
 mod messages;
 mod metrics;

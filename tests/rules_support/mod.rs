@@ -89,6 +89,7 @@ pub(crate) fn tenant(id: &str, parent: Option<&str>, enabled: bool, target: Opti
         parent: parent.map(Box::from),
         endpoints: target.map(endpoints),
         secrets: Arc::default(),
+        users: None,
         source: at(4),
     }
 }

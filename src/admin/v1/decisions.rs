@@ -233,6 +233,7 @@ mod tests {
             method: b"GET",
             target: b"/a\x1b[31m?token=s3cret",
             version: "HTTP/1.1",
+            user: b"",
         };
         let refused = Fate::Rejected { reason: Reason::NoPath, cause: None };
         stats.decide(0, about(1, Service::Http), request, (refused, stats.now()));

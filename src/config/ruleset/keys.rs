@@ -27,6 +27,9 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
         "name" | "enabled" => Some(format!("`{key}` belongs in a [[host]] or in a [tenant.ID] table")),
+        "login" => {
+            Some("`login` belongs in an entry of a host's http list, or in a [tenant.ID] table".to_owned())
+        }
         "parent" | "realms" | "secrets" => Some(format!("`{key}` belongs in a [tenant.ID] table")),
         "server_name"
         | "pin"
@@ -54,7 +57,9 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         }
         "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
         "path" | "default" | "redirect" | "strip" | "set" | "otherwise" | "response" | "websocket"
-        | "websocket_wait" | "origins" => Some(format!("`{key}` belongs in an entry of a host's http list")),
+        | "websocket_wait" | "origins" | "login_plain" | "pass_login" => {
+            Some(format!("`{key}` belongs in an entry of a host's http list"))
+        }
         "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),
         _ => keys::elsewhere(key).map(|help| format!("{help}, not in a rules file")),
     }

@@ -10,6 +10,7 @@ mod files;
 mod host;
 mod http;
 mod keys;
+mod login;
 mod made;
 mod own;
 mod paths;

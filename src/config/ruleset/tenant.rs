@@ -18,8 +18,8 @@ use super::super::{secrets, suggest};
 use super::context::Context;
 use super::files::{Lines, Position};
 use super::keys::{elsewhere, unquoted};
-use super::signalling;
 use super::target::Targets;
+use super::{login, signalling};
 use crate::rules::{HostDef, NameDef, Tenant, TenantDef, Tenants};
 use crate::service::{PerService, Service};
 
@@ -106,6 +106,7 @@ impl Reading {
             around.targets.endpoints(&value).unwrap_or_else(|| around.targets.stand_in())
         });
         let secrets = section.get("secrets").map(|value| secrets::read(&value)).unwrap_or_default();
+        let users = section.get("login").and_then(|value| login::users(&value));
         // They become hosts, when those are read.
         section.get("realms");
         section.finish(elsewhere);
@@ -123,6 +124,7 @@ impl Reading {
                 parent: None,
                 endpoints: target,
                 secrets,
+                users,
                 source,
             },
             key,

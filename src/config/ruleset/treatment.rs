@@ -1,17 +1,14 @@
 //! What an entry of `http` demands of a request, and what it changes of it and of its answer (contract section 9): `strip`,
-//! `set`, `host`, `otherwise`, `response` and `login`.
+//! `set`, `host`, `otherwise`, `response` and, in a file of its own, `login`.
 
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
-use super::super::scalar;
 use super::super::walk::{Section, Value};
 use super::context::Context;
-use super::fields;
 use super::target::Endpoints;
-use crate::rules::{Login, PathPattern, Ports, Treatment};
+use super::{fields, login};
+use crate::rules::{PathPattern, Ports, Treatment};
 
 /// What the keys need of their entry.
 #[derive(Debug, Clone, Copy)]
@@ -47,12 +44,15 @@ pub(super) fn read(
         ));
     }
     let otherwise = otherwise.and_then(|value| self::otherwise(&value, around, context));
-    let login = login_value.and_then(|value| login(&value, around));
+    let login::Demanded { login, plain, pass } =
+        login::demanded(section, login_value.as_ref(), around.captures());
     let has_tenant = around.captures() || around.has_tenant;
     let set = section.get("set").map_or_else(Vec::new, |value| fields::set(&value, has_tenant));
     let response = section.get("response").map_or_else(Vec::new, |value| fields::response(&value));
     let treatment = Treatment {
         login,
+        login_plain: plain,
+        pass_login: pass,
         otherwise,
         strip,
         host_of_target,
@@ -94,23 +94,4 @@ fn otherwise(value: &Value<'_>, around: &Around<'_>, context: &mut Context) -> O
         context.own.refuse_loop(value, &endpoints, ports);
     }
     Some(endpoints)
-}
-
-/// `login`: `"tenant"`, or an htpasswd file.
-fn login(value: &Value<'_>, around: &Around<'_>) -> Option<Login> {
-    if let DeValue::String(text) = value.node
-        && text == "tenant"
-    {
-        if around.captures() {
-            return Some(Login::Tenant);
-        }
-        value.error(
-            Fault::new("the path names no tenant who could log in")
-                .help("write {tenant} in the path, or the name of an htpasswd file here"),
-        );
-        return None;
-    }
-    let file =
-        value.parsed("\"tenant\" or an htpasswd file", |text| scalar::path(value.report.file, text))?;
-    Some(Login::File(file.into()))
 }

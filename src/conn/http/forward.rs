@@ -31,6 +31,7 @@ pub(super) async fn forward(
     let limits = &turn.config().limits;
     let wanted = wanted(client, turn, to);
     // A body that may stay unread must not meet a connection that others have used, or will use.
+    let takes_login = edits.by_rule.as_ref().is_some_and(|edits| edits.treatment.takes_login());
     let alone = edits.connection == http::Connection::Ends;
     let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
     let mut outgoing = turn.asked.outgoing(edits);
@@ -56,7 +57,8 @@ pub(super) async fn forward(
             told: turn.report(client).told(),
             endpoints: to.endpoints,
             ports: to.ports,
-            credentials: credentials(&turn.asked),
+            // A login that was Portward's is none of the target's.
+            credentials: if takes_login { None } else { credentials(&turn.asked) },
         };
         let (live, reached) = (&client.live, target.reached.as_ref());
         let meter = live.toward(reached);

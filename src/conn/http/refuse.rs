@@ -28,6 +28,13 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
     Next::End(ended)
 }
 
+/// A login that would come in the clear. The client hears of its mistake in any case. The connection ends, because a password
+/// was on it.
+pub(super) async fn in_the_clear(client: &mut Client, turn: &Turn<'_>, ended: Ending) -> Next {
+    turn.refused(client, ended);
+    reply(client, turn, Reply { status: 403, goes_on: false, ended }).await
+}
+
 /// A connection that ended before a whole request came: nothing has come, or a part, or something that is no request.
 pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
     let Some(reason) = ended.reason else { return Next::End(ended) };
@@ -58,11 +65,16 @@ const SWALLOWED: u64 = 64 * 1024;
 
 /// Reads the rest of a request that goes nowhere, if that is little and comes soon. False: the connection cannot go on.
 async fn swallow(client: &mut Client, turn: &Turn<'_>) -> bool {
+    !turn.asked.has_body() || is_balancer(client, turn.config()) && swallow_body(client, turn).await
+}
+
+/// The same, whoever the client is.
+pub(super) async fn swallow_body(client: &mut Client, turn: &Turn<'_>) -> bool {
     if !turn.asked.has_body() {
         return true;
     }
     // A client that waits for 100 (Continue) may send its body, or not: nothing tells where the next request begins.
-    if turn.asked.expects_continue() || !is_balancer(client, turn.config()) {
+    if turn.asked.expects_continue() {
         return false;
     }
     let mut framing = turn.asked.framing();

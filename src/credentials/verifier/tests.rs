@@ -13,9 +13,7 @@ fn attempt(who: &str, password: &[u8], is_known: bool) -> Attempt {
 }
 
 fn job(who: &str) -> (Job, Pending) {
-    let (told, verdict) = oneshot::channel();
-    let attempt = attempt(who, b"", true);
-    (Job { who: attempt.who.into(), attempt, told }, Pending(verdict))
+    Job::of(attempt(who, b"", true))
 }
 
 /// A state with so many waiting of each address; the receivers are kept.
@@ -101,6 +99,15 @@ fn a_client_that_goes_frees_its_place() {
     pending.clear();
     drop(_verdict);
     assert!(state.next().is_none() && state.waiting.is_empty());
+}
+
+#[test]
+fn one_that_has_ended_its_side_waits_where_there_is_room() {
+    let (mut state, pending) = waiting(&[("192.0.2.1", WAITING)]);
+    pending[5].give_way();
+    let (late, _verdict) = job("192.0.2.1");
+    assert!(state.admit(late).unwrap().gives_way.load(Ordering::Relaxed));
+    assert_eq!(state.waiting.len(), WAITING);
 }
 
 #[tokio::test]

@@ -27,13 +27,16 @@ impl Subject<'_> {
                     set("certificate_cause", unproven.map(Cause::name).into());
                 }
             }
-            Subject::Http { host, method, target, version } => {
+            Subject::Http { host, method, target, version, user } => {
                 set("host", escaped(without_userinfo(host), HOST_CAP).into());
                 set("method", escaped(method, METHOD_CAP).into());
                 let mut text = String::new();
                 shown(&mut text, target, PATH_CAP, query);
                 set("path", text.into());
                 set("version", version.into());
+                if !user.is_empty() {
+                    set("user", escaped(user, NAME_CAP).into());
+                }
             }
         }
     }
@@ -54,6 +57,7 @@ impl Outcome<'_> {
                 set("location", text.into());
             }
             Outcome::Challenge => set("outcome", "challenge".into()),
+            Outcome::AskedToLogIn => set("outcome", "login".into()),
             Outcome::Rejected { reason, cause, failures } => {
                 set("outcome", "rejected".into());
                 set("reason", reason.name().into());

@@ -20,6 +20,7 @@ fn line(outcome: Outcome<'_>) -> Line<'_> {
             method: b"GET",
             target: b"/PBX0/APPS/app_manager/137758/websocket?token=s3cret",
             version: "HTTP/1.1",
+            user: b"",
         },
         outcome,
     }
@@ -191,7 +192,7 @@ fn causes_ends_say_what_has_failed_and_requests_have_a_line_of_their_own() {
 #[test]
 fn the_page_about_the_log_shows_these_forms_and_fields() {
     const PAGE: &str = include_str!("../../../docs/log.md");
-    let http = |host, target| Subject::Http { host, method: b"GET", target, version: "HTTP/1.1" };
+    let http = |host, target| Subject::Http { host, method: b"GET", target, version: "HTTP/1.1", user: b"" };
     let sip = |certificate, unproven| Subject::Signalling {
         who: b"ckl@dvl-ckl2.net",
         verb: b"REGISTER",

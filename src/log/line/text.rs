@@ -23,13 +23,17 @@ impl Subject<'_> {
                     escape(text, certificate.as_bytes(), NAME_CAP);
                 }
             }
-            Subject::Http { host, method, target, version } => {
+            Subject::Http { host, method, target, version, user } => {
                 escape(text, without_userinfo(host), HOST_CAP);
                 text.push(' ');
                 escape(text, method, METHOD_CAP);
                 text.push(' ');
                 shown(text, target, PATH_CAP, query);
                 text.extend([" ", version]);
+                if !user.is_empty() {
+                    text.push_str(" user=");
+                    escape(text, user, NAME_CAP);
+                }
             }
         }
     }
@@ -52,6 +56,7 @@ impl Outcome<'_> {
                 Ok(())
             }
             Outcome::Challenge => write!(text, " -> acme_webroot"),
+            Outcome::AskedToLogIn => write!(text, " -> login"),
             Outcome::Rejected { reason, cause, failures } => {
                 write!(text, " rejected: {reason}")?;
                 match (*failures, cause) {

@@ -44,7 +44,16 @@ fn ask<'a>(transport: Transport, host: &'a str, target: &'a str) -> Ask<'a> {
     let forwarding = Forwarding { peer: [192, 0, 2, 1].into(), transport, trusted: false };
     let path = target.split('?').next().unwrap_or_default();
     let (host, path, target) = (host.as_bytes(), path.as_bytes(), target.as_bytes());
-    Ask { forwarding, host, path, target, connection: Connection::GoesOn, client: forwarding.peer }
+    Ask {
+        forwarding,
+        host,
+        path,
+        target,
+        connection: Connection::GoesOn,
+        client: forwarding.peer,
+        is_secure: forwarding.transport.is_tls(),
+        only_reads: true,
+    }
 }
 
 fn then<'t>(table: &'t Table, https_port: u16, ask: &Ask<'_>) -> Then<'t> {

@@ -8,7 +8,7 @@ fn about(id: u64) -> About {
 }
 
 fn request(target: &[u8]) -> Subject<'_> {
-    Subject::Http { host: b"user:secret@hq.example", method: b"GET", target, version: "HTTP/1.1" }
+    Subject::Http { host: b"user:secret@hq.example", method: b"GET", target, version: "HTTP/1.1", user: b"" }
 }
 
 const FORWARDED: Fate =

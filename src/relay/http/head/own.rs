@@ -10,6 +10,7 @@ pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless:
     let phrase = match status {
         308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         408 => "Request Timeout",

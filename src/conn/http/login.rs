@@ -1,0 +1,217 @@
+//! The login that a path demands (SPEC section 9): HTTP basic (RFC 7617) against the users of a tenant or of a file.
+//!
+//! A wrong password, another tenant's login, and a tenant that is unknown or disabled get one and the same answer at one and
+//! the same time. Each of them costs one hash. A failed login is told to the guard as soon as it is known, whether its client
+//! waits for the answer or not.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::answer::{Reply, reply_with};
+use super::refuse::swallow_body;
+use super::{Next, Turn};
+use crate::conn::Client;
+use crate::credentials::basic::Basic;
+use crate::credentials::remembered::{Mark, Of};
+use crate::credentials::verifier::{Attempt, Pending, Verdict, due};
+use crate::credentials::{Hash, Logins};
+use crate::ending::{Ending, Stage, Whose};
+use crate::inspect::digest::{self, Credentials};
+use crate::inspect::http::Kind;
+use crate::io::BUFFER;
+use crate::log::Outcome;
+use crate::reason::Reason;
+use crate::route::http::Demand;
+use crate::rules::{Login, Users};
+use crate::state::Snapshot;
+
+/// Lets the user of a right login pass, whose name the log shows from then on.
+///
+/// # Errors
+/// The request has got an answer, and this is what comes next.
+pub(super) async fn demand(
+    client: &mut Client,
+    turn: &Turn<'_>,
+    demand: &Demand<'_>,
+) -> Result<(), Box<Next>> {
+    let Some(field) = field(turn) else {
+        turn.decided(client, Outcome::AskedToLogIn);
+        let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+        return Err(Box::new(Box::pin(ask(client, turn, demand, ended)).await));
+    };
+    let Some(users) = Audience::of(turn.snapshot, demand) else {
+        return Err(Box::new(Box::pin(busy(client, turn)).await));
+    };
+    let shared = &client.worker.shared;
+    let mark = users.logins.map(|logins| shared.remembered.mark(users.of, logins, field));
+    if let Some(user) = mark.and_then(|mark| shared.remembered.user(&mark, Instant::now())) {
+        let _ = turn.user.set(user);
+        return Ok(());
+    }
+    Box::pin(verify(client, turn, demand, (&users, mark, field))).await.map_err(Box::new)
+}
+
+/// The value of `Authorization`, if it is HTTP basic. Another scheme is no login here, and guesses nothing. A field that
+/// Connection names ends at us.
+fn field<'t>(turn: &'t Turn<'_>) -> Option<&'t [u8]> {
+    let head = turn.asked.head();
+    let mut fields = turn.asked.request().fields.iter().filter(|field| field.kind == Kind::EndToEnd);
+    let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
+    let value = field.value.of_input(head);
+    (digest::credentials(value) == Credentials::Basic).then_some(value)
+}
+
+/// Who may log in.
+struct Audience<'s> {
+    of: Of<'s>,
+    /// `None`: no one, because there is no such tenant, or it has no users.
+    logins: Option<&'s Logins>,
+    /// What a wrong user pays.
+    dearest: Option<&'s Hash>,
+}
+
+impl<'s> Audience<'s> {
+    /// `None`: the file that says so cannot be used.
+    fn of(snapshot: &'s Snapshot, demand: &Demand<'s>) -> Option<Self> {
+        let file = |path: &_| snapshot.login_files.of(path).map(|logins| &**logins);
+        let (of, logins) = match (demand.login, demand.tenant) {
+            (Login::File(path), _) => (Of::File(path.as_os_str().as_encoded_bytes()), Some(file(path)?)),
+            (Login::Tenant, Some(tenant)) => {
+                let logins = match tenant.users() {
+                    Some(Users::Lines(logins)) => Some(&**logins),
+                    Some(Users::File(path)) => Some(file(path)?),
+                    None => None,
+                };
+                (Of::Tenant(tenant.id()), logins)
+            }
+            (Login::Tenant, None) => (Of::Tenant(""), None),
+        };
+        let dearest = logins.and_then(Logins::dearest).or_else(|| snapshot.table.tenants().dearest_hash());
+        Some(Self { of, logins, dearest })
+    }
+}
+
+/// Has the password hashed.
+async fn verify(
+    client: &mut Client,
+    turn: &Turn<'_>,
+    demand: &Demand<'_>,
+    (users, mark, field): (&Audience<'_>, Option<Mark>, &[u8]),
+) -> Result<(), Next> {
+    let asked = Instant::now();
+    let shared = Arc::clone(&client.worker.shared);
+    let (attempt, user) = attempt(turn, users, field);
+    if let Some(user) = &user {
+        let _ = turn.user.set(Arc::clone(user));
+    }
+    let pending = shared.verifier.verify(attempt);
+    let verdict = {
+        let mut pending = pin!(pending);
+        unless_gone(client, |client_ended, cx| {
+            if client_ended {
+                Pending::give_way(&pending);
+            }
+            pending.as_mut().poll(cx)
+        })
+        .await
+    };
+    match verdict {
+        Some(Verdict::Right) => {
+            if let (Some(mark), Some(user)) = (mark, user) {
+                shared.remembered.note(mark, user, Instant::now());
+            }
+            Ok(())
+        }
+        Some(Verdict::Wrong) => Err(failed(client, turn, demand, asked).await),
+        Some(Verdict::Busy) => Err(busy(client, turn).await),
+        None => {
+            let ended = Ending::because(Stage::Route, Whose::Client, Reason::Aborted);
+            turn.refused(client, ended);
+            Err(Next::End(ended))
+        }
+    }
+}
+
+/// What is to be verified, and the user's name as it is shown, if it is one of a user.
+fn attempt(turn: &Turn<'_>, users: &Audience<'_>, field: &[u8]) -> (Attempt, Option<Arc<str>>) {
+    let basic = Basic::read(field);
+    let basic = basic.as_ref();
+    let known = basic.and_then(|basic| users.logins?.of_user(basic.user()));
+    let user = basic.filter(|_| known.is_some()).map(|basic| String::from_utf8_lossy(basic.user()).into());
+    let password = basic.map_or(&b""[..], Basic::password).to_vec();
+    let attempt = Attempt {
+        who: turn.who,
+        hash: known.or(users.dearest).cloned().unwrap_or_else(Hash::dummy),
+        is_known: known.is_some(),
+        password: Zeroizing::new(password),
+    };
+    (attempt, user)
+}
+
+/// Polls until it is ready. `None`: the client has gone, or an administrator has ended the connection. It is told whether
+/// the client has ended its side, which may be all that is left of it, or may still wait for the answer.
+async fn unless_gone<T>(
+    client: &mut Client,
+    mut poll: impl FnMut(bool, &mut std::task::Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    poll_fn(|cx| {
+        while !client.leg.ended && client.leg.buffer.len() < BUFFER {
+            match client.leg.poll_fill(cx, BUFFER) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        if client.live.poll_ended().is_ready() {
+            return Poll::Ready(None);
+        }
+        poll(client.leg.ended, cx).map(Some)
+    })
+    .await
+}
+
+/// A wrong login: it counts at once, and is answered at its time.
+async fn failed(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, asked: Instant) -> Next {
+    let ended = Ending::because(Stage::Route, Whose::Policy, Reason::FailedLogin);
+    client.worker.shared.guard.note_failed_login(client.permit.exemption(), &turn.config().guard);
+    turn.refused(client, ended);
+    let goes_on = swallow_body(client, turn).await;
+    let mut sleep = pin!(tokio::time::sleep_until(due(asked, Instant::now()).into()));
+    match unless_gone(client, |_, cx| sleep.as_mut().poll(cx)).await {
+        Some(()) => answer(client, turn, demand, (goes_on, ended)).await,
+        None => Next::End(ended),
+    }
+}
+
+/// A request without a login: the client is asked for one.
+async fn ask(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, ended: Ending) -> Next {
+    let goes_on = swallow_body(client, turn).await;
+    answer(client, turn, demand, (goes_on, ended)).await
+}
+
+/// 401.
+async fn answer(
+    client: &mut Client,
+    turn: &Turn<'_>,
+    demand: &Demand<'_>,
+    (goes_on, ended): (bool, Ending),
+) -> Next {
+    let fields = format!(
+        "WWW-Authenticate: Basic realm=\"{}\", charset=\"UTF-8\"\r\nCache-Control: no-store\r\n",
+        demand.realm
+    );
+    reply_with(client, turn, Reply { status: 401, goes_on, ended }, &fields).await
+}
+
+/// 503: too many wait, or the users cannot be known. Nothing was verified, so nothing counts.
+async fn busy(client: &mut Client, turn: &Turn<'_>) -> Next {
+    let ended = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
+    turn.refused(client, ended);
+    let goes_on = swallow_body(client, turn).await;
+    reply_with(client, turn, Reply { status: 503, goes_on, ended }, "Retry-After: 1\r\n").await
+}

@@ -1,0 +1,85 @@
+//! The htpasswd files that rules and tenants name. They are read with the certificates: at a start, at a reload, and when
+//! they change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Logins, WrongLogins};
+use crate::config::{Diagnostic, Diagnostics, Place, why};
+use crate::files;
+use crate::rules::Table;
+use crate::tls::Occasion;
+
+/// The longest file: 100,000 users.
+const LONGEST: u64 = 16 << 20;
+
+/// The users of every htpasswd file that is named.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LoginFiles(HashMap<Arc<Path>, Arc<Logins>>);
+
+impl LoginFiles {
+    /// Reads the files that the rules name, and says what is wrong with them. A file that cannot be used has the users that
+    /// it had before, if there are any. An empty one has none, if an administrator has asked for it to be read, and says
+    /// nothing otherwise: it is being written.
+    pub fn load(table: &Table, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
+        let (mut all, mut found) = (HashMap::new(), Diagnostics::new());
+        for path in table.login_files().collect::<BTreeSet<_>>() {
+            let before = occasion.before().and_then(|before| before.of(path));
+            let logins = match read(path, &mut found) {
+                Some(logins) if logins.is_empty() => match (occasion, before) {
+                    (Occasion::Noticed(_), Some(before)) if !before.is_empty() => {
+                        found.push(empty(path, "its users of before stay in use"));
+                        Some(Arc::clone(before))
+                    }
+                    _ => {
+                        found.push(empty(path, "no one can log in there"));
+                        Some(Arc::new(logins))
+                    }
+                },
+                Some(logins) => Some(Arc::new(logins)),
+                None => before.cloned(),
+            };
+            all.extend(logins.map(|logins| (Arc::clone(path), logins)));
+        }
+        (Self(all), found)
+    }
+
+    /// The users of a file; `None`: it cannot be used.
+    pub fn of(&self, path: &Path) -> Option<&Arc<Logins>> {
+        self.0.get(path)
+    }
+}
+
+fn read(path: &Path, found: &mut Diagnostics) -> Option<Logins> {
+    let text = match files::read(path, LONGEST) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("the htpasswd file {} cannot be read: {}", path.display(), why(&error));
+            let help = "requests that demand a login by it are answered with 503 until it can be read";
+            found.push(Diagnostic::error(message, Place::whole(path)).because_of(&error).help(help));
+            return None;
+        }
+    };
+    let wrong = match Logins::read_file(&text) {
+        Ok(logins) => return Some(logins),
+        Err(wrong) => wrong,
+    };
+    let starts: Vec<usize> =
+        std::iter::once(0).chain(memchr::memchr_iter(b'\n', &text).map(|at| at + 1)).collect();
+    for WrongLogins { line, wrong } in wrong {
+        let start = starts.get(line).copied().unwrap_or(text.len());
+        let end = starts.get(line + 1).map_or(text.len(), |next| next - 1);
+        let span = (start + wrong.offset).min(end)..end;
+        let message = format!("line {} of an htpasswd file: {}", line + 1, wrong.message);
+        found
+            .push(Diagnostic::error(message, Place { file: path.into(), span: Some(span) }).help(wrong.help));
+    }
+    found.keep_logins(path, &text);
+    None
+}
+
+fn empty(path: &Path, help: &str) -> Diagnostic {
+    let message = format!("the htpasswd file {} has no users", path.display());
+    Diagnostic::warning(message, Place::whole(path)).help(help)
+}
