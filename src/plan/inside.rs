@@ -52,7 +52,9 @@ impl Inside {
             for rule in host.http_rules() {
                 let ways = ways(config, Service::Http).filter(|by| by.is_tls() || !rule.redirect_https);
                 let used: Vec<u16> = ways.filter_map(|by| out(by, rule.ports)).collect();
-                collected.add(rule.endpoints, Service::Http, &used);
+                for endpoints in host.targets_of(&rule) {
+                    collected.add(endpoints, Service::Http, &used);
+                }
             }
             for (service, rule) in host.rules() {
                 let used: Vec<u16> = ways(config, service).flat_map(|by| outs(by, rule.ports)).collect();

@@ -205,7 +205,8 @@ impl<'c> Router<'c> {
 /// Where a host's HTTP is at home: its own target, else that of its broadest path. And what a client inside finds
 /// otherwise than one outside.
 fn at_home(host: Host<'_>) -> Option<(&[Endpoint], Vec<String>)> {
-    let rules = || host.http_rules();
+    // Where a path leads by the tenant that it names no record can say.
+    let rules = || host.http_rules().filter(|rule| !rule.endpoints.is_empty());
     let broadest = || rules().min_by_key(|rule| (rule.default, rule.path.len())).map(|rule| rule.endpoints);
     let used = host.target().filter(|own| rules().any(|rule| rule.endpoints == *own));
     let home = used.or_else(broadest)?;

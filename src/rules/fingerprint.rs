@@ -22,8 +22,13 @@ pub fn of(host: Host<'_>) -> String {
         let _ = write!(said, "{rule:?}");
     }
     for rule in host.http_rules() {
+        let treatment = rule.treatment;
         let rule = (rule.path, rule.default, rule.redirect_https, rule.preset, rule.ports, rule.endpoints);
         let _ = write!(said, "{rule:?}");
+        // Whoever knew a host without any knows it still.
+        if let Some(treatment) = treatment {
+            let _ = write!(said, "{treatment:?}");
+        }
     }
     let mut text = String::new();
     for octet in Sha256::digest(said.as_bytes()).iter().take(OCTETS) {

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::{Endpoint, Host, Ports};
+use smallvec::SmallVec;
+
+use super::{Endpoint, Host, HttpMatch, Ports, Tenant};
 use crate::service::{Service, Transport};
 
 /// A service of a host, and where it leads.
@@ -35,6 +37,31 @@ impl<'t> Host<'t> {
             ports: rule.ports.ports(),
         });
         http.chain(once)
+    }
+
+    /// Every list of addresses to which one of [`Self::http_rules`] may lead, each once: where its path names a tenant there may
+    /// be many.
+    pub fn targets_of(self, rule: &HttpMatch<'t>) -> SmallVec<[&'t Arc<[Endpoint]>; 1]> {
+        let mut lists: SmallVec<[&'t Arc<[Endpoint]>; 1]> = SmallVec::new();
+        // A rule without any target is for Portward itself, or goes to the tenant's.
+        lists.extend(Some(rule.endpoints).filter(|list| !list.is_empty()));
+        lists.extend(rule.treatment.and_then(|treatment| treatment.otherwise.as_ref()));
+        if rule.by_tenant {
+            let mut seen: HashSet<_> = lists.iter().map(|list| Arc::as_ptr(list)).collect();
+            let targets = self.tenants().filter_map(Tenant::target);
+            lists.extend(targets.filter(|list| seen.insert(Arc::as_ptr(list))));
+        }
+        lists
+    }
+
+    /// Whether a path of the host may name this tenant: on a host that belongs to a tenant only that one and those below it.
+    pub fn captures(self, tenant: Tenant<'_>) -> bool {
+        self.tenant().is_none_or(|own| tenant.is_within(own))
+    }
+
+    /// The tenants that a path of the host may name.
+    pub fn tenants(self) -> impl Iterator<Item = Tenant<'t>> {
+        self.table().tenants().iter().filter(move |tenant| self.captures(*tenant))
     }
 }
 

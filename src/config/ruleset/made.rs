@@ -23,7 +23,7 @@ use super::own::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;
-use super::{host, round};
+use super::{captured, host, round};
 use crate::rules::{
     Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, Tenant, is_of_this_machine,
 };
@@ -161,6 +161,19 @@ impl Maker<'_> {
         let table = (!wrong || self.making.is_start).then(|| {
             without.unwrap_or_else(|| std::mem::take(&mut self.builder).extended(self.context.names.clone()))
         });
+        let captured =
+            table.as_ref().map_or_else(Vec::new, |table| captured::wrong(table, &self.context.own));
+        let own = |rule: Source| {
+            self.context.names.get(usize::from(rule.file)).is_some_and(|f| f == self.making.file)
+        };
+        let captured: Vec<_> = captured.into_iter().filter(|wrong| own(wrong.rule)).collect();
+        let wrong = wrong || !captured.is_empty();
+        let table = table.filter(|_| captured.is_empty() || self.making.is_start);
+        for captured::Wrong { rule, tenant, there, fault } in captured {
+            let place = Position::of_text(rule, text).place(self.making.file);
+            let fault = fault.related(self.context.place_of(Stands::On(tenant)), there);
+            self.found.push(fault.into_diagnostic(Severity::Error, place));
+        }
         if let Some(table) = &table {
             let own = |source: Source| table.file(source) == self.making.file;
             for (name, source) in round::leading_back(table).into_iter().filter(|(_, source)| own(*source)) {

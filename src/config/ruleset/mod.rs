@@ -3,6 +3,7 @@
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
 
 mod agreement;
+mod captured;
 mod check;
 mod context;
 mod fields;
@@ -288,6 +289,17 @@ impl Loader {
         let names = std::mem::take(&mut self.context.names);
         let tenants = self.context.known.tenants.len();
         let table = good.then(|| self.builder.build(names));
+        let wrong = table.as_ref().map_or_else(Vec::new, |table| captured::wrong(table, &self.context.own));
+        let table = table.filter(|_| wrong.is_empty());
+        for captured::Wrong { rule, tenant, there, fault } in wrong {
+            let place = |source: Source| {
+                let file = files.get(usize::from(source.file))?;
+                Some(Position::of_text(source, &file.text).place(&file.path))
+            };
+            let (Some(rule), Some(tenant)) = (place(rule), place(tenant)) else { continue };
+            let fault = fault.related(tenant, there);
+            self.diagnostics.push(fault.into_diagnostic(Severity::Error, rule));
+        }
         for (name, source) in table.iter().flat_map(round::leading_back) {
             let Some(file) = files.get(usize::from(source.file)) else { continue };
             let place = Position::of_text(source, &file.text).place(&file.path);

@@ -62,7 +62,7 @@ impl OwnSockets {
     }
 
     /// The first of our own sockets to which the endpoints with these ports lead: its port, and what is spoken there.
-    fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<(u16, &'static str)> {
+    pub(super) fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<(u16, &'static str)> {
         let used = [ports.tcp, ports.tls];
         let services = self.listeners.iter().map(|l| (l.address, l.service.scheme(l.transport)));
         services

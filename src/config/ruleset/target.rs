@@ -180,8 +180,7 @@ impl Targets {
                 }
             };
         for host in table.iter() {
-            host.http_rules().for_each(|rule| judged(Service::Http, rule.endpoints, &mut idle));
-            host.rules().for_each(|(service, rule)| judged(service, &rule.endpoints, &mut idle));
+            host.ways().for_each(|way| judged(way.service, way.endpoints, &mut idle));
         }
         let mut idle: Vec<_> = idle.into_values().collect();
         idle.sort_by_key(|(position, _)| position.order());

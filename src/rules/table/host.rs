@@ -47,6 +47,8 @@ pub struct HttpMatch<'t> {
     pub preset: Option<&'t str>,
     /// What the rule demands and changes; `None`: nothing.
     pub treatment: Option<&'t Arc<Treatment>>,
+    /// It has no target of its own, and its path names a tenant: it goes to the tenant's target, where there is one.
+    pub by_tenant: bool,
     /// By what its path names a tenant, if it does.
     pub naming: Option<Naming>,
     /// How many whole segments of the request's path the rule has matched, from the first: a slash at the end of the rule is
@@ -233,7 +235,7 @@ impl<'t> Host<'t> {
         let rule = self.http_match(entry).ok_or(Reason::NoPath)?;
         let rule = HttpMatch { segments: found.segments, ..rule };
         Ok(match found.captured {
-            Some((segment, naming)) => self.with_tenant(rule, (segment, naming), entry, path.as_bytes()),
+            Some(captured) => self.with_tenant(rule, captured, path.as_bytes()),
             None => rule,
         })
     }
@@ -250,7 +252,6 @@ impl<'t> Host<'t> {
         self,
         rule: HttpMatch<'t>,
         (segment, naming): (usize, Naming),
-        entry: &PathEntry,
         path: &[u8],
     ) -> HttpMatch<'t> {
         let text = path.split(|byte| *byte == b'/').nth(segment + 1).unwrap_or_default();
@@ -265,11 +266,11 @@ impl<'t> Host<'t> {
                 str::from_utf8(&name).ok().and_then(|name| tenants.by_name(name))
             }
         };
-        let tenant = tenant.filter(|tenant| self.tenant().is_none_or(|own| tenant.is_within(own)));
+        let tenant = tenant.filter(|tenant| self.captures(*tenant));
         let endpoints = match (tenant, rule.treatment.and_then(|treatment| treatment.otherwise.as_ref())) {
             (None, Some(otherwise)) => otherwise,
             (None, None) => &*NOWHERE,
-            (Some(tenant), _) if entry.endpoints == NONE => tenant.target().unwrap_or(rule.endpoints),
+            (Some(tenant), _) if rule.by_tenant => tenant.target().unwrap_or(rule.endpoints),
             (Some(_), _) => rule.endpoints,
         };
         HttpMatch { endpoints, captured: Some(Captured { segment, naming, tenant }), ..rule }
@@ -287,6 +288,10 @@ impl<'t> Host<'t> {
             (Some(own), Some(preset)) if preset.text.len() > own.text.len() => Some(preset),
             (own, preset) => own.or(preset),
         }
+    }
+
+    pub(in crate::rules) fn table(self) -> &'t Table {
+        self.table
     }
 
     /// Every HTTP rule that is in force: the default, the host's own, then those of presets, sorted.
@@ -319,6 +324,7 @@ impl<'t> Host<'t> {
             default: entry.default,
             preset: preset.map(Box::as_ref),
             treatment: usize::try_from(entry.treatment).ok().and_then(|at| table.treatments.get(at)),
+            by_tenant: entry.captures && entry.endpoints == NONE,
             naming: if entry.captures { path.split('/').find_map(Naming::of) } else { None },
             segments: 0,
             captured: None,

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::rules::{
-    Address, CheckedPorts, Endpoint, Host, HttpMatch, OnFailedCheck, ServiceRule, Source, Table, Tenant,
+    Address, CheckedPorts, Endpoint, Host, HttpMatch, Login, OnFailedCheck, ServiceRule, Source, Table,
+    Tenant, Treatment,
 };
 use crate::service::Service;
 
@@ -35,12 +36,24 @@ pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
 }
 
 fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
+    let nothing = Treatment::default();
+    let treatment = rule.treatment.map_or(&nothing, |treatment| &**treatment);
     json!({
         "path": if rule.default { Value::Null } else { rule.path.into() },
         "default": rule.default,
         "redirect": rule.redirect_https.then_some("https"),
         "preset": rule.preset,
         "target": addresses(rule.endpoints),
+        "by_tenant": rule.by_tenant,
+        "otherwise": treatment.otherwise.as_ref().map(|otherwise| addresses(otherwise)),
+        "strip": treatment.strip,
+        "host": treatment.host_of_target.then_some("target"),
+        "login": treatment.login.as_ref().map(|login| match login {
+            Login::Tenant => "tenant".to_owned(),
+            Login::File(file) => file.display().to_string(),
+        }),
+        "set": treatment.set.iter().map(|field| &*field.name).collect::<Vec<_>>(),
+        "response": treatment.response.iter().map(|field| &*field.name).collect::<Vec<_>>(),
         "tcp": rule.ports.tcp,
         "tls": rule.ports.tls,
         "rule": place(table, rule.source),

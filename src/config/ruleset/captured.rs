@@ -1,0 +1,62 @@
+//! Where paths lead that name a tenant: known only when all hosts and tenants are. A tenant that such a path may name has a
+//! target, and that is not Portward itself.
+
+use super::super::report::Fault;
+use super::own::OwnSockets;
+use crate::rules::{Host, HttpMatch, Source, Table, Tenant};
+
+/// Something is wrong with where a rule leads.
+pub(super) struct Wrong {
+    /// The rule.
+    pub(super) rule: Source,
+    /// The tenant.
+    pub(super) tenant: Source,
+    /// What is said of the tenant's place.
+    pub(super) there: &'static str,
+    /// What is wrong.
+    pub(super) fault: Fault,
+}
+
+/// What is wrong with the rules of `table`, at most once a rule.
+pub(super) fn wrong(table: &Table, own: &OwnSockets) -> Vec<Wrong> {
+    if table.tenants().is_empty() {
+        return Vec::new();
+    }
+    let bare: Vec<_> = table.tenants().iter().filter(|tenant| tenant.target().is_none()).collect();
+    let rules = table.iter().flat_map(|host| host.http_rules().map(move |rule| (host, rule)));
+    let rules = rules.filter(|(_, rule)| rule.by_tenant);
+    rules.filter_map(|(host, rule)| nowhere(host, &rule, &bare).or_else(|| home(host, &rule, own))).collect()
+}
+
+/// A rule may name a tenant without a target, and the host has none.
+fn nowhere(host: Host<'_>, rule: &HttpMatch<'_>, bare: &[Tenant<'_>]) -> Option<Wrong> {
+    if !rule.endpoints.is_empty() {
+        return None;
+    }
+    let mut bare = bare.iter().filter(|tenant| host.captures(**tenant));
+    let first = bare.next()?;
+    let others = match bare.count() {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    let message = format!("this path may name the tenant {}{others}, which has no target", first.id());
+    let help = "give the tenant a target = \"ADDRESS\", or one above it, the host, or the entry";
+    let fault = Fault::new(message).help(help);
+    Some(Wrong { rule: rule.source, tenant: first.source(), there: "the tenant without a target", fault })
+}
+
+/// By the target of a tenant a rule leads to Portward itself.
+fn home(host: Host<'_>, rule: &HttpMatch<'_>, own: &OwnSockets) -> Option<Wrong> {
+    let leads_home = |tenant: &Tenant<'_>| {
+        let target = tenant.own_target()?;
+        host.captures(*tenant).then(|| own.find(target, rule.ports)).flatten()
+    };
+    let mut tenants = host.tenants();
+    let (tenant, (port, scheme)) = tenants.find_map(|tenant| Some((tenant, leads_home(&tenant)?)))?;
+    let id = tenant.id();
+    let message = format!(
+        "for the tenant {id} this leads back to Portward itself, which listens on port {port} for {scheme}"
+    );
+    let fault = Fault::new(message).help("a target is a PBX or another server inside, not Portward");
+    Some(Wrong { rule: rule.source, tenant: tenant.source(), there: "the tenant", fault })
+}
