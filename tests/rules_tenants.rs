@@ -56,7 +56,7 @@ fn login() -> Treatment {
 fn asked(table: &Table, path: &str) -> String {
     let client: IpAddr = [203, 0, 113, 9].into();
     let forwarding = Forwarding { peer: client, transport: Transport::Tls, trusted: false };
-    let (bare, target) = (path.split('?').next().unwrap(), path.as_bytes());
+    let (bare, target) = (path.split('?').next().unwrap_or_default(), path.as_bytes());
     let connection = Connection::GoesOn;
     let ask = Ask {
         forwarding,
@@ -308,5 +308,50 @@ fn item_2_ten_thousand_tenants_and_captured_rules_are_all_found() {
             table.iter().next().unwrap().http(&request_path(text.as_bytes(), &mut buf).unwrap()).unwrap();
         assert_eq!(found.captured.unwrap().tenant.unwrap().id(), format!("t{n}"));
         assert_eq!(found.segments, 3);
+    }
+}
+
+/// What section 2 refuses stays refused where rules capture, strip or demand a login, and nothing that is stripped begins with
+/// two slashes.
+#[test]
+fn item_2_unsafe_paths_stay_unsafe_beside_captured_rules() {
+    let strips = treated(captured("/tenant/{tenant}"), strip());
+    let table = table(vec![hq(vec![strips, treated(rule("/app"), strip()), rule("")])]);
+    for head in ["/tenant/XYZ", "/app", "/x"] {
+        for tail in [
+            "/../x",
+            "/%2e%2e/x",
+            "/.%2e",
+            "/..;/x",
+            "/..;a=b/x",
+            "//x",
+            "/%2fx",
+            "/%2Fx",
+            "/\\x",
+            "/%5cx",
+            "/%00",
+            "/%0a",
+            "/%252e%252e",
+            "/%u002e",
+            "/;/x",
+            "/\u{2025}/x",
+            "/%c0%ae",
+            "/...",
+            "/%2e",
+            "/.",
+            "/..",
+        ] {
+            assert_eq!(asked(&table, &format!("{head}{tail}")), "unsafe-path", "{head}{tail}");
+        }
+    }
+    for (path, outcome) in [
+        ("/app", "192.0.2.9  (-) "),
+        ("/app/", "192.0.2.9  (-) /"),
+        ("/app?//x", "192.0.2.9  (-) ?//x"),
+        ("/app/x/?a", "192.0.2.9  (-) /x/?a"),
+        ("/apps", "192.0.2.9"),
+        ("/app;x/y", "192.0.2.9"),
+    ] {
+        assert_eq!(asked(&table, path), outcome, "{path}");
     }
 }

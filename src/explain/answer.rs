@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
+use super::tenant::Treated;
 use super::url::Url;
 use super::why::Why;
 use crate::reason::Reason;
@@ -23,6 +24,8 @@ pub struct Explanation {
     pub host: Option<HostAt>,
     /// The rule.
     pub rule: Option<Rule>,
+    /// What an HTTP rule says beyond where it leads.
+    pub treated: Treated,
     /// What the client's certificate says, where the rule checks it.
     pub proof: Option<Proof>,
     /// Who answers, if this is an ACME challenge.
@@ -197,6 +200,7 @@ impl Explanation {
             verdict,
             host: None,
             rule: None,
+            treated: Treated::default(),
             proof: None,
             challenge: None,
             unsure: None,

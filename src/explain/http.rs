@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::Grounds;
 use super::answer::{Challenge, Explanation, Held, HostAt, Place, Rule, Verdict, targets};
+use super::tenant::Treated;
 use super::url::{Page, Url};
 use super::why::Why;
+use super::{Client, Grounds};
 use crate::config::Acme;
 use crate::inspect::Inspect;
 use crate::inspect::http::{Inspector, Request, put_target};
@@ -20,7 +21,7 @@ use crate::rules::{HttpMatch, Table};
 use crate::service::Service;
 
 /// See the module.
-pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page) -> Explanation {
+pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page, client: &Client) -> Explanation {
     let head = page.request();
     let (request, target) = match Inspector::default().inspect(head.as_bytes()) {
         Inspect::Found { ask, .. } => {
@@ -32,7 +33,8 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page) -> Explanat
         Inspect::NeedMore => return unread(url, page, Reason::Malformed),
     };
     let ask = ask(url, (head.as_bytes(), &request), &target);
-    let by_rules = by_rules(grounds, url, &ask);
+    let client = client.from.as_ref().map(|from| from.address);
+    let by_rules = by_rules(grounds, url, &ask, client);
     acme(grounds, &ask, by_rules)
 }
 
@@ -60,12 +62,25 @@ fn unread(url: &Url, page: &Page, reason: Reason) -> Explanation {
 }
 
 /// The answer of the rules.
-fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>) -> Explanation {
+fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAddr>) -> Explanation {
     let table = grounds.table;
     let Routed { host, rule, then, .. } =
         route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
+    // Where a tenant is refused the decision has no rule.
+    let rule = rule.or_else(|| {
+        let mut room = Vec::new();
+        let path = request_path(ask.path, &mut room).ok()?;
+        host.and_then(|host| host.http(&path).ok())
+    });
+    let treated = host.zip(rule).map(|(host, rule)| Treated::of(table, host, &rule, ask.path));
+    let mut treated = treated.unwrap_or_default();
     let verdict = match then {
-        Then::Forward { to, edits: _ } => forward(&to),
+        Then::Forward { to, edits } => {
+            if let Some(edits) = &edits.by_rule {
+                treated = treated.forwarded(edits, ask.target, &to, client);
+            }
+            forward(&to)
+        }
         Then::Redirect { location } => Verdict::Redirect { location },
         Then::WebSocket { .. } if ask.connection == Connection::WebSocket => Verdict::WebSocket,
         Then::WebSocket { .. } => {
@@ -80,7 +95,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>) -> Explanation {
         at: Place::of(table, source),
     });
     let host = host.map(|host| HostAt::of(table, host));
-    Explanation { host, rule, ..Explanation::of(url, verdict) }
+    Explanation { host, rule, treated, ..Explanation::of(url, verdict) }
 }
 
 fn forward(to: &To<'_>) -> Verdict {
@@ -90,6 +105,13 @@ fn forward(to: &To<'_>) -> Verdict {
 fn rejected(table: &Table, refusal: &Refusal<'_>, ask: &Ask<'_>) -> Verdict {
     let reason = refusal.reason;
     let why = match (reason, refusal.host) {
+        (Reason::UnknownTenant, _) => Why::UnknownTenant,
+        (Reason::Disabled, Some(host)) if host.enabled() => {
+            let mut room = Vec::new();
+            let path = request_path(ask.path, &mut room).ok();
+            let captured = path.and_then(|path| host.http(&path).ok()?.captured?.tenant);
+            captured.map_or(Why::Reason(reason), Why::disabled_tenant)
+        }
         (Reason::NoPath, Some(host)) => Why::no_path(table, host, ask.path),
         _ => {
             let asked = split_host_port(ask.host).map_or(&b""[..], |(host, _)| host);

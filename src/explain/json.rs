@@ -78,6 +78,7 @@ impl Explanation {
         if let Some(host) = &self.host {
             put("host", json!({ "name": host.name, "tenant": host.tenant, "at": host.at.to_string() }));
         }
+        self.treated.put_json(&mut json);
         Value::Object(json)
     }
 }

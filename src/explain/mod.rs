@@ -10,6 +10,7 @@
 //! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and what is decided about it |
 //! | `once` | the answer for the services that are decided once a connection |
 //! | `answer` | the value |
+//! | `tenant` | what a rule of HTTP says of tenants and logins, and what it changes |
 //! | `why`, `text`, `json` | a refusal in words, the answer for people and for programs |
 //!
 //! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
@@ -22,6 +23,7 @@ mod json;
 mod ldap;
 mod once;
 mod sip;
+mod tenant;
 mod text;
 mod url;
 mod why;
@@ -29,6 +31,7 @@ mod why;
 use std::net::IpAddr;
 
 pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
+pub use tenant::{TenantAt, Treated};
 pub use text::Text;
 pub use url::{BadUrl, Url};
 pub use why::{But, NearHost, NearPath, Why};
@@ -92,7 +95,7 @@ pub fn explain(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation
         Err(refused) => return Explanation::of(url, refused),
     };
     let mut explanation = match url.what() {
-        What::Http(page) => http::explain(grounds, url, page),
+        What::Http(page) => http::explain(grounds, url, page, client),
         What::Sip(from) => sip::explain(grounds, url, from, client),
         What::Ldap(host) => ldap::explain(grounds, url, host, client),
         What::H323(identifier) => h323::explain(grounds, url, identifier, client),

@@ -10,12 +10,17 @@ use crate::service::Transport;
 
 /// Rules in which each kind of answer occurs. `more` is added to portward.toml.
 pub(crate) fn loaded(more: &str) -> Everything {
+    loaded_with(more, RULES)
+}
+
+/// The same with other rules.
+pub(crate) fn loaded_with(more: &str, rules: &str) -> Everything {
     let dir = tempfile::tempdir().unwrap();
     let config = format!("rules = \"rules\"\nstate = \"state\"\n{more}");
     std::fs::create_dir_all(dir.path().join("rules/presets")).unwrap();
     std::fs::create_dir_all(dir.path().join("acme")).unwrap();
     std::fs::write(dir.path().join("portward.toml"), config).unwrap();
-    std::fs::write(dir.path().join("rules/a.toml"), RULES).unwrap();
+    std::fs::write(dir.path().join("rules/a.toml"), rules).unwrap();
     std::fs::write(
         dir.path().join("rules/presets/apps.toml"),
         "http = [\n  { path = \"/PBX0/APPS\", tcp = 80, tls = 443 },\n]\n",

@@ -26,6 +26,9 @@ impl fmt::Display for Text<'_> {
         if let Some(rule) = &explanation.rule {
             shown(rule, f)?;
         }
+        for (word, line) in explanation.treated.lines() {
+            write!(f, "\n  {word:<7} {line}")?;
+        }
         if let Some(proof) = &explanation.proof {
             write!(f, "\n  cert    {proof}")?;
         }

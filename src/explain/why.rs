@@ -6,7 +6,7 @@ use super::answer::Place;
 use crate::reason::Reason;
 use crate::rules::decide::{Cause, Refusal};
 use crate::rules::path::request_path;
-use crate::rules::{Host, HttpMatch, Table, near};
+use crate::rules::{Host, HttpMatch, Table, Tenant, near};
 use crate::service::Service;
 
 /// Why a request goes nowhere.
@@ -48,6 +48,15 @@ pub enum Why {
         host: String,
         /// By what.
         by: DisabledBy,
+    },
+    /// The path names a tenant that there is not, or that is not below the host's.
+    UnknownTenant,
+    /// The tenant that the path names is disabled.
+    DisabledTenant {
+        /// The tenant, or the one above it that is disabled.
+        tenant: String,
+        /// The rules enable it: an administrator has said otherwise.
+        by_administrator: bool,
     },
     /// The rule refuses what no certificate proves.
     Certificate {
@@ -102,6 +111,10 @@ pub enum But {
     Slash,
     /// It is the one of `default = true`, which matches the empty path alone.
     Default,
+    /// It names a tenant by a whole segment.
+    Tenant,
+    /// It matches whole segments only.
+    Whole,
 }
 
 impl But {
@@ -110,6 +123,8 @@ impl But {
         let head = asked.get(..path.len()).unwrap_or(asked);
         match path {
             _ if rule.default => Some(Self::Default),
+            _ if rule.naming.is_some() => Some(Self::Tenant),
+            _ if head == path && !path.ends_with(b"/") => Some(Self::Whole),
             _ if head == path && path.ends_with(b"/") => Some(Self::TooDeep),
             _ if head.eq_ignore_ascii_case(path) => Some(Self::Case),
             [without @ .., b'/'] if without == asked => Some(Self::Slash),
@@ -189,6 +204,15 @@ impl Why {
         }
     }
 
+    /// That `tenant`, or one above it, is disabled.
+    pub(super) fn disabled_tenant(tenant: Tenant<'_>) -> Self {
+        let disabled = tenant.disabled_by().unwrap_or(tenant);
+        Self::DisabledTenant {
+            tenant: disabled.id().to_owned(),
+            by_administrator: disabled.enabled_by_rules(),
+        }
+    }
+
     fn unknown_host(table: &Table, asked: &str) -> Self {
         let wildcard = || near::wildcard(table, asked).map(|name| NearHost::Wildcard(name.to_owned()));
         let name = || near::name(table, asked).map(|name| NearHost::Name(name.to_owned()));
@@ -233,6 +257,15 @@ impl fmt::Display for Why {
             Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
             Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
             Self::Disabled { host, by } => by.say(host, f),
+            Self::UnknownTenant => f.write_str(
+                "no tenant has this id or name, or it is not below the host's, and the rule has no `otherwise`",
+            ),
+            Self::DisabledTenant { tenant, by_administrator: false } => {
+                write!(f, "the tenant {tenant} is disabled")
+            }
+            Self::DisabledTenant { tenant, by_administrator: true } => {
+                write!(f, "the tenant {tenant} is disabled by an administrator, not by the rules files")
+            }
             Self::Certificate { host } => {
                 write!(f, "{host} refuses clients without a certificate that has their name")
             }
@@ -268,6 +301,8 @@ impl fmt::Display for NearPath {
             Some(But::TooDeep) => ", after which no further slash may come",
             Some(But::Case) => ", and case counts",
             Some(But::Slash) => ", with the slash at its end",
+            Some(But::Tenant) => ", which names a tenant by a whole segment",
+            Some(But::Whole) => ", which is for whole segments of a path here",
             Some(But::Default) => ", which is for that path alone",
             None => "",
         })

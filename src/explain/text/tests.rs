@@ -176,3 +176,70 @@ fn item_23_what_is_not_known_is_said_with_what_it_would_be() {
     );
     assert_eq!((&json["decision"], &json["unknown"]), (&"reject".into(), &unknown.into()));
 }
+
+/// The rules of docs/tenants.md, and what is said of a request.
+fn of_tenants(url: &str) -> (String, Value) {
+    let given = crate::explain::tests::loaded_with(
+        "",
+        r#"
+[tenant.XYZ]
+name = "XYZ Ltd"
+target = "asterisk-adapter.example"
+[tenant.off]
+enabled = false
+[tenant.below]
+parent = "off"
+[[host]]
+name = "demo.webtrit.example"
+target = "192.0.2.1"
+http = [
+  { path = "/tenant/{tenant}", strip = true, set = { X-Tenant = "{tenant}", X-Name = "{tenant.name}", X-Client = "{client}" }, host = "target", otherwise = "other.example", response = { X-Own = "1" } },
+  { path = "/plain/{tenant}" },
+]
+"#,
+    );
+    let explanation = answer(&given, url, &Client::default());
+    (Text(&explanation).to_string(), explanation.to_json())
+}
+
+#[test]
+fn item_6_a_tenant_and_what_is_forwarded_are_said() {
+    let (text, json) = of_tenants("https://demo.webtrit.example/tenant/XYZ/api/v1/session?a=b");
+    for line in [
+        "-> asterisk-adapter.example:443 (TLS)",
+        "\n  tenant  XYZ (XYZ Ltd) at ",
+        "\n  path    /api/v1/session?a=b is what the target gets",
+        "\n  sends   Host: asterisk-adapter.example",
+        "\n  sends   X-Tenant: XYZ",
+        "\n  sends   X-Name: XYZ%20Ltd",
+        "\n  sends   X-Client: {client}",
+        "\n  answers X-Own: 1",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!((&json["tenant"]["id"], &json["tenant"]["enabled"]), (&json!("XYZ"), &json!(true)));
+    assert_eq!(json["path"], "/api/v1/session?a=b");
+    assert_eq!(json["sent_host"], "asterisk-adapter.example");
+    assert_eq!(json["set"]["X-Name"], "XYZ%20Ltd");
+    let (text, json) = of_tenants("https://demo.webtrit.example/tenant/nobody");
+    assert!(
+        text.contains("-> other.example:443") && text.contains("tenant  nobody: there is none"),
+        "{text}"
+    );
+    assert_eq!((&json["tenant"]["at"], &json["path"]), (&Value::Null, &json!("/")));
+}
+
+#[test]
+fn item_6_why_a_tenant_is_refused_is_said() {
+    for (path, reason, why) in [
+        ("/plain/nobody", "unknown-tenant", "no tenant has this id or name"),
+        ("/plain/off", "disabled", "the tenant off is disabled"),
+        ("/plain/below/x", "disabled", "the tenant off is disabled"),
+        ("/plain/a%20b", "no-path", "names a tenant by a whole segment"),
+        ("/plain", "no-path", "names a tenant by a whole segment"),
+    ] {
+        let (text, json) = of_tenants(&format!("https://demo.webtrit.example{path}"));
+        assert!(text.contains(&format!("rejected: {reason}")) && text.contains(why), "{text}");
+        assert_eq!(json["reason"], reason, "{path}");
+    }
+}
