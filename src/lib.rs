@@ -28,6 +28,7 @@
 //! | [`credentials`] | what a user proves himself with toward Portward itself: hashes, basic logins, the threads that verify | which path demands a login |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
+//! | [`import`] | lists of accounts of other systems become tenants, as a plan of changes; pure | I/O, how tenants are kept |
 //! | [`explain`] | what would become of a request, as a value | decisions of its own, I/O |
 //! | [`plan`] | what to type elsewhere: router, DNS, firewall, PBX, as a value; pure | I/O, words on a terminal |
 //! | [`guard`] | which addresses may connect, and which have lost that right: limits, scoring, blacklist | protocols, configuration |
@@ -57,6 +58,7 @@ pub mod explain;
 pub mod field_names;
 pub mod files;
 pub mod guard;
+pub mod import;
 pub mod inspect;
 pub mod io;
 pub mod log;

@@ -1,4 +1,4 @@
-//! A short text that changes when something about a host changes, but not where it stands: the ETag of the host.
+//! A short text that changes when something about a host or a tenant changes, but not where it stands: its ETag.
 
 use std::fmt::Write as _;
 
@@ -30,6 +30,17 @@ pub fn of(host: Host<'_>) -> String {
             let _ = write!(said, "{treatment:?}");
         }
     }
+    digest(&said)
+}
+
+/// The fingerprint of a tenant as it is in force, in hex digits.
+pub fn of_tenant(tenant: Tenant<'_>) -> String {
+    let head = (tenant.id(), tenant.name(), tenant.parent().map(Tenant::id), tenant.is_made());
+    let state = (tenant.enabled(), tenant.enabled_by_rules(), tenant.is_alive());
+    digest(&format!("{head:?}{state:?}{:?}", tenant.target()))
+}
+
+fn digest(said: &str) -> String {
     let mut text = String::new();
     for octet in Sha256::digest(said.as_bytes()).iter().take(OCTETS) {
         let _ = write!(text, "{octet:02x}");

@@ -27,6 +27,6 @@ pub use builder::{Builder, Conflict};
 pub use check::{Check, FAILBACK, LONGEST_FAILBACK, Probe};
 pub use definition::*;
 pub use table::{Captured, Host, HttpMatch, Table};
-pub use tenants::{Tenant, Tenants};
+pub use tenants::{Tenant, Tenants, is_tenant_id};
 pub use ways::Way;
 pub use websocket::{Onward, OnwardTo, Origins, WEBSOCKET_WAIT, WebSocketRule};

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::path::RequestPath;
-use super::{Host, HttpMatch, Table};
+use super::{Host, HttpMatch, Table, Tenant, Tenants};
 
 /// More differences than this are no slip of the fingers.
 const SLIPS: usize = 3;
@@ -38,6 +38,20 @@ pub fn unknown(table: &Table, asked: &str) -> String {
         || wildcard(table, asked).or_else(|| name(table, asked)).map(|near| format!("; there is {near}"));
     let near = stands_for.or_else(is_there).unwrap_or_default();
     format!("there is no host {asked}{near}")
+}
+
+/// Says that there is no tenant `asked`, and what is near to it.
+pub fn unknown_tenant(tenants: &Tenants, asked: &str) -> String {
+    let allowed = (asked.len() / 4).clamp(1, SLIPS);
+    let near = |tenant: Tenant<'_>| {
+        let is_near = tenant.id().len().abs_diff(asked.len()) <= allowed;
+        let slips =
+            is_near.then(|| strsim::osa_distance(&tenant.id().to_lowercase(), &asked.to_lowercase()))?;
+        (slips <= allowed).then_some((slips, tenant.id().to_owned()))
+    };
+    let near = tenants.iter().filter_map(near).min_by_key(|(slips, _)| *slips);
+    let near = near.map(|(_, near)| format!("; there is {near}")).unwrap_or_default();
+    format!("there is no tenant {asked}{near}")
 }
 
 /// The rule of `host` that is nearest to `path`, which none of them matches; a request for the rule's own path would match

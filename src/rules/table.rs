@@ -46,6 +46,8 @@ pub struct Table {
     /// Of hosts on which some rule matches whole segments only.
     pub(super) trees: Vec<Arc<SegmentTree>>,
     pub(super) tenants: Arc<Tenants>,
+    /// Those of them that are from the rules files, as the files have them.
+    pub(super) tenants_of_rules: Arc<Tenants>,
     pub(super) files: Vec<PathBuf>,
     /// What the rules files have; what is beyond was made over the API.
     pub(super) base: Base,
@@ -175,6 +177,7 @@ impl Table {
 
     /// Everything that is there now is from the rules files.
     pub(super) fn close_base(&mut self) {
+        self.tenants_of_rules = Arc::clone(&self.tenants);
         self.base = Base {
             names: self.names.len(),
             hosts: self.hosts.len(),
@@ -191,9 +194,10 @@ impl Table {
         };
     }
 
-    /// A copy without the hosts that were made over the API.
+    /// A copy without the hosts and tenants that were made over the API. The tenants are as the rules say.
     pub fn without_made(&self) -> Self {
         let mut table = self.clone();
+        table.tenants = Arc::clone(&self.tenants_of_rules);
         for at in self.base.hosts..self.hosts.len() {
             let host = index(at);
             let name = self.hosts.get(at).map(|entry| entry.name);
@@ -261,9 +265,9 @@ impl Table {
         Some(&self.protected).filter(|names| !names.is_empty())
     }
 
-    /// Every tenant, to be kept beside the table.
-    pub(crate) fn shared_tenants(&self) -> Arc<Tenants> {
-        Arc::clone(&self.tenants)
+    /// The tenants of the rules files, as the files have them.
+    pub(crate) fn tenants_of_rules(&self) -> &Arc<Tenants> {
+        &self.tenants_of_rules
     }
 
     /// Every distinct list of addresses, once.
@@ -292,6 +296,11 @@ impl Table {
     /// The files, in the order of [`Source::file`].
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Those of them that were not written over the API.
+    pub(crate) fn without_files_of_api(&self) -> &[PathBuf] {
+        self.files.get(..self.base.files).unwrap_or(&self.files)
     }
 
     /// The file that `source` is in; empty if the source is not of this table.

@@ -14,6 +14,15 @@ use super::paths::{NONE, Text, index};
 use super::{Endpoint, Source, TenantDef, Users};
 use crate::credentials::{Hash, Secret};
 
+/// The longest id, in octets (SPEC section 9).
+const LONGEST_ID: usize = 64;
+
+/// Whether this can be the id of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, but neither "." nor ".." (SPEC section 9).
+pub fn is_tenant_id(text: &str) -> bool {
+    let is_of_it = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(is_of_it) && !matches!(text, "." | "..")
+}
+
 /// Every tenant of a table.
 #[derive(Debug, Default, Clone)]
 pub struct Tenants {
@@ -24,6 +33,8 @@ pub struct Tenants {
     list: Vec<TenantEntry>,
     /// The dearest hash of all lines.
     dearest: Option<Hash>,
+    /// So many are from the rules files; those behind them were made over the API.
+    of_rules: Option<u32>,
 }
 
 /// One tenant. Indices are [`NONE`] where there is nothing.
@@ -79,26 +90,39 @@ impl Tenants {
     /// that is unknown is none. `config` reports all of that first.
     pub fn new(definitions: Vec<TenantDef>) -> Self {
         let mut tenants = Self::default();
+        tenants.add(definitions);
+        tenants
+    }
+
+    /// The same with tenants behind them that were made over the API. `self` has none of those.
+    pub fn extended(&self, definitions: Vec<TenantDef>) -> Self {
+        let mut tenants = self.clone();
+        tenants.of_rules = Some(index(tenants.list.len()));
+        tenants.add(definitions);
+        tenants
+    }
+
+    fn add(&mut self, definitions: Vec<TenantDef>) {
+        let first = self.list.len();
         let mut parents = Vec::with_capacity(definitions.len());
         for definition in definitions {
-            if tenants.by_id(&definition.id).is_none() {
+            if self.by_id(&definition.id).is_none() {
                 parents.push(definition.parent.clone());
-                tenants.push(definition);
+                self.push(definition);
             }
         }
-        for (at, parent) in parents.into_iter().enumerate() {
-            let parent = parent.and_then(|parent| tenants.by_id(&parent)).map_or(NONE, |parent| parent.at);
-            if let Some(entry) = tenants.list.get_mut(at) {
+        for (at, parent) in (first..).zip(parents) {
+            let parent = parent.and_then(|parent| self.by_id(&parent)).map_or(NONE, |parent| parent.at);
+            if let Some(entry) = self.list.get_mut(at) {
                 entry.parent = parent;
             }
         }
-        tenants.settle();
-        let lines = tenants.list.iter().filter_map(|entry| match &entry.users {
+        self.settle();
+        let lines = self.list.iter().filter_map(|entry| match &entry.users {
             Some(Users::Lines(logins)) => logins.dearest(),
             Some(Users::File(_)) | None => None,
         });
-        tenants.dearest = lines.max_by_key(|hash| hash.price()).cloned();
-        tenants
+        self.dearest = lines.max_by_key(|hash| hash.price()).cloned();
     }
 
     fn push(&mut self, definition: TenantDef) {
@@ -267,12 +291,26 @@ impl<'t> Tenant<'t> {
         &self.entry.secrets
     }
 
+<<<<<<< HEAD
     /// Who may log in as it, which no other tenant inherits.
     pub fn users(self) -> Option<&'t Users> {
         self.entry.users.as_ref()
     }
 
     /// Its number in the order of the rules, from 0.
+=======
+    /// Whether it was made over the API. All others are from the rules files.
+    pub fn is_made(self) -> bool {
+        self.tenants.of_rules.is_some_and(|of_rules| self.at >= of_rules)
+    }
+
+    /// Its place in the order of the rules, from 0.
+    pub fn order(self) -> usize {
+        usize::try_from(self.at).unwrap_or(usize::MAX)
+    }
+
+    /// The same, as the table has it.
+>>>>>>> d0e8fc8 (Import: Kazoo's account documents become a plan of changes)
     pub(super) fn number(self) -> u32 {
         self.at
     }
@@ -314,6 +352,28 @@ mod tests {
         assert!(tenants.by_id("d").is_none());
         let (a, c) = (tenants.by_id("a").unwrap(), tenants.by_id("c").unwrap());
         assert!(c.is_within(a) && !a.is_within(c) && a.is_within(a));
+    }
+
+    #[test]
+    fn item_5_tenants_of_the_api_stand_behind_those_of_the_rules() {
+        let rules = Tenants::new(vec![tenant("a", None, true), tenant("b", Some("a"), true)]);
+        let mut all = rules.extended(vec![tenant("c", Some("d"), true), tenant("d", Some("b"), true)]);
+        let shown = |tenants: &Tenants| -> Vec<(String, bool, bool)> {
+            tenants.iter().map(|t| (t.id().to_owned(), t.is_made(), t.is_alive())).collect()
+        };
+        let is = |id: &str, made, alive| (id.to_owned(), made, alive);
+        assert_eq!(
+            shown(&all),
+            [is("a", false, true), is("b", false, true), is("c", true, true), is("d", true, true)]
+        );
+        all.set_enabled([("b", false), ("unknown", false)]);
+        assert_eq!(shown(&all)[1..], [is("b", false, false), is("c", true, false), is("d", true, false)]);
+        assert!(all.by_id("b").unwrap().enabled_by_rules() && all.by_id("c").unwrap().enabled());
+        assert_eq!(
+            shown(&rules),
+            [is("a", false, true), is("b", false, true)],
+            "the others are as they were"
+        );
     }
 
     #[test]

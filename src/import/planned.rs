@@ -1,0 +1,422 @@
+//! What an import changes: accounts compared with the tenants that there are.
+//!
+//! What an import has once made is its own: name, realm, parent and whether it is enabled follow the accounts. What the accounts
+//! do not know (targets, logins, secrets) stays as it is, so that a tenant that was moved to another target stays there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kazoo::{Account, Accounts};
+use super::text::Remark;
+
+/// A tenant that there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its friendly name.
+    pub name: Option<Box<str>>,
+    /// The tenant that it belongs to.
+    pub parent: Option<Box<str>>,
+    /// Its realms.
+    pub realms: Vec<Box<str>>,
+    /// Whether it is enabled itself.
+    pub enabled: bool,
+    /// It has a target of its own.
+    pub has_target: bool,
+    /// Where it stands, if it is from the rules files, which no import changes.
+    pub of_rules: Option<String>,
+    /// An import has made it.
+    pub is_imported: bool,
+}
+
+/// What a tenant is to be, as far as an import says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its friendly name.
+    pub name: Option<Box<str>>,
+    /// The tenant that it belongs to.
+    pub parent: Option<Box<str>>,
+    /// Its realms.
+    pub realms: Vec<Box<str>>,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// It gets the target that was given.
+    pub gets_target: bool,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A new tenant.
+    Make(Wanted),
+    /// A tenant that is different: what it is to be, and a few words for each difference.
+    Alter(Wanted, Vec<String>),
+    /// A tenant that goes.
+    Remove,
+}
+
+/// What is to change.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// By id: parents before what is below them, and what goes in the end, the other way round.
+    pub changes: Vec<(Box<str>, Change)>,
+    /// How many tenants are as they should be.
+    pub unchanged: usize,
+    /// What is left out, and what one should know.
+    pub warnings: Vec<Remark>,
+    /// Tenants that an import has made and that no account stands for any more. They stay.
+    pub left: Vec<Box<str>>,
+    /// The first new tenant with a realm that no target is for.
+    pub needs_target: Option<Box<str>>,
+}
+
+/// Compares. `has_target`: a target was given. `prune`: what an import has made and is no account any more goes.
+pub fn plan(accounts: Accounts, known: &BTreeMap<Box<str>, Known>, has_target: bool, prune: bool) -> Plan {
+    let Accounts { list, warnings } = accounts;
+    let mut planning =
+        Planning { known, plan: Plan { warnings, ..Plan::default() }, wanted: BTreeMap::new() };
+    for account in &list {
+        planning.take(account);
+    }
+    let accounts: BTreeMap<&str, &Account> = list.iter().map(|account| (&*account.id, account)).collect();
+    planning.add_ancestors(&list, &accounts);
+    let order = planning.in_order();
+    planning.break_circles(&order, &accounts);
+    planning.aim(&order, has_target);
+    planning.compare(order, prune)
+}
+
+struct Planning<'k> {
+    known: &'k BTreeMap<Box<str>, Known>,
+    plan: Plan,
+    wanted: BTreeMap<Box<str>, Wanted>,
+}
+
+impl Planning<'_> {
+    fn warn(&mut self, account: &Account, text: String) {
+        self.plan.warnings.push(Remark { spot: account.spot, text });
+    }
+
+    fn take(&mut self, account: &Account) {
+        let Account { id, enabled, .. } = account;
+        if let Some(place) = self.known.get(id).and_then(|known| known.of_rules.clone()) {
+            return self
+                .warn(account, format!("the tenant {id} stands in {place}: it is left as it is there"));
+        }
+        let mut wanted = Wanted {
+            name: account.name.clone(),
+            parent: account.tree.last().cloned(),
+            realms: account.realm.iter().cloned().collect(),
+            enabled: *enabled,
+            gets_target: false,
+        };
+        if let Some(name) = wanted.name.clone()
+            && let Some(other) = self.other(id, |known| known.name.as_ref() == Some(&name))
+        {
+            self.warn(
+                account,
+                format!(
+                    "the name {name:?} of the account {id} is that of the tenant {other}: {id} is without it"
+                ),
+            );
+            wanted.name = None;
+        }
+        if let Some(realm) = account.realm.clone()
+            && let Some(other) = self.other(id, |known| known.realms.contains(&realm))
+        {
+            self.warn(
+                account,
+                format!(
+                    "the realm {realm} of the account {id} is that of the tenant {other}: {id} is without it"
+                ),
+            );
+            wanted.realms.clear();
+        }
+        self.wanted.insert(id.clone(), wanted);
+    }
+
+    /// Another tenant of which this is true and which no import has made. What imports have made follows the accounts.
+    fn other(&self, id: &str, is_it: impl Fn(&Known) -> bool) -> Option<Box<str>> {
+        let mut others = self.known.iter().filter(|(other, known)| ***other != *id && !known.is_imported);
+        others.find(|(_, known)| is_it(known)).map(|(other, _)| other.clone())
+    }
+
+    /// Ancestors that are neither there nor accounts become empty tenants, which are enabled.
+    fn add_ancestors(&mut self, list: &[Account], accounts: &BTreeMap<&str, &Account>) {
+        for account in
+            list.iter().filter(|account| self.known.get(&account.id).is_none_or(|k| k.of_rules.is_none()))
+        {
+            for (at, id) in account.tree.iter().enumerate() {
+                let above = at.checked_sub(1).and_then(|at| account.tree.get(at)).cloned();
+                if accounts.contains_key(&**id) {
+                    continue;
+                }
+                if let Some(other) = self.wanted.get(id) {
+                    if other.parent != above {
+                        self.warn(
+                            account,
+                            format!(
+                                "the accounts do not agree on what stands above {id}: the first one counts"
+                            ),
+                        );
+                    }
+                    continue;
+                }
+                match self.known.get(id) {
+                    // Not ours: it is as it is.
+                    Some(known) if !known.is_imported => continue,
+                    Some(known) => {
+                        let kept = Wanted {
+                            name: known.name.clone(),
+                            realms: known.realms.clone(),
+                            enabled: known.enabled,
+                            ..Wanted::default()
+                        };
+                        self.wanted.insert(id.clone(), Wanted { parent: above, ..kept });
+                    }
+                    None => {
+                        self.warn(account, format!("the account {id} above {} is not here: an empty tenant is made, which is enabled", account.id));
+                        self.wanted
+                            .insert(id.clone(), Wanted { parent: above, enabled: true, ..Wanted::default() });
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parent that a tenant will have.
+    fn parent(&self, id: &str) -> Option<&str> {
+        match self.wanted.get(id) {
+            Some(wanted) => wanted.parent.as_deref(),
+            None => self.known.get(id)?.parent.as_deref(),
+        }
+    }
+
+    /// Every tenant that is wanted, parents first. Those of a circle stand where they are found.
+    fn in_order(&self) -> Vec<Box<str>> {
+        let (mut done, mut order) = (BTreeSet::new(), Vec::new());
+        for start in self.wanted.keys() {
+            let (mut way, mut next) = (Vec::new(), Some(&**start));
+            while let Some(id) =
+                next.filter(|id| self.wanted.contains_key(*id) && done.insert((*id).to_owned()))
+            {
+                way.push(Box::from(id));
+                next = self.parent(id);
+            }
+            order.extend(way.into_iter().rev());
+        }
+        order
+    }
+
+    /// A tenant of a circle belongs to none.
+    fn break_circles(&mut self, order: &[Box<str>], accounts: &BTreeMap<&str, &Account>) {
+        for id in order {
+            let mut above = std::iter::successors(self.parent(id), |id| self.parent(id))
+                .take(self.wanted.len() + self.known.len());
+            if !above.any(|above| *above == **id) {
+                continue;
+            }
+            if let Some(wanted) = self.wanted.get_mut(id) {
+                wanted.parent = None;
+            }
+            if let Some(account) = accounts.get(&**id) {
+                self.warn(
+                    account,
+                    format!("the accounts above {id} stand in a circle: {id} is made without a parent"),
+                );
+            }
+        }
+    }
+
+    /// New tenants get the target, but for those that have one above them.
+    fn aim(&mut self, order: &[Box<str>], has_target: bool) {
+        let mut aimed: BTreeSet<Box<str>> = BTreeSet::new();
+        for id in order {
+            let has_own = self.known.get(id).is_some_and(|known| known.has_target);
+            let has_above =
+                self.parent(id).is_some_and(|parent| aimed.contains(parent) || self.leads(parent));
+            let is_empty =
+                self.wanted.get(id).is_none_or(|wanted| wanted.realms.is_empty() && wanted.name.is_none());
+            if has_own || has_above {
+                aimed.insert(id.clone());
+            } else if has_target && !is_empty {
+                aimed.insert(id.clone());
+                if let Some(wanted) = self.wanted.get_mut(id) {
+                    wanted.gets_target = true;
+                }
+            } else if !has_target && self.wanted.get(id).is_some_and(|wanted| !wanted.realms.is_empty()) {
+                self.plan.needs_target.get_or_insert(id.clone());
+            }
+        }
+    }
+
+    /// Whether a tenant that there is has a target, or one above it.
+    fn leads(&self, id: &str) -> bool {
+        let above =
+            std::iter::successors(Some(id), |id| self.parent(id)).take(self.wanted.len() + self.known.len());
+        above.filter_map(|id| self.known.get(id)).any(|known| known.has_target)
+    }
+
+    fn compare(mut self, order: Vec<Box<str>>, prune: bool) -> Plan {
+        let mut gone: Vec<(usize, Box<str>)> = Vec::new();
+        for (id, _) in
+            self.known.iter().filter(|(id, known)| known.is_imported && !self.wanted.contains_key(*id))
+        {
+            let above =
+                std::iter::successors(self.known.get(id), |known| self.known.get(known.parent.as_ref()?));
+            gone.push((above.take(self.known.len()).count(), id.clone()));
+        }
+        for id in order {
+            let Some(wanted) = self.wanted.remove(&id) else { continue };
+            match self.known.get(&id) {
+                None => self.plan.changes.push((id, Change::Make(wanted))),
+                Some(known) => match differences(known, &wanted) {
+                    what if what.is_empty() => self.plan.unchanged += 1,
+                    what => self.plan.changes.push((id, Change::Alter(wanted, what))),
+                },
+            }
+        }
+        // What is below goes first.
+        gone.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+        let gone = gone.into_iter().map(|(_, id)| id);
+        match prune {
+            true => self.plan.changes.extend(gone.map(|id| (id, Change::Remove))),
+            false => self.plan.left = gone.collect(),
+        }
+        self.plan
+    }
+}
+
+fn differences(known: &Known, wanted: &Wanted) -> Vec<String> {
+    let mut what = Vec::new();
+    let shown = |text: &Option<Box<str>>| text.as_deref().unwrap_or("none").to_owned();
+    if known.name != wanted.name {
+        what.push(format!("name {} -> {}", shown(&known.name), shown(&wanted.name)));
+    }
+    if known.parent != wanted.parent {
+        what.push(format!("parent {} -> {}", shown(&known.parent), shown(&wanted.parent)));
+    }
+    if known.realms != wanted.realms {
+        let list =
+            |realms: &[Box<str>]| if realms.is_empty() { "none".to_owned() } else { realms.join(", ") };
+        what.push(format!("realms {} -> {}", list(&known.realms), list(&wanted.realms)));
+    }
+    if known.enabled != wanted.enabled {
+        what.push(if wanted.enabled { "enabled" } else { "disabled" }.to_owned());
+    }
+    if wanted.gets_target {
+        what.push("target".to_owned());
+    }
+    what
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::Spot;
+    use super::*;
+
+    fn account(id: &str, tree: &[&str]) -> Account {
+        let tree = tree.iter().map(|id| Box::from(*id)).collect();
+        let spot = Spot { line: 1, column: 1 };
+        let realm = Some(format!("{id}.example").into());
+        Account { id: id.into(), name: Some(format!("{id} Ltd").into()), realm, enabled: true, tree, spot }
+    }
+
+    fn planned(list: Vec<Account>, known: &BTreeMap<Box<str>, Known>, prune: bool) -> Plan {
+        plan(Accounts { list, warnings: Vec::new() }, known, true, prune)
+    }
+
+    /// What there is after a plan was carried out.
+    fn after(known: &BTreeMap<Box<str>, Known>, plan: &Plan) -> BTreeMap<Box<str>, Known> {
+        let mut known = known.clone();
+        for (id, change) in &plan.changes {
+            match change {
+                Change::Remove => drop(known.remove(id)),
+                Change::Make(wanted) | Change::Alter(wanted, _) => {
+                    let Wanted { name, parent, realms, enabled, gets_target } = wanted.clone();
+                    let before = known.get(id).cloned();
+                    let has_target = gets_target || before.as_ref().is_some_and(|known| known.has_target);
+                    let is_imported = before.is_none_or(|known| known.is_imported);
+                    let new =
+                        Known { name, parent, realms, enabled, has_target, of_rules: None, is_imported };
+                    known.insert(id.clone(), new);
+                }
+            }
+        }
+        known
+    }
+
+    fn shown(plan: &Plan) -> String {
+        let one = |(id, change): &(Box<str>, Change)| match change {
+            Change::Make(wanted) => format!("+{id}{}", if wanted.gets_target { "@" } else { "" }),
+            Change::Alter(_, what) => format!("~{id}({})", what.join("; ")),
+            Change::Remove => format!("-{id}"),
+        };
+        plan.changes.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn item_5_missing_ancestors_are_made_and_the_same_again_changes_nothing() {
+        let accounts = || vec![account("c", &["top", "a"]), account("a", &["top"]), account("b", &[])];
+        let first = planned(accounts(), &BTreeMap::new(), false);
+        assert_eq!(
+            shown(&first),
+            "+top +a@ +b@ +c",
+            "parents come first, and what has a target above it needs none"
+        );
+        assert_eq!(first.warnings.len(), 1);
+        let known = after(&BTreeMap::new(), &first);
+        assert_eq!((known["c"].parent.as_deref(), known["top"].name.as_deref()), (Some("a"), None));
+        let again = planned(accounts(), &known, true);
+        assert_eq!((shown(&again).as_str(), again.unchanged, again.warnings.len()), ("", 4, 0));
+    }
+
+    #[test]
+    fn item_5_only_what_an_import_has_made_goes_and_only_when_that_is_wanted() {
+        let first = planned(
+            vec![account("a", &[]), account("b", &["a"]), account("z", &[])],
+            &BTreeMap::new(),
+            false,
+        );
+        let mut known = after(&BTreeMap::new(), &first);
+        known.insert("hand".into(), Known { enabled: true, ..Known::default() });
+        let kept = planned(vec![account("z", &[])], &known, false);
+        assert_eq!((shown(&kept).as_str(), kept.left.join(" ")), ("", "b a".to_owned()));
+        let gone = planned(vec![account("z", &[])], &known, true);
+        assert_eq!(shown(&gone), "-b -a", "what is below goes first");
+        // A parent that is no account any more but stands above one stays.
+        let below = planned(vec![account("z", &[]), account("b", &["a"])], &known, true);
+        assert_eq!(shown(&below), "");
+    }
+
+    #[test]
+    fn item_5_what_has_changed_is_said() {
+        let first = planned(vec![account("a", &[]), account("b", &[])], &BTreeMap::new(), false);
+        let mut known = after(&BTreeMap::new(), &first);
+        let new = Account { enabled: false, name: None, tree: vec!["a".into()], ..account("b", &[]) };
+        let plan = planned(vec![account("a", &[]), new], &known, false);
+        assert_eq!(shown(&plan), "~b(name b Ltd -> none; parent none -> a; disabled)");
+        // What stands in the rules files stays, and its names are taken.
+        known.insert(
+            "r".into(),
+            Known { name: Some("b Ltd".into()), of_rules: Some("r.toml:1".into()), ..Known::default() },
+        );
+        let plan = planned(vec![account("a", &[]), account("b", &[]), account("r", &[])], &known, false);
+        assert_eq!(shown(&plan), "~b(name b Ltd -> none)");
+        assert_eq!(plan.warnings.len(), 2, "{:?}", plan.warnings);
+    }
+
+    #[test]
+    fn item_5_a_circle_is_opened_and_a_missing_target_is_told() {
+        let list = || vec![account("a", &["b"]), account("b", &["a"])];
+        let circle = planned(list(), &BTreeMap::new(), false);
+        assert_eq!(circle.warnings.len(), 1, "{:?}", circle.warnings);
+        let Change::Make(first) = &circle.changes[0].1 else { panic!() };
+        assert!(circle.changes.len() == 2 && first.parent.is_none(), "{circle:?}");
+        let without = plan(
+            Accounts { list: vec![account("a", &[])], ..Accounts::default() },
+            &BTreeMap::new(),
+            false,
+            false,
+        );
+        assert_eq!(without.needs_target.as_deref(), Some("a"));
+    }
+}
