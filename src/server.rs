@@ -1,7 +1,7 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
 //! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts, `hosts` makes and removes them over the API,
+//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts, `hosts` makes and removes them over the API, `tenants` does both with tenants,
 //! `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that they are alive, `descriptors`
 //! raises the limit of open files.
 //!
@@ -38,12 +38,15 @@ mod serve;
 mod socket;
 mod status;
 mod switch;
+mod tenants;
 mod upkeep;
 mod worker;
 
 pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
 
 pub use hosts::{Condition, HostChange, HostChanged, HostUnchanged};
+pub(crate) use tenants::TenantAct;
+pub use tenants::{TenantChange, TenantUnchanged, TenantsChanged};
 
 use control::Heard;
 use listening::{is_at, open, take_over, unused};
@@ -299,7 +302,7 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
     }
     let before_table = before.map(|before| &*before.table);
     let ground = made::Ground { foundation: &foundation, config: &config };
-    let mut found = made::apply(ground, &mut table, before_table);
+    let (mut found, tenants) = made::take(ground, &mut table, before_table);
     found.append(overrides::apply(&config.state, &mut table, before_table));
     let refused = found.errors() > 0;
     warnings.append(found);
@@ -307,7 +310,7 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
         return Err((&warnings).into());
     }
     let (mut snapshot, found) = Snapshot::new(config, table, before);
-    snapshot.remember(warnings.clone(), foundation);
+    snapshot.remember(warnings.clone(), foundation, tenants);
     warnings.append(found);
     Ok((snapshot, warnings))
 }

@@ -14,7 +14,7 @@ mod shared;
 mod stored;
 pub(crate) mod tokens;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,10 @@ use time::OffsetDateTime;
 use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Place, Severity};
 use crate::credentials::LoginFiles;
 use crate::files;
-use crate::rules::{Endpoint, Host, Table, Verify};
+use crate::rules::{Endpoint, Host, Table, Tenant, Verify};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 pub use generation::Generation;
+use made::tenants::Tenants;
 pub use shared::{LastReload, Shared, Worker};
 
 /// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
@@ -64,8 +65,17 @@ pub struct Snapshot {
     unread: Vec<PathBuf>,
     /// What hosts that are made over the API stand on.
     foundation: Arc<Foundation>,
+    /// The tenants that were made over the API.
+    tenants: Tenants,
     /// Hosts that were removed over the API a moment ago, and when: their relays end after the drain time.
-    removed: Arc<Vec<(Box<str>, Instant)>>,
+    removed: Arc<Removed>,
+}
+
+/// What was removed over the API a moment ago, and when.
+#[derive(Debug, Default)]
+struct Removed {
+    hosts: HashMap<Arc<str>, Instant>,
+    tenants: HashMap<Arc<str>, Instant>,
 }
 
 impl Snapshot {
@@ -85,6 +95,7 @@ impl Snapshot {
         renewed.said = Arc::clone(&self.said);
         renewed.foundation = Arc::clone(&self.foundation);
         renewed.removed = Arc::clone(&self.removed);
+        renewed.tenants = self.tenants.clone();
         (renewed, found)
     }
 
@@ -93,18 +104,11 @@ impl Snapshot {
         Self { table: Arc::new(table), ..self.clone() }
     }
 
-    /// The same with other hosts of the API in `table`, of which `found` was said; `file` is where they stand. `removed` is the
-    /// one that is gone.
+    /// The same with other hosts of the API in `table`, of which `found` was said.
     ///
     /// # Errors
     /// Files that they name cannot be used.
-    pub(crate) fn with_hosts(
-        &self,
-        table: Table,
-        found: Diagnostics,
-        file: &Path,
-        removed: Option<&str>,
-    ) -> Result<Self, Diagnostics> {
+    pub(crate) fn with_hosts(&self, table: Table, found: Diagnostics) -> Result<Self, Diagnostics> {
         let mut after = self.with_table(table);
         let trusts = |table: &Table| table.client_trusts().cloned().collect::<BTreeSet<_>>();
         if trusts(&after.table) != trusts(&self.table) {
@@ -126,23 +130,90 @@ impl Snapshot {
             }
             after.login_files = Arc::new(login_files);
         }
-        let mut said = Diagnostics::clone(&self.said).without(file);
+        let mut said = Diagnostics::clone(&self.said);
+        for file in [made::file(&self.config.state), Tenants::file(&self.config.state)] {
+            said = said.without(&file);
+        }
         said.append(found);
         after.said = Arc::new(said);
-        // A relay that was to end has ended by then.
-        let is_recent = |at: Instant| at.elapsed() < self.config.limits.drain_timeout + DRAINED;
-        let before = self.removed.iter().filter(|(name, at)| {
-            is_recent(*at) && after.table.host(name).is_none_or(|host| host.name() != &**name)
-        });
-        let gone = removed.map(|name| (Box::from(name), Instant::now()));
-        after.removed = Arc::new(before.cloned().chain(gone).collect());
+        after.removed = self.removed_until(&after.table);
         Ok(after)
+    }
+
+    /// The same with other tenants of the API in `table`. `found` was said of them; `None`: they are the same, and some are
+    /// enabled or disabled.
+    ///
+    /// # Errors
+    /// As [`Self::with_hosts`].
+    pub(crate) fn with_tenants(
+        &self,
+        table: Table,
+        found: Option<Diagnostics>,
+        tenants: Tenants,
+    ) -> Result<Self, Diagnostics> {
+        let after = match found {
+            Some(found) => self.with_hosts(table, found)?,
+            None => self.with_table(table),
+        };
+        Ok(Self { tenants, ..after })
+    }
+
+    /// What this one and earlier ones had and `table` has not. A relay that was to end has ended after a while.
+    fn removed_until(&self, table: &Table) -> Arc<Removed> {
+        let now = Instant::now();
+        let is_recent = |at: Instant| now.duration_since(at) < self.config.limits.drain_timeout + DRAINED;
+        let is_host = |name: &str| table.host(name).is_some_and(|host| host.name() == name);
+        let is_tenant = |id: &str| table.tenants().by_id(id).is_some();
+        let before = &self.table;
+        let hosts = before.iter().filter(|host| host.is_made() && !is_host(host.name()));
+        let hosts: Vec<Arc<str>> = hosts.map(|host| host.name().into()).collect();
+        let tenants = before.tenants().iter().filter(|tenant| tenant.is_made() && !is_tenant(tenant.id()));
+        let tenants: Vec<Arc<str>> = tenants.map(|tenant| tenant.id().into()).collect();
+        let Removed { hosts: old_hosts, tenants: old_tenants } = &*self.removed;
+        if hosts.is_empty() && tenants.is_empty() && old_hosts.is_empty() && old_tenants.is_empty() {
+            return Arc::clone(&self.removed);
+        }
+        let kept = |old: &HashMap<Arc<str>, Instant>, new: Vec<Arc<str>>, is_there: &dyn Fn(&str) -> bool| {
+            let old = old.iter().filter(|(name, at)| is_recent(**at) && !is_there(name));
+            let old = old.map(|(name, at)| (Arc::clone(name), *at));
+            old.chain(new.into_iter().map(|name| (name, now))).collect()
+        };
+        Arc::new(Removed {
+            hosts: kept(old_hosts, hosts, &is_host),
+            tenants: kept(old_tenants, tenants, &is_tenant),
+        })
     }
 
     /// Whether relays to the host of this name in the table end after the drain time: it was disabled, or removed over the API.
     pub fn withdraws(&self, host: &str) -> bool {
         let is_disabled = self.table.host(host).is_some_and(|host| !host.enabled());
-        is_disabled || self.removed.iter().any(|(name, _)| **name == *host)
+        is_disabled || self.removed.hosts.contains_key(host)
+    }
+
+    /// The same for relays that a path of this tenant has led to.
+    pub fn withdraws_tenant(&self, id: &str) -> bool {
+        let is_disabled = self.table.tenants().by_id(id).is_some_and(|tenant| !tenant.is_alive());
+        is_disabled || self.removed.tenants.contains_key(id)
+    }
+
+    /// Whether something that relays may lead to is withdrawn here and not in `other`, or the other way round.
+    fn withdraws_others_than(&self, other: &Self) -> bool {
+        let is_other_host = |host: Host<'_>| {
+            let before = other.table.host(host.name()).filter(|before| before.name() == host.name());
+            before.is_some_and(|before| before.enabled() != host.enabled())
+        };
+        let is_other_tenant = |tenant: Tenant<'_>| {
+            let before = other.table.tenants().by_id(tenant.id());
+            before.is_some_and(|before| before.is_alive() != tenant.is_alive())
+        };
+        !Arc::ptr_eq(&self.removed, &other.removed)
+            || self.table.tenants().iter().any(is_other_tenant)
+            || self.table.iter().any(is_other_host)
+    }
+
+    /// The tenants that were made over the API.
+    pub(crate) fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// What hosts that are made over the API stand on.
@@ -150,10 +221,11 @@ impl Snapshot {
         &self.foundation
     }
 
-    /// Keeps what was said of portward.toml and the rules, and what hosts of the API stand on.
-    pub(crate) fn remember(&mut self, said: Diagnostics, foundation: Arc<Foundation>) {
+    /// Keeps what was said of portward.toml and the rules, what hosts of the API stand on, and the tenants of the API.
+    pub(crate) fn remember(&mut self, said: Diagnostics, foundation: Arc<Foundation>, tenants: Tenants) {
         self.said = Arc::new(said);
         self.foundation = foundation;
+        self.tenants = tenants;
     }
 
     /// The warnings in force: what was said of portward.toml and the rules when they were read, of certificates, keys and
@@ -249,6 +321,7 @@ impl Snapshot {
             gone,
             unread,
             foundation: Arc::default(),
+            tenants: Tenants::default(),
             removed: occasion.before().map(|before| Arc::clone(&before.removed)).unwrap_or_default(),
         };
         (snapshot, found)

@@ -83,6 +83,48 @@ pub fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Res
     }
 }
 
+/// The same under a condition: a header field (RFC 9110 section 13.1).
+///
+/// # Errors
+/// See [`NoAnswer`].
+pub fn ask_if(
+    socket: &Path,
+    (method, path): (&str, &str),
+    body: Option<&Value>,
+    condition: &str,
+) -> Result<Value, NoAnswer> {
+    let mut stream = connected(socket)?;
+    let condition = format!("{condition}\r\n");
+    let answer = exchange(&mut stream, method, path, body, &condition).map_err(NoAnswer::Broken)?;
+    match read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))? {
+        (200..300, json) => Ok(json),
+        (status, json) => Err(NoAnswer::refused(status, &json)),
+    }
+}
+
+/// GET of one thing, with its ETag.
+///
+/// # Errors
+/// See [`NoAnswer`].
+pub fn get_tagged(socket: &Path, path: &str) -> Result<(Value, String), NoAnswer> {
+    let mut stream = connected(socket)?;
+    let answer = exchange(&mut stream, "GET", path, None, "").map_err(NoAnswer::Broken)?;
+    let tag = tag(&answer).unwrap_or_default();
+    match read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))? {
+        (200..300, json) => Ok((json, tag)),
+        (status, json) => Err(NoAnswer::refused(status, &json)),
+    }
+}
+
+/// The ETag of an answer.
+fn tag(answer: &[u8]) -> Option<String> {
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut head = httparse::Response::new(&mut fields);
+    let _ = head.parse(answer).ok()?;
+    let field = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("etag"))?;
+    String::from_utf8(field.value.to_vec()).ok()
+}
+
 /// The same with the answer as it came, whatever its status is.
 ///
 /// # Errors
@@ -94,7 +136,7 @@ pub fn answered(
     body: Option<&Value>,
 ) -> Result<(u16, Value), NoAnswer> {
     let mut stream = connected(socket)?;
-    let answer = exchange(&mut stream, method, path, body).map_err(NoAnswer::Broken)?;
+    let answer = exchange(&mut stream, method, path, body, "").map_err(NoAnswer::Broken)?;
     read(&answer).ok_or_else(|| NoAnswer::Broken(io::ErrorKind::InvalidData.into()))
 }
 
@@ -105,14 +147,21 @@ fn connected(socket: &Path) -> Result<UnixStream, NoAnswer> {
     })
 }
 
-fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: Option<&Value>) -> io::Result<Vec<u8>> {
+/// `fields` are header fields, each with its end of the line.
+fn exchange(
+    stream: &mut UnixStream,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    fields: &str,
+) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: portward\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: portward\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
     )?;
     let mut answer = Vec::new();
     stream.take(ANSWER).read_to_end(&mut answer)?;

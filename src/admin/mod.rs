@@ -35,8 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use query::LARGEST_PAGE;
-pub(crate) use v1::host_to_json;
 pub(crate) use v1::looked_up;
+pub(crate) use v1::{Seen, host_to_json, tenant_to_json, whole_tenant_to_json};
 
 use tokio::time::sleep;
 

@@ -126,6 +126,15 @@ impl Query {
     }
 }
 
+/// Whether it was the API or the rules that made something: the value of `made_by`.
+pub(super) fn made_by(text: &str) -> Option<bool> {
+    match text {
+        "api" => Some(true),
+        "rules" => Some(false),
+        _ => None,
+    }
+}
+
 /// A whole number as it is written in decimal digits, without a sign.
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::terminal;
 use crate::admin::LARGEST_PAGE;
-use crate::admin::client::{NoAnswer, answered, ask, follow};
+use crate::admin::client::{self, NoAnswer, answered, ask, follow};
 use crate::config;
 use crate::log::human;
 
@@ -111,6 +111,28 @@ impl Daemon {
     /// See [`NoAnswer`].
     pub(super) fn answered(&self, method: &str, path: &str) -> Result<(u16, Value), NoAnswer> {
         answered(&self.socket, method, path, None)
+    }
+
+    /// GET of one thing, with its ETag.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn get_tagged(&self, path: &str) -> Result<(Value, String), NoAnswer> {
+        client::get_tagged(&self.socket, path)
+    }
+
+    /// Any request under a condition: a header field.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub(super) fn ask_if(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        condition: &str,
+    ) -> Result<Value, NoAnswer> {
+        client::ask_if(&self.socket, (method, path), body, condition)
     }
 
     /// Any request.

@@ -25,6 +25,7 @@ mod run;
 mod status;
 mod table;
 mod targets;
+mod tenant;
 mod terminal;
 mod top;
 
@@ -51,6 +52,7 @@ enum Command {
     Log(log::Args),
     Reload(reload::Args),
     Targets(targets::Args),
+    Tenant(tenant::Args),
     Top(top::Args),
     Admin(admin::Args),
     Dashboard(admin::DashboardArgs),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Log(args) => log::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Targets(args) => targets::run(&args),
+        Command::Tenant(args) => tenant::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Admin(args) => admin::run(&args),
         Command::Dashboard(args) => admin::dashboard(&args),

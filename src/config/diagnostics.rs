@@ -21,6 +21,12 @@ pub struct Diagnostics {
     texts: HashMap<PathBuf, Arc<String>>,
 }
 
+impl From<Diagnostic> for Diagnostics {
+    fn from(one: Diagnostic) -> Self {
+        std::iter::once(one).collect()
+    }
+}
+
 impl FromIterator<Diagnostic> for Diagnostics {
     fn from_iter<I: IntoIterator<Item = Diagnostic>>(list: I) -> Self {
         let mut diagnostics = Self::new();

@@ -32,9 +32,9 @@ pub use diagnostic::{Diagnostic, Place, Severity};
 pub use diagnostics::Diagnostics;
 pub(crate) use load::check_with;
 pub use load::{Checked, Everything, Loaded, admin_socket, check, load, load_all};
-pub(crate) use overrides::{Overrides, Switches};
+pub(crate) use overrides::{Kind, Overrides, Switches};
 pub use ruleset::{Foundation, Rules, load_rules};
-pub(crate) use ruleset::{Instead, Made, Making, normal_name, unread_hosts};
+pub(crate) use ruleset::{Instead, Made, MadeTenant, Making, Unmade, normal_name, unread_made};
 pub(crate) use text::{text_of, why};
 pub use valid::*;
 

@@ -1,14 +1,19 @@
-//! What administrators have said of single hosts in place of the rules files: `overrides.toml` in the folder of `state`
-//! (SPEC section 8). Portward writes it, so it says one thing only, in the form of the rules files:
+//! What administrators have said of single hosts and tenants in place of the rules files: `overrides.toml` in the folder of
+//! `state` (SPEC section 8). Portward writes it, so it says one thing only, in the form of the rules files:
 //!
 //! ```toml
 //! [[host]]
 //! name = "hq.example.net"
 //! enabled = false
+//!
+//! [[tenant]]
+//! id = "XYZ"
+//! enabled = false
 //! ```
 //!
-//! A name leads to the host that has this very name or alias. Where two lead to one host, `enabled = false` counts. A name
-//! that no host has is kept: the host may come back, and stays disabled then.
+//! A name leads to the host that has this very name or alias, an id to the tenant with this very id. Where two lead to one,
+//! `enabled = false` counts. A name that no host has is kept: the host may come back, and stays disabled then. The same holds
+//! for tenants.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +25,7 @@ use super::text::{read_text, why};
 use super::walk::{Section, Value};
 use super::{Diagnostic, Diagnostics, Place};
 use crate::files::own;
-use crate::rules::Table;
+use crate::rules::{Table, is_tenant_id};
 
 /// How messages call the file.
 const WHAT: &str = "the overrides";
@@ -28,7 +33,7 @@ const WHAT: &str = "the overrides";
 const MEND: &str = "mend it, or remove it if every host may be as the rules files say";
 /// What stands at the top of the file.
 const HEAD: &str = "\
-# Portward writes this file and does not keep comments. It says which hosts an administrator has enabled or disabled,
+# Portward writes this file and does not keep comments. It says which hosts and tenants an administrator has enabled or disabled,
 # whatever the rules files say of them. It is read at the start and at a reload.
 ";
 
@@ -38,19 +43,32 @@ pub(crate) struct Overrides {
     list: Vec<Override>,
 }
 
-/// What is said of one host.
+/// Of what something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A host.
+    Host,
+    /// A tenant.
+    Tenant,
+}
+
+/// What is said of one host or tenant.
 #[derive(Debug)]
 struct Override {
-    /// In normal form.
+    kind: Kind,
+    /// A host's in normal form; the id of a tenant.
     name: Box<str>,
     enabled: bool,
     /// Where the name stands.
     place: Place,
 }
 
-/// Whether hosts are enabled, by name: what is to stand in the file.
+/// Whether hosts are enabled, by name, and tenants, by id: what is to stand in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Switches(BTreeMap<Box<str>, bool>);
+pub(crate) struct Switches {
+    hosts: BTreeMap<Box<str>, bool>,
+    tenants: BTreeMap<Box<str>, bool>,
+}
 
 impl Overrides {
     /// Reads the file, if it is there.
@@ -92,7 +110,10 @@ impl Overrides {
         let mut root = Section::new(report, "the overrides", 0..0, document.get_ref());
         let hosts = root.get("host");
         let hosts = hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets"));
-        let list = hosts.filter_map(|value| Override::read(&value)).collect();
+        let mut list: Vec<_> = hosts.filter_map(|value| Override::read(&value)).collect();
+        let tenants = root.get("tenant");
+        let tenants = tenants.iter().flat_map(|all| all.list("written as [[tenant]], with two brackets"));
+        list.extend(tenants.filter_map(|value| Override::of_tenant(&value)));
         root.finish(|_| None);
         Self { list }
     }
@@ -101,7 +122,7 @@ impl Overrides {
     pub(crate) fn apply(&self, table: &mut Table) -> Diagnostics {
         let mut found = Diagnostics::new();
         let mut switched: BTreeMap<Box<str>, bool> = BTreeMap::new();
-        for one in &self.list {
+        for one in self.list.iter().filter(|one| one.kind == Kind::Host) {
             let Some(host) = table.named(&one.name).map(|host| Box::<str>::from(host.name())) else {
                 let message = format!("no rule is for the host {}", one.name);
                 let help = "what is said of it here is kept until there is one";
@@ -116,27 +137,52 @@ impl Overrides {
             table.set_enabled(&host, enabled);
             switched.insert(host, enabled);
         }
+        self.apply_to_tenants(table, &mut found);
         found
+    }
+
+    fn apply_to_tenants(&self, table: &mut Table, found: &mut Diagnostics) {
+        let mut switched: BTreeMap<&str, bool> = BTreeMap::new();
+        for one in self.list.iter().filter(|one| one.kind == Kind::Tenant) {
+            if table.tenants().by_id(&one.name).is_none() {
+                let message = format!("there is no tenant {}", one.name);
+                let help = "what is said of it here is kept until there is one";
+                found.push(Diagnostic::warning(message, one.place.clone()).help(help));
+                continue;
+            }
+            *switched.entry(&one.name).or_insert(true) &= one.enabled;
+        }
+        if !switched.is_empty() {
+            table.set_tenants_enabled(switched);
+        }
     }
 
     /// What is said, without what `table` has rules for that say the same.
     pub(crate) fn switches(&self, table: &Table) -> Switches {
         let mut switches = Switches::default();
         for one in &self.list {
-            let name = table.named(&one.name).map_or(&*one.name, |host| host.name());
-            let enabled = switches.0.entry(Box::from(name)).or_insert(one.enabled);
+            let (switches, name) = match one.kind {
+                Kind::Host => {
+                    (&mut switches.hosts, table.named(&one.name).map_or(&*one.name, |host| host.name()))
+                }
+                Kind::Tenant => (&mut switches.tenants, &*one.name),
+            };
+            let enabled = switches.entry(Box::from(name)).or_insert(one.enabled);
             *enabled &= one.enabled;
         }
-        switches
-            .0
+        let Switches { hosts, tenants } = &mut switches;
+        hosts
             .retain(|name, enabled| table.named(name).is_none_or(|host| host.enabled_by_rules() != *enabled));
+        tenants.retain(|id, enabled| {
+            table.tenants().by_id(id).is_none_or(|tenant| tenant.enabled_by_rules() != *enabled)
+        });
         switches
     }
 
     /// Whether the file says this and nothing else.
     pub(crate) fn say(&self, switches: &Switches) -> bool {
-        self.list.len() == switches.0.len()
-            && self.list.iter().all(|one| switches.0.get(&one.name) == Some(&one.enabled))
+        self.list.len() == switches.hosts.len() + switches.tenants.len()
+            && self.list.iter().all(|one| switches.of(one.kind).get(&one.name) == Some(&one.enabled))
     }
 }
 
@@ -156,17 +202,53 @@ impl Override {
         let enabled = enabled.and_then(|enabled| enabled.boolean());
         section.finish(|_| None);
         let (name, place) = name?;
-        Some(Self { name, enabled: enabled?, place })
+        Some(Self { kind: Kind::Host, name, enabled: enabled?, place })
+    }
+
+    fn of_tenant(value: &Value<'_>) -> Option<Self> {
+        let mut section = value.section("a [[tenant]] of the overrides", "written as [[tenant]]")?;
+        let wrong = || Fault::new("this is not the id of a tenant");
+        let read = |id: &Value<'_>| {
+            let name =
+                id.parsed("the id of a tenant", |text| is_tenant_id(text).then_some(text).ok_or_else(wrong))?;
+            Some((Box::from(name), id.place()))
+        };
+        let id = section.get("id");
+        if id.is_none() {
+            value.error(Fault::new("the tenant has no id").help("add id = \"XYZ\"").absence());
+        }
+        let id = id.and_then(|id| read(&id));
+        let enabled = section.get("enabled");
+        if enabled.is_none() {
+            let fault = Fault::new("the tenant is neither enabled nor disabled").help("add enabled = false");
+            value.error(fault.absence());
+        }
+        let enabled = enabled.and_then(|enabled| enabled.boolean());
+        section.finish(|_| None);
+        let (name, place) = id?;
+        Some(Self { kind: Kind::Tenant, name, enabled: enabled?, place })
     }
 }
 
 impl Switches {
-    /// Says of the host that is called `name` in the table whether it is enabled; `None`: as the rules say.
-    pub(crate) fn set(&mut self, name: &str, enabled: Option<bool>) {
-        match enabled {
-            Some(enabled) => self.0.insert(Box::from(name), enabled),
-            None => self.0.remove(name),
+    /// Says of the host that is called `name` in the table, or of the tenant with this id, whether it is enabled; `None`: as the
+    /// rules say.
+    pub(crate) fn set(&mut self, kind: Kind, name: &str, enabled: Option<bool>) {
+        let switches = match kind {
+            Kind::Host => &mut self.hosts,
+            Kind::Tenant => &mut self.tenants,
         };
+        match enabled {
+            Some(enabled) => switches.insert(Box::from(name), enabled),
+            None => switches.remove(name),
+        };
+    }
+
+    fn of(&self, kind: Kind) -> &BTreeMap<Box<str>, bool> {
+        match kind {
+            Kind::Host => &self.hosts,
+            Kind::Tenant => &self.tenants,
+        }
     }
 }
 
@@ -174,8 +256,11 @@ impl Switches {
 impl fmt::Display for Switches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
-        for (name, enabled) in &self.0 {
+        for (name, enabled) in &self.hosts {
             write!(f, "\n[[host]]\nname = \"{name}\"\nenabled = {enabled}\n")?;
+        }
+        for (id, enabled) in &self.tenants {
+            write!(f, "\n[[tenant]]\nid = \"{id}\"\nenabled = {enabled}\n")?;
         }
         Ok(())
     }

@@ -9,16 +9,28 @@ use tokio::time::{Sleep, sleep};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::reason::Reason;
-use crate::state::Shared;
+use crate::state::{Shared, Snapshot};
 use crate::stats::Registered;
 
-/// Waits until Portward has to end a relay to `host`: the host has been disabled or removed and the drain time has passed, Portward
-/// stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
+/// Waits until Portward has to end a relay to `host`, which a path of `tenant` may have led to: one of them has been disabled or
+/// removed and the drain time has passed, Portward stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
 ///
 /// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
 /// no room to listen for reloads.
-pub(super) fn withdrawn<'a>(shared: &'a Shared, host: &'a str, live: &'a Registered) -> Withdrawal<'a> {
-    Withdrawal { shared, hosts: [Some(host), None], live, seen: u64::MAX, drain: None }
+pub(super) fn withdrawn<'a>(
+    shared: &'a Shared,
+    (host, tenant): (&'a str, Option<&'a str>),
+    live: &'a Registered,
+) -> Withdrawal<'a> {
+    Withdrawal {
+        shared,
+        hosts: [Some(host), None],
+        tenant,
+        live,
+        seen: u64::MAX,
+        drain: None,
+        is_tunnel: true,
+    }
 }
 
 /// The same of a connection that came through another host, which may be disabled as well.
@@ -27,7 +39,7 @@ pub(super) fn withdrawn_of<'a>(
     hosts: [Option<&'a str>; 2],
     live: &'a Registered,
 ) -> Withdrawal<'a> {
-    Withdrawal { shared, hosts, live, seen: u64::MAX, drain: None }
+    Withdrawal { shared, hosts, tenant: None, live, seen: u64::MAX, drain: None, is_tunnel: true }
 }
 
 /// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, SPEC section 9).
@@ -48,25 +60,41 @@ pub(super) const fn close_code(ending: Ending) -> u16 {
 pub(super) struct Withdrawal<'a> {
     shared: &'a Shared,
     hosts: [Option<&'a str>; 2],
+    tenant: Option<&'a str>,
     live: &'a Registered,
     /// How many changes there were at the last look.
     seen: u64,
     /// Until when a disabled host's relay may go on.
     drain: Option<Pin<Box<Sleep>>>,
+    /// It has no end of its own. An exchange has, and goes on where Portward's drain is over.
+    is_tunnel: bool,
 }
 
 impl Withdrawal<'_> {
+    /// The same of one exchange that `snapshot` has decided a moment ago: only what has changed since then is looked at.
+    pub(super) fn of_exchange(mut self, snapshot: &Snapshot) -> Self {
+        // The snapshot is replaced before its change is counted.
+        let changes = self.shared.changes();
+        if std::ptr::eq(&raw const **self.shared.snapshot.load(), snapshot) {
+            self.seen = changes;
+        }
+        self.is_tunnel = false;
+        self
+    }
+
     /// Looks at what has changed. Some: Portward's drain is over.
     fn look(&mut self) -> Option<Ending> {
         let changes = self.shared.changes();
         if std::mem::replace(&mut self.seen, changes) == changes {
             return None;
         }
-        if self.shared.is_over() {
+        if self.is_tunnel && self.shared.is_over() {
             return Some(Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown));
         }
         let snapshot = self.shared.snapshot.load();
-        match self.hosts.into_iter().flatten().any(|host| snapshot.withdraws(host)) {
+        let is_withdrawn = self.hosts.into_iter().flatten().any(|host| snapshot.withdraws(host))
+            || self.tenant.is_some_and(|tenant| snapshot.withdraws_tenant(tenant));
+        match is_withdrawn {
             true if self.drain.is_none() => {
                 self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
             }

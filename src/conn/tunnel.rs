@@ -12,6 +12,8 @@ pub(super) struct Tunnel {
     pub(super) target: Connection,
     /// The host, by its name in the table.
     pub(super) host: Box<str>,
+    /// The tenant whose path has led to it.
+    pub(super) tenant: Option<Box<str>>,
 }
 
 impl Tunnel {
@@ -27,7 +29,7 @@ impl Tunnel {
             by = tunnel(&mut client.leg, target, &mut client.timer, idle, meter) => {
                 by.peacefully()
             }
-            ended = withdrawn(&shared, &self.host, &client.live) => {
+            ended = withdrawn(&shared, (&*self.host, self.tenant.as_deref()), &client.live) => {
                 close_both(&mut client.leg, target).await;
                 ended
             }

@@ -291,14 +291,11 @@ impl<'t> Tenant<'t> {
         &self.entry.secrets
     }
 
-<<<<<<< HEAD
     /// Who may log in as it, which no other tenant inherits.
     pub fn users(self) -> Option<&'t Users> {
         self.entry.users.as_ref()
     }
 
-    /// Its number in the order of the rules, from 0.
-=======
     /// Whether it was made over the API. All others are from the rules files.
     pub fn is_made(self) -> bool {
         self.tenants.of_rules.is_some_and(|of_rules| self.at >= of_rules)
@@ -310,7 +307,6 @@ impl<'t> Tenant<'t> {
     }
 
     /// The same, as the table has it.
->>>>>>> d0e8fc8 (Import: Kazoo's account documents become a plan of changes)
     pub(super) fn number(self) -> u32 {
         self.at
     }

@@ -4,16 +4,26 @@
 use std::fmt;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{HostChange, HostChanged, HostUnchanged, Refused};
+use super::tenants::Waiting;
+use super::{HostChange, HostChanged, HostUnchanged, Refused, TenantChange, TenantUnchanged, TenantsChanged};
 use crate::accounts::Administrator;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
 
 /// How many messages may wait. Whoever sends more waits as well.
-const WAITING: usize = 64;
+const WAITING: usize = 256;
+/// How long changes of tenants are gathered at most (SPEC section 9).
+const GATHERED: Duration = Duration::from_millis(100);
+/// How long no further change may come before those that are there are made.
+const QUIET: Duration = Duration::from_millis(2);
+/// How many changes of tenants are made at once.
+const BATCH: usize = 512;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +52,8 @@ pub(super) enum Message {
     Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, Unswitched>> },
     /// Make, change or remove a host of the API.
     Host { change: Box<HostChange>, by: By, answer: oneshot::Sender<Result<HostChanged, HostUnchanged>> },
+    /// Make, change, remove, enable or disable tenants.
+    Tenants(Box<Waiting>),
     /// End the connection of this number. The answer is whether there was one.
     End { id: u64, by: By, answer: oneshot::Sender<bool> },
 }
@@ -126,6 +138,19 @@ impl Heard {
             message = self.messages.recv() => message,
         }
     }
+
+    /// Gathers further changes of tenants behind those of `batch`. Returns a message of another kind that came behind them.
+    pub(super) async fn gather(&mut self, batch: &mut Vec<Waiting>) -> Option<Message> {
+        let end = Instant::now() + GATHERED;
+        while batch.len() < BATCH && Instant::now() < end {
+            match timeout_at(end.min(Instant::now() + QUIET), self.messages.recv()).await {
+                Ok(Some(Message::Tenants(waiting))) => batch.push(*waiting),
+                Ok(message) => return message,
+                Err(_) => break,
+            }
+        }
+        None
+    }
 }
 
 impl Control {
@@ -181,6 +206,21 @@ impl Control {
     ) -> Result<Result<HostChanged, HostUnchanged>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Host { change: Box::new(change), by, answer }).await?;
+        answered.await.map_err(|_| Stopping)
+    }
+
+    /// Has the server make, change, remove, enable or disable tenants. It holds over reloads and restarts. A tenant that is disabled
+    /// refuses new requests at once, with everything below it, and what runs ends after `limits.drain_timeout`.
+    ///
+    /// # Errors
+    /// The server is stopping. The inner error is why nothing has changed.
+    pub async fn change_tenants(
+        &self,
+        change: TenantChange,
+        by: By,
+    ) -> Result<Result<TenantsChanged, TenantUnchanged>, Stopping> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Tenants(Box::new(Waiting { change, by, answer }))).await?;
         answered.await.map_err(|_| Stopping)
     }
 

@@ -7,6 +7,7 @@ use super::{By, Refused, Server};
 use crate::config::Diagnostics;
 use crate::log::Level;
 use crate::rules::{Host, Table, fingerprint};
+use crate::state::made::tenants::Tenants;
 use crate::state::made::{Ground, Hosts};
 use crate::state::{Snapshot, overrides};
 use std::path::PathBuf;
@@ -33,10 +34,10 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn holds(&self, host: Option<Host<'_>>) -> bool {
-        let is_among = |tags: &Vec<String>| {
-            host.is_some_and(|host| tags.is_empty() || tags.contains(&fingerprint::of(host)))
-        };
+    /// Whether it is true of what has this fingerprint; `None`: there is nothing.
+    pub(super) fn is_met(&self, print: Option<String>) -> bool {
+        let is_among =
+            |tags: &Vec<String>| print.as_ref().is_some_and(|print| tags.is_empty() || tags.contains(print));
         self.matches.as_ref().is_none_or(is_among) && !self.differs.as_ref().is_some_and(is_among)
     }
 }
@@ -66,6 +67,8 @@ pub enum HostUnchanged {
         /// The line, from 1.
         line: u32,
     },
+    /// The name is a realm of this tenant of the API, which is changed there.
+    Realm(Box<str>),
     /// The name is an alias of this host of the API.
     Alias(Box<str>),
     /// There is no such host.
@@ -110,8 +113,8 @@ impl Server {
     fn change_host(&self, change: HostChange) -> Result<HostChanged, HostUnchanged> {
         let HostChange { name, host, condition } = change;
         let before = self.shared.snapshot.load_full();
-        let known = owned(&before.table, &name)?;
-        if !condition.holds(known) {
+        let known = owned(&before, &name)?;
+        if !condition.is_met(known.map(fingerprint::of)) {
             return Err(HostUnchanged::Condition);
         }
         let unkept = |found: Diagnostics| HostUnchanged::Unkept(Refused::from(&found));
@@ -123,7 +126,7 @@ impl Server {
             None => return Err(HostUnchanged::Unknown),
         }
         let ground = Ground { foundation: before.foundation(), config: &before.config };
-        let made = hosts.in_force(ground, &before.table);
+        let made = hosts.in_force(ground, &before.table, before.tenants());
         let Some(mut table) = made.table else {
             let refused = Refused::from(&made.found);
             return Err(match made.is_forbidden {
@@ -138,7 +141,7 @@ impl Server {
         let print = |table: &Table| table.named(&name).map(fingerprint::of);
         let (was, is) = (print(&before.table), print(&table));
         let is_changed = was != is;
-        let after = before.with_hosts(table, made.found.clone(), hosts.file(), is_to_go.then_some(&*name));
+        let after = before.with_hosts(table, made.found.clone());
         let after = after.map_err(|found| HostUnchanged::Wrong(Refused::from(&found)))?;
         hosts.keep().map_err(unkept)?;
         if is_to_go && let Err(found) = overrides::forget(&before.config.state, &before.table, &name) {
@@ -151,13 +154,18 @@ impl Server {
 }
 
 /// The host of the API that is called so.
-fn owned<'t>(table: &'t Table, name: &str) -> Result<Option<Host<'t>>, HostUnchanged> {
+fn owned<'t>(before: &'t Snapshot, name: &str) -> Result<Option<Host<'t>>, HostUnchanged> {
+    let table = &*before.table;
+    let is_realm = |host: Host<'_>| table.file(host.source()) == Tenants::file(&before.config.state);
     match table.named(name) {
         None => Ok(None),
         Some(host) if !host.is_made() => {
             let source = host.source();
             let (file, line) = (table.file(source).to_owned(), source.line);
             Err(HostUnchanged::OfRules { host: host.name().into(), file, line })
+        }
+        Some(host) if is_realm(host) => {
+            Err(HostUnchanged::Realm(host.tenant().map(|tenant| tenant.id().into()).unwrap_or_default()))
         }
         Some(host) if host.name() != name => Err(HostUnchanged::Alias(host.name().into())),
         Some(host) => Ok(Some(host)),

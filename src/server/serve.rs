@@ -23,8 +23,19 @@ impl Server {
 
     /// Answers messages until the server is to drain. Those that wait then are told that it is stopping.
     async fn obey(&self, mut heard: Heard) {
-        while let Some(message) = heard.next().await {
+        let mut held = None;
+        loop {
+            let next = match held.take() {
+                Some(message) => Some(message),
+                None => heard.next().await,
+            };
+            let Some(message) = next else { return };
             match message {
+                Message::Tenants(first) => {
+                    let mut batch = vec![*first];
+                    held = heard.gather(&mut batch).await;
+                    self.change_tenants(batch);
+                }
                 // Nobody may wait for an answer: the log has it.
                 Message::Reload { by, answer } => {
                     let _ = answer.send(self.reload_by(by));

@@ -1,18 +1,19 @@
-//! Hosts that were made over the API: `hosts.toml` in the folder of `state`, one more rules file behind the others (SPEC
-//! section 8). The daemon writes it and nothing in /etc.
+//! Tenants and hosts that were made over the API: `tenants.toml` and `hosts.toml` in the folder of `state`, two more rules files
+//! behind the others (SPEC sections 8 and 9). The daemon writes them and nothing in /etc.
 //!
 //! | what is wrong | at the start | at a reload | at a change |
 //! |---|---|---|---|
-//! | the text is no TOML, or the file cannot be read | warning, none of the hosts | error | error |
-//! | one host: its name is taken, its rules are wrong | warning, without that host | error | error |
-//! | the folder of `state` cannot be looked into, or has gone | warning, none of the hosts | error | error |
+//! | the text is no TOML, or the file cannot be read | warning, none of what stands in it | error | error |
+//! | one host or tenant: its name is taken, its rules are wrong | warning, without that one | error | error |
+//! | the folder of `state` cannot be looked into, or has gone | warning, none of what stands in it | error | error |
 //!
 //! An error leaves everything as it is: the file, and what is in force. At a start nothing outside of the configuration may
 //! stand in the way, so what is good is served. A file that is wrong is never replaced.
 //!
-//! `form` is how a host is written in JSON and in TOML.
+//! `form` is how a host or a tenant is written in JSON and in TOML, `tenants` are the tenants.
 
 pub(crate) mod form;
+pub(crate) mod tenants;
 
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +24,8 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table as HostTable};
 
 use crate::config::{self, Config, Diagnostic, Diagnostics, Foundation, Made, Making, Place};
 use crate::files::{self, own};
-use crate::rules::{Host, Table};
+use crate::rules::{Host, Table, Tenant};
+use tenants::Tenants;
 
 /// The file in the state folder.
 const NAME: &str = "hosts.toml";
@@ -32,7 +34,8 @@ const HEAD: &str = "\
 # Portward writes this file: hosts that were made over the API. It is read at the start and at a reload, behind the rules files.
 ";
 
-fn file(state: &Path) -> PathBuf {
+/// Where the hosts stand.
+pub(crate) fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
@@ -43,34 +46,61 @@ pub(crate) struct Ground<'a> {
     pub(crate) config: &'a Config,
 }
 
-impl Ground<'_> {
-    fn extend(self, base: &Table, text: &Arc<String>, is_start: bool) -> Made {
-        let file = file(&self.config.state);
+impl<'a> Ground<'a> {
+    fn with<T>(self, is_start: bool, make: impl FnOnce(Making<'_>) -> T) -> T {
+        let (file, tenants_file) = (file(&self.config.state), tenants::file(&self.config.state));
         let Self { foundation, config } = self;
-        Making { foundation, config, file: &file, is_start }.extend(base, text)
+        make(Making { foundation, config, file: &file, tenants_file: &tenants_file, is_start })
+    }
+
+    /// What becomes of `table` with these tenants and the hosts of `text` in the place of those of the API that it has.
+    fn extend(self, table: &Table, tenants: &Tenants, text: &Arc<String>, is_start: bool) -> Made {
+        self.with(is_start, |making| making.extend(table, &tenants.list(), text))
     }
 }
 
-/// Puts into force in `table` the hosts that are kept in the folder of `state`, and says what is wrong with them. Where there is
-/// an error `table` is as it was. `before` is the table in force, if this is a reload.
+/// Puts into force in `table` the tenants and hosts that are kept in the folder of `state`, and says what is wrong with them.
+/// Where there is an error `table` is as it was. `before` is the table in force, if this is a reload.
 pub(crate) fn apply(ground: Ground<'_>, table: &mut Table, before: Option<&Table>) -> Diagnostics {
+    take(ground, table, before).0
+}
+
+/// As [`apply`], with the tenants, which can be changed then.
+pub(crate) fn take(ground: Ground<'_>, table: &mut Table, before: Option<&Table>) -> (Diagnostics, Tenants) {
     let state = &ground.config.state;
     let is_start = before.is_none();
-    let is_missed = before.is_some_and(|table| table.iter().any(Host::is_made));
-    if let Some(why) = out_of_reach(state, is_missed) {
-        return std::iter::once(config::unread_hosts(&file(state), &why, is_start)).collect();
-    }
-    match read(state, is_start) {
-        Ok(None) => Diagnostics::new(),
-        Ok(Some(text)) => {
-            let Made { table: made, found, .. } = ground.extend(table, &text, is_start);
-            if let Some(made) = made {
-                *table = made;
-            }
-            found
+    let has_hosts = before.is_some_and(|table| table.iter().any(Host::is_made));
+    let has_tenants = before.is_some_and(|table| table.tenants().iter().any(Tenant::is_made));
+    let (tenants, mut found) = match Tenants::read(ground, table, is_start, has_tenants) {
+        Ok(read) => read,
+        Err(found) if is_start => (Tenants::default(), found),
+        Err(found) => return (found, Tenants::default()),
+    };
+    let text = match text(state, is_start, has_hosts) {
+        Ok(text) => text,
+        Err(unread) => {
+            found.append(unread);
+            None
         }
-        Err(found) => found,
+    };
+    if found.errors() > 0 || (text.is_none() && tenants.is_empty()) {
+        return (found, tenants);
     }
+    let Made { table: made, found: more, .. } =
+        ground.extend(table, &tenants, &text.unwrap_or_default(), is_start);
+    if let Some(made) = made {
+        *table = made;
+    }
+    found.append(more);
+    (found, tenants)
+}
+
+/// The text of the hosts; `None`: there are none.
+fn text(state: &Path, is_start: bool, is_missed: bool) -> Result<Option<Arc<String>>, Diagnostics> {
+    if let Some(why) = out_of_reach(&file(state), state, is_missed) {
+        return Err(config::unread_made("hosts", &file(state), &why, is_start).into());
+    }
+    read("hosts", &file(state), is_start)
 }
 
 /// As [`apply`] at a reload of a server that has none of them: for `check`.
@@ -79,8 +109,8 @@ pub(crate) fn judge(ground: Ground<'_>, table: &mut Table) -> Diagnostics {
 }
 
 /// Why the folder `state` does not show whether there is a file. At a start a folder that is not there is a new one.
-fn out_of_reach(state: &Path, is_missed: bool) -> Option<String> {
-    match fs::symlink_metadata(file(state)) {
+fn out_of_reach(file: &Path, state: &Path, is_missed: bool) -> Option<String> {
+    match fs::symlink_metadata(file) {
         Ok(_) => None,
         Err(error) if !files::is_absent(&error) => Some(error.to_string()),
         Err(_) if state.is_dir() || !is_missed => None,
@@ -88,16 +118,23 @@ fn out_of_reach(state: &Path, is_missed: bool) -> Option<String> {
     }
 }
 
-/// The text of the file; `None`: there is none.
-fn read(state: &Path, is_start: bool) -> Result<Option<Arc<String>>, Diagnostics> {
-    let file = file(state);
-    let unread = |why: &str| Diagnostics::from_iter([config::unread_hosts(&file, why, is_start)]);
-    match own::open(&file) {
+/// The text of a file with `what`; `None`: there is none.
+fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, Diagnostics> {
+    let unread = |why: &str| Diagnostics::from(config::unread_made(what, file, why, is_start));
+    match own::open(file) {
         Ok(Some(_)) => {}
         Ok(None) => return Ok(None),
         Err(error) => return Err(unread(&error.to_string())),
     }
-    config::text_of(&file, "the hosts of the API", is_start).map(Some)
+    config::text_of(file, &format!("the {what} of the API"), is_start).map(Some)
+}
+
+/// Puts a file with `what` in place.
+fn put(what: &str, file: &Path, text: &str) -> Result<(), Diagnostics> {
+    own::put(file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
+        let message = format!("the {what} of the API {} cannot be written: {error}", file.display());
+        Diagnostic::error(message, Place::whole(file)).into()
+    })
 }
 
 /// The hosts that were made over the API, to be changed.
@@ -114,8 +151,8 @@ impl Hosts {
     /// They cannot be read, or are no TOML. They must not be replaced then.
     pub(crate) fn open(state: &Path) -> Result<Self, Diagnostics> {
         let file = file(state);
-        let text = read(state, false)?.unwrap_or_else(|| Arc::new(HEAD.to_owned()));
-        let wrong = |why: &str| Diagnostics::from_iter([config::unread_hosts(&file, why, false)]);
+        let text = read("hosts", &file, false)?.unwrap_or_else(|| Arc::new(HEAD.to_owned()));
+        let wrong = |why: &str| Diagnostics::from(config::unread_made("hosts", &file, why, false));
         let document: DocumentMut = text.parse().map_err(|_| wrong("it is no TOML"))?;
         match document.get("host") {
             None | Some(Item::ArrayOfTables(_)) => Ok(Self { file, document }),
@@ -161,9 +198,9 @@ impl Hosts {
         at.is_some()
     }
 
-    /// What becomes of `table` with these hosts in the place of those that it has.
-    pub(crate) fn in_force(&self, ground: Ground<'_>, table: &Table) -> Made {
-        ground.extend(table, &Arc::new(self.document.to_string()), false)
+    /// What becomes of `table` with these hosts in the place of those that it has, and with the tenants of the API.
+    pub(crate) fn in_force(&self, ground: Ground<'_>, table: &Table, tenants: &Tenants) -> Made {
+        ground.extend(table, tenants, &Arc::new(self.document.to_string()), false)
     }
 
     /// Puts the file in place.
@@ -171,16 +208,7 @@ impl Hosts {
     /// # Errors
     /// It cannot be written. The old one is still there then.
     pub(crate) fn keep(&self) -> Result<(), Diagnostics> {
-        let text = self.document.to_string();
-        own::put(&self.file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
-            let message = format!("the hosts of the API {} cannot be written: {error}", self.file.display());
-            Diagnostics::from_iter([Diagnostic::error(message, Place::whole(&self.file))])
-        })
-    }
-
-    /// Where they stand.
-    pub(crate) fn file(&self) -> &Path {
-        &self.file
+        put("hosts", &self.file, &self.document.to_string())
     }
 }
 

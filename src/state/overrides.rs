@@ -1,4 +1,4 @@
-//! Hosts that administrators have enabled or disabled in place of the rules: kept in the folder of `state`, so that it
+//! Hosts and tenants that administrators have enabled or disabled in place of the rules: kept in the folder of `state`, so that it
 //! holds over reloads and restarts (SPEC section 8).
 //!
 //! | what is wrong | at the start | at a reload | at `enable` and `disable` |
@@ -15,9 +15,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Diagnostic, Diagnostics, Overrides, Place, Severity, Switches};
+use crate::config::{Diagnostic, Diagnostics, Kind, Overrides, Place, Severity, Switches};
 use crate::files::{self, own};
-use crate::rules::Table;
+use crate::rules::{Table, Tenant};
 
 /// The file in the state folder.
 const NAME: &str = "overrides.toml";
@@ -71,7 +71,30 @@ pub(crate) fn keep(state: &Path, table: &Table, name: &str, enabled: bool) -> Re
     let overrides = Overrides::load(&file)?;
     let mut switches = overrides.switches(table);
     let by_rules = table.named(name).map(|host| host.enabled_by_rules());
-    switches.set(name, Some(enabled).filter(|_| by_rules != Some(enabled)));
+    switches.set(Kind::Host, name, Some(enabled).filter(|_| by_rules != Some(enabled)));
+    write(&file, &overrides, &switches)
+}
+
+/// The same for tenants, by their ids. `None`: the tenant has gone for good, and what was said of it is forgotten.
+///
+/// # Errors
+/// As [`keep`].
+pub(crate) fn keep_tenants<'i>(
+    state: &Path,
+    table: &Table,
+    said: impl IntoIterator<Item = (&'i str, Option<bool>)>,
+) -> Result<(), Diagnostics> {
+    let mut said = said.into_iter().peekable();
+    if said.peek().is_none() {
+        return Ok(());
+    }
+    let file = file(state);
+    let overrides = Overrides::load(&file)?;
+    let mut switches = overrides.switches(table);
+    for (id, enabled) in said {
+        let by_rules = table.tenants().by_id(id).map(Tenant::enabled_by_rules);
+        switches.set(Kind::Tenant, id, enabled.filter(|_| by_rules != enabled));
+    }
     write(&file, &overrides, &switches)
 }
 
@@ -95,7 +118,7 @@ pub(crate) fn forget(state: &Path, table: &Table, name: &str) -> Result<(), Diag
     let file = file(state);
     let overrides = Overrides::load(&file)?;
     let mut switches = overrides.switches(table);
-    switches.set(name, None);
+    switches.set(Kind::Host, name, None);
     write(&file, &overrides, &switches)
 }
 

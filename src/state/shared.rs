@@ -102,7 +102,21 @@ impl Shared {
     }
 
     /// Puts a new snapshot in place. What runs keeps the one it has.
-    pub fn replace(&self, mut snapshot: Snapshot) {
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.put(snapshot);
+        self.wake_relays();
+    }
+
+    /// The same where only tenants have changed: relays are woken if one of them may have to end, or may go on.
+    pub(crate) fn replace_beside(&self, snapshot: Snapshot) {
+        let before = self.snapshot.load_full();
+        self.put(snapshot);
+        if self.snapshot.load().withdraws_others_than(&before) {
+            self.wake_relays();
+        }
+    }
+
+    fn put(&self, mut snapshot: Snapshot) {
         let before = self.snapshot.load_full();
         let is_same = Arc::ptr_eq(&before.table, &snapshot.table);
         snapshot.generation = if is_same { before.generation } else { before.generation.next() };
@@ -110,7 +124,6 @@ impl Shared {
         self.stats.keep_decisions(self.snapshot.load().config.admin.decisions);
         self.watch_names();
         self.reloads.send_modify(|count| *count += 1);
-        self.wake_relays();
     }
 
     /// Notes how a reload went.

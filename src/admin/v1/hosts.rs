@@ -7,18 +7,18 @@ mod change;
 mod list;
 mod shown;
 
-use hyper::header::{ETAG, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Answer, Asked};
+use super::{Answer, Asked, condition, put_field, wrong};
 use crate::admin::query::decoded;
 use crate::rules::{Host, Table, fingerprint, name, near};
-use crate::server::{Refused, Switched, Unswitched};
+use crate::server::{Switched, Unswitched};
 use crate::state::made::{Hosts, form};
 
 pub(super) use list::list;
 pub(crate) use shown::host as host_to_json;
+pub(super) use shown::{addresses, place};
 
 /// `/v1/hosts/NAME`. A NAME is percent-encoded, its slash may stand as it is.
 pub(super) async fn one(asked: &Asked<'_>, name: &str) -> Answer {
@@ -50,18 +50,9 @@ fn whole(asked: &Asked<'_>, table: &Table, host: Host<'_>) -> Answer {
     tagged(Answer::ok(&json), host)
 }
 
-fn put_field(json: &mut Value, name: &str, value: Value) {
-    if let Some(object) = json.as_object_mut() {
-        object.insert(name.to_owned(), value);
-    }
-}
-
-/// With the ETag of the host (RFC 9110 section 8.8.3).
+/// With the ETag of the host.
 fn tagged(answer: Answer, host: Host<'_>) -> Answer {
-    match HeaderValue::from_str(&format!("\"{}\"", fingerprint::of(host))) {
-        Ok(tag) => answer.with(ETAG, tag),
-        Err(_) => answer,
-    }
+    condition::tagged(answer, &fingerprint::of(host))
 }
 
 /// `POST /v1/hosts/NAME/enable` and `…/disable`.
@@ -81,11 +72,6 @@ pub(super) async fn switch(asked: &Asked<'_>, name: &str, enabled: bool) -> Answ
         Ok(Err(Unswitched::Unkept(refused))) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &refused),
         Err(stopping) => Answer::stopping(stopping),
     }
-}
-
-/// What is wrong, for people and for programs.
-fn wrong(status: StatusCode, Refused { text, found }: &Refused) -> Answer {
-    Answer::json(status, &json!({ "error": text.trim_end(), "diagnostics": found.to_json() }))
 }
 
 /// The host's name in its normal form.

@@ -6,6 +6,7 @@
 
 mod blacklist;
 mod certificates;
+mod condition;
 mod connections;
 mod decisions;
 #[cfg(test)]
@@ -19,15 +20,18 @@ mod reload;
 mod session;
 mod status;
 mod targets;
+mod tenants;
 mod token;
 mod top;
 
 pub(crate) use hosts::host_to_json;
+pub(crate) use tenants::{Seen, tenant_to_json, whole_tenant_to_json};
 
 use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
 
 pub(crate) use explain::looked_up;
 
@@ -37,7 +41,7 @@ use super::events::Followers;
 use super::metrics;
 use super::query::Query;
 use crate::guard::Origin;
-use crate::server::{By, Control};
+use crate::server::{By, Control, Refused};
 use crate::state::Shared;
 
 /// What is asked, and by whom.
@@ -78,6 +82,12 @@ enum Resource {
     Host,
     HostEnable,
     HostDisable,
+    Tenants,
+    Tenant,
+    TenantEnable,
+    TenantDisable,
+    TenantLogin,
+    TenantSecrets,
     Listeners,
     Certificates,
     Explain,
@@ -136,6 +146,12 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/hosts/{name}/disable", Resource::HostDisable, &["POST"]),
     entry("/v1/hosts/{name}", Resource::Host, &["GET", "PUT", "DELETE"]),
     entry("/v1/hosts", Resource::Hosts, &["GET"]),
+    entry("/v1/tenants/{id}/enable", Resource::TenantEnable, &["POST"]),
+    entry("/v1/tenants/{id}/disable", Resource::TenantDisable, &["POST"]),
+    entry("/v1/tenants/{id}/login", Resource::TenantLogin, &["POST"]),
+    entry("/v1/tenants/{id}/secrets", Resource::TenantSecrets, &["POST"]),
+    entry("/v1/tenants/{id}", Resource::Tenant, &["GET", "PUT", "DELETE"]),
+    entry("/v1/tenants", Resource::Tenants, &["GET", "POST"]),
     entry("/v1/listeners", Resource::Listeners, &["GET"]),
     entry("/v1/explain", Resource::Explain, &["POST"]).needing(Needs::Question),
     entry("/v1/certificates", Resource::Certificates, &["GET"]).needing(Needs::Open),
@@ -201,6 +217,7 @@ impl Entry {
             | Resource::Decisions
             | Resource::Blacklist
             | Resource::Hosts
+            | Resource::Tenants
             | Resource::Listeners
             | Resource::Certificates
             | Resource::History
@@ -213,6 +230,11 @@ impl Entry {
             | Resource::Host
             | Resource::HostEnable
             | Resource::HostDisable
+            | Resource::Tenant
+            | Resource::TenantEnable
+            | Resource::TenantDisable
+            | Resource::TenantLogin
+            | Resource::TenantSecrets
             | Resource::Explain
             | Resource::Reload
             | Resource::Metrics
@@ -255,6 +277,12 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Host => hosts::one(asked, name).await,
         Resource::HostEnable => hosts::switch(asked, name, true).await,
         Resource::HostDisable => hosts::switch(asked, name, false).await,
+        Resource::Tenants => tenants::all(asked).await,
+        Resource::Tenant => tenants::one(asked, name).await,
+        Resource::TenantEnable => tenants::switch(asked, name, true).await,
+        Resource::TenantDisable => tenants::switch(asked, name, false).await,
+        Resource::TenantLogin => tenants::login(asked, name).await,
+        Resource::TenantSecrets => tenants::secrets(asked, name).await,
         Resource::Listeners => listeners::answer(asked),
         Resource::Certificates => certificates::answer(asked),
         Resource::Explain => explain::answer(asked).await,
@@ -269,6 +297,17 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Token => token::answer(asked),
         Resource::Login => session::follow(asked),
         Resource::Front => front::answer(),
+    }
+}
+
+/// What is wrong, for people and for programs.
+fn wrong(status: StatusCode, Refused { text, found }: &Refused) -> Answer {
+    Answer::json(status, &json!({ "error": text.trim_end(), "diagnostics": found.to_json() }))
+}
+
+fn put_field(json: &mut Value, name: &str, value: Value) {
+    if let Some(object) = json.as_object_mut() {
+        object.insert(name.to_owned(), value);
     }
 }
 

@@ -1,11 +1,16 @@
-//! Hosts that were made over the API: one more rules file behind the others, read against a table that is in force. It holds
-//! `[[host]]` tables and nothing else.
+//! Tenants and hosts that were made over the API: two more rules files behind the others, read against a table that is in force.
+//! One holds `[tenant.ID]` tables, which `tenants` reads one by one, the other `[[host]]` tables, and neither anything else. A
+//! tenant of the API may belong to one of the rules files, and a host of the API to either. What stands in the rules files knows
+//! nothing of them.
 //!
 //! The rules files are not read again for that: the table has what they say, and [`Foundation`] what the table does not have.
 //! So an unfinished edit in a rules file neither comes into force nor stands in the way.
 //!
-//! Unless `admin.hosts = "any"`, these hosts name no file, no target on this machine and no `check_certificate = false`: who
+//! Unless `admin.hosts = "any"`, they name no file, no target on this machine and no `check_certificate = false`: who
 //! may administer may not thereby read keys or reach Portward's own machine (SPEC section 8).
+
+mod family;
+mod tenants;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +33,7 @@ use crate::rules::{
     Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, Tenant, is_of_this_machine,
 };
 use crate::service::Service;
+pub(crate) use tenants::{MadeTenant, Unmade};
 
 /// What the rules files say of targets and presets.
 #[derive(Debug, Default)]
@@ -43,15 +49,17 @@ impl Foundation {
     }
 }
 
-/// How hosts are made.
+/// How tenants and hosts are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Making<'a> {
     /// What the rules files say.
     pub(crate) foundation: &'a Foundation,
     pub(crate) config: &'a Config,
-    /// The file that they stand in.
+    /// The file that the hosts stand in.
     pub(crate) file: &'a Path,
-    /// A host that is wrong is left out with a warning, as are all of them where the text is no TOML. Otherwise
+    /// The file that the tenants stand in.
+    pub(crate) tenants_file: &'a Path,
+    /// A host or tenant that is wrong is left out with a warning, as are all of them where the text is no TOML. Otherwise
     /// everything stays as it is.
     pub(crate) is_start: bool,
 }
@@ -68,33 +76,70 @@ pub(crate) struct Made {
 }
 
 impl Making<'_> {
-    /// Adds the hosts of `text` to `base`, in place of those that were made before.
-    pub(crate) fn extend(&self, base: &Table, text: &Arc<String>) -> Made {
+    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `base`, in place of those that were made
+    /// before. Every tenant is then as the rules and its definition say, whatever administrators have said of it.
+    pub(crate) fn extend(&self, base: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
         let base = base.without_made();
-        let mut files = base.files().to_vec();
-        let number = u16::try_from(files.len()).unwrap_or(u16::MAX);
-        files.push(self.file.to_owned());
-        let context = Context {
-            targets: Targets::beyond(Arc::clone(&self.foundation.targets)),
-            presets: self.foundation.presets.clone(),
-            known: Known::new(base.shared_tenants(), false),
-            agreement: Agreement::of(&base),
-            own: OwnSockets::new(self.config),
-            names: files,
-        };
         let before = self.is_start.then(|| base.clone());
-        let mut maker = Maker {
-            making: self,
-            builder: Builder::on(base),
-            context,
-            found: Diagnostics::new(),
-            is_forbidden: false,
-        };
+        let agreement = Agreement::of(&base);
+        let mut context = self.context(base.files().to_vec());
+        let number = u16::try_from(context.names.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        context.agreement = agreement;
+        let mut found = Diagnostics::new();
+        let mut kept = tenants.to_vec();
+        found.extend(self.leave_out(&base, &mut kept));
+        let all = Arc::new(
+            base.tenants_of_rules().extended(kept.iter().map(|one| one.definition().clone()).collect()),
+        );
+        context.known = Known::new(Arc::clone(&all), false);
+        let mut builder = Builder::on(base);
+        builder.set_tenants(all);
+        let mut maker = Maker { making: self, builder, context, found, is_forbidden: false };
+        for tenant in &kept {
+            maker.add_realms(tenant);
+        }
         let report = Report::new(self.file, text, 0);
         maker.read(&report, &mut Lines::new(number, text));
         let is_broken = report.is_broken();
         maker.found.extend(report.finish());
         maker.finish(before.filter(|_| is_broken), text)
+    }
+
+    /// What tenants and hosts are read with. `files` are those of the rules; the file of the tenants and that of the hosts stand
+    /// behind them.
+    fn context(&self, mut files: Vec<PathBuf>) -> Context {
+        files.push(self.tenants_file.to_owned());
+        files.push(self.file.to_owned());
+        Context {
+            targets: Targets::beyond(Arc::clone(&self.foundation.targets)),
+            presets: self.foundation.presets.clone(),
+            known: Known::default(),
+            agreement: Agreement::default(),
+            own: OwnSockets::new(self.config),
+            names: files,
+        }
+    }
+
+    /// Takes out the tenants that are wrong in view of the others, until none is. Says why.
+    fn leave_out(&self, base: &Table, tenants: &mut Vec<Arc<MadeTenant>>) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        loop {
+            let wrong = family::judge(base.tenants_of_rules(), tenants);
+            if wrong.is_empty() {
+                return found;
+            }
+            tenants.retain(|tenant| !wrong.contains_key(tenant.id()));
+            let wrong = wrong.into_iter().map(|(id, why)| self.wrong_tenant(&id, why));
+            found.extend(wrong);
+            // The others are judged once more only where the rest is to be used.
+            if !self.is_start {
+                return found;
+            }
+        }
+    }
+
+    fn wrong_tenant(&self, id: &str, why: impl std::fmt::Display) -> Diagnostic {
+        Diagnostic::error(format!("the tenant {id}: {why}"), Place::whole(self.tenants_file))
     }
 }
 
@@ -108,6 +153,32 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// The hosts that a tenant's realms stand for.
+    fn add_realms(&mut self, tenant: &MadeTenant) {
+        match tenant.realms(self.making, &mut self.context) {
+            Err(wrong) => self.found.append(wrong),
+            Ok(hosts) => {
+                for host in &*hosts {
+                    let Err(conflicts) = self.builder.add(host.clone()) else { continue };
+                    for Conflict { name, first, .. } in conflicts {
+                        let taken = self.taken_by(first);
+                        let why = format!("the realm {name} is a name of {taken} already");
+                        self.found.push(self.making.wrong_tenant(tenant.id(), why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who has a name already.
+    fn taken_by(&self, first: Source) -> String {
+        let file = self.context.names.get(usize::from(first.file)).map_or(Path::new(""), PathBuf::as_path);
+        match file == self.making.tenants_file {
+            true => "a tenant of the API".to_owned(),
+            false => format!("the host in {}:{}", file.display(), first.line),
+        }
+    }
+
     fn read(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) {
         let document = report.parse();
         let mut root = Section::new(report, "the hosts of the API", 0..0, document.get_ref());
@@ -116,7 +187,7 @@ impl Maker<'_> {
             let errors = report.errors();
             let is_safe = self.making.config.admin.hosts == AdminHosts::Safe;
             if is_safe && let DeValue::Table(table) = value.node {
-                forbid(report, table, self.making.config);
+                forbid(report, table, self.making.config, What::Host);
                 // It is read no further: whether a file is there that it names is not to be found out.
                 if report.errors() > errors {
                     self.is_forbidden = true;
@@ -202,20 +273,34 @@ impl Maker<'_> {
     }
 }
 
-/// Reports what is not possible over the API, wherever it stands in a host.
-fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config) {
+/// What is made over the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Host,
+    Tenant,
+}
+
+/// Reports what is not possible over the API, wherever it stands in a host or a tenant.
+fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, what: What) {
+    const FILE: &str = "what is made over the API may name no file";
     const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
-    let deny = |span, what: &str| {
-        report.say(Severity::Error, span, Fault::new(what.to_owned()).help(WAY));
+    let deny = |span, why: &str| {
+        report.say(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
     };
     for (key, value) in table.iter() {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("client_trust", _) => deny(value.span(), "a host of the API may name no file"),
-            ("check_certificate", DeValue::Boolean(false)) => {
-                deny(value.span(), "a host of the API may not switch off the check of certificates");
+            ("client_trust", _) => deny(value.span(), FILE),
+            ("login", DeValue::String(text)) if what == What::Tenant || *text != "tenant" => {
+                deny(value.span(), FILE);
             }
-            ("login", DeValue::String(login)) if login != "tenant" => {
-                deny(value.span(), "a host of the API may name no file");
+            ("secrets", DeValue::Array(list)) => {
+                let files = list
+                    .iter()
+                    .filter(|one| one.get_ref().as_str().is_some_and(|one| one.starts_with("file:")));
+                files.for_each(|one| deny(one.span(), FILE));
+            }
+            ("check_certificate", DeValue::Boolean(false)) => {
+                deny(value.span(), "what is made over the API may not switch off the check of certificates");
             }
             ("target" | "otherwise", target) => {
                 let one = std::slice::from_ref(value);
@@ -228,18 +313,18 @@ fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config) {
                     _ => false,
                 });
                 here.for_each(|one| {
-                    deny(one.span(), "a host of the API may not lead to this machine or its link")
+                    deny(one.span(), "what is made over the API may not lead to this machine or its link")
                 });
             }
             // Names and values of header fields.
             ("set" | "response", _) => {}
-            (_, DeValue::Table(inner)) => forbid(report, inner, config),
+            (_, DeValue::Table(inner)) => forbid(report, inner, config, what),
             (_, DeValue::Array(list)) => {
                 let tables = list.iter().filter_map(|one| match one.get_ref() {
                     DeValue::Table(inner) => Some(inner),
                     _ => None,
                 });
-                tables.for_each(|inner| forbid(report, inner, config));
+                tables.for_each(|inner| forbid(report, inner, config, what));
             }
             _ => {}
         }
@@ -262,15 +347,9 @@ fn leads_here(target: &str, config: &Config) -> bool {
 /// What its targets' names resolve to is held against the same rule when it is dialled. The target that it has from its
 /// tenant, `inherited`, stays what was said of it where it stands.
 fn keep_away(host: &mut HostDef, inherited: Option<&Arc<[Endpoint]>>) {
-    let away = |endpoints: &Arc<[Endpoint]>| -> Arc<[Endpoint]> {
-        if inherited.is_some_and(|inherited| Arc::ptr_eq(inherited, endpoints)) {
-            return Arc::clone(endpoints);
-        }
-        let endpoints = endpoints.iter().map(|Endpoint { address, options }| {
-            let options = TargetOptions { elsewhere_only: true, ..TargetOptions::clone(options) };
-            Endpoint { address: address.clone(), options: Arc::new(options) }
-        });
-        endpoints.collect()
+    let away = |endpoints: &Arc<[Endpoint]>| match inherited {
+        Some(inherited) if Arc::ptr_eq(inherited, endpoints) => Arc::clone(endpoints),
+        _ => away(endpoints),
     };
     host.endpoints = host.endpoints.as_ref().map(away);
     for rule in &mut host.http {
@@ -289,19 +368,31 @@ fn keep_away(host: &mut HostDef, inherited: Option<&Arc<[Endpoint]>>) {
     }
 }
 
+fn away(endpoints: &Arc<[Endpoint]>) -> Arc<[Endpoint]> {
+    if endpoints.iter().all(|endpoint| endpoint.options.elsewhere_only) {
+        return Arc::clone(endpoints);
+    }
+    let endpoints = endpoints.iter().map(|Endpoint { address, options }| {
+        let options = TargetOptions { elsewhere_only: true, ..TargetOptions::clone(options) };
+        Endpoint { address: address.clone(), options: Arc::new(options) }
+    });
+    endpoints.collect()
+}
+
 /// What one of the file's hosts is called, for those that look for one. `None`: nothing that can be a name.
 pub(crate) fn normal_name(text: &str) -> Option<Box<str>> {
     scalar::rule_name(text).ok()
 }
 
-/// The warning that the file cannot be read, or the error.
-pub(crate) fn unread_hosts(file: &Path, why: &str, is_start: bool) -> Diagnostic {
-    let message = format!("the hosts of the API {} cannot be read: {why}", file.display());
+/// The warning that the file cannot be read, or the error. `what` stands in it: `hosts`, `tenants`.
+pub(crate) fn unread_made(what: &str, file: &Path, why: &str, is_start: bool) -> Diagnostic {
+    let message = format!("the {what} of the API {} cannot be read: {why}", file.display());
     match is_start {
         true => Diagnostic::warning(message, Place::whole(file))
             .help("they are left out; reload when it can be read"),
         false => {
-            Diagnostic::error(message, Place::whole(file)).help("mend it, or remove it with the hosts in it")
+            let help = format!("mend it, or remove it with the {what} in it");
+            Diagnostic::error(message, Place::whole(file)).help(help)
         }
     }
 }

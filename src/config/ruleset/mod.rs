@@ -39,7 +39,7 @@ use context::Context;
 use files::{File, Lines, Position};
 use keys::elsewhere;
 pub use made::Foundation;
-pub(crate) use made::{Made, Making, normal_name, unread_hosts};
+pub(crate) use made::{Made, MadeTenant, Making, Unmade, normal_name, unread_made};
 
 /// What became of the rules.
 #[derive(Debug)]

@@ -66,6 +66,15 @@ struct Parent {
     is_whole: bool,
 }
 
+/// What one `[tenant.ID]` table says by itself: nothing of it was held against other tenants.
+#[derive(Debug, Clone)]
+pub(super) struct Alone {
+    /// With the parent that is written.
+    pub(super) definition: TenantDef,
+    /// The whole line from the root, if that is written.
+    pub(super) line: Option<Vec<Box<str>>>,
+}
+
 /// What the tables of a file are read with.
 pub(super) struct Around<'a, 't> {
     pub(super) targets: &'a mut Targets,
@@ -161,6 +170,15 @@ impl Reading {
             return None;
         }
         Some(name.into())
+    }
+
+    /// The only one that was read. `None`: there is none, which was reported.
+    pub(super) fn alone(mut self) -> Option<Alone> {
+        let One { mut definition, parent, .. } = self.list.pop()?;
+        let is_whole = parent.as_ref().is_some_and(|parent| parent.is_whole);
+        let line = parent.into_iter().flat_map(|parent| parent.line).map(|(id, _)| id).collect::<Vec<_>>();
+        definition.parent = line.last().cloned();
+        Some(Alone { definition, line: is_whole.then_some(line) })
     }
 
     /// All of them, and what is wrong with what they say of each other. `is_whole`: everything was read, so that a tenant

@@ -1,12 +1,11 @@
 //! A request goes to its target: which connection it gets, when it is sent again, and what becomes of that connection and of
 //! the client when the response is whole, or when there is none.
 
-use std::future::poll_fn;
-
 use super::broken::{Broken, unavailable};
 use super::{Next, Turn};
 use crate::conn::Client;
 use crate::conn::blame::unreached;
+use crate::conn::leave::withdrawn;
 use crate::conn::login::{Login, credentials};
 use crate::conn::tunnel::Tunnel;
 use crate::ending::{Ending, Stage, Whose};
@@ -35,6 +34,7 @@ pub(super) async fn forward(
     let alone = edits.connection == http::Connection::Ends;
     let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
     let mut outgoing = turn.asked.outgoing(edits);
+    let tenant = edits.by_rule.as_ref().map(|rule| &*rule.tenant).filter(|tenant| !tenant.is_empty());
     loop {
         let dialer = worker.dialer(turn.snapshot);
         let mut target = match dialer.connect(wanted, own, &worker.pool, &mut attempts).await {
@@ -74,14 +74,16 @@ pub(super) async fn forward(
         let exchanged = tokio::select! {
             biased;
             exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness, meter) => exchanged,
-            () = poll_fn(|_| live.poll_ended()) => return withdraw(client),
+            ended = withdrawn(&worker.shared, (&*to.name, tenant), live).of_exchange(turn.snapshot) => {
+                return withdraw(client, ended);
+            }
         };
         return match exchanged {
             Ok(exchanged) => {
                 // A login of the connection that the target asks for goes on where it was begun.
                 let unread = exchanged.left_unread && !exchanged.binds_connection;
                 let clean = !alone && !unread;
-                settle(client, own, (target, clean), exchanged, &to.name)
+                settle(client, own, (target, clean), exchanged, (&*to.name, tenant))
             }
             // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
             Err(failed) if failed.untouched && turn.asked.is_idempotent() => {
@@ -143,14 +145,14 @@ fn settle(
     own: &mut Vec<Connection>,
     (mut target, clean): (Connection, bool),
     exchanged: Exchanged,
-    host: &str,
+    (host, tenant): (&str, Option<&str>),
 ) -> Next {
     target.bound |= exchanged.binds_connection;
     if exchanged.slow {
         target.leg.stream.watch_upload(false);
     }
     if exchanged.after == After::Tunnel {
-        return Next::Tunnel(Box::new(Tunnel { target, host: host.into() }));
+        return Next::Tunnel(Box::new(Tunnel { target, host: host.into(), tenant: tenant.map(Box::from) }));
     }
     match exchanged.reusable && clean {
         true if target.bound => {
@@ -171,8 +173,9 @@ fn settle(
     }
 }
 
-/// An administrator has ended the connection in the middle of an exchange. The client sees that its answer is not whole.
-fn withdraw(client: &Client) -> Next {
+/// An administrator has ended the connection in the middle of an exchange, or host or tenant were disabled and the drain time is
+/// over. The client sees that its answer is not whole.
+fn withdraw(client: &Client, ended: Ending) -> Next {
     let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
-    Next::End(Ending::peacefully(Stage::Relay, Whose::Ourselves))
+    Next::End(ended)
 }

@@ -1,12 +1,12 @@
 //! `PUT` and `DELETE /v1/hosts/NAME`: hosts of the API. The body is JSON in the shape of a `[[host]]` table.
 
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Value, json};
 
-use super::super::{Answer, Asked};
-use super::{normal, put_field, shown, tagged, unknown, wrong};
-use crate::server::{Condition, HostChange, HostChanged, HostUnchanged};
+use super::super::condition::condition;
+use super::super::{Answer, Asked, wrong};
+use super::{normal, put_field, shown, tagged, unknown};
+use crate::server::{HostChange, HostChanged, HostUnchanged};
 use crate::state::made::form;
 
 /// Makes a host, or changes it.
@@ -61,24 +61,6 @@ fn wanted(name: &str, body: &[u8]) -> Result<toml_edit::Table, String> {
     Ok(table)
 }
 
-fn condition(headers: &HeaderMap) -> Condition {
-    Condition { matches: tags(headers, &IF_MATCH), differs: tags(headers, &IF_NONE_MATCH) }
-}
-
-/// The entity tags of a field, without quotes; none: `*`. One that we have not given, or a weak one, matches nothing (RFC 9110
-/// section 13.1).
-fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
-    let mut fields = headers.get_all(name).iter().peekable();
-    fields.peek()?;
-    let text = fields.map(|field| field.to_str().unwrap_or("?")).collect::<Vec<_>>().join(",");
-    if text.trim() == "*" {
-        return Some(Vec::new());
-    }
-    let tag =
-        |tag: &str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or("?").to_owned();
-    Some(text.split(',').map(|one| tag(one.trim())).collect())
-}
-
 fn unchanged(asked: &Asked<'_>, name: &str, why: &HostUnchanged) -> Answer {
     match why {
         HostUnchanged::OfRules { host, file, line } => {
@@ -88,6 +70,10 @@ fn unchanged(asked: &Asked<'_>, name: &str, why: &HostUnchanged) -> Answer {
             );
             Answer::json(StatusCode::CONFLICT, &json!({ "error": error, "file": file, "line": line }))
         }
+        HostUnchanged::Realm(tenant) => Answer::wrong(
+            StatusCode::CONFLICT,
+            &format!("{name} is a realm of the tenant {tenant}, and is changed there"),
+        ),
         HostUnchanged::Alias(host) => Answer::wrong(
             StatusCode::CONFLICT,
             &format!("{name} is an alias of the host {host}, which is changed by its own name"),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::{Answer, Asked};
 use super::{normal, shown};
-use crate::admin::query::Query;
+use crate::admin::query::{Query, made_by};
 use crate::rules::{Endpoint, Host, Table};
 use crate::service::Service;
 
@@ -51,11 +51,6 @@ impl Filter {
     fn of(query: &Query, table: &Table) -> Result<Self, String> {
         let host = query.text("host").map(normal).transpose().map_err(|why| format!("`host`: {why}"))?;
         let leads = |name: String| table.host(&name).map(Host::number);
-        let made_by = |text: &str| match text {
-            "api" => Some(true),
-            "rules" => Some(false),
-            _ => None,
-        };
         Ok(Self {
             host: host.map(leads),
             search: query.text("search").map(str::to_lowercase),

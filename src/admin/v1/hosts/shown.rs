@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::put_field;
 use crate::rules::{
     Address, CheckedPorts, Endpoint, Host, HttpMatch, Login, OnFailedCheck, ServiceRule, Source, Table,
     Tenant, Treatment,
@@ -9,7 +10,7 @@ use crate::rules::{
 use crate::service::Service;
 
 /// Where something stands: `FILE:LINE`.
-pub(super) fn place(table: &Table, source: Source) -> String {
+pub(in crate::admin::v1) fn place(table: &Table, source: Source) -> String {
     format!("{}:{}", table.file(source).display(), source.line)
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
     });
     for service in Service::decided_once() {
         let rule = host.rule(service).map(|rule| once(table, service, rule));
-        super::put_field(&mut json, service.name(), rule.into());
+        put_field(&mut json, service.name(), rule.into());
     }
     json
 }
@@ -74,17 +75,17 @@ fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
             CheckedPorts::Checked { on_failed: OnFailedCheck::Plain, .. } => Some("plain"),
             CheckedPorts::Checked { on_failed: OnFailedCheck::Reject, .. } => Some("reject"),
         };
-        super::put_field(&mut json, "check_certificate", rule.ports.is_checked().into());
-        super::put_field(&mut json, "on_failed_check", on_failed.into());
+        put_field(&mut json, "check_certificate", rule.ports.is_checked().into());
+        put_field(&mut json, "on_failed_check", on_failed.into());
     }
     if service == Service::Sip {
-        super::put_field(&mut json, "rewrite_transport", rule.rewrite_transport.into());
+        put_field(&mut json, "rewrite_transport", rule.rewrite_transport.into());
     }
     json
 }
 
 /// The addresses of a target, in their order.
-pub(super) fn addresses(endpoints: &[Endpoint]) -> Vec<String> {
+pub(in crate::admin::v1) fn addresses(endpoints: &[Endpoint]) -> Vec<String> {
     let text = |endpoint: &Endpoint| match &endpoint.address {
         Address::Ip(ip) => ip.to_string(),
         Address::Name(name) => name.to_string(),

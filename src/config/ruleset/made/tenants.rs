@@ -1,0 +1,180 @@
+//! One tenant of the API: read by itself, once, and used for every table until it is changed. So a change of one tenant does not
+//! read the thousands of others again.
+//!
+//! What is wrong is told in words alone. The text of a tenant may hold secrets, so it is never shown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use toml::de::DeValue;
+
+use super::super::super::report::Report;
+use super::super::super::walk::{Section, Value};
+use super::super::super::{AdminHosts, Diagnostic, Diagnostics, Place, Severity};
+use super::super::context::Context;
+use super::super::files::{Lines, Stands};
+use super::super::tenant::{self, Alone, Around, Reading};
+use super::{Making, What, away, forbid, keep_away};
+use crate::rules::{Endpoint, HostDef, TenantDef};
+use crate::service::Service;
+
+/// A tenant of the API.
+#[derive(Debug)]
+pub(crate) struct MadeTenant {
+    alone: Alone,
+    /// Its table, in TOML.
+    text: Arc<String>,
+    /// The hosts of its realms, and with which target they were read.
+    aimed: Mutex<Option<Aimed>>,
+}
+
+#[derive(Debug, Clone)]
+struct Aimed {
+    target: Option<Arc<[Endpoint]>>,
+    hosts: Arc<[HostDef]>,
+}
+
+/// Why a tenant is no tenant.
+#[derive(Debug)]
+pub(crate) struct Unmade {
+    pub(crate) found: Diagnostics,
+    /// Something in it is not possible over the API.
+    pub(crate) is_forbidden: bool,
+}
+
+/// How messages call what tenants stand in.
+const TABLE: &str = "the tenants of the API";
+
+impl Making<'_> {
+    /// Reads the tenant `id`, whose table is `text`, for tables that have the rules files `files`. Also whether it was safe.
+    ///
+    /// # Errors
+    /// What is wrong with it by itself.
+    pub(crate) fn tenant(
+        &self,
+        id: &str,
+        text: String,
+        files: &[std::path::PathBuf],
+    ) -> Result<MadeTenant, Unmade> {
+        let text = Arc::new(text);
+        let mut context = self.context(files.to_vec());
+        let is_safe = self.config.admin.hosts == AdminHosts::Safe;
+        let (mut alone, mut is_forbidden) = (None, false);
+        let found = self.each(id, &text, &mut context, |value, context, lines| {
+            if is_safe && let DeValue::Table(tables) = value.node {
+                forbid(value.report, tables, self.config, What::Tenant);
+                is_forbidden = value.report.errors() > 0;
+                if is_forbidden {
+                    return;
+                }
+            }
+            let mut reading = Reading::default();
+            let Context { targets, names, .. } = context;
+            reading.define(value, &mut Around { targets, names, lines });
+            alone = reading.alone();
+        });
+        match alone {
+            Some(mut alone) if found.errors() == 0 => {
+                if is_safe {
+                    alone.definition.endpoints = alone.definition.endpoints.as_ref().map(away);
+                }
+                Ok(MadeTenant { alone, text, aimed: Mutex::default() })
+            }
+            _ => Err(Unmade { found, is_forbidden }),
+        }
+    }
+
+    /// Reads a tenant's text. What is found is told in words that show nothing of it.
+    fn each(
+        &self,
+        id: &str,
+        text: &Arc<String>,
+        context: &mut Context,
+        mut read: impl FnMut(&Value<'_>, &mut Context, &mut Lines<'_>),
+    ) -> Diagnostics {
+        let number = u16::try_from(context.names.len().saturating_sub(2)).unwrap_or(u16::MAX);
+        let report = Report::new(self.tenants_file, text, 0);
+        {
+            let document = report.parse();
+            let mut root = Section::new(&report, TABLE, 0..0, document.get_ref());
+            if let Some(value) = root.get("tenant") {
+                read(&value, context, &mut Lines::new(number, text));
+            }
+            root.finish(|_| None);
+        }
+        let told = report.finish().into_iter().map(|one| {
+            let Diagnostic { severity, message, help, label, .. } = one;
+            let message = match label.starts_with("did you mean") {
+                true => format!("the tenant {id}: {message}; {label}"),
+                false => format!("the tenant {id}: {message}"),
+            };
+            let place = Place::whole(self.tenants_file);
+            let mut told = match severity {
+                Severity::Error => Diagnostic::error(message, place),
+                Severity::Warning => Diagnostic::warning(message, place),
+            };
+            told.help = help;
+            told
+        });
+        told.collect()
+    }
+}
+
+impl MadeTenant {
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.alone.definition.id
+    }
+
+    /// What it is.
+    pub(crate) fn definition(&self) -> &TenantDef {
+        &self.alone.definition
+    }
+
+    /// The whole line of tenants from the root, if it says that.
+    pub(super) fn line(&self) -> Option<&[Box<str>]> {
+        self.alone.line.as_deref()
+    }
+
+    /// The hosts that its realms stand for, read again only where its target is another one.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn realms(
+        &self,
+        making: &Making<'_>,
+        context: &mut Context,
+    ) -> Result<Arc<[HostDef]>, Diagnostics> {
+        let target = context.known.tenants.by_id(self.id()).and_then(|tenant| tenant.target()).cloned();
+        let mut aimed = self.aimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |aimed: &&Aimed| match (&aimed.target, &target) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if let Some(Aimed { hosts, .. }) = aimed.as_ref().filter(is_same) {
+            // They are as they were, and others are to agree with them.
+            for rule in hosts.iter().filter_map(|host| host.rules[Service::Sip].as_ref()) {
+                if rule.ports.ports().tls.is_some() {
+                    context.agreement.note(&rule.endpoints, rule.ports.is_checked(), Stands::On(rule.source));
+                }
+            }
+            return Ok(Arc::clone(hosts));
+        }
+        let mut hosts = Vec::new();
+        let found = making.each(self.id(), &self.text, context, |value, context, lines| {
+            let DeValue::Table(tables) = value.node else { return };
+            for entry in Section::new(value.report, TABLE, 0..0, tables).entries() {
+                hosts.extend(tenant::realms(&entry, context, lines));
+            }
+        });
+        if found.errors() > 0 {
+            return Err(found);
+        }
+        if making.config.admin.hosts == AdminHosts::Safe {
+            hosts.iter_mut().for_each(|host| keep_away(host, target.as_ref()));
+        }
+        let hosts: Arc<[HostDef]> = hosts.into();
+        *aimed = Some(Aimed { target, hosts: Arc::clone(&hosts) });
+        Ok(hosts)
+    }
+}

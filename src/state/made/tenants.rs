@@ -1,0 +1,235 @@
+//! The tenants that were made over the API: in memory each with its definition, on disk `tenants.toml`.
+//!
+//! A definition is JSON in the shape of the `[tenant.ID]` table. Besides, it may say `imported`: what has made the tenant. Its
+//! logins and secrets are kept and never shown.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use serde_json::{Map, Value};
+
+use super::{Ground, form, out_of_reach, put, read};
+use crate::config::{self, Diagnostic, Diagnostics, MadeTenant, Place, Severity, Unmade};
+use crate::rules::{Table, Tenant, fingerprint};
+use crate::state::secret::{Key, random};
+
+/// The file in the state folder.
+const NAME: &str = "tenants.toml";
+/// What stands at the top of the file.
+const HEAD: &str = "\
+# Portward writes this file and does not keep comments: tenants that were made over the API. It is read at the start and at a
+# reload, behind the rules files.
+";
+
+/// What has made the tenant: a key that only tenants of the API have.
+pub(crate) const IMPORTED: &str = "imported";
+/// Keys that are kept where a change does not say them, and are never shown.
+pub(crate) const HIDDEN: [&str; 2] = ["login", "secrets"];
+
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join(NAME)
+}
+
+/// A tenant's table.
+pub(crate) type Definition = Map<String, Value>;
+
+/// A tenant and how it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    definition: Arc<Definition>,
+    /// As it stands in the file.
+    text: Arc<str>,
+    read: Arc<MadeTenant>,
+}
+
+/// The tenants that were made over the API. Clones share all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tenants(BTreeMap<Box<str>, Kept>);
+
+impl Tenants {
+    /// Reads those that are kept in the folder of `state`. Each is judged by itself. `table` has the rules.
+    ///
+    /// # Errors
+    /// They cannot be read, or one of them is wrong and this is no start.
+    pub(super) fn read(
+        ground: Ground<'_>,
+        table: &Table,
+        is_start: bool,
+        is_missed: bool,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let state = &ground.config.state;
+        let file = file(state);
+        let unread = |why: &str| Diagnostics::from(config::unread_made("tenants", &file, why, is_start));
+        if let Some(why) = out_of_reach(&file, state, is_missed) {
+            return Err(unread(&why));
+        }
+        let Some(text) = read("tenants", &file, is_start)? else { return Ok(Default::default()) };
+        let whole: Value = toml::from_str(&text).map_err(|error| {
+            let line =
+                error.span().map(|span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+            let line = line.map(|line| format!(" in line {line}")).unwrap_or_default();
+            unread(&format!("it is no TOML{line}: {}", error.message()))
+        })?;
+        let list = match whole {
+            Value::Object(mut whole) => match whole.remove("tenant") {
+                Some(Value::Object(list)) if whole.is_empty() => list,
+                None if whole.is_empty() => Map::new(),
+                _ => return Err(unread("it holds something else than [tenant.ID] tables")),
+            },
+            _ => return Err(unread("it is no TOML")),
+        };
+        let (mut tenants, mut found) = (Self::default(), Diagnostics::new());
+        for (id, definition) in list {
+            let Value::Object(definition) = definition else {
+                return Err(unread("it holds something else than [tenant.ID] tables"));
+            };
+            match Kept::new(ground, table, &id, definition) {
+                Ok(kept) => drop(tenants.0.insert(id.into(), kept)),
+                Err(Unmade { found: wrong, .. }) => found.append(wrong),
+            }
+        }
+        if !is_start && found.errors() > 0 {
+            return Err(found);
+        }
+        Ok((tenants, found.mapped(|one| Some(softened(one)))))
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tenants as they were read, in the order of their ids.
+    pub(super) fn list(&self) -> Vec<Arc<MadeTenant>> {
+        self.0.values().map(|kept| Arc::clone(&kept.read)).collect()
+    }
+
+    /// What a tenant is, with its logins and secrets.
+    pub(crate) fn get(&self, id: &str) -> Option<&Definition> {
+        self.0.get(id).map(|kept| &*kept.definition)
+    }
+
+    /// Puts a tenant in the place of the one with this id.
+    pub(crate) fn put(&mut self, id: &str, kept: Kept) {
+        self.0.insert(id.into(), kept);
+    }
+
+    /// Takes a tenant out. False: there is none with this id.
+    pub(crate) fn remove(&mut self, id: &str) -> bool {
+        self.0.remove(id).is_some()
+    }
+
+    /// A tenant and how it is written.
+    pub(crate) fn kept(&self, id: &str) -> Option<Kept> {
+        self.0.get(id).cloned()
+    }
+
+    /// Puts back what [`Self::kept`] gave.
+    pub(crate) fn restore(&mut self, id: &str, kept: Option<Kept>) {
+        match kept {
+            Some(kept) => self.put(id, kept),
+            None => drop(self.0.remove(id)),
+        }
+    }
+
+    /// The ids of the tenants directly below one.
+    pub(crate) fn below(&self, id: &str) -> impl Iterator<Item = &str> {
+        let is_below = move |kept: &&Kept| kept.read.definition().parent.as_deref() == Some(id);
+        self.0.values().filter(is_below).map(|kept| kept.read.id())
+    }
+
+    /// What becomes of `table` with these tenants in the place of those that it has, and with the hosts of the API.
+    ///
+    /// # Errors
+    /// The hosts of the API cannot be read.
+    pub(crate) fn in_force(&self, ground: Ground<'_>, table: &Table) -> Result<config::Made, Diagnostics> {
+        let text = super::text(&ground.config.state, false, false)?;
+        Ok(ground.extend(table, self, &text.unwrap_or_default(), false))
+    }
+
+    /// Puts the file in place.
+    ///
+    /// # Errors
+    /// It cannot be written. The old one is still there then.
+    pub(crate) fn keep(&self, state: &Path) -> Result<(), Diagnostics> {
+        let length = self.0.values().map(|kept| kept.text.len()).sum::<usize>() + HEAD.len();
+        let mut text = String::with_capacity(length);
+        text.push_str(HEAD);
+        self.0.values().for_each(|kept| text.push_str(&kept.text));
+        put("tenants", &file(state), &text)
+    }
+
+    /// Where they stand.
+    pub(crate) fn file(state: &Path) -> PathBuf {
+        file(state)
+    }
+}
+
+impl Kept {
+    /// Whether both say the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+
+    /// A tenant with this definition, judged by itself. `table` has the rules.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn new(
+        ground: Ground<'_>,
+        table: &Table,
+        id: &str,
+        definition: Definition,
+    ) -> Result<Self, Unmade> {
+        let wrong = |why: String| {
+            let place = Place::whole(file(&ground.config.state));
+            let found = Diagnostic::error(format!("the tenant {id}: {why}"), place).into();
+            Unmade { found, is_forbidden: false }
+        };
+        let said = form::from_json(&definition).map_err(wrong)?.to_string();
+        let head = format!("\n[tenant.{}]\n", toml_edit::Key::new(id));
+        let text = format!("{head}{said}");
+        let mut judged = definition.clone();
+        let judged = match judged.remove(IMPORTED) {
+            None => text.clone(),
+            Some(Value::String(by)) if !by.is_empty() && by.len() <= LONGEST => {
+                format!("{head}{}", form::from_json(&judged).map_err(wrong)?)
+            }
+            Some(_) => return Err(wrong(format!("`{IMPORTED}` is what has made the tenant, a word"))),
+        };
+        let read = ground.with(false, |making| making.tenant(id, judged, table.without_files_of_api()))?;
+        Ok(Self { definition: Arc::new(definition), text: text.into(), read: Arc::new(read) })
+    }
+}
+
+/// The ETag of a tenant: of what is in force of it, and of all that its definition says. What is never shown is in it under a key
+/// of this run, so that nothing can be guessed from it.
+pub(crate) fn tag(tenants: &Tenants, tenant: Tenant<'_>) -> String {
+    static KEY: LazyLock<Key> = LazyLock::new(random);
+    let print = fingerprint::of_tenant(tenant);
+    let Some(kept) = tenants.0.get(tenant.id()) else { return print };
+    let Ok(mut code) = Hmac::<Sha256>::new_from_slice(&KEY[..]) else { return print };
+    code.update(kept.text.as_bytes());
+    let code = code.finalize().into_bytes();
+    let hex: String = code.iter().take(TAG).map(|octet| format!("{octet:02x}")).collect();
+    format!("{print}{hex}")
+}
+
+/// So many octets tell definitions apart.
+const TAG: usize = 8;
+
+/// The longest word for what has made a tenant.
+const LONGEST: usize = 32;
+
+/// At a start: without the tenant.
+fn softened(mut one: Diagnostic) -> Diagnostic {
+    if one.severity == Severity::Error {
+        one.severity = Severity::Warning;
+        one.help = Some("tenants that are wrong here are left out until that is mended".to_owned());
+    }
+    one
+}
