@@ -70,6 +70,7 @@ mod status;
 mod switch;
 mod targets;
 mod tenants;
+mod tenants_api;
 mod tls;
 mod unread;
 mod volume;

@@ -53,6 +53,11 @@ impl Busy {
         let busy = Self { portward, port, _inside: inside, _open: open };
         busy.ask("POST", "/v1/blacklist", "{\"address\": \"203.0.113.9\", \"note\": \"by hand\"}");
         busy.ask("PUT", "/v1/hosts/made.example.net", "{\"target\": \"192.0.2.9\", \"sip\": true}");
+        busy.ask(
+            "PUT",
+            "/v1/tenants/made-1",
+            "{\"name\": \"Made Ltd\", \"target\": \"192.0.2.9\", \"realms\": [\"made-1.example.net\"]}",
+        );
         eventually("a step of the history has ended", || {
             !busy.ask("GET", "/v1/history", "").contains("\"count\":0,")
         });

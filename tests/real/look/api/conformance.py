@@ -125,9 +125,18 @@ HERE = {
     "POST /v1/hosts/{name}/disable": ({"name": "hq.example.net"}, "/name"),
     "POST /v1/hosts/{name}/enable": ({"name": "hq.example.net"}, "/name"),
     "PUT /v1/hosts/{name}": ({"name": "new.example.net"}, "/definition", {"target": "192.0.2.1", "http": ["/"]}),
+    "GET /v1/tenants": ({}, "/tenants"),
+    "GET /v1/tenants/{id}": ({"id": "made-1"}, "/definition"),
+    "POST /v1/tenants": ({}, "/new", {"tenants": {"several-1": {"name": "One"}, "several-2": {"parent": "several-1"}}}),
+    "PUT /v1/tenants/{id}": ({"id": "new-1"}, "/definition", {"target": "192.0.2.1"}),
+    "POST /v1/tenants/{id}/disable": ({"id": "made-1"}, "/id"),
+    "POST /v1/tenants/{id}/enable": ({"id": "made-1"}, "/id"),
+    "POST /v1/tenants/{id}/login": ({"id": "new-1"}, "/id", {"user": "nobody", "hash": None}),
+    "POST /v1/tenants/{id}/secrets": ({"id": "new-1"}, "/id", {"keep": 0}),
     "POST /v1/session": ({}, "/link"),
     "POST /v1/token": ({}, "/token"),
     "DELETE /v1/hosts/{name}": ({"name": "new.example.net"}, "/removed"),
+    "DELETE /v1/tenants/{id}": ({"id": "new-1"}, "/removed"),
     "DELETE /v1/blacklist/{address}": ({"address": "198.51.100.0/24"}, "/removed"),
     "DELETE /v1/blacklist": ({}, "/removed"),
     "DELETE /v1/connections/{id}": ({"id": os.environ["CONNECTION"]}, "/ended"),
@@ -151,7 +160,7 @@ def answers():
                 value = value[name]
             assert value, f"{label}: {pointer} is empty"
     # A page has what the next one has not.
-    for path, name in [("connections", "connections"), ("decisions", "decisions"), ("hosts", "hosts"), ("targets", "targets"), ("listeners", "listeners")]:
+    for path, name in [("connections", "connections"), ("decisions", "decisions"), ("hosts", "hosts"), ("tenants", "tenants"), ("targets", "targets"), ("listeners", "listeners")]:
         whole, seen, after = requests.get(f"{base}/v1/{path}").json()[name], [], {}
         for _ in range(100):
             page = requests.get(f"{base}/v1/{path}", params={"limit": 1, **after}).json()

@@ -1,0 +1,248 @@
+//! `/v1/tenants`: what it shows, takes and refuses.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use super::House;
+use crate::harness::within;
+
+#[test]
+fn item_5_a_tenant_is_made_changed_and_removed() {
+    within(120, || {
+        let house = House::start(|setup| setup);
+        let body = json!({ "name": "One Ltd", "target": "127.0.0.1" });
+        let (status, tag, made) = house.tagged("PUT", "tenants/one", Some(&body), "If-None-Match: *");
+        assert_eq!((status, &made["changed"], &made["alive"]), (201, &true.into(), &true.into()), "{made}");
+        assert_eq!((&made["made_by"], &made["target"]), (&"api".into(), &json!(["127.0.0.1"])));
+        house.portward.line(&["an administrator (user ", " makes the tenant one"]);
+        house.host("one.example", "one");
+        assert_eq!((house.status("one.example"), house.registered("one.example").0), (200, 200));
+        let shown = house.tenant("one");
+        assert_eq!(shown["hosts"], json!({ "count": 1, "names": ["one.example"] }));
+
+        // What is shown can be put back, and the same again changes nothing.
+        let (status, same) = house.put("one", &shown["definition"]);
+        assert_eq!((status, &same["changed"]), (200, &false.into()));
+        let other = json!({ "name": "Other Ltd", "target": "127.0.0.1" });
+        for field in ["If-Match: \"other\"", "If-None-Match: *"] {
+            assert_eq!(house.tagged("PUT", "tenants/one", Some(&other), field).0, 412, "{field}");
+        }
+        let (status, new_tag, _) =
+            house.tagged("PUT", "tenants/one", Some(&other), &format!("If-Match: {tag}"));
+        assert!(status == 200 && new_tag != tag);
+        assert_eq!(house.tenant("one")["name"], "Other Ltd");
+
+        // Over a reload and a restart, and the commands that read files know it.
+        assert_eq!(house.ask("POST", "reload", None).0, 200);
+        assert_eq!(
+            (house.status("one.example"), house.tenant("one")["name"].as_str()),
+            (200, Some("Other Ltd"))
+        );
+        let house = house.restart();
+        assert_eq!(
+            (house.status("one.example"), house.tenant("one")["name"].as_str()),
+            (200, Some("Other Ltd"))
+        );
+        let file = house.portward.dir().join("state/tenants.toml");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // Who needs it is told.
+        assert_eq!(house.put("two", &json!({ "parent": "one" })).0, 201);
+        let (status, needed) = house.ask("DELETE", "tenants/one", None);
+        assert_eq!(status, 409, "{needed}");
+        assert_eq!(needed["needed_by"]["tenants"], json!({ "count": 1, "names": ["two"] }));
+        assert_eq!(needed["needed_by"]["hosts"], json!({ "count": 1, "names": ["one.example"] }));
+        assert_eq!(house.ask("DELETE", "tenants/two", None), (200, json!({ "removed": 1 })));
+        assert_eq!(house.ask("DELETE", "hosts/one.example", None).0, 200);
+        assert_eq!(house.ask("DELETE", "tenants/one", None).0, 200);
+        assert_eq!(house.ask("DELETE", "tenants/one", None).0, 404);
+        assert!(!fs::read_to_string(&file).unwrap().contains("[tenant"));
+    });
+}
+
+#[test]
+fn item_5_a_tenant_of_the_rules_is_enabled_and_disabled_and_otherwise_left_alone() {
+    within(120, || {
+        let house = House::start(|setup| setup);
+        for (method, body) in [("PUT", Some(json!({}))), ("DELETE", None)] {
+            let (status, said) = house.ask(method, "tenants/rules", body.as_ref());
+            assert_eq!((status, &said["line"]), (409, &1.into()), "{said}");
+        }
+        assert_eq!(house.status("rules.example"), 200);
+        let said = house.switch("rules", "disable");
+        assert_eq!((&said["enabled"], &said["enabled_by_rules"]), (&false.into(), &true.into()));
+        assert_eq!(house.switch("rules", "disable")["changed"], false);
+        assert_eq!(house.status("rules.example"), 403);
+        assert_eq!(
+            (&house.tenant("below")["enabled"], &house.tenant("below")["alive"]),
+            (&true.into(), &false.into())
+        );
+        // A tenant of the API may stand below one of the rules.
+        assert_eq!(house.put("api", &json!({ "parent": "below", "target": "127.0.0.1" })).1["alive"], false);
+        assert_eq!(house.ask("POST", "reload", None).0, 200);
+        assert_eq!(house.status("rules.example"), 403);
+        let house = house.restart();
+        assert_eq!(house.status("rules.example"), 403);
+        house.switch("rules", "enable");
+        assert_eq!((house.status("rules.example"), &house.tenant("api")["alive"]), (200, &true.into()));
+        let overrides = fs::read_to_string(house.portward.dir().join("state/overrides.toml")).unwrap();
+        assert!(!overrides.contains("[[tenant]]"), "what the rules say is not repeated: {overrides}");
+        assert_eq!(house.ask("POST", "tenants/nobody/disable", None).0, 404);
+    });
+}
+
+#[test]
+fn item_5_what_is_wrong_is_told_and_nothing_changes() {
+    within(120, || {
+        let house = House::start(|setup| setup);
+        assert_eq!(
+            house.put("a", &json!({ "name": "A", "target": "127.0.0.1", "realms": ["a.example"] })).0,
+            201
+        );
+        assert_eq!(house.put("b", &json!({ "parent": "a" })).0, 201);
+        let file = house.portward.dir().join("state/tenants.toml");
+        let before = fs::read_to_string(&file).unwrap();
+        for (id, body, part) in [
+            ("c", json!({ "parent": "nobody" }), "there is no tenant nobody"),
+            ("a", json!({ "parent": "b", "target": "127.0.0.1" }), "it would stand above itself"),
+            ("b", json!({ "parent": ["x", "a"] }), "its line from the root is a"),
+            ("A", json!({}), "in case only"),
+            ("c", json!({ "name": "A" }), "its name is that of the tenant a"),
+            ("c", json!({ "name": "Of the rules" }), "its name is that of the tenant rules"),
+            (
+                "c",
+                json!({ "realms": ["a.example"], "target": "127.0.0.1" }),
+                "the realm a.example is a name of",
+            ),
+            (
+                "c",
+                json!({ "realms": ["rules.example"], "target": "127.0.0.1" }),
+                "the realm rules.example is a name of",
+            ),
+            ("c", json!({ "realms": ["c.example"] }), "there is no target"),
+            ("c", json!({ "target": "a b" }), "neither an IP address nor a DNS name"),
+            ("c", json!({ "targt": "192.0.2.1" }), "`targt` is unknown"),
+            ("c", json!({ "enabled": 1 }), "true or false"),
+            ("c", json!([]), "not a JSON object"),
+        ] {
+            let (status, said) = house.put(id, &body);
+            assert_eq!(status, 422, "{body}: {said}");
+            assert!(said["error"].as_str().unwrap().contains(part), "{body}: {said}");
+        }
+        // The target of a tenant that others lead to cannot go.
+        assert_eq!(house.put("d", &json!({ "parent": "a", "realms": ["d.example"] })).0, 201);
+        assert_eq!(house.put("a", &json!({ "name": "A" })).0, 422);
+        assert_eq!(house.ask("DELETE", "tenants/d", None).0, 200);
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        for id in ["x%2fy", "%00", "a%20b"] {
+            assert_eq!(house.put(id, &json!({})).0, 400, "{id}");
+        }
+        // A realm is no host of the API.
+        let (status, said) = house.ask("DELETE", "hosts/a.example", None);
+        assert!(
+            status == 409 && said["error"].as_str().unwrap().contains("a realm of the tenant a"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn item_5_several_tenants_are_changed_together_or_not_at_all() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        let post = |tenants: Value| house.ask("POST", "tenants", Some(&json!({ "tenants": tenants })));
+        let (status, said) = post(json!({ "b": { "parent": "a" }, "a": { "target": "127.0.0.1" } }));
+        assert_eq!((status, said["new"].as_array().unwrap().len()), (200, 2), "{said}");
+        // What is needed within the request may go with what needs it.
+        let (status, said) = post(json!({ "a": null, "c": { "parent": "b" } }));
+        assert_eq!(status, 409, "{said}");
+        assert_eq!(house.ask("GET", "tenants/c", None).0, 404);
+        assert_eq!(post(json!({ "c": {}, "d": { "parent": "nobody" } })).0, 422);
+        assert_eq!(house.ask("GET", "tenants/c", None).0, 404);
+        let (status, said) = post(json!({ "a": null, "b": null }));
+        assert_eq!((status, said["changed"].as_array().unwrap().len()), (200, 2), "{said}");
+        assert_eq!(post(json!({ "a b": {} })).0, 422);
+    });
+}
+
+#[test]
+fn item_5_the_list_has_filters_and_pages() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        for (id, parent) in [("a", "rules"), ("b", "a"), ("c", "b")] {
+            assert_eq!(house.put(id, &json!({ "parent": parent, "name": format!("Company {id}") })).0, 201);
+        }
+        house.switch("b", "disable");
+        let ids = |query: &str| {
+            let (status, said) = house.ask("GET", &format!("tenants{query}"), None);
+            assert_eq!(status, 200, "{said}");
+            let list = said["tenants"].as_array().unwrap();
+            list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (query, found) in [
+            ("", "rules below a b c"),
+            ("?search=COMPANY", "a b c"),
+            ("?parent=rules", "below a"),
+            ("?above=a", "b c"),
+            ("?enabled=false", "b"),
+            ("?alive=false", "b c"),
+            ("?made_by=rules", "rules below"),
+            ("?limit=2", "rules below"),
+            ("?limit=2&after=below", "a b"),
+        ] {
+            assert_eq!(ids(query), found, "{query}");
+        }
+        assert_eq!(house.ask("GET", "tenants?limit=1", None).1["next"], "rules");
+        for wrong in ["?parent=x", "?alive=maybe", "?after=x", "?x=1"] {
+            assert_eq!(house.ask("GET", &format!("tenants{wrong}"), None).0, 400, "{wrong}");
+        }
+    });
+}
+
+/// Whoever may administer may not thereby read files or reach this machine.
+#[test]
+fn item_5_a_tenant_of_the_api_names_no_file_and_no_target_here() {
+    within(90, || {
+        let house = House::start(|setup| setup.set("admin.hosts", "\"safe\""));
+        for body in [
+            json!({ "target": "127.0.0.1" }),
+            json!({ "target": ["192.0.2.1", "localhost"] }),
+            json!({ "login": "/etc/shadow" }),
+            json!({ "login": "tenant" }),
+            json!({ "secrets": ["file:/etc/shadow"] }),
+        ] {
+            let (status, said) = house.put("x", &body);
+            assert_eq!(status, 403, "{body}: {said}");
+        }
+        assert_eq!(house.put("x", &json!({ "target": "192.0.2.1" })).0, 201);
+    });
+}
+
+/// What stands in the file may be mended by hand; what is wrong there does not stop a start.
+#[test]
+fn item_5_a_damaged_file_is_told_and_left_as_it_is() {
+    within(120, || {
+        let house = House::start(|setup| setup);
+        assert_eq!(house.put("a", &json!({ "target": "127.0.0.1" })).0, 201);
+        house.host("one.example", "a");
+        let file = house.portward.dir().join("state/tenants.toml");
+        let good = fs::read_to_string(&file).unwrap();
+        for wrong in ["[tenant.a\n", "[tenant.a]\nparent = \"nobody\"\n", "[tenant.a]\nx = 1\n", "[host]\n"] {
+            fs::write(&file, wrong).unwrap();
+            let (status, said) = house.ask("POST", "reload", None);
+            assert_eq!(status, 422, "{wrong}: {said}");
+            assert!(said["error"].as_str().unwrap().contains("tenants.toml"), "{said}");
+            assert_eq!(house.status("one.example"), 200, "{wrong}");
+        }
+        fs::write(&file, "[tenant.a]\nparent = \"nobody\"\n[tenant.b]\n").unwrap();
+        let house = house.restart();
+        house.portward.line(&["the tenant a: there is no tenant nobody"]);
+        assert_eq!(house.ask("GET", "tenants/b", None).0, 200);
+        assert_eq!(house.status("rules.example"), 200);
+        fs::write(&file, good).unwrap();
+        assert_eq!(house.ask("POST", "reload", None).0, 200);
+        assert_eq!(house.status("one.example"), 200);
+    });
+}
