@@ -71,6 +71,7 @@ mod switch;
 mod targets;
 mod tenants;
 mod tenants_api;
+mod tenants_story;
 mod tls;
 mod unread;
 mod volume;
