@@ -11,6 +11,7 @@ mod network;
 pub mod ras;
 mod sip;
 mod standin;
+mod tenants;
 mod visitor;
 mod walk;
 

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::error::DemoError;
 use super::standin::StandIn;
+use super::tenants;
 use crate::config::{self, Config};
 use crate::rules::{Address, Endpoint, Table};
 use crate::service::{PerService, Service, Transport};
@@ -66,7 +67,9 @@ impl Network {
         for below in ["server", "client-trust", "upstream-trust", "clients"] {
             std::fs::create_dir_all(certs.join(below))?;
         }
-        let shown = ca.server(&["*.dvl-ckl2.net", "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
+        let shown = ca
+            .server(&[&["*.dvl-ckl2.net", "dvl-ckl2.net"][..], &tenants::NAMES[..]].concat())
+            .map_err(DemoError::Certificates)?;
         std::fs::write(certs.join("server/wildcard.crt"), &shown.cert_pem)?;
         private(&certs.join("server/wildcard.key"), &shown.key_pem)?;
         std::fs::write(certs.join("ca.crt"), ca.certificate_pem())?;
@@ -80,8 +83,22 @@ impl Network {
         for (address, role, name) in MACHINES {
             let issued = ca.server(&[name, "dvl-ckl2.net"]).map_err(DemoError::Certificates)?;
             for service in Service::ALL {
-                inside.push(StandIn::start(moved(address), address, role, service, &issued).await?);
+                inside.push(StandIn::start((moved(address), [0; 2]), address, role, service, &issued).await?);
             }
+        }
+        let mut same = [0; 2];
+        for (address, role, name, service) in tenants::MACHINES {
+            // An address has no name: the target's certificate is for the host that is asked for.
+            let names = [&[name][..], &tenants::NAMES[..]].concat();
+            let issued = ca.server(&names).map_err(DemoError::Certificates)?;
+            let machine = StandIn::start((moved(address), same), address, role, service, &issued).await?;
+            // Only the second adapter has the ports of the one before it.
+            same = if same == [0; 2] && service == Service::Http {
+                [machine.plain.port(), machine.tls.port()]
+            } else {
+                [0; 2]
+            };
+            inside.push(machine);
         }
         let mut ports = Ports::default();
         for service in Service::ALL {
@@ -90,6 +107,9 @@ impl Network {
         let table = example(root)?;
         std::fs::create_dir_all(root.join("rules"))?;
         std::fs::write(root.join("rules/dvl-ckl2.net.toml"), rules(&table, &inside))?;
+        for (name, text) in tenants::rules(&inside) {
+            std::fs::write(root.join("rules").join(name), text)?;
+        }
         let config = root.join("portward.toml");
         std::fs::write(&config, configuration(&ports))?;
         let visitor_tls = trusting(ca.certificate_pem(), None)?;
@@ -105,14 +125,14 @@ impl Network {
     /// What there is to know before the walk.
     pub(super) fn introduction(&self) -> String {
         let mut text = String::from(
-            "Portward on loopback, with the rules of dvl-ckl2.net and throw-away certificates.\n\n",
+            "Portward on loopback, with the rules of dvl-ckl2.net and of three kinds of tenants, and throw-away certificates.\n\n",
         );
         for (service, transport) in Service::by_transport() {
             let address = self.port(service, transport);
             let _ = writeln!(text, "  outside   {:<6} {address}", service.scheme(transport));
         }
         for machine in &self.inside {
-            let _ = writeln!(text, "  inside    {:<12}  {}", machine.role, machine.place());
+            let _ = writeln!(text, "  inside    {:<19}  {}", machine.role, machine.place());
         }
         let _ = writeln!(text, "  files     {}", self.folder.path().display());
         text
@@ -192,7 +212,7 @@ fn configuration(ports: &Ports) -> String {
 }
 
 /// The loopback address that stands for one of the seed's.
-fn moved(address: Ipv4Addr) -> Ipv4Addr {
+pub(super) fn moved(address: Ipv4Addr) -> Ipv4Addr {
     let [_, b, c, d] = address.octets();
     Ipv4Addr::new(127, b, c, d)
 }

@@ -42,16 +42,16 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Opens both ports on `address` and serves them in the background.
+    /// Opens both ports on `address` (0: a free one) and serves them in the background.
     pub(super) async fn start(
-        address: Ipv4Addr,
+        (address, [plain, tls]): (Ipv4Addr, [u16; 2]),
         original: Ipv4Addr,
         role: &'static str,
         service: Service,
         issued: &Issued,
     ) -> io::Result<Self> {
-        let plain = TcpListener::bind((address, 0)).await?;
-        let tls = TcpListener::bind((address, 0)).await?;
+        let plain = TcpListener::bind((address, plain)).await?;
+        let tls = TcpListener::bind((address, tls)).await?;
         let requests = Counter::default();
         let machine = Self {
             role,

@@ -101,6 +101,59 @@ const STEPS: &[Step] = &[
             Closed("rejected: malformed"),
         )],
     },
+    Step {
+        shows: "An app for the customers of many PBXs: the path names the customer, whose adapter gets the rest and a field",
+        transport: Transport::Tls,
+        name: "demo.webtrit.example",
+        requests: &[
+            (
+                "GET /tenant/XYZ/api/v1/session HTTP/1.1\r\nHost: demo.webtrit.example\r\n\r\n",
+                From(
+                    "Asterisk adapter (172.31.31.21). You asked for GET /api/v1/session with X-WebTrit-Tenant-ID: XYZ",
+                    "-> 127.31.31.21:",
+                ),
+            ),
+            (
+                "GET /tenant/NEW/api/v1/session HTTP/1.1\r\nHost: demo.webtrit.example\r\n\r\n",
+                From(
+                    "PortaSwitch adapter (172.31.31.22). You asked for GET /api/v1/session with X-WebTrit-Tenant-ID: NEW",
+                    "-> 127.31.31.22:",
+                ),
+            ),
+            (
+                "GET /api/v1/session HTTP/1.1\r\nHost: demo.webtrit.example\r\n\r\n",
+                From("PortaSwitch adapter", "-> 127.31.31.22:"),
+            ),
+        ],
+    },
+    Step {
+        shows: "An application that marketplaces sell: each has a login, but single sign-on needs none",
+        transport: Transport::Tls,
+        name: "app.example",
+        requests: &[
+            (
+                "GET /mno-enterprise/maestrano/metadata HTTP/1.1\r\nHost: app.example\r\n\r\n",
+                Status(401, "-> login"),
+            ),
+            (
+                "GET /mno-enterprise/maestrano/metadata HTTP/1.1\r\nHost: app.example\r\n\
+                 Authorization: Basic YXBwLTE6a2V5LW9mLW1hZXN0cmFubw==\r\n\r\n",
+                From("metadata with X-Tenant: maestrano", "-> 127.31.31.40:"),
+            ),
+            (
+                "DELETE /mno-enterprise/maestrano/account/group/cld-1 HTTP/1.1\r\nHost: app.example\r\n\
+                 Authorization: Basic YXBwLTE6a2V5LW9mLW1hZXN0cmFubw==\r\n\r\n",
+                From(
+                    "DELETE /mno-enterprise/maestrano/account/group/cld-1 with X-Tenant: maestrano",
+                    "-> 127.31.31.40:",
+                ),
+            ),
+            (
+                "GET /mno-enterprise/maestrano/saml/initialize HTTP/1.1\r\nHost: app.example\r\n\r\n",
+                From("saml/initialize with X-Tenant: maestrano", "-> 127.31.31.40:"),
+            ),
+        ],
+    },
 ];
 
 /// Walks through all of it; says whether everything was as it should be.

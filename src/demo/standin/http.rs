@@ -35,8 +35,14 @@ pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::R
             return echo(leg.stream).await;
         }
         let line = |span: crate::inspect::Span| String::from_utf8_lossy(span.of_input(head)).into_owned();
-        let body =
-            format!("This is the {says}. You asked for {} {}\n", line(request.method), line(request.target));
+        let is_told = |name: &str| name.ends_with("tenant") || name.ends_with("tenant-id");
+        let fields = request.fields.iter().map(|field| (line(field.name), line(field.value)));
+        let told: String = fields
+            .filter(|(name, _)| is_told(&name.to_ascii_lowercase()))
+            .map(|(name, value)| format!(" with {name}: {value}"))
+            .collect();
+        let (method, target) = (line(request.method), line(request.target));
+        let body = format!("This is the {says}. You asked for {method} {target}{told}\n");
         leg.buffer.consume(len);
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",

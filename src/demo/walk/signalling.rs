@@ -62,6 +62,12 @@ pub(super) fn calls() -> Vec<Call> {
             Some("master PBX, plain"),
         )),
         sip(
+            "A telephone of an account of Kazoo, which the realm in its From names",
+            (Plain, "REGISTER", "1000@customer.s.2600hz.example"),
+            "sip:1000@customer.s.2600hz.example REGISTER -> 127.31.31.50:",
+            Some("Kazoo, plain"),
+        ),
+        sip(
             "A SIP scanner that knows the address only",
             (Plain, "OPTIONS", "100@203.0.113.9"),
             "sip:100@203.0.113.9 OPTIONS rejected: method",

@@ -1,0 +1,71 @@
+//! The tenants of the demonstration: the shipped rules for WebTrit, Maestrano and Kazoo, moved to loopback.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use super::network::moved;
+use super::standin::StandIn;
+use crate::service::Service;
+
+const WEBTRIT: &str = include_str!("../../rules/examples/webtrit.toml");
+const MAESTRANO: &str = include_str!("../../rules/examples/maestrano.toml");
+const KAZOO: &str = include_str!("../../rules/examples/kazoo.toml");
+
+/// The names that visitors ask for over TLS.
+pub(super) const NAMES: [&str; 2] = ["demo.webtrit.example", "app.example"];
+
+/// The machines behind: address, what it is, what the rules call it, what it speaks. Both adapters have the same ports, as one
+/// entry of the rules leads to either.
+pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 4] = [
+    (Ipv4Addr::new(172, 31, 31, 21), "Asterisk adapter", "asterisk-adapter.example", Service::Http),
+    (Ipv4Addr::new(172, 31, 31, 22), "PortaSwitch adapter", "portaswitch-adapter.example", Service::Http),
+    (Ipv4Addr::new(172, 31, 31, 40), "application", "172.31.31.40", Service::Http),
+    (Ipv4Addr::new(172, 31, 31, 50), "Kazoo", "172.31.31.50", Service::Sip),
+];
+
+/// The rules, each under the name of its file, with the addresses and ports of `inside`.
+pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 3] {
+    let ports = |machine: usize| {
+        let original = MACHINES.get(machine).map(|(address, ..)| *address);
+        let found = inside.iter().find(|one| Some(one.original) == original);
+        found.map_or([0, 0], |one| [one.plain.port(), one.tls.port()])
+    };
+    [
+        ("webtrit.toml", with_ports(WEBTRIT, ports(0))),
+        ("maestrano.toml", with_ports(MAESTRANO, ports(2))),
+        ("kazoo.toml", realms(KAZOO, ports(3))),
+    ]
+}
+
+/// The text with the addresses of loopback, and with these ports in each entry of `http`.
+fn with_ports(text: &str, [tcp, tls]: [u16; 2]) -> String {
+    on_loopback(text).replace("{ path = ", &format!("{{ tcp = {tcp}, tls = {tls}, path = "))
+}
+
+/// The accounts without their web pages. Each realm is a host of its own, because it has ports.
+fn realms(text: &str, [tcp, tls]: [u16; 2]) -> String {
+    let (mut rules, mut hosts, mut id) = (String::new(), String::new(), "");
+    for line in on_loopback(text).lines().take_while(|line| *line != "[[host]]") {
+        if let Some(named) = line.strip_prefix("[tenant.").and_then(|rest| rest.strip_suffix(']')) {
+            id = named;
+        }
+        match line.strip_prefix("realms = [").and_then(|rest| rest.strip_suffix(']')) {
+            Some(realm) => {
+                let _ = writeln!(
+                    hosts,
+                    "\n[[host]]\nname = {realm}\ntenant = \"{id}\"\nsip = {{ tcp = {tcp}, tls = {tls} }}"
+                );
+            }
+            None => {
+                let _ = writeln!(rules, "{line}");
+            }
+        }
+    }
+    rules + &hosts
+}
+
+fn on_loopback(text: &str) -> String {
+    MACHINES.iter().fold(text.to_owned(), |text, (address, _, name, _)| {
+        text.replace(&format!("\"{name}\""), &format!("\"{}\"", moved(*address)))
+    })
+}
