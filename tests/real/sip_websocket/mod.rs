@@ -6,6 +6,7 @@ mod frames;
 mod handshake;
 mod onward;
 mod phone;
+mod sanity;
 
 use crate::harness::sip::{answer, next_message};
 use crate::harness::{Conn, Portward, Setup, Target};
