@@ -7,6 +7,9 @@
 //! | `logins` | the users of a tenant or of a file | yes |
 //! | `files` | which htpasswd files there are, and when they are read | reads files |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
+//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it | yes |
+//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it | yes |
+//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
 //! | `secret` | what two sides share, to make and to prove credentials for a limited time | yes |
 //! | `verifier` | when a password is hashed, on which thread, and who is told that there is no room | threads |
@@ -15,10 +18,13 @@
 //! on a thread that serves connections, and never more than a few at once.
 
 pub mod basic;
+pub mod digest;
+pub mod ephemeral;
 mod files;
 mod hash;
 mod line;
 mod logins;
+pub mod nonce;
 pub mod remembered;
 mod secret;
 pub mod verifier;

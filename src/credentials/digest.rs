@@ -1,0 +1,197 @@
+//! A digest login toward Portward itself (RFC 7616, RFC 8760, RFC 3261 §22.4): what an Authorization or
+//! Proxy-Authorization field says, read strictly, and whether a password fits it. Pure.
+//!
+//! What two readers could read differently is no login: a parameter that stands there twice, a backslash in a quoted
+//! string, `username*`, a session variant. `qop=auth` is demanded, because a response without `nc` can be sent again.
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use super::ephemeral::is_same;
+
+/// How many parameters are looked at.
+const PARAMETERS: usize = 20;
+
+/// Which hash a response is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// `MD5`, also where none is named.
+    Md5,
+    /// `SHA-256` (RFC 8760).
+    Sha256,
+}
+
+impl Algorithm {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Md5, Self::Sha256];
+
+    /// The name in header fields, and in `sip.digest`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
+    fn of(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The hash of these parts with a colon between each two, in hexadecimal.
+    fn hash(self, parts: &[&[u8]]) -> String {
+        match self {
+            Self::Md5 => hex(&hashed(Md5::new(), parts)),
+            Self::Sha256 => hex(&hashed(Sha256::new(), parts)),
+        }
+    }
+}
+
+fn hashed<H: md5::Digest>(mut hash: H, parts: &[&[u8]]) -> Vec<u8> {
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            hash.update(b":");
+        }
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        for digit in [octet >> 4, octet & 0xf] {
+            text.extend(char::from_digit(u32::from(digit), 16));
+        }
+        text
+    })
+}
+
+/// A digest login, as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DigestLogin<'a> {
+    /// Whose.
+    pub username: &'a [u8],
+    /// Where.
+    pub realm: &'a [u8],
+    /// The nonce of the challenge that it answers.
+    pub nonce: &'a [u8],
+    /// What is asked for; it must be the Request-URI.
+    pub uri: &'a [u8],
+    /// With which hash.
+    pub algorithm: Algorithm,
+    /// How often the nonce has been used, with this time.
+    pub nc: u32,
+    nc_text: &'a [u8],
+    cnonce: &'a [u8],
+    qop: &'a [u8],
+    response: &'a [u8],
+}
+
+impl<'a> DigestLogin<'a> {
+    /// Reads the value of a field. `None`: it is no digest login, or one that may be read in two ways.
+    pub fn read(value: &'a [u8]) -> Option<Self> {
+        let value = value.trim_ascii();
+        let (scheme, rest) = value.split_at_checked(6)?;
+        if !scheme.eq_ignore_ascii_case(b"digest") || !rest.first()?.is_ascii_whitespace() {
+            return None;
+        }
+        let mut found: [Option<&'a [u8]>; NAMES.len()] = [None; NAMES.len()];
+        let mut rest = rest.trim_ascii();
+        for _ in 0..PARAMETERS {
+            let (name, value, behind) = parameter(rest)?;
+            // A name that is none of these decides nothing, but for the extended form of one.
+            if name.ends_with(b"*") {
+                return None;
+            }
+            if let Some(at) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))
+                && let Some(place) = found.get_mut(at)
+                && place.replace(value).is_some()
+            {
+                return None;
+            }
+            let Some(behind) = behind else { return Self::of(found) };
+            rest = behind;
+        }
+        None
+    }
+
+    fn of(found: [Option<&'a [u8]>; NAMES.len()]) -> Option<Self> {
+        let [username, realm, nonce, uri, response, qop, nc_text, cnonce, algorithm, userhash] = found;
+        let algorithm = algorithm.map_or(Some(Algorithm::Md5), Algorithm::of)?;
+        let (qop, nc_text, cnonce) = (qop?, nc_text?, cnonce?);
+        let is_hex = nc_text.len() == 8 && nc_text.iter().all(u8::is_ascii_hexdigit);
+        let is_wanted = qop.eq_ignore_ascii_case(b"auth") && !cnonce.is_empty() && is_hex;
+        if !is_wanted || userhash.is_some_and(|hashed| !hashed.eq_ignore_ascii_case(b"false")) {
+            return None;
+        }
+        let nc = u32::from_str_radix(std::str::from_utf8(nc_text).ok()?, 16).ok()?;
+        let (username, realm, nonce, uri, response) = (username?, realm?, nonce?, uri?, response?);
+        let login = Self { username, realm, nonce, uri, algorithm, nc, nc_text, cnonce, qop, response };
+        (nc > 0 && !username.is_empty() && !uri.is_empty()).then_some(login)
+    }
+
+    /// Whether it was made for this request, with this password. Compared in constant time; letters of the response may
+    /// be of either case.
+    pub fn fits(&self, method: &[u8], request_uri: &[u8], password: &[u8]) -> bool {
+        let hash = |parts: &[&[u8]]| self.algorithm.hash(parts);
+        let who = hash(&[self.username, self.realm, password]);
+        let what = hash(&[method, self.uri]);
+        let right = hash(&[who.as_bytes(), self.nonce, self.nc_text, self.cnonce, self.qop, what.as_bytes()]);
+        let given = self.response.to_ascii_lowercase();
+        self.uri == request_uri && is_same(right.as_bytes(), &given)
+    }
+}
+
+/// The parameters that mean something, in the order of [`DigestLogin::of`].
+const NAMES: [&[u8]; 10] = [
+    b"username",
+    b"realm",
+    b"nonce",
+    b"uri",
+    b"response",
+    b"qop",
+    b"nc",
+    b"cnonce",
+    b"algorithm",
+    b"userhash",
+];
+
+/// One parameter as it stands: its name, its value, and what is behind the comma after it, if there is one.
+type Parameter<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
+
+/// The first parameter: its name, its value without quotes, and what stands behind the comma after it.
+fn parameter(text: &[u8]) -> Option<Parameter<'_>> {
+    let (name, rest) = text.split_at_checked(memchr::memchr(b'=', text)?)?;
+    let name = name.trim_ascii();
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.*".contains(octet);
+    if name.is_empty() || !name.iter().all(is_name) {
+        return None;
+    }
+    let rest = rest.get(1..)?.trim_ascii_start();
+    let (value, behind) = match rest.strip_prefix(b"\"") {
+        Some(quoted) => {
+            let end = memchr::memchr(b'"', quoted)?;
+            (quoted.get(..end)?, quoted.get(end + 1..)?)
+        }
+        None => {
+            let end = rest.iter().position(|octet| *octet == b',').unwrap_or(rest.len());
+            let (value, behind) = rest.split_at_checked(end)?;
+            let value = value.trim_ascii_end();
+            if value.is_empty() || value.iter().any(|octet| octet.is_ascii_whitespace() || *octet == b'"') {
+                return None;
+            }
+            (value, behind)
+        }
+    };
+    if value.iter().any(|octet| octet.is_ascii_control() || *octet == b'\\') {
+        return None;
+    }
+    let behind = behind.trim_ascii_start();
+    match behind.split_first() {
+        None => Some((name, value, None)),
+        Some((b',', more)) => Some((name, value, Some(more.trim_ascii_start()))),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

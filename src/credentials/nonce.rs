@@ -1,0 +1,210 @@
+//! Nonces of Portward's own challenges, and how often each was used (SPEC section 9, *Ephemeral credentials*). Pure: time is
+//! an argument.
+//!
+//! A nonce says when it was made and for which connection, and is authenticated, so nothing has to be remembered to know
+//! it again: `TTTTTTTTCCCCCCCCBBBBBBBBBBBBBBBB` and the first 128 bits of an HMAC-SHA256, all in hexadecimal. T: seconds; C: the
+//! count of the connection's nonces; B: a keyed digest of the connection. The MAC is over these, realm and algorithm.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::digest::Algorithm;
+use super::ephemeral::is_same;
+
+/// How long a nonce is good, in seconds.
+const LIFETIME: u32 = 300;
+
+/// The digits of time, count and connection, and those of the MAC.
+const SAID: usize = 32;
+const MAC: usize = 32;
+
+/// How many nonces a connection remembers.
+const REMEMBERED: usize = 4;
+
+/// Makes nonces and knows them again.
+pub struct Nonces {
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nonces")
+    }
+}
+
+/// What a nonce is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound<'a> {
+    /// The number of the connection.
+    pub connection: u64,
+    /// The realm, which is the host.
+    pub realm: &'a [u8],
+    /// The algorithm of the challenge.
+    pub algorithm: Algorithm,
+}
+
+/// What a nonce is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Ours, for this connection, and not too old: the count that it was made with.
+    Good(u32),
+    /// Ours, but too old, or for another connection. A right login with it gets a new one (`stale=true`).
+    Stale,
+    /// Not ours, or for another realm or algorithm.
+    Foreign,
+}
+
+impl Nonces {
+    /// Nonces under a key, which is a secret.
+    pub fn new(key: impl Into<Zeroizing<[u8; 32]>>) -> Self {
+        Self { key: key.into() }
+    }
+
+    /// A nonce. `count` is another one for each nonce of a connection; `now` in seconds.
+    pub fn make(&self, bound: Bound<'_>, count: u32, now: u32) -> String {
+        let said = format!("{now:08x}{count:08x}{:016x}", self.connection(bound.connection));
+        let mac = self.mac(&said, bound);
+        said + &mac
+    }
+
+    /// What a nonce of a client is.
+    pub fn known(&self, nonce: &[u8], bound: Bound<'_>, now: u32) -> Known {
+        let read = || {
+            let (said, mac) = std::str::from_utf8(nonce).ok()?.split_at_checked(SAID)?;
+            let part = |digits: std::ops::Range<usize>| u32::from_str_radix(said.get(digits)?, 16).ok();
+            let (made, count) = (part(0..8)?, part(8..16)?);
+            is_same(self.mac(said, bound).as_bytes(), mac.as_bytes()).then_some((said, made, count))
+        };
+        let Some((said, made, count)) = read() else { return Known::Foreign };
+        let own = format!("{:016x}", self.connection(bound.connection));
+        let is_of_here = said.get(16..) == Some(own.as_str());
+        // A clock that was set back makes a nonce of the future, which is as good as an old one.
+        let is_fresh = made <= now && now - made <= LIFETIME;
+        if is_of_here && is_fresh { Known::Good(count) } else { Known::Stale }
+    }
+
+    fn keyed(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else { return [0; 32] };
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// How many connections there were before is nobody's business, so the number itself is not shown.
+    fn connection(&self, number: u64) -> u64 {
+        let digest = self.keyed(&[b"connection", &number.to_be_bytes()]);
+        digest.iter().take(8).fold(0, |all, octet| all << 8 | u64::from(*octet))
+    }
+
+    fn mac(&self, said: &str, bound: Bound<'_>) -> String {
+        let realm = bound.realm.to_ascii_lowercase();
+        let algorithm = bound.algorithm.name().as_bytes();
+        let mac = self.keyed(&[b"nonce", said.as_bytes(), &realm, algorithm]);
+        let mac = mac.iter().take(MAC / 2).fold(0_u128, |all, octet| all << 8 | u128::from(*octet));
+        format!("{mac:032x}")
+    }
+}
+
+/// How often the last nonces of a connection were used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The count of a nonce, and the highest `nc` that came with it; the newest nonce last.
+    last: [Option<(u32, u32)>; REMEMBERED],
+}
+
+/// What the `nc` of a right login is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Higher than any before. It need not begin at 1.
+    Risen,
+    /// Not higher: the login was sent before.
+    Again,
+    /// Of a nonce that is not remembered any more: as a stale one.
+    Forgotten,
+}
+
+impl Uses {
+    /// A nonce with this count was given; the oldest one is forgotten for it.
+    pub fn gave(&mut self, count: u32) {
+        self.last.rotate_left(1);
+        if let Some(newest) = self.last.last_mut() {
+            *newest = Some((count, 0));
+        }
+    }
+
+    /// Notes the `nc` of a login that is right.
+    pub fn take(&mut self, count: u32, nc: u32) -> Use {
+        match self.last.iter_mut().flatten().find(|(known, _)| *known == count) {
+            None => Use::Forgotten,
+            Some((_, highest)) if nc > *highest => {
+                *highest = nc;
+                Use::Risen
+            }
+            Some(_) => Use::Again,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u32 = 1_700_000_000;
+
+    fn bound(connection: u64, realm: &str) -> Bound<'_> {
+        Bound { connection, realm: realm.as_bytes(), algorithm: Algorithm::Md5 }
+    }
+
+    #[test]
+    fn w5_a_nonce_is_good_for_its_connection_realm_and_algorithm_for_five_minutes() {
+        let nonces = Nonces::new([7; 32]);
+        let here = bound(5, "pbx.example");
+        let nonce = nonces.make(here, 3, NOW);
+        assert_eq!(nonce.len(), SAID + MAC);
+        assert!(nonce.bytes().all(|octet| octet.is_ascii_hexdigit()));
+        for (bound, now, known) in [
+            (here, NOW, Known::Good(3)),
+            (here, NOW + LIFETIME, Known::Good(3)),
+            (here, NOW + LIFETIME + 1, Known::Stale),
+            (here, NOW - 1, Known::Stale),
+            (bound(5, "PBX.example"), NOW, Known::Good(3)),
+            (bound(6, "pbx.example"), NOW, Known::Stale),
+            (bound(5, "other.example"), NOW, Known::Foreign),
+            (Bound { algorithm: Algorithm::Sha256, ..here }, NOW, Known::Foreign),
+        ] {
+            assert_eq!(nonces.known(nonce.as_bytes(), bound, now), known, "{bound:?} {now}");
+        }
+        assert_eq!(Nonces::new([8; 32]).known(nonce.as_bytes(), here, NOW), Known::Foreign);
+        assert_ne!(nonces.make(here, 4, NOW), nonce);
+        for at in 0..nonce.len() {
+            let mut altered = nonce.clone().into_bytes();
+            altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(nonces.known(&altered, here, NOW), Known::Foreign, "{at}");
+        }
+        for wrong in [&b""[..], b"abc", b"\xff", &nonce.as_bytes()[1..], nonce.to_uppercase().as_bytes()] {
+            assert_eq!(nonces.known(wrong, here, NOW), Known::Foreign);
+        }
+    }
+
+    #[test]
+    fn w5_nc_must_rise_for_each_of_the_last_four_nonces() {
+        let mut uses = Uses::default();
+        assert_eq!(uses.take(1, 1), Use::Forgotten, "it was never given");
+        for count in 1..=4 {
+            uses.gave(count);
+        }
+        assert_eq!(uses.take(1, 5), Use::Risen, "it need not begin at 1");
+        for (nc, what) in
+            [(5, Use::Again), (4, Use::Again), (1, Use::Again), (6, Use::Risen), (u32::MAX, Use::Risen)]
+        {
+            assert_eq!(uses.take(1, nc), what, "{nc}");
+        }
+        assert_eq!(uses.take(4, 1), Use::Risen);
+        uses.gave(5);
+        assert_eq!(uses.take(1, u32::MAX), Use::Forgotten);
+        assert_eq!((uses.take(4, 1), uses.take(5, 1)), (Use::Again, Use::Risen));
+    }
+}
