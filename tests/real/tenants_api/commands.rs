@@ -100,6 +100,48 @@ fn item_5_tenants_are_added_set_moved_switched_and_removed() {
 }
 
 #[test]
+fn item_5_passwords_and_secrets_are_read_and_never_shown() {
+    within(120, || {
+        let house = House::start(|setup| setup);
+        good(&house.run(&["add", "a"]));
+        let (code, said) = with_input(&house, &["password", "a", "key", "--stdin"], "correct horse\n");
+        assert_eq!(code, 0, "{said}");
+        assert!(good(&house.run(&["show", "a"])).contains("key"));
+        let kept = || fs::read_to_string(house.portward.dir().join("state/tenants.toml")).unwrap();
+        assert!(kept().contains("\"key:$2y$10$") && !kept().contains("horse"), "{}", kept());
+        // A new one takes the place of the old one.
+        assert_eq!(with_input(&house, &["password", "a", "key", "--stdin"], "another\r\n").0, 0);
+        assert_eq!(kept().matches("key:").count(), 1);
+        let (code, line) = with_input(&house, &["password", "rules", "key", "--stdin", "--print"], "x\n");
+        assert!(code == 0 && line.starts_with("key:$2y$"), "{line}");
+        for (args, input, code) in [
+            (&["password", "a", "key", "--stdin"][..], "\n", 1),
+            (&["password", "a", "key", "--stdin"], &*"x".repeat(73), 1),
+            (&["password", "a", "k:y", "--stdin"], "x\n", 2),
+            (&["password", "a", "key"], "x\n", 2),
+            (&["password", "rules", "key", "--stdin"], "x\n", 1),
+            (&["password", "nobody", "key", "--stdin"], "x\n", 1),
+        ] {
+            assert_eq!(with_input(&house, args, input).0, code, "{args:?}");
+        }
+        good(&house.run(&["password", "a", "key", "--remove"]));
+        assert!(!kept().contains("key:"));
+
+        let made = house.run(&["secret", "a"]);
+        let secret = good(&made).trim().to_owned();
+        assert!(secret.len() == 64 && kept().contains(&secret), "{made:?}");
+        assert_eq!(
+            with_input(&house, &["secret", "a", "--stdin", "--keep", "0"], "of their own making\n").0,
+            0
+        );
+        assert!(kept().contains("of their own making") && !kept().contains(&secret));
+        assert!(!good(&house.run(&["show", "a", "--json"])).contains("making"));
+        good(&house.run(&["secret", "a", "--remove"]));
+        assert!(!kept().contains("secrets"), "{}", kept());
+    });
+}
+
+#[test]
 fn item_5_accounts_of_kazoo_are_imported() {
     within(180, || {
         let house = House::start(|setup| setup);

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::House;
 use crate::harness::within;
 
+/// A line as `htpasswd -B` writes it.
+const LINE: &str = "key:$2y$05$Gz6MGzmb8vVZY6oTzGwBqeqR9RSmlfDvkoUlXyoRkT9FI0IOqIxWi";
+
 #[test]
 fn item_5_a_tenant_is_made_changed_and_removed() {
     within(120, || {
@@ -217,6 +220,44 @@ fn item_5_a_tenant_of_the_api_names_no_file_and_no_target_here() {
             assert_eq!(status, 403, "{body}: {said}");
         }
         assert_eq!(house.put("x", &json!({ "target": "192.0.2.1" })).0, 201);
+    });
+}
+
+#[test]
+fn item_5_hashes_and_secrets_are_never_shown_and_stay() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        let secret = "a secret of at least some length";
+        let body = json!({ "name": "A", "login": [LINE], "secrets": [secret] });
+        let (status, made) = house.put("a", &body);
+        assert_eq!(status, 201, "{made}");
+        assert_eq!((&made["login"]["users"], &made["secrets"]), (&json!(["key"]), &1.into()));
+        let (_, changed) = house.put("a", &json!({ "name": "B" }));
+        assert_eq!(
+            (&changed["name"], &changed["login"]["count"], &changed["secrets"]),
+            (&"B".into(), &1.into(), &1.into())
+        );
+        let (_, tag, _) = house.tagged("GET", "tenants/a", None, "");
+        let post = |part: &str, body: Value| house.ask("POST", &format!("tenants/a/{part}"), Some(&body));
+        for number in 0..5 {
+            assert_eq!(post("secrets", json!({ "secret": format!("{secret} {number}") })).0, 200);
+        }
+        assert_ne!(house.tagged("GET", "tenants/a", None, "").1, tag, "it is another one");
+        let shown = house.tenant("a");
+        assert_eq!(shown["secrets"], 4);
+        let kept = fs::read_to_string(house.portward.dir().join("state/tenants.toml")).unwrap();
+        assert!(kept.contains(&format!("{secret} 4")) && !kept.contains(&format!("{secret} 0")), "{kept}");
+        assert_eq!(post("login", json!({ "user": "key", "hash": null })).1["changed"], true);
+        assert_eq!(post("login", json!({ "user": "key", "hash": "no hash" })).0, 422);
+        assert_eq!(house.tenant("a")["login"]["count"], 0);
+        // A mistake shows nothing of them either, nor does anything that was said or written.
+        let wrong = house
+            .put("a", &json!({ "login": [LINE, 7], "secrets": [secret, "x", "y", "z", "v"], "oops": 1 }));
+        assert_eq!(wrong.0, 422);
+        let list = house.ask("GET", "tenants", None).1;
+        let all =
+            [wrong.1, shown, list].map(|json| json.to_string()).concat() + &house.portward.lines().concat();
+        assert!(!all.contains("$2y$") && !all.contains(secret), "{all}");
     });
 }
 
