@@ -22,7 +22,9 @@ pub(super) fn wrong(table: &Table, own: &OwnSockets) -> Vec<Wrong> {
     if table.tenants().is_empty() {
         return Vec::new();
     }
-    let bare: Vec<_> = table.tenants().iter().filter(|tenant| tenant.target().is_none()).collect();
+    // One of the API may be without a target: an import makes such tenants.
+    let is_bare = |tenant: &Tenant<'_>| !tenant.is_made() && tenant.target().is_none();
+    let bare: Vec<_> = table.tenants().iter().filter(is_bare).collect();
     let rules = table.iter().flat_map(|host| host.http_rules().map(move |rule| (host, rule)));
     let rules = rules.filter(|(_, rule)| rule.by_tenant);
     rules.filter_map(|(host, rule)| nowhere(host, &rule, &bare).or_else(|| home(host, &rule, own))).collect()
@@ -47,16 +49,31 @@ fn nowhere(host: Host<'_>, rule: &HttpMatch<'_>, bare: &[Tenant<'_>]) -> Option<
 
 /// By the target of a tenant a rule leads to Portward itself.
 fn home(host: Host<'_>, rule: &HttpMatch<'_>, own: &OwnSockets) -> Option<Wrong> {
-    let leads_home = |tenant: &Tenant<'_>| {
-        let target = tenant.own_target()?;
-        host.captures(*tenant).then(|| own.find(target, rule.ports)).flatten()
-    };
     let mut tenants = host.tenants();
-    let (tenant, (port, scheme)) = tenants.find_map(|tenant| Some((tenant, leads_home(&tenant)?)))?;
-    let id = tenant.id();
-    let message = format!(
-        "for the tenant {id} this leads back to Portward itself, which listens on port {port} for {scheme}"
-    );
-    let fault = Fault::new(message).help("a target is a PBX or another server inside, not Portward");
+    let (tenant, said) = tenants.find_map(|tenant| Some((tenant, leads_home(host, rule, tenant, own)?)))?;
+    let fault = Fault::new(format!("for the tenant {} this {said}", tenant.id()))
+        .help("a target is a PBX or another server inside, not Portward");
     Some(Wrong { rule: rule.source, tenant: tenant.source(), there: "the tenant", fault })
+}
+
+/// Says so, if the path may name the tenant and its target is Portward itself.
+fn leads_home(host: Host<'_>, rule: &HttpMatch<'_>, tenant: Tenant<'_>, own: &OwnSockets) -> Option<String> {
+    let target = tenant.own_target().filter(|_| host.captures(tenant))?;
+    let (port, scheme) = own.find(target, rule.ports)?;
+    Some(format!("leads back to Portward itself, which listens on port {port} for {scheme}"))
+}
+
+/// The tenants of the API by whose targets a path leads to Portward itself, whoever has made the path.
+pub(super) fn of_api<'t>(table: &'t Table, own: &OwnSockets) -> Vec<(Tenant<'t>, String)> {
+    let made: Vec<_> = table.tenants().iter().filter(|tenant| tenant.is_made()).collect();
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let rules = table.iter().flat_map(|host| host.http_rules().map(move |rule| (host, rule)));
+    let rules = rules.filter(|(_, rule)| rule.by_tenant);
+    let wrong = |host, rule: &HttpMatch<'_>| {
+        let said = made.iter().filter_map(|tenant| Some((*tenant, leads_home(host, rule, *tenant, own)?)));
+        said.collect::<Vec<_>>()
+    };
+    rules.flat_map(|(host, rule)| wrong(host, &rule)).collect()
 }

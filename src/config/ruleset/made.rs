@@ -226,25 +226,35 @@ impl Maker<'_> {
         }
     }
 
+    /// Reports where paths lead that name a tenant, if a path or a tenant of the API is wrong in that.
+    fn judge_captured(&mut self, table: &Table, text: &Arc<String>) {
+        for captured::Wrong { rule, tenant, there, fault } in captured::wrong(table, &self.context.own) {
+            if table.file(rule) != self.making.file {
+                continue;
+            }
+            let stands = match table.file(tenant) == self.making.tenants_file {
+                true => Place::whole(self.making.tenants_file),
+                false => self.context.place_of(Stands::On(tenant)),
+            };
+            let place = Position::of_text(rule, text).place(self.making.file);
+            self.found.push(fault.related(stands, there).into_diagnostic(Severity::Error, place));
+        }
+        for (tenant, said) in captured::of_api(table, &self.context.own) {
+            self.found.push(self.making.wrong_tenant(tenant.id(), format_args!("its target {said}")));
+        }
+    }
+
     /// `without`: the table without any of them, which is what there is then.
     fn finish(mut self, without: Option<Table>, text: &Arc<String>) -> Made {
         let wrong = self.found.errors() > 0;
         let table = (!wrong || self.making.is_start).then(|| {
             without.unwrap_or_else(|| std::mem::take(&mut self.builder).extended(self.context.names.clone()))
         });
-        let captured =
-            table.as_ref().map_or_else(Vec::new, |table| captured::wrong(table, &self.context.own));
-        let own = |rule: Source| {
-            self.context.names.get(usize::from(rule.file)).is_some_and(|f| f == self.making.file)
-        };
-        let captured: Vec<_> = captured.into_iter().filter(|wrong| own(wrong.rule)).collect();
-        let wrong = wrong || !captured.is_empty();
-        let table = table.filter(|_| captured.is_empty() || self.making.is_start);
-        for captured::Wrong { rule, tenant, there, fault } in captured {
-            let place = Position::of_text(rule, text).place(self.making.file);
-            let fault = fault.related(self.context.place_of(Stands::On(tenant)), there);
-            self.found.push(fault.into_diagnostic(Severity::Error, place));
+        if let Some(table) = &table {
+            self.judge_captured(table, text);
         }
+        let wrong = self.found.errors() > 0;
+        let table = table.filter(|_| !wrong || self.making.is_start);
         if let Some(table) = &table {
             let own = |source: Source| table.file(source) == self.making.file;
             for (name, source) in round::leading_back(table).into_iter().filter(|(_, source)| own(*source)) {

@@ -151,6 +151,54 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
     });
 }
 
+/// A path that names a tenant finds those of the API, and follows them.
+#[test]
+fn item_5_paths_that_name_a_tenant_lead_to_tenants_of_the_api() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        let body = json!({ "http": [{ "path": "/t/{tenant}", "tcp": house.web.port() }] });
+        let (status, said) = house.ask("PUT", "hosts/paths.example", Some(&body));
+        assert_eq!(status, 201, "{said}");
+        let status = |path: &str| house.portward.plain().get("paths.example", path).status();
+        assert_eq!(status("/t/one/x"), 404);
+        // An import may make tenants that lead nowhere.
+        assert_eq!(house.put("empty", &json!({})).0, 201);
+        assert_eq!(status("/t/empty/x"), 502);
+        assert_eq!(house.put("one", &json!({ "parent": "empty", "target": "127.0.0.1" })).0, 201);
+        assert_eq!(status("/t/one/x"), 200);
+        house.switch("empty", "disable");
+        assert_eq!(status("/t/one/x"), 403);
+        house.switch("empty", "enable");
+        assert_eq!(status("/t/one/x"), 200);
+        assert_eq!(house.ask("DELETE", "tenants/one", None).0, 200);
+        assert_eq!(status("/t/one/x"), 404);
+    });
+}
+
+/// By the target of a tenant no path leads to Portward itself.
+#[test]
+fn item_5_a_target_that_leads_back_is_refused() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        let http = house.portward.http;
+        let body = json!({ "target": "192.0.2.1", "http": [{ "path": "/t/{tenant}", "tcp": http }] });
+        assert_eq!(
+            house.ask("PUT", "hosts/paths.example", Some(&body)).0,
+            422,
+            "the tenant of the rules is here"
+        );
+        let free = json!({ "target": "192.0.2.1", "tenant": "far", "http": [{ "path": "/t/{tenant}", "tcp": http }] });
+        assert_eq!(house.put("far", &json!({ "target": "192.0.2.1" })).0, 201);
+        let (status, said) = house.ask("PUT", "hosts/paths.example", Some(&free));
+        assert_eq!(status, 201, "{said}");
+        let (status, said) = house.put("near", &json!({ "parent": "far", "target": "127.0.0.1" }));
+        assert!(
+            status == 422 && said["error"].as_str().unwrap().contains("leads back to Portward itself"),
+            "{said}"
+        );
+    });
+}
+
 #[test]
 fn item_5_several_tenants_are_changed_together_or_not_at_all() {
     within(90, || {
