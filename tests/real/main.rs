@@ -14,6 +14,7 @@ mod answers;
 mod balancer;
 mod bodies;
 mod browser;
+mod captured;
 mod causes;
 mod certificates;
 mod clients;

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use crate::harness::{Message, Nginx, Portward, TestCa, Wire, within};
 
-/// The rules: host, path.
-const RULES: [(&str, &str); 4] = [
-    ("head.example.net", "/PBX0/APPS"),
-    ("slash.example.net", "/PBX0/APPS/"),
-    ("deep.example.net", "/PBX0/APPS/app/x"),
-    ("all.example.net", ""),
+/// The rules: host, path, and what is inside of it. `APPS` is the only tenant.
+const RULES: [(&str, &str, &str); 6] = [
+    ("head.example.net", "/PBX0/APPS", "/PBX0/APPS"),
+    ("slash.example.net", "/PBX0/APPS/", "/PBX0/APPS/"),
+    ("deep.example.net", "/PBX0/APPS/app/x", "/PBX0/APPS/app/x"),
+    ("all.example.net", "", ""),
+    ("tenant.example.net", "/PBX0/{tenant}", "/PBX0/APPS"),
+    ("below.example.net", "/PBX0/{tenant}/app", "/PBX0/APPS/app"),
 ];
 const SECRET: &str = "the secret";
 /// How many requests are on their way at once.
@@ -270,13 +272,14 @@ fn what_passes_a_rule_is_served_inside_it() {
         let nginx = nginx();
         let rules: String = RULES
             .iter()
-            .map(|(host, path)| {
+            .map(|(host, path, _)| {
                 format!(
                     "[[host]]\nname = \"{host}\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"{path}\", tcp = {} }}]\n",
                     nginx.plain
                 )
             })
             .collect();
+        let rules = format!("{rules}[tenant.APPS]\n");
         let portward = Portward::rules(&rules).set("log.forwarded", "[]").set("log.rejected", "[]").start();
         let spellings = spellings();
 
@@ -286,7 +289,7 @@ fn what_passes_a_rule_is_served_inside_it() {
         assert!(given > 200, "only {given} of {} spellings reach the secret", spellings.len());
 
         let mut failures = Vec::new();
-        for (host, rule) in RULES {
+        for (host, _, rule) in RULES {
             let answers = ask_all(portward.http, host, &spellings);
             let mut served = 0;
             for (path, answer) in spellings.iter().zip(&answers) {

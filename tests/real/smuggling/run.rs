@@ -49,10 +49,12 @@ struct Run<'a> {
 /// A table that goes wrong may wait for every row: so many are enough to see why.
 const ENOUGH: usize = 5;
 
-/// Runs every row in front of `peer`; what went otherwise.
+/// Runs every row in front of `peer`; what went otherwise. The first host has a path that names a tenant, which makes its rules
+/// match segment by segment.
 pub fn table(peer: &Peer, rows: &[Row]) -> Vec<String> {
     let rules = format!(
-        "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/open/\", tcp = {0} }}, {{ path = \"/open\", tcp = {0} }}]\n\
+        "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/open/\", tcp = {0} }}, {{ path = \"/open\", tcp = {0} }}, \
+         {{ path = \"/tenant/{{tenant}}\", tcp = {0}, strip = true, set = {{ X-Tenant = \"{{tenant}}\" }} }}]\n\
          [[host]]\nname = \"two.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {0} }}]\n",
         peer.port()
     );
