@@ -12,8 +12,8 @@ use portward::rules::decide::{self, Scratch};
 use portward::rules::name::{NameBuf, from_wire, normalise};
 use portward::rules::path::request_path;
 use portward::rules::{
-    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Source,
-    Table, Target, TargetOptions, TenantDef, Tenants,
+    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Segment,
+    Source, Table, Target, TargetOptions, TenantDef, Tenants,
 };
 use portward::service::{PerService, Transport};
 
@@ -134,6 +134,53 @@ fn paths(c: &mut Criterion) {
     group.finish();
 }
 
+/// Paths that name one of so many tenants (SPEC section 9): one rule, or a thousand on one host.
+fn captured(c: &mut Criterion) {
+    let mut group = c.benchmark_group("captured path, by tenants and rules");
+    for (tenants, rules) in [(10_u32, 1_u32), (10_000, 1), (10, 1_000)] {
+        let Some(mut host) = hosts(1).pop() else { return };
+        let Some(endpoints) = host.endpoints.take() else { return };
+        let define = |n: u32| TenantDef {
+            id: format!("tenant-{n}").into(),
+            name: None,
+            enabled: true,
+            parent: None,
+            endpoints: Some(Arc::clone(&endpoints)),
+            secrets: Arc::new([]),
+            users: None,
+            source: Source::default(),
+        };
+        host.http = (0..rules)
+            .map(|n| HttpRule {
+                path: PathPattern::Captured(Box::new([
+                    Segment::Literal(format!("app-{n}").into()),
+                    Segment::TenantId,
+                ])),
+                target: Target { endpoints: Arc::new([]), ports: PORTS },
+                redirect_https: false,
+                treatment: None,
+                source: Source::default(),
+            })
+            .collect();
+        let mut builder = Builder::new();
+        builder.set_tenants(Arc::new(Tenants::new((0..tenants).map(define).collect())));
+        let _ = builder.add(host);
+        let table = builder.build(Vec::new());
+        let mut scratch = Scratch::default();
+        let path = |n: u32| format!("/app-{}/tenant-{}/api/v1/session", n % rules, n * 31 % tenants);
+        let wanted: Vec<String> = (0..4096).map(path).collect();
+        let mut asked = wanted.iter().cycle();
+        group.bench_function(BenchmarkId::new(format!("{tenants} tenants"), rules), |b| {
+            b.iter(|| {
+                let path = asked.next().map(String::as_bytes).unwrap_or_default();
+                let found = decide::http(&table, Transport::Tls, name(0).as_bytes(), path, &mut scratch);
+                found.is_ok_and(|found| found.rule.captured.is_some())
+            });
+        });
+    }
+    group.finish();
+}
+
 fn parts(c: &mut Criterion) {
     let mut buf = Vec::new();
     for (what, path) in [
@@ -161,5 +208,5 @@ fn building(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parts, paths, decisions, tenants, building);
+criterion_group!(benches, parts, paths, captured, decisions, tenants, building);
 criterion_main!(benches);
