@@ -88,6 +88,15 @@ impl RegistrationJudge {
         screen.count(head, request).or_else(of_user)
     }
 
+    /// The connection's own host is no longer what it was. Clients of a disabled tenant are told so, and their connections go
+    /// when the drain time is over, as every one of the tenant does.
+    fn moved(&mut self, config: &Config, moved: Ending, (head, request): (&[u8], &Message)) -> Sentence {
+        if !moved.is_told {
+            return Sentence::End(moved);
+        }
+        self.forbid(config, Forbidden { head, request, reason: Reason::Disabled, name: b"" })
+    }
+
     /// Holds a request to the names of a certificate that has proven the connection.
     fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
         let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
@@ -144,12 +153,7 @@ impl Judge for RegistrationJudge {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
-            if !moved.is_told {
-                return Sentence::End(moved);
-            }
-            // The connection goes when the drain time is over, as every one of the tenant does.
-            let why = Forbidden { head, request, reason: Reason::Disabled, name: b"" };
-            return self.forbid(&snapshot.config, why);
+            return self.moved(&snapshot.config, moved, (head, request));
         }
         let nowhere = |reason| Sentence::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
@@ -178,11 +182,21 @@ impl Judge for RegistrationJudge {
     }
 
     fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
-        if self.verified.is_none() && self.target.is_none() {
+        // What belongs to no dialog is new, as a registration is.
+        let is_new = request.to_tag.is_empty() && !matches!(request.method(head), Some(b"ACK" | b"CANCEL"));
+        let is_held = self.verified.is_some() || self.target.is_some();
+        if !is_new && !is_held {
             return Sentence::Pass;
         }
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
+        let moved = if is_new { self.held.moved(&snapshot.table) } else { None };
+        if let Some(moved) = moved.filter(|moved| moved.is_told) {
+            return self.moved(&snapshot.config, moved, (head, request));
+        }
+        if !is_held {
+            return Sentence::Pass;
+        }
         if self.is_elsewhere(&snapshot, head, request) {
             let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
             return self.forbid(&snapshot.config, why);

@@ -1,5 +1,7 @@
 //! W4: accounts by their realms (SPEC section 9, *Accounts*; `sip.identify`).
 
+mod disabled;
+
 use crate::harness::sip::{next_message, pbx};
 use crate::harness::{Portward, Setup, Target, Wire, within};
 
