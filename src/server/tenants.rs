@@ -186,7 +186,13 @@ impl Server {
             work.tenants.keep(state).map_err(unkept)?;
         }
         let said = work.switches.iter().map(|(id, enabled)| (&**id, *enabled));
-        overrides::keep_tenants(state, &after.table, said).map_err(unkept)?;
+        if let Err(found) = overrides::keep_tenants(state, &after.table, said) {
+            // All or nothing: what is on disk is again what is in force.
+            if work.are_definitions_changed {
+                before.tenants().keep(state).map_err(unkept)?;
+            }
+            return Err(unkept(found));
+        }
         self.shared.replace_beside(after);
         Ok(fates)
     }

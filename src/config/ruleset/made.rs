@@ -10,15 +10,17 @@
 //! may administer may not thereby read keys or reach Portward's own machine (SPEC section 8).
 
 mod family;
+mod hosts;
+mod safety;
 mod tenants;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::super::report::{Fault, Report};
-use super::super::scalar::{self, Host};
+use super::super::scalar;
 use super::super::walk::Section;
 use super::super::{AdminHosts, Config, Diagnostic, Diagnostics, Place, Severity};
 use super::agreement::Agreement;
@@ -29,10 +31,8 @@ use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;
 use super::{captured, host, round};
-use crate::rules::{
-    Builder, Conflict, Endpoint, HostDef, Source, Table, TargetOptions, Tenant, is_of_this_machine,
-};
-use crate::service::Service;
+use crate::rules::{Builder, Conflict, HostDef, Source, Table, Tenant, Tenants};
+use safety::{What, forbid, keep_away};
 pub(crate) use tenants::{MadeTenant, Unmade};
 
 /// What the rules files say of targets and presets.
@@ -40,12 +40,14 @@ pub(crate) use tenants::{MadeTenant, Unmade};
 pub struct Foundation {
     targets: Arc<Targets>,
     presets: Presets,
+    /// The hosts of the API that were read last.
+    last: hosts::Last,
 }
 
 impl Foundation {
     pub(super) fn new(context: Context) -> Arc<Self> {
         let Context { targets, presets, .. } = context;
-        Arc::new(Self { targets: Arc::new(targets), presets })
+        Arc::new(Self { targets: Arc::new(targets), presets, last: hosts::Last::default() })
     }
 }
 
@@ -76,10 +78,10 @@ pub(crate) struct Made {
 }
 
 impl Making<'_> {
-    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `base`, in place of those that were made
+    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `table`, in place of those that were made
     /// before. Every tenant is then as the rules and its definition say, whatever administrators have said of it.
-    pub(crate) fn extend(&self, base: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
-        let base = base.without_made();
+    pub(crate) fn extend(&self, table: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
+        let base = table.without_made();
         let before = self.is_start.then(|| base.clone());
         let agreement = Agreement::of(&base);
         let mut context = self.context(base.files().to_vec());
@@ -92,17 +94,22 @@ impl Making<'_> {
             base.tenants_of_rules().extended(kept.iter().map(|one| one.definition().clone()).collect()),
         );
         context.known = Known::new(Arc::clone(&all), false);
+        let last = self.foundation.last.of(text, &all);
+        last.iter().for_each(|last| last.note(&mut context));
         let mut builder = Builder::on(base);
-        builder.set_tenants(all);
+        builder.set_tenants(Arc::clone(&all));
         let mut maker = Maker { making: self, builder, context, found, is_forbidden: false };
         for tenant in &kept {
             maker.add_realms(tenant);
         }
-        let report = Report::new(self.file, text, 0);
-        maker.read(&report, &mut Lines::new(number, text));
-        let is_broken = report.is_broken();
-        maker.found.extend(report.finish());
-        maker.finish(before.filter(|_| is_broken), text)
+        if let Some(last) = last {
+            if last.add_to(&mut maker.builder) {
+                return maker.finish(None, text);
+            }
+            self.foundation.last.forget();
+            return self.extend(table, tenants, text);
+        }
+        maker.read_hosts(before, text, (number, &all))
     }
 
     /// What tenants and hosts are read with. `files` are those of the rules; the file of the tenants and that of the hosts stand
@@ -179,7 +186,26 @@ impl Maker<'_> {
         }
     }
 
-    fn read(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) {
+    /// Reads the hosts of `text`. `number` is that of their file.
+    fn read_hosts(
+        mut self,
+        before: Option<Table>,
+        text: &Arc<String>,
+        (number, tenants): (u16, &Tenants),
+    ) -> Made {
+        let report = Report::new(self.making.file, text, 0);
+        let hosts = self.read(&report, &mut Lines::new(number, text));
+        let is_broken = report.is_broken();
+        let mut found = report.finish().into_iter().peekable();
+        if found.peek().is_none() {
+            self.making.foundation.last.keep(text, hosts, tenants);
+        }
+        self.found.extend(found);
+        self.finish(before.filter(|_| is_broken), text)
+    }
+
+    fn read(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) -> Vec<HostDef> {
+        let mut read = Vec::new();
         let document = report.parse();
         let mut root = Section::new(report, "the hosts of the API", 0..0, document.get_ref());
         let hosts = root.get("host");
@@ -203,11 +229,13 @@ impl Maker<'_> {
                 let inherited = tenant.and_then(Tenant::target).cloned();
                 keep_away(&mut host, inherited.as_ref());
             }
+            read.push(host.clone());
             if let Err(conflicts) = self.builder.add(host) {
                 conflicts.iter().for_each(|conflict| self.conflict(report, conflict));
             }
         }
         root.finish(super::elsewhere);
+        read
     }
 
     /// A name that is taken.
@@ -220,9 +248,11 @@ impl Maker<'_> {
     }
 
     fn place(&self, report: &Report<'_>, source: Source) -> Place {
-        match self.context.names.get(usize::from(source.file)).is_some_and(|file| file == report.file) {
-            true => Position::of_text(source, report.piece).place(report.file),
-            false => self.context.place_of(Stands::On(source)),
+        match self.context.names.get(usize::from(source.file)) {
+            Some(file) if file == report.file => Position::of_text(source, report.piece).place(report.file),
+            // No line of it is shown.
+            Some(file) if file == self.making.tenants_file => Place::whole(file),
+            _ => self.context.place_of(Stands::On(source)),
         }
     }
 
@@ -281,112 +311,6 @@ impl Maker<'_> {
         let files = related.map(|(place, _)| place.file.clone());
         files.filter(|file| file != self.making.file && self.context.names.contains(file)).collect()
     }
-}
-
-/// What is made over the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Host,
-    Tenant,
-}
-
-/// Reports what is not possible over the API, wherever it stands in a host or a tenant.
-fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, what: What) {
-    const FILE: &str = "what is made over the API may name no file";
-    const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
-    let deny = |span, why: &str| {
-        report.say(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
-    };
-    for (key, value) in table.iter() {
-        match (key.get_ref().as_ref(), value.get_ref()) {
-            ("client_trust", _) => deny(value.span(), FILE),
-            ("login", DeValue::String(text)) if what == What::Tenant || *text != "tenant" => {
-                deny(value.span(), FILE);
-            }
-            ("secrets", DeValue::Array(list)) => {
-                let files = list
-                    .iter()
-                    .filter(|one| one.get_ref().as_str().is_some_and(|one| one.starts_with("file:")));
-                files.for_each(|one| deny(one.span(), FILE));
-            }
-            ("check_certificate", DeValue::Boolean(false)) => {
-                deny(value.span(), "what is made over the API may not switch off the check of certificates");
-            }
-            ("target" | "otherwise", target) => {
-                let one = std::slice::from_ref(value);
-                let list = match target {
-                    DeValue::Array(list) => list.iter().as_slice(),
-                    _ => one,
-                };
-                let here = list.iter().filter(|one| match one.get_ref() {
-                    DeValue::String(text) => leads_here(text, config),
-                    _ => false,
-                });
-                here.for_each(|one| {
-                    deny(one.span(), "what is made over the API may not lead to this machine or its link")
-                });
-            }
-            // Names and values of header fields.
-            ("set" | "response", _) => {}
-            (_, DeValue::Table(inner)) => forbid(report, inner, config, what),
-            (_, DeValue::Array(list)) => {
-                let tables = list.iter().filter_map(|one| match one.get_ref() {
-                    DeValue::Table(inner) => Some(inner),
-                    _ => None,
-                });
-                tables.for_each(|inner| forbid(report, inner, config, what));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Whether a target is this machine by what is written. What a DNS name resolves to is seen when it is dialled.
-fn leads_here(target: &str, config: &Config) -> bool {
-    match scalar::host(target) {
-        Ok(Host::Ip(ip)) => {
-            let listens =
-                config.listen.listeners.iter().any(|listener| listener.address.ip().to_canonical() == ip);
-            listens || is_of_this_machine(ip) || config.outside.own_address.parse() == Ok(ip)
-        }
-        Ok(Host::Name(name)) => &*name == "localhost" || name.ends_with(".localhost"),
-        Err(_) => false,
-    }
-}
-
-/// What its targets' names resolve to is held against the same rule when it is dialled. The target that it has from its
-/// tenant, `inherited`, stays what was said of it where it stands.
-fn keep_away(host: &mut HostDef, inherited: Option<&Arc<[Endpoint]>>) {
-    let away = |endpoints: &Arc<[Endpoint]>| match inherited {
-        Some(inherited) if Arc::ptr_eq(inherited, endpoints) => Arc::clone(endpoints),
-        _ => away(endpoints),
-    };
-    host.endpoints = host.endpoints.as_ref().map(away);
-    for rule in &mut host.http {
-        rule.target.endpoints = away(&rule.target.endpoints);
-        if let Some(treatment) = &mut rule.treatment
-            && let Some(otherwise) = &treatment.otherwise
-        {
-            let otherwise = Some(away(otherwise));
-            Arc::make_mut(treatment).otherwise = otherwise;
-        }
-    }
-    for service in Service::decided_once() {
-        if let Some(rule) = &mut host.rules[service] {
-            rule.endpoints = away(&rule.endpoints);
-        }
-    }
-}
-
-fn away(endpoints: &Arc<[Endpoint]>) -> Arc<[Endpoint]> {
-    if endpoints.iter().all(|endpoint| endpoint.options.elsewhere_only) {
-        return Arc::clone(endpoints);
-    }
-    let endpoints = endpoints.iter().map(|Endpoint { address, options }| {
-        let options = TargetOptions { elsewhere_only: true, ..TargetOptions::clone(options) };
-        Endpoint { address: address.clone(), options: Arc::new(options) }
-    });
-    endpoints.collect()
 }
 
 /// What one of the file's hosts is called, for those that look for one. `None`: nothing that can be a name.

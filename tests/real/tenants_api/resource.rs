@@ -105,6 +105,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
             201
         );
         assert_eq!(house.put("b", &json!({ "parent": "a" })).0, 201);
+        house.host("taken.example", "a");
         let file = house.portward.dir().join("state/tenants.toml");
         let before = fs::read_to_string(&file).unwrap();
         for (id, body, part) in [
@@ -124,6 +125,11 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
                 json!({ "realms": ["rules.example"], "target": "127.0.0.1" }),
                 "the realm rules.example is a name of",
             ),
+            (
+                "c",
+                json!({ "realms": ["taken.example"], "target": "127.0.0.1" }),
+                "the name taken.example is defined twice",
+            ),
             ("c", json!({ "realms": ["c.example"] }), "there is no target"),
             ("c", json!({ "target": "a b" }), "neither an IP address nor a DNS name"),
             ("c", json!({ "targt": "192.0.2.1" }), "`targt` is unknown"),
@@ -139,6 +145,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
         assert_eq!(house.put("a", &json!({ "name": "A" })).0, 422);
         assert_eq!(house.ask("DELETE", "tenants/d", None).0, 200);
         assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        assert_eq!(house.status("taken.example"), 200);
         for id in ["x%2fy", "%00", "a%20b"] {
             assert_eq!(house.put(id, &json!({})).0, 400, "{id}");
         }

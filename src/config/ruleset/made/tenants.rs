@@ -11,11 +11,12 @@ use super::super::super::report::Report;
 use super::super::super::walk::{Section, Value};
 use super::super::super::{AdminHosts, Diagnostic, Diagnostics, Place, Severity};
 use super::super::context::Context;
-use super::super::files::{Lines, Stands};
+use super::super::files::Lines;
 use super::super::tenant::{self, Alone, Around, Reading};
-use super::{Making, What, away, forbid, keep_away};
+use super::Making;
+use super::hosts::note;
+use super::safety::{What, away, forbid, keep_away};
 use crate::rules::{Endpoint, HostDef, TenantDef};
-use crate::service::Service;
 
 /// A tenant of the API.
 #[derive(Debug)]
@@ -153,11 +154,7 @@ impl MadeTenant {
         };
         if let Some(Aimed { hosts, .. }) = aimed.as_ref().filter(is_same) {
             // They are as they were, and others are to agree with them.
-            for rule in hosts.iter().filter_map(|host| host.rules[Service::Sip].as_ref()) {
-                if rule.ports.ports().tls.is_some() {
-                    context.agreement.note(&rule.endpoints, rule.ports.is_checked(), Stands::On(rule.source));
-                }
-            }
+            note(hosts, context);
             return Ok(Arc::clone(hosts));
         }
         let mut hosts = Vec::new();
