@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, DaemonArgs, field, filters, no_answer};
+use super::daemon::{Daemon, DaemonArgs, field, no_answer};
+use super::filters::Filters;
 use super::table::{Table, Tone};
 use super::terminal;
 use crate::admin::client::NoAnswer;
 use crate::log::human;
-use crate::service::Service;
-use crate::stats::AtTarget;
 
 /// So many connections are shown unless `--limit` says otherwise.
 const SHOWN: &str = "1000";
@@ -30,18 +29,8 @@ const SHOWN: &str = "1000";
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Those of this client
-    #[arg(long, value_name = "ADDRESS")]
-    client: Option<std::net::IpAddr>,
-    /// Those to this host, by its name in the rules or as the client has asked for it
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
-    /// Those of this service
-    #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
-    service: Option<String>,
-    /// Those to this target, on any port or on one, as 172.31.31.2 or 172.31.31.2:5061
-    #[arg(long, value_name = "ADDRESS")]
-    target: Option<AtTarget>,
+    #[command(flatten)]
+    filters: Filters,
     /// How many to show
     #[arg(long, value_name = "NUMBER", default_value = SHOWN)]
     limit: NonZeroUsize,
@@ -83,13 +72,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// How many connections there are, and those that are wanted.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer> {
-    let filters = filters([
-        ("client", args.client.map(|address| address.to_string())),
-        ("host", args.host.clone()),
-        ("service", args.service.clone()),
-        ("target", args.target.map(|address| address.to_string())),
-    ]);
-    let (connections, answer) = daemon.list("connections", &filters, args.limit.get())?;
+    let (connections, answer) = daemon.list("connections", &args.filters.query(), args.limit.get())?;
     Ok((field(&answer, "count").clone(), connections))
 }
 
@@ -97,8 +80,8 @@ fn print(count: &Value, connections: &[Value]) {
     if connections.is_empty() {
         return terminal::say(match count.as_u64() {
             None | Some(0) => "no connection is open".to_owned(),
-            Some(1) => "the one open connection is not such a one".to_owned(),
-            Some(count) => format!("none of the {count} open connections is such a one"),
+            Some(1) => "1 connection is open, but the filters leave it out".to_owned(),
+            Some(count) => format!("{count} connections are open, but the filters leave them all out"),
         });
     }
     let mut table =

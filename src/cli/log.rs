@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::daemon::{Daemon, DaemonArgs, field, filters, no_answer};
+use super::filters::Filters;
 use super::terminal;
 use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 use crate::reason::Reason;
-use crate::service::Service;
-use crate::stats::AtTarget;
 
 /// So many decisions are shown unless `--limit` says otherwise; with `--follow` so many before those that come.
 const SHOWN: usize = 20;
@@ -37,18 +36,8 @@ pub(super) struct Args {
     /// Go on with the decisions that come
     #[arg(long, short)]
     follow: bool,
-    /// Those about this client
-    #[arg(long, value_name = "ADDRESS")]
-    client: Option<std::net::IpAddr>,
-    /// Those about this host, by its name in the rules or as clients ask for it
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
-    /// Those of this service
-    #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
-    service: Option<String>,
-    /// Those that went to this target or would have gone there, on any port or on one, as 172.31.31.2:5061
-    #[arg(long, value_name = "ADDRESS")]
-    target: Option<AtTarget>,
+    #[command(flatten)]
+    filters: Filters,
     /// Refused ones alone
     #[arg(long)]
     refused: bool,
@@ -74,14 +63,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// The filters as they stand in a query.
 fn wanted(args: &Args) -> String {
-    filters([
-        ("client", args.client.map(|address| address.to_string())),
-        ("host", args.host.clone()),
-        ("service", args.service.clone()),
-        ("target", args.target.map(|address| address.to_string())),
-        ("outcome", args.refused.then(|| "rejected".to_owned())),
-        ("reason", args.reason.clone()),
-    ])
+    let outcome = args.refused.then(|| "rejected".to_owned());
+    args.filters.query() + &filters([("outcome", outcome), ("reason", args.reason.clone())])
 }
 
 /// The newest ones. They come page by page, the newest first, and are shown the other way round.

@@ -16,6 +16,7 @@ mod connections;
 mod daemon;
 mod demo;
 mod explain;
+mod filters;
 mod host;
 mod log;
 mod man;

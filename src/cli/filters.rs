@@ -1,0 +1,36 @@
+//! The filters that lists of connections and of decisions have in common.
+
+use std::net::IpAddr;
+
+use super::daemon::filters;
+use crate::service::Service;
+use crate::stats::AtTarget;
+
+/// Which connections or decisions are wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Filters {
+    /// Those of this client
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<IpAddr>,
+    /// Those to this host, by its name in the rules or as the client has asked for it
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Those of this service
+    #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
+    service: Option<String>,
+    /// Those to this target, on any port or on one, as 172.31.31.2 or 172.31.31.2:5061
+    #[arg(long, value_name = "ADDRESS")]
+    target: Option<AtTarget>,
+}
+
+impl Filters {
+    /// The filters as they stand in a query behind its first key.
+    pub(super) fn query(&self) -> String {
+        filters([
+            ("client", self.client.map(|address| address.to_string())),
+            ("host", self.host.clone()),
+            ("service", self.service.clone()),
+            ("target", self.target.map(|address| address.to_string())),
+        ])
+    }
+}
