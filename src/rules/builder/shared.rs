@@ -1,0 +1,110 @@
+//! What hosts share in the table: equal address lists, and the path sets of equal lists of presets, are kept once.
+
+use std::hash::{BuildHasher as _, Hash};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry as TableEntry;
+use hashbrown::{HashMap, HashTable};
+use smallvec::SmallVec;
+
+use super::has_port;
+use crate::rules::path::rule_path;
+use crate::rules::paths::{PathEntry, PathSet, index};
+use crate::rules::{Endpoint, Preset, Table};
+
+/// Keeps one of equal address lists.
+#[derive(Default)]
+pub(super) struct Interned {
+    hasher: RandomState,
+    lists: HashTable<u32>,
+}
+
+impl Interned {
+    /// Knows the list that stands at `at` in the table already.
+    pub(super) fn enter(&mut self, table: &Table, at: u32) {
+        let list = |at: u32| usize::try_from(at).ok().and_then(|at| table.endpoints.get(at));
+        let hash = |at: u32| list(at).map_or(0, |list| hash_list(&self.hasher, list));
+        let own = hash(at);
+        self.lists.insert_unique(own, at, |at| hash(*at));
+    }
+
+    /// Its index in the table and the list that stands there.
+    pub(super) fn intern(&mut self, table: &mut Table, list: Arc<[Endpoint]>) -> (u32, Arc<[Endpoint]>) {
+        let stored = &mut table.endpoints;
+        // Many rules of a host in a row name the same list.
+        if let Some(last) = stored.last().filter(|last| Arc::ptr_eq(last, &list)) {
+            return (index(stored.len() - 1), Arc::clone(last));
+        }
+        let at = |at: &u32| usize::try_from(*at).ok().and_then(|at| stored.get(at));
+        let hash = hash_list(&self.hasher, &list);
+        let same = |i: &u32| at(i).is_some_and(|other| Arc::ptr_eq(other, &list) || **other == *list);
+        let rehash = |i: &u32| at(i).map_or(0, |list| hash_list(&self.hasher, list));
+        match self.lists.entry(hash, same, rehash) {
+            TableEntry::Occupied(taken) => {
+                let found = *taken.get();
+                (found, at(&found).map_or(list, Arc::clone))
+            }
+            TableEntry::Vacant(vacant) => {
+                let new = index(stored.len());
+                vacant.insert(new);
+                stored.push(Arc::clone(&list));
+                (new, list)
+            }
+        }
+    }
+}
+
+/// Over the addresses alone: options rarely tell lists apart.
+fn hash_list(hasher: &RandomState, list: &[Endpoint]) -> u64 {
+    let mut state = hasher.build_hasher();
+    for endpoint in list {
+        endpoint.address.hash(&mut state);
+    }
+    std::hash::Hasher::finish(&state)
+}
+
+/// The path sets of presets, one for each distinct list of presets.
+#[derive(Default)]
+pub(super) struct Presets {
+    /// By the addresses of the presets, which `alive` keeps from being used again.
+    sets: HashMap<SmallVec<[usize; 4]>, (PathSet, bool), RandomState>,
+    alive: Vec<Arc<Preset>>,
+}
+
+impl Presets {
+    /// The set, and whether its only path is the empty one. The first preset that has a path wins it.
+    pub(super) fn compile(&mut self, table: &mut Table, presets: &[Arc<Preset>]) -> (PathSet, bool) {
+        if presets.is_empty() {
+            return (PathSet::default(), false);
+        }
+        let key: SmallVec<[usize; 4]> = presets.iter().map(|p| Arc::as_ptr(p).addr()).collect();
+        if let Some(known) = self.sets.get(&key) {
+            return *known;
+        }
+        let (mut entries, mut scratch) = (Vec::new(), Vec::new());
+        for preset in presets {
+            let name = preset_index(table, &preset.name);
+            for path in preset.paths.iter().filter(|path| has_port(path.ports)) {
+                let text = rule_path(&path.path, &mut scratch).ok().and_then(|p| str::from_utf8(p).ok());
+                let Some(text) = text else { continue };
+                let mut entry = PathEntry::new(text, &mut table.paths.blob, path.ports, path.source);
+                entry.preset = name;
+                entries.push(entry);
+            }
+        }
+        let set = table.paths.add_set(entries);
+        let only_empty = set.len() == 1 && table.paths.contains(set, "");
+        self.sets.insert(key, (set, only_empty));
+        self.alive.extend(presets.iter().cloned());
+        (set, only_empty)
+    }
+}
+
+fn preset_index(table: &mut Table, name: &str) -> u32 {
+    let known = table.presets.iter().position(|known| **known == *name);
+    index(known.unwrap_or_else(|| {
+        table.presets.push(Box::from(name));
+        table.presets.len() - 1
+    }))
+}
