@@ -10,12 +10,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{BUFFER, Buffer, Stream};
 use crate::inspect::websocket::{Event, Kind, Reader, Sender, Violation, apply_mask, put_header};
 use crate::reason::Reason;
+
+mod messages;
+mod write;
+
+pub use self::messages::{Came, End, Messages};
+use self::write::kind;
 
 /// How often a ping is sent (SPEC section 9).
 const PING: Duration = Duration::from_secs(30);
@@ -26,53 +32,8 @@ const DEAD: Duration = Duration::from_secs(75);
 /// How many octets of answers to pings may wait for a peer that takes nothing. With more nothing is read of it.
 const ANSWERS_LIMIT: usize = 4 * 1024;
 
-/// The longest message that is written, in octets. It is kept until it is whole.
-const WRITTEN_LIMIT: usize = 1024 * 1024;
-
-/// Room in front of a message for the longest header of a frame.
-const ROOM: usize = 14;
-
 /// The close code of a peer that goes away (RFC 6455 section 7.4.1): what is said if nothing better is known.
 const GOING_AWAY: u16 = 1001;
-
-/// What becomes of a message that has come.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Came {
-    /// It is read, as it stands now.
-    Read,
-    /// It is not read.
-    Dropped,
-    /// It is not read; this is the answer.
-    Answered(&'static [u8]),
-    /// It is not read, and the connection ends with this close code and this reason.
-    Refused {
-        /// Sent first, if it is not empty.
-        answer: Vec<u8>,
-        /// The close code.
-        code: u16,
-        /// The reason, for the log.
-        reason: Reason,
-    },
-}
-
-/// Where the first message in some octets ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Behind so many octets, which may not all be there yet.
-    At(usize),
-    /// More octets are needed to tell.
-    NeedMore,
-    /// There is none.
-    Nowhere,
-}
-
-/// Knows the messages of the protocol that is spoken inside. Pure.
-pub trait Messages: fmt::Debug + Send + Sync {
-    /// A whole message has come. It may be changed.
-    fn came(&self, message: &mut Vec<u8>) -> Came;
-    /// Where the message ends that is being written.
-    fn end(&self, octets: &[u8]) -> End;
-}
 
 /// An error that is the peer's doing, and not an end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,72 +307,6 @@ impl WebSocket {
         let length = self.message.len();
         self.message.consume(length);
     }
-
-    /// Takes octets of the message that is being written: how many, and whether it is whole then.
-    fn collect(&mut self, octets: &[u8]) -> io::Result<(usize, bool)> {
-        if self.written.is_empty() {
-            self.written.extend(&[0; ROOM]);
-        }
-        let before = self.written.len() - ROOM;
-        if let Some(length) = self.length {
-            let count = length.saturating_sub(before).min(octets.len());
-            self.written.extend(octets.get(..count).unwrap_or_default());
-            return Ok((count, before + count >= length));
-        }
-        self.written.extend(octets);
-        let there = before + octets.len();
-        match self.messages.end(self.written.filled().get(ROOM..).unwrap_or_default()) {
-            End::At(length) if length > WRITTEN_LIMIT => Err(too_long()),
-            End::At(length) if length <= there => {
-                self.written.cut(ROOM + length, ROOM + there);
-                Ok((octets.len().saturating_sub(there - length), true))
-            }
-            End::At(length) => {
-                self.length = Some(length);
-                Ok((octets.len(), false))
-            }
-            End::NeedMore if there > WRITTEN_LIMIT => Err(too_long()),
-            End::NeedMore => Ok((octets.len(), false)),
-            End::Nowhere => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "no message of the protocol is written"))
-            }
-        }
-    }
-
-    /// The message that was written is whole: it becomes a frame.
-    fn enclose(&mut self) {
-        self.length = None;
-        let mut header = Vec::with_capacity(ROOM);
-        let mask = self.masks.map(|masks| masks());
-        let octets = self.written.filled_mut();
-        let payload = octets.get_mut(ROOM..).unwrap_or_default();
-        put_header(&mut header, kind(payload), payload.len(), mask);
-        if let Some(mask) = mask {
-            apply_mask(payload, mask, 0);
-        }
-        let unused = ROOM.saturating_sub(header.len());
-        if let Some(place) = octets.get_mut(unused..ROOM) {
-            place.copy_from_slice(&header);
-        }
-        self.written.consume(unused);
-        if self.sending.is_empty() {
-            std::mem::swap(&mut self.sending, &mut self.written);
-        } else {
-            self.sending.extend(self.written.filled());
-            let length = self.written.len();
-            self.written.consume(length);
-        }
-        self.written.release();
-    }
-}
-
-fn too_long() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for a WebSocket")
-}
-
-/// Text, or binary where it is none (SPEC section 9).
-fn kind(payload: &[u8]) -> Kind {
-    if std::str::from_utf8(payload).is_ok() { Kind::Text } else { Kind::Binary }
 }
 
 impl AsyncRead for WebSocket {
@@ -452,38 +347,6 @@ impl WebSocket {
             self.raw.consume(held);
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for WebSocket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.state != State::Open {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        // One message is on its way at a time.
-        ready!(this.poll_send(cx))?;
-        let (count, is_whole) = this.collect(octets)?;
-        if is_whole {
-            this.enclose();
-            if let Poll::Ready(Err(error)) = this.poll_send(cx) {
-                return Poll::Ready(Err(error));
-            }
-        }
-        Poll::Ready(Ok(count))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_send(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.state == State::Open {
-            this.put_close(Some(this.code), State::Closing);
-        }
-        ready!(this.poll_send(cx))?;
-        Pin::new(&mut this.below).poll_shutdown(cx)
     }
 }
 
