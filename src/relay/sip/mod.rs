@@ -12,6 +12,7 @@
 mod answer;
 mod disguise;
 mod edit;
+mod judge;
 mod login;
 mod record;
 mod route;
@@ -24,7 +25,8 @@ mod tests;
 
 pub use answer::{FORBIDDEN, NO_SERVICE, OK, TOO_LARGE, UNAVAILABLE, respond};
 pub use disguise::Disguise;
+pub use judge::{Judge, Sentence};
 pub use login::Login;
 pub use record::Recording;
-pub use watch::{Browser, Judge, Sentence, SipWatch, length_inside};
+pub use watch::{Browser, SipWatch, length_inside};
 pub use websocket::SipMessages;
