@@ -214,22 +214,25 @@ impl<'s> Turn<'s> {
             target: self.asked.target(),
             connection: self.asked.connection(),
             client: self.who,
-            is_secure: self.is_secure(),
+            is_secure: self.came_by().is_tls(),
             only_reads: self.asked.only_reads(),
         }
     }
 
-    /// Whether it came to the outside by TLS. A balancer that is believed says so in X-Forwarded-Proto; of several the last is
-    /// its own.
-    fn is_secure(&self) -> bool {
+    /// How it came to the outside. A balancer that is believed says so in X-Forwarded-Proto, where some say `wss` of a
+    /// WebSocket; of several values the last is its own. A scheme that is none of ours is taken for a plain one.
+    fn came_by(&self) -> Transport {
         let head = self.asked.head();
         let fields = if self.forwarding.trusted { self.asked.request().fields.as_slice() } else { &[] };
         let said = fields.iter().rev().find(|field| field.kind == Kind::XForwardedProto);
-        match said.and_then(|field| field.value.of_input(head).rsplit(|octet| *octet == b',').next()) {
-            Some(scheme) => {
-                [&b"https"[..], b"wss"].iter().any(|tls| scheme.trim_ascii().eq_ignore_ascii_case(tls))
-            }
-            None => self.forwarding.transport.is_tls(),
+        let scheme = said.and_then(|field| field.value.of_input(head).rsplit(|octet| *octet == b',').next());
+        let is_tls = |scheme: &[u8]| {
+            [&b"https"[..], b"wss"].iter().any(|tls| scheme.trim_ascii().eq_ignore_ascii_case(tls))
+        };
+        match scheme {
+            Some(scheme) if is_tls(scheme) => Transport::Tls,
+            Some(_) => Transport::Plain,
+            None => self.forwarding.transport,
         }
     }
 
@@ -253,19 +256,6 @@ impl<'s> Turn<'s> {
         match self.asked.is_cross_site() {
             true => Ending { weight: scoring::weight_from_other_site(refused.refusal.reason), ..ended },
             false => ended,
-        }
-    }
-
-    /// How the client came, as far as it is believed: a balancer says for whom it speaks, and how that one came.
-    fn believed_transport(&self) -> Transport {
-        let Forwarding { transport, trusted, .. } = self.forwarding;
-        let head = self.asked.head();
-        let mut protos =
-            self.asked.request().fields.iter().filter(|field| field.kind == Kind::XForwardedProto);
-        match protos.next_back().map(|field| field.value.of_input(head)) {
-            Some(proto) if trusted && proto.eq_ignore_ascii_case(b"https") => Transport::Tls,
-            Some(proto) if trusted && proto.eq_ignore_ascii_case(b"http") => Transport::Plain,
-            _ => transport,
         }
     }
 

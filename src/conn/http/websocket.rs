@@ -36,7 +36,7 @@ pub(super) async fn open(
     turn: &Turn<'_>,
     (host, path, rule): (Host<'_>, &str, &WebSocketRule),
 ) -> Next {
-    let came_by = turn.believed_transport();
+    let came_by = turn.came_by();
     let handshake = Handshake {
         head: turn.asked.head(),
         request: turn.asked.request(),

@@ -48,3 +48,28 @@ fn item_1_a_request_that_is_no_handshake_is_told_what_is_spoken_here() {
         assert_eq!(right.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     });
 }
+
+/// Balancers say `wss` of a WebSocket (Traefik), and one behind another makes a list.
+#[test]
+fn item_1_a_balancer_says_how_the_browser_came() {
+    within(60, || {
+        let portward = setup("tcp = 5060").set("listen.forwarded_from", "[\"127.0.0.1\"]").start();
+        for (said, status) in [
+            ("X-Forwarded-Proto: https\r\n", 101),
+            ("X-Forwarded-Proto: WSS\r\n", 101),
+            ("X-Forwarded-Proto: http, https\r\n", 101),
+            ("X-Forwarded-Proto: https, ws\r\n", 403),
+            ("X-Forwarded-Proto: http\r\n", 403),
+            ("X-Forwarded-Proto: gopher\r\n", 403),
+            ("", 403),
+        ] {
+            let mut wire = portward.plain();
+            wire.send(format!(
+                "GET /sip HTTP/1.1\r\nHost: web.example.net\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Origin: https://web.example.net\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{said}\
+                 Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            ));
+            assert_eq!(wire.response().status(), status, "{said}");
+        }
+    });
+}
