@@ -77,7 +77,7 @@ pub struct WebSocket {
     message: Buffer,
     /// The message is whole, and is being read.
     is_whole: bool,
-    /// What was written of a message that is not whole, behind [`ROOM`].
+    /// What was written of a message that is not whole, behind room for the header of its frame.
     written: Buffer,
     /// How long that message will be, if that is known.
     length: Option<usize>,

@@ -32,7 +32,7 @@ pub enum Sentence {
 
 /// Knows the rules, and which names the client's certificate proves. `head` is the header section of the message each time.
 pub trait Judge {
-    /// Whether requests are held to what RFC 3261 §8.1.1 demands ([`Inspector::examine`]).
+    /// Whether requests are held to what RFC 3261 §8.1.1 demands ([`Inspector::examine`](crate::inspect::sip::Inspector::examine)).
     fn examines(&self) -> bool {
         false
     }

@@ -1,10 +1,16 @@
 //! The SIP relay: one client connection and its one connection to a PBX, message by message (SPEC section 3, RFC 3261).
 //!
-//! `watch` looks at every message of both directions; `record` puts Portward's Record-Route entry in where the client
-//! sees it; `route` takes it out where the PBX would; `transport` rewrites Via and Contact of a rule that says so,
-//! `disguise` those of a browser; `edit`
-//! is how a header section is changed without touching any other octet; `websocket` takes messages out of WebSocket messages; `answer` refuses a request; `token` makes and
-//! knows the user part of our own route entry; `login` sees what the PBX makes of logins.
+//! | file | what it does |
+//! |---|---|
+//! | `watch` | looks at every message of both directions |
+//! | `judge` | what the watch asks of whoever knows the rules |
+//! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX would |
+//! | `transport` | Via and Contact are rewritten where a rule says so |
+//! | `disguise` | the same of a browser, toward a PBX without WebSocket |
+//! | `websocket` | SIP messages are taken out of WebSocket messages |
+//! | `login` | what the PBX makes of logins |
+//! | `edit` | a header section is changed without touching any other octet |
+//! | `answer` | Portward's own answers |
 //!
 //! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
 //! goes on octet by octet as it came.
