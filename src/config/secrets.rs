@@ -12,11 +12,8 @@ use super::report::Fault;
 use super::scalar;
 use super::text::why;
 use super::walk::Value;
-use crate::credentials::Secret;
+use crate::credentials::{MOST_SECRETS, Secret};
 use crate::files;
-
-/// So many secrets are in use at once: the newest, and those that are being replaced (SPEC section 9).
-const MOST: usize = 4;
 
 /// The longest secret, in octets. HMAC makes a hash of whatever is longer than one block.
 const LONGEST: usize = 1024;
@@ -32,12 +29,12 @@ pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
         return Arc::default();
     }
     let list = value.one_or_more();
-    if let Some(beyond) = list.get(MOST) {
-        let fault = Fault::new(format!("there are more than {MOST} secrets"));
+    if let Some(beyond) = list.get(MOST_SECRETS) {
+        let fault = Fault::new(format!("there are more than {MOST_SECRETS} secrets"));
         beyond.error(fault.help("the newest stand first: leave out the oldest ones"));
     }
     let mut secrets: Vec<Secret> = Vec::new();
-    for element in list.iter().take(MOST) {
+    for element in list.iter().take(MOST_SECRETS) {
         let Some(secret) = one(element) else { continue };
         if secrets.contains(&secret) {
             element.error(Fault::new("this secret is in the list twice"));

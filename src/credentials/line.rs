@@ -3,7 +3,7 @@
 use super::hash::Hash;
 
 /// The longest user name. htpasswd has the same limit.
-const USER_LENGTH: usize = 255;
+pub const LONGEST_USER: usize = 255;
 
 /// One user and the hash of the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Line {
         if user.is_empty() {
             return Err(wrong(0, ("there is no user's name before the colon", SHAPE)));
         }
-        if user.len() > USER_LENGTH {
+        if user.len() > LONGEST_USER {
             return Err(wrong(0, ("the user's name is longer than 255 octets", SHAPE)));
         }
         if let Some(at) = user.iter().position(u8::is_ascii_control) {

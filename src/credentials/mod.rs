@@ -31,6 +31,6 @@ pub mod verifier;
 
 pub use files::LoginFiles;
 pub use hash::Hash;
-pub use line::{Line, WrongLine};
+pub use line::{LONGEST_USER, Line, WrongLine};
 pub use logins::{Logins, WrongLogins};
-pub use secret::Secret;
+pub use secret::{MOST_SECRETS, Secret};

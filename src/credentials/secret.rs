@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
+/// So many secrets of a tenant are in use at once: the newest, and those that are being replaced (SPEC section 9).
+pub const MOST_SECRETS: usize = 4;
+
 impl Secret {
     /// The secret of these octets.
     pub fn new(octets: &[u8]) -> Self {

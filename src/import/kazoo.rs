@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::text::{Places, Remark, Spot, syntax, without_comments};
-use crate::rules::{is_tenant_id, name::normalise};
+use crate::rules::{LONGEST_TENANT_NAME, is_tenant_id, name::normalise};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,11 +192,11 @@ impl<'t> Reading<'t> {
         if name.is_empty() {
             return None;
         }
-        if name.chars().any(char::is_control) || name.chars().count() > LONGEST_NAME {
+        if name.chars().any(char::is_control) || name.chars().count() > LONGEST_TENANT_NAME {
             self.error(
                 at,
                 format!(
-                    "a name has at most {LONGEST_NAME} characters, and none of them is a control character"
+                    "a name has at most {LONGEST_TENANT_NAME} characters, and none of them is a control character"
                 ),
             );
             return None;
@@ -279,9 +279,6 @@ impl<'t> Reading<'t> {
         warnings.sort_by_key(|warning| warning.spot);
     }
 }
-
-/// The longest friendly name of a tenant, in characters.
-const LONGEST_NAME: usize = 255;
 
 #[cfg(test)]
 mod tests {

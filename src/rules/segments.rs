@@ -9,8 +9,8 @@
 
 use smallvec::SmallVec;
 
-use super::Naming;
 use super::paths::{NONE, index};
+use super::{LONGEST_TENANT_ID, Naming, is_of_tenant_id};
 
 /// The rules of one host.
 #[derive(Debug, Default)]
@@ -224,19 +224,12 @@ impl Naming {
     fn fits(self, segment: &[u8]) -> bool {
         match self {
             Self::Id => {
-                (1..=LONGEST_ID).contains(&segment.len()) && segment.iter().all(|byte| is_of_id(*byte))
+                (1..=LONGEST_TENANT_ID).contains(&segment.len())
+                    && segment.iter().all(|byte| is_of_tenant_id(*byte))
             }
             Self::Name => !segment.is_empty() && !segment.contains(&b';'),
         }
     }
-}
-
-/// The longest id of a tenant, in octets.
-pub(super) const LONGEST_ID: usize = 64;
-
-/// Whether the id of a tenant may have this octet.
-pub(super) const fn is_of_id(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
 #[cfg(test)]

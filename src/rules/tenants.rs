@@ -14,15 +14,6 @@ use super::paths::{NONE, Text, index};
 use super::{Endpoint, Source, TenantDef, Users};
 use crate::credentials::{Hash, Secret};
 
-/// The longest id, in octets (SPEC section 9).
-const LONGEST_ID: usize = 64;
-
-/// Whether this can be the id of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, but neither "." nor ".." (SPEC section 9).
-pub fn is_tenant_id(text: &str) -> bool {
-    let is_of_it = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
-    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(is_of_it) && !matches!(text, "." | "..")
-}
-
 /// Every tenant of a table.
 #[derive(Debug, Default, Clone)]
 pub struct Tenants {

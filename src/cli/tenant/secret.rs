@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Args, Failed, done, path};
 use crate::cli::daemon::field;
 use crate::cli::terminal;
+use crate::credentials::MOST_SECRETS;
 
 /// How much work it is to compute a hash: 2 to the power of this. Logins are verified once in five minutes.
 const COST: u32 = 10;
@@ -83,7 +84,7 @@ pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), Failed> {
 pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), Failed> {
     let Secret { id, stdin, keep, remove } = wanted;
     let path = path(id, "/secrets")?;
-    if *keep > 3 {
+    if usize::from(*keep) >= MOST_SECRETS {
         return Err(Failed::usage("a tenant has four secrets at most: --keep is 0 to 3"));
     }
     let secret = match (*remove, *stdin) {
@@ -114,7 +115,7 @@ fn random() -> Zeroizing<String> {
     Zeroizing::new(key.iter().take(SECRET).map(|octet| format!("{octet:02x}")).collect())
 }
 
-/// A line that nobody else sees.
+/// A line of standard input, or one that is typed twice on the terminal, which does not show it.
 fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, Failed> {
     let line = match (is_stdin, std::io::stdin().is_terminal()) {
         (true, _) => line()?,

@@ -20,14 +20,10 @@ use super::files::{Lines, Position};
 use super::keys::{elsewhere, unquoted};
 use super::target::Targets;
 use super::{login, signalling};
-use crate::rules::{HostDef, NameDef, Tenant, TenantDef, Tenants};
+use crate::rules::{
+    HostDef, LONGEST_TENANT_ID, LONGEST_TENANT_NAME, NameDef, Tenant, TenantDef, Tenants, is_of_tenant_id,
+};
 use crate::service::{PerService, Service};
-
-/// The longest id, in octets (SPEC section 9).
-const LONGEST_ID: usize = 64;
-
-/// The longest friendly name, in characters. It may have to stand in the path of a request.
-const LONGEST_NAME: usize = 255;
 
 /// How messages call the table.
 const TABLE: &str = "a [tenant.ID] table";
@@ -262,7 +258,7 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
 
 /// An id (SPEC section 9).
 fn id(text: &str) -> Result<(), Fault> {
-    let is_of_it = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_of_it = |c: char| u8::try_from(c).is_ok_and(is_of_tenant_id);
     if let Some((start, c)) = text.char_indices().find(|(_, c)| !is_of_it(*c)) {
         return Err(Fault::new("this cannot stand in the id of a tenant")
             .at(start..start + c.len_utf8())
@@ -271,7 +267,7 @@ fn id(text: &str) -> Result<(), Fault> {
     match text {
         "" => Err(Fault::new("the id of a tenant is empty").help(ID)),
         "." | ".." => Err(Fault::new("this is no id of a tenant").help(ID)),
-        _ if text.len() > LONGEST_ID => {
+        _ if text.len() > LONGEST_TENANT_ID => {
             Err(Fault::new(format!("the id has {} characters", text.len())).help(ID))
         }
         _ => Ok(()),
@@ -287,8 +283,8 @@ fn friendly_name(text: &str) -> Result<&str, Fault> {
         let fault = Fault::new("a control character cannot stand in the name of a tenant");
         return Err(fault.at(start..start + c.len_utf8()));
     }
-    if text.chars().count() > LONGEST_NAME {
-        return Err(Fault::new(format!("the name has more than {LONGEST_NAME} characters")));
+    if text.chars().count() > LONGEST_TENANT_NAME {
+        return Err(Fault::new(format!("the name has more than {LONGEST_TENANT_NAME} characters")));
     }
     Ok(text)
 }

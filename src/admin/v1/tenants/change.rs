@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::condition::condition;
 use super::super::{Answer, Asked, put_field};
 use super::{is_tenant_id, shown, tagged, unchanged, unknown};
+use crate::credentials::{LONGEST_USER, MOST_SECRETS};
 use crate::server::{Condition, TenantAct, TenantChange};
 
 /// Makes a tenant, or changes it.
@@ -77,9 +78,6 @@ fn wanted(id: &str, body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The longest name of a user, in octets.
-const LONGEST_USER: usize = 255;
-
 /// `{"user": "NAME", "hash": "$2y$…"}`; without a hash the user goes.
 pub(super) fn login(body: &[u8]) -> Result<TenantAct, String> {
     let body = object(body)?;
@@ -122,9 +120,6 @@ pub(super) fn secret(body: &[u8]) -> Result<TenantAct, String> {
     };
     Ok(TenantAct::Secret { secret, keep })
 }
-
-/// How many secrets a tenant has at most (SPEC section 9).
-const MOST_SECRETS: usize = 4;
 
 fn known(body: &Map<String, Value>, keys: &[&str]) -> Result<(), String> {
     match body.keys().find(|key| !keys.contains(&key.as_str())) {
