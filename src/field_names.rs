@@ -11,6 +11,11 @@ pub const fn folded(octet: u8) -> u8 {
     if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
 }
 
+/// A name, as such a gateway tells names apart.
+pub fn folded_name(name: &str) -> String {
+    name.bytes().map(|octet| char::from(folded(octet))).collect()
+}
+
 /// A name in the form in which names are compared. Hardly any is longer than what needs no allocation.
 type Folded = SmallVec<[u8; 32]>;
 

@@ -1,7 +1,7 @@
 //! `set` and `response` of an entry of `http`: fields toward the target and toward the client (contract section 9).
 //!
-//! Names are compared as servers do that read them from their environment: case does not count, and what is neither letter
-//! nor digit is a hyphen. So no spelling of a field passes that decides how a message is read or who has sent it.
+//! Names are compared as gateways tell them apart ([`folded_name`]). So a rule cannot set a field that decides how a message is
+//! read, or who has sent it, in any spelling of its name.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::super::report::Fault;
 use super::super::suggest;
 use super::super::walk::Value;
+use crate::field_names::folded_name;
 use crate::rules::{Piece, ResponseField, SetField};
 
 /// A field's name and value are no longer than this together, so that the head of a request stays within what servers read.
@@ -80,11 +81,6 @@ const USUAL: [&str; 9] = [
     "if-match",
 ];
 
-/// The name as a server may read it from its environment.
-fn folded(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
-}
-
 /// RFC 9110 section 5.6.2.
 fn is_token(name: &str) -> bool {
     let is_mark = |c: char| "!#$%&'*+-.^_`|~".contains(c);
@@ -104,7 +100,7 @@ fn entries<'w>(value: &Value<'w>, is_reserved: impl Fn(&str) -> bool) -> Vec<Val
         entries.truncate(MOST);
     }
     entries.retain(|entry| {
-        let name = folded(entry.key);
+        let name = folded_name(entry.key);
         let fault = if !is_token(entry.key) {
             Fault::new("this cannot be the name of a header field")
                 .help("a name has letters, digits and hyphens")
@@ -139,7 +135,7 @@ pub(super) fn set(value: &Value<'_>, has_tenant: bool) -> Vec<SetField> {
             checked(text)?;
             template(text, has_tenant)
         })?;
-        if USUAL.contains(&folded(entry.key).as_str()) {
+        if USUAL.contains(&folded_name(entry.key).as_str()) {
             entry.warn_at_key(
                 Fault::new(format!("no client's own `{}` comes through then, on any host", entry.key))
                     .help("what a rule sets is taken out of every request; take a name of your own"),
@@ -268,7 +264,7 @@ mod tests {
     #[test]
     fn item_2_names_are_folded_as_gateways_fold_them() {
         for name in ["X_Forwarded.For", "x-forwarded-for", "X!FORWARDED!FOR"] {
-            assert_eq!(folded(name), "x-forwarded-for", "{name}");
+            assert_eq!(folded_name(name), "x-forwarded-for", "{name}");
         }
         for (name, good) in
             [("X-Tenant", true), ("X_T.1~", true), ("", false), ("X Tenant", false), ("X:", false)]
