@@ -7,10 +7,8 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::ephemeral::is_same;
-
-/// How many parameters are looked at.
-const PARAMETERS: usize = 20;
+use super::is_same;
+use crate::inspect::digest::parameters;
 
 /// Which hash a response is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,29 +87,18 @@ pub struct DigestLogin<'a> {
 impl<'a> DigestLogin<'a> {
     /// Reads the value of a field. `None`: it is no digest login, or one that may be read in two ways.
     pub fn read(value: &'a [u8]) -> Option<Self> {
-        let value = value.trim_ascii();
-        let (scheme, rest) = value.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"digest") || !rest.first()?.is_ascii_whitespace() {
-            return None;
-        }
         let mut found: [Option<&'a [u8]>; NAMES.len()] = [None; NAMES.len()];
-        let mut rest = rest.trim_ascii();
-        for _ in 0..PARAMETERS {
-            let (name, value, behind) = parameter(rest)?;
+        for (name, value) in parameters(value)? {
             // A name that is none of these decides nothing, but for the extended form of one.
-            if name.ends_with(b"*") {
+            if name.ends_with(b"*") || value.contains(&b'\\') {
                 return None;
             }
-            if let Some(at) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))
-                && let Some(place) = found.get_mut(at)
-                && place.replace(value).is_some()
-            {
-                return None;
+            let at = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name));
+            if let Some(place) = at.and_then(|at| found.get_mut(at)) {
+                *place = Some(value);
             }
-            let Some(behind) = behind else { return Self::of(found) };
-            rest = behind;
         }
-        None
+        Self::of(found)
     }
 
     fn of(found: [Option<&'a [u8]>; NAMES.len()]) -> Option<Self> {
@@ -154,44 +141,6 @@ const NAMES: [&[u8]; 10] = [
     b"algorithm",
     b"userhash",
 ];
-
-/// One parameter as it stands: its name, its value, and what is behind the comma after it, if there is one.
-type Parameter<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
-
-/// The first parameter: its name, its value without quotes, and what stands behind the comma after it.
-fn parameter(text: &[u8]) -> Option<Parameter<'_>> {
-    let (name, rest) = text.split_at_checked(memchr::memchr(b'=', text)?)?;
-    let name = name.trim_ascii();
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.*".contains(octet);
-    if name.is_empty() || !name.iter().all(is_name) {
-        return None;
-    }
-    let rest = rest.get(1..)?.trim_ascii_start();
-    let (value, behind) = match rest.strip_prefix(b"\"") {
-        Some(quoted) => {
-            let end = memchr::memchr(b'"', quoted)?;
-            (quoted.get(..end)?, quoted.get(end + 1..)?)
-        }
-        None => {
-            let end = rest.iter().position(|octet| *octet == b',').unwrap_or(rest.len());
-            let (value, behind) = rest.split_at_checked(end)?;
-            let value = value.trim_ascii_end();
-            if value.is_empty() || value.iter().any(|octet| octet.is_ascii_whitespace() || *octet == b'"') {
-                return None;
-            }
-            (value, behind)
-        }
-    };
-    if value.iter().any(|octet| octet.is_ascii_control() || *octet == b'\\') {
-        return None;
-    }
-    let behind = behind.trim_ascii_start();
-    match behind.split_first() {
-        None => Some((name, value, None)),
-        Some((b',', more)) => Some((name, value, Some(more.trim_ascii_start()))),
-        Some(_) => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,12 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use super::is_same;
+
 /// The highest cost of bcrypt: a quarter of a second. Each step doubles it.
 const BCRYPT_COST: u32 = 12;
 /// bcrypt reads so many octets of a password, and would ignore the rest.
-const BCRYPT_LENGTH: usize = 72;
+pub const BCRYPT_LENGTH: usize = 72;
 /// The most memory of argon2id, in KiB.
 const ARGON2_MEMORY: u32 = 64 * 1024;
 /// The most that argon2id may write, in KiB: memory times passes.
@@ -104,7 +106,7 @@ impl Hash {
                 // The NUL at its end is part of the key, where there is room.
                 let key = key.get(..(length + 1).min(BCRYPT_LENGTH)).unwrap_or_default();
                 let found = bcrypt::bcrypt(u32::from(*cost), *salt, key);
-                is_whole && are_equal(found.get(..digest.len()).unwrap_or_default(), digest)
+                is_whole && is_same(found.get(..digest.len()).unwrap_or_default(), digest)
             }
             Kind::Argon2(argon) => argon.fits(password),
         }
@@ -132,13 +134,8 @@ impl Argon {
         };
         let mut found = vec![0; self.digest.len()];
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon.hash_password_into(password, &self.salt, &mut found).is_ok() && are_equal(&found, &self.digest)
+        argon.hash_password_into(password, &self.salt, &mut found).is_ok() && is_same(&found, &self.digest)
     }
-}
-
-/// Compares without an early end.
-fn are_equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 /// `COST$SALTDIGEST`: two digits, 22 and 31 characters.

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::digest::Algorithm;
-use super::ephemeral::is_same;
+use super::is_same;
 
 /// How long a nonce is good, in seconds.
 const LIFETIME: u32 = 300;

@@ -127,58 +127,77 @@ pub fn is_ambiguous(value: &[u8]) -> bool {
     if scheme.eq_ignore_ascii_case(b"basic") {
         return rest.trim_ascii().iter().any(|octet| octet.is_ascii_whitespace() || b",\"".contains(octet));
     }
-    scheme.eq_ignore_ascii_case(b"digest") && !are_parameters(rest)
+    scheme.eq_ignore_ascii_case(b"digest") && listed(rest).is_none()
 }
 
-/// Whether `rest` is a list of `name=value` in which each name stands once (RFC 9110 §11.2, §5.6.1).
-fn are_parameters(mut rest: &[u8]) -> bool {
-    let mut names: SmallVec<[&[u8]; 12]> = SmallVec::new();
+/// Names and values of parameters. A value is without its quotes, and its escapes are as they came.
+pub type Parameters<'a> = SmallVec<[(&'a [u8], &'a [u8]); 12]>;
+
+/// The parameters of Digest credentials, in their order. `None`: these are others, or [`is_ambiguous`].
+pub fn parameters(value: &[u8]) -> Option<Parameters<'_>> {
+    let (scheme, rest) = split(value);
+    listed(rest).filter(|_| scheme.eq_ignore_ascii_case(b"digest"))
+}
+
+/// Reads a list of `name=value` in which each name stands once, with or without the `*` of its extended form (RFC 9110 §11.2,
+/// §5.6.1).
+fn listed(mut rest: &[u8]) -> Option<Parameters<'_>> {
+    let mut all = Parameters::new();
     loop {
         rest = rest.trim_ascii_start();
         match rest.split_first() {
-            None => return true,
+            None => return Some(all),
             Some((b',', more)) => {
                 rest = more;
                 continue;
             }
             _ => {}
         }
-        let Some((name, behind)) = one_parameter(rest) else { return false };
+        let (one, behind) = one_parameter(rest)?;
         rest = behind;
-        if names.len() == PARAMETER_LIMIT || names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-            return false;
+        let is_again =
+            |(other, _): &(&[u8], &[u8])| without_star(other).eq_ignore_ascii_case(without_star(one.0));
+        if all.len() == PARAMETER_LIMIT || all.iter().any(is_again) {
+            return None;
         }
-        names.push(name);
+        all.push(one);
     }
 }
 
-/// The name of the first parameter, without the `*` of its extended form (RFC 8187), and what stands behind it: nothing,
-/// or a comma.
-fn one_parameter(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, more) = rest.split_at_checked(memchr::memchr(b'=', rest)?)?;
-    let name = name.trim_ascii_end();
-    let name = name.strip_suffix(b"*").unwrap_or(name);
+/// The name of a parameter without the `*` of its extended form (RFC 8187).
+fn without_star(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b"*").unwrap_or(name)
+}
+
+/// A parameter, and what stands behind it.
+type First<'a> = ((&'a [u8], &'a [u8]), &'a [u8]);
+
+/// The first parameter, and what stands behind it: nothing, or a comma.
+fn one_parameter(rest: &[u8]) -> Option<First<'_>> {
+    let (whole, more) = rest.split_at_checked(memchr::memchr(b'=', rest)?)?;
+    let whole = whole.trim_ascii_end();
+    let name = without_star(whole);
     if name.is_empty() || !name.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(octet)) {
         return None;
     }
     let value = more.get(1..)?.trim_ascii_start();
-    let behind = match value.strip_prefix(b"\"") {
+    let (value, behind) = match value.strip_prefix(b"\"") {
         Some(quoted) => {
             let (text, behind) = quoted.split_at(quoted_end(quoted)?);
             // Some readers take a backslash off a nonce, some leave it. No nonce has one.
             let is_nonce = name.eq_ignore_ascii_case(b"nonce");
             let is_plain = is_one_string(text) && !(is_nonce && text.contains(&b'\\'));
-            is_plain.then_some(behind.get(1..)?)?
+            is_plain.then_some((text, behind.get(1..)?))?
         }
         None => {
             let is_end = |octet: &u8| *octet == b',' || octet.is_ascii_whitespace();
             let (bare, behind) = value.split_at(value.iter().position(is_end).unwrap_or(value.len()));
             let is_bare = |octet: &u8| octet.is_ascii_graphic() && !b"\"\\".contains(octet);
-            bare.iter().all(is_bare).then_some(behind)?
+            bare.iter().all(is_bare).then_some((bare, behind))?
         }
     };
     let behind = behind.trim_ascii_start();
-    matches!(behind.first(), None | Some(b',')).then_some((name, behind))
+    matches!(behind.first(), None | Some(b',')).then_some(((whole, value), behind))
 }
 
 /// Whether a reader that knows no `\"` finds no parameters within the quotes, and no reader finds a line's end there.

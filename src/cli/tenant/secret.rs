@@ -9,12 +9,10 @@ use zeroize::Zeroizing;
 use super::{Args, Failed, done, path};
 use crate::cli::daemon::field;
 use crate::cli::terminal;
-use crate::credentials::MOST_SECRETS;
+use crate::credentials::{BCRYPT_LENGTH, MOST_SECRETS};
 
 /// How much work it is to compute a hash: 2 to the power of this. Logins are verified once in five minutes.
 const COST: u32 = 10;
-/// Bcrypt looks at no more octets.
-const LONGEST: usize = 72;
 /// How many octets a secret has that is made here. It is written in hex digits.
 const SECRET: usize = 32;
 
@@ -64,9 +62,9 @@ pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), Failed> {
         return Ok(());
     }
     let password = read(*stdin, "password")?;
-    if password.len() > LONGEST {
+    if password.len() > BCRYPT_LENGTH {
         return Err(Failed::no(format_args!(
-            "the password is longer than {LONGEST} octets, which bcrypt does not look at"
+            "the password is longer than {BCRYPT_LENGTH} octets, which bcrypt does not look at"
         )));
     }
     let hash = bcrypt::hash_with_result(password.as_bytes(), COST)

@@ -43,6 +43,8 @@ fn w5_spellings_of_telephones_and_browsers_are_read() {
         ("algorithm=MD5", "ALGORITHM = \"md5\""),
         ("qop=auth", "qop=\"auth\""),
         ("nc=00000001", "nc=00000001, opaque=\"\", extra=x"),
+        // RFC 9110 §5.6.1.
+        ("nc=00000001", "nc=00000001, ,x=y,"),
         ("61b7b760", "61B7B760"),
         (", realm", " ,\r\n realm"),
     ] {
@@ -90,15 +92,13 @@ fn w5_what_two_readers_read_differently_is_no_login() {
         ("realm=\"pbx.example\"", "realm=\"pbx.example"),
         ("realm=\"pbx.example\"", "realm=\"pbx\".example"),
         ("realm=\"pbx.example\"", "realm=pbx example"),
-        ("nc=00000001", "nc=00000001,"),
-        ("nc=00000001", "nc=00000001,,x=y"),
         ("nc=00000001", "nc=00000001; x=y"),
     ] {
         let value = LOGIN.replacen(from, to, 1);
         assert_ne!(value, LOGIN, "{from}");
         assert_eq!(DigestLogin::read(value.as_bytes()), None, "{value}");
     }
-    let many = format!("{LOGIN}{}", ", a=b".repeat(PARAMETERS));
+    let many = format!("{LOGIN}{}", (0..40).map(|n| format!(", a{n}=b")).collect::<String>());
     assert_eq!(DigestLogin::read(many.as_bytes()), None);
 }
 
