@@ -25,7 +25,7 @@
 //! | [`inspect`] | bytes become an identity; pure | I/O, clocks, configuration, logs |
 //! | [`route`] | an identity becomes a route, or a refusal; pure | reading, I/O |
 //! | [`proof`] | what a client's certificate proves of the names that it claims; pure | trust, routes |
-//! | [`credentials`] | what a user proves himself with toward Portward itself: hashes, basic logins, the threads that verify | which path demands a login |
+//! | [`credentials`] | logins that Portward itself demands: hashes, basic logins, the threads that verify them, credentials for a limited time | which path demands a login |
 //! | [`relay`] | one exchange, one tunnel | where something may go |
 //! | [`tls`] | certificates by SNI, verdicts on clients' and targets' certificates, development certificates | routes |
 //! | [`import`] | lists of accounts of other systems become tenants, as a plan of changes; pure | I/O, how tenants are kept |

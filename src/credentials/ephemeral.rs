@@ -1,7 +1,9 @@
-//! Ephemeral credentials (SPEC section 9; draft-uberti-behave-turn-rest-00): a username that says until when it is good,
-//! and a password that only who holds the secret can make. Pure: time is an argument.
+//! Ephemeral credentials (SPEC section 9; draft-uberti-behave-turn-rest-00): a username that says until when it is good, and a
+//! password that is made of it with a shared secret. Pure: time is an argument.
 //!
 //! The username is `timestamp:user`, the password base64(HMAC-SHA1(secret, username)) or the same with HMAC-SHA256.
+//!
+//! Nothing asks for them yet: SIP will, with `credentials = "ephemeral"`. Their secrets can be configured already.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +23,7 @@ const SKEW: u64 = 60;
 /// The longest username that is looked at.
 const LONGEST: usize = 512;
 
-/// What is proven with a credential that fits one of the secrets.
+/// What a credential is worth whose password is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It is good.
@@ -43,8 +45,8 @@ pub struct Ephemeral<'a> {
 }
 
 impl<'a> Ephemeral<'a> {
-    /// Reads a username. `None`: it is none of an ephemeral credential. Of a timestamp there is one spelling: no sign, no
-    /// blank, no zero before it.
+    /// Reads a username. `None`: it is none of an ephemeral credential. A timestamp has one spelling: digits without a zero
+    /// before them.
     pub fn read(username: &'a [u8]) -> Option<Self> {
         let colon = memchr::memchr(b':', username).filter(|_| username.len() <= LONGEST)?;
         let (digits, user) = (username.get(..colon)?, username.get(colon + 1..)?);
@@ -71,7 +73,7 @@ impl<'a> Ephemeral<'a> {
         secrets.iter().flat_map(move |secret| passwords(secret.as_ref(), username))
     }
 
-    /// Whether a password that was sent as it is fits one of the secrets. Every one is tried, in constant time each.
+    /// Whether a password that was sent in the clear fits one of the secrets. Each of them is tried in constant time.
     pub fn is_genuine(&self, password: &[u8], secrets: &[impl AsRef<[u8]>]) -> bool {
         self.passwords(secrets).fold(false, |is_it, right| is_it | is_same(right.as_bytes(), password))
     }

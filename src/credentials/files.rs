@@ -33,7 +33,7 @@ impl LoginFiles {
                         Some(Arc::clone(before))
                     }
                     _ => {
-                        found.push(empty(path, "no one can log in there"));
+                        found.push(empty(path, "no user can log in by it"));
                         Some(Arc::new(logins))
                     }
                 },

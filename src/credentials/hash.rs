@@ -146,7 +146,7 @@ fn bcrypt(rest: &str) -> Result<Hash, Wrong> {
     let number: u8 = cost.parse().ok().filter(|_| are_digits).ok_or(SHAPE)?;
     if u32::from(number) > BCRYPT_COST {
         return Err((
-            "the cost of this bcrypt hash is over 12, and anybody could make Portward compute it",
+            "the cost of this bcrypt hash is over 12, and every client could make Portward compute it",
             "make it with a cost of 12 or less: `htpasswd -nBC 12 USER`",
         ));
     }

@@ -93,7 +93,7 @@ impl Logins {
         self.lines.get(at).map(Line::hash)
     }
 
-    /// The dearest hash. One who names no user of the set pays it.
+    /// The dearest hash. A login with the name of no user of the set takes as long.
     pub fn dearest(&self) -> Option<&Hash> {
         self.lines.iter().map(Line::hash).max_by_key(|hash| hash.price())
     }

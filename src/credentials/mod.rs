@@ -1,4 +1,4 @@
-//! What a user proves himself with toward Portward itself (SPEC section 9), and how that is verified without harm.
+//! Logins that Portward itself demands (SPEC section 9): what users log in with, and how it is verified without harm.
 //!
 //! | file | what it decides | pure |
 //! |---|---|---|
@@ -7,12 +7,12 @@
 //! | `logins` | the users of a tenant or of a file | yes |
 //! | `files` | which htpasswd files there are, and when they are read | reads files |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
-//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it | yes |
-//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it | yes |
-//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used | yes |
+//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it; not used yet | yes |
+//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it; not used yet | yes |
+//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used; not used yet | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
-//! | `secret` | what two sides share, to make and to prove credentials for a limited time | yes |
-//! | `verifier` | when a password is hashed, on which thread, and who is told that there is no room | threads |
+//! | `secret` | a shared secret: with it one side makes credentials for a limited time, and the other verifies them | yes |
+//! | `verifier` | when a password is hashed, on which thread, and when there is no room for it | threads |
 //!
 //! A hash takes a quarter of a second of a processor, because it must. So a password is hashed once in five minutes, never
 //! on a thread that serves connections, and never more than a few at once.

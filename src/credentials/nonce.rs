@@ -4,10 +4,12 @@
 //! A nonce says when it was made and for which connection, and is authenticated, so nothing has to be remembered to know
 //! it again: `TTTTTTTTCCCCCCCCBBBBBBBBBBBBBBBB` and the first 128 bits of an HMAC-SHA256, all in hexadecimal. T: seconds; C: the
 //! count of the connection's nonces; B: a keyed digest of the connection. The MAC is over these, realm and algorithm.
+//!
+//! Nothing asks for nonces yet: SIP will, with `credentials = "ephemeral"`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 use super::digest::Algorithm;
 use super::is_same;
@@ -24,7 +26,7 @@ const REMEMBERED: usize = 4;
 
 /// Makes nonces and knows them again.
 pub struct Nonces {
-    key: Zeroizing<[u8; 32]>,
+    keyed: Hmac<Sha256>,
 }
 
 impl std::fmt::Debug for Nonces {
@@ -51,14 +53,19 @@ pub enum Known {
     Good(u32),
     /// Ours, but too old, or for another connection. A right login with it gets a new one (`stale=true`).
     Stale,
-    /// Not ours, or for another realm or algorithm.
+    /// Not ours, or for another realm or algorithm. A right login with it gets a new one as well.
     Foreign,
 }
 
 impl Nonces {
     /// Nonces under a key, which is a secret.
-    pub fn new(key: impl Into<Zeroizing<[u8; 32]>>) -> Self {
-        Self { key: key.into() }
+    pub fn new(key: &[u8; 32]) -> Self {
+        // Shorter than a block of SHA-256, and filled with zeros by HMAC itself (RFC 2104 section 2).
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(key).for_each(|(to, octet)| *to = *octet);
+        let keyed = Hmac::new(&block);
+        block.as_mut_slice().zeroize();
+        Self { keyed }
     }
 
     /// A nonce. `count` is another one for each nonce of a connection; `now` in seconds.
@@ -85,7 +92,7 @@ impl Nonces {
     }
 
     fn keyed(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else { return [0; 32] };
+        let mut mac = self.keyed.clone();
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -93,7 +100,7 @@ impl Nonces {
         mac.finalize().into_bytes().into()
     }
 
-    /// How many connections there were before is nobody's business, so the number itself is not shown.
+    /// Stands for a connection. Its number is not shown, because it says how many connections there were before.
     fn connection(&self, number: u64) -> u64 {
         let digest = self.keyed(&[b"connection", &number.to_be_bytes()]);
         digest.iter().take(8).fold(0, |all, octet| all << 8 | u64::from(*octet))
@@ -122,7 +129,7 @@ pub enum Use {
     Risen,
     /// Not higher: the login was sent before.
     Again,
-    /// Of a nonce that is not remembered any more: as a stale one.
+    /// Of a nonce that is not remembered any more. It is treated as a stale one.
     Forgotten,
 }
 
@@ -160,7 +167,7 @@ mod tests {
 
     #[test]
     fn w5_a_nonce_is_good_for_its_connection_realm_and_algorithm_for_five_minutes() {
-        let nonces = Nonces::new([7; 32]);
+        let nonces = Nonces::new(&[7; 32]);
         let here = bound(5, "pbx.example");
         let nonce = nonces.make(here, 3, NOW);
         assert_eq!(nonce.len(), SAID + MAC);
@@ -177,7 +184,7 @@ mod tests {
         ] {
             assert_eq!(nonces.known(nonce.as_bytes(), bound, now), known, "{bound:?} {now}");
         }
-        assert_eq!(Nonces::new([8; 32]).known(nonce.as_bytes(), here, NOW), Known::Foreign);
+        assert_eq!(Nonces::new(&[8; 32]).known(nonce.as_bytes(), here, NOW), Known::Foreign);
         assert_ne!(nonces.make(here, 4, NOW), nonce);
         for at in 0..nonce.len() {
             let mut altered = nonce.clone().into_bytes();

@@ -55,7 +55,7 @@ impl std::fmt::Debug for Remembered {
 }
 
 impl Remembered {
-    /// With a key, which nobody else knows and which is a new one in each process.
+    /// With a random key, which is another one in each process.
     pub fn new(key: &[u8; 32]) -> Self {
         // Shorter than a block of SHA-256, and filled with zeros by HMAC itself (RFC 2104 section 2).
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
