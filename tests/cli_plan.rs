@@ -19,10 +19,10 @@ fn text(bytes: &[u8]) -> &str {
 /// The shipped example, as it stands in the packages.
 fn example(folder: &Path) -> PathBuf {
     let rules = std::fs::read_to_string("rules/examples/dvl-ckl2.net.toml").expect("the rules");
-    std::fs::write(folder.join("dvl-ckl2.net.toml"), rules).expect("written");
     let config = std::fs::read_to_string("portward.toml").expect("the configuration");
-    let config = config.replace("rules = \"rules/examples\"", "rules = \"../dvl-ckl2.net.toml\"");
-    std::fs::create_dir(folder.join("dvl-ckl2.net")).expect("a folder");
+    let beside = folder.join("dvl-ckl2.net/rules/examples");
+    std::fs::create_dir_all(&beside).expect("a folder");
+    std::fs::write(beside.join("dvl-ckl2.net.toml"), rules).expect("written");
     let file = folder.join("dvl-ckl2.net/portward.toml");
     std::fs::write(&file, config).expect("written");
     file

@@ -25,5 +25,5 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(DigestLogin::read(&twice), None);
     }
     let bound = Bound { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 };
-    assert_eq!(Nonces::new([7; 32]).known(input, bound, 1), Known::Foreign);
+    assert_eq!(Nonces::new(&[7; 32]).known(input, bound, 1), Known::Foreign);
 });
