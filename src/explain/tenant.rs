@@ -1,13 +1,12 @@
 //! What a rule of HTTP says beyond where it leads: the tenant, the login, and what is changed on the way (contract section 9).
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
 use super::answer::Place;
 use crate::route::http::{RuleEdits, To};
-use crate::rules::{Captured, Host, HttpMatch, Login, Piece, SetField, Table, Tenant};
+use crate::rules::{Captured, Host, HttpMatch, Login, SetField, Table, Tenant};
 
 /// What a rule says beyond where it leads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,13 +87,21 @@ impl Treated {
         client: Option<IpAddr>,
     ) -> Self {
         let treatment = edits.treatment;
+        let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
         let path = treatment.strip.then(|| {
-            let rest = target.get(edits.stripped..).unwrap_or_default();
-            let slash = if rest.starts_with(b"/") { "" } else { "/" };
-            format!("{slash}{}", String::from_utf8_lossy(rest))
+            let mut path = Vec::new();
+            edits.put_target(&mut path, target);
+            text(path)
         });
+        // Who asks need not be known.
+        let client = client.map_or_else(|| "{client}".to_owned(), |client| client.to_string());
+        let value = |field: &SetField| {
+            let mut value = Vec::new();
+            edits.put_value(&mut value, field, |out| out.extend_from_slice(client.as_bytes()));
+            text(value)
+        };
         let host = treatment.host_of_target.then(|| to.authority(0));
-        let set = treatment.set.iter().map(|field| (field.name.to_string(), value(field, edits, client)));
+        let set = treatment.set.iter().map(|field| (field.name.to_string(), value(field)));
         let response =
             treatment.response.iter().map(|field| (field.name.to_string(), field.value.to_string()));
         Self { path, host, set: set.collect(), response: response.collect(), ..self }
@@ -135,30 +142,4 @@ impl Treated {
             }
         }
     }
-}
-
-/// The value of a field. Who asks need not be known.
-fn value(field: &SetField, edits: &RuleEdits<'_>, client: Option<IpAddr>) -> String {
-    let mut value = String::new();
-    for piece in &field.value {
-        match piece {
-            Piece::Text(text) => value.push_str(text),
-            Piece::Tenant => value.push_str(&edits.tenant),
-            Piece::TenantName => {
-                for octet in edits.tenant_name.as_deref().unwrap_or_default().bytes() {
-                    match octet {
-                        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
-                            value.push(char::from(octet));
-                        }
-                        _ => drop(write!(value, "%{octet:02X}")),
-                    }
-                }
-            }
-            Piece::Client => match client {
-                Some(client) => drop(write!(value, "{client}")),
-                None => value.push_str("{client}"),
-            },
-        }
-    }
-    value
 }

@@ -22,6 +22,11 @@ use crate::rules::{
 };
 use crate::service::Transport;
 
+mod by_rule;
+
+pub use self::by_rule::RuleEdits;
+pub(crate) use self::by_rule::{is_unreserved, put_escaped};
+
 /// What a request is decided by.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'t> {
@@ -87,23 +92,6 @@ pub struct Edits<'t> {
     pub protected: Option<&'t Arc<FieldNames>>,
     /// What the rule changes beyond that; `None`: nothing, as with almost every rule.
     pub by_rule: Option<Box<RuleEdits<'t>>>,
-}
-
-/// What a rule changes of a request on its way, and of its answer (SPEC section 9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleEdits<'t> {
-    /// What the rule says.
-    pub treatment: &'t Treatment,
-    /// The captured tenant's id, or what the path has in its place where no tenant has it: what `{tenant}` stands for. It is
-    /// ASCII without control characters. Where nothing is captured it is that of the host's tenant, or empty.
-    pub tenant: Cow<'t, str>,
-    /// The friendly name of that tenant, or what the path has in its place, decoded: what `{tenant.name}` stands for.
-    pub tenant_name: Option<Cow<'t, str>>,
-    /// How many octets are taken off [`Ask::target`], from its first. The rest begins with a slash, or with the query, or is
-    /// empty.
-    pub stripped: usize,
-    /// Who asks, as far as it is believed.
-    pub client: IpAddr,
 }
 
 /// Where a request goes, by which host and which rule.

@@ -25,7 +25,7 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, hos
         None => put(out, &[asked.method(), b" ", asked.target()]),
         Some(rule) => {
             put(out, &[asked.method(), b" "]);
-            rule::put_target(out, asked, rule);
+            rule.put_target(out, asked.target());
         }
     }
     put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);

@@ -32,7 +32,7 @@ impl<'e> AnswerEdits<'e> {
         let trusted = edits.forwarding.trusted;
         let before = rule::prefix_before(asked, trusted);
         let mut path = Vec::new();
-        rule::put_target(&mut path, asked, by_rule);
+        by_rule.put_target(&mut path, asked.target());
         path.truncate(memchr::memchr(b'?', &path).unwrap_or(path.len()));
         let said = said(asked, trusted, Kind::XForwardedHost).next_back();
         let undo = Undo {
