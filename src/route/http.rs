@@ -17,8 +17,7 @@ use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
 use crate::rules::name::split_host_port;
 use crate::rules::path::decoded;
 use crate::rules::{
-    Address, Captured, Endpoint, Host, HttpMatch, Login, Naming, Ports, Table, Tenant, Treatment,
-    WebSocketRule,
+    Address, Captured, Endpoint, Host, HttpMatch, Login, Naming, Ports, Table, Tenant, WebSocketRule,
 };
 use crate::service::Transport;
 
