@@ -14,7 +14,18 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         ("upstream", &["certificate", "trust", "verify", "connect_timeout"]),
         (
             "sip",
-            &["public_address", "methods", "default_host", "max_message", "identify", "sanity", "scanners"],
+            &[
+                "public_address",
+                "methods",
+                "default_host",
+                "max_message",
+                "identify",
+                "sanity",
+                "scanners",
+                "secrets",
+                "digest",
+                "max_lifetime",
+            ],
         ),
         ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
         (

@@ -9,7 +9,8 @@ use toml::de::DeValue;
 use super::keys::elsewhere;
 use super::report::Fault;
 use super::scalar;
-use super::sip::{default_scanners, identify, scanners};
+use super::secrets;
+use super::sip::{algorithms, default_scanners, identify, scanners};
 use super::text::why;
 use super::values::{
     VERIFY, duration, empty_or, max_message, min_rate, networks, request_rate, warn_of_none,
@@ -19,6 +20,7 @@ use super::{
     Acme, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Log, LogFormat, Place, Sip, Tls,
     TlsVersion, Trust, Upstream,
 };
+use crate::credentials::digest::Algorithm;
 use crate::guard::policy::RESERVED_PART;
 use crate::guard::{ConnectionLimits, Policy};
 use crate::route::identity::Identify;
@@ -166,10 +168,23 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Opti
     let identify = section.setting("identify", Identify::default(), identify);
     let sanity = section.setting("sanity", false, Value::boolean);
     let scanners = section.setting("scanners", default_scanners(), scanners);
+    let secrets = section.get("secrets").map(|value| secrets::read(&value)).unwrap_or_default();
+    let digest = section.setting("digest", vec![Algorithm::Md5], algorithms);
+    let max_lifetime = section.setting("max_lifetime", Duration::from_secs(24 * 3600), duration);
     section.finish(elsewhere);
     let (public_address_tcp, public_address_tls) = (tcp, tls);
-    let sip =
-        Sip { max_message, public_address_tcp, public_address_tls, methods, identify, sanity, scanners };
+    let sip = Sip {
+        max_message,
+        public_address_tcp,
+        public_address_tls,
+        methods,
+        identify,
+        sanity,
+        scanners,
+        secrets,
+        digest,
+        max_lifetime,
+    };
     (default_host, sip)
 }
 

@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::report::Fault;
 use super::walk::Value;
+use crate::credentials::digest::Algorithm;
 use crate::route::identity::{Identify, Identity};
 
 /// The words in the User-Agent of scanners that are known everywhere.
@@ -24,6 +25,28 @@ pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
     }
     let chosen: Vec<Identity> = elements.iter().filter_map(|element| element.choice(&words)).collect();
     (!chosen.is_empty()).then(|| chosen.into_iter().collect())
+}
+
+/// `sip.digest`. The order matters: it is the one in which they are offered.
+pub(super) fn algorithms(value: &Value<'_>) -> Option<Vec<Algorithm>> {
+    let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
+    let elements = value.list("a list of \"MD5\" and \"SHA-256\", as [\"MD5\"]");
+    if let (DeValue::Array(_), []) = (value.node, &*elements) {
+        value.error(
+            Fault::new("without an algorithm no login could be made")
+                .help("write [\"MD5\"], which is the default"),
+        );
+        return None;
+    }
+    let mut chosen = Vec::new();
+    for element in &elements {
+        let Some(algorithm) = element.choice(&words) else { continue };
+        if chosen.contains(&algorithm) {
+            element.error(Fault::new("this algorithm is in the list twice"));
+        }
+        chosen.push(algorithm);
+    }
+    (!chosen.is_empty()).then_some(chosen)
 }
 
 /// `sip.scanners`.

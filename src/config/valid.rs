@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::credentials::Secret;
+use crate::credentials::digest::Algorithm;
 use crate::guard::Policy;
 use crate::route::identity::Identify;
 use crate::rules::{Endpoint, Verify};
@@ -205,6 +207,12 @@ pub struct Sip {
     pub sanity: bool,
     /// Words in the User-Agent of scanners.
     pub scanners: Vec<Box<str>>,
+    /// Secrets of credentials for a limited time at hosts whose tenant has none, the newest first.
+    pub secrets: Arc<[Secret]>,
+    /// With which hashes a digest login may be made, in the order in which they are offered. Not empty.
+    pub digest: Vec<Algorithm>,
+    /// How long a credential may be good from now.
+    pub max_lifetime: Duration,
 }
 
 /// How long a connection may rest, by service.
