@@ -1,16 +1,13 @@
 //! A browser: Chromium loads a page with assets from two hosts over HTTPS, follows the redirect from HTTP, opens a
 //! WebSocket and uploads a file.
 
-use std::fs;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::harness::{Child, Message, Portward, Target, TestCa, WebSocketEcho, program, within};
+use crate::harness::{Chromium, Message, Portward, Target, TestCa, WebSocketEcho, within};
 
 const PAGE: &str = include_str!("browser.html");
 const SCRIPT: &str = include_str!("browser.js");
@@ -49,29 +46,6 @@ fn second_host(request: &Message) -> Vec<u8> {
     }
 }
 
-/// A home folder whose certificate store trusts the shared test CA.
-fn home(portward: &Portward) -> TempDir {
-    let home = TempDir::new().unwrap();
-    let store = home.path().join(".pki/nssdb");
-    fs::create_dir_all(&store).unwrap();
-    let database = format!("sql:{}", store.display());
-    let ca = portward.dir().join("ca.crt");
-    for args in [
-        vec!["-N", "--empty-password"],
-        vec!["-A", "-n", "Portward test CA", "-t", "C,,", "-i", ca.to_str().unwrap()],
-    ] {
-        let status = Command::new(program("certutil", "libnss3-tools"))
-            .args(["-d", &database])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "certutil: {status}");
-    }
-    home
-}
-
 #[test]
 fn chromium_loads_a_page_opens_a_web_socket_and_uploads() {
     within(100, || {
@@ -107,25 +81,16 @@ fn chromium_loads_a_page_opens_a_web_socket_and_uploads() {
             echo = echo.port(),
         );
         let portward = Portward::with_rules(&rules);
-        let home = home(&portward);
         // The browser believes that it speaks to the usual ports.
         let map = format!(
             "MAP *.example.net:80 127.0.0.1:{}, MAP *.example.net:443 127.0.0.1:{}, MAP * ~NOTFOUND",
             portward.http, portward.https
         );
-        let browser = Child::start(
-            Command::new(program("chromium", "chromium"))
-                .env("HOME", home.path())
-                .env("TMPDIR", home.path())
-                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-                .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-                .args(["--disable-dev-shm-usage", "--disable-extensions", "--no-proxy-server"])
-                .arg(format!("--user-data-dir={}", home.path().join("profile").display()))
-                .arg(format!("--host-resolver-rules={map}"))
-                // The redirect is the server's to give.
-                .arg("--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable")
-                .arg("--remote-debugging-port=0")
-                .arg("http://one.example.net/"),
+        let browser = Chromium::start(
+            &portward.dir().join("ca.crt"),
+            &map,
+            // The redirect is the server's to give.
+            &["--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable", "http://one.example.net/"],
         );
         let results = done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
             panic!("the page did not say what came of it; the browser said:\n{}", browser.lines().join("\n"))

@@ -76,4 +76,5 @@ mod tenants_story;
 mod tls;
 mod unread;
 mod volume;
+mod webrtc;
 mod websocket;

@@ -18,6 +18,8 @@ pub struct Baresip {
     control: Mutex<Control>,
     user: String,
     child: Child,
+    /// The folder of its certificate.
+    certificate: Option<TempDir>,
     _dir: TempDir,
 }
 
@@ -30,30 +32,39 @@ struct Control {
 impl Baresip {
     /// Starts a phone of `user@domain` whose outbound proxy is a port on 127.0.0.1, by `tcp` or `tls`.
     pub fn start(user: &str, domain: &str, proxy: u16, transport: &str) -> Self {
-        Self::run(user, domain, (proxy, transport), None)
+        Self::run(user, domain, (proxy, transport), "", "")
     }
 
     /// The same by TLS, with a certificate and its key (PEM).
     pub fn with_certificate(user: &str, domain: &str, proxy: u16, pem: &str) -> Self {
-        Self::run(user, domain, (proxy, "tls"), Some(pem))
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("phone.pem");
+        fs::write(&file, pem).unwrap();
+        let more = format!("sip_certificate {}\n", file.display());
+        let mut phone = Self::run(user, domain, (proxy, "tls"), &more, "");
+        phone.certificate = Some(dir);
+        phone
     }
 
-    fn run(user: &str, domain: &str, (proxy, transport): (u16, &str), certificate: Option<&str>) -> Self {
+    /// The same by TLS, with the media that browsers speak: ICE, DTLS-SRTP, RTP and RTCP on one port. It says a tone.
+    pub fn for_browsers(user: &str, domain: &str, proxy: u16) -> Self {
+        let more =
+            "module dtls_srtp.so\nmodule ice.so\nmodule ausine.so\naudio_source ausine,440\nrtcp_mux yes\n";
+        Self::run(user, domain, (proxy, "tls"), more, ";mediaenc=dtls_srtp;medianat=ice")
+    }
+
+    /// `more` are lines of its configuration, `account` parameters of its account.
+    fn run(user: &str, domain: &str, (proxy, transport): (u16, &str), more: &str, account: &str) -> Self {
         let baresip = program("baresip", "baresip-core");
         let dir = TempDir::new().unwrap();
         TestCa::shared().write(&dir.path().join("ca.crt"));
         for _ in 0..5 {
             let port = free_port();
-            let mut config = config(port, &dir.path().join("ca.crt").display().to_string());
-            if let Some(pem) = certificate {
-                let file = dir.path().join("phone.pem");
-                fs::write(&file, pem).unwrap();
-                config += &format!("sip_certificate {}\n", file.display());
-            }
-            fs::write(dir.path().join("config"), config).unwrap();
+            let config = config(port, &dir.path().join("ca.crt").display().to_string());
+            fs::write(dir.path().join("config"), config + more).unwrap();
             let account = format!(
                 "<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={PASSWORD};\
-                 outbound=\"sip:127.0.0.1:{proxy};transport={transport}\";regint=600;answermode=manual;audio_codecs=PCMA\n"
+                 outbound=\"sip:127.0.0.1:{proxy};transport={transport}\";regint=600;answermode=manual;audio_codecs=PCMA{account}\n"
             );
             fs::write(dir.path().join("accounts"), account).unwrap();
             fs::write(dir.path().join("contacts"), "").unwrap();
@@ -76,7 +87,7 @@ impl Baresip {
             if let (Some(tcp), None) = (control, ended) {
                 tcp.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
                 let control = Mutex::new(Control { tcp, read: Vec::new(), events: Vec::new() });
-                return Self { control, user: user.to_owned(), child, _dir: dir };
+                return Self { control, user: user.to_owned(), child, certificate: None, _dir: dir };
             }
         }
         panic!("baresip does not start");

@@ -5,6 +5,7 @@
 
 pub mod baresip;
 mod child;
+mod chromium;
 mod curl;
 pub mod directory;
 pub mod h323;
@@ -12,6 +13,7 @@ pub mod kamailio;
 mod manager;
 mod namespace;
 mod nginx;
+mod node;
 mod portward;
 mod python;
 pub mod sip;
@@ -28,10 +30,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use child::{Child, program};
+pub use chromium::{Chromium, Page};
 pub use curl::curl;
 pub use manager::ServiceManager;
 pub use namespace::Namespace;
 pub use nginx::Nginx;
+pub use node::node_file;
 pub use portward::{OTHER, Output, Portward, Setup, command};
 pub use python::python;
 pub use slapd::{PASSWORD, Said, Slapd, ldap_tool};

@@ -1,0 +1,181 @@
+//! A telephone in a page of a real browser, and the cable to Portward that a test can cut.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::{fs, thread};
+
+use serde_json::{Value, json};
+
+use crate::harness::kamailio::PASSWORD;
+use crate::harness::{Chromium, Message, Page, Portward, Target, eventually, node_file};
+
+/// The library that speaks SIP in a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Library {
+    JsSip,
+    SipJs,
+}
+
+/// The web server that has the page.
+pub(super) fn pages() -> Target {
+    Target::http(|request: &Message, _| {
+        let (kind, body) = match request.target() {
+            "/lib/jssip.js" => ("text/javascript", fs::read(node_file("jssip.js")).unwrap()),
+            "/lib/sip.js" => ("text/javascript", fs::read(node_file("sip.js")).unwrap()),
+            "/phone.js" => ("text/javascript", include_bytes!("phone.js").to_vec()),
+            _ => ("text/html", include_bytes!("phone.html").to_vec()),
+        };
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
+        [head.into_bytes(), body].concat()
+    })
+    .forgetful()
+}
+
+/// A browser whose connections to `*.example.net` end at this port of Portward's. It has a microphone that beeps.
+pub(super) fn browser(portward: &Portward, port: u16) -> Chromium {
+    // Sound goes from page to page over loopback.
+    browser_with(portward, port, &["--allow-loopback-in-peer-connection", "about:blank"])
+}
+
+/// The same with these arguments.
+pub(super) fn browser_with(portward: &Portward, port: u16, more: &[&str]) -> Chromium {
+    let usual = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        "--autoplay-policy=no-user-gesture-required",
+        "--disable-features=WebRtcHideLocalIpsWithMdns",
+        // The page that is not looked at has its timers, too.
+        "--disable-background-timer-throttling",
+        "--disable-backgrounding-occluded-windows",
+        "--disable-renderer-backgrounding",
+    ];
+    let map = format!("MAP *.example.net:443 127.0.0.1:{port}, MAP * ~NOTFOUND");
+    Chromium::start(&portward.dir().join("ca.crt"), &map, &[&usual, more].concat())
+}
+
+/// A page with a telephone.
+pub(super) struct Phone {
+    page: Page,
+}
+
+impl Phone {
+    /// Opens the page and registers.
+    pub(super) fn start(browser: &Chromium, user: &str, library: Library) -> Self {
+        let page = browser.open("https://web.example.net/");
+        eventually("the page is there", || page.run("typeof SipJsPhone") == "function");
+        let phone = Self { page };
+        let class = match library {
+            Library::JsSip => "JsSipPhone",
+            Library::SipJs => "SipJsPhone",
+        };
+        let who = json!({ "user": user, "domain": "pbx.example.net", "password": PASSWORD });
+        phone.run(&format!("phone = new {class}({who}); phone.start()"));
+        phone.until("registered");
+        phone
+    }
+
+    /// A JavaScript expression in the page; a failure says what has happened there.
+    pub(super) fn run(&self, expression: &str) -> Value {
+        self.page.try_run(expression).unwrap_or_else(|error| {
+            let story = self.page.try_run("story.join('\\n')");
+            panic!("{expression}: {error}; the page saw:\n{story:#?}")
+        })
+    }
+
+    /// Waits for something to happen.
+    pub(super) fn until(&self, what: &str) {
+        self.run(&format!("until({})", json!(what)));
+    }
+
+    /// Calls somebody.
+    pub(super) fn dial(&self, user: &str) {
+        self.run(&format!("phone.call({}); true", json!(user)));
+    }
+
+    /// Takes the call that comes.
+    pub(super) fn answer(&self) {
+        self.until("rings");
+        self.run("phone.answer(); true");
+        self.until("confirmed");
+    }
+
+    /// Calls another page, which takes the call, until both hear each other.
+    pub(super) fn call(&self, user: &str, other: &Self) {
+        self.dial(user);
+        other.answer();
+        self.until("confirmed");
+        self.hears();
+        other.hears();
+    }
+
+    /// Waits until there is sound from the other side.
+    pub(super) fn hears(&self) {
+        self.run("heard()");
+    }
+
+    /// Puts the call on hold, and takes it back.
+    pub(super) fn hold(&self, other: &Self) {
+        self.run("phone.hold()");
+        self.run("direction('sendonly')");
+        other.run("direction('recvonly')");
+        self.run("phone.unhold()");
+        self.run("direction('sendrecv')");
+        other.run("direction('sendrecv')");
+    }
+
+    /// Ends the call; the other side hears of it.
+    pub(super) fn hang_up(&self, other: &Self) {
+        self.run("phone.hangUp(); true");
+        self.until("ended");
+        other.until("ended");
+    }
+}
+
+/// A cable between the browser and a port, which can be cut: the browser's network has changed.
+pub(super) struct Cable {
+    /// Its end for the browser.
+    pub(super) port: u16,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cable {
+    pub(super) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&ends);
+        // It ends with the process of the test.
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let copies = [near.try_clone().unwrap(), far.try_clone().unwrap()];
+                kept.lock().unwrap().extend(copies);
+                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
+                carry(far, near);
+            }
+        });
+        Self { port: own, ends }
+    }
+
+    /// Cuts every connection; new ones can be made.
+    pub(super) fn cut(&self) {
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || -> io::Result<()> {
+        let mut space = vec![0; 16 * 1024];
+        loop {
+            let count = from.read(&mut space)?;
+            if count == 0 {
+                return to.shutdown(Shutdown::Write);
+            }
+            to.write_all(&space[..count])?;
+        }
+    });
+}
