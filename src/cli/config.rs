@@ -1,6 +1,9 @@
-//! The argument that several commands have.
+//! The argument that several commands have, and what is configured there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Diagnostics, Everything};
+use crate::state::{folder, made, overrides};
 
 /// Where the configuration is.
 #[derive(Debug, clap::Args)]
@@ -8,4 +11,20 @@ pub(super) struct ConfigArg {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "/etc/portward/portward.toml")]
     pub(super) config: PathBuf,
+}
+
+/// What is configured, and what administrators have said in place of the rules. That is for the service's user and root to
+/// read; for others, why it is not known.
+pub(super) fn loaded(path: &Path) -> Result<(Everything, Option<String>), Diagnostics> {
+    let mut loaded = crate::config::load_all(path)?;
+    let state = &loaded.config.state;
+    let ground = made::Ground { foundation: &loaded.foundation, config: &loaded.config };
+    let mut found = made::apply(ground, &mut loaded.table, None);
+    found.append(overrides::apply(state, &mut loaded.table, None));
+    if found.errors() > 0 && folder::is_of_concern(state) {
+        return Err(found);
+    }
+    let unread = found.list().iter().find(|found| found.place.span.is_none());
+    let why = unread.map(|found| found.message.clone());
+    Ok((loaded, why))
 }

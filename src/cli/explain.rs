@@ -2,19 +2,17 @@
 //! daemon about its blacklist, and prints; what is decided is [`explain`]'s.
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::process::ExitCode;
 
-use super::config::ConfigArg;
+use super::config::{ConfigArg, loaded};
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
 use crate::admin::looked_up;
-use crate::config::{Config, Diagnostics, Everything};
+use crate::config::Config;
 use crate::explain::{Client, From, Grounds, Listing, Outcome, Text, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::service::Service;
-use crate::state::{folder, made, overrides};
 
 mod live;
 
@@ -99,22 +97,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if args.json { terminal::say(explanation.to_json()) } else { terminal::say(Text(&explanation)) }
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
-}
-
-/// What is configured, and what administrators have said in place of the rules. That is for the service's user and root to
-/// read; for others, why it is not known.
-fn loaded(path: &Path) -> Result<(Everything, Option<String>), Diagnostics> {
-    let mut loaded = crate::config::load_all(path)?;
-    let state = &loaded.config.state;
-    let ground = made::Ground { foundation: &loaded.foundation, config: &loaded.config };
-    let mut found = made::apply(ground, &mut loaded.table, None);
-    found.append(overrides::apply(state, &mut loaded.table, None));
-    if found.errors() > 0 && folder::is_of_concern(state) {
-        return Err(found);
-    }
-    let unread = found.list().iter().find(|found| found.place.span.is_none());
-    let why = unread.map(|found| found.message.clone());
-    Ok((loaded, why))
 }
 
 /// Who asks.

@@ -28,6 +28,7 @@ mod table;
 mod targets;
 mod tenant;
 mod terminal;
+mod token;
 mod top;
 
 /// A deep-inspection reverse proxy for telephone systems.
@@ -54,6 +55,7 @@ enum Command {
     Reload(reload::Args),
     Targets(targets::Args),
     Tenant(tenant::Args),
+    Token(token::Args),
     Top(top::Args),
     Admin(admin::Args),
     Dashboard(admin::DashboardArgs),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => reload::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Tenant(args) => tenant::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Admin(args) => admin::run(&args),
         Command::Dashboard(args) => admin::dashboard(&args),

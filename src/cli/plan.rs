@@ -6,11 +6,10 @@ use std::process::ExitCode;
 
 use time::OffsetDateTime;
 
-use super::config::ConfigArg;
+use super::config::{ConfigArg, loaded};
 use super::terminal;
 use crate::config::{Config, Diagnostics, Everything};
 use crate::plan::{Certificates, Plan};
-use crate::state::{folder, made, overrides};
 use crate::tls::{facts_of_file, facts_of_servers};
 
 mod page;
@@ -51,22 +50,12 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let Everything { config, mut table, foundation, .. } = match crate::config::load_all(&args.config.config)
-    {
+    let (Everything { config, table, .. }, unread) = match loaded(&args.config.config) {
         Ok(loaded) => loaded,
         Err(diagnostics) => return refuse(&diagnostics),
     };
-    let ground = made::Ground { foundation: &foundation, config: &config };
-    let mut found = made::apply(ground, &mut table, None);
-    found.append(overrides::apply(&config.state, &mut table, None));
-    if found.errors() > 0 && folder::is_of_concern(&config.state) {
-        return refuse(&found);
-    }
-    if let Some(unread) = found.list().iter().find(|found| found.place.span.is_none()) {
-        terminal::complain(format_args!(
-            "{}; the plan is for the hosts that the rules enable",
-            unread.message
-        ));
+    if let Some(unread) = unread {
+        terminal::complain(format_args!("{unread}; the plan is for the hosts that the rules enable"));
     }
     let plan = Plan::new(&config, &table, &certificates(&config), OffsetDateTime::now_utc());
     match args.format {

@@ -38,13 +38,26 @@ pub(crate) use ruleset::{Instead, Made, MadeTenant, Making, Unmade, normal_name,
 pub(crate) use text::{text_of, why};
 pub use valid::*;
 
+/// Reads a duration as configuration files have it: `"10s"`, `"5m"`.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    scalar::duration(text).map_err(said)
+}
+
 /// Reads how long an entry of the blacklist stays, as configuration files have it: `"10s"`, `"5m"`; `None`: `"never"` ends.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
 pub(crate) fn expiration(text: &str) -> Result<Option<std::time::Duration>, String> {
-    scalar::expiration(text).map_err(|fault| match fault.hint() {
+    scalar::expiration(text).map_err(said)
+}
+
+/// What is wrong, and what would be right.
+fn said(fault: report::Fault) -> String {
+    match fault.hint() {
         Some(help) => format!("{}; {help}", fault.message()),
         None => fault.message().to_owned(),
-    })
+    }
 }

@@ -8,6 +8,7 @@
 //! | `files` | which htpasswd files there are, and when they are read | reads files |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
 //! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it; not used yet | yes |
+//! | `exchange` | a username that speaks for a user of a tenant at a domain | yes |
 //! | `digest` | what a digest login says (RFC 7616), and whether a password fits it; not used yet | yes |
 //! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used; not used yet | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
@@ -20,6 +21,7 @@
 pub mod basic;
 pub mod digest;
 pub mod ephemeral;
+pub mod exchange;
 mod files;
 mod hash;
 mod line;

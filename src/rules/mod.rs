@@ -7,6 +7,7 @@ pub mod changes;
 mod check;
 pub mod decide;
 mod definition;
+mod domain;
 pub mod fingerprint;
 mod likeness;
 pub mod name;

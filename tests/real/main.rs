@@ -24,6 +24,7 @@ mod control;
 mod dead_hosts;
 mod demo;
 mod edits;
+mod exchange;
 mod explain;
 mod failover;
 mod framing;

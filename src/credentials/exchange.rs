@@ -1,0 +1,176 @@
+//! The exchange of credentials for a limited time (SPEC section 9, `exchange = "sip"`; draft-uberti-behave-turn-rest-00): a client brings
+//! one that is made under a tenant's own secrets, and gets one under the secrets of `[sip]`. Pure: time is an argument.
+//!
+//! What is given is `timestamp:TENANT/user@domain`. It never lasts longer than what was brought.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::Secret;
+use super::ephemeral::{self, Ephemeral, Standing};
+
+/// Whether `user` may stand in `TENANT/user@domain`. With a slash or an `@` in it two readers could see different tenants,
+/// users or domains.
+pub fn is_plain_user(user: &str) -> bool {
+    !user.is_empty() && !user.contains(|c: char| c == '/' || c == '@' || c.is_control())
+}
+
+/// Makes a credential that speaks for a user of a tenant at a domain. `user` is a [plain](is_plain_user) one. Ids of tenants have
+/// no slash.
+pub fn make(
+    expires: u64,
+    (tenant, user, domain): (&str, &str, &str),
+    secret: &[u8],
+) -> (String, Zeroizing<String>) {
+    ephemeral::make(expires, &format!("{tenant}/{user}@{domain}"), secret)
+}
+
+/// What a client brings.
+pub struct Brought {
+    username: Zeroizing<String>,
+    password: Zeroizing<String>,
+    /// The domain that it wants, of several.
+    domain: Option<String>,
+}
+
+impl std::fmt::Debug for Brought {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Brought").finish_non_exhaustive()
+    }
+}
+
+/// How a body says what is brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `application/x-www-form-urlencoded`.
+    UrlEncoded,
+    /// `application/json`.
+    Json,
+}
+
+impl Form {
+    /// The form of a Content-Type, whatever its parameters are. `None`: it is neither of the two.
+    pub fn of(content_type: &[u8]) -> Option<Self> {
+        let essence = content_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
+        match () {
+            () if is("application/x-www-form-urlencoded") => Some(Self::UrlEncoded),
+            () if is("application/json") => Some(Self::Json),
+            () => None,
+        }
+    }
+}
+
+impl Brought {
+    /// Reads a body. `None`: it does not say a username and a password, each once. What else it says is passed over.
+    pub fn read(form: Form, body: &[u8]) -> Option<Self> {
+        let mut brought = [None, None, None];
+        let mut put = |name: &str, value: Option<String>| match FIELDS.iter().position(|one| *one == name) {
+            None => Some(()),
+            Some(at) => match brought.get_mut(at)? {
+                Some(_) => None,
+                room => {
+                    *room = Some(value?);
+                    Some(())
+                }
+            },
+        };
+        match form {
+            Form::UrlEncoded => {
+                for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
+                    let mut parts = pair.splitn(2, |octet| *octet == b'=');
+                    let name = url_decoded(parts.next().unwrap_or_default())?;
+                    put(&name, url_decoded(parts.next().unwrap_or_default()))?;
+                }
+            }
+            Form::Json => {
+                let Ok(Value::Object(object)) = serde_json::from_slice(body) else { return None };
+                for (name, value) in object {
+                    let text = if let Value::String(text) = value { Some(text) } else { None };
+                    put(&name, text)?;
+                }
+            }
+        }
+        let [username, password, domain] = brought;
+        let mut password = Zeroizing::new(password?);
+        if form == Form::UrlEncoded && password.contains(' ') {
+            // Base64 has no blank. It is the plus of a client that has not encoded it.
+            password = Zeroizing::new(password.replace(' ', "+"));
+        }
+        Some(Self { username: Zeroizing::new(username?), password, domain })
+    }
+
+    /// The domain that is wanted; `None`: it is Portward's to choose.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref().filter(|domain| !domain.is_empty())
+    }
+
+    /// Judges it by the tenant's own secrets, at `now`. `longest`: how long a credential may be good, in seconds.
+    ///
+    /// # Errors
+    /// Why nothing is given for it.
+    pub fn judge(&self, secrets: &[Secret], now: u64, longest: u64) -> Result<Genuine<'_>, Unfit> {
+        let read = Ephemeral::read(self.username.as_bytes()).ok_or(Unfit::Wrong)?;
+        let secrets: Vec<&[u8]> = secrets.iter().map(Secret::octets).collect();
+        if !read.is_genuine(self.password.as_bytes(), &secrets) {
+            return Err(Unfit::Wrong);
+        }
+        match read.standing(now, longest) {
+            Standing::Good => {}
+            Standing::Expired => return Err(Unfit::Expired),
+            Standing::TooLong => return Err(Unfit::Wrong),
+        }
+        let user = std::str::from_utf8(read.user).ok().filter(|user| is_plain_user(user));
+        let user = user.ok_or(Unfit::OtherName)?;
+        Ok(Genuine { user, expires: read.expires.min(now.saturating_add(longest)) })
+    }
+}
+
+const FIELDS: [&str; 3] = ["username", "password", "domain"];
+
+/// What was brought is genuine and good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Genuine<'b> {
+    /// The user.
+    pub user: &'b str,
+    /// When what is given for it expires, in seconds since 1970.
+    pub expires: u64,
+}
+
+/// Why nothing is given for what was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is not made under a secret of the tenant, or is good for longer than anything may be.
+    Wrong,
+    /// It is genuine, and its time is over.
+    Expired,
+    /// It is genuine, and its user could be read as one of another tenant or at another domain.
+    OtherName,
+}
+
+/// A name or a value of a form (WHATWG URL, section 5.1). `None`: it is not UTF-8. A `%` without two digits stands for itself.
+fn url_decoded(text: &[u8]) -> Option<String> {
+    let digit = |octet: Option<&u8>| octet.and_then(|octet| char::from(*octet).to_digit(16));
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        let escaped = match (first, digit(behind.first()), digit(behind.get(1))) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        match escaped {
+            Some(octet) => {
+                octets.push(octet);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                octets.push(if *first == b'+' { b' ' } else { *first });
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(octets).ok()
+}
+
+#[cfg(test)]
+mod tests;
