@@ -43,6 +43,17 @@ impl Namespace {
         Self { holder }
     }
 
+    /// Makes one that has an interface with the address 192.0.2.10, which leads nowhere: baresip and browsers send sound over
+    /// no other than such.
+    pub fn with_interface() -> Self {
+        let namespace = Self::new();
+        namespace.run("ip link add eth0 type veth peer name nowhere");
+        namespace.run("ip address add 192.0.2.10/24 dev eth0");
+        namespace.run("ip link set nowhere up");
+        namespace.run("ip link set eth0 up");
+        namespace
+    }
+
     /// The process that keeps it alive: `ip link … netns PID` moves interfaces here.
     pub fn pid(&self) -> String {
         self.holder.pid().as_raw_nonzero().to_string()

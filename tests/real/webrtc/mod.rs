@@ -1,6 +1,7 @@
 //! Real browsers: JsSIP and SIP.js in Chromium register and call through Kamailio, which knows nothing of WebSocket (issue 22,
 //! items 1 and 5). The sound goes from page to page.
 
+mod example;
 mod phone;
 
 use phone::{Cable, Library, Phone, browser, browser_with, pages};
@@ -110,13 +111,7 @@ fn item_1_a_page_with_sip_js_goes_on_after_its_network_has_changed() {
 #[test]
 fn item_5_a_page_and_baresip_call_each_other() {
     within(110, || {
-        // baresip has no sound over loopback: it needs an interface with an address.
-        let machine = Namespace::new();
-        machine.run("ip link add eth0 type veth peer name switch");
-        machine.run("ip address add 192.0.2.10/24 dev eth0");
-        machine.run("ip link set switch up");
-        machine.run("ip link set eth0 up");
-        machine.inside(page_and_baresip);
+        Namespace::with_interface().inside(page_and_baresip);
     });
 }
 

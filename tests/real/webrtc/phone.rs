@@ -33,7 +33,7 @@ pub(super) fn pages() -> Target {
     .forgetful()
 }
 
-/// A browser whose connections to `*.example.net` end at this port of Portward's. It has a microphone that beeps.
+/// A browser whose connections to `*.example.net` and `*.example` end at this port of Portward's. It has a microphone that beeps.
 pub(super) fn browser(portward: &Portward, port: u16) -> Chromium {
     // Sound goes from page to page over loopback.
     browser_with(portward, port, &["--allow-loopback-in-peer-connection", "about:blank"])
@@ -51,7 +51,8 @@ pub(super) fn browser_with(portward: &Portward, port: u16, more: &[&str]) -> Chr
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
     ];
-    let map = format!("MAP *.example.net:443 127.0.0.1:{port}, MAP * ~NOTFOUND");
+    let end = format!("127.0.0.1:{port}");
+    let map = format!("MAP *.example.net:443 {end}, MAP *.example:443 {end}, MAP * ~NOTFOUND");
     Chromium::start(&portward.dir().join("ca.crt"), &map, &[&usual, more].concat())
 }
 

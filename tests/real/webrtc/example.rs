@@ -1,0 +1,123 @@
+//! The page that comes with the example rules, as a person uses it (issue 22, "Shown by").
+
+use serde_json::{Value, json};
+
+use super::phone::browser_with;
+use crate::harness::baresip::Baresip;
+use crate::harness::kamailio::{Kamailio, PASSWORD};
+use crate::harness::{Message, Namespace, Page, Portward, Target, eventually, within};
+
+/// The example's rules, with the ports of a PBX on this machine, and the page at a web server of the customer's.
+fn setup(pages: &Target, ports: &str) -> Portward {
+    let example = include_str!("../../../rules/examples/voxbone.toml");
+    let rules = example.replace("target = \"172.31.31.7\", tcp = 5060, tls = 5061", ports);
+    assert_ne!(rules, example);
+    let rules = format!(
+        "{rules}\n[[host]]\nname = \"www.customer.example\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {} }}]\n",
+        pages.port()
+    );
+    Portward::rules(&rules)
+        .certificate("server", &["webrtc.example", "www.customer.example"])
+        .set("log.forwarded", "\"all\"")
+        .start()
+}
+
+/// The customer's web server.
+fn pages() -> Target {
+    Target::http(|_: &Message, _| {
+        let page = include_str!("../../../rules/examples/voxbone.html");
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}", page.len())
+    })
+    .forgetful()
+}
+
+/// Types this into the page's fields and presses Call.
+fn call(page: &Page, user: &str, password: &str, number: &str) {
+    for (name, value) in [("user", user), ("password", password), ("number", number)] {
+        page.run(&format!("field.{name}.value = {}", json!(value)));
+    }
+    page.run("field.call.click()");
+}
+
+/// Waits until the page says so.
+fn says(page: &Page, wanted: &str) {
+    let mut said = Value::Null;
+    let messages = || page.run("document.getElementById('messages').textContent");
+    for _ in 0..300 {
+        said = page.run("document.getElementById('status').textContent");
+        if said.as_str().is_some_and(|said| said.contains(wanted)) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("the page does not say {wanted:?} but {said}; its messages:\n{}", messages());
+}
+
+#[test]
+fn item_6_a_person_types_a_number_into_the_example_page_and_rings_a_softphone() {
+    within(110, || Namespace::with_interface().inside(rings));
+}
+
+fn rings() {
+    let (kamailio, pages) = (Kamailio::start("voxbone.example"), pages());
+    let portward = setup(&pages, &format!("target = \"127.0.0.1\", tcp = {}", kamailio.plain));
+    let bob = Baresip::for_browsers("4420", "voxbone.example", kamailio.tls);
+    bob.registered();
+    let browser = browser_with(&portward, portward.https, &["about:blank"]);
+    let page = browser.open("https://www.customer.example/");
+    eventually("the page is there", || {
+        page.run("typeof field") == "object" && page.run("typeof attempt") == "function"
+    });
+    assert_eq!(page.run("md5('a'.repeat(119))"), "8a7bd0732ed6a28ce75f6dabc90e1613");
+    // No such number, and a wrong password.
+    call(&page, "anna", PASSWORD, "1");
+    says(&page, "Refused: 404 Not Here");
+    call(&page, "anna", "guessed", "4420");
+    says(&page, "Refused: 407 ");
+    // The other side hangs up, and this one.
+    call(&page, "anna", PASSWORD, "44 20");
+    says(&page, "44 20 rings");
+    bob.answer();
+    says(&page, "Connected with 44 20");
+    hears(&page);
+    bob.event("CALL_RTPESTAB");
+    bob.hang_up();
+    says(&page, "The other side has hung up");
+    bob.forget();
+    call(&page, "anna", PASSWORD, "sip:4420@voxbone.example");
+    bob.answer();
+    says(&page, "Connected");
+    page.run("field.end.click()");
+    bob.event("CALL_CLOSED");
+    // It is not answered.
+    bob.forget();
+    call(&page, "anna", PASSWORD, "4420");
+    bob.event("CALL_INCOMING");
+    page.run("field.end.click()");
+    says(&page, "Hung up");
+    bob.event("CALL_CLOSED");
+    portward.decision(&["sipwss:anna@voxbone.example INVITE", " -> 127.0.0.1:"]);
+    // It is there for calls, too: another page of the same browser.
+    let other = browser.open("https://www.customer.example/#register=1&server=wss://webrtc.example/sip");
+    eventually("the page is there", || other.run("typeof attempt") == "function");
+    call(&other, "anna", PASSWORD, "");
+    says(&other, "Registered");
+    bob.forget();
+    bob.dial("sip:anna@voxbone.example");
+    says(&other, " calls");
+    other.run("field.answer.click()");
+    says(&other, "Connected");
+    bob.event("CALL_ESTABLISHED");
+    hears(&other);
+    other.run("field.end.click()");
+    bob.event("CALL_CLOSED");
+}
+
+/// Waits until sound comes from the other side.
+fn hears(page: &Page) {
+    page.run(
+        "(async () => { for (;;) { for (const report of (await call.media.getStats()).values()) { \
+         if (report.type === 'inbound-rtp' && report.totalAudioEnergy > 0) return true; } \
+         await new Promise((done) => setTimeout(done, 50)); } })()",
+    );
+}
