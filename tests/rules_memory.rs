@@ -59,6 +59,7 @@ fn a_host_costs_little_and_a_decision_nothing() {
                 rewrite_transport: false,
                 max_message: None,
                 websocket: None,
+                credentials: None,
                 source: at(n),
             })
         };

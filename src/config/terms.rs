@@ -2,11 +2,13 @@
 //! that all of them ask [`route`] with the same default hosts, methods and addresses.
 
 use super::{Config, Sip};
+use crate::credentials::digest::Algorithm;
+use crate::credentials::nonce::Nonces;
 use crate::proof::own::{Own, PublicAddress};
 use crate::proof::token::Tokens;
-use crate::route::{self, directory, registration, signalling};
+use crate::route::{self, directory, proving, registration, signalling};
 use crate::rules::Table;
-use crate::service::{Service, Transport};
+use crate::service::{Carrier, Service, Transport};
 
 impl Config {
     /// What HTTP requests are decided by.
@@ -29,6 +31,26 @@ impl Config {
             methods: &self.sip.methods,
             identify: self.sip.identify,
             own: Own { tokens, address, front: None },
+        }
+    }
+
+    /// What ephemeral credentials in SIP are judged by. `carrier` and `id` are those of the connection, `now` is in seconds since
+    /// 1970. Browsers are offered MD5 alone: JsSIP and SIP.js know nothing else, and read the first challenge only.
+    pub fn credential_terms<'s>(
+        &'s self,
+        (table, nonces): (&'s Table, &'s Nonces),
+        (carrier, id): (Carrier, u64),
+        now: u64,
+    ) -> proving::Terms<'s> {
+        let algorithms = if carrier.is_websocket() { &[Algorithm::Md5] } else { &*self.sip.digest };
+        proving::Terms {
+            table,
+            secrets: &self.sip.secrets,
+            algorithms,
+            longest: self.sip.max_lifetime.as_secs(),
+            nonces,
+            connection: id,
+            now,
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
+use crate::route::proving::Brought;
 use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
 use crate::stats::{Direction, Registered};
@@ -79,6 +80,8 @@ pub(super) struct Front {
     pub(super) path: Box<str>,
     /// Host, as it came in the handshake.
     pub(super) named: Box<[u8]>,
+    /// The credential that came with the handshake.
+    pub(super) brought: Option<Brought>,
 }
 
 impl Facts {

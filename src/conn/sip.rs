@@ -1,10 +1,12 @@
 //! SIP: messages before the decision, where the first leads that decides, and what Portward answers itself (SPEC sections 1
 //! to 3). What may follow is [`judge`]'s.
 
+mod credential;
 mod judge;
 mod message;
 mod screen;
 
+use credential::{EXPIRED, demanding};
 use judge::RegistrationJudge;
 use message::{subject, who};
 use screen::{Screen, Turned};
@@ -25,6 +27,7 @@ use crate::relay::sip::{
     Browser, Disguise, FORBIDDEN, Judge as _, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE,
     length_inside, respond,
 };
+use crate::route::proving::{Proven, Proving};
 use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
 use crate::rules::decide::{Route, rule_of};
 use crate::rules::{Address, Endpoint};
@@ -57,6 +60,10 @@ pub(super) struct Sip {
     turned_away: bool,
     /// What the client's certificate proves, if it goes out by TLS for that.
     verified: Option<Box<Verified>>,
+    /// What the client has proven with credentials, at a host that demands them.
+    proving: Option<Box<Proving>>,
+    /// A credential was wrong. That is written to the log once a connection, too.
+    login_told: bool,
 }
 
 impl Default for Sip {
@@ -68,6 +75,8 @@ impl Default for Sip {
             answered: 0,
             turned_away: false,
             verified: None,
+            proving: None,
+            login_told: false,
         }
     }
 }
@@ -237,7 +246,13 @@ impl Protocol for Sip {
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
         first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref());
-        let route = match terms.decide(name.as_ref(), came_by, request, names) {
+        let decided = terms.decide(name.as_ref(), came_by, request, names);
+        if let Some(host) = decided.as_ref().ok().and_then(|decided| demanding(table, decided, name.as_ref()))
+            && let Some(decision) = self.demand(first, host, asking, back)
+        {
+            return decision;
+        }
+        let route = match decided {
             Ok(Decided::Routed(route)) => match asking.onward(route) {
                 Ok(route) => route,
                 Err(refused) => return Decision::refused(refused.ending()),
@@ -255,7 +270,8 @@ impl Protocol for Sip {
             first.cert.fails();
         }
         let place = || Doors::of_rule(rule_of(route.host, route.service).as_ref()).place();
-        if let Some(turned) = screen.count_user(head, message, place, route.proven) {
+        let by_credential = self.proving.as_ref().and_then(|proving| proving.proven()).map(Proven::user);
+        if let Some(turned) = screen.count_user(head, message, place, route.proven, by_credential) {
             return self.turn_away(first, turned, asking, back);
         }
         match length_inside(&own, head, message, rewrites(&route, came_by)) {
@@ -284,6 +300,7 @@ impl Protocol for Sip {
     fn refusal(&self, first: Option<&First>, ending: Ending, asking: &Asking<'_, '_>, out: &mut Vec<u8>) {
         let status = match ending.reason {
             Some(Reason::TargetDown | Reason::TargetTls) if asking.front().is_some() => NO_SERVICE,
+            Some(Reason::Expired) => EXPIRED,
             _ => FORBIDDEN,
         };
         if let Some(first) = first {
@@ -315,6 +332,10 @@ impl Protocol for Sip {
             was_too_long: self.refused > 0,
             turned_away: self.turned_away,
             was_counted: true,
+            has_passed: self.proving.is_some(),
+            proving: self.proving,
+            login_told: self.login_told,
+            front: client.front.clone(),
             dialogs: None,
         };
         let max_message = limit(max_message, route, &snapshot.config);

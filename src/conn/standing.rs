@@ -131,10 +131,20 @@ impl Standing {
         self.shared.guard.knows_nonce(self.told.about.client, &self.doors.0, nonce)
     }
 
+    /// The number of the connection.
+    pub(super) fn id(&self) -> u64 {
+        self.told.about.id
+    }
+
+    /// A login has failed on this connection. If its address is listed for that it goes with the others.
+    pub(super) fn note_failed_login(&self, config: &Config) {
+        self.shared.guard.note_failed_login(&self.exemption, &config.guard);
+    }
+
     /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
     pub(super) fn failed(&self) {
         let snapshot = self.shared.snapshot.load();
-        self.shared.guard.note_failed_login(&self.exemption, &snapshot.config.guard);
+        self.note_failed_login(&snapshot.config);
         let reason = Reason::FailedLogin;
         let offence = Offence { reason, weight: reason.weight(), path: b"" };
         suspect(&self.shared, &snapshot.config, &self.told.about, offence);

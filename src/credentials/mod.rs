@@ -39,7 +39,7 @@ pub use secret::{MOST_SECRETS, Secret};
 
 /// Whether what was given is what is right, in a time that does not say where they differ. False if
 /// `right` is empty.
-fn is_same(right: &[u8], given: &[u8]) -> bool {
+pub(crate) fn is_same(right: &[u8], given: &[u8]) -> bool {
     let same_length = right.len() == given.len() && !right.is_empty();
     let difference = right.iter().zip(given).fold(0, |all, (right, given)| all | (right ^ given));
     same_length & (std::hint::black_box(difference) == 0)

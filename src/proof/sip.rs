@@ -9,9 +9,11 @@
 //! it was the PBX that gave them to the phone.
 
 mod address;
+mod credential;
 mod dialogs;
 mod seen;
 
+pub use credential::{May, Speaker};
 pub use dialogs::Dialogs;
 pub use seen::SeenDialogs;
 

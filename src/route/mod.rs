@@ -9,6 +9,7 @@
 //! | [`websocket`] | HTTP, one that opens a WebSocket with SIP in it | the handshake, and the page that asks |
 //! | [`identity`] | SIP | which of realm, From and Request-URI names the host |
 //! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
+//! | [`proving`] | SIP, at a host that demands credentials | what the client has proven on this connection |
 //! | [`directory`] | LDAP | the domain of a bind's name |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
 //! | [`held`] | SIP, LDAP, H.323, a later one | what a later name on the connection means |
@@ -22,6 +23,7 @@ pub mod directory;
 pub mod held;
 pub mod http;
 pub mod identity;
+pub mod proving;
 pub mod registration;
 pub mod signalling;
 pub mod websocket;

@@ -44,8 +44,8 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         Service::decided_once().all(|service| match (one.rule(service), other.rule(service)) {
             (Some(one), Some(other)) => {
                 one.endpoints == other.endpoints
-                    && (one.ports, one.rewrite_transport, one.max_message)
-                        == (other.ports, other.rewrite_transport, other.max_message)
+                    && (one.ports, one.rewrite_transport, one.max_message, one.credentials)
+                        == (other.ports, other.rewrite_transport, other.max_message, other.credentials)
             }
             (one, other) => one.is_none() && other.is_none(),
         })

@@ -234,6 +234,26 @@ impl CheckedPorts {
     }
 }
 
+/// For whom a client may speak that has proven itself with an ephemeral credential (SPEC section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CredentialUser {
+    /// For the user of the credential.
+    #[default]
+    Named,
+    /// For every user of the host: `credential_user = "any"`.
+    Any,
+}
+
+impl CredentialUser {
+    /// The word in the rules.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Any => "any",
+        }
+    }
+}
+
 /// The rule of a service that is decided once a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceRule {
@@ -247,6 +267,8 @@ pub struct ServiceRule {
     pub max_message: Option<NonZeroU32>,
     /// SIP only: whoever came by WebSocket goes on by WebSocket.
     pub websocket: Option<Arc<Onward>>,
+    /// SIP only: `credentials = "ephemeral"`, and for whom a client may speak that has proven itself.
+    pub credentials: Option<CredentialUser>,
     /// Where the rule stands.
     pub source: Source,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{Host, Tenant};
+use crate::service::Service;
 
 /// So many octets of the digest tell hosts apart.
 const OCTETS: usize = 12;
@@ -20,6 +21,9 @@ pub fn of(host: Host<'_>) -> String {
     for (service, rule) in host.rules() {
         let rule = (service, &rule.endpoints, rule.ports, rule.rewrite_transport, rule.max_message);
         let _ = write!(said, "{rule:?}");
+    }
+    if let Some(credentials) = host.rule(Service::Sip).and_then(|rule| rule.credentials) {
+        let _ = write!(said, "{credentials:?}");
     }
     for rule in host.http_rules() {
         let treatment = rule.treatment;

@@ -45,6 +45,8 @@ pub struct Table {
     pub(super) protected: Arc<FieldNames>,
     /// Of hosts on which some rule matches whole segments only.
     pub(super) trees: Vec<Arc<SegmentTree>>,
+    /// Some SIP rule demands credentials, or has done so before a host of the API was taken out.
+    pub(super) demands_credentials: bool,
     pub(super) tenants: Arc<Tenants>,
     /// Those of them that are from the rules files, as the files have them.
     pub(super) tenants_of_rules: Arc<Tenants>,
@@ -120,6 +122,11 @@ pub(super) struct Entry {
 }
 
 impl Table {
+    /// Whether any SIP rule may demand credentials.
+    pub fn may_demand_credentials(&self) -> bool {
+        self.demands_credentials
+    }
+
     /// The host of that name, in normal form ([`super::name`]). An exact name beats a wildcard, which stands
     /// for exactly one label.
     pub fn host(&self, name: &str) -> Option<Host<'_>> {

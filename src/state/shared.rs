@@ -15,6 +15,7 @@ use super::Snapshot;
 use super::stored::Stored;
 use super::tokens::AdminTokens;
 use crate::config::{Diagnostic, Diagnostics};
+use crate::credentials::nonce::Nonces;
 use crate::credentials::remembered::Remembered;
 use crate::credentials::verifier::Verifier;
 use crate::guard::Guard;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub verifier: Verifier,
     /// Which of those were right a moment ago.
     pub remembered: Remembered,
+    /// Nonces of the challenges by which SIP clients are asked for credentials.
+    pub nonces: Nonces,
     /// Those who have one may administer.
     pub admin_tokens: Arc<AdminTokens>,
     /// Why the socket or the port of the administration is closed.
@@ -81,6 +84,7 @@ impl Shared {
             sip_tokens: Arc::new(tokens),
             verifier: Verifier::default(),
             remembered: Remembered::new(&super::secret::random()),
+            nonces: Nonces::new(&super::secret::random()),
             admin_tokens: Arc::new(AdminTokens::of(&snapshot.config.state)),
             admin_closed: Mutex::default(),
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -54,6 +54,7 @@ mod remembered;
 mod routing;
 mod service;
 mod sip;
+mod sip_credentials;
 mod sip_dialogs;
 mod sip_first;
 mod sip_hostile;

@@ -1,31 +1,68 @@
-//! Rules that lead to the same target must agree on Check Certificate (SPEC section 5).
+//! Rules that lead to the same target must agree on Check Certificate (SPEC section 5), and SIP rules on credentials (SPEC
+//! section 9).
 //!
 //! A PBX has *Assume TLS* ticked for its reverse proxy as a whole: one rule that sends TLS without the check
-//! would prove everybody.
+//! would prove everybody. A client could go around credentials by the name of a host that demands none.
 
 use std::collections::HashMap;
+use std::num::NonZeroU16;
+
+use memchr::memmem;
 
 use super::files::Stands;
-use crate::rules::{Address, Endpoint, Table};
+use crate::rules::{Address, Endpoint, Host, Ports, ServiceRule, Table};
 use crate::service::Service;
 
 /// Who said what first, address by address; rules without a TLS port have no say.
 #[derive(Default)]
 pub(super) struct Agreement {
     said: HashMap<Address, (bool, Stands), foldhash::fast::RandomState>,
+    /// Whether SIP rules demand credentials, by address and port. `None`: nowhere does a rule demand any.
+    credentials: Option<HashMap<(Address, NonZeroU16), (bool, Stands), foldhash::fast::RandomState>>,
+}
+
+/// An address and a port of which two rules say the opposite.
+pub(super) struct Door<'e> {
+    pub(super) address: &'e Address,
+    pub(super) port: NonZeroU16,
+    /// Where the first of them stands.
+    pub(super) first: Stands,
 }
 
 impl Agreement {
-    /// What the rules of a table say.
-    pub(super) fn of(table: &Table) -> Self {
-        let mut agreement = Self::default();
-        let asks = |service: &Service| service.asks_for_certificate();
+    /// Of rules in these texts. Credentials are looked at where one of the texts has the word.
+    pub(super) fn for_texts<'t>(mut texts: impl Iterator<Item = &'t str>) -> Self {
+        let has_word = |text: &str| memmem::find(text.as_bytes(), b"credentials").is_some();
+        Self { credentials: texts.any(has_word).then(HashMap::default), ..Self::default() }
+    }
+
+    /// The same beside the rules of a table.
+    pub(super) fn beside(table: &Table, text: &str) -> Self {
+        let mut agreement = Self::for_texts(std::iter::once(text));
+        let demands = |host: Host<'_>| host.rule(Service::Sip).is_some_and(|rule| rule.credentials.is_some());
+        if table.iter().any(demands) {
+            agreement.credentials.get_or_insert_default();
+        }
         for (service, rule) in table.iter().flat_map(|host| host.rules()) {
-            if asks(&service) && rule.ports.ports().tls.is_some() {
-                agreement.note(&rule.endpoints, rule.ports.is_checked(), Stands::On(rule.source));
-            }
+            agreement.note_rule(service, rule);
         }
         agreement
+    }
+
+    /// Notes what a rule says that was read before.
+    pub(super) fn note_rule(&mut self, service: Service, rule: &ServiceRule) {
+        let here = Stands::On(rule.source);
+        if service.asks_for_certificate() && rule.ports.ports().tls.is_some() {
+            self.note(&rule.endpoints, rule.ports.is_checked(), here);
+        }
+        if service == Service::Sip {
+            let websocket = rule.websocket.as_ref().map(|onward| onward.ports);
+            self.note_credentials(
+                &rule.endpoints,
+                [Some(rule.ports.ports()), websocket],
+                (rule.credentials.is_some(), here),
+            );
+        }
     }
 
     /// Notes what a rule with a TLS port says of its addresses. Gives the first address of which another rule said
@@ -46,6 +83,27 @@ impl Agreement {
                     disagreement = disagreement.or(Some((address, *first)));
                 }
                 Some(_) => {}
+            }
+        }
+        disagreement
+    }
+
+    /// Notes whether a SIP rule demands credentials of whoever goes to these addresses and ports, and where that stands.
+    /// Gives the first of them of which another rule said the opposite.
+    pub(super) fn note_credentials<'e>(
+        &mut self,
+        endpoints: &'e [Endpoint],
+        ports: [Option<Ports>; 2],
+        (demanded, here): (bool, Stands),
+    ) -> Option<Door<'e>> {
+        let known = self.credentials.as_mut()?;
+        let mut disagreement = None;
+        for Endpoint { address, .. } in endpoints {
+            for port in ports.iter().flatten().flat_map(|ports| [ports.tcp, ports.tls]).flatten() {
+                let (said, first) = *known.entry((address.clone(), port)).or_insert((demanded, here));
+                if said != demanded {
+                    disagreement = disagreement.or(Some(Door { address, port, first }));
+                }
             }
         }
         disagreement

@@ -30,7 +30,7 @@ impl Context {
             targets: Targets::default(),
             presets: Presets::default(),
             known: Known::default(),
-            agreement: Agreement::default(),
+            agreement: Agreement::for_texts(files.iter().map(|file| file.text.as_str())),
             own: OwnSockets::new(config),
             names: files.iter().map(|file| file.path.clone()).collect(),
         }

@@ -55,7 +55,9 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         "ws" | "wss" | "ws_path" => {
             Some(format!("`{key}` belongs in a host's sip rule, or beside `websocket` in its http list"))
         }
-        "rewrite_transport" => Some("`rewrite_transport` belongs in a host's sip rule".to_owned()),
+        "rewrite_transport" | "credentials" | "credential_user" => {
+            Some(format!("`{key}` belongs in a host's sip rule"))
+        }
         "path" | "default" | "redirect" | "strip" | "set" | "otherwise" | "response" | "websocket"
         | "websocket_wait" | "origins" | "login_plain" | "pass_login" => {
             Some(format!("`{key}` belongs in an entry of a host's http list"))

@@ -83,7 +83,7 @@ impl Making<'_> {
     pub(crate) fn extend(&self, table: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
         let base = table.without_made();
         let before = self.is_start.then(|| base.clone());
-        let agreement = Agreement::of(&base);
+        let agreement = Agreement::beside(&base, text);
         let mut context = self.context(base.files().to_vec());
         let number = u16::try_from(context.names.len().saturating_sub(1)).unwrap_or(u16::MAX);
         context.agreement = agreement;

@@ -2,6 +2,7 @@
 //! asks for certificates.
 
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -14,7 +15,7 @@ use super::keys::elsewhere;
 use super::ports;
 use super::target::{Endpoints, no_target, show};
 use super::websocket;
-use crate::rules::{CheckedPorts, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
+use crate::rules::{CheckedPorts, CredentialUser, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
 use crate::service::Service;
 
 /// Reads a rule. `None`: off, or wrong, which was reported.
@@ -30,6 +31,7 @@ pub(super) fn read(
     let mut check = Some(Check::default());
     let mut rewrite_transport = false;
     let mut onward = Ok(None);
+    let mut credentials = None;
     if let Some(mut section) = section {
         let ports = target.as_ref().map(|target| target.ports);
         if service.asks_for_certificate() {
@@ -38,6 +40,7 @@ pub(super) fn read(
         rewrite_transport = self::rewrite_transport(&mut section, service, ports);
         if service == Service::Sip {
             onward = websocket::onward(&mut section);
+            credentials = self::credentials(&mut section);
         }
         section.finish(elsewhere);
     }
@@ -55,14 +58,80 @@ pub(super) fn read(
     if let Some(onward) = &websocket {
         context.own.refuse_loop(value, &target.endpoints, onward.ports);
     }
+    let (credentials, at) = credentials.map_or((None, None), |(user, at)| (Some(user), Some(at)));
+    if service == Service::Sip {
+        let doors = [Some(target.ports), websocket.as_ref().map(|onward| onward.ports)];
+        let said = Said { doors, demanded: credentials.is_some(), at: at.as_ref().unwrap_or(value) };
+        said.agree(&target, context, lines.file);
+    }
     Some(ServiceRule {
         endpoints: target.endpoints,
         ports,
         rewrite_transport,
         max_message: None,
         websocket,
+        credentials,
         source,
     })
+}
+
+/// Takes `credentials` and `credential_user`. `None`: none are demanded, or what is wrong was reported. With them comes the
+/// value that demands them.
+fn credentials<'w>(section: &mut Section<'w>) -> Option<(CredentialUser, Value<'w>)> {
+    let (credentials, user) = (section.get("credentials"), section.get("credential_user"));
+    let Some(credentials) = credentials else {
+        if let Some(user) = user {
+            user.error_at_key(
+                Fault::new("`credential_user` cannot matter without `credentials`")
+                    .help("credentials = \"ephemeral\" demands them"),
+            );
+        }
+        return None;
+    };
+    credentials.choice(&[("ephemeral", ())])?;
+    let words = [CredentialUser::Named, CredentialUser::Any].map(|user| (user.name(), user));
+    let user = user.map_or(Some(CredentialUser::default()), |value| value.choice(&words))?;
+    Some((user, credentials))
+}
+
+/// Whether a rule demands credentials, and where that stands.
+struct Said<'a, 'w> {
+    /// The ports of its target, and those on which the target speaks SIP over WebSocket.
+    doors: [Option<Ports>; 2],
+    demanded: bool,
+    at: &'a Value<'w>,
+}
+
+impl Said<'_, '_> {
+    /// Rules that lead to the same address and port must agree on credentials.
+    fn agree(&self, target: &Target, context: &mut Context, file: u16) {
+        let (here, span) = position(self.at, file);
+        let said = (self.demanded, here);
+        let Some(door) = context.agreement.note_credentials(&target.endpoints, self.doors, said) else {
+            return;
+        };
+        let said = |demanded| if demanded { "demands credentials" } else { "demands none" };
+        let message = format!(
+            "rules that lead to {} port {} do not agree on `credentials`",
+            show(door.address),
+            door.port
+        );
+        let fault = Fault::new(message)
+            .label(said(self.demanded))
+            .related(context.place_of(door.first), said(!self.demanded))
+            .help("a client that names the host of the one rule would reach the PBX without the credentials of the other");
+        self.at.report.say(super::Severity::Error, span, fault);
+    }
+}
+
+/// Where a value stands; of a table, where its key stands. And the same within what is read.
+fn position(at: &Value<'_>, file: u16) -> (Stands, Range<usize>) {
+    let base = at.report.base;
+    let span = match at.node {
+        DeValue::Table(_) => at.key_span.clone(),
+        _ => at.inner(),
+    };
+    (Stands::At(Position::new(file, &(base + span.start..base + span.end))), span)
 }
 
 /// A rule as far as every service has it.
@@ -212,13 +281,8 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
     if target.ports.tls.is_none() {
         return;
     }
-    let base = at.report.base;
-    let span = match at.node {
-        DeValue::Table(_) => at.key_span.clone(),
-        _ => at.inner(),
-    };
-    let here = Position::new(file, &(base + span.start..base + span.end));
-    let Some((address, first)) = context.agreement.note(&target.endpoints, checked, Stands::At(here)) else {
+    let (here, span) = position(at, file);
+    let Some((address, first)) = context.agreement.note(&target.endpoints, checked, here) else {
         return;
     };
     let said = |checked| if checked { "with" } else { "without" };

@@ -66,6 +66,7 @@ pub(super) async fn open(
             host: host.name().into(),
             path: path.into(),
             named: turn.asked.host().into(),
+            brought: None,
         }),
         client: if turn.who == peer.ip() { peer } else { SocketAddr::new(turn.who, 0) },
         carrier,

@@ -15,6 +15,7 @@ use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::Refused;
 use crate::route::held::Held;
+use crate::route::proving::Brought;
 use crate::rules::decide::Route;
 use crate::service::{Carrier, Transport};
 use crate::state::{Shared, Snapshot};
@@ -170,6 +171,26 @@ impl<'s> Asking<'_, 's> {
         let Some(reason) = ended.reason else { return };
         let offence = Offence { reason, weight: ended.weight, path: b"" };
         suspect(self.shared, self.config(), &Told::from(&self.client.facts).about, offence);
+    }
+
+    /// The number of the connection.
+    pub(in crate::conn) fn id(&self) -> u64 {
+        self.client.facts.id
+    }
+
+    /// What the client has brought with the handshake of its WebSocket.
+    pub(in crate::conn) fn brought(&self) -> Option<&Brought> {
+        self.client.front.as_ref()?.brought.as_ref()
+    }
+
+    /// A login of the client at `place` was right.
+    pub(in crate::conn) fn confirmed(&self, place: u64, name: &[u8]) {
+        self.shared.guard.confirm(self.address(), self.client.permit.exemption(), place, name);
+    }
+
+    /// A login has failed on this connection. If its address is listed for that it goes with the others.
+    pub(in crate::conn) fn note_failed_login(&self) {
+        self.shared.guard.note_failed_login(self.client.permit.exemption(), &self.config().guard);
     }
 
     /// The way of a client that came by WebSocket. The rule through which it came may have been changed since.

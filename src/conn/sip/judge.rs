@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::certificate::Worth;
+use super::super::client::Front;
 use super::super::standing::Standing;
 use super::message::who;
 use super::screen::{Screen, Turned, counts_requests};
@@ -18,6 +19,7 @@ use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
 use crate::route::identity::Identified;
+use crate::route::proving::{Changes, Proven, Proving};
 use crate::state::Snapshot;
 
 /// Judges later registrations and calls under the rules of the moment.
@@ -38,21 +40,29 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) turned_away: bool,
     /// The request that decided the connection comes first here, and was counted before.
     pub(super) was_counted: bool,
+    /// What the client has proven with credentials, at a host that demands them.
+    pub(super) proving: Option<Box<Proving>>,
+    /// The request that decided the connection comes first here, and has passed before.
+    pub(super) has_passed: bool,
+    /// A credential was wrong, or had expired: that is said once a connection.
+    pub(super) login_told: bool,
+    /// What the client has opened its WebSocket to, and has brought with it.
+    pub(super) front: Option<Arc<Front>>,
     /// The dialogs of this connection, where requests are counted that belong to none.
     pub(super) dialogs: Option<Box<SeenDialogs>>,
 }
 
 /// A request that is answered 403.
-struct Forbidden<'m> {
-    head: &'m [u8],
-    request: &'m Message,
-    reason: Reason,
+pub(super) struct Forbidden<'m> {
+    pub(super) head: &'m [u8],
+    pub(super) request: &'m Message,
+    pub(super) reason: Reason,
     /// The URI that is the reason, if it is another one than From; for the log.
-    name: &'m [u8],
+    pub(super) name: &'m [u8],
 }
 
 impl RegistrationJudge {
-    fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
+    pub(super) fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
         if !std::mem::replace(&mut self.forbade, true) {
             let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
@@ -83,7 +93,8 @@ impl RegistrationJudge {
         }
         let of_user = || {
             let is_proven = self.verified.is_some();
-            screen.count_user(head, request, || self.standing.place(), is_proven)
+            let by_credential = self.proving.as_ref().and_then(|proving| proving.proven()).map(Proven::user);
+            screen.count_user(head, request, || self.standing.place(), is_proven, by_credential)
         };
         screen.count(head, request).or_else(of_user)
     }
@@ -204,11 +215,19 @@ impl Judge for RegistrationJudge {
         self.identify(&snapshot, head, request)
     }
 
+    fn prove(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
+        self.demand(head, request, changes)
+    }
+
     fn heard(&mut self, head: &[u8], message: &Message) {
         if let Some(verified) = &mut self.verified {
             verified.heard(head, message);
         }
-        if counts_requests(&self.standing.shared().snapshot.load().config) {
+        if let Some(proving) = &mut self.proving {
+            proving.heard(head, message);
+        }
+        let is_wanted = || counts_requests(&self.standing.shared().snapshot.load().config);
+        if self.proving.is_some() || is_wanted() {
             self.dialogs.get_or_insert_default().heard(head, message);
         }
     }

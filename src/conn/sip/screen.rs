@@ -94,21 +94,27 @@ impl Screen<'_> {
             .then_some(Turned::TooMany)
     }
 
-    /// Counts a request of the user in From, who is registered at `place`, if that is known.
+    /// Counts a request of the user who has proven itself with a credential, else of the one in From, who is registered at
+    /// `place`, if that is known.
     pub(super) fn count_user(
         &self,
         head: &[u8],
         request: &Message,
         place: impl FnOnce() -> u64,
         is_proven: bool,
+        by_credential: Option<&[u8]>,
     ) -> Option<Turned> {
         let limits = &self.config.guard.connections;
         if limits.sip_requests_per_user.is_none() || !is_counted(head, request) {
             return None;
         }
         // Without parameters of the user (RFC 3261 §19.1.1), as it was confirmed.
-        let user = request.from.user.of_input(head).split(|octet| *octet == b';').next();
-        let user = User { address: self.client, place: place(), name: user.unwrap_or_default(), is_proven };
+        let from = || request.from.user.of_input(head).split(|octet| *octet == b';').next();
+        let (name, is_proven) = match by_credential {
+            Some(user) => (user, true),
+            None => (from().unwrap_or_default(), is_proven),
+        };
+        let user = User { address: self.client, place: place(), name, is_proven };
         (!self.shared.guard.takes_request_of(user, &self.config.guard)).then_some(Turned::TooMany)
     }
 }

@@ -4,6 +4,7 @@ use super::login::Login;
 use crate::ending::Ending;
 use crate::inspect::sip::{Faulty, Field, Message};
 use crate::proof::token::Tokens;
+use crate::route::proving::Changes;
 
 /// What is to become of a later registration or call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,11 @@ pub trait Judge {
     fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
     /// Whether any other request of the client may use the names in it. It may if no certificate has proven the connection.
     fn hold(&mut self, _head: &[u8], _request: &Message) -> Sentence {
+        Sentence::Pass
+    }
+    /// Whether any request may go on as far as its client must have proven itself with a credential. `changes` is what is
+    /// changed of it then.
+    fn prove(&mut self, _head: &[u8], _request: &Message, _changes: &mut Changes) -> Sentence {
         Sentence::Pass
     }
     /// A message of the PBX: a request may open a dialog with the client, an answer may confirm one.

@@ -8,13 +8,14 @@ use super::login::Logins;
 use super::record::Recording;
 use super::route::forget;
 use super::transport;
-use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Faulty, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
+use crate::inspect::{Inspect, Span};
 use crate::proof::own::{Own, PublicAddress};
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
+use crate::route::proving::Changes;
 
 /// A client that came by WebSocket.
 #[derive(Debug)]
@@ -126,6 +127,11 @@ impl<J: Judge> SipWatch<J> {
                 Sentence::Pass
             }
         };
+        let mut changes = Changes::default();
+        let sentence = match message.method(head) {
+            Some(_) if sentence == Sentence::Pass => self.judge.prove(head, message, &mut changes),
+            _ => sentence,
+        };
         match sentence {
             Sentence::End(ending) => {
                 if self.browser.is_some() {
@@ -151,6 +157,10 @@ impl<J: Judge> SipWatch<J> {
                 return self.drop_message(head, message);
             }
         }
+        changes.cut.iter().for_each(|line| edits.cut(line.range()));
+        if let Some(add) = changes.add {
+            edits.insert(head.len().saturating_sub(2), add);
+        }
         let address = self.recording.as_ref().and_then(|recording| recording.address());
         let front = self
             .browser
@@ -168,7 +178,9 @@ impl<J: Judge> SipWatch<J> {
             self.answer(TOO_LARGE, head, message, replies);
             return self.drop_message(head, message);
         }
-        if self.logins.asked(head, message, &self.judge).is_err() {
+        // The PBX answers what it sees. Credentials that were for us are no login there.
+        let seen = without(message, &changes.cut);
+        if self.logins.asked(head, seen.as_ref().unwrap_or(message), &self.judge).is_err() {
             return Next::End(by_client(Reason::Limit));
         }
         let is_answered = message.method(head).is_some() && !is_ack;
@@ -238,6 +250,16 @@ impl<J: Judge> SipWatch<J> {
         self.skip = message.body;
         Next::Replace { count: head.len(), pass: 0 }
     }
+}
+
+/// The message without these lines; `None`: they are none.
+fn without(message: &Message, cut: &[Span]) -> Option<Message> {
+    if cut.is_empty() {
+        return None;
+    }
+    let mut message = message.clone();
+    message.fields.retain(|field| !cut.contains(&field.line));
+    Some(message)
 }
 
 /// What a browser wrote, if it is hidden from the PBX.

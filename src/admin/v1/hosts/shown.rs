@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::put_field;
 use crate::rules::{
-    Address, CheckedPorts, Endpoint, Host, HttpMatch, Login, OnFailedCheck, ServiceRule, Source, Table,
-    Tenant, Treatment,
+    Address, CheckedPorts, CredentialUser, Endpoint, Host, HttpMatch, Login, OnFailedCheck, ServiceRule,
+    Source, Table, Tenant, Treatment,
 };
 use crate::service::Service;
 
@@ -80,6 +80,8 @@ fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
     }
     if service == Service::Sip {
         put_field(&mut json, "rewrite_transport", rule.rewrite_transport.into());
+        put_field(&mut json, "credentials", rule.credentials.map(|_| "ephemeral").into());
+        put_field(&mut json, "credential_user", rule.credentials.map(CredentialUser::name).into());
     }
     json
 }

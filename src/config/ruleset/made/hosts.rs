@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::context::Context;
-use super::super::files::Stands;
 use crate::rules::{Builder, Endpoint, HostDef, Tenants};
 use crate::service::Service;
 
@@ -69,12 +68,10 @@ impl ReadHosts {
 
 /// Notes what hosts that were read before say of their targets.
 pub(super) fn note(hosts: &[HostDef], context: &mut Context) {
-    let asking: Vec<Service> =
-        Service::decided_once().filter(|service| service.asks_for_certificate()).collect();
     for host in hosts {
-        for rule in asking.iter().filter_map(|service| host.rules[*service].as_ref()) {
-            if rule.ports.ports().tls.is_some() {
-                context.agreement.note(&rule.endpoints, rule.ports.is_checked(), Stands::On(rule.source));
+        for service in Service::decided_once() {
+            if let Some(rule) = &host.rules[service] {
+                context.agreement.note_rule(service, rule);
             }
         }
     }

@@ -1,0 +1,215 @@
+//! Ephemeral credentials (SPEC section 9): what their verdicts mean before the decision and after it, for the client, the log
+//! and the guard. The verdicts themselves are [`proving`]'s.
+
+use super::super::once::{Asking, Decision};
+use super::super::standing::Doors;
+use super::judge::{Forbidden, RegistrationJudge};
+use super::message::who;
+use super::{ANSWERED, First, Sip};
+use crate::config::Config;
+use crate::ending::{Ending, Stage, Whose};
+use crate::guard::unix_now;
+use crate::inspect::sip::Message;
+use crate::reason::Reason;
+use crate::relay::sip::{FORBIDDEN, Sentence};
+use crate::route::proving::{self, Changes, Proven, Verdict, Why};
+use crate::route::signalling::{Answer, Asked, Decided};
+use crate::rules::decide::{host_named, rule_of};
+use crate::rules::{Host, Table};
+use crate::service::Service;
+
+/// The credential is genuine, and its time is over.
+pub(super) const EXPIRED: &str = "403 Credential expired";
+
+/// RFC 3261 §9.2.
+const NO_TRANSACTION: &str = "481 Call/Transaction Does Not Exist";
+
+/// The host of a request that is routed or answered, if it may demand credentials.
+pub(super) fn demanding<'t>(
+    table: &'t Table,
+    decided: &Decided<'t>,
+    asked: Option<&Asked<'_>>,
+) -> Option<Host<'t>> {
+    if !table.may_demand_credentials() {
+        return None;
+    }
+    match decided {
+        Decided::Routed(route) => Some(route.host),
+        // An ACK has no answer, and is not asked for anything.
+        Decided::Answered(Answer::Nothing) => None,
+        Decided::Answered(_) => host_named(table, asked?.name()).ok(),
+    }
+}
+
+/// Why a request is refused, in the log and before the guard.
+fn reason(why: Why<'_>) -> Reason {
+    match why {
+        Why::OtherName(_) => Reason::OtherName,
+        Why::Expired => Reason::Expired,
+        Why::Failed => Reason::FailedLogin,
+        Why::Disabled => Reason::Disabled,
+    }
+}
+
+impl Sip {
+    /// Asks for a credential, if `host` demands one and the request has none that is right. `None`: it may go on.
+    pub(super) fn demand(
+        &mut self,
+        first: &First,
+        host: Host<'_>,
+        asking: &Asking<'_, '_>,
+        back: &mut Vec<u8>,
+    ) -> Option<Decision<'static>> {
+        let (shared, snapshot) = (asking.shared, asking.snapshot);
+        let request = (&*first.head, &first.message);
+        let asked = proving::Asked::of(&snapshot.table, host, request)?.with(false, asking.brought());
+        let known = (&*snapshot.table, &shared.nonces);
+        let terms =
+            snapshot.config.credential_terms(known, (asking.carrier(), asking.id()), unix_now().into());
+        let proving = self.proving.get_or_insert_default();
+        let verdict = proving.look(&terms, &asked);
+        let ending = |reason| Ending::because(Stage::Route, Whose::Client, reason);
+        match verdict {
+            Verdict::Passes { is_new } => {
+                if let Some(user) = proving.proven().filter(|_| is_new).map(Proven::user) {
+                    asking.confirmed(Doors::of_rule(rule_of(host, Service::Sip).as_ref()).place(), user);
+                }
+                None
+            }
+            Verdict::Asked { status, more, failed } => {
+                first.answer(&shared.sip_tokens, status, &more, back);
+                let failed = failed.then(|| ending(Reason::FailedLogin));
+                Some(self.replied(first, failed, asking))
+            }
+            Verdict::Refused(why) => {
+                let ending = ending(reason(why));
+                let ending = match why {
+                    Why::Failed => ending,
+                    _ => Ending { whose: Whose::Policy, ..ending }.uncounted(),
+                };
+                if why == Why::Failed {
+                    asking.note_failed_login();
+                }
+                Some(Decision::refused(ending.told()))
+            }
+            Verdict::NothingToCancel => {
+                first.answer(&shared.sip_tokens, NO_TRANSACTION, "", back);
+                Some(self.replied(first, None, asking))
+            }
+            Verdict::Unheard => Some(self.replied(first, None, asking)),
+        }
+    }
+
+    /// The request has got its answer, and the connection stays undecided. `failed`: a login has failed.
+    fn replied(
+        &mut self,
+        first: &First,
+        failed: Option<Ending>,
+        asking: &Asking<'_, '_>,
+    ) -> Decision<'static> {
+        self.answered = self.answered.saturating_add(1);
+        self.half_ping = false;
+        let is_news = failed.is_some() && !std::mem::replace(&mut self.login_told, true);
+        if let Some(ending) = failed {
+            asking.note_failed_login();
+            if !is_news {
+                asking.offends(ending);
+            }
+        }
+        if first.is_too_much() || self.answered > ANSWERED {
+            let limit = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
+            let ending = failed.unwrap_or(limit);
+            // What was told of this login already is not told again.
+            return Decision::Refused { ending, line: is_news || failed.is_none() };
+        }
+        Decision::Answered {
+            len: first.head.len(),
+            skip: first.message.body,
+            line: failed.filter(|_| is_news),
+        }
+    }
+}
+
+impl RegistrationJudge {
+    /// Holds a request to what its client has proven, if the host demands credentials by now.
+    pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
+        let has_passed = std::mem::take(&mut self.has_passed);
+        let shared = self.standing.shared().clone();
+        let snapshot = shared.snapshot.load();
+        let (config, table) = (&snapshot.config, &*snapshot.table);
+        if !table.may_demand_credentials() {
+            return Sentence::Pass;
+        }
+        let host = table.host(self.held.host()).filter(|host| host.name() == self.held.host());
+        let Some(asked) = host.and_then(|host| proving::Asked::of(table, host, (head, request))) else {
+            return Sentence::Pass;
+        };
+        let in_dialog = self.dialogs.as_ref().is_some_and(|dialogs| dialogs.has(head, request));
+        let front = self.front.clone();
+        let asked = asked.with(in_dialog, front.as_ref().and_then(|front| front.brought.as_ref()));
+        let connection = (self.standing.carrier(), self.standing.id());
+        let terms = config.credential_terms((table, &shared.nonces), connection, unix_now().into());
+        let proving = self.proving.get_or_insert_default();
+        let verdict = match has_passed {
+            true => Verdict::Passes { is_new: false },
+            false => proving.look(&terms, &asked),
+        };
+        match verdict {
+            Verdict::Passes { is_new } => {
+                *changes = proving.changes(&terms, &asked);
+                if let Some(proven) = proving.proven().filter(|_| is_new) {
+                    self.standing.confirmed(proven.user());
+                }
+                Sentence::Pass
+            }
+            Verdict::Asked { status, more, failed } => {
+                if failed {
+                    self.login_failed(config, (head, request));
+                }
+                Sentence::Answer { status, more }
+            }
+            Verdict::Refused(why) => self.refused(config, why, (head, request)),
+            Verdict::NothingToCancel => Sentence::Answer { status: NO_TRANSACTION, more: String::new() },
+            // It is dropped: there is no answer to it.
+            Verdict::Unheard => Sentence::Answer { status: FORBIDDEN, more: String::new() },
+        }
+    }
+
+    fn refused(&mut self, config: &Config, why: Why<'_>, (head, request): (&[u8], &Message)) -> Sentence {
+        match why {
+            Why::OtherName(name) => {
+                let name = if name == request.from.uri.of_input(head) { b"" } else { name };
+                self.forbid(config, Forbidden { head, request, reason: Reason::OtherName, name })
+            }
+            Why::Disabled => {
+                self.forbid(config, Forbidden { head, request, reason: Reason::Disabled, name: b"" })
+            }
+            Why::Expired => {
+                let ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Expired);
+                self.tell(config, ending, (head, request));
+                Sentence::Answer { status: EXPIRED, more: String::new() }
+            }
+            Why::Failed => {
+                self.login_failed(config, (head, request));
+                Sentence::Forbid
+            }
+        }
+    }
+
+    fn login_failed(&mut self, config: &Config, request: (&[u8], &Message)) {
+        self.standing.note_failed_login(config);
+        let ending = Ending::because(Stage::Relay, Whose::Client, Reason::FailedLogin);
+        self.tell(config, ending, request);
+    }
+
+    /// Writes a line once a connection; what counts is counted each time.
+    fn tell(&mut self, config: &Config, ending: Ending, (head, request): (&[u8], &Message)) {
+        if std::mem::replace(&mut self.login_told, true) {
+            self.standing.offends(config, ending);
+            return;
+        }
+        let who = who(head, request);
+        let subject = self.cert.subject(&who, request.method(head).unwrap_or_default(), b"");
+        self.standing.report(config).refused(subject, ending);
+    }
+}

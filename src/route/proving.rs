@@ -1,0 +1,337 @@
+//! Ephemeral credentials in SIP (SPEC section 9): whether a request may go to a host that demands them. No I/O; time is an
+//! argument.
+//!
+//! | room | what it decides |
+//! |---|---|
+//! | this one | in which state a connection is, and what a request gets in it |
+//! | `login` | whether a credential that a request carries is right, and by whose secret |
+//! | `said` | which names a user of the form `TENANT/user@domain` has in it |
+//! | `challenge` | how a client is asked |
+//!
+//! A connection is unproven first: every request is asked for a credential. Once one is right the connection is proven until
+//! it expires, and requests pass that speak for its user. After that only requests in dialogs pass that were seen on this
+//! connection; the others are asked again.
+
+mod challenge;
+mod login;
+mod said;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::credentials::Secret;
+use crate::credentials::digest::Algorithm;
+use crate::credentials::nonce::{Nonces, Uses};
+use crate::inspect::Span;
+use crate::inspect::sip::{FieldKind, Kind, Message};
+use crate::proof::sip::{May, Speaker};
+use crate::rules::decide::host_named;
+use crate::rules::name::{NameBuf, from_wire};
+use crate::rules::{CredentialUser, Host, Table, Tenant};
+use crate::service::Service;
+
+pub use login::Brought;
+use login::Wrong;
+
+/// The header field by which the PBX learns whose client it is.
+const TENANT_FIELD: &str = "X-Tenant";
+
+/// What credentials are judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'s> {
+    /// The rules.
+    pub table: &'s Table,
+    /// `[sip] secrets`.
+    pub secrets: &'s [Secret],
+    /// With which hashes clients may answer, in the order in which they are offered.
+    pub algorithms: &'s [Algorithm],
+    /// How long a credential may be good from now, in seconds.
+    pub longest: u64,
+    /// Makes nonces and knows them again.
+    pub nonces: &'s Nonces,
+    /// The number of the connection.
+    pub connection: u64,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// A request at a host that demands credentials.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    head: &'a [u8],
+    message: &'a Message,
+    host: Host<'a>,
+    user: CredentialUser,
+    /// The name of the host; of one that stands for many names, the one that is asked for.
+    realm: Cow<'a, str>,
+    /// It belongs to a dialog that was seen on this connection.
+    in_dialog: bool,
+    /// What came with the handshake of a WebSocket.
+    brought: Option<&'a Brought>,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Default)]
+pub struct Proving {
+    proven: Option<Proven>,
+    /// How many nonces were made.
+    given: u32,
+    uses: Uses,
+    speaker: Speaker,
+}
+
+/// Who has proven itself on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The host, by its name in the table.
+    host: Box<str>,
+    /// The only name of the host that may be named, in normal form; `None`: any of them.
+    name: Option<Box<str>>,
+    user: Box<[u8]>,
+    /// The user alone may be named, whatever the rule says.
+    is_bound: bool,
+    /// The tenant that the credential names.
+    tenant: Option<Arc<str>>,
+    /// In seconds since 1970.
+    expires: u64,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<'h> {
+    /// It may go on. `is_new`: a login has just been right.
+    Passes {
+        /// Whether a login has just been right.
+        is_new: bool,
+    },
+    /// Its client is asked for a credential.
+    Asked {
+        /// Code and phrase.
+        status: &'static str,
+        /// The challenges, each with its CRLF.
+        more: String,
+        /// It came with a login that has failed.
+        failed: bool,
+    },
+    /// It is answered 403.
+    Refused(Why<'h>),
+    /// It is a CANCEL, and nothing is under way that it could end.
+    NothingToCancel,
+    /// It is an ACK, which has no answer.
+    Unheard,
+}
+
+/// Why a request is answered 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why<'h> {
+    /// It speaks for this URI, which is not the client's.
+    OtherName(&'h [u8]),
+    /// The credential is genuine, and its time is over.
+    Expired,
+    /// The credential is wrong, or good for longer than anything may be.
+    Failed,
+    /// The tenant that the credential names is disabled.
+    Disabled,
+}
+
+/// What is changed of a request that passes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Lines that are taken out.
+    pub cut: SmallVec<[Span; 2]>,
+    /// A line that is put in, with its CRLF.
+    pub add: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// `None`: the host demands no credentials.
+    pub fn of(table: &'a Table, host: Host<'a>, (head, message): (&'a [u8], &'a Message)) -> Option<Self> {
+        let user = host.rule(Service::Sip)?.credentials?;
+        let realm = match host.name().starts_with('*') {
+            true => named(table, host, message.from.host.of_input(head)),
+            false => None,
+        };
+        let realm = realm.map_or(Cow::Borrowed(host.name()), Cow::Owned);
+        Some(Self { head, message, host, user, realm, in_dialog: false, brought: None })
+    }
+
+    /// The same of a request in a dialog that was seen on this connection, and of a client that has brought a credential.
+    pub fn with(self, in_dialog: bool, brought: Option<&'a Brought>) -> Self {
+        Self { in_dialog, brought, ..self }
+    }
+
+    fn method(&self) -> &'a [u8] {
+        self.message.method(self.head).unwrap_or_default()
+    }
+
+    fn uri(&self) -> &'a [u8] {
+        match self.message.kind {
+            Kind::Request { uri, .. } => uri.of_input(self.head),
+            Kind::Response { .. } => b"",
+        }
+    }
+}
+
+/// A name as it came, in normal form, if it is one of the host's.
+fn named(table: &Table, host: Host<'_>, said: &[u8]) -> Option<String> {
+    let mut normal = NameBuf::default();
+    let name = from_wire(said, &mut normal).ok()?;
+    table.host(name).filter(|other| other.name() == host.name()).map(|_| name.to_owned())
+}
+
+impl Proven {
+    /// The user of the credential.
+    pub fn user(&self) -> &[u8] {
+        &self.user
+    }
+
+    /// The id of the tenant that the credential names, if it does.
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref()
+    }
+
+    /// Whether a host in a message is the one at which it is proven.
+    fn is_here(&self, table: &Table, said: &[u8]) -> bool {
+        match &self.name {
+            Some(only) => {
+                let mut normal = NameBuf::default();
+                from_wire(said, &mut normal).is_ok_and(|name| *name == **only)
+            }
+            None => host_named(table, said).is_ok_and(|host| *host.name() == *self.host),
+        }
+    }
+
+    /// The tenant whose client it is: the one that the credential names, else the host's.
+    fn of<'t>(&self, table: &'t Table, host: Host<'t>) -> Option<Tenant<'t>> {
+        match &self.tenant {
+            Some(id) => table.tenants().by_id(id),
+            None => host.tenant(),
+        }
+    }
+}
+
+impl Proving {
+    /// Who has proven itself.
+    pub fn proven(&self) -> Option<&Proven> {
+        self.proven.as_ref()
+    }
+
+    /// A message of the PBX.
+    pub fn heard(&mut self, head: &[u8], message: &Message) {
+        self.speaker.heard(head, message);
+    }
+
+    /// What becomes of a request.
+    pub fn look<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'h>) -> Verdict<'h> {
+        let here = self.proven.as_ref().filter(|proven| *proven.host == *asked.host.name());
+        let (is_here, is_fresh) = (here.is_some(), here.is_some_and(|proven| proven.expires >= terms.now));
+        let passes = is_here && (is_fresh || asked.in_dialog);
+        let mut is_new = false;
+        match asked.method() {
+            b"ACK" if !is_here => return Verdict::Unheard,
+            b"CANCEL" if !is_here => return Verdict::NothingToCancel,
+            // What they belong to was asked for a credential.
+            b"ACK" | b"CANCEL" => {}
+            _ => match self.login(terms, asked, passes) {
+                Some(Ok(proven)) => {
+                    is_new = self.proven.as_ref() != Some(&proven);
+                    self.proven = Some(proven);
+                }
+                None | Some(Err(Wrong::Stale | Wrong::Expired)) if passes => {}
+                None => return self.ask(terms, asked, Again { stale: false, failed: false }),
+                Some(Err(wrong)) => return self.wrong(wrong, terms, asked),
+            },
+        }
+        match self.speaks_for(terms, asked) {
+            Some(why) => Verdict::Refused(why),
+            None => Verdict::Passes { is_new },
+        }
+    }
+
+    /// Whom a request speaks for that a proven client may not speak for.
+    fn speaks_for<'h>(&self, terms: &Terms<'_>, asked: &Asked<'h>) -> Option<Why<'h>> {
+        let proven = self.proven.as_ref()?;
+        if proven.tenant.is_some() {
+            match proven.of(terms.table, asked.host) {
+                Some(tenant) if !tenant.is_alive() => return Some(Why::Disabled),
+                Some(tenant) if login::counts_at(asked, tenant) => {}
+                _ => return Some(Why::OtherName(asked.message.to.uri.of_input(asked.head))),
+            }
+        }
+        let may = May {
+            user: (proven.is_bound || asked.user == CredentialUser::Named).then_some(&*proven.user),
+            is_here: |said: &[u8]| proven.is_here(terms.table, said),
+            in_dialog: asked.in_dialog,
+        };
+        self.speaker.other(asked.head, asked.message, may).map(Why::OtherName)
+    }
+
+    /// The credential that a request carries, or else what came with the handshake, if that is wanted.
+    fn login(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, passes: bool) -> Option<Result<Proven, Wrong>> {
+        let carried = login::carried(terms, asked, &mut self.uses, passes);
+        carried.or_else(|| asked.brought.filter(|_| !passes).map(|brought| brought.login(terms, asked)))
+    }
+
+    fn wrong<'h>(&mut self, wrong: Wrong, terms: &Terms<'_>, asked: &Asked<'h>) -> Verdict<'h> {
+        let again = match wrong {
+            Wrong::Stale => Again { stale: true, failed: false },
+            // What came with the handshake stays as it is, however often it is asked for.
+            Wrong::Forged if asked.brought.is_some() => return Verdict::Refused(Why::Failed),
+            Wrong::Forged | Wrong::UsedAgain => Again { stale: false, failed: true },
+            Wrong::TooLong => return Verdict::Refused(Why::Failed),
+            Wrong::Expired => return Verdict::Refused(Why::Expired),
+            Wrong::Disabled => return Verdict::Refused(Why::Disabled),
+            Wrong::Elsewhere => {
+                return Verdict::Refused(Why::OtherName(asked.message.from.uri.of_input(asked.head)));
+            }
+        };
+        self.ask(terms, asked, again)
+    }
+
+    fn ask<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, again: Again) -> Verdict<'h> {
+        let mut more = String::new();
+        for algorithm in terms.algorithms {
+            self.given = self.given.wrapping_add(1);
+            self.uses.gave(self.given);
+            challenge::write(terms, asked, (*algorithm, self.given), again.stale, &mut more);
+        }
+        Verdict::Asked { status: challenge::status(asked.method()), more, failed: again.failed }
+    }
+
+    /// What is changed of a request that passes: credentials that answer our challenges are ours, and the client does not say
+    /// whose it is.
+    pub fn changes(&self, terms: &Terms<'_>, asked: &Asked<'_>) -> Changes {
+        let head = asked.head;
+        let is_ours = |value: Span| login::is_ours(terms, asked, value.of_input(head));
+        let fields = asked.message.fields.iter().filter(|field| match field.kind {
+            FieldKind::Credentials => is_ours(field.value),
+            FieldKind::Other => is_tenant_field(field.name(head)),
+            _ => false,
+        });
+        let tenant = self.proven.as_ref().and_then(|proven| proven.of(terms.table, asked.host));
+        Changes {
+            cut: fields.map(|field| field.line).collect(),
+            add: tenant.map(|tenant| format!("{TENANT_FIELD}: {}\r\n", tenant.id())),
+        }
+    }
+}
+
+/// Whether a name is that of the field, in any spelling that some reader takes for it.
+fn is_tenant_field(name: &[u8]) -> bool {
+    let normal = name.iter().map(|octet| if *octet == b'_' { b'-' } else { octet.to_ascii_lowercase() });
+    normal.eq(TENANT_FIELD.bytes().map(|octet| octet.to_ascii_lowercase()))
+}
+
+/// Why a client is asked.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    /// Its login was right, but its nonce was not.
+    stale: bool,
+    /// Its login has failed.
+    failed: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Whether a credential is right that a request carries, or that came with the handshake of a WebSocket, and by whose secret.
+
+use zeroize::Zeroizing;
+
+use super::challenge::{bound, seconds};
+use super::said::Said;
+use super::{Asked, Proven, Terms, named};
+use crate::credentials::digest::{Algorithm, DigestLogin};
+use crate::credentials::ephemeral::{Ephemeral, Standing};
+use crate::credentials::nonce::{Known, Use, Uses};
+use crate::credentials::{Secret, is_same};
+use crate::inspect::digest::parameters;
+use crate::inspect::sip::FieldKind;
+use crate::rules::Tenant;
+
+/// So many logins of a request are looked at. A telephone has two: one for us, and one for its PBX.
+const LOOKED_AT: usize = 4;
+
+/// What is wrong with a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// Nothing but the nonce, which is old, or of another connection.
+    Stale,
+    /// It was not made with a secret that counts here.
+    Forged,
+    /// It was sent before.
+    UsedAgain,
+    /// It is genuine, and its time is over.
+    Expired,
+    /// It is genuine, and good for longer than anything may be.
+    TooLong,
+    /// It is genuine, and its tenant is disabled.
+    Disabled,
+    /// It is genuine, and does not count at this host.
+    Elsewhere,
+}
+
+/// The credential that a request carries, if it carries one for us: a right one, else the first. `passes`: the request may pass
+/// without one.
+pub(super) fn carried(
+    terms: &Terms<'_>,
+    asked: &Asked<'_>,
+    uses: &mut Uses,
+    passes: bool,
+) -> Option<Result<Proven, Wrong>> {
+    let mut first = None;
+    let fields = asked.message.fields_of(FieldKind::Credentials);
+    let logins = fields.filter_map(|field| one(terms, asked, (field.value.of_input(asked.head), passes)));
+    for login in logins.take(LOOKED_AT) {
+        let Carried { digest, known } = login;
+        let right = |password: &[u8]| digest.fits(asked.method(), asked.uri(), password);
+        let proven = credential(terms, asked, digest.username, right);
+        let proven = proven.and_then(|proven| match known {
+            Known::Good(count) => match uses.take(count, digest.nc) {
+                Use::Risen => Ok(proven),
+                Use::Again => Err(Wrong::UsedAgain),
+                Use::Forgotten => Err(Wrong::Stale),
+            },
+            Known::Stale | Known::Foreign => Err(Wrong::Stale),
+        });
+        match proven {
+            Ok(proven) => return Some(Ok(proven)),
+            Err(wrong) => first = first.or(Some(Err(wrong))),
+        }
+    }
+    first
+}
+
+/// A login for us.
+struct Carried<'a> {
+    digest: DigestLogin<'a>,
+    known: Known,
+}
+
+/// Reads a field. `None`: it is for the PBX, or cannot be read. A client that has not got our nonce yet may know another one
+/// of ours; then it names our realm, and its user has our form.
+fn one<'a>(terms: &Terms<'_>, asked: &Asked<'_>, (value, passes): (&'a [u8], bool)) -> Option<Carried<'a>> {
+    let is_ours = is_ours(terms, asked, value);
+    let digest = DigestLogin::read(value)?;
+    let may_be_ours = !passes
+        && digest.realm.eq_ignore_ascii_case(asked.realm.as_bytes())
+        && Ephemeral::read(digest.username).is_some();
+    if !is_ours && !may_be_ours {
+        return None;
+    }
+    let known = terms.nonces.known(digest.nonce, bound(terms, asked, digest.algorithm), seconds(terms.now));
+    Some(Carried { digest, known })
+}
+
+/// Whether credentials answer a challenge of ours, old or new, for this host.
+pub(super) fn is_ours(terms: &Terms<'_>, asked: &Asked<'_>, value: &[u8]) -> bool {
+    let Some(parameters) = parameters(value) else { return false };
+    let Some((_, nonce)) = parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"nonce")) else {
+        return false;
+    };
+    let known = |algorithm| terms.nonces.known(nonce, bound(terms, asked, algorithm), seconds(terms.now));
+    Algorithm::ALL.into_iter().any(|algorithm| known(algorithm) != Known::Foreign)
+}
+
+/// What came with the handshake of a WebSocket. Overwritten when it is dropped.
+pub struct Brought {
+    /// The username.
+    pub username: Zeroizing<Vec<u8>>,
+    /// The password.
+    pub password: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Brought {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Brought")
+    }
+}
+
+impl Brought {
+    /// Whether it is right for the host of a request.
+    pub(super) fn login(&self, terms: &Terms<'_>, asked: &Asked<'_>) -> Result<Proven, Wrong> {
+        credential(terms, asked, &self.username, |right| is_same(right, &self.password))
+    }
+}
+
+/// Who has proven itself with a credential. `is_right`: whether this is its password.
+fn credential(
+    terms: &Terms<'_>,
+    asked: &Asked<'_>,
+    username: &[u8],
+    is_right: impl Fn(&[u8]) -> bool,
+) -> Result<Proven, Wrong> {
+    let ephemeral = Ephemeral::read(username).ok_or(Wrong::Forged)?;
+    let said = Said::read(ephemeral.user);
+    let secrets = secrets(terms, asked, said);
+    let is_genuine =
+        ephemeral.passwords(secrets).fold(false, |found, right| found | is_right(right.as_bytes()));
+    if !is_genuine {
+        return Err(Wrong::Forged);
+    }
+    match ephemeral.standing(terms.now, terms.longest) {
+        Standing::Expired => return Err(Wrong::Expired),
+        Standing::TooLong => return Err(Wrong::TooLong),
+        Standing::Good => {}
+    }
+    let (host, expires) = (asked.host, ephemeral.expires);
+    let only = || host.name().starts_with('*').then(|| Box::from(&*asked.realm));
+    match said {
+        Said::Nobody => Err(Wrong::Forged),
+        Said::User(user) => Ok(Proven {
+            host: host.name().into(),
+            name: only(),
+            user: user.into(),
+            is_bound: false,
+            tenant: None,
+            expires,
+        }),
+        Said::Of { tenant, user, domain } => {
+            let tenant = terms.table.tenants().by_id(tenant).ok_or(Wrong::Elsewhere)?;
+            if !tenant.is_alive() {
+                return Err(Wrong::Disabled);
+            }
+            let domain = domain_of(terms, asked, (tenant, domain)).ok_or(Wrong::Elsewhere)?;
+            Ok(Proven {
+                host: host.name().into(),
+                name: Some(domain),
+                user: user.into(),
+                is_bound: true,
+                tenant: Some(tenant.id().into()),
+                expires,
+            })
+        }
+    }
+}
+
+/// The secrets that count for such a user at this host.
+fn secrets<'s>(terms: &Terms<'s>, asked: &Asked<'s>, said: Said<'_>) -> &'s [Secret] {
+    let own = asked.host.tenant().map(Tenant::secrets).filter(|secrets| !secrets.is_empty());
+    match said {
+        Said::User(_) => own.unwrap_or(terms.secrets),
+        Said::Of { .. } => terms.secrets,
+        Said::Nobody => &[],
+    }
+}
+
+/// The domain in normal form, if it is this host, and the word of the tenant counts there.
+fn domain_of(
+    terms: &Terms<'_>,
+    asked: &Asked<'_>,
+    (tenant, domain): (Tenant<'_>, &[u8]),
+) -> Option<Box<str>> {
+    let name = named(terms.table, asked.host, domain)?;
+    counts_at(asked, tenant).then(|| name.into())
+}
+
+/// Whether the word of a tenant counts at the host of a request: at its own hosts, at those of tenants below it, and at hosts
+/// of no tenant, where its users do not register.
+pub(super) fn counts_at(asked: &Asked<'_>, tenant: Tenant<'_>) -> bool {
+    match asked.host.tenant() {
+        Some(own) => own.is_within(tenant),
+        None => asked.method() != b"REGISTER",
+    }
+}
