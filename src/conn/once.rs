@@ -140,6 +140,8 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                 let ending = Ending::because(Stage::Ask, Whose::Client, reason);
                 Err(protocol.undecided(client.leg.buffer.filled(), ending))
             }
+            // The protocol sees nothing of what a WebSocket holds.
+            Err(ending) if client.leg.stream.holds_part() => Err(ending),
             Err(ending) => Err(protocol.undecided(client.leg.buffer.filled(), ending)),
         };
         if let Err(ending) = went_on {
@@ -161,6 +163,7 @@ impl<P: Protocol> Forwarded<'_, P> {
     ) -> Result<Box<Linked<P::Watch>>, End> {
         let Self { protocol, asked, route, name, only } = self;
         client.place = None;
+        client.leg.stream.expect_within(None);
         let destination = Destination { route, name: &name, only };
         match destination.connect(client, snapshot, protocol.subject(&asked)).await {
             Ok(target) => {

@@ -100,6 +100,18 @@ impl Stream {
         }
     }
 
+    /// How long a message of a WebSocket may take from its first octet to its last one. `None`: as long as it likes.
+    pub fn expect_within(&mut self, patience: Option<Duration>) {
+        if let Self::WebSocket(socket) = self {
+            socket.expect_within(patience);
+        }
+    }
+
+    /// Whether a WebSocket holds a part of a message. It can be read when it is whole.
+    pub fn holds_part(&self) -> bool {
+        matches!(self, Self::WebSocket(socket) if socket.holds_part())
+    }
+
     /// Lets the kernel find out that a silent peer is gone, or keep a router's address translation alive. For tunnels,
     /// which may be silent for hours.
     pub fn keep_alive(&self) {

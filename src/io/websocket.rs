@@ -92,6 +92,10 @@ pub struct WebSocket {
     timer: Pin<Box<Sleep>>,
     heard: Instant,
     ping: Instant,
+    /// How long a message may take from its first octet to its last one; `None`: as long as it likes.
+    patience: Option<Duration>,
+    /// When the part of a message came that is not whole.
+    begun: Option<Instant>,
 }
 
 impl WebSocket {
@@ -135,7 +139,19 @@ impl WebSocket {
             timer: Box::pin(sleep_until(now + PING)),
             heard: now,
             ping: now + PING,
+            patience: None,
+            begun: None,
         }
+    }
+
+    /// How long a message may take from its first octet to its last one. `None`: as long as it likes.
+    pub(super) fn expect_within(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
+    }
+
+    /// Whether a part of a message has come, or of a frame.
+    pub(super) fn holds_part(&self) -> bool {
+        !self.raw.is_empty() || !self.reader.is_between()
     }
 
     /// The stream below.
@@ -203,16 +219,35 @@ impl WebSocket {
         Poll::Ready(Ok(()))
     }
 
+    /// Until when the message has to be whole of which a part has come.
+    fn due(&mut self) -> Option<Instant> {
+        let patience = self.patience?;
+        match self.holds_part() {
+            true => Some(*self.begun.get_or_insert_with(Instant::now) + patience),
+            false => {
+                self.begun = None;
+                None
+            }
+        }
+    }
+
     /// Sends a ping when it is time.
     ///
     /// # Errors
-    /// Nothing has come of the peer for too long.
+    /// Nothing has come of the peer for too long, or the rest of a message has not come in time.
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let due = self.due();
+        if let Some(due) = due.filter(|due| *due < self.timer.deadline()) {
+            self.timer.as_mut().reset(due);
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let dead = self.heard + DEAD;
             if now >= dead {
                 return Err(io::ErrorKind::TimedOut.into());
+            }
+            if due.is_some_and(|due| now >= due) {
+                return Err(self.fail(cx, GOING_AWAY, Reason::Timeout));
             }
             if now >= self.ping {
                 self.ping = now + PING;
@@ -221,7 +256,8 @@ impl WebSocket {
                     self.put(Kind::Ping, &[]);
                 }
             }
-            self.timer.as_mut().reset(self.ping.min(dead));
+            let next = self.ping.min(dead);
+            self.timer.as_mut().reset(due.map_or(next, |due| due.min(next)));
         }
         Ok(())
     }
@@ -271,6 +307,9 @@ impl WebSocket {
 
     /// Something is complete. `Some`: a message is whole (true), or the connection has ended.
     fn event(&mut self, cx: &mut Context<'_>, event: Event) -> io::Result<Option<bool>> {
+        if self.reader.is_between() {
+            self.begun = None;
+        }
         match event {
             Event::Pong => {}
             Event::Ping(payload) if self.state == State::Open => self.put(Kind::Pong, payload.as_slice()),

@@ -113,6 +113,8 @@ impl Opened {
         let read = std::mem::take(&mut client.leg.buffer);
         client.leg.stream = below.into_websocket(read, &SipMessages);
         client.leg.stream.keep_alive();
+        // The wait is for a first request that has not begun. One that has begun takes no longer than on any connection.
+        client.leg.stream.expect_within(Some(snapshot.config.limits.inspect_timeout));
         client.timer.set(wait);
         client.front = Some(front);
         client

@@ -208,3 +208,60 @@ async fn item_1_a_client_masks_what_it_says() {
     assert_eq!(read(&mut leg).await.0, "two\n");
     assert_eq!(far.heard(), frame(0x8a, b"p"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn item_1_a_message_that_has_begun_has_to_be_whole_in_time() {
+    const TEN: Duration = Duration::from_secs(10);
+    let whole = frame(0x01, b"one");
+    for (what, part) in [
+        ("half a frame", whole[..8].to_vec()),
+        ("one octet", whole[..1].to_vec()),
+        ("half a message", whole.clone()),
+        ("half a ping", frame(0x89, b"ping")[..7].to_vec()),
+        ("half a message behind a whole one", [frame(0x81, b"two"), whole.clone()].concat()),
+    ] {
+        let (mut leg, far) = socket();
+        leg.stream.expect_within(Some(TEN));
+        // One that says nothing has all the time that pings allow.
+        tokio::time::sleep(PING - Duration::from_secs(1)).await;
+        assert!(read(&mut leg).await.1.is_none(), "{what}");
+        far.say(part);
+        read(&mut leg).await;
+        assert!(leg.stream.holds_part(), "{what}");
+        let begin = Instant::now();
+        let drips = async {
+            // More of it, or a ping within it, gives no more time.
+            for _ in 0..9 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if what == "half a message" {
+                    far.say([frame(0x00, b"x"), frame(0x89, b"")].concat());
+                }
+            }
+        };
+        let (ended, ()) = tokio::join!(poll_fn(|cx| leg.poll_fill(cx, BUFFER)), drips);
+        assert_eq!(violation(&ended.unwrap_err()), Some(Reason::Timeout), "{what}");
+        assert_eq!(begin.elapsed(), TEN, "{what}");
+        assert!(far.heard().ends_with(b"\x88\x02\x03\xe9"), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn item_1_each_message_has_its_own_time() {
+    let (mut leg, far) = socket();
+    leg.stream.expect_within(Some(Duration::from_secs(10)));
+    for _ in 0..5 {
+        far.say(frame(0x01, b"o"));
+        assert_eq!(read(&mut leg).await.0, "");
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(read(&mut leg).await.1.is_none());
+        far.say(frame(0x80, b"ne"));
+        assert_eq!(read(&mut leg).await.0, "one\n");
+        assert!(!leg.stream.holds_part());
+    }
+    // Without a limit it may take as long as the peer answers pings.
+    leg.stream.expect_within(None);
+    far.say(frame(0x01, b"o"));
+    read(&mut leg).await;
+    tokio::time::sleep(DEAD - Duration::from_secs(5)).await;
+    assert!(read(&mut leg).await.1.is_none());
+}

@@ -78,3 +78,33 @@ fn item_1_what_breaks_the_protocol_is_closed_with_its_code() {
         }
     });
 }
+
+#[test]
+fn item_1_half_a_message_takes_no_longer_than_on_any_connection() {
+    within(60, || {
+        let pbx = pbx();
+        let setup = setup(&format!("tcp = {}", pbx.port())).set("limits.inspect_timeout", "\"1s\"");
+        let portward = setup.start();
+        let half = |text: &str| Raw::message(text.to_owned(), OpCode::Data(Data::Text), false);
+        for begins_late in [false, true] {
+            // `websocket_wait` is ten minutes, and a page that says nothing has them.
+            let mut silent = Browser::ws(&portward);
+            let mut browser = Browser::ws(&portward);
+            if begins_late {
+                browser.say(request("OPTIONS", "a", ""));
+                assert_eq!(browser.message().status(), 200);
+            }
+            let mark = portward.mark();
+            browser.0.send(Frame::Frame(half("REGISTER sip:pbx.exam"))).unwrap();
+            assert_eq!(browser.closed(), 1001);
+            portward.line_after(mark, &["sipws:", "rejected: timeout"]);
+            assert_eq!(silent.register("a").status(), 200);
+        }
+        // A frame that is never whole is the same, and so is one octet.
+        for octets in [&b"\x81"[..], b"\x81\xfe\x01\x00\0\0\0\0REGISTER"] {
+            let mut browser = Browser::ws(&portward);
+            browser.0.get_mut().send(octets);
+            assert_eq!(browser.closed(), 1001);
+        }
+    });
+}
