@@ -17,7 +17,7 @@ use crate::service::PerService;
 mod http;
 
 pub use self::http::{
-    HttpRule, Login, Naming, PathPattern, Piece, ResponseField, Segment, SetField, Treatment,
+    HttpRule, Login, Naming, PathPattern, Piece, ResponseField, ResponseFields, Segment, SetField, Treatment,
 };
 
 /// Where in the rules something was said, for errors, `check` and `explain`.

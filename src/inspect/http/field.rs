@@ -108,19 +108,28 @@ fn folds_to(name: &[u8], known: &[u8]) -> bool {
         && name.iter().copied().map(folded).zip(known.iter().copied()).all(|(a, b)| a == b)
 }
 
-/// Whether a field may pass in a trailer section (RFC 9110 §6.5.1): nothing that frames, routes, modifies the request, authenticates or describes the content.
+/// Whether a field may pass in a trailer section (RFC 9110 §6.5.1): nothing that frames, routes, modifies the request,
+/// authenticates, describes the content, or says what to do with the answer.
 pub(super) fn passes_in_trailer(name: &[u8]) -> bool {
-    const NEVER: [&str; 10] = [
+    const NEVER: [&str; 18] = [
         "age",
         "cache-control",
         "content-encoding",
+        "content-location",
         "content-range",
         "content-type",
         "cookie",
+        "date",
+        "expires",
+        "location",
         "max-forwards",
         "range",
+        "refresh",
+        "retry-after",
         "set-cookie",
         "trailer",
+        "vary",
+        "warning",
     ];
     classify(name) == Named::Is(Kind::EndToEnd)
         && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))

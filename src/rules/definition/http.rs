@@ -1,9 +1,11 @@
 //! What an HTTP rule of a host says: which paths it is for, where they go, and what it demands and changes.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Endpoint, Source, Target};
+use crate::field_names::FieldNames;
 use crate::rules::websocket::WebSocketRule;
 
 /// Which request paths an HTTP rule is for (SPEC section 2).
@@ -91,7 +93,7 @@ pub struct Treatment {
     /// Fields that are set toward the target.
     pub set: Box<[SetField]>,
     /// Fields that are set toward the client.
-    pub response: Box<[ResponseField]>,
+    pub response: ResponseFields,
     /// A WebSocket with SIP in it ends here. Then nothing else of the rule is used for it.
     pub websocket: Option<WebSocketRule>,
 }
@@ -141,6 +143,37 @@ pub struct ResponseField {
     pub name: Box<str>,
     /// Its value.
     pub value: Box<str>,
+}
+
+/// The fields that a rule sets toward the client, in the order of the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResponseFields {
+    fields: Box<[ResponseField]>,
+    /// Their names, made once and not for each answer.
+    names: Option<Arc<FieldNames>>,
+}
+
+impl ResponseFields {
+    /// Their names: the target's own fields with these names never pass. `None`: there are no fields.
+    pub const fn names(&self) -> Option<&Arc<FieldNames>> {
+        self.names.as_ref()
+    }
+}
+
+impl Deref for ResponseFields {
+    type Target = [ResponseField];
+
+    fn deref(&self) -> &[ResponseField] {
+        &self.fields
+    }
+}
+
+impl From<Vec<ResponseField>> for ResponseFields {
+    fn from(fields: Vec<ResponseField>) -> Self {
+        let mut names = FieldNames::default();
+        fields.iter().for_each(|field| names.insert(&field.name));
+        Self { names: (!names.is_empty()).then(|| Arc::new(names)), fields: fields.into() }
+    }
 }
 
 /// One HTTP path of a host.

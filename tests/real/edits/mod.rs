@@ -1,6 +1,8 @@
 //! What a rule changes of a request and of its answer, seen by real applications behind and by real clients in front (contract
 //! section 9, issue 21, items 2 and 4).
 
+mod everywhere;
+
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;

@@ -3,7 +3,7 @@
 use super::{After, Running};
 use crate::inspect::http::{Framing, Response, ResponseBody, ResponseInspector, Version};
 use crate::io::{Leg, Timer};
-use crate::relay::http::head::{ForClient, keeps_framing, response_head};
+use crate::relay::http::head::{AnswerEdits, ForClient, keeps_framing, response_head};
 
 /// How many interim responses (RFC 9110 §15.2) one request may get.
 const INTERIM_LIMIT: u8 = 16;
@@ -73,10 +73,11 @@ impl Running<'_, '_> {
         let changed = (client, self.request.answer.as_deref());
         response_head(self.down.out.vec(), target.buffer.filled(), response, changed);
         target.buffer.consume(len);
+        let names = self.request.answer.as_deref().and_then(AnswerEdits::names);
         self.down.framing = match response.body {
             ResponseBody::None => Framing::NONE,
             ResponseBody::Length(length) => Framing::Length(length),
-            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked().kindly(),
+            ResponseBody::Chunked if version == Version::Http11 => Framing::chunked().kindly().without(names),
             ResponseBody::Chunked => Framing::unchunked().kindly(),
             ResponseBody::Close => Framing::Close,
         };

@@ -3,20 +3,23 @@
 //!
 //! URLs stand in Location, Content-Location (RFC 9110 sections 10.2.2 and 8.7) and Refresh. Bodies are not looked at.
 
+use std::sync::Arc;
+
 use super::reference::Undo;
 use super::{put, rule, said};
+use crate::field_names::FieldNames;
 use crate::inspect::Span;
 use crate::inspect::http::Kind;
 use crate::relay::http::Asked;
 use crate::route::http::Edits;
-use crate::rules::ResponseField;
+use crate::rules::ResponseFields;
 
 /// What is changed of the answers to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerEdits<'e> {
     undo: Undo,
     /// Fields that the rule sets.
-    response: &'e [ResponseField],
+    response: &'e ResponseFields,
 }
 
 impl<'e> AnswerEdits<'e> {
@@ -25,7 +28,7 @@ impl<'e> AnswerEdits<'e> {
     pub fn of(asked: &Asked<'_>, edits: &Edits<'e>, host: Option<&str>, port: u16) -> Option<Box<Self>> {
         let by_rule = edits.by_rule.as_ref()?;
         let prefix = rule::prefix(asked, by_rule);
-        let response = &*by_rule.treatment.response;
+        let response = &by_rule.treatment.response;
         if prefix.is_empty() && host.is_none() && response.is_empty() {
             return None;
         }
@@ -64,9 +67,14 @@ impl<'e> AnswerEdits<'e> {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// The names of the fields that the rule sets. They do not pass in a trailer section either.
+    pub(in crate::relay::http) const fn names(&self) -> Option<&Arc<FieldNames>> {
+        self.response.names()
+    }
+
     /// Writes the fields that the rule sets.
     pub(super) fn put_own(&self, out: &mut Vec<u8>) {
-        for field in self.response {
+        for field in self.response.iter() {
             put(out, &[field.name.as_bytes(), b": ", field.value.as_bytes(), b"\r\n"]);
         }
     }

@@ -190,7 +190,7 @@ fn item_2_what_a_peer_in_front_took_off_counts_as_there_already() {
 #[test]
 fn item_4_a_rule_sets_fields_of_answers() {
     let field = |name: &str, value: &str| ResponseField { name: name.into(), value: value.into() };
-    let response = Box::new([field("Strict-Transport-Security", "max-age=1"), field("X-A", "b")]);
+    let response = vec![field("Strict-Transport-Security", "max-age=1"), field("X-A", "b")].into();
     let treatment = Treatment { response, ..Treatment::default() };
     for status in ["200 OK", "304 Not Modified", "404 Not Found", "204 No Content"] {
         let text =
