@@ -111,7 +111,11 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
         for (id, body, part) in [
             ("c", json!({ "parent": "nobody" }), "there is no tenant nobody"),
             ("a", json!({ "parent": "b", "target": "127.0.0.1" }), "it would stand above itself"),
-            ("b", json!({ "parent": ["x", "a"] }), "its line from the root is a"),
+            (
+                "b",
+                json!({ "parent": ["x", "a"] }),
+                "`parent` is not the line from the root to a, which is a: say that, or \"a\" alone",
+            ),
             ("A", json!({}), "in case only"),
             ("c", json!({ "name": "A" }), "its name is that of the tenant a"),
             ("c", json!({ "name": "Of the rules" }), "its name is that of the tenant rules"),
@@ -222,6 +226,34 @@ fn item_5_several_tenants_are_changed_together_or_not_at_all() {
         let (status, said) = post(json!({ "a": null, "b": null }));
         assert_eq!((status, said["changed"].as_array().unwrap().len()), (200, 2), "{said}");
         assert_eq!(post(json!({ "a b": {} })).0, 422);
+    });
+}
+
+/// Each tenant is looked at once, however many stand above it.
+#[test]
+fn item_5_a_line_of_thousands_is_judged_at_once_and_a_circle_of_it_is_told_in_short() {
+    within(90, || {
+        let house = House::start(|setup| setup);
+        for first in [0, 2000] {
+            let tenants: serde_json::Map<_, _> = (first..first + 2000)
+                .map(|at: u32| {
+                    let above = at.checked_sub(1).map_or("rules".to_owned(), |above| format!("t{above}"));
+                    (format!("t{at}"), json!({ "parent": above }))
+                })
+                .collect();
+            let (status, said) = house.ask("POST", "tenants", Some(&json!({ "tenants": tenants })));
+            assert_eq!((status, said["new"].as_array().unwrap().len()), (200, 2000));
+        }
+        let (status, said) = house.put("t0", &json!({ "parent": "t3999" }));
+        let first = said["diagnostics"][0]["message"].as_str().unwrap();
+        let way =
+            "t0 -> t3999 -> t3998 -> t3997 -> t3996 -> t3995 -> t3994 -> t3993 -> t3992 -> \u{2026} -> t0";
+        assert_eq!((status, first), (422, &*format!("the tenant t0: it would stand above itself: {way}")));
+        let (status, said) = house.put("t9", &json!({ "parent": ["rules", "t8"] }));
+        let first = said["diagnostics"][0]["message"].as_str().unwrap();
+        let line = "the line from the root to t8, which is \u{2026}, t1, t2, t3, t4, t5, t6, t7, t8: say that, or \"t8\" alone";
+        assert_eq!((status, first), (422, &*format!("the tenant t9: `parent` is not {line}")));
+        assert_eq!(house.tenant("t3999")["alive"], true);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Whom tenants of the API belong to, and whether ids and names are theirs alone: judged in view of all tenants.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::MadeTenant;
@@ -14,8 +14,7 @@ pub(super) fn judge(rules: &Tenants, made: &[Arc<MadeTenant>]) -> BTreeMap<Box<s
         rules.iter().map(|tenant| (tenant.id().to_ascii_lowercase(), tenant.id())).collect();
     let mut names: Index<'_> = HashMap::default();
     let mut wrong = BTreeMap::new();
-    let parents: HashMap<&str, Option<&str>, foldhash::fast::RandomState> =
-        made.iter().map(|one| (one.id(), one.definition().parent.as_deref())).collect();
+    let lineage = Lineage::new(rules, made);
     for one in made {
         let id = one.id();
         let mut say = |why: String| {
@@ -32,19 +31,49 @@ pub(super) fn judge(rules: &Tenants, made: &[Arc<MadeTenant>]) -> BTreeMap<Box<s
                 say(format!("its name is that of the tenant {first}"));
             }
         }
-        if let Err(why) = (Lineage { rules, parents: &parents }).judge(one) {
+        if let Err(why) = lineage.judge(one) {
             say(why);
         }
     }
     wrong
 }
 
+/// How many tenants of a circle or of a line are named.
+const SHOWN: usize = 8;
+
 struct Lineage<'a> {
     rules: &'a Tenants,
-    parents: &'a HashMap<&'a str, Option<&'a str>, foldhash::fast::RandomState>,
+    parents: HashMap<&'a str, Option<&'a str>, foldhash::fast::RandomState>,
+    /// Those that would stand above themselves.
+    circles: HashSet<&'a str, foldhash::fast::RandomState>,
 }
 
 impl<'a> Lineage<'a> {
+    fn new(rules: &'a Tenants, made: &'a [Arc<MadeTenant>]) -> Self {
+        let parents = made.iter().map(|one| (one.id(), one.definition().parent.as_deref())).collect();
+        let mut lineage = Self { rules, parents, circles: HashSet::default() };
+        lineage.find_circles(made);
+        lineage
+    }
+
+    /// Goes up from each tenant until it comes to one where it has been: every tenant is passed once.
+    fn find_circles(&mut self, made: &'a [Arc<MadeTenant>]) {
+        let mut seen: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
+        for (number, one) in made.iter().enumerate() {
+            let (mut way, mut next) = (Vec::new(), Some(one.id()));
+            while let Some(id) = next {
+                if let Some(before) = seen.insert(id, number) {
+                    if before == number {
+                        self.circles.extend(way.iter().skip_while(|passed| **passed != id));
+                    }
+                    break;
+                }
+                way.push(id);
+                next = self.parent(id).unwrap_or_default();
+            }
+        }
+    }
+
     /// The parent of a tenant; `Err`: there is no such tenant.
     fn parent(&self, id: &'a str) -> Result<Option<&'a str>, &'a str> {
         match self.parents.get(id) {
@@ -53,30 +82,47 @@ impl<'a> Lineage<'a> {
         }
     }
 
+    /// A tenant and those above it.
+    fn up(&self, id: &'a str) -> impl Iterator<Item = &'a str> {
+        std::iter::successors(Some(id), |id| self.parent(id).unwrap_or_default())
+    }
+
     fn judge(&self, one: &'a MadeTenant) -> Result<(), String> {
         let Some(parent) = one.definition().parent.as_deref() else { return Ok(()) };
         let unknown = |id: &str| format!("there is no tenant {id}, which is said to be its parent");
         self.parent(parent).map_err(unknown)?;
-        let (mut above, mut next) = (Vec::new(), Some(parent));
-        while let Some(id) = next {
-            if id == one.id() {
-                above.push(id);
-                let way = std::iter::once(id).chain(above).collect::<Vec<_>>().join(" -> ");
-                return Err(format!("it would stand above itself: {way}"));
+        if self.circles.contains(one.id()) {
+            let mut way = vec![one.id()];
+            way.extend(self.up(parent).take(SHOWN).take_while(|id| *id != one.id()));
+            if self.up(parent).take(SHOWN).all(|id| id != one.id()) {
+                way.push("\u{2026}");
             }
-            // A circle above it that it is no part of is told of those that are.
-            if above.contains(&id) {
-                return Ok(());
-            }
-            above.push(id);
-            next = self.parent(id).unwrap_or_default();
+            way.push(one.id());
+            return Err(format!("it would stand above itself: {}", way.join(" -> ")));
         }
-        above.reverse();
-        match one.line() {
-            Some(line) if line.iter().map(|id| &**id).ne(above.iter().copied()) => {
-                Err(format!("its line from the root is {}", above.join(", ")))
-            }
-            _ => Ok(()),
+        let Some(line) = one.line() else { return Ok(()) };
+        let said = line.iter().rev().map(|id| &**id);
+        // One step more than the line has: what stands above it is not said there.
+        if self.up(parent).take(line.len() + 1).eq(said) {
+            return Ok(());
         }
+        // A circle above it is told of those that are part of it.
+        if self.has_circle_above(parent) {
+            return Ok(());
+        }
+        let mut there: Vec<_> = self.up(parent).take(SHOWN).collect();
+        if self.up(parent).nth(SHOWN).is_some() {
+            there.push("\u{2026}");
+        }
+        there.reverse();
+        Err(format!(
+            "`parent` is not the line from the root to {parent}, which is {}: say that, or \"{parent}\" alone",
+            there.join(", ")
+        ))
+    }
+
+    /// Whether the way up never ends.
+    fn has_circle_above(&self, id: &'a str) -> bool {
+        self.up(id).any(|id| self.circles.contains(id))
     }
 }

@@ -30,6 +30,9 @@ pub(super) fn judge(
     (list.into_iter().map(with_parent).collect(), found)
 }
 
+/// How many tenants of a circle are named.
+const SHOWN: usize = 10;
+
 struct Family<'a> {
     reading: Reading,
     /// The parent of each tenant.
@@ -127,7 +130,10 @@ impl Family<'_> {
             Fault::new(format!("the tenant {} is its own parent", self.id(start)))
                 .help("leave `parent` out where a tenant belongs to none")
         } else {
-            let shown: Vec<_> = in_turn.iter().map(|at| self.id(*at)).collect();
+            let mut shown: Vec<_> = in_turn.iter().map(|at| self.id(*at)).collect();
+            if shown.len() > SHOWN {
+                shown.splice(SHOWN - 1..shown.len() - 1, ["\u{2026}"]);
+            }
             let shown = shown.join(" -> ");
             let fault = Fault::new(format!("these tenants belong to each other in a circle: {shown}"));
             let last = in_turn.iter().rev().nth(1).and_then(|at| self.one(*at)?.parent.as_ref());
