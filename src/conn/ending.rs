@@ -111,6 +111,7 @@ impl<'a> Report<'a> {
             Outcome::Redirected(_) => (Fate::Redirected, &[][..]),
             Outcome::Challenge => (Fate::Challenge, &[][..]),
             Outcome::AskedToLogIn => (Fate::AskedToLogIn, &[][..]),
+            Outcome::WebSocket => (Fate::WebSocket, &[][..]),
             Outcome::Rejected { reason, cause, failures } => (Fate::Rejected { reason, cause }, failures),
             // No decision: there was one before.
             Outcome::Ended { .. } | Outcome::Done { .. } => return now,

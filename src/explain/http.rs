@@ -83,9 +83,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         }
         Then::Redirect { location } => Verdict::Redirect { location },
         Then::WebSocket { .. } if ask.connection == Connection::WebSocket => Verdict::WebSocket,
-        Then::WebSocket { .. } => {
-            Verdict::Rejected { reason: Reason::Malformed, why: Why::Reason(Reason::Malformed) }
-        }
+        Then::WebSocket { .. } => Verdict::Rejected { reason: Reason::Malformed, why: Why::NoWebSocket },
         Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
     };
     let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {

@@ -49,6 +49,8 @@ pub enum Why {
         /// By what.
         by: DisabledBy,
     },
+    /// WebSockets with SIP in them are opened at the path, and the request opens none.
+    NoWebSocket,
     /// The path names a tenant that there is not, or that is not below the host's.
     UnknownTenant,
     /// The tenant that the path names is disabled.
@@ -257,6 +259,10 @@ impl fmt::Display for Why {
             Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
             Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
             Self::Disabled { host, by } => by.say(host, f),
+            Self::NoWebSocket => f.write_str(
+                "WebSockets for SIP are opened at this path, and this request, which opens none, is answered with 426; ask for \
+                 a ws: or wss: URL",
+            ),
             Self::UnknownTenant => f.write_str(
                 "no tenant has this id or name, or it is not below the host's, and the rule has no `otherwise`",
             ),

@@ -74,6 +74,8 @@ pub enum Outcome<'a> {
     Challenge,
     /// It came without the login that its path demands, and was asked for it.
     AskedToLogIn,
+    /// It opened a WebSocket with SIP in it, which ends at Portward.
+    WebSocket,
     /// It was refused.
     Rejected {
         /// Why.

@@ -24,14 +24,16 @@ pub enum Verdict {
     Challenge,
     /// It came without the login that its path demands, and was asked for it.
     Login,
+    /// It opened a WebSocket that ends at Portward.
+    WebSocket,
     /// It was refused.
     Rejected,
 }
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::Forwarded, Self::Redirected, Self::Challenge, Self::Login, Self::Rejected];
+    pub const ALL: [Self; 6] =
+        [Self::Forwarded, Self::Redirected, Self::Challenge, Self::Login, Self::WebSocket, Self::Rejected];
 
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Verdict {
             Self::Redirected => "redirected",
             Self::Challenge => "challenge",
             Self::Login => "login",
+            Self::WebSocket => "websocket",
             Self::Rejected => "rejected",
         }
     }

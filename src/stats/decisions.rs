@@ -61,6 +61,8 @@ pub enum Fate {
     Challenge,
     /// It came without the login that its path demands, and was asked for it.
     AskedToLogIn,
+    /// It opened a WebSocket with SIP in it, which ends at Portward.
+    WebSocket,
     /// It was refused.
     Rejected {
         /// Why.
@@ -89,6 +91,7 @@ impl Fate {
             Self::Redirected => Verdict::Redirected,
             Self::Challenge => Verdict::Challenge,
             Self::AskedToLogIn => Verdict::Login,
+            Self::WebSocket => Verdict::WebSocket,
             Self::Rejected { .. } => Verdict::Rejected,
         }
     }
@@ -269,6 +272,7 @@ impl Decision {
             Fate::Redirected => Outcome::Redirected("https".to_owned()),
             Fate::Challenge => Outcome::Challenge,
             Fate::AskedToLogIn => Outcome::AskedToLogIn,
+            Fate::WebSocket => Outcome::WebSocket,
             Fate::Rejected { reason, cause } => Outcome::Rejected { reason, cause, failures },
         };
         Line { id, client, port, service, carrier, subject: self.subject(), outcome }

@@ -161,11 +161,8 @@ impl Stats {
     ) {
         let counters = self.worker(worker);
         match fate {
-            Fate::Forwarded { .. } => counters.decided(about.service, Verdict::Forwarded),
-            Fate::Redirected => counters.decided(about.service, Verdict::Redirected),
-            Fate::Challenge => counters.decided(about.service, Verdict::Challenge),
-            Fate::AskedToLogIn => counters.decided(about.service, Verdict::Login),
             Fate::Rejected { reason, .. } => counters.rejected(about.service, reason),
+            _ => counters.decided(about.service, fate.verdict()),
         }
         if !self.keeps_decisions() {
             return;

@@ -13,6 +13,7 @@ use super::{Next, Turn};
 use crate::conn::client::{Client, Front};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Stream;
+use crate::log::Outcome;
 use crate::relay::sip::SipMessages;
 use crate::route::websocket::{Handshake, SUBPROTOCOL, Unfit};
 use crate::rules::{Host, WebSocketRule};
@@ -52,6 +53,7 @@ pub(super) async fn open(
          Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n",
         derive_accept_key(key)
     );
+    turn.decided(client, Outcome::WebSocket);
     turn.answered(101);
     if client.say(answer.as_bytes(), turn.config().limits.inspect_timeout).await.is_err() {
         return Next::End(Ending::peacefully(Stage::Route, Whose::Client));

@@ -4,7 +4,7 @@ use tokio_tungstenite::tungstenite::Error;
 
 use super::browser::open;
 use super::setup;
-use crate::harness::{Portward, within};
+use crate::harness::{Portward, command, within};
 
 /// The status of a handshake.
 fn status(portward: &Portward, origin: Option<&str>, subprotocol: &str) -> Result<u16, String> {
@@ -43,9 +43,11 @@ fn item_1_a_request_that_is_no_handshake_is_told_what_is_spoken_here() {
                    Origin: https://web.example.net\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                    Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 8\r\n\r\n";
         assert_eq!(wire.ask(old).status(), 426);
+        portward.decision(&["https://web.example.net GET /sip HTTP/1.1", "rejected: malformed"]);
         // The connection goes on.
         let right = wire.ask(old.replace("Version: 8", "Version: 13"));
         assert_eq!(right.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        portward.decision(&["https://web.example.net GET /sip HTTP/1.1", "-> websocket"]);
     });
 }
 
@@ -71,5 +73,22 @@ fn item_1_a_balancer_says_how_the_browser_came() {
             ));
             assert_eq!(wire.response().status(), status, "{said}");
         }
+    });
+}
+
+#[test]
+fn item_1_explain_says_what_is_spoken_at_the_path() {
+    within(60, || {
+        let portward = setup("tcp = 5060").start();
+        let config = portward.config().display().to_string();
+        let explain = |url: &str| command(60, portward.dir(), &["explain", "--config", &config, url]);
+        for url in ["http://web.example.net/sip", "https://web.example.net/sip"] {
+            let said = explain(url);
+            assert_eq!(said.code, 1, "{said:?}");
+            assert!(said.all().contains("answered with 426; ask for a ws: or wss: URL"), "{said:?}");
+            assert!(!said.all().contains("several ways"), "{said:?}");
+        }
+        let said = explain("wss://web.example.net/sip");
+        assert_eq!(said.code, 0, "{said:?}");
     });
 }
