@@ -149,7 +149,10 @@ const NOT_UNDERSTOOD: u16 = 400;
 
 /// Says why there was no answer and what to do about it; the exit code for that.
 pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
-    terminal::complain(format_args!("error: {error}"));
+    let said = error.to_string();
+    // Diagnostics of the daemon say by themselves that they are errors.
+    let word = if said.starts_with("error: ") { "" } else { "error: " };
+    terminal::complain(format_args!("{word}{said}"));
     if let Some(help) = error.help() {
         terminal::complain(format_args!("  help: {help}"));
     }

@@ -241,6 +241,14 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
     for value in list.list("a list of names, as [\"xyz.example\"]") {
         let Some(name) = value.parsed("a host name", super::super::scalar::rule_name) else { continue };
         let source = lines.source(value.report.base + value.inner().start);
+        if target.is_none() {
+            value.error(
+                Fault::new(format!("there is no target for the realm {name}"))
+                    .help("give the tenant a `target`, or a `parent` that has one")
+                    .absence(),
+            );
+            continue;
+        }
         // As `sip = true` would be read where the name stands.
         let rule =
             Value { key: "sip", key_span: value.inner(), node: &DeValue::Boolean(true), ..value.clone() };

@@ -85,6 +85,11 @@ fn item_5_tenants_are_added_set_moved_switched_and_removed() {
         ] {
             assert_eq!(house.run(args).code, code, "{args:?}");
         }
+        // What the daemon finds is said as `check` says it.
+        let said = house.run(&["add", "alone", "--realm", "alone.example"]);
+        let found = "error: the tenant alone: there is no target for the realm alone.example\n";
+        assert!(said.code == 1 && said.errors.starts_with(found), "{said:?}");
+        assert!(said.errors.contains("give the tenant a `target`, or a `parent` that has one"), "{said:?}");
 
         // Without the daemon the files are shown, and nothing is changed.
         house.portward.terminate();

@@ -134,7 +134,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
                 json!({ "realms": ["taken.example"], "target": "127.0.0.1" }),
                 "the name taken.example is defined twice",
             ),
-            ("c", json!({ "realms": ["c.example"] }), "there is no target"),
+            ("c", json!({ "realms": ["c.example"] }), "there is no target for the realm c.example"),
             ("c", json!({ "target": "a b" }), "neither an IP address nor a DNS name"),
             ("c", json!({ "targt": "192.0.2.1" }), "`targt` is unknown"),
             ("c", json!({ "enabled": 1 }), "true or false"),
