@@ -64,7 +64,7 @@ fn unread(url: &Url, page: &Page, reason: Reason) -> Explanation {
 /// The answer of the rules.
 fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAddr>) -> Explanation {
     let table = grounds.table;
-    let Routed { host, rule, then, .. } =
+    let Routed { host, rule, login, then } =
         route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
     // Where a tenant is refused the decision has no rule.
     let rule = rule.or_else(|| {
@@ -84,6 +84,10 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         Then::Redirect { location } => Verdict::Redirect { location },
         Then::WebSocket { .. } if ask.connection == Connection::WebSocket => Verdict::WebSocket,
         Then::WebSocket { .. } => Verdict::Rejected { reason: Reason::Malformed, why: Why::NoWebSocket },
+        // It is asked for the login, and nothing is said of the tenant.
+        Then::Refuse(refused) if refused.refusal.reason == Reason::UnknownTenant && login.is_some() => {
+            Verdict::Rejected { reason: Reason::FailedLogin, why: Why::NoLogin }
+        }
         Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
     };
     let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {

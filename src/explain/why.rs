@@ -53,6 +53,8 @@ pub enum Why {
     NoWebSocket,
     /// The path names a tenant that there is not, or that is not below the host's.
     UnknownTenant,
+    /// The same, and the rule demands a login first.
+    NoLogin,
     /// The tenant that the path names is disabled.
     DisabledTenant {
         /// The tenant, or the one above it that is disabled.
@@ -265,6 +267,9 @@ impl fmt::Display for Why {
             ),
             Self::UnknownTenant => f.write_str(
                 "no tenant has this id or name, or it is not below the host's, and the rule has no `otherwise`",
+            ),
+            Self::NoLogin => f.write_str(
+                "no tenant has this id or name, or it is not below the host's, so every login for it is a wrong one",
             ),
             Self::DisabledTenant { tenant, by_administrator: false } => {
                 write!(f, "the tenant {tenant} is disabled")

@@ -195,6 +195,7 @@ target = "192.0.2.1"
 http = [
   { path = "/tenant/{tenant}", strip = true, set = { X-Tenant = "{tenant}", X-Name = "{tenant.name}", X-Client = "{client}" }, host = "target", otherwise = "other.example", response = { X-Own = "1" } },
   { path = "/plain/{tenant}" },
+  { path = "/in/{tenant}", login = "tenant" },
 ]
 "#,
     );
@@ -233,6 +234,8 @@ fn item_6_a_tenant_and_what_is_forwarded_are_said() {
 fn item_6_why_a_tenant_is_refused_is_said() {
     for (path, reason, why) in [
         ("/plain/nobody", "unknown-tenant", "no tenant has this id or name"),
+        ("/in/nobody", "failed-login", "so every login for it is a wrong one"),
+        ("/in/off", "disabled", "the tenant off is disabled"),
         ("/plain/off", "disabled", "the tenant off is disabled"),
         ("/plain/below/x", "disabled", "the tenant off is disabled"),
         ("/plain/a%20b", "no-path", "names a tenant by a whole segment"),
