@@ -2,6 +2,7 @@
 //! apache2-utils.
 
 mod answers;
+mod dialogue;
 mod files;
 mod flood;
 mod oracle;
