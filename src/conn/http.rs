@@ -121,17 +121,21 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     {
         return next;
     }
-    let Routed { rule, login, then, .. } = turn.route();
+    let Routed { host, rule, login, then } = turn.route();
     if let Some(treatment) = rule.and_then(|rule| rule.treatment) {
         let _ = turn.response.set(&treatment.response);
     }
+    let is_open = login.is_none();
     if let Some(demand) = login
         && let Err(next) = login::demand(client, turn, &demand).await
     {
         return *next;
     }
     match then {
-        Then::Forward { to, edits } => forward(client, own, turn, (&to, &edits)).await,
+        Then::Forward { to, mut edits } => {
+            edits.takes_login |= is_open && host.is_some_and(|host| login::strays(turn, host));
+            forward(client, own, turn, (&to, &edits)).await
+        }
         Then::Redirect { location } => redirect(client, turn, location).await,
         Then::WebSocket { host, path, rule } => {
             Box::pin(websocket::open(client, turn, (host, path, rule))).await

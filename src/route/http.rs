@@ -89,6 +89,8 @@ pub struct Edits<'t> {
     /// Taken out: what the client sends of the fields that any rule of the table sets, in any spelling. `None`: no rule sets
     /// any.
     pub protected: Option<&'t Arc<FieldNames>>,
+    /// Taken out: Authorization, because it was for Portward.
+    pub takes_login: bool,
     /// What the rule changes beyond that; `None`: nothing, as with almost every rule.
     pub by_rule: Option<Box<RuleEdits<'t>>>,
 }
@@ -202,7 +204,9 @@ fn then<'t>(
     let name = host.name();
     let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
     let to = To { host: Some(host), endpoints, ports, transport, port, name };
-    Then::Forward { to, edits: Edits { by_rule: by_rule(host, &rule, ask), ..ask.edits(rules.table) } }
+    let takes_login = rule.treatment.is_some_and(|treatment| treatment.takes_login());
+    let by_rule = by_rule(host, &rule, ask);
+    Then::Forward { to, edits: Edits { takes_login, by_rule, ..ask.edits(rules.table) } }
 }
 
 /// A login would come in the clear.
@@ -260,7 +264,7 @@ impl Ask<'_> {
     /// What is changed of the request, wherever it goes.
     pub fn edits<'t>(&self, table: &'t Table) -> Edits<'t> {
         let Self { forwarding, connection, .. } = *self;
-        Edits { forwarding, connection, protected: table.protected(), by_rule: None }
+        Edits { forwarding, connection, protected: table.protected(), takes_login: false, by_rule: None }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn forward(
     let limits = &turn.config().limits;
     let wanted = wanted(client, turn, to);
     // A body that may stay unread must not meet a connection that others have used, or will use.
-    let takes_login = edits.by_rule.as_ref().is_some_and(|edits| edits.treatment.takes_login());
+    let takes_login = edits.takes_login;
     let alone = edits.connection == http::Connection::Ends;
     let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
     let mut outgoing = turn.asked.outgoing(edits);

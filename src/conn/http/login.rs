@@ -27,7 +27,8 @@ use crate::io::BUFFER;
 use crate::log::Outcome;
 use crate::reason::Reason;
 use crate::route::http::Demand;
-use crate::rules::{Login, Users};
+use crate::rules::path::request_path;
+use crate::rules::{Host, HttpMatch, Login, Users};
 use crate::state::Snapshot;
 
 /// Lets the user of a right login pass, whose name the log shows from then on.
@@ -54,6 +55,37 @@ pub(super) async fn demand(
         return Ok(());
     }
     Box::pin(verify(client, turn, demand, (&users, mark, field))).await.map_err(Box::new)
+}
+
+/// Whether a request whose path demands no login brings the name of a user of a login that the host demands elsewhere.
+///
+/// Browsers send a login to all paths beside and below the one that asked for it, before they are asked (RFC 7617 section 2.2).
+/// It is Portward's, and no target's to see. An application's own logins have names of its own.
+pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
+    let Some(field) = field(turn) else { return false };
+    let takes = |rule: &HttpMatch<'_>| rule.treatment.is_some_and(|treatment| treatment.takes_login());
+    if !host.http_rules().any(|rule| takes(&rule)) {
+        return false;
+    }
+    let Some(basic) = Basic::read(field) else { return false };
+    let is_user = |login: &Login, tenant| {
+        let demand = Demand { login, tenant, realm: "" };
+        let users = Audience::of(turn.snapshot, &demand).and_then(|users| users.logins);
+        users.is_some_and(|logins| logins.of_user(basic.user()).is_some())
+    };
+    let of_rule = |rule: &HttpMatch<'_>, tenant| {
+        let login = rule.treatment.filter(|treatment| treatment.takes_login());
+        login.and_then(|treatment| treatment.login.as_ref()).is_some_and(|login| is_user(login, tenant))
+    };
+    // Of a file whatever the path is. Of a tenant where a path above this one names it.
+    let path = turn.asked.path();
+    host.http_rules().any(|rule| of_rule(&rule, None))
+        || memchr::memchr_iter(b'/', path).skip(1).any(|end| {
+            let mut room = Vec::new();
+            let above = request_path(path.get(..end).unwrap_or_default(), &mut room).ok();
+            let rule = above.and_then(|above| host.http(&above).ok());
+            rule.is_some_and(|rule| of_rule(&rule, rule.captured.and_then(|captured| captured.tenant)))
+        })
 }
 
 /// The value of `Authorization`, if it is HTTP basic. Another scheme is no login here, and guesses nothing. A field that

@@ -30,7 +30,7 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, hos
     }
     put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
     // What proves the user to Portward is not the target's to see.
-    let takes_login = edits.by_rule.as_ref().is_some_and(|edits| edits.treatment.takes_login());
+    let takes_login = edits.takes_login;
     let is_login = |name: &[u8]| takes_login && name.eq_ignore_ascii_case(b"authorization");
     match edits.protected {
         None if !takes_login => asked_fields(out, asked, |_| true),

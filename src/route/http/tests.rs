@@ -68,7 +68,13 @@ fn item_4_what_is_forwarded_has_a_target_and_edits() {
     assert_eq!((&*to.name, to.transport, to.port.get()), ("hq.example.net", Transport::Tls, 443));
     assert_eq!(
         edits,
-        Edits { forwarding: ask.forwarding, connection: Connection::Ends, protected: None, by_rule: None }
+        Edits {
+            forwarding: ask.forwarding,
+            connection: Connection::Ends,
+            protected: None,
+            takes_login: false,
+            by_rule: None
+        }
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{HOST, base64, basic, get, octets, setup};
+use super::{HOST, base64, basic, get, line, octets, setup};
 use crate::harness::{Target, curl, within};
 
 /// Logins that are wrong, each in another way.
@@ -184,5 +184,49 @@ fn item_3_curl_logs_in() {
         assert_eq!(ask(&["--user", "key:wrong", "--data", "a body", "-H", "Expect: 100-continue"]), "401 1");
         assert_eq!(ask(&["--http1.0", "--no-alpn", "--user", "key:s3cret-of-acme"]), "200 1");
         assert_eq!(ask(&["--digest", "--user", "key:s3cret-of-acme"]), "401 1");
+    });
+}
+
+/// Browsers send a login to the paths beside and below the one that asked for it.
+#[test]
+fn item_3_a_login_that_strays_to_an_open_path_is_no_target_s_to_see() {
+    within(60, || {
+        let target = Target::mirror();
+        let users = line("staff", "s3cret-of-staff", 4);
+        let more = format!(
+            r#"{{ path = "/staff", login = "users", tcp = {port} }},
+               {{ path = "/pass/{{tenant}}", login = "tenant", pass_login = true, tcp = {port} }},
+               {{ path = "/pass/{{tenant}}/open", tcp = {port} }},
+               {{ path = "", tcp = {port} }},
+            "#,
+            port = target.port()
+        );
+        let setup = setup(&target, &more);
+        std::fs::write(setup.dir().join("rules/users"), users + "\n").unwrap();
+        let portward = setup.start();
+        let mut wire = portward.tls(HOST);
+        let mut passes = |path: &str, user: &str| {
+            let answer = get(&mut wire, path, &basic(user, "s3cret-of-acme"));
+            assert_eq!(answer.status(), 200, "{path}: {answer:?}");
+            answer.text().to_ascii_lowercase().contains("authorization: basic ")
+        };
+        for (path, user, expected) in [
+            ("/mno/ACME/saml/x", "key", false),
+            ("/mno/ACME/saml", "second", false),
+            ("/mno/ACME/saml/x", "staff", false),
+            ("/x/y", "staff", false),
+            ("/", "staff", false),
+            // Users of the application, and those of other tenants.
+            ("/mno/ACME/saml/x", "someone", true),
+            ("/mno/NOBODY/saml/x", "key", true),
+            ("/x/y", "key", true),
+            // The application is to have them.
+            ("/pass/ACME/open", "key", true),
+        ] {
+            assert_eq!(passes(path, user), expected, "{path} {user}");
+        }
+        // Other schemes are never Portward's.
+        let answer = get(&mut wire, "/mno/ACME/saml", "Authorization: Bearer key\r\n");
+        assert!(answer.text().to_ascii_lowercase().contains("authorization: bearer key"), "{answer:?}");
     });
 }

@@ -152,5 +152,9 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
         // Single sign-on asks nobody.
         let (dialogues, text) = page.visit(&format!("https://{HOST}/mno/OTHER/saml/page"), &[]);
         assert_eq!((dialogues, &*text), (Vec::new(), "/mno/OTHER/saml/page 17"));
+        assert!(
+            !target.transcript().contains("Authorization"),
+            "a login that strays there is Portward's as well"
+        );
     });
 }

@@ -26,7 +26,8 @@ fn sent_without(text: &str, trusted: bool, names: &[&str]) -> String {
     names.iter().for_each(|name| protected.insert(name));
     let protected = Arc::new(protected);
     let protected = (!names.is_empty()).then_some(&protected);
-    let edits = Edits { forwarding, connection: asked.connection(), protected, by_rule: None };
+    let edits =
+        Edits { forwarding, connection: asked.connection(), protected, takes_login: false, by_rule: None };
     request_head(&mut out, &asked, &edits, None);
     assert_eq!(asked.head(), text.as_bytes(), "what was asked is what it was");
     String::from_utf8(out).unwrap()

@@ -46,7 +46,8 @@ pub(super) fn with_edits<R>(
     let forwarding = Forwarding { peer: client, transport: Transport::Tls, trusted };
     let connection = asked.connection();
     let protected = Some(&protected).filter(|names| !names.is_empty());
-    then(&asked, &Edits { forwarding, connection, protected, by_rule: Some(Box::new(by_rule)) })
+    let takes_login = by_rule.treatment.takes_login();
+    then(&asked, &Edits { forwarding, connection, protected, takes_login, by_rule: Some(Box::new(by_rule)) })
 }
 
 fn sent_by(text: &str, how: (usize, bool), treatment: &Treatment) -> String {
