@@ -1,11 +1,14 @@
 //! SIP over WebSocket (RFC 7118, SPEC section 9): browsers that call PBXs by TCP and TLS, which know nothing of WebSocket.
 
+mod balanced;
 mod browser;
 mod calls;
+mod ends;
 mod frames;
 mod handshake;
 mod onward;
 mod phone;
+mod pieces;
 mod sanity;
 
 use crate::harness::sip::{answer, next_message};
