@@ -125,7 +125,7 @@ impl Network {
     /// What there is to know before the walk.
     pub(super) fn introduction(&self) -> String {
         let mut text = String::from(
-            "Portward on loopback, with the rules of dvl-ckl2.net and of three kinds of tenants, and throw-away certificates.\n\n",
+            "Portward on loopback, with the rules of dvl-ckl2.net, of three kinds of tenants and of browsers that call, and throw-away certificates.\n\n",
         );
         for (service, transport) in Service::by_transport() {
             let address = self.port(service, transport);
@@ -205,9 +205,10 @@ fn configuration(ports: &Ports) -> String {
         "rules = \"rules\"\nstate = \"state\"\n\n[listen]\n{listen}\n\
          [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
          [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
-         [upstream]\ntrust = \"certs/upstream-trust\"\n\n[log]\nforwarded = \"all\"\n\n\
+         [upstream]\ntrust = \"certs/upstream-trust\"\n\n[sip]\nsecrets = [\"{}\"]\n\n[log]\nforwarded = \"all\"\n\n\
          [admin]\nsocket = \"{SOCKET}\"\n",
-        outside.join(", ")
+        outside.join(", "),
+        tenants::SIP_SECRET
     )
 }
 

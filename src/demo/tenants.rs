@@ -1,4 +1,4 @@
-//! The tenants of the demonstration: the shipped rules for WebTrit, Maestrano and Kazoo, moved to loopback.
+//! The tenants of the demonstration: the shipped rules for WebTrit, Maestrano, Kazoo and Voxbone, moved to loopback.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -10,21 +10,26 @@ use crate::service::Service;
 const WEBTRIT: &str = include_str!("../../rules/examples/webtrit.toml");
 const MAESTRANO: &str = include_str!("../../rules/examples/maestrano.toml");
 const KAZOO: &str = include_str!("../../rules/examples/kazoo.toml");
+const VOXBONE: &str = include_str!("../../rules/examples/voxbone.toml");
 
 /// The names that visitors ask for over TLS.
-pub(super) const NAMES: [&str; 2] = ["demo.webtrit.example", "app.example"];
+pub(super) const NAMES: [&str; 3] = ["demo.webtrit.example", "app.example", "webrtc.example"];
+
+/// The secret of the credentials of browsers.
+pub(super) const SIP_SECRET: &str = "secret of the demonstration";
 
 /// The machines behind: address, what it is, what the rules call it, what it speaks. Both adapters have the same ports, as one
 /// entry of the rules leads to either.
-pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 4] = [
+pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 5] = [
     (Ipv4Addr::new(172, 31, 31, 21), "Asterisk adapter", "asterisk-adapter.example", Service::Http),
     (Ipv4Addr::new(172, 31, 31, 22), "PortaSwitch adapter", "portaswitch-adapter.example", Service::Http),
     (Ipv4Addr::new(172, 31, 31, 40), "application", "172.31.31.40", Service::Http),
     (Ipv4Addr::new(172, 31, 31, 50), "Kazoo", "172.31.31.50", Service::Sip),
+    (Ipv4Addr::new(172, 31, 31, 7), "PBX for browsers", "172.31.31.7", Service::Sip),
 ];
 
 /// The rules, each under the name of its file, with the addresses and ports of `inside`.
-pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 3] {
+pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 4] {
     let ports = |machine: usize| {
         let original = MACHINES.get(machine).map(|(address, ..)| *address);
         let found = inside.iter().find(|one| Some(one.original) == original);
@@ -34,12 +39,18 @@ pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 3] {
         ("webtrit.toml", with_ports(WEBTRIT, ports(0))),
         ("maestrano.toml", with_ports(MAESTRANO, ports(2))),
         ("kazoo.toml", realms(KAZOO, ports(3))),
+        ("voxbone.toml", signalling(VOXBONE, ports(4))),
     ]
 }
 
 /// The text with the addresses of loopback, and with these ports in each entry of `http`.
 fn with_ports(text: &str, [tcp, tls]: [u16; 2]) -> String {
     on_loopback(text).replace("{ path = ", &format!("{{ tcp = {tcp}, tls = {tls}, path = "))
+}
+
+/// The text with the addresses of loopback, and with these ports in the place of SIP's own.
+fn signalling(text: &str, [tcp, tls]: [u16; 2]) -> String {
+    on_loopback(text).replace("tcp = 5060, tls = 5061", &format!("tcp = {tcp}, tls = {tls}"))
 }
 
 /// The accounts without their web pages. Each realm is a host of its own, because it has ports.

@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::inspect::Inspect;
@@ -125,6 +125,32 @@ impl Visitor {
             Ok(answer.into_text()?.to_string())
         };
         tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(Error::ConnectionClosed))
+    }
+
+    /// Opens a WebSocket with SIP in it at `url`, as a script of a page of `origin` does.
+    pub(super) async fn open(self, url: &str, origin: &str) -> io::Result<Dialogue> {
+        let url = url.parse().map_err(io::Error::other)?;
+        let request = ClientRequestBuilder::new(url).with_header("Origin", origin).with_sub_protocol("sip");
+        let opened = tokio::time::timeout(PATIENCE, client_async(request, self.leg.stream)).await;
+        let (socket, _) = opened?.map_err(io::Error::other)?;
+        Ok(Dialogue(socket))
+    }
+}
+
+/// A WebSocket with SIP in it.
+pub(super) struct Dialogue(WebSocketStream<Stream>);
+
+impl Dialogue {
+    /// Sends a message.
+    pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
+        self.0.send(Message::text(text)).await.map_err(io::Error::other)
+    }
+
+    /// The next message.
+    pub(super) async fn next(&mut self) -> io::Result<String> {
+        let message = tokio::time::timeout(PATIENCE, receive(&mut self.0)).await?;
+        let message = message.ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok(message.into_text().map_err(io::Error::other)?.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The walk: a table of requests, each with what has to come of it, shown with its decision line.
 
+mod browsers;
 mod directory;
 mod signalling;
 
@@ -182,6 +183,8 @@ pub(super) async fn walk(
         good &= signalling::make(call, network, decisions, say).await;
     }
 
+    good &= browsers::come(network, decisions, say).await;
+
     for step in directory::LOOK_UPS {
         say("");
         say(step.shows);
@@ -192,6 +195,7 @@ pub(super) async fn walk(
     let forwarded = requests.filter(|(_, expected)| matches!(expected, From(..))).count()
         + 1
         + calls.iter().filter(|call| call.reaches()).count()
+        + browsers::REQUESTS
         + directory::LOOK_UPS.iter().filter(|step| step.reaches()).count();
     let reached: usize = network.inside.iter().map(super::standin::StandIn::requests).sum();
     say("");

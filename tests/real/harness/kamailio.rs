@@ -32,15 +32,21 @@ impl Kamailio {
     /// Starts one that calls itself by Portward's outside ports, plain and TLS, where it records its route: what an
     /// administrator does who leaves `sip.public_address` empty.
     pub fn advertising(domain: &str, outside: Option<(u16, u16)>) -> Self {
-        Self::run(domain, outside, false)
+        Self::run(domain, outside, false, "")
+    }
+
+    /// Starts one that asks nobody who comes by its plain port for a password, because Portward has asked.
+    pub fn trusting(domain: &str) -> Self {
+        Self::run(domain, None, false, "proto == TLS && ")
     }
 
     /// Starts one whose TLS port takes nobody without a certificate of the shared test CA, and says whose it is.
     pub fn demanding(domain: &str) -> Self {
-        Self::run(domain, None, true)
+        Self::run(domain, None, true, "")
     }
 
-    fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool) -> Self {
+    /// `asked` is a condition for asking for passwords.
+    fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool, asked: &str) -> Self {
         let kamailio = program("kamailio", "kamailio");
         let dir = TempDir::new().unwrap();
         TestCa::shared().issue(&[domain]).write(dir.path(), "server");
@@ -49,7 +55,8 @@ impl Kamailio {
         for _ in 0..5 {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("kamailio.cfg");
-            fs::write(&file, config(domain, plain, tls, outside, demands, dir.path(), &modules)).unwrap();
+            let text = config(domain, [plain, tls], outside, demands, dir.path(), &modules);
+            fs::write(&file, text.replace("ASKED ", asked)).unwrap();
             let mut child = launch(&kamailio, dir.path());
             if listens(&mut child, [plain, tls]) {
                 return Self { plain, tls, child, dir };
@@ -113,8 +120,7 @@ fn modules() -> String {
 
 fn config(
     domain: &str,
-    plain: u16,
-    tls: u16,
+    [plain, tls]: [u16; 2],
     outside: Option<(u16, u16)>,
     demands: bool,
     dir: &Path,
@@ -192,15 +198,15 @@ request_route {{
     }}
     if (is_method("REGISTER")) {{
         {peer}
-        if (!pv_www_authenticate("$fd", "{PASSWORD}", "0")) {{ www_challenge("$fd", "0"); exit; }}
+        if (ASKED !pv_www_authenticate("$fd", "{PASSWORD}", "0")) {{ www_challenge("$fd", "0"); exit; }}
         fix_nated_register();
         if (save("location")) {{ xlog("L_ERR", "SAVED $fU over $proto\n"); }}
         exit;
     }}
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "Here"); exit; }}
     if (is_method("INVITE")) {{
-        if (!pv_proxy_authenticate("$fd", "{PASSWORD}", "0")) {{ proxy_challenge("$fd", "0"); exit; }}
-        consume_credentials();
+        if (ASKED !pv_proxy_authenticate("$fd", "{PASSWORD}", "0")) {{ proxy_challenge("$fd", "0"); exit; }}
+        if (ASKED has_credentials("$fd")) {{ consume_credentials(); }}
         record_route();
         if (!lookup("location")) {{ sl_send_reply("404", "Not Here"); exit; }}
         set_forward_no_connect();

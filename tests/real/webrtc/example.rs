@@ -1,11 +1,14 @@
 //! The page that comes with the example rules, as a person uses it (issue 22, "Shown by").
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::phone::browser_with;
 use crate::harness::baresip::Baresip;
-use crate::harness::kamailio::{Kamailio, PASSWORD};
-use crate::harness::{Message, Namespace, Page, Portward, Target, eventually, within};
+use crate::harness::kamailio::Kamailio;
+use crate::harness::{Message, Namespace, Page, Portward, Target, command, eventually, within};
 
 /// The example's rules, with the ports of a PBX on this machine, and the page at a web server of the customer's.
 fn setup(pages: &Target, ports: &str) -> Portward {
@@ -17,6 +20,7 @@ fn setup(pages: &Target, ports: &str) -> Portward {
         pages.port()
     );
     Portward::rules(&rules)
+        .set("sip.secrets", "[\"a secret\"]")
         .certificate("server", &["webrtc.example", "www.customer.example"])
         .set("log.forwarded", "\"all\"")
         .start()
@@ -31,9 +35,20 @@ fn pages() -> Target {
     .forgetful()
 }
 
+/// A credential of anna's that `portward token` makes, for so long.
+fn token(portward: &Portward, ttl: &str) -> [String; 2] {
+    let made = command(
+        20,
+        portward.dir(),
+        &["token", "--sip", "--user", "anna", "--ttl", ttl, "--json", "--config", "portward.toml"],
+    );
+    let made: Value = serde_json::from_str(&made.out).unwrap_or_else(|_| panic!("{}", made.all()));
+    ["username", "password"].map(|key| made[key].as_str().unwrap().to_owned())
+}
+
 /// Types this into the page's fields and presses Call.
-fn call(page: &Page, user: &str, password: &str, number: &str) {
-    for (name, value) in [("user", user), ("password", password), ("number", number)] {
+fn call(page: &Page, [user, password]: &[String; 2], number: &str) {
+    for (name, value) in [("user", user.as_str()), ("password", password), ("number", number)] {
         page.run(&format!("field.{name}.value = {}", json!(value)));
     }
     page.run("field.call.click()");
@@ -48,7 +63,7 @@ fn says(page: &Page, wanted: &str) {
         if said.as_str().is_some_and(|said| said.contains(wanted)) {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     panic!("the page does not say {wanted:?} but {said}; its messages:\n{}", messages());
 }
@@ -59,7 +74,7 @@ fn item_6_a_person_types_a_number_into_the_example_page_and_rings_a_softphone() 
 }
 
 fn rings() {
-    let (kamailio, pages) = (Kamailio::start("voxbone.example"), pages());
+    let (kamailio, pages) = (Kamailio::trusting("voxbone.example"), pages());
     let portward = setup(&pages, &format!("target = \"127.0.0.1\", tcp = {}", kamailio.plain));
     let bob = Baresip::for_browsers("4420", "voxbone.example", kamailio.tls);
     bob.registered();
@@ -69,13 +84,18 @@ fn rings() {
         page.run("typeof field") == "object" && page.run("typeof attempt") == "function"
     });
     assert_eq!(page.run("md5('a'.repeat(119))"), "8a7bd0732ed6a28ce75f6dabc90e1613");
-    // No such number, and a wrong password.
-    call(&page, "anna", PASSWORD, "1");
-    says(&page, "Refused: 404 Not Here");
-    call(&page, "anna", "guessed", "4420");
+    // A credential that has expired, a forged one, and no such number.
+    let (short, anna) = (token(&portward, "1s"), token(&portward, "1h"));
+    thread::sleep(Duration::from_secs(3));
+    call(&page, &short, "4420");
+    says(&page, "Refused: 403 Credential expired");
+    portward.decision(&["sipwss:anna@voxbone.example INVITE", "rejected: expired"]);
+    call(&page, &[anna[0].clone(), short[1].clone()], "4420");
     says(&page, "Refused: 407 ");
+    call(&page, &anna, "1");
+    says(&page, "Refused: 404 Not Here");
     // The other side hangs up, and this one.
-    call(&page, "anna", PASSWORD, "44 20");
+    call(&page, &anna, "44 20");
     says(&page, "44 20 rings");
     bob.answer();
     says(&page, "Connected with 44 20");
@@ -84,14 +104,14 @@ fn rings() {
     bob.hang_up();
     says(&page, "The other side has hung up");
     bob.forget();
-    call(&page, "anna", PASSWORD, "sip:4420@voxbone.example");
+    call(&page, &anna, "sip:4420@voxbone.example");
     bob.answer();
     says(&page, "Connected");
     page.run("field.end.click()");
     bob.event("CALL_CLOSED");
     // It is not answered.
     bob.forget();
-    call(&page, "anna", PASSWORD, "4420");
+    call(&page, &anna, "4420");
     bob.event("CALL_INCOMING");
     page.run("field.end.click()");
     says(&page, "Hung up");
@@ -100,7 +120,7 @@ fn rings() {
     // It is there for calls, too: another page of the same browser.
     let other = browser.open("https://www.customer.example/#register=1&server=wss://webrtc.example/sip");
     eventually("the page is there", || other.run("typeof attempt") == "function");
-    call(&other, "anna", PASSWORD, "");
+    call(&other, &anna, "");
     says(&other, "Registered");
     bob.forget();
     bob.dial("sip:anna@voxbone.example");
