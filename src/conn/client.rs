@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use crate::credentials::brought::Brought;
 use crate::guard::{Permit, Place};
 use crate::io::{Leg, Timer};
-use crate::route::proving::Brought;
 use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
 use crate::stats::{Direction, Registered};

@@ -33,13 +33,14 @@ pub(super) fn withdrawn<'a>(
     }
 }
 
-/// The same of a connection that came through another host, which may be disabled as well.
+/// The same of a connection that came through another host, which may be disabled as well, and of a client that has named a
+/// tenant as its own.
 pub(super) fn withdrawn_of<'a>(
     shared: &'a Shared,
-    hosts: [Option<&'a str>; 2],
+    (hosts, tenant): ([Option<&'a str>; 2], Option<&'a str>),
     live: &'a Registered,
 ) -> Withdrawal<'a> {
-    Withdrawal { shared, hosts, tenant: None, live, seen: u64::MAX, drain: None, is_tunnel: true }
+    Withdrawal { shared, hosts, tenant, live, seen: u64::MAX, drain: None, is_tunnel: true }
 }
 
 /// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, SPEC section 9).

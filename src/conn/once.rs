@@ -307,11 +307,12 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
         Patience::new(limits.idle_timeout.services[client.facts.service], limits.response_timeout)
     };
     let [_, before] = client.live.bytes();
-    let front = client.front.clone();
+    let (front, tenant) = (client.front.clone(), P::tenant(watch));
+    let hosts = [Some(held.host()), front.as_deref().map(|front| &*front.host)];
     let meter = client.live.toward(reached.as_ref());
     let over = tokio::select! {
         over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter) => over,
-        ending = withdrawn_of(&shared, [Some(held.host()), front.as_deref().map(|front| &*front.host)], &client.live) => {
+        ending = withdrawn_of(&shared, (hosts, tenant.as_deref()), &client.live) => {
             close_both(&mut client.leg, target).await;
             return End { ending, answered: false };
         }

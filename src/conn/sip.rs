@@ -6,7 +6,9 @@ mod judge;
 mod message;
 mod screen;
 
-use credential::{EXPIRED, demanding};
+use std::sync::Arc;
+
+use credential::{EXPIRED, door};
 use judge::RegistrationJudge;
 use message::{subject, who};
 use screen::{Screen, Turned};
@@ -28,7 +30,7 @@ use crate::relay::sip::{
     length_inside, respond,
 };
 use crate::route::proving::{Proven, Proving};
-use crate::route::signalling::{Answer, Asked, Decided, Terms, leads_to};
+use crate::route::signalling::{Answer, Asked, Terms, leads_to};
 use crate::rules::decide::{Route, rule_of};
 use crate::rules::{Address, Endpoint};
 use crate::service::Transport;
@@ -246,25 +248,13 @@ impl Protocol for Sip {
         let verdict = asking.verdict(name.as_ref().map_or(&[][..], Asked::name));
         first.cert = Worth::of(verdict.as_ref());
         let names = certificate::names(verdict.as_ref());
-        let decided = terms.decide(name.as_ref(), came_by, request, names);
-        if let Some(host) = decided.as_ref().ok().and_then(|decided| demanding(table, decided, name.as_ref()))
-            && let Some(decision) = self.demand(first, host, asking, back)
-        {
-            return decision;
-        }
-        let route = match decided {
-            Ok(Decided::Routed(route)) => match asking.onward(route) {
-                Ok(route) => route,
-                Err(refused) => return Decision::refused(refused.ending()),
-            },
-            Ok(Decided::Answered(answer)) if self.answered < ANSWERED => {
-                return self.answer(first, answer, asking, back);
-            }
-            Ok(Decided::Answered(_)) => {
-                let ending = Ending::because(Stage::Route, Whose::Policy, Reason::Method);
-                return Decision::refused(ending.uncounted());
-            }
+        let decided = match terms.decide(name.as_ref(), came_by, request, names) {
+            Ok(decided) => decided,
             Err(refused) => return Decision::refused(first.cert.refusal(refused.ending())),
+        };
+        let route = match self.admit(decided, (first, name.as_ref()), asking, back) {
+            Ok(route) => route,
+            Err(decision) => return decision,
         };
         if route.checked && !route.proven {
             first.cert.fails();
@@ -333,6 +323,7 @@ impl Protocol for Sip {
             turned_away: self.turned_away,
             was_counted: true,
             has_passed: self.proving.is_some(),
+            door: door(route),
             proving: self.proving,
             login_told: self.login_told,
             front: client.front.clone(),
@@ -349,6 +340,10 @@ impl Protocol for Sip {
             }
             None => SipWatch::new(judge, recording, rewrites(route, came_by), max_message),
         }
+    }
+
+    fn tenant(watch: &SipWatch<RegistrationJudge>) -> Option<Arc<str>> {
+        watch.judge().proving.as_ref()?.proven()?.tenant().cloned()
     }
 
     fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {

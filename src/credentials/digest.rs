@@ -3,8 +3,6 @@
 //!
 //! What two readers could read differently is no login: a parameter that stands there twice, a backslash in a quoted
 //! string, `username*`, a session variant. `qop=auth` is demanded, because a response without `nc` can be sent again.
-//!
-//! Nothing reads such logins yet: SIP will, with `credentials = "ephemeral"`.
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;

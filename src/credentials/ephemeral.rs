@@ -2,8 +2,6 @@
 //! password that is made of it with a shared secret. Pure: time is an argument.
 //!
 //! The username is `timestamp:user`, the password base64(HMAC-SHA1(secret, username)) or the same with HMAC-SHA256.
-//!
-//! Nothing asks for them yet: SIP will, with `credentials = "ephemeral"`. Their secrets can be configured already.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -7,10 +7,11 @@
 //! | `logins` | the users of a tenant or of a file | yes |
 //! | `files` | which htpasswd files there are, and when they are read | reads files |
 //! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
-//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it; not used yet | yes |
+//! | `brought` | the credential that comes with the handshake of a WebSocket | yes |
+//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it | yes |
 //! | `exchange` | a username that speaks for a user of a tenant at a domain | yes |
-//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it; not used yet | yes |
-//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used; not used yet | yes |
+//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it | yes |
+//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used | yes |
 //! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
 //! | `secret` | a shared secret: with it one side makes credentials for a limited time, and the other verifies them | yes |
 //! | `verifier` | when a password is hashed, on which thread, and when there is no room for it | threads |
@@ -19,6 +20,7 @@
 //! on a thread that serves connections, and never more than a few at once.
 
 pub mod basic;
+pub mod brought;
 pub mod digest;
 pub mod ephemeral;
 pub mod exchange;

@@ -4,8 +4,6 @@
 //! A nonce says when it was made and for which connection, and is authenticated, so nothing has to be remembered to know
 //! it again: `TTTTTTTTCCCCCCCCBBBBBBBBBBBBBBBB` and the first 128 bits of an HMAC-SHA256, all in hexadecimal. T: seconds; C: the
 //! count of the connection's nonces; B: a keyed digest of the connection. The MAC is over these, realm and algorithm.
-//!
-//! Nothing asks for nonces yet: SIP will, with `credentials = "ephemeral"`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -10,7 +10,7 @@ use super::url::Url;
 use super::why::Why;
 use crate::reason::Reason;
 use crate::route::signalling::Answer;
-use crate::rules::{self, Endpoint, Host, Source, Table};
+use crate::rules::{self, CredentialUser, Endpoint, Host, Source, Table};
 use crate::service::{Service, Transport};
 
 /// What becomes of a request, and by what.
@@ -109,6 +109,8 @@ pub enum Rule {
     Of {
         /// The service.
         service: Service,
+        /// It demands ephemeral credentials, and a client that has one may speak for this user.
+        credentials: Option<CredentialUser>,
         /// Where.
         at: Place,
     },

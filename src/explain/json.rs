@@ -61,8 +61,13 @@ impl Explanation {
                 let at = at.to_string();
                 put("rule", json!({ "path": path, "default": default, "preset": preset, "at": at }));
             }
-            Some(Rule::Of { service, at }) => {
-                put("rule", json!({ "service": service.name(), "at": at.to_string() }));
+            Some(Rule::Of { service, credentials, at }) => {
+                let mut rule = json!({ "service": service.name(), "at": at.to_string() });
+                if let (Some(user), Some(rule)) = (credentials, rule.as_object_mut()) {
+                    rule.insert("credentials".to_owned(), "ephemeral".into());
+                    rule.insert("credential_user".to_owned(), user.name().into());
+                }
+                put("rule", rule);
             }
             Some(Rule::Setting { key, file }) => {
                 put("rule", json!({ "setting": key, "at": file.display().to_string() }));

@@ -33,7 +33,8 @@ impl Once<'_> {
                     transport: route.transport,
                     port: route.port,
                 };
-                let rule = Rule::Of { service, at: Place::of(table, route.source) };
+                let credentials = route.host.rule(service).and_then(|rule| rule.credentials);
+                let rule = Rule::Of { service, credentials, at: Place::of(table, route.source) };
                 let explanation = self.at(Some(route.host), verdict, route.proven);
                 Explanation { rule: Some(rule), ..explanation }
             }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
 use crate::route::signalling::Answer;
+use crate::rules::CredentialUser;
 use crate::service::Transport;
 
 /// Shows an explanation: what was asked and what becomes of it in the first line, then what that comes from.
@@ -67,7 +68,15 @@ fn shown(rule: &Rule, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
             write!(f, "\n  at      {at}")
         }
-        Rule::Of { service, at } => write!(f, "\n  rule    {service}\n  at      {at}"),
+        Rule::Of { service, credentials, at } => {
+            write!(f, "\n  rule    {service}")?;
+            match credentials {
+                Some(CredentialUser::Named) => f.write_str(", demands ephemeral credentials")?,
+                Some(CredentialUser::Any) => f.write_str(", demands ephemeral credentials of any user")?,
+                None => {}
+            }
+            write!(f, "\n  at      {at}")
+        }
         Rule::Setting { key, file } => write!(f, "\n  rule    {key}\n  at      {}", file.display()),
     }
 }

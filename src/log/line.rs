@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::escape::escape;
 use crate::cause::{Cause, Failure};
+use crate::credentials::brought::is_secret_name;
 use crate::ending::Ending;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
@@ -187,8 +188,32 @@ fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
             escape(out, target.get(..at).unwrap_or_default(), cap);
             out.push_str("?…");
         }
-        _ => escape(out, target, cap),
+        Some(at) => {
+            let mut without = Vec::new();
+            let target = if without_secrets(target, at + 1, &mut without) { &without } else { target };
+            escape(out, target, cap);
+        }
+        None => escape(out, target, cap),
     }
+}
+
+/// Puts the target into `out` without the credentials in its query, which begins at `at` (SPEC section 9). False: it has none.
+fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
+    let name = |pair: &[u8]| memchr::memchr(b'=', pair).unwrap_or(pair.len());
+    let pairs = || target.get(at..).unwrap_or_default().split(|octet| *octet == b'&');
+    let is_secret = |pair: &[u8]| pair.get(..name(pair)).is_some_and(is_secret_name);
+    if !pairs().any(is_secret) {
+        return false;
+    }
+    out.extend_from_slice(target.get(..at).unwrap_or_default());
+    for (number, pair) in pairs().enumerate() {
+        out.extend((number > 0).then_some(b'&'));
+        match is_secret(pair) {
+            true => out.extend(pair.get(..name(pair)).into_iter().flatten().chain("=…".as_bytes())),
+            false => out.extend_from_slice(pair),
+        }
+    }
+    true
 }
 
 /// What follows a user and a password in a Host, which has no place for them (RFC 9110 §4.2.4).

@@ -17,11 +17,13 @@ mod login;
 mod said;
 
 use std::borrow::Cow;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::credentials::Secret;
+use crate::credentials::brought::Brought;
 use crate::credentials::digest::Algorithm;
 use crate::credentials::nonce::{Nonces, Uses};
 use crate::inspect::Span;
@@ -29,10 +31,9 @@ use crate::inspect::sip::{FieldKind, Kind, Message};
 use crate::proof::sip::{May, Speaker};
 use crate::rules::decide::host_named;
 use crate::rules::name::{NameBuf, from_wire};
-use crate::rules::{CredentialUser, Host, Table, Tenant};
+use crate::rules::{CredentialUser, Endpoint, Host, Table, Tenant};
 use crate::service::Service;
 
-pub use login::Brought;
 use login::Wrong;
 
 /// The header field by which the PBX learns whose client it is.
@@ -56,6 +57,9 @@ pub struct Terms<'s> {
     /// Seconds since 1970.
     pub now: u64,
 }
+
+/// Addresses, and a port at each of them.
+pub type Door = (Arc<[Endpoint]>, NonZeroU16);
 
 /// A request at a host that demands credentials.
 #[derive(Debug, Clone)]
@@ -146,9 +150,16 @@ pub struct Changes {
 }
 
 impl<'a> Asked<'a> {
-    /// `None`: the host demands no credentials.
-    pub fn of(table: &'a Table, host: Host<'a>, (head, message): (&'a [u8], &'a Message)) -> Option<Self> {
-        let user = host.rule(Service::Sip)?.credentials?;
+    /// `None`: the host demands no credentials. `door`: where the request goes, if that is not as the host's rule says; another
+    /// rule may demand credentials there.
+    pub fn of(
+        table: &'a Table,
+        (host, door): (Host<'a>, Option<&Door>),
+        (head, message): (&'a [u8], &'a Message),
+    ) -> Option<Self> {
+        let at_door = || door.is_some_and(|(endpoints, port)| table.demands_at(endpoints, *port));
+        let user =
+            host.rule(Service::Sip)?.credentials.or_else(|| at_door().then(CredentialUser::default))?;
         let realm = match host.name().starts_with('*') {
             true => named(table, host, message.from.host.of_input(head)),
             false => None,
@@ -271,7 +282,9 @@ impl Proving {
     /// The credential that a request carries, or else what came with the handshake, if that is wanted.
     fn login(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, passes: bool) -> Option<Result<Proven, Wrong>> {
         let carried = login::carried(terms, asked, &mut self.uses, passes);
-        carried.or_else(|| asked.brought.filter(|_| !passes).map(|brought| brought.login(terms, asked)))
+        carried.or_else(|| {
+            asked.brought.filter(|_| !passes).map(|brought| login::brought(terms, asked, brought))
+        })
     }
 
     fn wrong<'h>(&mut self, wrong: Wrong, terms: &Terms<'_>, asked: &Asked<'h>) -> Verdict<'h> {

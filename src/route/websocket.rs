@@ -1,5 +1,6 @@
 //! Whether a request may open a WebSocket with SIP in it (RFC 6455 section 4.2, RFC 7118 section 4, SPEC section 9). No I/O.
 
+use crate::credentials::brought::Brought;
 use crate::inspect::http::{Field, Request};
 use crate::reason::Reason;
 use crate::rules::WebSocketRule;
@@ -64,6 +65,12 @@ impl<'a> Handshake<'a> {
             return Err(broken);
         }
         Ok(key)
+    }
+
+    /// The credential that it brings. `target`: its path with its query; `logged_in`: its Authorization was for the path.
+    pub fn brought(&self, target: &[u8], logged_in: bool) -> Option<Brought> {
+        let authorization = self.all(b"authorization").next().filter(|_| !logged_in);
+        Brought::read(target, authorization)
     }
 
     /// The values of all fields of this name.

@@ -289,7 +289,7 @@ impl Builder {
         let mut ruled = ServiceSet::default();
         for service in Service::decided_once() {
             let Some(mut rule) = rules[service].take() else { continue };
-            self.table.demands_credentials |= rule.credentials.is_some();
+            self.table.note_demand(&rule);
             rule.endpoints = self.endpoints.intern(&mut self.table, rule.endpoints).1;
             self.table.rules.push(rule);
             ruled.insert(service);

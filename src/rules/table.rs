@@ -6,17 +6,18 @@
 mod host;
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 use std::hash::BuildHasher as _;
 
 use super::paths::{PathSet, PathStore, Text, index};
 use super::segments::SegmentTree;
 use super::tenants::{Tenant, Tenants};
-use super::{Endpoint, Login, ServiceRule, Source, Treatment, Users};
+use super::{Address, Endpoint, Login, ServiceRule, Source, Treatment, Users};
 use crate::field_names::FieldNames;
 use crate::service::ServiceSet;
 pub use host::{Captured, Host, HttpMatch};
@@ -45,8 +46,8 @@ pub struct Table {
     pub(super) protected: Arc<FieldNames>,
     /// Of hosts on which some rule matches whole segments only.
     pub(super) trees: Vec<Arc<SegmentTree>>,
-    /// Some SIP rule demands credentials, or has done so before a host of the API was taken out.
-    pub(super) demands_credentials: bool,
+    /// Addresses and ports of SIP rules that demand credentials.
+    pub(super) demanded: HashSet<(Address, NonZeroU16), RandomState>,
     pub(super) tenants: Arc<Tenants>,
     /// Those of them that are from the rules files, as the files have them.
     pub(super) tenants_of_rules: Arc<Tenants>,
@@ -122,9 +123,27 @@ pub(super) struct Entry {
 }
 
 impl Table {
-    /// Whether any SIP rule may demand credentials.
-    pub fn may_demand_credentials(&self) -> bool {
-        self.demands_credentials
+    /// Whether any SIP rule demands credentials.
+    pub fn demands_credentials(&self) -> bool {
+        !self.demanded.is_empty()
+    }
+
+    /// Whether some SIP rule demands credentials of whoever goes to one of these addresses, by this port.
+    pub fn demands_at(&self, endpoints: &[Endpoint], port: NonZeroU16) -> bool {
+        endpoints.iter().any(|endpoint| self.demanded.contains(&(endpoint.address.clone(), port)))
+    }
+
+    /// Notes where a rule leads that demands credentials.
+    pub(super) fn note_demand(&mut self, rule: &ServiceRule) {
+        if rule.credentials.is_none() {
+            return;
+        }
+        let websocket = rule.websocket.as_ref().map(|onward| onward.ports);
+        let ports = [Some(rule.ports.ports()), websocket].into_iter().flatten();
+        for port in ports.flat_map(|ports| [ports.tcp, ports.tls]).flatten() {
+            let doors = rule.endpoints.iter().map(|endpoint| (endpoint.address.clone(), port));
+            self.demanded.extend(doors);
+        }
     }
 
     /// The host of that name, in normal form ([`super::name`]). An exact name beats a wildcard, which stands
@@ -219,6 +238,10 @@ impl Table {
         table.paths.truncate(paths);
         table.presets.truncate(presets);
         table.rules.truncate(rules);
+        if !table.demanded.is_empty() {
+            table.demanded.clear();
+            self.rules.iter().take(rules).for_each(|rule| table.note_demand(rule));
+        }
         table.endpoints.truncate(endpoints);
         table.client_trust.truncate(client_trust);
         table.treatments.truncate(treatments);

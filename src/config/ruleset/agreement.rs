@@ -13,12 +13,15 @@ use super::files::Stands;
 use crate::rules::{Address, Endpoint, Host, Ports, ServiceRule, Table};
 use crate::service::Service;
 
+/// Whether a rule demands credentials at an address and a port, and where it stands.
+type Demands = HashMap<(Address, NonZeroU16), (bool, Stands), foldhash::fast::RandomState>;
+
 /// Who said what first, address by address; rules without a TLS port have no say.
 #[derive(Default)]
 pub(super) struct Agreement {
     said: HashMap<Address, (bool, Stands), foldhash::fast::RandomState>,
     /// Whether SIP rules demand credentials, by address and port. `None`: nowhere does a rule demand any.
-    credentials: Option<HashMap<(Address, NonZeroU16), (bool, Stands), foldhash::fast::RandomState>>,
+    credentials: Option<Demands>,
 }
 
 /// An address and a port of which two rules say the opposite.

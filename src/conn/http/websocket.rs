@@ -48,6 +48,7 @@ pub(super) async fn open(
         Ok(key) => key,
         Err(unfit) => return refuse(client, turn, unfit).await,
     };
+    let brought = handshake.brought(turn.asked.target(), turn.user.get().is_some());
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n",
@@ -68,7 +69,7 @@ pub(super) async fn open(
             host: host.name().into(),
             path: path.into(),
             named: turn.asked.host().into(),
-            brought: None,
+            brought,
         }),
         client: if turn.who == peer.ip() { peer } else { SocketAddr::new(turn.who, 0) },
         carrier,

@@ -7,6 +7,7 @@ use super::super::certificate;
 use super::super::client::Client;
 use super::super::ending::{Told, suspect};
 use crate::config::{Config, Reject};
+use crate::credentials::brought::Brought;
 use crate::ending::Ending;
 use crate::guard::Offence;
 use crate::log::Subject;
@@ -15,7 +16,6 @@ use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::Refused;
 use crate::route::held::Held;
-use crate::route::proving::Brought;
 use crate::rules::decide::Route;
 use crate::service::{Carrier, Transport};
 use crate::state::{Shared, Snapshot};
@@ -63,6 +63,11 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
 
     /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
     fn watch(self, asked: Self::Asked, connected: Connected<'_>) -> Self::Watch;
+
+    /// The tenant that the client has named as its own. Its connections end with it (SPEC section 9).
+    fn tenant(_watch: &Self::Watch) -> Option<Arc<str>> {
+        None
+    }
 
     /// The ending of a relay that one of its sides has ended, as this protocol sees it.
     fn over(_watch: &Self::Watch, ending: Ending) -> Ending {

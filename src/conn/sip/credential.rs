@@ -1,6 +1,8 @@
 //! Ephemeral credentials (SPEC section 9): what their verdicts mean before the decision and after it, for the client, the log
 //! and the guard. The verdicts themselves are [`proving`]'s.
 
+use std::sync::Arc;
+
 use super::super::once::{Asking, Decision};
 use super::super::standing::Doors;
 use super::judge::{Forbidden, RegistrationJudge};
@@ -12,9 +14,9 @@ use crate::guard::unix_now;
 use crate::inspect::sip::Message;
 use crate::reason::Reason;
 use crate::relay::sip::{FORBIDDEN, Sentence};
-use crate::route::proving::{self, Changes, Proven, Verdict, Why};
+use crate::route::proving::{self, Changes, Door, Proven, Verdict, Why};
 use crate::route::signalling::{Answer, Asked, Decided};
-use crate::rules::decide::{host_named, rule_of};
+use crate::rules::decide::{Route, host_named, rule_of};
 use crate::rules::{Host, Table};
 use crate::service::Service;
 
@@ -24,13 +26,9 @@ pub(super) const EXPIRED: &str = "403 Credential expired";
 /// RFC 3261 §9.2.
 const NO_TRANSACTION: &str = "481 Call/Transaction Does Not Exist";
 
-/// The host of a request that is routed or answered, if it may demand credentials.
-pub(super) fn demanding<'t>(
-    table: &'t Table,
-    decided: &Decided<'t>,
-    asked: Option<&Asked<'_>>,
-) -> Option<Host<'t>> {
-    if !table.may_demand_credentials() {
+/// The host of a request that is routed or answered, where any demands credentials.
+fn demanding<'t>(table: &'t Table, decided: &Decided<'t>, asked: Option<&Asked<'_>>) -> Option<Host<'t>> {
+    if !table.demands_credentials() {
         return None;
     }
     match decided {
@@ -39,6 +37,11 @@ pub(super) fn demanding<'t>(
         Decided::Answered(Answer::Nothing) => None,
         Decided::Answered(_) => host_named(table, asked?.name()).ok(),
     }
+}
+
+/// Where a route leads that goes by WebSocket: maybe not where the host's own rule says.
+pub(super) fn door(route: &Route<'_>) -> Option<Door> {
+    route.websocket.map(|_| (Arc::clone(route.endpoints), route.port))
 }
 
 /// Why a request is refused, in the log and before the guard.
@@ -52,17 +55,50 @@ fn reason(why: Why<'_>) -> Reason {
 }
 
 impl Sip {
+    /// Where a first message goes, if its client has proven what the host demands.
+    ///
+    /// # Errors
+    /// It goes nowhere, or has got an answer.
+    pub(super) fn admit<'s>(
+        &mut self,
+        decided: Decided<'s>,
+        (first, name): (&First, Option<&Asked<'_>>),
+        asking: &Asking<'_, 's>,
+        back: &mut Vec<u8>,
+    ) -> Result<Route<'s>, Decision<'static>> {
+        let demanding = demanding(&asking.snapshot.table, &decided, name);
+        let (route, answer) = match decided {
+            Decided::Routed(route) => {
+                let route = asking.onward(route).map_err(|refused| Decision::refused(refused.ending()))?;
+                (Some(route), Answer::Nothing)
+            }
+            Decided::Answered(answer) => (None, answer),
+        };
+        if let Some(host) = demanding {
+            let door = route.as_ref().and_then(door);
+            self.demand(first, (host, door.as_ref()), asking, back).map_or(Ok(()), Err)?;
+        }
+        match route {
+            Some(route) => Ok(route),
+            None if self.answered < ANSWERED => Err(self.answer(first, answer, asking, back)),
+            None => {
+                let ending = Ending::because(Stage::Route, Whose::Policy, Reason::Method);
+                Err(Decision::refused(ending.uncounted()))
+            }
+        }
+    }
+
     /// Asks for a credential, if `host` demands one and the request has none that is right. `None`: it may go on.
-    pub(super) fn demand(
+    fn demand(
         &mut self,
         first: &First,
-        host: Host<'_>,
+        (host, door): (Host<'_>, Option<&Door>),
         asking: &Asking<'_, '_>,
         back: &mut Vec<u8>,
     ) -> Option<Decision<'static>> {
         let (shared, snapshot) = (asking.shared, asking.snapshot);
         let request = (&*first.head, &first.message);
-        let asked = proving::Asked::of(&snapshot.table, host, request)?.with(false, asking.brought());
+        let asked = proving::Asked::of(&snapshot.table, (host, door), request)?.with(false, asking.brought());
         let known = (&*snapshot.table, &shared.nonces);
         let terms =
             snapshot.config.credential_terms(known, (asking.carrier(), asking.id()), unix_now().into());
@@ -137,11 +173,13 @@ impl RegistrationJudge {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         let (config, table) = (&snapshot.config, &*snapshot.table);
-        if !table.may_demand_credentials() {
+        if !table.demands_credentials() {
             return Sentence::Pass;
         }
         let host = table.host(self.held.host()).filter(|host| host.name() == self.held.host());
-        let Some(asked) = host.and_then(|host| proving::Asked::of(table, host, (head, request))) else {
+        let Some(asked) =
+            host.and_then(|host| proving::Asked::of(table, (host, self.door.as_ref()), (head, request)))
+        else {
             return Sentence::Pass;
         };
         let in_dialog = self.dialogs.as_ref().is_some_and(|dialogs| dialogs.has(head, request));

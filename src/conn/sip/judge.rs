@@ -19,7 +19,7 @@ use crate::relay::sip::{Judge, Login, Sentence};
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
 use crate::route::identity::Identified;
-use crate::route::proving::{Changes, Proven, Proving};
+use crate::route::proving::{Changes, Door, Proven, Proving};
 use crate::state::Snapshot;
 
 /// Judges later registrations and calls under the rules of the moment.
@@ -46,6 +46,8 @@ pub(in crate::conn) struct RegistrationJudge {
     pub(super) has_passed: bool,
     /// A credential was wrong, or had expired: that is said once a connection.
     pub(super) login_told: bool,
+    /// Where the connection goes, if that is not as the host's rule says.
+    pub(super) door: Option<Door>,
     /// What the client has opened its WebSocket to, and has brought with it.
     pub(super) front: Option<Arc<Front>>,
     /// The dialogs of this connection, where requests are counted that belong to none.

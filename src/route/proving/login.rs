@@ -1,10 +1,9 @@
 //! Whether a credential is right that a request carries, or that came with the handshake of a WebSocket, and by whose secret.
 
-use zeroize::Zeroizing;
-
 use super::challenge::{bound, seconds};
 use super::said::Said;
 use super::{Asked, Proven, Terms, named};
+use crate::credentials::brought::Brought;
 use crate::credentials::digest::{Algorithm, DigestLogin};
 use crate::credentials::ephemeral::{Ephemeral, Standing};
 use crate::credentials::nonce::{Known, Use, Uses};
@@ -97,25 +96,9 @@ pub(super) fn is_ours(terms: &Terms<'_>, asked: &Asked<'_>, value: &[u8]) -> boo
     Algorithm::ALL.into_iter().any(|algorithm| known(algorithm) != Known::Foreign)
 }
 
-/// What came with the handshake of a WebSocket. Overwritten when it is dropped.
-pub struct Brought {
-    /// The username.
-    pub username: Zeroizing<Vec<u8>>,
-    /// The password.
-    pub password: Zeroizing<Vec<u8>>,
-}
-
-impl std::fmt::Debug for Brought {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Brought")
-    }
-}
-
-impl Brought {
-    /// Whether it is right for the host of a request.
-    pub(super) fn login(&self, terms: &Terms<'_>, asked: &Asked<'_>) -> Result<Proven, Wrong> {
-        credential(terms, asked, &self.username, |right| is_same(right, &self.password))
-    }
+/// Whether what came with the handshake is right for the host of a request.
+pub(super) fn brought(terms: &Terms<'_>, asked: &Asked<'_>, brought: &Brought) -> Result<Proven, Wrong> {
+    credential(terms, asked, &brought.username, |right| is_same(right, &brought.password))
 }
 
 /// Who has proven itself with a credential. `is_right`: whether this is its password.

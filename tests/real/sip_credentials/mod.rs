@@ -1,6 +1,11 @@
 //! W5: ephemeral credentials in SIP (SPEC section 9). A target that records its octets says what has reached the PBX.
 
+mod browser;
 mod first;
+mod guard;
+mod handshake;
+mod kamailio;
+mod later;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest as _, Md5};
@@ -18,7 +23,7 @@ pub fn at(from_now: i64) -> i64 {
     i64::try_from(now.as_secs()).unwrap() + from_now
 }
 
-fn base64(octets: &[u8]) -> String {
+pub fn base64(octets: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in octets.chunks(3) {

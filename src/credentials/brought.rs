@@ -1,0 +1,139 @@
+//! The credential that comes with the handshake of a WebSocket (SPEC section 9): as HTTP basic, or as `username` and `password`
+//! in the query.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::basic::Basic;
+use crate::inspect::digest::{self, Credentials};
+use crate::inspect::sip::unescaped;
+
+/// See the module. It is overwritten when it is dropped.
+pub struct Brought {
+    /// The username.
+    pub username: Zeroizing<Vec<u8>>,
+    /// The password.
+    pub password: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Brought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Brought")
+    }
+}
+
+impl Brought {
+    /// What stands in a handshake: `target` is its path with its query, `authorization` the value of that field. The query comes
+    /// first, because a browser sends basic logins of its own accord. `None`: nothing was brought.
+    pub fn read(target: &[u8], authorization: Option<&[u8]>) -> Option<Self> {
+        let query = memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..));
+        query.and_then(Self::of_query).or_else(|| authorization.and_then(Self::of_basic))
+    }
+
+    /// One that is right nowhere: there is none that can be read.
+    fn unreadable() -> Self {
+        Self { username: Zeroizing::default(), password: Zeroizing::default() }
+    }
+
+    /// A parameter that stands there twice could be read in two ways. A `+` stands for itself: base64 has it, and has no spaces.
+    fn of_query(query: &[u8]) -> Option<Self> {
+        let mut found = [None, None];
+        for pair in query.split(|octet| *octet == b'&') {
+            let (name, value) = match memchr::memchr(b'=', pair) {
+                Some(at) => (pair.get(..at)?, pair.get(at + 1..)?),
+                None => (pair, &b""[..]),
+            };
+            let at = NAMES.iter().position(|known| unescaped(name).eq(known.bytes()));
+            let Some(place) = at.and_then(|at| found.get_mut(at)) else { continue };
+            let value = Zeroizing::new(unescaped(value).collect::<Vec<_>>());
+            if place.replace(value).is_some() {
+                return Some(Self::unreadable());
+            }
+        }
+        match found {
+            [None, None] => None,
+            [username, password] => {
+                Some(Self { username: username.unwrap_or_default(), password: password.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// The username has a colon in it, so the password begins behind the last one: base64 has none.
+    fn of_basic(value: &[u8]) -> Option<Self> {
+        if digest::credentials(value) != Credentials::Basic {
+            return None;
+        }
+        let Some(basic) = Basic::read(value) else { return Some(Self::unreadable()) };
+        let both = Zeroizing::new([basic.user(), b":", basic.password()].concat());
+        let colon = memchr::memrchr(b':', &both).unwrap_or_default();
+        let part = |text: Option<&[u8]>| Zeroizing::new(text.unwrap_or_default().to_vec());
+        Some(Self { username: part(both.get(..colon)), password: part(both.get(colon + 1..)) })
+    }
+}
+
+/// The names of the two in a query.
+const NAMES: [&str; 2] = ["username", "password"];
+
+/// Whether a name in a query is one of those that no log shows the value of, in any spelling.
+pub fn is_secret_name(name: &[u8]) -> bool {
+    let is = |known: &str| unescaped(name).map(|octet| octet.to_ascii_lowercase()).eq(known.bytes());
+    NAMES.into_iter().any(is)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(target: &str, authorization: Option<&str>) -> Option<(String, String)> {
+        let brought = Brought::read(target.as_bytes(), authorization.map(str::as_bytes))?;
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        Some((text(&brought.username), text(&brought.password)))
+    }
+
+    fn pair(username: &str, password: &str) -> Option<(String, String)> {
+        Some((username.to_owned(), password.to_owned()))
+    }
+
+    #[test]
+    fn w5_a_credential_stands_in_the_query_or_in_a_basic_login() {
+        for (target, found) in [
+            ("/sip?username=1:a&password=x+/%3D", pair("1:a", "x+/=")),
+            ("/sip?x=y&pass%77ord=p&username=1%3Aa%20b", pair("1:a b", "p")),
+            ("/sip?username=1:a", pair("1:a", "")),
+            ("/sip?password", pair("", "")),
+            ("/sip?username=1:a&username=1:a&password=p", pair("", "")),
+            ("/sip?user=1:a", None),
+            ("/sip?", None),
+            ("/sip", None),
+        ] {
+            assert_eq!(read(target, None), found, "{target}");
+        }
+        // 1:a:b:cGFz, alice, a:b
+        for (value, found) in [
+            ("Basic MTphOmI6Y0dGeg==", pair("1:a:b", "cGFz")),
+            ("basic YTpi", pair("a", "b")),
+            ("Basic YWxpY2U=", pair("", "")),
+            ("Bearer YTpi", None),
+            ("Digest username=\"a\"", None),
+        ] {
+            assert_eq!(read("/sip", Some(value)), found, "{value}");
+        }
+        assert_eq!(read("/sip?username=1:a&password=p", Some("Basic YTpi")), pair("1:a", "p"));
+        assert_eq!(format!("{:?}", Brought::read(b"/sip?username=1:a&password=p", None).unwrap()), "Brought");
+    }
+
+    #[test]
+    fn w5_names_of_secrets_are_known_in_every_spelling() {
+        for (name, secret) in [
+            ("password", true),
+            ("PassWord", true),
+            ("pass%77ord", true),
+            ("username", true),
+            ("token", false),
+            ("", false),
+        ] {
+            assert_eq!(is_secret_name(name.as_bytes()), secret, "{name}");
+        }
+    }
+}
