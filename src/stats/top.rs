@@ -69,7 +69,7 @@ pub struct Top {
 impl Sketches {
     fn client(&mut self, client: IpAddr, refused: Option<Reason>, slot: u32) {
         let client = Counted::from(client);
-        let hash = self.hasher.hash_one(client);
+        let hash = || self.hasher.hash_one(client);
         self.clients.count((hash, slot), |key| *key == client, |key| *key = Some(client), refused);
         if refused.is_some() {
             self.refused.count((hash, slot), |key| *key == client, |key| *key = Some(client), refused);
@@ -77,7 +77,7 @@ impl Sketches {
     }
 
     fn host(&mut self, host: &str, slot: u32) {
-        let hash = self.hasher.hash_one(host);
+        let hash = || self.hasher.hash_one(host);
         // The memory of the name that was there before is used again.
         let write = |key: &mut Option<String>| {
             let key = key.get_or_insert_default();

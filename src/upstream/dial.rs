@@ -120,7 +120,6 @@ impl Attempts {
 }
 
 /// An address that is tried.
-#[derive(Clone, Copy)]
 struct Candidate<'a> {
     wanted: &'a Wanted<'a>,
     endpoint: &'a Endpoint,
@@ -129,6 +128,28 @@ struct Candidate<'a> {
     address: SocketAddr,
     /// Other requests may wait for the same address, and only the first of them waits for the whole timeout.
     is_shared: bool,
+    /// With it TLS is spoken.
+    profile: Option<Profile>,
+}
+
+impl Candidate<'_> {
+    /// What its connections have in common.
+    fn key(&self) -> KeyRef<'_> {
+        let Self { wanted, endpoint, address, .. } = *self;
+        let tls = self.profile.as_ref().map(|profile| (profile.id, server_name(endpoint, wanted.host)));
+        KeyRef { address, tls, elsewhere_only: endpoint.options.elsewhere_only }
+    }
+
+    /// One of its connections that is kept and alive.
+    fn kept(&self, own: &mut Vec<Connection>, pool: &Pool) -> Option<Connection> {
+        let key = self.key();
+        let mut kept = take_own(own, key, self.wanted.owner).or_else(|| match Shares::of(self.endpoint) {
+            Shares::WithAll => pool.take(key),
+            Shares::WithClient => None,
+        })?;
+        kept.endpoint = self.number;
+        Some(kept)
+    }
 }
 
 /// Why there is no connection to an address.
@@ -179,7 +200,7 @@ impl Dialer<'_> {
                 // Nothing that is quick has worked: now each gets the whole of its time.
                 for candidate in cut_short.drain(..) {
                     let candidate = Candidate { is_shared: false, ..candidate };
-                    if let Ok(connection) = self.reach(candidate, own, pool, attempts).await {
+                    if let Ok(connection) = Box::pin(self.reach(&candidate, attempts)).await {
                         return Ok(connection);
                     }
                 }
@@ -206,8 +227,16 @@ impl Dialer<'_> {
                     }
                     // An address of the last turns has hardly another one behind it: a shorter wait would gain nothing.
                     let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
-                    let candidate = Candidate { wanted: &wanted, endpoint, number, address, is_shared };
-                    match self.reach(candidate, own, pool, attempts).await {
+                    let profile = (wanted.transport == Transport::Tls)
+                        .then(|| self.tls.client_config(wanted.service, &endpoint.options));
+                    let candidate =
+                        Candidate { wanted: &wanted, endpoint, number, address, is_shared, profile };
+                    if !attempts.new_only
+                        && let Some(kept) = candidate.kept(own, pool)
+                    {
+                        return Ok(kept);
+                    }
+                    match Box::pin(self.reach(&candidate, attempts)).await {
                         Ok(connection) => return Ok(connection),
                         Err(Missed::CutShort) => cut_short.push(candidate),
                         Err(Missed::Failed) => {}
@@ -224,32 +253,15 @@ impl Dialer<'_> {
         Err(failures)
     }
 
-    /// A connection to one address, kept or new. A failure stands in `attempts`.
-    async fn reach(
-        &self,
-        candidate: Candidate<'_>,
-        own: &mut Vec<Connection>,
-        pool: &Pool,
-        attempts: &mut Attempts,
-    ) -> Result<Connection, Missed> {
-        let Candidate { wanted, endpoint, number, address, is_shared: _ } = candidate;
-        let shares = Shares::of(endpoint);
-        let profile = (wanted.transport == Transport::Tls)
-            .then(|| self.tls.client_config(wanted.service, &endpoint.options));
-        let tls = profile.as_ref().map(|profile| (profile.id, server_name(endpoint, wanted.host)));
-        let key = KeyRef { address, tls, elsewhere_only: endpoint.options.elsewhere_only };
-        if !attempts.new_only {
-            let kept = take_own(own, key, wanted.owner)
-                .or_else(|| if shares == Shares::WithAll { pool.take(key) } else { None });
-            if let Some(mut kept) = kept {
-                kept.endpoint = number;
-                return Ok(kept);
-            }
-        }
-        match self.dial(candidate, profile.as_ref()).await {
+    /// A new connection to one address. A failure stands in `attempts`. To be boxed: most requests take a kept connection, and
+    /// their futures need no room for this.
+    async fn reach(&self, candidate: &Candidate<'_>, attempts: &mut Attempts) -> Result<Connection, Missed> {
+        let Candidate { wanted, endpoint, number, address, .. } = *candidate;
+        match self.dial(candidate).await {
             Ok((stream, reached)) => {
-                let bound = shares != Shares::WithAll;
-                let mut connection = Connection::new(Leg::new(stream), key.to_key(), bound, wanted.owner);
+                let bound = Shares::of(endpoint) != Shares::WithAll;
+                let key = candidate.key().to_key();
+                let mut connection = Connection::new(Leg::new(stream), key, bound, wanted.owner);
                 connection.endpoint = number;
                 connection.max_message = endpoint.options.max_message;
                 connection.min_rate = endpoint.options.min_rate;
@@ -266,12 +278,8 @@ impl Dialer<'_> {
 
     /// Opens a connection to one address, counts it, and tells what is known of the address then. With a cause comes whether the
     /// wait was a shorter one.
-    async fn dial(
-        &self,
-        candidate: Candidate<'_>,
-        profile: Option<&Profile>,
-    ) -> Result<(Stream, Reached), (Cause, bool)> {
-        let Candidate { wanted, endpoint, number: _, address, is_shared } = candidate;
+    async fn dial(&self, candidate: &Candidate<'_>) -> Result<(Stream, Reached), (Cause, bool)> {
+        let Candidate { wanted, endpoint, number: _, address, is_shared, ref profile } = *candidate;
         let attempt = is_shared.then(|| self.health.begin(address));
         let tcp_timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
         let opening = Opening {
@@ -282,7 +290,7 @@ impl Dialer<'_> {
             service: wanted.service,
             endpoint,
             host: wanted.host,
-            profile,
+            profile: profile.as_ref(),
             speaks_for: Some((wanted.client, wanted.local)),
         };
         let begun = Instant::now();

@@ -26,6 +26,8 @@ pub(super) struct Sketch<K> {
     entries: Vec<Entry<K>>,
     /// The number of the slot under way.
     slot: u32,
+    /// The place that was counted last: the next request often comes from the same client, for the same host.
+    last: usize,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(super) struct Read<'a, K> {
 
 impl<K> Default for Sketch<K> {
     fn default() -> Self {
-        Self { index: HashTable::new(), totals: Vec::new(), entries: Vec::new(), slot: 0 }
+        Self { index: HashTable::new(), totals: Vec::new(), entries: Vec::new(), slot: 0, last: 0 }
     }
 }
 
@@ -61,11 +63,12 @@ const fn place(slot: u32) -> usize {
 }
 
 impl<K> Sketch<K> {
-    /// Counts the key of this hash once in this slot: the one that `is` is true of, which `write` writes if it is new.
+    /// Counts a key once in this slot: the one that `is` is true of, which `write` writes if it is new. `hash` is asked for where
+    /// the key is not the last one.
     #[inline]
     pub(super) fn count(
         &mut self,
-        (hash, slot): (u64, u32),
+        (hash, slot): (impl FnOnce() -> u64, u32),
         is: impl Fn(&K) -> bool,
         write: impl FnOnce(&mut Option<K>),
         reason: Option<Reason>,
@@ -75,22 +78,31 @@ impl<K> Sketch<K> {
             self.move_on(slot);
         }
         let slot = self.slot;
-        let Self { index, entries, .. } = self;
-        let same = |at: &u16| {
-            entries
-                .get(usize::from(*at))
-                .is_some_and(|one| one.hash == hash && one.key.as_ref().is_some_and(&is))
-        };
-        let at = match index.find(hash, same) {
-            Some(at) => usize::from(*at),
-            None => self.admit(hash, write),
-        };
+        let is_last = self.entries.get(self.last).is_some_and(|one| one.key.as_ref().is_some_and(&is));
+        if !is_last {
+            self.last = self.find(hash(), is, write);
+        }
+        let at = self.last;
         if let (Some(entry), Some(total)) = (self.entries.get_mut(at), self.totals.get_mut(at)) {
             if let Some(count) = entry.counts.get_mut(place(slot)) {
                 *count = count.saturating_add(1);
             }
             *total = total.saturating_add(1);
             entry.reason = reason.or(entry.reason);
+        }
+    }
+
+    /// The place of the key of this hash.
+    fn find(&mut self, hash: u64, is: impl Fn(&K) -> bool, write: impl FnOnce(&mut Option<K>)) -> usize {
+        let Self { index, entries, .. } = self;
+        let same = |at: &u16| {
+            entries
+                .get(usize::from(*at))
+                .is_some_and(|one| one.hash == hash && one.key.as_ref().is_some_and(&is))
+        };
+        match index.find(hash, same) {
+            Some(at) => usize::from(*at),
+            None => self.admit(hash, write),
         }
     }
 
@@ -164,7 +176,7 @@ mod tests {
 
     fn count(sketch: &mut Sketch<u32>, key: u32, slot: u32) {
         let hash = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        sketch.count((hash, slot), |known| *known == key, |into| *into = Some(key), None);
+        sketch.count((|| hash, slot), |known| *known == key, |into| *into = Some(key), None);
     }
 
     fn counted(sketch: &mut Sketch<u32>, key: u32, slot: u32) -> Option<(u64, u64)> {
