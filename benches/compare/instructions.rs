@@ -16,7 +16,10 @@ use crate::origin::HOSTS;
 use crate::peers::Place;
 use crate::stand_in;
 use crate::steps::Steps;
-use crate::works::{Front, Site, fresh, h323_new, kept, ldap_new, silent, sip_kept, sip_new, sip_ping};
+use crate::works::{
+    Front, Site, fresh, h323_new, kept, ldap_new, silent, sip_kept, sip_new, sip_ping, wss_kept, wss_new,
+};
+use crate::wss::By;
 
 /// A row.
 pub(crate) struct Counted {
@@ -110,6 +113,38 @@ pub(crate) const COUNTED: &[Counted] = &[
         tls: true,
         count: 40,
         run: |site, count| Box::pin(sip_new(site, count)),
+    },
+    Counted {
+        key: "sips-kept",
+        work: "SIP REGISTER on a connection that is open, TLS → plain",
+        front: Front::Sips,
+        tls: true,
+        count: 200,
+        run: |site, count| Box::pin(wss_kept(site, count, By::Tls)),
+    },
+    Counted {
+        key: "wss-kept",
+        work: "the same by WebSocket",
+        front: Front::Wss,
+        tls: true,
+        count: 200,
+        run: |site, count| Box::pin(wss_kept(site, count, By::WebSocket)),
+    },
+    Counted {
+        key: "sips-new",
+        work: "SIP REGISTER on a new connection, TLS → plain",
+        front: Front::Sips,
+        tls: true,
+        count: 80,
+        run: |site, count| Box::pin(wss_new(site, count, By::Tls)),
+    },
+    Counted {
+        key: "wss-new",
+        work: "the same by WebSocket",
+        front: Front::Wss,
+        tls: true,
+        count: 80,
+        run: |site, count| Box::pin(wss_new(site, count, By::WebSocket)),
     },
     Counted {
         key: "ldap",

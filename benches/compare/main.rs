@@ -23,6 +23,7 @@ mod stand_in;
 mod steps;
 mod table;
 mod works;
+mod wss;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -40,6 +40,18 @@ pub(crate) enum Rules {
     OneTarget(u32, Ports),
     /// So many customers' hosts, each with a target of its own, which is not there. Portward's have a preset besides.
     OwnTargets(u32),
+    /// The same; Portward's hosts and targets are those of a tenant each. The peers know no tenants.
+    OwnTenants(u32),
+}
+
+impl Rules {
+    /// The same for a program without tenants.
+    fn without_tenants(self) -> Self {
+        match self {
+            Self::OwnTenants(count) => Self::OwnTargets(count),
+            other => other,
+        }
+    }
 }
 
 /// A running proxy.
@@ -95,13 +107,13 @@ impl Proxy {
         let listening = [ports.plain, ports.tls];
         let process = match kind {
             Kind::Haproxy => {
-                let text = haproxy(&folder, place.folder, ports, rules)?;
+                let text = haproxy(&folder, place.folder, ports, rules.without_tenants())?;
                 let file = write(&folder, "haproxy.cfg", &text)?;
                 let command = ["haproxy", "-db", "-f", &file];
                 Process::start(&command, place.core, &listening, folder.join("log"))?
             }
             Kind::Nginx => {
-                let text = nginx(&folder, place.folder, ports, rules)?;
+                let text = nginx(&folder, place.folder, ports, rules.without_tenants())?;
                 start_nginx(&folder, "nginx", &text, place.core, &listening)?
             }
             Kind::Portward => {
@@ -144,7 +156,7 @@ fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<S
                     );
                 }
             }
-            Rules::OneTarget(..) | Rules::OwnTargets(_) => {
+            Rules::OneTarget(..) | Rules::OwnTargets(_) | Rules::OwnTenants(_) => {
                 let map = folder.join("hosts.map");
                 let map = map.display();
                 let (found, wanted) = match rules {
@@ -165,7 +177,9 @@ fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<S
     let targets: Vec<String> = match rules {
         Rules::Two(targets) => targets.iter().zip(HOSTS).map(|(ports, host)| servers(*ports, host)).collect(),
         Rules::OneTarget(_, ports) => vec![servers(ports, HOSTS[0])],
-        Rules::OwnTargets(_) => vec!["0.0.0.0:80\n0.0.0.0:443 ssl verify none".to_owned()],
+        Rules::OwnTargets(_) | Rules::OwnTenants(_) => {
+            vec!["0.0.0.0:80\n0.0.0.0:443 ssl verify none".to_owned()]
+        }
     };
     for (target, number) in targets.iter().zip(0..) {
         for (server, way) in target.lines().zip(["plain", "tls"]) {
@@ -175,7 +189,9 @@ fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<S
     let map = match rules {
         Rules::Two(_) => String::new(),
         Rules::OneTarget(count, _) => (0..count).map(|n| format!("{} 0\n", customer(n))).collect(),
-        Rules::OwnTargets(count) => (0..count).map(|n| format!("{} {}\n", customer(n), own(n))).collect(),
+        Rules::OwnTargets(count) | Rules::OwnTenants(count) => {
+            (0..count).map(|n| format!("{} {}\n", customer(n), own(n))).collect()
+        }
     };
     write(folder, "hosts.map", &map)?;
     Ok(text)
@@ -234,7 +250,7 @@ fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<Str
             let hosts = (0..count).map(|n| format!("{} plain_0;\n", customer(n)));
             nginx_map(&mut text, hosts);
         }
-        Rules::OwnTargets(count) => {
+        Rules::OwnTargets(count) | Rules::OwnTenants(count) => {
             let hosts = (0..count).map(|n| format!("{} {};\n", customer(n), own(n)));
             nginx_map(&mut text, hosts);
         }
@@ -298,6 +314,17 @@ fn portward_rules(rules: Rules) -> Result<String, Failure> {
                     "[[host]]\nname = \"{}\"\ntarget = \"{}\"\npreset = [\"innovaphone-pbx\"]\n",
                     customer(n),
                     own(n)
+                )?;
+            }
+        }
+        Rules::OwnTenants(count) => {
+            for n in 0..count {
+                write!(
+                    text,
+                    "[tenant.customer-{n}]\nname = \"Customer {n}\"\ntarget = \"{}\"\n\
+                     [[host]]\nname = \"{}\"\ntenant = \"customer-{n}\"\npreset = [\"innovaphone-pbx\"]\n",
+                    own(n),
+                    customer(n)
                 )?;
             }
         }

@@ -141,6 +141,34 @@ pub(crate) const ROWS: &[Row] = &[
         run: |bench| crate::sip::idle(bench, true),
     },
     Row {
+        key: "wss-registration",
+        work: "SIP registration by wss, plain TCP to the PBX (second column: Kamailio, one connection for all)",
+        unit: Unit::Micros,
+        budget: Budget::None,
+        run: crate::wss::fresh,
+    },
+    Row {
+        key: "wss-of-tls",
+        work: "the same against one by TLS (second column: Kamailio)",
+        unit: Unit::Quotient,
+        budget: Budget::AtMost(&[1.15]),
+        run: crate::wss::fresh_of_tls,
+    },
+    Row {
+        key: "wss-of-tls-kept",
+        work: "the same on a connection that is open (second column: Kamailio)",
+        unit: Unit::Quotient,
+        budget: Budget::AtMost(&[1.15]),
+        run: crate::wss::kept_of_tls,
+    },
+    Row {
+        key: "wss-idle",
+        work: "idle SIP by wss, plain TCP to the PBX, of 3,000 (second column: Kamailio)",
+        unit: Unit::Kib,
+        budget: Budget::AtMost(&[20.0 * 1024.0]),
+        run: crate::wss::idle,
+    },
+    Row {
         key: "refused",
         work: "connection of a listed address refused (nginx: deny, which reads the request)",
         unit: Unit::Micros,
@@ -159,7 +187,14 @@ pub(crate) const ROWS: &[Row] = &[
         work: "load 100,000 hosts, each with its own target and a preset (the peers: one rule a host)",
         unit: Unit::SecondsAndBytes,
         budget: Budget::AtMost(&[0.3, 50e6]),
-        run: load,
+        run: |bench| load(bench, Rules::OwnTargets(MANY)),
+    },
+    Row {
+        key: "load-tenants",
+        work: "load 10,000 tenants, each with a host, its own target and a preset (the peers: one rule a host)",
+        unit: Unit::SecondsAndBytes,
+        budget: Budget::AtMost(&[0.5, 60e6]),
+        run: |bench| load(bench, Rules::OwnTenants(10_000)),
     },
     Row {
         key: "latency",
@@ -285,9 +320,9 @@ fn hosts(bench: &Bench<'_>) -> Result<Samples, Failure> {
 }
 
 /// The processor time from the start of the program until it has loaded everything, and its memory then.
-fn load(bench: &Bench<'_>) -> Result<Samples, Failure> {
+fn load(bench: &Bench<'_>, rules: Rules) -> Result<Samples, Failure> {
     bench.rounds(|_, kind| {
-        let proxy = Proxy::start(kind, "load", Rules::OwnTargets(MANY), bench.place)?;
+        let proxy = Proxy::start(kind, "load", rules, bench.place)?;
         // nginx accepts before its worker is there.
         std::thread::sleep(Duration::from_millis(200));
         Ok(vec![proxy.process.processor_time()?.as_secs_f64(), proxy.process.memory()? as f64])

@@ -21,7 +21,7 @@ use crate::process::{Process, write};
 use crate::stand_in::{self, Visit};
 
 /// The domain of the phones.
-const HOST: &str = "pbx-a.example.net";
+pub(crate) const HOST: &str = "pbx-a.example.net";
 /// Registrations a round, on a connection each.
 const REGISTRATIONS: usize = 600;
 /// Tunnels that stay, and those before them that bring what is no tunnel's own.
@@ -78,7 +78,8 @@ pub(crate) fn idle(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     })
 }
 
-fn settled(process: &Process) -> Result<u64, Failure> {
+/// The memory of a program when nothing has happened for a moment.
+pub(crate) fn settled(process: &Process) -> Result<u64, Failure> {
     let begun = Instant::now();
     let mut last = process.memory()?;
     loop {
@@ -121,7 +122,7 @@ fn start(at: usize, pbx: Ports, place: Place<'_>) -> Result<(Ports, Process), Fa
             Process::start(&["haproxy", "-db", "-f", &file], place.core, &listening, log)?
         }
         "kamailio" => {
-            let modules = modules()?;
+            let modules = modules("tls")?;
             let text = format!(
                 "debug=0\nlog_stderror=yes\nchildren=1\ntcp_children=1\nenable_tls=yes\nauto_aliases=no\ndns=no\n\
                  rev_dns=no\ntcp_max_connections=20000\ntls_max_connections=20000\ntcp_connection_lifetime=7200\n\
@@ -168,11 +169,12 @@ pub(crate) fn portward(
     place.portward(&folder, &text, &[plain, tls])
 }
 
-/// Where Debian keeps Kamailio's modules.
-fn modules() -> Result<String, Failure> {
+/// Where Debian keeps Kamailio's modules, of which this one must be there.
+pub(crate) fn modules(wanted: &str) -> Result<String, Failure> {
     let mut folders = fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path().join("kamailio/modules"));
-    let found = folders.find(|folder| folder.join("tls.so").exists());
-    let found = found.ok_or("kamailio-tls-modules is not installed; scripts/compare installs it")?;
+    let found = folders.find(|folder| folder.join(format!("{wanted}.so")).exists());
+    let found = found
+        .ok_or_else(|| format!("kamailio-{wanted}-modules is not installed; scripts/compare installs it"))?;
     Ok(found.to_string_lossy().into_owned())
 }
 
@@ -201,11 +203,16 @@ async fn visit(mut stream: Connection) -> io::Result<()> {
 
 /// A connection on which a phone has registered.
 async fn register(port: u16, way: &Way, number: usize) -> Result<Connection, Failure> {
-    let registered = async {
+    within(async {
         let (mut stream, _) = open(port, way).await?;
         register_on(&mut stream, number, 1).await?;
-        Ok::<_, Failure>(stream)
-    };
+        Ok(stream)
+    })
+    .await
+}
+
+/// A registration must not take for ever.
+pub(crate) async fn within<T>(registered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(Duration::from_secs(20), registered).await.map_err(|_| "no answer to a REGISTER")?
 }
 

@@ -16,13 +16,18 @@ use crate::peers::{Kind, Place, Proxy, Rules, counts};
 use crate::process::{Process, write};
 use crate::stand_in::Visit;
 use crate::steps::Steps;
-use crate::{Failure, ldap, sip};
+use crate::wss::{By, Doors};
+use crate::{Failure, ldap, sip, wss};
 
 /// The protocol that is spoken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Front {
     Http,
     Sip,
+    /// By TLS, in front of a PBX that has plain TCP alone.
+    Sips,
+    /// The same by WebSocket.
+    Wss,
     Ldap,
     H323,
 }
@@ -55,7 +60,7 @@ impl Front {
     pub(crate) fn target(self) -> Result<Visit, Failure> {
         Ok(match self {
             Self::Http => Arc::new(|stream| Box::pin(answer(stream))),
-            Self::Sip => sip::registrar(),
+            Self::Sip | Self::Sips | Self::Wss => sip::registrar(),
             Self::Ldap => ldap::directory(ldap::result(3)?.into()),
             Self::H323 => Arc::new(|stream| Box::pin(confirm(stream))),
         })
@@ -72,6 +77,12 @@ impl Front {
         let (process, folder) = match self {
             Self::Sip => (sip::portward(target, ports, place)?, "sip-portward"),
             Self::Ldap => (ldap::portward(target, ports, place)?, "ldap-Portward"),
+            Self::Sips | Self::Wss => {
+                let doors = Doors { sips: ports.tls, wss: ports.plain };
+                let port = if let Self::Wss = self { doors.wss } else { doors.sips };
+                let process = wss::portward(target, doors, place)?;
+                return Ok((Ports { plain: port, tls: port }, process, counts(Path::new("wss-portward"))));
+            }
             Self::Http | Self::H323 => (h323(target, ports, place)?, "h323"),
         };
         Ok((ports, process, counts(Path::new(folder))))
@@ -168,6 +179,25 @@ pub(crate) async fn sip_kept(site: &Site, count: usize) -> Result<(), Failure> {
         sip::register_on(&mut stream, 1, number + 1).await?;
     }
     site.close(stream).await
+}
+
+pub(crate) async fn wss_kept(site: &Site, count: usize, by: By) -> Result<(), Failure> {
+    let mut stream = site.open().await?;
+    wss::shake(&mut stream, by).await?;
+    for number in 0..count {
+        wss::register(&mut stream, by, 1, number + 1).await?;
+    }
+    site.close(stream).await
+}
+
+pub(crate) async fn wss_new(site: &Site, count: usize, by: By) -> Result<(), Failure> {
+    for number in 0..count {
+        let mut stream = site.open().await?;
+        wss::shake(&mut stream, by).await?;
+        wss::register(&mut stream, by, number, 1).await?;
+        site.close(stream).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn sip_ping(site: &Site, count: usize) -> Result<(), Failure> {
