@@ -1,8 +1,8 @@
-//! A message that is all that a WebSocket message holds (RFC 7118 §5).
+//! A message that is all that a WebSocket message holds (RFC 7118 §5). Of its fields Content-Length alone is looked at.
 
 use std::ops::Range;
 
-use super::field::{FieldKind, fields};
+use super::field::lengths;
 use super::message::is_start;
 use super::sanity::is_request;
 
@@ -49,20 +49,35 @@ pub fn enclosed(message: &[u8]) -> Enclosed {
     }
     let head = rest.get(..empty + 4).unwrap_or_default();
     let body = rest.len() - head.len();
-    let mut lengths = fields(head, start + 2)
-        .filter_map(Result::ok)
-        .filter(|field| field.kind == FieldKind::ContentLength)
-        .map(|field| field.value.range());
+    let mut lengths = lengths(head, start + 2).map(|length| length.range());
     let Some(length) = lengths.next() else {
         return Enclosed::Message { skip, missing: Some((skip + empty + 2, body)) };
     };
-    let value = head.get(length.clone()).and_then(|value| std::str::from_utf8(value).ok());
-    let digits = value.filter(|value| value.bytes().all(|digit| digit.is_ascii_digit()));
-    let is_right = digits.is_some_and(|digits| digits.parse() == Ok(body)) && lengths.next().is_none();
+    let value = head.get(length.clone()).unwrap_or_default();
+    let is_right = number(value) == Some(body) && lengths.next().is_none();
     match is_right {
         true => Enclosed::Message { skip, missing: None },
         false => {
             Enclosed::OtherLength { head: skip + head.len(), length: skip + length.start..skip + length.end }
         }
     }
+}
+
+/// How many octets the message has that stands first in `octets`, with its body, of which not all need be there. `None`: its
+/// header section has not ended, or [`Inspector`](super::Inspector) has to tell.
+pub fn message_length(octets: &[u8]) -> Option<usize> {
+    let empty = memchr::memmem::find(octets, b"\r\n\r\n")?;
+    let head = octets.get(..empty + 4)?;
+    let start = memchr::memmem::find(head, b"\r\n")?;
+    let mut lengths = lengths(head, start + 2);
+    let length = lengths.next().and_then(|length| number(length.of_input(head)))?;
+    (lengths.next().is_none() && is_start(head.get(..start)?))
+        .then(|| head.len().checked_add(length))
+        .flatten()
+}
+
+/// A number of digits alone.
+fn number(text: &[u8]) -> Option<usize> {
+    let digits = std::str::from_utf8(text).ok()?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }

@@ -66,35 +66,38 @@ impl Field {
 
 impl FieldKind {
     pub(super) fn of(name: &[u8]) -> Self {
-        const NAMES: [(&[u8], FieldKind); 26] = [
-            (b"from", FieldKind::From),
-            (b"f", FieldKind::From),
-            (b"to", FieldKind::To),
-            (b"t", FieldKind::To),
-            (b"via", FieldKind::Via),
-            (b"v", FieldKind::Via),
-            (b"route", FieldKind::Route),
-            (b"record-route", FieldKind::RecordRoute),
-            (b"contact", FieldKind::Contact),
-            (b"m", FieldKind::Contact),
-            (b"cseq", FieldKind::CSeq),
-            (b"call-id", FieldKind::CallId),
-            (b"i", FieldKind::CallId),
-            (b"content-length", FieldKind::ContentLength),
-            (b"l", FieldKind::ContentLength),
-            (b"max-forwards", FieldKind::MaxForwards),
-            (b"authorization", FieldKind::Credentials),
-            (b"proxy-authorization", FieldKind::Credentials),
-            (b"www-authenticate", FieldKind::Challenge),
-            (b"proxy-authenticate", FieldKind::Challenge),
-            (b"p-asserted-identity", FieldKind::Identity),
-            (b"p-preferred-identity", FieldKind::Identity),
-            (b"remote-party-id", FieldKind::Identity),
-            (b"authentication-info", FieldKind::AuthenticationInfo),
-            (b"proxy-authentication-info", FieldKind::AuthenticationInfo),
-            (b"user-agent", FieldKind::UserAgent),
-        ];
-        let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        // Most names are told apart by their length.
+        let known: &[(&[u8], Self)] = match name.len() {
+            1 => &[
+                (b"v", Self::Via),
+                (b"f", Self::From),
+                (b"t", Self::To),
+                (b"i", Self::CallId),
+                (b"m", Self::Contact),
+                (b"l", Self::ContentLength),
+            ],
+            2 => &[(b"to", Self::To)],
+            3 => &[(b"via", Self::Via)],
+            4 => &[(b"from", Self::From), (b"cseq", Self::CSeq)],
+            5 => &[(b"route", Self::Route)],
+            7 => &[(b"contact", Self::Contact), (b"call-id", Self::CallId)],
+            10 => &[(b"user-agent", Self::UserAgent)],
+            12 => &[(b"max-forwards", Self::MaxForwards), (b"record-route", Self::RecordRoute)],
+            13 => &[(b"authorization", Self::Credentials)],
+            14 => &[(b"content-length", Self::ContentLength)],
+            15 => &[(b"remote-party-id", Self::Identity)],
+            16 => &[(b"www-authenticate", Self::Challenge)],
+            18 => &[(b"proxy-authenticate", Self::Challenge)],
+            19 => &[
+                (b"proxy-authorization", Self::Credentials),
+                (b"p-asserted-identity", Self::Identity),
+                (b"authentication-info", Self::AuthenticationInfo),
+            ],
+            20 => &[(b"p-preferred-identity", Self::Identity)],
+            25 => &[(b"proxy-authentication-info", Self::AuthenticationInfo)],
+            _ => &[],
+        };
+        let known = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map_or(Self::Other, |(_, kind)| *kind)
     }
 
@@ -118,6 +121,20 @@ pub(super) const fn is_token(byte: u8) -> bool {
 
 /// Reads the fields of `head`, whose start line has `start` octets, up to its empty line.
 pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<Field, Fault>> {
+    lines(head, start).map(|line| field(head, line))
+}
+
+/// The values of Content-Length alone. Fields that cannot be read are passed over.
+pub(super) fn lengths(head: &[u8], start: usize) -> impl Iterator<Item = Span> {
+    lines(head, start)
+        .filter(|line| matches!(line.first(), Some(b'C' | b'c' | b'L' | b'l')))
+        .filter_map(|line| field(head, line).ok())
+        .filter(|field| field.kind == FieldKind::ContentLength)
+        .map(|field| field.value)
+}
+
+/// The lines of `head` behind its start line, each with the lines that are folded into it.
+fn lines(head: &[u8], start: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = head.get(start..).unwrap_or_default();
     std::iter::from_fn(move || {
         if rest.is_empty() || rest == b"\r\n" {
@@ -129,7 +146,7 @@ pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<F
         }
         let (line, after) = rest.split_at_checked(end)?;
         rest = after;
-        Some(field(head, line))
+        Some(line)
     })
 }
 

@@ -40,7 +40,7 @@ mod torture;
 
 use smallvec::SmallVec;
 
-pub use enclosed::{Enclosed, enclosed};
+pub use enclosed::{Enclosed, enclosed, message_length};
 pub use fault::Fault;
 pub use field::{Field, FieldKind};
 pub use long::{LongHead, Passed};

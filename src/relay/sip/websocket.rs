@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use super::answer::respond;
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Enclosed, Fault, Faulty, Inspector, enclosed};
+use crate::inspect::sip::{Ask, Enclosed, Fault, Faulty, Inspector, enclosed, message_length};
 use crate::io::{Came, End, Messages};
 use crate::reason::Reason;
 
@@ -47,6 +47,10 @@ impl Messages for SipMessages {
     fn end(&self, octets: &[u8]) -> End {
         if octets == b"\r\n\r\n" {
             return End::At(4);
+        }
+        // The watch has read the message already: its length is all that is asked here.
+        if let Some(length) = message_length(octets) {
+            return End::At(length);
         }
         match Inspector::of_target().inspect(octets) {
             Inspect::Found { ask: Ask::KeepAlive, len } => End::At(len),
@@ -159,6 +163,13 @@ mod tests {
         assert_eq!(SipMessages.end(message.as_bytes()), End::At(message.len() + 3));
         assert_eq!(SipMessages.end(format!("{message}abcOPTIONS").as_bytes()), End::At(message.len() + 3));
         assert_eq!(SipMessages.end(&message.as_bytes()[..20]), End::NeedMore);
+        for (field, end) in
+            [("l :\r\n 3", Some(3)), ("CONTENT-LENGTH:3", Some(3)), ("l: 3\r\nL: 3", None), ("l: +3", None)]
+        {
+            let message = format!("{HEAD}{field}\r\nCall: l\r\n\r\n");
+            let end = end.map_or(End::Nowhere, |body| End::At(message.len() + body));
+            assert_eq!(SipMessages.end(message.as_bytes()), end, "{field}");
+        }
         assert_eq!([SipMessages.end(b"\r\n"), SipMessages.end(b"\r\n\r\n")], [End::At(2), End::At(4)]);
         assert_eq!(SipMessages.end(b"\x16\x03"), End::Nowhere);
     }
