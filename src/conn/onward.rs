@@ -65,7 +65,7 @@ fn agrees(head: &[u8], response: &Response, accept: &str) -> bool {
     response.websocket && says("sec-websocket-accept", accept) && says("sec-websocket-protocol", SUBPROTOCOL)
 }
 
-/// A mask that nobody can foresee (RFC 6455 section 5.3).
+/// A mask that cannot be foreseen (RFC 6455 section 5.3).
 fn mask() -> [u8; 4] {
     let mut mask = [0; 4];
     // Without random numbers there would be no TLS either.

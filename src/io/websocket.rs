@@ -104,7 +104,7 @@ impl WebSocket {
         Self::new(below, read, messages, Sender::Client, None)
     }
 
-    /// One with a server. `masks` makes a mask for each frame, which nobody can foresee (RFC 6455 section 5.3).
+    /// One with a server. `masks` makes a mask for each frame. It must not be foreseeable (RFC 6455 section 5.3).
     pub fn with_server(
         below: Stream,
         read: Buffer,

@@ -265,7 +265,7 @@ pub struct ServiceRule {
     pub rewrite_transport: bool,
     /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
     pub max_message: Option<NonZeroU32>,
-    /// SIP only: whoever came by WebSocket goes on by WebSocket.
+    /// SIP only: a client that came by WebSocket goes on by WebSocket.
     pub websocket: Option<Arc<Onward>>,
     /// SIP only: `credentials = "ephemeral"`, and for whom a client may speak that has proven itself.
     pub credentials: Option<CredentialUser>,

@@ -17,7 +17,7 @@ pub struct WebSocketRule {
     pub origins: Origins,
     /// How long its first request may take.
     pub wait: Duration,
-    /// Whoever comes through goes on by WebSocket to the target of the rule; `None`: the host in From says where.
+    /// The target of the rule speaks WebSocket, and every connection goes there; `None`: the host in From says where.
     pub onward: Option<Arc<Onward>>,
 }
 

@@ -63,7 +63,7 @@ fn leads_home(host: Host<'_>, rule: &HttpMatch<'_>, tenant: Tenant<'_>, own: &Ow
     Some(format!("leads back to Portward itself, which listens on port {port} for {scheme}"))
 }
 
-/// The tenants of the API by whose targets a path leads to Portward itself, whoever has made the path.
+/// The tenants of the API with a target by which a path leads to Portward itself. The path may come from a file or from the API.
 pub(super) fn of_api<'t>(table: &'t Table, own: &OwnSockets) -> Vec<(Tenant<'t>, String)> {
     let made: Vec<_> = table.tenants().iter().filter(|tenant| tenant.is_made()).collect();
     if made.is_empty() {

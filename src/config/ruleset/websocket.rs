@@ -104,7 +104,7 @@ fn origins(value: &Value<'_>) -> Option<Origins> {
     if entries.is_empty() {
         if matches!(value.node, DeValue::Array(list) if list.is_empty()) {
             value.error(
-                Fault::new("with an empty list nobody may come")
+                Fault::new("with an empty list no page may connect")
                     .help("leave `origins` out for the host's own pages, or list those that may call"),
             );
         }

@@ -68,7 +68,7 @@ async fn swallow(client: &mut Client, turn: &Turn<'_>) -> bool {
     !turn.asked.has_body() || is_balancer(client, turn.config()) && swallow_body(client, turn).await
 }
 
-/// The same, whoever the client is.
+/// The same for every client, balancer or not.
 pub(super) async fn swallow_body(client: &mut Client, turn: &Turn<'_>) -> bool {
     if !turn.asked.has_body() {
         return true;

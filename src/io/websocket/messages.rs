@@ -1,4 +1,4 @@
-//! What a WebSocket asks of whoever knows the protocol inside, and what it is told.
+//! What a WebSocket asks the protocol inside, and what the answers are.
 
 use std::fmt;
 

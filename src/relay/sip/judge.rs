@@ -1,4 +1,4 @@
-//! What the watch of a connection asks of whoever knows the rules, and what it is told.
+//! What the watch of a connection asks the judge, which knows the rules, and what the answers are.
 
 use super::login::Login;
 use crate::ending::Ending;

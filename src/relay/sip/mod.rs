@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `watch` | looks at every message of both directions |
-//! | `judge` | what the watch asks of whoever knows the rules |
+//! | `judge` | what the watch asks the judge, which knows the rules |
 //! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX would |
 //! | `transport` | Via and Contact are rewritten where a rule says so |
 //! | `disguise` | the same of a browser, toward a PBX without WebSocket |

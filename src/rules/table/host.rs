@@ -78,7 +78,7 @@ impl<'t> HttpMatch<'t> {
         self.treatment.is_some_and(|treatment| treatment.login.is_some())
     }
 
-    /// Why the captured tenant is served nothing, whoever asks: to be asked after the login, where there is one.
+    /// Why the captured tenant is served nothing. It is asked after the login, where there is one.
     ///
     /// # Errors
     /// [`Reason::UnknownTenant`] unless the rule says where such a request goes; [`Reason::Disabled`].
