@@ -9,6 +9,7 @@ use phone::{Cable, Library, Phone, browser, browser_with, pages};
 use crate::harness::baresip::Baresip;
 use crate::harness::kamailio::Kamailio;
 use crate::harness::{Namespace, Portward, Setup, Target, within};
+use crate::sip_credentials::{Credential, SECRET, at};
 
 /// The page and the WebSocket at `web.example.net`, and a SIP host `pbx.example.net` with this rule.
 fn setup(pages: &Target, sip: &str) -> Setup {
@@ -105,6 +106,46 @@ fn item_1_a_page_with_jssip_goes_on_after_its_network_has_changed() {
 #[test]
 fn item_1_a_page_with_sip_js_goes_on_after_its_network_has_changed() {
     within(110, || network_changes(Library::SipJs));
+}
+
+/// Portward asks, by digest with MD5 and qop (RFC 7616), and both libraries answer as it expects; a PBX behind it asks nobody. A
+/// browser that comes back is asked again.
+#[test]
+fn item_5_jssip_and_sip_js_prove_themselves_with_ephemeral_credentials() {
+    within(110, || {
+        let (kamailio, pages) = (Kamailio::trusting("pbx.example.net"), pages());
+        let rule = format!("tcp = {}, credentials = \"ephemeral\"", kamailio.plain);
+        let portward = setup(&pages, &rule).set("sip.secrets", "[\"north\"]").start();
+        let cable = Cable::to(portward.https);
+        let browser = browser(&portward, cable.port);
+        let start = |user, library| {
+            let Credential { username, password } = Credential::good(user);
+            let phone = Phone::open(&browser, user, library, [&username, &password]);
+            phone.until("registered");
+            phone
+        };
+        let (alice, bob) = (start("alice", Library::JsSip), start("bob", Library::SipJs));
+        alice.call("bob", &bob);
+        bob.hang_up(&alice);
+        bob.call("alice", &alice);
+        alice.hang_up(&bob);
+        cable.cut();
+        for phone in [&alice, &bob] {
+            phone.until("disconnected");
+            phone.until("registered");
+        }
+        alice.call("bob", &bob);
+        alice.hang_up(&bob);
+        for library in [Library::JsSip, Library::SipJs] {
+            let Credential { username, password } = Credential::of(&format!("{}:carol", at(-5)), SECRET);
+            let carol = Phone::open(&browser, "carol", library, [&username, &password]);
+            carol.until("refused 403 Credential expired");
+            let dave =
+                Phone::open(&browser, "dave", library, [&username.replace("carol", "dave"), &password]);
+            dave.run("(async () => { while (!story.some((what) => what.startsWith('refused 40'))) await pause(); })()");
+        }
+        assert_eq!(kamailio.registrations(), 4, "two, and again after the change of network");
+    });
 }
 
 /// The page rings a softphone that is registered by TLS at the same PBX, and the softphone rings the page. They speak.

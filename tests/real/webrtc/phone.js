@@ -34,19 +34,20 @@ const server = `wss://${location.host}/sip`;
 const audioOnly = { audio: true, video: false };
 
 class JsSipPhone {
-    constructor({ user, domain, password }) {
+    constructor({ user, domain, login, password }) {
         this.domain = domain;
         this.agent = new JsSIP.UA({
             sockets: [new JsSIP.WebSocketInterface(server)],
             uri: `sip:${user}@${domain}`,
+            authorization_user: login,
             password,
             register_expires: 600,
             connection_recovery_min_interval: 1,
             connection_recovery_max_interval: 1,
         });
         this.agent.on("registered", () => happens("registered"));
-        this.agent.on("registrationFailed", ({ cause, response }) =>
-            happens(`refused ${response?.status_code} ${response?.reason_phrase} ${cause}`));
+        this.agent.on("registrationFailed", ({ response }) =>
+            happens(`refused ${response?.status_code} ${response?.reason_phrase}`));
         this.agent.on("disconnected", () => happens("disconnected"));
         this.agent.on("newRTCSession", ({ session, originator }) => this.take(session, originator));
     }
@@ -96,7 +97,7 @@ class JsSipPhone {
 }
 
 class SipJsPhone {
-    constructor({ user, domain, password }) {
+    constructor({ user, domain, login, password }) {
         this.domain = domain;
         this.simple = new SIP.Web.SimpleUser(server, {
             aor: `sip:${user}@${domain}`,
@@ -104,7 +105,7 @@ class SipJsPhone {
             reconnectionAttempts: 10,
             reconnectionDelay: 1,
             userAgentOptions: {
-                authorizationUsername: user,
+                authorizationUsername: login,
                 authorizationPassword: password,
                 // Without STUN servers: it would ask one of its own choice.
                 sessionDescriptionHandlerFactoryOptions: { peerConnectionConfiguration: { iceServers: [] } },
@@ -124,7 +125,11 @@ class SipJsPhone {
 
     async start() {
         await this.simple.connect();
-        await this.simple.register();
+        await this.simple.register({
+            requestDelegate: {
+                onReject: ({ message }) => happens(`refused ${message.statusCode} ${message.reasonPhrase}`),
+            },
+        });
     }
 
     call(user) {

@@ -62,8 +62,20 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    /// Opens the page and registers.
+    /// Opens the page and registers, with the PBX's password.
     pub(super) fn start(browser: &Chromium, user: &str, library: Library) -> Self {
+        let phone = Self::open(browser, user, library, [user, PASSWORD]);
+        phone.until("registered");
+        phone
+    }
+
+    /// Opens the page, which begins to register with this login.
+    pub(super) fn open(
+        browser: &Chromium,
+        user: &str,
+        library: Library,
+        [login, password]: [&str; 2],
+    ) -> Self {
         let page = browser.open("https://web.example.net/");
         eventually("the page is there", || page.run("typeof SipJsPhone") == "function");
         let phone = Self { page };
@@ -71,9 +83,8 @@ impl Phone {
             Library::JsSip => "JsSipPhone",
             Library::SipJs => "SipJsPhone",
         };
-        let who = json!({ "user": user, "domain": "pbx.example.net", "password": PASSWORD });
-        phone.run(&format!("phone = new {class}({who}); phone.start()"));
-        phone.until("registered");
+        let who = json!({ "user": user, "domain": "pbx.example.net", "login": login, "password": password });
+        phone.run(&format!("phone = new {class}({who}); phone.start(); true"));
         phone
     }
 
