@@ -112,6 +112,7 @@ impl<'a> Report<'a> {
             Outcome::Challenge => (Fate::Challenge, &[][..]),
             Outcome::AskedToLogIn => (Fate::AskedToLogIn, &[][..]),
             Outcome::WebSocket => (Fate::WebSocket, &[][..]),
+            Outcome::Exchanged => (Fate::Exchanged, &[][..]),
             Outcome::Rejected { reason, cause, failures } => (Fate::Rejected { reason, cause }, failures),
             // No decision: there was one before.
             Outcome::Ended { .. } | Outcome::Done { .. } => return now,

@@ -3,6 +3,7 @@
 mod answer;
 mod broken;
 mod challenge;
+mod exchange;
 mod forward;
 mod login;
 mod refuse;
@@ -140,6 +141,7 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
         Then::WebSocket { host, path, rule } => {
             Box::pin(websocket::open(client, turn, (host, path, rule))).await
         }
+        Then::Exchange(asked) => Box::pin(exchange::answer(client, turn, &asked)).await,
         Then::Refuse(refused) if refused.refusal.reason == Reason::NotTls => {
             refuse::in_the_clear(client, turn, turn.ending(&refused)).await
         }

@@ -111,8 +111,7 @@ impl Brought {
     /// Why nothing is given for it.
     pub fn judge(&self, secrets: &[Secret], now: u64, longest: u64) -> Result<Genuine<'_>, Unfit> {
         let read = Ephemeral::read(self.username.as_bytes()).ok_or(Unfit::Wrong)?;
-        let secrets: Vec<&[u8]> = secrets.iter().map(Secret::octets).collect();
-        if !read.is_genuine(self.password.as_bytes(), &secrets) {
+        if !read.is_genuine(self.password.as_bytes(), secrets) {
             return Err(Unfit::Wrong);
         }
         match read.standing(now, longest) {

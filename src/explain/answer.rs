@@ -53,6 +53,11 @@ pub enum Verdict {
     },
     /// Portward ends the WebSocket itself, and the host that From names decides where its client goes.
     WebSocket,
+    /// Portward exchanges a credential that comes by POST.
+    Exchange {
+        /// The domain of what is given for it; `None`: none is known, or there are no secrets for it, so that nothing is given.
+        domain: Option<String>,
+    },
     /// Portward answers it itself, and the SIP connection stays undecided.
     Answered(Answer),
     /// Portward answers it with what stands in a file.

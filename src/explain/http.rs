@@ -13,7 +13,7 @@ use crate::inspect::Inspect;
 use crate::inspect::http::{Inspector, Request, put_target};
 use crate::reason::Reason;
 use crate::route::challenge::{FOLDER, challenge};
-use crate::route::http::{Ask, Connection, Forwarding, Routed, Then, To, route};
+use crate::route::http::{Ask, Connection, Exchange, Forwarding, Routed, Then, To, route};
 use crate::rules::decide::{Cause, Refusal, Scratch};
 use crate::rules::name::{normalise, split_host_port};
 use crate::rules::path::request_path;
@@ -88,6 +88,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         Then::Refuse(refused) if refused.refusal.reason == Reason::UnknownTenant && login.is_some() => {
             Verdict::Rejected { reason: Reason::FailedLogin, why: Why::NoLogin }
         }
+        Then::Exchange(exchange) => self::exchange(grounds, &exchange, ask),
         Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
     };
     let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {
@@ -102,6 +103,20 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
 
 fn forward(to: &To<'_>) -> Verdict {
     Verdict::Forward { targets: targets(to.endpoints, to.port), transport: to.transport, port: to.port }
+}
+
+/// What a POST with a good credential would get.
+fn exchange(grounds: &Grounds<'_>, exchange: &Exchange<'_>, ask: &Ask<'_>) -> Verdict {
+    match exchange.tenant {
+        Ok(tenant) => {
+            let domain = grounds.table.domain_of(tenant).map(|host| host.name().to_owned());
+            Verdict::Exchange { domain: domain.filter(|_| !grounds.config.sip.secrets.is_empty()) }
+        }
+        Err(reason) => {
+            let refusal = Refusal { reason, host: Some(exchange.host), cause: None };
+            rejected(grounds.table, &refusal, ask)
+        }
+    }
 }
 
 fn rejected(table: &Table, refusal: &Refusal<'_>, ask: &Ask<'_>) -> Verdict {

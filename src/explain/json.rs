@@ -16,7 +16,10 @@ impl Explanation {
         let decision = match &self.verdict {
             Verdict::Forward { .. } => "forward",
             Verdict::Redirect { .. } => "redirect",
-            Verdict::Answered(_) | Verdict::WebSocket | Verdict::Document { .. } => "answer",
+            Verdict::Answered(_)
+            | Verdict::WebSocket
+            | Verdict::Exchange { .. }
+            | Verdict::Document { .. } => "answer",
             Verdict::Rejected { .. } => "reject",
         };
         match (self.outcome(), self.unknown()) {
@@ -44,6 +47,10 @@ impl Explanation {
             }
             Verdict::WebSocket => {
                 put("status", 101.into());
+            }
+            Verdict::Exchange { domain } => {
+                put("status", if domain.is_some() { 200 } else { 503 }.into());
+                put("domain", domain.as_deref().into());
             }
             Verdict::Document { file } => {
                 put("status", 200.into());

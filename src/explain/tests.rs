@@ -77,6 +77,7 @@ fn short(explanation: &Explanation) -> String {
         Verdict::Redirect { location } => location.clone(),
         Verdict::Answered(answer) => format!("{answer:?}"),
         Verdict::WebSocket => "101".to_owned(),
+        Verdict::Exchange { domain } => format!("{domain:?}"),
         Verdict::Document { file } => file.display().to_string(),
         Verdict::Rejected { reason, .. } => reason.to_string(),
     }

@@ -95,6 +95,13 @@ impl fmt::Display for Way<'_> {
             Verdict::WebSocket => f.write_str(
                 " -> 101 for an Origin that the rule names; then the host in From decides, as for a sip: or sips: URL",
             ),
+            Verdict::Exchange { domain: Some(domain) } => write!(
+                f,
+                " -> 200 with a credential at {domain}, for a POST with a good one of the tenant, from an Origin that the rule names"
+            ),
+            Verdict::Exchange { domain: None } => f.write_str(
+                " -> 503: nothing is exchanged without secrets under [sip], and without a domain of the tenant",
+            ),
             Verdict::Document { file } => write!(f, " -> 200 {}", file.display()),
             Verdict::Answered(Answer::Methods) => {
                 f.write_str(" -> 200 with the methods that Portward relays; the connection stays undecided")

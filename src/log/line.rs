@@ -77,6 +77,8 @@ pub enum Outcome<'a> {
     AskedToLogIn,
     /// It opened a WebSocket with SIP in it, which ends at Portward.
     WebSocket,
+    /// Portward answered it, where credentials are exchanged.
+    Exchanged,
     /// It was refused.
     Rejected {
         /// Why.

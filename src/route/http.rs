@@ -17,7 +17,8 @@ use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
 use crate::rules::name::split_host_port;
 use crate::rules::path::decoded;
 use crate::rules::{
-    Address, Captured, Endpoint, Host, HttpMatch, Login, Naming, Ports, Table, Tenant, WebSocketRule,
+    Address, Captured, Endpoint, ExchangeRule, Host, HttpMatch, Login, Naming, Ports, Table, Tenant,
+    WebSocketRule,
 };
 use crate::service::Transport;
 
@@ -144,8 +145,22 @@ pub enum Then<'t> {
         /// The rule.
         rule: &'t WebSocketRule,
     },
+    /// It may exchange a tenant's credential for one of Portward's own.
+    Exchange(Exchange<'t>),
     /// It goes nowhere.
     Refuse(Refused<'t>),
+}
+
+/// Where credentials are exchanged. Nothing is forwarded.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'t> {
+    /// The host that was asked for.
+    pub host: Host<'t>,
+    /// The rule.
+    pub rule: &'t ExchangeRule,
+    /// Whose credentials they are: the tenant that the path names, or the host's. Or why there is none, which only clients hear
+    /// of that may come here.
+    pub tenant: Result<Tenant<'t>, Reason>,
 }
 
 /// A target.
@@ -194,6 +209,11 @@ fn then<'t>(
     let Outcome::Forward { transport, port } = outcome else {
         return Then::Redirect { location: https_url(rules, ask) };
     };
+    if let Some(exchange) = rule.exchange() {
+        let captured = rule.captured.map_or_else(|| host.tenant(), |captured| captured.tenant);
+        let tenant = rule.require_tenant().and_then(|()| captured.ok_or(Reason::UnknownTenant));
+        return Then::Exchange(Exchange { host, rule: exchange, tenant });
+    }
     if let Err(reason) = rule.require_tenant() {
         return Then::Refuse(refusal(reason, host));
     }
@@ -209,22 +229,20 @@ fn then<'t>(
     Then::Forward { to, edits: Edits { takes_login, by_rule, ..ask.edits(rules.table) } }
 }
 
-/// A login would come in the clear.
+/// A login would come in the clear, or a credential.
 struct InTheClear;
 
 /// The login that comes first, where the rule demands one.
 ///
 /// # Errors
-/// It would come in the clear.
+/// It would come in the clear, or a credential would that is to be exchanged.
 fn demand<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Result<Option<Demand<'t>>, InTheClear> {
-    let Some((treatment, login)) =
-        rule.treatment.and_then(|treatment| Some((treatment, treatment.login.as_ref()?)))
-    else {
-        return Ok(None);
-    };
-    if !ask.is_secure && !treatment.login_plain {
+    let Some(treatment) = rule.treatment else { return Ok(None) };
+    let is_secret = treatment.login.is_some() || treatment.exchange.is_some();
+    if is_secret && !ask.is_secure && !treatment.login_plain {
         return Err(InTheClear);
     }
+    let Some(login) = &treatment.login else { return Ok(None) };
     let tenant = rule.captured.and_then(|captured| captured.tenant);
     Ok(Some(Demand { login, tenant, realm: host.name().trim_start_matches("*.") }))
 }

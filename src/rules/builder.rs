@@ -144,6 +144,7 @@ impl Builder {
         table.endpoints.shrink_to_fit();
         table.treatments.shrink_to_fit();
         table.trees.shrink_to_fit();
+        table.settle_domains();
         table
     }
 
@@ -208,8 +209,9 @@ impl Builder {
         let (mut in_whole, mut shortest_login) = (false, None);
         for rule in rules.into_iter().filter(|rule| has_port(rule.target.ports)) {
             let Some(mut entry) = self.path_entry(&rule) else { continue };
-            // A rule that captures a tenant may have no target: then it is the tenant's.
-            if !entry.captures || !rule.target.endpoints.is_empty() {
+            // A rule that captures a tenant may have no target: then it is the tenant's. One that exchanges credentials has none.
+            let exchanges = rule.treatment.as_ref().is_some_and(|treatment| treatment.exchange.is_some());
+            if !entry.captures || exchanges || !rule.target.endpoints.is_empty() {
                 entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
             }
             entry.redirect_https = rule.redirect_https;

@@ -127,8 +127,8 @@ pub fn http<'t>(
         Reason::UnsafePath => unsafe_path(Unsafe::OtherRule),
         reason => refused(reason),
     })?;
-    // Where a login is demanded nothing is said of tenants before it.
-    if !rule.demands_login() {
+    // Where a login is demanded nothing is said of tenants before it. Where credentials are exchanged the Origin comes first.
+    if !rule.demands_login() && rule.exchange().is_none() {
         rule.require_tenant().map_err(refused)?;
     }
     if rule.redirect_https && came_by == Transport::Plain {

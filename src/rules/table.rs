@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
 use std::hash::BuildHasher as _;
 
+use super::domain::Domains;
 use super::paths::{PathSet, PathStore, Text, index};
 use super::segments::SegmentTree;
 use super::tenants::{Tenant, Tenants};
@@ -51,6 +52,8 @@ pub struct Table {
     pub(super) tenants: Arc<Tenants>,
     /// Those of them that are from the rules files, as the files have them.
     pub(super) tenants_of_rules: Arc<Tenants>,
+    /// At which domains tenants' credentials are good that Portward gives.
+    pub(super) domains: Domains,
     pub(super) files: Vec<PathBuf>,
     /// What the rules files have; what is beyond was made over the API.
     pub(super) base: Base,
@@ -250,6 +253,7 @@ impl Table {
         }
         table.trees.truncate(trees);
         table.files.truncate(files);
+        table.settle_domains();
         table
     }
 
@@ -270,6 +274,12 @@ impl Table {
     /// Whether there is no host at all.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty()
+    }
+
+    /// The host of this number.
+    pub(super) fn at(&self, at: u32) -> Option<Host<'_>> {
+        let entry = self.hosts.get(usize::try_from(at).ok()?)?;
+        Some(Host { table: self, at, entry })
     }
 
     /// Every host, in the order of the rules.

@@ -26,14 +26,23 @@ pub enum Verdict {
     Login,
     /// It opened a WebSocket that ends at Portward.
     WebSocket,
+    /// Portward answered it, where credentials are exchanged.
+    Exchange,
     /// It was refused.
     Rejected,
 }
 
 impl Verdict {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Forwarded, Self::Redirected, Self::Challenge, Self::Login, Self::WebSocket, Self::Rejected];
+    pub const ALL: [Self; 7] = [
+        Self::Forwarded,
+        Self::Redirected,
+        Self::Challenge,
+        Self::Login,
+        Self::WebSocket,
+        Self::Exchange,
+        Self::Rejected,
+    ];
 
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
@@ -43,6 +52,7 @@ impl Verdict {
             Self::Challenge => "challenge",
             Self::Login => "login",
             Self::WebSocket => "websocket",
+            Self::Exchange => "exchange",
             Self::Rejected => "rejected",
         }
     }

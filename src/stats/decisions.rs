@@ -63,6 +63,8 @@ pub enum Fate {
     AskedToLogIn,
     /// It opened a WebSocket with SIP in it, which ends at Portward.
     WebSocket,
+    /// Portward answered it, where credentials are exchanged.
+    Exchanged,
     /// It was refused.
     Rejected {
         /// Why.
@@ -92,6 +94,7 @@ impl Fate {
             Self::Challenge => Verdict::Challenge,
             Self::AskedToLogIn => Verdict::Login,
             Self::WebSocket => Verdict::WebSocket,
+            Self::Exchanged => Verdict::Exchange,
             Self::Rejected { .. } => Verdict::Rejected,
         }
     }
@@ -273,6 +276,7 @@ impl Decision {
             Fate::Challenge => Outcome::Challenge,
             Fate::AskedToLogIn => Outcome::AskedToLogIn,
             Fate::WebSocket => Outcome::WebSocket,
+            Fate::Exchanged => Outcome::Exchanged,
             Fate::Rejected { reason, cause } => Outcome::Rejected { reason, cause, failures },
         };
         Line { id, client, port, service, carrier, subject: self.subject(), outcome }

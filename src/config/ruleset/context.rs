@@ -19,6 +19,8 @@ pub(super) struct Context {
     pub(super) known: Known,
     pub(super) agreement: Agreement,
     pub(super) own: OwnSockets,
+    /// portward.toml has secrets under which Portward makes credentials.
+    pub(super) has_sip_secrets: bool,
     /// The files' names, in the order of [`crate::rules::Source::file`].
     pub(super) names: Vec<PathBuf>,
 }
@@ -32,6 +34,7 @@ impl Context {
             known: Known::default(),
             agreement: Agreement::for_texts(files.iter().map(|file| file.text.as_str())),
             own: OwnSockets::new(config),
+            has_sip_secrets: !config.sip.secrets.is_empty(),
             names: files.iter().map(|file| file.path.clone()).collect(),
         }
     }

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::super::report::Fault;
 use super::super::walk::{Section, Value};
 use super::context::Context;
+use super::exchange;
 use super::files::Lines;
 use super::keys::elsewhere;
 use super::paths::{self, Seen};
@@ -64,6 +65,16 @@ pub(super) fn read(
     }
     let mut section = value.section("an entry of `http`", "a path, or a table { path = \"…\", … }")?;
     let path = pattern(&mut section, value);
+    let exchange = exchange::read(&mut section, path.as_ref(), home.has_tenant, context);
+    if !matches!(exchange, Ok(None)) {
+        section.finish(elsewhere);
+        let (path, exchange) = (path?, exchange.ok().flatten()?);
+        seen.pattern(value, &path)?;
+        // Nothing is forwarded. A plain request and one by TLS find the rule.
+        let target = Target { endpoints: Arc::new([]), ports: ports::standard(Service::Http) };
+        let treatment = Some(exchange.treatment);
+        return Some(HttpRule { path, target, redirect_https: exchange.redirect_https, treatment, source });
+    }
     let target = section.get("target");
     let own = target.as_ref().map(|target| context.targets.endpoints(target));
     let websocket = websocket::read(&mut section);

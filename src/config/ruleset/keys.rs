@@ -59,7 +59,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
             Some(format!("`{key}` belongs in a host's sip rule"))
         }
         "path" | "default" | "redirect" | "strip" | "set" | "otherwise" | "response" | "websocket"
-        | "websocket_wait" | "origins" | "login_plain" | "pass_login" => {
+        | "websocket_wait" | "origins" | "login_plain" | "pass_login" | "exchange" | "uris" => {
             Some(format!("`{key}` belongs in an entry of a host's http list"))
         }
         "tcp" | "tls" => Some(format!("`{key}` belongs in a rule: sip = {{ {key} = … }}")),

@@ -123,6 +123,7 @@ impl Making<'_> {
             known: Known::default(),
             agreement: Agreement::default(),
             own: OwnSockets::new(self.config),
+            has_sip_secrets: !self.config.sip.secrets.is_empty(),
             names: files,
         }
     }

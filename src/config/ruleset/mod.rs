@@ -6,6 +6,7 @@ mod agreement;
 mod captured;
 mod check;
 mod context;
+mod exchange;
 mod fields;
 mod files;
 mod host;

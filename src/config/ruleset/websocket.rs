@@ -98,7 +98,8 @@ pub(super) fn refuse_target(value: Option<&Value<'_>>) -> Option<()> {
     None
 }
 
-fn origins(value: &Value<'_>) -> Option<Origins> {
+/// `origins`: a list that is not empty.
+pub(super) fn origins(value: &Value<'_>) -> Option<Origins> {
     let wanted = "a list of origins, as [\"https://www.example.net\"]";
     let entries = value.list(wanted);
     if entries.is_empty() {

@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use super::{Next, Turn};
 use crate::conn::Client;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::http::Version;
 use crate::log::Outcome;
-use crate::relay::http::{OWN_FIELDS, own_document, own_response};
+use crate::relay::http::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
 use crate::rules::ResponseField;
 
 /// A small answer.
@@ -52,6 +54,28 @@ pub(super) async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Repl
     turn.answered(reply.status);
     let fields = with_rules_fields(fields, turn.response_fields());
     let answer = own_response(reply.status, &fields, goes_on, turn.asked.is_head());
+    send(client, turn, &answer, (goes_on, reply.ended)).await
+}
+
+/// An answer in JSON: further fields, and what it says.
+pub(super) async fn reply_json(
+    client: &mut Client,
+    turn: &Turn<'_>,
+    reply: Reply,
+    (fields, json): (&str, &serde_json::Value),
+) -> Next {
+    let goes_on = reply.goes_on && can_go_on(client, turn);
+    turn.answered(reply.status);
+    let fields = with_rules_fields(fields, turn.response_fields());
+    let answer = Zeroizing::new(own_json(reply.status, &fields, json, goes_on, turn.asked.is_head()));
+    send(client, turn, &answer, (goes_on, reply.ended)).await
+}
+
+/// A 204 with further fields.
+pub(super) async fn reply_nothing(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
+    let goes_on = reply.goes_on && can_go_on(client, turn);
+    turn.answered(reply.status);
+    let answer = own_nothing(&with_rules_fields(fields, turn.response_fields()), goes_on);
     send(client, turn, &answer, (goes_on, reply.ended)).await
 }
 

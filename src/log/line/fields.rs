@@ -59,6 +59,7 @@ impl Outcome<'_> {
             Outcome::Challenge => set("outcome", "challenge".into()),
             Outcome::AskedToLogIn => set("outcome", "login".into()),
             Outcome::WebSocket => set("outcome", "websocket".into()),
+            Outcome::Exchanged => set("outcome", "exchange".into()),
             Outcome::Rejected { reason, cause, failures } => {
                 set("outcome", "rejected".into());
                 set("reason", reason.name().into());

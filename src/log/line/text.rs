@@ -58,6 +58,7 @@ impl Outcome<'_> {
             Outcome::Challenge => write!(text, " -> acme_webroot"),
             Outcome::AskedToLogIn => write!(text, " -> login"),
             Outcome::WebSocket => write!(text, " -> websocket"),
+            Outcome::Exchanged => write!(text, " -> exchange"),
             Outcome::Rejected { reason, cause, failures } => {
                 write!(text, " rejected: {reason}")?;
                 match (*failures, cause) {

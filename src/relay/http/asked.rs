@@ -91,6 +91,14 @@ impl<'r> Asked<'r> {
         }
     }
 
+    /// The same, for a reader of the body's data alone: chunks lose their framing.
+    pub fn framing_of_data(&self) -> Framing {
+        match self.request.body {
+            Body::Chunked => Framing::unchunked(),
+            _ => self.framing(),
+        }
+    }
+
     /// It waits for 100 (Continue).
     pub fn expects_continue(&self) -> bool {
         self.request.expects_continue

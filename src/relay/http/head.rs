@@ -15,7 +15,7 @@ use super::Asked;
 use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
 use crate::route::http::{Connection, Edits, Forwarding};
 pub use answer::AnswerEdits;
-pub(crate) use own::{OWN_FIELDS, own_document, own_response};
+pub(crate) use own::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
 
 /// Writes the head of a request as its target gets it. This is the only place where `edits` are applied. `host` stands in Host
 /// in place of what the client said, for rules with `host = "target"`.

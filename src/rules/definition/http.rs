@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Endpoint, Source, Target};
 use crate::field_names::FieldNames;
+use crate::rules::exchange::ExchangeRule;
 use crate::rules::websocket::WebSocketRule;
 
 /// Which request paths an HTTP rule is for (SPEC section 2).
@@ -96,6 +97,8 @@ pub struct Treatment {
     pub response: ResponseFields,
     /// A WebSocket with SIP in it ends here. Then nothing else of the rule is used for it.
     pub websocket: Option<WebSocketRule>,
+    /// Clients exchange a credential here. Then nothing is forwarded.
+    pub exchange: Option<ExchangeRule>,
 }
 
 /// The login that a rule demands (SPEC section 9).

@@ -11,7 +11,9 @@ use crate::rules::paths::{NONE, PathEntry, PathStore};
 use crate::rules::reading;
 use crate::rules::segments::{Found, SegmentTree};
 use crate::rules::tenants::Tenant;
-use crate::rules::{Endpoint, Naming, OnwardTo, Ports, ServiceRule, Source, Treatment, WebSocketRule};
+use crate::rules::{
+    Endpoint, ExchangeRule, Naming, OnwardTo, Ports, ServiceRule, Source, Treatment, WebSocketRule,
+};
 use crate::service::{Decided, Service};
 
 /// A host of a table.
@@ -65,6 +67,11 @@ impl<'t> HttpMatch<'t> {
     /// What the rule says of WebSockets, if they end here.
     pub fn websocket(&self) -> Option<&'t WebSocketRule> {
         self.treatment.and_then(|treatment| treatment.websocket.as_ref())
+    }
+
+    /// What the rule says of the exchange of credentials, if it is for that.
+    pub fn exchange(&self) -> Option<&'t ExchangeRule> {
+        self.treatment.and_then(|treatment| treatment.exchange.as_ref())
     }
 
     /// Where those go who come through, if the rule says so.

@@ -51,7 +51,7 @@ impl Kamailio {
         let dir = TempDir::new().unwrap();
         TestCa::shared().issue(&[domain]).write(dir.path(), "server");
         TestCa::shared().write(&dir.path().join("ca.crt"));
-        let modules = modules();
+        let modules = module_folder("tls", "kamailio-tls-modules");
         for _ in 0..5 {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("kamailio.cfg");
@@ -107,13 +107,13 @@ fn listens(child: &mut Child, ports: [u16; 2]) -> bool {
     ended.is_none()
 }
 
-/// Where Debian keeps the modules.
-fn modules() -> String {
+/// Where Debian keeps a module, and with it all others.
+pub fn module_folder(module: &str, package: &str) -> String {
     let folders =
         fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join("kamailio/modules"));
-    let found = folders.into_iter().find(|folder| folder.join("tls.so").exists());
+    let found = folders.into_iter().find(|folder| folder.join(format!("{module}.so")).exists());
     let found = found.unwrap_or_else(|| {
-        panic!("kamailio's tls.so is missing: install the Debian package kamailio-tls-modules, or run scripts/test")
+        panic!("kamailio's {module}.so is missing: install the Debian package {package}, or run scripts/test")
     });
     found.to_string_lossy().into_owned()
 }

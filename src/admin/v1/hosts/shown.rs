@@ -1,11 +1,13 @@
 //! A host as a program reads it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::super::put_field;
 use crate::rules::{
-    Address, CheckedPorts, CredentialUser, Endpoint, Host, HttpMatch, Login, OnFailedCheck, ServiceRule,
-    Source, Table, Tenant, Treatment,
+    Address, CheckedPorts, CredentialUser, Endpoint, Host, HttpMatch, Login, OnFailedCheck, Onward, Origins,
+    ServiceRule, Source, Table, Tenant, Treatment,
 };
 use crate::service::Service;
 
@@ -39,7 +41,12 @@ pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
 fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
     let nothing = Treatment::default();
     let treatment = rule.treatment.map_or(&nothing, |treatment| &**treatment);
-    json!({
+    let (websocket, exchange) = (rule.websocket(), rule.exchange());
+    let onward = rule.onward().map(|to| to.onward);
+    // The target of a WebSocket is reached by WebSocket alone, and where credentials are exchanged there is none.
+    let ports = Some(rule.ports).filter(|_| websocket.is_none() && exchange.is_none());
+    let origins = websocket.map(|rule| &rule.origins).or(exchange.map(|rule| &rule.origins));
+    let mut json = json!({
         "path": if rule.default { Value::Null } else { rule.path.into() },
         "default": rule.default,
         "redirect": rule.redirect_https.then_some("https"),
@@ -55,10 +62,44 @@ fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
         }),
         "set": treatment.set.iter().map(|field| &*field.name).collect::<Vec<_>>(),
         "response": treatment.response.iter().map(|field| &*field.name).collect::<Vec<_>>(),
-        "tcp": rule.ports.tcp,
-        "tls": rule.ports.tls,
+        "tcp": ports.and_then(|ports| ports.tcp),
+        "tls": ports.and_then(|ports| ports.tls),
+        "websocket": websocket.map(|_| "sip"),
+        "websocket_wait": websocket.map(|rule| duration(rule.wait)),
+        "exchange": exchange.map(|_| "sip"),
+        "uris": exchange.map(|rule| &*rule.uris),
+        "origins": origins.and_then(listed),
+        "login_plain": treatment.login_plain,
         "rule": place(table, rule.source),
-    })
+    });
+    put_onward(&mut json, onward);
+    json
+}
+
+/// The ports of a PBX that is reached by WebSocket, and the path of the handshake.
+fn put_onward(json: &mut Value, onward: Option<&Onward>) {
+    put_field(json, "ws", onward.and_then(|onward| onward.ports.tcp).map(u16::from).into());
+    put_field(json, "wss", onward.and_then(|onward| onward.ports.tls).map(u16::from).into());
+    put_field(json, "ws_path", onward.map(|onward| &*onward.path).into());
+}
+
+/// The list of origins as the rules have it; `None`: there is none, so the host's own pages may come.
+fn listed(origins: &Origins) -> Option<Vec<&str>> {
+    match origins {
+        Origins::Own => None,
+        Origins::Listed { origins, none } => {
+            Some(origins.iter().map(|origin| &**origin).chain(none.then_some("none")).collect())
+        }
+    }
+}
+
+/// A duration as the rules have it: a number of the largest unit that divides it.
+fn duration(time: Duration) -> String {
+    let millis = time.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.into_iter().find(|(unit, _)| millis.is_multiple_of(*unit));
+    let (unit, name) = unit.unwrap_or((1, "ms"));
+    format!("{}{name}", millis / unit)
 }
 
 fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
@@ -82,6 +123,7 @@ fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
         put_field(&mut json, "rewrite_transport", rule.rewrite_transport.into());
         put_field(&mut json, "credentials", rule.credentials.map(|_| "ephemeral").into());
         put_field(&mut json, "credential_user", rule.credentials.map(CredentialUser::name).into());
+        put_onward(&mut json, rule.websocket.as_deref());
     }
     json
 }
