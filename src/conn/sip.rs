@@ -29,7 +29,7 @@ use crate::relay::sip::{
     Browser, Disguise, FORBIDDEN, Judge as _, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE,
     length_inside, respond,
 };
-use crate::route::proving::{Proven, Proving};
+use crate::route::proving::{Changes, Proven, Proving};
 use crate::route::signalling::{Answer, Asked, Terms, leads_to};
 use crate::rules::decide::{Route, rule_of};
 use crate::rules::{Address, Endpoint};
@@ -64,6 +64,8 @@ pub(super) struct Sip {
     verified: Option<Box<Verified>>,
     /// What the client has proven with credentials, at a host that demands them.
     proving: Option<Box<Proving>>,
+    /// What is changed of the request that decides, because of its login.
+    changes: Changes,
     /// A credential was wrong. That is written to the log once a connection, too.
     login_told: bool,
 }
@@ -78,6 +80,7 @@ impl Default for Sip {
             turned_away: false,
             verified: None,
             proving: None,
+            changes: Changes::default(),
             login_told: false,
         }
     }
@@ -264,7 +267,7 @@ impl Protocol for Sip {
         if let Some(turned) = screen.count_user(head, message, place, route.proven, by_credential) {
             return self.turn_away(first, turned, asking, back);
         }
-        match length_inside(&own, head, message, rewrites(&route, came_by)) {
+        match length_inside(&own, request, rewrites(&route, came_by), &self.changes) {
             Ok(length) if length > u64::from(most(&route, asking.config())) => {
                 return self.refuse(first, asking, back);
             }

@@ -351,6 +351,23 @@ fn item_23_challenges_have_an_answer_of_their_own() {
 }
 
 #[test]
+fn w5_a_rule_that_demands_credentials_says_so() {
+    let given = loaded_with(
+        "",
+        &(RULES.to_owned()
+            + "[[host]]\nname = \"demanding.example\"\ntarget = \"192.0.2.9\"\n\
+         sip = { tcp = 5060, credentials = \"ephemeral\", credential_user = \"any\" }\n"),
+    );
+    let explanation = answer(&given, "sip:a@demanding.example", &Client::default());
+    let text = super::text::Text(&explanation).to_string();
+    assert!(text.contains("rule    sip, demands ephemeral credentials of any user\n"), "{text}");
+    let rule = &explanation.to_json()["rule"];
+    assert_eq!((&rule["credentials"], &rule["credential_user"]), (&"ephemeral".into(), &"any".into()));
+    let other = answer(&given, "sip:a@dvl-ckl2.net", &Client::default()).to_json();
+    assert!(other["rule"]["service"] == "sip" && other["rule"].get("credentials").is_none(), "{other}");
+}
+
+#[test]
 fn item_23_a_websocket_goes_as_its_handshake() {
     let given = loaded("");
     for (url, expected) in [

@@ -211,7 +211,7 @@ fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
     for (number, pair) in pairs().enumerate() {
         out.extend((number > 0).then_some(b'&'));
         match is_secret(pair) {
-            true => out.extend(pair.get(..name(pair)).into_iter().flatten().chain("=…".as_bytes())),
+            true => out.extend(pair.get(..name(pair)).into_iter().flatten().chain(b"=***")),
             false => out.extend_from_slice(pair),
         }
     }

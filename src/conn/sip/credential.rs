@@ -110,6 +110,7 @@ impl Sip {
                 if let Some(user) = proving.proven().filter(|_| is_new).map(Proven::user) {
                     asking.confirmed(Doors::of_rule(rule_of(host, Service::Sip).as_ref()).place(), user);
                 }
+                self.changes = proving.changes(&terms, &asked);
                 None
             }
             Verdict::Asked { status, more, failed } => {
@@ -170,12 +171,12 @@ impl RegistrationJudge {
     /// Holds a request to what its client has proven, if the host demands credentials by now.
     pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
         let has_passed = std::mem::take(&mut self.has_passed);
+        if !self.standing.shared().snapshot.load().table.demands_credentials() {
+            return Sentence::Pass;
+        }
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         let (config, table) = (&snapshot.config, &*snapshot.table);
-        if !table.demands_credentials() {
-            return Sentence::Pass;
-        }
         let host = table.host(self.held.host()).filter(|host| host.name() == self.held.host());
         let Some(asked) =
             host.and_then(|host| proving::Asked::of(table, (host, self.door.as_ref()), (head, request)))

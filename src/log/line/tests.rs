@@ -52,6 +52,24 @@ fn lines_are_in_the_manner_of_the_reference() {
 }
 
 #[test]
+fn w5_a_credential_in_a_query_is_never_shown() {
+    for (query, shown) in [
+        ("username=1:a&x=y&password=s3cret", "username=***&x=y&password=***"),
+        ("x=y&pass%77ord=s3cret", "x=y&pass%2577ord=***"),
+        ("PASSWORD", "PASSWORD=***"),
+        ("token=t", "token=t"),
+    ] {
+        let mut rejected = line(rejected(Reason::Origin));
+        let whole = format!("/sip?{query}");
+        let Subject::Http { target, .. } = &mut rejected.subject else { panic!() };
+        *target = whole.as_bytes();
+        assert!(rejected.text(true).contains(&format!(" /sip?{shown} ")), "{}", rejected.text(true));
+        assert_eq!(rejected.json(true)["path"], format!("/sip?{shown}"));
+        assert!(rejected.text(false).contains(" /sip?… "));
+    }
+}
+
+#[test]
 fn item_21_a_password_in_a_host_is_not_shown() {
     let mut rejected = line(rejected(Reason::Malformed));
     let Subject::Http { host, .. } = &mut rejected.subject else { panic!() };

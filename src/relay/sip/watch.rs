@@ -157,10 +157,7 @@ impl<J: Judge> SipWatch<J> {
                 return self.drop_message(head, message);
             }
         }
-        changes.cut.iter().for_each(|line| edits.cut(line.range()));
-        if let Some(add) = changes.add {
-            edits.insert(head.len().saturating_sub(2), add);
-        }
+        prove(&changes, head, &mut edits);
         let address = self.recording.as_ref().and_then(|recording| recording.address());
         let front = self
             .browser
@@ -267,6 +264,15 @@ fn disguise(browser: &mut Option<Box<Browser>>) -> Option<&mut Disguise> {
     browser.as_mut()?.disguise.as_mut()
 }
 
+/// What is changed of a request because of a login.
+fn prove(changes: &Changes, head: &[u8], edits: &mut Edits) {
+    changes.cut.iter().for_each(|line| edits.cut(line.range()));
+    if let Some(add) = &changes.add {
+        // In front of the empty line.
+        edits.insert(head.len().saturating_sub(2), add.as_bytes());
+    }
+}
+
 /// What is changed of every message toward the PBX.
 ///
 /// # Errors
@@ -289,12 +295,19 @@ fn length(head: usize, message: &Message) -> u64 {
     head as u64 + u64::from(message.body)
 }
 
-/// The length of a first message as it would reach the PBX. `rewrites`: Via and Contact are rewritten.
+/// The length of a first message as it would reach the PBX. `rewrites`: Via and Contact are rewritten; `changes`: those because
+/// of a login.
 ///
 /// # Errors
 /// A URI that had to become the Request-URI is none.
-pub fn length_inside(own: &Own<'_>, head: &[u8], message: &Message, rewrites: bool) -> Result<u64, Reason> {
+pub fn length_inside(
+    own: &Own<'_>,
+    (head, message): (&[u8], &Message),
+    rewrites: bool,
+    changes: &Changes,
+) -> Result<u64, Reason> {
     let mut edits = Edits::default();
+    prove(changes, head, &mut edits);
     change(own, rewrites, (head, message), &mut edits)?;
     Ok(length(edits.length(head), message))
 }

@@ -45,8 +45,19 @@ impl Kamailio {
         Self::run(domain, None, true, "")
     }
 
+    /// Starts one that asks for ephemeral credentials itself, by its module `auth_ephemeral`, and answers 200 to whoever has one.
+    pub fn ephemeral(domain: &str, secret: &str) -> Self {
+        Self::run_with(domain, |ports, dir, modules| ephemeral(domain, secret, ports, (dir, modules)))
+    }
+
     /// `asked` is a condition for asking for passwords.
     fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool, asked: &str) -> Self {
+        Self::run_with(domain, |ports, dir, modules| {
+            config(domain, ports, outside, demands, dir, modules).replace("ASKED ", asked)
+        })
+    }
+
+    fn run_with(domain: &str, config: impl Fn([u16; 2], &Path, &str) -> String) -> Self {
         let kamailio = program("kamailio", "kamailio");
         let dir = TempDir::new().unwrap();
         TestCa::shared().issue(&[domain]).write(dir.path(), "server");
@@ -55,8 +66,7 @@ impl Kamailio {
         for _ in 0..5 {
             let (plain, tls) = (free_port(), free_port());
             let file = dir.path().join("kamailio.cfg");
-            let text = config(domain, [plain, tls], outside, demands, dir.path(), &modules);
-            fs::write(&file, text.replace("ASKED ", asked)).unwrap();
+            fs::write(&file, config([plain, tls], dir.path(), &modules)).unwrap();
             let mut child = launch(&kamailio, dir.path());
             if listens(&mut child, [plain, tls]) {
                 return Self { plain, tls, child, dir };
@@ -220,6 +230,39 @@ request_route {{
 onreply_route[ALIAS] {{
     xlog("L_ERR", "REPLY $rs $rm\n");
     set_contact_alias();
+}}
+"#
+    )
+}
+
+fn ephemeral(domain: &str, secret: &str, [plain, tls]: [u16; 2], (dir, modules): (&Path, &str)) -> String {
+    let dir = dir.display();
+    format!(
+        r#"debug=1
+log_stderror=yes
+children=1
+tcp_children=2
+enable_tls=yes
+auto_aliases=no
+dns=no
+rev_dns=no
+alias="{domain}"
+listen=tcp:127.0.0.1:{plain}
+listen=tls:127.0.0.1:{tls}
+mpath="{modules}"
+loadmodule "tls.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "auth.so"
+loadmodule "auth_ephemeral.so"
+modparam("tls", "private_key", "{dir}/server.key")
+modparam("tls", "certificate", "{dir}/server.crt")
+modparam("auth_ephemeral", "secret", "{secret}")
+
+request_route {{
+    if (!autheph_www("{domain}")) {{ www_challenge("{domain}", "1"); exit; }}
+    sl_send_reply("200", "Right");
 }}
 "#
     )

@@ -2,7 +2,7 @@
 
 use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in, server};
 use crate::harness::sip::next_message;
-use crate::harness::within;
+use crate::harness::{Target, within};
 
 const ALICE: &str = "alice@pbx.example";
 
@@ -150,5 +150,45 @@ fn w5_algorithms_are_offered_in_their_order() {
         challenge.algorithm = "MD5".to_owned();
         let answer = ask(&mut client, &register.answered(&challenge, &Credential::good("alice"), 1));
         assert!(Challenge::first(&answer).stale);
+    });
+}
+
+#[test]
+fn w5_what_a_message_has_proven_holds_for_the_registration_after_it() {
+    within(60, || {
+        let house = House::plain();
+        let mut client = house.tcp();
+        let answer = log_in(&mut client, &Request::of("MESSAGE", ALICE), &Credential::good("alice"));
+        assert_eq!((answer.status(), answer.header("retry-after").is_some()), (480, true), "{answer:?}");
+        house.pbx.assert_untouched("a MESSAGE decides nothing");
+        assert_eq!(server(&ask(&mut client, &Request::of("REGISTER", ALICE))), Some("pbx"));
+    });
+}
+
+#[test]
+fn w5_an_answer_of_the_pbx_to_a_proven_client_is_no_failed_login() {
+    within(60, || {
+        // It refuses every request.
+        let rules = "[[host]]\nname = \"pbx.example\"\nsip = { SIP }\n";
+        let house = House::with(
+            Target::scripted(|conn| {
+                while let Some(request) = next_message(conn) {
+                    if conn.try_send(crate::harness::sip::answer(&request, "403 Forbidden", "pbx")).is_err() {
+                        return;
+                    }
+                }
+            }),
+            rules,
+            |setup| setup.set("blacklist.allow", "[]").set("blacklist.suspicious_per_minute", "3"),
+        );
+        let mut client = house.tcp();
+        let register = Request::of("REGISTER", ALICE);
+        let challenge = Challenge::first(&ask(&mut client, &register));
+        for nc in 1..9 {
+            let answer = ask(&mut client, &register.answered(&challenge, &Credential::good("alice"), nc));
+            assert_eq!((answer.status(), server(&answer)), (403, Some("pbx")));
+        }
+        let lines = house.portward.lines().join("\n");
+        assert!(!lines.contains("blacklisted"), "the PBX has seen no login: {lines}");
     });
 }

@@ -2,6 +2,7 @@
 
 use super::browser::{Browser, By};
 use super::{Challenge, Credential, House, Request, SECRET, at, server};
+use crate::harness::sip::pbx;
 use crate::harness::within;
 
 const ALICE: &str = "alice@pbx.example";
@@ -91,5 +92,27 @@ fn w5_a_browser_without_one_is_asked_with_md5_alone() {
             assert_eq!(server(&answer), Some("pbx"));
             assert_eq!(browser.ask(&Request::of("REGISTER", "alice@other.example")).status(), 403);
         }
+    });
+}
+
+/// A rule that leads everybody who comes through to the PBX is no way around that PBX's credentials.
+#[test]
+fn w5_a_websocket_rule_with_a_target_demands_what_the_target_demands() {
+    within(60, || {
+        let rules = "[[host]]\nname = \"web.example\"\ntarget = \"127.0.0.1\"\n\
+                     http = [{ path = \"/sip\", websocket = \"sip\", ws = PORT }]\n\
+                     [[host]]\nname = \"pbx.example\"\nsip = { SIP, ws = PORT }\n\
+                     [[host]]\nname = \"open.example\"\ntarget = \"127.0.0.9\"\nsip = true\n";
+        let pbx = pbx("pbx");
+        let rules = rules.replace("PORT", &pbx.port().to_string());
+        let house = House::start(&rules, |setup| setup);
+        let alice = Credential::good("alice");
+        for mut browser in browsers(&house, By::Nothing, &alice) {
+            for from in [ALICE, "alice@open.example"] {
+                let answer = browser.ask(&Request::of("REGISTER", from));
+                assert_eq!(answer.status(), 401, "{from}");
+            }
+        }
+        pbx.assert_untouched("it was not even connected to");
     });
 }

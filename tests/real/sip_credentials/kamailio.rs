@@ -1,7 +1,7 @@
 //! Kamailio as the PBX behind credentials: it asks for a password of its own, and gets registrations by wss and by TLS.
 
 use super::browser::{Browser, By};
-use super::{Challenge, Credential, Request, SECRET, ask, log_in};
+use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in, server};
 use crate::harness::kamailio::{Kamailio, PASSWORD};
 use crate::harness::{Portward, Wire, within};
 
@@ -62,4 +62,34 @@ fn challenge_of_kamailio(answer: &crate::harness::Message) -> Challenge {
         stale: false,
         field: "Authorization",
     }
+}
+
+/// What Kamailio's own module refuses Portward refuses as well, and what Portward takes Kamailio takes. Portward is stricter:
+/// one spelling of a time, and no time that is too long.
+#[test]
+fn w5_portward_and_kamailios_module_take_the_same_credentials() {
+    within(100, || {
+        let (kamailio, house) = (Kamailio::ephemeral("pbx.example", SECRET), House::plain());
+        let altered = |mut credential: Credential| {
+            let first = if credential.password.starts_with('A') { "B" } else { "A" };
+            credential.password.replace_range(..1, first);
+            credential
+        };
+        for (what, credential, [kamailio_takes, portward_takes]) in [
+            ("good", Credential::good("alice"), [true, true]),
+            ("altered", altered(Credential::good("alice")), [false, false]),
+            ("other secret", Credential::of(&format!("{}:alice", at(300)), "south"), [false, false]),
+            ("expired", Credential::of(&format!("{}:alice", at(-60)), SECRET), [false, false]),
+            ("leading zero", Credential::of(&format!("0{}:alice", at(300)), SECRET), [true, false]),
+            ("for days", Credential::of(&format!("{}:alice", at(900_000)), SECRET), [true, false]),
+        ] {
+            let register = Request::of("REGISTER", ALICE);
+            let mut direct = Wire::plain(kamailio.plain);
+            let challenge = challenge_of_kamailio(&ask(&mut direct, &register));
+            let status = ask(&mut direct, &register.answered(&challenge, &credential, 1)).status();
+            assert_eq!(status == 200, kamailio_takes, "{what}: {status}");
+            let answer = log_in(&mut house.tcp(), &register, &credential);
+            assert_eq!(server(&answer).is_some(), portward_takes, "{what}: {answer:?}");
+        }
+    });
 }

@@ -193,7 +193,11 @@ pub struct House {
 impl House {
     /// `rules` has `SIP` where the rule of the PBX goes.
     pub fn start(rules: &str, more: impl FnOnce(Setup) -> Setup) -> Self {
-        let pbx = pbx("pbx");
+        Self::with(pbx("pbx"), rules, more)
+    }
+
+    /// The same with this PBX.
+    pub fn with(pbx: Target, rules: &str, more: impl FnOnce(Setup) -> Setup) -> Self {
         let sip = format!("target = \"127.0.0.1\", tcp = {}, credentials = \"ephemeral\"", pbx.port());
         let rules = rules.replace("SIP", &sip);
         let setup = Portward::rules(&rules)
