@@ -27,6 +27,7 @@ use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Place, Se
 use crate::credentials::LoginFiles;
 use crate::files;
 use crate::rules::{Endpoint, Host, Table, Tenant, Verify};
+use crate::service::Service;
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 pub use generation::Generation;
 use made::tenants::Tenants;
@@ -302,6 +303,7 @@ impl Snapshot {
         let asks = listens_for_certificates(&config);
         found.extend(asks.then(|| unproven(&table, &config, &client_trusts)).flatten());
         found.extend(relevant(vouching.problems, asks));
+        found.extend(unprovable(&table, &config));
         found.append(of_logins);
         let gone: Diagnostics = [shown.gone, trusted.gone, vouching.gone].into_iter().flatten().collect();
         found.append(gone.clone());
@@ -356,6 +358,23 @@ fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Dia
     let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
     let help = trusts.of(None).advice(help);
     Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
+}
+
+/// A warning if a host demands credentials and there is no secret with which one could be made.
+fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
+    if !table.demands_credentials() || !config.sip.secrets.is_empty() {
+        return None;
+    }
+    let rule = |host: Host<'_>| {
+        host.rule(Service::Sip).filter(|rule| rule.credentials.is_some()).map(|rule| rule.source)
+    };
+    let has_secrets = |host: &Host<'_>| host.tenant().is_some_and(|tenant| !tenant.secrets().is_empty());
+    let (host, source) =
+        table.iter().filter(|host| !has_secrets(host)).find_map(|host| Some((host, rule(host)?)))?;
+    let message =
+        format!("{} demands credentials, and there is no secret: nobody can log in there", host.name());
+    let help = "give its tenant `secrets`, or write [sip] secrets in portward.toml";
+    Some(Diagnostic::warning(message, Place::whole(table.file(source))).help(help))
 }
 
 /// Whether some TLS target of `host` is judged by `upstream.trust`.

@@ -326,7 +326,7 @@ impl Protocol for Sip {
             turned_away: self.turned_away,
             was_counted: true,
             has_passed: self.proving.is_some(),
-            door: door(route),
+            door: door(route).map(Box::new),
             proving: self.proving,
             login_told: self.login_told,
             front: client.front.clone(),

@@ -179,7 +179,7 @@ impl RegistrationJudge {
         let (config, table) = (&snapshot.config, &*snapshot.table);
         let host = table.host(self.held.host()).filter(|host| host.name() == self.held.host());
         let Some(asked) =
-            host.and_then(|host| proving::Asked::of(table, (host, self.door.as_ref()), (head, request)))
+            host.and_then(|host| proving::Asked::of(table, (host, self.door.as_deref()), (head, request)))
         else {
             return Sentence::Pass;
         };

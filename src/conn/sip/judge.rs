@@ -47,7 +47,7 @@ pub(in crate::conn) struct RegistrationJudge {
     /// A credential was wrong, or had expired: that is said once a connection.
     pub(super) login_told: bool,
     /// Where the connection goes, if that is not as the host's rule says.
-    pub(super) door: Option<Door>,
+    pub(super) door: Option<Box<Door>>,
     /// What the client has opened its WebSocket to, and has brought with it.
     pub(super) front: Option<Arc<Front>>,
     /// The dialogs of this connection, where requests are counted that belong to none.

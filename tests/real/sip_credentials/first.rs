@@ -192,3 +192,18 @@ fn w5_an_answer_of_the_pbx_to_a_proven_client_is_no_failed_login() {
         assert!(!lines.contains("blacklisted"), "the PBX has seen no login: {lines}");
     });
 }
+
+#[test]
+fn w5_a_host_at_which_nobody_can_log_in_is_warned_of() {
+    within(60, || {
+        let rules = "[[host]]\nname = \"pbx.example\"\nsip = { SIP }\n";
+        let house = House::start(rules, |setup| setup.set("sip.secrets", "[]"));
+        house.portward.line(&["warning: pbx.example demands credentials, and there is no secret"]);
+        let answer = log_in(
+            &mut house.tcp(),
+            &Request::of("REGISTER", ALICE),
+            &Credential::of(&format!("{}:alice", at(300)), ""),
+        );
+        assert_eq!(answer.status(), 401);
+    });
+}

@@ -1,5 +1,6 @@
 //! W5: ephemeral credentials in SIP (SPEC section 9). A target that records its octets says what has reached the PBX.
 
+mod api;
 mod browser;
 mod first;
 mod guard;
