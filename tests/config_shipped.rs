@@ -11,6 +11,7 @@ use portward::config::{
     self, Admin, AdminHosts, CertificateSource, Config, Listener, LogFormat, Reject, Severity, TlsVersion,
     TokenFor, Trust,
 };
+use portward::credentials::Secret;
 use portward::rules::name::normalise;
 use portward::rules::path::request_path;
 use portward::rules::{
@@ -21,7 +22,10 @@ use portward::service::{Service, ServiceSet, Transport};
 const EXAMPLE: &str = "tests/fixtures/spec-example/portward.toml";
 
 fn table(path: &str) -> Table {
-    let rules = config::load_rules(Path::new(path), &Config::defaults(Path::new("portward.toml")));
+    let mut config = Config::defaults(Path::new("portward.toml"));
+    // An exchange wants one.
+    config.sip.secrets = [Secret::new(b"a secret")].into();
+    let rules = config::load_rules(Path::new(path), &config);
     assert_eq!(rules.diagnostics.render(false), "", "{path}");
     rules.table.expect("no error, so a table")
 }

@@ -35,13 +35,10 @@ fn pages() -> Target {
     .forgetful()
 }
 
-/// A credential of anna's that `portward token` makes, for so long.
-fn token(portward: &Portward, ttl: &str) -> [String; 2] {
-    let made = command(
-        20,
-        portward.dir(),
-        &["token", "--sip", "--user", "anna", "--ttl", ttl, "--json", "--config", "portward.toml"],
-    );
+/// A credential of anna's that `portward token` makes: with `--sip`, or a customer's.
+fn token(portward: &Portward, whose: &str, ttl: &str) -> [String; 2] {
+    let args = ["token", whose, "--user", "anna", "--ttl", ttl, "--json", "--config", "portward.toml"];
+    let made = command(20, portward.dir(), &args);
     let made: Value = serde_json::from_str(&made.out).unwrap_or_else(|_| panic!("{}", made.all()));
     ["username", "password"].map(|key| made[key].as_str().unwrap().to_owned())
 }
@@ -85,7 +82,7 @@ fn rings() {
     });
     assert_eq!(page.run("md5('a'.repeat(119))"), "8a7bd0732ed6a28ce75f6dabc90e1613");
     // A credential that has expired, a forged one, and no such number.
-    let (short, anna) = (token(&portward, "1s"), token(&portward, "1h"));
+    let (short, anna) = (token(&portward, "--sip", "1s"), token(&portward, "--sip", "1h"));
     thread::sleep(Duration::from_secs(3));
     call(&page, &short, "4420");
     says(&page, "Refused: 403 Credential expired");
@@ -117,8 +114,20 @@ fn rings() {
     says(&page, "Hung up");
     bob.event("CALL_CLOSED");
     portward.decision(&["sipwss:anna@voxbone.example INVITE", " -> 127.0.0.1:"]);
+    // The customer's own credential is exchanged: a page calls with what comes back.
+    let (short, own) = (token(&portward, "customer", "1s"), token(&portward, "customer", "1h"));
+    page.run("field.exchange.value = 'https://webrtc.example/token/customer'");
+    bob.forget();
+    call(&page, &own, "4420");
+    bob.answer();
+    says(&page, "Connected with 4420");
+    page.run("field.end.click()");
+    bob.event("CALL_CLOSED");
+    thread::sleep(Duration::from_secs(3));
+    call(&page, &short, "4420");
+    says(&page, "Refused: 403 the credential has expired");
     // It is there for calls, too: another page of the same browser.
-    let other = browser.open("https://www.customer.example/#register=1&server=wss://webrtc.example/sip");
+    let other = browser.open("https://www.customer.example/#register=1");
     eventually("the page is there", || other.run("typeof attempt") == "function");
     call(&other, &anna, "");
     says(&other, "Registered");
