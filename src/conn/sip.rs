@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use credential::{EXPIRED, door};
 use judge::RegistrationJudge;
-use message::{subject, who};
+use message::{First, subject, who};
 use screen::{Screen, Turned};
 
 use super::certificate::{self, Worth};
@@ -19,15 +19,14 @@ use super::standing::{Doors, Standing};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
-use crate::inspect::sip::{Ask, Fault, Faulty, HEAD_LIMIT, Inspector, MESSAGE_LIMIT, Message};
+use crate::inspect::sip::{Ask, Faulty, HEAD_LIMIT, Inspector};
 use crate::log::Subject;
 use crate::proof::own::Own;
 use crate::proof::sip::Verified;
-use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{
     Browser, Disguise, FORBIDDEN, Judge as _, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE,
-    length_inside, respond,
+    length_inside,
 };
 use crate::route::proving::{Changes, Proven, Proving};
 use crate::route::signalling::{Answer, Asked, Terms, leads_to};
@@ -83,39 +82,6 @@ impl Default for Sip {
             changes: Changes::default(),
             login_told: false,
         }
-    }
-}
-
-/// A message before the decision.
-pub(super) struct First {
-    head: Box<[u8]>,
-    message: Message,
-    /// What is wrong with it, and whether it is known where it ends.
-    fault: Option<(Fault, bool)>,
-    /// The client in it, for the log: `user@host` of From.
-    who: Vec<u8>,
-    /// The verdict on the client's certificate, for the log.
-    cert: Worth,
-}
-
-impl First {
-    /// Answers it, unless it is an ACK or a response, which have no answer (RFC 3261 §17).
-    fn answer(&self, tokens: &Tokens, status: &str, more: &str, out: &mut Vec<u8>) {
-        let Self { head, message, .. } = self;
-        if message.method(head).is_some_and(|method| method != b"ACK") {
-            let tag = tokens.tag(message.call_id.of_input(head), message.cseq);
-            respond(status, head, message, &tag, more, out);
-        }
-    }
-
-    fn new(head: &[u8], message: Message, fault: Option<(Fault, bool)>) -> Self {
-        let who = who(head, &message);
-        Self { head: head.into(), message, fault, who, cert: Worth::default() }
-    }
-
-    /// Whether it is longer than is read to its end.
-    fn is_too_much(&self) -> bool {
-        self.head.len() as u64 + u64::from(self.message.body) > u64::from(MESSAGE_LIMIT)
     }
 }
 

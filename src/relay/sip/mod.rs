@@ -9,6 +9,7 @@
 //! | `disguise` | the same of a browser, toward a PBX without WebSocket |
 //! | `websocket` | SIP messages are taken out of WebSocket messages |
 //! | `login` | what the PBX makes of logins |
+//! | `change` | all that is changed of a message toward the PBX, and its length after that |
 //! | `edit` | a header section is changed without touching any other octet |
 //! | `answer` | Portward's own answers |
 //!
@@ -16,6 +17,7 @@
 //! goes on octet by octet as it came.
 
 mod answer;
+mod change;
 mod disguise;
 mod edit;
 mod judge;
@@ -30,9 +32,10 @@ mod websocket;
 mod tests;
 
 pub use answer::{FORBIDDEN, NO_SERVICE, OK, TOO_LARGE, UNAVAILABLE, respond};
+pub use change::length_inside;
 pub use disguise::Disguise;
 pub use judge::{Judge, Sentence};
 pub use login::Login;
 pub use record::Recording;
-pub use watch::{Browser, SipWatch, length_inside};
+pub use watch::{Browser, SipWatch};
 pub use websocket::SipMessages;

@@ -1,17 +1,17 @@
 //! Looks at every message of a routed SIP connection, in both directions (SPEC section 3).
 
 use super::answer::{FORBIDDEN, TOO_LARGE, respond};
+use super::change::{change, length, prove, without};
 use super::disguise::Disguise;
 use super::edit::Edits;
 use super::judge::{Judge, Sentence};
 use super::login::Logins;
 use super::record::Recording;
-use super::route::forget;
 use super::transport;
+use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Faulty, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
-use crate::inspect::{Inspect, Span};
 use crate::proof::own::{Own, PublicAddress};
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
@@ -249,67 +249,9 @@ impl<J: Judge> SipWatch<J> {
     }
 }
 
-/// The message without these lines; `None`: they are none.
-fn without(message: &Message, cut: &[Span]) -> Option<Message> {
-    if cut.is_empty() {
-        return None;
-    }
-    let mut message = message.clone();
-    message.fields.retain(|field| !cut.contains(&field.line));
-    Some(message)
-}
-
 /// What a browser wrote, if it is hidden from the PBX.
 fn disguise(browser: &mut Option<Box<Browser>>) -> Option<&mut Disguise> {
     browser.as_mut()?.disguise.as_mut()
-}
-
-/// What is changed of a request because of a login.
-fn prove(changes: &Changes, head: &[u8], edits: &mut Edits) {
-    changes.cut.iter().for_each(|line| edits.cut(line.range()));
-    if let Some(add) = &changes.add {
-        // In front of the empty line.
-        edits.insert(head.len().saturating_sub(2), add.as_bytes());
-    }
-}
-
-/// What is changed of every message toward the PBX.
-///
-/// # Errors
-/// Those of [`forget`].
-fn change(
-    own: &Own<'_>,
-    rewrites: bool,
-    (head, message): (&[u8], &Message),
-    edits: &mut Edits,
-) -> Result<(), Reason> {
-    forget(own, head, message, edits)?;
-    if rewrites {
-        transport::to_tcp(head, message, edits);
-    }
-    Ok(())
-}
-
-/// The length of a message whose header section has `head` octets.
-fn length(head: usize, message: &Message) -> u64 {
-    head as u64 + u64::from(message.body)
-}
-
-/// The length of a first message as it would reach the PBX. `rewrites`: Via and Contact are rewritten; `changes`: those because
-/// of a login.
-///
-/// # Errors
-/// A URI that had to become the Request-URI is none.
-pub fn length_inside(
-    own: &Own<'_>,
-    (head, message): (&[u8], &Message),
-    rewrites: bool,
-    changes: &Changes,
-) -> Result<u64, Reason> {
-    let mut edits = Edits::default();
-    prove(changes, head, &mut edits);
-    change(own, rewrites, (head, message), &mut edits)?;
-    Ok(length(edits.length(head), message))
 }
 
 /// The message with its edits; as it came if there are none.
