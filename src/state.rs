@@ -349,7 +349,7 @@ fn listens_for_certificates(config: &Config) -> bool {
     listens.any(|l| l.transport.is_tls() && l.service.asks_for_certificate())
 }
 
-/// A warning if hosts check certificates and nobody can vouch for one.
+/// A warning if hosts check certificates and no CA is known that could vouch for one.
 fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
     let checks = |host: &Host<'_>| host.rules().any(|(_, rule)| rule.ports.is_checked());
     let usual = |host: &Host<'_>| host.client_trust().is_none() && checks(host);
@@ -372,7 +372,7 @@ fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
     let (host, source) =
         table.iter().filter(|host| !has_secrets(host)).find_map(|host| Some((host, rule(host)?)))?;
     let message =
-        format!("{} demands credentials, and there is no secret: nobody can log in there", host.name());
+        format!("{} demands credentials, and there is no secret: no client can log in there", host.name());
     let help = "give its tenant `secrets`, or write [sip] secrets in portward.toml";
     Some(Diagnostic::warning(message, Place::whole(table.file(source))).help(help))
 }

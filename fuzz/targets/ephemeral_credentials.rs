@@ -97,7 +97,7 @@ fuzz_target!(|input: &[u8]| {
     }
     if let Some(login) = DigestLogin::read(input) {
         assert!(login.nc > 0 && !login.username.is_empty() && !login.uri.is_empty());
-        // Nobody finds the response of a password by chance.
+        // No input has the right response by chance.
         assert!(!login.fits(b"REGISTER", login.uri, b"a password"));
         // Two of a parameter are no login.
         let twice = [input, b", username=\"x\""].concat();

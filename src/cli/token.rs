@@ -107,7 +107,7 @@ fn made(args: &Args) -> Result<Made, Refused> {
     };
     if let Some(disabling) = tenant.and_then(Tenant::disabled_by) {
         terminal::complain(format_args!(
-            "note: the tenant {} is disabled: nobody is let in with this until it is enabled",
+            "note: the tenant {} is disabled: no client is let in with this until it is enabled",
             terminal::harmless(disabling.id())
         ));
     }

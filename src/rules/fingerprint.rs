@@ -29,7 +29,8 @@ pub fn of(host: Host<'_>) -> String {
         let treatment = rule.treatment;
         let rule = (rule.path, rule.default, rule.redirect_https, rule.preset, rule.ports, rule.endpoints);
         let _ = write!(said, "{rule:?}");
-        // Whoever knew a host without any knows it still.
+        // A rule without any is written as it was before rules had treatments, so that a fingerprint that a client
+        // has kept since then still fits.
         if let Some(treatment) = treatment {
             let _ = write!(said, "{treatment:?}");
         }

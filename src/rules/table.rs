@@ -131,7 +131,7 @@ impl Table {
         !self.demanded.is_empty()
     }
 
-    /// Whether some SIP rule demands credentials of whoever goes to one of these addresses, by this port.
+    /// Whether some SIP rule demands credentials of clients that go to one of these addresses, by this port.
     pub fn demands_at(&self, endpoints: &[Endpoint], port: NonZeroU16) -> bool {
         endpoints.iter().any(|endpoint| self.demanded.contains(&(endpoint.address.clone(), port)))
     }

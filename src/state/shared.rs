@@ -191,7 +191,7 @@ impl Shared {
         self.stored.in_short()
     }
 
-    /// The warnings in force: those of the snapshot, what of the state is in memory alone, and where nobody can administer.
+    /// The warnings in force: those of the snapshot, what of the state is in memory alone, and that no user can administer.
     pub fn warnings(&self) -> Diagnostics {
         let mut warnings = self.snapshot.load().warnings(OffsetDateTime::now_utc());
         warnings.extend(self.stored.warnings());

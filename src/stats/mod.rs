@@ -66,7 +66,7 @@ struct Worker {
 pub struct Stats {
     workers: Box<[Worker]>,
     /// Used when a number names no worker.
-    nobody: Worker,
+    unknown: Worker,
     decisions: Decisions,
     /// Held while decisions are moved from all boxes into the rings, so that one thread does it at a time.
     gathering: Mutex<()>,
@@ -91,7 +91,7 @@ impl Stats {
         let began = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         Self {
             workers: (0..count).map(|_| Worker::default()).collect(),
-            nobody: Worker::default(),
+            unknown: Worker::default(),
             decisions: Decisions::default(),
             gathering: Mutex::default(),
             keeps: AtomicBool::new(true),
@@ -105,7 +105,7 @@ impl Stats {
     }
 
     fn at(&self, worker: u16) -> &Worker {
-        self.workers.get(usize::from(worker)).unwrap_or(&self.nobody)
+        self.workers.get(usize::from(worker)).unwrap_or(&self.unknown)
     }
 
     fn workers(&self) -> impl Iterator<Item = u16> {

@@ -91,7 +91,7 @@ impl Agreement {
         disagreement
     }
 
-    /// Notes whether a SIP rule demands credentials of whoever goes to these addresses and ports, and where that stands.
+    /// Notes whether a SIP rule demands credentials of clients that go to these addresses and ports, and where that stands.
     /// Gives the first of them of which another rule said the opposite.
     pub(super) fn note_credentials<'e>(
         &mut self,
