@@ -127,7 +127,10 @@ pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<F
 /// The values of Content-Length alone. Fields that cannot be read are passed over.
 pub(super) fn lengths(head: &[u8], start: usize) -> impl Iterator<Item = Span> {
     lines(head, start)
-        .filter(|line| matches!(line.first(), Some(b'C' | b'c' | b'L' | b'l')))
+        .filter(|line| {
+            let long = line.get(..14).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length"));
+            long || matches!(line, [b'L' | b'l', b':' | b' ' | b'\t', ..])
+        })
         .filter_map(|line| field(head, line).ok())
         .filter(|field| field.kind == FieldKind::ContentLength)
         .map(|field| field.value)
