@@ -229,20 +229,19 @@ fn then<'t>(
     Then::Forward { to, edits: Edits { takes_login, by_rule, ..ask.edits(rules.table) } }
 }
 
-/// A login would come in the clear, or a credential.
+/// A login would come in the clear.
 struct InTheClear;
 
 /// The login that comes first, where the rule demands one.
 ///
 /// # Errors
-/// It would come in the clear, or a credential would that is to be exchanged.
+/// It would come in the clear.
 fn demand<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Result<Option<Demand<'t>>, InTheClear> {
     let Some(treatment) = rule.treatment else { return Ok(None) };
-    let is_secret = treatment.login.is_some() || treatment.exchange.is_some();
-    if is_secret && !ask.is_secure && !treatment.login_plain {
+    let Some(login) = &treatment.login else { return Ok(None) };
+    if !ask.is_secure && !treatment.login_plain {
         return Err(InTheClear);
     }
-    let Some(login) = &treatment.login else { return Ok(None) };
     let tenant = rule.captured.and_then(|captured| captured.tenant);
     Ok(Some(Demand { login, tenant, realm: host.name().trim_start_matches("*.") }))
 }

@@ -17,7 +17,7 @@ pub(super) struct Exchange {
 }
 
 /// Keys of entries that forward requests, or that end WebSockets. Here nothing is forwarded.
-const USELESS: [&str; 14] = [
+const USELESS: [&str; 15] = [
     "target",
     "tcp",
     "tls",
@@ -28,6 +28,7 @@ const USELESS: [&str; 14] = [
     "ws_path",
     "login",
     "pass_login",
+    "login_plain",
     "otherwise",
     "strip",
     "host",
@@ -80,12 +81,11 @@ pub(super) fn read(
     let origins = section.get("origins");
     let origins = origins.as_ref().map_or(Some(Origins::Own), websocket::origins);
     let uris = uris.as_ref().map_or(Some(Box::default()), self::uris);
-    let login_plain = section.read("login_plain", false, Value::boolean);
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
     let response = section.get("response").map_or_else(Vec::new, |value| fields::response(&value));
     let (Some(origins), Some(uris), true) = (origins, uris, is_good) else { return Err(()) };
     let exchange = Some(ExchangeRule { origins, uris });
-    let treatment = Treatment { exchange, login_plain, response: response.into(), ..Treatment::default() };
+    let treatment = Treatment { exchange, response: response.into(), ..Treatment::default() };
     Ok(Some(Exchange { treatment: Arc::new(treatment), redirect_https }))
 }
 
@@ -181,7 +181,6 @@ mod tests {
         assert!(table.is_some() && found.contains("warning: nothing can be exchanged"), "{found}");
         for more in [
             ", origins = [\"https://a.example\", \"none\"], uris = [\"wss://b.example/sip\", \"sips:a.example\"]",
-            ", login_plain = true",
             ", redirect = \"https\"",
             ", response = { X-A = \"b\" }",
         ] {
@@ -207,10 +206,10 @@ mod tests {
             (", uris = [\"https://a.example\"]", "this is no URI of a place where SIP is spoken"),
             (", uris = [\"wss://\"]", "this is no URI"),
             (", uris = [\"wss://a b\"]", "this is no URI"),
-            (", origins = []", "with an empty list nobody may come"),
+            (", origins = []", "with an empty list no page may connect"),
             (", origins = [\"null\"]", "null is no origin"),
             (", origins = [\"*\"]", "* is no origin"),
-            (", login_plain = 5", "true or false"),
+            (", login_plain = true", "`login_plain` cannot matter"),
         ] {
             let (table, found) = entry(more);
             assert!(table.is_none() && found.contains(wrong), "{more}: {found}");

@@ -220,7 +220,7 @@ fn item_2_bodies_smuggle_nothing() {
 }
 
 #[test]
-fn item_2_a_credential_comes_by_tls_or_where_the_rule_allows_it() {
+fn item_2_a_credential_comes_by_tls_where_the_rule_demands_it() {
     within(60, || {
         let door = Door::open();
         let body = brought(now() + 60, "alice", "newest of XYZ").to_string();
@@ -232,11 +232,10 @@ fn item_2_a_credential_comes_by_tls_or_where_the_rule_allows_it() {
             ));
             wire.response()
         };
-        let mark = door.portward.mark();
-        assert_eq!(post("/token/XYZ").status(), 403);
-        door.portward
-            .decision_after(mark, &["http://webrtc.example.net POST /token/XYZ ", "rejected: not-tls"]);
-        let get = door.portward.plain().get(HOST, "/token/XYZ");
+        let sent_on = post("/secure/XYZ");
+        assert_eq!(sent_on.status(), 308);
+        assert!(!sent_on.text().contains("password"), "{sent_on:?}");
+        let get = door.portward.plain().get(HOST, "/secure/XYZ");
         assert_eq!(get.status(), 308);
         assert!(get.header("location").unwrap().starts_with("https://webrtc.example.net"), "{get:?}");
         assert_given(&post("/plain/XYZ"), 60, "XYZ/alice@voxbone.example");

@@ -41,7 +41,8 @@ name = "webrtc.example.net"
 http = [
   { path = "/sip", websocket = "sip", websocket_wait = "90s", origins = ["https://www.customer.example", "none"] },
   { path = "/token/{tenant}", exchange = "sip", origins = ["https://www.customer.example"], uris = ["wss://webrtc.example.net/sip", "sips:voxbone.example"] },
-  { path = "/plain/{tenant}", exchange = "sip", uris = ["wss://webrtc.example.net/sip", "sips:voxbone.example"], login_plain = true },
+  { path = "/plain/{tenant}", exchange = "sip", uris = ["wss://webrtc.example.net/sip", "sips:voxbone.example"] },
+  { path = "/secure/{tenant}", exchange = "sip", uris = ["wss://webrtc.example.net/sip"], redirect = "https" },
   { path = "", target = "127.0.0.1", tcp = RECORDER },
 ]
 [[host]]
