@@ -34,20 +34,32 @@ pub(super) enum Wrong {
     Elsewhere,
 }
 
-/// The credential that a request carries, if it carries one for us: a right one, else the first. `passes`: the request may pass
-/// without one.
+impl Wrong {
+    /// Whether it is a failed login. It counts also where another login stands beside it that does not.
+    fn is_failure(self) -> bool {
+        match self {
+            Self::Forged | Self::UsedAgain | Self::TooLong => true,
+            Self::Stale | Self::Expired | Self::Disabled | Self::Elsewhere => false,
+        }
+    }
+}
+
+/// The credential that a request carries, if it carries one for us: a right one, else the first that has failed, else the first.
+/// `passes`: the request may pass without one.
 pub(super) fn carried(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
     uses: &mut Uses,
     passes: bool,
 ) -> Option<Result<Proven, Wrong>> {
-    let mut first = None;
+    let mut first: Option<Wrong> = None;
     let fields = asked.message.fields_of(FieldKind::Credentials);
     let logins = fields.filter_map(|field| one(terms, asked, (field.value.of_input(asked.head), passes)));
     for login in logins.take(LOOKED_AT) {
         let Carried { digest, known } = login;
-        let right = |password: &[u8]| digest.fits(asked.method(), asked.uri(), password);
+        // Another realm could be that of somebody who has passed our nonce on and wants the answer to it.
+        let is_here = digest.realm.eq_ignore_ascii_case(asked.realm.as_bytes());
+        let right = |password: &[u8]| is_here && digest.fits(asked.method(), asked.uri(), password);
         let proven = credential(terms, asked, digest.username, right);
         let proven = proven.and_then(|proven| match known {
             Known::Good(count) => match uses.take(count, digest.nc) {
@@ -59,10 +71,13 @@ pub(super) fn carried(
         });
         match proven {
             Ok(proven) => return Some(Ok(proven)),
-            Err(wrong) => first = first.or(Some(Err(wrong))),
+            Err(wrong) => match first {
+                Some(known) if known.is_failure() || !wrong.is_failure() => {}
+                _ => first = Some(wrong),
+            },
         }
     }
-    first
+    first.map(Err)
 }
 
 /// A login for us.

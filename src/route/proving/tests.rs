@@ -380,3 +380,42 @@ fn w5_a_right_login_over_another_nonce_is_stale_and_a_wrong_one_is_forged() {
     let (got, _) = client.look(&request("MESSAGE", from, &line), (false, None));
     assert_eq!(got, Got::Asked { stale: false, failed: true });
 }
+
+#[test]
+fn w5_a_login_names_the_realm_that_it_was_asked_for() {
+    let rules = Rules::new();
+    let from = "alice@pbx.example";
+    for (realm, got) in [
+        ("pbx.example", Got::Passes),
+        ("PBX.example", Got::Passes),
+        ("any.example", Got::Asked { stale: false, failed: true }),
+        ("evil.example", Got::Asked { stale: false, failed: true }),
+        ("", Got::Asked { stale: false, failed: true }),
+    ] {
+        let mut client = Client::new(&rules);
+        let (_, nonce) = client.challenge(from);
+        let line = answer(("REGISTER", realm, &nonce), &good("alice"), "newest", 1);
+        assert_eq!(client.look(&request("REGISTER", from, &line), (false, None)).0, got, "{realm}");
+    }
+}
+
+#[test]
+fn w5_a_forged_login_counts_beside_others_that_do_not() {
+    let rules = Rules::new();
+    let from = "alice@pbx.example";
+    let expired = format!("{}:alice", NOW - 1);
+    for other in ["expired", "stale"] {
+        for forged_first in [true, false] {
+            let mut client = Client::new(&rules);
+            let (realm, nonce) = client.challenge(from);
+            let forged = answer(("REGISTER", &realm, &nonce), &good("alice"), "guessed", 1);
+            let other = match other {
+                "expired" => answer(("REGISTER", &realm, &nonce), &expired, "newest", 2),
+                _ => answer(("REGISTER", &realm, "made-up"), &good("alice"), "newest", 2),
+            };
+            let lines = if forged_first { [&*forged, &*other] } else { [&*other, &*forged] };
+            let (got, _) = client.look(&request("REGISTER", from, &lines.concat()), (false, None));
+            assert_eq!(got, Got::Asked { stale: false, failed: true }, "{lines:?}");
+        }
+    }
+}
