@@ -85,6 +85,9 @@ impl Brought {
             }
             Form::Json => {
                 let Ok(Value::Object(object)) = serde_json::from_slice(body) else { return None };
+                if members(body) != object.len() {
+                    return None;
+                }
                 for (name, value) in object {
                     let text = if let Value::String(text) = value { Some(text) } else { None };
                     put(&name, text)?;
@@ -145,6 +148,25 @@ pub enum Unfit {
     Expired,
     /// It is genuine, and its user could be read as one of another tenant or at another domain.
     OtherName,
+}
+
+/// How many members the text of a JSON object has. A name that stands there twice counts twice, and of two readers one takes the
+/// first of them and another one the last (RFC 8259 section 4).
+fn members(object: &[u8]) -> usize {
+    let (mut count, mut depth, mut in_string, mut is_escaped) = (0, 0_usize, false, false);
+    for octet in object {
+        match octet {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' if depth == 1 => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// A name or a value of a form (WHATWG URL, section 5.1). `None`: it is not UTF-8. A `%` without two digits stands for itself.

@@ -132,3 +132,20 @@ fn item_2_bodies_are_forms_or_json() {
     assert_eq!(Brought::read(Form::Json, b"{\"username\":\"\xff\",\"password\":\"b\"}").map(|_| ()), None);
     assert_eq!(format!("{:?}", brought("5:hunter2", "hunter2")), "Brought { .. }");
 }
+
+#[test]
+fn item_2_a_name_stands_once_in_a_json_body_as_in_a_form() {
+    for (body, is_read) in [
+        (r#"{"username":"1:a","password":"p"}"#, true),
+        (
+            r#"{"username":"1:a","password":"p","more":{"username":"x","y":["z:",{"a":1}]},"a\":\"":": {"}"#,
+            true,
+        ),
+        (r#"{"username":"1:a","username":"2:b","password":"p"}"#, false),
+        (r#"{"username":"1:a","password":"p","user\u006eame":"2:b"}"#, false),
+        (r#"{"password":5,"username":"1:a","password":"p"}"#, false),
+        (r#"{"username":"1:a","password":"p","x":1,"x":2}"#, false),
+    ] {
+        assert_eq!(Brought::read(Form::Json, body.as_bytes()).is_some(), is_read, "{body}");
+    }
+}
