@@ -75,9 +75,11 @@ impl Brought {
 /// The names of the two in a query.
 const NAMES: [&str; 2] = ["username", "password"];
 
-/// Whether a name in a query is one of those that no log shows the value of, in any spelling.
+/// Whether a name in a query is one of those that no log shows the value of, in any spelling: case, escapes, and signs in or around
+/// it, as in `password[]`, do not matter.
 pub fn is_secret_name(name: &[u8]) -> bool {
-    let is = |known: &str| unescaped(name).map(|octet| octet.to_ascii_lowercase()).eq(known.bytes());
+    let letters = || unescaped(name).filter(u8::is_ascii_alphanumeric);
+    let is = |known: &str| letters().map(|octet| octet.to_ascii_lowercase()).eq(known.bytes());
     NAMES.into_iter().any(is)
 }
 
@@ -130,7 +132,10 @@ mod tests {
             ("PassWord", true),
             ("pass%77ord", true),
             ("username", true),
+            ("password[]", true),
+            ("%20user-name", true),
             ("token", false),
+            ("passwords", false),
             ("", false),
         ] {
             assert_eq!(is_secret_name(name.as_bytes()), secret, "{name}");

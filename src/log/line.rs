@@ -200,18 +200,27 @@ fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
 }
 
 /// Puts the target into `out` without the credentials in its query, which begins at `at` (SPEC section 9). False: it has none.
+/// Pages that write `&amp;` or `;` between the pairs bring no credential, and theirs is not shown either.
 fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
     let name = |pair: &[u8]| memchr::memchr(b'=', pair).unwrap_or(pair.len());
-    let pairs = || target.get(at..).unwrap_or_default().split(|octet| *octet == b'&');
-    let is_secret = |pair: &[u8]| pair.get(..name(pair)).is_some_and(is_secret_name);
+    let ends_pair = |octet: &u8| b"&;?".contains(octet);
+    // Each pair with what ends it.
+    let pairs = || target.get(at..).unwrap_or_default().split_inclusive(ends_pair);
+    let is_secret = |pair: &[u8]| {
+        let pair = pair.split(ends_pair).next().unwrap_or_default();
+        pair.get(..name(pair)).is_some_and(is_secret_name)
+    };
     if !pairs().any(is_secret) {
         return false;
     }
     out.extend_from_slice(target.get(..at).unwrap_or_default());
-    for (number, pair) in pairs().enumerate() {
-        out.extend((number > 0).then_some(b'&'));
+    for pair in pairs() {
+        let end = pair.last().filter(|octet| ends_pair(octet));
+        let bare = pair.get(..pair.len() - usize::from(end.is_some())).unwrap_or_default();
         match is_secret(pair) {
-            true => out.extend(pair.get(..name(pair)).into_iter().flatten().chain(b"=***")),
+            true => {
+                out.extend(bare.get(..name(bare)).into_iter().flatten().chain(b"=***").chain(end));
+            }
             false => out.extend_from_slice(pair),
         }
     }

@@ -58,6 +58,11 @@ fn w5_a_credential_in_a_query_is_never_shown() {
         ("x=y&pass%77ord=s3cret", "x=y&pass%2577ord=***"),
         ("PASSWORD", "PASSWORD=***"),
         ("token=t", "token=t"),
+        ("username=1:a&amp;password=s3cret", "username=***&amp;password=***"),
+        ("a=b;password=s3cret;c", "a=b;password=***;c"),
+        ("x=?username=1:a?y", "x=?username=***?y"),
+        ("username[]=1:a&+password=s3cret", "username[]=***&+password=***"),
+        ("x=&&y=;;z", "x=&&y=;;z"),
     ] {
         let mut rejected = line(rejected(Reason::Origin));
         let whole = format!("/sip?{query}");
