@@ -15,6 +15,9 @@ const KNOWN: usize = 1024;
 /// The methods that open a dialog (RFC 3261 §12.1, RFC 6665 §4.4.1, RFC 3515).
 const OPENING: [&[u8]; 3] = [b"INVITE", b"SUBSCRIBE", b"REFER"];
 
+/// The methods that never belong to a dialog, whatever tag they bring (RFC 3261 §10.2, RFC 3903 §4).
+const OUTSIDE: [&[u8]; 2] = [b"REGISTER", b"PUBLISH"];
+
 /// See the module. Kept as keyed hashes: what is in a message costs no memory.
 #[derive(Debug, Default)]
 pub struct SeenDialogs {
@@ -46,6 +49,9 @@ impl SeenDialogs {
 
     /// Whether a request of the client belongs to one.
     pub fn has(&self, head: &[u8], request: &Message) -> bool {
+        if request.method(head).is_some_and(|method| OUTSIDE.contains(&method)) {
+            return false;
+        }
         let dialog = self.dialog(request.call_id.of_input(head), request.to_tag.of_input(head));
         dialog.is_some_and(|dialog| self.known.contains(&dialog))
     }
@@ -99,6 +105,20 @@ mod tests {
         ] {
             let (head, request) = message("BYE sip:b@x SIP/2.0", "BYE", call, ["mine", to]);
             assert_eq!(seen.has(&head, &request), known, "{call} {to}");
+        }
+    }
+
+    #[test]
+    fn w5_a_registration_belongs_to_no_dialog_whatever_tag_it_has() {
+        let mut seen = SeenDialogs::default();
+        let (head, answer) = message("SIP/2.0 200 OK", "INVITE", "out", ["mine", "pbx"]);
+        seen.heard(&head, &answer);
+        for (method, known) in
+            [("BYE", true), ("INVITE", true), ("MESSAGE", true), ("REGISTER", false), ("PUBLISH", false)]
+        {
+            let start = format!("{method} sip:b@x SIP/2.0");
+            let (head, request) = message(&start, method, "out", ["mine", "pbx"]);
+            assert_eq!(seen.has(&head, &request), known, "{method}");
         }
     }
 

@@ -95,6 +95,9 @@ fn w5_after_its_time_only_dialogs_of_the_connection_go_on() {
             let answer = ask(&mut client, &Request::of(method, ALICE).to(to));
             assert_eq!(answer.status(), 407, "{method} {to}");
         }
+        // A registration belongs to no dialog, though it has the tag of one.
+        let register = Request::of("REGISTER", ALICE).to("<sip:alice@pbx.example>;tag=pbx");
+        assert_eq!(ask(&mut client, &register).status(), 401);
         let mark = house.portward.mark();
         let answer = log_in(&mut client, &Request::of("MESSAGE", ALICE), &alice);
         assert!(answer.start.contains("403 Credential expired"), "{answer:?}");
