@@ -61,7 +61,16 @@ async fn turns(count: u64, looks: bool) -> Duration {
         let mut bytes = [0; 2];
         if looks {
             let mut watch = SipWatch::new(Everybody(Tokens::new([0; 32])), None, false, 64 * 1024);
-            watched(&mut client, &mut target, &mut timer, Patience::idle(idle), &mut watch, &mut bytes).await;
+            watched(
+                &mut client,
+                &mut target,
+                &mut timer,
+                Patience::idle(idle),
+                &mut watch,
+                &mut bytes,
+                |_, _| std::task::Poll::Pending,
+            )
+            .await;
         } else {
             tunnel(&mut client, &mut target, &mut timer, idle, &mut bytes).await;
         }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Sleep, sleep};
@@ -22,25 +23,26 @@ pub(super) fn withdrawn<'a>(
     (host, tenant): (&'a str, Option<&'a str>),
     live: &'a Registered,
 ) -> Withdrawal<'a> {
+    Withdrawal { tenant, ..withdrawn_of(shared, [Some(host), None], live) }
+}
+
+/// The same of a connection that came through another host, which may be disabled as well. Its client may name a tenant as its
+/// own ([`Withdrawal::poll_of`]).
+pub(super) fn withdrawn_of<'a>(
+    shared: &'a Shared,
+    hosts: [Option<&'a str>; 2],
+    live: &'a Registered,
+) -> Withdrawal<'a> {
     Withdrawal {
         shared,
-        hosts: [Some(host), None],
-        tenant,
+        hosts,
+        tenant: None,
+        named: None,
         live,
         seen: u64::MAX,
         drain: None,
         is_tunnel: true,
     }
-}
-
-/// The same of a connection that came through another host, which may be disabled as well, and of a client that has named a
-/// tenant as its own.
-pub(super) fn withdrawn_of<'a>(
-    shared: &'a Shared,
-    (hosts, tenant): ([Option<&'a str>; 2], Option<&'a str>),
-    live: &'a Registered,
-) -> Withdrawal<'a> {
-    Withdrawal { shared, hosts, tenant, live, seen: u64::MAX, drain: None, is_tunnel: true }
 }
 
 /// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, SPEC section 9).
@@ -62,6 +64,8 @@ pub(super) struct Withdrawal<'a> {
     shared: &'a Shared,
     hosts: [Option<&'a str>; 2],
     tenant: Option<&'a str>,
+    /// The tenant that the client has named as its own last.
+    named: Option<Arc<str>>,
     live: &'a Registered,
     /// How many changes there were at the last look.
     seen: u64,
@@ -83,6 +87,15 @@ impl Withdrawal<'_> {
         self
     }
 
+    /// As [`Future::poll`], for a client that names this tenant as its own by now.
+    pub(super) fn poll_of(&mut self, named: Option<&Arc<str>>, cx: &mut Context<'_>) -> Poll<Ending> {
+        if self.named.as_ref() != named {
+            self.named = named.cloned();
+            self.seen = u64::MAX;
+        }
+        self.poll_end(cx)
+    }
+
     /// Looks at what has changed. Some: Portward's drain is over.
     fn look(&mut self) -> Option<Ending> {
         let changes = self.shared.changes();
@@ -94,7 +107,10 @@ impl Withdrawal<'_> {
         }
         let snapshot = self.shared.snapshot.load();
         let is_withdrawn = self.hosts.into_iter().flatten().any(|host| snapshot.withdraws(host))
-            || self.tenant.is_some_and(|tenant| snapshot.withdraws_tenant(tenant));
+            || [self.tenant, self.named.as_deref()]
+                .into_iter()
+                .flatten()
+                .any(|tenant| snapshot.withdraws_tenant(tenant));
         match is_withdrawn {
             true if self.drain.is_none() => {
                 self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
@@ -105,12 +121,8 @@ impl Withdrawal<'_> {
         }
         None
     }
-}
 
-impl Future for Withdrawal<'_> {
-    type Output = Ending;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.live.is_ended() {
             return Poll::Ready(Ending::peacefully(Stage::Relay, Whose::Ourselves));
         }
@@ -124,6 +136,14 @@ impl Future for Withdrawal<'_> {
             }
             None => Poll::Pending,
         }
+    }
+}
+
+impl Future for Withdrawal<'_> {
+    type Output = Ending;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
+        self.poll_end(cx)
     }
 }
 

@@ -14,6 +14,7 @@ mod protocol;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Context;
 
 pub(super) use protocol::{Asking, Connected, Decision, Protocol, Step};
 
@@ -307,17 +308,17 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
         Patience::new(limits.idle_timeout.services[client.facts.service], limits.response_timeout)
     };
     let [_, before] = client.live.bytes();
-    let (front, tenant) = (client.front.clone(), P::tenant(watch));
+    let front = client.front.clone();
     let hosts = [Some(held.host()), front.as_deref().map(|front| &*front.host)];
     let meter = client.live.toward(reached.as_ref());
-    let over = tokio::select! {
-        over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter) => over,
-        ending = withdrawn_of(&shared, (hosts, tenant.as_deref()), &client.live) => {
-            close_both(&mut client.leg, target).await;
-            return End { ending, answered: false };
-        }
-    };
+    let mut withdrawal = withdrawn_of(&shared, hosts, &client.live);
+    let withdrawn = |watch: &P::Watch, cx: &mut Context<'_>| withdrawal.poll_of(P::tenant(watch), cx);
+    let over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter, withdrawn).await;
     match over {
+        Over::Withdrawn(ending) => {
+            close_both(&mut client.leg, target).await;
+            End { ending, answered: false }
+        }
         Over::Ended(by) => {
             let ending = P::over(watch, by.answered(client.live.bytes()[1] - before));
             let (ending, _) = blame(client, target, ending);

@@ -311,8 +311,8 @@ impl Protocol for Sip {
         }
     }
 
-    fn tenant(watch: &SipWatch<RegistrationJudge>) -> Option<Arc<str>> {
-        watch.judge().proving.as_ref()?.proven()?.tenant().cloned()
+    fn tenant(watch: &SipWatch<RegistrationJudge>) -> Option<&Arc<str>> {
+        watch.judge().proving.as_ref()?.proven()?.tenant()
     }
 
     fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {

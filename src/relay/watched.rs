@@ -38,6 +38,8 @@ pub enum Over {
         /// The sender of the message was given an answer at last.
         answered: bool,
     },
+    /// It was neither side, and nothing that was said.
+    Withdrawn(Ending),
 }
 
 /// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
@@ -94,7 +96,8 @@ enum Failed {
 }
 
 /// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
-/// it, or nothing moves for too long; and says how it ended. What went to the target and to the client is added to `bytes`
+/// it, `withdrawn` says that it is over, or nothing moves for too long; and says how it ended. `withdrawn` is asked in every
+/// turn, after what has come was heard. What went to the target and to the client is added to `bytes`
 /// as it goes, so that it is right for a caller that does not wait for the end as well.
 pub async fn watched<W: Watch, M: Meter>(
     client: &mut Leg,
@@ -103,6 +106,7 @@ pub async fn watched<W: Watch, M: Meter>(
     patience: Patience,
     watch: &mut W,
     mut bytes: M,
+    mut withdrawn: impl FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
 ) -> Over {
     let (mut up, mut down) = (Half::default(), Half::default());
     let [up_before, down_before] = bytes.bytes();
@@ -136,6 +140,9 @@ pub async fn watched<W: Watch, M: Meter>(
         if down.done && down.moved == 0 {
             let by_client = client.ended || watch.leaves();
             return Poll::Ready(Over::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
+        }
+        if let Poll::Ready(ending) = withdrawn(watch, cx) {
+            return Poll::Ready(Over::Withdrawn(ending));
         }
         let now = Now {
             sides: [(&*client, up_stands), (&*target, down_stands)],

@@ -64,8 +64,8 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
     fn watch(self, asked: Self::Asked, connected: Connected<'_>) -> Self::Watch;
 
-    /// The tenant that the client has named as its own. Its connections end with it (SPEC section 9).
-    fn tenant(_watch: &Self::Watch) -> Option<Arc<str>> {
+    /// The tenant that the client has named as its own last. Its connections end with it (SPEC section 9).
+    fn tenant(_watch: &Self::Watch) -> Option<&Arc<str>> {
         None
     }
 

@@ -83,7 +83,9 @@ async fn relay(mut client: Leg, mut target: Leg) -> (Over, [u64; 2]) {
     let mut timer = Timer::new(IDLE, CancellationToken::new());
     let (mut watch, mut bytes) = (Lines::default(), [0; 2]);
     let patience = Patience::new(IDLE, IDLE);
-    let over = watched(&mut client, &mut target, &mut timer, patience, &mut watch, &mut bytes).await;
+    let over =
+        watched(&mut client, &mut target, &mut timer, patience, &mut watch, &mut bytes, |_, _| Poll::Pending)
+            .await;
     (over, bytes)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in, server};
 use crate::harness::sip::next_message;
-use crate::harness::{Portward, within};
+use crate::harness::{Portward, Wire, within};
 
 const ALICE: &str = "alice@pbx.example";
 
@@ -208,6 +208,52 @@ fn w5_a_tenant_speaks_for_its_domains_until_it_is_disabled() {
         assert_eq!(next_message(&mut client).map(|message| message.start), None);
         let lines = house.portward.lines().join("\n");
         assert!(lines.contains(" rejected: disabled"), "{lines}");
+    });
+}
+
+/// A client may prove itself again on its connection, as one of a tenant or of another one. What counts is the last time.
+#[test]
+fn w5_a_tenant_that_is_named_after_the_decision_ends_its_connection_too() {
+    within(100, || {
+        let rules = |enabled: bool| {
+            let rest = "[tenant.ABC]\n[[host]]\nname = \"pbx.example\"\nsip = { SIP }\n";
+            format!("[tenant.XYZ]\nenabled = {enabled}\n{rest}")
+        };
+        let house = House::start(&rules(true), |setup| setup.set("limits.drain_timeout", "\"1s\""));
+        let of = |who: &str| Credential::good(&format!("{who}{ALICE}"));
+        let invite = Request::of("INVITE", ALICE).to("bob@pbx.example");
+        let proves = |client: &mut Wire, credential: &Credential| {
+            let challenge = Challenge::first(&ask(client, &invite));
+            assert_eq!(server(&ask(client, &invite.answered(&challenge, credential, 1))), Some("pbx"));
+            challenge
+        };
+        let again = |client: &mut Wire, challenge: &Challenge, credential: &Credential| {
+            let answer = ask(client, &invite.answered(challenge, credential, 2));
+            assert_eq!(server(&answer), Some("pbx"), "{credential:?}");
+        };
+        let mut last = house.tls();
+        let challenge = proves(&mut last, &Credential::good("alice"));
+        again(&mut last, &challenge, &of("XYZ/"));
+        let mut other = house.tcp();
+        let challenge = proves(&mut other, &of("ABC/"));
+        again(&mut other, &challenge, &of("XYZ/"));
+        let mut first = house.tcp();
+        let challenge = proves(&mut first, &of("XYZ/"));
+        again(&mut first, &challenge, &of("ABC/"));
+        let sip = format!("target = \"127.0.0.1\", tcp = {}, credentials = \"ephemeral\"", house.pbx.port());
+        house.portward.write_rules(&rules(false).replace("SIP", &sip));
+        reload(&house.portward);
+        for mut client in [last, other] {
+            // New requests are refused at once: there is no other answer before the end.
+            client.send(Request::of("MESSAGE", ALICE).text());
+            let rest = String::from_utf8(client.rest()).unwrap();
+            assert!(rest.is_empty() || rest.starts_with("SIP/2.0 403 "), "{rest}");
+        }
+        assert_eq!(
+            server(&ask(&mut first, &Request::of("MESSAGE", ALICE))),
+            Some("pbx"),
+            "it is of another tenant now"
+        );
     });
 }
 
