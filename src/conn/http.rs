@@ -93,18 +93,28 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
 }
 
 /// One request: the decision, the target, the exchange.
-async fn one(client: &mut Client, own: &mut Vec<Connection>, request: Request, len: usize) -> Next {
-    if client.permit.must_go() {
-        client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
-        return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
+#[expect(clippy::manual_async_fn, reason = "an async fn would have room for the request twice, and move it")]
+fn one(
+    client: &mut Client,
+    own: &mut Vec<Connection>,
+    request: Request,
+    len: usize,
+) -> impl Future<Output = Next> {
+    async move {
+        if client.permit.must_go() {
+            client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
+            return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
+        }
+        client.live.count_request();
+        // A snapshot is replaced before its change is counted. So what changes from here on is seen by the exchange.
+        let changes = client.worker.shared.changes();
+        let snapshot = client.worker.shared.snapshot.load_full();
+        let turn = Turn::begin(client, (&snapshot, changes), &request, len);
+        client.place = None;
+        let next = served(client, own, &turn).await;
+        turn.over(client);
+        next
     }
-    client.live.count_request();
-    let snapshot = client.worker.shared.snapshot.load_full();
-    let turn = Turn::begin(client, &snapshot, &request, len);
-    client.place = None;
-    let next = served(client, own, &turn).await;
-    turn.over(client);
-    next
 }
 
 /// What becomes of one request.
@@ -152,6 +162,8 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
 /// One request: what was asked, by whom, and what it is decided by.
 struct Turn<'s> {
     snapshot: &'s Arc<Snapshot>,
+    /// How many changes there were when the snapshot was taken.
+    changes: u64,
     asked: Asked<'s>,
     /// Who asks, as far as we believe it.
     who: IpAddr,
@@ -175,7 +187,12 @@ struct Begun {
 
 impl<'s> Turn<'s> {
     /// Takes the head of `request`, the first `len` bytes, out of the client's buffer.
-    fn begin(client: &mut Client, snapshot: &'s Arc<Snapshot>, request: &'s Request, len: usize) -> Self {
+    fn begin(
+        client: &mut Client,
+        (snapshot, changes): (&'s Arc<Snapshot>, u64),
+        request: &'s Request,
+        len: usize,
+    ) -> Self {
         let peer = client.facts.client.ip();
         let trusted = snapshot.config.forwarded_from(peer);
         let asked = Asked::take(&mut client.leg.buffer, request, len);
@@ -185,7 +202,7 @@ impl<'s> Turn<'s> {
         let is_told = snapshot.config.log.ended.contains(Service::Http);
         let begun = is_told.then(|| Begun { at: Instant::now(), bytes: client.live.bytes() });
         let (response, user) = (OnceLock::new(), OnceLock::new());
-        Self { snapshot, asked, who, forwarding, status: AtomicU16::new(0), response, user, begun }
+        Self { snapshot, changes, asked, who, forwarding, status: AtomicU16::new(0), response, user, begun }
     }
 
     /// The client gets an answer with this status.

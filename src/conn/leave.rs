@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep};
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Leg;
 use crate::reason::Reason;
-use crate::state::{Shared, Snapshot};
+use crate::state::Shared;
 use crate::stats::Registered;
 
 /// Waits until Portward has to end a relay to `host`, which a path of `tenant` may have led to: one of them has been disabled or
@@ -76,15 +76,9 @@ pub(super) struct Withdrawal<'a> {
 }
 
 impl Withdrawal<'_> {
-    /// The same of one exchange that `snapshot` has decided a moment ago: only what has changed since then is looked at.
-    pub(super) fn of_exchange(mut self, snapshot: &Snapshot) -> Self {
-        // The snapshot is replaced before its change is counted.
-        let changes = self.shared.changes();
-        if std::ptr::eq(&raw const **self.shared.snapshot.load(), snapshot) {
-            self.seen = changes;
-        }
-        self.is_tunnel = false;
-        self
+    /// The same of one exchange, decided when there had been so many `changes`: only what has changed since then is looked at.
+    pub(super) fn of_exchange(self, changes: u64) -> Self {
+        Self { seen: changes, is_tunnel: false, ..self }
     }
 
     /// As [`Future::poll`], for a client that names this tenant as its own by now.

@@ -51,7 +51,7 @@ impl Destination<'_> {
         };
         let mut attempts = Attempts::with_new_connections();
         let connected =
-            worker.dialer(snapshot).connect(wanted, &mut Vec::new(), &worker.pool, &mut attempts).await;
+            worker.dialer(snapshot).connect(&wanted, &mut Vec::new(), &worker.pool, &mut attempts).await;
         match connected {
             Ok(mut target) => {
                 let to = target.key.address;

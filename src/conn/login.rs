@@ -69,14 +69,18 @@ impl Login<'_> {
 
 /// How a request logs in; `None`: it does not.
 pub(super) fn credentials(asked: &Asked<'_>) -> Option<Credentials> {
+    authorization(asked).map(digest::credentials)
+}
+
+/// The value of Authorization. A field that Connection names ends here, and is no login.
+pub(super) fn authorization<'a>(asked: &'a Asked<'_>) -> Option<&'a [u8]> {
     let (request, head) = (asked.request(), asked.head());
     if request.authorization == Authorization::None {
         return None;
     }
-    // One that Connection names does not reach the target.
     let mut fields = request.fields.iter().filter(|field| field.kind == Kind::EndToEnd);
     let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
-    Some(digest::credentials(field.value.of_input(head)))
+    Some(field.value.of_input(head))
 }
 
 /// The values of a field.

@@ -187,12 +187,12 @@ impl Dialer<'_> {
     /// Every address that has failed, and why. Not empty.
     pub async fn connect(
         &self,
-        wanted: Wanted<'_>,
+        wanted: &Wanted<'_>,
         own: &mut Vec<Connection>,
         pool: &Pool,
         attempts: &mut Attempts,
     ) -> Result<Connection, Failures> {
-        let mut turns = Turns::new(self.health, &wanted, attempts.vanished);
+        let mut turns = Turns::new(self.health, wanted, attempts.vanished);
         let mut cut_short: SmallVec<[Candidate<'_>; 1]> = SmallVec::new();
         let mut is_done = false;
         for turn in Turn::ALL {
@@ -229,8 +229,7 @@ impl Dialer<'_> {
                     let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
                     let profile = (wanted.transport == Transport::Tls)
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
-                    let candidate =
-                        Candidate { wanted: &wanted, endpoint, number, address, is_shared, profile };
+                    let candidate = Candidate { wanted, endpoint, number, address, is_shared, profile };
                     if !attempts.new_only
                         && let Some(kept) = candidate.kept(own, pool)
                     {

@@ -37,10 +37,11 @@ pub(super) async fn forward(
     let tenant = edits.by_rule.as_ref().map(|rule| &*rule.tenant).filter(|tenant| !tenant.is_empty());
     loop {
         let dialer = worker.dialer(turn.snapshot);
-        let mut target = match dialer.connect(wanted, own, &worker.pool, &mut attempts).await {
+        let mut target = match dialer.connect(&wanted, own, &worker.pool, &mut attempts).await {
             Ok(target) => target,
             Err(failures) => {
-                return unavailable(client, turn, (unreached(&failures), &failures), 502).await;
+                let why = (unreached(&failures), &failures);
+                return Box::pin(unavailable(client, turn, why, 502)).await;
             }
         };
         target.owner = turn.who;
@@ -74,7 +75,7 @@ pub(super) async fn forward(
         let exchanged = tokio::select! {
             biased;
             exchanged = exchange(legs, &mut outgoing, &mut client.timer, patience, &mut witness, meter) => exchanged,
-            ended = withdrawn(&worker.shared, (&*to.name, tenant), live).of_exchange(turn.snapshot) => {
+            ended = withdrawn(&worker.shared, (&*to.name, tenant), live).of_exchange(turn.changes) => {
                 return withdraw(client, ended);
             }
         };
@@ -93,7 +94,8 @@ pub(super) async fn forward(
                 attempts.failed(&target, failed.vanished);
                 continue;
             }
-            Err(failed) => Broken { failed, target, attempts }.end(client, turn).await,
+            // Boxed, because it is rare, and larger than what an exchange needs.
+            Err(failed) => Box::pin(Broken { failed, target, attempts }.end(client, turn)).await,
         };
     }
 }

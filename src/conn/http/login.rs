@@ -16,13 +16,13 @@ use super::answer::{Reply, reply_with};
 use super::refuse::swallow_body;
 use super::{Next, Turn};
 use crate::conn::Client;
+use crate::conn::login::authorization;
 use crate::credentials::basic::Basic;
 use crate::credentials::remembered::{Mark, Of};
 use crate::credentials::verifier::{Attempt, Pending, Verdict, due};
 use crate::credentials::{Hash, Logins};
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::digest::{self, Credentials};
-use crate::inspect::http::Kind;
 use crate::io::BUFFER;
 use crate::log::Outcome;
 use crate::reason::Reason;
@@ -62,6 +62,9 @@ pub(super) async fn demand(
 /// Browsers send a login to all paths beside and below the one that asked for it, before they are asked (RFC 7617 section 2.2).
 /// It is Portward's, and no target's to see. An application's own logins have names of its own.
 pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
+    if !host.has_whole_segments() {
+        return false;
+    }
     let Some(field) = field(turn) else { return false };
     let takes = |rule: &HttpMatch<'_>| rule.treatment.is_some_and(|treatment| treatment.takes_login());
     if !host.http_rules().any(|rule| takes(&rule)) {
@@ -88,14 +91,9 @@ pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
         })
 }
 
-/// The value of `Authorization`, if it is HTTP basic. Another scheme is no login here, and guesses nothing. A field that
-/// Connection names ends at us.
+/// The value of `Authorization`, if it is HTTP basic. Another scheme is no login here, and guesses nothing.
 fn field<'t>(turn: &'t Turn<'_>) -> Option<&'t [u8]> {
-    let head = turn.asked.head();
-    let mut fields = turn.asked.request().fields.iter().filter(|field| field.kind == Kind::EndToEnd);
-    let field = fields.find(|field| field.name.of_input(head).eq_ignore_ascii_case(b"authorization"))?;
-    let value = field.value.of_input(head);
-    (digest::credentials(value) == Credentials::Basic).then_some(value)
+    authorization(&turn.asked).filter(|value| digest::credentials(value) == Credentials::Basic)
 }
 
 /// Who may log in.

@@ -20,15 +20,16 @@ pub(crate) use own::{OWN_FIELDS, own_document, own_json, own_nothing, own_respon
 /// Writes the head of a request as its target gets it. This is the only place where `edits` are applied. `host` stands in Host
 /// in place of what the client said, for rules with `host = "target"`.
 pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, host: Option<&str>) {
+    const THEN_HOST: &[u8] = b" HTTP/1.1\r\nHost: ";
     let host = host.map_or(asked.host(), str::as_bytes);
     match &edits.by_rule {
-        None => put(out, &[asked.method(), b" ", asked.target()]),
+        None => put(out, &[asked.method(), b" ", asked.target(), THEN_HOST, host, b"\r\n"]),
         Some(rule) => {
             put(out, &[asked.method(), b" "]);
             rule.put_target(out, asked.target());
+            put(out, &[THEN_HOST, host, b"\r\n"]);
         }
     }
-    put(out, &[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
     // What proves the user to Portward is not the target's to see.
     let takes_login = edits.takes_login;
     let is_login = |name: &[u8]| takes_login && name.eq_ignore_ascii_case(b"authorization");

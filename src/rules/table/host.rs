@@ -283,6 +283,11 @@ impl<'t> Host<'t> {
         HttpMatch { endpoints, captured: Some(Captured { segment, naming, tenant }), ..rule }
     }
 
+    /// Whether some of its rules match whole segments only, as every rule does that demands a login.
+    pub fn has_whole_segments(self) -> bool {
+        self.entry.tree != NONE
+    }
+
     fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
         let Table { paths, .. } = self.table;
         if self.entry.default && path.as_bytes() == b"/" {

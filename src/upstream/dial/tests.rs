@@ -73,7 +73,7 @@ async fn every_address_is_dialled_once_for_a_request() {
     let mut attempts = Attempts::default();
     let mut reached = Vec::new();
     while let Ok(connection) =
-        dialer.connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await
+        dialer.connect(&wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await
     {
         reached.push(connection.key.address.ip().to_string());
         attempts.failed(&connection, false);
@@ -81,7 +81,7 @@ async fn every_address_is_dialled_once_for_a_request() {
     assert_eq!(reached, ["127.0.0.2", "127.0.0.3"]);
     // One that was kept, of a host that is gone: the other address first.
     let mut kept = dialer
-        .connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut Attempts::default())
+        .connect(&wanted(Transport::Plain), &mut Vec::new(), &pool, &mut Attempts::default())
         .await
         .unwrap();
     kept.fresh = false;
@@ -89,7 +89,7 @@ async fn every_address_is_dialled_once_for_a_request() {
         let mut attempts = Attempts::default();
         attempts.failed(&kept, vanished);
         let next_one =
-            dialer.connect(wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await.unwrap();
+            dialer.connect(&wanted(Transport::Plain), &mut Vec::new(), &pool, &mut attempts).await.unwrap();
         assert_eq!(next_one.key.address.ip().to_string(), next);
     }
     let before = (first, second);
@@ -103,7 +103,7 @@ async fn every_address_is_dialled_once_for_a_request() {
     // Handshakes that fail.
     let (first, second) = (tokio::spawn(hangs_up(before.0)), tokio::spawn(hangs_up(before.1)));
     let refused =
-        dialer.connect(wanted(Transport::Tls), &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        dialer.connect(&wanted(Transport::Tls), &mut Vec::new(), &pool, &mut Attempts::default()).await;
     let failures = refused.unwrap_err();
     let said: Vec<_> = failures.as_slice().iter().map(ToString::to_string).collect();
     assert_eq!(said, [2, 3].map(|last| format!("127.0.0.{last}:{port} tls-closed")));
@@ -171,7 +171,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
             is_chosen: false,
             only: None,
         };
-        let failed = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        let failed = dialer.connect(&wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
         let failures = failed.unwrap_err();
         assert_eq!(failures.as_slice(), [Failure { at: At::Address(to), cause }]);
         let is_down = health.state(to).is_some_and(|known| known.state == State::Down);
@@ -214,7 +214,7 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
             is_chosen: false,
             only: None,
         };
-        let opened = dialer.connect(wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
+        let opened = dialer.connect(&wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
         assert_eq!(opened.is_ok(), reached);
     }
     assert_eq!(hangs_up(listener).await, 1);
@@ -277,7 +277,7 @@ impl Parts {
             only: only.map(|address| address.parse().unwrap()),
         };
         let mut attempts = Attempts::with_new_connections();
-        let connected = dialer.connect(wanted, &mut Vec::new(), &self.pool, &mut attempts).await;
+        let connected = dialer.connect(&wanted, &mut Vec::new(), &self.pool, &mut attempts).await;
         connected.map(|connection| match connection.key.address.ip() {
             IpAddr::V4(ip) => ip.octets()[3],
             IpAddr::V6(_) => 0,
