@@ -224,6 +224,11 @@ pub(crate) async fn register_on(stream: &mut Connection, number: usize, count: u
              Call-ID: {number}@192.0.2.1\r\nCSeq: {count} REGISTER\r\nContact: <sip:user{number}@192.0.2.1;transport=tls>\r\n\
              Expires: 600\r\nUser-Agent: phone 1.0\r\nContent-Length: 0\r\n\r\n"
     );
+    ask(stream, &request, b"SIP/2.0 200 ").await
+}
+
+/// Sends a request and takes the head of its answer, which has to begin as is `wanted`.
+pub(crate) async fn ask(stream: &mut Connection, request: &str, wanted: &[u8]) -> Result<(), Failure> {
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
     let mut answer = Vec::with_capacity(1024);
@@ -232,8 +237,8 @@ pub(crate) async fn register_on(stream: &mut Connection, number: usize, count: u
             return Err("closed instead of an answer".into());
         }
     }
-    if !answer.starts_with(b"SIP/2.0 200 ") {
-        return Err(format!("not registered: {}", String::from_utf8_lossy(&answer)).into());
+    if !answer.starts_with(wanted) {
+        return Err(format!("another answer: {}", String::from_utf8_lossy(&answer)).into());
     }
     Ok(())
 }

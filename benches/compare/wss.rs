@@ -13,7 +13,7 @@ use crate::measure::{Bench, Samples};
 use crate::origin::Ports;
 use crate::peers::{Kind, Place};
 use crate::process::{Process, write};
-use crate::sip::{HOST, modules, register_on, registrar, settled, within};
+use crate::sip::{HOST, ask, modules, register_on, registrar, settled, within};
 use crate::stand_in;
 
 /// Registrations a round: on a connection each, and on one that is open.
@@ -142,7 +142,7 @@ fn all_on_one(
     Ok(used.as_secs_f64() / count as f64)
 }
 
-/// A connection on which somebody has registered.
+/// A connection on which a client has registered.
 async fn registered(doors: Doors, way: &Way, by: By, number: usize) -> Result<Connection, Failure> {
     let port = if by == By::Tls { doors.sips } else { doors.wss };
     let (mut stream, _) = open(port, way).await?;
@@ -189,18 +189,7 @@ pub(crate) async fn shake(stream: &mut Connection, by: By) -> Result<(), Failure
         "GET /sip HTTP/1.1\r\nHost: {HOST}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
-    let mut answer = Vec::with_capacity(1024);
-    while !answer.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut answer).await? == 0 {
-            return Err("closed instead of a handshake".into());
-        }
-    }
-    if !answer.starts_with(b"HTTP/1.1 101 ") {
-        return Err(format!("no handshake: {}", String::from_utf8_lossy(&answer)).into());
-    }
-    Ok(())
+    ask(stream, &request, b"HTTP/1.1 101 ").await
 }
 
 /// The message that comes next: one frame, without a mask.

@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::{ClientRequestBuilder, WebSocket, client};
 
 use super::{Credential, Request, base64};
 use crate::harness::{Message, Wire};
+use crate::sip_websocket::browser::read;
 
 /// An open WebSocket.
 pub struct Browser(WebSocket<Wire>);
@@ -61,15 +62,4 @@ impl Browser {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn read(text: &str) -> Message {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-    let mut lines = head.split("\r\n");
-    let start = lines.next().unwrap().to_owned();
-    let headers = lines.map(|line| {
-        let (name, value) = line.split_once(':').unwrap();
-        (name.trim().to_owned(), value.trim().to_owned())
-    });
-    Message { start, headers: headers.collect(), body: body.as_bytes().to_vec(), trailers: Vec::new() }
 }

@@ -92,7 +92,7 @@ impl Browser {
 }
 
 /// A SIP message as the tests look at it.
-pub(super) fn read(text: &str) -> Message {
+pub(crate) fn read(text: &str) -> Message {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let mut lines = head.split("\r\n");
     let start = lines.next().unwrap().to_owned();

@@ -1,7 +1,7 @@
 //! SIP over WebSocket (RFC 7118, SPEC section 9): browsers that call PBXs by TCP and TLS, which know nothing of WebSocket.
 
 mod balanced;
-mod browser;
+pub(crate) mod browser;
 mod calls;
 mod ends;
 mod frames;
