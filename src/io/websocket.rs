@@ -219,7 +219,7 @@ impl WebSocket {
         Poll::Ready(Ok(()))
     }
 
-    /// Until when the message has to be whole of which a part has come.
+    /// By when a message that has begun has to be whole.
     fn due(&mut self) -> Option<Instant> {
         let patience = self.patience?;
         match self.holds_part() {

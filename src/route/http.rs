@@ -158,8 +158,8 @@ pub struct Exchange<'t> {
     pub host: Host<'t>,
     /// The rule.
     pub rule: &'t ExchangeRule,
-    /// Whose credentials they are: the tenant that the path names, or the host's. Or why there is none, which only clients hear
-    /// of that may come here.
+    /// Whose credentials they are: the tenant that the path names, or the host's. Or why there is none. Only clients that may
+    /// come here are told.
     pub tenant: Result<Tenant<'t>, Reason>,
 }
 

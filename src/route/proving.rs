@@ -4,7 +4,7 @@
 //! | room | what it decides |
 //! |---|---|
 //! | this one | in which state a connection is, and what a request gets in it |
-//! | `login` | whether a credential that a request carries is right, and by whose secret |
+//! | `login` | whether a credential is right, and by whose secret |
 //! | `said` | which names a user of the form `TENANT/user@domain` has in it |
 //! | `challenge` | how a client is asked |
 //!
@@ -261,7 +261,7 @@ impl Proving {
         }
     }
 
-    /// Whom a request speaks for that a proven client may not speak for.
+    /// Why a request is refused that speaks for another user than the client has proven to be. `None`: it speaks for none.
     fn speaks_for<'h>(&self, terms: &Terms<'_>, asked: &Asked<'h>) -> Option<Why<'h>> {
         let proven = self.proven.as_ref()?;
         if proven.tenant.is_some() {

@@ -234,7 +234,7 @@ impl CheckedPorts {
     }
 }
 
-/// For whom a client may speak that has proven itself with an ephemeral credential (SPEC section 9).
+/// For whom a client may speak after it has proven itself with an ephemeral credential (SPEC section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CredentialUser {
     /// For the user of the credential.

@@ -24,7 +24,7 @@ pub(super) struct Agreement {
     credentials: Option<Demands>,
 }
 
-/// An address and a port of which two rules say the opposite.
+/// An address and a port about which two rules disagree.
 pub(super) struct Door<'e> {
     pub(super) address: &'e Address,
     pub(super) port: NonZeroU16,
@@ -92,7 +92,7 @@ impl Agreement {
     }
 
     /// Notes whether a SIP rule demands credentials of clients that go to these addresses and ports, and where that stands.
-    /// Gives the first of them of which another rule said the opposite.
+    /// Gives the first of them about which another rule disagrees.
     pub(super) fn note_credentials<'e>(
         &mut self,
         endpoints: &'e [Endpoint],

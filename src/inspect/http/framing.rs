@@ -50,7 +50,7 @@ impl Framing {
         self
     }
 
-    /// The same of a message of which fields with these names never pass, in its trailer section either.
+    /// The same of a message whose fields with these names never pass, not even in its trailer section.
     #[must_use]
     pub fn without(mut self, names: Option<&Arc<FieldNames>>) -> Self {
         if let Self::Chunked(chunks) = &mut self {

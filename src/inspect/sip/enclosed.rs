@@ -63,7 +63,7 @@ pub fn enclosed(message: &[u8]) -> Enclosed {
     }
 }
 
-/// How many octets the message has that stands first in `octets`, with its body, of which not all need be there. `None`: its
+/// The length of the first message in `octets`, with its body. Not all of the body need be there. `None`: the
 /// header section has not ended, or [`Inspector`](super::Inspector) has to tell.
 pub fn message_length(octets: &[u8]) -> Option<usize> {
     let empty = memchr::memmem::find(octets, b"\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! Whether a credential is right that a request carries, or that came with the handshake of a WebSocket, and by whose secret.
+//! Whether a credential is right, and by whose secret. A request carries it, or it came with the handshake of a WebSocket.
 
 use super::challenge::{bound, seconds};
 use super::said::Said;
