@@ -17,6 +17,8 @@
 //! | `client` | what is known of a connection, and what stands for its client |
 //! | `http::answer`, `http::refuse` | what Portward answers itself, and what goes nowhere |
 //! | `http::forward`, `http::broken` | what goes to a target, and what is said where that fails |
+//! | `http::login` | which login a path demands, and what becomes of a wrong one |
+//! | `http::exchange` | how a tenant's credential is exchanged for one that counts at its SIP domain |
 //! | `http::challenge`, `acme` | ACME challenges, and the file with the answer to one |
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket to a target goes on after its handshake |
@@ -26,6 +28,8 @@
 //! | `link` | how a connection that is decided once is connected to its target |
 //! | `onward` | how a PBX is asked for a WebSocket |
 //! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
+//! | `sip::screen` | what every SIP request is held to before it is asked where it may go: sanity, scanners, rates |
+//! | `sip::credential` | what the verdict on a credential means for the client, the log and the guard |
 //! | `sip::judge`, `h323::judge` | what may follow the message that decided |
 //! | `h323::registering` | which name an H.323 gatekeeper has confirmed |
 //! | `standing` | what a PBX's answers to logins mean for the guard |

@@ -1,4 +1,4 @@
-//! Where a host leads: each service with its addresses and ports, once. It is for whoever goes through all targets of the
+//! Where a host leads: each service with its addresses and ports, once. It is for readers of all targets of the
 //! rules: health checks, `check --connect`, `/v1/targets`. A request is decided by [`super::decide`].
 
 use std::collections::HashSet;

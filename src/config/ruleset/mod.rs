@@ -1,6 +1,18 @@
 //! The rules files: hosts, targets and presets become definitions for [`crate::rules::Builder`].
 //!
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
+//!
+//! | rooms | what they read, or judge |
+//! |---|---|
+//! | `files`, `pieces` | which files the rules are, where something stands in them, and how a large one is read |
+//! | `host`, `signalling`, `ports` | one `[[host]]`, and its rules for services that are decided once |
+//! | `http`, `paths` | the paths of a host |
+//! | `treatment`, `fields`, `login`, `websocket`, `exchange` | what a path demands of a request, and what becomes of it beside going to a target |
+//! | `target`, `check`, `preset` | `[target."ADDRESS"]` and presets |
+//! | `tenant` | `[tenant.ID]` |
+//! | `agreement`, `captured`, `own`, `round` | all rules together: whether they agree, where captured paths lead, and whether a target is Portward itself |
+//! | `made` | tenants and hosts that were made over the API |
+//! | `context`, `keys` | what the parts of a host need of the whole, and where a key belongs that is in the wrong table |
 
 mod agreement;
 mod captured;
