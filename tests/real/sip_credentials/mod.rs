@@ -7,6 +7,7 @@ mod guard;
 mod handshake;
 mod kamailio;
 mod later;
+mod route;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest as _, Md5};
