@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::network::{Network, PHONE};
+use super::tenants::CUSTOMER;
 use super::{ras, sip};
 use crate::service::{Service, Transport};
 
@@ -53,6 +54,16 @@ fn web(network: &Network) -> Vec<(&'static str, String)> {
         (
             "A host that no rule has: closed without a byte",
             format!("{} -k https://unknown.example:{https}/", curl(https)),
+        ),
+        (
+            "A credential of a customer becomes one with which its pages call",
+            format!(
+                "{} token {} --user anna --json --config {} | {tls} -H 'Content-Type: application/json' -d @- https://webrtc.example:{https}/token/{}; echo",
+                program(),
+                CUSTOMER.0,
+                quoted(&network.config),
+                CUSTOMER.0
+            ),
         ),
     ]
 }

@@ -18,6 +18,9 @@ pub(super) const NAMES: [&str; 3] = ["demo.webtrit.example", "app.example", "web
 /// The secret of the credentials of browsers.
 pub(super) const SIP_SECRET: &str = "secret of the demonstration";
 
+/// The tenant that exchanges its credentials, and its secret.
+pub(super) const CUSTOMER: (&str, &str) = ("customer", "replace this by a long random text");
+
 /// The machines behind: address, what it is, what the rules call it, what it speaks. Both adapters have the same ports, as one
 /// entry of the rules leads to either.
 pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 5] = [

@@ -11,12 +11,13 @@ use crate::harness::{Child, Output, eventually, program, within};
 
 /// Each line that is to be pasted, by something that only it has in it, and what has to come of it: the exit code, what
 /// it shows, and what the decision line has, if there is one.
-const EXPECTED: [(&str, i32, &str, &str); 16] = [
+const EXPECTED: [(&str, i32, &str, &str); 17] = [
     ("/PBX0/APPCLIENT/appclient.htm", 0, "This is the master PBX", "http://hq.dvl-ckl2.net"),
     ("/PBX0/APPS/", 0, "This is the master PBX", "https://hq.dvl-ckl2.net"),
     ("https://apps.dvl-ckl2.net", 0, "This is the app platform", "https://apps.dvl-ckl2.net"),
     ("/secret", 0, "HTTP/1.1 404 ", "rejected: no-path"),
     ("https://unknown.example", 52, "", "rejected: unknown-host"),
+    ("/token/customer", 0, ":customer/anna@voxbone.example\"", "/token/customer"),
     ("printf \"REGISTER", 0, "Server: master PBX, plain", "sip:ckl@dvl-ckl2.net REGISTER -> "),
     ("openssl s_client", 0, "Server: master PBX, TLS", "REGISTER cert=ok(009033410004) -> "),
     ("tr -cd", 0, "master PBX, plain", "h323:dvl-ckl2.net RRQ 009033410004 -> "),

@@ -4,12 +4,13 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use md5::{Digest as _, Md5};
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::decisions::next_decision;
 use super::super::network::Network;
-use super::super::tenants::SIP_SECRET;
-use super::super::visitor::{Dialogue, Visitor};
+use super::super::tenants::{CUSTOMER, SIP_SECRET};
+use super::super::visitor::{Answer, Dialogue, Visitor};
 use crate::credentials::ephemeral;
 use crate::service::{Service, Transport};
 
@@ -20,8 +21,8 @@ const PAGE: &str = "https://www.customer.example";
 /// The domain that they call from.
 const DOMAIN: &str = "voxbone.example";
 
-/// What reaches the PBX: a registration, a call and its end.
-pub(super) const REQUESTS: usize = 3;
+/// What reaches the PBX: a registration, two calls and their ends.
+pub(super) const REQUESTS: usize = 5;
 
 /// How long a credential is good, in seconds. One that has expired was good until as long ago.
 const GOOD: u64 = 600;
@@ -43,6 +44,11 @@ pub(super) async fn come(
     say("");
     say("A credential that has expired: the page is told why");
     good &= shown(expired(network, decisions, say).await, say);
+    say("");
+    say(
+        "The page of a customer: it exchanges the credential that its own web server has made for one of the operator, and calls with that",
+    );
+    good &= shown(exchanges(network, decisions, say).await, say);
     good
 }
 
@@ -82,7 +88,7 @@ async fn calls(
     decisions: &mut UnboundedReceiver<String>,
     say: &mut impl FnMut(&str),
 ) -> io::Result<bool> {
-    let mut browser = Browser::open(network, login(true)).await?;
+    let mut browser = Browser::open(network, login(true, SIP_SECRET)).await?;
     let mut good = opened(decisions, say).await;
     for (method, to_tag, wanted) in [
         ("REGISTER", "", "SIP/2.0 401 "),
@@ -111,7 +117,7 @@ async fn expired(
     decisions: &mut UnboundedReceiver<String>,
     say: &mut impl FnMut(&str),
 ) -> io::Result<bool> {
-    let mut browser = Browser::open(network, login(false)).await?;
+    let mut browser = Browser::open(network, login(false, SIP_SECRET)).await?;
     let mut good = opened(decisions, say).await;
     let challenge = browser.ask("REGISTER", "", say).await?;
     good &= tell(&challenge, challenge.starts_with("SIP/2.0 401 "), say);
@@ -120,6 +126,51 @@ async fn expired(
     say(&format!("  {line}"));
     good &= tell(&answer, answer.starts_with("SIP/2.0 403 Credential expired\r\n"), say);
     Ok(good && line.contains("rejected: expired"))
+}
+
+async fn exchanges(
+    network: &Network,
+    decisions: &mut UnboundedReceiver<String>,
+    say: &mut impl FnMut(&str),
+) -> io::Result<bool> {
+    let (tenant, secret) = CUSTOMER;
+    let (username, password) = login(true, secret);
+    let body = json!({ "username": username, "password": password }).to_string();
+    let request = format!(
+        "POST /token/{tenant} HTTP/1.1\r\nHost: webrtc.example\r\nOrigin: {PAGE}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    say(&format!("  > POST /token/{tenant} HTTP/1.1, username {username}"));
+    let port = network.port(Service::Http, Transport::Tls);
+    let mut page = Visitor::connect(port, Some(&network.visitor_tls), "webrtc.example").await?;
+    let answer = page.ask(&request).await?;
+    let line = next_decision(decisions).await.unwrap_or_default();
+    say(&format!("  {line}"));
+    let Answer::Response(status, text) = answer else { return Err(io::ErrorKind::ConnectionAborted.into()) };
+    let given: Value = serde_json::from_str(&text)?;
+    let part = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let login = (part("username"), part("password"));
+    let mut good = status == 200 && login.0.ends_with(&format!(":{tenant}/anna@{DOMAIN}"));
+    say(&format!("  {} {status}: username {}", if good { "<" } else { "!!" }, login.0));
+
+    let mut browser = Browser::open(network, login).await?;
+    good &= opened(decisions, say).await;
+    for (method, to_tag, wanted) in [
+        ("INVITE", "", "SIP/2.0 407 "),
+        ("INVITE", "", "SIP/2.0 200 "),
+        ("BYE", ";tag=standin", "SIP/2.0 200 "),
+    ] {
+        let answer = browser.ask(method, to_tag, say).await?;
+        if method == "INVITE" && answer.starts_with("SIP/2.0 200 ") {
+            let line = next_decision(decisions).await.unwrap_or_default();
+            say(&format!("  {line}"));
+            good &= line.contains("sipwss:anna@voxbone.example INVITE") && line.contains("-> 127.31.31.7:");
+            browser.send("ACK", ";tag=standin", say).await?;
+        }
+        good &= tell(&answer, answer.starts_with(wanted), say);
+    }
+    Ok(good)
 }
 
 /// Shows what became of the handshake.
@@ -140,10 +191,10 @@ fn tell(answer: &str, good: bool, say: &mut impl FnMut(&str)) -> bool {
 }
 
 /// A username and its password, as `portward token` makes them.
-fn login(is_good: bool) -> (String, String) {
+fn login(is_good: bool, secret: &str) -> (String, String) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).as_ref().map_or(0, Duration::as_secs);
     let expires = if is_good { now + GOOD } else { now.saturating_sub(GOOD) };
-    let (username, password) = ephemeral::make(expires, "anna", SIP_SECRET.as_bytes());
+    let (username, password) = ephemeral::make(expires, "anna", secret.as_bytes());
     (username, password.to_string())
 }
 
@@ -165,7 +216,8 @@ impl Browser {
     async fn ask(&mut self, method: &str, to_tag: &str, say: &mut impl FnMut(&str)) -> io::Result<String> {
         self.send(method, to_tag, say).await?;
         let answer = self.dialogue.next().await?;
-        self.challenge = answer.starts_with("SIP/2.0 401 ").then(|| answer.clone());
+        let is_challenge = ["SIP/2.0 401 ", "SIP/2.0 407 "].iter().any(|asks| answer.starts_with(asks));
+        self.challenge = is_challenge.then(|| answer.clone());
         Ok(answer)
     }
 
@@ -199,8 +251,9 @@ fn answer(challenge: &str, (username, password): &(String, String), method: &str
     let secret = hash(&format!("{username}:{realm}:{password}"));
     let what = hash(&format!("{method}:{uri}"));
     let response = hash(&format!("{secret}:{nonce}:00000001:demo:auth:{what}"));
+    let field = if challenge.starts_with("SIP/2.0 407 ") { "Proxy-Authorization" } else { "Authorization" };
     format!(
-        "Authorization: Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+        "{field}: Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
          response=\"{response}\", qop=auth, nc=00000001, cnonce=\"demo\"\r\n"
     )
 }
