@@ -3,10 +3,12 @@
 //!
 //! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
 //! key of SIP route tokens and `tokens`, those of the admin API, among it. `overrides` is which hosts administrators have
-//! enabled or disabled, `made` are the hosts that were made over the API.
+//! enabled or disabled, `made` are the hosts and tenants that were made over the API. `lacking` warns of what the configuration
+//! lacks.
 
 pub(crate) mod folder;
 mod generation;
+mod lacking;
 pub(crate) mod made;
 pub(crate) mod overrides;
 pub(crate) mod secret;
@@ -23,13 +25,13 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Place, Severity};
+use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Severity};
 use crate::credentials::LoginFiles;
 use crate::files;
-use crate::rules::{Endpoint, Host, Table, Tenant, Verify};
-use crate::service::Service;
+use crate::rules::{Endpoint, Host, Table, Tenant};
 use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
 pub use generation::Generation;
+use lacking::{listens_for_certificates, needs_trust, unprovable, unproven};
 use made::tenants::Tenants;
 pub use shared::{LastReload, Shared, Worker};
 
@@ -341,48 +343,4 @@ fn is_readable(path: &Path) -> bool {
 /// Errors always, warnings where they matter.
 fn relevant(problems: Vec<Diagnostic>, matters: bool) -> impl Iterator<Item = Diagnostic> {
     problems.into_iter().filter(move |problem| matters || problem.severity == Severity::Error)
-}
-
-/// Whether clients can show certificates at all.
-fn listens_for_certificates(config: &Config) -> bool {
-    let mut listens = config.listen.listeners.iter();
-    listens.any(|l| l.transport.is_tls() && l.service.asks_for_certificate())
-}
-
-/// A warning if hosts check certificates and no CA is known that could vouch for one.
-fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
-    let checks = |host: &Host<'_>| host.rules().any(|(_, rule)| rule.ports.is_checked());
-    let usual = |host: &Host<'_>| host.client_trust().is_none() && checks(host);
-    let host = table.iter().find(usual).filter(|_| trusts.of(None).is_empty())?;
-    let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
-    let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
-    let help = trusts.of(None).advice(help);
-    Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
-}
-
-/// A warning if a host demands credentials and there is no secret with which one could be made.
-fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
-    if !table.demands_credentials() || !config.sip.secrets.is_empty() {
-        return None;
-    }
-    let rule = |host: Host<'_>| {
-        host.rule(Service::Sip).filter(|rule| rule.credentials.is_some()).map(|rule| rule.source)
-    };
-    let has_secrets = |host: &Host<'_>| host.tenant().is_some_and(|tenant| !tenant.secrets().is_empty());
-    let (host, source) =
-        table.iter().filter(|host| !has_secrets(host)).find_map(|host| Some((host, rule(host)?)))?;
-    let message =
-        format!("{} demands credentials, and there is no secret: no client can log in there", host.name());
-    let help = "give its tenant `secrets`, or write [sip] secrets in portward.toml";
-    Some(Diagnostic::warning(message, Place::whole(table.file(source))).help(help))
-}
-
-/// Whether some TLS target of `host` is judged by `upstream.trust`.
-fn needs_trust(host: Host<'_>, config: &Config) -> bool {
-    let judged = |endpoints: &[Endpoint]| {
-        endpoints.iter().any(|Endpoint { options, .. }| {
-            options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
-        })
-    };
-    host.ways().any(|way| way.ports.tls.is_some() && judged(way.endpoints))
 }

@@ -1,6 +1,7 @@
-//! Connections to a target: kept or new, one address after the other. `turns` is the order of the addresses, `opening` what is
-//! done to open one.
+//! Connections to a target: kept or new, one address after the other. `turns` is the order of the addresses,
+//! `attempts` what has been tried of them, `opening` what is done to open one.
 
+mod attempts;
 mod opening;
 mod turns;
 
@@ -19,6 +20,7 @@ use crate::rules::{Address, Endpoint, Reuse};
 use crate::service::{Service, Transport};
 use crate::stats::{Counters, Dialled, Reached, Side};
 use crate::tls::{Profile, UpstreamTls};
+pub use attempts::Attempts;
 pub(in crate::upstream) use opening::{Opening, open};
 use turns::Turns;
 
@@ -65,57 +67,6 @@ impl Wanted<'_> {
         let has_own_name =
             endpoint.options.server_name.is_some() || matches!(endpoint.address, Address::Name(_));
         self.is_chosen && cause.is_in_tls() && !has_own_name
-    }
-}
-
-/// What has been tried for one request, which may need several connections until one of them answers.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    /// Addresses that are not dialled again.
-    dialled: Vec<SocketAddr>,
-    /// An address that does not answer the kernel any more on a kept connection. It is dialled after the others.
-    vanished: Option<SocketAddr>,
-    /// Kept connections do not count any more.
-    new_only: bool,
-    /// A connection has failed.
-    failed: bool,
-    /// What has failed for good, and why.
-    failures: Failures,
-}
-
-impl Attempts {
-    /// For what needs a connection of its own.
-    pub fn with_new_connections() -> Self {
-        Self { new_only: true, ..Self::default() }
-    }
-
-    /// Whether no connection has failed yet.
-    pub fn is_first(&self) -> bool {
-        !self.failed
-    }
-
-    /// Notes that `connection` has ended without an answer. After a kept one its address is tried with a new one, because
-    /// targets close kept connections at any time; first of all, unless the host has `vanished`. After a new one another
-    /// address must do.
-    pub fn failed(&mut self, connection: &Connection, vanished: bool) {
-        (self.new_only, self.failed) = (true, true);
-        let address = connection.key.address;
-        if connection.fresh {
-            self.dialled.push(address);
-        } else if vanished {
-            self.vanished = Some(address);
-        } else {
-            return;
-        }
-        let cause = if vanished { Cause::TimedOut } else { Cause::Closed };
-        self.failures.note(Failure { at: At::Address(address), cause });
-    }
-
-    /// Everything that has failed, with what has failed last.
-    pub fn failures(self, last: Failures) -> Failures {
-        let mut failures = self.failures;
-        last.into_iter().for_each(|failure| failures.note(failure));
-        failures
     }
 }
 

@@ -1,0 +1,50 @@
+//! What a configuration that works may lack all the same: trust for the certificates of clients and targets, and secrets.
+
+use crate::config::{Config, Diagnostic, Place};
+use crate::rules::{Endpoint, Host, Table, Verify};
+use crate::service::Service;
+use crate::tls::ClientTrusts;
+
+/// Whether clients can show certificates at all.
+pub(super) fn listens_for_certificates(config: &Config) -> bool {
+    let mut listens = config.listen.listeners.iter();
+    listens.any(|l| l.transport.is_tls() && l.service.asks_for_certificate())
+}
+
+/// A warning if hosts check certificates and no CA is known that could vouch for one.
+pub(super) fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
+    let checks = |host: &Host<'_>| host.rules().any(|(_, rule)| rule.ports.is_checked());
+    let usual = |host: &Host<'_>| host.client_trust().is_none() && checks(host);
+    let host = table.iter().find(usual).filter(|_| trusts.of(None).is_empty())?;
+    let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
+    let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
+    let help = trusts.of(None).advice(help);
+    Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
+}
+
+/// A warning if a host demands credentials and there is no secret with which one could be made.
+pub(super) fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
+    if !table.demands_credentials() || !config.sip.secrets.is_empty() {
+        return None;
+    }
+    let rule = |host: Host<'_>| {
+        host.rule(Service::Sip).filter(|rule| rule.credentials.is_some()).map(|rule| rule.source)
+    };
+    let has_secrets = |host: &Host<'_>| host.tenant().is_some_and(|tenant| !tenant.secrets().is_empty());
+    let (host, source) =
+        table.iter().filter(|host| !has_secrets(host)).find_map(|host| Some((host, rule(host)?)))?;
+    let message =
+        format!("{} demands credentials, and there is no secret: no client can log in there", host.name());
+    let help = "give its tenant `secrets`, or write [sip] secrets in portward.toml";
+    Some(Diagnostic::warning(message, Place::whole(table.file(source))).help(help))
+}
+
+/// Whether some TLS target of `host` is judged by `upstream.trust`.
+pub(super) fn needs_trust(host: Host<'_>, config: &Config) -> bool {
+    let judged = |endpoints: &[Endpoint]| {
+        endpoints.iter().any(|Endpoint { options, .. }| {
+            options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
+        })
+    };
+    host.ways().any(|way| way.ports.tls.is_some() && judged(way.endpoints))
+}
