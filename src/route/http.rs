@@ -221,6 +221,11 @@ fn then<'t>(
         return Then::WebSocket { host, path: rule.path, rule: websocket };
     }
     let HttpMatch { endpoints, ports, .. } = rule;
+    // A PBX may have one port for its pages and its WebSockets. In a WebSocket that nothing looks into, SIP would pass without a
+    // credential.
+    if ask.connection == Connection::WebSocket && rules.table.demands_at(endpoints, port) {
+        return Then::Refuse(refusal(Reason::NoPath, host).uncounted());
+    }
     let name = host.name();
     let name = if name.starts_with('*') { asked_name(ask.host).into() } else { name.into() };
     let to = To { host: Some(host), endpoints, ports, transport, port, name };

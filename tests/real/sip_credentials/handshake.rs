@@ -3,7 +3,7 @@
 use super::browser::{Browser, By};
 use super::{Challenge, Credential, House, Request, SECRET, at, server};
 use crate::harness::sip::pbx;
-use crate::harness::within;
+use crate::harness::{Target, within};
 
 const ALICE: &str = "alice@pbx.example";
 
@@ -114,5 +114,30 @@ fn w5_a_websocket_rule_with_a_target_demands_what_the_target_demands() {
             }
         }
         pbx.assert_untouched("it was not even connected to");
+    });
+}
+
+/// A PBX has one port for its pages and its WebSockets. A path that leads there is none for SIP that is not looked into.
+#[test]
+fn w5_a_path_to_the_same_port_of_the_pbx_is_no_way_round() {
+    within(60, || {
+        let web = Target::http(|request, _| {
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Path: {}\r\n\r\n", request.target())
+        });
+        let port = web.port();
+        let rules = format!(
+            "[[host]]\nname = \"web.example\"\nhttp = [{{ path = \"\", target = \"127.0.0.1\", tcp = {port} }}]\n\
+             [[host]]\nname = \"pbx.example\"\nsip = {{ SIP, ws = {port} }}\n"
+        );
+        let house = House::start(&rules, |setup| setup);
+        let handshake = "GET /ws HTTP/1.1\r\nHost: web.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        let mark = house.portward.mark();
+        let mut wire = house.portward.plain();
+        assert_eq!(wire.ask(handshake).status(), 404);
+        house.portward.decision_after(mark, &["GET /ws HTTP/1.1 rejected: no-path"]);
+        web.assert_untouched("no WebSocket is opened there");
+        let answer = house.portward.plain().get("web.example", "/page");
+        assert_eq!((answer.status(), answer.header("x-path")), (200, Some("/page")));
     });
 }
