@@ -14,7 +14,8 @@ use crate::state::Shared;
 use crate::stats::Registered;
 
 /// Waits until Portward has to end a relay to `host`, which a path of `tenant` may have led to: one of them has been disabled or
-/// removed and the drain time has passed, Portward stops and its drain is over, or an administrator has ended the connection. Returns how the connection ended.
+/// removed and the drain time has passed, Portward stops and its drain is over, or an administrator has ended the
+/// connection. Returns how the connection ended.
 ///
 /// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
 /// no room to listen for reloads.

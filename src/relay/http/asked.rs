@@ -6,8 +6,8 @@ use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_t
 use crate::io::Buffer;
 use crate::route::http::{Connection, Edits};
 
-/// A request as it was asked: its head, and what the inspector has read in it (600 octets, which are not moved). Its body is still in the client's buffer and
-/// stream.
+/// A request as it was asked: its head, and what the inspector has read in it (600 octets, which are not
+/// moved). Its body is still in the client's buffer and stream.
 #[derive(Debug)]
 pub struct Asked<'r> {
     /// The head as it came. Behind it, if it came in another form, the target in ASCII.

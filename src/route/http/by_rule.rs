@@ -17,8 +17,8 @@ pub struct RuleEdits<'t> {
     pub tenant: Cow<'t, str>,
     /// The friendly name of that tenant, or what the path has in its place, decoded: what `{tenant.name}` stands for.
     pub tenant_name: Option<Cow<'t, str>>,
-    /// How many octets are taken off [`Ask::target`](super::Ask::target), from its first. The rest begins with a slash, or with the query, or is
-    /// empty.
+    /// How many octets are taken off [`Ask::target`](super::Ask::target), from its first. The rest begins with a slash
+    /// or with the query, or is empty.
     pub stripped: usize,
     /// Who asks, as far as it is believed.
     pub client: IpAddr,
