@@ -110,7 +110,11 @@ fn exchange(grounds: &Grounds<'_>, exchange: &Exchange<'_>, ask: &Ask<'_>) -> Ve
     match exchange.tenant {
         Ok(tenant) => {
             let domain = grounds.table.domain_of(tenant).map(|host| host.name().to_owned());
-            Verdict::Exchange { domain: domain.filter(|_| !grounds.config.sip.secrets.is_empty()) }
+            let domain = domain.filter(|_| !grounds.config.sip.secrets.is_empty());
+            match domain.is_some() && tenant.secrets().is_empty() {
+                true => Verdict::Rejected { reason: Reason::FailedLogin, why: Why::NoSecret },
+                false => Verdict::Exchange { domain },
+            }
         }
         Err(reason) => {
             let refusal = Refusal { reason, host: Some(exchange.host), cause: None };

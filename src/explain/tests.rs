@@ -408,3 +408,21 @@ fn item_6_a_yes_is_none_if_the_overrides_are_not_known() {
         assert_eq!(explanation.unknown().unwrap().to_string(), unsure);
     }
 }
+
+/// A tenant without secrets has no credential that could be right.
+#[test]
+fn an_exchange_is_explained_as_it_answers() {
+    let rules = "[tenant.ABC]\nsecrets = [\"of ABC\"]\n[tenant.BARE]\n\
+                 [[host]]\nname = \"web.example\"\nhttp = [{ path = \"/token/{tenant}\", exchange = \"sip\" }]\n\
+                 [[host]]\nname = \"sip.example\"\nsip = { target = \"192.0.2.1\", credentials = \"ephemeral\" }\n";
+    for (config, tenant, expected) in [
+        ("[sip]\nsecrets = [\"own\"]\n", "ABC", "Some(\"sip.example\")"),
+        ("[sip]\nsecrets = [\"own\"]\n", "BARE", "failed-login"),
+        ("[sip]\nsecrets = [\"own\"]\n", "XYZ", "unknown-tenant"),
+        ("", "BARE", "None"),
+    ] {
+        let url = format!("https://web.example/token/{tenant}");
+        let explanation = answer(&loaded_with(config, rules), &url, &Client::default());
+        assert_eq!(short(&explanation), expected, "{config} {tenant}");
+    }
+}

@@ -55,6 +55,8 @@ pub enum Why {
     UnknownTenant,
     /// The same, and the rule demands a login first.
     NoLogin,
+    /// The tenant whose credentials are exchanged has no secret under which one could be right.
+    NoSecret,
     /// The tenant that the path names is disabled.
     DisabledTenant {
         /// The tenant, or the one above it that is disabled.
@@ -268,6 +270,7 @@ impl fmt::Display for Why {
             Self::UnknownTenant => f.write_str(
                 "no tenant has this id or name, or it is not below the host's, and the rule has no `otherwise`",
             ),
+            Self::NoSecret => f.write_str("the tenant has no secrets, so every credential that is brought is a wrong one"),
             Self::NoLogin => f.write_str(
                 "no tenant has this id or name, or it is not below the host's, so every login for it is a wrong one",
             ),
