@@ -94,8 +94,8 @@ impl Screen<'_> {
             .then_some(Turned::TooMany)
     }
 
-    /// Counts a request of the user who has proven itself with a credential, else of the one in From, who is registered at
-    /// `place`, if that is known.
+    /// Counts a request of a user. The user is the one whose credential was right, or else the one in From. `place`: where
+    /// the user in From is registered.
     pub(super) fn count_user(
         &self,
         head: &[u8],

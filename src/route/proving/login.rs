@@ -57,7 +57,8 @@ pub(super) fn carried(
     let logins = fields.filter_map(|field| one(terms, asked, (field.value.of_input(asked.head), passes)));
     for login in logins.take(LOOKED_AT) {
         let Carried { digest, known } = login;
-        // Another realm could be that of somebody who has passed our nonce on and wants the answer to it.
+        // A login for another realm is none for us. An attacker may show our nonce to a client under a realm of its own, and
+        // send the client's answer here.
         let is_here = digest.realm.eq_ignore_ascii_case(asked.realm.as_bytes());
         let right = |password: &[u8]| is_here && digest.fits(asked.method(), asked.uri(), password);
         let proven = credential(terms, asked, digest.username, right);
