@@ -68,7 +68,7 @@ fn vias(head: &[u8], message: &Message) -> Result<(), Fault> {
     const BAD: Fault = Fault::Bad(FieldKind::Via);
     for field in message.fields_of(FieldKind::Via) {
         let value = field.value.of_input(head);
-        if !is_plain_list(value) || !entries(value).all(is_via) {
+        if !all_entries(value, |entry| has_named_parameters(entry) && is_via(entry)) {
             return Err(BAD);
         }
     }
@@ -94,21 +94,23 @@ fn is_via(via: &[u8]) -> bool {
     name && version && transport > 0 && !matches!(host.first(), None | Some(b';'))
 }
 
-/// Whether a list has no empty entry, and no entry an empty parameter.
-fn is_plain_list(value: &[u8]) -> bool {
-    let is_plain = |entry: &[u8]| {
-        let params = name_addr(entry).map_or(entry, |address| address.params);
-        !entry.is_empty() && parameters(params).all(|(name, _)| !name.is_empty())
-    };
+/// Whether a list has no empty entry, and each is sound.
+fn all_entries(value: &[u8], is_sound: impl Fn(&[u8]) -> bool) -> bool {
+    let is_sound = |entry: &[u8]| !entry.is_empty() && is_sound(entry);
     let mut rest = value;
     while let Some(end) = comma(rest) {
         let (entry, behind) = rest.split_at_checked(end).unwrap_or_default();
-        if !is_plain(trim(entry)) {
+        if !is_sound(trim(entry)) {
             return false;
         }
         rest = behind.get(1..).unwrap_or_default();
     }
-    is_plain(trim(rest))
+    is_sound(trim(rest))
+}
+
+/// Whether every parameter has a name.
+fn has_named_parameters(text: &[u8]) -> bool {
+    parameters(text).all(|(name, _)| !name.is_empty())
 }
 
 /// From has a tag, and a REGISTER says which SIP address it registers (§10.2).
@@ -129,7 +131,9 @@ fn parties(head: &[u8], message: &Message, method: &[u8]) -> Result<(), Fault> {
 fn contacts(head: &[u8], message: &Message) -> Result<(), Fault> {
     let is_sound = |field: &Field| {
         let value = field.value.of_input(head);
-        value == b"*" || is_plain_list(value) && entries(value).all(|entry| name_addr(entry).is_some())
+        let is_address =
+            |entry: &[u8]| name_addr(entry).is_some_and(|address| has_named_parameters(address.params));
+        value == b"*" || all_entries(value, is_address)
     };
     match message.fields_of(FieldKind::Contact).all(is_sound) {
         true => Ok(()),

@@ -182,8 +182,9 @@ pub fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let at = unquoted(rest, b";")?;
-        rest = rest.get(at + 1..)?;
-        let one = rest.get(..unquoted(rest, b";").unwrap_or(rest.len()))?;
+        let behind = rest.get(at + 1..)?;
+        let one;
+        (one, rest) = behind.split_at_checked(unquoted(behind, b";").unwrap_or(behind.len()))?;
         let (name, value) = match memchr::memchr(b'=', one) {
             Some(at) => (one.get(..at)?, one.get(at + 1..)?),
             None => (one, [].as_slice()),
@@ -229,28 +230,36 @@ pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Where the first entry of a list ends that is not its last.
 pub(super) fn comma(list: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let Some(byte) = list.get(at) {
-        match byte {
-            b',' => return Some(at),
-            b'"' => at += quoted_end(list.get(at..)?)?,
-            b'<' => at += memchr::memchr(b'>', list.get(at..)?)? + 1,
-            _ => at += 1,
+    loop {
+        let rest = list.get(at..)?;
+        let mark = memchr::memchr3(b',', b'"', b'<', rest)?;
+        let rest = rest.get(mark..)?;
+        at += mark;
+        match rest.first()? {
+            b'"' => at += quoted_end(rest)?,
+            b'<' => at += memchr::memchr(b'>', rest)? + 1,
+            _ => return Some(at),
         }
     }
-    None
 }
 
-/// The first octet outside quotes that is one of `wanted`.
+/// The first octet outside quotes that is one of `wanted`, which has no quote.
 fn unquoted(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let next = |rest: &[u8]| match *wanted {
+        [one] => memchr::memchr2(one, b'"', rest),
+        _ => rest.iter().position(|byte| *byte == b'"' || wanted.contains(byte)),
+    };
     let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            _ if wanted.contains(byte) => return Some(at),
-            b'"' => at += quoted_end(text.get(at..)?)?,
-            _ => at += 1,
+    loop {
+        let rest = text.get(at..)?;
+        let mark = next(rest)?;
+        let rest = rest.get(mark..)?;
+        at += mark;
+        if rest.first() != Some(&b'"') {
+            return Some(at);
         }
+        at += quoted_end(rest)?;
     }
-    None
 }
 
 fn balanced(text: &[u8]) -> bool {
