@@ -8,6 +8,8 @@ use crate::proof::token::Tokens;
 use crate::route::signalling::{Answer, Decided};
 use crate::service::Transport;
 
+mod credentials;
+
 /// Rules in which each kind of answer occurs. `more` is added to portward.toml.
 pub(crate) fn loaded(more: &str) -> Everything {
     loaded_with(more, RULES)
@@ -351,23 +353,6 @@ fn item_23_challenges_have_an_answer_of_their_own() {
 }
 
 #[test]
-fn w5_a_rule_that_demands_credentials_says_so() {
-    let given = loaded_with(
-        "",
-        &(RULES.to_owned()
-            + "[[host]]\nname = \"demanding.example\"\ntarget = \"192.0.2.9\"\n\
-         sip = { tcp = 5060, credentials = \"ephemeral\", credential_user = \"any\" }\n"),
-    );
-    let explanation = answer(&given, "sip:a@demanding.example", &Client::default());
-    let text = super::text::Text(&explanation).to_string();
-    assert!(text.contains("rule    sip, demands ephemeral credentials of any user\n"), "{text}");
-    let rule = &explanation.to_json()["rule"];
-    assert_eq!((&rule["credentials"], &rule["credential_user"]), (&"ephemeral".into(), &"any".into()));
-    let other = answer(&given, "sip:a@dvl-ckl2.net", &Client::default()).to_json();
-    assert!(other["rule"]["service"] == "sip" && other["rule"].get("credentials").is_none(), "{other}");
-}
-
-#[test]
 fn item_23_a_websocket_goes_as_its_handshake() {
     let given = loaded("");
     for (url, expected) in [
@@ -406,23 +391,5 @@ fn item_6_a_yes_is_none_if_the_overrides_are_not_known() {
         assert_eq!(explanation.outcome(), outcome, "{url}");
         let unsure = "an administrator may have enabled or disabled the host: it cannot be read";
         assert_eq!(explanation.unknown().unwrap().to_string(), unsure);
-    }
-}
-
-/// A tenant without secrets has no credential that could be right.
-#[test]
-fn an_exchange_is_explained_as_it_answers() {
-    let rules = "[tenant.ABC]\nsecrets = [\"of ABC\"]\n[tenant.BARE]\n\
-                 [[host]]\nname = \"web.example\"\nhttp = [{ path = \"/token/{tenant}\", exchange = \"sip\" }]\n\
-                 [[host]]\nname = \"sip.example\"\nsip = { target = \"192.0.2.1\", credentials = \"ephemeral\" }\n";
-    for (config, tenant, expected) in [
-        ("[sip]\nsecrets = [\"own\"]\n", "ABC", "Some(\"sip.example\")"),
-        ("[sip]\nsecrets = [\"own\"]\n", "BARE", "failed-login"),
-        ("[sip]\nsecrets = [\"own\"]\n", "XYZ", "unknown-tenant"),
-        ("", "BARE", "None"),
-    ] {
-        let url = format!("https://web.example/token/{tenant}");
-        let explanation = answer(&loaded_with(config, rules), &url, &Client::default());
-        assert_eq!(short(&explanation), expected, "{config} {tenant}");
     }
 }
