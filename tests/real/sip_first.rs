@@ -496,7 +496,7 @@ fn item_15_sipp_probes_and_then_registers_at_a_kamailio() {
         );
         let status = child.wait_within(Duration::from_secs(70));
         assert!(status.success(), "{status:?}:\n{}", child.lines().join("\n"));
-        eventually("all are registered", || kamailio.registrations() == 30);
+        kamailio.has_registered(30);
         let lines = portward.lines().join("\n");
         assert!(!lines.contains("rejected") && !lines.contains("blacklisted"), "{lines}");
     });

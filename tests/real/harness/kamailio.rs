@@ -89,9 +89,12 @@ impl Kamailio {
         assert!(listens(&mut self.child, [self.plain, self.tls]), "{:?}", self.child.lines());
     }
 
-    /// How many registrations it has saved.
-    pub fn registrations(&self) -> usize {
-        self.child.lines().iter().filter(|line| line.contains("SAVED ")).count()
+    /// Waits until it has said that it saved so many registrations, and fails the test if it saved more. A phone may have its
+    /// answer before the line of the log is read.
+    pub fn has_registered(&self, wanted: usize) {
+        let saved = || self.child.lines().iter().filter(|line| line.contains("SAVED ")).count();
+        eventually("the registrations are saved", || saved() >= wanted);
+        assert_eq!(saved(), wanted);
     }
 
     /// Waits for a line of its log.
