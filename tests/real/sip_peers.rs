@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::harness::baresip::Baresip;
 use crate::harness::kamailio::{Kamailio, PASSWORD};
-use crate::harness::{Child, Portward, eventually, free_port, program, within};
+use crate::harness::{Child, Portward, free_port, program, within};
 
 const DOMAIN: &str = "one.example.net";
 
