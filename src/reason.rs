@@ -160,9 +160,50 @@ impl Reason {
         self.row().0
     }
 
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// What it weighs toward the blacklist (SPEC sections 6 and 8), unless the place where it happens knows better.
     pub const fn weight(self) -> Weight {
         self.row().1
+    }
+
+    /// Whether the rules and the address of the client alone decide it, so that a question to `explain` finds it again.
+    pub const fn is_of_rules(self) -> bool {
+        match self {
+            Self::UnknownHost
+            | Self::NoService
+            | Self::NoPath
+            | Self::UnsafePath
+            | Self::NoName
+            | Self::UnknownTenant
+            | Self::Certificate
+            | Self::Disabled
+            | Self::Blacklisted
+            | Self::Blocked => true,
+            Self::Method
+            | Self::Malformed
+            | Self::TooLarge
+            | Self::NotTls
+            | Self::Timeout
+            | Self::OtherTarget
+            | Self::OtherName
+            | Self::FailedLogin
+            | Self::Sanity
+            | Self::Scanner
+            | Self::Silent
+            | Self::Aborted
+            | Self::TlsFailed
+            | Self::Expired
+            | Self::Origin
+            | Self::Rate
+            | Self::Limit
+            | Self::TargetDown
+            | Self::TargetTls
+            | Self::Shutdown => false,
+        }
     }
 
     /// Whether it counts toward the blacklist.

@@ -108,6 +108,7 @@ fn client(args: &Args, config: &Config) -> Client {
         names: args.cert.as_ref().map(|shown| shown.names.clone()),
         aliases: aliases.chain(numbers).collect(),
         bind: args.bind.clone(),
+        refused: None,
     }
 }
 

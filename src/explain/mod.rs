@@ -10,6 +10,7 @@
 //! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and what is decided about it |
 //! | `once` | the answer for the services that are decided once a connection |
 //! | `answer` | the value |
+//! | `question` | the question about a request that was decided already |
 //! | `tenant` | what a rule of HTTP says of tenants and logins, and what it changes |
 //! | `why`, `text`, `json` | a refusal in words, the answer for people and for programs |
 //!
@@ -22,6 +23,7 @@ mod http;
 mod json;
 mod ldap;
 mod once;
+mod question;
 mod sip;
 mod tenant;
 mod text;
@@ -31,6 +33,7 @@ mod why;
 use std::net::IpAddr;
 
 pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
+pub use question::{Question, Seen};
 pub use tenant::{TenantAt, Treated};
 pub use text::Text;
 pub use url::{BadUrl, Url};
@@ -66,6 +69,8 @@ pub struct Client {
     pub aliases: Vec<Alias>,
     /// The name of a bind (LDAP), with a password that is not empty.
     pub bind: Option<String>,
+    /// Why its request was refused, where a question cannot find that again (see [`Reason::is_of_rules`]).
+    pub refused: Option<Reason>,
 }
 
 /// The address of a client.

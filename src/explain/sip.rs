@@ -67,8 +67,11 @@ fn request(text: &str) -> String {
 
 /// The method that a URI names, and the URI as From has it: without a method and without headers, which may not stand there
 /// (RFC 3261 §19.1.1, table 1).
-fn split(text: &str) -> (Option<&str>, String) {
-    let without_headers = text.split_once('?').map_or(text, |(before, _)| before);
+pub(super) fn split(text: &str) -> (Option<&str>, String) {
+    // A question mark in the user begins no headers.
+    let host = text.find('@').unwrap_or_default();
+    let end = text.get(host..).and_then(|behind| behind.find('?')).map_or(text.len(), |at| host + at);
+    let without_headers = text.get(..end).unwrap_or(text);
     let params = uri(text.as_bytes()).map_or(&b""[..], |uri| uri.params);
     let Some(method) = param(params, b"method").and_then(|method| str::from_utf8(method).ok()) else {
         return (None, without_headers.to_owned());

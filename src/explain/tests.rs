@@ -9,6 +9,7 @@ use crate::route::signalling::{Answer, Decided};
 use crate::service::Transport;
 
 mod credentials;
+mod question;
 
 /// Rules in which each kind of answer occurs. `more` is added to portward.toml.
 pub(crate) fn loaded(more: &str) -> Everything {

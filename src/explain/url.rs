@@ -43,7 +43,7 @@ pub(super) struct Page {
     pub(super) host: String,
     pub(super) path: String,
     query: Option<String>,
-    websocket: bool,
+    pub(super) websocket: bool,
 }
 
 impl Url {

@@ -140,8 +140,10 @@ pub struct Decision {
     pub fate: Fate,
     /// When: nanoseconds since 1970.
     pub at: u64,
-    /// Not all of the text was kept.
-    pub is_cut: bool,
+    /// The parts of which not all was kept, a bit each.
+    cut: u8,
+    /// A user and a password before the Host were not kept.
+    lacks_userinfo: bool,
     /// What kind of text this is.
     kind: Kind,
     /// Why the client's certificate proves nothing of the name.
@@ -168,7 +170,8 @@ impl Decision {
         },
         fate: Fate::Challenge,
         at: 0,
-        is_cut: false,
+        cut: 0,
+        lacks_userinfo: false,
         kind: Kind::Unknown,
         unproven: None,
         lengths: [0; PARTS],
@@ -177,7 +180,8 @@ impl Decision {
 
     fn write(&mut self, about: About, subject: Subject<'_>, made: Made<'_>) {
         (self.about, self.fate, self.at) = (about, made.fate, made.at);
-        (self.lengths, self.is_cut, self.unproven) = ([0; PARTS], false, None);
+        (self.lengths, self.cut, self.unproven) = ([0; PARTS], 0, None);
+        self.lacks_userinfo = false;
         let begin = if made.failures.is_empty() { 0 } else { self.put_failures(made.failures) };
         match subject {
             Subject::Unknown => self.kind = Kind::Unknown,
@@ -185,7 +189,9 @@ impl Decision {
                 self.kind = Kind::Http(version);
                 // A host with a user before it is always refused.
                 let before = self.is_refusal().then(|| memchr::memrchr(b'@', host)).flatten();
-                let host = before.and_then(|at| host.get(at + 1..)).unwrap_or(host);
+                let named = before.and_then(|at| host.get(at + 1..));
+                self.lacks_userinfo = named.is_some();
+                let host = named.unwrap_or(host);
                 // The question mark stays: it says that there was a query.
                 let path = target.iter().position(|octet| *octet == b'?');
                 let path = path.and_then(|at| target.get(..=at)).unwrap_or(target);
@@ -209,7 +215,7 @@ impl Decision {
     #[inline]
     fn put(&mut self, at: usize, (number, part, cap): (usize, &[u8], usize)) -> usize {
         let taken = part.len().min(cap).min(TEXT - at.min(TEXT));
-        self.is_cut |= taken < part.len();
+        self.cut |= u8::from(taken < part.len()) << number;
         if let (Some(into), Some(part)) = (self.text.get_mut(at..at + taken), part.get(..taken)) {
             into.copy_from_slice(part);
         }
@@ -229,7 +235,7 @@ impl Decision {
             encode(failure, &mut octets);
             if octets.len() > ROOM {
                 octets.truncate(kept);
-                self.is_cut = true;
+                self.cut |= 1 << FAILED;
                 break;
             }
         }
@@ -240,6 +246,16 @@ impl Decision {
     pub fn failures(&self) -> Vec<Failure> {
         let mut octets = self.text.get(..self.length(FAILED)).unwrap_or_default();
         std::iter::from_fn(|| decode(&mut octets)).collect()
+    }
+
+    /// Not all of the text was kept.
+    pub const fn is_cut(&self) -> bool {
+        self.cut != 0
+    }
+
+    /// All of what was asked for was kept: a Host, a method and a path; or who is asked for, a verb and a name.
+    pub const fn is_whole(&self) -> bool {
+        self.cut & 0b111 == 0 && !self.lacks_userinfo
     }
 
     fn length(&self, part: usize) -> usize {

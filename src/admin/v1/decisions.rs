@@ -15,11 +15,12 @@ use crate::admin::events::{Events, Feed, Then};
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
 use crate::cause::{At, Failure};
+use crate::explain::{Grounds, Question, Seen};
 use crate::log::{Subject, escaped};
 use crate::reason::Reason;
 use crate::rules::{Table, name};
 use crate::service::Service;
-use crate::state::Shared;
+use crate::state::{Shared, Snapshot};
 use crate::stats::{AtTarget, Cursor, Decision, Newest, News, Verdict};
 
 /// What can be asked for.
@@ -61,7 +62,8 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     }
     let Newest { decisions, next } =
         stats.newest(|decision| filter.passes(&snapshot.table, decision), after, limit);
-    let decisions: Vec<_> = decisions.iter().map(|one| to_json(&snapshot.table, one)).collect();
+    let grounds = grounds(&snapshot);
+    let decisions: Vec<_> = decisions.iter().map(|one| to_json(&grounds, one)).collect();
     Ok(Answer::ok(&json!({
         "kept": kept,
         "note": (!kept).then_some(NOT_KEPT),
@@ -82,10 +84,11 @@ struct Following {
 impl Feed for Following {
     fn news(&mut self, events: &mut Events) -> Then {
         let Self { shared, filter, earlier, cursor } = self;
-        let table = Arc::clone(&shared.snapshot.load().table);
+        let snapshot = shared.snapshot.load_full();
+        let grounds = grounds(&snapshot);
         while events.has_room() {
             let Some(decision) = earlier.pop_front() else { break };
-            events.write("decision", to_json(&table, &decision));
+            events.write("decision", to_json(&grounds, &decision));
         }
         while events.has_room() {
             if !shared.stats.keeps_decisions() {
@@ -96,8 +99,8 @@ impl Feed for Following {
             if missed > 0 {
                 events.write("missed", json!({ "missed": missed }));
             }
-            let wanted = decisions.iter().filter(|one| filter.passes(&table, one));
-            wanted.for_each(|one| events.write("decision", to_json(&table, one)));
+            let wanted = decisions.iter().filter(|one| filter.passes(grounds.table, one));
+            wanted.for_each(|one| events.write("decision", to_json(&grounds, one)));
             if !more {
                 return Then::Later;
             }
@@ -124,14 +127,13 @@ impl Filter {
         let outcomes = Verdict::ALL.map(Verdict::name).join(", ");
         let outcome = |text: &str| Verdict::ALL.into_iter().find(|one| one.name() == text);
         let reasons = Reason::ALL.map(Reason::name).join(", ");
-        let reason = |text: &str| Reason::ALL.into_iter().find(|one| one.name() == text);
         Ok(Self {
             client: query.address("client")?,
             host: query.text("host").map(normal),
             service: query.service()?,
             target: query.target()?,
             outcome: query.value("outcome", &format!("an outcome; possible: {outcomes}"), outcome)?,
-            reason: query.value("reason", &format!("a reason; possible: {reasons}"), reason)?,
+            reason: query.value("reason", &format!("a reason; possible: {reasons}"), Reason::named)?,
         })
     }
 
@@ -181,9 +183,28 @@ fn who(decision: &Decision) -> Option<&[u8]> {
     (!who.is_empty()).then_some(who)
 }
 
+/// What questions about decisions are made by.
+fn grounds(snapshot: &Snapshot) -> Grounds<'_> {
+    Grounds { table: &snapshot.table, config: &snapshot.config, overrides: None }
+}
+
+/// What `POST /v1/explain` takes to ask about the same request.
+fn question(grounds: &Grounds<'_>, decision: &Decision) -> Option<Question> {
+    let (about, fate) = (&decision.about, decision.fate);
+    let seen = Seen {
+        service: about.service,
+        carrier: about.carrier,
+        client: about.client,
+        subject: decision.subject(),
+        reason: fate.reason(),
+        websocket: fate.verdict() == Verdict::WebSocket,
+    };
+    Question::of(grounds, &seen).filter(|_| decision.is_whole())
+}
+
 /// A decision. `identity` is who was asked for and `host` the host of the rules to which that leads now, as `/v1/connections`
 /// has them.
-fn to_json(table: &Table, decision: &Decision) -> Value {
+fn to_json(grounds: &Grounds<'_>, decision: &Decision) -> Value {
     let failures = decision.failures();
     let line = decision.line(&failures);
     let mut json = line.json(false);
@@ -192,12 +213,14 @@ fn to_json(table: &Table, decision: &Decision) -> Value {
     for name in [of_identity, "transport"] {
         fields.remove(name);
     }
-    let host = asked_host(decision).and_then(|asked| table.host(&asked).map(|host| host.name().to_owned()));
+    let host =
+        asked_host(decision).and_then(|asked| grounds.table.host(&asked).map(|host| host.name().to_owned()));
     let more = [
         ("time", utc(UNIX_EPOCH + Duration::from_nanos(decision.at)).into()),
         ("identity", who(decision).map(|who| escaped(who, NAME)).into()),
         ("host", host.into()),
-        ("cut", decision.is_cut.into()),
+        ("cut", decision.is_cut().into()),
+        ("question", question(grounds, decision).map(|question| question.to_json()).into()),
         ("line", line.text(false).into()),
     ];
     fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
@@ -252,8 +275,10 @@ mod tests {
     #[test]
     fn a_decision_has_the_fields_of_the_other_resources_and_its_line() {
         let table = table();
+        let config = Config::defaults(std::path::Path::new("portward.toml"));
+        let grounds = Grounds { table: &table, config: &config, overrides: None };
         let [sip, http] = &two()[..] else { panic!() };
-        let http = to_json(&table, http);
+        let http = to_json(&grounds, http);
         for (name, value) in [
             ("id", json!(1)),
             ("client", json!("192.0.2.1")),
@@ -266,13 +291,19 @@ mod tests {
             ("reason", json!("no-path")),
             ("path", json!("/a%1B[31m?…")),
             ("cut", json!(false)),
+            // A user and a password stood before the Host, for which such a request is refused.
+            ("question", Value::Null),
         ] {
             assert_eq!(http[name], value, "{name}: {http}");
         }
         assert!(!http.to_string().contains("s3cret") && !http.to_string().contains("u:p"), "{http}");
         assert!(http["line"].as_str().unwrap().ends_with(" rejected: no-path"), "{http}");
         assert!(http["time"].as_str().unwrap().ends_with('Z'), "{http}");
-        let sip = to_json(&table, sip);
+        let sip = to_json(&grounds, sip);
+        assert_eq!(
+            sip["question"],
+            json!({ "url": "sips:ckl@pbx.example.com", "from": "192.0.2.1", "cert": "CN=ckl" })
+        );
         assert_eq!(
             (&sip["identity"], &sip["host"]),
             (&json!("ckl@pbx.example.com"), &json!("*.example.net"))

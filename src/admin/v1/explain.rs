@@ -15,13 +15,14 @@ use crate::explain::{
 use crate::guard::{Counted, kept, unix_now};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
+use crate::reason::Reason;
 use crate::state::{Shared, Snapshot};
 use crate::upstream::State;
 
 /// How long the DNS may take for the address of a target.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What can be given.
-const KEYS: &[&str] = &["url", "from", "cert", "bind", "alias", "number"];
+const KEYS: &[&str] = &["url", "from", "cert", "bind", "alias", "number", "reason"];
 
 /// Answers it: the object of `portward explain --json`, with `granted` (null: that cannot be told), `text` and `live`.
 pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
@@ -39,6 +40,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         names: wanted.cert,
         aliases: wanted.aliases,
         bind: wanted.bind,
+        refused: wanted.refused,
     };
     let grounds = Grounds { table: &snapshot.table, config: &snapshot.config, overrides: None };
     let explanation = looked_up(explain(&grounds, &url, &client));
@@ -81,6 +83,7 @@ struct Wanted {
     cert: Option<Names>,
     bind: Option<String>,
     aliases: Vec<Alias>,
+    refused: Option<Reason>,
 }
 
 /// # Errors
@@ -97,7 +100,10 @@ fn wanted(body: &[u8]) -> Result<(Url, Wanted), String> {
     let aliases = fields.texts("alias")?.into_iter().map(Alias::H323);
     let aliases = aliases.chain(fields.texts("number")?.into_iter().map(Alias::Digits)).collect();
     let bind = text("bind")?.map(ToOwned::to_owned);
-    Ok((url, Wanted { from: from.map(|address| address.to_canonical()), cert, bind, aliases }))
+    let refused =
+        text("reason")?.map(|text| Reason::named(text).ok_or("`reason` is no reason for a refusal"));
+    let from = from.map(|address| address.to_canonical());
+    Ok((url, Wanted { from, cert, bind, aliases, refused: refused.transpose()? }))
 }
 
 /// Whom an address is taken for: what the guard and the configuration know of it.
@@ -177,6 +183,7 @@ mod tests {
             (r#"{"url": "x.example", "from": "x"}"#, "`from` is not an IP address"),
             (r#"{"url": "x.example", "cert": "hq"}"#, "`cert` is not names"),
             (r#"{"url": "x.example", "alias": "hq"}"#, "`alias` is not a list"),
+            (r#"{"url": "x.example", "reason": "x"}"#, "`reason` is no reason"),
             (r#"{"url": "x.example", "form": "192.0.2.1"}"#, "no field `form`"),
         ] {
             let why = super::wanted(body.as_bytes()).unwrap_err();

@@ -46,7 +46,7 @@ fn a_decision_is_shown_as_its_line_was_without_its_secrets() {
         second.line(&[]).text(false),
         "REVERSE-PROXY 2 192.0.2.1 sips:ckl@hq.example REGISTER x%20y cert=ok(ckl) rejected: no-path"
     );
-    assert!(third.is_cut && !first.is_cut && !second.is_cut);
+    assert!(third.is_cut() && !first.is_cut() && !second.is_cut());
     let Subject::Http { target, .. } = third.subject() else { panic!() };
     assert_eq!(target.len(), TEXT - b"hq.exampleGET".len());
 }
@@ -138,7 +138,7 @@ fn causes_what_failed_is_kept_even_behind_a_long_path() {
     assert_eq!(kept[0].failures(), []);
     let first = kept[1].failures();
     assert_eq!(first, failures[..first.len()]);
-    assert!(first.len() >= 5 && kept[1].is_cut);
+    assert!(first.len() >= 5 && kept[1].is_cut());
     let text = kept[1].line(&first).text(false);
     assert!(text.contains("https://hq.example GET ////") || text.contains("hq.example"), "{text}");
     assert!(text.contains(" rejected: target-down 192.0.2.1:443 no-route, 192.0.2.2:443 denied"), "{text}");

@@ -5,6 +5,7 @@ mod api;
 mod certificates;
 mod decisions;
 mod explain;
+mod questions;
 mod reload;
 mod status;
 
@@ -100,6 +101,14 @@ fn get(portward: &Portward, resource: &str) -> Value {
     let (status, json) = ask(portward, "GET", resource);
     assert_eq!(status, 200, "{resource}: {json}");
     json
+}
+
+/// What `POST /v1/explain` says to a question.
+fn explained(portward: &Portward, question: &Value) -> Value {
+    let socket = portward.dir().join("portward.sock").display().to_string();
+    let url = "http://portward/v1/explain";
+    let said = curl(&["--unix-socket", &socket, "-d", &question.to_string(), url]).out;
+    serde_json::from_str(&said).unwrap_or_else(|_| panic!("{question}: {said}"))
 }
 
 /// A command with the configuration of a daemon.

@@ -1,0 +1,88 @@
+//! The question of each decision (issue 23): posted to `/v1/explain` it gives what was decided.
+
+use portward::demo::ras::request as registration;
+use serde_json::Value;
+
+use super::{Inside, explained, get, started, traffic};
+use crate::harness::directory::bind;
+use crate::harness::sip::{next_message, request};
+use crate::harness::{PASSWORD, Portward, Wire, eventually, within};
+
+/// Sends octets to a service that refuses them by hanging up.
+fn refused(portward: &Portward, service: &str, octets: &[u8]) {
+    let mut wire = match service {
+        "sips" => Wire::tls(portward.port("sips"), "one.example.net"),
+        "http" => portward.plain(),
+        _ => Wire::plain(portward.port(service)),
+    };
+    wire.send(octets);
+    eventually("it is refused", || wire.is_closed());
+}
+
+/// What an explanation says in the words of a decision.
+fn outcome(explanation: &Value) -> (Value, Value, Value) {
+    let outcome = match explanation["decision"].as_str().unwrap() {
+        "forward" => "forwarded",
+        "reject" => "rejected",
+        other => other,
+    };
+    let target = explanation["targets"].get(0).cloned().unwrap_or_default();
+    (outcome.into(), explanation["reason"].clone(), target)
+}
+
+#[test]
+fn issue_23_the_question_of_each_decision_is_answered_as_it_was_decided() {
+    within(120, || {
+        let inside = Inside::new();
+        let portward = started(inside.setup().set("blacklist.suspicious_per_minute", "1000"));
+        let _open = traffic(&portward);
+        let mut http = portward.plain();
+        for (host, path) in [
+            ("one.example.net", "/open/%C3%BC/a%20b?x=1"),
+            ("one.example.net:8080", "/open\"'<>"),
+            ("ONE.example.net.", "/open;x/y"),
+            ("two.three.example.net", "/open"),
+            ("one.example.net", "/open/../x"),
+            ("one.example.net", "/open/%2e%2e/x"),
+            ("[2001:db8::1]", "/"),
+        ] {
+            http.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+            eventually("it is over", || http.is_closed());
+            http = portward.plain();
+        }
+        let mut sip = Wire::plain(portward.port("sip"));
+        sip.send(request("OPTIONS", "ckl@one.example.net", ""));
+        assert_eq!(next_message(&mut sip).unwrap().status(), 200);
+        refused(&portward, "sip", request("SUBSCRIBE", "ckl@elsewhere.example", "").as_bytes());
+        refused(&portward, "sips", request("REGISTER", "a?b%20@elsewhere.example", "").as_bytes());
+        for name in ["ckl@elsewhere.example", "admin", "elsewhere.example\\m\u{fc}ller", "CN=a\\=b,DC=x"] {
+            refused(&portward, "ldap", &bind(1, name, PASSWORD));
+        }
+        refused(&portward, "h323", &registration(7, "elsewhere.example/branch", "009033410004"));
+        refused(&portward, "h323", &registration(7, "here@elsewhere.example", "hq"));
+        let decisions = get(&portward, "decisions");
+        let decisions = decisions["decisions"].as_array().unwrap();
+        let mut asked = 0;
+        for decision in decisions {
+            let question = &decision["question"];
+            assert!(question.is_object(), "{decision}");
+            assert_eq!(question["from"], decision["client"], "{decision}");
+            let explanation = explained(&portward, question);
+            let decided =
+                (decision["outcome"].clone(), decision["reason"].clone(), decision["target"].clone());
+            assert_eq!(outcome(&explanation), decided, "{decision} {explanation}");
+            asked += 1;
+        }
+        assert_eq!(asked, 6 + 7 + 2 + 4 + 2, "{decisions:?}");
+        // What could not be read, and what is not kept, cannot be asked.
+        refused(&portward, "http", b"GET /open HTTP/1.1\r\nHost: a@one.example.net\r\n\r\n");
+        let long = format!("GET /open/{} HTTP/1.1\r\nHost: one.example.net\r\n\r\n", "x".repeat(4096));
+        refused(&portward, "http", long.replace("one.", "no.one.").as_bytes());
+        refused(&portward, "ldap", b"\x30\x00");
+        let newest = get(&portward, "decisions?limit=3");
+        for decision in newest["decisions"].as_array().unwrap() {
+            assert_eq!(decision["question"], Value::Null, "{decision}");
+        }
+        assert_eq!(newest["decisions"][1]["cut"], true, "{newest}");
+    });
+}
