@@ -139,7 +139,10 @@ impl From<Answer> for Response<Body> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // 304 says nothing of a content that it does not have (RFC 9110 section 15.4.5).
+        if status != StatusCode::NOT_MODIFIED {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
         // What is true now is not to be shown later.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // Nothing of this is a page that another site may show, or run, or learn of.

@@ -152,7 +152,7 @@ mod tests {
 
     fn admitted() -> Admitted {
         let caller = Caller::Socket { user: None };
-        Admitted { caller, ends: CancellationToken::new(), until: None }
+        Admitted { caller, may: None, ends: CancellationToken::new(), until: None }
     }
 
     /// Counts.

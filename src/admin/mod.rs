@@ -11,6 +11,7 @@
 //! | `events` | streams of events for followers |
 //! | `query`, `body` | what stands behind the `?`, and the fields of a body of JSON |
 //! | `v1` | the resources, one file each, and the table of them |
+//! | `dashboard` | the page, and its files |
 //! | [`metrics`] | `/metrics`: what Prometheus reads |
 //! | [`client`] | the commands' side: one question, one answer |
 //!
@@ -20,6 +21,7 @@ mod access;
 mod answer;
 mod body;
 pub mod client;
+mod dashboard;
 mod events;
 pub mod metrics;
 mod moment;

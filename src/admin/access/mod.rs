@@ -100,6 +100,8 @@ pub(super) enum Right {
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) caller: Caller,
+    /// What the token or the session allows. `None`: there is none, and what is asked is open to this client.
+    pub(super) may: Option<May>,
     /// Cancelled when what it was let in by is worth nothing any more.
     pub(super) ends: CancellationToken,
     /// When that comes by itself.
@@ -107,8 +109,8 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    fn new(caller: Caller) -> Self {
-        Self { caller, ends: CancellationToken::new(), until: None }
+    fn new(caller: Caller, may: Option<May>) -> Self {
+        Self { caller, may, ends: CancellationToken::new(), until: None }
     }
 }
 
@@ -129,7 +131,7 @@ impl Access {
         shared: &Shared,
     ) -> Result<Admitted, Answer> {
         let port = match way {
-            Way::Socket { user } => return Ok(Admitted::new(Caller::Socket { user })),
+            Way::Socket { user } => return Ok(Admitted::new(Caller::Socket { user }, Some(May::Change))),
             Way::Port { client, here, is_tls } => (client, here, is_tls),
         };
         let refused = |answer: Answer| if has_body(&head.headers) { answer.with_close() } else { answer };
@@ -146,7 +148,7 @@ impl Access {
         let config = &shared.snapshot.load().config.admin;
         let host = host::judge(head, here, &config.names).map_err(misdirected)?;
         if right == Right::None {
-            return Ok(Admitted::new(Caller::Anyone(client)));
+            return Ok(Admitted::new(Caller::Anyone(client), None));
         }
         if head.headers.contains_key(AUTHORIZATION) {
             let token = bearer(&head.headers).unwrap_or_default();
@@ -154,7 +156,7 @@ impl Access {
                 return Err(self.wrong(client, shared));
             };
             allowed(may, right)?;
-            return Ok(Admitted { caller: Caller::Token(client), ends, until: None });
+            return Ok(Admitted { caller: Caller::Token(client), may: Some(may), ends, until: None });
         }
         let session = cookies(&head.headers, is_tls).find_map(|id| self.sessions.find(id));
         if let Some((may, until, ends)) = session {
@@ -162,11 +164,12 @@ impl Access {
             if !matches!(head.method, Method::GET | Method::HEAD) {
                 own_page(&head.headers, &host, is_tls)?;
             }
-            return Ok(Admitted { caller: Caller::Session(client), ends, until: Some(until) });
+            let caller = Caller::Session(client);
+            return Ok(Admitted { caller, may: Some(may), ends, until: Some(until) });
         }
         let is_open = right == Right::Open && config.token == TokenFor::Changes;
         if is_open && client.ip().to_canonical().is_loopback() {
-            return Ok(Admitted::new(Caller::Anyone(client)));
+            return Ok(Admitted::new(Caller::Anyone(client), None));
         }
         Err(unauthorised(None))
     }

@@ -12,7 +12,6 @@ mod decisions;
 #[cfg(test)]
 mod described;
 mod explain;
-mod front;
 mod history;
 mod hosts;
 mod listeners;
@@ -37,6 +36,7 @@ pub(crate) use explain::looked_up;
 
 use super::access::{Access, Admitted, Right, Way};
 use super::answer::Answer;
+use super::dashboard;
 use super::events::Followers;
 use super::metrics;
 use super::query::Query;
@@ -99,7 +99,8 @@ enum Resource {
     Session,
     Token,
     Login,
-    Front,
+    Page,
+    File,
 }
 
 /// What right the requests to a resource need.
@@ -111,7 +112,7 @@ enum Needs {
     Open,
     /// Every method only reads.
     Question,
-    /// To log in is open to everybody, and every session may end.
+    /// To log in is open to everybody. Every session and every token may see what it is, and every session may end.
     Session,
     /// It is open to everybody.
     Nothing,
@@ -160,10 +161,11 @@ const RESOURCES: &[Entry] = &[
     entry("/v1/targets", Resource::Targets, &["GET"]).needing(Needs::Open),
     entry("/v1/top", Resource::Top, &["GET"]),
     entry("/metrics", Resource::Metrics, &["GET"]).needing(Needs::Open),
-    entry("/v1/session", Resource::Session, &["POST", "DELETE"]).needing(Needs::Session),
+    entry("/v1/session", Resource::Session, &["GET", "POST", "DELETE"]).needing(Needs::Session),
     entry("/v1/token", Resource::Token, &["GET", "POST"]).needing(Needs::Socket),
     entry("/login", Resource::Login, &["GET"]).needing(Needs::Nothing),
-    entry("/", Resource::Front, &["GET"]).needing(Needs::Nothing),
+    entry("/", Resource::Page, &["GET"]).needing(Needs::Nothing),
+    entry("/dashboard/{name}", Resource::File, &["GET"]).needing(Needs::Nothing),
 ];
 
 impl Entry {
@@ -223,7 +225,8 @@ impl Entry {
             | Resource::History
             | Resource::Targets
             | Resource::Top => matches!(*method, Method::GET | Method::HEAD),
-            Resource::Token | Resource::Login | Resource::Front => true,
+            // The page is a page with any query: a link in a letter may have one.
+            Resource::Token | Resource::Login | Resource::Page | Resource::File => true,
             Resource::Status
             | Resource::Connection
             | Resource::BlacklistEntry
@@ -296,7 +299,8 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Session => session::answer(asked),
         Resource::Token => token::answer(asked),
         Resource::Login => session::follow(asked),
-        Resource::Front => front::answer(),
+        Resource::Page => dashboard::page(&asked.head.headers),
+        Resource::File => dashboard::file(name, &asked.head.headers),
     }
 }
 
@@ -374,6 +378,7 @@ mod tests {
         }
         assert_eq!(right(Method::GET, "/v1/token"), Right::Socket);
         assert_eq!(right(Method::POST, "/v1/session"), Right::None);
+        assert_eq!(right(Method::GET, "/v1/session"), Right::Read);
         assert_eq!(right(Method::DELETE, "/v1/session"), Right::Read);
     }
 }

@@ -1,11 +1,13 @@
-//! `/v1/session`: a browser logs in with a token or with the code of a link, and out. Over the socket POST makes such a link.
+//! `/v1/session`: a browser logs in with a token or with the code of a link, sees what it may do, and logs out. Over the socket POST makes such a link.
 //! `/login` is where the link leads.
 
 use hyper::header::{HeaderName, HeaderValue, REFRESH, SET_COOKIE};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::{Answer, Asked};
 use crate::admin::access::{self, LINK, SESSION, Way};
@@ -23,7 +25,8 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
         (Way::Port { client, is_tls, .. }, &Method::POST) => {
             log_in(asked, client, is_tls).unwrap_or_else(|no| no)
         }
-        (Way::Port { is_tls, .. }, _) => log_out(asked, is_tls),
+        (Way::Port { is_tls, .. }, &Method::DELETE) => log_out(asked, is_tls),
+        (Way::Port { .. }, _) => look(asked),
     }
 }
 
@@ -72,14 +75,23 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
         _ => return Err(Answer::bad("either `token` or `code` is needed, as text")),
     };
     let (may, id) = begun.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
-    let answer = Answer::ok(&json!({
-        "right": match may {
-            May::Change => "change",
-            May::Read => "read",
-        },
-        "expires": utc(SystemTime::now() + SESSION),
-    }));
+    let answer = shown(may, Some(SESSION));
     Ok(with_session(asked, (client, is_tls), &id, answer.with_status(StatusCode::CREATED)))
+}
+
+/// What the session or the token may do. The page asks this first: 401 says that nobody has logged in.
+fn look(asked: &Asked<'_>) -> Answer {
+    let left = asked.admitted.until.map(|until| until.saturating_duration_since(Instant::now()));
+    asked.admitted.may.map_or_else(|| Answer::missing("there is no session"), |may| shown(may, left))
+}
+
+/// A token does not end by itself.
+fn shown(may: May, left: Option<Duration>) -> Answer {
+    let right = match may {
+        May::Change => "change",
+        May::Read => "read",
+    };
+    Answer::ok(&json!({ "right": right, "expires": left.map(|left| utc(SystemTime::now() + left)) }))
 }
 
 /// `/login?code=…`: where a link leads. The answer sends the browser on to the dashboard by itself and not by a redirect, so

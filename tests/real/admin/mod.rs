@@ -1,5 +1,6 @@
 //! Who may ask the admin API, and how it is served (SPEC section 8): tokens, sessions, names, the port, hostile clients.
 
+mod dashboard;
 mod hostile;
 mod names;
 mod port;

@@ -1,6 +1,6 @@
 //! Sessions: how a browser logs in and out, and what another site can have it do.
 
-use super::{Admin, RULES, json, start, usual};
+use super::{Admin, RULES, bearer, json, start, usual};
 use crate::harness::{Message, Portward, within};
 
 const JSON: &str = "Content-Type: application/json";
@@ -142,5 +142,40 @@ fn issue_19_without_a_port_there_is_no_link() {
         let (status, said) = admin.socket("POST", "/v1/session");
         assert!(status == 409 && said["error"].as_str().unwrap().contains("admin.listen is empty"), "{said}");
         assert_eq!(admin.socket("GET", "/v1/status").0, 200);
+    });
+}
+
+#[test]
+fn issue_23_item_3_the_page_learns_what_its_session_may_do() {
+    within(60, || {
+        let mut admin = usual();
+        let look = |admin: &Admin, fields: &[&str]| admin.ask("GET", "/v1/session", fields, "");
+        for fields in [&[][..], &["Cookie: portward=x"], &["Authorization: Bearer x"]] {
+            let answer = look(&admin, fields);
+            assert_eq!(answer.status(), 401, "{fields:?}");
+            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{fields:?}");
+        }
+        for (token, right) in [(admin.token(), "change"), (admin.reading(), "read")] {
+            let begun = log_in(&admin, &format!("{{\"token\":\"{token}\"}}"));
+            let seen = look(&admin, &[&cookie(&begun)]);
+            assert_eq!((seen.status(), &json(&seen)["right"]), (200, &right.into()));
+            assert!(seen.header("set-cookie").is_none());
+            // Both say the same moment, but for the time between the two answers.
+            let [begun, seen] =
+                [begun, seen].map(|answer| json(&answer)["expires"].as_str().unwrap()[..10].to_owned());
+            assert!(seen >= begun, "{seen} {begun}");
+            let seen = look(&admin, &[&bearer(&token)]);
+            assert_eq!(json(&seen), serde_json::json!({ "right": right, "expires": null }));
+        }
+        let begun = cookie(&log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token())));
+        assert_eq!(admin.status("HEAD", "/v1/session", &[&begun]), 200);
+        assert_eq!(admin.status("DELETE", "/v1/session", &[&begun, &origin(&admin), JSON]), 200);
+        assert_eq!(look(&admin, &[&begun]).status(), 401);
+        assert_eq!(admin.socket("GET", "/v1/session"), admin.socket("DELETE", "/v1/session"));
+        assert_eq!(admin.socket("GET", "/v1/session").0, 400);
+        let begun = cookie(&log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token())));
+        admin.portward = admin.portward.restart();
+        admin.portward.line(&["administration on "]);
+        assert_eq!(look(&admin, &[&begun]).status(), 401);
     });
 }

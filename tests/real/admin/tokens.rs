@@ -53,7 +53,7 @@ fn issue_19_without_a_token_nothing_is_said() {
         // The token itself is for those on the socket.
         assert_eq!(admin.status("GET", "/v1/token", &[&bearer(&token)]), 403);
         let front = admin.ask("GET", "/", &[], "");
-        assert_eq!((front.status(), front.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+        assert_eq!((front.status(), front.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(!admin.portward.lines().join("\n").contains(&token), "the log shows no token");
     });
 }

@@ -119,6 +119,7 @@ HERE = {
     "GET /v1/token": ({},),
     "GET /metrics": ({},),
     "GET /": ({},),
+    "GET /dashboard/{name}": ({"name": "style.css"},),
     "POST /v1/blacklist": ({}, "/address", {"address": "198.51.100.0/24", "note": "a note", "expiration": "12h"}),
     "POST /v1/explain": ({}, "/live/targets", {"url": "https://one.example.net/open/a", "from": "192.0.2.1"}),
     "POST /v1/reload": ({}, "/hosts"),
@@ -142,7 +143,7 @@ HERE = {
     "DELETE /v1/connections/{id}": ({"id": os.environ["CONNECTION"]}, "/ended"),
 }
 # They need a browser, and are tested where browsers are.
-ELSEWHERE = {"GET /login", "DELETE /v1/session"}
+ELSEWHERE = {"GET /login", "GET /v1/session", "DELETE /v1/session"}
 
 
 def answers():
@@ -205,6 +206,7 @@ ODD = [
     "/v1", "/v1/", "/v2/status", "/v1/status/", "//v1/status", "/v1//status", "/V1/status", "/v1/Status", "/metrics/",
     "/v1/../v1/status", "/v1/./status", "/v1/status%2f", "/v1/%73tatus", "/v1/hosts/", "/v1/hosts//enable",
     "/v1/connections/", "/v1/blacklist/", "/v1/status;x", "/v1/token/x", "/login/", "/v1/%00", "/.", "/v1/explain/x",
+    "/dashboard", "/dashboard/", "/dashboard//", "/dashboard/x", "/dashboard/index.html", "/dashboard/../v1/status", "/index.html",
     "/" + "x" * 4000,
 ]
 # A path that there is, with something that is none of its kind.
