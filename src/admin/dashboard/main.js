@@ -1,5 +1,137 @@
-// The version of the running Portward.
+// The page: who is logged in, which sections there are, and when each asks for news.
 
-const answer = await fetch("/v1/status");
-const status = answer.ok ? await answer.json() : {};
-document.querySelector("#version").textContent = status.version ?? "";
+import * as api from "./api.js";
+import { byId } from "./dom.js";
+import { age, duration } from "./format.js";
+import { hideLogIn, logOut, showLogIn } from "./login.js";
+import { startReload } from "./reload.js";
+import { blacklist } from "./blacklist.js";
+import { certificates } from "./certificates.js";
+import { connections } from "./connections.js";
+import { decisions } from "./decisions.js";
+import { explain } from "./explain.js";
+import { history } from "./history.js";
+import { hosts } from "./hosts.js";
+import { status } from "./status.js";
+import { targets } from "./targets.js";
+import { tenants } from "./tenants.js";
+
+// A section: `start()` once, `refresh()` every `seconds` while the page is looked at, `stop()` when it is not.
+const sections = [status, history, decisions, connections, blacklist, hosts, tenants, targets, certificates, explain];
+
+let timers = [];
+let isRunning = false;
+
+function run() {
+  if (isRunning || document.hidden) return;
+  isRunning = true;
+  for (const section of sections) {
+    section.resume?.();
+    if (section.refresh !== undefined) timers.push(repeat(section));
+  }
+}
+
+function rest() {
+  isRunning = false;
+  timers.forEach((timer) => timer.stop());
+  timers = [];
+  sections.forEach((section) => section.stop?.());
+}
+
+// Asks again a while after the last answer, so that a slow Portward is not asked more and more.
+function repeat(section) {
+  let timer;
+  let isOn = true;
+  const again = async () => {
+    try {
+      await section.refresh();
+    } catch (error) {
+      if (!(error instanceof api.Unreachable) && !(error instanceof api.Refused)) console.error(error);
+    }
+    if (isOn) timer = setTimeout(again, section.seconds * 1000);
+  };
+  again();
+  return {
+    stop() {
+      isOn = false;
+      clearTimeout(timer);
+    },
+  };
+}
+
+// What the page says if no answer comes.
+let lostSince = null;
+
+function showLost() {
+  const line = byId("lost");
+  line.hidden = lostSince === null;
+  document.body.classList.toggle("is-lost", lostSince !== null);
+  if (lostSince === null) return;
+  const text = "Portward does not answer. What is shown is old. The page asks again by itself.";
+  if (line.firstChild?.textContent !== text) line.replaceChildren(text);
+  line.title = `since ${duration((Date.now() - lostSince) / 1000)}`;
+}
+
+api.on("unreachable", () => {
+  lostSince ??= Date.now();
+  showLost();
+});
+
+api.on("answered", () => {
+  if (lostSince === null) return;
+  lostSince = null;
+  showLost();
+});
+
+api.on("loggedOut", () => {
+  if (byId("content").hidden) return;
+  leave("The session has ended. Log in again.");
+});
+
+function leave(why) {
+  rest();
+  if (byId("ask").open) byId("ask").close();
+  byId("content").hidden = true;
+  byId("top").hidden = true;
+  showLogIn(why, enter);
+}
+
+// Shows the page to a session that may `right`.
+function enter({ right }) {
+  hideLogIn();
+  lostSince = null;
+  showLost();
+  document.body.classList.toggle("reads-only", right === "read");
+  byId("reads-only").hidden = right !== "read";
+  byId("top").hidden = false;
+  byId("content").hidden = false;
+  byId("content").focus({ preventScroll: true });
+  run();
+}
+
+async function begin() {
+  for (;;) {
+    try {
+      return enter(await api.get("/v1/session"));
+    } catch (error) {
+      if (error instanceof api.Refused) return leave("");
+      showLogIn("Portward does not answer. The page asks again by itself.", null);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (byId("content").hidden) return;
+  if (document.hidden) rest();
+  else run();
+});
+// A page that comes back from the browser's memory may belong to a session that has ended.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+setInterval(age, 5000);
+byId("log-out").addEventListener("click", async () => leave(await logOut()));
+sections.forEach((section) => section.start?.());
+startReload(() => {
+  for (const section of [status, hosts, tenants, targets, certificates]) section.refresh();
+});
+begin();

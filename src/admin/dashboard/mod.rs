@@ -42,10 +42,32 @@ macro_rules! files {
 
 // A test holds this list to the folder.
 files! {
+    "answer.js"
+    "api.js"
+    "ask.js"
+    "blacklist.js"
+    "certificates.js"
+    "connections.js"
+    "curve.js"
+    "decisions.js"
+    "dom.js"
+    "explain.js"
+    "format.js"
+    "history.js"
+    "hosts.js"
     "icon.svg"
     "index.html"
+    "login.js"
     "main.js"
+    "parts.css"
+    "reasons.js"
+    "reload.js"
+    "said.js"
+    "status.js"
     "style.css"
+    "table.js"
+    "targets.js"
+    "tenants.js"
 }
 
 /// Answers `/`.

@@ -1,0 +1,73 @@
+// What `explain` says of a request: where it would go or why not, the rule with its file and line, and what would let it in.
+
+import * as api from "./api.js";
+import { button, foreign, make } from "./dom.js";
+import { done, failed } from "./said.js";
+
+// The answer to a question of `POST /v1/explain`, as an element.
+export async function answerTo(question) {
+  if (question === null || question === undefined) {
+    return make("p", { class: "hint" }, "Nothing more can be asked about this one: it names no host that a rule could stand for.");
+  }
+  try {
+    return shown(await api.post("/v1/explain", question));
+  } catch (error) {
+    return make("p", { class: "failed" }, error.message);
+  }
+}
+
+const WORDS = { true: ["good", "Let in"], false: ["bad", "Refused"], null: ["warn", "It depends"] };
+
+function shown(answer) {
+  const [kind, words] = WORDS[answer.granted];
+  const places = [
+    answer.rule && ["Rule", answer.rule.at],
+    answer.host && ["Host", `${answer.host.name} — ${answer.host.at}`],
+    answer.host?.tenant && ["Tenant", answer.host.tenant],
+  ].filter(Boolean);
+  return make("div", { class: "explanation" },
+    make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason" }, answer.reason)),
+    make("pre", {}, answer.text),
+    places.length > 0 && make("dl", { class: "places" }, places.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, foreign(value))))),
+    live(answer.live),
+    remedy(answer.remedy));
+}
+
+// What the daemon alone knows: the client and the targets.
+function live({ client, targets }) {
+  const lines = [];
+  if (client !== null) {
+    if (client.blacklist !== null) lines.push(`${client.client} is blacklisted now.`);
+    if (client.blocked) lines.push(`${client.client} is in blacklist.block.`);
+    if (client.allowed) lines.push(`${client.client} is in blacklist.allow.`);
+    if (client.counted_as !== client.client) lines.push(`${client.client} is counted as ${client.counted_as}.`);
+  }
+  for (const { target, address, state, why } of targets) {
+    if (state !== "up") lines.push(`The target ${address ?? target} is ${state === "down" ? `down: ${why}` : "not known to be up or down"}.`);
+  }
+  return lines.length > 0 && make("ul", { class: "live-facts" }, lines.map((line) => make("li", {}, line)));
+}
+
+// "Let this in": shown, never done from here.
+function remedy(found) {
+  if (found === null || found === undefined) return null;
+  const place = found.file === null ? null : `${found.file}${found.line === null ? "" : `:${found.line}`}`;
+  const text = found.toml ?? found.command;
+  return make("details", { class: "remedy" },
+    make("summary", {}, "Let this in"),
+    make("p", {}, found.words),
+    place && make("p", { class: "place" }, "Where: ", make("code", {}, place)),
+    text && make("pre", { class: "toml" }, text),
+    text && make("p", { class: "buttons" }, button("Copy", () => copy(text), { class: "small" })),
+    found.toml && make("p", { class: "hint" }, "This page changes no files. Put it there, then reload the rules."));
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    done("Copied.");
+  } catch {
+    // Browsers copy only on https and on this machine itself.
+    failed("The browser does not let this page copy. Mark the text and copy it by hand.");
+  }
+}

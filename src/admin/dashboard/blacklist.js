@@ -1,0 +1,89 @@
+// Who is blacklisted, the way off the list, and onto it.
+
+import * as api from "./api.js";
+import { change } from "./ask.js";
+import { bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { count, counted, time } from "./format.js";
+import { More, Table } from "./table.js";
+
+const more = new More(() => blacklist.refresh());
+const total = make("p", { class: "total" });
+
+const table = new Table({
+  caption: "Blacklisted addresses",
+  key: ({ address }) => address,
+  empty: "No address is blacklisted. One that asks for what there is not, again and again, is listed by itself.",
+  columns: [
+    { name: "Address", cell: (one) => foreign(one.address) },
+    { name: "Why", cell: why },
+    { name: "Since", kind: "when", cell: (one) => time(one.since) },
+    { name: "Until", kind: "when", cell: (one) => one.until === null ? "it is removed" : time(one.until) },
+    { name: "Remove", kind: "actions", cell: (item) => button("Remove…", () => take(item()), { class: "small", "data-change": true, "aria-label": `Remove ${item().address} from the blacklist` }) },
+  ],
+});
+
+function why(one) {
+  if (one.manual) return [make("span", { class: "badge" }, "by hand"), " ", foreign(one.note ?? "", { class: "words" })];
+  return [make("span", { class: "reason" }, one.reason), one.count === undefined ? null : ` ${counted(one.count, "request")}`];
+}
+
+export const blacklist = {
+  seconds: 5,
+
+  start() {
+    const times = [["never", "until it is removed"], ["1h", "for an hour"], ["1d", "for a day"], ["30d", "for 30 days"]];
+    const form = make("form", { class: "filters adding", "data-change": true, "aria-label": "Add to the blacklist" },
+      labelled("Address or network", make("input", { id: "b-address", type: "text", required: true, placeholder: "203.0.113.0/24", spellcheck: "false", autocomplete: "off" })),
+      labelled("Note", make("input", { id: "b-note", type: "text", maxlength: 500, placeholder: "why", autocomplete: "off" })),
+      labelled("Stays", select("b-expiration", times)),
+      make("button", { type: "submit" }, "Add…"));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const [address, note] = [byId("b-address"), byId("b-note")];
+      if (await add(address.value.trim(), note.value.trim(), byId("b-expiration"))) {
+        address.value = "";
+        note.value = "";
+      }
+    });
+    bodyOf("blacklist").append(total, table.element, more.element, form);
+  },
+
+  async refresh() {
+    const answer = await api.get(api.path("/v1/blacklist", { limit: more.limit }));
+    table.show(answer.entries);
+    more.show(answer.entries.length, count(answer.count), answer.next);
+    setText(total, answer.count === 0 ? "" : `${counted(answer.count, "address", "addresses")} listed`);
+  },
+};
+
+function take({ address }) {
+  return change({
+    title: `Remove ${address} from the blacklist?`,
+    text: "Its requests are answered again at once. If it goes on as before it is listed again.",
+    yes: "Remove",
+  }, async () => {
+    await api.remove(`/v1/blacklist/${encodeURI(address)}`);
+    return `${address} is off the blacklist.`;
+  }, blacklist.refresh);
+}
+
+function add(address, note, expiration) {
+  const stays = expiration.selectedOptions[0].textContent;
+  return change({
+    title: `Blacklist ${address}?`,
+    text: `Everything that comes from ${address} is refused ${stays}, and its open connections are closed.`,
+    yes: "Blacklist",
+    dangerous: true,
+  }, async () => {
+    const answer = await api.post("/v1/blacklist", { address, note, expiration: expiration.value });
+    return `${answer.address} is blacklisted ${stays}.${answer.warning ? ` But mind: ${answer.warning}.` : ""}`;
+  }, blacklist.refresh);
+}
+
+// From another section: the form with this address in it.
+export function addToBlacklist(address, note) {
+  byId("b-address").value = address;
+  byId("b-note").value = note;
+  byId("blacklist").scrollIntoView();
+  byId("b-address").focus();
+}

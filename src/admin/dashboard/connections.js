@@ -1,0 +1,82 @@
+// Who is connected: the live connections, with filters, and the end of one.
+
+import * as api from "./api.js";
+import { change } from "./ask.js";
+import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { bytes, carrierName, count, duration, serviceName } from "./format.js";
+import { More, Table } from "./table.js";
+
+const more = new More(() => connections.refresh());
+const total = make("p", { class: "total" });
+
+const table = new Table({
+  caption: "Live connections, the oldest first",
+  key: ({ id }) => String(id),
+  empty: "No client is connected.",
+  columns: [
+    { name: "Client", cell: (one) => foreign(one.client) },
+    { name: "By", cell: (one) => make("span", { class: "badge", title: carrierName(one.carrier) }, serviceName(one.service)) },
+    { name: "Asked for", cell: (one) => [one.identity === null ? make("span", { class: "quiet" }, "not decided") : foreign(one.identity), verdict(one)] },
+    { name: "Host", cell: (one) => one.host === null ? "" : foreign(one.host, one.rule === null ? {} : { title: one.rule }) },
+    { name: "Target", cell: (one) => one.target === null ? "" : foreign(one.target) },
+    { name: "In", kind: "number", cell: (one) => bytes(one.bytes.up) },
+    { name: "Out", kind: "number", cell: (one) => bytes(one.bytes.down) },
+    { name: "Open for", kind: "number", cell: (one) => duration(one.age) },
+    { name: "Quiet for", kind: "number", cell: (one) => duration(one.idle) },
+    { name: "End", kind: "actions", cell: (item) => button("End…", () => end(item()), { class: "small", "data-change": true, "aria-label": `End the connection of ${item().client}` }) },
+  ],
+});
+
+// What its certificate is worth.
+function verdict(one) {
+  if (one.verdict === null) return null;
+  return make("span", { class: `cert ${one.verdict.startsWith("ok") ? "good" : "quiet"}`, title: one.certificate_cause ?? "" }, ` cert=${one.verdict}`);
+}
+
+export const connections = {
+  seconds: 5,
+
+  start() {
+    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the connections", submit: (event) => event.preventDefault() },
+      labelled("Service", select("c-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
+      labelled("Client", make("input", { id: "c-client", type: "text", placeholder: "203.0.113.9", spellcheck: "false", autocomplete: "off" })),
+      labelled("Host", make("input", { id: "c-host", type: "text", placeholder: "pbx.example.net", spellcheck: "false", autocomplete: "off" })),
+      labelled("Target", make("input", { id: "c-target", type: "text", placeholder: "192.0.2.10", spellcheck: "false", autocomplete: "off" })),
+      total);
+    const anew = () => connections.refresh().catch(() => {});
+    filters.addEventListener("change", anew);
+    filters.addEventListener("input", afterTyping(anew));
+    bodyOf("connections").append(filters, table.element, more.element);
+  },
+
+  async refresh() {
+    const value = (id) => byId(id).value.trim();
+    const filters = { service: value("c-service"), client: value("c-client"), host: value("c-host"), target: value("c-target") };
+    const isFiltered = Object.values(filters).some((one) => one !== "");
+    try {
+      const answer = await api.get(api.path("/v1/connections", { ...filters, limit: more.limit }));
+      table.setEmpty(isFiltered ? "No connection passes these filters." : "No client is connected. A phone that registers is shown here.");
+      table.show(answer.connections);
+      more.show(answer.connections.length, count(answer.count), answer.next);
+      setText(total, `${count(answer.count)} open`);
+    } catch (error) {
+      if (error.status !== 400) throw error;
+      table.setEmpty(error.message);
+      table.show([]);
+      more.show(0, 0, null);
+    }
+  },
+};
+
+function end(one) {
+  return change({
+    title: `End the connection of ${one.client}?`,
+    text: [make("p", {}, `${serviceName(one.service)} `, foreign(one.identity ?? "not decided yet"), one.target === null ? "" : ` to ${one.target}`, `, open for ${duration(one.age)}.`),
+      "The client may come again at once. The blacklist keeps it away."],
+    yes: "End it",
+    dangerous: true,
+  }, async () => {
+    await api.remove(`/v1/connections/${one.id}`);
+    return `The connection of ${one.client} was ended.`;
+  }, connections.refresh);
+}

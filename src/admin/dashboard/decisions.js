@@ -1,0 +1,226 @@
+// Live decisions: what was asked, where it went, or why it was refused. With filters, a pause, and "why?" for each.
+
+import * as api from "./api.js";
+import { addToBlacklist } from "./blacklist.js";
+import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { carrierName, clockTime, counted, serviceName } from "./format.js";
+import { answerTo } from "./answer.js";
+import { REASONS, isSuspicious } from "./reasons.js";
+
+// So many rows are shown; the API has the newest 10,000.
+const ROWS = 100;
+// News is drawn so often, in milliseconds. What came in between and is too old by then is never drawn.
+const PAUSE = 400;
+
+const NOTHING = "Nothing was asked for yet. Each request is shown here as soon as it is decided.";
+
+const rows = make("tbody", { role: "rowgroup" });
+const note = make("p", { class: "note", role: "status" });
+const empty = make("p", { class: "empty" }, NOTHING);
+const pause = button("Pause", () => hold(!isPaused), { id: "pause", "aria-pressed": "false" });
+
+// What has come and is not drawn yet, the oldest first.
+let waiting = [];
+let missed = 0;
+// What is shown is of an earlier stream; it goes when there is something in its place, or when there is nothing.
+let staleSince = null;
+let isPaused = false;
+// The pointer or the focus is in the list: it does not move under it.
+let isRead = false;
+let stream = null;
+let timer = null;
+
+export const decisions = {
+  start() {
+    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the decisions", submit: (event) => event.preventDefault() },
+      labelled("Service", select("d-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
+      labelled("Outcome", select("d-outcome", [["", "all"], ["forwarded", "let in"], ["rejected", "refused"]])),
+      labelled("Reason", select("d-reason", [["", "all"], ...REASONS.map((one) => [one, one])])),
+      labelled("Client", make("input", { id: "d-client", type: "text", placeholder: "203.0.113.9", spellcheck: "false", autocomplete: "off" })),
+      labelled("Host", make("input", { id: "d-host", type: "text", placeholder: "pbx.example.net", spellcheck: "false", autocomplete: "off" })),
+      pause);
+    for (const one of filters.querySelectorAll("select")) one.addEventListener("change", filter);
+    filters.addEventListener("input", afterTyping((event) => event.target instanceof HTMLInputElement && filter()));
+    const head = make("tr", { role: "row" }, ["Time", "Client", "Asked for", "Outcome"].map((name) =>
+      make("th", { scope: "col", role: "columnheader" }, name)), make("th", { scope: "col", role: "columnheader", class: "actions" }, make("span", { class: "unseen" }, "Why")));
+    const table = make("table", { role: "table", id: "decisions", class: "decisions" },
+      make("caption", { class: "unseen" }, "The newest decisions, the newest first"), make("thead", { role: "rowgroup" }, head), rows);
+    const list = make("div", { class: "table live" }, table, empty);
+    list.addEventListener("pointerenter", () => read(true));
+    list.addEventListener("pointerleave", () => read(list.contains(document.activeElement)));
+    list.addEventListener("focusin", () => read(true));
+    list.addEventListener("focusout", (event) => read(list.contains(event.relatedTarget) || list.matches(":hover")));
+    bodyOf("now").append(make("div", { class: "live-head" }, make("h3", {}, "Decisions"), note), filters, list);
+  },
+
+  resume() {
+    follow();
+    timer = setInterval(drawNews, PAUSE);
+  },
+
+  stop() {
+    stream?.abort();
+    clearInterval(timer);
+  },
+};
+
+function filters() {
+  const value = (id) => byId(id).value.trim();
+  return { service: value("d-service"), outcome: value("d-outcome"), reason: value("d-reason"), client: value("d-client"), host: value("d-host") };
+}
+
+// Follows anew: at the start, after a change of the filters, and when the connection comes back. It begins with what was before,
+// so that nothing is shown twice and nothing of the newest is missing.
+async function follow() {
+  stream?.abort();
+  const mine = new AbortController();
+  stream = mine;
+  waiting = [];
+  missed = 0;
+  say("");
+  const url = api.path("/v1/decisions", { ...filters(), limit: ROWS, follow: 1 });
+  for (let wait = 1; stream === mine; wait = Math.min(wait * 2, 10)) {
+    try {
+      let isNew = true;
+      for await (const all of api.events(url, mine.signal)) {
+        if (stream !== mine) return;
+        if (isNew) {
+          isNew = false;
+          wait = 1;
+          staleSince = Date.now();
+          waiting = [];
+          say("");
+        }
+        all.forEach(take);
+      }
+    } catch (error) {
+      if (stream !== mine || error.name === "AbortError" || error.status === 401) return;
+      if (error.status !== undefined) say(error.message);
+      // A filter that cannot be, or no decisions are kept: to ask again would change nothing.
+      if (error.status === 400 || error.status === 409) return clear();
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+  }
+}
+
+// After a change of the filters, what does not pass them goes at once, also while the list stands still.
+function filter() {
+  clear();
+  setText(empty, Object.values(filters()).some((value) => value !== "")
+    ? "No decision passes these filters. What comes and passes is shown here."
+    : NOTHING);
+  follow();
+}
+
+function clear() {
+  rows.replaceChildren();
+  drawNews();
+}
+
+function take({ kind, data }) {
+  if (kind === "decision") {
+    waiting.push(data);
+    // What would be pushed out at once need not wait.
+    if (waiting.length > 2 * ROWS) waiting = waiting.slice(-ROWS);
+  } else if (kind === "missed") {
+    missed += data.missed;
+  } else if (kind === "end") {
+    say(data.note);
+  }
+}
+
+let trouble = "";
+function say(text) {
+  trouble = text;
+  drawNote();
+}
+
+function drawNote() {
+  const held = waiting.length >= ROWS ? `${ROWS} or more` : `${waiting.length}`;
+  const parts = [];
+  if (trouble !== "") parts.push(trouble);
+  if (isPaused) parts.push(`Paused. ${held} new.`);
+  else if (rows.querySelector(".detail") !== null) parts.push(`The list stands still while an answer is open: ${held} new.`);
+  else if (isRead && waiting.length > 0) parts.push(`The list stands still while you are in it: ${held} new.`);
+  if (missed > 0) parts.push(`${counted(missed, "decision")} came too fast to be shown.`);
+  setText(note, parts.join(" "));
+}
+
+function hold(paused) {
+  isPaused = paused;
+  pause.setAttribute("aria-pressed", String(paused));
+  setText(pause, paused ? "Go on" : "Pause");
+  drawNews();
+}
+
+function read(isIn) {
+  isRead = isIn;
+  drawNews();
+}
+
+function drawNews() {
+  // An empty list is filled in any case.
+  const isFree = rows.firstChild === null || !(isPaused || isRead || rows.querySelector(".detail") !== null);
+  if (isFree && staleSince !== null && (waiting.length > 0 || Date.now() - staleSince > 2 * PAUSE)) {
+    rows.replaceChildren();
+    staleSince = null;
+  }
+  if (isFree && waiting.length > 0) {
+    const news = waiting.slice(-ROWS).reverse();
+    waiting = [];
+    rows.prepend(...news.map(row));
+    while (rows.childElementCount > ROWS) rows.lastElementChild.remove();
+  }
+  empty.hidden = rows.firstChild !== null;
+  rows.parentElement.hidden = rows.firstChild === null;
+  drawNote();
+}
+
+function row(one) {
+  const isRefused = one.outcome === "rejected";
+  const cell = (name, kind, ...content) => make("td", { role: "cell", class: kind, "data-name": name }, make("div", {}, content));
+  const date = new Date(one.time);
+  const element = make("tr", { role: "row", class: isRefused ? "refused" : "" },
+    cell("Time", "time", make("time", { datetime: one.time, title: date.toString(), "data-fixed": true }, clockTime(date))),
+    cell("Client", "client", foreign(one.client)),
+    cell("Asked for", "asked", make("span", { class: "badge", title: `by ${carrierName(one.carrier)}` }, serviceName(one.service)), " ", asked(one)),
+    cell("Outcome", "outcome", outcome(one)),
+    cell("Why", "actions", button("Why?", () => why(element, one), { class: "small why", "aria-expanded": "false", "aria-label": `Why? ${one.client} ${one.identity ?? ""}` })));
+  return element;
+}
+
+function asked(one) {
+  const what = one.method ?? one.operation ?? one.message ?? "";
+  const rest = one.service === "http" ? one.path ?? "" : one.alias ?? "";
+  return [what && make("span", { class: "method" }, `${what} `), foreign(`${one.identity ?? ""}${one.service === "http" ? rest : ""}`),
+    one.service !== "http" && rest && foreign(` ${rest}`)];
+}
+
+const ANSWERED = { redirected: "redirected", challenge: "answered: ACME", login: "asked to log in", websocket: "WebSocket", exchange: "credential exchanged" };
+
+function outcome(one) {
+  if (one.outcome === "rejected") {
+    const at = [one.cause, one.target].filter(Boolean).join(", ");
+    return [make("span", { class: "reason" }, one.reason), at && make("span", { class: "cause" }, ` ${at}`)];
+  }
+  if (one.outcome === "forwarded") return [make("span", { "aria-hidden": "true" }, "→ "), make("span", { class: "unseen" }, "goes to "), foreign(one.target ?? "")];
+  return make("span", {}, ANSWERED[one.outcome] ?? one.outcome);
+}
+
+// Shows or hides below a row what the rules of now say of it.
+async function why(element, one) {
+  const opener = element.querySelector("button.why");
+  const next = element.nextElementSibling;
+  if (next?.classList.contains("detail")) {
+    next.remove();
+    opener.setAttribute("aria-expanded", "false");
+    return;
+  }
+  opener.setAttribute("aria-expanded", "true");
+  const content = make("div", { class: "answer" }, make("p", { class: "hint" }, "Asking…"));
+  element.after(make("tr", { role: "row", class: "detail" }, make("td", { role: "cell", colspan: 5 }, content)));
+  const line = make("p", { class: "line" }, foreign(one.line));
+  const listing = isSuspicious(one.reason) &&
+    button("Blacklist this client…", () => addToBlacklist(one.client, one.reason), { class: "small", "data-change": true });
+  content.replaceChildren(line, await answerTo(one.question), make("p", { class: "buttons" }, listing));
+}

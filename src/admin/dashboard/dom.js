@@ -1,0 +1,67 @@
+// Elements. Text is always text: nothing on this page reads HTML, and the browser would refuse it (Trusted Types).
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// Makes an element. An attribute that is a function is a listener ("click"); true stands for an attribute without a value;
+// false, null and undefined leave it out. Children are elements or text.
+export function make(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+// The same in a drawing.
+export function draw(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...parts(children));
+  return element;
+}
+
+// Children without the gaps: lists may be in lists, and null, undefined and false stand for nothing.
+export function parts(children) {
+  return [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+}
+
+export const byId = (id) => document.getElementById(id);
+
+// Where a section shows what it has.
+export const bodyOf = (section) => byId(section).querySelector(".body");
+
+// Changes the text only if it is another: a screen reader speaks of what changes.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// Text that a client has sent, or that stands for one: its direction does not touch what stands around it.
+export function foreign(text, attributes = {}) {
+  return make("bdi", { class: "code", ...attributes }, text);
+}
+
+export function button(text, click, attributes = {}) {
+  return make("button", { type: "button", click, ...attributes }, text);
+}
+
+// A field of a form with its label. `control` needs an id.
+export function labelled(text, control, hint) {
+  const label = make("label", { for: control.id }, text);
+  return make("div", { class: "field" }, label, control, hint && make("p", { class: "hint" }, hint));
+}
+
+export function select(id, options) {
+  return make("select", { id }, options.map(([value, text]) => make("option", { value }, text)));
+}
+
+// Calls `then` when nothing was typed for a moment.
+export function afterTyping(then) {
+  let timer;
+  return (event) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => then(event), 300);
+  };
+}

@@ -1,0 +1,94 @@
+// Numbers, sizes and times in words. Times are relative, with the absolute one in a tooltip, and grow older by themselves.
+
+import { make, setText } from "./dom.js";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+export const count = (number) => whole.format(number);
+
+// "1 address", "2 addresses".
+export function counted(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+// A rate by the second, with two significant digits.
+export function rate(number) {
+  if (number === 0) return "0";
+  if (number < 0.1) return number.toFixed(2);
+  return number < 10 ? number.toFixed(1) : count(number);
+}
+
+export function bytes(number) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = number;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+// Seconds as milliseconds, for what is short.
+export function milliseconds(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const value = seconds * 1000;
+  return `${value < 10 ? value.toFixed(1) : count(value)} ms`;
+}
+
+// "3 d 4 h", "12 min", "5 s".
+export function duration(seconds) {
+  const all = Math.max(0, Math.round(seconds));
+  const [days, hours, minutes] = [Math.floor(all / 86400), Math.floor(all / 3600) % 24, Math.floor(all / 60) % 60];
+  if (days >= 10) return `${count(days)} d`;
+  if (days > 0) return hours > 0 ? `${days} d ${hours} h` : `${days} d`;
+  if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
+  return minutes > 0 ? `${minutes} min` : `${all} s`;
+}
+
+const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// "21:04:33".
+export const clockTime = (date) => clock.format(date);
+
+// How far Portward's clock is ahead of the browser's, in milliseconds.
+let ahead = 0;
+export function setServerTime(header) {
+  const time = Date.parse(header ?? "");
+  if (!Number.isNaN(time) && Math.abs(time - Date.now()) > 5000) ahead = time - Date.now();
+}
+
+export const now = () => Date.now() + ahead;
+
+export function relative(date) {
+  const seconds = (date.getTime() - now()) / 1000;
+  if (Math.abs(seconds) < 1.5) return "now";
+  return seconds > 0 ? `in ${duration(seconds)}` : `${duration(-seconds)} ago`;
+}
+
+// A time as an element that stays right. `value` is text (RFC 3339) or Unix time in seconds.
+export function time(value, { bare = false } = {}) {
+  const date = new Date(typeof value === "number" ? value * 1000 : value);
+  const words = (at) => (bare ? duration(Math.abs(at.getTime() - now()) / 1000) : relative(at));
+  const attributes = { datetime: date.toISOString(), title: absolute.format(date), "data-bare": bare };
+  return make("time", attributes, words(date));
+}
+
+// Lets all relative times on the page grow older.
+export function age() {
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    if (element.dataset.fixed !== undefined) continue;
+    const date = new Date(element.dateTime);
+    const bare = element.dataset.bare !== undefined;
+    setText(element, bare ? duration(Math.abs(date.getTime() - now()) / 1000) : relative(date));
+  }
+}
+
+// "http" -> "HTTP".
+export const SERVICES = { http: "HTTP", sip: "SIP", ldap: "LDAP", h323: "H.323" };
+export const serviceName = (service) => SERVICES[service] ?? service;
+
+// "HTTP by TLS".
+const CARRIERS = { tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
+export const carrierName = (carrier) => CARRIERS[carrier] ?? carrier;

@@ -1,0 +1,86 @@
+// The curves of the last hour by service, and who was busiest in the last minutes.
+
+import * as api from "./api.js";
+import { bodyOf, button, foreign, make } from "./dom.js";
+import { count, serviceName } from "./format.js";
+import { Curve } from "./curve.js";
+import { addToBlacklist } from "./blacklist.js";
+import { isSuspicious } from "./reasons.js";
+import { startedAt } from "./status.js";
+
+const SERVICES = ["http", "sip", "ldap", "h323"];
+// 360 steps of ten seconds are an hour.
+const STEPS = 360;
+
+const curves = new Map();
+// By service: what is known of the last hour, step by step.
+let known = null;
+
+const busy = make("div", { class: "tops" });
+
+export const history = {
+  seconds: 5,
+
+  start() {
+    const place = make("div", { class: "curves" });
+    for (const service of SERVICES) {
+      const curve = new Curve(serviceName(service));
+      curves.set(service, curve);
+      place.append(curve.element);
+    }
+    const legend = make("p", { class: "legend" },
+      make("span", { class: "key let-in" }, "let in"), make("span", { class: "key refused" }, "refused"),
+      make("span", {}, "requests a second, last hour"));
+    bodyOf("now").append(legend, place, busy);
+  },
+
+  async refresh() {
+    // After a restart of Portward the steps are counted anew.
+    if (known !== null && known.run !== startedAt()) known = null;
+    const answer = await api.get(api.path("/v1/history", { after: known?.end }));
+    take(answer);
+    for (const service of SERVICES) {
+      const { letIn, refused, open } = known[service];
+      curves.get(service).show({ letIn, refused, open: open.at(-1) ?? 0, step: answer.step, end: known.time });
+    }
+    top(await api.get("/v1/top?limit=5"));
+  },
+};
+
+// Puts new steps behind those that are known.
+function take(answer) {
+  if (known === null || answer.first !== known.end) {
+    known = { run: startedAt() };
+    for (const service of SERVICES) known[service] = { letIn: [], refused: [], open: [] };
+  }
+  for (const service of SERVICES) {
+    const columns = answer.services[service];
+    const letIn = columns.rejected.map((_, at) => ["forwarded", "redirected", "challenge", "login", "websocket", "exchange"]
+      .reduce((sum, outcome) => sum + (columns[outcome]?.[at] ?? 0), 0));
+    const of = known[service];
+    of.letIn = [...of.letIn, ...letIn].slice(-STEPS);
+    of.refused = [...of.refused, ...columns.rejected].slice(-STEPS);
+    of.open = [...of.open, ...columns.open].slice(-STEPS);
+  }
+  known.end = answer.first + answer.count;
+  if (answer.count > 0) known.time = Date.parse(answer.start) + answer.count * answer.step * 1000;
+}
+
+function top({ seconds, hosts, clients, refused }) {
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  const list = (title, items, empty) => make("div", { class: "top" }, make("h3", {}, title),
+    items.length > 0 ? make("ol", {}, items) : make("p", { class: "empty" }, empty));
+  const item = (name, number, ...more) => make("li", {}, foreign(name), make("span", { class: "number" }, count(number)), ...more);
+  const listing = (client, reason) => button("Blacklist…", () => addToBlacklist(client, reason ?? ""),
+    { class: "small", "data-change": true, "aria-label": `Blacklist ${client}` });
+  const signature = JSON.stringify([hosts, clients, refused]);
+  if (busy.dataset.shown === signature || busy.contains(document.activeElement)) return;
+  busy.dataset.shown = signature;
+  const time = `last ${minutes === 1 ? "minute" : `${minutes} minutes`}`;
+  busy.replaceChildren(
+    list(`Busiest hosts, ${time}`, hosts.map(({ host, count: number }) => item(host, number)), "Nothing was asked for."),
+    list(`Busiest clients, ${time}`, clients.map(({ client, count: number }) => item(client, number)), "No client has come."),
+    list(`Refused most, ${time}`, refused.map(({ client, count: number, reason }) =>
+      item(client, number, reason && make("span", { class: "reason" }, reason), isSuspicious(reason) && listing(client, reason))), "No client was refused."),
+  );
+}

@@ -1,0 +1,119 @@
+// Hosts: what they lead to, where they stand in the rules, and a switch for each.
+
+import * as api from "./api.js";
+import { change } from "./ask.js";
+import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { count, counted, serviceName } from "./format.js";
+import { More, Table } from "./table.js";
+
+const more = new More(() => hosts.refresh());
+const total = make("p", { class: "total" });
+
+const table = new Table({
+  caption: "Hosts, in the order of the rules",
+  key: ({ name, rule }) => `${name} ${rule}`,
+  empty: "There is no host.",
+  columns: [
+    { name: "Host", cell: (one) => [foreign(one.name), one.aliases.length > 0 && make("span", { class: "quiet", title: one.aliases.join("\n") }, ` and ${counted(one.aliases.length, "alias", "aliases")}`)] },
+    { name: "Leads to", cell: (one) => make("ul", { class: "leads" }, leads(one)) },
+    { name: "Stands in", cell: (one) => one.made_by === "api" ? make("span", { class: "quiet", title: one.rule }, "made by the API") : place(one.rule) },
+    { name: "State", cell: state },
+    { name: "Switch", kind: "actions", cell: (item) => toggle(() => item().enabled, () => flip(item()), () => item().name) },
+  ],
+});
+
+// A file's name and line, with the whole path in a tooltip.
+export function place(rule) {
+  return make("code", { title: rule }, rule.split("/").at(-1));
+}
+
+// One button that enables or disables; its words follow the item, so the row keeps the button and the focus.
+export function toggle(isEnabled, click, name) {
+  const element = button("", click, { class: "small", "data-change": true });
+  const draw = () => {
+    const word = isEnabled() ? "Disable" : "Enable";
+    setText(element, `${word}…`);
+    element.setAttribute("aria-label", `${word} ${name()}`);
+  };
+  element.draw = draw;
+  draw();
+  return element;
+}
+
+// Where each service of a host goes.
+function leads(one) {
+  const items = [];
+  const paths = one.http.slice(0, 4).map((path) => line("http", `${path.default ? "(other paths)" : path.path ?? ""} → ${to(path)}`));
+  items.push(...paths);
+  if (one.http.length > 4) items.push(make("li", { class: "quiet" }, `and ${counted(one.http.length - 4, "more path")}`));
+  for (const service of ["sip", "ldap", "h323"]) {
+    if (one[service] !== null) items.push(line(service, `→ ${one[service].target.join(", ")}${checks(one[service])}`));
+  }
+  return items.length > 0 ? items : make("li", { class: "quiet" }, "no service");
+}
+
+const line = (service, text) => make("li", {}, make("span", { class: "badge" }, serviceName(service)), " ", foreign(text));
+
+function to(path) {
+  if (path.redirect !== null) return `redirect to ${path.redirect}`;
+  if (path.websocket !== null) return "SIP over WebSocket";
+  if (path.exchange !== null) return "credential exchange";
+  return path.by_tenant ? "the tenant's target" : path.target.join(", ");
+}
+
+function checks(rule) {
+  const words = [];
+  if (rule.credentials) words.push("ephemeral credentials");
+  if (rule.check_certificate) words.push(rule.on_failed_check === "reject" ? "certificate demanded" : "certificate checked");
+  return words.length > 0 ? ` (${words.join(", ")})` : "";
+}
+
+function state(one) {
+  if (one.disabled_by_tenant !== null) return make("span", { class: "pill off" }, `disabled by tenant ${one.disabled_by_tenant}`);
+  if (!one.enabled) return make("span", { class: "pill off" }, "disabled");
+  return make("span", { class: "pill good" }, "enabled");
+}
+
+export const hosts = {
+  seconds: 10,
+
+  start() {
+    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the hosts", submit: (event) => event.preventDefault() },
+      labelled("Name", make("input", { id: "h-search", type: "text", placeholder: "part of a name", spellcheck: "false", autocomplete: "off" })),
+      labelled("Service", select("h-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
+      labelled("State", select("h-enabled", [["", "all"], ["true", "enabled"], ["false", "disabled"]])),
+      total);
+    const anew = () => hosts.refresh().catch(() => {});
+    filters.addEventListener("change", anew);
+    filters.addEventListener("input", afterTyping(anew));
+    bodyOf("hosts").append(filters, table.element, more.element);
+  },
+
+  async refresh() {
+    const value = (id) => byId(id).value.trim();
+    const filters = { search: value("h-search"), service: value("h-service"), enabled: value("h-enabled") };
+    const answer = await api.get(api.path("/v1/hosts", { ...filters, limit: more.limit }));
+    table.setEmpty(Object.values(filters).some((one) => one !== "") ? "No host passes these filters."
+      : "There is no host yet. A file in the rules folder makes one; docs/first-rules.md shows how.");
+    table.show(answer.hosts);
+    redraw(table);
+    more.show(answer.hosts.length, count(answer.count), answer.next);
+    setText(total, counted(answer.count, "host"));
+  },
+};
+
+// The words of the buttons follow their rows.
+export function redraw({ rows }) {
+  for (const { element } of rows.values()) element.querySelector("td.actions button")?.draw();
+}
+
+function flip({ name, enabled, made_by: madeBy }) {
+  const path = `/v1/hosts/${encodeURIComponent(name)}/${enabled ? "disable" : "enable"}`;
+  return change(enabled
+    ? { title: `Disable ${name}?`, text: ["What asks for it is refused, and its connections are ended.", "It stays so over reloads and restarts until it is enabled."], yes: "Disable", dangerous: true }
+    : { title: `Enable ${name}?`, text: madeBy === "rules" ? "Its rules are in force again at once." : "It is in force again at once.", yes: "Enable" },
+  async () => {
+    await api.post(path);
+    return `${name} is ${enabled ? "disabled" : "enabled"}.`;
+  }, hosts.refresh);
+}

@@ -1,0 +1,59 @@
+// "Reload rules": all or nothing, and what came of it.
+
+import * as api from "./api.js";
+import { ask, show } from "./ask.js";
+import { byId, make } from "./dom.js";
+import { counted } from "./format.js";
+import { done, failed } from "./said.js";
+
+export function startReload(after) {
+  byId("reload").addEventListener("click", async () => {
+    const yes = await ask({
+      title: "Reload rules?",
+      text: ["The files are read again and put in force, all or nothing. Connections go on.",
+        "If anything is wrong in a file, everything stays as it is."],
+      yes: "Reload",
+    });
+    if (!yes) return;
+    try {
+      const answer = await api.post("/v1/reload");
+      done(changes(answer));
+      if (answer.diagnostics.length > 0) {
+        await show({ title: "Reloaded, with warnings", content: diagnostics(answer.diagnostics) });
+      }
+    } catch (error) {
+      if (error.diagnostics?.length > 0) {
+        await show({ title: "Not reloaded: everything stays as it is", content: diagnostics(error.diagnostics) });
+      } else {
+        failed(`Not reloaded: ${error.message}`);
+      }
+    }
+    after();
+  });
+}
+
+// "Reloaded: 1 host added, 2 changed."
+function changes({ hosts, certificates, listeners }) {
+  const parts = [];
+  const part = (number, what) => number > 0 && parts.push(what);
+  for (const kind of ["added", "changed", "removed"]) part(hosts[kind].count, `${counted(hosts[kind].count, "host")} ${kind}`);
+  for (const kind of ["added", "renewed", "removed"]) {
+    part(certificates[kind].length, `${counted(certificates[kind].length, "certificate")} ${kind}`);
+  }
+  for (const kind of ["opened", "closed"]) part(listeners[kind].length, `${counted(listeners[kind].length, "port")} ${kind}`);
+  return parts.length > 0 ? `Reloaded: ${parts.join(", ")}.` : "Reloaded: nothing has changed.";
+}
+
+// Diagnostics as a list: what is wrong, where, and what would be right.
+export function diagnostics(list) {
+  return make("ul", { class: "findings" }, list.map(finding));
+}
+
+export function finding({ severity, message, file, line, column, help, since }, ...more) {
+  const place = file === null || file === undefined ? null : `${file}${line ? `:${line}` : ""}${column ? `:${column}` : ""}`;
+  return make("li", { class: severity },
+    make("p", { class: "message" }, make("span", { class: "severity" }, severity === "error" ? "Error" : "Warning"), make("span", {}, message), more),
+    place && make("p", { class: "place" }, make("code", {}, place)),
+    help && make("p", { class: "hint" }, help),
+  );
+}

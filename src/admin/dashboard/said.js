@@ -1,0 +1,18 @@
+// The results of what was done, in words, at the edge of the page and for a screen reader.
+
+import { button, byId, make } from "./dom.js";
+
+const STAYS = 8_000;
+
+function say(text, kind) {
+  const place = byId("said");
+  const close = button("×", () => line.remove(), { "aria-label": "Close this message", class: "close" });
+  const line = make("div", { class: `said ${kind}`, role: kind === "bad" ? "alert" : null }, make("p", {}, text), close);
+  place.append(line);
+  while (place.children.length > 4) place.firstChild.remove();
+  // What went wrong stays until it is closed.
+  if (kind === "good") setTimeout(() => line.remove(), STAYS);
+}
+
+export const done = (text) => say(text, "good");
+export const failed = (text) => say(text, "bad");

@@ -1,0 +1,90 @@
+// "Is anything wrong?": what there is to look at, or in one line that there is nothing. Also the head of the page.
+
+import * as api from "./api.js";
+import { showTenants } from "./tenants.js";
+import { bodyOf, byId, make, setText } from "./dom.js";
+import { count, counted, duration, time } from "./format.js";
+import { finding } from "./reload.js";
+
+let shown = "";
+let since = null;
+
+// When this Portward was started, as text; null: not known yet.
+export const startedAt = () => since;
+
+export const status = {
+  seconds: 5,
+
+  start() {
+    bodyOf("wrong").replaceChildren(make("div", { id: "findings" }), make("dl", { id: "facts" }));
+  },
+
+  async refresh() {
+    const [answer, listeners] = await Promise.all([api.get("/v1/status"), api.get("/v1/listeners?limit=1000")]);
+    since = answer.since;
+    const closed = listeners.listeners.filter((one) => !one.open);
+    const troubles = found(answer, closed);
+    head(answer, troubles.length);
+    // What has not changed is not written again: a screen reader would read it again.
+    const text = JSON.stringify(troubles);
+    if (text !== shown) {
+      shown = text;
+      show(troubles);
+    }
+    facts(answer);
+    showTenants(answer.rules.tenants > 0);
+  },
+};
+
+// What there is to look at, the worst first.
+function found(answer, closed) {
+  const all = [];
+  const last = answer.last_reload;
+  if (last !== null && !last.successful) {
+    all.push({ severity: "error", message: `The last reload was refused: ${last.error}`, since: last.at,
+      help: "The rules before it are still in force. Mend the file, then reload." });
+  }
+  for (const { address, scheme, service, why } of closed) {
+    all.push({ severity: "error", message: `The port ${address} (${scheme ?? service}) is not open: ${why ?? "it is not known why"}` });
+  }
+  all.push(...answer.warnings.map((one) => (one.severity === "error" ? one : { ...one, severity: "warning" })));
+  const more = answer.warning_count - answer.warnings.length;
+  if (more > 0) all.push({ severity: "warning", message: `${counted(more, "more warning")}: portward check shows them all` });
+  if (answer.log_dropped > 0) {
+    all.push({ severity: "warning", message: `${counted(answer.log_dropped, "line")} of the log were lost`,
+      help: "The log is written more slowly than lines come." });
+  }
+  return all.sort((one, other) => Number(other.severity === "error") - Number(one.severity === "error"));
+}
+
+function show(troubles) {
+  const place = byId("findings");
+  if (troubles.length === 0) {
+    place.replaceChildren(make("p", { class: "good" }, "Nothing is wrong."));
+    return;
+  }
+  const items = troubles.map((one) => finding(one, one.since && make("span", { class: "when" }, time(one.since))));
+  place.replaceChildren(make("ul", { class: "findings" }, items));
+}
+
+function head(answer, troubles) {
+  const pill = byId("state");
+  document.title = troubles === 0 ? "Portward" : `(${troubles}) Portward`;
+  pill.className = `pill ${troubles === 0 ? "good" : "warn"}`;
+  setText(pill, troubles === 0 ? "Nothing is wrong" : `${counted(troubles, "thing")} to look at`);
+  setText(byId("about"), `${answer.version} · up ${duration(answer.uptime)}`);
+}
+
+// The few numbers that stand for the whole.
+function facts({ rules, connections, blacklist, last_reload: last }) {
+  const disabled = rules.disabled > 0 ? `, ${count(rules.disabled)} disabled` : "";
+  const all = [
+    ["Open connections", count(connections)],
+    ["Hosts", `${count(rules.hosts)}${disabled}`],
+    rules.tenants > 0 && ["Tenants", count(rules.tenants)],
+    ["Blacklisted", count(blacklist)],
+    ["Rules in force", [make("span", { title: `generation ${rules.generation}` }, "for "), time(rules.since, { bare: true })]],
+    last !== null && ["Last reload", [last.successful ? "good, " : "refused, ", time(last.at), ` by ${last.by}`]],
+  ].filter(Boolean);
+  byId("facts").replaceChildren(...all.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+}

@@ -1,0 +1,65 @@
+// Targets: every address that the rules lead to, what is known of it, and how fast it answers.
+
+import * as api from "./api.js";
+import { bodyOf, foreign, make } from "./dom.js";
+import { count, milliseconds, serviceName, time } from "./format.js";
+import { More, Table } from "./table.js";
+
+const more = new More(() => targets.refresh());
+
+const table = new Table({
+  caption: "Targets, by their addresses",
+  key: ({ target }) => target,
+  empty: "No rule leads to a target yet.",
+  columns: [
+    { name: "Target", cell: (one) => [foreign(one.target), one.names.length > 0 && foreign(` ${one.names.join(", ")}`, { class: "code quiet" })] },
+    { name: "For", cell: (one) => [one.services.map((service) => [make("span", { class: "badge" }, serviceName(service)), " "]), hostsOf(one)] },
+    { name: "State", cell: state },
+    { name: "Open", kind: "number", cell: (one) => count(one.open) },
+    { name: "Connect", kind: "number", cell: (one) => timing(one.connect) },
+    { name: "First byte", kind: "number", cell: (one) => timing(one.first_byte) },
+    { name: "Failures", kind: "number", cell: failures },
+  ],
+});
+
+function hostsOf({ hosts, host_count: all }) {
+  if (hosts.length === 0) return null;
+  const more = all > 1 ? ` and ${count(all - 1)} more` : "";
+  return make("span", { class: "quiet", title: hosts.join("\n") }, foreign(hosts[0]), more);
+}
+
+function state({ state: name, since, why, checked }) {
+  const kind = { up: "good", down: "bad", unknown: "off" }[name];
+  const title = checked ? "It is checked again and again." : "No check is configured: what is known comes from connections.";
+  return [make("span", { class: `pill ${kind}`, title }, name), why === null ? null : make("span", { class: "cause" }, ` ${why}`),
+    since === null ? null : make("span", { class: "quiet when" }, " ", time(since))];
+}
+
+function timing({ recent, longest, count: number }) {
+  return number === 0 ? make("span", { class: "quiet" }, "–") : make("span", { title: `longest of the last minutes: ${milliseconds(longest)}` }, milliseconds(recent));
+}
+
+function failures({ failures: causes, last_failure: last }) {
+  const all = Object.values(causes).reduce((sum, one) => sum + one, 0);
+  if (all === 0) return make("span", { class: "quiet" }, "0");
+  const lines = Object.entries(causes).map(([cause, number]) => `${cause}: ${number}`);
+  return make("span", { title: `${lines.join("\n")}${last === null ? "" : `\nlast: ${last.cause}, ${last.time}`}` }, count(all));
+}
+
+const WEIGHT = { down: 0, up: 1, unknown: 2 };
+
+export const targets = {
+  seconds: 5,
+
+  start() {
+    bodyOf("targets").append(table.element, more.element);
+  },
+
+  async refresh() {
+    const answer = await api.get(api.path("/v1/targets", { limit: more.limit }));
+    // What is down stands first.
+    const sorted = answer.targets.toSorted((one, other) => WEIGHT[one.state] - WEIGHT[other.state]);
+    table.show(sorted);
+    more.show(answer.targets.length, answer.next === null ? count(answer.targets.length) : "more", answer.next);
+  },
+};
