@@ -20,15 +20,9 @@ const WORDS = { true: ["good", "Let in"], false: ["bad", "Refused"], null: ["war
 
 function shown(answer) {
   const [kind, words] = WORDS[answer.granted];
-  const places = [
-    answer.rule && ["Rule", answer.rule.at],
-    answer.host && ["Host", `${answer.host.name} — ${answer.host.at}`],
-    answer.host?.tenant && ["Tenant", answer.host.tenant],
-  ].filter(Boolean);
   return make("div", { class: "explanation" },
     make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason" }, answer.reason)),
     make("pre", {}, answer.text),
-    places.length > 0 && make("dl", { class: "places" }, places.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, foreign(value))))),
     live(answer.live),
     remedy(answer.remedy));
 }
