@@ -1,7 +1,7 @@
 // What `explain` says of a request: where it would go or why not, the rule with its file and line, and what would let it in.
 
 import * as api from "./api.js";
-import { button, foreign, make } from "./dom.js";
+import { button, make, visible } from "./dom.js";
 import { done, failed } from "./said.js";
 
 // The answer to a question of `POST /v1/explain`, as an element.
@@ -12,7 +12,7 @@ export async function answerTo(question) {
   try {
     return shown(await api.post("/v1/explain", question));
   } catch (error) {
-    return make("p", { class: "failed" }, error.message);
+    return make("p", { class: "failed" }, visible(error.message));
   }
 }
 
@@ -22,7 +22,7 @@ function shown(answer) {
   const [kind, words] = WORDS[answer.granted];
   return make("div", { class: "explanation" },
     make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason" }, answer.reason)),
-    make("pre", {}, answer.text),
+    make("pre", {}, visible(answer.text)),
     live(answer.live),
     remedy(answer.remedy));
 }
@@ -49,9 +49,9 @@ function remedy(found) {
   const text = found.toml ?? found.command;
   return make("details", { class: "remedy" },
     make("summary", {}, "Let this in"),
-    make("p", {}, found.words),
+    make("p", {}, visible(found.words)),
     place && make("p", { class: "place" }, "Where: ", make("code", {}, place)),
-    text && make("pre", { class: "toml" }, text),
+    text && make("pre", { class: "toml" }, visible(text)),
     text && make("p", { class: "buttons" }, button("Copy", () => copy(text), { class: "small" })),
     found.toml && make("p", { class: "hint" }, "This page changes no files. Put it there, then reload the rules."));
 }

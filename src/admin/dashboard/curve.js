@@ -98,9 +98,9 @@ export class Curve {
   }
 }
 
-// The next round number: 1, 2 or 5 times a power of ten.
+// The next round number.
 function nice(number) {
   if (number <= 0.1) return 0.1;
   const power = 10 ** Math.floor(Math.log10(number));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((top) => top >= number * 0.999);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * power).find((top) => top >= number * 0.999);
 }

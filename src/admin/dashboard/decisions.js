@@ -191,9 +191,9 @@ function row(one) {
 
 function asked(one) {
   const what = one.method ?? one.operation ?? one.message ?? "";
-  const rest = one.service === "http" ? one.path ?? "" : one.alias ?? "";
+  const rest = one.service === "http" ? one.path ?? "" : one.alias ?? one.user ?? "";
   return [what && make("span", { class: "method" }, `${what} `), foreign(`${one.identity ?? ""}${one.service === "http" ? rest : ""}`),
-    one.service !== "http" && rest && foreign(` ${rest}`)];
+    one.service !== "http" && rest !== "" && [" ", foreign(rest)], one.service === "http" && one.user && make("span", { class: "quiet" }, " as ", foreign(one.user))];
 }
 
 const ANSWERED = { redirected: "redirected", challenge: "answered: ACME", login: "asked to log in", websocket: "WebSocket", exchange: "credential exchanged" };

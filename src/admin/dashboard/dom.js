@@ -40,7 +40,12 @@ export function setText(element, text) {
 
 // Text that a client has sent, or that stands for one: its direction does not touch what stands around it.
 export function foreign(text, attributes = {}) {
-  return make("bdi", { class: "code", ...attributes }, text);
+  return make("bdi", { class: "code", ...attributes }, visible(text));
+}
+
+// Marks that turn the direction of text, and other characters without a shape, as their numbers (UAX #9, section 2).
+export function visible(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu, (one) => (one === "\n" ? one : `\\u{${one.codePointAt(0).toString(16)}}`));
 }
 
 export function button(text, click, attributes = {}) {

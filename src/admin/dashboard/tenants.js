@@ -16,7 +16,7 @@ const table = new Table({
   empty: "There is no tenant.",
   columns: [
     { name: "Tenant", cell: (one) => [foreign(one.id), one.name === null ? null : foreign(` ${one.name}`, { class: "words quiet" })] },
-    { name: "Below", cell: (one) => one.parent === null ? "" : foreign(one.parent) },
+    { name: "Part of", cell: (one) => one.parent === null ? "" : foreign(one.parent) },
     { name: "Leads to", cell: (one) => one.target === null ? make("span", { class: "quiet" }, "no target") : [foreign(one.target.join(", ")), one.own_target === null && make("span", { class: "quiet" }, " from above")] },
     { name: "Stands in", cell: (one) => one.made_by === "api" ? make("span", { class: "quiet", title: one.rule }, "made by the API") : place(one.rule) },
     { name: "State", cell: (one) => state(one) },
