@@ -6,8 +6,8 @@ import { now, time } from "./format.js";
 import { Table } from "./table.js";
 
 const DAY = 86_400_000;
-// Let's Encrypt renews 30 days before the end; what is nearer than 21 days was not renewed.
-const NEAR = 21 * DAY;
+// `portward check` warns as long before the end.
+const NEAR = 30 * DAY;
 
 const table = new Table({
   caption: "Certificates",
