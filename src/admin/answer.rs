@@ -9,7 +9,7 @@ use hyper::header::{HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAM
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::events::{self, FOLLOWERS, Feed};
+use super::events::{self, Feed};
 use super::v1::Asked;
 
 /// The body of a response, whole or as it comes.
@@ -53,11 +53,9 @@ impl Answer {
 
     /// A stream of server-sent events, which ends when `feed` does, or the reader, or what the reader was let in by.
     pub(super) fn events(asked: &Asked<'_>, feed: impl Feed) -> Self {
-        let Some(place) = asked.followers.place() else {
-            let why = format!(
-                "{FOLLOWERS} programs follow already, which is the most; try again when one has gone"
-            );
-            return Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why);
+        let place = match asked.followers.place(asked.admitted.may) {
+            Ok(place) => place,
+            Err(why) => return Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why),
         };
         let body = events::body(feed, place, asked.admitted);
         Self { is_followed: true, ..Self::streamed(StatusCode::OK, "text/event-stream", body) }
@@ -112,10 +110,10 @@ impl Answer {
         self.with(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// The same with this text in place of its content.
-    pub(super) fn with_text(mut self, text: impl Into<Bytes>) -> Self {
-        self.content_type = "text/plain; charset=utf-8";
-        self.body = Full::new(text.into()).boxed_unsync();
+    /// The same with this in place of its content.
+    pub(super) fn with_content(mut self, content_type: &'static str, content: impl Into<Bytes>) -> Self {
+        self.content_type = content_type;
+        self.body = Full::new(content.into()).boxed_unsync();
         self
     }
 

@@ -18,10 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Admitted;
 use super::answer::Body;
+use crate::state::tokens::May;
 use crate::stats::GLANCE;
 
 /// How many may follow at a time, over the socket and the port (SPEC section 8).
-pub(super) const FOLLOWERS: usize = 32;
+const FOLLOWERS: usize = 32;
+/// So many of them may be such as only read. The rest is for those who may change something: they find a place even if
+/// a program with the other token follows without end.
+const READING: usize = 24;
 /// Between two questions for news.
 const PAUSE: Duration = GLANCE;
 /// A stream without news says so after this time, so that both sides see that it is alive.
@@ -74,18 +78,42 @@ impl Events {
 
 /// The places of followers.
 #[derive(Debug, Clone)]
-pub(super) struct Followers(Arc<Semaphore>);
+pub(super) struct Followers {
+    all: Arc<Semaphore>,
+    reading: Arc<Semaphore>,
+}
+
+/// One of them, taken until it is dropped.
+#[derive(Debug)]
+pub(super) struct Followed {
+    _of_all: OwnedSemaphorePermit,
+    _of_reading: Option<OwnedSemaphorePermit>,
+}
 
 impl Default for Followers {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(FOLLOWERS)))
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { all: places(FOLLOWERS), reading: places(READING) }
     }
 }
 
 impl Followers {
-    /// A place, for as long as it is held.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.0.clone().try_acquire_owned().ok()
+    /// A place for somebody with this right, for as long as it is held; or why there is none.
+    ///
+    /// # Errors
+    /// What is taken, in a sentence.
+    pub(super) fn place(&self, may: Option<May>) -> Result<Followed, String> {
+        let taken = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
+        let of_reading = match may {
+            Some(May::Change) => None,
+            Some(May::Read) | None => Some(taken(&self.reading).map_err(|_| {
+                format!("{READING} programs that only read follow already, which is the most; try again when one has gone")
+            })?),
+        };
+        let of_all = taken(&self.all).map_err(|_| {
+            format!("{FOLLOWERS} programs follow already, which is the most; try again when one has gone")
+        })?;
+        Ok(Followed { _of_all: of_all, _of_reading: of_reading })
     }
 }
 
@@ -95,7 +123,7 @@ struct Stream {
     then: Then,
     /// When something was sent last.
     sent: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Followed,
     ends: CancellationToken,
     until: Option<Instant>,
 }
@@ -129,7 +157,7 @@ impl Stream {
 }
 
 /// A body that sends what is new of `feed` until the reader goes, the feed ends, or what the reader was let in by.
-pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, admitted: &Admitted) -> Body {
+pub(super) fn body(feed: impl Feed, place: Followed, admitted: &Admitted) -> Body {
     let (ends, until) = (admitted.ends.clone(), admitted.until);
     let stream =
         Stream { feed: Box::new(feed), then: Then::Later, sent: Instant::now(), _place: place, ends, until };
@@ -149,6 +177,8 @@ pub(super) fn body(feed: impl Feed, place: OwnedSemaphorePermit, admitted: &Admi
 mod tests {
     use super::*;
     use crate::admin::access::Caller;
+
+    const CHANGE: Option<May> = Some(May::Change);
 
     fn admitted() -> Admitted {
         let caller = Caller::Socket { user: None };
@@ -179,7 +209,7 @@ mod tests {
     async fn news_is_taken_when_the_reader_takes_it_and_no_sooner() {
         let (followers, asked) = (Followers::default(), Arc::default());
         let feed = Numbers { next: 0, asked: Arc::clone(&asked) };
-        let mut body = body(feed, followers.place().unwrap(), &admitted());
+        let mut body = body(feed, followers.place(CHANGE).unwrap(), &admitted());
         assert_eq!(piece(&mut body).await.unwrap(), ": portward\n\n");
         sleep(Duration::from_secs(60)).await;
         assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0);
@@ -200,7 +230,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_quiet_stream_says_that_it_is_alive_and_ends_when_it_is_told() {
         let (followers, admitted) = (Followers::default(), admitted());
-        let mut body = body(Silence, followers.place().unwrap(), &admitted);
+        let mut body = body(Silence, followers.place(CHANGE).unwrap(), &admitted);
         piece(&mut body).await.unwrap();
         let begin = Instant::now();
         assert_eq!(piece(&mut body).await.unwrap(), ": nothing new\n\n");
@@ -219,11 +249,31 @@ mod tests {
     #[tokio::test]
     async fn a_follower_gives_its_place_back() {
         let followers = Followers::default();
-        let taken: Vec<_> = (0..FOLLOWERS).map(|_| followers.place().unwrap()).collect();
-        assert!(followers.place().is_none());
+        let taken: Vec<_> = (0..FOLLOWERS).map(|_| followers.place(CHANGE).unwrap()).collect();
+        assert!(followers.place(CHANGE).is_err());
         let one = taken.into_iter().next().unwrap();
         let body = body(Silence, one, &admitted());
         drop(body);
-        assert!(followers.place().is_some());
+        assert!(followers.place(CHANGE).is_ok());
+    }
+
+    #[test]
+    fn issue_23_item_3_those_who_only_read_leave_places_for_those_who_may_change() {
+        let followers = Followers::default();
+        let readers: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(Some(May::Read)).ok()).collect();
+        assert_eq!(readers.len(), READING);
+        assert!(followers.place(None).is_err());
+        let changers: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
+        assert_eq!(readers.len() + changers.len(), FOLLOWERS);
+        // What those who may change have taken, those who read cannot have.
+        drop(readers);
+        let more: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
+        assert_eq!(more.len(), READING);
+        assert!(followers.place(Some(May::Read)).is_err());
+        drop((changers, more));
+        assert!(
+            followers.place(Some(May::Read)).is_ok(),
+            "a place that was not given takes none of the reading ones"
+        );
     }
 }

@@ -35,8 +35,16 @@ enum Command {
 
 /// Print a link that logs a browser in to the dashboard
 ///
-/// It works once and for a minute.
+/// Open it in a browser: it logs in once, within a minute, for twelve hours, with the right to change. `admin.listen` of portward.toml
+/// says where the dashboard is. From another machine take the port along: ssh -L 9400:127.0.0.1:9400 HOST.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sudo portward dashboard            the link\n  \
+    sudo portward dashboard --json     {\"link\": …, \"expires\": …}, for programs\n\n\
+    Exit codes:\n  \
+    0  the link is printed\n  \
+    1  there is no dashboard (admin.listen is empty or closed), or no Portward answers\n  \
+    2  wrong usage")]
 pub(super) struct DashboardArgs {
     #[command(flatten)]
     daemon: DaemonArgs,

@@ -1,10 +1,13 @@
 //! By which name a request calls the port, and from which page it comes. A page of another site can have a browser ask us
-//! (DNS rebinding, forged requests), but it can write neither of both.
+//! (DNS rebinding, forged requests), but it can write none of the fields that say so.
 
 use std::net::{IpAddr, SocketAddr};
 
+use hyper::Method;
 use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
+
+const SITE: &str = "sec-fetch-site";
 
 /// Why a request is not for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,22 @@ pub(super) fn is_own_origin(headers: &HeaderMap, host: &str, is_tls: bool) -> bo
     // Browsers leave out the usual port (WHATWG HTML, serialisation of an origin).
     let host = host.strip_suffix(usual).unwrap_or(host);
     only(headers, ORIGIN).is_some_and(|origin| origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
+}
+
+/// Whether a page of another site has the browser ask, as the browser says (Fetch Metadata, `Sec-Fetch-Site`; another port of the
+/// same machine is `same-site`). Such a page may lead the browser here, as a link does. It may not have something of ours
+/// loaded, sent or shown within itself. Programs send none of these fields.
+pub(super) fn is_of_another_site(head: &Parts) -> bool {
+    if !head.headers.contains_key(SITE) {
+        return false;
+    }
+    let said = |name: &'static str| only(&head.headers, HeaderName::from_static(name)).unwrap_or_default();
+    // "none": the user has typed the address, or has taken it from a bookmark.
+    if matches!(said(SITE), "same-origin" | "none") {
+        return false;
+    }
+    let leads = said("sec-fetch-mode") == "navigate" && said("sec-fetch-dest") == "document";
+    !(leads && matches!(head.method, Method::GET | Method::HEAD))
 }
 
 /// The value of a field that is there once.
@@ -142,5 +161,34 @@ mod tests {
             assert!(!own(origin, host, is_tls), "{origin}");
         }
         assert!(!is_own_origin(&HeaderMap::new(), "127.0.0.1:9400", false));
+    }
+
+    #[test]
+    fn issue_23_item_3_another_site_leads_here_and_does_no_more() {
+        let judged = |method: &str, fields: &[(&str, &str)]| {
+            let mut request = Request::builder().method(method);
+            for (name, value) in fields {
+                request = request.header(format!("sec-fetch-{name}"), *value);
+            }
+            is_of_another_site(&request.body(()).unwrap().into_parts().0)
+        };
+        assert!(!judged("POST", &[]), "a program");
+        for site in ["same-origin", "none"] {
+            assert!(!judged("GET", &[("site", site), ("mode", "navigate"), ("dest", "document")]), "{site}");
+            assert!(!judged("POST", &[("site", site), ("mode", "cors"), ("dest", "empty")]), "{site}");
+        }
+        for site in ["cross-site", "same-site", "", "Same-Origin", "new"] {
+            let with = |method, mode, dest| judged(method, &[("site", site), ("mode", mode), ("dest", dest)]);
+            assert!(!with("GET", "navigate", "document"), "{site}: a link");
+            assert!(with("GET", "navigate", "iframe"), "{site}: a frame");
+            assert!(with("GET", "no-cors", "script"), "{site}");
+            assert!(with("GET", "no-cors", "image"), "{site}");
+            assert!(with("GET", "cors", "empty"), "{site}");
+            assert!(with("GET", "websocket", "websocket"), "{site}");
+            assert!(with("POST", "navigate", "document"), "{site}: a form");
+            assert!(judged("GET", &[("site", site)]), "{site}");
+        }
+        let twice = [("site", "same-origin"), ("site", "cross-site")];
+        assert!(judged("GET", &twice), "it stands there once");
     }
 }

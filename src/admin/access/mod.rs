@@ -147,6 +147,12 @@ impl Access {
     ) -> Result<Admitted, Answer> {
         let config = &shared.snapshot.load().config.admin;
         let host = host::judge(head, here, &config.names).map_err(misdirected)?;
+        if host::is_of_another_site(head) {
+            return Err(Answer::wrong(
+                StatusCode::FORBIDDEN,
+                "a page of another site asks; it may only link to here",
+            ));
+        }
         if right == Right::None {
             return Ok(Admitted::new(Caller::Anyone(client), None));
         }

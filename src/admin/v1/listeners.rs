@@ -83,14 +83,16 @@ fn of_administration(shared: &Shared, snapshot: &Snapshot) -> Vec<Value> {
             "certificates": certificate.map(|name| shown(name).unwrap_or_default()),
         })
     });
-    let closed = |what, json: Value| with_state(json, shared.why_admin_closed(what));
-    let port = port.map(|port| match certificate {
-        Some(name) if snapshot.admin_tls.is_none() => {
-            with_state(port, Some(format!("there is no certificate {name}")))
-        }
-        _ => closed(PORT, port),
-    });
-    std::iter::once(closed(SOCKET, socket)).chain(port).collect()
+    let port = port.map(|port| with_state(port, why_port_is_closed(shared, snapshot)));
+    std::iter::once(with_state(socket, shared.why_admin_closed(SOCKET))).chain(port).collect()
+}
+
+/// Why the port is closed, where portward.toml names one. `None`: it is open.
+pub(super) fn why_port_is_closed(shared: &Shared, snapshot: &Snapshot) -> Option<String> {
+    match snapshot.config.admin.certificate.as_deref() {
+        Some(name) if snapshot.admin_tls.is_none() => Some(format!("there is no certificate {name}")),
+        _ => shared.why_admin_closed(PORT),
+    }
 }
 
 /// Whether it is open, or why it is closed.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::listeners::why_port_is_closed;
 use super::{Answer, Asked};
 use crate::admin::access::{self, LINK, SESSION, Way};
 use crate::admin::body::Fields;
@@ -38,18 +39,15 @@ fn link(asked: &Asked<'_>) -> Answer {
     let snapshot = asked.shared.snapshot.load();
     let admin = &snapshot.config.admin;
     let Some(listen) = admin.listen else {
-        let why =
-            "there is no dashboard: admin.listen is empty; listen = \"127.0.0.1:9400\" opens it at a reload";
+        let why = "there is no dashboard: admin.listen is empty; write listen = \"127.0.0.1:9400\" below [admin] in \
+                   portward.toml, then `portward reload`";
         return Answer::wrong(StatusCode::CONFLICT, why);
     };
+    if let Some(why) = why_port_is_closed(asked.shared, &snapshot) {
+        return Answer::wrong(StatusCode::CONFLICT, &format!("admin.listen is closed: {why}"));
+    }
     let is_tls = admin.certificate.is_some();
-    let name = admin.names.first().filter(|_| is_tls || listen.ip().is_unspecified());
-    let host = match name {
-        Some(name) if name.contains(':') => format!("[{name}]:{}", listen.port()),
-        Some(name) => format!("{name}:{}", listen.port()),
-        None if listen.ip().is_unspecified() => format!("localhost:{}", listen.port()),
-        None => listen.to_string(),
-    };
+    let host = shown_host(listen, &admin.names, is_tls);
     let scheme = if is_tls { "https" } else { "http" };
     let code = asked.access.sessions.link();
     let text = format!("{} asks for a link that logs in to the dashboard", asked.by());
@@ -59,6 +57,18 @@ fn link(asked: &Asked<'_>) -> Answer {
         "expires": utc(SystemTime::now() + LINK),
     }))
     .with_status(StatusCode::CREATED)
+}
+
+/// How a browser calls the port. By https that is the first name: the certificate is for names. An address that is none is called
+/// by a name as well, else it is this very machine.
+fn shown_host(listen: SocketAddr, names: &[Box<str>], is_tls: bool) -> String {
+    let port = listen.port();
+    match names.first().filter(|_| is_tls || listen.ip().is_unspecified()) {
+        Some(name) if name.contains(':') => format!("[{name}]:{port}"),
+        Some(name) => format!("{name}:{port}"),
+        None if listen.ip().is_unspecified() => format!("localhost:{port}"),
+        None => listen.to_string(),
+    }
 }
 
 fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer, Answer> {
@@ -110,13 +120,25 @@ pub(super) fn follow(asked: &Asked<'_>) -> Answer {
     }
     let Some(id) = asked.access.sessions.redeem(&code) else {
         let wrong = asked.access.wrong(client, asked.shared);
-        let why =
-            "this link has been used, or is older than a minute; `portward dashboard` prints a new one\n";
-        return wrong.with_text(why);
+        let why = "This link has been used, or is older than a minute. <code>portward dashboard</code> prints a new one.";
+        return wrong.with_content(HTML, page(why));
     };
-    let answer = Answer::whole(StatusCode::OK, "text/plain; charset=utf-8", "You are logged in.\n");
+    let said = "You are logged in. If nothing happens, <a href=\"/\">go on to the dashboard</a>.";
+    let answer = Answer::whole(StatusCode::OK, HTML, page(said));
     let answer = answer.with(REFRESH, HeaderValue::from_static("0; url=/"));
     with_session(asked, (client, is_tls), &id, answer)
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// A page with one sentence, for people.
+fn page(said: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Portward</title>\n\
+         <main><h1>Portward</h1><p>{said}</p></main>\n</html>\n"
+    )
 }
 
 fn with_session(asked: &Asked<'_>, (client, is_tls): (SocketAddr, bool), id: &str, answer: Answer) -> Answer {
@@ -138,4 +160,28 @@ fn set_cookie(id: &str, seconds: u64, is_tls: bool) -> Option<(HeaderName, Heade
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some((SET_COOKIE, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link leads to where the port can be called, and to a name for which a certificate can be.
+    #[test]
+    fn issue_23_item_3_a_link_calls_the_port_as_a_browser_can() {
+        for (listen, names, is_tls, shown) in [
+            ("127.0.0.1:9400", &[][..], false, "127.0.0.1:9400"),
+            ("127.0.0.1:9400", &["portward.example.net"], false, "127.0.0.1:9400"),
+            ("127.0.0.1:9400", &["portward.example.net"], true, "portward.example.net:9400"),
+            ("[::1]:9400", &[], false, "[::1]:9400"),
+            ("[2001:db8::1]:443", &[], true, "[2001:db8::1]:443"),
+            ("0.0.0.0:9400", &[], false, "localhost:9400"),
+            ("[::]:9400", &[], true, "localhost:9400"),
+            ("[::]:9400", &["2001:db8::2"], false, "[2001:db8::2]:9400"),
+            ("0.0.0.0:9400", &["192.0.2.9", "portward.example.net"], true, "192.0.2.9:9400"),
+        ] {
+            let names: Vec<Box<str>> = names.iter().map(|name| (*name).into()).collect();
+            assert_eq!(shown_host(listen.parse().unwrap(), &names, is_tls), shown, "{listen} {names:?}");
+        }
+    }
 }

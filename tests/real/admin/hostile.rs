@@ -218,6 +218,29 @@ fn issue_19_thirty_two_may_follow_and_a_new_token_ends_them() {
     });
 }
 
+/// A program with the token that only reads cannot keep the live decisions from those who may change something.
+#[test]
+fn issue_23_item_3_those_who_only_read_cannot_take_all_places_of_followers() {
+    within(120, || {
+        let admin = usual();
+        let (changes, reads) = (bearer(&admin.token()), bearer(&admin.reading()));
+        let follow = |token: &str| {
+            let mut wire = Wire::plain(admin.port);
+            let host = admin.host();
+            wire.send(format!("GET /v1/decisions?follow=1 HTTP/1.1\r\nHost: {host}\r\n{token}\r\n\r\n"));
+            let status = wire.head().status();
+            (wire, status)
+        };
+        let readers: Vec<_> = (0..32).map(|_| follow(&reads)).collect();
+        let let_in = readers.iter().filter(|(_, status)| *status == 200).count();
+        assert_eq!(let_in, 24);
+        assert!(readers.iter().all(|(_, status)| [200, 503].contains(status)));
+        let changers: Vec<_> = (0..9).map(|_| follow(&changes)).collect();
+        let statuses: Vec<_> = changers.iter().map(|(_, status)| *status).collect();
+        assert_eq!(statuses, [vec![200; 8], vec![503]].concat(), "thirty-two in all");
+    });
+}
+
 #[test]
 fn issue_19_the_commands_show_the_token_and_a_link() {
     within(60, || {

@@ -1,7 +1,7 @@
 //! Sessions: how a browser logs in and out, and what another site can have it do.
 
 use super::{Admin, RULES, bearer, json, start, usual};
-use crate::harness::{Message, Portward, within};
+use crate::harness::{Message, Portward, command, curl, eventually, free_port, within};
 
 const JSON: &str = "Content-Type: application/json";
 
@@ -30,6 +30,9 @@ fn issue_19_a_link_logs_in_once() {
         assert_eq!(admin.status("HEAD", path, &[]), 405, "a look uses nothing up");
         let answer = admin.ask("GET", path, &[], "");
         assert_eq!((answer.status(), answer.header("refresh")), (200, Some("0; url=/")));
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        assert!(answer.text().contains("<a href=\"/\">"), "{}", answer.text());
+        assert!(!answer.text().contains("<script"));
         let set = answer.header("set-cookie").unwrap();
         assert!(
             set.starts_with("portward=")
@@ -177,5 +180,105 @@ fn issue_23_item_3_the_page_learns_what_its_session_may_do() {
         admin.portward = admin.portward.restart();
         admin.portward.line(&["administration on "]);
         assert_eq!(look(&admin, &[&begun]).status(), 401);
+    });
+}
+
+/// SPEC section 8: a page of another site has the browser neither change nor show something. Another port of this machine is
+/// `same-site`, to which `SameSite` cookies go.
+#[test]
+fn issue_23_item_3_what_a_browser_sends_for_another_site_is_refused() {
+    within(60, || {
+        let admin = start(Portward::rules(RULES).set("admin.token", "\"changes\""));
+        let begun = cookie(&log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token())));
+        let token = bearer(&admin.token());
+        let asks = |how: &str| {
+            let [site, mode, dest] = how.split(' ').collect::<Vec<_>>().try_into().unwrap();
+            [("Site", site), ("Mode", mode), ("Dest", dest)]
+                .map(|(name, value)| format!("Sec-Fetch-{name}: {value}"))
+        };
+        let status = |method: &str, path: &str, how: &str, more: &[&str]| {
+            let fields = asks(how);
+            let fields: Vec<_> = fields.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            admin.status(method, path, &fields)
+        };
+        for site in ["cross-site", "same-site"] {
+            for (path, without) in
+                [("/", 200), ("/dashboard/main.js", 200), ("/v1/status", 200), ("/v1/decisions", 401)]
+            {
+                for how in
+                    ["no-cors script", "no-cors image", "cors empty", "navigate iframe", "navigate object"]
+                {
+                    let how = format!("{site} {how}");
+                    assert_eq!(status("GET", path, &how, &[]), 403, "{path} {how}");
+                    assert_eq!(status("GET", path, &how, &[&begun]), 403, "{path} {how}");
+                    assert_eq!(status("GET", path, &how, &[&token]), 403, "{path} {how}");
+                }
+                // A link may be followed.
+                assert_eq!(status("GET", path, &format!("{site} navigate document"), &[]), without, "{path}");
+            }
+            let how = format!("{site} navigate document");
+            for (method, path) in [("POST", "/v1/session"), ("DELETE", "/v1/session"), ("POST", "/v1/reload")]
+            {
+                assert_eq!(
+                    status(method, path, &how, &[&begun, &origin(&admin), JSON]),
+                    403,
+                    "{method} {path}"
+                );
+            }
+        }
+        let own = "same-origin cors empty";
+        assert_eq!(status("GET", "/v1/decisions", own, &[&begun]), 200);
+        assert_eq!(status("GET", "/", "none navigate document", &[]), 200);
+        let (_, said) = admin.socket("POST", "/v1/session");
+        let path = said["link"].as_str().unwrap().split_once(&admin.host()).unwrap().1.to_owned();
+        assert_eq!(status("GET", &path, "cross-site navigate iframe", &[]), 403, "it uses nothing up");
+        assert_eq!(status("GET", &path, "cross-site navigate document", &[]), 200, "a link in a chat");
+        assert_eq!(status("DELETE", "/v1/session", own, &[&begun, &origin(&admin), JSON]), 200);
+    });
+}
+
+#[test]
+fn issue_23_item_3_a_link_is_given_only_where_it_leads_somewhere() {
+    within(60, || {
+        let dashboard = |portward: &Portward, more: &[&str]| {
+            let config = portward.config().display().to_string();
+            command(20, portward.dir(), &[&["dashboard", "--config", &config], more].concat())
+        };
+        let socket_is_there = |portward: &Portward| {
+            let socket = portward.dir().join("portward.sock");
+            eventually("the socket is there", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+        };
+        // No port.
+        let portward = Portward::rules(RULES).start();
+        socket_is_there(&portward);
+        let said = dashboard(&portward, &[]);
+        assert_eq!((said.code, &*said.out), (1, ""), "{said:?}");
+        assert!(said.errors.contains("admin.listen is empty; write listen = \"127.0.0.1:9400\""), "{said:?}");
+        // A port that is taken, and one without its certificate.
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = format!("\"{}\"", taken.local_addr().unwrap());
+        for (certificate, why) in [("\"\"", "cannot be opened"), ("\"none\"", "there is no certificate none")]
+        {
+            let setup =
+                Portward::rules(RULES).set("admin.listen", &listen).set("admin.certificate", certificate);
+            let portward = setup.start();
+            socket_is_there(&portward);
+            eventually("it says so", || dashboard(&portward, &[]).errors.contains(why));
+            let said = dashboard(&portward, &[]);
+            assert!(said.code == 1 && said.errors.contains("admin.listen is closed: "), "{said:?}");
+        }
+        // Every form of a port has a link that a client can follow.
+        for (listen, plain) in [("[::1]", "false"), ("0.0.0.0", "true"), ("[::]", "true")] {
+            let port = free_port();
+            let setup = Portward::rules(RULES).set("admin.listen", &format!("\"{listen}:{port}\""));
+            let portward = setup.set("admin.plain", plain).start();
+            socket_is_there(&portward);
+            portward.line(&[&format!("administration on {listen}:{port}")]);
+            let said = dashboard(&portward, &["--json"]);
+            let said: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+            assert!(said["expires"].is_string(), "{said}");
+            let followed = curl(&["-w", "%{http_code}", said["link"].as_str().unwrap()]);
+            assert!(followed.out.ends_with("200"), "{said} {followed:?}");
+        }
     });
 }
