@@ -4,6 +4,7 @@
 //! ends with the test.
 
 pub mod baresip;
+mod cable;
 mod child;
 mod chromium;
 mod curl;
@@ -29,6 +30,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use cable::Cable;
 pub use child::{Child, program};
 pub use chromium::{Chromium, Page};
 pub use curl::curl;

@@ -66,7 +66,15 @@ impl Target {
 
     /// Answers every request with what `answer` makes of it, bytes as they are; connections are kept.
     pub fn http<B: AsRef<[u8]>>(answer: impl Fn(&Message, usize) -> B + Send + Sync + 'static) -> Self {
-        Self::scripted(move |conn| {
+        Self::http_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), answer)
+    }
+
+    /// The same at an address and a port of the test's choice.
+    pub fn http_at<B: AsRef<[u8]>>(
+        address: SocketAddr,
+        answer: impl Fn(&Message, usize) -> B + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen_at(address, None, move |conn| {
             while let Some(request) = conn.try_request() {
                 let number = conn.number;
                 if conn.try_send(answer(&request, number)).is_err() {

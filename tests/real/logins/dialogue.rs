@@ -1,106 +1,40 @@
 //! The dialogue in which a browser asks its user for a login: Chromium's, which its DevTools protocol shows and answers (domain
 //! Fetch: `authRequired`, `continueWithAuth`).
 
-use std::collections::VecDeque;
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message as Frame, WebSocket, client};
 
 use super::{HOST, setup};
-use crate::harness::{Chromium, Target, eventually, within};
+use crate::harness::{Chromium, Page, Target, within};
 
-/// A page of Chromium.
-struct Page {
-    socket: WebSocket<TcpStream>,
-    session: Option<String>,
-    number: u32,
-    /// Events that were read before they were asked for.
-    events: VecDeque<Value>,
-}
-
-impl Page {
-    fn open(browser: &Chromium) -> Self {
-        let mut url = String::new();
-        eventually("the browser says where it can be told what to do", || {
-            let lines = browser.lines();
-            let word = lines.iter().find_map(|line| line.split_once("listening on ws://127.0.0.1:"));
-            url = word.map(|(_, rest)| format!("ws://127.0.0.1:{}", rest.trim())).unwrap_or_default();
-            !url.is_empty()
-        });
-        let address = url.trim_start_matches("ws://").split('/').next().unwrap();
-        let tcp = TcpStream::connect(address).unwrap();
-        let (socket, _) = client(ClientRequestBuilder::new(url.parse().unwrap()), tcp).unwrap();
-        let mut page = Self { socket, session: None, number: 0, events: VecDeque::new() };
-        let target = page.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
-        let attached = page.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
-        page.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
-        page.call("Page.enable", json!({}));
-        page.call("Fetch.enable", json!({ "handleAuthRequests": true }));
-        page
-    }
-
-    fn send(&mut self, method: &str, params: &Value) -> u32 {
-        self.number += 1;
-        let mut message = json!({ "id": self.number, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            message["sessionId"] = json!(session);
-        }
-        self.socket.send(Frame::text(message.to_string())).unwrap();
-        self.number
-    }
-
-    fn read(&mut self) -> Value {
-        serde_json::from_str(self.socket.read().unwrap().to_text().unwrap()).unwrap()
-    }
-
-    /// What a command gives.
-    fn call(&mut self, method: &str, params: Value) -> Value {
-        let number = self.send(method, &params);
-        loop {
-            let said = self.read();
-            if said["id"] == number {
-                assert_eq!(said["error"], Value::Null, "{method}");
-                return said["result"].clone();
+/// Goes to a URL; the user answers the dialogues with `logins`, in turn, and closes the next one. The dialogues that there were,
+/// and the text of the page.
+fn visit(page: &Page, url: &str, logins: &[(&str, &str)]) -> (Vec<Value>, String) {
+    page.command("Page.navigate", json!({ "url": url }));
+    let mut dialogues = Vec::new();
+    loop {
+        let event = page.event();
+        let request = &event["params"]["requestId"];
+        match event["method"].as_str() {
+            Some("Fetch.requestPaused") => {
+                page.command("Fetch.continueRequest", json!({ "requestId": request }));
             }
-            if said["method"].is_string() {
-                self.events.push_back(said);
+            Some("Fetch.authRequired") => {
+                let answer = match logins.get(dialogues.len()) {
+                    Some((user, password)) => {
+                        json!({ "response": "ProvideCredentials", "username": user, "password": password })
+                    }
+                    None => json!({ "response": "CancelAuth" }),
+                };
+                dialogues.push(event["params"]["authChallenge"].clone());
+                let params = json!({ "requestId": request, "authChallengeResponse": answer });
+                page.command("Fetch.continueWithAuth", params);
             }
+            Some("Page.loadEventFired") => break,
+            _ => {}
         }
     }
-
-    /// Goes to a URL; the user answers the dialogues with `logins`, in turn, and closes the next one. The dialogues that there
-    /// were, and the text of the page.
-    fn visit(&mut self, url: &str, logins: &[(&str, &str)]) -> (Vec<Value>, String) {
-        self.events.clear();
-        self.send("Page.navigate", &json!({ "url": url }));
-        let mut dialogues = Vec::new();
-        loop {
-            let event = self.events.pop_front().unwrap_or_else(|| self.read());
-            let request = &event["params"]["requestId"];
-            match event["method"].as_str() {
-                Some("Fetch.requestPaused") => {
-                    self.send("Fetch.continueRequest", &json!({ "requestId": request }));
-                }
-                Some("Fetch.authRequired") => {
-                    let answer = match logins.get(dialogues.len()) {
-                        Some((user, password)) => {
-                            json!({ "response": "ProvideCredentials", "username": user, "password": password })
-                        }
-                        None => json!({ "response": "CancelAuth" }),
-                    };
-                    dialogues.push(event["params"]["authChallenge"].clone());
-                    let params = json!({ "requestId": request, "authChallengeResponse": answer });
-                    self.send("Fetch.continueWithAuth", &params);
-                }
-                Some("Page.loadEventFired") => break,
-                _ => {}
-            }
-        }
-        let text = json!({ "expression": "document.body.innerText + ' ' + (document.images[0]?.naturalWidth ?? '')" });
-        let result = self.call("Runtime.evaluate", text);
-        (dialogues, result["result"]["value"].as_str().unwrap_or_default().trim().to_owned())
-    }
+    let text = page.run("document.body.innerText + ' ' + (document.images[0]?.naturalWidth ?? '')");
+    (dialogues, text.as_str().unwrap_or_default().trim().to_owned())
 }
 
 fn application(path: &str) -> Vec<u8> {
@@ -125,11 +59,13 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
         );
         let args = ["--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable", "about:blank"];
         let browser = Chromium::start(&portward.dir().join("ca.crt"), &map, &args);
-        let mut page = Page::open(&browser);
+        let page = browser.open("about:blank");
+        page.call("Page.enable", json!({}));
+        page.call("Fetch.enable", json!({ "handleAuthRequests": true }));
 
         // By plain HTTP nobody is asked: the browser is sent to HTTPS first. A wrong password is asked for again.
         let logins = [("key", "wrong"), ("key", "s3cret-of-acme")];
-        let (dialogues, text) = page.visit(&format!("http://{HOST}/mno/ACME/page"), &logins);
+        let (dialogues, text) = visit(&page, &format!("http://{HOST}/mno/ACME/page"), &logins);
         assert_eq!(text, "/mno/ACME/page 17");
         let challenge = json!({ "source": "Server", "origin": format!("https://{HOST}"), "scheme": "basic", "realm": HOST });
         assert_eq!(dialogues, [challenge.clone(), challenge.clone()]);
@@ -138,19 +74,20 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
         portward.decision(&["GET /mno/ACME/page", "user=key -> "]);
 
         // The next pages of the tenant, and their pictures, need no dialogue.
-        let (dialogues, text) = page.visit(&format!("https://{HOST}/mno/ACME/other/page"), &[]);
+        let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/ACME/other/page"), &[]);
         assert_eq!((dialogues, &*text), (Vec::new(), "/mno/ACME/other/page 17"));
 
         // Another tenant's pages do. A user who closes the dialogue sees that a login is needed.
-        let (dialogues, text) = page.visit(&format!("https://{HOST}/mno/OTHER/page"), &[]);
+        let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/OTHER/page"), &[]);
         assert_eq!((dialogues, &*text), (vec![challenge], "401 Unauthorized"));
-        let (_, text) = page.visit(&format!("https://{HOST}/mno/OTHER/page"), &[("key", "s3cret-of-other")]);
+        let (_, text) =
+            visit(&page, &format!("https://{HOST}/mno/OTHER/page"), &[("key", "s3cret-of-other")]);
         assert_eq!(text, "/mno/OTHER/page 17");
 
         assert!(!target.transcript().contains("Authorization"), "the login is Portward's");
 
         // Single sign-on asks nobody.
-        let (dialogues, text) = page.visit(&format!("https://{HOST}/mno/OTHER/saml/page"), &[]);
+        let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/OTHER/saml/page"), &[]);
         assert_eq!((dialogues, &*text), (Vec::new(), "/mno/OTHER/saml/page 17"));
         assert!(
             !target.transcript().contains("Authorization"),

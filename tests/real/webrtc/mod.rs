@@ -4,11 +4,11 @@
 mod example;
 mod phone;
 
-use phone::{Cable, Library, Phone, browser, browser_with, pages};
+use phone::{Library, Phone, browser, browser_with, pages};
 
 use crate::harness::baresip::Baresip;
 use crate::harness::kamailio::Kamailio;
-use crate::harness::{Namespace, Portward, Setup, Target, within};
+use crate::harness::{Cable, Namespace, Portward, Setup, Target, within};
 use crate::sip_credentials::{Credential, SECRET, at};
 
 /// The page and the WebSocket at `web.example.net`, and a SIP host `pbx.example.net` with this rule.

@@ -1,9 +1,6 @@
-//! A telephone in a page of a real browser, and the cable to Portward that a test can cut.
+//! A telephone in a page of a real browser.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::{fs, thread};
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -143,51 +140,4 @@ impl Phone {
         self.until("ended");
         other.until("ended");
     }
-}
-
-/// A cable between the browser and a port, which can be cut: the browser's network has changed.
-pub(super) struct Cable {
-    /// Its end for the browser.
-    pub(super) port: u16,
-    ends: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Cable {
-    pub(super) fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let own = listener.local_addr().unwrap().port();
-        let ends = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&ends);
-        // It ends with the process of the test.
-        thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                let copies = [near.try_clone().unwrap(), far.try_clone().unwrap()];
-                kept.lock().unwrap().extend(copies);
-                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
-                carry(far, near);
-            }
-        });
-        Self { port: own, ends }
-    }
-
-    /// Cuts every connection; new ones can be made.
-    pub(super) fn cut(&self) {
-        for end in self.ends.lock().unwrap().drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream) {
-    thread::spawn(move || -> io::Result<()> {
-        let mut space = vec![0; 16 * 1024];
-        loop {
-            let count = from.read(&mut space)?;
-            if count == 0 {
-                return to.shutdown(Shutdown::Write);
-            }
-            to.write_all(&space[..count])?;
-        }
-    });
 }

@@ -1,15 +1,20 @@
 //! A real Chromium without a window, told what to do over its DevTools port (Chrome DevTools Protocol, one WebSocket a page).
 
+mod devtools;
+mod input;
+mod page;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
-use tokio_tungstenite::tungstenite::{Message as Frame, WebSocket};
 
 use super::{Child, Wire, program, web_socket};
+use devtools::DevTools;
+
+pub use page::Page;
 
 /// A running browser.
 pub struct Chromium {
@@ -50,52 +55,14 @@ impl Chromium {
         let tab: Value = serde_json::from_slice(&Wire::plain(port).ask(request).body).unwrap();
         let path = format!("/devtools/page/{}", tab["id"].as_str().unwrap());
         let socket = web_socket(Wire::plain(port), &host, &path).unwrap().0;
-        Page { tab: Mutex::new(Tab { socket, number: 0 }) }
-    }
-}
-
-/// A page in a browser.
-pub struct Page {
-    tab: Mutex<Tab>,
-}
-
-struct Tab {
-    socket: WebSocket<Wire>,
-    number: u64,
-}
-
-impl Page {
-    /// The value of a JavaScript expression, of its promise if it is one. An exception fails the test.
-    pub fn run(&self, expression: &str) -> Value {
-        self.tab.lock().unwrap().run(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+        Page::new(DevTools::new(socket))
     }
 
-    /// The same; what went wrong if there was an exception, or no value in time.
-    pub fn try_run(&self, expression: &str) -> Result<Value, String> {
-        self.tab.lock().unwrap().run(expression)
-    }
-}
-
-impl Tab {
-    fn run(&mut self, expression: &str) -> Result<Value, String> {
-        self.number += 1;
-        let params = json!({
-            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
-        });
-        let request = json!({ "id": self.number, "method": "Runtime.evaluate", "params": params });
-        self.socket.send(Frame::text(request.to_string())).map_err(|error| error.to_string())?;
-        loop {
-            let frame = self.socket.read().map_err(|error| error.to_string())?;
-            let answer: Value = serde_json::from_str(frame.to_text().unwrap_or_default()).unwrap_or_default();
-            if answer["id"] != self.number {
-                continue;
-            }
-            let result = &answer["result"];
-            return match &result["exceptionDetails"] {
-                Value::Null if answer["error"].is_null() => Ok(result["result"]["value"].clone()),
-                _ => Err(answer.to_string()),
-            };
-        }
+    /// Opens an empty page that is watched from its first octet on: [`Page::troubles`] and [`Page::requests`] know everything.
+    pub fn watched(&self) -> Page {
+        let page = self.open("about:blank");
+        page.watch();
+        page
     }
 }
 

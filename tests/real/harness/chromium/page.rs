@@ -1,0 +1,224 @@
+//! A page: JavaScript in it, what it looks like, what it asked for and what went wrong in it.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::DevTools;
+use crate::harness::PATIENCE;
+
+/// A page in a browser.
+pub struct Page {
+    tab: Mutex<Tab>,
+}
+
+struct Tab {
+    devtools: DevTools,
+    troubles: Vec<String>,
+    requests: Vec<String>,
+}
+
+impl Page {
+    pub(super) fn new(devtools: DevTools) -> Self {
+        Self { tab: Mutex::new(Tab { devtools, troubles: Vec::new(), requests: Vec::new() }) }
+    }
+
+    /// From here on troubles and requests are kept, and the page behaves as if it were looked at.
+    pub(super) fn watch(&self) {
+        for domain in ["Page", "Runtime", "Log", "Network", "Performance"] {
+            self.call(&format!("{domain}.enable"), json!({}));
+        }
+        self.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+    }
+
+    /// What a command of the DevTools gives.
+    pub fn call(&self, method: &str, params: Value) -> Value {
+        let mut tab = self.tab.lock().unwrap();
+        let answer = tab.devtools.call(method, params);
+        tab.sort();
+        drop(tab);
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Sends a command whose answer is not waited for.
+    pub fn command(&self, method: &str, params: Value) {
+        self.tab.lock().unwrap().devtools.send(method, params).unwrap();
+    }
+
+    /// The next event of the DevTools. [`Self::call`] and what is made of it takes events away: use [`Self::command`] beside it.
+    pub fn event(&self) -> Value {
+        self.tab.lock().unwrap().devtools.event().unwrap()
+    }
+
+    /// The value of a JavaScript expression, of its promise if it is one. An exception fails the test.
+    pub fn run(&self, expression: &str) -> Value {
+        self.try_run(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The same; what went wrong if there was an exception, or no value in time.
+    pub fn try_run(&self, expression: &str) -> Result<Value, String> {
+        let params = json!({
+            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
+        });
+        let mut tab = self.tab.lock().unwrap();
+        let result = tab.devtools.call("Runtime.evaluate", params);
+        tab.sort();
+        drop(tab);
+        let mut result = result?;
+        match &result["exceptionDetails"] {
+            Value::Null => Ok(result["result"]["value"].take()),
+            details => Err(details.to_string()),
+        }
+    }
+
+    /// Waits until a JavaScript expression is true, or fails the test with what the page shows. Gives its value.
+    pub fn until(&self, condition: &str) -> Value {
+        self.until_within(PATIENCE, condition)
+    }
+
+    /// The same, for something that takes its time.
+    pub fn until_within(&self, patience: Duration, condition: &str) -> Value {
+        let deadline = Instant::now() + patience;
+        let last = RefCell::new(Value::Null);
+        loop {
+            // A page that is being loaded has no value, or has an exception.
+            let value = self.try_run(condition).unwrap_or_else(Value::String);
+            let is_true = match &value {
+                Value::Null => false,
+                Value::Bool(flag) => *flag,
+                Value::Number(number) => number.as_f64() != Some(0.0),
+                Value::String(text) => !text.is_empty() && !text.contains("\"exception\""),
+                Value::Array(_) | Value::Object(_) => true,
+            };
+            if is_true {
+                return value;
+            }
+            *last.borrow_mut() = value;
+            if Instant::now() >= deadline {
+                let text = self.try_run("document.body.innerText").unwrap_or_default();
+                let text: String = text.as_str().unwrap_or_default().chars().take(6000).collect();
+                panic!(
+                    "waited {patience:?} in vain for {condition}: {}\nThe page shows:\n{text}\nTroubles: {:#?}",
+                    last.borrow(),
+                    self.troubles()
+                );
+            }
+            thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Goes to a URL and waits until it is loaded.
+    pub fn go(&self, url: &str) {
+        let answer = self.call("Page.navigate", json!({ "url": url }));
+        assert!(answer["errorText"].is_null(), "{url}: {answer}");
+        self.until("document.readyState === 'complete'");
+    }
+
+    /// A width and a height in pixels; a phone has a touch screen, and two dots a pixel.
+    pub fn size(&self, (width, height): (u32, u32), is_phone: bool) {
+        let scale = if is_phone { 2 } else { 1 };
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": is_phone }),
+        );
+    }
+
+    /// What the system prefers: `[("prefers-color-scheme", "dark")]`.
+    pub fn prefers(&self, features: &[(&str, &str)]) {
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// A picture (PNG) of what is in sight, or of the whole page.
+    pub fn picture(&self, is_whole: bool) -> Vec<u8> {
+        let answer = self.call(
+            "Page.captureScreenshot",
+            json!({ "format": "png", "captureBeyondViewport": is_whole, "optimizeForSpeed": false }),
+        );
+        STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// The cookies, each with its attributes (`httpOnly`, `sameSite`, `secure`).
+    pub fn cookies(&self) -> Vec<Value> {
+        self.call("Network.getCookies", json!({}))["cookies"].as_array().unwrap().clone()
+    }
+
+    /// What does not belong to a page that is well: exceptions, errors and warnings on the console, breaches of the
+    /// Content-Security-Policy, dialogues. An answer of 4xx or 5xx is none.
+    pub fn troubles(&self) -> Vec<String> {
+        // Everything that went before this answer has been read by then.
+        let _ = self.try_run("0");
+        self.tab.lock().unwrap().troubles.clone()
+    }
+
+    /// Fails the test if there were any troubles, or if anything was asked for at another place than `origin`.
+    pub fn is_well(&self, origin: &str) {
+        let troubles = self.troubles();
+        assert!(troubles.is_empty(), "{troubles:#?}");
+        let strange: Vec<_> = self
+            .requests()
+            .into_iter()
+            .filter(|url| !url.starts_with(&format!("{origin}/")) && !url.starts_with("about:"))
+            .collect();
+        assert!(strange.is_empty(), "only {origin} is asked: {strange:#?}");
+    }
+
+    /// Every URL that was asked for.
+    pub fn requests(&self) -> Vec<String> {
+        let _ = self.try_run("0");
+        self.tab.lock().unwrap().requests.clone()
+    }
+
+    /// A number of the page's performance (`Nodes`, `JSHeapUsedSize`, `Documents`, `JSEventListeners`), after everything that is
+    /// not used any more has been collected.
+    pub fn measured(&self, name: &str) -> f64 {
+        self.call("HeapProfiler.collectGarbage", json!({}));
+        let metrics = self.call("Performance.getMetrics", json!({}));
+        let found = metrics["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == name);
+        found.unwrap_or_else(|| panic!("{name}: {metrics}"))["value"].as_f64().unwrap()
+    }
+}
+
+impl Tab {
+    /// Takes from the events what is kept.
+    fn sort(&mut self) {
+        for event in self.devtools.take_events() {
+            let params = &event["params"];
+            match event["method"].as_str().unwrap_or_default() {
+                "Network.requestWillBeSent" => {
+                    // A page that follows for an hour asks often; each URL is kept once.
+                    let url = params["request"]["url"].as_str().unwrap_or_default().to_owned();
+                    if !self.requests.contains(&url) {
+                        self.requests.push(url);
+                    }
+                }
+                "Runtime.exceptionThrown" => {
+                    self.troubles.push(format!("exception: {}", params["exceptionDetails"]))
+                }
+                "Runtime.consoleAPICalled" if is_loud(&params["type"]) => {
+                    self.troubles.push(format!("console: {}", params["args"]));
+                }
+                "Log.entryAdded" if is_loud(&params["entry"]["level"]) && !is_an_answer(&params["entry"]) => {
+                    self.troubles.push(format!("log: {}", params["entry"]));
+                }
+                "Page.javascriptDialogOpening" => self.troubles.push(format!("dialog: {params}")),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_loud(level: &Value) -> bool {
+    matches!(level.as_str(), Some("error" | "warning" | "assert"))
+}
+
+/// The browser itself says on the console that an answer was 401, or that none came.
+fn is_an_answer(entry: &Value) -> bool {
+    entry["source"] == "network"
+}
