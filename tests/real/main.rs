@@ -21,6 +21,7 @@ mod clients;
 mod commands;
 mod connect;
 mod control;
+mod dashboard;
 mod dead_hosts;
 mod demo;
 mod edits;

@@ -121,31 +121,34 @@ pub fn entries(wire: &mut Wire, id: i32) -> (usize, LdapResultCode) {
 
 /// A directory that knows these names, all with `password`; a search finds `found` entries.
 pub fn directory(names: &'static [&'static str], password: &'static str, found: usize) -> Target {
-    Target::scripted(move |conn| {
-        while let Some(LdapMsg { msgid, op, .. }) = next(conn) {
-            let answers = match op {
-                LdapOp::BindRequest(LdapBindRequest { dn, cred, .. }) => {
-                    let good = matches!(&cred, LdapBindCred::Simple(given) if given == password)
-                        && names.contains(&dn.as_str());
-                    let anonymous = dn.is_empty() || cred == LdapBindCred::Simple(String::new());
-                    let code = if good || anonymous {
-                        LdapResultCode::Success
-                    } else {
-                        LdapResultCode::InvalidCredentials
-                    };
-                    let response = LdapBindResponse { res: result(code), saslcreds: None };
-                    encode(msgid, LdapOp::BindResponse(response))
-                }
-                LdapOp::SearchRequest(_) => self::found(msgid, found),
-                LdapOp::UnbindRequest => return,
-                LdapOp::AbandonRequest(_) => continue,
-                other => panic!("{other:?}"),
-            };
-            if conn.try_send(answers).is_err() {
-                return;
+    Target::scripted(move |conn| serve(conn, names, password, found))
+}
+
+/// What [`directory`] does on a connection.
+pub fn serve(conn: &mut Wire, names: &[&str], password: &str, found: usize) {
+    while let Some(LdapMsg { msgid, op, .. }) = next(conn) {
+        let answers = match op {
+            LdapOp::BindRequest(LdapBindRequest { dn, cred, .. }) => {
+                let good = matches!(&cred, LdapBindCred::Simple(given) if given == password)
+                    && names.contains(&dn.as_str());
+                let anonymous = dn.is_empty() || cred == LdapBindCred::Simple(String::new());
+                let code = if good || anonymous {
+                    LdapResultCode::Success
+                } else {
+                    LdapResultCode::InvalidCredentials
+                };
+                let response = LdapBindResponse { res: result(code), saslcreds: None };
+                encode(msgid, LdapOp::BindResponse(response))
             }
+            LdapOp::SearchRequest(_) => self::found(msgid, found),
+            LdapOp::UnbindRequest => return,
+            LdapOp::AbandonRequest(_) => continue,
+            other => panic!("{other:?}"),
+        };
+        if conn.try_send(answers).is_err() {
+            return;
         }
-    })
+    }
 }
 
 /// What such a directory finds: `count` entries and the end of the search.

@@ -6,31 +6,41 @@ use super::Page;
 
 impl Page {
     /// Clicks in the middle of the element that a JavaScript expression gives, once it is there, can be clicked and stands still.
+    /// If it moved away under the pointer the click is made again.
     pub fn click(&self, element: &str) {
-        let point = self.until(&format!(
-            "(async () => {{
-                const element = {element};
-                if (!element || element.disabled) return null;
-                element.scrollIntoView({{ block: 'center', inline: 'nearest', behavior: 'instant' }});
-                const place = () => JSON.stringify(element.getBoundingClientRect());
-                const before = place();
-                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-                const {{ left, top, width, height }} = element.getBoundingClientRect();
-                if (place() !== before || width === 0 || height === 0) return null;
-                const [x, y] = [left + width / 2, top + height / 2];
-                const hit = document.elementFromPoint(x, y);
-                return hit !== null && (element.contains(hit) || hit.contains(element)) ? {{ x, y }} : null;
-            }})()"
-        ));
-        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
-            self.call(
-                "Input.dispatchMouseEvent",
-                json!({
-                    "type": kind, "x": point["x"], "y": point["y"], "button": "left", "buttons": buttons,
-                    "clickCount": i32::from(kind != "mouseMoved"),
-                }),
-            );
+        for _ in 0..5 {
+            let point = self.until(&format!(
+                "(async () => {{
+                    const element = {element};
+                    if (!element || element.disabled) return null;
+                    element.scrollIntoView({{ block: 'center', inline: 'nearest', behavior: 'instant' }});
+                    const place = () => JSON.stringify(element.getBoundingClientRect());
+                    const before = place();
+                    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                    const {{ left, top, width, height }} = element.getBoundingClientRect();
+                    if (place() !== before || width === 0 || height === 0) return null;
+                    const [x, y] = [left + width / 2, top + height / 2];
+                    const hit = document.elementFromPoint(x, y);
+                    if (hit === null || !(element.contains(hit) || hit.contains(element))) return null;
+                    window.wasClicked = false;
+                    element.addEventListener('click', () => {{ window.wasClicked = true; }}, {{ capture: true, once: true }});
+                    return {{ x, y }};
+                }})()"
+            ));
+            for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
+                self.call(
+                    "Input.dispatchMouseEvent",
+                    json!({
+                        "type": kind, "x": point["x"], "y": point["y"], "button": "left", "buttons": buttons,
+                        "clickCount": i32::from(kind != "mouseMoved"),
+                    }),
+                );
+            }
+            if self.run("window.wasClicked !== false") == true {
+                return;
+            }
         }
+        panic!("{element} does not stand still");
     }
 
     /// Presses a key and lets it go: `Tab`, `Shift+Tab`, `Enter`, `Escape`, `Space`, `Backspace`, or an arrow.

@@ -1,0 +1,36 @@
+//! Many decisions: the page stays as large as it is. `cargo bench --bench dashboard` measures the same for five minutes.
+
+use super::Desk;
+use super::busy::Busy;
+use super::traffic::flood;
+use crate::harness::within;
+
+/// What the page takes, after everything that is not used has been collected.
+fn taken(desk: &Desk) -> (f64, f64) {
+    (desk.measured("Nodes"), desk.measured("JSHeapUsedSize"))
+}
+
+#[test]
+fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
+    within(115, || {
+        let busy = Busy::start_with(|setup| setup.set("log.forwarded", "[]"));
+        let desk = Desk::open(&busy);
+        let ports = busy.ports();
+        let marked = |text: &str| {
+            ports.get("198.51.100.200", "hq.dvl-ckl2.net", &format!("/PBX0/APPS/{text}"));
+            desk.row("#decisions", &[text]);
+        };
+        flood(ports, 10_000, None);
+        marked("first-part");
+        let (nodes, heap) = taken(&desk);
+        flood(ports, 40_000, None);
+        marked("second-part");
+        let (more_nodes, more_heap) = taken(&desk);
+        println!("nodes: {nodes}, then {more_nodes}; heap: {heap}, then {more_heap}");
+        assert!(desk.rows("#decisions") <= 110);
+        // A few rows more or less, and what the engine keeps of compiled code.
+        assert!(more_nodes < nodes * 1.15 + 500.0, "nodes: {nodes}, then {more_nodes}");
+        assert!(more_heap < heap * 1.25 + 1_000_000.0, "heap: {heap}, then {more_heap}");
+        desk.is_well();
+    });
+}

@@ -1,0 +1,86 @@
+//! What the page looks like: pictures for README.md and docs/dashboard.md, made by every run, and looked at by people.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Desk;
+use super::busy::Busy;
+use super::traffic::Traffic;
+use crate::harness::{Setup, within};
+
+/// For so many minutes clients come before the pictures are made: the curves show an hour.
+const MINUTES: &str = "PORTWARD_SCREENSHOT_MINUTES";
+
+/// A picture for the documentation is not larger than this.
+const LARGEST: usize = 300_000;
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn keep(desk: &Desk, name: &str) {
+    // The fonts and the last news are there.
+    desk.run("document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))");
+    let picture = desk.picture(false);
+    assert!(picture.len() < LARGEST, "{name}: {} octets", picture.len());
+    fs::write(folder().join(format!("dashboard-{name}.png")), picture).unwrap();
+}
+
+#[test]
+fn pictures_of_the_page() {
+    let minutes: f64 = std::env::var(MINUTES).map_or(0.0, |minutes| minutes.parse().unwrap());
+    within(100 + (minutes * 60.0) as u64, move || {
+        // The paths that it shows are short then.
+        let busy = Busy::start_with(Setup::relative);
+        for (address, note, expiration) in [
+            ("198.51.100.0/28", "password spraying, reported to the provider", "30d"),
+            ("2001:db8:66::/48", "", "never"),
+        ] {
+            let body = json!({ "address": address, "note": note, "expiration": expiration });
+            busy.ask("POST", "/v1/blacklist", Some(&body));
+        }
+        let traffic =
+            Traffic::start(busy.ports(), Duration::from_millis(if minutes > 1.0 { 700 } else { 60 }));
+        let desk = Desk::at(&busy, busy.admin);
+        desk.prefers(&[("prefers-color-scheme", "light"), ("prefers-reduced-motion", "reduce")]);
+        desk.until("!document.querySelector('#log-in').hidden");
+        keep(&desk, "login");
+        let token = busy.token();
+        desk.log_in(&token);
+        std::thread::sleep(Duration::from_secs_f64(minutes * 60.0));
+        desk.until_within(
+            Duration::from_secs(60),
+            "document.querySelectorAll('#decisions tbody tr').length > 60",
+        );
+        desk.until_within(
+            Duration::from_secs(30),
+            "(document.querySelector('#now figure .let-in').getAttribute('d') ?? '').length > 12",
+        );
+        drop(traffic);
+        busy.ports().get("198.51.100.24", "hq.dvl-ckl2.net", "/PBX0/ADMIN/mod_cmd_login.xml");
+        desk.row("#decisions", &["mod_cmd_login"]);
+        desk.run("document.activeElement?.blur(); scrollTo(0, 0)");
+        for (name, colours, (width, height)) in
+            [("light", "light", (1440, 900)), ("dark", "dark", (1440, 900)), ("phone", "light", (360, 740))]
+        {
+            desk.prefers(&[("prefers-color-scheme", colours), ("prefers-reduced-motion", "reduce")]);
+            desk.size((width, height), width == 360);
+            desk.run("scrollTo(0, 0)");
+            keep(&desk, name);
+            let whole = desk.picture(true);
+            fs::write(folder().join(format!("whole-{name}.png")), whole).unwrap();
+        }
+        desk.size((1440, 900), false);
+        desk.prefers(&[("prefers-color-scheme", "light"), ("prefers-reduced-motion", "reduce")]);
+        desk.click_in_row("#decisions", &["mod_cmd_login"], "button");
+        desk.shows("#decisions .detail", "no-path");
+        desk.point_away();
+        keep(&desk, "why");
+        desk.is_well();
+    });
+}

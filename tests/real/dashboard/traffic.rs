@@ -1,0 +1,266 @@
+//! The clients of a busy Portward: browsers, phones, directories' users, other PBXs, scanners.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use portward::demo::ras;
+
+use super::busy::{BIND_PASSWORD, Busy};
+use crate::harness::directory::{answer, bind};
+use crate::harness::sip::{next_message, request};
+use crate::harness::{Message, Wire, h323};
+
+/// The ports of a [`Busy`], for clients that live as long as they like.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    http: u16,
+    https: u16,
+    sip: u16,
+    sips: u16,
+    ldap: u16,
+    h323: u16,
+}
+
+impl Busy {
+    /// Where clients come.
+    pub fn ports(&self) -> Ports {
+        let port = |service| self.portward.port(service);
+        Ports {
+            http: self.portward.http,
+            https: self.portward.https,
+            sip: port("sip"),
+            sips: port("sips"),
+            ldap: port("ldap"),
+            h323: port("h323"),
+        }
+    }
+}
+
+/// A connection whose client has this address, as the balancer says.
+fn conveyed(client: &str, port: u16) -> Wire {
+    let mut wire = Wire::plain(port);
+    let ours = wire.local_port();
+    let (family, end) = if client.contains(':') { ("TCP6", "2001:db8::1") } else { ("TCP4", "192.0.2.1") };
+    // If the client is blacklisted it is closed by now.
+    let _ = wire.try_send(format!("PROXY {family} {client} {end} {ours} {port}\r\n"));
+    wire
+}
+
+impl Ports {
+    /// A connection to the plain HTTP port.
+    pub fn plain(&self, client: &str) -> Wire {
+        conveyed(client, self.http)
+    }
+
+    /// A connection to the HTTPS port; `None` if this client is not let in.
+    pub fn secure(&self, client: &str, name: &str) -> Option<Wire> {
+        let config = crate::harness::client_config(rustls::DEFAULT_VERSIONS);
+        conveyed(client, self.https).try_into_tls(config, name).ok()
+    }
+
+    /// One HTTPS request; the answer, if there is one.
+    pub fn get(&self, client: &str, host: &str, path: &str) -> Option<Message> {
+        let mut wire = self.secure(client, host)?;
+        let agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)";
+        wire.try_send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\n\r\n")).ok()?;
+        let head = wire.try_head();
+        head.map(|mut head| {
+            wire.body(&mut head, true);
+            head
+        })
+    }
+
+    /// One plain HTTP request as it is, to the end of the connection.
+    pub fn send(&self, client: &str, request: &str) {
+        let mut wire = self.plain(client);
+        let _ = wire.try_send(request);
+        wire.finish();
+        wire.rest();
+    }
+
+    /// A phone that registers and stays.
+    pub fn phone(&self, client: &str, who: &str, by_tls: bool) -> Option<Wire> {
+        let mut wire = if by_tls {
+            let config = crate::harness::client_config(rustls::DEFAULT_VERSIONS);
+            conveyed(client, self.sips).try_into_tls(config, "dvl-ckl2.net").ok()?
+        } else {
+            conveyed(client, self.sip)
+        };
+        wire.try_send(request("REGISTER", who, "User-Agent: innovaphone-IP112/14r1\r\nExpires: 120\r\n"))
+            .ok()?;
+        next_message(&mut wire).filter(|answer| answer.status() == 200).map(|_| wire)
+    }
+
+    /// The same SIP request from a client that does not stay.
+    pub fn sip(&self, client: &str, message: &str) {
+        let mut wire = conveyed(client, self.sip);
+        let _ = wire.try_send(message);
+        wire.finish();
+        wire.rest();
+    }
+
+    /// A user of the directory, who stays if the bind succeeds.
+    pub fn book(&self, client: &str, name: &str) -> Option<Wire> {
+        let mut wire = conveyed(client, self.ldap);
+        wire.try_send(bind(1, name, BIND_PASSWORD)).ok()?;
+        let first = wire.some();
+        if first.is_empty() {
+            return None;
+        }
+        wire.give_back(&first);
+        let (code, _) = answer(&mut wire, 1);
+        (code == ldap3_proto::proto::LdapResultCode::Success).then_some(wire)
+    }
+
+    /// A PBX or a device that registers by H.323 and stays.
+    pub fn endpoint(&self, client: &str, gatekeeper: &str, alias: &str) -> Option<Wire> {
+        let mut wire = conveyed(client, self.h323);
+        wire.try_send(ras::request(1, gatekeeper, alias)).ok()?;
+        h323::next_message(&mut wire).map(|_| wire)
+    }
+
+    /// Some of everything, once, as it comes within a few seconds of a working day; who stays connected.
+    pub fn moment(&self, number: usize) -> Vec<Wire> {
+        let mut staying = Vec::new();
+        let home = format!("198.51.100.{}", 20 + number % 9);
+        let office = ["203.0.113.40", "203.0.113.41", "2001:db8:40::17"][number % 3];
+        for path in ["/PBX0/APPCLIENT/14r1/appclient.htm", "/PBX0/APPS/app_manager/137758/icon.svg"] {
+            self.get(&home, "hq.dvl-ckl2.net", path);
+        }
+        self.get(office, "apps.dvl-ckl2.net", "/dvl-ckl2.net/users/users.htm");
+        self.get(
+            office,
+            "demo.webtrit.example",
+            ["/tenant/ABC/api/v1/session", "/tenant/XYZ/api/v1/user"][number % 2],
+        );
+        // Refusals come from many places, as they do.
+        let stray = format!("192.0.2.{}", 60 + number / 12 % 120);
+        match number % 12 {
+            0 => drop(self.get(&home, "branch-b.dvl-ckl2.net", "/PBX0/APPCLIENT/appclient.htm")),
+            1 => staying.extend(self.book(office, "dvl-ckl2.net\\ldap-guest")),
+            2 => staying.extend(self.endpoint(office, "dvl-ckl2.net", "branch-b")),
+            3 => staying.extend(self.book(&home, "apps.dvl-ckl2.net\\contacts")),
+            4 => drop(self.get(&stray, "old.dvl-ckl2.net", "/PBX0/APPS/")),
+            5 => drop(self.get(office, "demo.webtrit.example", "/tenant/OLD/api/v1/session")),
+            6 => self.sip(&stray, &request("REGISTER", "anna@dvl-ckl3.net", "")),
+            7 => drop(self.book(&stray, "dvl-ckl.net\\ldap-guest")),
+            8 => drop(self.endpoint(&stray, "hq", "009033410004")),
+            9 => staying.extend(self.phone(&home, "ines@dvl-ckl2.net", number.is_multiple_of(2))),
+            10 => drop(self.get(&stray, "hq.dvl-ckl2.net", "/PBX0/ADMIN/mod_cmd_login.xml")),
+            _ => {}
+        }
+        staying
+    }
+
+    /// The phones of an office and of people at home.
+    pub fn phones(&self) -> Vec<Wire> {
+        let mut all = Vec::new();
+        for (number, name) in
+            ["anna", "bert", "carla", "daniel", "eva", "frank", "grit", "heinz"].iter().enumerate()
+        {
+            let client =
+                if number < 5 { "203.0.113.40".to_owned() } else { format!("198.51.100.{}", 20 + number) };
+            all.extend(self.phone(&client, &format!("{name}@dvl-ckl2.net"), number % 2 == 0));
+        }
+        all.extend(self.phone("2001:db8:50::8", "user_x7@customer.s.2600hz.example", false));
+        all
+    }
+
+    /// A scanner, up to the moment when it is blacklisted.
+    pub fn scanner(&self, client: &str) {
+        for path in [
+            "/boaform/admin/formLogin",
+            "/.env",
+            "/wp-login.php",
+            "/cgi-bin/luci",
+            "/manager/html",
+            "/.git/config",
+        ] {
+            self.send(
+                client,
+                &format!(
+                    "GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nUser-Agent: Mozilla/5.0 zgrab/0.x\r\n\r\n"
+                ),
+            );
+        }
+        for user in ["100", "1000", "admin", "test"] {
+            self.sip(
+                client,
+                &request("REGISTER", &format!("{user}@192.0.2.1"), "User-Agent: friendly-scanner\r\n"),
+            );
+        }
+    }
+}
+
+/// Clients that come and go until they are told to stop.
+pub struct Traffic {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Traffic {
+    /// Starts it: `pace` from one moment to the next, which swells and ebbs.
+    pub fn start(ports: Ports, pace: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut staying = ports.phones();
+            let mut number = 0_usize;
+            while !told.load(Ordering::Relaxed) {
+                staying.extend(ports.moment(number));
+                // Some are replaced by others after a while.
+                if staying.len() > 24 {
+                    staying.drain(9..12);
+                }
+                if number % 40 == 17 {
+                    ports.scanner(&format!("203.0.113.{}", 190 + number / 40 % 30));
+                }
+                number += 1;
+                let wave = 1.0 + 0.7 * (number as f64 / 23.0).sin() + 0.25 * (number as f64 / 3.0).sin();
+                thread::sleep(pace.mul_f64(wave.max(0.1)));
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Sends so many requests on kept connections, as fast as they are answered or at this rate a second; every tenth is refused.
+pub fn flood(ports: Ports, count: usize, rate: Option<f64>) {
+    const CLIENTS: usize = 4;
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            scope.spawn(move || {
+                let address = format!("198.51.100.{}", 100 + client);
+                let mut wire = ports.plain(&address);
+                for number in (client..count).step_by(CLIENTS) {
+                    if let Some(rate) = rate {
+                        let due = start + Duration::from_secs_f64(number as f64 / rate);
+                        thread::sleep(due.saturating_duration_since(Instant::now()));
+                    }
+                    if number % 10 == 7 {
+                        // Not counted against the client: the host is disabled.
+                        let _ = wire.try_send("GET /PBX0/x HTTP/1.1\r\nHost: old.dvl-ckl2.net\r\n\r\n");
+                        wire.rest();
+                        wire = ports.plain(&address);
+                    } else {
+                        let answer =
+                            wire.get("hq.dvl-ckl2.net", &format!("/PBX0/APPS/app/{number}/icon.svg"));
+                        assert_eq!(answer.status(), 200);
+                    }
+                }
+            });
+        }
+    });
+}
