@@ -8,7 +8,8 @@ use super::terminal;
 ///
 /// Starts stand-ins for two PBXs and an app platform, loads the rules of the reference network dvl-ckl2.net, sends
 /// requests through the proxy, allowed ones and others, and shows the decision line of each. Then it stays up until
-/// Ctrl-C, and prints lines to be pasted into another terminal: requests, `portward explain`, `portward blacklist`.
+/// Ctrl-C, and prints a link to its dashboard and lines to be pasted into another terminal: requests, `portward explain`,
+/// `portward blacklist`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  portward demo\n  portward demo --once    exits with 1 if any request went wrong"

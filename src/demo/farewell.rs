@@ -13,11 +13,16 @@ use crate::service::{Service, Transport};
 /// The address of the scanner. The other clients of the demo have another one, so they are not listed with it.
 const SCANNER: &str = "127.0.0.9";
 
-/// All of it, line by line.
-pub(super) fn text(network: &Network) -> String {
-    let mut text = String::from(
-        "\nPortward stays up until Ctrl-C; decision lines appear here. Paste, into another terminal:\n",
-    );
+/// All of it, line by line. `link` logs a browser in to the dashboard.
+pub(super) fn text(network: &Network, link: Option<&str>) -> String {
+    let mut text = String::from("\nPortward stays up until Ctrl-C; decision lines appear here.\n");
+    if let Some(link) = link {
+        let _ = write!(
+            text,
+            "\nThe dashboard; this link logs a browser in, once and within a minute:\n  {link}\n"
+        );
+    }
+    text.push_str("\nPaste, into another terminal:\n");
     for (shows, typed) in lines(network) {
         let _ = write!(text, "\n# {shows}\n{typed}\n");
     }
@@ -27,14 +32,18 @@ pub(super) fn text(network: &Network) -> String {
         text,
         "\n# Or try real telephones on this machine:\n\
          # SIP: user ckl, domain dvl-ckl2.net, outbound proxy {sip};transport=tcp or {sips};transport=tls\n\
-         # H.323 (H.460.17): gatekeeper {h323}, or {h323s} by TLS, gatekeeper identifier dvl-ckl2.net\n"
+         # H.323 (H.460.17): gatekeeper {h323}, or {h323s} by TLS, gatekeeper identifier dvl-ckl2.net\n\n"
     );
     text
 }
 
 /// What each line shows, and the line.
 fn lines(network: &Network) -> Vec<(&'static str, String)> {
-    [web(network), telephones(network), directory(network), commands(network)].concat()
+    [dashboard(network), web(network), telephones(network), directory(network), commands(network)].concat()
+}
+
+fn dashboard(network: &Network) -> Vec<(&'static str, String)> {
+    vec![("Another link to the dashboard", command(network, "dashboard", ""))]
 }
 
 fn web(network: &Network) -> Vec<(&'static str, String)> {
@@ -124,9 +133,8 @@ fn directory(network: &Network) -> Vec<(&'static str, String)> {
 }
 
 fn commands(network: &Network) -> Vec<(&'static str, String)> {
-    let (portward, config) = (program(), quoted(&network.config));
     let http = network.port(Service::Http, Transport::Plain);
-    let run = |command: &str, rest: &str| format!("{portward} {command} --config {config}{rest}");
+    let run = |name: &str, rest: &str| command(network, name, rest);
     vec![
         (
             "Where requests would go, and by which rule",
@@ -149,6 +157,11 @@ fn commands(network: &Network) -> Vec<(&'static str, String)> {
         ("Let it in again", run(&format!("blacklist remove {SCANNER}"), "")),
         ("An entry by hand", run("blacklist add 203.0.113.9", " --for 10m --note spam")),
     ]
+}
+
+/// A command of the running program, with the configuration of the demonstration.
+fn command(network: &Network, name: &str, rest: &str) -> String {
+    format!("{} {name} --config {}{rest}", program(), quoted(&network.config))
 }
 
 /// How the running program is called: by its name if the shell finds it so, else by its path.

@@ -17,16 +17,18 @@ mod walk;
 
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::admin::client;
 use crate::log::Log;
 use crate::server::{Server, Surroundings};
 use decisions::Lines;
 pub use error::DemoError;
 use network::Network;
 
-/// How often it is looked whether commands can already ask the server, and how many times.
+/// How often it is looked whether commands and browsers can already ask the server, and how many times.
 const LOOK: (Duration, u32) = (Duration::from_millis(20), 100);
 
 /// Runs the demonstration; `say` gets what there is to read, line by line. With `once` it ends after the walk, else it
@@ -50,8 +52,8 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
         let shown = async {
             good = Some(walk::walk(&network, &mut decisions, &mut say).await);
             if !once {
-                administration(&network).await;
-                farewell::text(&network).lines().for_each(&mut say);
+                let link = administration(&network).await;
+                farewell::text(&network, link.as_deref()).lines().for_each(&mut say);
                 stay(&mut decisions, &mut say).await;
             }
         };
@@ -71,15 +73,19 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
     Ok(good)
 }
 
-/// Waits until commands can ask the server.
-async fn administration(network: &Network) {
+/// Waits until commands and browsers can ask the server. A link that logs in to the dashboard, if it gives one.
+async fn administration(network: &Network) -> Option<String> {
     let (pause, times) = LOOK;
     for _ in 0..times {
-        if network.folder().join(network::SOCKET).exists() {
-            return;
+        if network.socket().exists() && TcpStream::connect(network.admin()).await.is_ok() {
+            break;
         }
         tokio::time::sleep(pause).await;
     }
+    let socket = network.socket();
+    let ask = move || client::ask(&socket, "POST", "/v1/session", None).ok();
+    let answer = tokio::task::spawn_blocking(ask).await.ok()??;
+    Some(answer.get("link")?.as_str()?.to_owned())
 }
 
 /// Shows decision lines as they come.

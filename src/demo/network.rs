@@ -28,8 +28,8 @@ const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 /// Who has a certificate: a telephone, by its hardware ID.
 pub(super) const PHONE: &str = "009033410004";
 
-/// The socket by which commands ask the server, in the folder.
-pub(super) const SOCKET: &str = "portward.sock";
+/// The socket, in the folder.
+const SOCKET: &str = "portward.sock";
 
 /// The machines of the seed's network: address, what it is, its name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
@@ -49,6 +49,8 @@ pub(super) struct Network {
     pub(super) config: PathBuf,
     /// Where Portward listens.
     ports: Ports,
+    /// Where its dashboard is.
+    admin: SocketAddr,
     /// For visitors: trusts the demonstration's CA.
     pub(super) visitor_tls: Arc<ClientConfig>,
     /// The same for a telephone that has a certificate for [`PHONE`] and shows it.
@@ -111,15 +113,26 @@ impl Network {
             std::fs::write(root.join("rules").join(name), text)?;
         }
         let config = root.join("portward.toml");
-        std::fs::write(&config, configuration(&ports))?;
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().await?));
+        std::fs::write(&config, configuration(&ports, admin))?;
         let visitor_tls = trusting(ca.certificate_pem(), None)?;
         let phone_tls = trusting(ca.certificate_pem(), Some(&phone))?;
-        Ok(Self { config, ports, visitor_tls, phone_tls, inside, folder })
+        Ok(Self { config, ports, admin, visitor_tls, phone_tls, inside, folder })
     }
 
     /// Where Portward listens for a service.
     pub(super) fn port(&self, service: Service, transport: Transport) -> SocketAddr {
         address(&self.ports, service, transport)
+    }
+
+    /// The socket by which commands ask the server.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.path().join(SOCKET)
+    }
+
+    /// Where the dashboard is.
+    pub(super) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// What there is to know before the walk.
@@ -193,7 +206,7 @@ fn address(ports: &Ports, service: Service, transport: Transport) -> SocketAddr 
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-fn configuration(ports: &Ports) -> String {
+fn configuration(ports: &Ports, admin: SocketAddr) -> String {
     let mut listen = String::new();
     let mut outside = Vec::new();
     for (service, transport) in Service::by_transport() {
@@ -206,7 +219,7 @@ fn configuration(ports: &Ports) -> String {
          [outside]\naddress = \"127.0.0.1\"\nports = {{ {} }}\n\n\
          [tls]\ncertificates = \"certs/server\"\nclient_trust = \"certs/client-trust\"\n\n\
          [upstream]\ntrust = \"certs/upstream-trust\"\n\n[sip]\nsecrets = [\"{}\"]\n\n[log]\nforwarded = \"all\"\n\n\
-         [admin]\nsocket = \"{SOCKET}\"\n",
+         [admin]\nsocket = \"{SOCKET}\"\nlisten = \"{admin}\"\n",
         outside.join(", "),
         tenants::SIP_SECRET
     )

@@ -7,11 +7,12 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{Child, Output, eventually, program, within};
+use crate::harness::{Child, Output, curl, eventually, program, within};
 
 /// Each line that is to be pasted, by something that only it has in it, and what has to come of it: the exit code, what
 /// it shows, and what the decision line has, if there is one.
-const EXPECTED: [(&str, i32, &str, &str); 17] = [
+const EXPECTED: [(&str, i32, &str, &str); 18] = [
+    ("dashboard --config", 0, "/login?code=", ""),
     ("/PBX0/APPCLIENT/appclient.htm", 0, "This is the master PBX", "http://hq.dvl-ckl2.net"),
     ("/PBX0/APPS/", 0, "This is the master PBX", "https://hq.dvl-ckl2.net"),
     ("https://apps.dvl-ckl2.net", 0, "This is the app platform", "https://apps.dvl-ckl2.net"),
@@ -97,6 +98,39 @@ fn item_27_every_line_of_the_demonstration_can_be_pasted() {
         demo.signal(Signal::INT);
         assert_eq!(demo.wait().code(), Some(0));
         assert!(is_empty(&temp), "everything is removed");
+    });
+}
+
+/// The link that is shown logs in, and so does a new one, which the command beside it prints.
+#[test]
+fn issue_23_the_demonstration_has_a_dashboard() {
+    within(60, || {
+        let dir = tempfile::tempdir().unwrap();
+        let mut demo = demo(dir.path(), None);
+        let pasted = to_be_pasted(&demo);
+        let lines = demo.lines();
+        let link = lines.iter().find_map(|line| line.strip_prefix("  http://127.0.0.1:")).unwrap();
+        let first = format!("http://127.0.0.1:{link}");
+        let (_, command) = pasted.iter().find(|(_, line)| line.contains(" dashboard --config ")).unwrap();
+        let second = paste(command).out.trim_end().to_owned();
+        let jar = dir.path().join("jar").display().to_string();
+        let status = |args: &[&str]| {
+            let said =
+                curl(&[&["-w", "%{http_code}", "-o", "/dev/null", "-b", &jar, "-c", &jar], args].concat());
+            assert_eq!(said.code, 0, "{said:?}");
+            said.out
+        };
+        for link in [first, second] {
+            let (root, _) = link.split_once("/login?code=").unwrap();
+            fs::write(&jar, "").unwrap();
+            assert_eq!(status(&[&format!("{root}/v1/status")]), "401");
+            assert_eq!(status(&[&link]), "200");
+            assert_eq!(status(&[&format!("{root}/")]), "200");
+            assert_eq!(status(&[&format!("{root}/v1/decisions")]), "200");
+            assert_eq!(status(&[&link]), "401", "once");
+        }
+        demo.signal(Signal::INT);
+        assert_eq!(demo.wait().code(), Some(0));
     });
 }
 
