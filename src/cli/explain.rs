@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use super::config::{ConfigArg, loaded};
+use super::daemon::field;
 use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
 use crate::admin::looked_up;
@@ -12,11 +13,12 @@ use crate::config::Config;
 use crate::explain::{Client, From, Grounds, Listing, Outcome, Text, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
+use crate::reason::Reason;
 use crate::service::Service;
 
 mod live;
 
-/// Say where a request would go, and by which rule, or why nowhere
+/// Say where a request would go, and by which rule, or why nowhere and what would let it in
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward explain https://hq.example.net/PBX0/APPS\n  \
@@ -27,7 +29,8 @@ mod live;
     portward explain sips:user@example.net --cert CN=user\n  \
     portward explain h323:hq@example.net/branch\n  \
     portward explain --from 203.0.113.9 hq.example.net   for this client\n  \
-    portward explain --live hq.example.net               as the running daemon would decide\n\n\
+    portward explain --live hq.example.net               as the running daemon would decide\n  \
+    portward explain --reason rate sip:user@example.net  what helps against this reason of the log\n\n\
     Exit codes:\n  \
     0  each of these requests would get somewhere\n  \
     1  one would not, or that cannot be told (with --from: no running Portward could be asked\n     \
@@ -54,6 +57,9 @@ pub(super) struct Args {
     /// The name with which the client would bind (LDAP)
     #[arg(long, value_name = "DN")]
     bind: Option<String>,
+    /// Why the log says that such a request was refused, as rate or target-down, where the URL does not show it: what helps is said
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    reason: Option<Reason>,
     /// Ask the running daemon: by the rules in force, with what it alone knows of the client and the targets
     #[arg(long)]
     live: bool,
@@ -108,14 +114,17 @@ fn client(args: &Args, config: &Config) -> Client {
         names: args.cert.as_ref().map(|shown| shown.names.clone()),
         aliases: aliases.chain(numbers).collect(),
         bind: args.bind.clone(),
-        refused: None,
+        refused: args.reason,
     }
 }
 
 /// What the running daemon's blacklist says of an address.
 fn listing(config: &Config, address: IpAddr) -> Listing {
     match ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{address}"), None) {
-        Ok(entry) => Listing::Listed(super::blacklist::line(&entry)),
+        Ok(entry) => Listing::Listed {
+            address: field(&entry, "address").as_str().unwrap_or_default().to_owned(),
+            entry: super::blacklist::line(&entry),
+        },
         Err(NoAnswer::Refused(404, _)) => Listing::NotListed,
         Err(error) => Listing::Unknown(error.to_string()),
     }
@@ -126,6 +135,10 @@ fn listing(config: &Config, address: IpAddr) -> Listing {
 struct Shown {
     names: Names,
     text: String,
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    Reason::named(text).ok_or_else(|| "it is no reason of the log; docs/log.md has all of them".to_owned())
 }
 
 fn names(text: &str) -> Result<Shown, String> {

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::remedy::Remedy;
 use super::tenant::Treated;
 use super::url::Url;
 use super::why::Why;
@@ -32,6 +33,8 @@ pub struct Explanation {
     pub challenge: Option<Challenge>,
     /// What is not known of the client, and could make another verdict.
     pub unsure: Option<Unsure>,
+    /// What lets it in, if it is refused.
+    pub remedy: Option<Remedy>,
 }
 
 /// What becomes of a request.
@@ -211,6 +214,7 @@ impl Explanation {
             proof: None,
             challenge: None,
             unsure: None,
+            remedy: None,
         }
     }
 
@@ -256,8 +260,23 @@ impl Explanation {
         if found == Held::Yes {
             self.verdict = Verdict::Document { file: file.clone() };
             self.rule = None;
+            self.remedy = None;
         }
         *held = found;
+    }
+}
+
+impl Explanation {
+    /// The file whose text tells where exactly the remedy goes; only its reader knows.
+    pub fn rules_file(&self) -> Option<&Path> {
+        self.remedy.as_ref()?.file_to_read()
+    }
+
+    /// Takes in the text of [`Self::rules_file`]; `None`: it could not be read.
+    pub fn has_read(&mut self, text: Option<&str>) {
+        if let Some(remedy) = &mut self.remedy {
+            remedy.read(text);
+        }
     }
 }
 

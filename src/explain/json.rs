@@ -91,6 +91,9 @@ impl Explanation {
             put("host", json!({ "name": host.name, "tenant": host.tenant, "at": host.at.to_string() }));
         }
         self.treated.put_json(&mut json);
+        if let Some(remedy) = &self.remedy {
+            json.insert("remedy".to_owned(), remedy.to_json());
+        }
         Value::Object(json)
     }
 }

@@ -12,6 +12,7 @@
 //! | `answer` | the value |
 //! | `question` | the question about a request that was decided already |
 //! | `tenant` | what a rule of HTTP says of tenants and logins, and what it changes |
+//! | `remedy` | what lets a refused request in |
 //! | `why`, `text`, `json` | a refusal in words, the answer for people and for programs |
 //!
 //! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
@@ -24,6 +25,7 @@ mod json;
 mod ldap;
 mod once;
 mod question;
+mod remedy;
 mod sip;
 mod tenant;
 mod text;
@@ -34,6 +36,7 @@ use std::net::IpAddr;
 
 pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
 pub use question::{Question, Seen};
+pub use remedy::{Remedy, TARGET};
 pub use tenant::{TenantAt, Treated};
 pub use text::Text;
 pub use url::{BadUrl, Url};
@@ -85,8 +88,13 @@ pub struct From {
 /// What is known of an address and the running daemon's blacklist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// It is listed; what stands there.
-    Listed(String),
+    /// It is listed.
+    Listed {
+        /// The address or the network of the entry.
+        address: String,
+        /// What stands there, in words.
+        entry: String,
+    },
     /// It is not listed.
     NotListed,
     /// The daemon could not be asked, for this reason.
@@ -95,6 +103,13 @@ pub enum Listing {
 
 /// Says what would become of a request for `url`.
 pub fn explain(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
+    let mut explanation = decided(grounds, url, client);
+    explanation.remedy = remedy::remedy(grounds, url, client, &explanation);
+    explanation
+}
+
+/// The same without what would let it in.
+fn decided(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
     let unsure = match admission(grounds.config, client) {
         Ok(unsure) => unsure,
         Err(refused) => return Explanation::of(url, refused),
@@ -118,7 +133,7 @@ fn admission(config: &Config, client: &Client) -> Result<Option<Unsure>, Verdict
     let Some(From { address, listing }) = &client.from else { return Ok(None) };
     let mut unsure = None;
     let refuses = config.guard.refuses(address.to_canonical(), || match listing {
-        Listing::Listed(_) => true,
+        Listing::Listed { .. } => true,
         Listing::NotListed => false,
         Listing::Unknown(why) => {
             unsure = Some(Unsure::Blacklist { address: *address, why: why.clone() });
@@ -127,7 +142,7 @@ fn admission(config: &Config, client: &Client) -> Result<Option<Unsure>, Verdict
     });
     match (refuses, listing) {
         (None, _) => Ok(unsure),
-        (Some(Reason::Blacklisted), Listing::Listed(entry)) => {
+        (Some(Reason::Blacklisted), Listing::Listed { entry, .. }) => {
             Err(Verdict::Rejected { reason: Reason::Blacklisted, why: Why::Listed { entry: entry.clone() } })
         }
         (Some(reason), _) => Err(Verdict::Rejected { reason, why: Why::Blocked }),

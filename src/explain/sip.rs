@@ -44,7 +44,7 @@ fn named<'a>(head: &'a [u8], message: &Message) -> &'a [u8] {
 }
 
 /// The user in a URI.
-fn user(from: &str) -> String {
+pub(super) fn user(from: &str) -> String {
     let user = uri(from.as_bytes()).map_or(&b""[..], |uri| uri.user);
     String::from_utf8_lossy(user).into_owned()
 }

@@ -10,6 +10,7 @@ use crate::service::Transport;
 
 mod credentials;
 mod question;
+mod remedy;
 
 /// Rules in which each kind of answer occurs. `more` is added to portward.toml.
 pub(crate) fn loaded(more: &str) -> Everything {
@@ -67,6 +68,10 @@ name = "strict.example"
 target = "172.31.31.4"
 sip = { on_failed_check = "reject" }
 "#;
+
+fn listed() -> Listing {
+    Listing::Listed { address: "198.51.100.0/24".to_owned(), entry: "x".to_owned() }
+}
 
 pub(crate) fn answer(given: &Everything, text: &str, client: &Client) -> Explanation {
     let url = Url::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"));
@@ -283,10 +288,10 @@ fn item_3_a_page_is_answered_as_its_request_is() {
 fn item_3_the_guard_is_asked_by_its_own_rule() {
     let given = loaded("[blacklist]\nallow = [\"192.0.2.0/28\"]\nblock = [\"192.0.2.8/29\"]\n");
     for (address, listing, expected) in [
-        ("192.0.2.1", Listing::Listed("x".to_owned()), "172.31.31.2:443 Tls"),
+        ("192.0.2.1", listed(), "172.31.31.2:443 Tls"),
         ("192.0.2.9", Listing::NotListed, "blocked"),
         ("::ffff:192.0.2.9", Listing::Unknown("x".to_owned()), "blocked"),
-        ("198.51.100.1", Listing::Listed("x".to_owned()), "blacklisted"),
+        ("198.51.100.1", listed(), "blacklisted"),
         ("198.51.100.1", Listing::NotListed, "172.31.31.2:443 Tls"),
     ] {
         let from = Some(From { address: address.parse().unwrap(), listing });

@@ -44,13 +44,11 @@ impl fmt::Display for Text<'_> {
         if let (Some(unsure), Outcome::No) = (&explanation.unsure, explanation.outcome()) {
             write!(f, "\n  and     {unsure}")?;
         }
-        match &explanation.host {
-            Some(host) => {
-                write!(f, "\n  host    {} at {}", host.name, host.at)?;
-                host.tenant.as_ref().map_or(Ok(()), |tenant| write!(f, "\n  tenant  {tenant}"))
-            }
-            None => Ok(()),
+        if let Some(host) = &explanation.host {
+            write!(f, "\n  host    {} at {}", host.name, host.at)?;
+            host.tenant.as_ref().map_or(Ok(()), |tenant| write!(f, "\n  tenant  {tenant}"))?;
         }
+        explanation.remedy.as_ref().map_or(Ok(()), |remedy| remedy.fmt(f))
     }
 }
 

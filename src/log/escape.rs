@@ -33,7 +33,7 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 /// Controls and format characters (Unicode general categories Cc, Cf, Zl and Zp), and tags.
-fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     let format = [
         '\u{ad}'..='\u{ad}',
         '\u{600}'..='\u{605}',

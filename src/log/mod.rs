@@ -16,7 +16,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-pub(crate) use escape::{escaped, harmless};
+pub(crate) use escape::{escaped, harmless, is_unseen};
 pub use line::{Line, Outcome, Subject};
 
 use crate::config::LogFormat;

@@ -12,6 +12,7 @@ use crate::conn::acme;
 use crate::explain::{
     Client, Explanation, From, Grounds, Held, Listing, Outcome, Text, Url, Verdict, explain,
 };
+use crate::files;
 use crate::guard::{Counted, kept, unix_now};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
@@ -21,6 +22,8 @@ use crate::upstream::State;
 
 /// How long the DNS may take for the address of a target.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Of a longer file it is not said where exactly in it a remedy goes.
+const LONGEST: u64 = 64 * 1024 * 1024;
 /// What can be given.
 const KEYS: &[&str] = &["url", "from", "cert", "bind", "alias", "number", "reason"];
 
@@ -33,8 +36,10 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     let (shared, snapshot) = (asked.shared, asked.shared.snapshot.load_full());
     let entry = wanted.from.and_then(|address| shared.guard.blacklist().entry(address.into(), unix_now()));
     let entry = entry.and_then(|entry| serde_json::from_str(&kept::to_json(&entry)).ok());
-    let listing =
-        entry.as_ref().map_or(Listing::NotListed, |entry| Listing::Listed(kept::words::line(entry)));
+    let listing = entry.as_ref().map_or(Listing::NotListed, |entry: &Value| Listing::Listed {
+        address: entry.get("address").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        entry: kept::words::line(entry),
+    });
     let client = Client {
         from: wanted.from.map(|address| From { address, listing }),
         names: wanted.cert,
@@ -63,7 +68,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     Answer::ok(&json)
 }
 
-/// With what stands on disk, if that decides.
+/// With what stands on disk, if that decides, and with the place where a remedy goes.
 pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
     if let Some(file) = explanation.challenge_file() {
         let held = match acme::read(file) {
@@ -72,6 +77,10 @@ pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
             Err(error) => Held::Unknown(error.to_string()),
         };
         explanation.found(held);
+    }
+    if let Some(file) = explanation.rules_file() {
+        let text = files::read(file, LONGEST).ok().and_then(|octets| String::from_utf8(octets).ok());
+        explanation.has_read(text.as_deref());
     }
     explanation
 }

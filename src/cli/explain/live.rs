@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::daemon::{Daemon, field, no_answer};
 use super::super::terminal;
 use super::Args;
+use crate::reason::Reason;
 
 /// Asks the daemon about each URL.
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -20,6 +21,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             "bind": args.bind,
             "alias": args.alias,
             "number": args.number,
+            "reason": args.reason.map(Reason::name),
         });
         let answer = match daemon.ask("POST", "/v1/explain", Some(&question)) {
             Ok(answer) => answer,

@@ -1,10 +1,14 @@
 //! The question of each decision (issue 23): posted to `/v1/explain` it gives what was decided.
 
+use std::fs;
+
+use ldap3_proto::proto::LdapResultCode::Success;
 use portward::demo::ras::request as registration;
 use serde_json::Value;
 
-use super::{Inside, explained, get, started, traffic};
-use crate::harness::directory::bind;
+use super::{Inside, KNOWN, explained, get, run, started, traffic};
+use crate::harness::directory::{answer, bind};
+use crate::harness::h323::confirmed_by;
 use crate::harness::sip::{next_message, request};
 use crate::harness::{PASSWORD, Portward, Wire, eventually, within};
 
@@ -84,5 +88,71 @@ fn issue_23_the_question_of_each_decision_is_answered_as_it_was_decided() {
             assert_eq!(decision["question"], Value::Null, "{decision}");
         }
         assert_eq!(newest["decisions"][1]["cut"], true, "{newest}");
+    });
+}
+
+/// Writes what a remedy says to where it says.
+fn follow(remedy: &Value) {
+    let text = |name: &str| remedy[name].as_str().unwrap_or_else(|| panic!("{name}: {remedy}"));
+    let (file, toml, words) = (text("file"), text("toml"), text("words"));
+    let rules = fs::read_to_string(file).unwrap();
+    let mut lines: Vec<_> = rules.lines().map(str::to_owned).collect();
+    let line = usize::try_from(remedy["line"].as_u64().unwrap()).unwrap();
+    match words.contains("directly behind its bracket") {
+        true => lines[line - 1] = lines[line - 1].replacen('[', &format!("[{toml}"), 1),
+        false => lines.insert(line, toml.to_owned()),
+    }
+    fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
+/// From the refused request to the rule: what the daemon says to add is added, and the same request gets in.
+#[test]
+fn issue_23_what_the_daemon_says_to_add_lets_the_same_request_in() {
+    within(120, || {
+        let inside = Inside::new();
+        let rules = inside.rules().replace("*.example.net", "other.example.net")
+            + &format!(
+                "\n[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/open\", tcp = {}, tls = false }}]\n",
+                inside.web.port()
+            );
+        let portward = started(inside.setup());
+        portward.write_rules(&rules);
+        assert_eq!(run(&portward, &["reload"]).code, 0);
+        let register = request("REGISTER", "ckl@one.example.net", "");
+        let bound = bind(1, KNOWN[0], PASSWORD);
+        let registered = registration(7, "one.example.net", "009033410004");
+        assert_eq!(portward.plain().get("one.example.net", "/shut/\"]x").status(), 404);
+        refused(&portward, "sip", register.as_bytes());
+        refused(&portward, "ldap", &bound);
+        refused(&portward, "h323", &registered);
+        let decisions = get(&portward, "decisions?outcome=rejected");
+        let decisions = decisions["decisions"].as_array().unwrap();
+        assert_eq!(decisions.len(), 4, "{decisions:?}");
+        for decision in decisions {
+            let explanation = explained(&portward, &decision["question"]);
+            let words = explanation["remedy"]["words"].as_str().unwrap();
+            assert!(
+                explanation["text"].as_str().unwrap().contains(&format!("let in  {words}")),
+                "{explanation}"
+            );
+            follow(&explanation["remedy"]);
+        }
+        let said = run(&portward, &["reload"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let mut http = portward.plain();
+        assert_eq!(http.get("one.example.net", "/shut/\"]x").text(), "here");
+        let mut sip = Wire::plain(portward.port("sip"));
+        sip.send(register);
+        assert_eq!(next_message(&mut sip).unwrap().status(), 200);
+        let mut ldap = Wire::plain(portward.port("ldap"));
+        ldap.send(bound);
+        assert_eq!(answer(&mut ldap, 1).0, Success);
+        let mut h323 = Wire::plain(portward.port("h323"));
+        h323.send(registered);
+        assert_eq!(confirmed_by(&mut h323), "here");
+        for decision in decisions {
+            let explanation = explained(&portward, &decision["question"]);
+            assert!(explanation["granted"] == true && explanation["remedy"].is_null(), "{explanation}");
+        }
     });
 }
