@@ -57,7 +57,7 @@ fn a_link_of_the_command_logs_in_once() {
         desk.click(&one("#log-out"));
         desk.until("!document.querySelector('#log-in').hidden");
         desk.go(link);
-        desk.until("document.body.innerText.includes('this link has been used')");
+        desk.until("document.body.innerText.includes('This link has been used')");
         desk.go(&format!("{}/", desk.origin));
         desk.until("!document.querySelector('#log-in').hidden");
         desk.is_well();

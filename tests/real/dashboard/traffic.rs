@@ -170,26 +170,15 @@ impl Ports {
 
     /// A scanner, up to the moment when it is blacklisted.
     pub fn scanner(&self, client: &str) {
-        for path in [
-            "/boaform/admin/formLogin",
-            "/.env",
-            "/wp-login.php",
-            "/cgi-bin/luci",
-            "/manager/html",
-            "/.git/config",
-        ] {
-            self.send(
-                client,
-                &format!(
-                    "GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nUser-Agent: Mozilla/5.0 zgrab/0.x\r\n\r\n"
-                ),
-            );
-        }
         for user in ["100", "1000", "admin", "test"] {
-            self.sip(
-                client,
-                &request("REGISTER", &format!("{user}@192.0.2.1"), "User-Agent: friendly-scanner\r\n"),
-            );
+            let user = format!("{user}@192.0.2.1");
+            self.sip(client, &request("REGISTER", &user, "User-Agent: friendly-scanner\r\n"));
+        }
+        for folder in ["/", "/admin/", "/cgi-bin/", "/old/"] {
+            for file in [".env", ".git/config", "wp-login.php", "luci", "formLogin"] {
+                let head = "Host: 192.0.2.1\r\nUser-Agent: Mozilla/5.0 zgrab/0.x";
+                self.send(client, &format!("GET {folder}{file} HTTP/1.1\r\n{head}\r\n\r\n"));
+            }
         }
     }
 }

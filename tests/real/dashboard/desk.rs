@@ -1,0 +1,134 @@
+//! An administrator's browser on the dashboard.
+
+use std::ops::Deref;
+
+use serde_json::json;
+
+use super::busy::Busy;
+use crate::harness::{Chromium, Page};
+
+/// A browser that looks at the dashboard.
+pub struct Desk {
+    page: Page,
+    /// `http://127.0.0.1:PORT`, as the browser calls it.
+    pub origin: String,
+    _browser: Chromium,
+}
+
+impl Deref for Desk {
+    type Target = Page;
+
+    fn deref(&self) -> &Page {
+        &self.page
+    }
+}
+
+impl Desk {
+    /// A browser on the page of that port, where it is not logged in.
+    pub fn at(busy: &Busy, port: u16) -> Self {
+        // Whatever is not on this machine does not exist for it.
+        let map = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost";
+        let browser = Chromium::start(&busy.portward.dir().join("ca.crt"), map, &["about:blank"]);
+        let page = browser.watched();
+        page.size((1440, 900), false);
+        let origin = format!("http://127.0.0.1:{port}");
+        page.go(&format!("{origin}/"));
+        Self { page, origin, _browser: browser }
+    }
+
+    /// The same, logged in with the token that may change.
+    pub fn open(busy: &Busy) -> Self {
+        Self::open_with(busy, &busy.token())
+    }
+
+    /// The same with this token.
+    pub fn open_with(busy: &Busy, token: &str) -> Self {
+        let desk = Self::at(busy, busy.admin);
+        desk.log_in(token);
+        desk
+    }
+
+    /// Types the token into the form, and waits for the page behind it.
+    pub fn log_in(&self, token: &str) {
+        self.try_log_in(token);
+        self.until("document.querySelector('#log-in').hidden && !document.querySelector('#content').hidden");
+        self.until("document.querySelector('#facts').childElementCount > 0");
+    }
+
+    /// Types the token into the form.
+    pub fn try_log_in(&self, token: &str) {
+        self.until("!document.querySelector('#log-in').hidden");
+        self.fill(&one("#token"), token);
+        self.click(&one("#log-in button"));
+    }
+
+    /// Waits for a row of a table that has all of these texts.
+    pub fn row(&self, table: &str, texts: &[&str]) {
+        self.until(&row(table, texts));
+    }
+
+    /// Waits until there is no such row.
+    pub fn no_row(&self, table: &str, texts: &[&str]) {
+        self.until(&format!("!{}", row(table, texts)));
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self, table: &str) -> u64 {
+        self.run(&format!("document.querySelectorAll({}).length", json!(format!("{table} tbody tr"))))
+            .as_u64()
+            .unwrap()
+    }
+
+    /// Clicks a button in a row.
+    pub fn click_in_row(&self, table: &str, texts: &[&str], button: &str) {
+        self.click(&format!("{}?.querySelector({})", row(table, texts), json!(button)));
+    }
+
+    /// Waits for the question, which has this title, and answers it.
+    pub fn answers(&self, title: &str, yes: bool) {
+        self.until(&format!(
+            "document.querySelector('#ask').open && document.querySelector('#ask-title').textContent.includes({})",
+            json!(title)
+        ));
+        self.click(&one(if yes { "#ask-yes" } else { "#ask-no" }));
+        self.until("!document.querySelector('#ask').open");
+    }
+
+    /// Waits until the page says this.
+    pub fn says(&self, words: &str) {
+        self.until(&format!("document.querySelector('#said').textContent.includes({})", json!(words)));
+    }
+
+    /// Waits until a section shows this text.
+    pub fn shows(&self, section: &str, text: &str) {
+        self.until(&format!(
+            "document.querySelector({})?.innerText.includes({})",
+            json!(section),
+            json!(text)
+        ));
+    }
+
+    /// Takes the pointer out of everything.
+    pub fn point_away(&self) {
+        self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": 2, "y": 2 }));
+    }
+
+    /// Fails the test if anything went wrong in the page, or if anything was asked for elsewhere.
+    pub fn is_well(&self) {
+        self.page.is_well(&self.origin);
+    }
+}
+
+/// The element of that selector, as a JavaScript expression.
+pub fn one(selector: &str) -> String {
+    format!("document.querySelector({})", json!(selector))
+}
+
+/// The row of a table that has all of these texts, as a JavaScript expression.
+pub fn row(table: &str, texts: &[&str]) -> String {
+    format!(
+        "[...document.querySelectorAll({})].find((row) => {}.every((text) => row.textContent.includes(text)))",
+        json!(format!("{table} tbody tr")),
+        json!(texts)
+    )
+}
