@@ -355,25 +355,19 @@ fn issue_23_no_line_is_named_that_is_not_known() {
     }
 }
 
-/// A name with a line end, a quote, an escape character and a mark that turns the text stays one string on one line.
+/// A name with quotes, a bracket and a mark that turns the text stays one string on one line. A control character makes the
+/// path unsafe, so that no name has one.
 #[test]
 fn issue_23_a_hostile_name_is_the_text_of_one_string() {
     let house = House::new("", HOSTS);
     let given = house.load().unwrap();
-    let url = "https://names.example/n/a%22%5D%0D%0Aenabled%20=%20false%1B%E2%80%AE%27";
-    let explanation = house.explained(&given, url, &Client::default());
-    let remedy = explanation.remedy.clone();
-    let Some(toml) = remedy.as_ref().and_then(|remedy| remedy.toml.as_deref()) else {
-        // Such a segment names no tenant, so it is not of this rule.
-        assert!(
-            matches!(explanation.verdict, Verdict::Rejected { reason: Reason::UnsafePath, .. }),
-            "{explanation:?}"
-        );
-        return;
-    };
-    assert!(toml.lines().count() <= 4 && toml.chars().all(|c| c == '\n' || !c.is_control()), "{toml}");
-    assert!(!toml.contains('\u{202e}'), "{toml}");
-    house.is_let_in(&remedy.unwrap(), url, &Client::default(), &count(&given));
+    let url = "https://names.example/n/a%22%5D%20enabled%20=%20false%E2%80%AE%27";
+    let remedy = house.explained(&given, url, &Client::default()).remedy.unwrap();
+    let toml = remedy.toml.clone().unwrap();
+    assert_eq!(toml.lines().nth(1), Some(r#"name = "a\"] enabled = false\U0000202E'""#));
+    house.is_let_in(&remedy, url, &Client::default(), &count(&given));
+    let unsafe_path = house.explained(&given, "https://names.example/n/a%0D%0Ax", &Client::default());
+    assert!(unsafe_path.remedy.is_some_and(|remedy| remedy.toml.is_none()));
 }
 
 /// Every reason has its words; those that the rules do not give come with the question.
