@@ -89,6 +89,7 @@ fn axe_finds_nothing_in_the_busy_page_and_its_questions() {
         desk.row("#certificates", &["webtrit.example"]);
         is_accessible(&desk, "the busy page");
         desk.click_in_row("#decisions", &["/secret/place"], "button");
+        desk.click(&one("#decisions .detail .remedy summary"));
         desk.fill(&one("#e-url"), "sip:anna@nobody.example");
         desk.press("Enter");
         desk.shows("#answer", "Refused");

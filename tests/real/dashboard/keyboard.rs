@@ -103,7 +103,10 @@ fn everything_can_be_done_by_keyboard() {
         // "Why?", and what would let it in.
         tab_to(&desk, "#decisions button.why");
         desk.press("Enter");
-        desk.until("document.querySelector('#decisions .detail .verdict') !== null");
+        desk.until("document.querySelector('#decisions .detail .remedy') !== null");
+        tab_to(&desk, "#decisions .detail summary");
+        desk.press("Enter");
+        desk.until("document.querySelector('#decisions .detail .remedy').open");
         // The form of explain.
         tab_to(&desk, "#e-url");
         desk.type_text("https://hq.dvl-ckl2.net/PBX0/APPS/x");

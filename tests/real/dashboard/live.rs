@@ -160,6 +160,10 @@ fn why_shows_the_rule_and_what_would_let_a_refused_one_in() {
         desk.shows("#decisions .detail", "Refused");
         desk.shows("#decisions .detail", "no-path");
         desk.shows("#decisions .detail", &format!("test.toml:{}", line("name = \"hq.dvl-ckl2.net\"")));
+        desk.click(&one("#decisions .detail .remedy summary"));
+        desk.until("document.querySelector('#decisions .detail .remedy').open");
+        let toml = desk.until("document.querySelector('#decisions .detail .remedy .toml').textContent");
+        assert!(toml.as_str().unwrap().contains("path = \"/secret"), "{toml}");
         // It was shown, not done.
         let answer = clients.get("198.51.100.8", "hq.dvl-ckl2.net", "/secret/place");
         assert_eq!(answer.unwrap().status(), 404);

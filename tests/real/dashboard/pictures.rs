@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Desk;
 use super::busy::Busy;
 use super::traffic::Traffic;
+use super::{Desk, one};
 use crate::harness::{Setup, within};
 
 /// For so many minutes clients come before the pictures are made: the curves show an hour.
@@ -78,7 +78,8 @@ fn pictures_of_the_page() {
         desk.size((1440, 900), false);
         desk.prefers(&[("prefers-color-scheme", "light"), ("prefers-reduced-motion", "reduce")]);
         desk.click_in_row("#decisions", &["mod_cmd_login"], "button");
-        desk.shows("#decisions .detail", "no-path");
+        desk.click(&one("#decisions .detail .remedy summary"));
+        desk.until("document.querySelector('#decisions .detail .remedy').open");
         desk.point_away();
         keep(&desk, "why");
         desk.is_well();
