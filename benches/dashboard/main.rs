@@ -48,7 +48,8 @@ impl Minute {
             tasks.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();
         let minute = Self {
             longest: tasks.iter().copied().fold(0.0, f64::max),
-            long: tasks.iter().sum(),
+            // An empty sum is -0.
+            long: tasks.iter().sum::<f64>().max(0.0),
             tasks: tasks.len() as u64,
             nodes: desk.measured("Nodes"),
             heap: desk.measured("JSHeapUsedSize"),

@@ -1,5 +1,7 @@
 //! The daemon goes away and comes back, and so does the network: the page says so and goes on by itself.
 
+use serde_json::json;
+
 use super::busy::Busy;
 use super::{Desk, live};
 use crate::harness::{Cable, within};
@@ -29,17 +31,19 @@ fn the_page_says_that_the_daemon_is_gone_and_asks_for_a_log_in_when_it_is_back()
 }
 
 #[test]
-fn a_page_that_is_opened_while_the_daemon_is_gone_waits_for_it() {
+fn a_page_that_gets_no_answer_at_its_start_says_so_and_asks_again() {
     within(60, || {
         let busy = Busy::start();
-        let cable = Cable::to(busy.admin);
-        let desk = Desk::at(&busy, cable.port);
+        let desk = Desk::at(&busy, busy.admin);
         desk.log_in(&busy.token());
-        // The page itself is there from before; its questions find nobody.
-        cable.unplug();
-        desk.until("!document.querySelector('#lost').hidden");
-        cable.plug();
-        desk.until("document.querySelector('#lost').hidden");
+        // The page's files come, and then Portward is gone.
+        desk.call("Network.setBlockedURLs", json!({ "urls": ["*/v1/*"] }));
+        desk.go(&format!("{}/", desk.origin));
+        desk.shows("#log-in", "Portward does not answer");
+        assert_eq!(desk.run("document.querySelector('#log-in button').disabled"), true);
+        desk.call("Network.setBlockedURLs", json!({ "urls": [] }));
+        // The session is still good.
+        desk.until("!document.querySelector('#content').hidden");
         desk.is_well();
     });
 }

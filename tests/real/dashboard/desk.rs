@@ -27,11 +27,15 @@ impl Desk {
     /// A browser on the page of that port, where it is not logged in.
     pub fn at(busy: &Busy, port: u16) -> Self {
         // Whatever is not on this machine does not exist for it.
-        let map = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost";
-        let browser = Chromium::start(&busy.portward.dir().join("ca.crt"), map, &["about:blank"]);
+        Self::visit(busy, "EXCLUDE localhost", format!("http://127.0.0.1:{port}"))
+    }
+
+    /// The same by another name, which leads there by this rule for names.
+    pub fn visit(busy: &Busy, map: &str, origin: String) -> Self {
+        let map = format!("{map}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
+        let browser = Chromium::start(&busy.portward.dir().join("ca.crt"), &map, &["about:blank"]);
         let page = browser.watched();
         page.size((1440, 900), false);
-        let origin = format!("http://127.0.0.1:{port}");
         page.go(&format!("{origin}/"));
         Self { page, origin, _browser: browser }
     }

@@ -41,6 +41,50 @@ fn a_token_logs_in_by_the_form_and_out_again() {
 }
 
 #[test]
+fn a_guess_after_many_is_told_that_there_were_too_many() {
+    within(60, || {
+        let busy = Busy::start();
+        let desk = Desk::at(&busy, busy.admin);
+        for _ in 0..11 {
+            desk.run("document.querySelector('#log-in-failed').textContent = ''");
+            desk.try_log_in("wrong");
+            desk.shows("#log-in-failed", "This token is wrong");
+        }
+        desk.shows("#log-in-failed", "Too many wrong tokens");
+        // The right one is let in all the same.
+        desk.log_in(&busy.token());
+        desk.is_well();
+    });
+}
+
+#[test]
+fn over_https_the_cookie_is_for_this_port_alone_and_never_goes_out_in_the_clear() {
+    within(60, || {
+        let busy = Busy::start_with(|setup| {
+            setup
+                .set("admin.certificate", "\"dvl-ckl2.net\"")
+                .set("admin.names", "[\"portward.dvl-ckl2.net\"]")
+        });
+        let origin = format!("https://portward.dvl-ckl2.net:{}", busy.admin);
+        let desk = Desk::visit(&busy, "MAP portward.dvl-ckl2.net 127.0.0.1", origin);
+        desk.log_in(&busy.token());
+        let cookies = desk.cookies();
+        assert_eq!(
+            (cookies.len(), &cookies[0]["secure"], &cookies[0]["httpOnly"]),
+            (1, &json!(true), &json!(true))
+        );
+        assert!(cookies[0]["name"].as_str().unwrap().starts_with("__Host-"), "{cookies:?}");
+        // A change goes through as well.
+        busy.ask("POST", "/v1/blacklist", Some(&json!({ "address": "198.51.100.7" })));
+        desk.click_in_row("#blacklist", &["198.51.100.7"], "button");
+        desk.answers("Remove 198.51.100.7", true);
+        desk.says("198.51.100.7");
+        assert_eq!(busy.get("/v1/blacklist")["count"], 0);
+        desk.is_well();
+    });
+}
+
+#[test]
 fn a_link_of_the_command_logs_in_once() {
     within(60, || {
         let busy = Busy::start();

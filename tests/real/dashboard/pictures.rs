@@ -61,7 +61,7 @@ fn pictures_of_the_page() {
             Duration::from_secs(30),
             "(document.querySelector('#now figure .let-in').getAttribute('d') ?? '').length > 12",
         );
-        drop(traffic);
+        let _connected = traffic.stop();
         busy.ports().get("192.0.2.200", "hq.dvl-ckl2.net", "/PBX0/ADMIN/mod_cmd_login.xml");
         desk.row("#decisions", &["mod_cmd_login"]);
         desk.run("document.activeElement?.blur(); scrollTo(0, 0)");
@@ -81,6 +81,10 @@ fn pictures_of_the_page() {
         desk.click(&one("#decisions .detail .remedy summary"));
         desk.until("document.querySelector('#decisions .detail .remedy').open");
         desk.point_away();
+        desk.run(
+            "document.querySelector('#decisions').parentElement.scrollTo(0, 0);
+             document.querySelector('#decisions').scrollIntoView({ block: 'center', behavior: 'instant' })",
+        );
         keep(&desk, "why");
         desk.is_well();
     });

@@ -186,7 +186,7 @@ impl Ports {
 /// Clients that come and go until they are told to stop.
 pub struct Traffic {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Vec<Wire>>>,
 }
 
 impl Traffic {
@@ -210,8 +210,15 @@ impl Traffic {
                 let wave = 1.0 + 0.7 * (number as f64 / 23.0).sin() + 0.25 * (number as f64 / 3.0).sin();
                 thread::sleep(pace.mul_f64(wave.max(0.1)));
             }
+            staying
         });
         Self { stop, thread: Some(thread) }
+    }
+
+    /// No further clients come. Gives those that are connected.
+    pub fn stop(mut self) -> Vec<Wire> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().map(|thread| thread.join().unwrap()).unwrap_or_default()
     }
 }
 
