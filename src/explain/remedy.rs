@@ -81,11 +81,11 @@ impl Remedy {
         }
     }
 
-    /// One object.
+    /// One object. `text` are its lines in the text of the explanation.
     pub fn to_json(&self) -> Value {
         let Self { words, toml, file, line, command, .. } = self;
-        let file = file.as_ref().map(|file| file.display().to_string());
-        json!({ "words": words, "toml": toml, "file": file, "line": line, "command": command })
+        let (file, text) = (file.as_ref().map(|file| file.display().to_string()), self.to_string());
+        json!({ "words": words, "toml": toml, "file": file, "line": line, "command": command, "text": text })
     }
 }
 

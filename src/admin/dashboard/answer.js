@@ -20,9 +20,11 @@ const WORDS = { true: ["good", "Let in"], false: ["bad", "Refused"], null: ["war
 
 function shown(answer) {
   const [kind, words] = WORDS[answer.granted];
+  // The text ends with the remedy, which is shown below.
+  const text = answer.remedy ? answer.text.replace(answer.remedy.text, "") : answer.text;
   return make("div", { class: "explanation" },
     make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason" }, answer.reason)),
-    make("pre", {}, visible(answer.text)),
+    make("pre", {}, visible(text)),
     live(answer.live),
     remedy(answer.remedy));
 }

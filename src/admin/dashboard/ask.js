@@ -8,7 +8,7 @@ export function ask({ title, text, yes, dangerous = false }) {
   const dialog = byId("ask");
   const [no, go] = [byId("ask-no"), byId("ask-yes")];
   byId("ask-title").textContent = title;
-  byId("ask-text").replaceChildren(...[text].flat().map((part) => (typeof part === "string" ? make("p", {}, part) : part)));
+  byId("ask-text").replaceChildren(...[text].flat(Infinity).map((part) => (typeof part === "string" ? make("p", {}, part) : part)));
   go.textContent = yes;
   go.hidden = false;
   no.textContent = "Cancel";

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { change } from "./ask.js";
 import { bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
 import { count, counted, time } from "./format.js";
+import { failed } from "./said.js";
 import { More, Table } from "./table.js";
 
 const more = new More(() => blacklist.refresh());
@@ -71,13 +72,24 @@ function add(address, note, expiration) {
   const stays = expiration.selectedOptions[0].textContent;
   return change({
     title: `Blacklist ${address}?`,
-    text: `Everything that comes from ${address} is refused ${stays}, and its open connections are closed.`,
+    text: [warning(address), `Everything that comes from ${address} is refused ${stays}, and its open connections are closed.`],
     yes: "Blacklist",
     dangerous: true,
   }, async () => {
     const answer = await api.post("/v1/blacklist", { address, note, expiration: expiration.value });
-    return `${answer.address} is blacklisted ${stays}.${answer.warning ? ` But mind: ${answer.warning}.` : ""}`;
+    if (answer.warning) failed(`${answer.address} is blacklisted ${stays}. Mind: ${answer.warning}.`);
+    return `${answer.address} is blacklisted ${stays}.`;
   }, blacklist.refresh);
+}
+
+// Of a network it is said how large it is, before it is too late.
+function warning(address) {
+  const [base, length] = address.split("/");
+  if (length === undefined) return [];
+  const bits = (base.includes(":") ? 128 : 32) - Number(length);
+  if (!(bits >= 16)) return [];
+  const size = bits === 32 || bits === 128 ? "every client there is" : `2 to the power of ${bits} addresses`;
+  return make("p", { class: "failed" }, `This is a large network: ${size}. Telephones of your own may be in it.`);
 }
 
 // From another section: the form with this address in it.

@@ -223,4 +223,5 @@ async function why(element, one) {
   const listing = isSuspicious(one.reason) &&
     button("Blacklist this client…", () => addToBlacklist(one.client, one.reason), { class: "small", "data-change": true });
   content.replaceChildren(line, await answerTo(one.question), make("p", { class: "buttons" }, listing));
+  content.scrollIntoView({ block: "nearest" });
 }

@@ -14,7 +14,8 @@ const table = new Table({
   key: ({ name, rule }) => `${name} ${rule}`,
   empty: "There is no host.",
   columns: [
-    { name: "Host", cell: (one) => [foreign(one.name), one.aliases.length > 0 && make("span", { class: "quiet", title: one.aliases.join("\n") }, ` and ${counted(one.aliases.length, "alias", "aliases")}`)] },
+    { name: "Host", cell: (one) => [foreign(one.name), one.aliases.length > 0 && make("span", { class: "quiet", title: one.aliases.join("\n") }, ` and ${counted(one.aliases.length, "alias", "aliases")}`),
+      one.tenant !== null && make("div", { class: "quiet" }, "of tenant ", foreign(one.tenant))] },
     { name: "Leads to", cell: (one) => make("ul", { class: "leads" }, leads(one)) },
     { name: "Stands in", cell: (one) => one.made_by === "api" ? make("span", { class: "quiet", title: one.rule }, "made by the API") : place(one.rule) },
     { name: "State", cell: state },

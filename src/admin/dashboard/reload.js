@@ -46,14 +46,22 @@ function changes({ hosts, certificates, listeners }) {
 
 // Diagnostics as a list: what is wrong, where, and what would be right.
 export function diagnostics(list) {
-  return make("ul", { class: "findings" }, list.map(finding));
+  return make("ul", { class: "findings" }, list.map((one) => finding(one)));
 }
 
-export function finding({ severity, message, file, line, column, help, since }, ...more) {
-  const place = file === null || file === undefined ? null : `${file}${line ? `:${line}` : ""}${column ? `:${column}` : ""}`;
+// One of them. `when` may be a time.
+export function finding({ severity, message, label, related, help, ...at }, when = null) {
+  const place = placeOf(at);
   return make("li", { class: severity },
-    make("p", { class: "message" }, make("span", { class: "severity" }, severity === "error" ? "Error" : "Warning"), make("span", {}, message), more),
-    place && make("p", { class: "place" }, make("code", {}, place)),
+    make("p", { class: "message" }, make("span", { class: "severity" }, severity === "error" ? "Error" : "Warning"), make("span", {}, message), when),
+    place && make("p", { class: "place" }, make("code", {}, place), label && `: ${label}`),
+    related && make("p", { class: "place" }, make("code", {}, placeOf(related)), related.label && `: ${related.label}`),
     help && make("p", { class: "hint" }, help),
   );
+}
+
+// "FILE:LINE:COLUMN", as far as it is known.
+function placeOf({ file, line, column }) {
+  if (file === null || file === undefined) return null;
+  return [file, line, column].filter((part) => part !== null && part !== undefined).join(":");
 }

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { change } from "./ask.js";
 import { afterTyping, bodyOf, byId, foreign, labelled, make, select, setText } from "./dom.js";
 import { count, counted } from "./format.js";
-import { place, redraw, toggle } from "./hosts.js";
+import { hosts, place, redraw, toggle } from "./hosts.js";
 import { More, Table } from "./table.js";
 
 const more = new More(() => tenants.refresh());
@@ -72,5 +72,5 @@ function flip({ id, enabled }) {
   async () => {
     await api.post(path);
     return `Tenant ${id} is ${enabled ? "disabled" : "enabled"}.`;
-  }, tenants.refresh);
+  }, () => Promise.all([tenants.refresh(), hosts.refresh()]));
 }
