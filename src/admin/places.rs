@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 pub(super) const PLACES: usize = 128;
 /// So long a connection may keep us waiting even if others wait for its place.
 const GRACE: Duration = Duration::from_secs(1);
+/// So long if no request has come on it yet: who has something to ask sends it at once. So connections that only come and
+/// say nothing, as many as they are, cannot fill the kernel's queue before an administrator.
+const FIRST_GRACE: Duration = Duration::from_millis(250);
 /// How long a client may take to send a request, and to close.
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long it may take to read an answer.
@@ -25,7 +28,9 @@ const WORK: Duration = Duration::from_secs(30);
 /// Whose turn it is on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The client's: it is to send a request.
+    /// The client's: it has come, and is to send its first request.
+    Comes,
+    /// The client's: it is to send the rest of a request, or another one.
     Asks,
     /// Ours: we make an answer.
     Answers,
@@ -38,10 +43,19 @@ pub(super) enum Turn {
 impl Turn {
     const fn patience(self) -> Option<Duration> {
         match self {
-            Self::Asks => Some(REQUEST),
+            Self::Comes | Self::Asks => Some(REQUEST),
             Self::Answers => Some(WORK),
             Self::Takes => Some(ANSWER),
             Self::Follows => None,
+        }
+    }
+
+    /// How long it may keep us waiting if others wait for its place; `None`: we do not wait for the client.
+    const fn grace(self) -> Option<Duration> {
+        match self {
+            Self::Comes => Some(FIRST_GRACE),
+            Self::Asks | Self::Takes => Some(GRACE),
+            Self::Answers | Self::Follows => None,
         }
     }
 }
@@ -53,11 +67,11 @@ struct Guest {
 }
 
 impl Guest {
-    /// Since when it has kept us waiting.
-    fn waiting_since(&self) -> Option<Instant> {
+    /// Until when it may keep us waiting if others wait for its place.
+    fn may_wait_until(&self) -> Option<Instant> {
         let (turn, since) = *self.turn.borrow();
-        let keeps_us = matches!(turn, Turn::Asks | Turn::Takes) && !self.out.is_cancelled();
-        keeps_us.then_some(since)
+        let grace = turn.grace().filter(|_| !self.out.is_cancelled())?;
+        Some(since + grace)
     }
 }
 
@@ -70,12 +84,12 @@ struct Inside {
 impl Inside {
     /// Asks the connection to leave that has kept us waiting for the longest, if that is too long; else, when to look again.
     fn relieve(&self) -> Option<Instant> {
-        let waiting = self.guests.values().filter_map(|guest| Some((guest.waiting_since()?, guest)));
-        let Some((since, guest)) = waiting.min_by_key(|(since, _)| *since) else {
+        let waiting = self.guests.values().filter_map(|guest| Some((guest.may_wait_until()?, guest)));
+        let Some((end, guest)) = waiting.min_by_key(|(end, _)| *end) else {
             return Some(Instant::now() + GRACE);
         };
-        if since.elapsed() < GRACE {
-            return Some(since + GRACE);
+        if end > Instant::now() {
+            return Some(end);
         }
         guest.out.cancel();
         None
@@ -142,7 +156,7 @@ impl Places {
         }
         let number = inside.next;
         inside.next += 1;
-        let (turn, seen) = watch::channel((Turn::Asks, Instant::now()));
+        let (turn, seen) = watch::channel((Turn::Comes, Instant::now()));
         let out = CancellationToken::new();
         inside.guests.insert(number, Guest { turn: seen, out: out.clone() });
         Ok(Place { places: Arc::clone(self), number, turn, out })
@@ -231,6 +245,42 @@ mod tests {
         places.relieve();
         slow.overdue().await;
         assert!(slow.out.is_cancelled() && !busy.out.is_cancelled());
+    }
+
+    /// A crowd that comes, says nothing and comes again has each place for a quarter of a second, not for a second.
+    #[tokio::test(start_paused = true)]
+    async fn issue_23_a_silent_crowd_does_not_hold_up_an_administrator() {
+        let places = Places::new(4);
+        let crowd = || async {
+            let place = places.take().await;
+            place.overdue().await;
+        };
+        let begin = Instant::now();
+        // 40 are before the administrator in the queue of the kernel.
+        let before = futures_util::future::join_all((0..40).map(|_| crowd()));
+        let administrator = async {
+            sleep(Duration::from_millis(1)).await;
+            drop(places.take().await);
+            begin.elapsed()
+        };
+        let (_, waited) = tokio::join!(before, administrator);
+        assert!(waited < 12 * FIRST_GRACE, "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn issue_23_a_client_whose_request_has_come_has_a_second() {
+        let places = Places::new(1);
+        let place = places.take().await;
+        place.set(Turn::Takes);
+        let newcomer = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.take().await }
+        });
+        sleep(GRACE - Duration::from_millis(1)).await;
+        assert!(!place.out.is_cancelled());
+        place.overdue().await;
+        drop(place);
+        newcomer.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
