@@ -14,10 +14,12 @@ export class Refused extends Error {
 // No answer came: Portward does not run, or the network is gone.
 export class Unreachable extends Error {}
 
-// So long an answer may take.
+// An answer may take so long, in milliseconds.
 const PATIENCE = 15_000;
+// A stream may be silent for so long. Portward sends something every 15 seconds (src/admin/events.rs).
+const SILENCE = 45_000;
 
-// Those who want to know that answers come, stay away, or that the session has ended.
+// Listeners for three events: an answer has come, none has come, the session has ended.
 const listeners = { answered: [], unreachable: [], loggedOut: [] };
 export const on = (what, listener) => listeners[what].push(listener);
 const tell = (what) => listeners[what].forEach((listener) => listener());
@@ -44,7 +46,7 @@ async function request(method, url, body, signal) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     tell("unreachable");
-    throw new Unreachable("Portward does not answer");
+    throw new Unreachable(error.name === "TimeoutError" ? "Portward does not answer in time" : "Portward does not answer");
   }
   setServerTime(response.headers.get("Date"));
   tell("answered");
@@ -55,11 +57,7 @@ async function request(method, url, body, signal) {
 }
 
 async function asked(method, url, body) {
-  const response = await request(method, url, body, AbortSignal.timeout(PATIENCE)).catch((error) => {
-    if (error.name !== "TimeoutError" && error.name !== "AbortError") throw error;
-    tell("unreachable");
-    throw new Unreachable("Portward does not answer in time");
-  });
+  const response = await request(method, url, body, AbortSignal.timeout(PATIENCE));
   try {
     return await response.json();
   } catch {
@@ -72,18 +70,46 @@ export const get = (url) => asked("GET", url);
 export const post = (url, body) => asked("POST", url, body);
 export const remove = (url) => asked("DELETE", url);
 
+// Runs what nothing waits for, such as a section that asks for news. If no answer comes the head of the page says so, and the
+// question is asked again. Any other error is a mistake of this page.
+export async function inBackground(act) {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof Unreachable) && !(error instanceof Refused)) console.error(error);
+  }
+}
+
 // A stream of server-sent events (WHATWG HTML, section 9.2), as they come: lists of them, the first one as soon
-// as the stream is open. It ends when Portward ends it, or `signal` does.
+// as the stream is open. It ends when Portward ends it, or `signal` does. If it is cut, or silent for too long, it is Unreachable:
+// a connection that is lost without a word (a laptop that has slept, a tunnel) would else be waited for for ever.
 export async function* events(url, signal) {
-  const response = await request("GET", url, undefined, signal);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value).split("\n\n");
-    rest = blocks.pop();
-    yield blocks.map(event).filter((one) => one !== null);
+  const silence = new AbortController();
+  let timer;
+  const listen = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), SILENCE);
+  };
+  try {
+    listen();
+    const response = await request("GET", url, undefined, AbortSignal.any([signal, silence.signal]));
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      listen();
+      const { value, done } = await reader.read().catch((error) => {
+        if (signal.aborted) throw error;
+        throw new Unreachable("the stream was cut off");
+      });
+      if (done) return;
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      yield blocks.map(event).filter((one) => one !== null);
+    }
+  } catch (error) {
+    throw silence.signal.aborted && !signal.aborted ? new Unreachable("the stream is silent") : error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -47,16 +47,20 @@ export function duration(seconds) {
 }
 
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+// "28 Nov 2026, 21:04:33".
+export const absoluteTime = (date) => absolute.format(date);
+
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // "21:04:33".
 export const clockTime = (date) => clock.format(date);
 
-// How far Portward's clock is ahead of the browser's, in milliseconds.
+// How far Portward's clock is ahead of the browser's, in milliseconds. A few seconds do not matter: the header has whole seconds,
+// and the answer has been on its way.
 let ahead = 0;
 export function setServerTime(header) {
-  const time = Date.parse(header ?? "");
-  if (!Number.isNaN(time) && Math.abs(time - Date.now()) > 5000) ahead = time - Date.now();
+  const difference = Date.parse(header ?? "") - Date.now();
+  if (!Number.isNaN(difference)) ahead = Math.abs(difference) > 5000 ? difference : 0;
 }
 
 export const now = () => Date.now() + ahead;
@@ -71,7 +75,7 @@ export function relative(date) {
 export function time(value, { bare = false } = {}) {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
   const words = (at) => (bare ? duration(Math.abs(at.getTime() - now()) / 1000) : relative(at));
-  const attributes = { datetime: date.toISOString(), title: absolute.format(date), "data-bare": bare };
+  const attributes = { datetime: date.toISOString(), title: absoluteTime(date), "data-bare": bare };
   return make("time", attributes, words(date));
 }
 
@@ -85,10 +89,21 @@ export function age() {
   }
 }
 
-// "http" -> "HTTP".
-export const SERVICES = { http: "HTTP", sip: "SIP", ldap: "LDAP", h323: "H.323" };
-export const serviceName = (service) => SERVICES[service] ?? service;
+// The services and carriers of the API, each with its name for people. A test holds them to those of the daemon.
+const SERVICE_NAMES = { http: "HTTP", sip: "SIP", ldap: "LDAP", h323: "H.323" };
+const CARRIER_NAMES = { tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
+export const SERVICES = Object.keys(SERVICE_NAMES);
+export const serviceName = (service) => SERVICE_NAMES[service] ?? service;
+export const carrierName = (carrier) => CARRIER_NAMES[carrier] ?? carrier;
 
-// "HTTP by TLS".
-const CARRIERS = { tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
-export const carrierName = (carrier) => CARRIERS[carrier] ?? carrier;
+// What became of a request that was let in but went to no target, in words. A test holds the outcomes to those of the daemon.
+export const ANSWERED = {
+  redirected: "redirected", challenge: "answered: ACME", login: "asked to log in", websocket: "WebSocket", exchange: "credential exchanged",
+};
+// Every outcome but "rejected".
+export const LET_IN = ["forwarded", ...Object.keys(ANSWERED)];
+
+// "there is no such host" -> "There is no such host."
+export function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}

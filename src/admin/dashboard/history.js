@@ -2,18 +2,18 @@
 
 import * as api from "./api.js";
 import { bodyOf, button, foreign, make } from "./dom.js";
-import { count, serviceName } from "./format.js";
+import { LET_IN, SERVICES, count, serviceName } from "./format.js";
 import { Curve } from "./curve.js";
 import { addToBlacklist } from "./blacklist.js";
 import { isSuspicious } from "./reasons.js";
 import { startedAt } from "./status.js";
 
-const SERVICES = ["http", "sip", "ldap", "h323"];
-// 360 steps of ten seconds are an hour.
+// 360 steps of ten seconds are an hour. A test holds this to the daemon.
 const STEPS = 360;
 
 const curves = new Map();
-// By service: what is known of the last hour, step by step.
+// What is known of the last hour: counts by service, one for each step; `run`: when the daemon that has counted was started;
+// `end`: the number of the step behind the last one; `time`: when that step begins.
 let known = null;
 
 const busy = make("div", { class: "tops" });
@@ -55,8 +55,7 @@ function take(answer) {
   }
   for (const service of SERVICES) {
     const columns = answer.services[service];
-    const letIn = columns.rejected.map((_, at) => ["forwarded", "redirected", "challenge", "login", "websocket", "exchange"]
-      .reduce((sum, outcome) => sum + (columns[outcome]?.[at] ?? 0), 0));
+    const letIn = columns.rejected.map((_, at) => LET_IN.reduce((sum, outcome) => sum + columns[outcome][at], 0));
     const of = known[service];
     of.letIn = [...of.letIn, ...letIn].slice(-STEPS);
     of.refused = [...of.refused, ...columns.rejected].slice(-STEPS);

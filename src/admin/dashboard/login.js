@@ -1,17 +1,19 @@
 // Log-in by the token. The page never keeps it: what it gets for it is a cookie that scripts cannot read.
 
 import * as api from "./api.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
+import { sentence } from "./format.js";
 
+// What is done with a new session; null: it is not possible to log in now.
 let entered = null;
 
-// Shows the form, and why. `then` gets the session. null: nobody can log in now.
+// Shows the form, and says why. `then` gets the session; null: it is not possible to log in now.
 export function showLogIn(why, then) {
   entered = then;
   byId("log-in").hidden = false;
   const line = byId("log-in-why");
   line.hidden = why === "";
-  line.textContent = why;
+  setText(line, why);
   byId("log-in-failed").textContent = "";
   byId("log-in").querySelector("button").disabled = then === null;
   if (then !== null) byId("token").focus();
@@ -33,18 +35,18 @@ byId("log-in").querySelector("form").addEventListener("submit", async (event) =>
     const tooMany = error.status === 429 ? "Too many wrong tokens came from this address within a minute. " : "";
     failed.textContent = error.status === 401 || error.status === 429
       ? `${tooMany}This token is wrong.`
-      : `It was not possible to log in: ${error.message}.`;
+      : sentence(`it was not possible to log in: ${error.message}`);
     input.select();
     input.focus();
   }
 });
 
-// Ends the session; gives what is said of it.
+// Ends the session. Gives the words for what came of it.
 export async function logOut() {
   try {
     await api.remove("/v1/session");
     return "You are logged out.";
   } catch (error) {
-    return error.status === 401 ? "The session had ended." : `The session may still be there: ${error.message}.`;
+    return error.status === 401 ? "The session had ended." : sentence(`the session may still be there: ${error.message}`);
   }
 }

@@ -1,8 +1,8 @@
-// The page: who is logged in, which sections there are, and when each asks for news.
+// The page: whether somebody is logged in, which sections there are, and when each asks for news.
 
 import * as api from "./api.js";
 import { byId } from "./dom.js";
-import { age, duration } from "./format.js";
+import { age, duration, sentence } from "./format.js";
 import { hideLogIn, logOut, showLogIn } from "./login.js";
 import { startReload } from "./reload.js";
 import { blacklist } from "./blacklist.js";
@@ -16,7 +16,7 @@ import { status } from "./status.js";
 import { targets } from "./targets.js";
 import { tenants } from "./tenants.js";
 
-// A section: `start()` once, `refresh()` every `seconds` while the page is looked at, `stop()` when it is not.
+// A section: `start()` once; while the page is looked at `resume()` and, every `seconds`, `refresh()`; then `stop()`.
 const sections = [status, history, decisions, connections, blacklist, hosts, tenants, targets, certificates, explain];
 
 let timers = [];
@@ -43,11 +43,7 @@ function repeat(section) {
   let timer;
   let isOn = true;
   const again = async () => {
-    try {
-      await section.refresh();
-    } catch (error) {
-      if (!(error instanceof api.Unreachable) && !(error instanceof api.Refused)) console.error(error);
-    }
+    await api.inBackground(section.refresh);
     if (isOn) timer = setTimeout(again, section.seconds * 1000);
   };
   again();
@@ -59,7 +55,7 @@ function repeat(section) {
   };
 }
 
-// What the page says if no answer comes.
+// Since when no answer has come, in milliseconds since 1970; null: answers come.
 let lostSince = null;
 
 function showLost() {
@@ -88,8 +84,11 @@ api.on("loggedOut", () => {
   leave("The session has ended. Log in again.");
 });
 
+// Hides the page and asks for a log-in; `why` is said in the form.
 function leave(why) {
   rest();
+  document.title = "Portward";
+  byId("said").replaceChildren();
   if (byId("ask").open) byId("ask").close();
   byId("content").hidden = true;
   byId("top").hidden = true;
@@ -109,16 +108,25 @@ function enter({ right }) {
   run();
 }
 
-async function begin() {
-  for (;;) {
-    try {
-      return enter(await api.get("/v1/session"));
-    } catch (error) {
-      if (error instanceof api.Refused) return leave("");
-      showLogIn("Portward does not answer. The page asks again by itself.", null);
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-    }
+// The session that the browser has; null: it has none; undefined: no answer has come.
+async function session() {
+  try {
+    return await api.get("/v1/session");
+  } catch (error) {
+    if (error instanceof api.Unreachable) return undefined;
+    leave(error.status === 401 ? "" : sentence(error.message));
+    return null;
   }
+}
+
+async function begin() {
+  let found = await session();
+  while (found === undefined) {
+    showLogIn("Portward does not answer. The page asks again by itself.", null);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    found = await session();
+  }
+  if (found !== null) enter(found);
 }
 
 document.addEventListener("visibilitychange", () => {
@@ -132,6 +140,6 @@ setInterval(age, 5000);
 byId("log-out").addEventListener("click", async () => leave(await logOut()));
 sections.forEach((section) => section.start?.());
 startReload(() => {
-  for (const section of [status, hosts, tenants, targets, certificates]) section.refresh();
+  for (const section of [status, hosts, tenants, targets, certificates]) api.inBackground(section.refresh);
 });
 begin();
