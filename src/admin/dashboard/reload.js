@@ -1,11 +1,12 @@
-// "Reload rules": all or nothing, and what came of it.
+// "Reload rules": the question, and what came of it. Also diagnostics, as a reload and the status give them.
 
 import * as api from "./api.js";
 import { ask, show } from "./ask.js";
 import { byId, make } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, sentence } from "./format.js";
 import { done, failed } from "./said.js";
 
+// Gives the button its work. `after` is called when a reload is over, whatever came of it.
 export function startReload(after) {
   byId("reload").addEventListener("click", async () => {
     const yes = await ask({
@@ -16,20 +17,27 @@ export function startReload(after) {
     });
     if (!yes) return;
     try {
-      const answer = await api.post("/v1/reload");
-      done(changes(answer));
-      if (answer.diagnostics.length > 0) {
-        await show({ title: "Reloaded, with warnings", content: diagnostics(answer.diagnostics) });
-      }
+      reloaded(await api.post("/v1/reload"));
     } catch (error) {
-      if (error.diagnostics?.length > 0) {
-        await show({ title: "Not reloaded: everything stays as it is", content: diagnostics(error.diagnostics) });
-      } else {
-        failed(`Not reloaded: ${error.message}`);
-      }
+      refused(error);
     }
     after();
   });
+}
+
+function reloaded(answer) {
+  done(changes(answer));
+  if (answer.diagnostics.length > 0) show({ title: "Reloaded, with warnings", content: diagnostics(answer.diagnostics) });
+}
+
+function refused(error) {
+  if (error.diagnostics?.length > 0) {
+    show({ title: "Not reloaded: everything stays as it is", content: diagnostics(error.diagnostics) });
+  } else if (error instanceof api.Refused) {
+    failed(sentence(`not reloaded: ${error.message}`));
+  } else {
+    failed(sentence(`it is not known whether the rules were reloaded: ${error.message}`));
+  }
 }
 
 // "Reloaded: 1 host added, 2 changed."

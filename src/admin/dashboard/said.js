@@ -2,6 +2,7 @@
 
 import { button, byId, make } from "./dom.js";
 
+// How long it is shown that something was done, in milliseconds. What went wrong stays until it is closed.
 const STAYS = 8_000;
 
 function say(text, kind) {
@@ -10,7 +11,6 @@ function say(text, kind) {
   const line = make("div", { class: `said ${kind}`, role: kind === "bad" ? "alert" : null }, make("p", {}, text), close);
   place.append(line);
   while (place.children.length > 4) place.firstChild.remove();
-  // What went wrong stays until it is closed.
   if (kind === "good") setTimeout(() => line.remove(), STAYS);
 }
 
