@@ -2,12 +2,11 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
 import { count, counted, time } from "./format.js";
 import { failed } from "./said.js";
-import { More, Table } from "./table.js";
+import { Page, Table } from "./table.js";
 
-const more = new More(() => blacklist.refresh());
 const total = make("p", { class: "total" });
 
 const table = new Table({
@@ -23,6 +22,8 @@ const table = new Table({
   ],
 });
 
+const page = new Page(table, () => blacklist.refresh(), "portward blacklist list --limit NUMBER shows more.");
+
 function why(one) {
   if (one.manual) return [make("span", { class: "badge" }, "by hand"), " ", foreign(one.note ?? "", { class: "words" })];
   return [make("span", { class: "reason" }, one.reason), one.count === undefined ? null : ` ${counted(one.count, "request")}`];
@@ -34,7 +35,7 @@ export const blacklist = {
   start() {
     const times = [["never", "until it is removed"], ["1h", "for an hour"], ["1d", "for a day"], ["30d", "for 30 days"]];
     const form = make("form", { class: "filters adding", "data-change": true, "aria-label": "Add to the blacklist" },
-      labelled("Address or network", make("input", { id: "b-address", type: "text", required: true, placeholder: "203.0.113.0/24", spellcheck: "false", autocomplete: "off" })),
+      labelled("Address or network", textField("b-address", { required: true, placeholder: "203.0.113.0/24" })),
       labelled("Note", make("input", { id: "b-note", type: "text", maxlength: 500, placeholder: "why", autocomplete: "off" })),
       labelled("Stays", select("b-expiration", times)),
       make("button", { type: "submit" }, "Add…"));
@@ -46,13 +47,13 @@ export const blacklist = {
         note.value = "";
       }
     });
-    bodyOf("blacklist").append(total, table.element, more.element, form);
+    bodyOf("blacklist").append(total, table.element, page.element, form);
   },
 
   async refresh() {
-    const answer = await api.get(api.path("/v1/blacklist", { limit: more.limit }));
-    table.show(answer.entries);
-    more.show(answer.entries.length, count(answer.count), answer.next);
+    const answer = await page.ask("/v1/blacklist");
+    if (answer === null) return;
+    page.show(answer.entries, count(answer.count), answer.next);
     setText(total, answer.count === 0 ? "" : `${counted(answer.count, "address", "addresses")} listed`);
   },
 };

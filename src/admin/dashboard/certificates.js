@@ -6,7 +6,7 @@ import { now, time } from "./format.js";
 import { Table } from "./table.js";
 
 const DAY = 86_400_000;
-// `portward check` warns as long before the end.
+// `portward check` begins to warn so long before the end. A test holds this to src/tls/identity.rs.
 const NEAR = 30 * DAY;
 
 const table = new Table({

@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { bodyOf, button, byId, foreign, labelled, make, setText, textField } from "./dom.js";
 import { bytes, carrierName, count, duration, serviceName } from "./format.js";
-import { More, Table } from "./table.js";
+import { Page, Table, filterForm, serviceFilter } from "./table.js";
 
-const more = new More(() => connections.refresh());
 const total = make("p", { class: "total" });
 
 const table = new Table({
@@ -27,6 +26,8 @@ const table = new Table({
   ],
 });
 
+const page = new Page(table, () => connections.refresh(), "A filter finds the others.");
+
 // What its certificate is worth.
 function verdict(one) {
   if (one.verdict === null) return null;
@@ -37,34 +38,24 @@ export const connections = {
   seconds: 5,
 
   start() {
-    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the connections", submit: (event) => event.preventDefault() },
-      labelled("Service", select("c-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
-      labelled("Client", make("input", { id: "c-client", type: "text", placeholder: "203.0.113.9", spellcheck: "false", autocomplete: "off" })),
-      labelled("Host", make("input", { id: "c-host", type: "text", placeholder: "pbx.example.net", spellcheck: "false", autocomplete: "off" })),
-      labelled("Target", make("input", { id: "c-target", type: "text", placeholder: "192.0.2.10", spellcheck: "false", autocomplete: "off" })),
+    const filters = filterForm("Filters of the connections", () => api.inBackground(connections.refresh),
+      serviceFilter("c-service"),
+      labelled("Client", textField("c-client", { placeholder: "203.0.113.9" })),
+      labelled("Host", textField("c-host", { placeholder: "pbx.example.net" })),
+      labelled("Target", textField("c-target", { placeholder: "192.0.2.10" })),
       total);
-    const anew = () => connections.refresh().catch(() => {});
-    filters.addEventListener("change", anew);
-    filters.addEventListener("input", afterTyping(anew));
-    bodyOf("connections").append(filters, table.element, more.element);
+    bodyOf("connections").append(filters, table.element, page.element);
   },
 
   async refresh() {
     const value = (id) => byId(id).value.trim();
     const filters = { service: value("c-service"), client: value("c-client"), host: value("c-host"), target: value("c-target") };
     const isFiltered = Object.values(filters).some((one) => one !== "");
-    try {
-      const answer = await api.get(api.path("/v1/connections", { ...filters, limit: more.limit }));
-      table.setEmpty(isFiltered ? "No connection passes these filters." : "No client is connected. A phone that registers is shown here.");
-      table.show(answer.connections);
-      more.show(answer.connections.length, count(answer.count), answer.next);
-      setText(total, `${count(answer.count)} open`);
-    } catch (error) {
-      if (error.status !== 400) throw error;
-      table.setEmpty(error.message);
-      table.show([]);
-      more.show(0, 0, null);
-    }
+    const answer = await page.ask("/v1/connections", filters);
+    if (answer === null) return;
+    table.setEmpty(isFiltered ? "No connection passes these filters." : "No client is connected. A phone that registers is shown here.");
+    page.show(answer.connections, count(answer.count), answer.next);
+    setText(total, `${count(answer.count)} open`);
   },
 };
 

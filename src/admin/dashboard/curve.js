@@ -5,7 +5,8 @@ import { draw, make, setText } from "./dom.js";
 import { clockTime, count, rate } from "./format.js";
 
 const HEIGHT = 90;
-// The drawing spans the first of these that holds all steps: ten minutes, half an hour, an hour.
+// How many steps the drawing spans: the first of these that holds all steps. They are ten minutes, half an hour, an hour. A test
+// holds the last one to the daemon.
 const SPANS = [60, 180, 360];
 
 export class Curve {

@@ -2,14 +2,15 @@
 
 import * as api from "./api.js";
 import { addToBlacklist } from "./blacklist.js";
-import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
-import { carrierName, clockTime, counted, serviceName } from "./format.js";
+import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
+import { ANSWERED, absoluteTime, carrierName, clockTime, counted, serviceName } from "./format.js";
 import { answerTo } from "./answer.js";
 import { REASONS, isSuspicious } from "./reasons.js";
+import { filterForm, serviceFilter } from "./table.js";
 
-// So many rows are shown; the API has the newest 10,000.
+// How many rows are shown. The API has the newest 10,000.
 const ROWS = 100;
-// News is drawn so often, in milliseconds. What came in between and is too old by then is never drawn.
+// How often news is drawn, in milliseconds. Of what has come in between only the newest rows are drawn.
 const PAUSE = 400;
 
 const NOTHING = "Nothing was asked for yet. Each request is shown here as soon as it is decided.";
@@ -21,26 +22,27 @@ const pause = button("Pause", () => hold(!isPaused), { id: "pause", "aria-presse
 
 // What has come and is not drawn yet, the oldest first.
 let waiting = [];
+// How many decisions the API could not send, because they came too fast.
 let missed = 0;
-// What is shown is of an earlier stream; it goes when there is something in its place, or when there is nothing.
+// When a new stream began while the rows of an earlier one were shown. They stay until the new stream has rows, or has none.
 let staleSince = null;
 let isPaused = false;
-// The pointer or the focus is in the list: it does not move under it.
+// The pointer or the focus is in the list. Then its rows do not move.
 let isRead = false;
+// What ends the stream that is followed.
 let stream = null;
+// The timer that draws news.
 let timer = null;
 
 export const decisions = {
   start() {
-    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the decisions", submit: (event) => event.preventDefault() },
-      labelled("Service", select("d-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
+    const filters = filterForm("Filters of the decisions", filter,
+      serviceFilter("d-service"),
       labelled("Outcome", select("d-outcome", [["", "all"], ["forwarded", "let in"], ["rejected", "refused"]])),
       labelled("Reason", select("d-reason", [["", "all"], ...REASONS.map((one) => [one, one])])),
-      labelled("Client", make("input", { id: "d-client", type: "text", placeholder: "203.0.113.9", spellcheck: "false", autocomplete: "off" })),
-      labelled("Host", make("input", { id: "d-host", type: "text", placeholder: "pbx.example.net", spellcheck: "false", autocomplete: "off" })),
+      labelled("Client", textField("d-client", { placeholder: "203.0.113.9" })),
+      labelled("Host", textField("d-host", { placeholder: "pbx.example.net" })),
       pause);
-    for (const one of filters.querySelectorAll("select")) one.addEventListener("change", filter);
-    filters.addEventListener("input", afterTyping((event) => event.target instanceof HTMLInputElement && filter()));
     const head = make("tr", { role: "row" }, ["Time", "Client", "Asked for", "Outcome"].map((name) =>
       make("th", { scope: "col", role: "columnheader" }, name)), make("th", { scope: "col", role: "columnheader", class: "actions" }, make("span", { class: "unseen" }, "Why")));
     const table = make("table", { role: "table", id: "decisions", class: "decisions" },
@@ -95,15 +97,17 @@ async function follow() {
       }
     } catch (error) {
       if (stream !== mine || error.name === "AbortError" || error.status === 401) return;
-      if (error.status !== undefined) say(error.message);
-      // A filter that cannot be, or no decisions are kept: to ask again would change nothing.
-      if (error.status === 400 || error.status === 409) return clear();
+      if (error instanceof api.Refused) say(error.message);
+      else if (!(error instanceof api.Unreachable)) console.error(error);
+      // A filter that cannot be, or no decisions are kept. A reload may change the second.
+      if (error.status === 400 || error.status === 409) clear();
+      if (error.status === 400) return;
     }
     await new Promise((resolve) => setTimeout(resolve, wait * 1000));
   }
 }
 
-// After a change of the filters, what does not pass them goes at once, also while the list stands still.
+// After a change of the filters the list is made anew at once, also while it stands still.
 function filter() {
   clear();
   setText(empty, Object.values(filters()).some((value) => value !== "")
@@ -120,7 +124,7 @@ function clear() {
 function take({ kind, data }) {
   if (kind === "decision") {
     waiting.push(data);
-    // What would be pushed out at once need not wait.
+    // Rows beyond the newest would be drawn and removed at once.
     if (waiting.length > 2 * ROWS) waiting = waiting.slice(-ROWS);
   } else if (kind === "missed") {
     missed += data.missed;
@@ -181,7 +185,7 @@ function row(one) {
   const cell = (name, kind, ...content) => make("td", { role: "cell", class: kind, "data-name": name }, make("div", {}, content));
   const date = new Date(one.time);
   const element = make("tr", { role: "row", class: isRefused ? "refused" : "" },
-    cell("Time", "time", make("time", { datetime: one.time, title: date.toString(), "data-fixed": true }, clockTime(date))),
+    cell("Time", "time", make("time", { datetime: one.time, title: absoluteTime(date), "data-fixed": true }, clockTime(date))),
     cell("Client", "client", foreign(one.client)),
     cell("Asked for", "asked", make("span", { class: "badge", title: `by ${carrierName(one.carrier)}` }, serviceName(one.service)), " ", asked(one)),
     cell("Outcome", "outcome", outcome(one)),
@@ -196,8 +200,6 @@ function asked(one) {
     one.service !== "http" && rest !== "" && [" ", foreign(rest)], one.service === "http" && one.user && make("span", { class: "quiet" }, " as ", foreign(one.user))];
 }
 
-const ANSWERED = { redirected: "redirected", challenge: "answered: ACME", login: "asked to log in", websocket: "WebSocket", exchange: "credential exchanged" };
-
 function outcome(one) {
   if (one.outcome === "rejected") {
     const at = [one.cause, one.target].filter(Boolean).join(", ");
@@ -207,7 +209,7 @@ function outcome(one) {
   return make("span", {}, ANSWERED[one.outcome] ?? one.outcome);
 }
 
-// Shows or hides below a row what the rules of now say of it.
+// Shows below a row what the rules of now say of it, or hides that again.
 async function why(element, one) {
   const opener = element.querySelector("button.why");
   const next = element.nextElementSibling;

@@ -58,15 +58,21 @@ export function labelled(text, control, hint) {
   return make("div", { class: "field" }, label, control, hint && make("p", { class: "hint" }, hint));
 }
 
+// A choice between options, each `[value, text]`.
 export function select(id, options) {
   return make("select", { id }, options.map(([value, text]) => make("option", { value }, text)));
+}
+
+// A text field, as for an address or a name: nothing is corrected in it and nothing is suggested.
+export function textField(id, attributes = {}) {
+  return make("input", { id, type: "text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", ...attributes });
 }
 
 // Calls `then` when nothing was typed for a moment.
 export function afterTyping(then) {
   let timer;
-  return (event) => {
+  return () => {
     clearTimeout(timer);
-    timer = setTimeout(() => then(event), 300);
+    timer = setTimeout(then, 300);
   };
 }

@@ -1,23 +1,27 @@
 // "Where would it go?": a request that nobody has sent, judged by the rules of now.
 
 import { answerTo } from "./answer.js";
-import { bodyOf, byId, labelled, make } from "./dom.js";
+import { bodyOf, byId, labelled, make, textField } from "./dom.js";
 
 export const explain = {
   start() {
-    const input = (id, attributes) => make("input", { id, type: "text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", ...attributes });
     const form = make("form", { class: "filters explain", "aria-label": "Explain a request" },
-      labelled("Request", input("e-url", { required: true, placeholder: "https://pbx.example.net/path" }),
+      labelled("Request", textField("e-url", { required: true, placeholder: "https://pbx.example.net/path" }),
         "Also sip:user@domain, sips:…, ldaps://host, h323s:gatekeeper, wss://host/path"),
-      labelled("From", input("e-from", { placeholder: "203.0.113.9" }), "the client's address"),
-      labelled("Certificate", input("e-cert", { placeholder: "CN=phone-12" }), "SIP and H.323: the names in it"),
-      labelled("Bind", input("e-bind", { placeholder: "cn=reader,dc=example" }), "LDAP: the DN"),
-      labelled("Aliases", input("e-alias", { placeholder: "branch-b, 4711" }), "H.323: names and numbers, by commas"),
+      labelled("From", textField("e-from", { placeholder: "203.0.113.9" }), "the client's address"),
+      labelled("Certificate", textField("e-cert", { placeholder: "CN=phone-12" }), "SIP and H.323: the names in it"),
+      labelled("Bind", textField("e-bind", { placeholder: "cn=reader,dc=example" }), "LDAP: the DN"),
+      labelled("Aliases", textField("e-alias", { placeholder: "branch-b, 4711" }), "H.323: names and numbers, by commas"),
       make("button", { type: "submit", class: "main" }, "Explain"));
     const answer = make("div", { id: "answer", class: "answer", "aria-live": "polite" });
+    let asked = 0;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      answer.replaceChildren(await answerTo(question()));
+      asked += 1;
+      const mine = asked;
+      const found = await answerTo(question());
+      // An answer that comes after the next question is not shown.
+      if (mine === asked) answer.replaceChildren(found);
     });
     bodyOf("explain").append(
       make("p", { class: "hint" }, "Type in what a client would ask for. Nothing is sent to a target."), form, answer);

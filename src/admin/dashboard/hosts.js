@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { afterTyping, bodyOf, button, byId, foreign, labelled, make, select, setText } from "./dom.js";
-import { count, counted, serviceName } from "./format.js";
-import { More, Table } from "./table.js";
+import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
+import { SERVICES, count, counted, serviceName } from "./format.js";
+import { Page, Table, filterForm, serviceFilter } from "./table.js";
 
-const more = new More(() => hosts.refresh());
 const total = make("p", { class: "total" });
 
 const table = new Table({
@@ -22,6 +21,8 @@ const table = new Table({
     { name: "Switch", kind: "actions", cell: (item) => toggle(() => item().enabled, () => flip(item()), () => item().name) },
   ],
 });
+
+const page = new Page(table, () => hosts.refresh(), "A filter finds the others.");
 
 // A file's name and line, with the whole path in a tooltip.
 export function place(rule) {
@@ -47,7 +48,7 @@ function leads(one) {
   const paths = one.http.slice(0, 4).map((path) => line("http", `${path.default ? "(other paths)" : path.path ?? ""} → ${to(path)}`));
   items.push(...paths);
   if (one.http.length > 4) items.push(make("li", { class: "quiet" }, `and ${counted(one.http.length - 4, "more path")}`));
-  for (const service of ["sip", "ldap", "h323"]) {
+  for (const service of SERVICES.filter((service) => service !== "http")) {
     if (one[service] !== null) items.push(line(service, `→ ${one[service].target.join(", ")}${checks(one[service])}`));
   }
   return items.length > 0 ? items : make("li", { class: "quiet" }, "no service");
@@ -79,26 +80,23 @@ export const hosts = {
   seconds: 10,
 
   start() {
-    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the hosts", submit: (event) => event.preventDefault() },
-      labelled("Name", make("input", { id: "h-search", type: "text", placeholder: "part of a name", spellcheck: "false", autocomplete: "off" })),
-      labelled("Service", select("h-service", [["", "all"], ...["http", "sip", "ldap", "h323"].map((one) => [one, serviceName(one)])])),
+    const filters = filterForm("Filters of the hosts", () => api.inBackground(hosts.refresh),
+      labelled("Name", textField("h-search", { placeholder: "part of a name" })),
+      serviceFilter("h-service"),
       labelled("State", select("h-enabled", [["", "all"], ["true", "enabled"], ["false", "disabled"]])),
       total);
-    const anew = () => hosts.refresh().catch(() => {});
-    filters.addEventListener("change", anew);
-    filters.addEventListener("input", afterTyping(anew));
-    bodyOf("hosts").append(filters, table.element, more.element);
+    bodyOf("hosts").append(filters, table.element, page.element);
   },
 
   async refresh() {
     const value = (id) => byId(id).value.trim();
     const filters = { search: value("h-search"), service: value("h-service"), enabled: value("h-enabled") };
-    const answer = await api.get(api.path("/v1/hosts", { ...filters, limit: more.limit }));
+    const answer = await page.ask("/v1/hosts", filters);
+    if (answer === null) return;
     table.setEmpty(Object.values(filters).some((one) => one !== "") ? "No host passes these filters."
       : "There is no host yet. A file in the rules folder makes one; docs/first-rules.md shows how.");
-    table.show(answer.hosts);
+    page.show(answer.hosts, count(answer.count), answer.next);
     redraw(table);
-    more.show(answer.hosts.length, count(answer.count), answer.next);
     setText(total, counted(answer.count, "host"));
   },
 };
@@ -111,7 +109,7 @@ export function redraw({ rows }) {
 function flip({ name, enabled, made_by: madeBy }) {
   const path = `/v1/hosts/${encodeURIComponent(name)}/${enabled ? "disable" : "enable"}`;
   return change(enabled
-    ? { title: `Disable ${name}?`, text: ["What asks for it is refused, and its connections are ended.", "It stays so over reloads and restarts until it is enabled."], yes: "Disable", dangerous: true }
+    ? { title: `Disable ${name}?`, text: ["New requests to it are refused at once. Connections that run end after the drain time.", "It stays so over reloads and restarts until it is enabled."], yes: "Disable", dangerous: true }
     : { title: `Enable ${name}?`, text: madeBy === "rules" ? "Its rules are in force again at once." : "It is in force again at once.", yes: "Enable" },
   async () => {
     await api.post(path);

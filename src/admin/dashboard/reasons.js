@@ -1,4 +1,7 @@
-// Why a request is refused: the closed list of docs/log.md, and which of the reasons count toward the blacklist by themselves.
+// Why a request is refused: the closed list of docs/log.md. A test holds both lists to the daemon's (src/reason.rs).
+
+// These always count toward the blacklist. "other-target" and "other-name" count only where they end a connection, which a decision
+// does not say, so they are among the others.
 
 const SUSPICIOUS = ["unknown-host", "no-service", "no-path", "unsafe-path", "no-name", "method", "unknown-tenant", "sanity", "scanner",
   "malformed", "too-large", "not-tls", "timeout", "failed-login"];

@@ -51,7 +51,7 @@ function found(answer, closed) {
   const more = answer.warning_count - answer.warnings.length;
   if (more > 0) all.push({ severity: "warning", message: `${counted(more, "more warning")}: portward check shows them all` });
   if (answer.log_dropped > 0) {
-    all.push({ severity: "warning", message: `${counted(answer.log_dropped, "line")} of the log were lost`,
+    all.push({ severity: "warning", message: `${counted(answer.log_dropped, "line of the log", "lines of the log")} could not be written`,
       help: "The log is written more slowly than lines come." });
   }
   return all.sort((one, other) => Number(other.severity === "error") - Number(one.severity === "error"));

@@ -1,8 +1,11 @@
+// Lists: a table, its filters, and the page of a list that it shows.
+
+import * as api from "./api.js";
+import { afterTyping, labelled, make, parts, select } from "./dom.js";
+import { SERVICES, serviceName } from "./format.js";
+
 // A table whose rows have keys: a row that is still there stays the same element, so that the focus, a selection and a screen
 // reader's place in it stay as well.
-
-import { make, parts } from "./dom.js";
-
 export class Table {
   // `columns`: { name, cell(item) -> text, element or list of them, kind: "text" | "number" | "actions" }. `key(item)` is text.
   // `empty` are the words for a table without rows. Columns of the kind "actions" are made once a row; they get a function that
@@ -76,24 +79,62 @@ export class Table {
   }
 }
 
-// The table's rows beyond the first page, on demand.
-export class More {
-  constructor(load) {
+// The form with the filters of a list. `changed` is called at once when something is chosen, and a moment after something was typed.
+export function filterForm(label, changed, ...fields) {
+  const form = make("form", { class: "filters", role: "search", "aria-label": label, submit: (event) => event.preventDefault() }, fields);
+  for (const choice of form.querySelectorAll("select")) choice.addEventListener("change", changed);
+  const typed = afterTyping(changed);
+  form.addEventListener("input", (event) => event.target instanceof HTMLInputElement && typed());
+  return form;
+}
+
+// A filter by service.
+export const serviceFilter = (id) => labelled("Service", select(id, [["", "all"], ...SERVICES.map((one) => [one, serviceName(one)])]));
+
+// The API gives so many at the most.
+const MOST = 1000;
+
+// The page of a list that a table shows: the first rows, and more of them on demand.
+export class Page {
+  // `refresh` asks anew. `others` says where those are which the page cannot show.
+  constructor(table, refresh, others) {
+    this.table = table;
+    this.others = others;
     this.limit = 100;
-    this.element = make("p", { class: "more", hidden: true });
-    this.button = make("button", { type: "button" }, "Show more");
-    this.button.addEventListener("click", () => {
-      this.limit = Math.min(this.limit * 2, 1000);
-      load();
-    });
+    this.asked = 0;
+    this.button = make("button", { type: "button", click: () => {
+      this.limit = Math.min(this.limit * 2, MOST);
+      api.inBackground(refresh);
+    } }, "Show more");
     this.words = make("span");
-    this.element.append(this.words, " ", this.button);
+    this.element = make("p", { class: "more", hidden: true }, this.words, " ", this.button);
   }
 
-  // `there`: how many there are in all, `next`: there is another page.
-  show(shown, there, next) {
-    this.element.hidden = next === null || next === undefined;
-    this.button.hidden = this.limit >= 1000;
-    this.words.textContent = `${shown} of ${there} are shown.${this.button.hidden ? " A filter finds the others." : ""}`;
+  // Asks for the list. null: there is nothing to be shown, because it was asked for anew meanwhile (the filters may have changed),
+  // or because a filter cannot be, which the table says.
+  async ask(url, filters = {}) {
+    this.asked += 1;
+    const mine = this.asked;
+    try {
+      const answer = await api.get(api.path(url, { ...filters, limit: this.limit }));
+      return mine === this.asked ? answer : null;
+    } catch (error) {
+      if (error.status !== 400) throw error;
+      if (mine === this.asked) {
+        this.table.setEmpty(error.message);
+        this.table.show([]);
+        this.element.hidden = true;
+      }
+      return null;
+    }
+  }
+
+  // Shows the rows. `count` is how many there are in all; null: that is not known. `next`: there is another page.
+  show(rows, count, next) {
+    this.table.show(rows);
+    this.element.hidden = next === null;
+    this.button.hidden = this.limit >= MOST;
+    const shown = count === null ? `The first ${rows.length} are shown.` : `${rows.length} of ${count} are shown.`;
+    this.words.textContent = this.button.hidden ? `${shown} ${this.others}` : shown;
   }
 }

@@ -1,11 +1,9 @@
 // Targets: every address that the rules lead to, what is known of it, and how fast it answers.
 
-import * as api from "./api.js";
 import { bodyOf, foreign, make } from "./dom.js";
 import { count, milliseconds, serviceName, time } from "./format.js";
-import { More, Table } from "./table.js";
+import { Page, Table } from "./table.js";
 
-const more = new More(() => targets.refresh());
 
 const table = new Table({
   caption: "Targets, by their addresses",
@@ -21,6 +19,8 @@ const table = new Table({
     { name: "Failures", kind: "number", cell: failures },
   ],
 });
+
+const page = new Page(table, () => targets.refresh(), "All of them: portward targets.");
 
 function hostsOf({ hosts, host_count: all }) {
   if (hosts.length === 0) return null;
@@ -46,20 +46,21 @@ function failures({ failures: causes, last_failure: last }) {
   return make("span", { title: `${lines.join("\n")}${last === null ? "" : `\nlast: ${last.cause}, ${last.time}`}` }, count(all));
 }
 
-const WEIGHT = { down: 0, up: 1, unknown: 2 };
+// What is down stands first.
+const RANK = { down: 0, up: 1, unknown: 2 };
 
 export const targets = {
   seconds: 5,
 
   start() {
-    bodyOf("targets").append(table.element, more.element);
+    bodyOf("targets").append(table.element, page.element);
   },
 
   async refresh() {
-    const answer = await api.get(api.path("/v1/targets", { limit: more.limit }));
-    // What is down stands first.
-    const sorted = answer.targets.toSorted((one, other) => WEIGHT[one.state] - WEIGHT[other.state]);
-    table.show(sorted);
-    more.show(answer.targets.length, answer.next === null ? count(answer.targets.length) : "more", answer.next);
+    const answer = await page.ask("/v1/targets");
+    if (answer === null) return;
+    const sorted = answer.targets.toSorted((one, other) => RANK[one.state] - RANK[other.state]);
+    // The API counts the targets of the page alone.
+    page.show(sorted, null, answer.next);
   },
 };

@@ -2,12 +2,11 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { afterTyping, bodyOf, byId, foreign, labelled, make, select, setText } from "./dom.js";
+import { bodyOf, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
 import { count, counted } from "./format.js";
 import { hosts, place, redraw, toggle } from "./hosts.js";
-import { More, Table } from "./table.js";
+import { Page, Table, filterForm } from "./table.js";
 
-const more = new More(() => tenants.refresh());
 const total = make("p", { class: "total" });
 
 const table = new Table({
@@ -24,6 +23,8 @@ const table = new Table({
   ],
 });
 
+const page = new Page(table, () => tenants.refresh(), "A filter finds the others.");
+
 function state({ enabled, alive }) {
   if (!enabled) return make("span", { class: "pill off" }, "disabled");
   return alive ? make("span", { class: "pill good" }, "enabled") : make("span", { class: "pill off" }, "disabled from above");
@@ -33,24 +34,21 @@ export const tenants = {
   seconds: 10,
 
   start() {
-    const filters = make("form", { class: "filters", role: "search", "aria-label": "Filters of the tenants", submit: (event) => event.preventDefault() },
-      labelled("Name or id", make("input", { id: "t-search", type: "text", placeholder: "part of it", spellcheck: "false", autocomplete: "off" })),
+    const filters = filterForm("Filters of the tenants", () => api.inBackground(tenants.refresh),
+      labelled("Name or id", textField("t-search", { placeholder: "part of it" })),
       labelled("State", select("t-alive", [["", "all"], ["true", "enabled"], ["false", "disabled"]])),
       total);
-    const anew = () => tenants.refresh().catch(() => {});
-    filters.addEventListener("change", anew);
-    filters.addEventListener("input", afterTyping(anew));
-    bodyOf("tenants").append(filters, table.element, more.element);
+    bodyOf("tenants").append(filters, table.element, page.element);
   },
 
   async refresh() {
     if (byId("tenants").hidden) return;
     const filters = { search: byId("t-search").value.trim(), alive: byId("t-alive").value };
-    const answer = await api.get(api.path("/v1/tenants", { ...filters, limit: more.limit }));
+    const answer = await page.ask("/v1/tenants", filters);
+    if (answer === null) return;
     table.setEmpty("No tenant passes these filters.");
-    table.show(answer.tenants);
+    page.show(answer.tenants, count(answer.count), answer.next);
     redraw(table);
-    more.show(answer.tenants.length, count(answer.count), answer.next);
     setText(total, counted(answer.count, "tenant"));
   },
 };
@@ -61,13 +59,13 @@ export function showTenants(isThere) {
   if (section.hidden !== isThere) return;
   section.hidden = !isThere;
   document.querySelector('nav a[href="#tenants"]').hidden = !isThere;
-  if (isThere) tenants.refresh().catch(() => {});
+  if (isThere) api.inBackground(tenants.refresh);
 }
 
 function flip({ id, enabled }) {
   const path = `/v1/tenants/${encodeURIComponent(id)}/${enabled ? "disable" : "enable"}`;
   return change(enabled
-    ? { title: `Disable tenant ${id}?`, text: ["What is new is refused at once, for it and for every tenant below it.", "What runs ends after the drain time."], yes: "Disable", dangerous: true }
+    ? { title: `Disable tenant ${id}?`, text: ["New requests are refused at once, for it and for every tenant below it.", "Connections that run end after the drain time."], yes: "Disable", dangerous: true }
     : { title: `Enable tenant ${id}?`, text: "Its hosts and paths are in force again at once, unless a tenant above it is disabled.", yes: "Enable" },
   async () => {
     await api.post(path);
