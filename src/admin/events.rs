@@ -23,13 +23,13 @@ use crate::stats::GLANCE;
 
 /// How many may follow at a time, over the socket and the port (SPEC section 8).
 const FOLLOWERS: usize = 32;
-/// So many of them may be such as only read. The rest is for those who may change something: they find a place even if
-/// a program with the other token follows without end.
+/// How many of them may have a right that only reads. The other places are kept for those that may change something, so that programs
+/// with the reading token cannot take every place.
 const READING: usize = 24;
 /// Between two questions for news.
 const PAUSE: Duration = GLANCE;
 /// A stream without news says so after this time, so that both sides see that it is alive.
-const QUIET: Duration = Duration::from_secs(15);
+pub(super) const QUIET: Duration = Duration::from_secs(15);
 /// So much text is written at a time; what is more waits for the reader.
 const ROOM: usize = 64 * 1024;
 
@@ -98,10 +98,10 @@ impl Default for Followers {
 }
 
 impl Followers {
-    /// A place for somebody with this right, for as long as it is held; or why there is none.
+    /// A place for a follower with this right (`None`: without any). It is given back when it is dropped.
     ///
     /// # Errors
-    /// What is taken, in a sentence.
+    /// All places are taken. The text says which.
     pub(super) fn place(&self, may: Option<May>) -> Result<Followed, String> {
         let taken = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
         let of_reading = match may {

@@ -16,7 +16,7 @@ use crate::config::{CertificateFiles, Diagnostic};
 use crate::files;
 
 /// How long before the end `check` begins to warn.
-const EXPIRY_WARNING: Duration = Duration::days(30);
+pub(crate) const EXPIRY_WARNING: Duration = Duration::days(30);
 
 /// How the warnings begin that come with the time, before the date.
 const VALIDITY: [&str; 3] =

@@ -50,6 +50,8 @@ pub use accept::Acceptor;
 pub use dev::{DevCa, DevError, Issued, Validity, make};
 pub use facts::Facts;
 pub use failure::{of_alert_after, of_handshake, of_tls};
+#[cfg(test)]
+pub(crate) use identity::EXPIRY_WARNING;
 pub use identity::{Certificate, facts_of_file};
 pub use listed::listed;
 pub use look::Look;

@@ -4,6 +4,8 @@
 //!
 //! Nothing is done for a file before it is asked for. Then it is compressed once, and kept.
 
+#[cfg(test)]
+mod lists;
 mod negotiation;
 
 use std::io::Write as _;
