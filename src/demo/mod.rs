@@ -73,7 +73,8 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
     Ok(good)
 }
 
-/// Waits until commands and browsers can ask the server. A link that logs in to the dashboard, if it gives one.
+/// Waits until commands and browsers can ask the server. Returns a link that logs in to the dashboard, or `None` if the server
+/// gives none.
 async fn administration(network: &Network) -> Option<String> {
     let (pause, times) = LOOK;
     for _ in 0..times {

@@ -1,5 +1,5 @@
-//! `/v1/session`: a browser logs in with a token or with the code of a link, sees what it may do, and logs out. Over the socket POST makes such a link.
-//! `/login` is where the link leads.
+//! `/v1/session`: a browser logs in with a token or with the code of a link, asks what it may do, and logs out. Over the socket
+//! POST makes such a link. `/login` is where the link leads.
 
 use hyper::header::{HeaderName, HeaderValue, REFRESH, SET_COOKIE};
 use hyper::{Method, StatusCode};
@@ -59,8 +59,8 @@ fn link(asked: &Asked<'_>) -> Answer {
     .with_status(StatusCode::CREATED)
 }
 
-/// How a browser calls the port. By https that is the first name: the certificate is for names. An address that is none is called
-/// by a name as well, else it is this very machine.
+/// How a browser calls the port. By https it uses the first name, because certificates are for names. So it does where the port
+/// listens on every address (`0.0.0.0`); without a name that is `localhost`.
 fn shown_host(listen: SocketAddr, names: &[Box<str>], is_tls: bool) -> String {
     let port = listen.port();
     match names.first().filter(|_| is_tls || listen.ip().is_unspecified()) {
@@ -89,7 +89,7 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
     Ok(with_session(asked, (client, is_tls), &id, answer.with_status(StatusCode::CREATED)))
 }
 
-/// What the session or the token may do. The page asks this first: 401 says that nobody has logged in.
+/// What the session or the token may do. The page asks this first. Without either `access` has answered 401 already.
 fn look(asked: &Asked<'_>) -> Answer {
     let left = asked.admitted.until.map(|until| until.saturating_duration_since(Instant::now()));
     asked.admitted.may.map_or_else(|| Answer::missing("there is no session"), |may| shown(may, left))
