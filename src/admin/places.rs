@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) const PLACES: usize = 128;
 /// So long a connection may keep us waiting even if others wait for its place.
 const GRACE: Duration = Duration::from_secs(1);
-/// So long if no request has come on it yet: who has something to ask sends it at once. So connections that only come and
-/// say nothing, as many as they are, cannot fill the kernel's queue before an administrator.
+/// The same for a connection on which no request has come yet. A client with a request sends it at once. A crowd of silent
+/// connections is served that quickly, so that an administrator behind it in the kernel's queue gets a turn.
 const FIRST_GRACE: Duration = Duration::from_millis(250);
 /// How long a client may take to send a request, and to close.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const WORK: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// The client's: it has come, and is to send its first request.
-    Comes,
+    First,
     /// The client's: it is to send the rest of a request, or another one.
     Asks,
     /// Ours: we make an answer.
@@ -43,7 +43,7 @@ pub(super) enum Turn {
 impl Turn {
     const fn patience(self) -> Option<Duration> {
         match self {
-            Self::Comes | Self::Asks => Some(REQUEST),
+            Self::First | Self::Asks => Some(REQUEST),
             Self::Answers => Some(WORK),
             Self::Takes => Some(ANSWER),
             Self::Follows => None,
@@ -53,7 +53,7 @@ impl Turn {
     /// How long it may keep us waiting if others wait for its place; `None`: we do not wait for the client.
     const fn grace(self) -> Option<Duration> {
         match self {
-            Self::Comes => Some(FIRST_GRACE),
+            Self::First => Some(FIRST_GRACE),
             Self::Asks | Self::Takes => Some(GRACE),
             Self::Answers | Self::Follows => None,
         }
@@ -156,7 +156,7 @@ impl Places {
         }
         let number = inside.next;
         inside.next += 1;
-        let (turn, seen) = watch::channel((Turn::Comes, Instant::now()));
+        let (turn, seen) = watch::channel((Turn::First, Instant::now()));
         let out = CancellationToken::new();
         inside.guests.insert(number, Guest { turn: seen, out: out.clone() });
         Ok(Place { places: Arc::clone(self), number, turn, out })

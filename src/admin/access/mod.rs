@@ -164,7 +164,9 @@ impl Access {
             allowed(may, right)?;
             return Ok(Admitted { caller: Caller::Token(client), may: Some(may), ends, until: None });
         }
-        let session = cookies(&head.headers, is_tls).find_map(|id| self.sessions.find(id));
+        // A session that may change goes before one that another server of this machine has set.
+        let sessions = cookies(&head.headers, is_tls).filter_map(|id| self.sessions.find(id));
+        let session = sessions.max_by_key(|(may, until, _)| (*may == May::Change, *until));
         if let Some((may, until, ends)) = session {
             allowed(may, right)?;
             if !matches!(head.method, Method::GET | Method::HEAD) {
@@ -270,7 +272,7 @@ pub(super) const fn cookie_name(is_tls: bool) -> &'static str {
 }
 
 /// So many cookies of the name are looked at.
-const COOKIES: usize = 8;
+const COOKIES: usize = 64;
 
 /// What may be the id of the session. There are several where another server of the same machine or domain has set a cookie of
 /// the same name (cookies do not heed ports, RFC 6265 section 8.5): that must not log anybody out.

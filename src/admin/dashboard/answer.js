@@ -2,12 +2,16 @@
 
 import * as api from "./api.js";
 import { button, make, visible } from "./dom.js";
+import { inWords } from "./reasons.js";
 import { done, failed } from "./said.js";
 
 // The answer to a question of `POST /v1/explain`, as an element.
-export async function answerTo(question) {
+// `isCut`: not all of the request was kept.
+export async function answerTo(question, isCut = false) {
   if (question === null || question === undefined) {
-    return make("p", { class: "hint" }, "Nothing more can be asked about this one: it names no host that a rule could stand for.");
+    return make("p", { class: "hint" }, isCut
+      ? "Nothing more can be asked about this one: it is so long that only its beginning was kept."
+      : "Nothing more can be asked about this one: it names no host that a rule could stand for.");
   }
   try {
     return shown(await api.post("/v1/explain", question));
@@ -19,11 +23,12 @@ export async function answerTo(question) {
 const WORDS = { true: ["good", "Let in"], false: ["bad", "Refused"], null: ["warn", "It depends"] };
 
 function shown(answer) {
-  const [kind, words] = WORDS[answer.granted];
+  const isDown = answer.granted === true && answer.live.targets.length > 0 && answer.live.targets.every(({ state }) => state === "down");
+  const [kind, words] = isDown ? ["warn", "Let in by the rules, but no target is up"] : WORDS[answer.granted];
   // The text ends with the remedy, which is shown below.
   const text = answer.remedy ? answer.text.replace(answer.remedy.text, "") : answer.text;
   return make("div", { class: "explanation" },
-    make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason" }, answer.reason)),
+    make("p", { class: "verdict" }, make("span", { class: `pill ${kind}` }, words), answer.reason && make("span", { class: "reason", title: inWords(answer.reason) }, answer.reason)),
     make("pre", {}, visible(text)),
     live(answer.live),
     remedy(answer.remedy));

@@ -19,10 +19,10 @@ const PATIENCE = 15_000;
 // A stream may be silent for so long. Portward sends something every 15 seconds (src/admin/events.rs).
 const SILENCE = 45_000;
 
-// Listeners for three events: an answer has come, none has come, the session has ended.
-const listeners = { answered: [], unreachable: [], loggedOut: [] };
+// Listeners for four events: an answer has come, none has come, a refusal has come in its place, the session has ended.
+const listeners = { answered: [], unreachable: [], refused: [], loggedOut: [] };
 export const on = (what, listener) => listeners[what].push(listener);
-const tell = (what) => listeners[what].forEach((listener) => listener());
+const tell = (what, why) => listeners[what].forEach((listener) => listener(why));
 
 // A path with parameters; those without a value are left out.
 export function path(base, parameters) {
@@ -49,8 +49,10 @@ async function request(method, url, body, signal) {
     throw new Unreachable(error.name === "TimeoutError" ? "Portward does not answer in time" : "Portward does not answer");
   }
   setServerTime(response.headers.get("Date"));
-  tell("answered");
-  if (response.ok) return response;
+  if (response.ok) {
+    tell("answered");
+    return response;
+  }
   const json = await response.json().catch(() => ({}));
   if (response.status === 401 && url !== "/v1/session") tell("loggedOut");
   throw new Refused(response.status, json);
@@ -70,13 +72,14 @@ export const get = (url) => asked("GET", url);
 export const post = (url, body) => asked("POST", url, body);
 export const remove = (url) => asked("DELETE", url);
 
-// Runs what nothing waits for, such as a section that asks for news. If no answer comes the head of the page says so, and the
-// question is asked again. Any other error is a mistake of this page.
+// Runs what nothing waits for, such as a section that asks for news. If no answer comes, or a refusal, the head of the page says
+// so, and the question is asked again. Any other error is a mistake of this page.
 export async function inBackground(act) {
   try {
     await act();
   } catch (error) {
-    if (!(error instanceof Unreachable) && !(error instanceof Refused)) console.error(error);
+    if (error instanceof Refused) tell("refused", error.message);
+    else if (!(error instanceof Unreachable)) console.error(error);
   }
 }
 

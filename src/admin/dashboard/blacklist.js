@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
+import { address as whole, bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
 import { count, counted, time } from "./format.js";
+import { inWords } from "./reasons.js";
 import { failed } from "./said.js";
 import { Page, Table } from "./table.js";
 
@@ -14,7 +15,7 @@ const table = new Table({
   key: ({ address }) => address,
   empty: "No address is blacklisted. One that asks for what there is not, again and again, is listed by itself.",
   columns: [
-    { name: "Address", cell: (one) => foreign(one.address) },
+    { name: "Address", cell: (one) => whole(one.address) },
     { name: "Why", cell: why },
     { name: "Since", kind: "when", cell: (one) => time(one.since) },
     { name: "Until", kind: "when", cell: (one) => one.until === null ? "it is removed" : time(one.until) },
@@ -26,7 +27,7 @@ const page = new Page(table, () => blacklist.refresh(), "portward blacklist list
 
 function why(one) {
   if (one.manual) return [make("span", { class: "badge" }, "by hand"), " ", foreign(one.note ?? "", { class: "words" })];
-  return [make("span", { class: "reason" }, one.reason), one.count === undefined ? null : ` ${counted(one.count, "request")}`];
+  return [make("span", { class: "reason", title: inWords(one.reason) }, one.reason), one.count === undefined ? null : ` ${counted(one.count, "request")}`];
 }
 
 export const blacklist = {
@@ -49,6 +50,8 @@ export const blacklist = {
     });
     bodyOf("blacklist").append(total, table.element, page.element, form);
   },
+
+  forget: () => table.show([]),
 
   async refresh() {
     const answer = await page.ask("/v1/blacklist");
@@ -86,7 +89,7 @@ function add(address, note, expiration) {
 // Of a network it is said how large it is, before it is too late.
 function warning(address) {
   const [base, length] = address.split("/");
-  if (length === undefined) return [];
+  if (length === undefined) return base.includes(":") ? "Of IPv6 the whole /64 is listed." : [];
   const bits = (base.includes(":") ? 128 : 32) - Number(length);
   if (!(bits >= 16)) return [];
   const size = bits === 32 || bits === 128 ? "every client there is" : `2 to the power of ${bits} addresses`;

@@ -1,7 +1,7 @@
 // Portward's own certificates, and the ports that it listens on.
 
 import * as api from "./api.js";
-import { bodyOf, foreign, make } from "./dom.js";
+import { address, bodyOf, foreign, make } from "./dom.js";
 import { now, time } from "./format.js";
 import { Table } from "./table.js";
 
@@ -19,7 +19,7 @@ const table = new Table({
     { name: "Shown to", cell: (one) => (one.shown_to === "client" ? "clients" : "targets") },
     { name: "Issuer", cell: (one) => foreign(one.issuer, { class: "words" }) },
     { name: "Ends", kind: "when", cell: ends },
-    { name: "SHA-256", cell: (one) => make("code", { title: one.fingerprint, class: "quiet" }, `${one.fingerprint.slice(7, 19)}…`) },
+    { name: "SHA-256", cell: (one) => make("code", { title: one.fingerprint, class: "quiet whole" }, `${one.fingerprint.slice(7, 19)}…`) },
   ],
 });
 
@@ -33,15 +33,15 @@ function ends({ not_after: end }) {
   if (end === null) return "";
   const left = Date.parse(end) - now();
   const kind = left < 0 ? "bad" : left < NEAR ? "warn" : "good";
-  return make("span", { class: `pill ${kind}` }, time(end));
+  return [make("span", { class: `pill ${kind}` }, time(end)), make("span", { class: "quiet" }, ` ${end.slice(0, 10)}`)];
 }
 
 const ports = new Table({
   caption: "Ports that Portward listens on",
-  key: ({ address, scheme, service }) => `${address} ${scheme ?? service}`,
+  key: (one) => `${one.address} ${one.scheme ?? one.service}`,
   empty: "No port is open.",
   columns: [
-    { name: "Port", cell: (one) => foreign(one.address) },
+    { name: "Port", cell: (one) => address(one.address) },
     { name: "For", cell: (one) => (one.service === "admin" ? `administration${one.scheme === null ? "" : `, ${one.scheme}`}` : one.scheme ?? one.service) },
     { name: "State", cell: (one) => [make("span", { class: `pill ${one.open ? "good" : "bad"}` }, one.open ? "open" : "closed"), one.why === null ? null : ` ${one.why}`] },
     { name: "Certificates", cell: (one) => (one.certificates ?? []).map(({ name }) => name).join(", ") },
@@ -55,9 +55,15 @@ export const certificates = {
     bodyOf("certificates").append(table.element, make("h3", {}, "Ports"), ports.element);
   },
 
+  forget() {
+    table.show([]);
+    ports.show([]);
+  },
+
   async refresh() {
     const [own, listeners] = await Promise.all([api.get("/v1/certificates?limit=1000"), api.get("/v1/listeners?limit=1000")]);
-    table.show(own.certificates);
+    // The one that ends first stands first.
+    table.show(own.certificates.toSorted((one, other) => (one.not_after ?? "").localeCompare(other.not_after ?? "")));
     ports.show(listeners.listeners);
   },
 };

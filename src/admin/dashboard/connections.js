@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { bodyOf, button, byId, foreign, labelled, make, setText, textField } from "./dom.js";
-import { bytes, carrierName, count, duration, serviceName } from "./format.js";
+import { address, bodyOf, button, byId, foreign, labelled, make, setText, textField } from "./dom.js";
+import { bytes, count, duration, schemeName } from "./format.js";
 import { Page, Table, filterForm, serviceFilter } from "./table.js";
 
 const total = make("p", { class: "total" });
@@ -13,11 +13,11 @@ const table = new Table({
   key: ({ id }) => String(id),
   empty: "No client is connected.",
   columns: [
-    { name: "Client", cell: (one) => foreign(one.client) },
-    { name: "By", cell: (one) => make("span", { class: "badge", title: carrierName(one.carrier) }, serviceName(one.service)) },
+    { name: "Client", cell: (one) => address(one.client) },
+    { name: "By", cell: (one) => make("span", { class: "badge" }, schemeName(one.service, one.carrier)) },
     { name: "Asked for", cell: (one) => [one.identity === null ? make("span", { class: "quiet" }, "not decided") : foreign(one.identity), verdict(one)] },
     { name: "Host", cell: (one) => one.host === null ? "" : foreign(one.host, one.rule === null ? {} : { title: one.rule }) },
-    { name: "Target", cell: (one) => one.target === null ? "" : foreign(one.target) },
+    { name: "Target", cell: (one) => one.target === null ? "" : address(one.target) },
     { name: "In", kind: "number", cell: (one) => bytes(one.bytes.up) },
     { name: "Out", kind: "number", cell: (one) => bytes(one.bytes.down) },
     { name: "Open for", kind: "number", cell: (one) => duration(one.age) },
@@ -47,6 +47,8 @@ export const connections = {
     bodyOf("connections").append(filters, table.element, page.element);
   },
 
+  forget: () => table.show([]),
+
   async refresh() {
     const value = (id) => byId(id).value.trim();
     const filters = { service: value("c-service"), client: value("c-client"), host: value("c-host"), target: value("c-target") };
@@ -62,7 +64,7 @@ export const connections = {
 function end(one) {
   return change({
     title: `End the connection of ${one.client}?`,
-    text: [make("p", {}, `${serviceName(one.service)} `, foreign(one.identity ?? "not decided yet"), one.target === null ? "" : ` to ${one.target}`, `, open for ${duration(one.age)}.`),
+    text: [make("p", {}, `${schemeName(one.service, one.carrier)} `, foreign(one.identity ?? "not decided yet"), one.target === null ? "" : ` to ${one.target}`, `, open for ${duration(one.age)}.`),
       "The client may come again at once. The blacklist keeps it away."],
     yes: "End it",
     dangerous: true,

@@ -2,10 +2,10 @@
 
 import * as api from "./api.js";
 import { addToBlacklist } from "./blacklist.js";
-import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
-import { ANSWERED, absoluteTime, carrierName, clockTime, counted, serviceName } from "./format.js";
+import { address, bodyOf, button, byId, foreign, labelled, make, select, setText, textField, visible } from "./dom.js";
+import { ANSWERED, absoluteTime, clockTime, counted, now, schemeName, sentence } from "./format.js";
 import { answerTo } from "./answer.js";
-import { REASONS, isSuspicious } from "./reasons.js";
+import { REASONS, inWords, isSuspicious } from "./reasons.js";
 import { filterForm, serviceFilter } from "./table.js";
 
 // How many rows are shown. The API has the newest 10,000.
@@ -26,9 +26,13 @@ let waiting = [];
 let missed = 0;
 // When a new stream began while the rows of an earlier one were shown. They stay until the new stream has rows, or has none.
 let staleSince = null;
+// When the list was drawn last, by the clock of Portward.
+let drawnAt = 0;
 let isPaused = false;
 // The pointer or the focus is in the list. Then its rows do not move.
 let isRead = false;
+// The form with the filters.
+let form = null;
 // What ends the stream that is followed.
 let stream = null;
 // The timer that draws news.
@@ -36,10 +40,10 @@ let timer = null;
 
 export const decisions = {
   start() {
-    const filters = filterForm("Filters of the decisions", filter,
+    form = filterForm("Filters of the decisions", filter,
       serviceFilter("d-service"),
       labelled("Outcome", select("d-outcome", [["", "all"], ["forwarded", "let in"], ["rejected", "refused"]])),
-      labelled("Reason", select("d-reason", [["", "all"], ...REASONS.map((one) => [one, one])])),
+      labelled("Reason", select("d-reason", [["", "all"], ...REASONS.map((one) => [one, `${one}: ${inWords(one)}`])])),
       labelled("Client", textField("d-client", { placeholder: "203.0.113.9" })),
       labelled("Host", textField("d-host", { placeholder: "pbx.example.net" })),
       pause);
@@ -52,7 +56,7 @@ export const decisions = {
     list.addEventListener("pointerleave", () => read(list.contains(document.activeElement)));
     list.addEventListener("focusin", () => read(true));
     list.addEventListener("focusout", (event) => read(list.contains(event.relatedTarget) || list.matches(":hover")));
-    bodyOf("now").append(make("div", { class: "live-head" }, make("h3", {}, "Decisions"), note), filters, list);
+    bodyOf("now").append(make("div", { class: "live-head" }, make("h3", {}, "Decisions"), note), form, list);
   },
 
   resume() {
@@ -64,6 +68,8 @@ export const decisions = {
     stream?.abort();
     clearInterval(timer);
   },
+
+  forget: clear,
 };
 
 function filters() {
@@ -90,6 +96,8 @@ async function follow() {
           isNew = false;
           wait = 1;
           staleSince = Date.now();
+          if (form.hidden) setText(empty, NOTHING);
+          form.hidden = false;
           waiting = [];
           say("");
         }
@@ -97,14 +105,21 @@ async function follow() {
       }
     } catch (error) {
       if (stream !== mine || error.name === "AbortError" || error.status === 401) return;
-      if (error instanceof api.Refused) say(error.message);
+      if (error instanceof api.Refused) refused(error);
       else if (!(error instanceof api.Unreachable)) console.error(error);
-      // A filter that cannot be, or no decisions are kept. A reload may change the second.
-      if (error.status === 400 || error.status === 409) clear();
+      // A filter that cannot be stays so. That no decisions are kept may be changed by a reload.
       if (error.status === 400) return;
     }
     await new Promise((resolve) => setTimeout(resolve, wait * 1000));
   }
+}
+
+// Says in the place of the list why there is none: a filter that cannot be, or no decisions are kept.
+function refused(error) {
+  if (error.status !== 400 && error.status !== 409) return say(error.message);
+  clear();
+  setText(empty, sentence(error.message.replaceAll("`", "")));
+  form.hidden = error.status === 409;
 }
 
 // After a change of the filters the list is made anew at once, also while it stands still.
@@ -117,6 +132,7 @@ function filter() {
 }
 
 function clear() {
+  waiting = [];
   rows.replaceChildren();
   drawNews();
 }
@@ -140,12 +156,14 @@ function say(text) {
 }
 
 function drawNote() {
-  const held = waiting.length >= ROWS ? `${ROWS} or more` : `${waiting.length}`;
+  // What a new stream begins with was there before.
+  const news = waiting.filter((one) => Date.parse(one.time) > drawnAt).length;
+  const held = news >= ROWS ? `${ROWS} or more` : `${news}`;
   const parts = [];
   if (trouble !== "") parts.push(trouble);
   if (isPaused) parts.push(`Paused. ${held} new.`);
   else if (rows.querySelector(".detail") !== null) parts.push(`The list stands still while an answer is open: ${held} new.`);
-  else if (isRead && waiting.length > 0) parts.push(`The list stands still while you are in it: ${held} new.`);
+  else if (isRead && news > 0) parts.push(`The list stands still while you are in it: ${held} new.`);
   if (missed > 0) parts.push(`${counted(missed, "decision")} came too fast to be shown.`);
   setText(note, parts.join(" "));
 }
@@ -165,6 +183,7 @@ function read(isIn) {
 function drawNews() {
   // An empty list is filled in any case.
   const isFree = rows.firstChild === null || !(isPaused || isRead || rows.querySelector(".detail") !== null);
+  if (isFree) drawnAt = now();
   if (isFree && staleSince !== null && (waiting.length > 0 || Date.now() - staleSince > 2 * PAUSE)) {
     rows.replaceChildren();
     staleSince = null;
@@ -186,10 +205,10 @@ function row(one) {
   const date = new Date(one.time);
   const element = make("tr", { role: "row", class: isRefused ? "refused" : "" },
     cell("Time", "time", make("time", { datetime: one.time, title: absoluteTime(date), "data-fixed": true }, clockTime(date))),
-    cell("Client", "client", foreign(one.client)),
-    cell("Asked for", "asked", make("span", { class: "badge", title: `by ${carrierName(one.carrier)}` }, serviceName(one.service)), " ", asked(one)),
+    cell("Client", "client", address(one.client)),
+    cell("Asked for", "asked", make("span", { class: "badge" }, schemeName(one.service, one.carrier)), " ", asked(one)),
     cell("Outcome", "outcome", outcome(one)),
-    cell("Why", "actions", button("Why?", () => why(element, one), { class: "small why", "aria-expanded": "false", "aria-label": `Why? ${one.client} ${one.identity ?? ""}` })));
+    cell("Why", "actions", button("Why?", () => why(element, one), { class: "small why", "aria-expanded": "false", "aria-label": visible(`Why? ${one.client} ${one.identity ?? ""}`) })));
   return element;
 }
 
@@ -197,15 +216,17 @@ function asked(one) {
   const what = one.method ?? one.operation ?? one.message ?? "";
   const rest = one.service === "http" ? one.path ?? "" : one.alias ?? one.user ?? "";
   return [what && make("span", { class: "method" }, `${what} `), foreign(`${one.identity ?? ""}${one.service === "http" ? rest : ""}`),
-    one.service !== "http" && rest !== "" && [" ", foreign(rest)], one.service === "http" && one.user && make("span", { class: "quiet" }, " as ", foreign(one.user))];
+    one.service !== "http" && rest !== "" && [" ", foreign(rest)],
+    one.cut && make("span", { class: "quiet", title: "It is longer. Only its beginning is kept." }, "…"), one.service === "http" && one.user && make("span", { class: "quiet" }, " as ", foreign(one.user))];
 }
 
 function outcome(one) {
   if (one.outcome === "rejected") {
     const at = [one.cause, one.target].filter(Boolean).join(", ");
-    return [make("span", { class: "reason" }, one.reason), at && make("span", { class: "cause" }, ` ${at}`)];
+    return [make("span", { class: "reason", title: inWords(one.reason) }, one.reason),
+      make("span", { class: "cause" }, ` ${at === "" ? inWords(one.reason) : at}`)];
   }
-  if (one.outcome === "forwarded") return [make("span", { "aria-hidden": "true" }, "→ "), make("span", { class: "unseen" }, "goes to "), foreign(one.target ?? "")];
+  if (one.outcome === "forwarded") return [make("span", { "aria-hidden": "true" }, "→ "), make("span", { class: "unseen" }, "goes to "), address(one.target ?? "")];
   return make("span", {}, ANSWERED[one.outcome] ?? one.outcome);
 }
 
@@ -224,6 +245,6 @@ async function why(element, one) {
   const line = make("p", { class: "line" }, foreign(one.line));
   const listing = isSuspicious(one.reason) &&
     button("Blacklist this client…", () => addToBlacklist(one.client, one.reason), { class: "small", "data-change": true });
-  content.replaceChildren(line, await answerTo(one.question), make("p", { class: "buttons" }, listing));
+  content.replaceChildren(line, await answerTo(one.question, one.cut), make("p", { class: "buttons" }, listing));
   content.scrollIntoView({ block: "nearest" });
 }

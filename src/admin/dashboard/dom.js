@@ -43,10 +43,15 @@ export function foreign(text, attributes = {}) {
   return make("bdi", { class: "code", ...attributes }, visible(text));
 }
 
-// Marks that turn the direction of text, and other characters without a shape, as their numbers (UAX #9, section 2).
+// Characters without a shape, and marks that turn the direction of text, as their numbers (UAX #9, section 2). So are blanks but for
+// the usual one, and the third and later of the marks that stand above or below one letter: they would climb out of their line.
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u115f\u1160\u3164\uffa0\u2800]|(?<=\p{M}{2})\p{M}/gu;
 export function visible(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu, (one) => (one === "\n" ? one : `\\u{${one.codePointAt(0).toString(16)}}`));
+  return text.replace(HIDDEN, (one) => (one === "\n" ? one : `\\u{${one.codePointAt(0).toString(16)}}`));
 }
+
+// An address, a port or a place in a file: it is not broken into two lines.
+export const address = (text, attributes = {}) => foreign(text, { class: "code whole", ...attributes });
 
 export function button(text, click, attributes = {}) {
   return make("button", { type: "button", click, ...attributes }, text);

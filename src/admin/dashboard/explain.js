@@ -23,6 +23,7 @@ export const explain = {
       // An answer that comes after the next question is not shown.
       if (mine === asked) answer.replaceChildren(found);
     });
+    explain.forget = () => answer.replaceChildren();
     bodyOf("explain").append(
       make("p", { class: "hint" }, "Type in what a client would ask for. Nothing is sent to a target."), form, answer);
   },

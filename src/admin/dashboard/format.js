@@ -94,7 +94,14 @@ const SERVICE_NAMES = { http: "HTTP", sip: "SIP", ldap: "LDAP", h323: "H.323" };
 const CARRIER_NAMES = { tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
 export const SERVICES = Object.keys(SERVICE_NAMES);
 export const serviceName = (service) => SERVICE_NAMES[service] ?? service;
-export const carrierName = (carrier) => CARRIER_NAMES[carrier] ?? carrier;
+
+// "HTTPS", "SIP", "SIP by WSS": a service together with what carries it.
+export function schemeName(service, carrier) {
+  const name = serviceName(service);
+  if (carrier === "tcp") return name;
+  if (carrier === "tls") return service === "h323" ? `${name} by TLS` : `${name}S`;
+  return `${name} by ${CARRIER_NAMES[carrier] ?? carrier}`;
+}
 
 // What became of a request that was let in but went to no target, in words. A test holds the outcomes to those of the daemon.
 export const ANSWERED = {

@@ -5,7 +5,7 @@ import { bodyOf, button, foreign, make } from "./dom.js";
 import { LET_IN, SERVICES, count, serviceName } from "./format.js";
 import { Curve } from "./curve.js";
 import { addToBlacklist } from "./blacklist.js";
-import { isSuspicious } from "./reasons.js";
+import { inWords, isSuspicious } from "./reasons.js";
 import { startedAt } from "./status.js";
 
 // 360 steps of ten seconds are an hour. A test holds this to the daemon.
@@ -37,13 +37,22 @@ export const history = {
   async refresh() {
     // After a restart of Portward the steps are counted anew.
     if (known !== null && known.run !== startedAt()) known = null;
-    const answer = await api.get(api.path("/v1/history", { after: known?.end }));
+    const after = known?.end;
+    const answer = await api.get(api.path("/v1/history", { after }));
+    // Two questions may be on their way at a time; the steps of the second one are known then.
+    if (after !== known?.end) return;
     take(answer);
     for (const service of SERVICES) {
       const { letIn, refused, open } = known[service];
       curves.get(service).show({ letIn, refused, open: open.at(-1) ?? 0, step: answer.step, end: known.time });
     }
     top(await api.get("/v1/top?limit=5"));
+  },
+
+  forget() {
+    known = null;
+    busy.replaceChildren();
+    delete busy.dataset.shown;
   },
 };
 
@@ -77,9 +86,9 @@ function top({ seconds, hosts, clients, refused }) {
   busy.dataset.shown = signature;
   const time = `last ${minutes === 1 ? "minute" : `${minutes} minutes`}`;
   busy.replaceChildren(
-    list(`Busiest hosts, ${time}`, hosts.map(({ host, count: number }) => item(host, number)), "Nothing was asked for."),
+    list(`Busiest hosts, ${time}`, hosts.map(({ host, count: number }) => item(host, number)), "No host was reached."),
     list(`Busiest clients, ${time}`, clients.map(({ client, count: number }) => item(client, number)), "No client has come."),
     list(`Refused most, ${time}`, refused.map(({ client, count: number, reason }) =>
-      item(client, number, reason && make("span", { class: "reason" }, reason), isSuspicious(reason) && listing(client, reason))), "No client was refused."),
+      item(client, number, reason && make("span", { class: "reason", title: inWords(reason) }, `last: ${reason}`), isSuspicious(reason) && listing(client, reason))), "No client was refused."),
   );
 }

@@ -15,7 +15,7 @@ const table = new Table({
   columns: [
     { name: "Host", cell: (one) => [foreign(one.name), one.aliases.length > 0 && make("span", { class: "quiet", title: one.aliases.join("\n") }, ` and ${counted(one.aliases.length, "alias", "aliases")}`),
       one.tenant !== null && make("div", { class: "quiet" }, "of tenant ", foreign(one.tenant))] },
-    { name: "Leads to", cell: (one) => make("ul", { class: "leads" }, leads(one)) },
+    { name: "Leads to", cell: leads },
     { name: "Stands in", cell: (one) => one.made_by === "api" ? make("span", { class: "quiet", title: one.rule }, "made by the API") : place(one.rule) },
     { name: "State", cell: state },
     { name: "Switch", kind: "actions", cell: (item) => toggle(() => item().enabled, () => flip(item()), () => item().name) },
@@ -26,7 +26,7 @@ const page = new Page(table, () => hosts.refresh(), "A filter finds the others."
 
 // A file's name and line, with the whole path in a tooltip.
 export function place(rule) {
-  return make("code", { title: rule }, rule.split("/").at(-1));
+  return make("code", { class: "whole", title: rule }, rule.split("/").at(-1));
 }
 
 // One button that enables or disables; its words follow the item, so the row keeps the button and the focus.
@@ -42,16 +42,19 @@ export function toggle(isEnabled, click, name) {
   return element;
 }
 
-// Where each service of a host goes.
+// Where each service of a host goes: in a line if there is one of them, else folded.
 function leads(one) {
-  const items = [];
-  const paths = one.http.slice(0, 4).map((path) => line("http", `${path.default ? "(other paths)" : path.path ?? ""} → ${to(path)}`));
-  items.push(...paths);
-  if (one.http.length > 4) items.push(make("li", { class: "quiet" }, `and ${counted(one.http.length - 4, "more path")}`));
+  const items = one.http.map((path) => line("http", `${path.default ? "(other paths)" : path.path ?? ""} → ${to(path)}`));
   for (const service of SERVICES.filter((service) => service !== "http")) {
     if (one[service] !== null) items.push(line(service, `→ ${one[service].target.join(", ")}${checks(one[service])}`));
   }
-  return items.length > 0 ? items : make("li", { class: "quiet" }, "no service");
+  if (items.length === 0) return make("span", { class: "quiet" }, "no service");
+  const list = make("ul", { class: "leads" }, items);
+  if (items.length === 1) return list;
+  const services = SERVICES.filter((service) => (service === "http" ? one.http.length > 0 : one[service] !== null));
+  const summary = make("summary", {}, services.map((service) => [make("span", { class: "badge" }, serviceName(service)), " "]),
+    make("span", { class: "quiet" }, counted(items.length, "rule")));
+  return make("details", {}, summary, list);
 }
 
 const line = (service, text) => make("li", {}, make("span", { class: "badge" }, serviceName(service)), " ", foreign(text));
@@ -88,13 +91,15 @@ export const hosts = {
     bodyOf("hosts").append(filters, table.element, page.element);
   },
 
+  forget: () => table.show([]),
+
   async refresh() {
     const value = (id) => byId(id).value.trim();
     const filters = { search: value("h-search"), service: value("h-service"), enabled: value("h-enabled") };
     const answer = await page.ask("/v1/hosts", filters);
     if (answer === null) return;
     table.setEmpty(Object.values(filters).some((one) => one !== "") ? "No host passes these filters."
-      : "There is no host yet. A file in the rules folder makes one; docs/first-rules.md shows how.");
+      : "There is no host yet, so nothing is let in. On the machine: sudo portward host add NAME --target ADDRESS --sip");
     page.show(answer.hosts, count(answer.count), answer.next);
     redraw(table);
     setText(total, counted(answer.count, "host"));

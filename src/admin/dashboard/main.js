@@ -1,7 +1,7 @@
 // The page: whether somebody is logged in, which sections there are, and when each asks for news.
 
 import * as api from "./api.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { age, duration, sentence } from "./format.js";
 import { hideLogIn, logOut, showLogIn } from "./login.js";
 import { startReload } from "./reload.js";
@@ -58,26 +58,26 @@ function repeat(section) {
 // Since when no answer has come, in milliseconds since 1970; null: answers come.
 let lostSince = null;
 
-function showLost() {
+// Says that what is shown is old, and why.
+function lost(why) {
+  lostSince ??= Date.now();
   const line = byId("lost");
-  line.hidden = lostSince === null;
-  document.body.classList.toggle("is-lost", lostSince !== null);
-  if (lostSince === null) return;
-  const text = "Portward does not answer. What is shown is old. The page asks again by itself.";
-  if (line.firstChild?.textContent !== text) line.replaceChildren(text);
+  setText(line, `${why} What is shown is old. The page asks again by itself.`);
   line.title = `since ${duration((Date.now() - lostSince) / 1000)}`;
+  line.hidden = false;
+  document.body.classList.add("is-lost");
 }
 
-api.on("unreachable", () => {
-  lostSince ??= Date.now();
-  showLost();
-});
-
-api.on("answered", () => {
+function found() {
   if (lostSince === null) return;
   lostSince = null;
-  showLost();
-});
+  byId("lost").hidden = true;
+  document.body.classList.remove("is-lost");
+}
+
+api.on("unreachable", () => lost("Portward does not answer."));
+api.on("refused", (why) => !byId("content").hidden && lost(`Portward refuses to answer: ${sentence(why)}`));
+api.on("answered", found);
 
 api.on("loggedOut", () => {
   if (byId("content").hidden) return;
@@ -89,6 +89,9 @@ function leave(why) {
   rest();
   document.title = "Portward";
   byId("said").replaceChildren();
+  byId("ask-text").replaceChildren();
+  // Nothing that a session has seen stays in the document.
+  sections.forEach((section) => section.forget?.());
   if (byId("ask").open) byId("ask").close();
   byId("content").hidden = true;
   byId("top").hidden = true;
@@ -98,8 +101,7 @@ function leave(why) {
 // Shows the page to a session that may `right`.
 function enter({ right }) {
   hideLogIn();
-  lostSince = null;
-  showLost();
+  found();
   document.body.classList.toggle("reads-only", right === "read");
   byId("reads-only").hidden = right !== "read";
   byId("top").hidden = false;

@@ -20,8 +20,9 @@ export function startReload(after) {
       reloaded(await api.post("/v1/reload"));
     } catch (error) {
       refused(error);
+    } finally {
+      after();
     }
-    after();
   });
 }
 
@@ -57,14 +58,15 @@ export function diagnostics(list) {
   return make("ul", { class: "findings" }, list.map((one) => finding(one)));
 }
 
-// One of them. `when` may be a time.
-export function finding({ severity, message, label, related, help, ...at }, when = null) {
+// One of them. `when` may be a time; `details` are a longer text, which is folded.
+export function finding({ severity, message, label, related, help, details, ...at }, when = null) {
   const place = placeOf(at);
   return make("li", { class: severity },
     make("p", { class: "message" }, make("span", { class: "severity" }, severity === "error" ? "Error" : "Warning"), make("span", {}, message), when),
     place && make("p", { class: "place" }, make("code", {}, place), label && `: ${label}`),
     related && make("p", { class: "place" }, make("code", {}, placeOf(related)), related.label && `: ${related.label}`),
     help && make("p", { class: "hint" }, help),
+    details && make("details", {}, make("summary", {}, "What was wrong"), make("pre", {}, details)),
   );
 }
 

@@ -19,6 +19,12 @@ export const status = {
     bodyOf("wrong").replaceChildren(make("div", { id: "findings" }), make("dl", { id: "facts" }));
   },
 
+  forget() {
+    shown = "";
+    byId("findings").replaceChildren();
+    byId("facts").replaceChildren();
+  },
+
   async refresh() {
     const [answer, listeners] = await Promise.all([api.get("/v1/status"), api.get("/v1/listeners?limit=1000")]);
     since = answer.since;
@@ -41,13 +47,14 @@ function found(answer, closed) {
   const all = [];
   const last = answer.last_reload;
   if (last !== null && !last.successful) {
-    all.push({ severity: "error", message: `The last reload was refused: ${last.error}`, since: last.at,
+    all.push({ severity: "error", message: "The last reload was refused.", since: last.at, details: last.error,
       help: "The rules before it are still in force. Mend the file, then reload." });
   }
   for (const { address, scheme, service, why } of closed) {
     all.push({ severity: "error", message: `The port ${address} (${scheme ?? service}) is not open: ${why ?? "it is not known why"}` });
   }
-  all.push(...answer.warnings.map((one) => (one.severity === "error" ? one : { ...one, severity: "warning" })));
+  all.push(...down(answer.warnings.filter(({ target }) => target !== null)));
+  all.push(...answer.warnings.filter(({ target }) => target === null));
   const more = answer.warning_count - answer.warnings.length;
   if (more > 0) all.push({ severity: "warning", message: `${counted(more, "more warning")}: portward check shows them all` });
   if (answer.log_dropped > 0) {
@@ -57,6 +64,16 @@ function found(answer, closed) {
   return all.sort((one, other) => Number(other.severity === "error") - Number(one.severity === "error"));
 }
 
+// Targets that are down: one by one, or in one finding if they are many.
+function down(warnings) {
+  if (warnings.length <= 3) return warnings.map((one) => ({ ...one, severity: "error" }));
+  return [{ severity: "error", message: `${counted(warnings.length, "target")} are down.`, since: warnings.map(({ since }) => since).sort()[0],
+    help: "The section Targets says which hosts need them.", details: warnings.map(({ message }) => message).join("\n") }];
+}
+
+// So many findings are shown at first.
+const SHOWN = 6;
+
 function show(troubles) {
   const place = byId("findings");
   if (troubles.length === 0) {
@@ -64,7 +81,11 @@ function show(troubles) {
     return;
   }
   const items = troubles.map((one) => finding(one, one.since && make("span", { class: "when" }, time(one.since))));
+  const rest = items.splice(SHOWN);
   place.replaceChildren(make("ul", { class: "findings" }, items));
+  if (rest.length > 0) {
+    place.append(make("details", { class: "rest" }, make("summary", {}, `${counted(rest.length, "more thing")} to look at`), make("ul", { class: "findings" }, rest)));
+  }
 }
 
 function head(answer, troubles) {

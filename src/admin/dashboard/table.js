@@ -91,7 +91,8 @@ export function filterForm(label, changed, ...fields) {
 // A filter by service.
 export const serviceFilter = (id) => labelled("Service", select(id, [["", "all"], ...SERVICES.map((one) => [one, serviceName(one)])]));
 
-// The API gives so many at the most.
+// So many rows are shown at first. The API gives at most so many at a time.
+const FIRST = 50;
 const MOST = 1000;
 
 // The page of a list that a table shows: the first rows, and more of them on demand.
@@ -100,7 +101,7 @@ export class Page {
   constructor(table, refresh, others) {
     this.table = table;
     this.others = others;
-    this.limit = 100;
+    this.limit = FIRST;
     this.asked = 0;
     this.button = make("button", { type: "button", click: () => {
       this.limit = Math.min(this.limit * 2, MOST);

@@ -1,26 +1,26 @@
 // Targets: every address that the rules lead to, what is known of it, and how fast it answers.
 
-import { bodyOf, foreign, make } from "./dom.js";
+import * as api from "./api.js";
+import { address, bodyOf, byId, foreign, labelled, make, select, textField } from "./dom.js";
 import { count, milliseconds, serviceName, time } from "./format.js";
-import { Page, Table } from "./table.js";
-
+import { Page, Table, filterForm } from "./table.js";
 
 const table = new Table({
   caption: "Targets, by their addresses",
   key: ({ target }) => target,
   empty: "No rule leads to a target yet.",
   columns: [
-    { name: "Target", cell: (one) => [foreign(one.target), one.names.length > 0 && foreign(` ${one.names.join(", ")}`, { class: "code quiet" })] },
+    { name: "Target", cell: (one) => [address(one.target), one.names.length > 0 && foreign(` ${one.names.join(", ")}`, { class: "code quiet" })] },
     { name: "For", cell: (one) => [one.services.map((service) => [make("span", { class: "badge" }, serviceName(service)), " "]), hostsOf(one)] },
     { name: "State", cell: state },
     { name: "Open", kind: "number", cell: (one) => count(one.open) },
     { name: "Connect", kind: "number", cell: (one) => timing(one.connect) },
     { name: "First byte", kind: "number", cell: (one) => timing(one.first_byte) },
-    { name: "Failures", kind: "number", cell: failures },
+    { name: "Failed", kind: "number", cell: failures },
   ],
 });
 
-const page = new Page(table, () => targets.refresh(), "All of them: portward targets.");
+const page = new Page(table, () => targets.refresh(), "A filter finds the others.");
 
 function hostsOf({ hosts, host_count: all }) {
   if (hosts.length === 0) return null;
@@ -31,8 +31,9 @@ function hostsOf({ hosts, host_count: all }) {
 function state({ state: name, since, why, checked }) {
   const kind = { up: "good", down: "bad", unknown: "off" }[name];
   const title = checked ? "It is checked again and again." : "No check is configured: what is known comes from connections.";
-  return [make("span", { class: `pill ${kind}`, title }, name), why === null ? null : make("span", { class: "cause" }, ` ${why}`),
-    since === null ? null : make("span", { class: "quiet when" }, " ", time(since))];
+  return [make("span", { class: `pill ${kind}`, title }, name),
+    since === null ? null : make("span", { class: "quiet" }, " for ", time(since, { bare: true })),
+    why === null ? null : make("span", { class: "cause" }, `: ${why}`)];
 }
 
 function timing({ recent, longest, count: number }) {
@@ -43,7 +44,7 @@ function failures({ failures: causes, last_failure: last }) {
   const all = Object.values(causes).reduce((sum, one) => sum + one, 0);
   if (all === 0) return make("span", { class: "quiet" }, "0");
   const lines = Object.entries(causes).map(([cause, number]) => `${cause}: ${number}`);
-  return make("span", { title: `${lines.join("\n")}${last === null ? "" : `\nlast: ${last.cause}, ${last.time}`}` }, count(all));
+  return make("span", { title: `Connections for clients that failed:\n${lines.join("\n")}${last === null ? "" : `\nlast: ${last.cause}, ${last.time}`}` }, count(all));
 }
 
 // What is down stands first.
@@ -53,12 +54,19 @@ export const targets = {
   seconds: 5,
 
   start() {
-    bodyOf("targets").append(table.element, page.element);
+    const filters = filterForm("Filters of the targets", () => api.inBackground(targets.refresh),
+      labelled("State", select("g-state", [["", "all"], ["up", "up"], ["down", "down"], ["unknown", "unknown"]])),
+      labelled("Host", textField("g-host", { placeholder: "pbx.example.net" })));
+    bodyOf("targets").append(filters, table.element, page.element);
   },
 
+  forget: () => table.show([]),
+
   async refresh() {
-    const answer = await page.ask("/v1/targets");
+    const filters = { state: byId("g-state").value, host: byId("g-host").value.trim() };
+    const answer = await page.ask("/v1/targets", filters);
     if (answer === null) return;
+    table.setEmpty(filters.state !== "" || filters.host !== "" ? "No target passes these filters." : "No rule leads to a target yet.");
     const sorted = answer.targets.toSorted((one, other) => RANK[one.state] - RANK[other.state]);
     // The API counts the targets of the page alone.
     page.show(sorted, null, answer.next);

@@ -41,6 +41,8 @@ export const tenants = {
     bodyOf("tenants").append(filters, table.element, page.element);
   },
 
+  forget: () => table.show([]),
+
   async refresh() {
     if (byId("tenants").hidden) return;
     const filters = { search: byId("t-search").value.trim(), alive: byId("t-alive").value };
