@@ -1,9 +1,9 @@
 //! The dashboard under load: headless Chromium follows 10,000 decisions a minute for five minutes.
 //!
 //! `cargo bench --bench dashboard [-- --minutes N --rate DECISIONS_A_MINUTE]`. It prints a line a minute: the longest task of the
-//! page's thread, the sum of all long tasks (those of 50 ms and more, as the Long Tasks API counts them), DOM nodes, and the heap
-//! of JavaScript after a garbage collection. The exit code is 1 if a task blocks the page for 100 ms or more, or if nodes or heap
-//! grow from the first minute to the last.
+//! page's thread, the sum of all long tasks (those of 50 ms and more, as the Long Tasks API counts them), DOM nodes, the heap of
+//! JavaScript after a garbage collection, and the machine's load, because times say something on a quiet machine alone. The exit
+//! code is 1 if a task blocks the page for 100 ms or more, or if nodes or heap grow from the first minute to the last.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 // The tests use what is not used here.
@@ -48,8 +48,7 @@ impl Minute {
             tasks.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();
         let minute = Self {
             longest: tasks.iter().copied().fold(0.0, f64::max),
-            // An empty sum is -0.
-            long: tasks.iter().sum::<f64>().max(0.0),
+            long: tasks.iter().fold(0.0, |sum, one| sum + one),
             tasks: tasks.len() as u64,
             nodes: desk.measured("Nodes"),
             heap: desk.measured("JSHeapUsedSize"),
@@ -57,6 +56,13 @@ impl Minute {
         desk.run("longTasks.splice(0)");
         minute
     }
+}
+
+/// How many tasks of the whole machine wanted a processor within the last minute (proc(5)). With more than it has, a task of the
+/// page takes long because it waits.
+fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn option(name: &str, usual: f64) -> f64 {
@@ -80,7 +86,7 @@ fn main() -> ExitCode {
     let ports = busy.ports();
     let count = (rate * minutes) as usize;
     let flood = thread::spawn(move || traffic::flood(ports, count, Some(rate / 60.0)));
-    println!("minute  longest task  long tasks        DOM nodes  heap");
+    println!("minute  longest task  long tasks        DOM nodes  heap       load");
     let start = Instant::now();
     let mut all = Vec::new();
     for number in 1..=(minutes.ceil() as u32) {
@@ -88,12 +94,13 @@ fn main() -> ExitCode {
         thread::sleep((start + end).saturating_duration_since(Instant::now()));
         let minute = Minute::take(&desk);
         println!(
-            "{number:>6}  {:>9.0} ms  {:>3} in {:>6.0} ms  {:>9.0}  {:>5.2} MiB",
+            "{number:>6}  {:>9.0} ms  {:>3} in {:>6.0} ms  {:>9.0}  {:>5.2} MiB  {}",
             minute.longest,
             minute.tasks,
             minute.long,
             minute.nodes,
-            minute.heap / 1_048_576.0
+            minute.heap / 1_048_576.0,
+            load()
         );
         all.push(minute);
     }
