@@ -34,7 +34,7 @@ function shown(answer) {
     remedy(answer.remedy));
 }
 
-// What the daemon alone knows: the client and the targets.
+// What only the daemon knows of the client and of the targets.
 function live({ client, targets }) {
   const lines = [];
   if (client !== null) {

@@ -86,13 +86,15 @@ function add(address, note, expiration) {
   }, blacklist.refresh);
 }
 
-// Of a network it is said how large it is, before it is too late.
+// A warning in the question if the network is so large that telephones of one's own may be in it: /16 and larger, for IPv6 /48 and
+// larger, because one customer has a /64 or a /56.
 function warning(address) {
   const [base, length] = address.split("/");
   if (length === undefined) return base.includes(":") ? "Of IPv6 the whole /64 is listed." : [];
-  const bits = (base.includes(":") ? 128 : 32) - Number(length);
-  if (!(bits >= 16)) return [];
-  const size = bits === 32 || bits === 128 ? "every client there is" : `2 to the power of ${bits} addresses`;
+  const [all, large] = base.includes(":") ? [128, 80] : [32, 16];
+  const bits = all - Number(length);
+  if (!(bits >= large)) return [];
+  const size = bits === all ? "every client there is" : `2 to the power of ${bits} addresses`;
   return make("p", { class: "failed" }, `This is a large network: ${size}. Telephones of your own may be in it.`);
 }
 
