@@ -1,6 +1,5 @@
 //! A page: JavaScript in it, what it looks like, what it asked for and what went wrong in it.
 
-use std::cell::RefCell;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -84,27 +83,18 @@ impl Page {
     /// The same, for something that takes its time.
     pub fn until_within(&self, patience: Duration, condition: &str) -> Value {
         let deadline = Instant::now() + patience;
-        let last = RefCell::new(Value::Null);
         loop {
-            // A page that is being loaded has no value, or has an exception.
-            let value = self.try_run(condition).unwrap_or_else(Value::String);
-            let is_true = match &value {
-                Value::Null => false,
-                Value::Bool(flag) => *flag,
-                Value::Number(number) => number.as_f64() != Some(0.0),
-                Value::String(text) => !text.is_empty() && !text.contains("\"exception\""),
-                Value::Array(_) | Value::Object(_) => true,
+            // A page that is being loaded may have an exception, or no place where an expression can be run. Neither is true.
+            let last = match self.try_run(condition) {
+                Ok(value) if is_truthy(&value) => return value,
+                Ok(value) => value.to_string(),
+                Err(error) => error,
             };
-            if is_true {
-                return value;
-            }
-            *last.borrow_mut() = value;
             if Instant::now() >= deadline {
                 let text = self.try_run("document.body.innerText").unwrap_or_default();
                 let text: String = text.as_str().unwrap_or_default().chars().take(6000).collect();
                 panic!(
-                    "waited {patience:?} in vain for {condition}: {}\nThe page shows:\n{text}\nTroubles: {:#?}",
-                    last.borrow(),
+                    "waited {patience:?} in vain for {condition}: {last}\nThe page shows:\n{text}\nTroubles: {:#?}",
                     self.troubles()
                 );
             }
@@ -211,6 +201,17 @@ impl Tab {
                 _ => {}
             }
         }
+    }
+}
+
+/// Whether JavaScript takes this value for true.
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
     }
 }
 
