@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { button, make, visible } from "./dom.js";
+import { placeOf } from "./format.js";
 import { inWords } from "./reasons.js";
 import { done, failed } from "./said.js";
 
@@ -49,10 +50,10 @@ function live({ client, targets }) {
   return lines.length > 0 && make("ul", { class: "live-facts" }, lines.map((line) => make("li", {}, line)));
 }
 
-// "Let this in": shown, never done from here.
+// "Let this in": what to write or to type. The page only shows it.
 function remedy(found) {
   if (found === null || found === undefined) return null;
-  const place = found.file === null ? null : `${found.file}${found.line === null ? "" : `:${found.line}`}`;
+  const place = placeOf(found);
   const text = found.toml ?? found.command;
   return make("details", { class: "remedy" },
     make("summary", {}, "Let this in"),

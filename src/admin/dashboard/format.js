@@ -114,3 +114,9 @@ export const LET_IN = ["forwarded", ...Object.keys(ANSWERED)];
 export function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
+
+// "FILE:LINE:COLUMN", as far as it is known; null: no file is known.
+export function placeOf({ file, line, column }) {
+  if (file === null || file === undefined) return null;
+  return [file, line, column].filter((part) => part !== null && part !== undefined).join(":");
+}

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { ask, show } from "./ask.js";
 import { byId, make } from "./dom.js";
-import { counted, sentence } from "./format.js";
+import { counted, placeOf, sentence } from "./format.js";
 import { done, failed } from "./said.js";
 
 // Gives the button its work. `after` is called when a reload is over, whatever came of it.
@@ -68,10 +68,4 @@ export function finding({ severity, message, label, related, help, details, ...a
     help && make("p", { class: "hint" }, help),
     details && make("details", {}, make("summary", {}, "What was wrong"), make("pre", {}, details)),
   );
-}
-
-// "FILE:LINE:COLUMN", as far as it is known.
-function placeOf({ file, line, column }) {
-  if (file === null || file === undefined) return null;
-  return [file, line, column].filter((part) => part !== null && part !== undefined).join(":");
 }
