@@ -29,8 +29,11 @@ function names(all) {
   return make("ul", { class: "leads" }, shown);
 }
 
-function ends({ not_after: end }) {
+function ends({ not_before: begin, not_after: end }) {
   if (end === null) return "";
+  if (begin !== null && Date.parse(begin) > now()) {
+    return [make("span", { class: "pill bad" }, "not yet valid"), make("span", { class: "quiet" }, " begins ", time(begin))];
+  }
   const left = Date.parse(end) - now();
   const kind = left < 0 ? "bad" : left < NEAR ? "warn" : "good";
   return [make("span", { class: `pill ${kind}` }, time(end)), make("span", { class: "quiet" }, ` ${end.slice(0, 10)}`)];

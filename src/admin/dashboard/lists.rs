@@ -57,7 +57,8 @@ fn issue_23_item_1_the_page_knows_every_reason_and_which_are_suspicious() {
     // These two count only where they end a connection.
     let always =
         |reason: &Reason| reason.suspicious() && !matches!(reason, Reason::OtherTarget | Reason::OtherName);
-    let words: Vec<_> = keys("reasons.js", "const WORDS = {").iter().map(|key| key.trim_matches('"')).collect();
+    let words: Vec<_> =
+        keys("reasons.js", "const WORDS = {").iter().map(|key| key.trim_matches('"')).collect();
     assert_eq!(sorted(words), sorted(Reason::ALL.map(Reason::name).to_vec()));
     let wanted = Reason::ALL.into_iter().filter(always).map(Reason::name).collect();
     assert_eq!(sorted(suspicious), sorted(wanted));

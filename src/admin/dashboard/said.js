@@ -8,7 +8,7 @@ const STAYS = 8_000;
 function say(text, kind) {
   const place = byId("said");
   const close = button("×", () => line.remove(), { "aria-label": "Close this message", class: "close" });
-  const line = make("div", { class: `said ${kind}`, role: kind === "bad" ? "alert" : null }, make("p", {}, text), close);
+  const line = make("div", { class: `said ${kind}`, role: kind === "bad" ? "alert" : "status" }, make("p", {}, text), close);
   place.append(line);
   while (place.children.length > 4) place.firstChild.remove();
   if (kind === "good") setTimeout(() => line.remove(), STAYS);

@@ -30,7 +30,7 @@ export const status = {
     since = answer.since;
     const closed = listeners.listeners.filter((one) => !one.open);
     const troubles = found(answer, closed);
-    head(answer, troubles.length);
+    head(answer, troubles);
     // What has not changed is not written again: a screen reader would read it again.
     const text = JSON.stringify(troubles);
     if (text !== shown) {
@@ -90,9 +90,10 @@ function show(troubles) {
 
 function head(answer, troubles) {
   const pill = byId("state");
-  document.title = troubles === 0 ? "Portward" : `(${troubles}) Portward`;
-  pill.className = `pill ${troubles === 0 ? "good" : "warn"}`;
-  setText(pill, troubles === 0 ? "Nothing is wrong" : `${counted(troubles, "thing")} to look at`);
+  const isBad = troubles.some(({ severity }) => severity === "error");
+  document.title = troubles.length === 0 ? "Portward" : `(${troubles.length}) Portward`;
+  pill.className = `pill ${troubles.length === 0 ? "good" : isBad ? "bad" : "warn"}`;
+  setText(pill, troubles.length === 0 ? "Nothing is wrong" : `${counted(troubles.length, "thing")} to look at`);
   setText(byId("about"), `${answer.version} · up ${duration(answer.uptime)}`);
 }
 

@@ -36,12 +36,12 @@ fn send(busy: &Busy) {
             &format!("GET /PBX0/APPS/{path} HTTP/1.1\r\nHost: hq.dvl-ckl2.net\r\nConnection: close\r\n\r\n"),
         );
         let user: String = text
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_string()
+            .bytes()
+            .map(|octet| {
+                if octet.is_ascii_alphanumeric() {
+                    char::from(octet).to_string()
                 } else {
-                    format!("%{:02X}", u32::from(c) & 0xff)
+                    format!("%{octet:02X}")
                 }
             })
             .collect();

@@ -12,7 +12,7 @@ fn taken(desk: &Desk) -> (f64, f64) {
 
 #[test]
 fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
-    within(115, || {
+    within(240, || {
         let busy = Busy::start_with(|setup| setup.set("log.forwarded", "[]"));
         let desk = Desk::open(&busy);
         let ports = busy.ports();
