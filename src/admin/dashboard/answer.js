@@ -7,15 +7,21 @@ import { inWords } from "./reasons.js";
 import { done, failed } from "./said.js";
 
 // The answer to a question of `POST /v1/explain`, as an element.
-// `isCut`: not all of the request was kept.
-export async function answerTo(question, isCut = false) {
+// `decision`: what was decided when the question is about one; `cut`: not all of it was kept.
+export async function answerTo(question, decision = {}) {
   if (question === null || question === undefined) {
-    return make("p", { class: "hint" }, isCut
+    return make("p", { class: "hint" }, decision.cut
       ? "Nothing more can be asked about this one: it is so long that only its beginning was kept."
       : "Nothing more can be asked about this one: it names no host that a rule could stand for.");
   }
   try {
-    return shown(await api.post("/v1/explain", question));
+    const answer = await api.post("/v1/explain", question);
+    const isListedSince = answer.reason === "blacklisted" && (decision.reason ?? "blacklisted") !== "blacklisted";
+    if (!isListedSince) return shown(answer);
+    // Of a client that was listed later it is asked why this request was refused then.
+    const { from, ...request } = question;
+    return make("div", { class: "explanation" }, make("p", { class: "live-facts" }, `${from} is blacklisted now. Without that:`),
+      shown(await api.post("/v1/explain", request)));
   } catch (error) {
     return make("p", { class: "failed" }, visible(error.message));
   }

@@ -245,6 +245,6 @@ async function why(element, one) {
   const line = make("p", { class: "line" }, foreign(one.line));
   const listing = isSuspicious(one.reason) &&
     button("Blacklist this client…", () => addToBlacklist(one.client, one.reason), { class: "small", "data-change": true });
-  content.replaceChildren(line, await answerTo(one.question, one.cut), make("p", { class: "buttons" }, listing));
+  content.replaceChildren(line, await answerTo(one.question, one), make("p", { class: "buttons" }, listing));
   content.scrollIntoView({ block: "nearest" });
 }

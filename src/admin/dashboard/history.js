@@ -74,7 +74,12 @@ function take(answer) {
   if (answer.count > 0) known.time = Date.parse(answer.start) + answer.count * answer.step * 1000;
 }
 
-function top({ seconds, hosts, clients, refused }) {
+// Of what is counted together only estimates are known: at least `count` less `over`. What may be nothing but an estimate is not shown.
+const certain = (all) => all.filter(({ count: number, over }) => over * 2 <= number);
+
+function top(answer) {
+  const [hosts, clients, refused] = [certain(answer.hosts), certain(answer.clients), certain(answer.refused)];
+  const { seconds } = answer;
   const minutes = Math.max(1, Math.round(seconds / 60));
   const list = (title, items, empty) => make("div", { class: "top" }, make("h3", {}, title),
     items.length > 0 ? make("ol", {}, items) : make("p", { class: "empty" }, empty));

@@ -1,7 +1,7 @@
 //! `/v1/session`: a browser logs in with a token or with the code of a link, asks what it may do, and logs out. Over the socket
 //! POST makes such a link. `/login` is where the link leads.
 
-use hyper::header::{HeaderName, HeaderValue, REFRESH, SET_COOKIE};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFRESH, SET_COOKIE};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -120,11 +120,12 @@ pub(super) fn follow(asked: &Asked<'_>) -> Answer {
     }
     let Some(id) = asked.access.sessions.redeem(&code) else {
         let wrong = asked.access.wrong(client, asked.shared);
-        let why = "This link has been used, or is older than a minute. <code>portward dashboard</code> prints a new one.";
-        return wrong.with_content(HTML, page(why));
+        let why = "This link has been used, or is older than a minute. <code>portward dashboard</code> prints a new one. \
+                   <a href=\"/\">To the dashboard</a>.";
+        return styled(wrong.with_content(HTML, page(why)));
     };
     let said = "You are logged in. If nothing happens, <a href=\"/\">go on to the dashboard</a>.";
-    let answer = Answer::whole(StatusCode::OK, HTML, page(said));
+    let answer = styled(Answer::whole(StatusCode::OK, HTML, page(said)));
     let answer = answer.with(REFRESH, HeaderValue::from_static("0; url=/"));
     with_session(asked, (client, is_tls), &id, answer)
 }
@@ -137,8 +138,15 @@ fn page(said: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Portward</title>\n\
-         <main><h1>Portward</h1><p>{said}</p></main>\n</html>\n"
+         <link rel=\"stylesheet\" href=\"/dashboard/style.css\">\n\
+         <main class=\"alone\"><h1>Portward</h1><p>{said}</p></main>\n</html>\n"
     )
+}
+
+/// The answer with leave to look as the dashboard does.
+fn styled(answer: Answer) -> Answer {
+    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+    answer.with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))
 }
 
 fn with_session(asked: &Asked<'_>, (client, is_tls): (SocketAddr, bool), id: &str, answer: Answer) -> Answer {

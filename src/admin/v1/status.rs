@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Asked};
+use super::{Answer, Asked, targets};
 use crate::admin::moment::utc;
 use crate::cause::Cause;
 use crate::reason::Reason;
@@ -65,7 +65,8 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
     for fields in of_files.iter_mut().filter_map(Value::as_object_mut) {
         fields.extend(["target", "since"].map(|name| (name.to_owned(), Value::Null)));
     }
-    let down = shared.health.down().into_iter().map(|down| of_target(&down));
+    let down = targets::down(shared);
+    let down = down.iter().map(of_target);
     let mut all: Vec<_> = down.chain(of_files).collect();
     let count = all.len();
     all.truncate(WARNINGS);

@@ -4,6 +4,7 @@
 
 mod points;
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -12,12 +13,13 @@ use super::{Answer, Asked};
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
 use crate::cause::Cause;
+use crate::config::Acme;
 use crate::log::escaped;
 use crate::rules::name;
 use crate::service::Service;
 use crate::state::Shared;
 use crate::stats::{Target, Timing};
-use crate::upstream::State;
+use crate::upstream::{Down, State};
 use points::{HOSTS, Place, Point, Points};
 
 /// Names in the rules are shorter.
@@ -57,6 +59,28 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let shown: Vec<_> = points.iter().map(|(point, place)| to_json(shared, point, place)).collect();
     let next = next.map(|point| point.to_string());
     Ok(Answer::ok(&json!({ "count": shown.len(), "targets": shown, "next": next })))
+}
+
+/// The addresses that are down and that the rules or `tls.acme_target` lead to now. Of others it does not matter any more.
+pub(super) fn down(shared: &Shared) -> Vec<Down> {
+    let mut all = shared.health.down();
+    if all.is_empty() {
+        return all;
+    }
+    let snapshot = shared.snapshot.load();
+    let is_down = |point: &Point| matches!(point, Point::Address(address) if all.iter().any(|down| down.address == *address));
+    let mut found = Points::new(&shared.resolver, all.len());
+    found.take(snapshot.table.iter(), is_down);
+    let (found, _) = found.finish();
+    let in_rules: HashSet<_> = found.into_iter().map(|(point, _)| point).collect();
+    let acme_port = match &snapshot.config.tls.acme {
+        Some(Acme::Target { port, .. }) => Some(port.get()),
+        _ => None,
+    };
+    all.retain(|down| {
+        in_rules.contains(&Point::Address(down.address)) || acme_port == Some(down.address.port())
+    });
+    all
 }
 
 /// How a target is, since when, and why.

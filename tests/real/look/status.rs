@@ -164,3 +164,27 @@ fn a_filter_that_is_not_understood_is_wrong_usage() {
         assert!(none.code == 2 && none.out.is_empty(), "{none:?}");
     });
 }
+
+/// A target that no rule leads to any more does not matter.
+#[test]
+fn issue_23_a_target_that_is_down_is_named_as_long_as_a_rule_leads_there() {
+    within(60, || {
+        let to = |port: u16| {
+            format!(
+                "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n"
+            )
+        };
+        let [first, second] = [free_port(), free_port()];
+        let portward = started(Portward::rules(&to(first)));
+        assert_eq!(portward.plain().get("one.example.net", "/").status(), 502);
+        let down = |portward: &Portward| {
+            let status = get(portward, "status");
+            let warnings = status["warnings"].as_array().unwrap().iter();
+            warnings.filter_map(|one| one["target"].as_str().map(ToOwned::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(down(&portward), [format!("127.0.0.1:{first}")]);
+        portward.write_rules(&to(second));
+        assert_eq!(run(&portward, &["reload"]).code, 0);
+        assert_eq!(down(&portward), [""; 0]);
+    });
+}

@@ -15,7 +15,7 @@ pub(super) const HOSTS: usize = 10;
 const NAMES: usize = 10;
 
 /// A place that connections go to. Addresses stand first, in the order of their numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Point {
     /// An address and port.
     Address(SocketAddr),
