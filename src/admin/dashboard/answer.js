@@ -12,7 +12,7 @@ export async function answerTo(question, decision = {}) {
   if (question === null || question === undefined) {
     return make("p", { class: "hint" }, decision.cut
       ? "Nothing more can be asked about this one: it is so long that only its beginning was kept."
-      : "Nothing more can be asked about this one: it names no host that a rule could stand for.");
+      : "Nothing more can be asked about this one: it named no host, or what has decided is not kept.");
   }
   try {
     const answer = await api.post("/v1/explain", question);
