@@ -82,8 +82,9 @@ fn pictures_of_the_page() {
         desk.until("document.querySelector('#decisions .detail .remedy').open");
         desk.point_away();
         desk.run(
-            "document.querySelector('#decisions').parentElement.scrollTo(0, 0);
-             document.querySelector('#decisions').scrollIntoView({ block: 'center', behavior: 'instant' })",
+            "const list = document.querySelector('#decisions').closest('.table');
+             list.scrollIntoView({ block: 'center', behavior: 'instant' });
+             list.scrollTo(0, 0)",
         );
         keep(&desk, "why");
         desk.is_well();

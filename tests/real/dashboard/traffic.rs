@@ -154,17 +154,20 @@ impl Ports {
         staying
     }
 
-    /// The phones of an office and of people at home.
-    pub fn phones(&self) -> Vec<Wire> {
+    /// The phones of an office and of people at home, each with its name.
+    pub fn phones(&self) -> Vec<(String, Wire)> {
+        let names = ["anna", "bert", "carla", "daniel", "eva", "frank", "grit", "heinz"];
         let mut all = Vec::new();
-        for (number, name) in
-            ["anna", "bert", "carla", "daniel", "eva", "frank", "grit", "heinz"].iter().enumerate()
-        {
+        for (number, name) in names.iter().enumerate() {
             let client =
                 if number < 5 { "203.0.113.40".to_owned() } else { format!("198.51.100.{}", 20 + number) };
-            all.extend(self.phone(&client, &format!("{name}@dvl-ckl2.net"), number % 2 == 0));
+            let who = format!("{name}@dvl-ckl2.net");
+            let phone = self.phone(&client, &who, number % 2 == 0);
+            all.extend(phone.map(|phone| (who, phone)));
         }
-        all.extend(self.phone("2001:db8:50::8", "user_x7@customer.s.2600hz.example", false));
+        let who = "user_x7@customer.s.2600hz.example";
+        let phone = self.phone("2001:db8:50::8", who, false);
+        all.extend(phone.map(|phone| (who.to_owned(), phone)));
         all
     }
 
@@ -195,22 +198,31 @@ impl Traffic {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            let mut staying = ports.phones();
+            let mut phones = ports.phones();
+            let mut staying = Vec::new();
             let mut number = 0_usize;
             while !told.load(Ordering::Relaxed) {
                 staying.extend(ports.moment(number));
                 // Some are replaced by others after a while.
-                if staying.len() > 24 {
-                    staying.drain(9..12);
+                if staying.len() > 15 {
+                    staying.drain(..3);
+                }
+                // Phones register again before their registration ends.
+                if number % 90 == 89 {
+                    for (who, phone) in &mut phones {
+                        phone.send(request("REGISTER", who, "Expires: 120\r\n"));
+                        next_message(phone);
+                    }
                 }
                 if number % 40 == 17 {
                     ports.scanner(&format!("203.0.113.{}", 190 + number / 40 % 30));
                 }
                 number += 1;
-                let wave = 1.0 + 0.7 * (number as f64 / 23.0).sin() + 0.25 * (number as f64 / 3.0).sin();
-                thread::sleep(pace.mul_f64(wave.max(0.1)));
+                // A day within minutes.
+                let wave = 1.0 + 0.45 * (number as f64 / 70.0).sin() + 0.2 * (number as f64 / 11.0).sin();
+                thread::sleep(pace.mul_f64(wave));
             }
-            staying
+            staying.into_iter().chain(phones.into_iter().map(|(_, phone)| phone)).collect()
         });
         Self { stop, thread: Some(thread) }
     }
