@@ -1,6 +1,6 @@
 //! What a reload changed: the hosts of two tables compared. Where a rule stands in its file does not matter, what it says does.
 
-use super::{Host, Table, Tenant};
+use super::{Host, ServiceRule, Table, Tenant};
 use crate::service::Service;
 
 /// The names of hosts, each list in the order of the rules.
@@ -42,11 +42,7 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
     };
     let same_rules = || {
         Service::decided_once().all(|service| match (one.rule(service), other.rule(service)) {
-            (Some(one), Some(other)) => {
-                one.endpoints == other.endpoints
-                    && (one.ports, one.rewrite_transport, one.max_message, one.credentials)
-                        == (other.ports, other.rewrite_transport, other.max_message, other.credentials)
-            }
+            (Some(one), Some(other)) => said(one) == said(other),
             (one, other) => one.is_none() && other.is_none(),
         })
     };
@@ -68,12 +64,20 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         && same_paths()
 }
 
+/// What a rule says, without the place where it stands. Every field is named, so that the compiler asks about a new one.
+fn said(rule: &ServiceRule) -> impl PartialEq {
+    let ServiceRule { endpoints, ports, rewrite_transport, max_message, websocket, credentials, source: _ } =
+        rule;
+    (endpoints, ports, rewrite_transport, max_message, websocket, credentials)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
     use crate::config::{Config, load_rules};
+    use crate::rules::fingerprint;
 
     fn table(text: &str) -> Table {
         let folder = tempfile::tempdir().unwrap();
@@ -103,11 +107,16 @@ mod tests {
             one.replace("/a", "/b"),
             one.replace("ldap = true", "ldap = { tcp = 3389 }"),
             one.replace("ldap = true", ""),
+            one.replace("sip = {", "sip = { ws = 8088,"),
             one.replace("172.31.31.2", "172.31.31.3"),
             one.clone() + "enabled = false",
             one.clone() + "aliases = [\"uno.example\"]",
         ] {
-            assert_eq!(names(&table(&(other.clone() + "\n" + &two))), ["", "one.example", ""], "{other}");
+            let new = table(&(other.clone() + "\n" + &two));
+            assert_eq!(names(&new), ["", "one.example", ""], "{other}");
+            let [before, after] =
+                [&old, &new].map(|table| fingerprint::of(table.host("one.example").unwrap()));
+            assert_ne!(before, after, "{other}");
         }
     }
 

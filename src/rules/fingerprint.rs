@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Host, Tenant};
-use crate::service::Service;
+use super::{Host, ServiceRule, Tenant};
 
 /// So many octets of the digest tell hosts apart.
 const OCTETS: usize = 12;
@@ -19,11 +18,24 @@ pub fn of(host: Host<'_>) -> String {
     let head = (host.name(), aliases, enabled, host.is_made(), host.client_trust(), tenant);
     let _ = write!(said, "{head:?}");
     for (service, rule) in host.rules() {
-        let rule = (service, &rule.endpoints, rule.ports, rule.rewrite_transport, rule.max_message);
-        let _ = write!(said, "{rule:?}");
-    }
-    if let Some(credentials) = host.rule(Service::Sip).and_then(|rule| rule.credentials) {
-        let _ = write!(said, "{credentials:?}");
+        // Every field is named, so that the compiler asks about a new one.
+        let ServiceRule {
+            endpoints,
+            ports,
+            rewrite_transport,
+            max_message,
+            websocket,
+            credentials,
+            source: _,
+        } = rule;
+        let _ = write!(said, "{:?}", (service, endpoints, ports, rewrite_transport, max_message));
+        // What a rule does not have is not written, so that a fingerprint that a client has kept since then still fits.
+        if let Some(websocket) = websocket {
+            let _ = write!(said, "{websocket:?}");
+        }
+        if let Some(credentials) = credentials {
+            let _ = write!(said, "{credentials:?}");
+        }
     }
     for rule in host.http_rules() {
         let treatment = rule.treatment;
