@@ -34,8 +34,11 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// What stands between backticks on a page, outside its fenced blocks.
 fn quoted(page: &str) -> Vec<String> {
-    let prose: String =
-        page.split("```").step_by(2).map(|part| part.split_once('\n').map_or(part, |(_, rest)| rest)).collect();
+    let prose: String = page
+        .split("```")
+        .step_by(2)
+        .map(|part| part.split_once('\n').map_or(part, |(_, rest)| rest))
+        .collect();
     prose.split('`').skip(1).step_by(2).map(|text| text.replace('\n', " ")).collect()
 }
 
@@ -50,7 +53,16 @@ fn section<'p>(page: &'p str, heading: &str) -> &'p str {
 #[test]
 fn every_file_that_the_papers_name_is_there() {
     const TOP: [&str; 11] = [
-        "benches/", "certs/", "docs/", "fuzz/", "packaging/", "rules/", "scripts/", "src/", "systemd/", "tests/",
+        "benches/",
+        "certs/",
+        "docs/",
+        "fuzz/",
+        "packaging/",
+        "rules/",
+        "scripts/",
+        "src/",
+        "systemd/",
+        "tests/",
         ".config/",
     ];
     let names: BTreeSet<String> = ["src", "tests", "fuzz/targets", "scripts"]
@@ -91,38 +103,30 @@ fn every_section_of_the_contract_that_is_cited_is_there() {
     let mut count = 0;
     for file in ["src", "tests", "benches", "fuzz/targets"].iter().flat_map(|folder| files(folder)) {
         let Ok(text) = fs::read_to_string(&file) else { continue };
-        // A citation may be cut by the end of a line.
-        let words: Vec<&str> = text.split_whitespace().filter(|word| !word.starts_with("//")).collect();
-        for pair in words.windows(2) {
-            let cites = |word: &str| word.ends_with("contract") || word.ends_with("SPEC");
-            if !(cites(pair[0]) && pair[1].starts_with("section")) {
-                continue;
-            }
-            count += 1;
-        }
-        for cited in cited_sections(&words) {
+        for cited in cited_sections(&text) {
             assert!(sections.contains(&cited), "{}: section {cited}", file.display());
+            count += 1;
         }
     }
     assert!(count > 200, "only {count} citations were found");
 }
 
-/// The numbers behind "contract section" and "contract sections", as "1, 3 and 6" or "1 to 3".
-fn cited_sections(words: &[&str]) -> Vec<u32> {
+/// The numbers behind "contract section" and "contract sections", as "3", "1, 3 and 6" or "1 to 3".
+fn cited_sections(text: &str) -> Vec<u32> {
+    // A citation may be cut by the end of a line.
+    let words: Vec<&str> = text.split_whitespace().filter(|word| !word.starts_with("//")).collect();
     let mut cited = Vec::new();
     for (at, pair) in words.windows(2).enumerate() {
-        let is_ours = pair[0].ends_with("contract") || pair[0].ends_with("SPEC");
-        if !is_ours || !pair[1].starts_with("section") {
+        let is_ours = ["contract", "SPEC"].iter().any(|name| pair[0].ends_with(name));
+        if !is_ours || !["section", "sections"].contains(&pair[1]) {
             continue;
         }
-        for word in words.iter().skip(at + 2).take(6) {
+        for word in words.iter().skip(at + 2) {
             let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
-            match digits.parse() {
-                Ok(number) => cited.push(number),
-                Err(_) if ["and", "to"].contains(word) => {}
-                Err(_) => break,
-            }
-            if !pair[1].ends_with('s') || !(word.ends_with(',') || digits == **word) {
+            cited.extend(digits.parse::<u32>());
+            let goes_on =
+                ["and", "to"].contains(word) || digits == *word || word.strip_suffix(',') == Some(&digits);
+            if pair[1] == "section" || !goes_on {
                 break;
             }
         }
@@ -255,26 +259,61 @@ fn all_keys() -> Vec<(String, String)> {
     all
 }
 
+/// What is said of `key` where `text` sets it: what would be right; `None`: nothing is wrong with it there.
+fn advice(found: &Diagnostics, key: &str) -> Option<String> {
+    let about = |d: &&config::Diagnostic| d.message.starts_with(&format!("`{key}` is unknown"));
+    Some(found.list().iter().find(about)?.help.clone().unwrap_or_default())
+}
+
 #[test]
 fn every_key_in_the_wrong_table_is_told_where_it_belongs() {
     let all = all_keys();
-    let mut lost = Vec::new();
     for (table, key) in &all {
-        // Where it is unknown for sure.
-        let wrong = if table == "log" { "[outside]" } else { "[log]" };
-        let found = load(&format!("{wrong}\n{key} = 1\n"));
-        let about = |d: &&config::Diagnostic| d.message.starts_with(&format!("`{key}` is unknown"));
-        let Some(complaint) = found.list().iter().find(about) else { continue };
-        let help = complaint.help.as_deref().unwrap_or_default();
         // A key that several tables have is sent to one of them.
-        let homes = all.iter().filter(|(_, other)| other == key).map(|(table, _)| table);
-        let is_right = |home: &String| match home.as_str() {
-            "" => help.contains("at the top of portward.toml"),
-            home => help.contains(&format!("belongs in [{home}]")),
-        };
-        let is_table = help.contains("is a table at the top level");
-        if !is_table && !homes.into_iter().any(is_right) {
-            lost.push(format!("[{table}] {key}: {help}"));
+        let homes = all.iter().filter(|(_, other)| other == key).map(|(table, _)| match table.as_str() {
+            "" => "at the top of portward.toml".to_owned(),
+            table => format!("belongs in [{table}]"),
+        });
+        let right: Vec<_> = homes.chain(["is a table at the top level".to_owned()]).collect();
+        // Beside a key that looks like it, that one is meant.
+        let wrong = ["log", "outside", "upstream"].map(|table| format!("[{table}]\n{key} = 1\n"));
+        let said: Vec<_> = wrong.iter().filter_map(|text| advice(&load(text), key)).collect();
+        let is_told = said.iter().any(|help| right.iter().any(|right| help.contains(right)));
+        assert!(is_told, "[{table}] {key}: {said:?}");
+    }
+}
+
+#[test]
+fn every_key_of_the_rules_in_the_wrong_table_is_told_where_it_belongs() {
+    let load = |text: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("rules.toml");
+        fs::write(&file, text).expect("a file");
+        config::load_rules(&file, &Config::defaults(Path::new("portward.toml"))).diagnostics
+    };
+    let host = "[[host]]\nname = \"a.example\"\ntarget = \"192.0.2.1\"\n";
+    let places: Vec<Box<dyn Fn(&str) -> String>> = vec![
+        Box::new(|key| format!("{host}{key} = 1\n")),
+        Box::new(|key| format!("{host}http = [{{ path = \"/\", {key} = 1 }}]\n")),
+        Box::new(|key| format!("{host}sip = {{ {key} = 1 }}\n")),
+        Box::new(|key| format!("{host}h323 = {{ {key} = 1 }}\n")),
+        Box::new(|key| format!("{host}ldap = {{ {key} = 1 }}\n")),
+        Box::new(|key| format!("{host}sip = true\n[target.\"192.0.2.1\"]\n{key} = 1\n")),
+        Box::new(|key| format!("[tenant.XYZ]\n{key} = 1\n")),
+    ];
+    let mut keys = BTreeSet::new();
+    for place in &places {
+        let help = advice(&load(&place(NO_KEY)), NO_KEY).expect("the table has keys");
+        let known = help.strip_prefix("it can have ").expect("the keys").to_owned();
+        keys.extend(known.split(", ").map(|key| key.trim_matches('`').to_owned()));
+    }
+    assert!(keys.len() > 45, "{keys:?}");
+    let mut lost = Vec::new();
+    for key in keys {
+        let said: Vec<_> = places.iter().filter_map(|place| advice(&load(&place(&key)), &key)).collect();
+        let is_told = said.iter().any(|help| help.contains("belongs in"));
+        if !is_told && !said.is_empty() {
+            lost.push(key);
         }
     }
     assert_eq!(lost, [""; 0]);
@@ -343,7 +382,10 @@ fn the_changelogs_have_the_version_that_is_built() {
     assert!(changes.contains(&format!("\n## [{version}]")), "CHANGELOG.md has no section for {version}");
     assert!(changes.contains("\n## [Unreleased]\n"));
     let packages = read("packaging/changelog");
-    assert!(packages.starts_with(&format!("portward ({version}) ")), "packaging/changelog begins with another");
+    assert!(
+        packages.starts_with(&format!("portward ({version}) ")),
+        "packaging/changelog begins with another"
+    );
 }
 
 // Rooms.
@@ -352,8 +394,18 @@ fn the_changelogs_have_the_version_that_is_built() {
 #[test]
 fn pure_rooms_are_pure() {
     const NOT_THERE: [&str; 12] = [
-        "tokio::", "std::fs", "std::net::Tcp", "std::net::Udp", "::now()", "crate::config", "crate::log::",
-        "crate::conn", "crate::relay", "crate::state", "crate::upstream", "crate::server",
+        "tokio::",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "::now()",
+        "crate::config",
+        "crate::log::",
+        "crate::conn",
+        "crate::relay",
+        "crate::state",
+        "crate::upstream",
+        "crate::server",
     ];
     let mut found = Vec::new();
     for folder in ["src/inspect", "src/rules", "src/route", "src/proof"] {

@@ -7,7 +7,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     const TOP: [&str; 3] = ["rules", "state", "reject"];
     const TABLES: [&str; 10] =
         ["listen", "outside", "tls", "upstream", "sip", "ldap", "h323", "blacklist", "limits", "log"];
-    const KEYS: [(&str, &[&str]); 9] = [
+    const KEYS: [(&str, &[&str]); 10] = [
         ("listen", &["ipv4", "ipv6", "proxy_protocol_from", "forwarded_from"]),
         ("outside", &["address", "own_address", "name", "turn", "ports"]),
         ("tls", &["certificates", "default", "client_trust", "min_version", "acme_webroot", "acme_target"]),
@@ -27,6 +27,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
                 "max_lifetime",
             ],
         ),
+        ("ldap", &["root_dse"]),
         ("blacklist", &["suspicious_per_minute", "expiration", "failed_logins", "allow", "block"]),
         (
             "limits",
@@ -56,7 +57,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     if TABLES.contains(&key) {
         return Some(format!("[{key}] is a table at the top level of portward.toml"));
     }
-    if matches!(key, "host" | "target") {
+    if matches!(key, "host" | "target" | "tenant") {
         return Some(format!("`{key}` belongs in a rules file; `portward check FILE` checks one alone"));
     }
     let is_port = Service::by_transport().any(|(service, transport)| service.scheme(transport) == key);

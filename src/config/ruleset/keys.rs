@@ -23,7 +23,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         "http" => Some(
             "`http` belongs in a [[host]], or in a preset, which stands in the folder presets".to_owned(),
         ),
-        "aliases" | "preset" | "client_trust" | "sip" | "ldap" | "h323" => {
+        "aliases" | "preset" | "tenant" | "client_trust" | "sip" | "ldap" | "h323" => {
             Some(format!("`{key}` belongs in a [[host]]"))
         }
         "name" | "enabled" => Some(format!("`{key}` belongs in a [[host]] or in a [tenant.ID] table")),
@@ -52,6 +52,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         "check_certificate" | "on_failed_check" => {
             Some(format!("`{key}` belongs in a host's sip or h323 rule"))
         }
+        "numbers" => Some("`numbers` belongs in a host's h323 rule".to_owned()),
         "ws" | "wss" | "ws_path" => {
             Some(format!("`{key}` belongs in a host's sip rule, or beside `websocket` in its http list"))
         }
