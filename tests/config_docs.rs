@@ -21,12 +21,14 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The pages for people: docs/*.md, and those elsewhere.
+/// The pages for people: those of docs and of its folders, and those elsewhere.
 fn pages() -> Vec<PathBuf> {
-    let docs =
-        fs::read_dir("docs").expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let docs = ["docs", "docs/design", "docs/design/decisions"].into_iter().flat_map(|folder| {
+        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path())
+    });
     let mut pages: Vec<_> = docs.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
-    pages.extend(["README.md", "certs/README.md"].map(PathBuf::from));
+    let elsewhere = ["README.md", "certs/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    pages.extend(elsewhere.map(PathBuf::from));
     pages.sort();
     pages
 }
@@ -362,9 +364,21 @@ fn every_link_leads_to_a_file_that_is_there_and_to_a_heading_of_it() {
 #[test]
 fn every_page_is_in_the_index() {
     let index = read("docs/README.md");
-    for page in pages().iter().filter(|page| page.starts_with("docs")) {
+    for page in pages().iter().filter(|page| page.parent() == Some(Path::new("docs"))) {
         let name = page.file_name().expect("a name").to_string_lossy();
         assert!(name == "README.md" || index.contains(&format!("]({name})")), "{name}");
+    }
+}
+
+/// What the packages must hold, as their smoke test reads it.
+#[test]
+fn every_page_is_in_both_packages() {
+    for list in ["packaging/expected.deb", "packaging/expected.rpm"] {
+        let expected = read(list);
+        for page in pages().iter().filter(|page| page.parent() == Some(Path::new("docs"))) {
+            let place = format!(" /usr/share/doc/portward/{}\n", page.display());
+            assert!(expected.contains(&place), "{list} has no {}", page.display());
+        }
     }
 }
 
