@@ -41,6 +41,11 @@
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |
 //!
+//! # What it does
+//!
+//! docs/design/contract.md says what Portward does. "Contract section 8" in a comment is section 8 of that page. How the rooms
+//! hang together is in docs/design/structure.md, and why some things are as they are in docs/design/decisions.
+//!
 //! Words that mean the same everywhere: [`service`] and transport, host, target, route, [`reason`], [`cause`], [`ending`], and
 //! [`field_names`], which are compared in one way.
 

@@ -117,7 +117,7 @@ fn cited_sections(text: &str) -> Vec<u32> {
     let words: Vec<&str> = text.split_whitespace().filter(|word| !word.starts_with("//")).collect();
     let mut cited = Vec::new();
     for (at, pair) in words.windows(2).enumerate() {
-        let is_ours = ["contract", "SPEC"].iter().any(|name| pair[0].ends_with(name));
+        let is_ours = ["contract", "Contract", "SPEC"].iter().any(|name| pair[0].ends_with(name));
         if !is_ours || !["section", "sections"].contains(&pair[1]) {
             continue;
         }
