@@ -292,25 +292,28 @@ fn every_key_of_the_rules_in_the_wrong_table_is_told_where_it_belongs() {
         config::load_rules(&file, &Config::defaults(Path::new("portward.toml"))).diagnostics
     };
     let host = "[[host]]\nname = \"a.example\"\ntarget = \"192.0.2.1\"\n";
-    let places: Vec<Box<dyn Fn(&str) -> String>> = vec![
-        Box::new(|key| format!("{host}{key} = 1\n")),
-        Box::new(|key| format!("{host}http = [{{ path = \"/\", {key} = 1 }}]\n")),
-        Box::new(|key| format!("{host}sip = {{ {key} = 1 }}\n")),
-        Box::new(|key| format!("{host}h323 = {{ {key} = 1 }}\n")),
-        Box::new(|key| format!("{host}ldap = {{ {key} = 1 }}\n")),
-        Box::new(|key| format!("{host}sip = true\n[target.\"192.0.2.1\"]\n{key} = 1\n")),
-        Box::new(|key| format!("[tenant.XYZ]\n{key} = 1\n")),
+    // What stands before a key, and what behind its value.
+    let in_host = |before: &str, after: &'static str| (format!("{host}{before}"), after);
+    let places = [
+        in_host("", "\n"),
+        in_host("http = [{ path = \"/\", ", " }]\n"),
+        in_host("sip = { ", " }\n"),
+        in_host("h323 = { ", " }\n"),
+        in_host("ldap = { ", " }\n"),
+        in_host("sip = true\n[target.\"192.0.2.1\"]\n", "\n"),
+        ("[tenant.XYZ]\n".to_owned(), "\n"),
     ];
+    let put = |(before, after): &(String, &str), key: &str| load(&format!("{before}{key} = 1{after}"));
     let mut keys = BTreeSet::new();
     for place in &places {
-        let help = advice(&load(&place(NO_KEY)), NO_KEY).expect("the table has keys");
+        let help = advice(&put(place, NO_KEY), NO_KEY).expect("the table has keys");
         let known = help.strip_prefix("it can have ").expect("the keys").to_owned();
         keys.extend(known.split(", ").map(|key| key.trim_matches('`').to_owned()));
     }
     assert!(keys.len() > 45, "{keys:?}");
     let mut lost = Vec::new();
     for key in keys {
-        let said: Vec<_> = places.iter().filter_map(|place| advice(&load(&place(&key)), &key)).collect();
+        let said: Vec<_> = places.iter().filter_map(|place| advice(&put(place, &key), &key)).collect();
         let is_told = said.iter().any(|help| help.contains("belongs in"));
         if !is_told && !said.is_empty() {
             lost.push(key);
