@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use portward::config::{self, Config, Diagnostics, Severity};
 use portward::reason::Reason;
-use portward::service::Service;
 
 const WALKS: &str = "CONTRIBUTING.md";
 const CONTRACT: &str = "docs/design/contract.md";
@@ -34,10 +33,14 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// What stands between backticks on a page, outside its fenced blocks.
 fn quoted(page: &str) -> Vec<String> {
-    let prose: String = page
-        .split("```")
-        .step_by(2)
-        .map(|part| part.split_once('\n').map_or(part, |(_, rest)| rest))
+    // What stands behind a fence on its line is no code.
+    let parts = page.split("\n```").step_by(2).enumerate();
+    let prose: String = parts
+        .map(
+            |(number, part)| {
+                if number == 0 { part } else { part.split_once('\n').map_or("", |(_, rest)| rest) }
+            },
+        )
         .collect();
     prose.split('`').skip(1).step_by(2).map(|text| text.replace('\n', " ")).collect()
 }
@@ -158,7 +161,7 @@ fn every_decision_is_in_the_list_and_has_its_four_parts() {
 /// The files that a list of papers in a walk names: what follows "The tests then ask", to the end of that step.
 fn papers(walk: &str) -> Vec<String> {
     let step = walk.split_once("The tests then ask").expect("the step").1;
-    let step = step.split("\n4. ").next().unwrap_or_default();
+    let step = step.split("\n5. ").next().unwrap_or_default();
     let linked = step.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next().map(str::to_owned));
     let named = quoted(step).into_iter().filter(|text| text.contains('/') && text.contains('.'));
     linked.chain(named).collect()
@@ -174,36 +177,6 @@ fn every_reason_is_where_the_walk_says() {
         for reason in Reason::ALL {
             let is_there = ["`", "\""].iter().any(|quote| text.contains(&format!("{quote}{reason}{quote}")));
             assert!(is_there, "{paper} does not name {reason}");
-        }
-    }
-}
-
-/// The dashboard offers to list a client by the same table as the guard.
-#[test]
-fn the_dashboard_knows_which_reasons_count() {
-    let text = read("src/admin/dashboard/reasons.js");
-    let list = |name: &str| -> Vec<String> {
-        let (_, rest) = text.split_once(&format!("const {name} = [")).expect("the list");
-        let list = rest.split(']').next().unwrap_or_default();
-        list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
-    };
-    // Whether these count is known where they happen.
-    let depends = [Reason::OtherTarget, Reason::OtherName];
-    let counts = |reason: &Reason| reason.suspicious() && !depends.contains(reason);
-    let named = |counted: bool| -> BTreeSet<String> {
-        Reason::ALL.iter().filter(|reason| counts(reason) == counted).map(ToString::to_string).collect()
-    };
-    assert_eq!(BTreeSet::from_iter(list("SUSPICIOUS")), named(true));
-    assert_eq!(BTreeSet::from_iter(list("OTHERS")), named(false));
-}
-
-#[test]
-fn the_dashboard_knows_every_service() {
-    for file in ["format.js", "history.js", "connections.js", "decisions.js", "hosts.js"] {
-        let text = read(Path::new("src/admin/dashboard").join(file));
-        for service in Service::ALL {
-            let forms = [format!("\"{service}\""), format!("{service}: ")];
-            assert!(forms.iter().any(|form| text.contains(form)), "{file} does not name {service}");
         }
     }
 }
