@@ -1,7 +1,7 @@
 //! Files that are named are there: the packages install them, or the program or its administrator makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::messages::said_in;
 use crate::{block_lines, files, pages, read};
