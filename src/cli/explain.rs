@@ -138,7 +138,9 @@ struct Shown {
 }
 
 fn reason(text: &str) -> Result<Reason, String> {
-    Reason::named(text).ok_or_else(|| "it is no reason of the log; /usr/share/doc/portward/docs/log.md has all of them".to_owned())
+    Reason::named(text).ok_or_else(|| {
+        "it is no reason of the log; /usr/share/doc/portward/docs/log.md has all of them".to_owned()
+    })
 }
 
 fn names(text: &str) -> Result<Shown, String> {
