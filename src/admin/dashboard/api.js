@@ -58,14 +58,19 @@ async function request(method, url, body, signal) {
   throw new Refused(response.status, json);
 }
 
+// How many sessions have ended. An answer to a session that has ended meanwhile is not shown.
+let ended = 0;
+export const endSession = () => (ended += 1);
+
 async function asked(method, url, body) {
+  const before = ended;
   const response = await request(method, url, body, AbortSignal.timeout(PATIENCE));
-  try {
-    return await response.json();
-  } catch {
+  const json = await response.json().catch(() => {
     tell("unreachable");
     throw new Unreachable("the answer was cut off");
-  }
+  });
+  if (before !== ended) throw new Unreachable("the session has ended");
+  return json;
 }
 
 export const get = (url) => asked("GET", url);

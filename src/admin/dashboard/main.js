@@ -87,6 +87,7 @@ api.on("loggedOut", () => {
 // Hides the page and asks for a log-in; `why` is said in the form.
 function leave(why) {
   rest();
+  api.endSession();
   document.title = "Portward";
   byId("said").replaceChildren();
   byId("ask-text").replaceChildren();

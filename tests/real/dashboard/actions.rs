@@ -59,6 +59,34 @@ fn an_entry_of_the_blacklist_is_removed_and_added_by_clicking() {
 }
 
 #[test]
+fn a_client_is_blacklisted_from_what_it_asked_for() {
+    within(60, || {
+        let busy = Busy::start();
+        let desk = Desk::open(&busy);
+        busy.ports().get("198.51.100.9", "hq.dvl-ckl2.net", "/secret/place");
+        desk.row("#decisions", &["198.51.100.9", "/secret/place"]);
+        desk.click_in_row("#decisions", &["198.51.100.9", "/secret/place"], "button");
+        desk.click(&one("#decisions .detail .buttons button[data-change]"));
+        desk.until("document.activeElement === document.querySelector('#b-address')");
+        assert_eq!(
+            desk.run("[document.querySelector('#b-address').value, document.querySelector('#b-note').value]"),
+            json!(["198.51.100.9", "no-path"])
+        );
+        desk.click(&one("#blacklist form button"));
+        desk.answers("Blacklist 198.51.100.9", true);
+        desk.row("#blacklist", &["198.51.100.9", "no-path"]);
+
+        // Why that request was refused before is still said, and that the client is listed by now.
+        desk.click_in_row("#decisions", &["GET", "/secret/place"], "button");
+        desk.until("document.querySelector('#decisions .detail') === null");
+        desk.click_in_row("#decisions", &["GET", "/secret/place"], "button");
+        desk.shows("#decisions .detail", "198.51.100.9 is blacklisted now");
+        desk.shows("#decisions .detail", "none of the");
+        desk.is_well();
+    });
+}
+
+#[test]
 fn a_connection_is_ended_by_clicking() {
     within(60, || {
         let busy = Busy::start();

@@ -3,7 +3,7 @@
 use super::Desk;
 use super::busy::Busy;
 use super::traffic::flood;
-use crate::harness::within;
+use crate::harness::{eventually, within};
 
 /// What the page takes, after everything that is not used has been collected.
 fn taken(desk: &Desk) -> (f64, f64) {
@@ -13,7 +13,10 @@ fn taken(desk: &Desk) -> (f64, f64) {
 #[test]
 fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
     within(240, || {
-        let busy = Busy::start_with(|setup| setup.set("log.forwarded", "[]"));
+        // A fast machine makes more new connections a second than an address may.
+        let busy = Busy::start_with(|setup| {
+            setup.set("log.forwarded", "[]").set("limits.new_connections_per_second", "100000")
+        });
         let desk = Desk::open(&busy);
         let ports = busy.ports();
         let marked = |text: &str| {
@@ -25,12 +28,14 @@ fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
         let (nodes, heap) = taken(&desk);
         flood(ports, 40_000, None);
         marked("second-part");
-        let (more_nodes, more_heap) = taken(&desk);
-        println!("nodes: {nodes}, then {more_nodes}; heap: {heap}, then {more_heap}");
         assert!(desk.rows("#decisions") <= 110);
-        // A few rows more or less, and what the engine keeps of compiled code.
-        assert!(more_nodes < nodes * 1.15 + 500.0, "nodes: {nodes}, then {more_nodes}");
-        assert!(more_heap < heap * 1.25 + 1_000_000.0, "heap: {heap}, then {more_heap}");
+        // A few rows more or less, and what the engine keeps of compiled code. It frees rows that were removed a while after they
+        // were; what is never freed stays beyond this.
+        eventually("the page is as large as before", || {
+            let (more_nodes, more_heap) = taken(&desk);
+            println!("nodes: {nodes}, then {more_nodes}; heap: {heap}, then {more_heap}");
+            more_nodes < nodes * 1.15 + 500.0 && more_heap < heap * 1.25 + 1_000_000.0
+        });
         desk.is_well();
     });
 }

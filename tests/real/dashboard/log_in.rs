@@ -33,6 +33,8 @@ fn a_token_logs_in_by_the_form_and_out_again() {
         desk.click(&one("#log-out"));
         desk.until("!document.querySelector('#log-in').hidden");
         desk.shows("#log-in", "You are logged out");
+        // Nothing that the session has seen stays in the document.
+        assert_eq!(desk.run("document.querySelectorAll('#content td, #findings > *, #facts > *').length"), 0);
         assert!(desk.cookies().is_empty());
         desk.go(&format!("{}/", desk.origin));
         desk.until("!document.querySelector('#log-in').hidden");
