@@ -19,7 +19,7 @@ pub(super) fn text(network: &Network, link: Option<&str>) -> String {
     if let Some(link) = link {
         let _ = write!(
             text,
-            "\nThe dashboard; this link logs a browser in, once and within a minute:\n  {link}\n"
+            "\n# The dashboard. This link logs a browser in, once and within a minute:\n# {link}\n"
         );
     }
     text.push_str("\nPaste, into another terminal:\n");

@@ -109,7 +109,7 @@ fn issue_23_the_demonstration_has_a_dashboard() {
         let mut demo = demo(dir.path(), None);
         let pasted = to_be_pasted(&demo);
         let lines = demo.lines();
-        let link = lines.iter().find_map(|line| line.strip_prefix("  http://127.0.0.1:")).unwrap();
+        let link = lines.iter().find_map(|line| line.strip_prefix("# http://127.0.0.1:")).unwrap();
         let first = format!("http://127.0.0.1:{link}");
         let (_, command) = pasted.iter().find(|(_, line)| line.contains(" dashboard --config ")).unwrap();
         let second = paste(command).out.trim_end().to_owned();
