@@ -63,7 +63,7 @@ demo_follow() {
 portward demo >/tmp/demo.log 2>&1 &
 demo=$!
 for _ in $(seq 150); do if grep -q '^# H.323 (H.460.17): gatekeeper' /tmp/demo.log; then break; fi; sleep 0.2; done
-sed '1,/^Portward stays up/d' /tmp/demo.log | grep -vE '^(#|info: |warning: |REVERSE-PROXY )' | grep . >/tmp/demo.lines
+sed '1,/^Paste, into another terminal/d' /tmp/demo.log | grep -vE '^(#|info: |warning: |REVERSE-PROXY )' | grep . >/tmp/demo.lines
 while IFS= read -r line; do
     case $line in
     *ldapsearch*) command -v ldapsearch >/dev/null || continue; wanted=0 ;;
