@@ -1,4 +1,4 @@
-// "Where would it go?": a request that nobody has sent, judged by the rules of now.
+// "Where would it go?": what would become of a request by the rules of now. The request is typed in, and no client has sent it.
 
 import { answerTo } from "./answer.js";
 import { bodyOf, byId, labelled, make, textField } from "./dom.js";

@@ -1,4 +1,4 @@
-// The curves of the last hour by service, and who was busiest in the last minutes.
+// The curves of the last hour by service, and the busiest hosts and clients of the last minutes.
 
 import * as api from "./api.js";
 import { bodyOf, button, foreign, make } from "./dom.js";
@@ -74,7 +74,8 @@ function take(answer) {
   if (answer.count > 0) known.time = Date.parse(answer.start) + answer.count * answer.step * 1000;
 }
 
-// Of what is counted together only estimates are known: at least `count` less `over`. What may be nothing but an estimate is not shown.
+// Portward estimates these counts: the true one lies between `count` less `over` and `count`. An entry is left out if more than half of
+// its count may be too much.
 const certain = (all) => all.filter(({ count: number, over }) => over * 2 <= number);
 
 function top(answer) {

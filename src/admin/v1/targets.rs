@@ -68,18 +68,16 @@ pub(super) fn down(shared: &Shared) -> Vec<Down> {
         return all;
     }
     let snapshot = shared.snapshot.load();
-    let is_down = |point: &Point| matches!(point, Point::Address(address) if all.iter().any(|down| down.address == *address));
+    let down: HashSet<_> = all.iter().map(|down| down.address).collect();
+    let is_down = |point: &Point| matches!(point, Point::Address(address) if down.contains(address));
     let mut found = Points::new(&shared.resolver, all.len());
     found.take(snapshot.table.iter(), is_down);
+    if let Some(Acme::Target { endpoints, port }) = &snapshot.config.tls.acme {
+        found.take_also(endpoints, port.get(), is_down);
+    }
     let (found, _) = found.finish();
-    let in_rules: HashSet<_> = found.into_iter().map(|(point, _)| point).collect();
-    let acme_port = match &snapshot.config.tls.acme {
-        Some(Acme::Target { port, .. }) => Some(port.get()),
-        _ => None,
-    };
-    all.retain(|down| {
-        in_rules.contains(&Point::Address(down.address)) || acme_port == Some(down.address.port())
-    });
+    let led_to: HashSet<_> = found.into_iter().map(|(point, _)| point).collect();
+    all.retain(|down| led_to.contains(&Point::Address(down.address)));
     all
 }
 

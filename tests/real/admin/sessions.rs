@@ -102,6 +102,20 @@ fn issue_19_a_session_has_the_right_of_its_token_and_ends_with_a_new_one() {
     });
 }
 
+/// Another server of the same machine may set cookies of the same name (RFC 6265 section 8.5): many, and before ours.
+#[test]
+fn issue_23_of_several_sessions_the_one_that_may_change_counts() {
+    within(60, || {
+        let admin = usual();
+        let [reads, changes] = [admin.reading(), admin.token()]
+            .map(|token| cookie(&log_in(&admin, &format!("{{\"token\":\"{token}\"}}"))));
+        let (_, id) = changes.split_once("portward=").unwrap();
+        let wrong = "portward=wrong; ".repeat(20);
+        let all = format!("Cookie: {wrong}{}; portward={id}", reads.strip_prefix("Cookie: ").unwrap());
+        assert_eq!(admin.status("POST", "/v1/reload", &[&all, &origin(&admin), JSON]), 200);
+    });
+}
+
 #[test]
 fn issue_19_another_site_cannot_log_a_browser_in_and_guesses_are_throttled() {
     within(60, || {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::rules::{Address, Host};
+use crate::rules::{Address, Endpoint, Host};
 use crate::service::{Carrier, Service, ServiceSet, Transport};
 use crate::upstream::Resolver;
 
@@ -96,17 +96,21 @@ impl<'r> Points<'r> {
         hosts: impl Iterator<Item = Host<'t>>,
         is_wanted: impl Fn(&Point) -> bool,
     ) {
-        self.go(hosts, |found, limit, point| {
-            let is_beyond =
-                found.len() > limit && found.last_key_value().is_some_and(|(last, _)| point > last);
-            if is_beyond || found.contains_key(point) || !is_wanted(point) {
-                return;
-            }
-            found.insert(point.clone(), Place::default());
-            if found.len() > limit + 1 {
-                found.pop_last();
-            }
-        });
+        self.go(hosts, |found, limit, point| admit(found, limit, point, &is_wanted));
+    }
+
+    /// Takes likewise the points of a target that is no host's.
+    pub(super) fn take_also(
+        &mut self,
+        endpoints: &[Endpoint],
+        port: u16,
+        is_wanted: impl Fn(&Point) -> bool,
+    ) {
+        for endpoint in endpoints {
+            self.points(&endpoint.address, port, |found, limit, point| {
+                admit(found, limit, &point, &is_wanted);
+            });
+        }
     }
 
     /// Says of the points that were taken what all these hosts say. What was said before is forgotten.
@@ -162,6 +166,23 @@ impl<'r> Points<'r> {
         }
         let next = self.found.last_key_value().map(|(point, _)| point.clone()).filter(|_| has_more);
         (self.found.into_iter().collect(), next)
+    }
+}
+
+/// Takes a point, if it is wanted and stands on the page.
+fn admit(
+    found: &mut BTreeMap<Point, Place>,
+    limit: usize,
+    point: &Point,
+    is_wanted: impl Fn(&Point) -> bool,
+) {
+    let is_beyond = found.len() > limit && found.last_key_value().is_some_and(|(last, _)| point > last);
+    if is_beyond || found.contains_key(point) || !is_wanted(point) {
+        return;
+    }
+    found.insert(point.clone(), Place::default());
+    if found.len() > limit + 1 {
+        found.pop_last();
     }
 }
 
