@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
-import { bodyOf, button, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
+import { bodyOf, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
 import { SERVICES, count, counted, serviceName } from "./format.js";
+import { place, redraw, toggle } from "./switch.js";
 import { Page, Table, filterForm, serviceFilter } from "./table.js";
 
 const total = make("p", { class: "total" });
@@ -23,24 +24,6 @@ const table = new Table({
 });
 
 const page = new Page(table, () => hosts.refresh(), "A filter finds the others.");
-
-// A file's name and line, with the whole path in a tooltip.
-export function place(rule) {
-  return make("code", { class: "whole", title: rule }, rule.split("/").at(-1));
-}
-
-// One button that enables or disables; its words follow the item, so the row keeps the button and the focus.
-export function toggle(isEnabled, click, name) {
-  const element = button("", click, { class: "small", "data-change": true });
-  const draw = () => {
-    const word = isEnabled() ? "Disable" : "Enable";
-    setText(element, `${word}…`);
-    element.setAttribute("aria-label", `${word} ${name()}`);
-  };
-  element.draw = draw;
-  draw();
-  return element;
-}
 
 // Where each service of a host goes: in a line if there is one of them, else folded.
 function leads(one) {
@@ -105,11 +88,6 @@ export const hosts = {
     setText(total, counted(answer.count, "host"));
   },
 };
-
-// The words of the buttons follow their rows.
-export function redraw({ rows }) {
-  for (const { element } of rows.values()) element.querySelector("td.actions button")?.draw();
-}
 
 function flip({ name, enabled, made_by: madeBy }) {
   const path = `/v1/hosts/${encodeURIComponent(name)}/${enabled ? "disable" : "enable"}`;

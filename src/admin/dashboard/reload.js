@@ -1,9 +1,10 @@
-// "Reload rules": the question, and what came of it. Also diagnostics, as a reload and the status give them.
+// "Reload rules": the question, and what came of it.
 
 import * as api from "./api.js";
 import { ask, show } from "./ask.js";
-import { byId, make } from "./dom.js";
-import { counted, placeOf, sentence } from "./format.js";
+import { byId } from "./dom.js";
+import { diagnostics } from "./findings.js";
+import { counted, sentence } from "./format.js";
 import { done, failed } from "./said.js";
 
 // Gives the button its work. `after` is called when a reload is over, whatever came of it.
@@ -51,21 +52,4 @@ function changes({ hosts, certificates, listeners }) {
   }
   for (const kind of ["opened", "closed"]) part(listeners[kind].length, `${counted(listeners[kind].length, "port")} ${kind}`);
   return parts.length > 0 ? `Reloaded: ${parts.join(", ")}.` : "Reloaded: nothing has changed.";
-}
-
-// Diagnostics as a list: what is wrong, where, and what would be right.
-export function diagnostics(list) {
-  return make("ul", { class: "findings" }, list.map((one) => finding(one)));
-}
-
-// One of them. `when` may be a time; `details` are a longer text, which is folded.
-export function finding({ severity, message, label, related, help, details, ...at }, when = null) {
-  const place = placeOf(at);
-  return make("li", { class: severity },
-    make("p", { class: "message" }, make("span", { class: "severity" }, severity === "error" ? "Error" : "Warning"), make("span", {}, message), when),
-    place && make("p", { class: "place" }, make("code", {}, place), label && `: ${label}`),
-    related && make("p", { class: "place" }, make("code", {}, placeOf(related)), related.label && `: ${related.label}`),
-    help && make("p", { class: "hint" }, help),
-    details && make("details", {}, make("summary", {}, "What was wrong"), make("pre", {}, details)),
-  );
 }

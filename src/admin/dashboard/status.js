@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { showTenants } from "./tenants.js";
 import { bodyOf, byId, make, setText } from "./dom.js";
 import { count, counted, duration, time } from "./format.js";
-import { finding } from "./reload.js";
+import { finding } from "./findings.js";
 
 let shown = "";
 let since = null;

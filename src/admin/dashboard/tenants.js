@@ -4,7 +4,8 @@ import * as api from "./api.js";
 import { change } from "./ask.js";
 import { bodyOf, byId, foreign, labelled, make, select, setText, textField } from "./dom.js";
 import { count, counted } from "./format.js";
-import { hosts, place, redraw, toggle } from "./hosts.js";
+import { hosts } from "./hosts.js";
+import { place, redraw, toggle } from "./switch.js";
 import { Page, Table, filterForm } from "./table.js";
 
 const total = make("p", { class: "total" });
