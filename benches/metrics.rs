@@ -1,4 +1,4 @@
-//! What a scrape of `/metrics` costs, with few and with many hosts and connections. SPEC's limit is 50 ms of processor time
+//! What a scrape of `/metrics` costs, with few and with many hosts and connections. The limit is 50 ms of processor time
 //! with 10,000 hosts and 5,000 connections.
 #![allow(missing_docs)]
 

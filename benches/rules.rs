@@ -134,7 +134,7 @@ fn paths(c: &mut Criterion) {
     group.finish();
 }
 
-/// Paths that name one of so many tenants (SPEC section 9): one rule, or a thousand on one host.
+/// Paths that name one of so many tenants (contract section 9): one rule, or a thousand on one host.
 fn captured(c: &mut Criterion) {
     let mut group = c.benchmark_group("captured path, by tenants and rules");
     for (tenants, rules) in [(10_u32, 1_u32), (10_000, 1), (10, 1_000)] {

@@ -1,4 +1,4 @@
-//! What lies behind a reason: why a target could not be used, and why a client's certificate proves nothing (SPEC section
+//! What lies behind a reason: why a target could not be used, and why a client's certificate proves nothing (contract section
 //! 8). One closed list for log lines, JSON, the newest decisions, metrics and docs/log.md.
 //!
 //! A [`Reason`] says what became of a client; a [`Cause`] says what an administrator has to look at. A cause is found where
@@ -213,7 +213,7 @@ impl Cause {
         matches!(self.reason(), Reason::TargetTls)
     }
 
-    /// Whether the address itself is in doubt for it, and is tried last for a while (SPEC section 8, Health). What is wrong
+    /// Whether the address itself is in doubt for it, and is tried last for a while (contract section 8, Health). What is wrong
     /// with Portward's own certificate, with this machine or with the name of one host says nothing of the address.
     pub const fn casts_doubt(self) -> bool {
         !matches!(

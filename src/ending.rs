@@ -1,5 +1,5 @@
 //! How a connection or a request ended: in which stage, whose doing it was, why, and what that weighs toward the
-//! blacklist (SPEC sections 6 and 8).
+//! blacklist (contract sections 6 and 8).
 //!
 //! An [`Ending`] is made where the end is noticed: by a watch, by a decision, by TLS. It is carried whole from there to
 //! `conn::ending`, which logs, counts and tells the guard. Nothing on the way changes whose doing it was.

@@ -1,4 +1,4 @@
-//! Lists of accounts of other systems become tenants (SPEC section 9, *Accounts (Kazoo)*). Pure.
+//! Lists of accounts of other systems become tenants (contract section 9, *Accounts (Kazoo)*). Pure.
 //!
 //! `text` takes comments out of JSON, `kazoo` reads account documents, `planned` compares them with the tenants that there are
 //! and says what is to change.

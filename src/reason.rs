@@ -1,4 +1,4 @@
-//! Why something was refused or ended: the closed list of SPEC section 8, one table.
+//! Why something was refused or ended: the closed list of contract section 8, one table.
 //!
 //! Logs, `explain`, counters and the guard all read this table, so that they can never disagree about a name
 //! or about what counts as suspicious.
@@ -76,7 +76,7 @@ pub enum Weight {
     /// Nothing: it may happen to a client that does nothing wrong.
     #[default]
     Nothing,
-    /// A fifth of an offence: a page of another site made a browser ask (SPEC section 6).
+    /// A fifth of an offence: a page of another site made a browser ask (contract section 6).
     Fifth,
     /// An offence.
     Whole,
@@ -118,7 +118,7 @@ impl Reason {
     ];
 
     /// The name in logs, counters, `explain` and the documentation, and the weight toward the blacklist
-    /// (SPEC section 8). For `OtherTarget` and `OtherName` the relay decides: they count only where they end
+    /// (contract section 8). For `OtherTarget` and `OtherName` the relay decides: they count only where they end
     /// the connection.
     const fn row(self) -> (&'static str, Weight) {
         match self {
@@ -155,7 +155,7 @@ impl Reason {
         }
     }
 
-    /// The name, as in SPEC section 8.
+    /// The name, as in contract section 8.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
@@ -165,7 +165,7 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
-    /// What it weighs toward the blacklist (SPEC sections 6 and 8), unless the place where it happens knows better.
+    /// What it weighs toward the blacklist (contract sections 6 and 8), unless the place where it happens knows better.
     pub const fn weight(self) -> Weight {
         self.row().1
     }

@@ -1,9 +1,9 @@
 //! The server: sockets, worker threads, the door, reload and drain.
 //!
 //! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts, `hosts` makes and removes them over the API, `tenants` does both with tenants,
-//! `drain` is the end. `aside` is a thread for long work, `pulse` is how workers show that they are alive, `descriptors`
-//! raises the limit of open files.
+//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts,
+//! `hosts` makes and removes them over the API, `tenants` does both with tenants, `drain` is the end. `aside` is a thread for
+//! long work, `pulse` is how workers show that they are alive, `descriptors` raises the limit of open files.
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
 //! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a
@@ -315,7 +315,7 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
     Ok((snapshot, warnings))
 }
 
-/// What a reload does not change (SPEC section 4): the process has confined itself to the folders that it started with,
+/// What a reload does not change (contract section 4): the process has confined itself to the folders that it started with,
 /// and what is kept there belongs to one run.
 fn fixed(path: &Path, config: &mut Config, before: &Config) -> Vec<Diagnostic> {
     let keep = |key: &str, now: &mut PathBuf, before: &Path| {

@@ -1,4 +1,4 @@
-//! The services, what carries them, and every fact that is true of a service by its nature (SPEC section 1).
+//! The services, what carries them, and every fact that is true of a service by its nature (contract section 1).
 //!
 //! Closed sets and constants only; decides nothing. All facts stand in one table, `Service::row`. A new service begins
 //! there, in [`Service::ALL`] and in [`PerService`]; the compiler names every other place that must know of it.
@@ -58,10 +58,10 @@ struct Row {
 }
 
 impl Service {
-    /// Every service, in the order of SPEC section 1.
+    /// Every service, in the order of contract section 1.
     pub const ALL: [Self; 4] = [Self::Http, Self::Sip, Self::Ldap, Self::H323];
 
-    /// The table of services (SPEC sections 1, 4 and 7).
+    /// The table of services (contract sections 1, 4 and 7).
     const fn row(self) -> &'static Row {
         match self {
             Self::Http => &Row {
@@ -127,7 +127,7 @@ impl Service {
         }
     }
 
-    /// Every service with every transport, in the order of SPEC section 1, plain first.
+    /// Every service with every transport, in the order of contract section 1, plain first.
     pub fn by_transport() -> impl Iterator<Item = (Self, Transport)> {
         Self::ALL.into_iter().flat_map(|service| Transport::ALL.map(|transport| (service, transport)))
     }
@@ -157,7 +157,7 @@ impl Service {
             .find(|(service, transport)| service.scheme(*transport).eq_ignore_ascii_case(scheme))
     }
 
-    /// How a log line calls a client's connection: the scheme, and over WebSocket a word like one (SPEC section 9).
+    /// How a log line calls a client's connection: the scheme, and over WebSocket a word like one (contract section 9).
     pub const fn logged_scheme(self, carrier: Carrier) -> &'static str {
         match (carrier, self.row().websocket) {
             (Carrier::Ws, Some([plain, _])) => plain,
@@ -166,7 +166,7 @@ impl Service {
         }
     }
 
-    /// Whether it can be carried so: by WebSocket SIP alone (SPEC section 9).
+    /// Whether it can be carried so: by WebSocket SIP alone (contract section 9).
     pub const fn comes_by(self, carrier: Carrier) -> bool {
         matches!(carrier, Carrier::Tcp | Carrier::Tls) || self.row().websocket.is_some()
     }
@@ -198,18 +198,18 @@ impl Service {
         self.row().decided
     }
 
-    /// Whether telephones speak it: `limits.reserved` keeps connections for them (SPEC section 7).
+    /// Whether telephones speak it: `limits.reserved` keeps connections for them (contract section 7).
     pub const fn is_for_phones(self) -> bool {
         self.row().is_for_phones
     }
 
-    /// Whether clients are asked for a certificate on the TLS port, which rules can check (SPEC sections 1 and 5).
+    /// Whether clients are asked for a certificate on the TLS port, which rules can check (contract sections 1 and 5).
     /// Browsers would ask their users for one.
     pub const fn asks_for_certificate(self) -> bool {
         self.row().asks_for_certificate
     }
 
-    /// Whether a target sees Portward's own certificate without `present_certificate` (SPEC section 4). A PBX takes a
+    /// Whether a target sees Portward's own certificate without `present_certificate` (contract section 4). A PBX takes a
     /// certificate on HTTPS or LDAPS for a login.
     pub const fn presents_certificate(self) -> bool {
         self.row().presents_certificate
@@ -246,7 +246,7 @@ impl fmt::Display for Service {
 mod tests {
     use super::*;
 
-    /// SPEC section 1.
+    /// Contract section 1.
     #[test]
     fn the_table_of_services_is_that_of_the_contract() {
         let rows = Service::by_transport().map(|(s, t)| (s.scheme(t), s.standard_port(t)));
@@ -271,7 +271,7 @@ mod tests {
         assert!(Service::decided_once().eq([Service::Sip, Service::Ldap, Service::H323]));
     }
 
-    /// SPEC section 9: the carrier is `ws` or `wss`, the log says `sipws:` and `sipwss:`.
+    /// Contract section 9: the carrier is `ws` or `wss`, the log says `sipws:` and `sipwss:`.
     #[test]
     fn sip_over_websocket_comes_through_the_listener_of_http() {
         let row = |carrier: Carrier| {

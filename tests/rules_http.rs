@@ -1,4 +1,4 @@
-//! HTTP paths in the rules (SPEC section 2), from the definition to the decision.
+//! HTTP paths in the rules (contract section 2), from the definition to the decision.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod rules_support;
@@ -322,7 +322,7 @@ fn ten_thousand_paths_that_are_heads_of_each_other() {
     assert_eq!(matched(&table, "/b/"), Err(Reason::NoPath));
 }
 
-/// SPEC section 2 word for word.
+/// Contract section 2 word for word.
 fn naive<'r>(rules: &'r [PathPattern], path: &str) -> Option<&'r str> {
     let heads = rules.iter().filter_map(|rule| match rule {
         PathPattern::Head(head) => Some(&**head),

@@ -1,4 +1,4 @@
-//! Names in the rules (SPEC section 2): one normal form, look-up, wildcards, registration locations, aliases.
+//! Names in the rules (contract section 2): one normal form, look-up, wildcards, registration locations, aliases.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 use std::path::PathBuf;

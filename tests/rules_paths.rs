@@ -1,4 +1,4 @@
-//! Path safety (SPEC section 2): what is refused, what is compared, and that nothing which passes under a rule
+//! Path safety (contract section 2): what is refused, what is compared, and that nothing which passes under a rule
 //! is served outside of it, by servers that read paths in very different ways.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 

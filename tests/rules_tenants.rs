@@ -1,4 +1,4 @@
-//! Captured paths (SPEC section 9): which rule matches, whom it captures, and where that leads.
+//! Captured paths (contract section 9): which rule matches, whom it captures, and where that leads.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -86,7 +86,7 @@ fn asked(table: &Table, path: &str) -> String {
     }
 }
 
-/// The rules of SPEC's example of WebTrit.
+/// The rules of the contract's example of WebTrit.
 fn webtrit(otherwise: bool) -> Table {
     let otherwise = otherwise.then(|| endpoints("192.0.2.20"));
     let by_id = treated(captured("/tenant/{tenant}"), Treatment { otherwise, ..strip() });
@@ -229,7 +229,8 @@ fn item_3_no_reading_of_a_path_slips_past_a_login() {
     }
 }
 
-/// SPEC section 9 word for word, for paths without escapes. A rule as it is written, and whether it strips or demands a login.
+/// Contract section 9 word for word, for paths without escapes. A rule as it is written, and whether it strips or demands a
+/// login.
 fn naive<'r>(rules: &'r [(String, bool, bool)], path: &str) -> Option<&'r str> {
     let length = |rule: &str| rule.replace("{tenant}", "x").len();
     let login = rules.iter().filter(|(_, _, login)| *login).map(|(rule, ..)| length(rule)).min();

@@ -21,10 +21,10 @@ use super::answer::Body;
 use crate::state::tokens::May;
 use crate::stats::GLANCE;
 
-/// How many may follow at a time, over the socket and the port (SPEC section 8).
+/// How many may follow at a time, over the socket and the port (contract section 8).
 const FOLLOWERS: usize = 32;
-/// How many of them may have a right that only reads. The other places are kept for those that may change something, so that programs
-/// with the reading token cannot take every place.
+/// How many of them may have a right that only reads. The other places are kept for those that may change something, so that
+/// programs with the reading token cannot take every place.
 const READING: usize = 24;
 /// Between two questions for news.
 const PAUSE: Duration = GLANCE;

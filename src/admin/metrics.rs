@@ -1,4 +1,4 @@
-//! `/metrics`: what Prometheus reads (SPEC section 8, Metrics), in its text format, version 0.0.4.
+//! `/metrics`: what Prometheus reads (contract section 8, Metrics), in its text format, version 0.0.4.
 //!
 //! Everything is at hand: counters that each worker keeps, the guard's numbers, certificates. A scrape adds up the workers'
 //! counters and goes through no list of hosts, tenants or connections, so it costs the same however many there are. No label

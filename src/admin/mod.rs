@@ -1,4 +1,4 @@
-//! Administration of the running daemon: HTTP/1.1 and JSON (SPEC section 8, Admin API).
+//! Administration of the running daemon: HTTP/1.1 and JSON (contract section 8, Admin API).
 //!
 //! | room | what is in it |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! What stands behind the `?` of a request: each key at most once, percent-decoded, and no key that the resource does not
 //! know. A filter with a slip in its name would otherwise show everything.
 //!
-//! Lists come in pages (SPEC section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
+//! Lists come in pages (contract section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
 
 use std::net::IpAddr;
 use std::str::FromStr;

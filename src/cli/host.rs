@@ -1,5 +1,5 @@
-//! `portward host`: hosts of the rules files, which it edits as its caller (SPEC section 8), then the daemon reloads. Hosts that
-//! were made over the API are changed over the API.
+//! `portward host`: hosts of the rules files, which it edits as its caller (contract section 8), then the daemon reloads. Hosts
+//! that were made over the API are changed over the API.
 //!
 //! `list` shows them, `add` writes a new one, `change` is everything that changes a file, `daemon` what the running one is told,
 //! `done` what is said of it.

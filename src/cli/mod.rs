@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand. It prints and decides nothing (SPEC section 8).
+//! The command line: one file a subcommand. It prints and decides nothing (contract section 8).
 //!
 //! Exit codes: 0 good, 1 the answer is no or there are errors, 2 wrong usage.
 

@@ -1,8 +1,8 @@
-//! `portward tenant`: whose hosts and paths are (SPEC section 9). The running daemon keeps the tenants that these commands make;
-//! what stands in the rules files is changed there, but enabled and disabled here.
+//! `portward tenant`: whose hosts and paths are (contract section 9). The running daemon keeps the tenants that these commands
+//! make; what stands in the rules files is changed there, but enabled and disabled here.
 //!
-//! `list` shows them, `change` makes, changes and removes them, `secret` sets passwords and secrets, `import` takes over accounts of
-//! other systems.
+//! `list` shows them, `change` makes, changes and removes them, `secret` sets passwords and secrets, `import` takes over
+//! accounts of other systems.
 
 mod change;
 mod import;

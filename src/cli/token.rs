@@ -1,4 +1,5 @@
-//! `portward token`: a credential for a limited time, made by hand (SPEC section 9). It reads what is configured and asks no daemon.
+//! `portward token`: a credential for a limited time, made by hand (contract section 9). It reads what is configured and asks
+//! no daemon.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -17,9 +18,9 @@ use crate::service::Service;
 
 /// Make a credential for a limited time, with which a user proves who it is
 ///
-/// It is made under the newest secret of the tenant, as the tenant's own web server makes them. With --sip it is made under the newest
-/// of `[sip] secrets`, as Portward's exchange makes them. The configuration and the rules must be readable. The running daemon is
-/// not asked.
+/// It is made under the newest secret of the tenant, as the tenant's own web server makes them. With --sip it is made under the
+/// newest of `[sip] secrets`, as Portward's exchange makes them. The configuration and the rules must be readable. The running
+/// daemon is not asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward token XYZ --user alice                            under the tenant's own secrets, for an hour\n  \

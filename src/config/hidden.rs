@@ -1,4 +1,4 @@
-//! What a diagnostic never shows of a text: the hashes of logins, and secrets (SPEC section 8). They are overwritten with
+//! What a diagnostic never shows of a text: the hashes of logins, and secrets (contract section 8). They are overwritten with
 //! asterisks, octet for octet, so that every place in the text stays where it is. A text that is no TOML is hidden as well,
 //! so nothing here waits for a parser.
 

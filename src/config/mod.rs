@@ -1,4 +1,4 @@
-//! Configuration: the file form becomes the valid form, once (SPEC section 7).
+//! Configuration: the file form becomes the valid form, once (contract section 7).
 //!
 //! Every error of a file is found in one go; each points at the very characters and says what would be right.
 //! Nothing that comes out of here can be wrong any more.

@@ -1,5 +1,5 @@
 //! What administrators have said of single hosts and tenants in place of the rules files: `overrides.toml` in the folder of
-//! `state` (SPEC section 8). Portward writes it, so it says one thing only, in the form of the rules files:
+//! `state` (contract section 8). Portward writes it, so it says one thing only, in the form of the rules files:
 //!
 //! ```toml
 //! [[host]]

@@ -1,4 +1,4 @@
-//! `secrets`: shared secrets of credentials for a limited time, as they are written or in files of their own (SPEC section
+//! `secrets`: shared secrets of credentials for a limited time, as they are written or in files of their own (contract section
 //! 9). No message shows one, or a part of one.
 
 use std::os::unix::fs::PermissionsExt as _;

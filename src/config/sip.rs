@@ -1,4 +1,4 @@
-//! The settings of `[sip]` that say what requests are held to (SPEC section 9).
+//! The settings of `[sip]` that say what requests are held to (contract section 9).
 
 use toml::de::DeValue;
 

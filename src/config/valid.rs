@@ -1,4 +1,4 @@
-//! The configuration as the rest of the house sees it: complete, with defaults, valid by type (SPEC section 7).
+//! The configuration as the rest of the house sees it: complete, with defaults, valid by type (contract section 7).
 //!
 //! Made once by [`super::load()`] from the file form; nothing here can be wrong any more, so nothing here has
 //! a reason to fail.

@@ -1,4 +1,4 @@
-//! What the certificate of a client is worth to the host that it asks for (SPEC section 5): judged once a connection, when
+//! What the certificate of a client is worth to the host that it asks for (contract section 5): judged once a connection, when
 //! the decision falls, also if the TLS session was resumed.
 
 use rustls_pki_types::UnixTime;

@@ -1,4 +1,4 @@
-//! H.323: messages before the decision, where the first registration or call leads, and how it is refused (SPEC sections
+//! H.323: messages before the decision, where the first registration or call leads, and how it is refused (contract sections
 //! 1 to 3). What may follow is [`judge`]'s.
 
 mod judge;

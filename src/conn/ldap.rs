@@ -1,6 +1,6 @@
 //! LDAP: what comes before the first bind, where that leads, and how it is refused; and the judge of later binds.
 //!
-//! A client that came by StartTLS came by TLS: its log lines say `ldaps`, and SPEC section 5 chooses its target port
+//! A client that came by StartTLS came by TLS: its log lines say `ldaps`, and contract section 5 chooses its target port
 //! so. A later bind that is refused is answered and the connection stays (see [`Later`]): the client is known to the
 //! directory, it is often an application that tries what its users type in, and to hang up would log out all of them.
 
@@ -19,7 +19,7 @@ use crate::route::held::{Held, Later};
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 
-/// How many searches of the root DSE are answered before a bind (SPEC section 2, `ldap.root_dse`).
+/// How many searches of the root DSE are answered before a bind (contract section 2, `ldap.root_dse`).
 const ANSWERED: u8 = 10;
 
 /// What a connection has done before its first bind.
@@ -141,7 +141,7 @@ impl Protocol for Ldap {
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
         let terms = asking.config().ldap_terms(&asking.snapshot.table);
         let refused = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
-        // Anything but a bind goes nowhere (SPEC section 2).
+        // Anything but a bind goes nowhere (contract section 2).
         let host = match &first.what {
             What::Operation(..) => Err(refused(Reason::Method)),
             What::RootDse(_) => Err(refused(Reason::Method).uncounted()),
@@ -196,7 +196,7 @@ impl Protocol for Ldap {
         Gate::new(judge, answers)
     }
 
-    /// After a failed login the line of the end says `failed-login` where it would have no reason (SPEC section 6).
+    /// After a failed login the line of the end says `failed-login` where it would have no reason (contract section 6).
     fn over(gate: &Gate<BindJudge>, ending: Ending) -> Ending {
         match ending.reason {
             None if gate.judge().failed > 0 => Ending {
@@ -247,7 +247,7 @@ impl Judge for BindJudge {
             return Verdict::End(ended);
         }
         match bind.wants() {
-            // Applications bind, search, and bind again as the user that they have found (SPEC section 3).
+            // Applications bind, search, and bind again as the user that they have found (contract section 3).
             Wants::NoDomain => Verdict::Pass,
             Wants::Host(domain) => match self.held.judge(&snapshot.table, domain) {
                 Later::Same | Later::Nowhere(_) => Verdict::Pass,

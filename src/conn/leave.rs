@@ -46,7 +46,7 @@ pub(super) fn withdrawn_of<'a>(
     }
 }
 
-/// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, SPEC section 9).
+/// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, contract section 9).
 pub(super) const fn close_code(ending: Ending) -> u16 {
     const GOING_AWAY: u16 = 1001;
     const POLICY: u16 = 1008;

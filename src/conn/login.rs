@@ -1,4 +1,4 @@
-//! Whether a target has refused the login of an HTTP request (SPEC section 6). The answer is judged as soon as its head has
+//! Whether a target has refused the login of an HTTP request (contract section 6). The answer is judged as soon as its head has
 //! been read. What becomes of the exchange after that changes nothing, because the client may know the answer by then.
 //!
 //! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's address.

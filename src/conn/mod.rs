@@ -1,4 +1,4 @@
-//! The journey of a connection, from its first byte to its end (SPEC section 1):
+//! The journey of a connection, from its first byte to its end (contract section 1):
 //!
 //! ```text
 //! server::accept   the guard first; a connection that it admits becomes `Accepted`
@@ -94,7 +94,7 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
     }
 }
 
-/// Serves a client, until its address is listed (SPEC section 6): then its connection is closed without a word.
+/// Serves a client, until its address is listed (contract section 6): then its connection is closed without a word.
 fn protocol(client: Client) -> Rest {
     let (address, worker) = (client.facts.client.ip(), client.worker.clone());
     let listing = client.permit.listing();

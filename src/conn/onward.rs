@@ -1,5 +1,5 @@
-//! A PBX that is reached by WebSocket: the handshake as a client (RFC 6455 section 4.1, SPEC section 9). No Origin is sent: no
-//! page asks, and a PBX that looks at it would take Portward for one.
+//! A PBX that is reached by WebSocket: the handshake as a client (RFC 6455 section 4.1, contract section 9). No Origin is sent:
+//! no page asks, and a PBX that looks at it would take Portward for one.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! From a socket to a client whose bytes can be read: the PROXY header of a trusted peer, then TLS, all under one
-//! deadline (SPEC section 1, step 2).
+//! deadline (contract section 1, step 2).
 
 use std::future::poll_fn;
 use std::io;

@@ -1,4 +1,4 @@
-//! SIP: messages before the decision, where the first leads that decides, and what Portward answers itself (SPEC sections 1
+//! SIP: messages before the decision, where the first leads that decides, and what Portward answers itself (contract sections 1
 //! to 3). What may follow is [`judge`]'s.
 
 mod credential;
@@ -37,7 +37,7 @@ use crate::service::Transport;
 /// How many messages may be refused for their length before one decides.
 const REFUSED: u8 = 10;
 
-/// How many messages may get an answer of ours before one decides (SPEC section 3).
+/// How many messages may get an answer of ours before one decides (contract section 3).
 const ANSWERED: u8 = 10;
 
 /// What Portward says to OPTIONS: the methods that it relays (RFC 3261 §11.2).
@@ -337,7 +337,7 @@ fn has_several(endpoints: &[Endpoint]) -> bool {
     }
 }
 
-/// Whether Via and Contact are rewritten (SPEC section 3).
+/// Whether Via and Contact are rewritten (contract section 3).
 fn rewrites(route: &Route<'_>, came_by: Transport) -> bool {
     route.rewrite_transport && came_by == Transport::Tls && route.transport == Transport::Plain
 }
@@ -348,7 +348,7 @@ fn most(route: &Route<'_>, config: &Config) -> u32 {
     limits.max().unwrap_or(config.sip.max_message)
 }
 
-/// The longest message toward an address of which `said` is said (SPEC section 3, `max_message`).
+/// The longest message toward an address of which `said` is said (contract section 3, `max_message`).
 fn limit(said: Option<u32>, route: &Route<'_>, config: &Config) -> u32 {
     said.or(route.max_message).unwrap_or(config.sip.max_message)
 }

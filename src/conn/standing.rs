@@ -1,4 +1,4 @@
-//! What a PBX's answers to a client's logins mean for the guard (SPEC section 6). A confirmed registration or bind adds a
+//! What a PBX's answers to a client's logins mean for the guard (contract section 6). A confirmed registration or bind adds a
 //! name to those of the client's address, and the connection stays when the address is listed. A refused login is an
 //! offence.
 

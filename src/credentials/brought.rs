@@ -1,5 +1,5 @@
-//! The credential that comes with the handshake of a WebSocket (SPEC section 9): as HTTP basic, or as `username` and `password`
-//! in the query.
+//! The credential that comes with the handshake of a WebSocket (contract section 9): as HTTP basic, or as `username` and
+//! `password` in the query.
 
 use std::fmt;
 
@@ -75,8 +75,8 @@ impl Brought {
 /// The names of the two in a query.
 const NAMES: [&str; 2] = ["username", "password"];
 
-/// Whether a name in a query is one of those that no log shows the value of, in any spelling: case, escapes, and signs in or around
-/// it, as in `password[]`, do not matter.
+/// Whether a name in a query is one of those that no log shows the value of, in any spelling: case, escapes, and signs in or
+/// around it, as in `password[]`, do not matter.
 pub fn is_secret_name(name: &[u8]) -> bool {
     let letters = || unescaped(name).filter(u8::is_ascii_alphanumeric);
     let is = |known: &str| letters().map(|octet| octet.to_ascii_lowercase()).eq(known.bytes());

@@ -1,5 +1,5 @@
-//! Ephemeral credentials (SPEC section 9; draft-uberti-behave-turn-rest-00): a username that says until when it is good, and a
-//! password that is made of it with a shared secret. Pure: time is an argument.
+//! Ephemeral credentials (contract section 9; draft-uberti-behave-turn-rest-00): a username that says until when it is good,
+//! and a password that is made of it with a shared secret. Pure: time is an argument.
 //!
 //! The username is `timestamp:user`, the password base64(HMAC-SHA1(secret, username)) or the same with HMAC-SHA256.
 

@@ -1,5 +1,6 @@
-//! The exchange of credentials for a limited time (SPEC section 9, `exchange = "sip"`; draft-uberti-behave-turn-rest-00): a client brings
-//! one that is made under a tenant's own secrets, and gets one under the secrets of `[sip]`. Pure: time is an argument.
+//! The exchange of credentials for a limited time (contract section 9, `exchange = "sip"`; draft-uberti-behave-turn-rest-00): a
+//! client brings one that is made under a tenant's own secrets, and gets one under the secrets of `[sip]`. Pure: time is an
+//! argument.
 //!
 //! What is given is `timestamp:TENANT/user@domain`. It never lasts longer than what was brought.
 

@@ -1,4 +1,4 @@
-//! Logins that Portward itself demands (SPEC section 9): what users log in with, and how it is verified without harm.
+//! Logins that Portward itself demands (contract section 9): what users log in with, and how it is verified without harm.
 //!
 //! | file | what it decides | pure |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Nonces of Portward's own challenges, and how often each was used (SPEC section 9, *Ephemeral credentials*). Pure: time is
+//! Nonces of Portward's own challenges, and how often each was used (contract section 9, *Ephemeral credentials*). Pure: time is
 //! an argument.
 //!
 //! A nonce says when it was made and for which connection, and is authenticated, so nothing has to be remembered to know

@@ -1,4 +1,4 @@
-//! A shared secret, by which credentials for a limited time are made and proven (SPEC section 9).
+//! A shared secret, by which credentials for a limited time are made and proven (contract section 9).
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
-/// So many secrets of a tenant are in use at once: the newest, and those that are being replaced (SPEC section 9).
+/// So many secrets of a tenant are in use at once: the newest, and those that are being replaced (contract section 9).
 pub const MOST_SECRETS: usize = 4;
 
 impl Secret {

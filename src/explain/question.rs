@@ -1,5 +1,5 @@
 //! The question that asks about a request which was decided already: what `POST /v1/explain` takes, made from what is kept of
-//! the decision (SPEC section 8). No I/O.
+//! the decision (contract section 8). No I/O.
 //!
 //! The rules of now answer it, so the answer may be another one than at the time. What is asked must be what the client
 //! asked: each URL is read again, and one that means something else is no question. There is none either where too little is

@@ -1,4 +1,4 @@
-//! Files that Portward writes itself, in the folder of its state (SPEC sections 6 and 8). What was kept must not be lost.
+//! Files that Portward writes itself, in the folder of its state (contract sections 6 and 8). What was kept must not be lost.
 //!
 //! | what stands there | what becomes of it |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Names that a PBX has confirmed for an address within the last hour (SPEC section 6): an office behind one address has as
+//! Names that a PBX has confirmed for an address within the last hour (contract section 6): an office behind one address has as
 //! many phones as it has confirmed names, and its threshold grows with them. Failed logins and mere requests never come here.
 //!
 //! Only logins that a PBX has accepted take room: at most [`ADDRESSES`] addresses of [`NAMES`] names, 50 MiB.

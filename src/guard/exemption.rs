@@ -1,4 +1,4 @@
-//! Whether a connection stays when its address is listed (SPEC section 6): it does if a PBX has confirmed a registration
+//! Whether a connection stays when its address is listed (contract section 6): it does if a PBX has confirmed a registration
 //! or a bind on it, but not if the failed logins that listed the address came on it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

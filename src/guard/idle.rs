@@ -1,5 +1,5 @@
 //! HTTP connections that wait for their next request. When a limit is reached, the one that has waited for the longest goes
-//! for the new connection (SPEC section 1). A connection with a request under way stays, and so does a tunnel.
+//! for the new connection (contract section 1). A connection with a request under way stays, and so does a tunnel.
 //!
 //! A request costs two writes to memory of its own connection. Nothing is ordered until a limit is reached: then the
 //! connections are looked through, and an eighth of those that wait, the oldest, are remembered. One that was remembered

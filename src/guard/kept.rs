@@ -1,4 +1,4 @@
-//! The blacklist on disk, so that it survives a restart (SPEC section 6): one JSON object a line, written beside the old
+//! The blacklist on disk, so that it survives a restart (contract section 6): one JSON object a line, written beside the old
 //! file and put in its place when it is whole. Entries come first, then traces of removals.
 //!
 //! The list is never lost. Before a file is replaced everything that stands in it has been taken into the list, so it is

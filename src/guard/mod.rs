@@ -1,4 +1,4 @@
-//! The guard at the door: which addresses may connect at all, before a byte is read, and which have lost that right (SPEC
+//! The guard at the door: which addresses may connect at all, before a byte is read, and which have lost that right (contract
 //! section 1, steps 1 and 7; section 6).
 //!
 //! | room | what is in it |
@@ -179,7 +179,7 @@ impl Guard {
     }
 
     /// Whether there is room for one more where there are `before`. The last `limits.reserved` places are for SIP and
-    /// H.323 alone (SPEC section 7). Before they are touched, the HTTP connection goes that has waited for its next request
+    /// H.323 alone (contract section 7). Before they are touched, the HTTP connection goes that has waited for its next request
     /// for the longest. True: the new connection takes one of the kept places.
     fn make_room(&self, before: u32, service: Service, limits: &ConnectionLimits) -> Result<bool, Reason> {
         let possible = self.connections.possible();

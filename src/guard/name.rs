@@ -1,4 +1,4 @@
-//! The normal form of a name that a PBX has confirmed (SPEC section 6).
+//! The normal form of a name that a PBX has confirmed (contract section 6).
 //!
 //! Many PBXs accept several spellings of one user name, and each PBX accepts others. Two spellings must never count as two
 //! names: otherwise one account would make its address an office with fifty phones. So the normal form leaves out every

@@ -1,4 +1,4 @@
-//! Nonces that a target has given to an address within five minutes (SPEC section 6): a refused login counts if its
+//! Nonces that a target has given to an address within five minutes (contract section 6): a refused login counts if its
 //! credentials used one of them, on whatever connection and whatever worker it was given.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, [`EACH`] nonces of one address, and [`SHARDS`] × [`NONCES`]

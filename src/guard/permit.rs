@@ -1,4 +1,4 @@
-//! The right to a connection, and the live connections by address (SPEC section 1, step 1; section 6): how many there are,
+//! The right to a connection, and the live connections by address (contract section 1, step 1; section 6): how many there are,
 //! which of them go for a new one, and which are told to go when their address is listed.
 
 use std::net::IpAddr;

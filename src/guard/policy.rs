@@ -1,4 +1,4 @@
-//! What the guard needs of the configuration: made once when a configuration is read, and never changed after that (SPEC
+//! What the guard needs of the configuration: made once when a configuration is read, and never changed after that (contract
 //! sections 6 and 7). Pure: it says what is true of an address, and remembers nothing.
 
 use std::net::IpAddr;
@@ -82,7 +82,7 @@ impl Policy {
     }
 
     /// Whether what `address` does can ever list it. Networks in `allow` are never listed, and neither are balancers,
-    /// which pass on what others do (SPEC section 6).
+    /// which pass on what others do (contract section 6).
     pub fn judges(&self, address: IpAddr) -> bool {
         !self.allows(address) && !contains(&self.balancers, address)
     }

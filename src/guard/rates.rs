@@ -1,4 +1,4 @@
-//! New connections a second of each address (SPEC section 7). They are a rate, and `governor` counts them; offences are
+//! New connections a second of each address (contract section 7). They are a rate, and `governor` counts them; offences are
 //! not, so `suspects` does.
 
 use std::net::IpAddr;

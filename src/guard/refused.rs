@@ -1,4 +1,4 @@
-//! What was refused at the door, summed up: one line an address and reason a minute (SPEC section 8).
+//! What was refused at the door, summed up: one line an address and reason a minute (contract section 8).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! SIP requests of each address, and of each user, by the second (SPEC section 9, *Sanity and rates*). `governor` counts
+//! SIP requests of each address, and of each user, by the second (contract section 9, *Sanity and rates*). `governor` counts
 //! them. Nothing is counted where nothing is configured.
 //!
 //! An office may send as many requests as its threshold is high: the rate is multiplied by the names that were confirmed

@@ -1,4 +1,4 @@
-//! What an offence counts toward the blacklist, and how many are too many (SPEC section 6). Pure: it is told what has
+//! What an offence counts toward the blacklist, and how many are too many (contract section 6). Pure: it is told what has
 //! happened and what is known of the address, and remembers nothing. `suspects` has the count of each address.
 //!
 //! The base weight of a reason stands in the table of reasons, [`Reason::weight`]. Here is what changes it: who the client

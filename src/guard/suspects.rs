@@ -1,4 +1,4 @@
-//! What each address has done in the last minute (SPEC section 6): an exact sliding count, the times of the last offences an
+//! What each address has done in the last minute (contract section 6): an exact sliding count, the times of the last offences an
 //! address. A leaky bucket would let 21 offences spread over 59 seconds pass.
 //!
 //! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, of each the offences up to the threshold at eight octets; with

@@ -1,4 +1,4 @@
-//! Connections that have not got a decision yet have limits of their own (SPEC section 1): when these are used up the
+//! Connections that have not got a decision yet have limits of their own (contract section 1): when these are used up the
 //! oldest of them goes, never an established one. So silent connections can crowd out nobody but each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,4 +1,4 @@
-//! A TCP connection below TLS, which can be told how much it may read: a handshake has a limit in bytes (SPEC section 1,
+//! A TCP connection below TLS, which can be told how much it may read: a handshake has a limit in bytes (contract section 1,
 //! step 3), and rustls alone would buffer 64 KiB of it.
 
 use std::io;

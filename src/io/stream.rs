@@ -1,4 +1,5 @@
-//! A TCP connection with or without TLS on it, and maybe a WebSocket on that. An enum, not a trait object: the compiler sees through it.
+//! A TCP connection with or without TLS on it, and maybe a WebSocket on that. An enum, not a trait object: the compiler sees
+//! through it.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -19,7 +20,7 @@ use crate::service::Transport;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// The same for a WebSocket that ends here, of which nothing may be read while its target takes nothing: with four questions,
-/// of which each waits for 15 s, the kernel knows after 80 s that a browser is gone (SPEC section 9).
+/// of which each waits for 15 s, the kernel knows after 80 s that a browser is gone (contract section 9).
 const WEBSOCKET_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// How long a tunnel's target may leave what it was sent without an acknowledgement (TCP_USER_TIMEOUT, tcp(7)).

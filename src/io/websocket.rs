@@ -23,10 +23,10 @@ mod write;
 pub use self::messages::{Came, End, Messages};
 use self::write::kind;
 
-/// How often a ping is sent (SPEC section 9).
+/// How often a ping is sent (contract section 9).
 const PING: Duration = Duration::from_secs(30);
 
-/// How long nothing may come of a peer, which answers pings: after that it is gone. SPEC section 9 allows 90 s.
+/// How long nothing may come of a peer, which answers pings: after that it is gone. Contract section 9 allows 90 s.
 const DEAD: Duration = Duration::from_secs(75);
 
 /// How many octets of answers to pings may wait for a peer that takes nothing. With more nothing is read of it.

@@ -1,5 +1,5 @@
-//! What a client sent, made harmless for a log: percent-encoded and capped (SPEC section 8). What anybody wrote, made harmless for
-//! a terminal.
+//! What a client sent, made harmless for a log: percent-encoded and capped (contract section 8). What anybody wrote, made
+//! harmless for a terminal.
 
 use std::fmt::Write as _;
 
@@ -26,8 +26,8 @@ pub(super) fn escape(out: &mut String, bytes: &[u8], cap: usize) {
     }
 }
 
-/// Text for a person at a terminal. A stranger's text may hold anything. What would steer the terminal, turn the direction of the text or be invisible is
-/// written as an escape.
+/// Text for a person at a terminal. A stranger's text may hold anything. What would steer the terminal, turn the direction of
+/// the text or be invisible is written as an escape.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().flat_map(|c| if is_unseen(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -199,8 +199,8 @@ fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
     }
 }
 
-/// Puts the target into `out` without the credentials in its query, which begins at `at` (SPEC section 9). False: it has none.
-/// Pages that write `&amp;` or `;` between the pairs bring no credential, and theirs is not shown either.
+/// Puts the target into `out` without the credentials in its query, which begins at `at` (contract section 9). False: it has
+/// none. Pages that write `&amp;` or `;` between the pairs bring no credential, and theirs is not shown either.
 fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
     let name = |pair: &[u8]| memchr::memchr(b'=', pair).unwrap_or(pair.len());
     let ends_pair = |octet: &u8| b"&;?".contains(octet);

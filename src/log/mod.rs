@@ -1,4 +1,4 @@
-//! What Portward says while it runs: decision lines in the reference's manner, and notes (SPEC section 8).
+//! What Portward says while it runs: decision lines in the reference's manner, and notes (contract section 8).
 //!
 //! Lines go through a bounded queue to a thread that writes them to standard error: a slow journal costs lines, which
 //! are counted, and never a connection. `tracing-appender` is that queue and thread; the text is ours.

@@ -80,7 +80,7 @@ fn out(came_by: Transport, ports: Ports) -> Option<u16> {
     ports::choose(came_by, ports).map(|(_, port)| port.get())
 }
 
-/// The ports by which a connection can go out that came by `came_by` (SPEC section 5).
+/// The ports by which a connection can go out that came by `came_by` (contract section 5).
 fn outs(came_by: Transport, ports: CheckedPorts) -> Vec<u16> {
     match ports {
         CheckedPorts::Unchecked(ports) => out(came_by, ports).into_iter().collect(),

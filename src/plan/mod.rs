@@ -1,4 +1,4 @@
-//! What an administrator types elsewhere so that Portward is of use, as a value (SPEC section 8, *plan*): port forwards,
+//! What an administrator types elsewhere so that Portward is of use, as a value (contract section 8, *plan*): port forwards,
 //! DNS records, firewall openings, names of the certificate, settings of the PBXs.
 //!
 //! Pure: it is made from the configuration, the rules and what today's certificates say. It reads no file and sends nothing.

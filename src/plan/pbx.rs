@@ -1,4 +1,4 @@
-//! What to set on each PBX to which telephones come through Portward (SPEC section 5, and the reference).
+//! What to set on each PBX to which telephones come through Portward (contract section 5, and the reference).
 
 use super::inside::{Inside, Target, is_loopback, text};
 use super::{ADDRESS, Certificates, Said, own_address};

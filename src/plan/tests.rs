@@ -214,7 +214,7 @@ ldap = true
     assert!(!ldap, "the only host with LDAP is disabled");
 }
 
-/// SPEC section 5: the port that a rule has and no client can reach is not opened.
+/// Contract section 5: the port that a rule has and no client can reach is not opened.
 #[test]
 fn only_ports_that_are_used_are_opened() {
     let rules = r#"

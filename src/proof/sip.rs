@@ -1,4 +1,4 @@
-//! SIP: everybody for whom a client's message speaks (SPEC section 5).
+//! SIP: everybody for whom a client's message speaks (contract section 5).
 //!
 //! From names the sender, and a REGISTER's To names the user that is registered. P-Asserted-Identity,
 //! P-Preferred-Identity and Remote-Party-ID are shown to the called party in place of From. A certificate must prove all

@@ -4,8 +4,8 @@
 //! with what a SIP user part may not hold as `=` and two digits. No character in it needs an escape (`user`, RFC 3261
 //! §25.1); a phone that escapes some all the same sends the same token.
 //!
-//! Where a rule has several targets the NAME is `HOST|ADDRESS`: only the PBX that has begun a dialog knows it (SPEC section 8,
-//! Health). No host's name has a bar in it.
+//! Where a rule has several targets the NAME is `HOST|ADDRESS`: only the PBX that has begun a dialog knows it (contract section
+//! 8, Health). No host's name has a bar in it.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;

@@ -28,7 +28,7 @@ impl EndedBy {
     }
 
     /// The end of a relay that began with a request, after `bytes_down` octets from the target. A target that goes without
-    /// having said a byte was not there (SPEC section 1, step 6), and neither was one that owed an answer for too long.
+    /// having said a byte was not there (contract section 1, step 6), and neither was one that owed an answer for too long.
     pub const fn answered(self, bytes_down: u64) -> Ending {
         match (self, bytes_down) {
             (Self::Silence, _) => Ending::of_target(Stage::Relay, Cause::NoAnswer),

@@ -135,7 +135,7 @@ pub async fn watched<W: Watch, M: Meter>(
                 break [up_stands, down_stands];
             }
         };
-        // A target that hangs up without a word has refused: the client need not wait (SPEC section 1, step 6). A target
+        // A target that hangs up without a word has refused: the client need not wait (contract section 1, step 6). A target
         // that hangs up because the client did has not.
         if down.done && down.moved == 0 {
             let by_client = client.ended || watch.leaves();

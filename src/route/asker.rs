@@ -1,4 +1,4 @@
-//! Who asks for an HTTP request that a balancer passes on, as far as it is believed (SPEC section 7).
+//! Who asks for an HTTP request that a balancer passes on, as far as it is believed (contract section 7).
 
 use std::net::IpAddr;
 

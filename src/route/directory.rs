@@ -1,4 +1,4 @@
-//! Where an LDAP bind leads (SPEC section 2).
+//! Where an LDAP bind leads (contract section 2).
 
 use super::Refused;
 use crate::inspect::ldap::{Bind, Wants};

@@ -1,5 +1,5 @@
 //! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
-//! (SPEC section 3, "the same rule").
+//! (contract section 3, "the same rule").
 
 use super::Refused;
 use crate::ending::{Ending, Stage, Whose};

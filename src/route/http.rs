@@ -57,7 +57,7 @@ pub struct Ask<'a> {
     pub only_reads: bool,
 }
 
-/// What the target is told about the client (SPEC section 3; RFC 7239).
+/// What the target is told about the client (contract section 3; RFC 7239).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarding {
     /// The peer of the connection: where the request came from, one hop away.
@@ -172,7 +172,7 @@ pub struct To<'t> {
     pub endpoints: &'t [Endpoint],
     /// The ports at which the target is the same one.
     pub ports: Ports,
-    /// Plain or TLS (SPEC section 5).
+    /// Plain or TLS (contract section 5).
     pub transport: Transport,
     /// The port for it.
     pub port: NonZeroU16,

@@ -1,4 +1,4 @@
-//! Which host a SIP request names, and by what (SPEC section 9, *Accounts*; `sip.identify`). Pure.
+//! Which host a SIP request names, and by what (contract section 9, *Accounts*; `sip.identify`). Pure.
 //!
 //! Realms come first, because they say at whom a telephone logs in: the ones in Authorization and Proxy-Authorization
 //! that name a host of the table. From is next, and the Request-URI of a REGISTER last. A telephone sends no realm before

@@ -1,4 +1,4 @@
-//! Ephemeral credentials in SIP (SPEC section 9): whether a request may go to a host that demands them. No I/O; time is an
+//! Ephemeral credentials in SIP (contract section 9): whether a request may go to a host that demands them. No I/O; time is an
 //! argument.
 //!
 //! | room | what it decides |

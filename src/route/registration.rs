@@ -1,4 +1,4 @@
-//! Where an H.323 registration or call leads (SPEC sections 2 and 5).
+//! Where an H.323 registration or call leads (contract sections 2 and 5).
 
 use std::borrow::Cow;
 

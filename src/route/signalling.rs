@@ -1,5 +1,5 @@
 //! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
-//! (SPEC section 3). No I/O.
+//! (contract section 3). No I/O.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Whether a request may open a WebSocket with SIP in it (RFC 6455 section 4.2, RFC 7118 section 4, SPEC section 9). No I/O.
+//! Whether a request may open a WebSocket with SIP in it (RFC 6455 section 4.2, RFC 7118 section 4, contract section 9). No I/O.
 
 use crate::credentials::brought::Brought;
 use crate::inspect::http::{Field, Request};

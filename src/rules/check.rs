@@ -1,18 +1,18 @@
 //! What the rules say of the health of a target's address: how it is checked, and how long phones wait until they return to
-//! it (SPEC section 8, Health).
+//! it (contract section 8, Health).
 
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use crate::service::Service;
 
-/// How long SIP and H.323 wait until they return to an address, where the rules say nothing (SPEC section 8, Health).
+/// How long SIP and H.323 wait until they return to an address, where the rules say nothing (contract section 8, Health).
 pub const FAILBACK: Duration = Duration::from_secs(60);
 
-/// The longest `failback` (SPEC section 8, Health). What is known of an address that was down is kept for so long.
+/// The longest `failback` (contract section 8, Health). What is known of an address that was down is kept for so long.
 pub const LONGEST_FAILBACK: Duration = Duration::from_secs(24 * 3600);
 
-/// How the address of a target is checked (SPEC section 8, Health).
+/// How the address of a target is checked (contract section 8, Health).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Check {
     /// What is asked.

@@ -40,7 +40,7 @@ pub struct HttpDecision<'t> {
 pub enum Outcome {
     /// Send it to the rule's target.
     Forward {
-        /// Plain or TLS (SPEC section 5).
+        /// Plain or TLS (contract section 5).
         transport: Transport,
         /// The target's port for it.
         port: NonZeroU16,
@@ -61,7 +61,7 @@ pub struct Refusal<'t> {
 }
 
 impl Refusal<'_> {
-    /// Whether a tenant is disabled: the host's, or one that the path names. Its clients are told so (SPEC section 9).
+    /// Whether a tenant is disabled: the host's, or one that the path names. Its clients are told so (contract section 9).
     pub fn is_of_disabled_tenant(&self) -> bool {
         let of_tenant = |host: Host<'_>| host.own_enabled() || !host.tenant().is_none_or(Tenant::is_alive);
         self.reason == Reason::Disabled && self.host.is_some_and(of_tenant)

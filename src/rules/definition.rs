@@ -36,7 +36,7 @@ pub struct Source {
 pub enum Address {
     /// An IP address; never a mapped IPv4 one.
     Ip(IpAddr),
-    /// A DNS name, resolved in the background (SPEC section 7). Lower case, ASCII form.
+    /// A DNS name, resolved in the background (contract section 7). Lower case, ASCII form.
     Name(Box<str>),
 }
 
@@ -67,10 +67,10 @@ impl Address {
     }
 }
 
-/// How the certificate of a TLS target is judged (SPEC section 4).
+/// How the certificate of a TLS target is judged (contract section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verify {
-    /// Against `upstream.trust`, with the name of SPEC section 4.
+    /// Against `upstream.trust`, with the name of contract section 4.
     Ca,
     /// Not at all.
     None,
@@ -98,7 +98,7 @@ pub enum ProxyVersion {
 /// What is true of an address, said once: `[target."ADDRESS"]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct TargetOptions {
-    /// The name to check and to send as SNI, instead of the default of SPEC section 4.
+    /// The name to check and to send as SNI, instead of the default of contract section 4.
     pub server_name: Option<Box<str>>,
     /// SHA-256 of the certificate (DER); when set, it alone decides.
     pub pin: Option<[u8; 32]>,
@@ -115,7 +115,7 @@ pub struct TargetOptions {
     /// Octets a second of a request's body toward the target; 0: any number; `None`: as `limits.min_rate` says.
     pub min_rate: Option<u32>,
     /// What the name resolves to is not dialled where it is this machine ([`is_of_this_machine`]): of hosts that were made over
-    /// the API, unless `admin.hosts = "any"` (SPEC section 8).
+    /// the API, unless `admin.hosts = "any"` (contract section 8).
     pub elsewhere_only: bool,
     /// How the address is checked; `None`: only connections that are opened for clients say how it is.
     pub check: Option<Check>,
@@ -150,7 +150,7 @@ pub struct Target {
     pub ports: Ports,
 }
 
-/// Who may log in as a tenant (SPEC section 9).
+/// Who may log in as a tenant (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
     /// Those of these lines.
@@ -181,7 +181,7 @@ pub struct Preset {
     pub max_message: Option<u32>,
 }
 
-/// What to do when the certificate check fails (SPEC section 5).
+/// What to do when the certificate check fails (contract section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnFailedCheck {
     /// Send the registration out by plain TCP.
@@ -204,7 +204,7 @@ pub enum Numbers {
 /// The ports of a target, with or without Check Certificate. With the check both ports are there, by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckedPorts {
-    /// No check; the table of SPEC section 5 chooses the port.
+    /// No check; the table of contract section 5 chooses the port.
     Unchecked(Ports),
     /// `check_certificate`: TLS only for proven names.
     Checked {
@@ -234,7 +234,7 @@ impl CheckedPorts {
     }
 }
 
-/// For whom a client may speak after it has proven itself with an ephemeral credential (SPEC section 9).
+/// For whom a client may speak after it has proven itself with an ephemeral credential (contract section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CredentialUser {
     /// For the user of the credential.
@@ -261,7 +261,7 @@ pub struct ServiceRule {
     pub endpoints: Arc<[Endpoint]>,
     /// Where to knock. Only services that ask for certificates have the check.
     pub ports: CheckedPorts,
-    /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (SPEC section 3).
+    /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (contract section 3).
     pub rewrite_transport: bool,
     /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
     pub max_message: Option<NonZeroU32>,
@@ -305,7 +305,7 @@ pub struct HostDef {
     pub presets: Vec<Arc<Preset>>,
 }
 
-/// One `[tenant.ID]`, complete (SPEC section 9).
+/// One `[tenant.ID]`, complete (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantDef {
     /// The id.

@@ -1,13 +1,13 @@
-//! At which SIP domains a credential counts that speaks for a tenant (SPEC section 9), and which of them is meant where nothing says
-//! so. The second is worked out when a table is made, and only for one in which credentials are exchanged.
+//! At which SIP domains a credential counts that speaks for a tenant (contract section 9), and which of them is meant where
+//! nothing says so. The second is worked out when a table is made, and only for one in which credentials are exchanged.
 
 use super::paths::NONE;
 use super::{Host, Table, Tenant};
 use crate::service::Service;
 
 impl Host<'_> {
-    /// Whether a credential that speaks for `tenant` counts here: SIP is served, and the host belongs to the tenant, to one below it,
-    /// or to none.
+    /// Whether a credential that speaks for `tenant` counts here: SIP is served, and the host belongs to the tenant, to one
+    /// below it, or to none.
     pub fn is_domain_of(self, tenant: Tenant<'_>) -> bool {
         self.serves(Service::Sip) && self.tenant().is_none_or(|own| own.is_within(tenant))
     }
@@ -41,9 +41,9 @@ pub(super) struct Domains {
 }
 
 impl Table {
-    /// The domain that is meant where a credential speaks for `tenant` and nothing else is said: one of its own before one of a tenant
-    /// below it before one of no tenant, and in that order the first one in the rules. Before all others are those where Portward
-    /// asks for credentials. `None`: there is none, or the table has no rule that exchanges credentials.
+    /// The domain that is meant where a credential speaks for `tenant` and nothing else is said: one of its own before one of a
+    /// tenant below it before one of no tenant, and in that order the first one in the rules. Before all others are those where
+    /// Portward asks for credentials. `None`: there is none, or the table has no rule that exchanges credentials.
     pub fn domain_of(&self, tenant: Tenant<'_>) -> Option<Host<'_>> {
         let best = self.domains.best.get(tenant.order()).copied().flatten();
         let rank = best.into_iter().chain(self.domains.of_none).min()?;

@@ -1,4 +1,4 @@
-//! `exchange = "sip"` of an HTTP rule: clients exchange a tenant's credential for one of Portward's own (SPEC section 9).
+//! `exchange = "sip"` of an HTTP rule: clients exchange a tenant's credential for one of Portward's own (contract section 9).
 
 use super::Origins;
 

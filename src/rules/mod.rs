@@ -1,4 +1,4 @@
-//! The rules: names, paths, presets and the immutable table that answers where something may go (SPEC section 2).
+//! The rules: names, paths, presets and the immutable table that answers where something may go (contract section 2).
 //!
 //! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
 //!
@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `definition`, `check`, `exchange`, `websocket` | what the rules say, valid by type, not compiled |
 //! | `builder`, `table` | how that is compiled, and the table itself: hosts and their rules |
-//! | `name`, `path`, `utf8`, `likeness`, `reading`, `unsafe_path` | names and paths as they are compared, and those that are refused because servers read them in different ways |
+//! | `name`, `path`, `utf8`, `likeness`, `reading`, `unsafe_path` | names and paths as they are compared, and those that are
+//! refused because servers read them in different ways |
 //! | `paths`, `segments` | which rule of a host matches a path: by heads, or by whole segments |
 //! | `tenants`, `tenant_id`, `domain` | tenants, their ids, and the SIP domains at which a credential of theirs counts |
 //! | `decide`, `ports` | the decision about a request, and whether plain or TLS leads to the target |
-//! | `ways`, `near`, `changes`, `fingerprint` | for other readers of the table: all targets, names that are near, what a reload has changed, ETags |
+//! | `ways`, `near`, `changes`, `fingerprint` | for other readers of the table: all targets, names that are near, what a reload
+//! has changed, ETags |
 
 mod builder;
 pub mod changes;

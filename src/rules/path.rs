@@ -1,4 +1,4 @@
-//! The path of a request, made safe to compare with rules (SPEC section 2).
+//! The path of a request, made safe to compare with rules (contract section 2).
 //!
 //! A path is compared in one form: escapes of unreserved characters (RFC 3986 section 2.3) decoded, the hex
 //! digits of all others in upper case, bytes that belong escaped escaped. What could be understood in more than

@@ -1,4 +1,4 @@
-//! The path index: which rule of a set matches a request's path (SPEC section 2).
+//! The path index: which rule of a set matches a request's path (contract section 2).
 //!
 //! All paths of a table stand in one array, each set sorted, with a link from each path to the longest other
 //! path of the set that is a head of it. The longest match is then found by one binary search and a walk along

@@ -1,4 +1,4 @@
-//! Plain or TLS to the target: the first table of SPEC section 5.
+//! Plain or TLS to the target: the first table of contract section 5.
 //!
 //! Check Certificate is not decided here; where it applies, the verdict chooses.
 

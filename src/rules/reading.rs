@@ -1,4 +1,4 @@
-//! How careless servers may read a path (SPEC section 9, *Captured paths*).
+//! How careless servers may read a path (contract section 9, *Captured paths*).
 //!
 //! A rule that matches whole segments only does not match a segment that merely begins like one of its own. Some servers cut
 //! that segment, or leave characters out of it, and so serve what the rule is for. Where a rule demands a login, a path that

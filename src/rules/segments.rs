@@ -1,4 +1,4 @@
-//! The paths of a host on which some rule matches whole segments only, as a tree of segments (SPEC section 9).
+//! The paths of a host on which some rule matches whole segments only, as a tree of segments (contract section 9).
 //!
 //! Such a rule captures a tenant, strips, demands a login, or is longer than one that demands a login. Where several rules
 //! match, the first segment in which they differ decides: one that the rule names beats one that it captures, that one
@@ -219,7 +219,7 @@ impl Naming {
     /// Every one. Where a segment may be both, the first counts.
     const ALL: [Self; 2] = [Self::Id, Self::Name];
 
-    /// Whether a segment in compared form may name a tenant so: an id has 1 to 64 of `A-Z a-z 0-9 . _ -` (SPEC section 9). A
+    /// Whether a segment in compared form may name a tenant so: an id has 1 to 64 of `A-Z a-z 0-9 . _ -` (contract section 9). A
     /// name is any text. A segment with `;` is none: servers cut it.
     fn fits(self, segment: &[u8]) -> bool {
         match self {

@@ -299,7 +299,7 @@ impl Table {
         &self.tenants
     }
 
-    /// The fields that any rule of any host sets toward its target (SPEC section 9). A client's own copy never passes, on
+    /// The fields that any rule of any host sets toward its target (contract section 9). A client's own copy never passes, on
     /// whichever rule. `None`: no rule sets anything.
     pub fn protected(&self) -> Option<&Arc<FieldNames>> {
         Some(&self.protected).filter(|names| !names.is_empty())

@@ -1,5 +1,5 @@
-//! What the id of a tenant is, and how long its friendly name may be (SPEC section 9): for rules files, paths, the API and imports
-//! alike.
+//! What the id of a tenant is, and how long its friendly name may be (contract section 9): for rules files, paths, the API and
+//! imports alike.
 
 /// The longest id, in octets.
 pub const LONGEST_TENANT_ID: usize = 64;

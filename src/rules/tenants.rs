@@ -1,4 +1,4 @@
-//! The tenants: whose a host or a path is (SPEC section 9).
+//! The tenants: whose a host or a path is (contract section 9).
 //!
 //! A tenant has an id, which case tells apart from others, and perhaps a friendly name. It may belong to another tenant, its
 //! parent. A tenant is alive if it and everything above it are enabled. That is worked out when the tenants change, so that

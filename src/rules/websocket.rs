@@ -1,4 +1,4 @@
-//! What a rule says that ends WebSockets with SIP in them here (SPEC section 9), which pages may open one, and which PBXs are
+//! What a rule says that ends WebSockets with SIP in them here (contract section 9), which pages may open one, and which PBXs are
 //! reached by WebSocket themselves.
 
 use std::sync::Arc;

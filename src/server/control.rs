@@ -18,7 +18,7 @@ use crate::state::Snapshot;
 
 /// How many messages may wait. Whoever sends more waits as well.
 const WAITING: usize = 256;
-/// How long changes of tenants are gathered at most (SPEC section 9).
+/// How long changes of tenants are gathered at most (contract section 9).
 const GATHERED: Duration = Duration::from_millis(100);
 /// How long no further change may come before those that are there are made.
 const QUIET: Duration = Duration::from_millis(2);
@@ -209,8 +209,8 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server make, change, remove, enable or disable tenants. It holds over reloads and restarts. A tenant that is disabled
-    /// refuses new requests at once, with everything below it, and what runs ends after `limits.drain_timeout`.
+    /// Has the server make, change, remove, enable or disable tenants. It holds over reloads and restarts. A tenant that is
+    /// disabled refuses new requests at once, with everything below it, and what runs ends after `limits.drain_timeout`.
     ///
     /// # Errors
     /// The server is stopping. The inner error is why nothing has changed.

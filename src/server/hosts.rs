@@ -1,5 +1,5 @@
 //! Hosts that are made, changed and removed over the API while the server runs: checked with the whole table, kept on disk,
-//! then in force (SPEC section 8). All or nothing.
+//! then in force (contract section 8). All or nothing.
 
 use toml_edit::Table as HostTable;
 

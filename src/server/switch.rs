@@ -1,4 +1,4 @@
-//! Hosts that are enabled and disabled while the server runs: kept on disk first, then in force (SPEC section 8).
+//! Hosts that are enabled and disabled while the server runs: kept on disk first, then in force (contract section 8).
 
 use super::control::Switch;
 use super::{By, Refused, Server, Switched, Unswitched};

@@ -1,4 +1,4 @@
-//! Tenants that are made, changed, removed, enabled and disabled over the API while the server runs (SPEC section 9).
+//! Tenants that are made, changed, removed, enabled and disabled over the API while the server runs (contract section 9).
 //!
 //! What is asked in a short while is one batch: one new table, one write to the disk, and then every request of it is answered.
 //! Where the requests of a batch do not go together it is tried in halves, so that a request is refused for its own mistakes

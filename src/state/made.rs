@@ -1,5 +1,5 @@
 //! Tenants and hosts that were made over the API: `tenants.toml` and `hosts.toml` in the folder of `state`, two more rules files
-//! behind the others (SPEC sections 8 and 9). The daemon writes them and nothing in /etc.
+//! behind the others (contract sections 8 and 9). The daemon writes them and nothing in /etc.
 //!
 //! | what is wrong | at the start | at a reload | at a change |
 //! |---|---|---|---|

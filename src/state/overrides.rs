@@ -1,5 +1,5 @@
-//! Hosts and tenants that administrators have enabled or disabled in place of the rules: kept in the folder of `state`, so that it
-//! holds over reloads and restarts (SPEC section 8).
+//! Hosts and tenants that administrators have enabled or disabled in place of the rules: kept in the folder of `state`, so that
+//! it holds over reloads and restarts (contract section 8).
 //!
 //! | what is wrong | at the start | at a reload | at `enable` and `disable` |
 //! |---|---|---|---|

@@ -1,4 +1,4 @@
-//! What is counted (SPEC section 8, Metrics). Each worker has a block of counters, and it alone writes them. So there is no
+//! What is counted (contract section 8, Metrics). Each worker has a block of counters, and it alone writes them. So there is no
 //! lock, no atomic addition, and no cache line that two workers write. A reader adds the blocks up.
 
 use std::time::Duration;

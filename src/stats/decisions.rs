@@ -1,4 +1,4 @@
-//! The newest decisions (SPEC section 8, `/v1/decisions`): so many refused ones, and so many others.
+//! The newest decisions (contract section 8, `/v1/decisions`): so many refused ones, and so many others.
 //!
 //! A worker writes a decision into a box of its own, and moves what is in the box into the rings when it is full. So it
 //! meets other workers once in [`BOX`] decisions. A reader empties all boxes first. Followers are readers that come again:
@@ -25,7 +25,7 @@ use crate::service::{Carrier, Service};
 
 /// How many decisions of each kind are kept.
 pub const KEPT: usize = 5_000;
-/// How many bytes of text are kept of each (SPEC section 8).
+/// How many bytes of text are kept of each (contract section 8).
 pub const TEXT: usize = 256;
 /// How many decisions a worker writes before it moves them into the rings.
 pub const BOX: usize = 32;

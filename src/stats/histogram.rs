@@ -1,4 +1,4 @@
-//! Durations in fixed buckets, as Prometheus counts them (SPEC section 8, Metrics).
+//! Durations in fixed buckets, as Prometheus counts them (contract section 8, Metrics).
 
 use std::time::Duration;
 

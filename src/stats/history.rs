@@ -1,4 +1,4 @@
-//! An hour of the counters in steps of ten seconds, by service and outcome (SPEC section 8, `/v1/history`).
+//! An hour of the counters in steps of ten seconds, by service and outcome (contract section 8, `/v1/history`).
 //!
 //! One thread samples what all workers have counted ([`Stats::sample`]) and keeps the differences. Workers and requests know
 //! nothing of it. A step that no sample fell into (the machine slept) is empty, and what was counted meanwhile stands in the

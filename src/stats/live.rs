@@ -1,4 +1,4 @@
-//! The table of live connections (SPEC section 8, `/v1/connections`).
+//! The table of live connections (contract section 8, `/v1/connections`).
 //!
 //! Each worker has a part of the table for the connections that it serves, and locks it when one begins or ends. While a
 //! connection lives its own entry is written, which no other connection uses. A reader goes through the parts in pieces, so

@@ -1,4 +1,4 @@
-//! What Portward knows of its own work (SPEC section 8): counters, live connections, the newest decisions.
+//! What Portward knows of its own work (contract section 8): counters, live connections, the newest decisions.
 //!
 //! | room | what is in it |
 //! |---|---|

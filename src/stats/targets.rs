@@ -1,5 +1,5 @@
-//! What is known of each address and port of a target (SPEC section 8, `/v1/targets`): connections, failures by cause, and how
-//! long it takes to connect and to answer.
+//! What is known of each address and port of a target (contract section 8, `/v1/targets`): connections, failures by cause, and
+//! how long it takes to connect and to answer.
 //!
 //! Each worker has tallies of its own, and it alone writes them. It looks one up when it opens a connection; the connection
 //! keeps a hand on it ([`Reached`]), so that a request on a kept connection looks up nothing. A reader adds the tallies of all

@@ -1,4 +1,4 @@
-//! Whom the work is for: the busiest hosts and clients, and the clients that are refused most, over the last minutes (SPEC
+//! Whom the work is for: the busiest hosts and clients, and the clients that are refused most, over the last minutes (contract
 //! section 8, `/v1/top`).
 //!
 //! Each worker keeps sketches of its own ([`sketch`]), which only a reader shares with it, so that workers never meet. A

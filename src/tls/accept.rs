@@ -1,7 +1,7 @@
 //! A TLS handshake with a client, and whether the client has proven that it holds the key of its certificate.
 //!
 //! rustls has one verifier for all connections, and a verifier can only pass a handshake or fail it. Here a certificate
-//! never fails one (SPEC section 5), so the answer needs a place beside the handshake: a task-local, which the verifier
+//! never fails one (contract section 5), so the answer needs a place beside the handshake: a task-local, which the verifier
 //! writes and the end of the handshake reads. A session that is resumed brings the answer of its first handshake
 //! ([`super::sessions`]).
 

@@ -1,4 +1,4 @@
-//! How the SIP and H.323 ports ask for a client's certificate (SPEC sections 1 and 5): every one is taken, none is
+//! How the SIP and H.323 ports ask for a client's certificate (contract sections 1 and 5): every one is taken, none is
 //! needed, and nothing is judged here, so that no certificate fails a handshake. Only a wrong signature does: no device
 //! makes one. What a certificate is worth [`super::trust`] says, on every connection anew: a resumed session brings the
 //! chain of the first.

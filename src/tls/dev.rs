@@ -1,4 +1,4 @@
-//! A certificate authority to try things out with: throw-away keys, never for the real world (SPEC section 4).
+//! A certificate authority to try things out with: throw-away keys, never for the real world (contract section 4).
 
 use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
@@ -140,8 +140,8 @@ const TRIALS: [&str; 2] = ["expired", "foreign"];
 
 /// Writes a CA, server certificates for `names` and client certificates for `clients` below `dir`, laid out as
 /// `certs/README.md` says, and returns the files. Two more client certificates, for the first of the clients, show what
-/// becomes of bad ones: one has expired, one was signed by another CA of the same name. Of a name with a registration location the part before the `/`
-/// counts; each name counts once. Nothing is written if one of the files exists, unless `force`.
+/// becomes of bad ones: one has expired, one was signed by another CA of the same name. Of a name with a registration location
+/// the part before the `/` counts; each name counts once. Nothing is written if one of the files exists, unless `force`.
 pub fn make<N: AsRef<str>>(
     dir: &Path,
     names: &[N],

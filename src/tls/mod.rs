@@ -1,4 +1,4 @@
-//! TLS on both legs (SPEC sections 4 and 5): which certificate a client is shown, what its own is worth, how a target is
+//! TLS on both legs (contract sections 4 and 5): which certificate a client is shown, what its own is worth, how a target is
 //! judged, what is presented to it, and development certificates to try things out with.
 //!
 //! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
@@ -13,7 +13,8 @@
 //! | `upstream`, `verify` | what targets are presented, and how they are judged |
 //! | `failure` | the cause of a handshake that has failed, in the words of the closed list |
 //! | `pem`, `source`, `look` | reading files; what happens when they are gone; noticing that they have changed |
-//! | `facts`, `reminder`, `probe`, `dev` | what a certificate says; what expires soon; a target's chain; development certificates |
+//! | `facts`, `reminder`, `probe`, `dev` | what a certificate says; what expires soon; a target's chain; development
+//! certificates |
 
 mod accept;
 mod asking;

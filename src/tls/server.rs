@@ -1,4 +1,4 @@
-//! TLS toward clients: the server certificates and the acceptors of the TLS ports (SPEC section 4).
+//! TLS toward clients: the server certificates and the acceptors of the TLS ports (contract section 4).
 //!
 //! Everything is read once, at [`ServerTls::load`]; a reload makes another one. What clients resume with is handed on
 //! from one to the next, so that a reload costs nobody a full handshake.

@@ -1,4 +1,4 @@
-//! Which certificate a client is shown: by the name it asks for (SPEC section 4).
+//! Which certificate a client is shown: by the name it asks for (contract section 4).
 //!
 //! An exact name, then a one-label wildcard, then the default. An immutable index; a look-up allocates nothing.
 

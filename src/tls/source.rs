@@ -1,10 +1,11 @@
-//! What was read from a folder or a file, and what becomes of it when it is gone (SPEC section 4): absence is never a
+//! What was read from a folder or a file, and what becomes of it when it is gone (contract section 4): absence is never a
 //! replacement.
 //!
 //! | read at | a file that is gone or empty | a folder that is gone | a folder that is empty |
 //! |---|---|---|---|
 //! | the start | is an error, which prevents nothing | holds nothing | holds nothing |
-//! | a reload | is an error, which refuses the reload; one of a folder is obeyed | refuses the reload, unless nothing came from it | is obeyed, with a warning |
+//! | a reload | is an error, which refuses the reload; one of a folder is obeyed | refuses the reload, unless nothing came from
+//! it | is obeyed, with a warning |
 //! | a change that was noticed | what it held stays in use, and is said | the same | the same |
 //!
 //! So an administrator who moves a folder away for a moment, or a tool that writes half a pair, takes nothing out of use.

@@ -1,4 +1,4 @@
-//! Who may vouch for a client (SPEC section 5): CA certificates and CRLs of `tls.client_trust`, or of a host's own
+//! Who may vouch for a client (contract section 5): CA certificates and CRLs of `tls.client_trust`, or of a host's own
 //! `client_trust`, and the verdict on a chain.
 //!
 //! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. What is added:

@@ -1,4 +1,4 @@
-//! TLS toward targets: what is presented to them and how they are judged (SPEC section 4).
+//! TLS toward targets: what is presented to them and how they are judged (contract section 4).
 //!
 //! Everything is read once, at [`UpstreamTls::load`]. Client configurations are made when they are first wanted and
 //! kept, because sessions resume within one configuration only.
@@ -187,7 +187,7 @@ impl UpstreamTls {
     }
 }
 
-/// The name that a target's certificate must have, which is also sent as SNI (SPEC section 4): `server_name`, else the
+/// The name that a target's certificate must have, which is also sent as SNI (contract section 4): `server_name`, else the
 /// target's own if it is a DNS name, else that of the host before any `/`. `None` if that is no name that a
 /// certificate could have.
 pub fn server_name(options: &TargetOptions, address: &Address, host: &str) -> Option<ServerName<'static>> {

@@ -1,4 +1,4 @@
-//! How a target's certificate is judged (SPEC section 4): by its fingerprint, by `upstream.trust`, or not at all.
+//! How a target's certificate is judged (contract section 4): by its fingerprint, by `upstream.trust`, or not at all.
 //!
 //! Whatever the certificate is worth, the target must prove that it holds the certificate's key
 //! ([`super::possession`]). Only where nothing is verified a key may be one that cannot be verified here.

@@ -313,14 +313,14 @@ enum Shares {
 }
 
 impl Shares {
-    /// With the PROXY protocol outward a connection speaks for one client (SPEC section 3).
+    /// With the PROXY protocol outward a connection speaks for one client (contract section 3).
     fn of(endpoint: &Endpoint) -> Self {
         let alone = endpoint.options.reuse == Reuse::Client || endpoint.options.proxy_protocol.is_some();
         if alone { Self::WithClient } else { Self::WithAll }
     }
 }
 
-/// The name by which the server is called (SPEC section 4), as part of the pool's key.
+/// The name by which the server is called (contract section 4), as part of the pool's key.
 fn server_name<'a>(endpoint: &'a Endpoint, host: &'a str) -> &'a str {
     match (&endpoint.options.server_name, &endpoint.address) {
         (Some(name), _) | (None, Address::Name(name)) => name,

@@ -1,4 +1,4 @@
-//! Connections to targets that wait for their next request (SPEC section 3, last paragraph of HTTP).
+//! Connections to targets that wait for their next request (contract section 3, last paragraph of HTTP).
 //!
 //! Keyed by address, port, TLS, server name, verification and certificate: the last two are what a TLS profile is. Hosts that may
 //! not lead to this machine have connections of their own.

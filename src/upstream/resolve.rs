@@ -1,4 +1,4 @@
-//! DNS names of targets, resolved in the background (SPEC section 7): nothing waits for DNS but the very first
+//! DNS names of targets, resolved in the background (contract section 7): nothing waits for DNS but the very first
 //! request to a name, and the last good answer is kept for as long as no better one comes.
 //!
 //! Name servers may be silent, and there may be thousands of names. So there is one question a name at a time; there are

@@ -1,5 +1,5 @@
 //! Item 29: absence is never a replacement. What is gone or empty leaves in force what was in use, and is said; what is
-//! no file is refused and waited for by nobody (SPEC section 4).
+//! no file is refused and waited for by nobody (contract section 4).
 
 use std::fs;
 use std::os::unix::net::UnixStream;

@@ -1,5 +1,5 @@
 //! Answers of targets: read kindly and passed on clean, long ones too; what is broken in them is the target's doing, and
-//! what comes before a final answer confuses nobody (SPEC section 3; issue 17, items 18, 36 and 40).
+//! what comes before a final answer confuses nobody (contract section 3; issue 17, items 18, 36 and 40).
 
 use std::time::Duration;
 

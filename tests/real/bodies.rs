@@ -1,5 +1,5 @@
 //! Bodies pass as they come: in constant memory however large, cut where they were cut, and each to its own client
-//! (SPEC sections 3 and 10).
+//! (contract sections 3 and 10).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Issue 21, item 2: paths that name a tenant, from outside (SPEC section 9): which target gets the request, and what clients
+//! Issue 21, item 2: paths that name a tenant, from outside (contract section 9): which target gets the request, and what clients
 //! are told whose tenant is unknown or disabled.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A line that says that a target has failed names its address and the cause, for every service (SPEC section 8).
+//! A line that says that a target has failed names its address and the cause, for every service (contract section 8).
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent, or speak something else (SPEC sections 1 and 8).
+//! Clients that are slow, silent, or speak something else (contract sections 1 and 8).
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The command line (SPEC section 8).
+//! The command line (contract section 8).
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `portward check --connect`: every target's every port is connected to and verified, and what is wrong is said (SPEC section
-//! 8, *check*; issue 19, item 3).
+//! `portward check --connect`: every target's every port is connected to and verified, and what is wrong is said (contract
+//! section 8, *check*; issue 19, item 3).
 
 use std::fs;
 use std::io::Read as _;

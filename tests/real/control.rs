@@ -1,4 +1,4 @@
-//! What an administrator sees and does over the socket: live connections, their end, a reload (SPEC section 8).
+//! What an administrator sees and does over the socket: live connections, their end, a reload (contract section 8).
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;

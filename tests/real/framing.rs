@@ -1,4 +1,4 @@
-//! Requests that two readers could understand differently never reach a target (SPEC sections 2 and 3).
+//! Requests that two readers could understand differently never reach a target (contract sections 2 and 3).
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn post_to_one(lines: &str) -> String {
     post(&format!("Host: one.example.net\r\n{lines}"))
 }
 
-/// What SPEC section 3 lists, and its near relatives: (what it is, the bytes).
+/// What contract section 3 lists, and its near relatives: (what it is, the bytes).
 fn ambiguous() -> Vec<(&'static str, String)> {
     vec![
         ("two equal Hosts", post_to_one("Host: one.example.net\r\n")),

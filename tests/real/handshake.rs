@@ -1,4 +1,4 @@
-//! TLS that was begun and does not end (SPEC section 8, `tls-failed`), and how much of a handshake is read.
+//! TLS that was begun and does not end (contract section 8, `tls-failed`), and how much of a handshake is read.
 
 use std::thread;
 use std::time::Duration;

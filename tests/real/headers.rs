@@ -1,4 +1,4 @@
-//! What Portward adds to a request and takes away from it (SPEC section 3).
+//! What Portward adds to a request and takes away from it (contract section 3).
 
 use crate::harness::{Message, Portward, Target, Wire, within};
 

@@ -1,4 +1,4 @@
-//! Sockets: families, lists, addresses that are not there (SPEC section 7, last paragraph), and limits an address.
+//! Sockets: families, lists, addresses that are not there (contract section 7, last paragraph), and limits an address.
 
 use std::net::{TcpListener, TcpStream};
 

@@ -1,4 +1,4 @@
-//! Decision lines (SPEC section 8): what they say, and what they must never say.
+//! Decision lines (contract section 8): what they say, and what they must never say.
 
 use serde_json::Value;
 
@@ -199,7 +199,7 @@ fn forwarded_means_that_the_target_has_accepted() {
     });
 }
 
-/// SPEC section 7, `log.ended`, and section 8: each request has a line of its own, with status, bytes and milliseconds.
+/// Contract section 7, `log.ended`, and section 8: each request has a line of its own, with status, bytes and milliseconds.
 #[test]
 fn the_end_of_each_request_has_its_status_its_bytes_and_its_time() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Logins that belong to a connection (NTLM, Negotiate) are never shared (SPEC section 3).
+//! Logins that belong to a connection (NTLM, Negotiate) are never shared (contract section 3).
 
 use crate::harness::{Conn, Portward, Target, eventually, ok, within};
 

@@ -1,4 +1,4 @@
-//! `/metrics`, read by a real Prometheus, and what is shipped for it (SPEC section 8, Metrics).
+//! `/metrics`, read by a real Prometheus, and what is shipped for it (contract section 8, Metrics).
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Names of targets, and name servers of every kind (item 33; SPEC section 7): in a network of its own, with a name server
+//! Names of targets, and name servers of every kind (item 33; contract section 7): in a network of its own, with a name server
 //! of the test's that is silent, late, fails, or answers.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Path safety as a differential (SPEC section 2): spellings of forbidden paths go through the running program to a
+//! Path safety as a differential (contract section 2): spellings of forbidden paths go through the running program to a
 //! real nginx with a secret outside the allowed prefix. Whatever a rule lets pass is served inside that rule, by
 //! nginx as well as by readers that cut `;…`, decode twice, or take `\` for `/`.
 
@@ -258,7 +258,7 @@ fn readings(path: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Whether a path is inside a rule (SPEC section 2: head match; with `/` at its end, no more slash).
+/// Whether a path is inside a rule (contract section 2: head match; with `/` at its end, no more slash).
 fn inside(rule: &str, path: &str) -> bool {
     match path.strip_prefix(rule) {
         Some(rest) => !rule.ends_with('/') || !rest.contains('/'),

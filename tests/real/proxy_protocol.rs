@@ -1,4 +1,4 @@
-//! The PROXY protocol, inward and outward (SPEC sections 1, 3 and 7).
+//! The PROXY protocol, inward and outward (contract sections 1, 3 and 7).
 
 use crate::harness::{Portward, Recorder, Target, Wire, ok, within};
 

@@ -1,4 +1,4 @@
-//! SIGHUP and SIGTERM under traffic (SPEC sections 7 and 8).
+//! SIGHUP and SIGTERM under traffic (contract sections 7 and 8).
 
 use std::net::TcpStream;
 use std::sync::Arc;

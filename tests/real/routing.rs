@@ -1,4 +1,4 @@
-//! Which target a request reaches, and that a refused one reaches none (SPEC sections 1 to 3).
+//! Which target a request reaches, and that a refused one reaches none (contract sections 1 to 3).
 
 use crate::harness::{Nginx, Portward, Recorder, Target, curl, within};
 

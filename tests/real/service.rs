@@ -1,5 +1,5 @@
 //! Under a service manager: what it is told, the sockets that it keeps and passes, and a restart that refuses nobody
-//! (SPEC section 8, last paragraph). systemd itself is the manager in packaging/smoke.
+//! (contract section 8, last paragraph). systemd itself is the manager in packaging/smoke.
 
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -316,7 +316,7 @@ fn a_relative_configuration_keeps_its_socket_and_its_state() {
     });
 }
 
-/// SPEC 8: the process gives up what it does not need, says so once, and the kernel holds it to that.
+/// Contract section 8: the process gives up what it does not need, says so once, and the kernel holds it to that.
 #[test]
 fn the_daemon_confines_itself() {
     within(60, || {

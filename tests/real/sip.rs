@@ -1,4 +1,4 @@
-//! SIP: which PBX a connection reaches, and what later requests on it may do (SPEC sections 2 and 3).
+//! SIP: which PBX a connection reaches, and what later requests on it may do (contract sections 2 and 3).
 
 use std::io::Read as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `sip.public_address`: dialogs that lead through Portward, and come back to it on another connection (SPEC section 3).
+//! `sip.public_address`: dialogs that lead through Portward, and come back to it on another connection (contract section 3).
 
 use crate::harness::sip::{answer, next_message, request, request_to, serve};
 use crate::harness::{Message, Portward, Recorder, Target, TestCa, Wire, within};

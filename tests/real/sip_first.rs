@@ -1,4 +1,4 @@
-//! 15: what may come first on a SIP connection and decides nothing (SPEC section 3): answers, keep-alives, probes, what a
+//! 15: what may come first on a SIP connection and decides nothing (contract section 3): answers, keep-alives, probes, what a
 //! softphone sends before it registers, and callers who withhold their number.
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! SIP messages that a PBX reads otherwise than they look: none of them reaches one (SPEC section 3).
+//! SIP messages that a PBX reads otherwise than they look: none of them reaches one (contract section 3).
 
 use crate::harness::kamailio::Kamailio;
 use crate::harness::sip::{next_message, request, request_to};

@@ -1,4 +1,4 @@
-//! A4, `max_message`: a PBX never gets a SIP message that is longer than it takes (SPEC section 3). PJSIP has room for
+//! A4, `max_message`: a PBX never gets a SIP message that is longer than it takes (contract section 3). PJSIP has room for
 //! 4,000 to 65,536 octets; it takes the rest of a longer body for messages, and does what they say.
 
 use std::net::Ipv4Addr;

@@ -1,5 +1,5 @@
 //! Item 22: what Portward keeps in the folder of `state` is never lost, whatever is wrong with it and whoever has run it
-//! (SPEC section 6: the list survives a restart).
+//! (contract section 6: the list survives a restart).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};

@@ -1,4 +1,4 @@
-//! Item 6: hosts that an administrator enables and disables over the socket, in place of the rules (SPEC section 8).
+//! Item 6: hosts that an administrator enables and disables over the socket, in place of the rules (contract section 8).
 
 use std::fs;
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! Targets that are down, hang up, stay silent, or close kept connections (SPEC sections 1 and 3).
+//! Targets that are down, hang up, stay silent, or close kept connections (contract sections 1 and 3).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -386,7 +386,7 @@ fn answers(name: &'static str) -> impl Fn(&mut Conn) + Send + Sync + 'static {
     }
 }
 
-/// Item 37, SPEC section 8, Health: what may be repeated goes to the next address, once to each; the rest does not.
+/// Item 37, contract section 8, Health: what may be repeated goes to the next address, once to each; the rest does not.
 #[test]
 fn what_may_be_repeated_is_tried_at_the_next_address() {
     within(60, || {

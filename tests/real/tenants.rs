@@ -1,4 +1,4 @@
-//! Issue 21, item 1: hosts of tenants, and what becomes of them when a tenant above is disabled (SPEC section 9).
+//! Issue 21, item 1: hosts of tenants, and what becomes of them when a tenant above is disabled (contract section 9).
 
 use ldap3_proto::proto::LdapResultCode::Success;
 use portward::demo::ras;

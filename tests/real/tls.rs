@@ -1,4 +1,4 @@
-//! TLS on both sides: certificates by name, versions, and which port of the target is used (SPEC sections 4 and 5).
+//! TLS on both sides: certificates by name, versions, and which port of the target is used (contract sections 4 and 5).
 
 use crate::harness::{Nginx, Portward, Recorder, Target, TestCa, Wire, client_config, ok, within};
 
@@ -8,7 +8,7 @@ fn one(ports: &str) -> String {
     )
 }
 
-/// SPEC section 5's table, with nginx telling which of its ports was reached.
+/// Contract section 5's table, with nginx telling which of its ports was reached.
 #[test]
 fn the_port_of_the_target_follows_the_clients() {
     within(120, || {

@@ -1,4 +1,4 @@
-//! Large bodies pass in constant memory, and a slow reader slows the sender (SPEC sections 3 and 10).
+//! Large bodies pass in constant memory, and a slow reader slows the sender (contract sections 3 and 10).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! WebSockets are passed on, no other upgrade is (SPEC section 3).
+//! WebSockets are passed on, no other upgrade is (contract section 3).
 
 use std::time::Duration;
 

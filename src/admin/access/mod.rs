@@ -1,4 +1,4 @@
-//! Who may ask what (SPEC section 8).
+//! Who may ask what (contract section 8).
 //!
 //! On the socket its file mode has decided. On the port a request shows a token, or the id of a session, which a browser has
 //! got for a token or by a link. Before that the request must call the port by one of its names. Nothing here counts toward

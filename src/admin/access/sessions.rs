@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::state::secret::random;
 use crate::state::tokens::{May, hex};
 
-/// How long a session lasts (SPEC section 8).
+/// How long a session lasts (contract section 8).
 pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
 /// How long a link logs in.
 pub(in crate::admin) const LINK: Duration = Duration::from_secs(60);

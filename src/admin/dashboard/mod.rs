@@ -1,6 +1,6 @@
-//! The dashboard page (SPEC section 8, Dashboard): which files it has, and how a browser is given them. The files stand in the
-//! program. They are for everybody who calls the port by one of its names, because they hold no secrets. What the page shows
-//! it asks of the API, with the rights of its session.
+//! The dashboard page (contract section 8, Dashboard): which files it has, and how a browser is given them. The files stand in
+//! the program. They are for everybody who calls the port by one of its names, because they hold no secrets. What the page
+//! shows it asks of the API, with the rights of its session.
 //!
 //! Nothing is done for a file before it is asked for. Then it is compressed once, and kept.
 
@@ -163,7 +163,8 @@ impl File {
             Answer::whole(StatusCode::OK, self.content_type(), form.content.clone()).with_some(encoding)
         };
         let etag = HeaderValue::from_str(&form.etag).ok().map(|etag| (ETAG, etag));
-        // A browser may keep a file and asks each time whether it is still the same, so that the files of two versions never meet.
+        // A browser may keep a file and asks each time whether it is still the same, so that the files of two versions never
+        // meet.
         [
             (CACHE_CONTROL, "no-cache"),
             (VARY, "accept-encoding"),

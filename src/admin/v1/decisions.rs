@@ -1,4 +1,4 @@
-//! `/v1/decisions`: the newest decisions, and those that come (SPEC section 8).
+//! `/v1/decisions`: the newest decisions, and those that come (contract section 8).
 //!
 //! A decision is shown with the fields of a JSON log line, and with that line in words. What a client sent is escaped in both.
 

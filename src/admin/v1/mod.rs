@@ -1,4 +1,4 @@
-//! What can be asked for: resources under `/v1`, JSON in and out (SPEC section 8, Admin API). What is wrong is said in
+//! What can be asked for: resources under `/v1`, JSON in and out (contract section 8, Admin API). What is wrong is said in
 //! `error`.
 //!
 //! [`RESOURCES`] is the table of them: path, methods, and what right a request needs. A resource stands in a file
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(paths.len(), count, "the second line of a path would never be found");
     }
 
-    /// SPEC section 8: `admin.token = "changes"` opens these four to loopback, and no others.
+    /// Contract section 8: `admin.token = "changes"` opens these four to loopback, and no others.
     #[test]
     fn four_resources_may_be_open_to_loopback() {
         let open: Vec<_> = RESOURCES.iter().filter(|entry| entry.needs == Needs::Open).collect();

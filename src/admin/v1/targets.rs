@@ -1,4 +1,4 @@
-//! `/v1/targets`: every address and port of the rules' targets, how it is and why, and how long it takes (SPEC section 8).
+//! `/v1/targets`: every address and port of the rules' targets, how it is and why, and how long it takes (contract section 8).
 //!
 //! [`points`] finds them in the rules. What is known of each comes from `upstream::Health` and from `stats`.
 

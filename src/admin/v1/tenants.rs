@@ -1,5 +1,5 @@
 //! `/v1/tenants`: whose hosts and paths are. Those of the API are made, changed and removed here, and every tenant is enabled and
-//! disabled, in place of the rules, at once, over reloads and restarts (SPEC section 9).
+//! disabled, in place of the rules, at once, over reloads and restarts (contract section 9).
 //!
 //! `shown` is what a tenant looks like, `list` gives them in pages, `change` makes, changes and removes them. Hashes and secrets
 //! never leave the server.

@@ -1,5 +1,5 @@
-//! Rules that lead to the same target must agree on Check Certificate (SPEC section 5), and SIP rules on credentials (SPEC
-//! section 9).
+//! Rules that lead to the same target must agree on Check Certificate (contract section 5), and SIP rules on credentials
+//! (contract section 9).
 //!
 //! A PBX has *Assume TLS* ticked for its reverse proxy as a whole: one rule that sends TLS without the check
 //! would prove everybody. A client could go around credentials by the name of a host that demands none.

@@ -1,4 +1,4 @@
-//! How a target's address is checked: `check` and the keys beside it (SPEC section 8, Health).
+//! How a target's address is checked: `check` and the keys beside it (contract section 8, Health).
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::super::walk::{Section, Value};
 use crate::rules::{Check, LONGEST_FAILBACK, Probe};
 use crate::service::Service;
 
-// What is not said (SPEC section 8, Health).
+// What is not said (contract section 8, Health).
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RISE: u32 = 2;

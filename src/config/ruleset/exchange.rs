@@ -1,4 +1,4 @@
-//! `exchange = "sip"` of an entry of `http`, and what belongs to it (SPEC section 9).
+//! `exchange = "sip"` of an entry of `http`, and what belongs to it (contract section 9).
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@
 //! So an unfinished edit in a rules file neither comes into force nor stands in the way.
 //!
 //! Unless `admin.hosts = "any"`, they name no file, no target on this machine and no `check_certificate = false`: who
-//! may administer may not thereby read keys or reach Portward's own machine (SPEC section 8).
+//! may administer may not thereby read keys or reach Portward's own machine (contract section 8).
 
 mod family;
 mod hosts;
@@ -78,8 +78,8 @@ pub(crate) struct Made {
 }
 
 impl Making<'_> {
-    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `table`, in place of those that were made
-    /// before. Every tenant is then as the rules and its definition say, whatever administrators have said of it.
+    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `table`, in place of those that were
+    /// made before. Every tenant is then as the rules and its definition say, whatever administrators have said of it.
     pub(crate) fn extend(&self, table: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
         let base = table.without_made();
         let before = self.is_start.then(|| base.clone());

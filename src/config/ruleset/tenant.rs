@@ -1,4 +1,4 @@
-//! The tenants of the rules files: `[tenant.ID]`, and what names one (SPEC section 9).
+//! The tenants of the rules files: `[tenant.ID]`, and what names one (contract section 9).
 //!
 //! All of them are read before any host, whichever file they stand in, so that a host may name a tenant that stands behind
 //! it. What they say of each other is judged in `lineage`, once all are known.
@@ -264,7 +264,7 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
     hosts
 }
 
-/// An id (SPEC section 9).
+/// An id (contract section 9).
 fn id(text: &str) -> Result<(), Fault> {
     let is_of_it = |c: char| u8::try_from(c).is_ok_and(is_of_tenant_id);
     if let Some((start, c)) = text.char_indices().find(|(_, c)| !is_of_it(*c)) {

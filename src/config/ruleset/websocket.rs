@@ -1,4 +1,4 @@
-//! `websocket = "sip"` of an entry of `http`, and what belongs to it (SPEC section 9).
+//! `websocket = "sip"` of an entry of `http`, and what belongs to it (contract section 9).
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! What may follow on a connection that was decided: later registrations under the rules in force, and for which names a
-//! message may speak where a certificate has proven the connection (SPEC sections 3 and 5).
+//! message may speak where a certificate has proven the connection (contract sections 3 and 5).
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl EndpointJudge {
         }
     }
 
-    /// Whether it keeps alive what was registered here (SPEC section 3): it names no gatekeeper, or the one that has
+    /// Whether it keeps alive what was registered here (contract section 3): it names no gatekeeper, or the one that has
     /// confirmed it.
     fn belongs(&self, registration: &Registration) -> bool {
         registration.keep_alive

@@ -1,4 +1,4 @@
-//! The names that an H.323 client is registering, until its gatekeeper has answered (SPEC section 6). A RegistrationConfirm
+//! The names that an H.323 client is registering, until its gatekeeper has answered (contract section 6). A RegistrationConfirm
 //! confirms the name of the request that has the same number. Other requests may be under way at the same time.
 
 use std::collections::VecDeque;

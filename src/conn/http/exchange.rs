@@ -1,5 +1,5 @@
-//! The exchange of credentials (SPEC section 9, `exchange = "sip"`): a page brings a credential that its own web server has made under
-//! a tenant's secrets, and gets one that counts at the tenant's SIP domain. What is right is decided in
+//! The exchange of credentials (contract section 9, `exchange = "sip"`): a page brings a credential that its own web server has
+//! made under a tenant's secrets, and gets one that counts at the tenant's SIP domain. What is right is decided in
 //! [`credentials::exchange`](crate::credentials::exchange). Nothing is forwarded.
 //!
 //! The Origin is looked at before everything that counts: a page of another site must not make a browser's office look like a
@@ -145,8 +145,8 @@ async fn post(client: &mut Client, turn: &Turn<'_>, asked: &Exchange<'_>) -> Res
     Ok(Given { username, password, ttl, uris })
 }
 
-/// Username, password and lifetime of what is given for what was brought. `domain` is the one that is meant where the client names
-/// none.
+/// Username, password and lifetime of what is given for what was brought. `domain` is the one that is meant where the client
+/// names none.
 fn judge(
     turn: &Turn<'_>,
     brought: &Brought,

@@ -1,4 +1,4 @@
-//! The login that a path demands (SPEC section 9): HTTP basic (RFC 7617) against the users of a tenant or of a file.
+//! The login that a path demands (contract section 9): HTTP basic (RFC 7617) against the users of a tenant or of a file.
 //!
 //! A wrong password, another tenant's login, and a tenant that is unknown or disabled get one and the same answer at one and
 //! the same time. Each of them costs one hash. A failed login is told to the guard as soon as it is known, whether its client

@@ -1,4 +1,4 @@
-//! A request that goes nowhere: whether it is answered, and whether the connection goes on (SPEC section 1).
+//! A request that goes nowhere: whether it is answered, and whether the connection goes on (contract section 1).
 
 use std::future::poll_fn;
 
@@ -96,7 +96,7 @@ pub(super) async fn swallow_body(client: &mut Client, turn: &Turn<'_>) -> bool {
     matches!(tokio::time::timeout(turn.config().limits.inspect_timeout, reading).await, Ok(Some(())))
 }
 
-/// The status with which the protocol itself refuses (SPEC section 1).
+/// The status with which the protocol itself refuses (contract section 1).
 const fn status(reason: Reason) -> u16 {
     match reason {
         Reason::UnknownHost => 421,

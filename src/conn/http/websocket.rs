@@ -1,4 +1,4 @@
-//! A WebSocket with SIP in it: the handshake is answered here, and from then on the client is one of SIP (SPEC section 9).
+//! A WebSocket with SIP in it: the handshake is answered here, and from then on the client is one of SIP (contract section 9).
 //! Whether it may be opened is decided in [`route::websocket`](crate::route::websocket).
 
 use std::net::SocketAddr;

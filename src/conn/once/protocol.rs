@@ -64,7 +64,7 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
     fn watch(self, asked: Self::Asked, connected: Connected<'_>) -> Self::Watch;
 
-    /// The tenant that the client has named as its own last. Its connections end with it (SPEC section 9).
+    /// The tenant that the client has named as its own last. Its connections end with it (contract section 9).
     fn tenant(_watch: &Self::Watch) -> Option<&Arc<str>> {
         None
     }

@@ -1,4 +1,4 @@
-//! Ephemeral credentials (SPEC section 9): what their verdicts mean before the decision and after it, for the client, the log
+//! Ephemeral credentials (contract section 9): what their verdicts mean before the decision and after it, for the client, the log
 //! and the guard. The verdicts themselves are [`proving`]'s.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! What may follow on a routed connection: later registrations and calls under the rules in force, and for which names a
-//! message may speak on a connection that a certificate has proven (SPEC sections 3 and 5).
+//! message may speak on a connection that a certificate has proven (contract sections 3 and 5).
 
 use std::net::IpAddr;
 use std::sync::Arc;

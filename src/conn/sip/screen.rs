@@ -1,5 +1,5 @@
 //! What every request of a client is held to before the question where it may go: tools that look for PBXs, requests that
-//! are not sound, and more requests than an address or a user may send (SPEC section 9, *Sanity and rates*).
+//! are not sound, and more requests than an address or a user may send (contract section 9, *Sanity and rates*).
 //!
 //! The first requests of a connection and the later ones come here alike. What is found is counted by the guard each time,
 //! and written to the log once a connection.

@@ -89,7 +89,7 @@ impl Refused<'_> {
         self.key_of(host, service.name(), (value.to_string().trim(), ""), words)
     }
 
-    /// What a rule for `target` must say to agree with the others that lead there (SPEC sections 5 and 9); `None`: nothing.
+    /// What a rule for `target` must say to agree with the others that lead there (contract sections 5 and 9); `None`: nothing.
     fn agreeing(&self, service: Service, target: &[Endpoint]) -> Option<InlineTable> {
         let leads_there = |rule: &&ServiceRule| {
             rule.endpoints.iter().any(|one| target.iter().any(|other| one.address == other.address))

@@ -1,4 +1,4 @@
-//! Names of hosts in what H.323 sends (SPEC section 2).
+//! Names of hosts in what H.323 sends (contract section 2).
 
 use super::Alias;
 

@@ -5,7 +5,7 @@
 //! `speaks` for whom a message speaks, and what a gatekeeper answers.
 //!
 //! A User-user element that cannot be read, or that another reader may find elsewhere, is malformed, in front of the
-//! decision and after it: a registration may be hidden in it (SPEC section 3). A message without one decides nothing.
+//! decision and after it: a registration may be hidden in it (contract section 3). A message without one decides nothing.
 //! Reading one message, of whatever octets, takes less than 1 MiB (`tests/h323_memory.rs`).
 
 mod alias;
@@ -25,7 +25,7 @@ pub use speaks::{Answer, Reply, Speaks};
 use super::Inspect;
 use crate::reason::Reason;
 
-/// The most octets before the decision, and the longest message among them (SPEC section 1, step 3).
+/// The most octets before the decision, and the longest message among them (contract section 1, step 3).
 pub const OPENING_LIMIT: usize = 16 * 1024;
 
 /// The longest message after it: what a TPKT can hold (RFC 1006 §6).

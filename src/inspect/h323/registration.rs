@@ -72,7 +72,7 @@ impl Registration {
         }
     }
 
-    /// The host that the identifier names (SPEC section 2); `None`: none.
+    /// The host that the identifier names (contract section 2); `None`: none.
     pub fn host(&self) -> Option<&str> {
         self.identifier.as_deref().map(host_of_identifier).filter(|host| !host.is_empty())
     }

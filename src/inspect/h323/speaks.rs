@@ -2,7 +2,7 @@
 
 use super::Alias;
 
-/// For whom a message of a client speaks, beside what it registers (SPEC section 5): who calls, whose endpoint it is, what is
+/// For whom a message of a client speaks, beside what it registers (contract section 5): who calls, whose endpoint it is, what is
 /// kept alive or unregistered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Speaks {

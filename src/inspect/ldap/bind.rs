@@ -30,7 +30,7 @@ pub enum Wants<'a> {
 }
 
 impl Bind {
-    /// What it asks for (SPEC sections 2 and 3).
+    /// What it asks for (contract sections 2 and 3).
     pub fn wants(&self) -> Wants<'_> {
         match (self.proof, &self.name) {
             (Proof::SaslRefused, _) => Wants::Never(Reason::Method),

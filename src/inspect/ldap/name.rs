@@ -1,4 +1,4 @@
-//! The name of a bind: which domain it is of, and who it is. Three forms (SPEC section 2): `domain\user`, a
+//! The name of a bind: which domain it is of, and who it is. Three forms (contract section 2): `domain\user`, a
 //! distinguished name, `user@domain`.
 //!
 //! Which of them it is, the first `=`, `\` or `@` says: no attribute type has a backslash or an at sign in it, so a

@@ -11,7 +11,8 @@
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
 //! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields (of a target: [`TARGET_HEAD_LIMIT`] and [`TARGET_FIELD_LIMIT`]). It
-//! answers when the section is complete, so that no second From can follow an answer. The body is the caller's to count, and how long it may be is the caller's to say.
+//! answers when the section is complete, so that no second From can follow an answer. The body is the caller's to count, and
+//! how long it may be is the caller's to say.
 //!
 //! # What a client's message must be
 //! Line ends are CRLF (a bare CR or LF is read differently by every second parser). Start line and SIP version as §7.1
@@ -59,7 +60,7 @@ pub const HEAD_LIMIT: usize = 16 * 1024;
 /// (RFC 3261 §10.3). A longer one is passed on unread, see [`LongHead`].
 pub const TARGET_HEAD_LIMIT: usize = 64 * 1024;
 
-/// The longest message of a client that is read to its end, body included (SPEC section 3, `max_message`). A
+/// The longest message of a client that is read to its end, body included (contract section 3, `max_message`). A
 /// longer one ends the connection.
 pub const MESSAGE_LIMIT: u32 = 1024 * 1024;
 
@@ -198,7 +199,7 @@ impl Inspector {
     }
 
     /// Whether requests of a client are held to all that RFC 3261 §8.1.1 demands, and those that are not sound are found
-    /// as [`Ask::Faulty`], so that they can be answered (SPEC section 9).
+    /// as [`Ask::Faulty`], so that they can be answered (contract section 9).
     pub fn examine(&mut self, examines: bool) {
         if std::mem::replace(&mut self.examines, examines && self.sender == Sender::Client) != self.examines {
             self.reset();

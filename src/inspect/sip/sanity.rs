@@ -1,4 +1,4 @@
-//! Requests that are answered because they are not sound (SPEC section 9, *Sanity and rates*). Pure.
+//! Requests that are answered because they are not sound (contract section 9, *Sanity and rates*). Pure.
 //!
 //! An [`Inspector`](super::Inspector) that examines looks at more than one that does not: a request must have what RFC
 //! 3261 §8.1.1 demands, hops that are left, and a scheme that a telephone has. It also reads on to the end of the header

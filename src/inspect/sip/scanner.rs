@@ -1,4 +1,4 @@
-//! Requests of tools that look for PBXs and guess passwords, as far as they say so themselves (SPEC section 9).
+//! Requests of tools that look for PBXs and guess passwords, as far as they say so themselves (contract section 9).
 
 use super::{FieldKind, Message};
 

@@ -110,7 +110,7 @@ fn too_long() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for a WebSocket")
 }
 
-/// Text, or binary where it is none (SPEC section 9).
+/// Text, or binary where it is none (contract section 9).
 pub(super) fn kind(payload: &[u8]) -> Kind {
     if std::str::from_utf8(payload).is_ok() { Kind::Text } else { Kind::Binary }
 }

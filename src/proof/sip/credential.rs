@@ -1,4 +1,4 @@
-//! SIP: for whom a request may speak on a connection whose client has proven itself with a credential (SPEC section 9).
+//! SIP: for whom a request may speak on a connection whose client has proven itself with a credential (contract section 9).
 //!
 //! From, the To of a REGISTER, P-Asserted-Identity, P-Preferred-Identity and Remote-Party-ID must name the host, and the
 //! user of the credential. A telephone that was called under another address of the host goes on under that one, because

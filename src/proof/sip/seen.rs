@@ -1,4 +1,4 @@
-//! Dialogs that were seen on a connection (SPEC section 9): what belongs to one is no new request.
+//! Dialogs that were seen on a connection (contract section 9): what belongs to one is no new request.
 //!
 //! A dialog is known by its Call-ID and by the tag that the PBX has chosen. A client that makes up either is in no dialog.
 

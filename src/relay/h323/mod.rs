@@ -1,4 +1,4 @@
-//! What an H.323 client says after the decision (SPEC sections 3 and 5): every message passes as it came, and is judged
+//! What an H.323 client says after the decision (contract sections 3 and 5): every message passes as it came, and is judged
 //! first.
 //!
 //! Messages of both directions are framed, so that an answer of ours comes between two of them; of those of the target

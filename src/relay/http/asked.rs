@@ -135,7 +135,7 @@ impl<'r> Asked<'r> {
         }
     }
 
-    /// A browser asks because another site's page says so: a picture in a mail (SPEC section 6).
+    /// A browser asks because another site's page says so: a picture in a mail (contract section 6).
     pub fn is_cross_site(&self) -> bool {
         let head = self.head();
         self.method() == b"GET"

@@ -1,4 +1,4 @@
-//! How fast a client sends the body of its request (SPEC section 7, `limits.min_rate`).
+//! How fast a client sends the body of its request (contract section 7, `limits.min_rate`).
 //!
 //! Only that time counts in which nothing but the client is waited for: everything that came has been passed on. So a slow
 //! target costs the client nothing. The first ten seconds of it are free; then every ten seconds are judged.

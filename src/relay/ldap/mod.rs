@@ -1,4 +1,4 @@
-//! The gate between an LDAP client and its directory (SPEC section 3). It sees every message's outside and every bind.
+//! The gate between an LDAP client and its directory (contract section 3). It sees every message's outside and every bind.
 //!
 //! - Until the directory has answered a bind with success only Bind, Unbind and Abandon pass. A bind closes the gate,
 //!   its success opens it; `saslBindInProgress` keeps it closed.
@@ -38,12 +38,12 @@ pub trait Judge {
     /// A bind after the one that decided the connection.
     fn judge(&mut self, bind: &Bind) -> Verdict;
 
-    /// Whether a search of the root DSE is answered while no bind is in force (SPEC section 2, `ldap.root_dse`).
+    /// Whether a search of the root DSE is answered while no bind is in force (contract section 2, `ldap.root_dse`).
     fn answers_root_dse(&self) -> bool {
         false
     }
 
-    /// The directory has refused a bind with `invalidCredentials`: a failed login (SPEC section 6).
+    /// The directory has refused a bind with `invalidCredentials`: a failed login (contract section 6).
     fn login_failed(&mut self);
 
     /// The directory has accepted the bind of `name`, a user without a domain. An empty name: the user is not known.
@@ -70,7 +70,7 @@ pub struct Gate<J> {
 }
 
 impl<J: Judge> Gate<J> {
-    /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: see SPEC
+    /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: see contract
     /// section 1, `reject = "answer"`.
     pub fn new(judge: J, answers: bool) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A browser behind a plain SIP connection (SPEC section 9).
+//! A browser behind a plain SIP connection (contract section 9).
 //!
 //! A browser does not know its own address: it writes a made-up name that ends in `.invalid` (RFC 7118 §5.4.2), and WS or
 //! WSS for its transport. A PBX without WebSocket tries to resolve that name. So toward the PBX the browser's own Via and its
@@ -9,7 +9,8 @@
 //! |---|---|
 //! | request of the browser | its top Via gets our end's transport, address and port |
 //! | any message of the browser | so do its Contacts, but no GRUU (RFC 5627 §3.1), which the PBX itself has made |
-//! | response of the PBX | the top Via becomes what the browser wrote, without what the PBX has added; so do Contacts that are the browser's |
+//! | response of the PBX | the top Via becomes what the browser wrote, without what the PBX has added; so do Contacts that are
+//! the browser's |
 //! | request of the PBX | so does a Request-URI that is one of the browser's Contacts |
 //!
 //! A PBX may change parameters of a Contact that it gives back. Then the host and the transport in it become those of the

@@ -1,4 +1,4 @@
-//! Logins, and what the PBX makes of them (SPEC section 6). Nothing of the messages is changed for it.
+//! Logins, and what the PBX makes of them (contract section 6). Nothing of the messages is changed for it.
 //!
 //! Every answer is judged by the request that it answers: several may be under way, and answers come in any order. A
 //! login has failed if a request is refused with 401 or 407 although its credentials used a nonce that this target has

@@ -1,10 +1,11 @@
-//! The SIP relay: one client connection and its one connection to a PBX, message by message (SPEC section 3, RFC 3261).
+//! The SIP relay: one client connection and its one connection to a PBX, message by message (contract section 3, RFC 3261).
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `watch` | looks at every message of both directions |
 //! | `judge` | what the watch asks the judge, which knows the rules |
-//! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX would |
+//! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX
+//! would |
 //! | `transport` | Via and Contact are rewritten where a rule says so |
 //! | `disguise` | the same of a browser, toward a PBX without WebSocket |
 //! | `websocket` | SIP messages are taken out of WebSocket messages |

@@ -1,11 +1,14 @@
-//! `sip.public_address`: Portward in the client's route set, and nowhere else (SPEC section 3, RFC 3261 §12.1, §16).
+//! `sip.public_address`: Portward in the client's route set, and nowhere else (contract section 3, RFC 3261 §12.1, §16).
 //!
 //! | message | what happens |
 //! |---|---|
 //! | request of the PBX | our entry becomes the first Record-Route: the client's route set begins with it (§12.1.1) |
 //! | dialog-forming response of the PBX | our entry becomes the last Record-Route: the client reverses them (§12.1.2) |
-//! | request of the client | our entry is taken off the top of Route; if the PBX's own entry below it wants strict routing, the request is made as the client would have made it without us (§12.2.1.1, §16.6 step 6); a client that routes strictly itself has our entry as Request-URI (§16.4) |
-//! | request of the client | an entry on top of Route that names `sip.public_address`, or the Host of the WebSocket handshake, without a token is taken off as well, with a token entry right below it |
+//! | request of the client | our entry is taken off the top of Route; if the PBX's own entry below it wants strict routing, the
+//! request is made as the client would have made it without us (§12.2.1.1, §16.6 step 6); a client that routes strictly itself
+//! has our entry as Request-URI (§16.4) |
+//! | request of the client | an entry on top of Route that names `sip.public_address`, or the Host of the WebSocket handshake,
+//! without a token is taken off as well, with a token entry right below it |
 //! | any message of the client | our entry is taken out of Record-Route: responses copy it from the request (§12.1.1) |
 //!
 //! Our entry is known by its token. It is taken out even when the address is not configured any more: dialogs live longer

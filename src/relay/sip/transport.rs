@@ -1,4 +1,4 @@
-//! `rewrite_transport`: a TLS client that is relayed to a plain port says TCP there, and hears TLS back (SPEC section 3).
+//! `rewrite_transport`: a TLS client that is relayed to a plain port says TCP there, and hears TLS back (contract section 3).
 //!
 //! A PBX that reads `transport=tls` in a Contact tries TLS to the phone's own address instead of using the connection
 //! that is there. So Via and Contact of what the client sends are changed, and changed back in what comes.

@@ -1,4 +1,4 @@
-//! Looks at every message of a routed SIP connection, in both directions (SPEC section 3).
+//! Looks at every message of a routed SIP connection, in both directions (contract section 3).
 
 use super::answer::{FORBIDDEN, TOO_LARGE, respond};
 use super::change::{change, length, prove, without};
@@ -37,7 +37,7 @@ pub struct SipWatch<J> {
     rewrites: bool,
     /// The client came by WebSocket.
     browser: Option<Box<Browser>>,
-    /// The longest message toward the PBX, in octets (SPEC section 3, `max_message`).
+    /// The longest message toward the PBX, in octets (contract section 3, `max_message`).
     max_message: u32,
     client: Inspector,
     target: Inspector,
@@ -86,7 +86,7 @@ impl<J: Judge> SipWatch<J> {
         }
     }
 
-    /// The same for a client that came by WebSocket. Every refusal is answered (SPEC section 9).
+    /// The same for a client that came by WebSocket. Every refusal is answered (contract section 9).
     pub fn for_browser(self, browser: Browser) -> Self {
         Self { browser: Some(Box::new(browser)), ..self }
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::rules::{Piece, SetField, Treatment};
 
-/// What a rule changes of a request on its way, and of its answer (SPEC section 9).
+/// What a rule changes of a request on its way, and of its answer (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleEdits<'t> {
     /// What the rule says.

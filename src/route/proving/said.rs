@@ -1,4 +1,4 @@
-//! What the user of an ephemeral credential says: a name alone, or `TENANT/user@domain` (SPEC section 9).
+//! What the user of an ephemeral credential says: a name alone, or `TENANT/user@domain` (contract section 9).
 
 use crate::rules::is_tenant_id;
 

@@ -22,7 +22,7 @@ pub struct Route<'t> {
     pub service: Service,
     /// Addresses, tried in order.
     pub endpoints: &'t Arc<[Endpoint]>,
-    /// Plain or TLS (SPEC section 5).
+    /// Plain or TLS (contract section 5).
     pub transport: Transport,
     /// The target's port for it.
     pub port: NonZeroU16,
@@ -30,7 +30,7 @@ pub struct Route<'t> {
     pub proven: bool,
     /// The rule has Check Certificate.
     pub checked: bool,
-    /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (SPEC section 3).
+    /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (contract section 3).
     pub rewrite_transport: bool,
     /// SIP: the longest message toward an address that does not say itself, if the rule says it, in octets.
     pub max_message: Option<u32>,
@@ -113,7 +113,7 @@ pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
 
 impl<'t> Route<'t> {
     /// The way of a client that came by WebSocket: by WebSocket as well, where `through`, the rule that ended it, or else the
-    /// host's own rule has a port for that (SPEC section 9).
+    /// host's own rule has a port for that (contract section 9).
     ///
     /// # Errors
     /// [`Reason::NoService`]: there is no such port.
@@ -130,7 +130,7 @@ impl<'t> Route<'t> {
 }
 
 /// The transport, its port, and whether a certificate has proven who it is. With the certificate check TLS is for what
-/// came by TLS and is proven (SPEC section 5).
+/// came by TLS and is proven (contract section 5).
 fn way_out(
     ports: CheckedPorts,
     came_by: Transport,

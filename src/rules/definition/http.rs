@@ -9,14 +9,14 @@ use crate::field_names::FieldNames;
 use crate::rules::exchange::ExchangeRule;
 use crate::rules::websocket::WebSocketRule;
 
-/// Which request paths an HTTP rule is for (SPEC section 2).
+/// Which request paths an HTTP rule is for (contract section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// `default = true`: the empty path (`/`) only.
     Default,
     /// Head match with this text, as written; empty matches every path.
     Head(Box<str>),
-    /// Whole segments, some of which name a tenant (SPEC section 9). At least one of them does.
+    /// Whole segments, some of which name a tenant (contract section 9). At least one of them does.
     Captured(Box<[Segment]>),
 }
 
@@ -76,7 +76,7 @@ impl Segment {
     }
 }
 
-/// What a rule demands of a request and changes of it and of its answer, beyond where it leads (SPEC section 9).
+/// What a rule demands of a request and changes of it and of its answer, beyond where it leads (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Treatment {
     /// The login that it demands.
@@ -101,7 +101,7 @@ pub struct Treatment {
     pub exchange: Option<ExchangeRule>,
 }
 
-/// The login that a rule demands (SPEC section 9).
+/// The login that a rule demands (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
     /// Against the lines of the captured tenant.

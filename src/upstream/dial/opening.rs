@@ -79,7 +79,7 @@ pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> R
     tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
 }
 
-/// Whether we have reached ourselves (SPEC section 7, split-DNS loops).
+/// Whether we have reached ourselves (contract section 7, split-DNS loops).
 fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
     listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
         let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());

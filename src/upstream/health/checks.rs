@@ -24,7 +24,7 @@ use crate::upstream::Resolver;
 use crate::upstream::dial::{self, Opening};
 use crate::upstream::here::is_here;
 
-/// So many checks have a connection at the same time (SPEC section 8, Health).
+/// So many checks have a connection at the same time (contract section 8, Health).
 const AT_ONCE: usize = 64;
 /// An answer comes in so many pieces at most: each costs a look at all that has come.
 const READS: usize = 256;

@@ -1,4 +1,4 @@
-//! Which addresses of targets can be used (SPEC section 8, Health). A state belongs to an address and port: SIP may be down
+//! Which addresses of targets can be used (contract section 8, Health). A state belongs to an address and port: SIP may be down
 //! while HTTP works.
 //!
 //! | file | what is in it |
@@ -204,7 +204,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// How long it may take to connect TCP. Where another one waits for the same address already, that one finds out whether it is dead.
+    /// How long it may take to connect TCP. Where another one waits for the same address already, that one finds out whether it
+    /// is dead.
     pub(super) fn patience(&self, timeout: Duration) -> Duration {
         if self.is_first { timeout } else { timeout.min(SLOW) }
     }

@@ -1,4 +1,4 @@
-//! What a check says to a target once it is connected, and what it makes of the answer (SPEC section 8, Health). Pure.
+//! What a check says to a target once it is connected, and what it makes of the answer (contract section 8, Health). Pure.
 
 use crate::cause::Cause;
 use crate::inspect::sip::{Ask, Faulty, FieldKind, Inspector, Kind};

@@ -1,4 +1,4 @@
-//! Who may ask the admin API, and how it is served (SPEC section 8): tokens, sessions, names, the port, hostile clients.
+//! Who may ask the admin API, and how it is served (contract section 8): tokens, sessions, names, the port, hostile clients.
 
 mod dashboard;
 mod hostile;

@@ -199,7 +199,7 @@ fn issue_23_item_3_the_page_learns_what_its_session_may_do() {
     });
 }
 
-/// SPEC section 8: a page of another site has the browser neither change nor show something. Another port of this machine is
+/// Contract section 8: a page of another site has the browser neither change nor show something. Another port of this machine is
 /// `same-site`, to which `SameSite` cookies go.
 #[test]
 fn issue_23_item_3_what_a_browser_sends_for_another_site_is_refused() {

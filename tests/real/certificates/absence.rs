@@ -1,4 +1,4 @@
-//! Item 29: certificates, trust and CRLs that are gone or empty replace nothing (SPEC section 4). What is noticed leaves in
+//! Item 29: certificates, trust and CRLs that are gone or empty replace nothing (contract section 4). What is noticed leaves in
 //! force what was in use, and is said; a reload obeys an empty folder, and is refused by one that is missing.
 
 use std::fs;

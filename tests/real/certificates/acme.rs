@@ -1,4 +1,4 @@
-//! ACME's HTTP-01 challenges (SPEC section 4): an ACME client behind Portward, with a folder or with a port of its own.
+//! ACME's HTTP-01 challenges (contract section 4): an ACME client behind Portward, with a folder or with a port of its own.
 
 use std::fs;
 

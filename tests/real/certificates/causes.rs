@@ -1,4 +1,4 @@
-//! What a line says of a client's certificate that proves nothing, and why (SPEC section 8).
+//! What a line says of a client's certificate that proves nothing, and why (contract section 8).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The verdict holds for the connection (SPEC section 5): what a proven client may say next, and what it may not.
+//! The verdict holds for the connection (contract section 5): what a proven client may say next, and what it may not.
 
 use portward::demo::ras::{discovery, request};
 use portward::relay::h323::answer::tunnel;

@@ -1,5 +1,5 @@
 //! A7: everything that speaks for a user on a SIP connection that went out as proven is held to the name of the
-//! certificate (SPEC section 5): requests of every method, From and the identities beside it.
+//! certificate (contract section 5): requests of every method, From and the identities beside it.
 
 use super::{HOST, Pbx, Spoken, by_tls, front, proven};
 use crate::harness::baresip::Baresip;

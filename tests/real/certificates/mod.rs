@@ -1,4 +1,4 @@
-//! What a client's certificate is worth, and what that decides (SPEC sections 4 and 5).
+//! What a client's certificate is worth, and what that decides (contract sections 4 and 5).
 //!
 //! The PBX takes what comes by TLS for proven, so every test asks the targets how something arrived, not the log.
 

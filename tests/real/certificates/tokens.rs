@@ -1,4 +1,4 @@
-//! A6: what a token in Route is worth beside a certificate (SPEC sections 3 and 5).
+//! A6: what a token in Route is worth beside a certificate (contract sections 3 and 5).
 
 use rcgen::SanType;
 use rustls::version::TLS13;

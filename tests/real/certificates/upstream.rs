@@ -1,4 +1,4 @@
-//! Toward the PBX: our own certificate, and whom we take for a PBX (SPEC section 4).
+//! Toward the PBX: our own certificate, and whom we take for a PBX (contract section 4).
 
 use super::{Spoken, by_tls, front, proven};
 use crate::harness::kamailio::Kamailio;

@@ -249,7 +249,7 @@ fn what_is_wrong_stands_first() {
         desk.row("#targets", &["127.31.31.3", "down"]);
         desk.row("#targets", &["127.31.31.2", "up"]);
         desk.row("#certificates", &["webtrit.example", "in 1"]);
-        // The order of SPEC section 8.
+        // The order of contract section 8.
         let order = desk.run("[...document.querySelectorAll('main#content > section')].map((one) => one.id)");
         let wanted = json!([
             "wrong",

@@ -1,4 +1,4 @@
-//! Issue 22, item 2: credentials that Portward makes: `portward token` and `exchange = "sip"` (SPEC section 9).
+//! Issue 22, item 2: credentials that Portward makes: `portward token` and `exchange = "sip"` (contract section 9).
 
 mod cors;
 mod counting;

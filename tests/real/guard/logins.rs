@@ -1,4 +1,4 @@
-//! Failed logins at the PBX, where SPEC 6 draws the line.
+//! Failed logins at the PBX, where contract section 6 draws the line.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

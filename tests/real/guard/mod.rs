@@ -1,4 +1,4 @@
-//! The guard (SPEC section 6): who is listed, who is not, and what becomes of it.
+//! The guard (contract section 6): who is listed, who is not, and what becomes of it.
 
 mod commands;
 mod crowded;

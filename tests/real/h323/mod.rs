@@ -1,4 +1,4 @@
-//! H.323 (SPEC sections 1 to 3): registrations in tunnels, calls, and what may follow, with exact octets, with a
+//! H.323 (contract sections 1 to 3): registrations in tunnels, calls, and what may follow, with exact octets, with a
 //! gatekeeper by pycrate, and under tshark's eyes.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What clients do never takes a PBX away from others (SPEC section 8, Health).
+//! What clients do never takes a PBX away from others (contract section 8, Health).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;

@@ -1,4 +1,4 @@
-//! Calls on two PBXs: the route entry names the one that has the dialog (SPEC section 3 and section 8, Health).
+//! Calls on two PBXs: the route entry names the one that has the dialog (contract section 3 and section 8, Health).
 
 use super::{becomes, ip, target, target_at};
 use crate::harness::sip::{next_message, request, request_to, serve};

@@ -1,4 +1,4 @@
-//! Health and fail-over (SPEC section 8, Health): how Portward finds out that a target is away, and what it does then. The
+//! Health and fail-over (contract section 8, Health): how Portward finds out that a target is away, and what it does then. The
 //! table in docs/failover.md names these tests.
 
 mod beside;

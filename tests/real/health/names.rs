@@ -1,4 +1,4 @@
-//! Targets that are DNS names: their addresses come and go without a reload (SPEC section 7).
+//! Targets that are DNS names: their addresses come and go without a reload (contract section 7).
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -1,4 +1,4 @@
-//! Later binds on a connection, held against the first (SPEC section 3), and what a reload changes for them.
+//! Later binds on a connection, held against the first (contract section 3), and what a reload changes for them.
 
 use ldap3_proto::proto::LdapResultCode::{Success, UnwillingToPerform};
 

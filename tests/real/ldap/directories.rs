@@ -38,7 +38,7 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
                     find(url, more, &format!("cn=contacts,{base}"), base, "(objectClass=organization)");
                 assert_eq!(said.code, 0, "{url} {more:?}: {said:?}");
                 assert!(said.out.contains(&format!("description: {name}\n")), "{said:?}");
-                // SPEC section 5: who came by TLS, StartTLS included, goes out by TLS.
+                // Contract section 5: who came by TLS, StartTLS included, goes out by TLS.
                 let port = if by_tls { slapd.tls } else { slapd.plain };
                 let line = front.portward.decision_after(mark, &[" -> "]);
                 let expected =

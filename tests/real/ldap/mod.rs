@@ -1,4 +1,4 @@
-//! LDAP and LDAPS (SPEC sections 1 to 3 and 5), with OpenLDAP on both sides, and with exact octets where those count.
+//! LDAP and LDAPS (contract sections 1 to 3 and 5), with OpenLDAP on both sides, and with exact octets where those count.
 
 mod binds;
 mod directories;

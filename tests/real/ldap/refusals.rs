@@ -182,7 +182,7 @@ fn a_default_host_takes_whoever_names_no_domain() {
         assert_eq!(answer(&mut client, 2).0, UnwillingToPerform);
         client.send(bind(3, "", PASSWORD));
         assert_eq!(answer(&mut client, 3).0, Success);
-        // An operation before a bind goes nowhere (SPEC section 2).
+        // An operation before a bind goes nowhere (contract section 2).
         let (mut client, seen) = (front.plain(), target.connections());
         client.send(search(1, ""));
         assert_eq!(client.rest(), b"");

@@ -1,4 +1,4 @@
-//! 16: what clients read before they bind (SPEC section 2): the root DSE, refused without counting or answered by Portward.
+//! 16: what clients read before they bind (contract section 2): the root DSE, refused without counting or answered by Portward.
 
 use ldap3_proto::proto::LdapResultCode::{Success, UnavailableCriticalExtension, UnwillingToPerform};
 use ldap3_proto::proto::{LdapDerefAliases, LdapMsg, LdapOp, LdapSearchRequest};

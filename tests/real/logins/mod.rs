@@ -1,4 +1,4 @@
-//! Paths that demand a login (SPEC section 9, Logins; issue 21 item 3). The lines are those of htpasswd of Debian's
+//! Paths that demand a login (contract section 9, Logins; issue 21 item 3). The lines are those of htpasswd of Debian's
 //! apache2-utils.
 
 mod answers;

@@ -1,4 +1,4 @@
-//! How an administrator looks at the running daemon (SPEC section 8): commands and resources, with traffic of all four
+//! How an administrator looks at the running daemon (contract section 8): commands and resources, with traffic of all four
 //! services.
 
 mod api;

@@ -145,7 +145,7 @@ fn item_1_a_certificate_near_its_end_is_a_warning_and_no_new_generation() {
     });
 }
 
-/// SPEC section 8: exit code 2 is wrong usage, whether the command or the daemon sees it.
+/// Contract section 8: exit code 2 is wrong usage, whether the command or the daemon sees it.
 #[test]
 fn a_filter_that_is_not_understood_is_wrong_usage() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Telephones of an account that is disabled, itself or by an ancestor, are told so whatever `reject` says (SPEC section 9).
+//! Telephones of an account that is disabled, itself or by an ancestor, are told so whatever `reject` says (contract section 9).
 
 use std::os::unix::net::UnixStream;
 

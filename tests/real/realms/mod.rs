@@ -1,4 +1,4 @@
-//! W4: accounts by their realms (SPEC section 9, *Accounts*; `sip.identify`).
+//! W4: accounts by their realms (contract section 9, *Accounts*; `sip.identify`).
 
 mod disabled;
 

@@ -1,4 +1,4 @@
-//! What the daemon remembers for people, and how it is shown (SPEC section 8): the last hour, the busiest hosts and clients,
+//! What the daemon remembers for people, and how it is shown (contract section 8): the last hour, the busiest hosts and clients,
 //! the targets.
 
 mod history;

@@ -1,4 +1,4 @@
-//! W5: ephemeral credentials in SIP (SPEC section 9). A target that records its octets says what has reached the PBX.
+//! W5: ephemeral credentials in SIP (contract section 9). A target that records its octets says what has reached the PBX.
 
 mod api;
 mod browser;

@@ -1,5 +1,5 @@
 //! A route token of ours names a host that demands credentials: it says where a request goes, and proves nothing of its client
-//! (SPEC section 9: To tag or route token or not).
+//! (contract section 9: To tag or route token or not).
 
 use super::{Challenge, Credential, House, Request, ask, log_in, server};
 use crate::harness::sip::{next_message, pbx};

@@ -1,4 +1,4 @@
-//! W3: how many SIP requests an address and a user may send (SPEC section 9, *Sanity and rates*). The rates are by the
+//! W3: how many SIP requests an address and a user may send (contract section 9, *Sanity and rates*). The rates are by the
 //! minute, so that nothing depends on how fast the test runs.
 
 use std::net::{IpAddr, Ipv4Addr};

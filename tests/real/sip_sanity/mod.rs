@@ -1,4 +1,4 @@
-//! W3: requests that are not sound, and those of scanners, never reach a PBX, and are answered as RFC 3261 says (SPEC
+//! W3: requests that are not sound, and those of scanners, never reach a PBX, and are answered as RFC 3261 says (contract
 //! section 9, *Sanity and rates*).
 
 mod scanners;

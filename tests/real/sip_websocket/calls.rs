@@ -88,7 +88,7 @@ fn item_1_browsers_call_each_other_through_kamailio() {
 }
 
 /// The browser's network has changed: it registers anew on another connection, and hangs up there the call that it had on the
-/// first one. The token in its Route says where that belongs (SPEC section 3).
+/// first one. The token in its Route says where that belongs (contract section 3).
 #[test]
 fn item_1_a_call_goes_on_after_the_browsers_network_has_changed() {
     within(120, || {

@@ -47,7 +47,7 @@ fn item_1_a_browser_that_vanishes_is_gone_on_both_sides() {
     });
 }
 
-/// SPEC section 3: a request that the PBX has no room for is answered 513, first or later, and the WebSocket stays.
+/// Contract section 3: a request that the PBX has no room for is answered 513, first or later, and the WebSocket stays.
 #[test]
 fn item_1_a_message_over_max_message_is_answered_513() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! SIP over WebSocket (RFC 7118, SPEC section 9): browsers that call PBXs by TCP and TLS, which know nothing of WebSocket.
+//! SIP over WebSocket (RFC 7118, contract section 9): browsers that call PBXs by TCP and TLS, which know nothing of WebSocket.
 
 mod balanced;
 pub(crate) mod browser;

@@ -1,4 +1,4 @@
-//! Request smuggling and response splitting, as tables (RFC 9112 §11; SPEC section 3).
+//! Request smuggling and response splitting, as tables (RFC 9112 §11; contract section 3).
 //!
 //! Every row is sent to the running program, in front of a target that reads strictly (h11) and in front of nginx,
 //! first on a connection and behind a good request, by TCP and by TLS. What is held against it:

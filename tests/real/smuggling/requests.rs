@@ -550,13 +550,13 @@ pub fn request_lines() -> Vec<Row> {
         ),
         row(
             "absolute-form, hidden path",
-            "SPEC 2",
+            "contract section 2",
             target("http://one.example.net/hidden/NNNNN"),
             Outcome::NotFound,
         ),
         row(
             "absolute-form within a path",
-            "SPEC 2",
+            "contract section 2",
             target("/http://one.example.net/open/NNNNN"),
             Outcome::Refused("unsafe-path"),
         ),
@@ -587,13 +587,13 @@ pub fn request_lines() -> Vec<Row> {
         ),
         row(
             "CONNECT",
-            "SPEC 3",
+            "contract section 3",
             target("one.example.net:80").replacen("GET", "CONNECT", 1),
             Outcome::Refused("method"),
         ),
         row(
             "CONNECT with a path",
-            "SPEC 3",
+            "contract section 3",
             target(PATH).replacen("GET", "CONNECT", 1),
             Outcome::Refused("method"),
         ),
@@ -692,14 +692,19 @@ pub fn hosts() -> Vec<Row> {
         row("Host in other case", "9110 §4.2.3", hosts("hOST: One.Example.NET\r\n"), two("GET", "")),
         row("Host with a port", "9110 §7.2", hosts("Host: one.example.net:80\r\n"), two("GET", "")),
         row("Host with an empty port", "3986 §3.2.3", hosts("Host: one.example.net:\r\n"), two("GET", "")),
-        row("Host with a dot at its end", "SPEC 2", hosts("Host: one.example.net.\r\n"), two("GET", "")),
+        row(
+            "Host with a dot at its end",
+            "contract section 2",
+            hosts("Host: one.example.net.\r\n"),
+            two("GET", ""),
+        ),
         row("Host without a space", "9112 §5", hosts("Host:one.example.net\r\n"), two("GET", "")),
         row("Host between white space", "9112 §5", hosts("Host: \t one.example.net \t\r\n"), two("GET", "")),
         row("Host last", "9112 §3.2", hosts("X: y\r\nHost: one.example.net\r\n"), two("GET", "")),
         row("no Host", "9112 §3.2", hosts(""), Outcome::Refused("no-name")),
         row(
             "no Host in HTTP/1.0",
-            "SPEC 8",
+            "contract section 8",
             hosts("").replacen("HTTP/1.1", "HTTP/1.0", 1),
             Outcome::Refused("no-name"),
         ),
@@ -783,7 +788,7 @@ pub fn hosts() -> Vec<Row> {
     rows
 }
 
-/// What ends here, and what we say ourselves (RFC 9110 §7.6.1, SPEC 3). `spoof` must not arrive.
+/// What ends here, and what we say ourselves (RFC 9110 §7.6.1, contract section 3). `spoof` must not arrive.
 pub fn hop_by_hop() -> Vec<Row> {
     let passes = [
         "Connection: X-Forwarded-For\r\nX-Forwarded-For: spoof\r\n",
@@ -829,9 +834,9 @@ pub fn hop_by_hop() -> Vec<Row> {
         // A handshake may pass; the target declines it, and the next request is looked at like the first.
         row("Upgrade: websocket, declined", "6455 §4.2.2", get("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"), one("GET", "")),
         row("Upgrade: websocket, declined, a hidden request behind it", "6455 §4.2.2", get("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n") + HIDDEN, Outcome::PassesThen(vec![arrives("GET", PATH, "")], "no-path")),
-        row("Upgrade: websocket with h2c", "SPEC 3", get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, websocket\r\nHTTP2-Settings: spoof\r\n"), one("GET", "")),
+        row("Upgrade: websocket with h2c", "contract section 3", get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, websocket\r\nHTTP2-Settings: spoof\r\n"), one("GET", "")),
         row("Upgrade: websocket, POST", "6455 §4.1", hiding("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: LENGTH\r\n"), one("POST", HIDDEN)),
-        row("Upgrade: websocket with a body", "SPEC 3", hiding("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: LENGTH\r\n").replacen("POST", "GET", 1), one("GET", HIDDEN)),
+        row("Upgrade: websocket with a body", "contract section 3", hiding("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: LENGTH\r\n").replacen("POST", "GET", 1), one("GET", HIDDEN)),
         row("Upgrade: websocket in HTTP/1.0", "9110 §7.8", get("Connection: Upgrade\r\nUpgrade: websocket\r\n").replacen("HTTP/1.1", "HTTP/1.0", 1), one("GET", "")),
         row("Connection: Content-Length", "9110 §7.6.1", hiding("Connection: Content-Length\r\nContent-Length: LENGTH\r\n"), malformed()),
         row("Connection: content_length", "9110 §7.6.1", hiding("Connection: content_length\r\nContent-Length: LENGTH\r\n"), malformed()),
@@ -843,8 +848,8 @@ pub fn hop_by_hop() -> Vec<Row> {
         row("Content_Length alone", "9110 §16.3", hiding("Content_Length: LENGTH\r\n"), malformed()),
         row("Transfer_Encoding alone", "9110 §16.3", post("Transfer_Encoding: chunked\r\n", &format!("0\r\n\r\n{HIDDEN}")), malformed()),
         row("Transfer.Encoding alone", "9110 §16.3", post("Transfer.Encoding: chunked\r\n", &format!("0\r\n\r\n{HIDDEN}")), malformed()),
-        row("a very long head", "SPEC 3", get(&format!("X: {}\r\n", "y".repeat(200_000))), Outcome::Refused("too-large")),
-        row("very many fields", "SPEC 3", get(&"X: y\r\n".repeat(2000)), Outcome::Refused("too-large")),
+        row("a very long head", "contract section 3", get(&format!("X: {}\r\n", "y".repeat(200_000))), Outcome::Refused("too-large")),
+        row("very many fields", "contract section 3", get(&"X: y\r\n".repeat(2000)), Outcome::Refused("too-large")),
     ]);
     rows
 }

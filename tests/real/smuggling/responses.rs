@@ -251,9 +251,14 @@ fn table() -> Vec<Row> {
         closing("no last line", "9112 §8", chunks("5\r\nhello\r\n0\r\n"), Cut),
         closing("half a chunk", "9112 §8", chunks("50\r\nhello"), Cut),
         closing("half a head", "9112 §8", "HTTP/1.1 200 OK\r\nContent-Le", BadGateway),
-        closing("nothing", "SPEC 1", "", BadGateway),
-        get("a very long head", "SPEC 3", with(&format!("X: {}\r\n", "y".repeat(200_000)), ""), BadGateway),
-        get("very many fields", "SPEC 3", with(&"X: y\r\n".repeat(2000), ""), BadGateway),
+        closing("nothing", "contract section 1", "", BadGateway),
+        get(
+            "a very long head",
+            "contract section 3",
+            with(&format!("X: {}\r\n", "y".repeat(200_000)), ""),
+            BadGateway,
+        ),
+        get("very many fields", "contract section 3", with(&"X: y\r\n".repeat(2000), ""), BadGateway),
     ];
     for value in [
         "+5",
@@ -331,10 +336,10 @@ fn table() -> Vec<Row> {
         "Content-Length:\r\n 5\r\n",
     ] {
         let answer = with(&format!("{lines}Content-Length: 5\r\n"), "hello");
-        rows.push(get("a loose field line", "SPEC 3", answer, Gets(200, "hello")));
+        rows.push(get("a loose field line", "contract section 3", answer, Gets(200, "hello")));
     }
     let answer = "HTTP/1.1 200 OK\nContent-Length: 5\r\n\r\nhello";
-    rows.push(get("a loose status line", "SPEC 3", answer, Gets(200, "hello")));
+    rows.push(get("a loose status line", "contract section 3", answer, Gets(200, "hello")));
     for body in [
         "5\nhello\r\n0\r\n\r\n",
         "5\r\nhello\n0\r\n\r\n",
@@ -343,9 +348,14 @@ fn table() -> Vec<Row> {
         "5\r\nhello\r\n0\r\nX: y\nZ: z\r\n\r\n",
     ] {
         let answer = chunks(&format!("{body}{POISON}"));
-        rows.push(get("a loose chunk", "SPEC 3", answer, Gets(200, "hello")));
+        rows.push(get("a loose chunk", "contract section 3", answer, Gets(200, "hello")));
         let answer = chunks(&format!("4\r\ngood\r\n{body}{POISON}"));
-        rows.push(get("a loose chunk behind a good one", "SPEC 3", answer, Gets(200, "goodhello")));
+        rows.push(get(
+            "a loose chunk behind a good one",
+            "contract section 3",
+            answer,
+            Gets(200, "goodhello"),
+        ));
     }
     for start in [
         "HTTP/1.1 200 OK\r",

@@ -1,4 +1,4 @@
-//! Issue 21, item 5: tenants over the API and by commands, with traffic of all services (SPEC section 9, *Commands and API*).
+//! Issue 21, item 5: tenants over the API and by commands, with traffic of all services (contract section 9, *Commands and API*).
 
 mod changes;
 mod commands;

@@ -1,5 +1,5 @@
 //! What may not be said over the API unless `admin.hosts = "any"`: no file, no target on this machine, no certificate that is not
-//! checked (SPEC section 8).
+//! checked (contract section 8).
 
 use std::sync::Arc;
 

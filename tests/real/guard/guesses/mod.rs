@@ -1,4 +1,4 @@
-//! Guessing passwords (SPEC section 6): however a script varies spelling, pipelining, connections, nonces and order, 20
+//! Guessing passwords (contract section 6): however a script varies spelling, pipelining, connections, nonces and order, 20
 //! refused logins do not list its address and the 21st does. Issue 15, section C.
 
 mod h323;
