@@ -1,6 +1,8 @@
-//! Users and groups of this machine, by name (passwd(5), group(5)); and what one of them would see.
+//! Users and groups of this machine, by name (passwd(5), group(5)). An action can be carried out with the rights of one
+//! of these users.
 //!
-//! Those that the packages make are in these files (sysusers.d(5)); other sources of names are not asked.
+//! The users and groups that the packages create are in these files (sysusers.d(5)). Other sources of names are not
+//! asked.
 
 use std::fmt;
 use std::fs;
@@ -12,29 +14,29 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// The service's own user, whose group reads keys (systemd/portward.sysusers).
 pub const SERVICE_USER: &str = "portward";
-/// Whose members may administer the running daemon, beside the service's user and root.
+/// The group whose members may administer the running daemon. The service's user and root may do so as well.
 pub const ADMINISTRATORS: &str = "portward-admin";
 
-/// Who administers the running daemon, and from where.
+/// The person or program that administers the running daemon, and the way by which its request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Administrator {
     /// A user of this machine, over the socket.
     User {
-        /// Its number, where the kernel knows it (unix(7), `SO_PEERCRED`).
+        /// The user's number, where the kernel knows it (unix(7), `SO_PEERCRED`).
         user: Option<u32>,
     },
     /// A program with the token, over `admin.listen`.
     Token {
-        /// Its address.
+        /// The program's address.
         ip: IpAddr,
-        /// Its port.
+        /// The program's port.
         port: u16,
     },
     /// A browser that has logged in, over `admin.listen`.
     Session {
-        /// Its address.
+        /// The browser's address.
         ip: IpAddr,
-        /// Its port.
+        /// The browser's port.
         port: u16,
     },
 }
@@ -57,7 +59,7 @@ impl fmt::Display for Administrator {
     }
 }
 
-/// A user with all groups that it is in.
+/// A user with all its groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     uid: u32,
@@ -91,15 +93,15 @@ pub fn name_of_user(uid: u32) -> Option<String> {
     find_name(&fs::read_to_string("/etc/passwd").ok()?, uid)
 }
 
-/// Does something as `user`, on a thread of its own: the kernel itself says what that user may, access control lists
-/// included. Only root can.
+/// Calls `what` with the rights of `user`, on a thread of its own. So the kernel itself decides what that user may do,
+/// and access control lists count. Only root can do this.
 ///
 /// # Errors
 /// If this process may not become `user`.
 pub fn acting_as<T: Send>(user: &User, what: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let acting = scope.spawn(|| {
-            // These calls are about the calling thread alone; the C library's would be about all threads.
+            // These calls change the calling thread alone. The C library's calls would change all threads.
             let groups: Vec<_> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
             let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
             set_thread_groups(&groups)?;
@@ -160,7 +162,7 @@ mod tests {
         assert_eq!(find_user("portward:x:broken", GROUPS, "portward"), None);
     }
 
-    /// As root; whoever else runs the tests cannot become somebody.
+    /// This test needs root. Without root the process cannot become another user, and the test ends here.
     #[test]
     fn the_kernel_says_what_another_user_may() {
         let user = User { uid: 64_000, gid: 64_001, groups: vec![64_001, 64_002] };

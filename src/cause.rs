@@ -1,8 +1,9 @@
-//! What lies behind a reason: why a target could not be used, and why a client's certificate proves nothing (contract section
-//! 8). One closed list for log lines, JSON, the newest decisions, metrics and docs/log.md.
+//! What lies behind a reason: why a target could not be used, and why a client's certificate proves nothing (contract
+//! section 8). There is one closed list of causes. Log lines, JSON, the newest decisions, metrics and docs/log.md all
+//! use it.
 //!
-//! A [`Reason`] says what became of a client; a [`Cause`] says what an administrator has to look at. A cause is found where
-//! something fails: by the dialler, by TLS, by a relay. Nothing here decides.
+//! A [`Reason`] says what became of a client; a [`Cause`] says what an administrator has to look at. The part that
+//! fails finds the cause: the dialler, TLS or a relay. Nothing here decides.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ pub enum Cause {
     Reset,
     /// The DNS says that the name does not exist or has no address.
     NameNotFound,
-    /// No name server answers, or the one that answers cannot say.
+    /// No name server answers, or the name server that answers cannot resolve the name.
     DnsFailed,
     /// The address is one of Portward's own listeners.
     Loop,
@@ -34,7 +35,7 @@ pub enum Cause {
     Unknown,
     /// The target has closed the connection without having answered a byte.
     Closed,
-    /// The target has accepted the connection and owes an answer for too long.
+    /// The target has accepted the connection, but its answer has not come in time.
     NoAnswer,
     /// The target's answer is not what its protocol says, or breaks off in its middle.
     BadAnswer,
@@ -60,35 +61,35 @@ pub enum Cause {
     HandshakeRefused,
     /// The target's handshake is broken.
     BadHandshake,
-    /// There is no name that a certificate could have, so none can be verified.
+    /// There is no name that a certificate could be for, so no certificate can be verified.
     NoName,
-    /// The target's certificate is not the one with the fingerprint in `pin`.
+    /// The target's certificate does not have the fingerprint in `pin`.
     WrongPin,
     /// The certificate is not for this name.
     WrongName,
-    /// No certificate of the trust store has issued it.
+    /// No certificate of the trust store has issued the certificate.
     UnknownCa,
-    /// It, or one above it, is no longer valid.
+    /// The certificate, or one above it in its chain, is no longer valid.
     Expired,
-    /// It, or one above it, is not valid yet.
+    /// The certificate, or one above it in its chain, is not valid yet.
     NotYetValid,
-    /// Its issuer has revoked it.
+    /// The certificate's issuer has revoked it.
     Revoked,
-    /// It is not made for this use: a server's, or a client's.
+    /// The certificate is not made for this use. A server's certificate and a client's certificate are different uses.
     WrongPurpose,
-    /// Its issuer may not issue it: name constraints, path length, no CA.
+    /// The certificate's issuer may not issue it: name constraints, path length, or the issuer is no CA.
     NotAllowed,
-    /// It names a known issuer, but that one's key has not signed it.
+    /// The certificate names a known issuer, but the issuer's key has not signed it.
     BadSignature,
-    /// It cannot be decoded, or there is nothing in it that can be used.
+    /// The certificate cannot be decoded, or nothing in it can be used.
     Unreadable,
-    /// Signatures of its key cannot be verified here, so nothing shows that its key is held.
+    /// Signatures of the certificate's key cannot be verified here. So nothing shows that the peer holds the key.
     UnverifiableKey,
     /// The client has shown no certificate.
     NoCertificate,
 }
 
-/// Of what a cause can be the cause.
+/// What a cause is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concerns {
     /// A target that cannot be used, for this reason.
@@ -185,17 +186,17 @@ impl Cause {
         }
     }
 
-    /// The name in log lines, JSON, metrics and the documentation.
+    /// The cause's name in log lines, JSON, metrics and the documentation.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// Of what it is the cause.
+    /// What the cause is about.
     pub const fn concerns(self) -> Concerns {
         self.row().1
     }
 
-    /// The reason for which a client is refused over a target with this cause.
+    /// The reason for which a client is refused when its target fails with this cause.
     pub const fn reason(self) -> Reason {
         match self.concerns() {
             Concerns::Target(reason) => reason,
@@ -203,18 +204,19 @@ impl Cause {
         }
     }
 
-    /// Whether a target can fail for it.
+    /// Whether a target can fail with this cause.
     pub const fn is_of_target(self) -> bool {
         !matches!(self.concerns(), Concerns::Client)
     }
 
-    /// Whether TCP was possible, and TLS failed.
+    /// Whether the TCP connection was made and TLS failed.
     pub const fn is_in_tls(self) -> bool {
         matches!(self.reason(), Reason::TargetTls)
     }
 
-    /// Whether the address itself is in doubt for it, and is tried last for a while (contract section 8, Health). What is wrong
-    /// with Portward's own certificate, with this machine or with the name of one host says nothing of the address.
+    /// Whether this cause casts doubt on the address, which is then tried last for a while (contract section 8,
+    /// Health). A fault of Portward's own certificate, of this machine or of one host's name says nothing about the
+    /// address.
     pub const fn casts_doubt(self) -> bool {
         !matches!(
             self,
@@ -229,7 +231,8 @@ impl Cause {
     }
 }
 
-/// A new cause stands before `NoCertificate`, here and in [`Cause::ALL`]. Counters find a cause by its place.
+/// A new cause goes directly before `NoCertificate`, here and in [`Cause::ALL`]. Counters use a cause's position in the
+/// list as their index.
 const _: () =
     assert!(Cause::NoCertificate as usize + 1 == Cause::ALL.len(), "a cause is missing in Cause::ALL");
 
@@ -239,7 +242,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What of a target has failed.
+/// The part of a target that has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
     /// An address and port.
@@ -260,9 +263,9 @@ impl fmt::Display for At {
 /// One address of a target that could not be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Which.
+    /// What failed.
     pub at: At,
-    /// Why.
+    /// Why it failed.
     pub cause: Cause,
 }
 
@@ -272,21 +275,21 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How many failures are kept of one request. A target with more addresses is rare, and a line stays short.
+/// How many failures are kept for one request. Targets with more addresses are rare, and the log line stays short.
 pub const FAILURES: usize = 8;
 
-/// What has failed of a target, in the order in which it was tried. An address stands in it once, with its latest cause.
-/// Takes no memory beyond its own while nothing has failed.
+/// The failures of one target, in the order in which its addresses were tried. Each address is listed once, with its
+/// latest cause. The list allocates no memory while nothing has failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failures(Vec<Failure>);
 
 impl Failures {
-    /// A single one.
+    /// A list with a single failure.
     pub fn one(failure: Failure) -> Self {
         Self(vec![failure])
     }
 
-    /// Adds a failure. Beyond [`FAILURES`] only addresses that are in it already are taken.
+    /// Adds a failure. When [`FAILURES`] are listed, only addresses that are listed already are updated.
     pub fn note(&mut self, failure: Failure) {
         if let Some(known) = self.0.iter_mut().find(|known| known.at == failure.at) {
             known.cause = failure.cause;
@@ -295,13 +298,13 @@ impl Failures {
         }
     }
 
-    /// All of them.
+    /// All failures.
     pub fn as_slice(&self) -> &[Failure] {
         &self.0
     }
 
-    /// The one that decides how the client is refused: the first in TLS, else the first. A target that can be reached and is
-    /// not trusted is worse news than one that is off.
+    /// The failure that decides how the client is refused: the first failure in TLS, or else the first failure. A
+    /// target that can be reached but is not trusted is worse news than a target that is switched off.
     pub fn decisive(&self) -> Option<&Failure> {
         decisive(&self.0)
     }

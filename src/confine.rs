@@ -1,15 +1,19 @@
-//! Portward confines itself: what it never needs while it runs, it gives up when it starts, whoever started it.
+//! Portward confines itself. When it starts, it gives up everything that it never needs while it runs. It does so
+//! however it was started.
 //!
-//! The unit's sandbox (systemd/portward.service) is the first fence; this is the one that is there without systemd as
-//! well. The process gains no privileges by what it executes (`no_new_privs`), is neither dumped nor traced (its memory
-//! holds keys), and by Landlock writes nowhere but in the folder of its state and that of its socket, executes nothing
-//! at all, and reaches no other process by a signal or an abstract UNIX socket. `landlock` makes the rules and leaves
-//! out what a kernel does not know; which rules is said here.
+//! The unit's sandbox (systemd/portward.service) is the first fence. This second fence also stands without systemd. The
+//! process gains no privileges when it executes a program (`no_new_privs`). It cannot be dumped or traced, because its
+//! memory holds keys. Landlock lets it write only in the folder of its state and in the folder of its socket. Landlock
+//! forbids it to execute anything, to send signals to other processes, and to connect to abstract UNIX sockets of other
+//! processes. The crate `landlock` makes the rules and leaves out what a kernel does not know. This module says which
+//! rules are made.
 //!
-//! Reading is left to the modes of the files: a reload may name any file, and a renewed certificate may lie behind a
-//! link to wherever its client keeps it. So are ports and targets, which a reload may change, too.
+//! Reading is left to the modes of the files. A reload may name any file, and a renewed certificate may lie behind a
+//! link to the folder of its ACME client. Ports and targets are left free as well, because a reload may change them
+//! too.
 //!
-//! Everything here is best effort: a kernel without it makes a line in the log, and no difference to a telephone.
+//! Everything here is best effort. A kernel without these features makes a line in the log, and telephones notice no
+//! difference.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,10 +27,11 @@ use rustix::thread::set_no_new_privs;
 
 use crate::files::own;
 
-/// The newest Landlock whose rights have been looked at: Linux 6.12. Rights of later ones stay free until they have been.
+/// The newest Landlock version whose rights have been reviewed: Linux 6.12. Rights that later versions add stay
+/// unrestricted until they have been reviewed.
 const KNOWN: ABI = ABI::V6;
 
-/// What has become of it, for one line of the log.
+/// What the confinement has achieved, for one line of the log.
 #[derive(Debug)]
 pub struct Confined {
     /// What is in force, or why it is not.
@@ -35,7 +40,7 @@ pub struct Confined {
 }
 
 impl Confined {
-    /// Whether everything is in force that this kernel has.
+    /// Whether everything that this kernel offers is in force.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -47,15 +52,17 @@ impl fmt::Display for Confined {
     }
 }
 
-/// Confines this process for good. `state` is the folder in which the blacklist is kept, `socket` the administration's
-/// socket, `notified` where the service manager listens, if there is one: what may still be written and spoken to.
+/// Confines this process for good. `state` is the folder in which the blacklist is kept. `socket` is the
+/// administration's socket. `notified` is the service manager's socket, if there is a service manager. The process may
+/// still write to these places.
 ///
-/// To be called while there is one thread: Landlock holds for the thread that asks for it and for those that it starts.
+/// Call this while the process has a single thread. Landlock holds for the thread that asks for it and for threads that
+/// this thread starts later.
 pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined {
-    // Landlock asks for it as well; it holds where there is none, too.
+    // Landlock sets `no_new_privs` too. It is set here because it must also hold on kernels without Landlock.
     let privileges = set_no_new_privs(true);
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    // A rule is about a folder that is there.
+    // Landlock needs an existing folder for a rule.
     let _ = own::make_folder(state);
     let writable = folders(state, socket);
     let abstract_manager = notified.is_some_and(|name| name.starts_with('@'));
@@ -76,13 +83,13 @@ pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined 
     Confined { parts, complete }
 }
 
-/// What is written to while Portward runs. The folder of a bare file name is the working directory.
+/// The folders to which Portward writes while it runs. A bare file name stands for the working directory.
 fn folders(state: &Path, socket: &Path) -> Vec<PathBuf> {
     let folder = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
     [Some(state), socket.parent()].into_iter().flatten().map(folder).collect()
 }
 
-/// Landlock, as far as this kernel goes, and whether it has any.
+/// Applies Landlock as far as this kernel supports it. Returns whether the kernel has Landlock.
 fn restrict(writable: &[PathBuf], abstract_manager: bool) -> Result<(RulesetStatus, bool), RulesetError> {
     let handled: BitFlags<AccessFs> = AccessFs::from_write(KNOWN) | AccessFs::Execute;
     let allowed = AccessFs::WriteFile
@@ -134,7 +141,8 @@ mod tests {
         );
     }
 
-    /// On a thread of its own, because there is no way back; that it is not dumpable holds for all of the process.
+    /// The test uses a thread of its own, because confinement cannot be undone. That the process is not dumpable holds
+    /// for the whole process.
     #[test]
     fn what_is_confined_writes_and_executes_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
@@ -155,7 +163,8 @@ mod tests {
                 "this test needs a kernel with Landlock: {line}"
             );
 
-            // What it needs is still there: the blacklist is replaced by a rename, the socket is made and removed.
+            // What the process needs is still allowed: the blacklist is replaced by a rename, and the socket is made
+            // and removed.
             fs::write(state.join("blacklist.new"), "1").unwrap();
             fs::rename(state.join("blacklist.new"), state.join("blacklist.jsonl")).unwrap();
             fs::write(state.join("blacklist.jsonl"), "2").unwrap();
@@ -163,7 +172,7 @@ mod tests {
             fs::remove_file(run.join("portward.sock")).unwrap();
             assert_eq!(fs::read_to_string(elsewhere.join("file")).unwrap(), "before");
 
-            // Nothing else is.
+            // Nothing else is allowed.
             assert!(denied(fs::write(elsewhere.join("new"), "x")));
             assert!(denied(fs::write(elsewhere.join("file"), "x")));
             assert!(denied(fs::remove_file(elsewhere.join("file"))));

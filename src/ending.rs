@@ -1,13 +1,14 @@
-//! How a connection or a request ended: in which stage, whose doing it was, why, and what that weighs toward the
-//! blacklist (contract sections 6 and 8).
+//! How a connection or a request ended: in which stage, on which side, for which reason, and how much that weighs
+//! toward the blacklist (contract sections 6 and 8).
 //!
-//! An [`Ending`] is made where the end is noticed: by a watch, by a decision, by TLS. It is carried whole from there to
-//! `conn::ending`, which logs, counts and tells the guard. Nothing on the way changes whose doing it was.
+//! An [`Ending`] is made where the end is noticed: by a watch, by a decision, or by TLS. It is carried unchanged from
+//! there to `conn::ending`, which logs it, counts it and tells the guard. Nothing on the way changes the side that is
+//! responsible.
 
 use crate::cause::Cause;
 use crate::reason::{Reason, Weight};
 
-/// The stage of the journey.
+/// The stage of a connection's journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// PROXY header or TLS handshake.
@@ -23,7 +24,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its name in the log.
+    /// The stage's name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Secure => "secure",
@@ -35,12 +36,12 @@ impl Stage {
     }
 }
 
-/// Whose doing the end was.
+/// The side that is responsible for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// The client closed, failed or broke the protocol.
     Client,
-    /// The rules or the limits say so.
+    /// The rules or the limits forbid it.
     Policy,
     /// The target closed, failed or broke the protocol.
     Target,
@@ -49,7 +50,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// Its name in the log.
+    /// The side's name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -63,17 +64,19 @@ impl Whose {
 /// How a connection or a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
-    /// Where.
+    /// The stage in which it ended.
     pub stage: Stage,
-    /// By whose doing.
+    /// The side that is responsible for the end.
     pub whose: Whose,
-    /// Why; `None`: it ended without a fault.
+    /// The reason. `None`: it ended without a fault.
     pub reason: Option<Reason>,
-    /// What lies behind the reason, where that is known: of a target, or of a client's certificate.
+    /// The cause behind the reason, where it is known. It is about a target or about a client's certificate.
     pub cause: Option<Cause>,
-    /// What it weighs toward the blacklist: as the reason says, unless the place where it ended knows better.
+    /// The weight toward the blacklist. This is the reason's own weight, unless the place where it ended sets another
+    /// one.
     pub weight: Weight,
-    /// The client is told why in any case, where it speaks HTTP or SIP. Otherwise `reject` says whether it is told.
+    /// `true`: the client is told the reason in any case, if it speaks HTTP or SIP. `false`: the setting `reject`
+    /// decides whether the client is told.
     pub is_told: bool,
 }
 
@@ -83,22 +86,22 @@ impl Ending {
         Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight(), is_told: false }
     }
 
-    /// An end without a fault: a side has closed, an idle timeout has passed, or what was asked for is done.
+    /// An end without a fault: a side has closed, an idle timeout has passed, or the request is done.
     pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
         Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing, is_told: false }
     }
 
-    /// The end of what was asked of a target that has failed for this cause.
+    /// The end of a request whose target has failed with this cause.
     pub const fn of_target(stage: Stage, cause: Cause) -> Self {
         Self::because(stage, Whose::Target, cause.reason()).by(cause)
     }
 
-    /// The same end, with what lies behind it.
+    /// The same end, with the cause behind it.
     pub const fn by(self, cause: Cause) -> Self {
         Self { cause: Some(cause), ..self }
     }
 
-    /// The same end, without any weight.
+    /// The same end, with no weight.
     pub const fn uncounted(self) -> Self {
         Self { weight: Weight::Nothing, ..self }
     }
@@ -108,7 +111,7 @@ impl Ending {
         Self { is_told: true, ..self }
     }
 
-    /// Whether it weighs anything.
+    /// Whether the end has any weight.
     pub const fn counts(self) -> bool {
         !matches!(self.weight, Weight::Nothing)
     }

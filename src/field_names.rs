@@ -1,39 +1,40 @@
-//! Names of header fields, in whatever spelling: a set that finds a name however a gateway may read it.
+//! Names of header fields, compared as a CGI-like gateway may read them.
 //!
-//! A CGI-like gateway hands fields on as variables, and makes `_` of every octet of a name that is neither letter nor digit
-//! (RFC 3875 section 4.1.18). Behind it `X-Tenant`, `x_tenant` and `X.Tenant` are one field.
+//! Such a gateway hands fields on as variables. It replaces every octet of a name that is neither a letter nor a digit
+//! by `_` (RFC 3875 section 4.1.18). Behind such a gateway `X-Tenant`, `x_tenant` and `X.Tenant` are the same field.
 
 use foldhash::HashSet;
 use smallvec::SmallVec;
 
-/// An octet of a name, as such a gateway tells names apart: letters in lower case, digits, and `-` for everything else.
+/// An octet of a name in the form in which names are compared: letters in lower case, digits, and `-` for everything
+/// else.
 pub const fn folded(octet: u8) -> u8 {
     if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
 }
 
-/// A name, as such a gateway tells names apart.
+/// A name in the form in which names are compared.
 pub fn folded_name(name: &str) -> String {
     name.bytes().map(|octet| char::from(folded(octet))).collect()
 }
 
-/// A name in the form in which names are compared. Hardly any is longer than what needs no allocation.
+/// A name in the form in which names are compared. Nearly every name is short enough to need no allocation.
 type Folded = SmallVec<[u8; 32]>;
 
 fn fold(name: &[u8]) -> Folded {
     name.iter().copied().map(folded).collect()
 }
 
-/// A set of names. It remembers the order in which they came, so that the last ones can be taken out again.
+/// A set of names. It remembers the order of insertion, so that the last names can be removed again.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct FieldNames {
     set: HashSet<Folded>,
     in_order: Vec<Folded>,
-    /// A bit for each length that a name has; the last one stands for all lengths from 63.
+    /// One bit for each length that occurs. The last bit stands for all lengths from 63.
     lengths: u64,
 }
 
 impl FieldNames {
-    /// Adds a name, if no spelling of it is there.
+    /// Adds a name, unless a spelling of it is in the set already.
     pub fn insert(&mut self, name: &str) {
         let name = fold(name.as_bytes());
         self.lengths |= length(&name);
@@ -42,22 +43,22 @@ impl FieldNames {
         }
     }
 
-    /// Whether a spelling of `name` is there.
+    /// Whether a spelling of `name` is in the set.
     pub fn contains(&self, name: &[u8]) -> bool {
         self.lengths & length(name) != 0 && self.set.contains(&fold(name))
     }
 
-    /// How many there are.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.in_order.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.in_order.is_empty()
     }
 
-    /// Takes out every name but the first `count`.
+    /// Removes every name but the first `count` names.
     pub fn truncate(&mut self, count: usize) {
         for name in self.in_order.drain(count.min(self.in_order.len())..) {
             self.set.remove(&name);

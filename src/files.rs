@@ -1,7 +1,7 @@
 //! Files that Portward has not written itself: only regular files are read, and only up to a limit.
 //!
-//! A FIFO keeps its reader waiting for a writer, a device may never end, and merely opening one may do something. Every
-//! file that the configuration names, or that lies in a folder that it names, is read through here.
+//! A FIFO keeps its reader waiting for a writer. A device may never end, and merely opening it may have an effect.
+//! Every file that the configuration names, or that lies in a folder that it names, is read through here.
 //!
 //! `own` is about the files that Portward writes.
 
@@ -15,23 +15,23 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens a regular file, or what a link to one leads to, and never waits for it.
+/// Opens a regular file, also through a link, and never waits for it.
 ///
 /// # Errors
-/// Those of the file system; where it is something else, the error says what.
+/// Those of the file system. If it is no regular file, the error says what it is.
 pub fn open(path: &Path) -> io::Result<File> {
     only_regular(fs::metadata(path)?.file_type())?;
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    // It may have become something else meanwhile.
+    // The file may have been replaced since the first check.
     only_regular(file.metadata()?.file_type())?;
     Ok(file)
 }
 
-/// What stands in a regular file, which must have `most` octets at most.
+/// Reads a regular file of at most `most` octets.
 ///
 /// # Errors
-/// As [`open`], and where the file is longer.
+/// As [`open`]. A longer file is an error too.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let expected = file.metadata()?.len();
@@ -40,15 +40,15 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_long());
     }
     let mut octets = Vec::with_capacity(usize::try_from(expected).unwrap_or_default().saturating_add(1));
-    // It may grow meanwhile, and some files of the kernel tell no length.
+    // The file may grow meanwhile, and some files of the kernel report no length.
     file.take(most.saturating_add(1)).read_to_end(&mut octets)?;
     if octets.len() as u64 > most { Err(too_long()) } else { Ok(octets) }
 }
 
-/// An error that says what it is, if it is no regular file.
+/// Accepts a regular file and nothing else.
 ///
 /// # Errors
-/// See above.
+/// Where it is no regular file, the error says what it is.
 pub fn only_regular(kind: FileType) -> io::Result<()> {
     let what = match kind {
         kind if kind.is_file() => return Ok(()),
@@ -63,7 +63,7 @@ pub fn only_regular(kind: FileType) -> io::Result<()> {
     Err(io::Error::other(format!("it is {what}, not a file")))
 }
 
-/// Whether an error says that nothing is there: neither the file nor, maybe, its folder.
+/// Whether an error says that nothing is there: the file is missing, or its folder is.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -72,7 +72,7 @@ pub fn is_absent(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// Item 29: what is no file is said and never waited for.
+    /// Item 29: anything but a regular file is reported and never waited for.
     #[test]
     fn item_29_only_regular_files_are_read() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Lists of accounts of other systems become tenants (contract section 9, *Accounts (Kazoo)*). Pure.
 //!
-//! `text` takes comments out of JSON, `kazoo` reads account documents, `planned` compares them with the tenants that there are
-//! and says what is to change.
+//! `text` removes comments from JSON. `kazoo` reads account documents. `planned` compares them with the existing
+//! tenants and plans the changes.
 
 mod kazoo;
 mod planned;
@@ -11,5 +11,5 @@ pub use kazoo::{Account, Accounts, read};
 pub use planned::{Change, Known, Plan, Wanted, plan};
 pub use text::{Remark, Spot};
 
-/// What tenants carry that this import has made.
+/// The mark that a tenant carries if this import has made it.
 pub const KAZOO: &str = "kazoo";

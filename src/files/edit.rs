@@ -1,5 +1,6 @@
-//! Files of an administrator's that a command changes for its caller: under a lock, whole or not at all, with owner, mode,
-//! extended attributes and links as they were. A file that somebody has changed meanwhile is not replaced.
+//! Changes of an administrator's files by a command. A change is made under a lock, and either as a whole or not at
+//! all. Owner, mode, extended attributes and links of the file stay as they were. A file that changed since it was read
+//! is not replaced.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -12,24 +13,27 @@ use rustix::io::Errno;
 
 use super::own::Stamp;
 
-/// How long a command waits for another one. Each holds the lock while it reads, checks and writes the rules.
+/// How long a command waits for another command. Each command holds the lock while it reads, checks and writes the
+/// rules.
 const WAIT: Duration = Duration::from_secs(30);
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
-/// An extended attribute is at most so long (xattr(7)).
+/// The greatest length of an extended attribute in octets (xattr(7)).
 const ATTRIBUTE: usize = 64 * 1024;
-/// Files are at most so long.
+/// The greatest length of a file in octets.
 const LONGEST: u64 = 256 * 1024 * 1024;
 
-/// Nobody else changes files of a folder by a command until this is dropped.
+/// The lock of a folder. No other command changes files of the folder until this value is dropped.
 #[derive(Debug)]
 pub struct Lock(#[allow(dead_code, reason = "it is held")] File);
 
 impl Lock {
-    /// Waits for the lock of a folder, for 30 seconds at most. It is the kernel's (flock(2)), so it ends with the process.
+    /// Waits for the lock of a folder, for 30 seconds at most. The kernel keeps the lock (flock(2)), so it ends with
+    /// the process.
     ///
     /// # Errors
-    /// Those of the file system; [`ErrorKind::ResourceBusy`]: somebody else keeps it. Whoever may read the folder can.
+    /// Those of the file system; [`ErrorKind::ResourceBusy`]: another process keeps the lock. Every user that may read
+    /// the folder can keep it.
     pub fn of(folder: &Path) -> io::Result<Self> {
         Self::within(folder, WAIT)
     }
@@ -58,7 +62,7 @@ impl Lock {
 #[derive(Debug)]
 pub struct Before {
     path: PathBuf,
-    /// What stood there, and how the file looked; `None`: there was none.
+    /// The content and the stamp of the file. `None`: there was no file.
     was: Option<(Vec<u8>, Stamp)>,
 }
 
@@ -82,15 +86,17 @@ impl Before {
         Ok(Self { path, was: Some((octets, stamp)) })
     }
 
-    /// What stood there.
+    /// The content of the file, in octets.
     pub fn octets(&self) -> &[u8] {
         self.was.as_ref().map_or(&[], |(octets, _)| octets)
     }
 
-    /// Puts `text` in its place. A new file is given to the owner and group of its folder, and may be read as the folder may.
+    /// Replaces the file by one with the content `text`. A new file gets the owner and group of its folder, and the
+    /// folder's mode decides which users may read it.
     ///
     /// # Errors
-    /// Those of the file system; [`ErrorKind::ResourceBusy`]: it was changed meanwhile. The old file is still there then.
+    /// Those of the file system; [`ErrorKind::ResourceBusy`]: the file was changed meanwhile. After an error the old
+    /// file is still there.
     pub fn replace(&self, text: &str) -> io::Result<()> {
         let folder =
             self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -132,13 +138,13 @@ fn changed() -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, "somebody has changed it meanwhile: it stays as it is now")
 }
 
-/// Gives `new` owner, group, mode and extended attributes of `old`.
+/// Gives `new` the owner, group, mode and extended attributes of `old`.
 fn alike(new: &File, old: &File) -> io::Result<()> {
     let was = old.metadata()?;
     give(new, was.uid(), was.gid())?;
     new.set_permissions(Permissions::from_mode(was.mode() & 0o7777))?;
     let mut names = vec![0; ATTRIBUTE];
-    // Some file systems have none.
+    // Some file systems have no extended attributes.
     let Ok(length) = flistxattr(old, names.as_mut_slice()) else { return Ok(()) };
     for name in
         names.get(..length).unwrap_or_default().split(|octet| *octet == 0).filter(|name| !name.is_empty())
@@ -219,7 +225,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         assert_eq!(absent.replace("x").unwrap_err().kind(), ErrorKind::ResourceBusy);
         let before = Before::read(&file).unwrap();
-        // As editors do it, and in place.
+        // Editors save a file either by a rename or in place. Both are tried here.
         fs::write(dir.path().join("b"), "one").unwrap();
         fs::rename(dir.path().join("b"), &file).unwrap();
         assert_eq!(before.replace("x").unwrap_err().kind(), ErrorKind::ResourceBusy);

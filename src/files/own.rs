@@ -1,13 +1,15 @@
-//! Files that Portward writes itself, in the folder of its state (contract sections 6 and 8). What was kept must not be lost.
+//! Files that Portward writes itself, in the folder of its state (contract sections 6 and 8). Content that was saved
+//! must not be lost.
 //!
 //! | what stands there | what becomes of it |
 //! |---|---|
 //! | nothing | a file is made |
 //! | a file that can be read | it is replaced whole, in one step |
 //! | a damaged file | its reader sets it aside as `NAME.damaged` before it is replaced |
-//! | a file that cannot be read, a link that leads nowhere, what is no file | it is left as it is: nothing takes its place |
+//! | something unreadable, a link that leads nowhere, something that is no regular file | it is left as it is |
 //!
-//! What root makes in the folder of another user belongs to that user, so that the service can read it afterwards.
+//! A file that root makes in the folder of another user is given to that user, so that the service can read it
+//! afterwards.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-/// Which file stands somewhere: it changes with the file and with what stands in it.
+/// Identifies the file at a path. The stamp changes when another file takes its place and when its content changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,
@@ -26,7 +28,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// That of a file.
+    /// The stamp of a file.
     pub fn of(file: &Metadata) -> Self {
         Self {
             device: file.dev(),
@@ -36,7 +38,7 @@ impl Stamp {
         }
     }
 
-    /// That of the file at `path`; `None`: nothing is there.
+    /// The stamp of the file at `path`. `None`: nothing is there.
     ///
     /// # Errors
     /// Those of the file system. A link that leads nowhere is an error.
@@ -48,7 +50,8 @@ impl Stamp {
 /// Opens the file at `path`; `None`: nothing is there, not even a link.
 ///
 /// # Errors
-/// Those of the file system, and where it is no file. Then nothing may take its place.
+/// Those of the file system. Something that is no regular file is an error too. After an error nothing may take its
+/// place.
 pub fn open(path: &Path) -> io::Result<Option<File>> {
     is_there(path)?.then(|| super::open(path).map_err(link)).transpose()
 }
@@ -61,7 +64,7 @@ fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Something is there and leads to nothing.
+/// The error for a link that leads nowhere.
 fn link(error: io::Error) -> io::Error {
     match error.kind() {
         ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "it is a link that leads nowhere"),
@@ -69,10 +72,12 @@ fn link(error: io::Error) -> io::Error {
     }
 }
 
-/// Puts a file in place whole, readable by its owner alone: `write` writes it beside the old one, which it then replaces.
+/// Replaces a file in one step. `write` fills a new file beside the old one, and then the new file takes the old one's
+/// place. Only its owner can read it.
 ///
 /// # Errors
-/// Those of the file system, and of [`open`]: what cannot be read is not replaced. The old file is still there then.
+/// Those of the file system and of [`open`]: a file that cannot be read is not replaced. After an error the old file is
+/// still there.
 pub fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Stamp> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
@@ -84,15 +89,15 @@ pub fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::
     new.as_file().sync_all()?;
     let stamp = Stamp::of(&new.as_file().metadata()?);
     new.persist(path).map_err(|error| error.error)?;
-    // A folder that its owner may write and not list is possible. The file is in place all the same.
+    // The owner of a folder may be allowed to write it and not to list it. The new file is in place even then.
     if let Ok(folder) = File::open(folder) {
         folder.sync_all()?;
     }
     Ok(stamp)
 }
 
-/// Keeps a damaged file beside, as `NAME.damaged`, in the place of an older one; where that is. Until it is replaced the
-/// file stays where it is as well, so that a crash in between loses nothing.
+/// Keeps a damaged file as `NAME.damaged` beside it, and returns that path. An older damaged file of that name is
+/// replaced. The file also keeps its own name until it is replaced, so that a crash in between loses nothing.
 ///
 /// # Errors
 /// Those of the file system.
@@ -109,7 +114,7 @@ pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Makes a folder, if it is not there.
+/// Makes a folder, unless it exists.
 ///
 /// # Errors
 /// Those of the file system.
@@ -124,15 +129,15 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives what root has made to the owner of `folder`. Where that cannot be (in a container whose users are others) it stays
-/// root's.
+/// Gives a file that root has made to the owner of `folder`. Where that is not possible, it stays root's. That can
+/// happen in a container with another range of user numbers.
 fn give(made: &File, folder: &Path) {
     if let Some(owner) = other_owner(folder) {
         let _ = fchown(made, Some(owner.uid()), Some(owner.gid()));
     }
 }
 
-/// What is known of `folder` if this process runs as root and the folder belongs to another user.
+/// The metadata of `folder`, if this process runs as root and the folder belongs to another user.
 pub fn other_owner(folder: &Path) -> Option<Metadata> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     geteuid().is_root().then(|| fs::metadata(folder).ok())?.filter(|folder| folder.uid() != 0)
@@ -192,7 +197,7 @@ mod tests {
         }
     }
 
-    /// As root; other users own what they make.
+    /// This test needs root. Files that other users make belong to them anyway.
     #[test]
     fn item_22_what_root_makes_belongs_to_the_owner_of_the_folder() {
         if !geteuid().is_root() {

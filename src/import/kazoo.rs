@@ -1,7 +1,7 @@
 //! Account documents of Kazoo: one, a list of them, or the answer of CouchDB to `_all_docs?include_docs=true`.
 //!
-//! Read are `_id`, `realm`, `name`, `pvt_enabled`, `pvt_tree`, and of `pvt_type` and `pvt_deleted` whether a document is an
-//! account at all. Nothing else is looked at, least of all `pvt_api_key`.
+//! It reads `_id`, `realm`, `name`, `pvt_enabled` and `pvt_tree`. `pvt_type` and `pvt_deleted` tell whether a document
+//! is an account at all. It reads nothing else, and in particular not `pvt_api_key`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,16 +22,16 @@ pub struct Account {
     pub realm: Option<Box<str>>,
     /// `pvt_enabled`.
     pub enabled: bool,
-    /// `pvt_tree`: the accounts above it from the root, its parent last.
+    /// `pvt_tree`: the accounts above this one. The root comes first and the parent last.
     pub tree: Vec<Box<str>>,
-    /// Where the document stands.
+    /// The place of the document in the file.
     pub spot: Spot,
 }
 
-/// What stands in a file.
+/// The content of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    /// In the order of the file.
+    /// The accounts in the order of the file.
     pub list: Vec<Account>,
     /// What is left out, and why.
     pub warnings: Vec<Remark>,
@@ -40,13 +40,13 @@ pub struct Accounts {
 /// A document: its fields as they are written.
 type Fields<'t> = BTreeMap<String, &'t RawValue>;
 
-/// How many things that are wrong are told.
+/// How many errors are reported at most.
 const MOST_TOLD: usize = 20;
 
 /// Reads a file.
 ///
 /// # Errors
-/// What is wrong, each with its place.
+/// The errors, each with its place.
 pub fn read(text: &str) -> Result<Accounts, Vec<Remark>> {
     let plain = without_comments(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut reading =
@@ -85,7 +85,7 @@ impl<'t> Reading<'t> {
         self.found.warnings.push(remark);
     }
 
-    /// The documents, whichever of the three forms the file has.
+    /// The documents of the file, in any of the three forms.
     fn documents(&mut self) -> Result<Vec<&'t RawValue>, Remark> {
         let text = self.text;
         let whole: &RawValue = serde_json::from_str(text).map_err(|error| syntax(text, &error))?;
@@ -104,7 +104,7 @@ impl<'t> Reading<'t> {
         rows.into_iter().filter_map(|row| self.of_row(row).transpose()).collect()
     }
 
-    /// The document of a row of `_all_docs`. `None`: it is deleted, or there is none.
+    /// The document of a row of `_all_docs`. `None`: the document is deleted, or the row has none.
     fn of_row(&self, row: &'t RawValue) -> Result<Option<&'t RawValue>, Remark> {
         let Ok(fields) = serde_json::from_str::<Fields<'t>>(row.get()) else {
             return Err(self.remark(row.get(), "a row of CouchDB's answer is an object"));
@@ -243,7 +243,7 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Of equal accounts, names and realms the first one stays.
+    /// Of accounts with the same id, name or realm only the first one is kept.
     fn drop_doubles(&mut self) {
         let Self { found: Accounts { list, warnings }, errors, .. } = self;
         let mut ids: HashMap<String, Box<str>> = HashMap::new();

@@ -1,14 +1,15 @@
-//! What an import changes: accounts compared with the tenants that there are.
+//! What an import changes: accounts are compared with the existing tenants.
 //!
-//! What an import has once made is its own: name, realm, parent and whether it is enabled follow the accounts. What the accounts
-//! do not know (targets, logins, secrets) stays as it is, so that a tenant that was moved to another target stays there.
+//! An import owns the tenants that it has made. Their name, realm, parent and state (enabled or disabled) follow the
+//! accounts. Targets, logins and secrets stay as they are, because the accounts do not have them. So a tenant that was
+//! moved to another target stays there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::kazoo::{Account, Accounts};
 use super::text::Remark;
 
-/// A tenant that there is.
+/// An existing tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// Its friendly name.
@@ -19,15 +20,15 @@ pub struct Known {
     pub realms: Vec<Box<str>>,
     /// Whether it is enabled itself.
     pub enabled: bool,
-    /// It has a target of its own.
+    /// Whether it has a target of its own.
     pub has_target: bool,
-    /// Where it stands, if it is from the rules files, which no import changes.
+    /// The place of its definition, if it is from the rules files. No import changes such a tenant.
     pub of_rules: Option<String>,
-    /// An import has made it.
+    /// Whether an import has made it.
     pub is_imported: bool,
 }
 
-/// What a tenant is to be, as far as an import says it.
+/// What a tenant is to be, as far as an import defines it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Its friendly name.
@@ -38,7 +39,7 @@ pub struct Wanted {
     pub realms: Vec<Box<str>>,
     /// Whether it is enabled.
     pub enabled: bool,
-    /// It gets the target that was given.
+    /// Whether it gets the target that the import was given.
     pub gets_target: bool,
 }
 
@@ -47,28 +48,30 @@ pub struct Wanted {
 pub enum Change {
     /// A new tenant.
     Make(Wanted),
-    /// A tenant that is different: what it is to be, and a few words for each difference.
+    /// A tenant that changes: its new definition, and a few words for each difference.
     Alter(Wanted, Vec<String>),
-    /// A tenant that goes.
+    /// A tenant that is removed.
     Remove,
 }
 
-/// What is to change.
+/// The changes of an import.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// By id: parents before what is below them, and what goes in the end, the other way round.
+    /// The changes by tenant id. Parents come before the tenants below them. Removals come last, and in the opposite
+    /// order.
     pub changes: Vec<(Box<str>, Change)>,
-    /// How many tenants are as they should be.
+    /// The number of tenants that need no change.
     pub unchanged: usize,
-    /// What is left out, and what one should know.
+    /// What is left out, and what the administrator should know.
     pub warnings: Vec<Remark>,
-    /// Tenants that an import has made and that no account stands for any more. They stay.
+    /// Tenants that an import has made and that have no account any more. They stay.
     pub left: Vec<Box<str>>,
-    /// The first new tenant with a realm that no target is for.
+    /// The first new tenant that has a realm and no target.
     pub needs_target: Option<Box<str>>,
 }
 
-/// Compares. `has_target`: a target was given. `prune`: what an import has made and is no account any more goes.
+/// Compares accounts with tenants. `has_target`: the import was given a target. `prune`: tenants that an import has
+/// made and that have no account any more are removed.
 pub fn plan(accounts: Accounts, known: &BTreeMap<Box<str>, Known>, has_target: bool, prune: bool) -> Plan {
     let Accounts { list, warnings } = accounts;
     let mut planning =
@@ -133,13 +136,14 @@ impl Planning<'_> {
         self.wanted.insert(id.clone(), wanted);
     }
 
-    /// Another tenant of which this is true and which no import has made. What imports have made follows the accounts.
+    /// The id of another tenant of which `is_it` is true and which no import has made. Tenants that imports have made follow the
+    /// accounts.
     fn other(&self, id: &str, is_it: impl Fn(&Known) -> bool) -> Option<Box<str>> {
         let mut others = self.known.iter().filter(|(other, known)| ***other != *id && !known.is_imported);
         others.find(|(_, known)| is_it(known)).map(|(other, _)| other.clone())
     }
 
-    /// Ancestors that are neither there nor accounts become empty tenants, which are enabled.
+    /// An ancestor that is neither a tenant nor an account becomes an empty, enabled tenant.
     fn add_ancestors(&mut self, list: &[Account], accounts: &BTreeMap<&str, &Account>) {
         for account in
             list.iter().filter(|account| self.known.get(&account.id).is_none_or(|k| k.of_rules.is_none()))
@@ -161,7 +165,7 @@ impl Planning<'_> {
                     continue;
                 }
                 match self.known.get(id) {
-                    // Not ours: it is as it is.
+                    // No import has made this tenant, so it stays as it is.
                     Some(known) if !known.is_imported => continue,
                     Some(known) => {
                         let kept = Wanted {
@@ -182,7 +186,7 @@ impl Planning<'_> {
         }
     }
 
-    /// The parent that a tenant will have.
+    /// The parent that a tenant will have after the import.
     fn parent(&self, id: &str) -> Option<&str> {
         match self.wanted.get(id) {
             Some(wanted) => wanted.parent.as_deref(),
@@ -190,7 +194,8 @@ impl Planning<'_> {
         }
     }
 
-    /// Every tenant that is wanted, parents first. Those of a circle stand where they are found.
+    /// The ids of all wanted tenants, parents first. Tenants whose parents form a circle come in the order in which
+    /// they are found.
     fn in_order(&self) -> Vec<Box<str>> {
         let (mut done, mut order) = (BTreeSet::new(), Vec::new());
         for start in self.wanted.keys() {
@@ -206,7 +211,7 @@ impl Planning<'_> {
         order
     }
 
-    /// A tenant of a circle belongs to none.
+    /// Removes the parent of a tenant whose parents form a circle.
     fn break_circles(&mut self, order: &[Box<str>], accounts: &BTreeMap<&str, &Account>) {
         for id in order {
             let mut above = std::iter::successors(self.parent(id), |id| self.parent(id))
@@ -226,7 +231,7 @@ impl Planning<'_> {
         }
     }
 
-    /// New tenants get the target, but for those that have one above them.
+    /// Gives the target to tenants that need one. A tenant below a tenant with a target does not get it.
     fn aim(&mut self, order: &[Box<str>], has_target: bool) {
         let mut aimed: BTreeSet<Box<str>> = BTreeSet::new();
         for id in order {
@@ -248,7 +253,7 @@ impl Planning<'_> {
         }
     }
 
-    /// Whether a tenant that there is has a target, or one above it.
+    /// Whether an existing tenant, or one above it, has a target.
     fn leads(&self, id: &str) -> bool {
         let above =
             std::iter::successors(Some(id), |id| self.parent(id)).take(self.wanted.len() + self.known.len());
@@ -274,7 +279,7 @@ impl Planning<'_> {
                 },
             }
         }
-        // What is below goes first.
+        // Lower tenants are removed first.
         gone.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
         let gone = gone.into_iter().map(|(_, id)| id);
         match prune {

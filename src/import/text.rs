@@ -1,12 +1,12 @@
-//! JSON with comments from `//` to the end of the line, as people show account documents to each other, and where something
-//! stands in it.
+//! JSON with comments, and places in it. A comment runs from `//` to the end of the line. People write such comments
+//! when they show account documents to each other.
 
 use std::cell::Cell;
 use std::fmt;
 
 use memchr::{memchr_iter, memrchr};
 
-/// A place in a text, both from 1. The column counts characters.
+/// A place in a text. Line and column both count from 1, and the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     /// The line.
@@ -15,7 +15,7 @@ pub struct Spot {
     pub column: usize,
 }
 
-/// What is to be said of a place.
+/// A remark about a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The place.
@@ -30,8 +30,9 @@ impl fmt::Display for Remark {
     }
 }
 
-/// The text with blanks in the place of comments, so that everything else stands where it stood. Two slashes within a string
-/// are no comment. Every kind of blank is one: documents that were copied from a page have some that JSON does not know.
+/// Replaces comments by blanks, so that everything else keeps its place. Two slashes within a string are no comment.
+/// Every kind of Unicode blank becomes an ordinary blank: documents that were copied from a web page have blanks that
+/// JSON does not know.
 pub(super) fn without_comments(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let (mut is_string, mut is_escaped, mut is_comment) = (false, false, false);
@@ -47,7 +48,7 @@ pub(super) fn without_comments(text: &str) -> String {
             is_comment = c == '/' && characters.peek() == Some(&'/');
         }
         match is_comment || (!is_string && c.is_whitespace() && c != '\n') {
-            // As many octets: places are counted in those.
+            // As many blanks as the character has octets, because places are counted in octets.
             true => plain.extend(std::iter::repeat_n(' ', c.len_utf8())),
             false => plain.push(c),
         }
@@ -55,11 +56,12 @@ pub(super) fn without_comments(text: &str) -> String {
     plain
 }
 
-/// Finds places in a text. It counts lines from the last place on, so that a walk through the text counts each line once.
+/// Finds places in a text. It continues counting from the last place, so that a walk through the text counts each line
+/// once.
 #[derive(Debug)]
 pub(super) struct Places<'t> {
     text: &'t str,
-    /// An octet, and how many lines end before it.
+    /// The octet of the last place, and how many lines end before it.
     last: Cell<(usize, usize)>,
 }
 
@@ -68,7 +70,7 @@ impl<'t> Places<'t> {
         Self { text, last: Cell::new((0, 0)) }
     }
 
-    /// Where the octet `at` stands.
+    /// The place of the octet `at`.
     fn at(&self, at: usize) -> Spot {
         let octets = self.text.as_bytes();
         let at = at.min(octets.len());
@@ -80,13 +82,13 @@ impl<'t> Places<'t> {
         Spot { line: lines + 1, column }
     }
 
-    /// Where `part`, which is a piece of the text, stands.
+    /// The place of `part`, which is a slice of the text.
     pub(super) fn of_part(&self, part: &str) -> Spot {
         self.at(part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr()))
     }
 }
 
-/// What a syntax error says, with its place in characters.
+/// The message of a syntax error, with its place in characters.
 pub(super) fn syntax(text: &str, error: &serde_json::Error) -> Remark {
     let line = error.line().max(1);
     let start = memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).nth(line.wrapping_sub(2));

@@ -12,7 +12,7 @@ fn planned(list: Vec<Account>, known: &BTreeMap<Box<str>, Known>, prune: bool) -
     plan(Accounts { list, warnings: Vec::new() }, known, true, prune)
 }
 
-/// What there is after a plan was carried out.
+/// The tenants after a plan was carried out.
 fn after(known: &BTreeMap<Box<str>, Known>, plan: &Plan) -> BTreeMap<Box<str>, Known> {
     let mut known = known.clone();
     for (id, change) in &plan.changes {
@@ -66,7 +66,7 @@ fn item_5_only_what_an_import_has_made_goes_and_only_when_that_is_wanted() {
     assert_eq!((shown(&kept).as_str(), kept.left.join(" ")), ("", "b a".to_owned()));
     let gone = planned(vec![account("z", &[])], &known, true);
     assert_eq!(shown(&gone), "-b -a", "what is below goes first");
-    // A parent that is no account any more but stands above one stays.
+    // A parent stays when its own account is gone and accounts still stand below it.
     let below = planned(vec![account("z", &[]), account("b", &["a"])], &known, true);
     assert_eq!(shown(&below), "");
 }
@@ -78,7 +78,7 @@ fn item_5_what_has_changed_is_said() {
     let new = Account { enabled: false, name: None, tree: vec!["a".into()], ..account("b", &[]) };
     let plan = planned(vec![account("a", &[]), new], &known, false);
     assert_eq!(shown(&plan), "~b(name b Ltd -> none; parent none -> a; disabled)");
-    // What stands in the rules files stays, and its names are taken.
+    // A tenant from the rules files stays, and its names are taken.
     known.insert(
         "r".into(),
         Known { name: Some("b Ltd".into()), of_rules: Some("r.toml:1".into()), ..Known::default() },
