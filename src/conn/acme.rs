@@ -1,6 +1,7 @@
-//! ACME's HTTP-01 challenges (RFC 8555 §8.3), so that certbot or lego can renew behind Portward: a GET by plain HTTP of
-//! `/.well-known/acme-challenge/TOKEN` on a host of the rules is answered from `tls.acme_webroot`, or sent to
-//! `tls.acme_target`, whatever the host's own rules say. Without such a file the rules decide.
+//! ACME's HTTP-01 challenges (RFC 8555 §8.3), so that certbot or lego can renew certificates behind Portward. A
+//! challenge is a plain HTTP GET of `/.well-known/acme-challenge/TOKEN` on a host of the rules. It is answered from
+//! `tls.acme_webroot` or sent to `tls.acme_target`, whatever the host's own rules say. Without such a file the rules
+//! decide.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -11,19 +12,19 @@ use rustix::fs::OFlags;
 
 use crate::route::challenge::FOLDER;
 
-/// A key authorisation has about 90 octets.
+/// The longest answer. A key authorisation has about 90 octets.
 const ANSWER: u64 = 4096;
 
-/// The answer to a challenge, as the ACME client has put it below `webroot`; `None`: it has put none there.
+/// The answer to a challenge, as the ACME client has put it below `webroot`. `None`: there is no file for it.
 pub(super) async fn answer(webroot: &Path, token: &str) -> Option<Vec<u8>> {
     let file = webroot.join(FOLDER).join(token);
     tokio::task::spawn_blocking(move || read(&file)).await.ok()?.ok().flatten()
 }
 
-/// What a regular file holds that is not a link to another one; `None`: there is none, or it is too long for an answer.
+/// Reads a regular file and follows no link. `None`: there is no such file, or it is too long for an answer.
 ///
 /// # Errors
-/// Those of the file system, if it cannot be told.
+/// Those of the file system, if they leave open whether there is such a file.
 pub(crate) fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
@@ -39,7 +40,7 @@ pub(crate) fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok((count as u64 <= ANSWER).then_some(answer))
 }
 
-/// Whether there is nothing, or a link in its place.
+/// Whether the error means that there is no file, or that a link is in its place.
 fn is_absence(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || kind == io::Error::from(rustix::io::Errno::LOOP).kind()

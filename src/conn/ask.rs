@@ -1,4 +1,5 @@
-//! Reads until the inspector knows who is being asked for: bounded in bytes by the inspector, in time here.
+//! Reads until the inspector knows which host the client asks for. The inspector bounds the octets, and this module
+//! bounds the time.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,20 +15,20 @@ use crate::io::{BUFFER, Buffer, Timer, violation};
 use crate::reason::Reason;
 use crate::stats::{Direction, Registered};
 
-/// How long a connection without a byte may still begin when Portward has begun to drain.
+/// How long a connection that has sent nothing may still begin after Portward has begun to drain.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For a request to come, and for a connection's first byte.
+    /// The time for a connection's first byte, and for the rest of a request that has begun.
     pub(super) inspect: Duration,
-    /// Between requests.
+    /// The time between two requests.
     pub(super) idle: Duration,
 }
 
-/// More octets of a connection that is not decided; at most `limit` are buffered. It waits until the deadline that the
-/// client's timer has.
+/// Reads more octets of a connection that is not decided. At most `limit` octets are buffered. The wait ends at the
+/// deadline in the client's timer.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -35,8 +36,8 @@ pub(super) async fn more(client: &mut Client, limit: usize) -> Result<(), Ending
     poll_fn(|cx| poll_more(cx, client, limit, true)).await
 }
 
-/// Sends something to a client that is not decided. One that does not take it holds nothing for longer than one that sends
-/// nothing.
+/// Sends something to a client that is not decided. A client that does not read it has the same deadline as a client
+/// that sends nothing.
 ///
 /// # Errors
 /// How the connection ended instead; [`Reason::Aborted`]: the client is gone.
@@ -58,8 +59,8 @@ pub(super) async fn say(client: &mut Client, octets: &[u8]) -> Result<(), Ending
     said
 }
 
-/// Whether there is still time to decide, and a place. Waiting for octets ends by the deadline, or by the loss of the place.
-/// A client that never pauses is never waited for, so both are looked at here as well, after each message that decides
+/// Checks that the deadline has not passed and that the connection still has its place. A wait for octets ends by both
+/// of them. A client that never pauses causes no wait, so both are also checked here, after each message that decides
 /// nothing.
 ///
 /// # Errors
@@ -70,8 +71,8 @@ pub(super) async fn in_time(client: &mut Client) -> Result<(), Ending> {
     if let Poll::Ready(ended) = unwanted { Err(ended) } else { Ok(()) }
 }
 
-/// Ready when a connection that is not decided has to go whatever its client says: an administrator has ended it, its time
-/// is up, or its place is lost.
+/// Ready when a connection that is not decided has to end, whatever its client sends: an administrator has ended it,
+/// its time is up, or its place is lost.
 fn poll_unwanted(
     cx: &mut Context<'_>,
     live: &Registered,
@@ -112,8 +113,8 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ending> 
     }
 }
 
-/// The next request of a client, and the length of its head in the client's buffer. Empty lines before it are no part of it
-/// (RFC 9112 §2.2): a connection that holds nothing else is idle.
+/// The next request of a client, and the length of its head in the client's buffer. Empty lines before a request are no
+/// part of it (RFC 9112 §2.2). A connection that holds nothing but empty lines is idle.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -152,18 +153,18 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
     }
 }
 
-/// What a client that asks by HTTP is waited for.
+/// What Portward waits for on an HTTP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// Its first octet.
+    /// The client's first octet.
     First,
-    /// A request; the connection is idle.
+    /// The next request. The connection is idle.
     Idle,
     /// The rest of a request.
     Begun,
 }
 
-/// Takes the empty lines off the front; whether there were any.
+/// Removes empty lines from the front. Returns whether there were any.
 fn skip_empty_lines(buffer: &mut Buffer) -> bool {
     let mut skipped = 0;
     while buffer.filled().get(skipped..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
@@ -173,7 +174,7 @@ fn skip_empty_lines(buffer: &mut Buffer) -> bool {
     skipped > 0
 }
 
-/// Whether nothing of a request has come; a CR may be half an empty line.
+/// Whether no octet of a request has come. A CR may be half an empty line.
 fn holds_nothing(filled: &[u8]) -> bool {
     matches!(filled, [] | [b'\r'])
 }
@@ -199,7 +200,7 @@ fn poll_more(
         Poll::Ready(Err(error)) if violation(&error).is_some() => {
             return end(Whose::Client, violation(&error));
         }
-        // A client may close between two requests. One that closes before its first request has aborted.
+        // A client may close between two requests. A client that closes before its first request has aborted.
         Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Whose::Client, None),
         Poll::Ready(Ok(_) | Err(_)) => return end(Whose::Client, Some(Reason::Aborted)),
         Poll::Pending => {}
@@ -220,7 +221,8 @@ fn poll_more(
         return end(Whose::Policy, Some(Reason::Limit));
     }
     if nothing && client.timer.poll_stopping(cx).is_ready() {
-        // A connection that was accepted a moment ago may wait a little for its first request, which may be on its way.
+        // A connection that was accepted a moment ago may wait a little for its first request, because that request may
+        // be on its way.
         let late = !first || client.facts.since.elapsed() >= GRACE;
         client.timer.hasten(GRACE);
         if late || client.timer.poll_expired(cx).is_ready() {

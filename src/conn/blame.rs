@@ -1,4 +1,4 @@
-//! A target that fails after it was connected: which cause that has, and what is told of it.
+//! Finds the cause when a target fails after the connection to it was made, and reports it.
 
 use std::net::SocketAddr;
 
@@ -11,17 +11,17 @@ use crate::tls;
 
 /// A target that was connected to.
 pub(super) struct Suspect<'a> {
-    /// Its leg.
+    /// The connection to the target.
     pub(super) leg: &'a mut Leg,
-    /// Its address.
+    /// The target's address.
     pub(super) address: SocketAddr,
 }
 
 impl Suspect<'_> {
-    /// What lies behind an end over this target, counted. An end over something else stays what it is.
+    /// Finds and counts the cause of an end that is this target's doing. Other ends stay as they are.
     ///
-    /// With TLS 1.3 a target that does not accept Portward's certificate says so after the handshake (RFC 8446 section 4.4.2),
-    /// so it looks like one that hangs up. What TLS itself has noted of it is the better cause.
+    /// With TLS 1.3 a target that does not accept Portward's certificate says so after the handshake (RFC 8446 section
+    /// 4.4.2), so it looks like a target that hangs up. The cause that TLS itself has noted is the better one then.
     pub(super) fn blame(self, client: &Client, ending: Ending) -> (Ending, Failures) {
         let Some(noticed) = ending.cause.filter(|_| ending.reason == Some(Reason::TargetDown)) else {
             return (ending, Failures::default());
@@ -35,7 +35,7 @@ impl Suspect<'_> {
     }
 }
 
-/// The end of what was asked of a target of which no address could be used.
+/// The ending of a request whose target has no usable address.
 pub(super) fn unreached(failures: &Failures) -> Ending {
     match failures.decisive() {
         Some(failure) => Ending::of_target(Stage::Connect, failure.cause),
@@ -43,7 +43,8 @@ pub(super) fn unreached(failures: &Failures) -> Ending {
     }
 }
 
-/// The end of a relay over its target. The reason is the same for every cause: the target had taken the connection.
+/// The ending of a relay that its target has ended. The reason is the same for every cause, because the target had
+/// taken the connection.
 pub(super) fn in_relay(cause: Cause) -> Ending {
     Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown).by(cause)
 }

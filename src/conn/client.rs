@@ -1,4 +1,4 @@
-//! A connection that was let in, and the client on it once its bytes can be read.
+//! A connection that the guard has let in, and the client on it once its octets can be read in the clear.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,30 +20,30 @@ use crate::tls::Possession;
 pub struct Accepted {
     /// The socket.
     pub tcp: TcpStream,
-    /// What is known of it.
+    /// What is known about it.
     pub facts: Facts,
-    /// Counts it against the limits of connections, until it is dropped.
+    /// Counts the connection against the limits of connections, until this is dropped.
     pub permit: Permit,
-    /// Its place among the undecided.
+    /// Its place among the undecided connections.
     pub place: Place,
     /// Its entry in the table of live connections.
     pub live: Registered,
-    /// Its peer must send a PROXY header first.
+    /// Whether its peer must send a PROXY header first.
     pub expects_proxy_header: bool,
 }
 
-/// What is known of a connection from the start.
+/// What is known about a connection from the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// Its number.
+    /// The connection's number.
     pub id: u64,
-    /// The client's address: the peer's, or the one in the PROXY header.
+    /// The client's address: the peer's address, or the address in the PROXY header.
     pub client: SocketAddr,
     /// The address that the client connected to.
     pub local: SocketAddr,
-    /// What is to be spoken.
+    /// The service of the port.
     pub service: Service,
-    /// What carries it.
+    /// The carrier of the service.
     pub carrier: Carrier,
     /// When it was accepted.
     pub since: Instant,
@@ -58,41 +58,42 @@ pub(super) struct Client {
     pub(super) leg: Leg,
     pub(super) timer: Timer,
     pub(super) worker: Arc<Worker>,
-    /// Whether it has proven that it holds the key of the certificate that it has shown.
+    /// Whether the client has proven that it holds the key of the certificate that it has shown.
     pub(super) possession: Possession,
-    /// Its place among the undecided, until the first decision.
+    /// Its place among the undecided connections, until the first decision.
     pub(super) place: Option<Place>,
     /// Requests decided so far.
     pub(super) requests: u64,
     /// Its entry in the table of live connections, which counts the bytes.
     pub(super) live: Registered,
     pub(super) permit: Permit,
-    /// What it has opened its WebSocket to, if it has opened one that ends here.
+    /// What the client has opened its WebSocket to, if Portward itself ends that WebSocket.
     pub(super) front: Option<Arc<Front>>,
 }
 
-/// Where a client has opened a WebSocket that ends here.
+/// The address to which a client has opened a WebSocket that Portward itself ends.
 #[derive(Debug)]
 pub(super) struct Front {
-    /// The host whose rule it is of, by its name in the table.
+    /// The host of the rule, by its name in the table.
     pub(super) host: Box<str>,
     /// The path of that rule.
     pub(super) path: Box<str>,
-    /// Host, as it came in the handshake.
+    /// The Host header field of the handshake, as it came.
     pub(super) named: Box<[u8]>,
     /// The credential that came with the handshake.
     pub(super) brought: Option<Brought>,
 }
 
 impl Facts {
-    /// Whether TLS is below.
+    /// Whether the client came by TLS or in the clear.
     pub(super) fn transport(&self) -> Transport {
         self.carrier.transport()
     }
 }
 
 impl Client {
-    /// Says something to the client. What its stream has taken counts as bytes to it, also if that was not everything.
+    /// Sends octets to the client. Octets that its stream has taken count as octets to the client, also if some are
+    /// left over.
     ///
     /// # Errors
     /// The client is gone, or has not taken everything in `patience`.

@@ -1,7 +1,7 @@
-//! Every decision, and every end of a connection or a request, comes through here: log lines are written here, what is
-//! counted and kept of them is counted and kept here, and the guard hears of ends here.
+//! Every decision, and every end of a connection or a request, comes through here. This module writes the log lines,
+//! counts, keeps the newest decisions, and tells the guard about ends.
 //!
-//! What an [`Ending`] says is decided where the end is noticed.
+//! The content of an [`Ending`] is decided where the end is noticed.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -16,10 +16,11 @@ use crate::reason::Reason;
 use crate::state::Shared;
 use crate::stats::{About, Fate, Moment};
 
-/// Who is told of: small, because a judge keeps it for as long as its connection lives.
+/// Identifies the connection and its client in reports. It is small, because a judge keeps it as long as its connection
+/// lives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Told {
-    /// The connection, and the client as far as it is believed: the peer, or the one that a balancer names.
+    /// The connection and its client. The client is the peer, or the client that a trusted balancer names.
     pub(super) about: About,
     /// The number of the worker that serves the connection.
     pub(super) worker: u16,
@@ -33,32 +34,32 @@ impl From<&Facts> for Told {
     }
 }
 
-/// Where a connection led, and what moved on it.
+/// The target of a connection, and the octets that moved on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Moved {
-    /// The target that it was connected to last.
+    /// The last target that it was connected to.
     pub(super) target: Option<SocketAddr>,
-    /// Bytes to the target and to the client.
+    /// Octets to the target and to the client.
     pub(super) bytes: [u64; 2],
 }
 
-/// What is told of a connection, and by which configuration.
+/// A report about a connection, under one configuration.
 #[derive(Clone, Copy)]
 pub(super) struct Report<'a> {
     shared: &'a Shared,
     config: &'a Config,
     told: Told,
-    /// The host by its name in the rules, where a rule has decided.
+    /// The host by its name in the rules, if a rule has decided.
     host: Option<&'a str>,
 }
 
 impl<'a> Report<'a> {
-    /// Of a connection.
+    /// A report about a connection.
     pub(super) fn of(shared: &'a Shared, config: &'a Config, told: Told) -> Self {
         Self { shared, config, told, host: None }
     }
 
-    /// The same, where a balancer speaks for the client `who`, whose port it does not say.
+    /// The same report about the client `who`, whose port is unknown because a balancer speaks for it.
     pub(super) fn on_behalf_of(mut self, who: IpAddr) -> Self {
         let about = &mut self.told.about;
         if who != about.client {
@@ -67,24 +68,24 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// The same, of what a rule for this host of the rules has decided.
+    /// The same report, for a decision by the rule of this host.
     pub(super) fn by_rule_for(mut self, host: &'a str) -> Self {
         self.host = Some(host);
         self
     }
 
-    /// Who is told of.
+    /// Identifies the connection and its client.
     pub(super) fn told(&self) -> Told {
         self.told
     }
 
-    /// Writes the line of what was refused, and tells the guard, which knows what it counts. What our own limits and lists
-    /// refuse is summed up instead, one line an address a minute.
+    /// Writes the line of a refusal and tells the guard, which knows what counts. Refusals by our own limits and lists
+    /// are summed up instead, in one line an address a minute.
     pub(super) fn refused(&self, subject: Subject<'_>, ended: Ending) {
         self.refused_over(subject, ended, &[]);
     }
 
-    /// The same, with what of the target has failed.
+    /// The same, with the failures of the target.
     pub(super) fn refused_over(&self, subject: Subject<'_>, ended: Ending, failures: &[Failure]) {
         let Self { shared, config, told: Told { about, worker }, .. } = *self;
         let Some(reason) = ended.reason else { return };
@@ -101,8 +102,9 @@ impl<'a> Report<'a> {
         suspect(shared, config, &about, offence);
     }
 
-    /// Every decision about a request (HTTP) or a connection (others) comes through here: it is counted, kept among the
-    /// newest ones, and its line is written if that is wanted. When it fell.
+    /// Counts a decision, keeps it among the newest decisions, and writes its line if that is configured. Every
+    /// decision about a request (HTTP) or a connection (other protocols) comes through here. Returns the moment of the
+    /// decision.
     pub(super) fn decided(&self, subject: Subject<'_>, outcome: Outcome<'_>) -> Moment {
         let Self { shared, config, told: Told { about, worker }, host } = *self;
         let now = shared.stats.now();
@@ -114,7 +116,7 @@ impl<'a> Report<'a> {
             Outcome::WebSocket => (Fate::WebSocket, &[][..]),
             Outcome::Exchanged => (Fate::Exchanged, &[][..]),
             Outcome::Rejected { reason, cause, failures } => (Fate::Rejected { reason, cause }, failures),
-            // No decision: there was one before.
+            // An end is no decision. The decision came before.
             Outcome::Ended { .. } | Outcome::Done { .. } => return now,
         };
         shared.stats.decide_over(worker, about, subject, (fate, now, failures));
@@ -128,7 +130,7 @@ impl<'a> Report<'a> {
         now
     }
 
-    /// Writes the line of a request that is over. The caller knows that it is wanted.
+    /// Writes the line of a request that has ended. The caller has checked that this line is configured.
     pub(super) fn done(&self, subject: Subject<'_>, done: Outcome<'_>) {
         let Self { shared, config, told: Told { about, .. }, .. } = *self;
         shared.log.decision(config.log.format, &line(&about, subject, done), config.log.query);
@@ -148,12 +150,12 @@ impl<'a> Report<'a> {
 }
 
 impl Client {
-    /// What is told of this connection by `config`.
+    /// A report about this connection under `config`.
     pub(super) fn report<'a>(&'a self, config: &'a Config) -> Report<'a> {
         Report::of(&self.worker.shared, config, Told::from(&self.facts))
     }
 
-    /// The connection has ended so.
+    /// Records how the connection has ended.
     pub(super) fn ended(&self, ending: Ending) {
         let config = &self.worker.shared.snapshot.load().config;
         let moved = Moved { target: self.live.target(), bytes: self.live.bytes() };
@@ -166,7 +168,7 @@ fn line<'a>(about: &About, subject: Subject<'a>, outcome: Outcome<'a>) -> Line<'
     Line { id, client, port, service, carrier, subject, outcome }
 }
 
-/// Tells the guard of an offence, and the log if it was one too many.
+/// Tells the guard about an offence. If the address is listed for it, the log says so.
 pub(super) fn suspect(shared: &Shared, config: &Config, who: &About, offence: Offence<'_>) {
     if let Some(listed) = shared.guard.suspect(who.client, offence, &config.guard) {
         shared.stats.listed(offence.reason);

@@ -1,5 +1,5 @@
-//! H.323: messages before the decision, where the first registration or call leads, and how it is refused (contract sections
-//! 1 to 3). What may follow is [`judge`]'s.
+//! H.323: messages before the decision, the target of the first registration or call, and refusals (contract sections 1
+//! to 3). [`judge`] handles what may follow.
 
 mod judge;
 mod message;
@@ -21,18 +21,18 @@ use crate::reason::Reason;
 use crate::relay::h323::{Decided, H323Watch, answer};
 use crate::route::Refused;
 
-/// What has come on a connection that is not decided.
+/// The state of a connection that is not decided.
 #[derive(Debug, Default)]
 pub(super) struct H323 {
     opening: Opening,
-    /// What the client's certificate proves, if it goes out by TLS for that.
+    /// What the client's certificate proves, if the connection to the target is made by TLS because of it.
     verified: Option<Verified>,
 }
 
 /// The message that decides.
 pub(super) struct First {
     ask: Ask,
-    /// How many octets of the client's buffer were looked at.
+    /// How many octets of the client's buffer were examined.
     decided: usize,
     /// The verdict on the client's certificate, for the log.
     cert: Worth,
@@ -43,7 +43,7 @@ impl Protocol for H323 {
     type Asked = First;
     type Watch = H323Watch<EndpointJudge>;
 
-    /// The first registration or call; what comes in front of it decides nothing, and goes with it.
+    /// Finds the first registration or call. Messages before it decide nothing, and are forwarded with it.
     fn open(&mut self, input: &[u8], _: &Asking<'_, '_>, _: &mut Vec<u8>) -> Step<First> {
         match self.opening.inspect(input) {
             Inspect::NeedMore => Step::NeedMore,
@@ -52,7 +52,7 @@ impl Protocol for H323 {
         }
     }
 
-    /// A connection that only ever sent keep-alives never counts, however many they were.
+    /// A connection that has sent only keep-alives never counts toward the blacklist, however many they were.
     fn undecided(&self, waiting: &[u8], ending: Ending) -> Ending {
         match ending.reason {
             _ if !self.opening.is_idle(waiting) => ending,
@@ -91,7 +91,7 @@ impl Protocol for H323 {
     fn refusal(&self, first: Option<&First>, ending: Ending, _: &Asking<'_, '_>, out: &mut Vec<u8>) {
         match (first, ending.reason) {
             (Some(first), _) => out.extend_from_slice(&answer::refused(&first.ask)),
-            // A client that has gone, that never spoke, or that is over a limit gets no answer.
+            // A client gets no answer if it has gone, has never sent anything, or is over a limit.
             (None, None | Some(Reason::Aborted | Reason::Silent | Reason::Limit | Reason::Shutdown)) => {}
             (None, Some(_)) => out.extend_from_slice(&answer::released(0)),
         }

@@ -1,4 +1,4 @@
-//! HTTP: ask, route, connect and relay, once a request, until the client or Portward ends the connection.
+//! HTTP: ask, route, connect and relay for each request, until the client or Portward ends the connection.
 
 mod answer;
 mod broken;
@@ -43,25 +43,27 @@ use crate::stats::Moment;
 use crate::upstream::Connection;
 
 thread_local! {
-    /// A decision allocates nothing: its names and paths are brought to their compared form in here.
+    /// Memory for the decision, which brings names and paths to their compared form here. So a decision allocates
+    /// nothing.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What comes after a request.
+/// What follows after a request.
 enum Next {
-    /// Another one.
+    /// Another request.
     Ask,
-    /// The end.
+    /// The end of the connection.
     End(Ending),
-    /// The end, in the orderly way: an answer is on its way.
+    /// An orderly end of the connection: an answer is still being sent.
     Close(Ending),
-    /// A WebSocket that leads to a target.
+    /// A WebSocket to a target.
     Tunnel(Box<Tunnel>),
-    /// A WebSocket with SIP in it, which ends here.
+    /// A WebSocket with SIP, which Portward itself ends.
     Sip(Box<Opened>),
 }
 
-/// Serves a client until its connection ends, or until it is one of SIP, which is not served here.
+/// Serves a client until its connection ends. If the client opens a WebSocket with SIP, it is returned, because SIP is
+/// not served here.
 pub(super) async fn serve(mut client: Client) -> Option<Client> {
     let mut own = Vec::new();
     let ended = loop {
@@ -92,7 +94,7 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
     None
 }
 
-/// One request: the decision, the target, the exchange.
+/// Handles one request: the decision, the target, the exchange.
 #[expect(clippy::manual_async_fn, reason = "an async fn would have room for the request twice, and move it")]
 fn one(
     client: &mut Client,
@@ -106,7 +108,7 @@ fn one(
             return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
         }
         client.live.count_request();
-        // A snapshot is replaced before its change is counted. So what changes from here on is seen by the exchange.
+        // A snapshot is replaced before its change is counted. So the exchange sees every change from here on.
         let changes = client.worker.shared.changes();
         let snapshot = client.worker.shared.snapshot.load_full();
         let turn = Turn::begin(client, (&snapshot, changes), &request, len);
@@ -117,14 +119,14 @@ fn one(
     }
 }
 
-/// What becomes of one request.
+/// Handles one request and returns what follows.
 async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>) -> Next {
     let snapshot = turn.snapshot;
     let guard = &client.worker.shared.guard;
     if turn.who != client.facts.client.ip()
         && let Some(reason) = guard.refuses(turn.who, &snapshot.config.guard)
     {
-        // A client behind a balancer that would have been refused if it had connected itself.
+        // The client behind the balancer is refused, as if it had connected itself.
         return refuse(client, turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
     }
     if let Some(token) = turn.challenge()
@@ -159,27 +161,27 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
     }
 }
 
-/// One request: what was asked, by whom, and what it is decided by.
+/// One request: its head, its client, and the snapshot that decides it.
 struct Turn<'s> {
     snapshot: &'s Arc<Snapshot>,
-    /// How many changes there were when the snapshot was taken.
+    /// The count of changes when the snapshot was taken.
     changes: u64,
     asked: Asked<'s>,
-    /// Who asks, as far as we believe it.
+    /// The client's address: the peer's, or the one that a trusted balancer names.
     who: IpAddr,
-    /// How it came, and from where.
+    /// How the request came to Portward, and from where.
     forwarding: Forwarding,
     /// The status that the client gets; 0: none yet.
     status: AtomicU16,
-    /// The fields that the rule sets in answers, once a rule is known that sets any.
+    /// The fields that the rule sets in answers, once such a rule is known.
     response: OnceLock<&'s [ResponseField]>,
-    /// Who has logged in, if the path demands a login and the name is that of a user.
+    /// The user that has logged in, if the path demands a login and the login belongs to a user.
     user: OnceLock<Arc<str>>,
-    /// Where its line begins to count, if the end of each request is written (`log.ended`).
+    /// Time and counters at the start of the request, if the end of each request is logged (`log.ended`).
     begun: Option<Begun>,
 }
 
-/// When a request had come, and the bytes that the connection had moved by then.
+/// The time at which a request had come, and the octets that the connection had moved by then.
 struct Begun {
     at: Instant,
     bytes: [u64; 2],
@@ -205,17 +207,17 @@ impl<'s> Turn<'s> {
         Self { snapshot, changes, asked, who, forwarding, status: AtomicU16::new(0), response, user, begun }
     }
 
-    /// The client gets an answer with this status.
+    /// Notes the status of the answer to the client.
     fn answered(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    /// The fields that the rule sets in answers, also in our own.
+    /// The fields that the rule sets in answers. They are also set in answers that Portward makes itself.
     fn response_fields(&self) -> &'s [ResponseField] {
         self.response.get().copied().unwrap_or_default()
     }
 
-    /// Nothing more comes of the request: writes its line, if that is wanted.
+    /// The request is over. Its line is written, if that is configured.
     fn over(&self, client: &Client) {
         let Some(Begun { at, bytes: [up_before, down_before] }) = self.begun else { return };
         let [up, down] = client.live.bytes();
@@ -228,7 +230,7 @@ impl<'s> Turn<'s> {
         &self.snapshot.config
     }
 
-    /// What the request asks of the rules.
+    /// The question that the request puts to the rules.
     fn ask(&self) -> Ask<'_> {
         Ask {
             forwarding: self.forwarding,
@@ -242,8 +244,9 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// How it came to the outside. A balancer that is believed says so in X-Forwarded-Proto, where some say `wss` of a
-    /// WebSocket; of several values the last is its own. A scheme that is none of ours is taken for a plain one.
+    /// The transport between the client and the outermost proxy. A trusted balancer says it in X-Forwarded-Proto, and
+    /// some balancers say `wss` for a WebSocket. If there are several values, the balancer has added the last one. An
+    /// unknown scheme counts as plain.
     fn came_by(&self) -> Transport {
         let head = self.asked.head();
         let fields = if self.forwarding.trusted { self.asked.request().fields.as_slice() } else { &[] };
@@ -259,7 +262,8 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// The token, if it asks for the answer to an ACME challenge and the configuration says where the answers are.
+    /// The token of an ACME challenge, if the request asks for a challenge's answer and the configuration says where
+    /// answers are.
     fn challenge(&self) -> Option<&str> {
         if self.config().tls.acme.is_none() || !self.asked.only_reads() {
             return None;
@@ -267,13 +271,13 @@ impl<'s> Turn<'s> {
         SCRATCH.with_borrow_mut(|scratch| challenge(&self.snapshot.table, &self.ask(), scratch))
     }
 
-    /// The decision.
+    /// Decides where the request goes.
     fn route(&self) -> Routed<'s> {
         let rules = self.config().http_terms(&self.snapshot.table);
         SCRATCH.with_borrow_mut(|scratch| route(&rules, &self.ask(), scratch))
     }
 
-    /// How the request ends by a refusal. What a page of another site made a browser ask for weighs less.
+    /// The ending for a refusal. A request that a page of another site made a browser send has less weight.
     fn ending(&self, refused: &Refused<'_>) -> Ending {
         let ended = refused.ending();
         match self.asked.is_cross_site() {
@@ -296,17 +300,17 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// What is told of it.
+    /// A report about the request.
     fn report<'a>(&'a self, client: &'a Client) -> Report<'a> {
         client.report(self.config()).on_behalf_of(self.who)
     }
 
-    /// Tells of the decision about what is not refused.
+    /// Reports a decision that is no refusal.
     fn decided(&self, client: &Client, outcome: Outcome) -> Moment {
         self.report(client).decided(self.subject(), outcome)
     }
 
-    /// Tells of a refusal.
+    /// Reports a refusal.
     fn refused(&self, client: &Client, ended: Ending) {
         self.report(client).refused(self.subject(), ended);
     }

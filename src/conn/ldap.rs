@@ -1,8 +1,9 @@
-//! LDAP: what comes before the first bind, where that leads, and how it is refused; and the judge of later binds.
+//! LDAP: messages before the first bind, the target of the first bind, and refusals. It also judges later binds.
 //!
-//! A client that came by StartTLS came by TLS: its log lines say `ldaps`, and contract section 5 chooses its target port
-//! so. A later bind that is refused is answered and the connection stays (see [`Later`]): the client is known to the
-//! directory, it is often an application that tries what its users type in, and to hang up would log out all of them.
+//! A client that used StartTLS counts as a client that came by TLS. Its log lines say `ldaps`, and its target's port is
+//! chosen accordingly (contract section 5). When a later bind is refused, it is answered and the connection stays (see
+//! [`Later`]). The client is known to the directory by then. It is often an application that tries the names that its
+//! users type, and closing the connection would log out all these users.
 
 use std::sync::Arc;
 
@@ -22,16 +23,16 @@ use crate::state::Snapshot;
 /// How many searches of the root DSE are answered before a bind (contract section 2, `ldap.root_dse`).
 const ANSWERED: u8 = 10;
 
-/// What a connection has done before its first bind.
+/// The state of a connection before its first bind.
 #[derive(Debug, Default)]
 pub(super) struct Ldap {
-    /// It has asked for StartTLS.
+    /// Whether the client has asked for StartTLS.
     asked_for_tls: bool,
-    /// Searches that got an answer of ours.
+    /// How many searches Portward has answered itself.
     answered: u8,
 }
 
-/// The first message that asks for a host, or that goes nowhere.
+/// The first message that asks for a host, or that is refused.
 pub(super) struct First {
     what: What,
     /// The host that it asks for, for the log.
@@ -41,7 +42,7 @@ pub(super) struct First {
 enum What {
     Bind(Bind),
     Operation(u32, Operation),
-    /// A search of the root DSE, by its messageID. It never counts.
+    /// A search of the root DSE, with its messageID. It never counts toward the blacklist.
     RootDse(u32),
 }
 
@@ -54,7 +55,7 @@ impl First {
         }
     }
 
-    /// The domain of a bind that goes nowhere, for the log.
+    /// The domain of a refused bind, for the log.
     fn named(&self) -> &[u8] {
         match &self.what {
             What::Bind(Bind { name: Ok((domain, _)), .. }) => domain,
@@ -68,7 +69,7 @@ fn found(what: What) -> Step<First> {
 }
 
 impl Ldap {
-    /// A search before a bind. One of the root DSE is answered if that is configured.
+    /// Handles a search before a bind. A search of the root DSE is answered if that is configured.
     fn search(&mut self, id: u32, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
         match root_dse(input) {
             Inspect::NeedMore => Step::NeedMore,
@@ -86,7 +87,7 @@ impl Ldap {
     }
 }
 
-/// What the client would be told if it asked for StartTLS.
+/// The answer to StartTLS at this moment.
 fn start_tls(asking: &Asking<'_, '_>) -> StartTls {
     match asking.transport() {
         Transport::Tls => StartTls::Already,
@@ -105,7 +106,8 @@ impl Protocol for Ldap {
             Inspect::NeedMore => Step::NeedMore,
             Inspect::Reject(reason) => Step::Reject(reason),
             Inspect::Found { ask: Ask::Bind(bind), .. } => found(What::Bind(bind)),
-            // An Unbind as the first message: the client closes. Some do so when they do not accept our certificate.
+            // An Unbind as the first message: the client closes. Some clients do so when they do not accept our
+            // certificate.
             Inspect::Found { ask: Ask::Other { operation: Operation::Unbind, .. }, .. } => {
                 Step::Reject(Reason::Aborted)
             }
@@ -141,7 +143,7 @@ impl Protocol for Ldap {
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
         let terms = asking.config().ldap_terms(&asking.snapshot.table);
         let refused = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
-        // Anything but a bind goes nowhere (contract section 2).
+        // Any other operation before a bind is refused (contract section 2).
         let host = match &first.what {
             What::Operation(..) => Err(refused(Reason::Method)),
             What::RootDse(_) => Err(refused(Reason::Method).uncounted()),
@@ -196,12 +198,12 @@ impl Protocol for Ldap {
         Gate::new(judge, answers)
     }
 
-    /// After a failed login the line of the end says `failed-login` where it would have no reason (contract section 6).
+    /// After a failed login, an end without a reason is logged with the reason `failed-login` (contract section 6).
     fn over(gate: &Gate<BindJudge>, ending: Ending) -> Ending {
         match ending.reason {
             None if gate.judge().failed > 0 => Ending {
                 reason: Some(Reason::FailedLogin),
-                // Each failed login has counted by itself.
+                // Each failed login has already been counted.
                 weight: Weight::Nothing,
                 ..ending
             },
@@ -219,9 +221,9 @@ impl Protocol for Ldap {
 pub(super) struct BindJudge {
     held: Arc<Held>,
     standing: Standing,
-    /// A refusal was written: one line a connection is enough.
+    /// A refusal was logged. One line a connection is enough.
     written: bool,
-    /// Logins that the directory has refused.
+    /// How many logins the directory has refused.
     failed: u32,
 }
 
@@ -253,7 +255,7 @@ impl Judge for BindJudge {
                 Later::Same | Later::Nowhere(_) => Verdict::Pass,
                 Later::Other | Later::Moved(_) => self.refuse(&snapshot, bind, Reason::OtherTarget),
             },
-            // An anonymous bind stays where an anonymous one would have been sent to.
+            // An anonymous bind stays on this connection if a first anonymous bind would have led to the same place.
             Wants::Anonymous => {
                 let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {

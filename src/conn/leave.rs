@@ -1,4 +1,4 @@
-//! When Portward itself ends a relay, and how it closes both sides then.
+//! When Portward itself ends a relay, and how it closes both sides.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use crate::reason::Reason;
 use crate::state::Shared;
 use crate::stats::Registered;
 
-/// Waits until Portward has to end a relay to `host`, which a path of `tenant` may have led to: one of them has been disabled or
-/// removed and the drain time has passed, Portward stops and its drain is over, or an administrator has ended the
-/// connection. Returns how the connection ended.
+/// Waits until Portward has to end a relay to `host`. A path of `tenant` may have led there. The relay ends in three
+/// cases: the host or the tenant has been disabled or removed and the drain time has passed, Portward stops and its
+/// drain is over, or an administrator has ended the connection. Returns how the connection ended.
 ///
-/// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay needs
-/// no room to listen for reloads.
+/// The task of the connection is woken through the table of live connections ([`Registered::attend`]), so an idle relay
+/// needs no memory to listen for reloads.
 pub(super) fn withdrawn<'a>(
     shared: &'a Shared,
     (host, tenant): (&'a str, Option<&'a str>),
@@ -27,8 +27,8 @@ pub(super) fn withdrawn<'a>(
     Withdrawal { tenant, ..withdrawn_of(shared, [Some(host), None], live) }
 }
 
-/// The same of a connection that came through another host, which may be disabled as well. Its client may name a tenant as its
-/// own ([`Withdrawal::poll_of`]).
+/// The same for a connection that came through another host, which may be disabled as well. Its client may name a
+/// tenant as its own ([`Withdrawal::poll_of`]).
 pub(super) fn withdrawn_of<'a>(
     shared: &'a Shared,
     hosts: [Option<&'a str>; 2],
@@ -46,7 +46,7 @@ pub(super) fn withdrawn_of<'a>(
     }
 }
 
-/// With which code a WebSocket closes whose connection ends so (RFC 6455 section 7.4.1, contract section 9).
+/// The close code of a WebSocket whose connection ends in this way (RFC 6455 section 7.4.1, contract section 9).
 pub(super) const fn close_code(ending: Ending) -> u16 {
     const GOING_AWAY: u16 = 1001;
     const POLICY: u16 = 1008;
@@ -59,30 +59,31 @@ pub(super) const fn close_code(ending: Ending) -> u16 {
     }
 }
 
-/// See [`withdrawn`].
+/// The future that [`withdrawn`] returns.
 #[derive(Debug)]
 pub(super) struct Withdrawal<'a> {
     shared: &'a Shared,
     hosts: [Option<&'a str>; 2],
     tenant: Option<&'a str>,
-    /// The tenant that the client has named as its own last.
+    /// The tenant that the client has last named as its own.
     named: Option<Arc<str>>,
     live: &'a Registered,
-    /// How many changes there were at the last look.
+    /// The count of changes at the last look.
     seen: u64,
-    /// Until when a disabled host's relay may go on.
+    /// Until when the relay to a disabled host may go on.
     drain: Option<Pin<Box<Sleep>>>,
-    /// It has no end of its own. An exchange has, and goes on where Portward's drain is over.
+    /// `true`: the relay has no end of its own, so it ends when Portward's drain is over. `false`: it is an exchange,
+    /// which may finish.
     is_tunnel: bool,
 }
 
 impl Withdrawal<'_> {
-    /// The same of one exchange, decided when there had been so many `changes`: only what has changed since then is looked at.
+    /// The same for one exchange, which was decided when `changes` had been counted. Only later changes are examined.
     pub(super) fn of_exchange(self, changes: u64) -> Self {
         Self { seen: changes, is_tunnel: false, ..self }
     }
 
-    /// As [`Future::poll`], for a client that names this tenant as its own by now.
+    /// As [`Future::poll`], for a client that now names this tenant as its own.
     pub(super) fn poll_of(&mut self, named: Option<&Arc<str>>, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.named.as_ref() != named {
             self.named = named.cloned();
@@ -91,7 +92,7 @@ impl Withdrawal<'_> {
         self.poll_end(cx)
     }
 
-    /// Looks at what has changed. Some: Portward's drain is over.
+    /// Examines the changes. `Some`: Portward's drain is over.
     fn look(&mut self) -> Option<Ending> {
         let changes = self.shared.changes();
         if std::mem::replace(&mut self.seen, changes) == changes {
@@ -111,7 +112,7 @@ impl Withdrawal<'_> {
                 self.drain = Some(Box::pin(sleep(snapshot.config.limits.drain_timeout)));
             }
             true => {}
-            // It was enabled again in time.
+            // The host was enabled again in time.
             false => self.drain = None,
         }
         None
@@ -142,7 +143,7 @@ impl Future for Withdrawal<'_> {
     }
 }
 
-/// Closes both sides as far as that can be done without waiting: TLS's close_notify (RFC 8446 section 6.1), and FIN.
+/// Closes both sides without waiting: TLS's close_notify (RFC 8446 section 6.1), and FIN.
 pub(super) async fn close_both(client: &mut Leg, target: &mut Leg) {
     poll_fn(|cx| {
         let _ = (client.poll_shutdown(cx), target.poll_shutdown(cx));

@@ -1,4 +1,4 @@
-//! How a connection that is decided once is connected to its target: dial, the decision line, or the refusal.
+//! Connects a connection that is decided once to its target: dial, then the decision line or the refusal.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 use crate::upstream::{Attempts, Connection, Wanted};
 
-/// Where a connection goes.
+/// The destination of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Destination<'r> {
-    /// By which rule.
+    /// The route of the rule that decided.
     pub(super) route: Route<'r>,
-    /// The host as it was asked for, which a wildcard rule does not know.
+    /// The host as the client asked for it. A wildcard rule does not know this name.
     pub(super) name: &'r str,
-    /// The address of the target that alone will do.
+    /// The only address of the target that may be used, if the connection belongs to one.
     pub(super) only: Option<IpAddr>,
 }
 
 impl Destination<'_> {
-    /// Opens a connection to it and writes the decision line.
+    /// Connects to the destination and writes the decision line.
     ///
     /// # Errors
-    /// The target is down or its TLS failed: the line of that is written, the client is still to be closed.
+    /// The target is down or its TLS failed. The line is written. The caller still has to close the client.
     pub(super) async fn connect(
         self,
         client: &Client,
@@ -87,8 +87,8 @@ impl Destination<'_> {
     }
 }
 
-/// Host, as a PBX that is reached by WebSocket is asked: the name of the host of the rules, and the port where it is no usual
-/// one. A PBX that is known by an address alone has no better name.
+/// The Host field for a PBX that is reached by WebSocket: the host's name in the rules, and the port unless it is the
+/// default port. If the PBX is known only by its address, the address is used.
 fn host_field(host: &str, to: SocketAddr, transport: Transport) -> String {
     let name = host.split('/').next().unwrap_or(host);
     match to.port() == Service::Http.standard_port(transport) {

@@ -1,8 +1,8 @@
-//! Whether a target has refused the login of an HTTP request (contract section 6). The answer is judged as soon as its head has
-//! been read. What becomes of the exchange after that changes nothing, because the client may know the answer by then.
+//! Whether a target has refused the login of an HTTP request (contract section 6). The answer is judged as soon as its
+//! head has been read. The rest of the exchange changes nothing, because the client may know the answer by then.
 //!
-//! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's address.
-//! Tokens, and logins in several steps such as NTLM, never count.
+//! A 401 is a failed login if the request had a password, or a nonce that this target has given to the client's
+//! address. Tokens, and logins in several steps such as NTLM, never count.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::relay::http::Asked;
 use crate::rules::{Endpoint, Ports};
 use crate::state::Shared;
 
-/// The login of one request: its client, its target and its credentials.
+/// The login in one request: the client, the target and the credentials.
 #[derive(Debug)]
 pub(super) struct Login<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) exemption: &'a Arc<Exemption>,
-    /// The connection, and the client: the peer, or the one that a balancer in `forwarded_from` names.
+    /// The connection and its client. The client is the peer, or the client that a balancer in `forwarded_from` names.
     pub(super) told: Told,
     pub(super) endpoints: &'a [Endpoint],
     pub(super) ports: Ports,
-    /// How the request logs in, if it does.
+    /// The kind of credentials, if the request has any.
     pub(super) credentials: Option<Credentials>,
 }
 
@@ -44,7 +44,7 @@ impl Login<'_> {
 
     fn refused(&self, response: &Response, head: &[u8]) {
         let standing = self.standing();
-        // Asked before the nonces of this answer are noted.
+        // This must be asked before the nonces of this answer are noted.
         let guessed = match self.credentials {
             Some(Credentials::Basic) => true,
             Some(Credentials::Digest(nonce)) => standing.has_given(nonce),
@@ -55,7 +55,7 @@ impl Login<'_> {
             stale |= challenge.stale;
             standing.gave(challenge.nonce);
         }
-        // `stale` is about Digest's nonces; a password sent by Basic is wrong all the same.
+        // `stale` is about Digest's nonces. A wrong password in HTTP basic is wrong all the same.
         if guessed && (!stale || self.credentials == Some(Credentials::Basic)) {
             standing.failed();
         }
@@ -67,12 +67,12 @@ impl Login<'_> {
     }
 }
 
-/// How a request logs in; `None`: it does not.
+/// The kind of credentials in a request. `None`: it has none.
 pub(super) fn credentials(asked: &Asked<'_>) -> Option<Credentials> {
     authorization(asked).map(digest::credentials)
 }
 
-/// The value of Authorization. A field that Connection names ends here, and is no login.
+/// The value of Authorization. If Connection names this field, it is meant for Portward alone and is no login.
 pub(super) fn authorization<'a>(asked: &'a Asked<'_>) -> Option<&'a [u8]> {
     let (request, head) = (asked.request(), asked.head());
     if request.authorization == Authorization::None {
@@ -83,7 +83,7 @@ pub(super) fn authorization<'a>(asked: &'a Asked<'_>) -> Option<&'a [u8]> {
     Some(field.value.of_input(head))
 }
 
-/// The values of a field.
+/// The values of the header field `name`.
 fn values<'a>(response: &'a Response, head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let fields = response.fields.iter();
     let fields = fields.filter(move |field| field.name.of_input(head).eq_ignore_ascii_case(name));

@@ -66,8 +66,8 @@ use crate::state::Worker;
 use client::Client;
 use ending::{Moved, Report, Told};
 
-/// What is left to do on a connection. In a box of its own each time: what is behind it needs no room any more, and an
-/// idle connection is as small as its protocol's state.
+/// The rest of a connection's work. Each step gets a box of its own. So memory of earlier steps is freed, and an idle
+/// connection takes only the memory of its protocol's state.
 type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes a connection from its first byte to its end.
@@ -94,12 +94,12 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
     }
 }
 
-/// Serves a client, until its address is listed (contract section 6): then its connection is closed without a word.
+/// Serves a client until its address is listed (contract section 6). Then its connection is closed without an answer.
 fn protocol(client: Client) -> Rest {
     let (address, worker) = (client.facts.client.ip(), client.worker.clone());
     let listing = client.permit.listing();
     if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config.guard) {
-        // It was listed in the meantime.
+        // The address was listed in the meantime.
         worker.shared.guard.note_refused(address, reason);
         return Box::pin(std::future::ready(()));
     }

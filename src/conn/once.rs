@@ -1,14 +1,14 @@
-//! The driver of all protocols that are decided once a connection: read, decide, connect, relay. One loop for all of them,
-//! over [`Protocol`].
+//! The driver of all protocols that are decided once a connection: read, decide, connect, relay. All of them share this
+//! loop, over [`Protocol`].
 //!
-//! A protocol says what octets mean, where that leads, and how it refuses. It does no I/O. What is read, written, waited
-//! for, logged and counted is here, so it is the same for every protocol:
+//! A protocol says what octets mean, where a message leads, and how it refuses. It does no I/O. This module reads,
+//! writes, waits, logs and counts, in the same way for every protocol:
 //!
-//! - An answer that the protocol has put into `back` is sent, and the connection stays undecided: its deadline holds, and it
-//!   may lose its place, whether it takes the answer or not.
-//! - A refusal closes the connection without a word, or after the protocol's own refusal (`reject = "answer"`, and always in a
-//!   WebSocket).
-//! - Whatever the protocol said before it was decided counts as octets to the client.
+//! - An answer that the protocol has put into `back` is sent, and the connection stays undecided. Its deadline still
+//!   holds and it may still lose its place, whether the client reads the answer or not.
+//! - A refusal closes the connection, either without an answer or after the protocol's own refusal
+//!   (`reject = "answer"`, and always in a WebSocket).
+//! - Answers that were sent before the decision count as octets to the client.
 
 mod protocol;
 
@@ -50,20 +50,20 @@ struct Forwarded<'t, P: Protocol> {
     protocol: P,
     asked: P::Asked,
     route: Route<'t>,
-    /// The host as it was asked for, which a wildcard rule does not know.
+    /// The host as the client asked for it. A wildcard rule does not know this name.
     name: Box<str>,
-    /// The address of the target that alone will do.
+    /// The only address of the target that may be used, if there is one.
     only: Option<IpAddr>,
 }
 
-/// A client that goes nowhere, and the message over which, if there is one.
+/// A refused client, and the message that was refused, if there is one.
 struct Refused<'p, P: Protocol> {
     protocol: &'p P,
     asked: Option<&'p P::Asked>,
     ending: Ending,
 }
 
-/// A message that decides nothing: `len` octets that were read, and `skip` after them that may still have to come.
+/// A message that decides nothing: `len` octets that were read, and `skip` further octets that may still have to come.
 struct Passed {
     len: usize,
     skip: u32,
@@ -72,16 +72,16 @@ struct Passed {
 /// The end of a connection.
 struct End {
     ending: Ending,
-    /// The client was given an answer, which a reset must not take from it.
+    /// The client was sent an answer. The connection must not be reset, so that the answer arrives.
     answered: bool,
 }
 
 /// Serves a client until its connection ends.
-// Not an `async fn`: that would keep room for the client twice.
+// This is no `async fn`, because that would keep memory for the client twice.
 #[expect(clippy::manual_async_fn, reason = "see above")]
 pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future<Output = ()> + Send {
     async move {
-        // In a box of its own: what decides is gone when the relay begins, and needs no room in it.
+        // In a box of its own: the memory of the decision is freed when the relay begins.
         let End { ending, answered } = match Box::pin(begin(&mut client, protocol)).await {
             Ok(linked) => relay::<P>(&mut client, linked).await,
             Err(end) => end,
@@ -97,7 +97,7 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
 /// Reads until a message decides, and connects to its target.
 ///
 /// # Errors
-/// How the connection ended instead; the line of that is written.
+/// How the connection ended instead. Its line is written.
 async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<Linked<P::Watch>>, End> {
     let shared = client.worker.shared.clone();
     let mut back = Vec::new();
@@ -141,7 +141,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
                 let ending = Ending::because(Stage::Ask, Whose::Client, reason);
                 Err(protocol.undecided(client.leg.buffer.filled(), ending))
             }
-            // The protocol sees nothing of what a WebSocket holds.
+            // The octets are inside an incomplete WebSocket frame, so the protocol cannot see them.
             Err(ending) if client.leg.stream.holds_part() => Err(ending),
             Err(ending) => Err(protocol.undecided(client.leg.buffer.filled(), ending)),
         };
@@ -156,7 +156,7 @@ impl<P: Protocol> Forwarded<'_, P> {
     /// Connects to the target.
     ///
     /// # Errors
-    /// How the connection ended instead; the line of that is written.
+    /// How the connection ended instead. Its line is written.
     async fn connect(
         self,
         client: &mut Client,
@@ -191,13 +191,14 @@ impl<P: Protocol> Forwarded<'_, P> {
 }
 
 impl<P: Protocol> Refused<'_, P> {
-    /// The end of a client that has sent no message that could be read, with its line.
+    /// Ends a connection whose client has sent no readable message, and writes its line.
     async fn end_unknown(self, client: &mut Client, snapshot: &Snapshot, back: Vec<u8>) -> End {
         client.report(&snapshot.config).refused(Subject::Unknown, self.ending);
         self.turn_away(client, snapshot, back).await
     }
 
-    /// Sends what is in `back` in any case, and the protocol's own refusal only where refusals are answered.
+    /// Refuses a client. The answer in `back` is always sent. The protocol's own refusal is sent only where refusals
+    /// are answered.
     async fn turn_away(self, client: &mut Client, snapshot: &Snapshot, mut back: Vec<u8>) -> End {
         let Self { protocol, asked, ending } = self;
         let is_told = ending.is_told && client.facts.service == Service::Sip;
@@ -222,8 +223,8 @@ async fn greet<P: Protocol>(client: &mut Client, protocol: &P, back: &mut Vec<u8
     say_while_there(client, back).await
 }
 
-/// Reads until the protocol knows what the first octets mean. The deadline is the one that the client's timer has: the
-/// inspection's, since the connection was secured.
+/// Reads until the protocol knows what the first octets mean. The deadline is in the client's timer. It is the deadline
+/// of inspection, which began when the connection was secured.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -246,8 +247,8 @@ async fn listen<P: Protocol>(
     }
 }
 
-/// Takes a message that decides nothing out of the buffer, sends the answer in `back`, and reads the rest of the message. If
-/// the rest does not come that never counts: the message itself is known.
+/// Takes a message that decides nothing out of the buffer, sends the answer in `back`, and reads the rest of the
+/// message. A rest that does not come never counts toward the blacklist, because the message itself is known.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -258,8 +259,8 @@ async fn go_on(client: &mut Client, passed: Passed, back: &mut Vec<u8>) -> Resul
     ask::in_time(client).await
 }
 
-/// As [`say`], but a client that is gone is no error: what it has said before it went is heard, and may count. Reading will
-/// show that it is gone.
+/// As [`say`], but a client that is gone is no error. The messages that it sent before it went are still handled, and
+/// may count. The next read shows that the client is gone.
 async fn say_while_there(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
     match say(client, back).await {
         Err(ending) if ending.reason == Some(Reason::Aborted) => Ok(()),
@@ -273,7 +274,7 @@ async fn say(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
     if octets.is_empty() { Ok(()) } else { ask::say(client, &octets).await }
 }
 
-/// Sends the yes in `back`, and then TLS begins on a connection that was plain. The client has as much time for the
+/// Sends the consent in `back`, and then begins TLS on a plain connection. The client has as much time for the
 /// handshake, and for its first message after it, as a new connection has.
 ///
 /// # Errors
@@ -289,7 +290,7 @@ async fn start_tls(
         return Err(Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed));
     };
     if client.leg.buffer.len() > len {
-        // What came in the clear must never be taken for something that came by TLS.
+        // Octets that came in the clear must never be taken for octets that came by TLS.
         return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Malformed));
     }
     client.leg.buffer.consume(len);
@@ -299,7 +300,7 @@ async fn start_tls(
     ask::in_time(client).await
 }
 
-/// Messages both ways until the end.
+/// Relays messages both ways until the end.
 async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch>>) -> End {
     let Linked { target, reached, held, watch } = &mut *linked;
     let shared = client.worker.shared.clone();
@@ -329,7 +330,7 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
             let snapshot = shared.snapshot.load();
             let report = client.report(&snapshot.config);
             let mut write = |subject: Subject<'_>| report.refused_over(subject, ending, failures.as_slice());
-            // The message that did it is still in the buffer, as far as it can be read.
+            // The message that ended the relay is still in the buffer, as far as it was read.
             match of_client {
                 true => P::last(watch, client.leg.buffer.filled(), &mut write),
                 false => write(Subject::Unknown),
@@ -339,7 +340,7 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
     }
 }
 
-/// What lies behind the end of a relay, if that is the target's doing.
+/// The ending with its cause, if the target has ended the relay.
 fn blame(client: &Client, target: &mut Leg, ending: Ending) -> (Ending, Failures) {
     match client.live.target() {
         Some(address) if ending.cause.is_some() => Suspect { leg: target, address }.blame(client, ending),

@@ -1,5 +1,5 @@
-//! A PBX that is reached by WebSocket: the handshake as a client (RFC 6455 section 4.1, contract section 9). No Origin is sent:
-//! no page asks, and a PBX that looks at it would take Portward for one.
+//! A PBX that is reached by WebSocket: the handshake as a client (RFC 6455 section 4.1, contract section 9). No Origin
+//! is sent, because no web page asks. A PBX that checks the Origin would take Portward for a page.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use std::future::poll_fn;
 /// Makes a WebSocket of a connection to a PBX.
 ///
 /// # Errors
-/// Why there is none.
+/// Why the WebSocket was not opened.
 pub(super) async fn open(leg: &mut Leg, host: &str, path: &str, patience: Duration) -> Result<(), Cause> {
     tokio::time::timeout(patience, handshake(leg, host, path)).await.unwrap_or(Err(Cause::NoAnswer))?;
     let below = std::mem::replace(&mut leg.stream, Stream::Closed);
@@ -52,7 +52,7 @@ async fn handshake(leg: &mut Leg, host: &str, path: &str) -> Result<(), Cause> {
     }
 }
 
-/// Whether an answer opens the WebSocket that was asked for (RFC 6455 section 4.1).
+/// Whether an answer opens the requested WebSocket (RFC 6455 section 4.1).
 fn agrees(head: &[u8], response: &Response, accept: &str) -> bool {
     let says = |name: &str, value: &str| {
         let mut fields = response
@@ -65,7 +65,7 @@ fn agrees(head: &[u8], response: &Response, accept: &str) -> bool {
     response.websocket && says("sec-websocket-accept", accept) && says("sec-websocket-protocol", SUBPROTOCOL)
 }
 
-/// A mask that cannot be foreseen (RFC 6455 section 5.3).
+/// An unpredictable mask (RFC 6455 section 5.3).
 fn mask() -> [u8; 4] {
     let mut mask = [0; 4];
     // Without random numbers there would be no TLS either.

@@ -25,20 +25,20 @@ use crate::state::Worker;
 use crate::stats::Side;
 use crate::tls::{Acceptor, Possession};
 
-/// How much of a handshake is read: a ClientHello of 16 KiB, and what is around it and behind it. One with a session
-/// ticket, or with a post-quantum key exchange, has 2 KiB at most; both together, 10 KiB.
+/// How much of a handshake is read: a ClientHello of 16 KiB and the messages that follow it. A ClientHello with a
+/// session ticket or with a post-quantum key exchange has 2 KiB at most. With both it has 10 KiB at most.
 const LIMIT: u32 = 17 * 1024;
-/// The same where the client shows its certificate, with what is above it. Three certificates with RSA keys of 4096 bits
-/// have 5 KiB, one with a key of 16384 bits as much.
+/// The same if the client sends its certificate chain. Three certificates with RSA keys of 4096 bits have 5 KiB. One
+/// certificate with a key of 16384 bits has as much.
 const LIMIT_WITH_CERTIFICATE: u32 = 48 * 1024;
 
-/// How long to wait before a PROXY header that has come in part is looked at again.
+/// The pause before an incomplete PROXY header is examined again.
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// Makes a client of an accepted connection.
 ///
 /// # Errors
-/// How it ended instead, with what is known by then.
+/// How the connection ended instead, with what is known by then.
 pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<Client, (Facts, Ending)> {
     let Accepted { mut tcp, mut facts, mut permit, mut place, live, expects_proxy_header } = accepted;
     let snapshot = worker.shared.snapshot.load_full();
@@ -48,7 +48,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
 
     if expects_proxy_header {
         let conveyed = async {
-            // A balancer that only looks whether we are there sends nothing, and that is no offence.
+            // A balancer's health check connects and sends nothing. That is no offence.
             let came = timeout_at(deadline, tcp.peek(&mut [0])).await.map_err(|_| Reason::Silent)?;
             came.map_err(|_| Reason::Aborted)?;
             timeout_at(deadline, proxy_header(&mut tcp)).await.unwrap_or(Err(Reason::Timeout))
@@ -94,7 +94,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
     })
 }
 
-/// The outcome of `work`, or [`Reason::Limit`] if the connection loses its place among the undecided before.
+/// The outcome of `work`, or [`Reason::Limit`] if the connection loses its place among the undecided first.
 async fn in_place<T>(place: &mut Place, work: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
     let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -104,19 +104,20 @@ async fn in_place<T>(place: &mut Place, work: impl Future<Output = Result<T, Rea
     .await
 }
 
-/// Counts a handshake that was made or has failed. One that never began, or that had to go for another one, is neither.
+/// Counts a handshake that was made or has failed. A handshake that never began, or whose connection lost its place, is
+/// not counted.
 fn count(worker: &Worker, facts: &Facts, failed: Option<Reason>) {
     if matches!(failed, None | Some(Reason::TlsFailed | Reason::NotTls)) {
         worker.shared.stats.worker(facts.worker).handshake(Side::Client, failed.is_none());
     }
 }
 
-/// Whose doing it is that a connection is not secured.
+/// The side that is responsible when a connection is not secured.
 fn whose(reason: Reason) -> Whose {
     if reason == Reason::Limit { Whose::Policy } else { Whose::Client }
 }
 
-/// Takes the PROXY header off the stream, and not a byte more.
+/// Takes the PROXY header off the stream, and no byte more.
 async fn proxy_header(tcp: &mut TcpStream) -> Result<proxy::Conveyed, Reason> {
     let mut seen = [0; PROXY_LIMIT];
     let mut before = 0;
@@ -126,7 +127,7 @@ async fn proxy_header(tcp: &mut TcpStream) -> Result<proxy::Conveyed, Reason> {
             return Err(Reason::Aborted);
         }
         if count == before {
-            // What is peeked at stays readable: without a pause this would spin.
+            // Peeked octets stay readable, so a loop without a pause would spin.
             tokio::time::sleep(GLANCE).await;
         }
         before = count;
@@ -142,8 +143,8 @@ async fn proxy_header(tcp: &mut TcpStream) -> Result<proxy::Conveyed, Reason> {
     }
 }
 
-/// Looks at the first bytes without taking them: what is no TLS handshake (RFC 8446 §5.1) is closed without the alert
-/// that rustls would send, because a scanner learns nothing.
+/// Looks at the first octets without taking them. If they are no TLS handshake (RFC 8446 §5.1), the connection is
+/// closed without the alert that rustls would send. So a scanner learns nothing.
 async fn speaks_tls(tcp: &TcpStream) -> Result<(), Reason> {
     let mut first = [0; 2];
     match tcp.peek(&mut first).await {
@@ -154,7 +155,7 @@ async fn speaks_tls(tcp: &TcpStream) -> Result<(), Reason> {
     }
 }
 
-/// The TLS handshake, and what to call it when it fails.
+/// Does the TLS handshake, and gives the reason when it fails.
 async fn handshake(acceptor: Acceptor, tcp: TcpStream) -> Result<(Stream, Possession), Reason> {
     let limit = if acceptor.asks_for_certificate() { LIMIT_WITH_CERTIFICATE } else { LIMIT };
     let accepted = acceptor.accept(Socket::limited(tcp, limit)).await;
@@ -163,11 +164,11 @@ async fn handshake(acceptor: Acceptor, tcp: TcpStream) -> Result<(Stream, Posses
     Ok((Stream::Tls(Box::new(TlsStream::Server(tls))), possession))
 }
 
-/// TLS on a connection that was in the clear (StartTLS), of which nothing may be buffered: from now on the client came
-/// by TLS. A place among the undecided stays what it is.
+/// Begins TLS on a connection that was in the clear (StartTLS). No octets of it may be buffered. From now on the client
+/// counts as a client that came by TLS. A connection that is undecided keeps its place.
 ///
 /// # Errors
-/// How it ended instead. The connection is closed then.
+/// How the connection ended instead. It is closed then.
 pub(super) async fn start_tls(
     client: &mut Client,
     acceptor: Acceptor,
@@ -183,7 +184,7 @@ pub(super) async fn start_tls(
     };
     count(&client.worker, &client.facts, shaken.as_ref().err().copied());
     let (stream, possession) = shaken.map_err(|reason| {
-        // With StartTLS the client has begun, whether a byte of TLS came or not.
+        // With StartTLS the client has begun already, whether a byte of TLS came or not.
         let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
         let reason = if unbegun { Reason::TlsFailed } else { reason };
         Ending::because(Stage::Secure, whose(reason), reason)
@@ -195,15 +196,15 @@ pub(super) async fn start_tls(
     Ok(())
 }
 
-/// TLS as a server, until `deadline`. A handshake that has begun and does not end has failed, whatever ended it: routers
-/// that lose large packets make it stop in the middle, and that is no fault of the client's.
+/// Does TLS as a server, until `deadline`. If a handshake has begun and does not end, the reason is a failed handshake,
+/// however it stopped. Routers that lose large packets can stop it in the middle, and that is not the client's fault.
 async fn tls(tcp: TcpStream, acceptor: Acceptor, deadline: Instant) -> Result<(Stream, Possession), Reason> {
     timeout_at(deadline, speaks_tls(&tcp)).await.unwrap_or(Err(Reason::Silent))?;
     timeout_at(deadline, handshake(acceptor, tcp)).await.unwrap_or(Err(Reason::TlsFailed))
 }
 
-/// How a failed handshake is judged: the client spoke something else than TLS (a scanner); or it did not accept our
-/// certificate, went away, or had too long a handshake.
+/// The reason of a failed handshake: the client did not speak TLS (a scanner), or it did not accept our certificate,
+/// went away, or sent too long a handshake.
 fn failure(error: &io::Error) -> Reason {
     use rustls::{Error, InvalidMessage};
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());

@@ -1,5 +1,5 @@
-//! SIP: messages before the decision, where the first leads that decides, and what Portward answers itself (contract sections 1
-//! to 3). What may follow is [`judge`]'s.
+//! SIP: messages before the decision, the target of the first request that decides, and the answers that Portward gives
+//! itself (contract sections 1 to 3). [`judge`] handles what may follow.
 
 mod credential;
 mod judge;
@@ -34,38 +34,39 @@ use crate::rules::decide::{Route, rule_of};
 use crate::rules::{Address, Endpoint};
 use crate::service::Transport;
 
-/// How many messages may be refused for their length before one decides.
+/// How many messages may be refused for their length before the connection is decided.
 const REFUSED: u8 = 10;
 
-/// How many messages may get an answer of ours before one decides (contract section 3).
+/// How many messages Portward may answer itself before the connection is decided (contract section 3).
 const ANSWERED: u8 = 10;
 
-/// What Portward says to OPTIONS: the methods that it relays (RFC 3261 §11.2).
+/// The Allow field in the answer to OPTIONS: the methods that Portward relays (RFC 3261 §11.2).
 const ALLOW: &str = "Allow: ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, PUBLISH, REFER, REGISTER, \
                      SUBSCRIBE, UPDATE\r\nAccept: application/sdp\r\n";
 
-/// What Portward says to other requests that come before a registration. A client may try again when it is registered.
+/// The Retry-After field in answers to other requests before a registration. A client may try again when it is
+/// registered.
 const RETRY: &str = "Retry-After: 5\r\n";
 
-/// What has come on a connection that is not decided.
+/// The state of a connection that is not decided.
 #[derive(Debug)]
 pub(super) struct Sip {
     inspector: Inspector,
-    /// The last was one CRLF: another one makes a ping of both.
+    /// The last octets were a single CRLF. With another CRLF it is a ping.
     half_ping: bool,
-    /// Messages that were too long.
+    /// How many messages were too long.
     refused: u8,
-    /// Messages that got an answer of ours, or are acknowledgements and have none.
+    /// How many messages Portward has answered itself. ACKs count too, although they get no answer.
     answered: u8,
-    /// A request was turned away by the [`Screen`]. That is written to the log once a connection.
+    /// The [`Screen`] turned a request away. That is logged once a connection.
     turned_away: bool,
-    /// What the client's certificate proves, if it goes out by TLS for that.
+    /// What the client's certificate proves, if the connection to the target is made by TLS because of it.
     verified: Option<Box<Verified>>,
-    /// What the client has proven with credentials, at a host that demands them.
+    /// What the client has proven by credentials, if its host demands them.
     proving: Option<Box<Proving>>,
-    /// What is changed of the request that decides, because of its login.
+    /// Changes to the request that decides, because of its login.
     changes: Changes,
-    /// A credential was wrong. That is written to the log once a connection, too.
+    /// A credential was wrong. That is logged once a connection.
     login_told: bool,
 }
 
@@ -86,7 +87,7 @@ impl Default for Sip {
 }
 
 impl Sip {
-    /// An answer of ours. The connection stays undecided.
+    /// Answers a message. The connection stays undecided.
     fn answer(
         &mut self,
         first: &First,
@@ -108,8 +109,8 @@ impl Sip {
         Decision::Answered { len: first.head.len(), skip: first.message.body, line: None }
     }
 
-    /// A request that the [`Screen`] turns away. It is answered if it is only one too many, or not sound. The connection
-    /// stays undecided then, as long as it is known where the next message begins.
+    /// Handles a request that the [`Screen`] turns away. It is answered if it is over the rate or is not sound. The
+    /// connection then stays undecided, as long as the start of the next message is known.
     fn turn_away(
         &mut self,
         first: &First,
@@ -139,9 +140,9 @@ impl Sip {
         }
     }
 
-    /// Answers 513 to a message that is too long for every address of its target, also where other refusals get no answer.
-    /// It never counts, and the connection stays undecided. The connection ends after [`REFUSED`] of them, or if the message
-    /// is longer than is read.
+    /// Answers 513 (Message Too Large) to a message that is too long for every address of its target. It is answered
+    /// even where other refusals get no answer. It never counts toward the blacklist, and the connection stays
+    /// undecided. The connection ends after [`REFUSED`] such messages, or if the message is too long to be read.
     fn refuse(&mut self, first: &First, asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Decision<'static> {
         let is_news = self.refused == 0;
         self.refused += 1;
@@ -161,7 +162,7 @@ impl Protocol for Sip {
     type Asked = First;
     type Watch = SipWatch<RegistrationJudge>;
 
-    /// The next message. Keep-alives before it are answered; they are no part of a request.
+    /// Finds the next message. Keep-alives before it are answered, and are no part of a request.
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
         self.inspector.examine(asking.config().sip.sanity || asking.carrier().is_websocket());
         match self.inspector.inspect(input) {
@@ -187,8 +188,8 @@ impl Protocol for Sip {
         }
     }
 
-    /// Half a keep-alive is no part of a message. A client that got a 513 and sends nothing more does not count. A client
-    /// whose requests were all answered may close.
+    /// Half a keep-alive is no part of a message. A client that got a 513 and sends nothing more does not count. A
+    /// client may close when all its requests were answered.
     fn undecided(&self, waiting: &[u8], ending: Ending) -> Ending {
         let nothing = matches!(waiting, [] | [b'\r']);
         match ending.reason {
@@ -244,7 +245,8 @@ impl Protocol for Sip {
         }
         let only = name.as_ref().and_then(Asked::address);
         self.verified = names.filter(|_| route.proven).map(|names| Box::new(Verified::new(names.clone())));
-        // A token names a host; From of a dialog may name any, also one that the target must not be called by.
+        // A token names a host of the rules. The From of a dialog may name any host, also a name that the target does
+        // not know.
         let rule = route.host.name().as_bytes();
         let asked = [message.from.host.of_input(head), name.as_ref().map_or(rule, Asked::name)];
         let here = asked.into_iter().find(|name| leads_to(terms.table, name, rule));
@@ -273,7 +275,7 @@ impl Protocol for Sip {
         let came_by = client.facts.transport();
         let address = snapshot.config.sip.public_address(came_by);
         let is_tls = came_by == Transport::Tls;
-        // Where there are several targets only this one knows the dialogs of this connection.
+        // If the rule has several targets, only this target knows the dialogs of this connection.
         let target = has_several(route.endpoints).then(|| target.ip());
         let host = (route.host.name(), target);
         let tokens = &shared.sip_tokens;
@@ -342,13 +344,13 @@ fn rewrites(route: &Route<'_>, came_by: Transport) -> bool {
     route.rewrite_transport && came_by == Transport::Tls && route.transport == Transport::Plain
 }
 
-/// The longest message that some address of the target may be sent; [`limit`] is for one of them.
+/// The longest message that at least one address of the target may be sent. [`limit`] gives the limit of one address.
 fn most(route: &Route<'_>, config: &Config) -> u32 {
     let limits = route.endpoints.iter().map(|endpoint| limit(endpoint.options.max_message, route, config));
     limits.max().unwrap_or(config.sip.max_message)
 }
 
-/// The longest message toward an address of which `said` is said (contract section 3, `max_message`).
+/// The longest message toward an address whose own limit is `said` (contract section 3, `max_message`).
 fn limit(said: Option<u32>, route: &Route<'_>, config: &Config) -> u32 {
     said.or(route.max_message).unwrap_or(config.sip.max_message)
 }

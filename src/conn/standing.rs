@@ -21,12 +21,12 @@ use crate::rules::{Address, Endpoint, Ports};
 use crate::service::{Carrier, Transport};
 use crate::state::Shared;
 
-/// The doors of a target: a number for each of its addresses and ports, as the rules say them. Two rules that share a door
-/// lead to the same PBX. The first door stands for the PBX where names are counted.
+/// The doors of a target: one number for each address and port in the rule. Two rules that share a door lead to the
+/// same PBX. When names are counted, the first door identifies the PBX.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Doors(SmallVec<[u64; 2]>);
 
-/// How many addresses of a list are looked at.
+/// How many addresses of a target get doors.
 const ADDRESSES: usize = 4;
 
 impl Doors {
@@ -40,7 +40,7 @@ impl Doors {
         Self(doors.collect())
     }
 
-    /// The first door, which stands for the PBX.
+    /// The first door, which identifies the PBX.
     pub(super) fn place(&self) -> u64 {
         self.0.first().copied().unwrap_or_default()
     }
@@ -60,7 +60,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Of a connection that goes to one target.
+    /// The standing of a connection to one target.
     pub(super) fn of(client: &Client, held: &Held) -> Self {
         let shared = client.worker.shared.clone();
         let exemption = client.permit.exemption().clone();
@@ -68,7 +68,7 @@ impl Standing {
         Self { shared, exemption, told, doors: Doors::of_rule(held.rule()) }
     }
 
-    /// Of one HTTP request.
+    /// The standing of one HTTP request.
     pub(super) fn of_request(
         shared: &Arc<Shared>,
         exemption: &Arc<Exemption>,
@@ -78,17 +78,17 @@ impl Standing {
         Self { shared: shared.clone(), exemption: exemption.clone(), told, doors }
     }
 
-    /// What is told of the connection by `config`.
+    /// A report about the connection under `config`.
     pub(super) fn report<'a>(&'a self, config: &'a Config) -> Report<'a> {
         Report::of(&self.shared, config, self.told)
     }
 
-    /// What all connections share.
+    /// The state that all connections share.
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// How the client came.
+    /// The transport by which the client came.
     pub(super) fn transport(&self) -> Transport {
         self.told.about.carrier.transport()
     }
@@ -98,24 +98,24 @@ impl Standing {
         self.told.about.carrier
     }
 
-    /// Where the client is.
+    /// The client's address.
     pub(super) fn client(&self) -> IpAddr {
         self.told.about.client
     }
 
-    /// Stands for the PBX where names are counted.
+    /// The number that identifies the PBX when names are counted.
     pub(super) fn place(&self) -> u64 {
         self.doors.place()
     }
 
-    /// The client has done what counts, and is not to be written to the log.
+    /// The client has committed an offence that is not to be logged.
     pub(super) fn offends(&self, config: &Config, ended: Ending) {
         let Some(reason) = ended.reason else { return };
         let offence = Offence { reason, weight: ended.weight, path: b"" };
         suspect(&self.shared, config, &self.told.about, offence);
     }
 
-    /// The PBX has confirmed a registration or a bind of `name`, the user alone.
+    /// The PBX has confirmed a registration or a bind of `name`. `name` is the user alone.
     pub(super) fn confirmed(&self, name: &[u8]) {
         self.shared.guard.confirm(self.told.about.client, &self.exemption, self.place(), name);
     }
@@ -126,7 +126,7 @@ impl Standing {
         self.shared.guard.note_nonce(self.told.about.client, &self.doors.0, nonce, &snapshot.config.guard);
     }
 
-    /// Whether it has given it to the client's address within five minutes.
+    /// Whether the PBX has given this nonce to the client's address within five minutes.
     pub(super) fn has_given(&self, nonce: u64) -> bool {
         self.shared.guard.knows_nonce(self.told.about.client, &self.doors.0, nonce)
     }
@@ -136,12 +136,12 @@ impl Standing {
         self.told.about.id
     }
 
-    /// A login has failed on this connection. If its address is listed for that it goes with the others.
+    /// A login has failed on this connection. If the address is listed for that, this connection is closed as well.
     pub(super) fn note_failed_login(&self, config: &Config) {
         self.shared.guard.note_failed_login(&self.exemption, &config.guard);
     }
 
-    /// The PBX has refused a login; whether that counts, `blacklist.failed_logins` says.
+    /// The PBX has refused a login. `blacklist.failed_logins` says whether that counts.
     pub(super) fn failed(&self) {
         let snapshot = self.shared.snapshot.load();
         self.note_failed_login(&snapshot.config);

@@ -1,4 +1,4 @@
-//! A WebSocket: once HTTP has opened it, bytes go both ways until one side ends it or Portward does.
+//! A WebSocket to a target: once HTTP has opened it, octets go both ways until one side or Portward ends it.
 
 use super::client::Client;
 use super::leave::{close_both, withdrawn};
@@ -6,18 +6,18 @@ use crate::ending::Ending;
 use crate::relay::tunnel::tunnel;
 use crate::upstream::Connection;
 
-/// A WebSocket and what it was opened for.
+/// A WebSocket, and the host that it was opened for.
 pub(super) struct Tunnel {
     /// The connection that switched protocols.
     pub(super) target: Connection,
-    /// The host, by its name in the table.
+    /// The host by its name in the table.
     pub(super) host: Box<str>,
-    /// The tenant whose path has led to it.
+    /// The tenant whose path has led to the host.
     pub(super) tenant: Option<Box<str>>,
 }
 
 impl Tunnel {
-    /// Bytes both ways until one side ends the tunnel, or Portward does.
+    /// Relays octets both ways until one side or Portward ends the tunnel.
     pub(super) async fn run(mut self, client: &mut Client) -> Ending {
         let shared = client.worker.shared.clone();
         let idle = shared.snapshot.load().config.limits.idle_timeout.tunnel;

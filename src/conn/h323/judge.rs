@@ -1,5 +1,5 @@
-//! What may follow on a connection that was decided: later registrations under the rules in force, and for which names a
-//! message may speak where a certificate has proven the connection (contract sections 3 and 5).
+//! What may follow on a decided connection: later registrations are judged by the rules in force. Where a certificate
+//! has proven the connection, this module also checks the names in each message (contract sections 3 and 5).
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::relay::h323::Judge;
 use crate::relay::watched::by_client;
 use crate::route::held::{Held, Later};
 
-/// Judges later registrations under the rules of the moment.
+/// Judges later registrations by the rules in force.
 #[derive(Debug)]
 pub(in crate::conn) struct EndpointJudge {
     pub(super) held: Arc<Held>,
     pub(super) standing: Standing,
     pub(super) registering: Registering,
-    /// The identifiers of its own that the gatekeeper has confirmed, the last one first.
+    /// The gatekeeper identifiers that the gatekeeper has confirmed, the latest first.
     pub(super) gatekeepers: Vec<String>,
     pub(super) verified: Option<Verified>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Worth,
 }
 
-/// How many of them are kept.
+/// How many gatekeeper identifiers are kept.
 const GATEKEEPERS: usize = 4;
 
 impl EndpointJudge {
@@ -35,7 +35,7 @@ impl EndpointJudge {
         self.gatekeepers.iter().any(|known| known.eq_ignore_ascii_case(gatekeeper))
     }
 
-    /// Holds a message against the certificate, if the connection is proven by one.
+    /// Checks the names in a message against the certificate, if a certificate has proven the connection.
     fn hold(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Ending> {
         match &mut self.verified {
             Some(verified) => verified.judge(ask, host).or_else(counted),
@@ -43,8 +43,8 @@ impl EndpointJudge {
         }
     }
 
-    /// Whether it keeps alive what was registered here (contract section 3): it names no gatekeeper, or the one that has
-    /// confirmed it.
+    /// Whether a keep-alive belongs to the registration on this connection (contract section 3): it names no
+    /// gatekeeper, or the gatekeeper that has confirmed the registration.
     fn belongs(&self, registration: &Registration) -> bool {
         registration.keep_alive
             && registration.identifier.as_deref().is_none_or(|identifier| self.is_confirmed(identifier))

@@ -1,10 +1,10 @@
-//! How the log shows messages.
+//! Messages as the log shows them.
 
 use crate::conn::certificate::Worth;
 use crate::inspect::h323::{Alias, Ask};
 use crate::log::Subject;
 
-/// Who is asked for, by what, and who asks: for the log.
+/// The host that is asked for, the verb and the first alias, for the log.
 fn shown(asked: &Ask) -> (&str, &str, &str) {
     match asked {
         Ask::Registration(registration) => (

@@ -1,14 +1,14 @@
-//! The names that an H.323 client is registering, until its gatekeeper has answered (contract section 6). A RegistrationConfirm
+//! Names that an H.323 client is registering, until its gatekeeper answers (contract section 6). A RegistrationConfirm
 //! confirms the name of the request that has the same number. Other requests may be under way at the same time.
 
 use std::collections::VecDeque;
 
 use crate::inspect::h323::{Alias, Registration};
 
-/// How many registrations may be under way before the oldest is forgotten, so that it confirms no name.
+/// How many registrations may wait for an answer. For one more the oldest is forgotten, and then confirms no name.
 const UNDER_WAY: usize = 32;
 
-/// See the module. An empty name confirms nothing.
+/// Registrations that wait for an answer. An empty name confirms nothing.
 #[derive(Debug, Default)]
 pub(super) struct Registering {
     under_way: VecDeque<(u16, Box<str>)>,
@@ -17,8 +17,8 @@ pub(super) struct Registering {
 }
 
 impl Registering {
-    /// A message that goes on to the gatekeeper. Several requests in one message have their aliases together: they
-    /// confirm no name, as two requests with one number do.
+    /// Notes a message that goes to the gatekeeper. If one message has several requests, their aliases cannot be told
+    /// apart, so they confirm no name. The same holds for two requests with one number.
     pub(super) fn asked(&mut self, registration: &Registration) {
         if !registration.registers {
             return;
@@ -39,7 +39,7 @@ impl Registering {
         self.under_way.push_back((registration.sequence, name));
     }
 
-    /// The request with this number is answered, and was confirmed or not. Its name.
+    /// Takes out the request with this number, which was answered with a confirmation or a rejection. Returns its name.
     pub(super) fn answered(&mut self, sequence: u16, confirmed: bool) -> Box<str> {
         let at = self.under_way.iter().position(|(asked, _)| *asked == sequence);
         let name = at.and_then(|at| self.under_way.remove(at)).map(|(_, name)| name).unwrap_or_default();
@@ -50,7 +50,7 @@ impl Registering {
     }
 }
 
-/// One name for a list of aliases, in whatever order they stand: the least one, without its scheme and domain.
+/// One name for a list of aliases in any order: the least alias, without its scheme and domain.
 fn name(aliases: &[Alias]) -> Box<str> {
     let bare = |alias| {
         let text = Alias::text(alias);
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(&*under_way.answered(1, true), "good");
         assert_eq!(&*under_way.answered(2, false), "bad");
         assert_eq!(&*under_way.answered(2, true), "", "answered already");
-        // A keep-alive is for the one who was confirmed.
+        // A keep-alive renews the name that was confirmed.
         under_way.asked(&request(3, &[]));
         assert_eq!(&*under_way.answered(3, true), "good");
         for alias in ["h323:good@one.example", "GOOD@two.example", "good"] {

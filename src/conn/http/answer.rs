@@ -1,5 +1,5 @@
-//! What Portward answers itself: a redirect, a document, a status. The connection goes on after such an answer if the client
-//! wants it to and nothing of a request's body is left.
+//! Answers that Portward makes itself: a redirect, a document, a status. After such an answer the connection goes on if
+//! the client wants that and no part of a request's body is left.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ use crate::rules::ResponseField;
 pub(super) struct Reply {
     /// The status.
     pub(super) status: u16,
-    /// The connection may go on: nothing of a body is left.
+    /// The connection may go on, because no part of a body is left.
     pub(super) goes_on: bool,
-    /// How it ends otherwise.
+    /// How the connection ends otherwise.
     pub(super) ended: Ending,
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) 
     send(client, turn, &answer, (goes_on, ended)).await
 }
 
-/// A 308 to the same URL by HTTPS.
+/// Answers 308 (Permanent Redirect) to the same URL by HTTPS.
 pub(super) async fn redirect(client: &mut Client, turn: &Turn<'_>, location: String) -> Next {
     let field = format!("Location: {location}\r\n");
     turn.decided(client, Outcome::Redirected(location));
@@ -43,12 +43,12 @@ pub(super) async fn redirect(client: &mut Client, turn: &Turn<'_>, location: Str
     reply_with(client, turn, reply, &field).await
 }
 
-/// An answer of our own.
+/// Sends an answer of Portward's own.
 pub(super) async fn reply(client: &mut Client, turn: &Turn<'_>, reply: Reply) -> Next {
     reply_with(client, turn, reply, "").await
 }
 
-/// The same with further fields.
+/// The same with further header fields.
 pub(super) async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
     let goes_on = reply.goes_on && can_go_on(client, turn);
     turn.answered(reply.status);
@@ -57,7 +57,7 @@ pub(super) async fn reply_with(client: &mut Client, turn: &Turn<'_>, reply: Repl
     send(client, turn, &answer, (goes_on, reply.ended)).await
 }
 
-/// An answer in JSON: further fields, and what it says.
+/// An answer in JSON: further header fields, and the content.
 pub(super) async fn reply_json(
     client: &mut Client,
     turn: &Turn<'_>,
@@ -71,7 +71,7 @@ pub(super) async fn reply_json(
     send(client, turn, &answer, (goes_on, reply.ended)).await
 }
 
-/// A 204 with further fields.
+/// Answers 204 (No Content) with further header fields.
 pub(super) async fn reply_nothing(client: &mut Client, turn: &Turn<'_>, reply: Reply, fields: &str) -> Next {
     let goes_on = reply.goes_on && can_go_on(client, turn);
     turn.answered(reply.status);
@@ -79,8 +79,8 @@ pub(super) async fn reply_nothing(client: &mut Client, turn: &Turn<'_>, reply: R
     send(client, turn, &answer, (goes_on, reply.ended)).await
 }
 
-/// The fields of an answer, with those that the rule sets beside them. What the answer says itself stays, because it would not
-/// work without that.
+/// The header fields of an answer, with the fields that the rule sets. A field of the answer itself is never replaced,
+/// because the answer would not work without it.
 fn with_rules_fields<'f>(fields: &'f str, response: &[ResponseField]) -> Cow<'f, str> {
     let mut all = Cow::Borrowed(fields);
     let names = |fields: &str, name: &str| {
@@ -95,13 +95,13 @@ fn with_rules_fields<'f>(fields: &'f str, response: &[ResponseField]) -> Cow<'f,
     all
 }
 
-/// Whether the client wants to go on and may.
+/// Whether the connection may go on and the client wants that.
 fn can_go_on(client: &Client, turn: &Turn<'_>) -> bool {
     let http11 = turn.asked.version() == Version::Http11;
     http11 && turn.asked.is_persistent() && !client.timer.is_stopping()
 }
 
-/// Writes an answer; the connection goes on or ends so.
+/// Sends an answer. Afterwards the connection goes on or ends as given.
 async fn send(client: &mut Client, turn: &Turn<'_>, answer: &[u8], (goes_on, ended): (bool, Ending)) -> Next {
     match client.say(answer, turn.config().limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,

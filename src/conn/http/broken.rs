@@ -1,4 +1,4 @@
-//! An exchange that has failed: what the log says, and what the client gets.
+//! An exchange that has failed: the log line, and the answer to the client.
 
 use super::answer::{Reply, reply};
 use super::refuse::{is_answered, is_balancer};
@@ -13,15 +13,15 @@ use crate::upstream::{Attempts, Connection};
 
 /// An exchange that has failed.
 pub(super) struct Broken {
-    /// How.
+    /// What has failed.
     pub(super) failed: Failed,
-    /// The connection on which it was.
+    /// The connection on which the exchange failed.
     pub(super) target: Connection,
-    /// What had failed before.
+    /// Earlier attempts that had failed.
     pub(super) attempts: Attempts,
 }
 
-/// Why the target is to blame for a failure, if it is.
+/// The cause of a failure, if the target is to blame.
 fn blamed(failed: &Failed) -> Option<Cause> {
     match failed.failure {
         Failure::TargetSilent if failed.vanished => Some(Cause::TimedOut),
@@ -33,7 +33,7 @@ fn blamed(failed: &Failed) -> Option<Cause> {
 }
 
 impl Broken {
-    /// The end of the exchange.
+    /// Ends the exchange.
     pub(super) async fn end(self, client: &mut Client, turn: &Turn<'_>) -> Next {
         let Self { failed, mut target, attempts } = self;
         if failed.truncates {
@@ -61,7 +61,7 @@ async fn by_client(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next
         _ => return Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
     };
     let ended = Ending::because(Stage::Relay, Whose::Client, reason);
-    // A telephone on a bad line may be as slow, so slowness never counts.
+    // A telephone on a bad line may be just as slow, so slowness never counts.
     let ended = if reason == Reason::Timeout { ended.uncounted() } else { ended };
     turn.refused(client, ended);
     if failed.unanswered && answers {
@@ -71,7 +71,7 @@ async fn by_client(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next
     }
 }
 
-/// 502 or 504: the target is to blame.
+/// The target is to blame: the answer is 502 or 504.
 pub(super) async fn unavailable(
     client: &mut Client,
     turn: &Turn<'_>,

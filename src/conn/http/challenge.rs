@@ -1,5 +1,5 @@
-//! ACME challenges: answered from `tls.acme_webroot`, or sent to `tls.acme_target`. Which requests are challenges is decided
-//! in [`route::challenge`](crate::route::challenge).
+//! ACME challenges. They are answered from `tls.acme_webroot`, or sent to `tls.acme_target`.
+//! [`route::challenge`](crate::route::challenge) decides which requests are challenges.
 
 use super::answer::document;
 use super::forward::forward;

@@ -1,9 +1,10 @@
-//! The exchange of credentials (contract section 9, `exchange = "sip"`): a page brings a credential that its own web server has
-//! made under a tenant's secrets, and gets one that counts at the tenant's SIP domain. What is right is decided in
-//! [`credentials::exchange`](crate::credentials::exchange). Nothing is forwarded.
+//! The exchange of credentials (contract section 9, `exchange = "sip"`). A web page brings a credential that its own
+//! web server has made with a secret of a tenant. It gets a credential that is valid at the tenant's SIP domain.
+//! [`credentials::exchange`](crate::credentials::exchange) decides whether a credential is right. Nothing is forwarded.
 //!
-//! The Origin is looked at before everything that counts: a page of another site must not make a browser's office look like a
-//! scanner. Every answer says why, so that the page can show it; one that `Origin` allows can read it (Fetch, section 3.2).
+//! The Origin is checked before anything that counts toward the blacklist. A page of another site must not make an
+//! office look like a scanner through one of its browsers. Every answer gives a reason, so that the page can show it. A
+//! page can read the answer if its Origin is allowed (Fetch, section 3.2).
 
 mod body;
 
@@ -26,23 +27,23 @@ use crate::route::http::Exchange;
 use crate::rules::{Host, Tenant};
 use body::Unread;
 
-/// What may be asked.
+/// The methods that are allowed.
 const ALLOW: &str = "Allow: POST, OPTIONS\r\n";
 
-/// For how long a browser need not ask again whether it may ask.
+/// How long a browser may cache the answer to a preflight.
 const PREFLIGHT: Duration = Duration::from_secs(600);
 
-/// A request that gets no credential: the status, why, and what the answer says of it.
+/// A request that gets no credential: the status, the reason, and the text of the answer.
 struct Refused {
     status: u16,
     ended: Ending,
     says: &'static str,
-    /// Its body has been read.
+    /// Whether its body has been read.
     is_read: bool,
 }
 
 impl Refused {
-    /// One that is the client's mistake and no attack.
+    /// A refusal of a client's mistake, which is no attack.
     fn mistake(status: u16, reason: Reason, says: &'static str) -> Self {
         let refused = Self::because(status, reason, says);
         Self { ended: refused.ended.uncounted(), ..refused }
@@ -75,11 +76,11 @@ pub(super) async fn answer(client: &mut Client, turn: &Turn<'_>, asked: &Exchang
     }
 }
 
-/// The Origin, if there is one, which is as the client said it. Clients without one are no pages: nothing keeps them away but the
-/// credential.
+/// The Origin as the client sent it, if there is one. Clients without an Origin are not pages. Only the credential
+/// restricts them.
 ///
 /// # Errors
-/// It is of a page that may not come, or there are several.
+/// The page is not allowed, or there are several Origins.
 fn origin<'t>(turn: &'t Turn<'_>, asked: &Exchange<'_>) -> Result<Option<&'t str>, ()> {
     let mut all = values(turn, b"origin");
     let Some(origin) = all.next() else { return Ok(None) };
@@ -90,7 +91,7 @@ fn origin<'t>(turn: &'t Turn<'_>, asked: &Exchange<'_>) -> Result<Option<&'t str
     }
 }
 
-/// The values of the fields of this name.
+/// The values of all fields with this name.
 fn values<'t>(turn: &'t Turn<'_>, name: &'static [u8]) -> impl Iterator<Item = &'t [u8]> {
     let head = turn.asked.head();
     let is_it = move |field: &&Field| {
@@ -99,7 +100,7 @@ fn values<'t>(turn: &'t Turn<'_>, name: &'static [u8]) -> impl Iterator<Item = &
     turn.asked.request().fields.iter().filter(is_it).map(move |field| field.value.of_input(head))
 }
 
-/// What a client gets.
+/// The credential that a client gets.
 struct Given {
     username: String,
     password: Zeroizing<String>,
@@ -107,15 +108,15 @@ struct Given {
     uris: Vec<String>,
 }
 
-/// Why a client gets nothing.
+/// Why a client gets no credential.
 enum Stopped {
-    /// All of the request was understood.
+    /// The whole request was read, and is refused.
     Refused(Refused),
-    /// Its body was not.
+    /// The body could not be read.
     Unread(Unread),
 }
 
-/// Reads what is brought and judges it.
+/// Reads the credential in the body and judges it.
 async fn post(client: &mut Client, turn: &Turn<'_>, asked: &Exchange<'_>) -> Result<Given, Stopped> {
     let refused = |refused| Err(Stopped::Refused(refused));
     let tenant = match asked.tenant {
@@ -145,8 +146,8 @@ async fn post(client: &mut Client, turn: &Turn<'_>, asked: &Exchange<'_>) -> Res
     Ok(Given { username, password, ttl, uris })
 }
 
-/// Username, password and lifetime of what is given for what was brought. `domain` is the one that is meant where the client
-/// names none.
+/// The username, password and lifetime that the client gets for its credential. `domain` is the SIP domain if the
+/// client names none.
 fn judge(
     turn: &Turn<'_>,
     brought: &Brought,
@@ -170,7 +171,7 @@ fn judge(
     Ok((username, password, expires.saturating_sub(now)))
 }
 
-/// The host that a client names as its domain, and the name in its normal form.
+/// The host that the client names as its domain, and its name in normal form.
 fn wanted_domain<'s>(turn: &Turn<'s>, wanted: &str) -> Option<(Host<'s>, String)> {
     let name = crate::rules::name::normalise(wanted).ok()?;
     Some((turn.snapshot.table.host(&name)?, name.into()))
@@ -179,7 +180,8 @@ fn wanted_domain<'s>(turn: &Turn<'s>, wanted: &str) -> Option<(Host<'s>, String)
 impl From<Unfit> for Refused {
     fn from(unfit: Unfit) -> Self {
         match unfit {
-            // Forged, of another tenant, for too long, no credential: nothing tells them apart.
+            // The credential is forged, belongs to another tenant, lasts too long, or is no credential. The answer is
+            // the same for all of these.
             Unfit::Wrong => Self::because(403, Reason::FailedLogin, "the credential is wrong"),
             Unfit::Expired => Self::mistake(403, Reason::Expired, "the credential has expired"),
             Unfit::OtherName => {
@@ -189,7 +191,7 @@ impl From<Unfit> for Refused {
     }
 }
 
-/// A script may ask by POST, and say how its body is written.
+/// Answers a preflight: a script may use POST, and may set the Content-Type.
 async fn preflight(client: &mut Client, turn: &Turn<'_>, allowed: &str) -> Next {
     let asks = match allowed.is_empty() {
         true => String::new(),
@@ -214,7 +216,7 @@ async fn give(client: &mut Client, turn: &Turn<'_>, given: &Given, allowed: &str
     reply_json(client, turn, Reply { status: 200, goes_on: true, ended }, (&fields(allowed), &json)).await
 }
 
-/// A refusal is always answered, because a browser tries a closed connection again.
+/// A refusal is always answered, because a browser repeats a request when its connection is closed.
 async fn refuse(client: &mut Client, turn: &Turn<'_>, refused: Refused, allowed: &str) -> Next {
     let Refused { status, ended, says, is_read } = refused;
     if ended.reason == Some(Reason::FailedLogin) {
@@ -227,7 +229,7 @@ async fn refuse(client: &mut Client, turn: &Turn<'_>, refused: Refused, allowed:
     reply_json(client, turn, Reply { status, goes_on, ended }, (&fields(allowed), &json)).await
 }
 
-/// The fields of every answer, with more.
+/// The header fields of every answer, and `more`.
 fn fields(more: &str) -> String {
     format!("Vary: Origin\r\nCache-Control: no-store\r\n{more}")
 }

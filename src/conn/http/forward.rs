@@ -1,5 +1,5 @@
-//! A request goes to its target: which connection it gets, when it is sent again, and what becomes of that connection and of
-//! the client when the response is whole, or when there is none.
+//! Sends a request to its target. This module chooses the connection, sends a request again where that is safe, and
+//! decides what becomes of both connections afterwards.
 
 use super::broken::{Broken, unavailable};
 use super::{Next, Turn};
@@ -16,7 +16,8 @@ use crate::route::http::{self, Edits, To};
 use crate::rules::Host;
 use crate::upstream::{Attempts, Connection, Wanted};
 
-/// How many connections to targets may belong to one client: a browser's NTLM logins at a few PBXs.
+/// How many connections to targets may belong to one client. A browser that uses NTLM at several PBXs has one for each
+/// PBX.
 const OWN_LIMIT: usize = 4;
 
 /// Sends a request to its target and the response back.
@@ -29,8 +30,8 @@ pub(super) async fn forward(
     let worker = client.worker.clone();
     let limits = &turn.config().limits;
     let wanted = wanted(client, turn, to);
-    // A body that may stay unread must not meet a connection that others have used, or will use.
     let takes_login = edits.takes_login;
+    // The target may leave a body unread. Then the request gets a connection that no other request uses.
     let alone = edits.connection == http::Connection::Ends;
     let mut attempts = if alone { Attempts::with_new_connections() } else { Attempts::default() };
     let mut outgoing = turn.asked.outgoing(edits);
@@ -58,7 +59,7 @@ pub(super) async fn forward(
             told: turn.report(client).told(),
             endpoints: to.endpoints,
             ports: to.ports,
-            // A login that was Portward's is none of the target's.
+            // A login for Portward itself is not the target's concern.
             credentials: if takes_login { None } else { credentials(&turn.asked) },
         };
         let (live, reached) = (&client.live, target.reached.as_ref());
@@ -81,12 +82,13 @@ pub(super) async fn forward(
         };
         return match exchanged {
             Ok(exchanged) => {
-                // A login of the connection that the target asks for goes on where it was begun.
+                // A login that is bound to the connection, such as NTLM, continues on the same connection.
                 let unread = exchanged.left_unread && !exchanged.binds_connection;
                 let clean = !alone && !unread;
                 settle(client, own, (target, clean), exchanged, (&*to.name, tenant))
             }
-            // The target closed a kept connection at the very moment that we used it (RFC 9112 §9.3.1), or it is gone.
+            // The target closed a kept connection at the very moment that Portward used it (RFC 9112 §9.3.1), or the
+            // target is gone.
             Err(failed) if failed.untouched && turn.asked.is_idempotent() => {
                 if failed.vanished {
                     worker.pool.forget(target.key.address);
@@ -94,20 +96,20 @@ pub(super) async fn forward(
                 attempts.failed(&target, failed.vanished);
                 continue;
             }
-            // Boxed, because it is rare, and larger than what an exchange needs.
+            // Boxed, because failures are rare and need more memory than an exchange.
             Err(failed) => Box::pin(Broken { failed, target, attempts }.end(client, turn)).await,
         };
     }
 }
 
-/// What the target is told in place of the client's Host, by a rule with `host = "target"`: the name of the address that was
-/// reached.
+/// The Host that the target gets in place of the client's Host if the rule has `host = "target"`: the name of the
+/// address that was reached.
 fn told_host(edits: &Edits<'_>, to: &To<'_>, target: &Connection) -> Option<String> {
     let rule = edits.by_rule.as_ref()?;
     rule.treatment.host_of_target.then(|| to.authority(target.endpoint)).filter(|host| !host.is_empty())
 }
 
-/// What is asked of the dialler.
+/// The demand to the dialler.
 fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
     Wanted {
         service: client.facts.service,
@@ -123,7 +125,7 @@ fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
     }
 }
 
-/// A target can be asked. The decision is written for the first connection that is tried.
+/// A target can be reached. The decision is logged for the first connection that is tried.
 fn begin(client: &Client, turn: &Turn<'_>, (to, target): (&To<'_>, &Connection), is_first: bool) {
     let address = target.key.address;
     let now = if is_first {
@@ -140,8 +142,8 @@ fn begin(client: &Client, turn: &Turn<'_>, (to, target): (&To<'_>, &Connection),
     client.live.asked(now);
 }
 
-/// After a whole response: what becomes of the target's connection, and what comes next. `clean`: nothing is left on it that
-/// the target may not have read, so that it can take another request.
+/// Settles a whole response: what becomes of the target's connection, and what follows. `clean`: the target has read
+/// everything, so the connection can take another request.
 fn settle(
     client: &mut Client,
     own: &mut Vec<Connection>,
@@ -158,7 +160,8 @@ fn settle(
     }
     match exchanged.reusable && clean {
         true if target.bound => {
-            // One a target: under a wildcard rule clients choose names, and each name would have its own.
+            // Each target has one entry. Under a wildcard rule clients choose the names, and each name would otherwise
+            // have an entry of its own.
             let (owner, address) = (target.owner, target.key.address);
             own.retain(|other| other.owner != owner || other.key.address != address);
             if own.len() >= OWN_LIMIT {
@@ -175,8 +178,8 @@ fn settle(
     }
 }
 
-/// An administrator has ended the connection in the middle of an exchange, or host or tenant were disabled and the drain time is
-/// over. The client sees that its answer is not whole.
+/// Portward ends an exchange in its middle: an administrator has ended the connection, or the host or tenant was
+/// disabled and the drain time is over. The client sees that its answer is incomplete.
 fn withdraw(client: &Client, ended: Ending) -> Next {
     let _ = client.leg.stream.tcp().map(tokio::net::TcpStream::set_zero_linger);
     Next::End(ended)

@@ -1,8 +1,9 @@
-//! The login that a path demands (contract section 9): HTTP basic (RFC 7617) against the users of a tenant or of a file.
+//! The login that a path demands (contract section 9): HTTP basic (RFC 7617) against the users of a tenant or of a
+//! file.
 //!
-//! A wrong password, another tenant's login, and a tenant that is unknown or disabled get one and the same answer at one and
-//! the same time. Each of them costs one hash. A failed login is told to the guard as soon as it is known, whether its client
-//! waits for the answer or not.
+//! A wrong password, another tenant's login, and a tenant that is unknown or disabled get the same answer after the
+//! same time. Each of them costs one hash. The guard learns of a failed login as soon as it is known, whether the
+//! client waits for the answer or not.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -31,10 +32,10 @@ use crate::rules::path::request_path;
 use crate::rules::{Host, HttpMatch, Login, Users};
 use crate::state::Snapshot;
 
-/// Lets the user of a right login pass, whose name the log shows from then on.
+/// Lets a request with a right login pass. The log shows the user's name from then on.
 ///
 /// # Errors
-/// The request has got an answer, and this is what comes next.
+/// The request was answered. The value says what follows.
 pub(super) async fn demand(
     client: &mut Client,
     turn: &Turn<'_>,
@@ -57,10 +58,11 @@ pub(super) async fn demand(
     Box::pin(verify(client, turn, demand, (&users, mark, field))).await.map_err(Box::new)
 }
 
-/// Whether a request whose path demands no login brings the name of a user of a login that the host demands elsewhere.
+/// Whether a request carries a login for Portward although its path demands none. That is so if the user's name belongs
+/// to a login that the host demands elsewhere.
 ///
-/// Browsers send a login to all paths beside and below the one that asked for it, before they are asked (RFC 7617 section 2.2).
-/// It is Portward's, and no target's to see. An application's own logins have names of its own.
+/// Browsers send a login unasked to all paths beside and below the path that asked for it (RFC 7617 section 2.2). No
+/// target may see such a login. An application's own logins have user names of their own.
 pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
     if !host.has_whole_segments() {
         return false;
@@ -80,7 +82,8 @@ pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
         let login = rule.treatment.filter(|treatment| treatment.takes_login());
         login.and_then(|treatment| treatment.login.as_ref()).is_some_and(|login| is_user(login, tenant))
     };
-    // Of a file whatever the path is. Of a tenant where a path above this one names it.
+    // A login from a file is looked for in all rules of the host. A tenant's login is looked for in the rules of the
+    // paths above this one.
     let path = turn.asked.path();
     host.http_rules().any(|rule| of_rule(&rule, None))
         || memchr::memchr_iter(b'/', path).skip(1).any(|end| {
@@ -91,22 +94,22 @@ pub(super) fn strays(turn: &Turn<'_>, host: Host<'_>) -> bool {
         })
 }
 
-/// The value of `Authorization`, if it is HTTP basic. Another scheme is no login here, and guesses nothing.
+/// The value of `Authorization`, if it is HTTP basic. Any other scheme is no login here, and no guess.
 fn field<'t>(turn: &'t Turn<'_>) -> Option<&'t [u8]> {
     authorization(&turn.asked).filter(|value| digest::credentials(value) == Credentials::Basic)
 }
 
-/// Who may log in.
+/// The users that may log in.
 struct Audience<'s> {
     of: Of<'s>,
-    /// `None`: no one, because there is no such tenant, or it has no users.
+    /// `None`: no user may log in, because there is no such tenant or it has no users.
     logins: Option<&'s Logins>,
-    /// What a wrong user pays.
+    /// The hash that is computed for an unknown user, so that the answer takes as long as for a known one.
     dearest: Option<&'s Hash>,
 }
 
 impl<'s> Audience<'s> {
-    /// `None`: the file that says so cannot be used.
+    /// The users for this demand. `None`: the file with the users cannot be used.
     fn of(snapshot: &'s Snapshot, demand: &Demand<'s>) -> Option<Self> {
         let file = |path: &_| snapshot.login_files.of(path).map(|logins| &**logins);
         let (of, logins) = match (demand.login, demand.tenant) {
@@ -126,7 +129,7 @@ impl<'s> Audience<'s> {
     }
 }
 
-/// Has the password hashed.
+/// Verifies the password on a thread for hashes.
 async fn verify(
     client: &mut Client,
     turn: &Turn<'_>,
@@ -167,7 +170,7 @@ async fn verify(
     }
 }
 
-/// What is to be verified, and the user's name as it is shown, if it is one of a user.
+/// The attempt to verify, and the name to show, if it is the name of a user.
 fn attempt(turn: &Turn<'_>, users: &Audience<'_>, field: &[u8]) -> (Attempt, Option<Arc<str>>) {
     let basic = Basic::read(field);
     let basic = basic.as_ref();
@@ -183,8 +186,8 @@ fn attempt(turn: &Turn<'_>, users: &Audience<'_>, field: &[u8]) -> (Attempt, Opt
     (attempt, user)
 }
 
-/// Polls until it is ready. `None`: the client has gone, or an administrator has ended the connection. It is told whether
-/// the client has ended its side, which may be all that is left of it, or may still wait for the answer.
+/// Waits for the future. `None`: the client has gone, or an administrator has ended the connection. The future learns
+/// whether the client has ended its side. Such a client may be gone, or may still wait for the answer.
 async fn unless_gone<T>(
     client: &mut Client,
     mut poll: impl FnMut(bool, &mut std::task::Context<'_>) -> Poll<T>,
@@ -205,7 +208,7 @@ async fn unless_gone<T>(
     .await
 }
 
-/// A wrong login: it counts at once, and is answered at its time.
+/// A wrong login. It counts at once, and the answer comes after the fixed time.
 async fn failed(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, asked: Instant) -> Next {
     let ended = Ending::because(Stage::Route, Whose::Policy, Reason::FailedLogin);
     client.worker.shared.guard.note_failed_login(client.permit.exemption(), &turn.config().guard);
@@ -218,13 +221,13 @@ async fn failed(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, asked
     }
 }
 
-/// A request without a login: the client is asked for one.
+/// A request without a login. The client is asked for one.
 async fn ask(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, ended: Ending) -> Next {
     let goes_on = swallow_body(client, turn).await;
     answer(client, turn, demand, (goes_on, ended)).await
 }
 
-/// 401.
+/// Answers 401 (Unauthorized).
 async fn answer(
     client: &mut Client,
     turn: &Turn<'_>,
@@ -238,7 +241,8 @@ async fn answer(
     reply_with(client, turn, Reply { status: 401, goes_on, ended }, &fields).await
 }
 
-/// 503: too many wait, or the users cannot be known. Nothing was verified, so nothing counts.
+/// Answers 503 (Service Unavailable): too many logins wait, or the users cannot be read. Nothing was verified, so
+/// nothing counts.
 async fn busy(client: &mut Client, turn: &Turn<'_>) -> Next {
     let ended = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
     turn.refused(client, ended);

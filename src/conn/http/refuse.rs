@@ -1,4 +1,4 @@
-//! A request that goes nowhere: whether it is answered, and whether the connection goes on (contract section 1).
+//! A request that is refused: whether it is answered, and whether the connection goes on (contract section 1).
 
 use std::future::poll_fn;
 
@@ -12,13 +12,14 @@ use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::http::own_response;
 
-/// A request that goes nowhere.
+/// Refuses a request.
 pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) -> Next {
     turn.refused(client, ended);
     let config = turn.config();
     let reason = ended.reason.unwrap_or(Reason::Malformed);
-    // Browsers try a closed connection again, so a missing path or tenant of a known host is answered in any case. A balancer
-    // takes a closed connection for a broken server, and stops sending anybody's requests.
+    // Browsers repeat a request when its connection is closed. So a missing path or tenant of a known host is always
+    // answered. A balancer takes a closed connection for a broken server, and would stop sending requests of all
+    // clients.
     let is_missing = matches!(reason, Reason::NoPath | Reason::UnknownTenant);
     let stays = is_missing || ended.is_told || is_balancer(client, config);
     if stays || is_answered(client, config) {
@@ -28,14 +29,14 @@ pub(super) async fn refuse(client: &mut Client, turn: &Turn<'_>, ended: Ending) 
     Next::End(ended)
 }
 
-/// A login that would come in the clear. The client hears of its mistake in any case. The connection ends, because a password
-/// was on it.
+/// Refuses a login in the clear. The client is told in any case. The connection ends, because a password was sent on
+/// it.
 pub(super) async fn in_the_clear(client: &mut Client, turn: &Turn<'_>, ended: Ending) -> Next {
     turn.refused(client, ended);
     reply(client, turn, Reply { status: 403, goes_on: false, ended }).await
 }
 
-/// A connection that ended before a whole request came: nothing has come, or a part, or something that is no request.
+/// A connection that ended before a whole request came: there was nothing, a part of a request, or no HTTP.
 pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
     let Some(reason) = ended.reason else { return Next::End(ended) };
     let snapshot = client.worker.shared.snapshot.load_full();
@@ -55,25 +56,26 @@ pub(super) fn is_answered(client: &Client, config: &Config) -> bool {
     config.reject == Reject::Answer || is_balancer(client, config)
 }
 
-/// Whether the client speaks for others by X-Forwarded-For: it is always answered, and its connection stays.
+/// Whether the client is a balancer that speaks for others by X-Forwarded-For. It is always answered, and its
+/// connection stays.
 pub(super) fn is_balancer(client: &Client, config: &Config) -> bool {
     config.forwarded_from(client.facts.client.ip())
 }
 
-/// The longest body of a refused request that is read and thrown away, so that the connection can go on.
+/// The longest body of a refused request that is read and discarded, so that the connection can go on.
 const SWALLOWED: u64 = 64 * 1024;
 
-/// Reads the rest of a request that goes nowhere, if that is little and comes soon. False: the connection cannot go on.
+/// Reads the rest of a refused request, if it is short and comes soon. `false`: the connection cannot go on.
 async fn swallow(client: &mut Client, turn: &Turn<'_>) -> bool {
     !turn.asked.has_body() || is_balancer(client, turn.config()) && swallow_body(client, turn).await
 }
 
-/// The same for every client, balancer or not.
+/// The same for every client, whether it is a balancer or not.
 pub(super) async fn swallow_body(client: &mut Client, turn: &Turn<'_>) -> bool {
     if !turn.asked.has_body() {
         return true;
     }
-    // A client that waits for 100 (Continue) may send its body, or not: nothing tells where the next request begins.
+    // A client that waits for 100 (Continue) may or may not send its body. So the start of the next request is unknown.
     if turn.asked.expects_continue() {
         return false;
     }
@@ -96,7 +98,7 @@ pub(super) async fn swallow_body(client: &mut Client, turn: &Turn<'_>) -> bool {
     matches!(tokio::time::timeout(turn.config().limits.inspect_timeout, reading).await, Ok(Some(())))
 }
 
-/// The status with which the protocol itself refuses (contract section 1).
+/// The HTTP status of a refusal (contract section 1).
 const fn status(reason: Reason) -> u16 {
     match reason {
         Reason::UnknownHost => 421,

@@ -1,5 +1,6 @@
-//! A WebSocket with SIP in it: the handshake is answered here, and from then on the client is one of SIP (contract section 9).
-//! Whether it may be opened is decided in [`route::websocket`](crate::route::websocket).
+//! A WebSocket with SIP, which Portward itself ends. The handshake is answered here. From then on the client is a SIP
+//! client (contract section 9). [`route::websocket`](crate::route::websocket) decides whether the WebSocket may be
+//! opened.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,12 +23,12 @@ use crate::stats::Opening;
 
 /// A client that has opened a WebSocket.
 pub(super) struct Opened {
-    /// Where.
+    /// The address to which it was opened.
     front: Arc<Front>,
-    /// The client, as far as it is believed.
+    /// The client's address: the peer's, or the one that a trusted balancer names.
     client: SocketAddr,
     carrier: Carrier,
-    /// How long its first request may take.
+    /// How long the first request may take.
     wait: Duration,
 }
 
@@ -77,7 +78,8 @@ pub(super) async fn open(
     }))
 }
 
-/// A request that may not open one. It is told so where other refusals are answered, and where it has only come to look.
+/// Refuses to open a WebSocket. The refusal is answered where other refusals are answered. A refusal that does not count
+/// is always answered.
 async fn refuse(client: &mut Client, turn: &Turn<'_>, unfit: Unfit) -> Next {
     let Unfit { status, reason, counts } = unfit;
     let ended = Ending::because(Stage::Route, Whose::Policy, reason);
@@ -98,7 +100,7 @@ async fn refuse(client: &mut Client, turn: &Turn<'_>, unfit: Unfit) -> Next {
 }
 
 impl Opened {
-    /// The client becomes one of SIP, which is not decided.
+    /// Turns the client into a SIP client that is not decided yet.
     pub(super) async fn take(self, mut client: Client) -> Client {
         let Self { front, client: believed, carrier, wait } = self;
         let snapshot = client.worker.shared.snapshot.load_full();
@@ -116,7 +118,8 @@ impl Opened {
         let read = std::mem::take(&mut client.leg.buffer);
         client.leg.stream = below.into_websocket(read, &SipMessages);
         client.leg.stream.keep_alive();
-        // The wait is for a first request that has not begun. One that has begun takes no longer than on any connection.
+        // This time is for a first request that has not begun. A request that has begun takes no longer than on any
+        // connection.
         client.leg.stream.expect_within(Some(snapshot.config.limits.inspect_timeout));
         client.timer.set(wait);
         client.front = Some(front);

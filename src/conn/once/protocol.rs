@@ -1,4 +1,4 @@
-//! What a protocol that is decided once has to know for its driver, and what the driver tells it. No I/O.
+//! The interface between a protocol that is decided once and its driver. It does no I/O.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,21 +27,22 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     const LIMIT: usize;
     /// The message that decides.
     type Asked: Send + Sync;
-    /// What looks at every message after the decision.
+    /// The watch over every message after the decision.
     type Watch: Watch + Send;
 
-    /// What is said before the client has said anything, if the server speaks first (SMTP). `out` is empty.
+    /// The octets that the server sends first, if the protocol has a greeting (SMTP). `out` is empty.
     fn greeting(&self, _asking: &Asking<'_, '_>, _out: &mut Vec<u8>) {}
 
-    /// What the octets at the front of `input`, which is not empty, mean. `back` is empty, and takes an answer.
+    /// Interprets the octets at the front of `input`, which is not empty. `back` is empty, and takes an answer.
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<Self::Asked>;
 
-    /// The ending of a connection that was not decided, as this protocol sees it. `waiting`: what has come of a message.
+    /// The ending of an undecided connection, as this protocol judges it. `waiting`: the octets of an incomplete
+    /// message.
     fn undecided(&self, _waiting: &[u8], ending: Ending) -> Ending {
         ending
     }
 
-    /// Where a message leads. `back` is empty, and takes an answer.
+    /// Decides where a message goes. `back` is empty, and takes an answer.
     fn decide<'s>(
         &mut self,
         asked: &mut Self::Asked,
@@ -64,18 +65,19 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     /// The watch of a connection that was decided. The message that decided it is still in the client's buffer.
     fn watch(self, asked: Self::Asked, connected: Connected<'_>) -> Self::Watch;
 
-    /// The tenant that the client has named as its own last. Its connections end with it (contract section 9).
+    /// The tenant that the client has last named as its own. The connection ends when that tenant is disabled (contract
+    /// section 9).
     fn tenant(_watch: &Self::Watch) -> Option<&Arc<str>> {
         None
     }
 
-    /// The ending of a relay that one of its sides has ended, as this protocol sees it.
+    /// The ending of a relay that one of its sides has ended, as this protocol judges it.
     fn over(_watch: &Self::Watch, ending: Ending) -> Ending {
         ending
     }
 
-    /// The watch has ended the relay over the message at the front of `octets`. Calls `write` with that message as the log
-    /// shows it.
+    /// The watch has ended the relay because of the message at the front of `octets`. Calls `write` with that message
+    /// as the log shows it.
     fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
 }
 
@@ -91,54 +93,54 @@ pub(in crate::conn) enum Step<A> {
         /// Octets after them.
         skip: u32,
     },
-    /// The client wants TLS from here on (RFC 4511 §4.14). `back` says yes.
+    /// The client wants TLS from here on (RFC 4511 §4.14). `back` holds the consent.
     StartTls {
-        /// Octets that have been read. There must be no more.
+        /// Octets that have been read. There must not be more.
         len: usize,
     },
-    /// More octets are needed to tell.
+    /// More octets are needed.
     NeedMore,
-    /// No message of this protocol, or one that may not pass.
+    /// The octets are no message of this protocol, or the message is not allowed.
     Reject(Reason),
 }
 
-/// What becomes of a message that asks for a host.
+/// The decision about a message that asks for a host.
 pub(in crate::conn) enum Decision<'s> {
     /// It goes to a target.
     Forward {
-        /// Where to.
+        /// The route to the target.
         route: Route<'s>,
-        /// The host as it was asked for, which a wildcard rule does not know.
+        /// The host as the client asked for it. A wildcard rule does not know this name.
         name: Box<str>,
-        /// The address of the target that alone will do.
+        /// The only address of the target that may be used, if there is one.
         only: Option<IpAddr>,
     },
     /// It is answered, and the connection stays undecided.
     Answered {
-        /// Octets of it that have been read.
+        /// Octets of the message that have been read.
         len: usize,
-        /// Octets after them.
+        /// Octets of the message that may still have to come.
         skip: u32,
-        /// For the log, if it was a refusal.
+        /// The ending to log, if the answer is a refusal.
         line: Option<Ending>,
     },
     /// The connection ends.
     Refused {
-        /// How.
+        /// How it ends.
         ending: Ending,
-        /// Whether the log says so. One line a connection is enough.
+        /// Whether it is logged. One line a connection is enough.
         line: bool,
     },
 }
 
 impl Decision<'_> {
-    /// The end of the connection, with its line.
+    /// A refusal that ends the connection and is logged.
     pub(in crate::conn) const fn refused(ending: Ending) -> Self {
         Self::Refused { ending, line: true }
     }
 }
 
-/// A client that asks, and the rules of the moment.
+/// The client that asks, and the rules in force.
 pub(in crate::conn) struct Asking<'c, 's> {
     pub(super) client: &'c Client,
     pub(in crate::conn) shared: &'s Shared,
@@ -150,12 +152,12 @@ impl<'s> Asking<'_, 's> {
         &self.snapshot.config
     }
 
-    /// How the client came.
+    /// The transport by which the client came.
     pub(in crate::conn) fn transport(&self) -> Transport {
         self.client.facts.transport()
     }
 
-    /// What the client has opened its WebSocket to, if it came by one.
+    /// The address to which the client has opened its WebSocket, if it came by one.
     pub(in crate::conn) fn front(&self) -> Option<PublicAddress<'_>> {
         let Client { front, facts, .. } = self.client;
         PublicAddress::of_websocket(&front.as_ref()?.named, facts.transport().is_tls())
@@ -166,12 +168,12 @@ impl<'s> Asking<'_, 's> {
         self.client.facts.carrier
     }
 
-    /// Where the client is.
+    /// The client's address.
     pub(in crate::conn) fn address(&self) -> IpAddr {
         self.client.facts.client.ip()
     }
 
-    /// The client has done what counts, and is not to be written to the log.
+    /// The client has committed an offence that is not to be logged.
     pub(in crate::conn) fn offends(&self, ended: Ending) {
         let Some(reason) = ended.reason else { return };
         let offence = Offence { reason, weight: ended.weight, path: b"" };
@@ -183,25 +185,25 @@ impl<'s> Asking<'_, 's> {
         self.client.facts.id
     }
 
-    /// What the client has brought with the handshake of its WebSocket.
+    /// The credential that the client sent with the handshake of its WebSocket.
     pub(in crate::conn) fn brought(&self) -> Option<&Brought> {
         self.client.front.as_ref()?.brought.as_ref()
     }
 
-    /// A login of the client at `place` was right.
+    /// A login of the client at the PBX `place` was right.
     pub(in crate::conn) fn confirmed(&self, place: u64, name: &[u8]) {
         self.shared.guard.confirm(self.address(), self.client.permit.exemption(), place, name);
     }
 
-    /// A login has failed on this connection. If its address is listed for that it goes with the others.
+    /// A login has failed on this connection. If the address is listed for that, this connection is closed as well.
     pub(in crate::conn) fn note_failed_login(&self) {
         self.shared.guard.note_failed_login(self.client.permit.exemption(), &self.config().guard);
     }
 
-    /// The way of a client that came by WebSocket. The rule through which it came may have been changed since.
+    /// The route of a client that came by WebSocket. The rule of the WebSocket may have changed meanwhile.
     ///
     /// # Errors
-    /// There is no such way, or the host through which it came is disabled by now.
+    /// There is no such route, or the host of the WebSocket is disabled by now.
     pub(in crate::conn) fn onward(&self, route: Route<'s>) -> Result<Route<'s>, Refused<'s>> {
         let Some(front) = &self.client.front else { return Ok(route) };
         let host = self.snapshot.table.host(&front.host);
@@ -213,7 +215,7 @@ impl<'s> Asking<'_, 's> {
         Ok(route.of_websocket(self.transport(), through)?)
     }
 
-    /// The verdict on the client's certificate, see [`certificate::judge`].
+    /// The verdict on the client's certificate. See [`certificate::judge`].
     pub(in crate::conn) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
         certificate::judge(self.client, self.snapshot, name)
     }
@@ -226,16 +228,16 @@ pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) snapshot: &'a Snapshot,
     pub(in crate::conn) route: &'a Route<'a>,
     pub(in crate::conn) held: Arc<Held>,
-    /// The longest message toward the address that was connected to, if it says that itself.
+    /// The longest message toward the address that was connected to, if its endpoint has a limit of its own.
     pub(in crate::conn) max_message: Option<u32>,
-    /// Where the connection to the target leads.
+    /// The target's address.
     pub(in crate::conn) address: SocketAddr,
     /// Portward's end of that connection.
     pub(in crate::conn) local: Option<SocketAddr>,
 }
 
 impl Connected<'_> {
-    /// Whether what is refused gets the protocol's own refusal.
+    /// Whether refusals are answered with the protocol's own refusal.
     pub(in crate::conn) fn answers(&self) -> bool {
         self.snapshot.config.reject == Reject::Answer
     }

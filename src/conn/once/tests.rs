@@ -1,4 +1,4 @@
-//! The driver, over a protocol of lines, with a client in memory. What a line means stands in [`Lines`].
+//! Tests of the driver with a protocol of lines and a client in memory. [`Lines`] says what a line means.
 
 mod lines;
 
@@ -12,7 +12,7 @@ use lines::{CLIENT, Lines, Served};
 
 const ANSWER: &str = "reject = \"answer\"\n";
 
-/// Says `said` in pieces of every size, ends, and compares what was heard and logged.
+/// Sends `said` in pieces of every size, ends the connection, and compares what was heard and logged.
 async fn always(more: &str, said: &str, heard: &str, lines: &[&str]) {
     for piece in [1, 2, 3, 7, usize::MAX] {
         let stage = Served::begin(more, 1);
@@ -123,7 +123,7 @@ async fn a_client_that_never_pauses_is_over_in_time_as_well() {
     let stage = Served::begin("", 1);
     stage.far.say("ping\n");
     stage.settle().await;
-    // When the driver looks again the time is up, but there is something to read.
+    // When the driver looks again, the time is up, but there are octets to read.
     tokio::time::sleep(Duration::from_secs(10)).await;
     stage.far.say("ping\nnobody\n");
     let (told, lines) = stage.end().await;
@@ -153,8 +153,8 @@ async fn a_client_that_takes_nothing_has_no_more_time_than_one_that_says_nothing
     assert_eq!(lines[0], "ldap://- rejected: silent");
 }
 
-/// Begins one that may lose its place, and has it hear as much as `takes` of an answer to `ping`. Then another one comes of
-/// the same address, and the first says `more`.
+/// Begins a connection that may lose its place. Its client reads `takes` octets of the answer to `ping`. Then a second
+/// connection comes from the same address, and the first client sends `more`.
 async fn displaced(takes: usize, more: &str) -> (String, Vec<String>) {
     let begin = tokio::time::Instant::now();
     let stage = Served::begin("limits.max_undecided_per_address = 1\n", 1);

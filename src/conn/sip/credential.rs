@@ -1,5 +1,5 @@
-//! Ephemeral credentials (contract section 9): what their verdicts mean before the decision and after it, for the client, the log
-//! and the guard. The verdicts themselves are [`proving`]'s.
+//! Ephemeral credentials (contract section 9): what a verdict on a credential means for the client, the log and the
+//! guard, before the decision and after it. [`proving`] gives the verdicts.
 
 use std::sync::Arc;
 
@@ -20,31 +20,31 @@ use crate::rules::decide::{Route, host_named, rule_of};
 use crate::rules::{Host, Table};
 use crate::service::Service;
 
-/// The credential is genuine, and its time is over.
+/// The status for a genuine credential whose time is over.
 pub(super) const EXPIRED: &str = "403 Credential expired";
 
-/// RFC 3261 §9.2.
+/// The status for a CANCEL without a transaction (RFC 3261 §9.2).
 const NO_TRANSACTION: &str = "481 Call/Transaction Does Not Exist";
 
-/// The host of a request that is routed or answered, where any demands credentials.
+/// The host of a request that is routed or answered, if any host of the table demands credentials.
 fn demanding<'t>(table: &'t Table, decided: &Decided<'t>, asked: Option<&Asked<'_>>) -> Option<Host<'t>> {
     if !table.demands_credentials() {
         return None;
     }
     match decided {
         Decided::Routed(route) => Some(route.host),
-        // An ACK has no answer, and is not asked for anything.
+        // An ACK gets no answer, so no credential is asked for.
         Decided::Answered(Answer::Nothing) => None,
         Decided::Answered(_) => host_named(table, asked?.name()).ok(),
     }
 }
 
-/// Where a route leads that goes by WebSocket: maybe not where the host's own rule says.
+/// The endpoints and the port of a route that goes by WebSocket. They may differ from the host's own rule.
 pub(super) fn door(route: &Route<'_>) -> Option<Door> {
     route.websocket.map(|_| (Arc::clone(route.endpoints), route.port))
 }
 
-/// Why a request is refused, in the log and before the guard.
+/// The reason of a refusal for the log and the guard.
 fn reason(why: Why<'_>) -> Reason {
     match why {
         Why::OtherName(_) => Reason::OtherName,
@@ -55,10 +55,10 @@ fn reason(why: Why<'_>) -> Reason {
 }
 
 impl Sip {
-    /// Where a first message goes, if its client has proven what the host demands.
+    /// Forwards a first message, if its client has proven what the host demands.
     ///
     /// # Errors
-    /// It goes nowhere, or has got an answer.
+    /// The message is refused, or has been answered.
     pub(super) fn admit<'s>(
         &mut self,
         decided: Decided<'s>,
@@ -88,7 +88,7 @@ impl Sip {
         }
     }
 
-    /// Asks for a credential, if `host` demands one and the request has none that is right. `None`: it may go on.
+    /// Asks for a credential if `host` demands one and the request has no right one. `None`: the request may go on.
     fn demand(
         &mut self,
         first: &First,
@@ -137,7 +137,7 @@ impl Sip {
         }
     }
 
-    /// The request has got its answer, and the connection stays undecided. `failed`: a login has failed.
+    /// The request has been answered, and the connection stays undecided. `failed`: a login has failed.
     fn replied(
         &mut self,
         first: &First,
@@ -156,7 +156,7 @@ impl Sip {
         if first.is_too_much() || self.answered > ANSWERED {
             let limit = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
             let ending = failed.unwrap_or(limit);
-            // What was told of this login already is not told again.
+            // If the log has already reported this login, it does not report it again.
             return Decision::Refused { ending, line: is_news || failed.is_none() };
         }
         Decision::Answered {
@@ -168,7 +168,7 @@ impl Sip {
 }
 
 impl RegistrationJudge {
-    /// Holds a request to what its client has proven, if the host demands credentials by now.
+    /// Checks a request against what its client has proven, if the host demands credentials by now.
     pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
         let has_passed = std::mem::take(&mut self.has_passed);
         if !self.standing.shared().snapshot.load().table.demands_credentials() {
@@ -209,7 +209,7 @@ impl RegistrationJudge {
             }
             Verdict::Refused(why) => self.refused(config, why, (head, request)),
             Verdict::NothingToCancel => Sentence::Answer { status: NO_TRANSACTION, more: String::new() },
-            // It is dropped: there is no answer to it.
+            // An ACK gets no answer, so it is dropped.
             Verdict::Unheard => Sentence::Answer { status: FORBIDDEN, more: String::new() },
         }
     }
@@ -241,7 +241,7 @@ impl RegistrationJudge {
         self.tell(config, ending, request);
     }
 
-    /// Writes a line once a connection; what counts is counted each time.
+    /// Writes a line once a connection. Offences are counted each time.
     fn tell(&mut self, config: &Config, ending: Ending, (head, request): (&[u8], &Message)) {
         if std::mem::replace(&mut self.login_told, true) {
             self.standing.offends(config, ending);

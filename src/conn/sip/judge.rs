@@ -1,5 +1,6 @@
-//! What may follow on a routed connection: later registrations and calls under the rules in force, and for which names a
-//! message may speak on a connection that a certificate has proven (contract sections 3 and 5).
+//! What may follow on a routed connection: later registrations and calls are judged by the rules in force. Where a
+//! certificate has proven the connection, this module also checks the names in each message (contract sections 3 and
+//! 5).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,35 +23,35 @@ use crate::route::identity::Identified;
 use crate::route::proving::{Changes, Door, Proven, Proving};
 use crate::state::Snapshot;
 
-/// Judges later registrations and calls under the rules of the moment.
+/// Judges later registrations and calls by the rules in force.
 #[derive(Debug)]
 pub(in crate::conn) struct RegistrationJudge {
     pub(super) held: Arc<Held>,
     pub(super) standing: Standing,
     pub(super) verified: Option<Box<Verified>>,
-    /// The target's address, where the rule has several.
+    /// The target's address, if the rule has several.
     pub(super) target: Option<IpAddr>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Worth,
-    /// A request was answered 403: that is said once a connection.
+    /// A request was answered 403. That is logged once a connection.
     pub(super) forbade: bool,
-    /// A message was too long: that is said once, too.
+    /// A message was too long. That is logged once a connection.
     pub(super) was_too_long: bool,
-    /// A request was turned away by the [`Screen`]: so is that.
+    /// The [`Screen`] turned a request away. That is logged once a connection.
     pub(super) turned_away: bool,
-    /// The request that decided the connection comes first here, and was counted before.
+    /// The request that decided the connection comes here first, and has been counted already.
     pub(super) was_counted: bool,
-    /// What the client has proven with credentials, at a host that demands them.
+    /// What the client has proven by credentials, if its host demands them.
     pub(super) proving: Option<Box<Proving>>,
-    /// The request that decided the connection comes first here, and has passed before.
+    /// The request that decided the connection comes here first, and has passed already.
     pub(super) has_passed: bool,
-    /// A credential was wrong, or had expired: that is said once a connection.
+    /// A credential was wrong or had expired. That is logged once a connection.
     pub(super) login_told: bool,
-    /// Where the connection goes, if that is not as the host's rule says.
+    /// The endpoints and the port of the connection, if they differ from the host's rule.
     pub(super) door: Option<Box<Door>>,
-    /// What the client has opened its WebSocket to, and has brought with it.
+    /// The address of the client's WebSocket, and the credential that came with its handshake.
     pub(super) front: Option<Arc<Front>>,
-    /// The dialogs of this connection, where requests are counted that belong to none.
+    /// The dialogs of this connection. They are kept if requests outside of dialogs are counted.
     pub(super) dialogs: Option<Box<SeenDialogs>>,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Forbidden<'m> {
     pub(super) head: &'m [u8],
     pub(super) request: &'m Message,
     pub(super) reason: Reason,
-    /// The URI that is the reason, if it is another one than From; for the log.
+    /// The URI that is the reason, for the log. It is empty if the reason is From.
     pub(super) name: &'m [u8],
 }
 
@@ -76,7 +77,7 @@ impl RegistrationJudge {
         Sentence::Forbid
     }
 
-    /// Whether a request belongs to a dialog with another address of the target than the one of this connection.
+    /// Whether a request belongs to a dialog with another address of the target than this connection's address.
     fn is_elsewhere(&self, snapshot: &Snapshot, head: &[u8], request: &Message) -> bool {
         let Some(target) = self.target else { return false };
         let tokens = &self.standing.shared().sip_tokens;
@@ -101,8 +102,8 @@ impl RegistrationJudge {
         screen.count(head, request).or_else(of_user)
     }
 
-    /// The connection's own host is no longer what it was. Clients of a disabled tenant are told so, and their connections go
-    /// when the drain time is over, as every one of the tenant does.
+    /// Handles a request when the host of this connection has changed. If its tenant is disabled, the client is told,
+    /// and the connection ends with the tenant's other connections when the drain time is over.
     fn moved(&mut self, config: &Config, moved: Ending, (head, request): (&[u8], &Message)) -> Sentence {
         if !moved.is_told {
             return Sentence::End(moved);
@@ -110,7 +111,7 @@ impl RegistrationJudge {
         self.forbid(config, Forbidden { head, request, reason: Reason::Disabled, name: b"" })
     }
 
-    /// Holds a request to the names of a certificate that has proven the connection.
+    /// Checks the names in a request against the certificate that has proven the connection.
     fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
         let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
         let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
@@ -147,7 +148,7 @@ impl Judge for RegistrationJudge {
                 Reject::Close => Sentence::End(ending),
             };
         }
-        // Where the end of a message is not known the next one cannot be found.
+        // If the end of a message is unknown, the next message cannot be found.
         let ends = faulty.is_none_or(|faulty| faulty.ends && faulty.message.body <= MESSAGE_LIMIT);
         if !ends {
             return Sentence::Refuse { status: turned.status(), ending };
@@ -177,7 +178,7 @@ impl Judge for RegistrationJudge {
                 let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
                 return self.forbid(&snapshot.config, why);
             }
-            // A withheld number says nothing of where it belongs: here, as the connection does.
+            // An anonymous From names no host. The request stays on this connection.
             Identified::Nothing if request.from.is_anonymous(head) => {
                 return self.identify(&snapshot, head, request);
             }
@@ -195,7 +196,7 @@ impl Judge for RegistrationJudge {
     }
 
     fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
-        // What belongs to no dialog is new, as a registration is.
+        // A request outside of a dialog is new, as a registration is.
         let is_new = request.to_tag.is_empty() && !matches!(request.method(head), Some(b"ACK" | b"CANCEL"));
         let is_held = self.verified.is_some() || self.target.is_some();
         if !is_new && !is_held {
@@ -271,7 +272,7 @@ impl Judge for RegistrationJudge {
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
         match login {
             Login::Confirmed => {
-                // Without parameters of the user (RFC 3261 §19.1.1).
+                // The user without its parameters (RFC 3261 §19.1.1).
                 let user = answer.to.user.of_input(head).split(|octet| *octet == b';').next();
                 self.standing.confirmed(user.unwrap_or_default());
             }

@@ -10,16 +10,16 @@ use crate::relay::sip::respond;
 pub(in crate::conn) struct First {
     pub(super) head: Box<[u8]>,
     pub(super) message: Message,
-    /// What is wrong with it, and whether it is known where it ends.
+    /// What is wrong with the message, and whether its end is known.
     pub(super) fault: Option<(Fault, bool)>,
-    /// The client in it, for the log: `user@host` of From.
+    /// The client in the message, for the log: `user@host` of From.
     pub(super) who: Vec<u8>,
     /// The verdict on the client's certificate, for the log.
     pub(super) cert: Worth,
 }
 
 impl First {
-    /// Answers it, unless it is an ACK or a response, which have no answer (RFC 3261 §17).
+    /// Answers the message. ACKs and responses get no answer (RFC 3261 §17).
     pub(super) fn answer(&self, tokens: &Tokens, status: &str, more: &str, out: &mut Vec<u8>) {
         let Self { head, message, .. } = self;
         if message.method(head).is_some_and(|method| method != b"ACK") {
@@ -33,7 +33,7 @@ impl First {
         Self { head: head.into(), message, fault, who, cert: Worth::default() }
     }
 
-    /// Whether it is longer than is read to its end.
+    /// Whether the message is too long to be read to its end.
     pub(super) fn is_too_much(&self) -> bool {
         self.head.len() as u64 + u64::from(self.message.body) > u64::from(MESSAGE_LIMIT)
     }

@@ -1,8 +1,8 @@
-//! What every request of a client is held to before the question where it may go: tools that look for PBXs, requests that
-//! are not sound, and more requests than an address or a user may send (contract section 9, *Sanity and rates*).
+//! The checks of every SIP request before it is routed: scanners, requests that are not sound, and requests over the
+//! rate of an address or a user (contract section 9, *Sanity and rates*).
 //!
-//! The first requests of a connection and the later ones come here alike. What is found is counted by the guard each time,
-//! and written to the log once a connection.
+//! The first requests of a connection and the later ones are checked alike. The guard counts each finding. The log has
+//! one line a connection.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
@@ -15,17 +15,17 @@ use crate::reason::Reason;
 use crate::relay::sip::{FORBIDDEN, NO_SERVICE};
 use crate::state::Shared;
 
-/// The longest pause that a client is told, in seconds.
+/// The longest pause that a client is asked to make, in seconds.
 const LONGEST_PAUSE: u64 = 10;
 
-/// Why a request goes no further.
+/// Why a request is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turned {
-    /// It says that it is from a scanner.
+    /// The request says that it is from a scanner.
     Scanner,
-    /// It is not sound.
+    /// The request is not sound.
     Insane(Fault),
-    /// It is one too many.
+    /// The request is over the rate.
     TooMany,
 }
 
@@ -38,7 +38,7 @@ impl Turned {
         }
     }
 
-    /// How it is answered, where it is.
+    /// The status of the answer, where it is answered.
     pub(super) const fn status(self) -> &'static str {
         match self {
             Self::Scanner => FORBIDDEN,
@@ -47,7 +47,8 @@ impl Turned {
         }
     }
 
-    /// The further header fields of the answer. Clients that were sent away together shall not come back together.
+    /// Further header fields of the answer. The pause is random, so that clients that were turned away together do not
+    /// come back together.
     pub(super) fn more(self) -> String {
         match self {
             Self::TooMany => format!("Retry-After: {}\r\n", pause()),
@@ -55,7 +56,7 @@ impl Turned {
         }
     }
 
-    /// The ending that stands for it in the log and before the guard.
+    /// The ending for the log and the guard.
     pub(super) const fn ending(self, stage: Stage) -> Ending {
         let whose = match self {
             Self::Insane(_) => Whose::Client,
@@ -65,12 +66,12 @@ impl Turned {
     }
 }
 
-/// Seconds from 1 to [`LONGEST_PAUSE`], another one each time.
+/// A random number of seconds from 1 to [`LONGEST_PAUSE`].
 fn pause() -> u64 {
     RandomState::new().build_hasher().finish() % LONGEST_PAUSE + 1
 }
 
-/// What requests are held to.
+/// The terms by which requests are checked.
 #[derive(Clone, Copy)]
 pub(super) struct Screen<'s> {
     pub(super) shared: &'s Shared,
@@ -79,7 +80,7 @@ pub(super) struct Screen<'s> {
 }
 
 impl Screen<'_> {
-    /// Looks at a request, whatever is the matter with it.
+    /// Checks a request. `fault` says what is wrong with it, if anything is.
     pub(super) fn look(&self, head: &[u8], request: &Message, fault: Option<Fault>) -> Option<Turned> {
         if is_scanner(head, request, &self.config.sip.scanners) {
             return Some(Turned::Scanner);
@@ -94,8 +95,8 @@ impl Screen<'_> {
             .then_some(Turned::TooMany)
     }
 
-    /// Counts a request of a user. The user is the one whose credential was right, or else the one in From. `place`: where
-    /// the user in From is registered.
+    /// Counts a request of a user. The user is the name of a right credential, or else the user in From. `place`: the
+    /// PBX at which the user in From is registered.
     pub(super) fn count_user(
         &self,
         head: &[u8],
@@ -108,7 +109,7 @@ impl Screen<'_> {
         if limits.sip_requests_per_user.is_none() || !is_counted(head, request) {
             return None;
         }
-        // Without parameters of the user (RFC 3261 §19.1.1), as it was confirmed.
+        // The user without its parameters (RFC 3261 §19.1.1), as a PBX confirms it.
         let from = || request.from.user.of_input(head).split(|octet| *octet == b';').next();
         let (name, is_proven) = match by_credential {
             Some(user) => (user, true),
@@ -125,7 +126,7 @@ pub(super) fn counts_requests(config: &Config) -> bool {
     limits.sip_requests.is_some() || limits.sip_requests_per_user.is_some()
 }
 
-/// An ACK has no answer, and a CANCEL ends what was counted.
+/// An ACK gets no answer, and a CANCEL ends a request that was counted.
 fn is_counted(head: &[u8], request: &Message) -> bool {
     !matches!(request.method(head), None | Some(b"ACK" | b"CANCEL"))
 }

@@ -14,26 +14,27 @@ use crate::inspect::http::{Body, Version};
 use crate::io::BUFFER;
 use crate::reason::Reason;
 
-/// The longest body. A username has 512 octets at most, and each of them three in a form.
+/// The longest body. A username has 512 octets at most, and in a form each octet may take three.
 const LONGEST: usize = 8 * 1024;
 
-/// The most octets that a body of that length may take in chunks: one octet a chunk, with its size and two line ends.
+/// The most octets on the wire for a body of that length: in the worst case each chunk has one octet, beside its size
+/// and two line ends.
 const LONGEST_ON_THE_WIRE: usize = 8 * LONGEST;
 
-/// Why a body was not read to its end. Nothing tells where the next request would begin, so the connection ends.
+/// Why a body was not read to its end. The start of the next request is unknown then, so the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It is too long.
+    /// The body is too long.
     TooLong,
-    /// It is not framed as it says.
+    /// The framing of the body is wrong.
     Malformed,
-    /// It did not come in time.
+    /// The body did not come in time.
     Slow,
     /// The client has gone.
     Gone,
 }
 
-/// Reads the body, however it is framed.
+/// Reads the body. It may have a length or come in chunks.
 pub(super) async fn read(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizing<Vec<u8>>, Unread> {
     if let Body::Length(length) = turn.asked.request().body
         && usize::try_from(length).map_or(true, |length| length > LONGEST)
@@ -41,7 +42,7 @@ pub(super) async fn read(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizi
         return Err(Unread::TooLong);
     }
     let limit = turn.config().limits.inspect_timeout;
-    // An old client does not know of it (RFC 9110 section 10.1.1).
+    // HTTP/1.0 clients do not know 100 (Continue) (RFC 9110 section 10.1.1).
     let is_awaited = turn.asked.expects_continue() && turn.asked.version() == Version::Http11;
     if is_awaited && client.say(b"HTTP/1.1 100 Continue\r\n\r\n", limit).await.is_err() {
         return Err(Unread::Gone);
@@ -54,7 +55,7 @@ pub(super) async fn read(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizi
 
 async fn whole(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizing<Vec<u8>>, Unread> {
     let mut framing = turn.asked.framing_of_data();
-    // Room for all of it, so that it does not move and leave a copy.
+    // There is room for the whole body from the start, so that it does not move and leave a copy in memory.
     let mut body = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut taken = 0;
     loop {
@@ -83,7 +84,7 @@ async fn whole(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizing<Vec<u8>
 }
 
 impl Unread {
-    /// The end of the connection, and before it the answer, where there is somebody to hear it.
+    /// Ends the connection. The client gets an answer first, unless it has gone.
     pub(super) async fn end(self, client: &mut Client, turn: &Turn<'_>, allowed: &str) -> Next {
         let (status, reason, says) = match self {
             Self::TooLong => (413, Reason::TooLarge, "the body is longer than 8 KiB"),

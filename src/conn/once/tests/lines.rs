@@ -22,11 +22,12 @@ use crate::tls::Possession;
 
 pub(super) const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 
-/// Before the decision: `ping` is answered, `drop N` takes `N` octets more, `bad` is malformed, `long` gets an answer of its
-/// own and is refused, `tls` wants TLS; anything else asks for the host of that name. After it: `cut` ends the connection.
+/// Before the decision: `ping` is answered, `drop N` takes `N` more octets, `bad` is malformed, `long` gets an answer
+/// of its own and is refused, and `tls` wants TLS. Any other line asks for the host of that name. After the decision
+/// `cut` ends the connection.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// It says `welcome` first.
+    /// Whether the server says `welcome` first.
     pub(super) greets: bool,
 }
 
@@ -186,12 +187,12 @@ fn configured(folder: &Path, more: &str, port: u16) -> Snapshot {
 }
 
 impl Served {
-    /// `port`: of the target of the host `here`.
+    /// `port`: the port of the target of the host `here`.
     pub(super) fn begin(more: &str, port: u16) -> Self {
         Self::by(Lines::default(), more, port)
     }
 
-    /// The same, by this protocol.
+    /// The same with these settings of the protocol.
     pub(super) fn by(lines: Lines, more: &str, port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::default();
@@ -237,14 +238,15 @@ impl Served {
         Self { far, served, shared, kept, written, _folder: folder }
     }
 
-    /// Waits until nothing happens any more by itself.
+    /// Waits until the tasks have nothing left to do.
     pub(super) async fn settle(&self) {
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
     }
 
-    /// What the client has heard at the end, and the lines of the log without what is the same in all of them.
+    /// What the client has heard at the end, and the lines of the log without the parts that are the same in all of
+    /// them.
     pub(super) async fn end(self) -> (String, Vec<String>) {
         tokio::time::timeout(Duration::from_secs(60), self.served).await.unwrap().unwrap();
         assert_eq!(self.shared.guard.connections(), 0, "its permit is given back");
