@@ -9,7 +9,7 @@ use portward::inspect::sip::Message;
 use portward::io::{Leg, Stream, Timer};
 use portward::proof::token::Tokens;
 use portward::relay::patience::Patience;
-use portward::relay::sip::{Judge, Login, Sentence, SipWatch};
+use portward::relay::sip::{Login, SipAction, SipPolicy, SipWatch};
 use portward::relay::tunnel::tunnel;
 use portward::relay::watched::watched;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,9 +22,9 @@ const MESSAGES: usize = 1_000;
 /// Lets everything pass.
 struct Everybody(Tokens);
 
-impl Judge for Everybody {
-    fn judge(&mut self, _: &[u8], _: &Message) -> Sentence {
-        Sentence::Pass
+impl SipPolicy for Everybody {
+    fn judge(&mut self, _: &[u8], _: &Message) -> SipAction {
+        SipAction::Pass
     }
 
     fn login(&mut self, _: Login, _: &[u8], _: &Message) {}

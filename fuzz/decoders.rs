@@ -11,11 +11,11 @@ use std::sync::Arc;
 use portward::inspect::http::{Framing, HEAD_LIMIT, ResponseInspector};
 use portward::inspect::{Inspect, digest, h323, http, ldap, proxy, sip};
 use portward::io::Buffer;
-use portward::proof::own::Own;
+use portward::proof::own::OwnRoutes;
 use portward::proof::token::Tokens;
 use portward::proof::{self, Claim, Names};
 use portward::relay::http::{Asked, request_head};
-use portward::relay::sip::{Judge, Login, Recording, Sentence, SipWatch};
+use portward::relay::sip::{Login, Recording, SipAction, SipPolicy, SipWatch};
 use portward::relay::watched::{Next, Replies, Watch};
 use portward::route::asker::asker;
 use portward::route::http::{Ask, Forwarding, Rules, route};
@@ -182,10 +182,10 @@ struct Phones<'b> {
     names: &'b Names,
 }
 
-impl Judge for Phones<'_> {
-    fn judge(&mut self, head: &[u8], request: &sip::Message) -> Sentence {
+impl SipPolicy for Phones<'_> {
+    fn judge(&mut self, head: &[u8], request: &sip::Message) -> SipAction {
         black_box(proof::sip::request(self.names, head, request, |_| true));
-        Sentence::Pass
+        SipAction::Pass
     }
     fn login(&mut self, _: Login, _: &[u8], _: &sip::Message) {}
     fn tokens(&self) -> &Tokens {
@@ -230,7 +230,7 @@ fn sip_client(bench: &mut Bench, input: &[u8], slowly: bool) {
     let answer = sip::Inspector::of_client().inspect(input);
     let Inspect::Found { ask: sip::Ask::Message(message), len } = answer else { return };
     let head = input.get(..len).unwrap_or_default();
-    let own = Own { tokens: &bench.tokens, address: None, front: None };
+    let own = OwnRoutes { tokens: &bench.tokens, address: None, front: None };
     black_box(own.dialog(head, &message).is_some());
     black_box(proof::sip::request(&bench.names, head, &message, |_| true));
 }

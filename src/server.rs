@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Place};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Everything, Location};
 use crate::confine::Confined;
 use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
@@ -325,7 +325,7 @@ fn fixed(path: &Path, config: &mut Config, before: &Config) -> Vec<Diagnostic> {
             wanted.display(),
             before.display()
         );
-        (wanted != before).then(|| Diagnostic::warning(message, Place::whole(path)))
+        (wanted != before).then(|| Diagnostic::warning(message, Location::whole(path)))
     };
     let state = keep("state", &mut config.state, &before.state);
     let socket = keep("admin.socket", &mut config.admin.socket, &before.admin.socket);

@@ -29,7 +29,7 @@ use crate::config::{Acme, Config, Diagnostic, Diagnostics, Foundation, Severity}
 use crate::credentials::LoginFiles;
 use crate::files;
 use crate::rules::{Endpoint, Host, Table, Tenant};
-use crate::tls::{Certificate, ClientTrusts, Look, Occasion, ServerTls, UpstreamTls};
+use crate::tls::{Certificate, ClientTrusts, FilesState, Occasion, ServerTls, UpstreamTls};
 pub use generation::Generation;
 use lacking::{listens_for_certificates, needs_trust, unprovable, unproven};
 use made::tenants::Tenants;
@@ -57,7 +57,7 @@ pub struct Snapshot {
     /// The sockets that we listen on.
     pub listeners: Vec<SocketAddr>,
     /// How the files of certificates, keys and trust looked when they were read.
-    pub look: Look,
+    pub look: FilesState,
     /// What was said of portward.toml, the rules and the overrides when they were read.
     said: Arc<Diagnostics>,
     /// What was found about certificates, keys and trust.
@@ -274,7 +274,7 @@ impl Snapshot {
     }
 
     fn with(config: Arc<Config>, table: Arc<Table>, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
-        let look = Look::at(&config, &table);
+        let look = FilesState::at(&config, &table);
         let (server_tls, shown) =
             ServerTls::load(&config.tls, occasion.of(|before| Some(&*before.server_tls)));
         let (upstream_tls, trusted) =

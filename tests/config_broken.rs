@@ -132,7 +132,7 @@ fn a_large_file_is_judged_like_a_small_one() {
         .list()
         .iter()
         .map(|diagnostic| {
-            let at = |place: &portward::config::Place| place.span.clone().map(|span| &text[span]);
+            let at = |place: &portward::config::Location| place.span.clone().map(|span| &text[span]);
             let related = diagnostic.related.as_ref().and_then(|(place, _)| at(place));
             (diagnostic.message.as_str(), at(&diagnostic.place).unwrap_or_default(), related)
         })

@@ -8,7 +8,7 @@ use portward::inspect::Inspect;
 use portward::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, bind_name};
 use portward::io::Buffer;
 use portward::reason::Reason;
-use portward::relay::ldap::{Gate, Judge, Verdict};
+use portward::relay::ldap::{BindAction, Gate, LdapPolicy};
 use portward::relay::watched::{Next, Replies, Watch as _};
 
 /// A message whose lengths say 4 GiB, as far as the operation's.
@@ -30,9 +30,9 @@ fn bind(name: &[u8]) -> Vec<u8> {
 
 struct Anybody;
 
-impl Judge for Anybody {
-    fn judge(&mut self, _: &Bind) -> Verdict {
-        Verdict::Pass
+impl LdapPolicy for Anybody {
+    fn judge(&mut self, _: &Bind) -> BindAction {
+        BindAction::Pass
     }
 
     fn login_succeeded(&mut self, _: &[u8]) {}

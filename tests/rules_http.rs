@@ -6,7 +6,7 @@ mod rules_support;
 use std::sync::Arc;
 
 use portward::reason::Reason;
-use portward::rules::decide::{self, Cause, Outcome, Scratch};
+use portward::rules::decide::{self, Cause, HttpAction, Scratch};
 use portward::rules::path::{Unsafe, request_path};
 use portward::rules::{Builder, Host, PathPattern, Ports, Table};
 use portward::service::{Service, Transport};
@@ -239,7 +239,7 @@ fn decided(
     came_by: Transport,
     host: &str,
     path: &str,
-) -> Result<(String, Outcome), (Reason, bool)> {
+) -> Result<(String, HttpAction), (Reason, bool)> {
     let decision = decide::http(table, came_by, host.as_bytes(), path.as_bytes(), &mut Scratch::default());
     decision
         .map(|d| (d.rule.path.to_owned(), d.outcome))
@@ -268,7 +268,10 @@ fn the_decision_is_host_service_path_and_port() {
 
     use Transport::{Plain, Tls};
     let forward = |path: &str, transport, port| {
-        Ok((path.to_owned(), Outcome::Forward { transport, port: std::num::NonZeroU16::new(port).unwrap() }))
+        Ok((
+            path.to_owned(),
+            HttpAction::Forward { transport, port: std::num::NonZeroU16::new(port).unwrap() },
+        ))
     };
     let hq = |came_by, path| decided(&table, came_by, "HQ.example.net.:443", path);
     assert_eq!(hq(Tls, "/plain"), forward("/plain", Plain, 8080));
@@ -276,7 +279,7 @@ fn the_decision_is_host_service_path_and_port() {
     assert_eq!(hq(Plain, "/tls"), forward("/tls", Tls, 8443));
     assert_eq!(hq(Plain, "/both"), forward("/both", Plain, 80));
     assert_eq!(hq(Tls, "/both"), forward("/both", Tls, 443));
-    assert_eq!(hq(Plain, ""), Ok(("/".to_owned(), Outcome::RedirectHttps)));
+    assert_eq!(hq(Plain, ""), Ok(("/".to_owned(), HttpAction::RedirectHttps)));
     assert_eq!(hq(Tls, "/"), forward("/", Tls, 443));
     assert_eq!(hq(Tls, "/x"), Err((Reason::NoPath, true)));
     assert_eq!(hq(Tls, "/both/.."), Err((Reason::UnsafePath, true)));

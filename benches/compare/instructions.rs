@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::load::Way;
 use crate::origin::HOSTS;
-use crate::peers::Place;
+use crate::peers::Setup;
 use crate::stand_in;
 use crate::steps::Steps;
 use crate::works::{
@@ -22,7 +22,7 @@ use crate::works::{
 use crate::wss::By;
 
 /// A row.
-pub(crate) struct Counted {
+pub(crate) struct CountedRow {
     /// For `--only`.
     pub(crate) key: &'static str,
     /// What is done.
@@ -41,8 +41,8 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 const GATHERS: &str = "_tree_jitter_";
 
 /// All rows.
-pub(crate) const COUNTED: &[Counted] = &[
-    Counted {
+pub(crate) const COUNTED: &[CountedRow] = &[
+    CountedRow {
         key: "kept-plain",
         work: "HTTP request, kept alive, plain → plain",
         front: Front::Http,
@@ -50,7 +50,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 400,
         run: |site, count| Box::pin(kept(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "kept-tls",
         work: "HTTPS → HTTPS request, kept alive",
         front: Front::Http,
@@ -58,7 +58,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 400,
         run: |site, count| Box::pin(kept(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "new-tcp",
         work: "new TCP connection + HTTP request",
         front: Front::Http,
@@ -66,7 +66,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 160,
         run: |site, count| Box::pin(fresh(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "new-tls",
         work: "new TLS 1.3 connection + HTTPS request, full handshake",
         front: Front::Http,
@@ -74,7 +74,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 50,
         run: |site, count| Box::pin(fresh(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "silent",
         work: "TCP connection that comes, says nothing and goes",
         front: Front::Http,
@@ -82,7 +82,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 160,
         run: |site, count| Box::pin(silent(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "sip-kept",
         work: "SIP REGISTER on a connection that is open, plain → plain",
         front: Front::Sip,
@@ -90,7 +90,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 200,
         run: |site, count| Box::pin(sip_kept(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "sip-ping",
         work: "SIP keep-alive on a connection that is open, TLS → TLS",
         front: Front::Sip,
@@ -98,7 +98,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 200,
         run: |site, count| Box::pin(sip_ping(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "sip-new",
         work: "SIP REGISTER on a new connection, plain → plain",
         front: Front::Sip,
@@ -106,7 +106,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 160,
         run: |site, count| Box::pin(sip_new(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "sip-new-tls",
         work: "SIP REGISTER on a new connection, TLS → TLS (two handshakes)",
         front: Front::Sip,
@@ -114,7 +114,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 40,
         run: |site, count| Box::pin(sip_new(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "sips-kept",
         work: "SIP REGISTER on a connection that is open, TLS → plain",
         front: Front::Sips,
@@ -122,7 +122,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 200,
         run: |site, count| Box::pin(wss_kept(site, count, By::Tls)),
     },
-    Counted {
+    CountedRow {
         key: "wss-kept",
         work: "the same by WebSocket",
         front: Front::Wss,
@@ -130,7 +130,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 200,
         run: |site, count| Box::pin(wss_kept(site, count, By::WebSocket)),
     },
-    Counted {
+    CountedRow {
         key: "sips-new",
         work: "SIP REGISTER on a new connection, TLS → plain",
         front: Front::Sips,
@@ -138,7 +138,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 80,
         run: |site, count| Box::pin(wss_new(site, count, By::Tls)),
     },
-    Counted {
+    CountedRow {
         key: "wss-new",
         work: "the same by WebSocket",
         front: Front::Wss,
@@ -146,7 +146,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 80,
         run: |site, count| Box::pin(wss_new(site, count, By::WebSocket)),
     },
-    Counted {
+    CountedRow {
         key: "ldap",
         work: "LDAP bind and search on a new connection, plain → plain",
         front: Front::Ldap,
@@ -154,7 +154,7 @@ pub(crate) const COUNTED: &[Counted] = &[
         count: 160,
         run: |site, count| Box::pin(ldap_new(site, count)),
     },
-    Counted {
+    CountedRow {
         key: "h323",
         work: "H.323 registration on a new connection, plain → plain",
         front: Front::H323,
@@ -167,7 +167,7 @@ pub(crate) const COUNTED: &[Counted] = &[
 /// Prints the table: of `programs`, the first the one that the other is held against.
 pub(crate) fn count(
     programs: &[&str],
-    rows: &[&Counted],
+    rows: &[&CountedRow],
     core: Option<&str>,
     folder: &Path,
 ) -> Result<(), Failure> {
@@ -196,7 +196,7 @@ pub(crate) fn count(
     Ok(())
 }
 
-impl Counted {
+impl CountedRow {
     /// The instructions of doing it once.
     fn measure(&self, program: &str, core: Option<&str>, folder: &Path) -> Result<f64, Failure> {
         let warm_up = self.count / 5;
@@ -220,7 +220,7 @@ impl Counted {
         for name in ["all.crt", "all.key", "all.pem"] {
             fs::copy(folder.join(name), here.path().join(name))?;
         }
-        let place = Place { folder: here.path(), core, portward: program, counted: true };
+        let place = Setup { folder: here.path(), core, portward: program, counted: true };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let steps = Steps::default();
         let target =

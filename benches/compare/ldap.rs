@@ -18,7 +18,7 @@ use crate::Failure;
 use crate::load::{Connection, Way, open};
 use crate::measure::{Bench, Samples};
 use crate::origin::{LARGE, Ports};
-use crate::peers::{Kind, Place};
+use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 use crate::stand_in::{self, Visit};
 
@@ -65,7 +65,7 @@ pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
 }
 
 /// One of the two in front of the directory.
-fn start(kind: Kind, directory: Ports, place: Place<'_>) -> Result<(Ports, Process), Failure> {
+fn start(kind: Kind, directory: Ports, place: Setup<'_>) -> Result<(Ports, Process), Failure> {
     let ports = Ports::free()?;
     let folder = place.folder.join(format!("ldap-{}", kind.name()));
     fs::create_dir_all(&folder)?;
@@ -95,7 +95,7 @@ fn start(kind: Kind, directory: Ports, place: Place<'_>) -> Result<(Ports, Proce
 pub(crate) fn portward(
     directory: Ports,
     Ports { plain, tls }: Ports,
-    place: Place<'_>,
+    place: Setup<'_>,
 ) -> Result<Process, Failure> {
     let folder = place.folder.join("ldap-Portward");
     let shared = place.folder.display();

@@ -29,11 +29,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use instructions::{COUNTED, Counted};
+use instructions::{COUNTED, CountedRow};
 use load::Way;
 use measure::Bench;
 use origin::{HOSTS, Origin, SEEN, SMALL};
-use peers::{Kind, Place, Proxy, Rules};
+use peers::{Kind, Proxy, Rules, Setup};
 use rows::{ROWS, Row};
 
 /// What went wrong, for people.
@@ -48,7 +48,7 @@ struct Options {
     rows: Vec<&'static Row>,
     portward: String,
     /// Instructions are counted, of these rows.
-    counted: Option<Vec<&'static Counted>>,
+    counted: Option<Vec<&'static CountedRow>>,
     /// The program to hold Portward's instructions against.
     base: Option<String>,
 }
@@ -122,7 +122,7 @@ fn chosen<R>(
 }
 
 /// Counts instructions instead.
-fn count(options: &Options, rows: &[&Counted]) -> Result<(), Failure> {
+fn count(options: &Options, rows: &[&CountedRow]) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("portward-instructions-").tempdir()?;
     certificate(folder.path())?;
     // On one core there is one worker.
@@ -157,7 +157,7 @@ fn compare(options: &Options) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let origin = Origin::start(folder.path(), rest.as_deref())?;
     let place =
-        Place { folder: folder.path(), core: core.as_deref(), portward: &options.portward, counted: false };
+        Setup { folder: folder.path(), core: core.as_deref(), portward: &options.portward, counted: false };
     let proxies = Kind::ALL
         .iter()
         .map(|kind| Proxy::start(*kind, "two", Rules::Two(origin.targets), place))

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use crate::Failure;
 use crate::load::{Connection, Done, Plan, run};
 use crate::origin::Origin;
-use crate::peers::{Kind, Place, Proxy};
+use crate::peers::{Kind, Proxy, Setup};
 
 /// What stays to be done at a proxy when its clients have their answers: closing, giving back.
 const AFTERMATH: Duration = Duration::from_millis(20);
@@ -16,7 +16,7 @@ const AFTERMATH: Duration = Duration::from_millis(20);
 pub(crate) struct Bench<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) origin: &'a Origin,
-    pub(crate) place: Place<'a>,
+    pub(crate) place: Setup<'a>,
     /// One of each kind, with the two hosts.
     pub(crate) proxies: &'a [Proxy],
     pub(crate) rounds: usize,

@@ -63,7 +63,7 @@ pub(crate) struct Proxy {
 
 /// Where everything is and where it may run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Setup<'a> {
     /// A folder with `all.crt`, `all.key` and `all.pem`.
     pub(crate) folder: &'a Path,
     /// The proxy's core.
@@ -74,7 +74,7 @@ pub(crate) struct Place<'a> {
     pub(crate) counted: bool,
 }
 
-impl Place<'_> {
+impl Setup<'_> {
     /// Starts Portward with the configuration in `folder`.
     pub(crate) fn portward(&self, folder: &Path, text: &str, ports: &[u16]) -> Result<Process, Failure> {
         let file = write(folder, "portward.toml", text)?;
@@ -100,7 +100,7 @@ pub(crate) fn customer(number: u32) -> String {
 
 impl Proxy {
     /// Starts one. `name` tells its files from those of others.
-    pub(crate) fn start(kind: Kind, name: &str, rules: Rules, place: Place<'_>) -> Result<Self, Failure> {
+    pub(crate) fn start(kind: Kind, name: &str, rules: Rules, place: Setup<'_>) -> Result<Self, Failure> {
         let ports = Ports::free()?;
         let folder = place.folder.join(format!("{name}-{}", kind.name()));
         fs::create_dir_all(&folder)?;

@@ -11,7 +11,7 @@ use tokio::net::TcpSocket;
 use crate::Failure;
 use crate::measure::{Bench, Samples};
 use crate::origin::{Ports, nginx_head};
-use crate::peers::{Kind, Place};
+use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 
 /// Who is listed, among others.
@@ -63,7 +63,7 @@ async fn knock(port: u16) -> Result<(), Failure> {
     }
 }
 
-fn start(kind: Kind, place: Place<'_>) -> Result<(u16, Process), Failure> {
+fn start(kind: Kind, place: Setup<'_>) -> Result<(u16, Process), Failure> {
     let port = Ports::free()?.plain;
     let folder = place.folder.join(format!("refuse-{}", kind.name()));
     fs::create_dir_all(&folder)?;

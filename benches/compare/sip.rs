@@ -16,7 +16,7 @@ use crate::Failure;
 use crate::load::{Connection, Way, open};
 use crate::measure::{Bench, Samples};
 use crate::origin::Ports;
-use crate::peers::{Kind, Place};
+use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 use crate::stand_in::{self, Visit};
 
@@ -92,12 +92,12 @@ pub(crate) fn settled(process: &Process) -> Result<u64, Failure> {
     }
 }
 
-fn start_all(pbx: Ports, place: Place<'_>) -> Result<Vec<(Ports, Process)>, Failure> {
+fn start_all(pbx: Ports, place: Setup<'_>) -> Result<Vec<(Ports, Process)>, Failure> {
     (0..Kind::ALL.len()).map(|at| start(at, pbx, place)).collect()
 }
 
 /// The proxy of a column in front of the PBX: plain to plain, TLS to TLS.
-fn start(at: usize, pbx: Ports, place: Place<'_>) -> Result<(Ports, Process), Failure> {
+fn start(at: usize, pbx: Ports, place: Setup<'_>) -> Result<(Ports, Process), Failure> {
     let ports = Ports::free()?;
     let Ports { plain, tls } = ports;
     let name = ["haproxy", "kamailio", "portward"].get(at).copied().unwrap_or_default();
@@ -148,7 +148,7 @@ fn start(at: usize, pbx: Ports, place: Place<'_>) -> Result<(Ports, Process), Fa
 pub(crate) fn portward(
     pbx: Ports,
     Ports { plain, tls }: Ports,
-    place: Place<'_>,
+    place: Setup<'_>,
 ) -> Result<Process, Failure> {
     let folder = place.folder.join("sip-portward");
     let shared = place.folder.display();

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::load::{Connection, Expected, Request, Way, ask, over};
 use crate::origin::{HOSTS, Ports, SMALL};
-use crate::peers::{Kind, Place, Proxy, Rules, counts};
+use crate::peers::{Kind, Proxy, Rules, Setup, counts};
 use crate::process::{Process, write};
 use crate::stand_in::Visit;
 use crate::steps::Steps;
@@ -67,7 +67,7 @@ impl Front {
     }
 
     /// The proxy in front of `target`, and the file of its instructions, in the place's folder.
-    pub(crate) fn start(self, target: Ports, place: Place<'_>) -> Result<(Ports, Process, PathBuf), Failure> {
+    pub(crate) fn start(self, target: Ports, place: Setup<'_>) -> Result<(Ports, Process, PathBuf), Failure> {
         if let Self::Http = self {
             let Proxy { ports, process, .. } =
                 Proxy::start(Kind::Portward, "two", Rules::Two([target; 2]), place)?;
@@ -90,7 +90,7 @@ impl Front {
 }
 
 /// Portward in front of a gatekeeper.
-fn h323(target: Ports, Ports { plain, tls }: Ports, place: Place<'_>) -> Result<Process, Failure> {
+fn h323(target: Ports, Ports { plain, tls }: Ports, place: Setup<'_>) -> Result<Process, Failure> {
     let folder = place.folder.join("h323");
     let shared = place.folder.display();
     fs::create_dir_all(&folder)?;

@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::load::{Connection, Way, open};
 use crate::measure::{Bench, Samples};
 use crate::origin::Ports;
-use crate::peers::{Kind, Place};
+use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 use crate::sip::{HOST, ask, modules, register_on, registrar, settled, within};
 use crate::stand_in;
@@ -214,7 +214,7 @@ async fn message(stream: &mut Connection) -> Result<Vec<u8>, Failure> {
 }
 
 /// The proxy of a column in front of the PBX; `None`: there is none that does this.
-fn start(kind: Kind, pbx: Ports, place: Place<'_>) -> Result<Option<(Doors, Process)>, Failure> {
+fn start(kind: Kind, pbx: Ports, place: Setup<'_>) -> Result<Option<(Doors, Process)>, Failure> {
     let doors = Ports::free()?;
     let doors = Doors { sips: doors.tls, wss: doors.plain };
     Ok(match kind {
@@ -224,7 +224,7 @@ fn start(kind: Kind, pbx: Ports, place: Place<'_>) -> Result<Option<(Doors, Proc
     })
 }
 
-fn kamailio(pbx: Ports, Doors { sips, wss }: Doors, place: Place<'_>) -> Result<Process, Failure> {
+fn kamailio(pbx: Ports, Doors { sips, wss }: Doors, place: Setup<'_>) -> Result<Process, Failure> {
     let folder = place.folder.join("wss-kamailio");
     fs::create_dir_all(&folder)?;
     let (shared, run) = (place.folder.display(), folder.to_string_lossy().into_owned());
@@ -247,7 +247,7 @@ fn kamailio(pbx: Ports, Doors { sips, wss }: Doors, place: Place<'_>) -> Result<
 }
 
 /// Portward in front of the PBX.
-pub(crate) fn portward(pbx: Ports, Doors { sips, wss }: Doors, place: Place<'_>) -> Result<Process, Failure> {
+pub(crate) fn portward(pbx: Ports, Doors { sips, wss }: Doors, place: Setup<'_>) -> Result<Process, Failure> {
     let folder = place.folder.join("wss-portward");
     let shared = place.folder.display();
     fs::create_dir_all(&folder)?;

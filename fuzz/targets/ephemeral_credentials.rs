@@ -13,7 +13,7 @@ use portward::credentials::ephemeral::Ephemeral;
 use portward::credentials::nonce::{Bound, Known, Nonces};
 use portward::inspect::Inspect;
 use portward::inspect::sip::{Ask, Inspector};
-use portward::route::proving::{Asked, Proving, Terms, Verdict, Why};
+use portward::route::proving::{Asked, Proving, Terms, CredentialCheck, Why};
 use portward::rules::{
     Address, Builder, CheckedPorts, CredentialUser, Endpoint, HostDef, NameDef, Ports, ServiceRule, Source,
     Table,
@@ -76,8 +76,8 @@ fn asked_with(value: &[u8], brought: Option<&Brought>) {
     let asked = asked.with(true, brought);
     let mut proving = Proving::default();
     match proving.look(&terms, &asked) {
-        Verdict::Asked { more, .. } => assert_eq!(more.lines().count(), Algorithm::ALL.len()),
-        verdict => assert_eq!(verdict, Verdict::Refused(Why::Failed)),
+        CredentialCheck::Asked { more, .. } => assert_eq!(more.lines().count(), Algorithm::ALL.len()),
+        verdict => assert_eq!(verdict, CredentialCheck::Refused(Why::Failed)),
     }
     assert!(proving.proven().is_none());
     // Nothing but whole lines is taken out, and no tenant is named.

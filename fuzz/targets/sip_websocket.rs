@@ -9,19 +9,19 @@ use portward::inspect::sip::{Ask, FieldKind, Inspector, Message, entries};
 use portward::inspect::websocket::{Event, Reader, Sender};
 use portward::io::{Buffer, Came, End, Messages as _};
 use portward::proof::token::Tokens;
-use portward::relay::sip::{Browser, Disguise, Judge, Login, Sentence, SipMessages, SipWatch, respond};
+use portward::relay::sip::{Browser, Disguise, SipPolicy, Login, SipAction, SipMessages, SipWatch, respond};
 use portward::relay::watched::{Next, Replies, Watch as _};
 
 /// Lets everything pass.
 struct Open(Tokens);
 
-impl Judge for Open {
+impl SipPolicy for Open {
     fn examines(&self) -> bool {
         true
     }
 
-    fn judge(&mut self, _: &[u8], _: &Message) -> Sentence {
-        Sentence::Pass
+    fn judge(&mut self, _: &[u8], _: &Message) -> SipAction {
+        SipAction::Pass
     }
 
     fn login(&mut self, _: Login, _: &[u8], _: &Message) {}

@@ -23,7 +23,7 @@ use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
 use crate::state::Shared;
-use crate::stats::{Direction, Durations, Side, Totals, Verdict};
+use crate::stats::{DecisionKind, Direction, Durations, Side, Totals};
 use crate::upstream::{Health, State};
 
 /// What the answer says of its content.
@@ -74,7 +74,7 @@ fn decisions(text: &mut Text, totals: &Totals) {
     let help = "Decisions, one a request (HTTP) or a connection (others), by what became of them.";
     text.family("portward_decisions_total", Kind::Counter, help);
     for service in Service::ALL {
-        for verdict in Verdict::ALL {
+        for verdict in DecisionKind::ALL {
             let labels = [("service", service.name()), ("outcome", verdict.name())];
             text.sample(&labels, totals.decisions(service, verdict));
         }

@@ -38,11 +38,11 @@ use std::time::Duration;
 
 pub(crate) use query::LARGEST_PAGE;
 pub(crate) use v1::looked_up;
-pub(crate) use v1::{Seen, host_to_json, tenant_to_json, whole_tenant_to_json};
+pub(crate) use v1::{TenantContext, host_to_json, tenant_to_json, whole_tenant_to_json};
 
 use tokio::time::sleep;
 
-use crate::config::{Diagnostic, Place};
+use crate::config::{Diagnostic, Location};
 use crate::log::Level;
 use crate::server::Control;
 use crate::state::Shared;
@@ -84,7 +84,7 @@ async fn socket(grounds: Grounds) {
             Err(error) => {
                 let text =
                     format!("no administration: the socket {} cannot be opened: {error}", path.display());
-                let place = Place::whole(&shared.snapshot.load().config.file);
+                let place = Location::whole(&shared.snapshot.load().config.file);
                 // The same trouble is said once.
                 if shared.set_admin_closed(SOCKET, Some(Diagnostic::warning(text.clone(), place))) {
                     shared.note(Level::Warning, &text);

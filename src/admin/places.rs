@@ -108,7 +108,7 @@ pub(super) struct Places {
 
 /// One of them, taken until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     places: Arc<Places>,
     number: u64,
     turn: watch::Sender<(Turn, Instant)>,
@@ -128,7 +128,7 @@ impl Places {
     }
 
     /// The next place, for a connection that is there.
-    pub(super) async fn take(self: &Arc<Self>) -> Place {
+    pub(super) async fn take(self: &Arc<Self>) -> ConnectionSlot {
         loop {
             let freed = self.freed.notified();
             let taken = self.try_take();
@@ -149,7 +149,7 @@ impl Places {
 
     /// A place; or when to look again, if no connection leaves before. The one that has kept us waiting for too long is
     /// asked to leave.
-    fn try_take(self: &Arc<Self>) -> Result<Place, Option<Instant>> {
+    fn try_take(self: &Arc<Self>) -> Result<ConnectionSlot, Option<Instant>> {
         let mut inside = self.inside();
         if inside.guests.len() >= self.most {
             return Err(inside.relieve());
@@ -159,11 +159,11 @@ impl Places {
         let (turn, seen) = watch::channel((Turn::First, Instant::now()));
         let out = CancellationToken::new();
         inside.guests.insert(number, Guest { turn: seen, out: out.clone() });
-        Ok(Place { places: Arc::clone(self), number, turn, out })
+        Ok(ConnectionSlot { places: Arc::clone(self), number, turn, out })
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Says whose turn it is from now on.
     pub(super) fn set(&self, turn: Turn) {
         self.turn.send_replace((turn, Instant::now()));
@@ -197,7 +197,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.places.inside().guests.remove(&self.number);
         self.places.freed.notify_one();

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::PORT;
 use super::access::Way;
-use super::places::{PLACES, Place, Places};
+use super::places::{ConnectionSlot, PLACES, Places};
 use super::serve::{self, Grounds};
-use crate::config::{Diagnostic, Place as Written};
+use crate::config::{Diagnostic, Location as Written};
 use crate::log::Level;
 use crate::state::Snapshot;
 
@@ -127,7 +127,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Places>, grounds: &Grounds,
     }
 }
 
-async fn converse(connection: TcpStream, client: SocketAddr, place: Place, grounds: Grounds) {
+async fn converse(connection: TcpStream, client: SocketAddr, place: ConnectionSlot, grounds: Grounds) {
     let Ok(here) = connection.local_addr() else { return };
     let (is_certified, tls) = {
         let snapshot = grounds.shared.snapshot.load();

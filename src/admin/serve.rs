@@ -16,7 +16,7 @@ use super::access::{Access, Way};
 use super::answer::{Answer, Body};
 use super::events::Followers;
 use super::patient::Patient;
-use super::places::{Place, Turn};
+use super::places::{ConnectionSlot, Turn};
 use super::v1::{self, Asked};
 use crate::server::Control;
 use crate::state::Shared;
@@ -41,7 +41,7 @@ pub(super) struct Grounds {
 pub(super) async fn converse(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     way: Way,
-    place: Place,
+    place: ConnectionSlot,
     grounds: Grounds,
 ) {
     let service = service_fn(async |request| {
@@ -65,7 +65,7 @@ pub(super) async fn converse(
     }
 }
 
-async fn answer(request: Request<Incoming>, way: Way, place: &Place, grounds: &Grounds) -> Answer {
+async fn answer(request: Request<Incoming>, way: Way, place: &ConnectionSlot, grounds: &Grounds) -> Answer {
     let (head, body) = request.into_parts();
     let Grounds { shared, control, followers, access } = grounds;
     let admitted = match access.admit(way, &head, v1::right(&head), shared) {

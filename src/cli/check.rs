@@ -10,7 +10,7 @@ use super::config::ConfigArg;
 use super::terminal::{self, say};
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
-use crate::config::{self, Config, Diagnostic, Diagnostics, Place, Rules, Severity};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Location, Rules, Severity};
 use crate::state::{Snapshot, folder, made, overrides};
 
 mod connect;
@@ -200,7 +200,7 @@ fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
     let text = |one: &serde_json::Value, key: &str| one.get(key)?.as_str().map(str::to_owned);
     let warning = |one: &serde_json::Value| {
         let message = format!("the running daemon: {}", text(one, "message")?);
-        let warning = Diagnostic::warning(message, Place::whole(text(one, "file")?));
+        let warning = Diagnostic::warning(message, Location::whole(text(one, "file")?));
         Some(match text(one, "help") {
             Some(help) => warning.help(help),
             None => warning,

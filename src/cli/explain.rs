@@ -10,7 +10,7 @@ use super::terminal;
 use crate::admin::client::{NoAnswer, ask};
 use crate::admin::looked_up;
 use crate::config::Config;
-use crate::explain::{Client, From, Grounds, Listing, Outcome, Text, Url, explain};
+use crate::explain::{Admission, Client, From, Grounds, Listing, Text, Url, explain};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::reason::Reason;
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let mut all_granted = true;
     for url in &urls {
         let explanation = looked_up(explain(&grounds, url, &client));
-        all_granted &= explanation.outcome() == Outcome::Yes;
+        all_granted &= explanation.outcome() == Admission::Yes;
         if args.json { terminal::say(explanation.to_json()) } else { terminal::say(Text(&explanation)) }
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })

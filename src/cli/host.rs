@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed { code, text }) => {
+        Err(HostError { code, text }) => {
             terminal::complain(text.trim_end());
             ExitCode::from(code)
         }
@@ -117,12 +117,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// Why a command did not do it: an exit code, and the words.
 #[derive(Debug)]
-struct Failed {
+struct HostError {
     code: u8,
     text: String,
 }
 
-impl Failed {
+impl HostError {
     fn no(text: impl std::fmt::Display) -> Self {
         Self { code: terminal::NO, text: format!("error: {text}") }
     }
@@ -161,20 +161,20 @@ struct Loaded {
     file: PathBuf,
 }
 
-fn loaded(args: &Args) -> Result<Loaded, Failed> {
+fn loaded(args: &Args) -> Result<Loaded, HostError> {
     let file = args.daemon.config.clone();
     let Checked { config, rules, diagnostics } = config::check(&file);
     let (Some(config), Some(Rules { table: Some(mut table), foundation, .. })) = (config, rules) else {
-        return Err(Failed::found(&diagnostics));
+        return Err(HostError::found(&diagnostics));
     };
     if diagnostics.errors() > 0 {
-        return Err(Failed::found(&diagnostics));
+        return Err(HostError::found(&diagnostics));
     }
     let ground = made::Ground { foundation: &foundation, config: &config };
     let mut kept = made::apply(ground, &mut table, None);
     kept.append(overrides::apply(&config.state, &mut table, None));
     if kept.errors() > 0 && folder::is_of_concern(&config.state) {
-        return Err(Failed::found(&kept));
+        return Err(HostError::found(&kept));
     }
     if let Some(unread) = kept.list().iter().find(|found| found.place.span.is_none()) {
         terminal::complain(format_args!("note: {}", unread.message));
@@ -184,15 +184,15 @@ fn loaded(args: &Args) -> Result<Loaded, Failed> {
 
 impl Loaded {
     /// The host of this very name or alias.
-    fn host(&self, text: &str) -> Result<Host<'_>, Failed> {
+    fn host(&self, text: &str) -> Result<Host<'_>, HostError> {
         let asked = normal(text)?;
-        self.table.named(&asked).ok_or_else(|| Failed::no(near::unknown(&self.table, &asked)))
+        self.table.named(&asked).ok_or_else(|| HostError::no(near::unknown(&self.table, &asked)))
     }
 }
 
 /// A name in its normal form.
-fn normal(text: &str) -> Result<String, Failed> {
+fn normal(text: &str) -> Result<String, HostError> {
     name::normalise(text)
         .map(Into::into)
-        .map_err(|bad| Failed::usage(format_args!("{text} is not a host name: {bad}")))
+        .map_err(|bad| HostError::usage(format_args!("{text} is not a host name: {bad}")))
 }

@@ -95,8 +95,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::NoAnswer(error)) => no_answer(&error),
-        Err(Failed::Said(code, text)) => {
+        Err(TenantError::NoAnswer(error)) => no_answer(&error),
+        Err(TenantError::Said(code, text)) => {
             terminal::complain(text.trim_end());
             ExitCode::from(code)
         }
@@ -105,13 +105,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// Why a command did not do it.
 #[derive(Debug)]
-enum Failed {
+enum TenantError {
     NoAnswer(NoAnswer),
     /// An exit code, and the words.
     Said(u8, String),
 }
 
-impl Failed {
+impl TenantError {
     fn no(text: impl std::fmt::Display) -> Self {
         Self::Said(terminal::NO, format!("error: {text}"))
     }
@@ -121,17 +121,17 @@ impl Failed {
     }
 }
 
-impl From<NoAnswer> for Failed {
+impl From<NoAnswer> for TenantError {
     fn from(error: NoAnswer) -> Self {
         Self::NoAnswer(error)
     }
 }
 
 /// The resource of a tenant.
-fn path(id: &str, behind: &str) -> Result<String, Failed> {
+fn path(id: &str, behind: &str) -> Result<String, TenantError> {
     match is_tenant_id(id) {
         true => Ok(format!("/v1/tenants/{}{behind}", encoded(id))),
-        false => Err(Failed::usage(format_args!(
+        false => Err(TenantError::usage(format_args!(
             "{} is not the id of a tenant, which has 1 to 64 of A-Z a-z 0-9 . _ -",
             terminal::harmless(id)
         ))),
@@ -158,10 +158,10 @@ fn text(json: &Value, name: &str) -> String {
 }
 
 /// Where a command reads from: `-` is standard input.
-fn input(file: &PathBuf, limit: u64) -> Result<String, Failed> {
+fn input(file: &PathBuf, limit: u64) -> Result<String, TenantError> {
     use std::io::Read as _;
     let unread =
-        |error: &std::io::Error| Failed::no(format_args!("{} cannot be read: {error}", file.display()));
+        |error: &std::io::Error| TenantError::no(format_args!("{} cannot be read: {error}", file.display()));
     let mut octets = Vec::new();
     let read = match file.as_os_str() == "-" {
         true => std::io::stdin().lock().take(limit + 1).read_to_end(&mut octets),
@@ -169,7 +169,7 @@ fn input(file: &PathBuf, limit: u64) -> Result<String, Failed> {
     };
     read.map_err(|error| unread(&error))?;
     if octets.len() as u64 > limit {
-        return Err(Failed::no(format_args!("{} is longer than {limit} octets", file.display())));
+        return Err(TenantError::no(format_args!("{} is longer than {limit} octets", file.display())));
     }
-    String::from_utf8(octets).map_err(|_| Failed::no(format_args!("{} is not UTF-8", file.display())))
+    String::from_utf8(octets).map_err(|_| TenantError::no(format_args!("{} is not UTF-8", file.display())))
 }

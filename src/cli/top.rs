@@ -29,7 +29,7 @@ use super::daemon::{DaemonArgs, no_answer};
 use super::terminal;
 use fetch::{Answer, Source};
 use panes::{After, Panes};
-use seen::Seen;
+use seen::TopState;
 
 /// How long nothing may happen before the screen is drawn again: ages move on.
 const STILL: Duration = Duration::from_secs(1);
@@ -152,7 +152,7 @@ fn listen(sender: &SyncSender<Message>, source: Source) -> io::Result<()> {
 
 /// Draws until it is told to end.
 fn show(mut terminal: DefaultTerminal, messages: &Receiver<Message>) -> io::Result<()> {
-    let (mut seen, mut panes) = (Seen::default(), Panes::default());
+    let (mut seen, mut panes) = (TopState::default(), Panes::default());
     let coloured = terminal::is_coloured();
     loop {
         terminal.draw(|frame| draw::draw(frame, &seen, &mut panes, coloured))?;

@@ -15,7 +15,7 @@ pub enum Severity {
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file.
     pub file: PathBuf,
     /// Bytes of the file that are meant; `None`: the file as a whole (a certificate, say).
@@ -30,18 +30,18 @@ pub struct Diagnostic {
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
     /// Where.
-    pub place: Place,
+    pub place: Location,
     /// A word or two to stand under the underlined text; may be empty.
     pub label: String,
     /// What would be right.
     pub help: Option<String>,
     /// Another place that belongs to it ("first defined here").
-    pub related: Option<(Place, String)>,
+    pub related: Option<(Location, String)>,
     /// What is wrong is that the user who asks may not read a file or a folder.
     pub denied: bool,
 }
 
-impl Place {
+impl Location {
     /// The file as a whole.
     pub fn whole(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), span: None }
@@ -50,16 +50,16 @@ impl Place {
 
 impl Diagnostic {
     /// An error without further words.
-    pub fn error(message: impl Into<String>, place: Place) -> Self {
+    pub fn error(message: impl Into<String>, place: Location) -> Self {
         Self::new(Severity::Error, message.into(), place)
     }
 
     /// A warning without further words.
-    pub fn warning(message: impl Into<String>, place: Place) -> Self {
+    pub fn warning(message: impl Into<String>, place: Location) -> Self {
         Self::new(Severity::Warning, message.into(), place)
     }
 
-    fn new(severity: Severity, message: String, place: Place) -> Self {
+    fn new(severity: Severity, message: String, place: Location) -> Self {
         Self { severity, message, place, label: String::new(), help: None, related: None, denied: false }
     }
 
@@ -86,7 +86,7 @@ impl Diagnostic {
 
     /// The same with another place that belongs to it.
     #[must_use]
-    pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+    pub fn related(mut self, place: Location, label: impl Into<String>) -> Self {
         self.related = Some((place, label.into()));
         self
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Place, Severity, hidden};
+use super::{Diagnostic, Location, Severity, hidden};
 
 /// People read this many; [`Diagnostics::to_json`] gives all of them.
 const SHOWN: usize = 100;
@@ -202,7 +202,7 @@ impl Diagnostics {
     }
 
     /// The lines that hold `place`, and `also` if it is given; a whole file may be large.
-    fn window(&self, place: &Place, also: Option<&Place>) -> Option<Window<'_>> {
+    fn window(&self, place: &Location, also: Option<&Location>) -> Option<Window<'_>> {
         let text = self.texts.get(&place.file)?;
         let span = place.span.as_ref()?;
         let also = also.and_then(|p| p.span.as_ref()).unwrap_or(span);
@@ -246,7 +246,7 @@ impl Diagnostics {
         object
     }
 
-    fn place_json(&self, place: &Place) -> Value {
+    fn place_json(&self, place: &Location) -> Value {
         let range = place.span.as_ref().and_then(|span| {
             let text = self.texts.get(&place.file)?;
             Some((line_column(text, span.start)?, line_column(text, span.end)?))
@@ -276,7 +276,7 @@ impl<'a> Window<'a> {
     fn annotation(
         &self,
         kind: AnnotationKind,
-        place: &Place,
+        place: &Location,
         label: &'a str,
     ) -> Option<annotate_snippets::Annotation<'a>> {
         let Range { start, end } = place.span.clone()?;
@@ -302,13 +302,13 @@ mod tests {
         let file = Path::new("a.toml");
         let mut all = Diagnostics::new();
         all.keep_text(file, &Arc::new("# ü\nname = \"ü\"\nport = 0\n".to_owned()));
-        let place = |span| Place { file: file.into(), span: Some(span) };
+        let place = |span| Location { file: file.into(), span: Some(span) };
         all.push(
             Diagnostic::error("a port is 1 to 65535", place(24..25))
                 .label("out of range")
                 .related(place(13..15), "because of this"),
         );
-        all.push(Diagnostic::warning("odd", Place::whole("b.crt")).help("renew it"));
+        all.push(Diagnostic::warning("odd", Location::whole("b.crt")).help("renew it"));
         all
     }
 

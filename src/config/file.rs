@@ -10,14 +10,14 @@ use super::scalar::{self, Host};
 use super::sections::{self, NamedHost};
 use super::values::empty_or;
 use super::walk::{Section, Value};
-use super::{Config, Outside, Place, Reject};
+use super::{Config, Location, Outside, Reject};
 use crate::service::{PerService, Transport};
 
 /// What portward.toml says that must be held against the rules.
 #[derive(Debug)]
 pub(super) struct References {
     /// Where the rules are named. `None`: that may be what cannot be read.
-    pub(super) rules: Option<Place>,
+    pub(super) rules: Option<Location>,
     /// The default hosts.
     pub(super) hosts: Vec<NamedHost>,
 }
@@ -33,7 +33,7 @@ pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let rules_value = root.get("rules");
     let rules_place = match &rules_value {
         Some(value) => Some(value.place()),
-        None => (!report.is_broken()).then(|| Place::whole(file)),
+        None => (!report.is_broken()).then(|| Location::whole(file)),
     };
     let rules = rules_value.and_then(|v| path(&v)).unwrap_or_else(|| scalar::beside(file, "rules"));
     let state = root.read("state", "/var/lib/portward".into(), path);

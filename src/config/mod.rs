@@ -28,7 +28,7 @@ mod valid;
 mod values;
 mod walk;
 
-pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostic::{Diagnostic, Location, Severity};
 pub use diagnostics::Diagnostics;
 pub(crate) use load::check_with;
 pub use load::{Checked, Everything, Loaded, admin_socket, check, load, load_all};

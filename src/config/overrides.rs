@@ -23,7 +23,7 @@ use super::report::{Fault, Report};
 use super::scalar;
 use super::text::{read_text, why};
 use super::walk::{Section, Value};
-use super::{Diagnostic, Diagnostics, Place};
+use super::{Diagnostic, Diagnostics, Location};
 use crate::files::own;
 use crate::rules::{Table, is_tenant_id};
 
@@ -60,7 +60,7 @@ struct Override {
     name: Box<str>,
     enabled: bool,
     /// Where the name stands.
-    place: Place,
+    place: Location,
 }
 
 /// Whether hosts are enabled, by name, and tenants, by id: what is to stand in the file.
@@ -81,7 +81,7 @@ impl Overrides {
             Ok(None) => return Ok(Self::default()),
             Err(error) => {
                 let message = format!("{WHAT} {} cannot be read: {}", file.display(), own_why(&error));
-                let error = Diagnostic::error(message, Place::whole(file)).help(MEND).because_of(&error);
+                let error = Diagnostic::error(message, Location::whole(file)).help(MEND).because_of(&error);
                 return Err(std::iter::once(error).collect());
             }
         }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::syntax::{self, Mended};
-use super::{Diagnostic, Place, Severity};
+use super::{Diagnostic, Location, Severity};
 
 /// What is wrong with a value, and what would be right; the place is added by [`Value`](super::walk::Value).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ struct Words {
     message: String,
     label: String,
     help: Option<String>,
-    related: Option<(Place, String)>,
+    related: Option<(Location, String)>,
     /// The bytes of the text that are meant, if not all of it.
     at: Option<Range<usize>>,
     /// Something is not there.
@@ -61,7 +61,7 @@ impl Fault {
         self
     }
 
-    pub(super) fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+    pub(super) fn related(mut self, place: Location, label: impl Into<String>) -> Self {
         self.0.related = Some((place, label.into()));
         self
     }
@@ -98,7 +98,7 @@ impl Fault {
         self.0.at.as_ref()
     }
 
-    pub(super) fn into_diagnostic(self, severity: Severity, place: Place) -> Diagnostic {
+    pub(super) fn into_diagnostic(self, severity: Severity, place: Location) -> Diagnostic {
         let Words { message, label, help, related, denied, .. } = *self.0;
         Diagnostic { severity, message, place, label, help, related, denied }
     }
@@ -154,8 +154,8 @@ impl<'t> Report<'t> {
         DeTable::parse_recoverable(&mended.text).0
     }
 
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
-        Place { file: self.file.to_owned(), span: Some(self.base + span.start..self.base + span.end) }
+    pub(super) fn place(&self, span: Range<usize>) -> Location {
+        Location { file: self.file.to_owned(), span: Some(self.base + span.start..self.base + span.end) }
     }
 
     pub(super) fn say(&self, severity: Severity, span: Range<usize>, fault: Fault) {
@@ -166,10 +166,10 @@ impl<'t> Report<'t> {
     /// Says something of the file as a whole.
     pub(super) fn say_of_file(&self, severity: Severity, fault: Fault) {
         let kind = fault.kind();
-        self.add(severity, Place::whole(self.file), fault, kind);
+        self.add(severity, Location::whole(self.file), fault, kind);
     }
 
-    fn add(&self, severity: Severity, place: Place, fault: Fault, kind: Kind) {
+    fn add(&self, severity: Severity, place: Location, fault: Fault, kind: Kind) {
         let diagnostic = fault.into_diagnostic(severity, place);
         self.list.borrow_mut().push(Found { diagnostic, kind });
     }

@@ -17,7 +17,7 @@ use super::values::{
 };
 use super::walk::{Section, Value};
 use super::{
-    Acme, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Log, LogFormat, Place, Sip, Tls,
+    Acme, CertificateFiles, CertificateSource, IdleTimeouts, Limits, Location, Log, LogFormat, Sip, Tls,
     TlsVersion, Trust, Upstream,
 };
 use crate::credentials::digest::Algorithm;
@@ -219,7 +219,7 @@ fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
 pub(super) struct NamedHost {
     pub(super) name: Box<str>,
     pub(super) service: Service,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 fn default_host(section: &mut Section<'_>, service: Service, named: &mut Vec<NamedHost>) -> Option<Box<str>> {

@@ -4,7 +4,7 @@
 use super::{Config, Sip};
 use crate::credentials::digest::Algorithm;
 use crate::credentials::nonce::Nonces;
-use crate::proof::own::{Own, PublicAddress};
+use crate::proof::own::{OwnRoutes, PublicAddress};
 use crate::proof::token::Tokens;
 use crate::route::{self, directory, proving, registration, signalling};
 use crate::rules::Table;
@@ -30,7 +30,7 @@ impl Config {
             default_host: self.default_hosts.sip.as_deref(),
             methods: &self.sip.methods,
             identify: self.sip.identify,
-            own: Own { tokens, address, front: None },
+            own: OwnRoutes { tokens, address, front: None },
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Diagnostic, Diagnostics, Place};
+use super::{Diagnostic, Diagnostics, Location};
 use crate::files;
 
 /// No text is longer: a million hosts are far from it.
@@ -32,12 +32,12 @@ impl NoText {
 pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoText>> {
     let bytes = files::read(path, LONGEST).map_err(|cause| {
         let message = format!("{what} {} cannot be read: {}", path.display(), why(&cause));
-        let diagnostic = Diagnostic::error(message, Place::whole(path)).because_of(&cause);
+        let diagnostic = Diagnostic::error(message, Location::whole(path)).because_of(&cause);
         Box::new(NoText { diagnostic, shown: None })
     })?;
     let whole = |message: &str, help: &str| {
         let message = format!("{what} {} {message}", path.display());
-        let diagnostic = Diagnostic::error(message, Place::whole(path)).help(help);
+        let diagnostic = Diagnostic::error(message, Location::whole(path)).help(help);
         Box::new(NoText { diagnostic, shown: None })
     };
     if is_wide(&bytes) {
@@ -55,7 +55,7 @@ pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoTe
     }
     let (text, wrong) = as_latin_1(&octets);
     let diagnostic =
-        Diagnostic::error("this is not UTF-8", Place { file: path.to_owned(), span: Some(wrong) })
+        Diagnostic::error("this is not UTF-8", Location { file: path.to_owned(), span: Some(wrong) })
             .help("save the file as UTF-8; it seems to be in Latin-1 (ISO 8859-1, Windows-1252)");
     Err(Box::new(NoText { diagnostic, shown: Some(Arc::new(text)) }))
 }

@@ -12,7 +12,7 @@ use super::effect;
 use super::report::{Fault, Report};
 use super::suggest;
 use super::syntax::pasted_in;
-use super::{Place, Severity};
+use super::{Location, Severity};
 
 /// One value, its key and its place.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl<'w> Value<'w> {
         self.report.say(Severity::Warning, self.key_span.clone(), fault);
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Location {
         self.report.place(self.inner())
     }
 

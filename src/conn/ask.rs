@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use crate::ending::{Ending, Stage, Whose};
-use crate::guard::Place;
+use crate::guard::UndecidedSlot;
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::io::{BUFFER, Buffer, Timer, violation};
@@ -77,7 +77,7 @@ fn poll_unwanted(
     cx: &mut Context<'_>,
     live: &Registered,
     timer: &mut Timer,
-    place: &mut Option<Place>,
+    place: &mut Option<UndecidedSlot>,
 ) -> Poll<Ending> {
     if live.is_ended() {
         return Poll::Ready(Ending::peacefully(Stage::Ask, Whose::Ourselves));

@@ -11,11 +11,11 @@ use crate::proof::Names;
 use crate::reason::Reason;
 use crate::rules::decide;
 use crate::state::Snapshot;
-use crate::tls::Verdict;
+use crate::tls::CertificateStatus;
 
 /// The verdict on the client's certificate, by the trust store of the host called `name` or by `tls.client_trust`.
 /// `None`: the client came without TLS.
-pub(super) fn judge(client: &Client, snapshot: &Snapshot, name: &[u8]) -> Option<Verdict> {
+pub(super) fn judge(client: &Client, snapshot: &Snapshot, name: &[u8]) -> Option<CertificateStatus> {
     let chain = client.leg.stream.peer_certificates()?;
     let host = decide::host_named(&snapshot.table, name).ok();
     let trust = snapshot.client_trusts.of(host.and_then(|host| host.client_trust()));
@@ -23,9 +23,9 @@ pub(super) fn judge(client: &Client, snapshot: &Snapshot, name: &[u8]) -> Option
 }
 
 /// The names in the certificate, if it is trusted.
-pub(super) fn names(verdict: Option<&Verdict>) -> Option<&Names> {
+pub(super) fn names(verdict: Option<&CertificateStatus>) -> Option<&Names> {
     match verdict {
-        Some(Verdict::Ok(names)) => Some(names),
+        Some(CertificateStatus::Ok(names)) => Some(names),
         _ => None,
     }
 }
@@ -41,9 +41,9 @@ pub(super) struct Worth {
 
 impl Worth {
     /// The log's text for a verdict. The certificate is trusted or not trusted, whatever the rule says.
-    pub(super) fn of(verdict: Option<&Verdict>) -> Self {
+    pub(super) fn of(verdict: Option<&CertificateStatus>) -> Self {
         let text = verdict.map(ToString::to_string).unwrap_or_default();
-        Self { verdict: text.into(), unproven: verdict.and_then(Verdict::cause) }
+        Self { verdict: text.into(), unproven: verdict.and_then(CertificateStatus::cause) }
     }
 
     /// The subject of a decision for the log: the host that the client asks for, the verb, and the user or alias.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use crate::credentials::brought::Brought;
-use crate::guard::{Permit, Place};
+use crate::guard::{Permit, UndecidedSlot};
 use crate::io::{Leg, Timer};
 use crate::service::{Carrier, Service, Transport};
 use crate::state::Worker;
@@ -25,7 +25,7 @@ pub struct Accepted {
     /// Counts the connection against the limits of connections, until this is dropped.
     pub permit: Permit,
     /// Its place among the undecided connections.
-    pub place: Place,
+    pub place: UndecidedSlot,
     /// Its entry in the table of live connections.
     pub live: Registered,
     /// Whether its peer must send a PROXY header first.
@@ -61,7 +61,7 @@ pub(super) struct Client {
     /// Whether the client has proven that it holds the key of the certificate that it has shown.
     pub(super) possession: Possession,
     /// Its place among the undecided connections, until the first decision.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<UndecidedSlot>,
     /// Requests decided so far.
     pub(super) requests: u64,
     /// Its entry in the table of live connections, which counts the bytes.

@@ -1,17 +1,17 @@
 //! H.323: messages before the decision, the target of the first registration or call, and refusals (contract sections 1
-//! to 3). [`judge`] handles what may follow.
+//! to 3). [`policy`] handles what may follow.
 
-mod judge;
 mod message;
+mod policy;
 mod registering;
 
-use judge::EndpointJudge;
 use message::subject;
+use policy::EndpointPolicy;
 use registering::Registering;
 
 use super::certificate::{self, Worth};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::Standing;
+use super::standing::LoginResults;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::h323::{Ask, OPENING_LIMIT, Opening};
@@ -41,7 +41,7 @@ pub(super) struct First {
 impl Protocol for H323 {
     const LIMIT: usize = OPENING_LIMIT;
     type Asked = First;
-    type Watch = H323Watch<EndpointJudge>;
+    type Watch = H323Watch<EndpointPolicy>;
 
     /// Finds the first registration or call. Messages before it decide nothing, and are forwarded with it.
     fn open(&mut self, input: &[u8], _: &Asking<'_, '_>, _: &mut Vec<u8>) -> Step<First> {
@@ -97,7 +97,7 @@ impl Protocol for H323 {
         }
     }
 
-    fn watch(self, first: First, connected: Connected<'_>) -> H323Watch<EndpointJudge> {
+    fn watch(self, first: First, connected: Connected<'_>) -> H323Watch<EndpointPolicy> {
         let answers = connected.answers();
         // The registration that decided is still in the buffer, and is not judged again.
         let mut registering = Registering::default();
@@ -106,20 +106,20 @@ impl Protocol for H323 {
             registering.asked(registration);
             waits = registration.requests;
         }
-        let judge = EndpointJudge {
-            standing: Standing::of(connected.client, &connected.held),
+        let policy = EndpointPolicy {
+            standing: LoginResults::of(connected.client, &connected.held),
             held: connected.held,
             registering,
             gatekeepers: Vec::new(),
             verified: self.verified,
             cert: first.cert,
         };
-        H323Watch::new(judge, Decided { octets: first.decided, waits }, answers)
+        H323Watch::new(policy, Decided { octets: first.decided, waits }, answers)
     }
 
-    fn last(watch: &H323Watch<EndpointJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
+    fn last(watch: &H323Watch<EndpointPolicy>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
         match Opening::default().inspect(octets) {
-            Inspect::Found { ask, .. } => write(subject(&ask, &watch.judge().cert)),
+            Inspect::Found { ask, .. } => write(subject(&ask, &watch.policy().cert)),
             _ => write(Subject::Unknown),
         }
     }

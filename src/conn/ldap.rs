@@ -2,21 +2,21 @@
 //!
 //! A client that used StartTLS counts as a client that came by TLS. Its log lines say `ldaps`, and its target's port is
 //! chosen accordingly (contract section 5). When a later bind is refused, it is answered and the connection stays (see
-//! [`Later`]). The client is known to the directory by then. It is often an application that tries the names that its
+//! [`LaterName`]). The client is known to the directory by then. It is often an application that tries the names that its
 //! users type, and closing the connection would log out all these users.
 
 use std::sync::Arc;
 
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::Standing;
+use super::standing::LoginResults;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
 use crate::log::Subject;
 use crate::reason::{Reason, Weight};
 use crate::relay::ldap::answer::{self, StartTls};
-use crate::relay::ldap::{Gate, Judge, Verdict};
-use crate::route::held::{Held, Later};
+use crate::relay::ldap::{BindAction, Gate, LdapPolicy};
+use crate::route::held::{HeldRoute, LaterName};
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 
@@ -99,7 +99,7 @@ fn start_tls(asking: &Asking<'_, '_>) -> StartTls {
 impl Protocol for Ldap {
     const LIMIT: usize = LDAP_LIMIT;
     type Asked = First;
-    type Watch = Gate<BindJudge>;
+    type Watch = Gate<BindPolicy>;
 
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
         match Inspector.inspect(input) {
@@ -187,21 +187,21 @@ impl Protocol for Ldap {
         }
     }
 
-    fn watch(self, _: First, connected: Connected<'_>) -> Gate<BindJudge> {
+    fn watch(self, _: First, connected: Connected<'_>) -> Gate<BindPolicy> {
         let answers = connected.answers();
-        let judge = BindJudge {
-            standing: Standing::of(connected.client, &connected.held),
+        let policy = BindPolicy {
+            standing: LoginResults::of(connected.client, &connected.held),
             held: connected.held,
             written: false,
             failed: 0,
         };
-        Gate::new(judge, answers)
+        Gate::new(policy, answers)
     }
 
     /// After a failed login, an end without a reason is logged with the reason `failed-login` (contract section 6).
-    fn over(gate: &Gate<BindJudge>, ending: Ending) -> Ending {
+    fn over(gate: &Gate<BindPolicy>, ending: Ending) -> Ending {
         match ending.reason {
-            None if gate.judge().failed > 0 => Ending {
+            None if gate.policy().failed > 0 => Ending {
                 reason: Some(Reason::FailedLogin),
                 // Each failed login has already been counted.
                 weight: Weight::Nothing,
@@ -211,24 +211,24 @@ impl Protocol for Ldap {
         }
     }
 
-    fn last(_: &Gate<BindJudge>, _: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
+    fn last(_: &Gate<BindPolicy>, _: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
         write(Subject::Unknown);
     }
 }
 
 /// Judges later binds on a connection.
 #[derive(Debug)]
-pub(super) struct BindJudge {
-    held: Arc<Held>,
-    standing: Standing,
+pub(super) struct BindPolicy {
+    held: Arc<HeldRoute>,
+    standing: LoginResults,
     /// A refusal was logged. One line a connection is enough.
     written: bool,
     /// How many logins the directory has refused.
     failed: u32,
 }
 
-impl BindJudge {
-    fn refuse(&mut self, snapshot: &Snapshot, bind: &Bind, reason: Reason) -> Verdict {
+impl BindPolicy {
+    fn refuse(&mut self, snapshot: &Snapshot, bind: &Bind, reason: Reason) -> BindAction {
         if !std::mem::replace(&mut self.written, true) {
             let who = bind.name.as_ref().map_or(&[][..], |(domain, _)| domain);
             let verb = Operation::Bind.name().as_bytes();
@@ -237,29 +237,29 @@ impl BindJudge {
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             self.standing.report(&snapshot.config).refused(subject, ended);
         }
-        Verdict::Refuse
+        BindAction::Refuse
     }
 }
 
-impl Judge for BindJudge {
-    fn judge(&mut self, bind: &Bind) -> Verdict {
+impl LdapPolicy for BindPolicy {
+    fn judge(&mut self, bind: &Bind) -> BindAction {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(ended) = self.held.moved(&snapshot.table) {
-            return Verdict::End(ended);
+            return BindAction::End(ended);
         }
         match bind.wants() {
             // Applications bind, search, and bind again as the user that they have found (contract section 3).
-            Wants::NoDomain => Verdict::Pass,
+            Wants::NoDomain => BindAction::Pass,
             Wants::Host(domain) => match self.held.judge(&snapshot.table, domain) {
-                Later::Same | Later::Nowhere(_) => Verdict::Pass,
-                Later::Other | Later::Moved(_) => self.refuse(&snapshot, bind, Reason::OtherTarget),
+                LaterName::Same | LaterName::Nowhere(_) => BindAction::Pass,
+                LaterName::Other | LaterName::Moved(_) => self.refuse(&snapshot, bind, Reason::OtherTarget),
             },
             // An anonymous bind stays on this connection if a first anonymous bind would have led to the same place.
             Wants::Anonymous => {
                 let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
                 match self.held.judge(&snapshot.table, default.as_bytes()) {
-                    Later::Same => Verdict::Pass,
+                    LaterName::Same => BindAction::Pass,
                     _ => self.refuse(&snapshot, bind, Reason::NoName),
                 }
             }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ending::Told;
-use super::standing::{Doors, Standing};
+use super::standing::{Doors, LoginResults};
 use crate::guard::Exemption;
 use crate::inspect::digest::{self, Credentials, challenges, next_nonce};
 use crate::inspect::http::{Authorization, Kind, Response};
@@ -61,9 +61,9 @@ impl Login<'_> {
         }
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> LoginResults {
         let doors = Doors::of(self.endpoints, self.ports);
-        Standing::of_request(self.shared, self.exemption, self.told, doors)
+        LoginResults::of_request(self.shared, self.exemption, self.told, doors)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
 use crate::relay::watched::{Over, watched};
-use crate::route::held::Held;
+use crate::route::held::HeldRoute;
 use crate::rules::decide::Route;
 use crate::service::Service;
 use crate::state::Snapshot;
@@ -41,7 +41,7 @@ use crate::stats::Reached;
 struct Linked<W> {
     target: Leg,
     reached: Option<Reached>,
-    held: Arc<Held>,
+    held: Arc<HeldRoute>,
     watch: W,
 }
 
@@ -168,7 +168,7 @@ impl<P: Protocol> Forwarded<'_, P> {
         let destination = Destination { route, name: &name, only };
         match destination.connect(client, snapshot, protocol.subject(&asked)).await {
             Ok(target) => {
-                let held = Arc::new(Held::new(&route));
+                let held = Arc::new(HeldRoute::new(&route));
                 let connected = Connected {
                     client,
                     shared: &client.worker.shared,

@@ -15,7 +15,7 @@ use tokio_rustls::TlsStream;
 
 use super::client::{Accepted, Client, Facts};
 use crate::ending::{Ending, Stage, Whose};
-use crate::guard::Place;
+use crate::guard::UndecidedSlot;
 use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
 use crate::io::{Leg, Socket, Stream, Timer};
@@ -95,7 +95,10 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
 }
 
 /// The outcome of `work`, or [`Reason::Limit`] if the connection loses its place among the undecided first.
-async fn in_place<T>(place: &mut Place, work: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+async fn in_place<T>(
+    place: &mut UndecidedSlot,
+    work: impl Future<Output = Result<T, Reason>>,
+) -> Result<T, Reason> {
     let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Pending => place.poll_lost(cx).map(|()| Err(Reason::Limit)),

@@ -1,32 +1,32 @@
 //! SIP: messages before the decision, the target of the first request that decides, and the answers that Portward gives
-//! itself (contract sections 1 to 3). [`judge`] handles what may follow.
+//! itself (contract sections 1 to 3). [`policy`] handles what may follow.
 
 mod credential;
-mod judge;
 mod message;
+mod policy;
 mod screen;
 
 use std::sync::Arc;
 
 use credential::{EXPIRED, door};
-use judge::RegistrationJudge;
 use message::{First, subject, who};
+use policy::RegistrationPolicy;
 use screen::{Screen, Turned};
 
 use super::certificate::{self, Worth};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::{Doors, Standing};
+use super::standing::{Doors, LoginResults};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Faulty, HEAD_LIMIT, Inspector};
 use crate::log::Subject;
-use crate::proof::own::Own;
+use crate::proof::own::OwnRoutes;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::sip::{
-    Browser, Disguise, FORBIDDEN, Judge as _, NO_SERVICE, OK, Recording, SipWatch, TOO_LARGE, UNAVAILABLE,
-    length_inside,
+    Browser, Disguise, FORBIDDEN, NO_SERVICE, OK, Recording, SipPolicy as _, SipWatch, TOO_LARGE,
+    UNAVAILABLE, length_inside,
 };
 use crate::route::proving::{Changes, Proven, Proving};
 use crate::route::signalling::{Answer, Asked, Terms, leads_to};
@@ -160,7 +160,7 @@ impl Sip {
 impl Protocol for Sip {
     const LIMIT: usize = HEAD_LIMIT;
     type Asked = First;
-    type Watch = SipWatch<RegistrationJudge>;
+    type Watch = SipWatch<RegistrationPolicy>;
 
     /// Finds the next message. Keep-alives before it are answered, and are no part of a request.
     fn open(&mut self, input: &[u8], asking: &Asking<'_, '_>, back: &mut Vec<u8>) -> Step<First> {
@@ -206,7 +206,7 @@ impl Protocol for Sip {
         let came_by = asking.transport();
         let (config, table) = (asking.config(), &asking.snapshot.table);
         let terms = config.sip_terms(table, &asking.shared.sip_tokens, came_by);
-        let own = Own { front: asking.front(), ..terms.own };
+        let own = OwnRoutes { front: asking.front(), ..terms.own };
         let request = (&*first.head, &first.message);
         let (head, message) = request;
         let screen = Screen { shared: asking.shared, config, client: asking.address() };
@@ -269,7 +269,7 @@ impl Protocol for Sip {
         }
     }
 
-    fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationJudge> {
+    fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationPolicy> {
         let Connected { client, shared, snapshot, route, held, max_message, address: target, local } =
             connected;
         let came_by = client.facts.transport();
@@ -283,8 +283,8 @@ impl Protocol for Sip {
             Some(_) => Recording::for_browser(tokens, host, address, is_tls),
             None => Recording::new(tokens, host, address, is_tls),
         });
-        let judge = RegistrationJudge {
-            standing: Standing::of(client, &held),
+        let policy = RegistrationPolicy {
+            standing: LoginResults::of(client, &held),
             held,
             verified: self.verified,
             target,
@@ -307,24 +307,24 @@ impl Protocol for Sip {
                     .filter(|_| route.websocket.is_none())
                     .map(|end| Disguise::new(end, route.transport.is_tls()));
                 let browser = Browser { named: front.named.clone(), tls: is_tls, disguise };
-                SipWatch::new(judge, recording, false, max_message).for_browser(browser)
+                SipWatch::new(policy, recording, false, max_message).for_browser(browser)
             }
-            None => SipWatch::new(judge, recording, rewrites(route, came_by), max_message),
+            None => SipWatch::new(policy, recording, rewrites(route, came_by), max_message),
         }
     }
 
-    fn tenant(watch: &SipWatch<RegistrationJudge>) -> Option<&Arc<str>> {
-        watch.judge().proving.as_ref()?.proven()?.tenant()
+    fn tenant(watch: &SipWatch<RegistrationPolicy>) -> Option<&Arc<str>> {
+        watch.policy().proving.as_ref()?.proven()?.tenant()
     }
 
-    fn last(watch: &SipWatch<RegistrationJudge>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
+    fn last(watch: &SipWatch<RegistrationPolicy>, octets: &[u8], write: &mut dyn FnMut(Subject<'_>)) {
         let mut inspector = Inspector::of_client();
-        inspector.examine(watch.judge().examines());
+        inspector.examine(watch.policy().examines());
         match inspector.inspect(octets) {
             Inspect::Found { ask: Ask::Message(message) | Ask::Faulty(Faulty { message, .. }), len } => {
                 let head = octets.get(..len).unwrap_or_default();
                 let who = who(head, &message);
-                write(subject(&who, head, &message, &watch.judge().cert));
+                write(subject(&who, head, &message, &watch.policy().cert));
             }
             _ => write(Subject::Unknown),
         }

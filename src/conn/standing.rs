@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::ending::Ending;
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
-use crate::route::held::Held;
+use crate::route::held::HeldRoute;
 use crate::rules::decide::Rule;
 use crate::rules::{Address, Endpoint, Ports};
 use crate::service::{Carrier, Transport};
@@ -52,16 +52,16 @@ impl Doors {
 
 /// The client of a connection, and the target at which it logs in.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct LoginResults {
     shared: Arc<Shared>,
     exemption: Arc<Exemption>,
     told: Told,
     doors: Doors,
 }
 
-impl Standing {
+impl LoginResults {
     /// The standing of a connection to one target.
-    pub(super) fn of(client: &Client, held: &Held) -> Self {
+    pub(super) fn of(client: &Client, held: &HeldRoute) -> Self {
         let shared = client.worker.shared.clone();
         let exemption = client.permit.exemption().clone();
         let told = Told::from(&client.facts);

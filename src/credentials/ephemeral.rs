@@ -23,7 +23,7 @@ const LONGEST: usize = 512;
 
 /// What a credential is worth whose password is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Validity {
     /// It is good.
     Good,
     /// It is genuine, and its time is over. Pages that connect again do that.
@@ -57,12 +57,12 @@ impl<'a> Ephemeral<'a> {
     }
 
     /// What it is worth at `now`, if it is genuine. `longest`: how long a credential may be good, in seconds.
-    pub fn standing(&self, now: u64, longest: u64) -> Standing {
+    pub fn standing(&self, now: u64, longest: u64) -> Validity {
         if self.expires < now {
-            return Standing::Expired;
+            return Validity::Expired;
         }
         let latest = now.saturating_add(longest).saturating_add(SKEW);
-        if self.expires > latest { Standing::TooLong } else { Standing::Good }
+        if self.expires > latest { Validity::TooLong } else { Validity::Good }
     }
 
     /// The passwords that are right: two for each secret, in the order of the secrets.
@@ -179,18 +179,18 @@ mod tests {
         let now = 1_700_000_000;
         let day = 86_400;
         for (expires, standing) in [
-            (1, Standing::Expired),
-            (now - 1, Standing::Expired),
-            (now, Standing::Good),
-            (now + day, Standing::Good),
-            (now + day + SKEW, Standing::Good),
-            (now + day + SKEW + 1, Standing::TooLong),
-            (9_999_999_999, Standing::TooLong),
+            (1, Validity::Expired),
+            (now - 1, Validity::Expired),
+            (now, Validity::Good),
+            (now + day, Validity::Good),
+            (now + day + SKEW, Validity::Good),
+            (now + day + SKEW + 1, Validity::TooLong),
+            (9_999_999_999, Validity::TooLong),
         ] {
             let username = format!("{expires}:a");
             let read = Ephemeral::read(username.as_bytes()).unwrap();
             assert_eq!(read.standing(now, day), standing, "{expires}");
         }
-        assert_eq!(Ephemeral::read(b"5:a").unwrap().standing(0, u64::MAX), Standing::Good);
+        assert_eq!(Ephemeral::read(b"5:a").unwrap().standing(0, u64::MAX), Validity::Good);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Secret;
-use super::ephemeral::{self, Ephemeral, Standing};
+use super::ephemeral::{self, Ephemeral, Validity};
 
 /// Whether `user` may stand in `TENANT/user@domain`. With a slash or an `@` in it two readers could see different tenants,
 /// users or domains.
@@ -119,9 +119,9 @@ impl Brought {
             return Err(Unfit::Wrong);
         }
         match read.standing(now, longest) {
-            Standing::Good => {}
-            Standing::Expired => return Err(Unfit::Expired),
-            Standing::TooLong => return Err(Unfit::Wrong),
+            Validity::Good => {}
+            Validity::Expired => return Err(Unfit::Expired),
+            Validity::TooLong => return Err(Unfit::Wrong),
         }
         let user = std::str::from_utf8(read.user).ok().filter(|user| is_plain_user(user));
         let user = user.ok_or(Unfit::OtherName)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Logins, WrongLogins};
-use crate::config::{Diagnostic, Diagnostics, Place, why};
+use crate::config::{Diagnostic, Diagnostics, Location, why};
 use crate::files;
 use crate::rules::Table;
 use crate::tls::Occasion;
@@ -57,7 +57,7 @@ fn read(path: &Path, found: &mut Diagnostics) -> Option<Logins> {
         Err(error) => {
             let message = format!("the htpasswd file {} cannot be read: {}", path.display(), why(&error));
             let help = "requests that demand a login by it are answered with 503 until it can be read";
-            found.push(Diagnostic::error(message, Place::whole(path)).because_of(&error).help(help));
+            found.push(Diagnostic::error(message, Location::whole(path)).because_of(&error).help(help));
             return None;
         }
     };
@@ -72,8 +72,9 @@ fn read(path: &Path, found: &mut Diagnostics) -> Option<Logins> {
         let end = starts.get(line + 1).map_or(text.len(), |next| next - 1);
         let span = (start + wrong.offset).min(end)..end;
         let message = format!("line {} of an htpasswd file: {}", line + 1, wrong.message);
-        found
-            .push(Diagnostic::error(message, Place { file: path.into(), span: Some(span) }).help(wrong.help));
+        found.push(
+            Diagnostic::error(message, Location { file: path.into(), span: Some(span) }).help(wrong.help),
+        );
     }
     found.keep_logins(path, &text);
     None
@@ -81,5 +82,5 @@ fn read(path: &Path, found: &mut Diagnostics) -> Option<Logins> {
 
 fn empty(path: &Path, help: &str) -> Diagnostic {
     let message = format!("the htpasswd file {} has no users", path.display());
-    Diagnostic::warning(message, Place::whole(path)).help(help)
+    Diagnostic::warning(message, Location::whole(path)).help(help)
 }

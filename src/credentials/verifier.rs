@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::Hash;
-use crate::guard::Counted;
+use crate::guard::CountedAddress;
 
 /// The most attempts of one address that are hashed at once. IPv6 counts by /64.
 pub const AT_ONCE: usize = 2;
@@ -47,7 +47,7 @@ pub fn due(asked: Instant, now: Instant) -> Instant {
 
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// The password fits.
     Right,
     /// It does not.
@@ -83,7 +83,7 @@ pub struct Verifier {
 /// An attempt whose verdict is not there yet. One that is dropped gives its place free.
 #[derive(Debug)]
 pub struct Pending {
-    verdict: oneshot::Receiver<Verdict>,
+    verdict: oneshot::Receiver<PasswordCheck>,
     gives_way: Arc<AtomicBool>,
 }
 
@@ -95,10 +95,10 @@ impl Pending {
 }
 
 impl Future for Pending {
-    type Output = Verdict;
+    type Output = PasswordCheck;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
-        Pin::new(&mut self.verdict).poll(cx).map(|verdict| verdict.unwrap_or(Verdict::Busy))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PasswordCheck> {
+        Pin::new(&mut self.verdict).poll(cx).map(|verdict| verdict.unwrap_or(PasswordCheck::Busy))
     }
 }
 
@@ -112,16 +112,16 @@ struct Queue {
 struct State {
     waiting: Vec<Job>,
     /// Whose attempts are hashed now.
-    at_work: Vec<Counted>,
+    at_work: Vec<CountedAddress>,
     threads: usize,
     is_over: bool,
 }
 
 #[derive(Debug)]
 struct Job {
-    who: Counted,
+    who: CountedAddress,
     attempt: Attempt,
-    told: oneshot::Sender<Verdict>,
+    told: oneshot::Sender<PasswordCheck>,
     gives_way: Arc<AtomicBool>,
 }
 
@@ -151,7 +151,7 @@ impl Verifier {
         let mut state = self.queue.state();
         if let Some(busy) = state.admit(job) {
             drop(state);
-            let _ = busy.told.send(Verdict::Busy);
+            let _ = busy.told.send(PasswordCheck::Busy);
             return pending;
         }
         if state.threads < threads() && state.threads < state.at_work.len() + state.waiting.len() {
@@ -192,7 +192,7 @@ impl State {
             self.waiting.push(job);
             return Some(gone);
         }
-        let of = |who: Counted| self.waiting.iter().filter(|job| job.who == who).count();
+        let of = |who: CountedAddress| self.waiting.iter().filter(|job| job.who == who).count();
         let (at, most) =
             self.waiting.iter().map(|job| of(job.who)).enumerate().max_by_key(|(_, count)| *count)?;
         if most <= of(job.who) + 1 {
@@ -214,7 +214,7 @@ impl State {
         Some(job)
     }
 
-    fn done(&mut self, who: Counted) {
+    fn done(&mut self, who: CountedAddress) {
         if let Some(at) = self.at_work.iter().position(|other| *other == who) {
             self.at_work.swap_remove(at);
         }
@@ -238,7 +238,7 @@ impl Queue {
             };
             drop(state);
             let fits = attempt.hash.fits(&attempt.password) && attempt.is_known;
-            let _ = told.send(if fits { Verdict::Right } else { Verdict::Wrong });
+            let _ = told.send(if fits { PasswordCheck::Right } else { PasswordCheck::Wrong });
             drop(attempt);
             state = self.state();
             state.done(who);

@@ -85,12 +85,12 @@ pub struct HostAt {
     /// The tenant that it belongs to.
     pub tenant: Option<String>,
     /// Where.
-    pub at: Place,
+    pub at: RuleLocation,
 }
 
 /// A place in the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RuleLocation {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1.
@@ -111,7 +111,7 @@ pub enum Rule {
         /// The preset that it comes from.
         preset: Option<String>,
         /// Where.
-        at: Place,
+        at: RuleLocation,
     },
     /// The one of another service.
     Of {
@@ -120,7 +120,7 @@ pub enum Rule {
         /// It demands ephemeral credentials, and a client that has one may speak for this user.
         credentials: Option<CredentialUser>,
         /// Where.
-        at: Place,
+        at: RuleLocation,
     },
     /// A key of portward.toml.
     Setting {
@@ -152,13 +152,13 @@ pub enum Challenge {
         /// The file.
         file: PathBuf,
         /// Whether it is there.
-        held: Held,
+        held: Presence,
     },
 }
 
 /// Whether something is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum Presence {
     /// It is.
     Yes,
     /// It is not.
@@ -193,7 +193,7 @@ pub enum Unsure {
 
 /// The answer in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Admission {
     /// The request gets somewhere.
     Yes,
     /// It does not.
@@ -219,22 +219,22 @@ impl Explanation {
     }
 
     /// The answer in one word. A refusal is one whatever else is not known.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Admission {
         match &self.verdict {
             Verdict::Rejected { .. } | Verdict::Answered(Answer::Nothing | Answer::Unavailable)
                 if !self.may_be_answered_from_disk() =>
             {
-                Outcome::No
+                Admission::No
             }
-            _ if self.unknown().is_some() => Outcome::Unknown,
-            _ => Outcome::Yes,
+            _ if self.unknown().is_some() => Admission::Unknown,
+            _ => Admission::Yes,
         }
     }
 
     /// What is not known, of the client or of an answer on disk.
     pub fn unknown(&self) -> Option<Unsure> {
         let challenge = match &self.challenge {
-            Some(Challenge::Webroot { file, held: Held::Unknown(why) }) => {
+            Some(Challenge::Webroot { file, held: Presence::Unknown(why) }) => {
                 Some(Unsure::Challenge { file: file.clone(), why: why.clone() })
             }
             _ => None,
@@ -243,7 +243,7 @@ impl Explanation {
     }
 
     fn may_be_answered_from_disk(&self) -> bool {
-        matches!(&self.challenge, Some(Challenge::Webroot { held: Held::Unknown(_), .. }))
+        matches!(&self.challenge, Some(Challenge::Webroot { held: Presence::Unknown(_), .. }))
     }
 
     /// The file that answers this request if it is there; only its reader knows.
@@ -255,9 +255,9 @@ impl Explanation {
     }
 
     /// Takes in what was found at [`Self::challenge_file`].
-    pub fn found(&mut self, found: Held) {
+    pub fn found(&mut self, found: Presence) {
         let Some(Challenge::Webroot { file, held }) = &mut self.challenge else { return };
-        if found == Held::Yes {
+        if found == Presence::Yes {
             self.verdict = Verdict::Document { file: file.clone() };
             self.rule = None;
             self.remedy = None;
@@ -283,11 +283,11 @@ impl Explanation {
 impl HostAt {
     pub(super) fn of(table: &Table, host: Host<'_>) -> Self {
         let tenant = host.tenant().map(|tenant| tenant.id().to_owned());
-        Self { name: host.name().to_owned(), tenant, at: Place::of(table, host.source()) }
+        Self { name: host.name().to_owned(), tenant, at: RuleLocation::of(table, host.source()) }
     }
 }
 
-impl Place {
+impl RuleLocation {
     pub(super) fn of(table: &Table, source: Source) -> Self {
         Self { file: table.file(source).to_owned(), line: source.line, column: source.column }
     }
@@ -302,7 +302,7 @@ pub(super) fn targets(endpoints: &[Endpoint], port: NonZeroU16) -> Vec<String> {
     endpoints.iter().map(address).collect()
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RuleLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::answer::{Challenge, Explanation, Held, HostAt, Place, Rule, Verdict, targets};
+use super::answer::{Challenge, Explanation, HostAt, Presence, Rule, RuleLocation, Verdict, targets};
 use super::tenant::Treated;
 use super::url::{Page, Url};
 use super::why::Why;
@@ -95,7 +95,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         path: path.to_owned(),
         default,
         preset: preset.map(str::to_owned),
-        at: Place::of(table, source),
+        at: RuleLocation::of(table, source),
     });
     let host = host.map(|host| HostAt::of(table, host));
     Explanation { host, rule, treated, ..Explanation::of(url, verdict) }
@@ -156,7 +156,7 @@ fn acme(grounds: &Grounds<'_>, ask: &Ask<'_>, by_rules: Explanation) -> Explanat
         },
         Acme::Webroot(folder) => {
             let file: PathBuf = folder.join(FOLDER).join(token);
-            let held = Held::Unknown("nobody has looked".to_owned());
+            let held = Presence::Unknown("nobody has looked".to_owned());
             Explanation { challenge: Some(Challenge::Webroot { file, held }), ..by_rules }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
+use super::answer::{Admission, Challenge, Explanation, Presence, Rule, Verdict};
 use crate::route::signalling::Answer;
 use crate::service::Transport;
 
@@ -23,7 +23,7 @@ impl Explanation {
             Verdict::Rejected { .. } => "reject",
         };
         match (self.outcome(), self.unknown()) {
-            (Outcome::Unknown, Some(unknown)) => {
+            (Admission::Unknown, Some(unknown)) => {
                 put("decision", "unknown".into());
                 put("otherwise", decision.into());
                 put("why", unknown.to_string().into());
@@ -58,7 +58,7 @@ impl Explanation {
             }
             Verdict::Rejected { reason, why } => {
                 put("reason", reason.name().into());
-                if self.outcome() == Outcome::No {
+                if self.outcome() == Admission::No {
                     put("why", why.to_string().into());
                 }
             }
@@ -107,10 +107,10 @@ const fn status(answer: Answer) -> Option<u16> {
     }
 }
 
-const fn exists(held: &Held) -> Option<bool> {
+const fn exists(held: &Presence) -> Option<bool> {
     match held {
-        Held::Yes => Some(true),
-        Held::No => Some(false),
-        Held::Unknown(_) => None,
+        Presence::Yes => Some(true),
+        Presence::No => Some(false),
+        Presence::Unknown(_) => None,
     }
 }

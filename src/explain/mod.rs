@@ -34,8 +34,10 @@ mod why;
 
 use std::net::IpAddr;
 
-pub use answer::{Challenge, Explanation, Held, HostAt, Outcome, Place, Proof, Rule, Unsure, Verdict};
-pub use question::{Question, Seen};
+pub use answer::{
+    Admission, Challenge, Explanation, HostAt, Presence, Proof, Rule, RuleLocation, Unsure, Verdict,
+};
+pub use question::{PastDecision, Question};
 pub use remedy::{Remedy, TARGET};
 pub use tenant::{TenantAt, Treated};
 pub use text::Text;

@@ -1,7 +1,7 @@
 //! The answer for services that are decided once a connection, out of what was decided.
 
 use super::Grounds;
-use super::answer::{Explanation, HostAt, Place, Proof, Rule, Verdict, targets};
+use super::answer::{Explanation, HostAt, Proof, Rule, RuleLocation, Verdict, targets};
 use super::url::Url;
 use super::why::Why;
 use crate::proof::Names;
@@ -34,7 +34,7 @@ impl Once<'_> {
                     port: route.port,
                 };
                 let credentials = route.host.rule(service).and_then(|rule| rule.credentials);
-                let rule = Rule::Of { service, credentials, at: Place::of(table, route.source) };
+                let rule = Rule::Of { service, credentials, at: RuleLocation::of(table, route.source) };
                 let explanation = self.at(Some(route.host), verdict, route.proven);
                 Explanation { rule: Some(rule), ..explanation }
             }

@@ -27,7 +27,7 @@ use crate::service::{Carrier, Service, Transport};
 
 /// What is kept of a decision.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct PastDecision<'a> {
     /// What was spoken.
     pub service: Service,
     /// What carried the client's leg.
@@ -63,7 +63,7 @@ pub struct Question {
 
 impl Question {
     /// The question about a decision; `None`: it cannot be asked.
-    pub fn of(grounds: &Grounds<'_>, seen: &Seen<'_>) -> Option<Self> {
+    pub fn of(grounds: &Grounds<'_>, seen: &PastDecision<'_>) -> Option<Self> {
         let asked = match seen.subject {
             Subject::Unknown => None,
             Subject::Http { host, method, target, .. } => seen.page(grounds, (host, method, target)),
@@ -95,7 +95,7 @@ impl Question {
     }
 }
 
-impl Seen<'_> {
+impl PastDecision<'_> {
     fn question(&self, url: String) -> Question {
         let reason = self.reason.filter(|reason| !reason.is_of_rules());
         let from = self.client.to_canonical();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Place;
+use super::answer::RuleLocation;
 use crate::route::http::{RuleEdits, To};
 use crate::rules::{Captured, Host, HttpMatch, Login, SetField, Table, Tenant};
 
@@ -33,7 +33,7 @@ pub struct TenantAt {
     /// Its friendly name.
     pub name: Option<String>,
     /// Where; `None`: there is no such tenant.
-    pub at: Option<Place>,
+    pub at: Option<RuleLocation>,
     /// It and everything above it are enabled.
     pub enabled: bool,
 }
@@ -43,7 +43,7 @@ impl TenantAt {
         Self {
             id: tenant.id().to_owned(),
             name: tenant.name().map(str::to_owned),
-            at: Some(Place::of(table, tenant.source())),
+            at: Some(RuleLocation::of(table, tenant.source())),
             enabled: tenant.is_alive(),
         }
     }
@@ -123,7 +123,7 @@ impl Treated {
     pub(super) fn put_json(&self, json: &mut Map<String, Value>) {
         let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
         if let Some(TenantAt { id, name, at, enabled }) = &self.tenant {
-            let at = at.as_ref().map(Place::to_string);
+            let at = at.as_ref().map(RuleLocation::to_string);
             put("tenant", json!({ "id": id, "name": name, "at": at, "enabled": enabled }));
         }
         if let Some(login) = &self.login {

@@ -306,12 +306,12 @@ fn item_3_the_guard_is_asked_by_its_own_rule() {
 fn item_23_what_could_not_be_asked_is_no_yes() {
     let given = loaded("[blacklist]\nallow = [\"192.0.2.0/28\"]\n");
     for (address, url, outcome) in [
-        ("198.51.100.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Unknown),
-        ("198.51.100.1", "http://hq.dvl-ckl2.net/", Outcome::Unknown),
-        ("198.51.100.1", "sip:ckl@dvl-ckl2.net", Outcome::Unknown),
-        ("198.51.100.1", "https://hq.dvl-ckl2.net/x", Outcome::No),
+        ("198.51.100.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Admission::Unknown),
+        ("198.51.100.1", "http://hq.dvl-ckl2.net/", Admission::Unknown),
+        ("198.51.100.1", "sip:ckl@dvl-ckl2.net", Admission::Unknown),
+        ("198.51.100.1", "https://hq.dvl-ckl2.net/x", Admission::No),
         // Nothing that the list could say would matter.
-        ("192.0.2.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Yes),
+        ("192.0.2.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Admission::Yes),
     ] {
         let listing = Listing::Unknown("no Portward answers".to_owned());
         let from = Some(From { address: address.parse().unwrap(), listing });
@@ -340,20 +340,20 @@ fn item_23_challenges_have_an_answer_of_their_own() {
         let asks = matches!(scheme, "http" | "ws") && !matches!(expected, "disabled" | "unknown-host");
         assert_eq!(explanation.challenge_file().is_some(), asks, "{url}");
     }
-    for (host, by_rules) in [("hq.dvl-ckl2.net", Outcome::No), ("x.ap.net", Outcome::Yes)] {
+    for (host, by_rules) in [("hq.dvl-ckl2.net", Admission::No), ("x.ap.net", Admission::Yes)] {
         let url = format!("http://{host}{path}");
         let mut explanation = answer(&webroot, &url, &Client::default());
         let file = explanation.challenge_file().expect("a challenge").clone();
         assert!(file.ends_with("acme/.well-known/acme-challenge/aZ0-_"), "{}", file.display());
-        assert_eq!(explanation.outcome(), Outcome::Unknown, "{url}: nobody has looked");
-        explanation.found(Held::Unknown("permission denied".to_owned()));
-        assert_eq!(explanation.outcome(), Outcome::Unknown, "{url}");
-        explanation.found(Held::No);
+        assert_eq!(explanation.outcome(), Admission::Unknown, "{url}: nobody has looked");
+        explanation.found(Presence::Unknown("permission denied".to_owned()));
+        assert_eq!(explanation.outcome(), Admission::Unknown, "{url}");
+        explanation.found(Presence::No);
         assert_eq!(explanation.outcome(), by_rules, "{url}");
-        explanation.found(Held::Yes);
+        explanation.found(Presence::Yes);
         assert_eq!(
             (explanation.outcome(), &explanation.verdict),
-            (Outcome::Yes, &Verdict::Document { file })
+            (Admission::Yes, &Verdict::Document { file })
         );
     }
 }
@@ -376,7 +376,7 @@ fn item_23_a_websocket_goes_as_its_handshake() {
 #[test]
 fn what_answers_itself_is_a_yes_only_to_options() {
     let given = loaded("");
-    for (method, outcome) in [("OPTIONS", Outcome::Yes), ("PUBLISH", Outcome::No)] {
+    for (method, outcome) in [("OPTIONS", Admission::Yes), ("PUBLISH", Admission::No)] {
         let explanation = answer(&given, &format!("sip:a@dvl-ckl2.net;method={method}"), &Client::default());
         assert_eq!(explanation.outcome(), outcome, "{method}");
         assert!(matches!(explanation.verdict, Verdict::Answered(Answer::Methods | Answer::Unavailable)));
@@ -389,9 +389,9 @@ fn item_6_a_yes_is_none_if_the_overrides_are_not_known() {
     let grounds =
         Grounds { table: &given.table, config: &given.config, overrides: Some("it cannot be read") };
     for (url, outcome) in [
-        ("https://hq.dvl-ckl2.net/PBX0/APPS", Outcome::Unknown),
-        ("sip:ckl@dvl-ckl2.net", Outcome::Unknown),
-        ("https://nobody.example/", Outcome::No),
+        ("https://hq.dvl-ckl2.net/PBX0/APPS", Admission::Unknown),
+        ("sip:ckl@dvl-ckl2.net", Admission::Unknown),
+        ("https://nobody.example/", Admission::No),
     ] {
         let explanation = explain(&grounds, &Url::parse(url).unwrap(), &Client::default());
         assert_eq!(explanation.outcome(), outcome, "{url}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Challenge, Explanation, Held, Outcome, Rule, Verdict};
+use super::{Admission, Challenge, Explanation, Presence, Rule, Verdict};
 use crate::route::signalling::Answer;
 use crate::rules::CredentialUser;
 use crate::service::Transport;
@@ -16,7 +16,7 @@ impl fmt::Display for Text<'_> {
         let Self(explanation) = self;
         f.write_str(&explanation.url)?;
         match explanation.unknown() {
-            Some(unknown) if explanation.outcome() == Outcome::Unknown => {
+            Some(unknown) if explanation.outcome() == Admission::Unknown => {
                 write!(f, " unknown: {unknown}\n  else   {}", Way(&explanation.verdict))?;
             }
             _ => Way(&explanation.verdict).fmt(f)?,
@@ -36,12 +36,12 @@ impl fmt::Display for Text<'_> {
         if let Some(Challenge::Webroot { file, held }) = &explanation.challenge {
             let file = file.display();
             match held {
-                Held::Yes => write!(f, "\n  acme    tls.acme_webroot has {file}")?,
-                Held::No => write!(f, "\n  acme    tls.acme_webroot has no {file}, so the rules decide")?,
-                Held::Unknown(_) => {}
+                Presence::Yes => write!(f, "\n  acme    tls.acme_webroot has {file}")?,
+                Presence::No => write!(f, "\n  acme    tls.acme_webroot has no {file}, so the rules decide")?,
+                Presence::Unknown(_) => {}
             }
         }
-        if let (Some(unsure), Outcome::No) = (&explanation.unsure, explanation.outcome()) {
+        if let (Some(unsure), Admission::No) = (&explanation.unsure, explanation.outcome()) {
             write!(f, "\n  and     {unsure}")?;
         }
         if let Some(host) = &explanation.host {

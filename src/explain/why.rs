@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::answer::Place;
+use super::answer::RuleLocation;
 use crate::reason::Reason;
 use crate::rules::decide::{Cause, Refusal};
 use crate::rules::path::request_path;
@@ -101,7 +101,7 @@ pub struct NearPath {
     /// The preset that it comes from.
     pub preset: Option<String>,
     /// Where it stands.
-    pub at: Place,
+    pub at: RuleLocation,
     /// Why it does not match, if that can be missed.
     pub but: Option<But>,
 }
@@ -232,7 +232,7 @@ impl Why {
         let near = near.map(|rule| NearPath {
             path: if rule.default { "/".to_owned() } else { rule.path.to_owned() },
             preset: rule.preset.map(str::to_owned),
-            at: Place::of(table, rule.source),
+            at: RuleLocation::of(table, rule.source),
             but: But::of(&rule, asked),
         });
         Self::NoPath { host: host.name().to_owned(), paths: host.http_rules().count(), near }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher as _;
 
 use smallvec::SmallVec;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use super::name;
 use super::scoring::LARGEST_FACTOR;
 
@@ -22,7 +22,7 @@ const HOUR: u32 = 3_600;
 /// See the module. Times are in seconds.
 #[derive(Debug, Default)]
 pub(super) struct Confirmed {
-    by_address: DashMap<Counted, SmallVec<[Name; 2]>, RandomState>,
+    by_address: DashMap<CountedAddress, SmallVec<[Name; 2]>, RandomState>,
     hasher: RandomState,
 }
 
@@ -35,7 +35,7 @@ struct Name {
 impl Confirmed {
     /// A PBX has confirmed `name` at `place` for `who`. Names that differ in their spelling only are one, and what has
     /// nothing that makes a name is none.
-    pub(super) fn note(&self, who: Counted, place: u64, name: &[u8], now: u32) {
+    pub(super) fn note(&self, who: CountedAddress, place: u64, name: &[u8], now: u32) {
         let Some(digest) = self.digest(place, name) else { return };
         if self.by_address.len() >= ADDRESSES {
             self.sweep(now);
@@ -64,13 +64,13 @@ impl Confirmed {
     }
 
     /// Whether the name with this digest was confirmed for `who` within the last hour.
-    pub(super) fn knows(&self, who: Counted, digest: u64, now: u32) -> bool {
+    pub(super) fn knows(&self, who: CountedAddress, digest: u64, now: u32) -> bool {
         let names = self.by_address.get(&who);
         names.is_some_and(|names| names.iter().any(|name| name.digest == digest && is_fresh(name, now)))
     }
 
     /// How many distinct names were confirmed for `who` within the last hour, up to [`NAMES`].
-    pub(super) fn names(&self, who: Counted, now: u32) -> u32 {
+    pub(super) fn names(&self, who: CountedAddress, now: u32) -> u32 {
         let count = self
             .by_address
             .get(&who)
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn names_count_for_an_hour() {
         let confirmed = Confirmed::default();
-        let who: Counted = "192.0.2.1".parse::<std::net::IpAddr>().unwrap().into();
+        let who: CountedAddress = "192.0.2.1".parse::<std::net::IpAddr>().unwrap().into();
         assert_eq!(confirmed.names(who, 0), 0);
         for name in ["a", " A", "b", "", "-"] {
             confirmed.note(who, 7, name.as_bytes(), 10);

@@ -11,9 +11,9 @@ pub(super) const V4: u64 = 1 << 32;
 
 /// An address or a prefix, in eight octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Counted(u64);
+pub struct CountedAddress(u64);
 
-impl From<IpAddr> for Counted {
+impl From<IpAddr> for CountedAddress {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(V4 | u64::from(v4.to_bits())),
@@ -22,7 +22,7 @@ impl From<IpAddr> for Counted {
     }
 }
 
-impl Counted {
+impl CountedAddress {
     /// The eight octets as a number, for places in lists.
     pub(super) fn bits(self) -> u64 {
         self.0
@@ -63,7 +63,7 @@ impl Counted {
     }
 }
 
-impl fmt::Display for Counted {
+impl fmt::Display for CountedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.network() {
             IpNet::V4(v4) => v4.addr().fmt(f),
@@ -87,11 +87,11 @@ mod tests {
             ("2001:db8:1:2::/64", "2001:db8:1:2::/64"),
             ("::1", "::/64"),
         ] {
-            assert_eq!(Counted::parse(text).unwrap().to_string(), shown, "{text}");
+            assert_eq!(CountedAddress::parse(text).unwrap().to_string(), shown, "{text}");
         }
-        assert_ne!(Counted::parse("192.0.2.7"), Counted::parse("192.0.2.8"));
+        assert_ne!(CountedAddress::parse("192.0.2.7"), CountedAddress::parse("192.0.2.8"));
         for text in ["192.0.2.0/24", "2001:db8::/32", "x", ""] {
-            assert_eq!(Counted::parse(text), None, "{text}");
+            assert_eq!(CountedAddress::parse(text), None, "{text}");
         }
     }
 }

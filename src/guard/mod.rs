@@ -50,7 +50,7 @@ pub use blacklist::Blacklist;
 pub use blacklist::change::{Change, Full};
 pub use blacklist::entry::{Origin, Why};
 use confirmed::Confirmed;
-pub use counted::Counted;
+pub use counted::CountedAddress;
 pub use exemption::Exemption;
 pub use network::Network;
 use nonces::Nonces;
@@ -64,7 +64,7 @@ use requests::Requests;
 pub use requests::{HIGHEST as HIGHEST_REQUEST_RATE, RequestRate};
 pub use scoring::Offence;
 use suspects::Suspects;
-pub use undecided::Place;
+pub use undecided::UndecidedSlot;
 use undecided::{Entering, Undecided};
 
 /// The guard.
@@ -103,7 +103,7 @@ impl Default for Guard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
     /// Who.
-    pub who: Counted,
+    pub who: CountedAddress,
     /// For how long; `None`: until it is removed.
     pub expiration: Option<Duration>,
     /// How many offences there were in a minute.
@@ -216,9 +216,10 @@ impl Guard {
         permit: &Permit,
         speaks_for_others: bool,
         policy: &Policy,
-    ) -> Place {
+    ) -> UndecidedSlot {
         let bounded = !speaks_for_others && !policy.allows(address);
-        let who = Entering { id, address: Counted::from(address), bounded, in_reserve: permit.in_reserve };
+        let who =
+            Entering { id, address: CountedAddress::from(address), bounded, in_reserve: permit.in_reserve };
         Undecided::enter(&self.undecided, who, &policy.connections)
     }
 
@@ -229,7 +230,7 @@ impl Guard {
         if score.weight == Weight::Nothing {
             return None;
         }
-        let who = Counted::from(address);
+        let who = CountedAddress::from(address);
         let threshold = scoring::threshold(policy, self.confirmed.names(who, unix_now()));
         let count = self.suspects.note(who, score, threshold, self.millis())?;
         let expiration = policy.expiration;
@@ -257,7 +258,7 @@ impl Guard {
         let Some(rate) = policy.connections.sip_requests.filter(|_| policy.judges(address)) else {
             return true;
         };
-        let who = Counted::from(address);
+        let who = CountedAddress::from(address);
         let factor = scoring::factor(self.confirmed.names(who, unix_now()));
         self.requests.of_address(who, factor, rate)
     }

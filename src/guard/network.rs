@@ -1,7 +1,7 @@
 //! An address or a network, as an administrator lists it: an address as the guard counts it, or all addresses with the same
 //! first bits.
 //!
-//! It stands on the eight octets of [`Counted`]: an IPv4 network of `n` bits has `32 + n` bits there. IPv6 networks of more
+//! It stands on the eight octets of [`CountedAddress`]: an IPv4 network of `n` bits has `32 + n` bits there. IPv6 networks of more
 //! than 64 bits count as the /64 that they are in, as addresses do.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 
 /// The length of a single address.
 const WHOLE: u8 = 64;
@@ -20,20 +20,20 @@ const V4_BITS: u8 = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     /// The first address.
-    first: Counted,
+    first: CountedAddress,
     /// How many of its 64 bits all addresses share.
     length: u8,
 }
 
-impl From<Counted> for Network {
-    fn from(address: Counted) -> Self {
+impl From<CountedAddress> for Network {
+    fn from(address: CountedAddress) -> Self {
         Self { first: address, length: WHOLE }
     }
 }
 
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
-        Counted::from(address).into()
+        CountedAddress::from(address).into()
     }
 }
 
@@ -66,7 +66,7 @@ impl Network {
                 network.addr()
             ));
         }
-        let first = Counted::from(network.network());
+        let first = CountedAddress::from(network.network());
         if matches!(network, IpNet::V6(_)) && first.is_v4() && length >= V4_BITS {
             return Err("0:1::/32 is reserved (RFC 4291 section 2.4): no client comes from there".to_owned());
         }
@@ -74,8 +74,8 @@ impl Network {
     }
 
     /// The network of this length (of 64 bits) that `address` is in.
-    pub(super) fn around(address: Counted, length: u8) -> Self {
-        let first = Counted::from_bits(address.bits() & mask(length));
+    pub(super) fn around(address: CountedAddress, length: u8) -> Self {
+        let first = CountedAddress::from_bits(address.bits() & mask(length));
         Self { first, length: length.min(WHOLE) }
     }
 
@@ -85,22 +85,22 @@ impl Network {
     }
 
     /// The first address.
-    pub(super) fn first(self) -> Counted {
+    pub(super) fn first(self) -> CountedAddress {
         self.first
     }
 
     /// Whether a network around `address` can have this length, of 64 bits. Those of IPv4 and IPv6 never meet.
-    pub(super) fn can_have(address: Counted, length: u8) -> bool {
+    pub(super) fn can_have(address: CountedAddress, length: u8) -> bool {
         !address.is_v4() || length >= V4_BITS
     }
 
     /// The address, if it is a single one.
-    pub fn address(self) -> Option<Counted> {
+    pub fn address(self) -> Option<CountedAddress> {
         (self.length == WHOLE).then_some(self.first)
     }
 
     /// Whether `address` is in it.
-    pub fn contains(self, address: Counted) -> bool {
+    pub fn contains(self, address: CountedAddress) -> bool {
         Self::can_have(address, self.length) && Self::around(address, self.length) == self
     }
 
@@ -135,7 +135,7 @@ impl Network {
     pub(super) fn from_cursor(text: &str) -> Option<Self> {
         let (bits, length) = text.split_once('-').map_or((text, None), |(bits, rest)| (bits, Some(rest)));
         let length = length.map_or(Some(WHOLE), |length| length.parse().ok())?;
-        let first = Counted::from_bits(u64::from_str_radix(bits, 16).ok()?);
+        let first = CountedAddress::from_bits(u64::from_str_radix(bits, 16).ok()?);
         (length <= WHOLE).then_some(Self { first, length })
     }
 }
@@ -156,7 +156,7 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-/// An address as [`Counted`] shows it, a network with the length of its prefix.
+/// An address as [`CountedAddress`] shows it, a network with the length of its prefix.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address() {
@@ -218,7 +218,7 @@ mod tests {
             ("2001:db8:0:1::/64", "2001:db8:0:1::9", "2001:db8:0:2::9"),
             ("203.0.113.9", "203.0.113.9", "203.0.113.8"),
         ] {
-            let counted = |text: &str| Counted::from(text.parse::<IpAddr>().unwrap());
+            let counted = |text: &str| CountedAddress::from(text.parse::<IpAddr>().unwrap());
             let net = network(net);
             assert!(net.contains(counted(inside)) && !net.contains(counted(outside)), "{net}");
             assert!(net.covers(net) && net.covers(counted(inside).into()), "{net}");

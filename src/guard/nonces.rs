@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 
 /// How long a nonce is remembered, in seconds.
 const KEPT: u32 = 300;
@@ -39,7 +39,7 @@ pub(super) struct Nonces {
 
 #[derive(Debug, Default)]
 struct Shard {
-    by_address: HashMap<Counted, Given, RandomState>,
+    by_address: HashMap<CountedAddress, Given, RandomState>,
     /// Nonces of all of them.
     count: usize,
 }
@@ -67,7 +67,7 @@ impl Default for Nonces {
 
 impl Nonces {
     /// `who` was given `nonce` at each of these doors.
-    pub(super) fn note(&self, who: Counted, doors: &[u64], nonce: u64, now: u32) {
+    pub(super) fn note(&self, who: CountedAddress, doors: &[u64], nonce: u64, now: u32) {
         let Some(mut shard) = self.shard(who) else { return };
         if shard.by_address.len() >= ADDRESSES && !shard.by_address.contains_key(&who) {
             shard.make_room_for_an_address(now);
@@ -86,7 +86,7 @@ impl Nonces {
     }
 
     /// Whether `who` was given `nonce` at one of these doors within five minutes.
-    pub(super) fn knows(&self, who: Counted, doors: &[u64], nonce: u64, now: u32) -> bool {
+    pub(super) fn knows(&self, who: CountedAddress, doors: &[u64], nonce: u64, now: u32) -> bool {
         let Some(shard) = self.shard(who) else { return false };
         let Some(given) = shard.by_address.get(&who) else { return false };
         given.forgotten_until > now || doors.iter().any(|door| given.knows(self.digest(*door, nonce), now))
@@ -99,7 +99,7 @@ impl Nonces {
         }
     }
 
-    fn shard(&self, who: Counted) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, who: CountedAddress) -> Option<MutexGuard<'_, Shard>> {
         let shard = usize::try_from(self.hasher.hash_one(who)).unwrap_or_default() % SHARDS;
         self.shards.get(shard).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -188,7 +188,7 @@ fn is_fresh(nonce: Nonce, now: u32) -> bool {
 mod tests {
     use super::*;
 
-    fn who(number: u32) -> Counted {
+    fn who(number: u32) -> CountedAddress {
         std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use dashmap::DashMap;
 use tokio::sync::Notify;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use super::exemption::Exemption;
 use super::idle::{Displaced, Idle, Idlers, Oldest};
 use super::network::Network;
@@ -61,7 +61,7 @@ pub(super) struct Connections {
     /// HTTP connections of all addresses that have waited for the longest.
     oldest: Mutex<Oldest>,
     /// Only addresses with a live connection are in it, so `max_connections` bounds it.
-    by_address: DashMap<Counted, Arc<Address>, foldhash::quality::RandomState>,
+    by_address: DashMap<CountedAddress, Arc<Address>, foldhash::quality::RandomState>,
 }
 
 impl Default for Connections {
@@ -106,7 +106,7 @@ impl Connections {
         address: IpAddr,
         limit: u32,
     ) -> Result<(Permit, bool), Reason> {
-        let counted = Counted::from(address);
+        let counted = CountedAddress::from(address);
         let entry = self.by_address.entry(counted).or_default();
         let is_full = entry.count.load(Ordering::Relaxed) >= limit;
         let displaced = if is_full { entry.idlers.displace() } else { None };
@@ -149,7 +149,7 @@ impl Connections {
 #[derive(Debug)]
 pub struct Permit {
     connections: Arc<Connections>,
-    address: Option<(Counted, Arc<Address>)>,
+    address: Option<(CountedAddress, Arc<Address>)>,
     /// How often the address had been listed when the connection came.
     seen: u32,
     /// It came when only the places that are kept for SIP and H.323 were left.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use crate::reason::Reason;
 
 /// So many addresses may have connected lately before those of a second ago are forgotten.
@@ -22,7 +22,7 @@ pub(super) struct Rates(ArcSwapOption<Rate>);
 #[derive(Debug)]
 struct Rate {
     limit: NonZeroU32,
-    limiter: DefaultKeyedRateLimiter<Counted>,
+    limiter: DefaultKeyedRateLimiter<CountedAddress>,
 }
 
 impl Rates {

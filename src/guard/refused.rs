@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use crate::reason::Reason;
 
 /// How many refused addresses are remembered by name until their summary is written; the rest are summed up as one.
@@ -15,14 +15,14 @@ pub(super) struct Refused(Mutex<Sums>);
 
 #[derive(Debug, Default)]
 struct Sums {
-    by_address: HashMap<(Counted, Reason), u64>,
+    by_address: HashMap<(CountedAddress, Reason), u64>,
     /// Those of all other addresses.
     others: u64,
 }
 
 impl Refused {
     /// A connection of `who` was refused.
-    pub(super) fn note(&self, who: Counted, reason: Reason) {
+    pub(super) fn note(&self, who: CountedAddress, reason: Reason) {
         let Sums { by_address, others } = &mut *self.lock();
         let key = (who, reason);
         if by_address.len() < ADDRESSES || by_address.contains_key(&key) {
@@ -56,7 +56,8 @@ mod tests {
     #[test]
     fn one_line_an_address_and_reason_and_one_for_the_rest() {
         let refused = Refused::default();
-        let who = |number| Counted::from(std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)));
+        let who =
+            |number| CountedAddress::from(std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)));
         for number in 0..2_000 {
             refused.note(who(number), Reason::Blacklisted);
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 
 /// What a request costs an address without a confirmed name. It can be divided by every factor up to ten, and by larger
 /// ones with a remainder of at most two per cent, which is left to the client.
@@ -36,13 +36,13 @@ pub struct RequestRate {
 /// What counts requests.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    addresses: Counts<Counted>,
+    addresses: Counts<CountedAddress>,
     users: Counts<u64>,
 }
 
 impl Requests {
     /// Counts a request of an address whose rate is multiplied by `factor`. False: it is one too many.
-    pub(super) fn of_address(&self, who: Counted, factor: u32, rate: RequestRate) -> bool {
+    pub(super) fn of_address(&self, who: CountedAddress, factor: u32, rate: RequestRate) -> bool {
         self.addresses.take(&who, factor, rate)
     }
 
@@ -122,10 +122,10 @@ mod tests {
     fn w3_an_address_may_send_its_rate_times_the_factor_of_its_office() {
         for (factor, most) in [(1, 7), (2, 14), (7, 49), (11, 77), (50, 350)] {
             let requests = Requests::default();
-            let who = Counted::parse("192.0.2.1").unwrap();
+            let who = CountedAddress::parse("192.0.2.1").unwrap();
             let found = taken(|| requests.of_address(who, factor, rate(7)));
             assert!((most..=most + most / 50).contains(&found), "{factor}: {found}");
-            let neighbour = Counted::parse("192.0.2.2").unwrap();
+            let neighbour = CountedAddress::parse("192.0.2.2").unwrap();
             assert!(requests.of_address(neighbour, 1, rate(7)), "another address is not touched");
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use super::scoring::{FIFTHS, MINUTE, Score, is_too_many};
 use crate::reason::Weight;
 
@@ -40,7 +40,7 @@ pub(super) struct Suspects {
 /// Offences by address.
 #[derive(Debug)]
 struct Tally {
-    shards: Vec<Mutex<HashMap<Counted, VecDeque<Noted>, RandomState>>>,
+    shards: Vec<Mutex<HashMap<CountedAddress, VecDeque<Noted>, RandomState>>>,
     hasher: RandomState,
 }
 
@@ -54,7 +54,13 @@ impl Suspects {
     /// Notes what `who` has done at `now` (milliseconds, which may wrap). If it is one more than `threshold` within a
     /// minute, how many there were is returned, and they are forgotten. Five fifths within a minute are one offence, which
     /// was done when the fifth one came.
-    pub(super) fn note(&self, who: Counted, score: Score<'_>, threshold: u32, now: u32) -> Option<u32> {
+    pub(super) fn note(
+        &self,
+        who: CountedAddress,
+        score: Score<'_>,
+        threshold: u32,
+        now: u32,
+    ) -> Option<u32> {
         match score.weight {
             Weight::Nothing => return None,
             Weight::Fifth => {
@@ -82,7 +88,7 @@ impl Suspects {
 
 impl Tally {
     /// As [`Suspects::note`].
-    fn note(&self, who: Counted, once: u32, threshold: u32, now: u32) -> Option<u32> {
+    fn note(&self, who: CountedAddress, once: u32, threshold: u32, now: u32) -> Option<u32> {
         let shard = usize::try_from(self.hasher.hash_one(who)).unwrap_or_default() % SHARDS;
         let mut shard = self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= ADDRESSES && !shard.contains_key(&who) {
@@ -119,7 +125,7 @@ fn is_recent(offences: &VecDeque<Noted>, now: u32) -> bool {
 }
 
 /// An eighth at least, so that it does not have to be done again at once.
-fn make_room(shard: &mut HashMap<Counted, VecDeque<Noted>, RandomState>, now: u32) {
+fn make_room(shard: &mut HashMap<CountedAddress, VecDeque<Noted>, RandomState>, now: u32) {
     shard.retain(|_, offences| is_recent(offences, now));
     let mut surplus = (shard.len() + ADDRESSES / 8).saturating_sub(ADDRESSES);
     shard.retain(|_, _| {
@@ -141,7 +147,7 @@ mod tests {
         Score { weight: Weight::Whole, once_a_minute: path }
     }
 
-    fn who(number: u32) -> Counted {
+    fn who(number: u32) -> CountedAddress {
         std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)).into()
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::counted::Counted;
+use super::counted::CountedAddress;
 use super::policy::ConnectionLimits;
 
 /// The undecided connections by age: connection numbers only grow, so the smallest is the oldest.
@@ -20,7 +20,7 @@ pub(super) struct Undecided {
 #[derive(Debug, Default)]
 struct Queue {
     by_age: BTreeMap<u64, Waiting>,
-    by_address: HashMap<Counted, BTreeSet<u64>>,
+    by_address: HashMap<CountedAddress, BTreeSet<u64>>,
     /// Those that took a place which is kept for SIP and H.323.
     in_reserve: BTreeSet<u64>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Entering {
     /// Its number.
     pub(super) id: u64,
     /// Whose it is.
-    pub(super) address: Counted,
+    pub(super) address: CountedAddress,
     /// Whether the limit for an address holds.
     pub(super) bounded: bool,
     /// Whether it took a place that is kept for SIP and H.323.
@@ -40,14 +40,14 @@ pub(super) struct Entering {
 
 #[derive(Debug)]
 struct Waiting {
-    address: Counted,
+    address: CountedAddress,
     /// Dropped to send the connection away.
     _stays: oneshot::Sender<()>,
 }
 
 /// A place among the undecided; given back when dropped, which is when the decision has fallen.
 #[derive(Debug)]
-pub struct Place {
+pub struct UndecidedSlot {
     undecided: Arc<Undecided>,
     id: u64,
     stays: oneshot::Receiver<()>,
@@ -56,7 +56,7 @@ pub struct Place {
 impl Undecided {
     /// A place. If there is none left, the oldest of the same address, the oldest of those in the reserve or the oldest of
     /// all is sent away for it. Half of the reserve may be undecided: the other half is for phones that have registered.
-    pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &ConnectionLimits) -> Place {
+    pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &ConnectionLimits) -> UndecidedSlot {
         let Entering { id, address, bounded, in_reserve } = entering;
         let (sender, stays) = oneshot::channel();
         let mut queue = this.lock();
@@ -82,7 +82,7 @@ impl Undecided {
             queue.remove(oldest);
         }
         drop(queue);
-        Place { undecided: this.clone(), id, stays }
+        UndecidedSlot { undecided: this.clone(), id, stays }
     }
 
     /// The oldest undecided connection in the reserve goes for a new one; false: there is none.
@@ -118,14 +118,14 @@ impl Queue {
     }
 }
 
-impl Place {
+impl UndecidedSlot {
     /// Ready when the connection has to go because others need the place.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.stays).poll(cx).map(|_| ())
     }
 }
 
-impl Drop for Place {
+impl Drop for UndecidedSlot {
     fn drop(&mut self) {
         self.undecided.lock().remove(self.id);
     }
@@ -142,7 +142,7 @@ mod tests {
         limits
     }
 
-    fn is_lost(place: &mut Place) -> bool {
+    fn is_lost(place: &mut UndecidedSlot) -> bool {
         place.stays.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn the_oldest_goes() {
         let undecided = Arc::new(Undecided::default());
         let enter = |id, address: &str, limits: &ConnectionLimits| {
-            let address = Counted::from(address.parse::<IpAddr>().unwrap());
+            let address = CountedAddress::from(address.parse::<IpAddr>().unwrap());
             Undecided::enter(&undecided, Entering { id, address, bounded: true, in_reserve: false }, limits)
         };
         let limits = limits(4, 2);
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn nothing_is_left_behind() {
         let undecided = Arc::new(Undecided::default());
-        let address = Counted::from("192.0.2.1".parse::<IpAddr>().unwrap());
+        let address = CountedAddress::from("192.0.2.1".parse::<IpAddr>().unwrap());
         let entering = |id| Entering { id, address, bounded: true, in_reserve: true };
         let places: Vec<_> =
             (0..100).map(|id| Undecided::enter(&undecided, entering(id), &limits(10, 5))).collect();
@@ -187,7 +187,7 @@ mod tests {
         let mut limits = limits(1000, 50);
         limits.reserved = 8;
         let enter = |id: u8, in_reserve| {
-            let address = Counted::from(IpAddr::from([192, 0, 2, id]));
+            let address = CountedAddress::from(IpAddr::from([192, 0, 2, id]));
             Undecided::enter(
                 &undecided,
                 Entering { id: id.into(), address, bounded: true, in_reserve },

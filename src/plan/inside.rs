@@ -9,7 +9,7 @@ use crate::service::{Service, Transport};
 
 /// One address that Portward connects to.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct InsideTarget {
     pub(super) address: Address,
     /// The ports that can be used, by service in the order of the reference.
     pub(super) ports: Vec<(Service, BTreeSet<u16>)>,
@@ -21,7 +21,7 @@ pub(super) struct Target {
     pub(super) unchecked: Vec<String>,
 }
 
-impl Target {
+impl InsideTarget {
     fn new(address: &Address) -> Self {
         let ports = ORDER.map(|service| (service, BTreeSet::new())).into();
         Self { address: address.clone(), ports, phones: Vec::new(), by_tls: false, unchecked: Vec::new() }
@@ -42,7 +42,7 @@ impl Target {
 /// Every target, in the order of the rules.
 #[derive(Debug)]
 pub(super) struct Inside {
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<InsideTarget>,
 }
 
 impl Inside {
@@ -93,14 +93,14 @@ fn outs(came_by: Transport, ports: CheckedPorts) -> Vec<u16> {
 }
 
 struct Collected {
-    targets: Vec<Target>,
+    targets: Vec<InsideTarget>,
     by_address: HashMap<Address, usize>,
 }
 
 impl Collected {
-    fn target(&mut self, address: &Address) -> Option<&mut Target> {
+    fn target(&mut self, address: &Address) -> Option<&mut InsideTarget> {
         let at = *self.by_address.entry(address.clone()).or_insert_with(|| {
-            self.targets.push(Target::new(address));
+            self.targets.push(InsideTarget::new(address));
             self.targets.len() - 1
         });
         self.targets.get_mut(at)

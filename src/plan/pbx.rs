@@ -1,6 +1,6 @@
 //! What to set on each PBX to which telephones come through Portward (contract section 5, and the reference).
 
-use super::inside::{Inside, Target, is_loopback, text};
+use super::inside::{Inside, InsideTarget, is_loopback, text};
 use super::{ADDRESS, Certificates, Said, own_address};
 use crate::config::Config;
 use crate::rules::Address;
@@ -92,7 +92,7 @@ fn public_address(config: &Config, inside: &Inside) -> Option<String> {
     })
 }
 
-fn pbx(config: &Config, target: &Target, certificates: &Certificates) -> Pbx {
+fn pbx(config: &Config, target: &InsideTarget, certificates: &Certificates) -> Pbx {
     let assume_tls = match (target.by_tls, target.unchecked.is_empty()) {
         (false, _) => AssumeTls::NoMatter,
         (true, true) => AssumeTls::Tick,

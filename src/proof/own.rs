@@ -61,7 +61,7 @@ fn is_same_host(one: &[u8], other: &[u8]) -> bool {
 
 /// Knows our own entries.
 #[derive(Debug, Clone, Copy)]
-pub struct Own<'a> {
+pub struct OwnRoutes<'a> {
     /// What has made the tokens.
     pub tokens: &'a Tokens,
     /// What the client calls us, if it is told to call us anything.
@@ -70,7 +70,7 @@ pub struct Own<'a> {
     pub front: Option<PublicAddress<'a>>,
 }
 
-impl Own<'_> {
+impl OwnRoutes<'_> {
     /// The host whose rule our own entry names, and maybe its target, if it is on top of the Route of a request, or its Request-URI (a client
     /// that routes strictly).
     pub fn named(&self, head: &[u8], message: &Message) -> Option<Named> {

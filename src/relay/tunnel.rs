@@ -11,7 +11,7 @@ use crate::io::{Leg, Meter, Timer};
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Half {
+struct Direction {
     /// The sender has ended and the receiver was told.
     done: bool,
     unflushed: bool,
@@ -27,15 +27,19 @@ pub async fn tunnel<M: Meter>(
     idle: Duration,
     mut bytes: M,
 ) -> EndedBy {
-    let (mut up, mut down) = (Half::default(), Half::default());
+    let (mut up, mut down) = (Direction::default(), Direction::default());
     let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(Patience::idle(idle), timer);
     poll_fn(|cx| {
         let polled = [up.poll(cx, client, target), down.poll(cx, target, client)];
         bytes.set([up_before + up.moved, down_before + down.moved]);
         let [up_stands, down_stands] = match polled {
-            [Err(Failed::Sender), _] | [Ok(_), Err(Failed::Receiver)] => return Poll::Ready(EndedBy::Client),
-            [Err(Failed::Receiver), _] | [Ok(_), Err(Failed::Sender)] => return Poll::Ready(EndedBy::Target),
+            [Err(SideFailed::Sender), _] | [Ok(_), Err(SideFailed::Receiver)] => {
+                return Poll::Ready(EndedBy::Client);
+            }
+            [Err(SideFailed::Receiver), _] | [Ok(_), Err(SideFailed::Sender)] => {
+                return Poll::Ready(EndedBy::Target);
+            }
             [Ok(up), Ok(down)] => [up, down],
         };
         let now = Now {
@@ -52,14 +56,14 @@ pub async fn tunnel<M: Meter>(
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Failed {
+enum SideFailed {
     Sender,
     Receiver,
 }
 
-impl Half {
+impl Direction {
     /// Moves what can be moved, and says what it waits for.
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Stands, Failed> {
+    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Stands, SideFailed> {
         while !self.done {
             while !from.buffer.is_empty() {
                 match to.poll_write(cx, from.buffer.filled()) {
@@ -68,21 +72,21 @@ impl Half {
                         self.moved += count as u64;
                         self.unflushed = true;
                     }
-                    Poll::Ready(Err(_)) => return Err(Failed::Receiver),
+                    Poll::Ready(Err(_)) => return Err(SideFailed::Receiver),
                     Poll::Pending => return Ok(Stands::Blocked),
                 }
             }
             if !from.ended {
                 match from.poll_fill(cx, from.piece(to)) {
                     Poll::Ready(Ok(_)) => continue,
-                    Poll::Ready(Err(_)) => return Err(Failed::Sender),
+                    Poll::Ready(Err(_)) => return Err(SideFailed::Sender),
                     Poll::Pending => {}
                 }
             }
             if self.unflushed {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
-                    Poll::Ready(Err(_)) => return Err(Failed::Receiver),
+                    Poll::Ready(Err(_)) => return Err(SideFailed::Receiver),
                     // More may come meanwhile.
                     Poll::Pending if !from.ended => return Ok(Stands::Reads),
                     Poll::Pending => return Ok(Stands::Blocked),

@@ -45,7 +45,7 @@ pub enum Over {
 /// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
 /// between two messages, the answers.
 #[derive(Debug, Default)]
-struct Half {
+struct Direction {
     pass: u64,
     replaced: Option<Replaced>,
     answers: Buffer,
@@ -71,13 +71,13 @@ struct Replaced {
 }
 
 /// The watch, as one direction asks it.
-struct Ear<'w, W> {
+struct DirectionWatch<'w, W> {
     watch: &'w mut W,
     hear: fn(&mut W, &[u8], &mut Replies<'_>) -> Next,
     holds: fn(&W) -> bool,
 }
 
-impl<W> Ear<'_, W> {
+impl<W> DirectionWatch<'_, W> {
     /// Whether what has been read waits for the other side. To be asked anew each time: a message may have changed it.
     fn holds(&self) -> bool {
         (self.holds)(self.watch)
@@ -85,7 +85,7 @@ impl<W> Ear<'_, W> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Failed {
+enum DirectionError {
     Sender,
     Receiver,
     Watch(Ending),
@@ -108,14 +108,14 @@ pub async fn watched<W: Watch, M: Meter>(
     mut bytes: M,
     mut withdrawn: impl FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
 ) -> Over {
-    let (mut up, mut down) = (Half::default(), Half::default());
+    let (mut up, mut down) = (Direction::default(), Direction::default());
     let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(patience, timer);
     let mut over = poll_fn(|cx| {
         let [up_stands, down_stands] = loop {
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.piece(target));
-            let ear = Ear { watch, hear: W::hear_client, holds: W::holds_client };
+            let ear = DirectionWatch { watch, hear: W::hear_client, holds: W::holds_client };
             let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
             bytes.set([up_before + up.moved, down_before + down.moved]);
             let up_stands = match polled {
@@ -123,7 +123,7 @@ pub async fn watched<W: Watch, M: Meter>(
                 Err(failed) => return Poll::Ready(over(failed, true)),
             };
             let limit = W::TARGET_LIMIT.max(target.piece(client));
-            let ear = Ear { watch, hear: W::hear_target, holds: |_| false };
+            let ear = DirectionWatch { watch, hear: W::hear_target, holds: |_| false };
             let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
             bytes.set([up_before + up.moved, down_before + down.moved]);
             let down_stands = match polled {
@@ -163,20 +163,20 @@ pub async fn watched<W: Watch, M: Meter>(
     over
 }
 
-fn over(failed: Failed, of_client: bool) -> Over {
+fn over(failed: DirectionError, of_client: bool) -> Over {
     let cut = |ending| Over::Cut { of_client, ending, answered: false };
     match (failed, of_client) {
-        (Failed::Watch(ending), _) => cut(ending),
-        (Failed::Violation(reason), true) => cut(by_client(reason)),
-        (Failed::Violation(_), false) => cut(TARGET_DOWN),
-        (Failed::TooLong, true) => cut(by_client(Reason::TooLarge)),
-        (Failed::TooLong, false) => cut(TARGET_DOWN),
-        (Failed::Sender, true) | (Failed::Receiver, false) => Over::Ended(EndedBy::Client),
-        (Failed::Sender, false) | (Failed::Receiver, true) => Over::Ended(EndedBy::Target),
+        (DirectionError::Watch(ending), _) => cut(ending),
+        (DirectionError::Violation(reason), true) => cut(by_client(reason)),
+        (DirectionError::Violation(_), false) => cut(TARGET_DOWN),
+        (DirectionError::TooLong, true) => cut(by_client(Reason::TooLarge)),
+        (DirectionError::TooLong, false) => cut(TARGET_DOWN),
+        (DirectionError::Sender, true) | (DirectionError::Receiver, false) => Over::Ended(EndedBy::Client),
+        (DirectionError::Sender, false) | (DirectionError::Receiver, true) => Over::Ended(EndedBy::Target),
     }
 }
 
-impl Half {
+impl Direction {
     /// Moves what can be moved, and says what it waits for. `back` takes the answers to the sender.
     fn poll<W>(
         &mut self,
@@ -185,14 +185,14 @@ impl Half {
         to: &mut Leg,
         back: &mut Buffer,
         limit: usize,
-        mut ear: Ear<'_, W>,
-    ) -> Result<Stands, Failed> {
+        mut ear: DirectionWatch<'_, W>,
+    ) -> Result<Stands, DirectionError> {
         while !self.done {
             if self.poll_send(cx, from, to)?.is_pending() {
                 return Ok(Stands::Blocked);
             }
             if let Some(cut) = self.cut {
-                return Err(Failed::Watch(cut));
+                return Err(DirectionError::Watch(cut));
             }
             if self.pass == 0 && back.len() >= ANSWERS_LIMIT {
                 // Nothing is read from a sender that does not take the answers to what it sent.
@@ -203,7 +203,7 @@ impl Half {
             }
             if !from.ended {
                 if from.buffer.len() >= limit {
-                    return if ear.holds() { Ok(Stands::Held) } else { Err(Failed::TooLong) };
+                    return if ear.holds() { Ok(Stands::Held) } else { Err(DirectionError::TooLong) };
                 }
                 match from.poll_fill(cx, limit) {
                     Poll::Ready(Ok(count)) => {
@@ -211,7 +211,9 @@ impl Half {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
-                        return Err(violation(&error).map_or(Failed::Sender, Failed::Violation));
+                        return Err(
+                            violation(&error).map_or(DirectionError::Sender, DirectionError::Violation)
+                        );
                     }
                     Poll::Pending => {}
                 }
@@ -219,7 +221,7 @@ impl Half {
             if self.unflushed {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
-                    Poll::Ready(Err(_)) => return Err(Failed::Receiver),
+                    Poll::Ready(Err(_)) => return Err(DirectionError::Receiver),
                     // More may come meanwhile.
                     Poll::Pending if !from.ended => return Ok(Stands::Reads),
                     Poll::Pending => return Ok(Stands::Blocked),
@@ -247,7 +249,7 @@ impl Half {
 
     /// Asks about the messages that are in the buffer, until one of them is not to go on as it is. Whether anything
     /// came of it.
-    fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, ear: &mut Ear<'_, W>) -> bool {
+    fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, ear: &mut DirectionWatch<'_, W>) -> bool {
         let steps = self.steps;
         while self.replaced.is_none() && self.cut.is_none() {
             let read = usize::try_from(self.pass).ok().and_then(|pass| buffer.filled().get(pass..));
@@ -266,7 +268,12 @@ impl Half {
     }
 
     /// Sends what was decided: ready when nothing of it is left, or nothing of it has been read.
-    fn poll_send(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Poll<()>, Failed> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Leg,
+        to: &mut Leg,
+    ) -> Result<Poll<()>, DirectionError> {
         loop {
             if self.pass > 0 {
                 let filled = from.buffer.filled();
@@ -314,7 +321,7 @@ impl Half {
         cx: &mut Context<'_>,
         to: &mut Leg,
         octets: &[u8],
-    ) -> Result<Poll<usize>, Failed> {
+    ) -> Result<Poll<usize>, DirectionError> {
         match to.poll_write(cx, octets) {
             Poll::Ready(Ok(count)) => {
                 self.moved += count as u64;
@@ -322,7 +329,7 @@ impl Half {
                 self.unflushed = true;
                 Ok(Poll::Ready(count))
             }
-            Poll::Ready(Err(_)) => Err(Failed::Receiver),
+            Poll::Ready(Err(_)) => Err(DirectionError::Receiver),
             Poll::Pending => Ok(Poll::Pending),
         }
     }

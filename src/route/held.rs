@@ -10,7 +10,7 @@ use crate::service::Service;
 
 /// Host and service that a connection was routed to, and what the rule said then.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldRoute {
     host: Box<str>,
     service: Service,
     rule: Option<Rule>,
@@ -18,7 +18,7 @@ pub(crate) struct Held {
 
 /// What a later name on the connection leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Later {
+pub(crate) enum LaterName {
     /// To the same rule.
     Same,
     /// To another host of the table.
@@ -29,7 +29,7 @@ pub(crate) enum Later {
     Moved(Ending),
 }
 
-impl Held {
+impl HeldRoute {
     /// Holds the decision.
     pub(crate) fn new(route: &Route<'_>) -> Self {
         let rule = decide::rule_of(route.host, route.service);
@@ -64,18 +64,18 @@ impl Held {
     /// Whether `name` is one of the connection's own host. If that has moved or gone since, any name is as good: the
     /// connection ends at its next registration.
     pub(crate) fn is_at(&self, table: &Table, name: &[u8]) -> bool {
-        matches!(self.judge(table, name), Later::Same | Later::Moved(_))
+        matches!(self.judge(table, name), LaterName::Same | LaterName::Moved(_))
     }
 
     /// Holds `name`, as it came on the wire, against the first verdict, under the rules of `table`.
-    pub(crate) fn judge(&self, table: &Table, name: &[u8]) -> Later {
+    pub(crate) fn judge(&self, table: &Table, name: &[u8]) -> LaterName {
         if let Some(moved) = self.moved(table) {
-            return Later::Moved(moved);
+            return LaterName::Moved(moved);
         }
         match decide::host_named(table, name) {
-            Ok(host) if host.name() == &*self.host => Later::Same,
-            Ok(_) => Later::Other,
-            Err(refusal) => Later::Nowhere(refusal.reason),
+            Ok(host) if host.name() == &*self.host => LaterName::Same,
+            Ok(_) => LaterName::Other,
+            Err(refusal) => LaterName::Nowhere(refusal.reason),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::Refused;
 use crate::field_names::FieldNames;
 use crate::reason::Reason;
-use crate::rules::decide::{self, HttpDecision, Outcome, Refusal, Scratch};
+use crate::rules::decide::{self, HttpAction, HttpDecision, Refusal, Scratch};
 use crate::rules::name::split_host_port;
 use crate::rules::path::decoded;
 use crate::rules::{
@@ -204,9 +204,9 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
 fn then<'t>(
     rules: &Rules<'t>,
     ask: &Ask<'_>,
-    (host, rule, outcome): (Host<'t>, HttpMatch<'t>, Outcome),
+    (host, rule, outcome): (Host<'t>, HttpMatch<'t>, HttpAction),
 ) -> Then<'t> {
-    let Outcome::Forward { transport, port } = outcome else {
+    let HttpAction::Forward { transport, port } = outcome else {
         return Then::Redirect { location: https_url(rules, ask) };
     };
     if let Some(exchange) = rule.exchange() {

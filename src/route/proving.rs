@@ -104,7 +104,7 @@ pub struct Proven {
 
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict<'h> {
+pub enum CredentialCheck<'h> {
     /// It may go on. `is_new`: a login has just been right.
     Passes {
         /// Whether a login has just been right.
@@ -235,14 +235,14 @@ impl Proving {
     }
 
     /// What becomes of a request.
-    pub fn look<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'h>) -> Verdict<'h> {
+    pub fn look<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'h>) -> CredentialCheck<'h> {
         let here = self.proven.as_ref().filter(|proven| *proven.host == *asked.host.name());
         let (is_here, is_fresh) = (here.is_some(), here.is_some_and(|proven| proven.expires >= terms.now));
         let passes = is_here && (is_fresh || asked.in_dialog);
         let mut is_new = false;
         match asked.method() {
-            b"ACK" if !is_here => return Verdict::Unheard,
-            b"CANCEL" if !is_here => return Verdict::NothingToCancel,
+            b"ACK" if !is_here => return CredentialCheck::Unheard,
+            b"CANCEL" if !is_here => return CredentialCheck::NothingToCancel,
             // What they belong to was asked for a credential.
             b"ACK" | b"CANCEL" => {}
             _ => match self.login(terms, asked, passes) {
@@ -256,8 +256,8 @@ impl Proving {
             },
         }
         match self.speaks_for(terms, asked) {
-            Some(why) => Verdict::Refused(why),
-            None => Verdict::Passes { is_new },
+            Some(why) => CredentialCheck::Refused(why),
+            None => CredentialCheck::Passes { is_new },
         }
     }
 
@@ -287,30 +287,30 @@ impl Proving {
         })
     }
 
-    fn wrong<'h>(&mut self, wrong: Wrong, terms: &Terms<'_>, asked: &Asked<'h>) -> Verdict<'h> {
+    fn wrong<'h>(&mut self, wrong: Wrong, terms: &Terms<'_>, asked: &Asked<'h>) -> CredentialCheck<'h> {
         let again = match wrong {
             Wrong::Stale => Again { stale: true, failed: false },
             // What came with the handshake stays as it is, however often it is asked for.
-            Wrong::Forged if asked.brought.is_some() => return Verdict::Refused(Why::Failed),
+            Wrong::Forged if asked.brought.is_some() => return CredentialCheck::Refused(Why::Failed),
             Wrong::Forged | Wrong::UsedAgain => Again { stale: false, failed: true },
-            Wrong::TooLong => return Verdict::Refused(Why::Failed),
-            Wrong::Expired => return Verdict::Refused(Why::Expired),
-            Wrong::Disabled => return Verdict::Refused(Why::Disabled),
+            Wrong::TooLong => return CredentialCheck::Refused(Why::Failed),
+            Wrong::Expired => return CredentialCheck::Refused(Why::Expired),
+            Wrong::Disabled => return CredentialCheck::Refused(Why::Disabled),
             Wrong::Elsewhere => {
-                return Verdict::Refused(Why::OtherName(asked.message.from.uri.of_input(asked.head)));
+                return CredentialCheck::Refused(Why::OtherName(asked.message.from.uri.of_input(asked.head)));
             }
         };
         self.ask(terms, asked, again)
     }
 
-    fn ask<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, again: Again) -> Verdict<'h> {
+    fn ask<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, again: Again) -> CredentialCheck<'h> {
         let mut more = String::new();
         for algorithm in terms.algorithms {
             self.given = self.given.wrapping_add(1);
             self.uses.gave(self.given);
             challenge::write(terms, asked, (*algorithm, self.given), again.stale, &mut more);
         }
-        Verdict::Asked { status: challenge::status(asked.method()), more, failed: again.failed }
+        CredentialCheck::Asked { status: challenge::status(asked.method()), more, failed: again.failed }
     }
 
     /// What is changed of a request that passes: credentials that answer our challenges are ours, and the client does not say

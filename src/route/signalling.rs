@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::Refused;
 use super::identity::{Identified, Identify};
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
-use crate::proof::own::Own;
+use crate::proof::own::OwnRoutes;
 use crate::proof::token::Named;
 use crate::proof::{self, Names};
 use crate::reason::Reason;
@@ -27,7 +27,7 @@ pub struct Terms<'s> {
     /// `sip.identify`: what in a request names its host.
     pub identify: Identify,
     /// Knows our own route entries.
-    pub own: Own<'s>,
+    pub own: OwnRoutes<'s>,
 }
 
 /// What a first message asks for.

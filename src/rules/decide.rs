@@ -32,12 +32,12 @@ pub struct HttpDecision<'t> {
     /// The rule that matches.
     pub rule: HttpMatch<'t>,
     /// What is to be done.
-    pub outcome: Outcome,
+    pub outcome: HttpAction,
 }
 
 /// What is to be done with a request that has a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum HttpAction {
     /// Send it to the rule's target.
     Forward {
         /// Plain or TLS (contract section 5).
@@ -132,8 +132,8 @@ pub fn http<'t>(
         rule.require_tenant().map_err(refused)?;
     }
     if rule.redirect_https && came_by == Transport::Plain {
-        return Ok(HttpDecision { host, rule, outcome: Outcome::RedirectHttps });
+        return Ok(HttpDecision { host, rule, outcome: HttpAction::RedirectHttps });
     }
     let (transport, port) = ports::choose(came_by, rule.ports).ok_or(refused(Reason::NoService))?;
-    Ok(HttpDecision { host, rule, outcome: Outcome::Forward { transport, port } })
+    Ok(HttpDecision { host, rule, outcome: HttpAction::Forward { transport, port } })
 }

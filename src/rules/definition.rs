@@ -17,7 +17,8 @@ use crate::service::PerService;
 mod http;
 
 pub use self::http::{
-    HttpRule, Login, Naming, PathPattern, Piece, ResponseField, ResponseFields, Segment, SetField, Treatment,
+    HttpRule, Login, Naming, PathPattern, ResponseField, ResponseFields, Segment, SetField, Treatment,
+    ValuePart,
 };
 
 /// Where in the rules something was said, for errors, `check` and `explain`.

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 /// The thread. When this is dropped the future is dropped, too, and the thread has ended.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(super) struct SideThread {
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Aside {
+impl SideThread {
     /// Starts a thread called `name` that runs `future`.
     pub(super) fn start(name: &str, future: impl Future<Output = ()> + Send + 'static) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -32,7 +32,7 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for SideThread {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {

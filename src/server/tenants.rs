@@ -91,14 +91,14 @@ pub enum TenantUnchanged {
 }
 
 /// How a request ends.
-type Outcome = Result<TenantsChanged, TenantUnchanged>;
+type TenantsResult = Result<TenantsChanged, TenantUnchanged>;
 
 /// A request that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) change: TenantChange,
     pub(super) by: By,
-    pub(super) answer: oneshot::Sender<Outcome>,
+    pub(super) answer: oneshot::Sender<TenantsResult>,
 }
 
 /// What has become of a request within a batch.

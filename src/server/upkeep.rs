@@ -7,12 +7,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Server;
-use super::aside::Aside;
+use super::aside::SideThread;
 use crate::guard::{Change, Origin};
 use crate::log::Level;
 use crate::state::Shared;
 use crate::stats::TICK;
-use crate::tls::{Look, Reminder};
+use crate::tls::{FilesState, Reminder};
 use crate::upstream::{Basis, Checks};
 
 /// How often refused addresses are summed up.
@@ -27,7 +27,7 @@ const KEEP: Duration = Duration::from_secs(5);
 impl Server {
     /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
     pub async fn maintain(&self) {
-        let _names = Aside::start("names", self.shared.resolver.clone().run())
+        let _names = SideThread::start("names", self.shared.resolver.clone().run())
             .inspect_err(|error| self.shared.note(Level::Error, &format!("names do not resolve: {error}")));
         let housekeeping = async {
             let mut reminder = Reminder::default();
@@ -44,11 +44,11 @@ impl Server {
             }
         };
         let _administration =
-            Aside::start("admin", crate::admin::serve(self.shared.clone(), self.control.clone()))
+            SideThread::start("admin", crate::admin::serve(self.shared.clone(), self.control.clone()))
                 .inspect_err(|error| {
                     self.shared.note(Level::Warning, &format!("no administration: {error}"))
                 });
-        let _checks = Aside::start("checks", checks(self.shared.clone()))
+        let _checks = SideThread::start("checks", checks(self.shared.clone()))
             .inspect_err(|error| self.shared.note(Level::Error, &format!("no target is checked: {error}")));
         let clock = async {
             loop {
@@ -71,7 +71,7 @@ impl Server {
             tokio::time::sleep(GLANCE).await;
             let (now, is_known) = {
                 let snapshot = self.shared.snapshot.load();
-                let now = Look::at(&snapshot.config, &snapshot.table);
+                let now = FilesState::at(&snapshot.config, &snapshot.table);
                 (now, now == snapshot.look && !snapshot.can_read_more())
             };
             let at_rest = std::mem::replace(&mut last, now) == now;

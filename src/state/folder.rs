@@ -15,14 +15,17 @@ use rustix::process::geteuid;
 use super::secret::{self, Found};
 use super::tokens;
 use crate::accounts;
-use crate::config::{Diagnostic, Place};
+use crate::config::{Diagnostic, Location};
 use crate::files::{self, own};
 use crate::guard::{kept, unix_now};
 
 /// The error about the folder, or about one of the files in it; `None`: it can be used, or is not there yet.
 pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
     let error = |path: &Path, why: &dyn std::fmt::Display| {
-        Diagnostic::error(format!("the state {} cannot be used: {why}", path.display()), Place::whole(path))
+        Diagnostic::error(
+            format!("the state {} cannot be used: {why}", path.display()),
+            Location::whole(path),
+        )
     };
     match fs::metadata(state) {
         Ok(there) if !there.is_dir() => {
@@ -44,7 +47,7 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
 /// What is wrong with the folder and its files for the user who asks, and does not prevent a start. A folder that is not
 /// there is made.
 pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
-    let warning = |path: &Path, message: String| Diagnostic::warning(message, Place::whole(path));
+    let warning = |path: &Path, message: String| Diagnostic::warning(message, Location::whole(path));
     let is_absent = fs::symlink_metadata(state).is_err_and(|error| files::is_absent(&error));
     if is_absent || unusable(state).is_some() {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! What a configuration that works may lack all the same: trust for the certificates of clients and targets, and secrets.
 
-use crate::config::{Config, Diagnostic, Place};
+use crate::config::{Config, Diagnostic, Location};
 use crate::rules::{Endpoint, Host, Table, Verify};
 use crate::service::Service;
 use crate::tls::ClientTrusts;
@@ -19,7 +19,7 @@ pub(super) fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) ->
     let message = format!("tls.client_trust holds no CA certificate: no client of {} is proven", host.name());
     let help = "its registrations go out by plain TCP, as the check says; put the CA of its phones' certificates here";
     let help = trusts.of(None).advice(help);
-    Some(Diagnostic::warning(message, Place::whole(&config.tls.client_trust)).help(help))
+    Some(Diagnostic::warning(message, Location::whole(&config.tls.client_trust)).help(help))
 }
 
 /// A warning if a host demands credentials and there is no secret with which one could be made.
@@ -36,7 +36,7 @@ pub(super) fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
     let message =
         format!("{} demands credentials, and there is no secret: no client can log in there", host.name());
     let help = "give its tenant `secrets`, or write [sip] secrets in portward.toml";
-    Some(Diagnostic::warning(message, Place::whole(table.file(source))).help(help))
+    Some(Diagnostic::warning(message, Location::whole(table.file(source))).help(help))
 }
 
 /// Whether some TLS target of `host` is judged by `upstream.trust`.

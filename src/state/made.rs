@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table as HostTable};
 
-use crate::config::{self, Config, Diagnostic, Diagnostics, Foundation, Made, Making, Place};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Foundation, Location, Made, Making};
 use crate::files::{self, own};
 use crate::rules::{Host, Table, Tenant};
 use tenants::Tenants;
@@ -133,7 +133,7 @@ fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, 
 fn put(what: &str, file: &Path, text: &str) -> Result<(), Diagnostics> {
     own::put(file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
         let message = format!("the {what} of the API {} cannot be written: {error}", file.display());
-        Diagnostic::error(message, Place::whole(file)).into()
+        Diagnostic::error(message, Location::whole(file)).into()
     })
 }
 

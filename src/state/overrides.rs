@@ -15,7 +15,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Diagnostic, Diagnostics, Kind, Overrides, Place, Severity, Switches};
+use crate::config::{Diagnostic, Diagnostics, Kind, Location, Overrides, Severity, Switches};
 use crate::files::{self, own};
 use crate::rules::{Table, Tenant};
 
@@ -32,7 +32,7 @@ pub(crate) fn apply(state: &Path, table: &mut Table, before: Option<&Table>) -> 
     if let Some(cause) = out_of_reach(state, before) {
         let message =
             format!("it cannot be told which hosts were enabled or disabled over the admin socket: {cause}");
-        let mut found = Diagnostic::warning(message, Place::whole(file(state)));
+        let mut found = Diagnostic::warning(message, Location::whole(file(state)));
         if before.is_some() {
             found.severity = Severity::Error;
         } else {
@@ -106,7 +106,7 @@ fn write(file: &Path, overrides: &Overrides, switches: &Switches) -> Result<(), 
     let written = own::put(file, |file| file.write_all(switches.to_string().as_bytes()));
     written.map(drop).map_err(|error| {
         let message = format!("the overrides {} cannot be written: {error}", file.display());
-        std::iter::once(Diagnostic::error(message, Place::whole(file))).collect()
+        std::iter::once(Diagnostic::error(message, Location::whole(file))).collect()
     })
 }
 

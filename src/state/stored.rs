@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::secret::{self, RouteKey};
 use super::tokens::{self, AdminTokens};
-use crate::config::{Diagnostic, Place};
+use crate::config::{Diagnostic, Location};
 use crate::guard::kept::{self, Keeper, Unkept};
 use crate::guard::{Change, Guard, Origin, unix_now};
 use crate::log::Level;
@@ -74,7 +74,7 @@ impl Trouble {
 
     fn warning(&self) -> Diagnostic {
         let message = format!("{} {}", self.what.name(), self.cause);
-        Diagnostic::warning(message, Place::whole(&self.file)).help(self.outlook())
+        Diagnostic::warning(message, Location::whole(&self.file)).help(self.outlook())
     }
 }
 

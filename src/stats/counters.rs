@@ -15,7 +15,7 @@ const CAUSES: usize = Cause::ALL.len();
 
 /// What became of a request (HTTP) or a connection (others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DecisionKind {
     /// It went to a target.
     Forwarded,
     /// It was sent to another URL.
@@ -32,7 +32,7 @@ pub enum Verdict {
     Rejected,
 }
 
-impl Verdict {
+impl DecisionKind {
     /// Every one.
     pub const ALL: [Self; 7] = [
         Self::Forwarded,
@@ -107,7 +107,7 @@ impl Side {
 struct OfService<N, D> {
     opened: [N; CARRIERS],
     closed: [N; CARRIERS],
-    verdicts: [N; Verdict::ALL.len()],
+    verdicts: [N; DecisionKind::ALL.len()],
     rejected: [N; REASONS],
     bytes: [N; 2],
     /// Addresses of targets that could not be used.
@@ -152,13 +152,13 @@ impl Counters {
     }
 
     /// A decision that is no refusal.
-    pub fn decided(&self, service: Service, verdict: Verdict) {
+    pub fn decided(&self, service: Service, verdict: DecisionKind) {
         add(&self.services[service].verdicts, verdict as usize, 1);
     }
 
     /// A refusal: at the door, by the rules, or in the middle of a relay.
     pub fn rejected(&self, service: Service, reason: Reason) {
-        self.decided(service, Verdict::Rejected);
+        self.decided(service, DecisionKind::Rejected);
         add(&self.services[service].rejected, reason as usize, 1);
     }
 
@@ -235,7 +235,7 @@ impl Totals {
     }
 
     /// Decisions.
-    pub fn decisions(&self, service: Service, verdict: Verdict) -> u64 {
+    pub fn decisions(&self, service: Service, verdict: DecisionKind) -> u64 {
         at(&self.services[service].verdicts, verdict as usize)
     }
 
@@ -285,7 +285,7 @@ mod tests {
             for _ in 0..number {
                 Carrier::ALL.into_iter().for_each(|carrier| counters.opened(service, carrier));
                 counters.closed(service, Carrier::Tls);
-                counters.decided(service, Verdict::Forwarded);
+                counters.decided(service, DecisionKind::Forwarded);
                 Reason::ALL.into_iter().for_each(|reason| counters.rejected(service, reason));
                 counters.moved(service, Direction::Down, 1000);
                 counters.connected(service, Duration::from_millis(1));
@@ -300,10 +300,10 @@ mod tests {
             assert_eq!(totals.connections(service, Carrier::Tcp), 2 * number);
             assert_eq!(totals.open(service, Carrier::Tcp), 2 * number);
             assert_eq!(totals.open(service, Carrier::Tls), 0);
-            assert_eq!(totals.decisions(service, Verdict::Forwarded), 2 * number);
-            assert_eq!(totals.decisions(service, Verdict::Challenge), 0);
+            assert_eq!(totals.decisions(service, DecisionKind::Forwarded), 2 * number);
+            assert_eq!(totals.decisions(service, DecisionKind::Challenge), 0);
             assert_eq!(
-                totals.decisions(service, Verdict::Rejected),
+                totals.decisions(service, DecisionKind::Rejected),
                 2 * number * u64::try_from(REASONS).unwrap()
             );
             assert!(Reason::ALL.iter().all(|reason| totals.rejected(service, *reason) == 2 * number));
@@ -322,6 +322,6 @@ mod tests {
     fn the_sets_are_in_the_order_of_their_numbers() {
         assert!(Carrier::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
         assert!(Reason::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
-        assert!(Verdict::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
+        assert!(DecisionKind::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));
     }
 }

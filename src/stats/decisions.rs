@@ -17,7 +17,7 @@ use failed::{decode, encode};
 pub(super) use ring::Decisions;
 pub use ring::{Cursor, News, Page};
 
-use super::Verdict;
+use super::DecisionKind;
 use crate::cause::{Cause, Failure};
 use crate::log::{Line, Outcome, Subject};
 use crate::reason::Reason;
@@ -87,15 +87,15 @@ pub(super) struct Made<'a> {
 
 impl Fate {
     /// By which it is counted.
-    pub const fn verdict(self) -> Verdict {
+    pub const fn verdict(self) -> DecisionKind {
         match self {
-            Self::Forwarded { .. } => Verdict::Forwarded,
-            Self::Redirected => Verdict::Redirected,
-            Self::Challenge => Verdict::Challenge,
-            Self::AskedToLogIn => Verdict::Login,
-            Self::WebSocket => Verdict::WebSocket,
-            Self::Exchanged => Verdict::Exchange,
-            Self::Rejected { .. } => Verdict::Rejected,
+            Self::Forwarded { .. } => DecisionKind::Forwarded,
+            Self::Redirected => DecisionKind::Redirected,
+            Self::Challenge => DecisionKind::Challenge,
+            Self::AskedToLogIn => DecisionKind::Login,
+            Self::WebSocket => DecisionKind::WebSocket,
+            Self::Exchanged => DecisionKind::Exchange,
+            Self::Rejected { .. } => DecisionKind::Rejected,
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::{Direction, Stats, Totals, Verdict};
+use super::{DecisionKind, Direction, Stats, Totals};
 use crate::reason::Reason;
 use crate::service::{Carrier, PerService, Service};
 
@@ -35,7 +35,7 @@ pub struct Step {
 struct OfService {
     opened: u32,
     open: u32,
-    verdicts: [u32; Verdict::ALL.len()],
+    verdicts: [u32; DecisionKind::ALL.len()],
     bytes: [u64; 2],
 }
 
@@ -54,7 +54,7 @@ impl Step {
                 carriers(&|carrier| before.connections(service, carrier)),
             );
             into.open = difference(carriers(&|carrier| now.open(service, carrier)), 0);
-            into.verdicts = Verdict::ALL.map(|verdict| {
+            into.verdicts = DecisionKind::ALL.map(|verdict| {
                 difference(now.decisions(service, verdict), before.decisions(service, verdict))
             });
             into.bytes = Direction::ALL.map(|direction| {
@@ -79,7 +79,7 @@ impl Step {
     }
 
     /// Decisions.
-    pub fn decisions(&self, service: Service, verdict: Verdict) -> u32 {
+    pub fn decisions(&self, service: Service, verdict: DecisionKind) -> u32 {
         self.services[service].verdicts.get(verdict as usize).copied().unwrap_or_default()
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let counters = stats.worker(0);
         for _ in 0..requests {
             counters.opened(Service::Http, Carrier::Tls);
-            counters.decided(Service::Http, Verdict::Forwarded);
+            counters.decided(Service::Http, DecisionKind::Forwarded);
             counters.rejected(Service::Sip, Reason::NoPath);
             counters.moved(Service::Http, Direction::Down, 1_000);
         }
@@ -204,9 +204,9 @@ mod tests {
         let opened: Vec<_> = kept.steps.iter().map(|step| step.opened(Service::Http)).collect();
         assert_eq!(opened, [2, 3]);
         let step = kept.steps[1];
-        assert_eq!(step.decisions(Service::Http, Verdict::Forwarded), 3);
-        assert_eq!(step.decisions(Service::Sip, Verdict::Rejected), 3);
-        assert_eq!(step.decisions(Service::Http, Verdict::Rejected), 0);
+        assert_eq!(step.decisions(Service::Http, DecisionKind::Forwarded), 3);
+        assert_eq!(step.decisions(Service::Sip, DecisionKind::Rejected), 3);
+        assert_eq!(step.decisions(Service::Http, DecisionKind::Rejected), 0);
         assert_eq!((step.rejected(Reason::NoPath), step.rejected(Reason::Limit)), (3, 0));
         assert_eq!(step.bytes(Service::Http, Direction::Down), 3_000);
         assert_eq!((step.open(Service::Http), step.open(Service::Ldap)), (5, 0));

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-pub(super) use table::Part;
+pub(super) use table::Shard;
 pub use table::{AtTarget, Filter, Page};
 
 use super::route::Route;

@@ -28,20 +28,20 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use counters::{Counters, Direction, Side, Totals, Verdict};
+pub use counters::{Counters, DecisionKind, Direction, Side, Totals};
 pub use decisions::{About, BOX, Cursor, Decision, Fate, GLANCE, KEPT, News, Page as Newest, TEXT};
 pub use histogram::{BOUNDS, Durations};
 pub use history::{MEMORY as HISTORY_MEMORY, STEP, STEPS, Step, Steps};
 pub use live::{AtTarget, Connection, Filter, MEMORY, Opening, Page, Registered, Relayed, TICK};
 pub use route::Route;
-pub use targets::{Dialled, MEMORY as TARGET_MEMORY, Reached, Target, Timing};
+pub use targets::{Dialled, MEMORY as TARGET_MEMORY, Reached, TargetFigures, Timing};
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
 use crate::cause::Failure;
 use crate::log::Subject;
 use crate::reason::Reason;
 use decisions::{Decisions, Made, Outbox};
-use live::Part;
+use live::Shard;
 
 /// Nanoseconds in a step of the clock that times answers, as a power of two.
 const TICK_BITS: u32 = 13;
@@ -56,7 +56,7 @@ pub struct Moment(u64);
 struct Worker {
     counters: Counters,
     outbox: Mutex<Outbox>,
-    live: Mutex<Part>,
+    live: Mutex<Shard>,
     busy: top::Busy,
     targets: targets::Tallies,
 }
@@ -112,7 +112,7 @@ impl Stats {
         (0..=u16::MAX).take(self.workers.len() + 1)
     }
 
-    fn part(&self, worker: u16) -> MutexGuard<'_, Part> {
+    fn part(&self, worker: u16) -> MutexGuard<'_, Shard> {
         self.at(worker).live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -151,7 +151,7 @@ impl Drop for Reached {
 
 /// What is known of an address and port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct TargetFigures {
     /// Connections that were opened.
     pub opened: u64,
     /// Those of them that are open.
@@ -222,8 +222,8 @@ impl Stats {
     }
 
     /// What is known of an address.
-    pub fn target(&self, address: SocketAddr) -> Target {
-        let (mut target, seconds) = (Target::default(), self.seconds());
+    pub fn target(&self, address: SocketAddr) -> TargetFigures {
+        let (mut target, seconds) = (TargetFigures::default(), self.seconds());
         let (mut by_cause, mut last) = (HashMap::<Cause, u64>::new(), None::<(Cause, u32)>);
         for worker in self.workers() {
             let Some(tally) = self.at(worker).targets.lock().get(&key(address)).cloned() else { continue };
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(recent, Some(6 * MS));
         assert_eq!((target.first_byte.count, target.first_byte.sum), (1, 2 * MS));
         let other = SocketAddr::new(ONE.ip(), 80);
-        assert_eq!(stats.target(other), Target::default(), "another port is another target");
+        assert_eq!(stats.target(other), TargetFigures::default(), "another port is another target");
     }
 
     #[test]

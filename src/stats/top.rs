@@ -19,7 +19,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::Stats;
-use crate::guard::Counted;
+use crate::guard::CountedAddress;
 use crate::reason::Reason;
 use crate::service::Service;
 pub use sketch::ENTRIES;
@@ -36,8 +36,8 @@ pub(super) struct Busy(Mutex<Sketches>);
 struct Sketches {
     hasher: RandomState,
     hosts: Sketch<String>,
-    clients: Sketch<Counted>,
-    refused: Sketch<Counted>,
+    clients: Sketch<CountedAddress>,
+    refused: Sketch<CountedAddress>,
 }
 
 /// One of the busiest.
@@ -61,14 +61,14 @@ pub struct Top {
     /// Hosts of the rules, by requests (HTTP) and connections (others) that went to their targets.
     pub hosts: Vec<Ranked<String>>,
     /// Clients, by decisions.
-    pub clients: Vec<Ranked<Counted>>,
+    pub clients: Vec<Ranked<CountedAddress>>,
     /// Clients, by refusals.
-    pub refused: Vec<Ranked<Counted>>,
+    pub refused: Vec<Ranked<CountedAddress>>,
 }
 
 impl Sketches {
     fn client(&mut self, client: IpAddr, refused: Option<Reason>, slot: u32) {
-        let client = Counted::from(client);
+        let client = CountedAddress::from(client);
         let hash = || self.hasher.hash_one(client);
         self.clients.count((hash, slot), |key| *key == client, |key| *key = Some(client), refused);
         if refused.is_some() {

@@ -241,7 +241,7 @@ mod tests {
         for day in [0, 2, 11] {
             let warning = certificate.validity_warning(start + Duration::days(day)).unwrap();
             assert!(certificate.has_said(&warning), "{warning:?}");
-            let other = Diagnostic { place: crate::config::Place::whole("b.crt"), ..warning };
+            let other = Diagnostic { place: crate::config::Location::whole("b.crt"), ..warning };
             assert!(!certificate.has_said(&other));
         }
         assert!(!certificate.has_said(&pem::warning(&files.cert, "the mode is odd", None)));

@@ -14,9 +14,9 @@ use crate::rules::Table;
 
 /// A digest of names, sizes, times, inodes and modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look(u64);
+pub struct FilesState(u64);
 
-impl Look {
+impl FilesState {
     /// How the files that the configuration and the rules name look now.
     pub fn at(config: &Config, table: &Table) -> Self {
         let mut digest = DefaultHasher::new();

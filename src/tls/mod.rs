@@ -55,14 +55,14 @@ pub use failure::{of_alert_after, of_handshake, of_tls};
 pub(crate) use identity::EXPIRY_WARNING;
 pub use identity::{Certificate, facts_of_file};
 pub use listed::listed;
-pub use look::Look;
+pub use look::FilesState;
 pub use own::shaken;
 pub use possession::Possession;
 pub use probe::{ProbeError, Shown, chain_of};
 pub use reminder::Reminder;
 pub use server::{ServerTls, facts_of_servers, judged_without_keys};
 pub use source::{Found, Occasion};
-pub use trust::{ClientTrust, ClientTrusts, Verdict};
+pub use trust::{CertificateStatus, ClientTrust, ClientTrusts};
 pub use upstream::{Profile, UpstreamTls, server_name};
 
 #[cfg(feature = "aws-lc-rs")]

@@ -12,7 +12,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 use zeroize::Zeroizing;
 
-use crate::config::{Diagnostic, Place};
+use crate::config::{Diagnostic, Location};
 use crate::files;
 
 mod folder;
@@ -27,12 +27,12 @@ const LONGEST_KEY: u64 = 1 << 20;
 
 /// An error about the whole of `file`.
 pub(super) fn error(file: &Path, message: impl Into<String>, help: Option<&str>) -> Box<Diagnostic> {
-    Box::new(helped(Diagnostic::error(message, Place::whole(file)), help))
+    Box::new(helped(Diagnostic::error(message, Location::whole(file)), help))
 }
 
 /// A warning about the whole of `file`.
 pub(super) fn warning(file: &Path, message: impl Into<String>, help: Option<&str>) -> Diagnostic {
-    helped(Diagnostic::warning(message, Place::whole(file)), help)
+    helped(Diagnostic::warning(message, Location::whole(file)), help)
 }
 
 fn helped(diagnostic: Diagnostic, help: Option<&str>) -> Diagnostic {

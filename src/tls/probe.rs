@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::client_builder;
 use super::possession::Possession;
-use super::verify::{Judge, TargetVerifier};
+use super::verify::{TargetVerifier, VerifyBy};
 
 /// For connecting and the handshake together.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ struct Observer {
 impl Observer {
     fn new() -> Self {
         Self {
-            verifier: TargetVerifier::new(Judge::Nobody),
+            verifier: TargetVerifier::new(VerifyBy::Nobody),
             seen: Mutex::default(),
             signed: Mutex::default(),
         }

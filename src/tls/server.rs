@@ -20,7 +20,7 @@ use super::facts::Facts;
 use super::identity::{Certificate, facts_of_file, name_of, validity_warning};
 use super::sessions::Marked;
 use super::sni::Index;
-use super::source::{Found, Held, Occasion, Source};
+use super::source::{Found, LoadedFile, Occasion, Source};
 use super::{alpn, pem, provider, sound, ticketer};
 use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Severity, Tls, TlsVersion};
 use crate::files;
@@ -289,12 +289,12 @@ fn pairs(source: &CertificateSource) -> (PathBuf, io::Result<Vec<CertificateFile
 
 fn default(
     settings: &Tls,
-    certificates: &[Held<Certificate>],
+    certificates: &[LoadedFile<Certificate>],
     source: &Path,
     found: &mut Vec<Diagnostic>,
 ) -> Option<usize> {
     let first = || {
-        let key = |held: &Held<Certificate>| (held.gone, held.what.name.clone());
+        let key = |held: &LoadedFile<Certificate>| (held.gone, held.what.name.clone());
         let by_name = certificates.iter().enumerate().min_by_key(|(_, held)| key(held));
         by_name.map(|(at, _)| at)
     };

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::facts::Name;
 use super::identity::Certificate;
-use super::source::Held;
+use super::source::LoadedFile;
 
 /// The certificates for one name, the preferred first.
 type Candidates = SmallVec<[Arc<CertifiedKey>; 1]>;
@@ -31,7 +31,7 @@ pub(super) struct Index {
 impl Index {
     /// Indexes `certificates`; `default` is shown where no name decides.
     pub(super) fn new(
-        certificates: &[Held<Certificate>],
+        certificates: &[LoadedFile<Certificate>],
         default: Option<&Certificate>,
         now: OffsetDateTime,
     ) -> Self {

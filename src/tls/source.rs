@@ -79,13 +79,13 @@ impl Found {
 #[derive(Debug)]
 pub(super) struct Source<T> {
     path: PathBuf,
-    held: Vec<Held<T>>,
+    held: Vec<LoadedFile<T>>,
     absent: bool,
 }
 
 /// One file and what it held.
 #[derive(Debug)]
-pub(super) struct Held<T> {
+pub(super) struct LoadedFile<T> {
     pub(super) file: PathBuf,
     pub(super) what: Arc<T>,
     /// It is in use although it is no longer there.
@@ -123,7 +123,7 @@ impl<T> Source<T> {
             let (what, problems) = read(file);
             found.problems.extend(problems);
             if let Some(what) = what {
-                source.held.push(Held { file: file.clone(), what: Arc::new(what), gone: false });
+                source.held.push(LoadedFile { file: file.clone(), what: Arc::new(what), gone: false });
             }
         }
         match occasion {
@@ -144,10 +144,10 @@ impl<T> Source<T> {
     }
 
     /// Keeps what is not there now; the files of it.
-    fn keep(&mut self, before: &[Held<T>]) -> Vec<PathBuf> {
+    fn keep(&mut self, before: &[LoadedFile<T>]) -> Vec<PathBuf> {
         let there: HashSet<PathBuf> = self.held.iter().map(|held| held.file.clone()).collect();
         let gone = before.iter().filter(|held| !there.contains(&held.file));
-        let kept = gone.map(|Held { file, what, .. }| Held {
+        let kept = gone.map(|LoadedFile { file, what, .. }| LoadedFile {
             file: file.clone(),
             what: Arc::clone(what),
             gone: true,
@@ -159,7 +159,7 @@ impl<T> Source<T> {
     }
 
     /// Everything that is in use: what is there, then what is gone.
-    pub(super) fn held(&self) -> &[Held<T>] {
+    pub(super) fn held(&self) -> &[LoadedFile<T>] {
         &self.held
     }
 

@@ -2,7 +2,7 @@
 //! `client_trust`, and the verdict on a chain.
 //!
 //! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. What is added:
-//! the answer is a [`Verdict`], not a failed handshake; a certificate is called expired or revoked only if a trusted CA has
+//! the answer is a [`CertificateStatus`], not a failed handshake; a certificate is called expired or revoked only if a trusted CA has
 //! issued it; and a certificate that is in the store itself is trusted, even one that says it is a CA's, because devices
 //! make such certificates for themselves.
 //!
@@ -35,7 +35,7 @@ use crate::proof::Names;
 
 /// What a client's certificate is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CertificateStatus {
     /// Somebody who is trusted vouches for these names.
     Ok(Names),
     /// Nobody who is trusted vouches for it, for this cause.
@@ -52,7 +52,7 @@ pub enum Verdict {
     None,
 }
 
-impl Verdict {
+impl CertificateStatus {
     /// Why it proves nothing; `None`: it is trusted.
     pub const fn cause(&self) -> Option<Cause> {
         match self {
@@ -66,7 +66,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for CertificateStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ok(names) => return write!(f, "ok({names})"),
@@ -204,13 +204,18 @@ impl ClientTrust {
 
     /// What a chain, the client's certificate first, is worth at `now`. A certificate
     /// that the client has not proven to be its own is unusable, whichever CA has issued it.
-    pub fn judge(&self, chain: &[CertificateDer<'_>], possession: Possession, now: UnixTime) -> Verdict {
-        let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::None };
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        possession: Possession,
+        now: UnixTime,
+    ) -> CertificateStatus {
+        let Some((leaf, intermediates)) = chain.split_first() else { return CertificateStatus::None };
         if possession == Possession::Unproven {
-            return Verdict::Unusable(Cause::UnverifiableKey);
+            return CertificateStatus::Unusable(Cause::UnverifiableKey);
         }
         let Ok(certificate) = EndEntityCert::try_from(leaf) else {
-            return Verdict::Unusable(Cause::Unreadable);
+            return CertificateStatus::Unusable(Cause::Unreadable);
         };
         let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
             // What is put into the store itself needs nobody else.
@@ -218,18 +223,20 @@ impl ClientTrust {
             cause => Err(cause),
         });
         match verified {
-            Ok(()) => Names::of(leaf).map_or(Verdict::Unusable(Cause::Unreadable), Verdict::Ok),
+            Ok(()) => {
+                Names::of(leaf).map_or(CertificateStatus::Unusable(Cause::Unreadable), CertificateStatus::Ok)
+            }
             Err(Error::CertExpired { not_after: time, .. }) => {
-                self.by_whom(&certificate, intermediates, time, Verdict::Expired)
+                self.by_whom(&certificate, intermediates, time, CertificateStatus::Expired)
             }
             Err(Error::CertNotValidYet { not_before: time, .. }) => {
-                self.by_whom(&certificate, intermediates, time, Verdict::NotYetValid)
+                self.by_whom(&certificate, intermediates, time, CertificateStatus::NotYetValid)
             }
-            Err(Error::CertRevoked) => Verdict::Revoked,
+            Err(Error::CertRevoked) => CertificateStatus::Revoked,
             Err(Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension) => {
-                Verdict::Unusable(Cause::WrongPurpose)
+                CertificateStatus::Unusable(Cause::WrongPurpose)
             }
-            Err(cause) => Verdict::Untrusted(of_chain(&cause)),
+            Err(cause) => CertificateStatus::Untrusted(of_chain(&cause)),
         }
     }
 
@@ -239,12 +246,12 @@ impl ClientTrust {
         certificate: &EndEntityCert<'_>,
         intermediates: &[CertificateDer<'_>],
         then: UnixTime,
-        outdated: Verdict,
-    ) -> Verdict {
+        outdated: CertificateStatus,
+    ) -> CertificateStatus {
         match self.verify(certificate, intermediates, then) {
             Ok(()) | Err(Error::CertExpired { .. } | Error::CertNotValidYet { .. }) => outdated,
-            Err(Error::CertRevoked) => Verdict::Revoked,
-            Err(cause) => Verdict::Untrusted(of_chain(&cause)),
+            Err(Error::CertRevoked) => CertificateStatus::Revoked,
+            Err(cause) => CertificateStatus::Untrusted(of_chain(&cause)),
         }
     }
 

@@ -17,7 +17,7 @@ use super::facts::Facts;
 use super::identity::Certificate;
 use super::own::Presented;
 use super::source::{Found, Occasion, Read, Source};
-use super::verify::{Anchors, Judge, TargetVerifier};
+use super::verify::{Anchors, TargetVerifier, VerifyBy};
 use super::{alpn, client_builder, pem};
 use crate::config::{Diagnostic, Trust, Upstream};
 use crate::rules::{Address, TargetOptions, Verify};
@@ -53,13 +53,13 @@ pub struct Profile {
 /// All that tells one client configuration from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Settings {
-    judged: Judged,
+    judged: VerifiedBy,
     presents: bool,
     http: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Judged {
+enum VerifiedBy {
     ByPin([u8; 32]),
     ByTrust,
     NotAtAll,
@@ -123,7 +123,7 @@ impl UpstreamTls {
         host: &str,
     ) -> Option<ServerName<'static>> {
         server_name(options, address, host).or_else(|| match (self.judged(options), address) {
-            (Judged::ByPin(_) | Judged::NotAtAll, Address::Ip(ip)) => {
+            (VerifiedBy::ByPin(_) | VerifiedBy::NotAtAll, Address::Ip(ip)) => {
                 Some(ServerName::IpAddress((*ip).into()))
             }
             _ => None,
@@ -135,19 +135,19 @@ impl UpstreamTls {
         self.certificate.iter().next()
     }
 
-    fn judged(&self, options: &TargetOptions) -> Judged {
+    fn judged(&self, options: &TargetOptions) -> VerifiedBy {
         match (options.pin, options.verify.unwrap_or(self.verify)) {
-            (Some(pin), _) => Judged::ByPin(pin),
-            (None, Verify::Ca) => Judged::ByTrust,
-            (None, Verify::None) => Judged::NotAtAll,
+            (Some(pin), _) => VerifiedBy::ByPin(pin),
+            (None, Verify::Ca) => VerifiedBy::ByTrust,
+            (None, Verify::None) => VerifiedBy::NotAtAll,
         }
     }
 
     fn profile(&self, settings: Settings) -> Profile {
         let (judge, names) = match settings.judged {
-            Judged::ByPin(pin) => (Judge::Pin(pin), NAMES_PINNED),
-            Judged::ByTrust => (Judge::Trust(Arc::clone(&self.anchors)), NAMES),
-            Judged::NotAtAll => (Judge::Nobody, NAMES),
+            VerifiedBy::ByPin(pin) => (VerifyBy::Pin(pin), NAMES_PINNED),
+            VerifiedBy::ByTrust => (VerifyBy::Trust(Arc::clone(&self.anchors)), NAMES),
+            VerifiedBy::NotAtAll => (VerifyBy::Nobody, NAMES),
         };
         let builder = client_builder()
             .dangerous()
@@ -170,12 +170,12 @@ impl UpstreamTls {
             digest.update(own.facts.fingerprint);
         }
         match settings.judged {
-            Judged::NotAtAll => digest.update([0]),
-            Judged::ByPin(pin) => {
+            VerifiedBy::NotAtAll => digest.update([0]),
+            VerifiedBy::ByPin(pin) => {
                 digest.update([1]);
                 digest.update(pin);
             }
-            Judged::ByTrust => {
+            VerifiedBy::ByTrust => {
                 digest.update([2]);
                 for certificate in self.anchors.certificates() {
                     digest.update(Sha256::digest(certificate));

@@ -18,7 +18,7 @@ use super::provider;
 
 /// What a target's certificate is held against.
 #[derive(Debug)]
-pub(super) enum Judge {
+pub(super) enum VerifyBy {
     /// The SHA-256 of the certificate: nothing else counts, neither name nor validity.
     Pin([u8; 32]),
     /// Who may vouch for it.
@@ -58,15 +58,15 @@ impl Anchors {
 /// The verifier of one client configuration.
 #[derive(Debug)]
 pub(super) struct TargetVerifier {
-    judge: Judge,
+    judge: VerifyBy,
     checks: Checks,
 }
 
 impl TargetVerifier {
-    pub(super) fn new(judge: Judge) -> Self {
+    pub(super) fn new(judge: VerifyBy) -> Self {
         let strength = match judge {
-            Judge::Trust(_) => Strength::Usual,
-            Judge::Pin(_) | Judge::Nobody => Strength::Any,
+            VerifyBy::Trust(_) => Strength::Usual,
+            VerifyBy::Pin(_) | VerifyBy::Nobody => Strength::Any,
         };
         Self { judge, checks: Checks::new(strength) }
     }
@@ -93,8 +93,8 @@ impl TargetVerifier {
 
     fn enough(&self, possession: Possession) -> Result<Possession, Error> {
         match (&self.judge, possession) {
-            (Judge::Nobody, _) | (_, Possession::Proven) => Ok(possession),
-            (Judge::Pin(_) | Judge::Trust(_), Possession::Unproven) => Err(unverifiable()),
+            (VerifyBy::Nobody, _) | (_, Possession::Proven) => Ok(possession),
+            (VerifyBy::Pin(_) | VerifyBy::Trust(_), Possession::Unproven) => Err(unverifiable()),
         }
     }
 }
@@ -109,10 +109,10 @@ impl ServerCertVerifier for TargetVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let anchors = match &self.judge {
-            Judge::Nobody => return Ok(ServerCertVerified::assertion()),
-            Judge::Pin(pin) if fingerprint(leaf) == *pin => return Ok(ServerCertVerified::assertion()),
-            Judge::Pin(_) => return Err(CertificateError::ApplicationVerificationFailure.into()),
-            Judge::Trust(anchors) => anchors,
+            VerifyBy::Nobody => return Ok(ServerCertVerified::assertion()),
+            VerifyBy::Pin(pin) if fingerprint(leaf) == *pin => return Ok(ServerCertVerified::assertion()),
+            VerifyBy::Pin(_) => return Err(CertificateError::ApplicationVerificationFailure.into()),
+            VerifyBy::Trust(anchors) => anchors,
         };
         if anchors.own.iter().any(|own| own == leaf) {
             return itself(leaf, name, now);
@@ -143,7 +143,7 @@ impl ServerCertVerifier for TargetVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.checks.schemes();
-        if matches!(self.judge, Judge::Nobody) {
+        if matches!(self.judge, VerifyBy::Nobody) {
             schemes.extend(UNVERIFIABLE);
             schemes.extend([SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::RSA_PKCS1_SHA1]);
         }

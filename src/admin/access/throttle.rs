@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::guard::Counted;
+use crate::guard::CountedAddress;
 
 /// So many wrong tokens within [`WINDOW`] are answered as such.
 const WRONG: u32 = 10;
@@ -34,12 +34,12 @@ struct Count {
 
 /// The counts.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<HashMap<Counted, Count>>);
+pub(super) struct Throttle(Mutex<HashMap<CountedAddress, Count>>);
 
 impl Throttle {
     /// Counts a wrong token.
     pub(super) fn count(&self, from: IpAddr) -> Wrong {
-        let (from, now) = (Counted::from(from), Instant::now());
+        let (from, now) = (CountedAddress::from(from), Instant::now());
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= ADDRESSES && !counts.contains_key(&from) {
             counts.retain(|_, count| now.duration_since(count.since) < WINDOW);

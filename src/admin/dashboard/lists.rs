@@ -5,7 +5,7 @@ use super::FILES;
 use crate::admin::{events, query};
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
-use crate::stats::{STEP, STEPS, Verdict};
+use crate::stats::{DecisionKind, STEP, STEPS};
 use crate::tls;
 use crate::upstream::State;
 
@@ -70,7 +70,7 @@ fn issue_23_item_1_the_page_knows_every_service_carrier_outcome_and_state() {
     assert_eq!(keys("format.js", "const CARRIER_NAMES = {"), Carrier::ALL.map(Carrier::name));
     let answered = keys("format.js", "const ANSWERED = {");
     let outcomes = [answered, vec!["forwarded", "rejected"]].concat();
-    assert_eq!(sorted(outcomes), sorted(Verdict::ALL.map(Verdict::name).to_vec()));
+    assert_eq!(sorted(outcomes), sorted(DecisionKind::ALL.map(DecisionKind::name).to_vec()));
     let states = sorted(State::ALL.map(State::name).to_vec());
     for begin in ["const RANK = {", "const kind = {"] {
         assert_eq!(sorted(keys("targets.js", begin)), states, "{begin}");

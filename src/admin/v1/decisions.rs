@@ -15,13 +15,13 @@ use crate::admin::events::{Events, Feed, Then};
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
 use crate::cause::{At, Failure};
-use crate::explain::{Grounds, Question, Seen};
+use crate::explain::{Grounds, PastDecision, Question};
 use crate::log::{Subject, escaped};
 use crate::reason::Reason;
 use crate::rules::{Table, name};
 use crate::service::Service;
 use crate::state::{Shared, Snapshot};
-use crate::stats::{AtTarget, Cursor, Decision, Newest, News, Verdict};
+use crate::stats::{AtTarget, Cursor, Decision, DecisionKind, Newest, News};
 
 /// What can be asked for.
 const KEYS: &[&str] =
@@ -116,7 +116,7 @@ struct Filter {
     host: Option<String>,
     service: Option<Service>,
     target: Option<AtTarget>,
-    outcome: Option<Verdict>,
+    outcome: Option<DecisionKind>,
     reason: Option<Reason>,
 }
 
@@ -124,8 +124,8 @@ impl Filter {
     /// # Errors
     /// What is wrong with a value.
     fn of(query: &Query) -> Result<Self, String> {
-        let outcomes = Verdict::ALL.map(Verdict::name).join(", ");
-        let outcome = |text: &str| Verdict::ALL.into_iter().find(|one| one.name() == text);
+        let outcomes = DecisionKind::ALL.map(DecisionKind::name).join(", ");
+        let outcome = |text: &str| DecisionKind::ALL.into_iter().find(|one| one.name() == text);
         let reasons = Reason::ALL.map(Reason::name).join(", ");
         Ok(Self {
             client: query.address("client")?,
@@ -191,13 +191,13 @@ fn grounds(snapshot: &Snapshot) -> Grounds<'_> {
 /// What `POST /v1/explain` takes to ask about the same request.
 fn question(grounds: &Grounds<'_>, decision: &Decision) -> Option<Question> {
     let (about, fate) = (&decision.about, decision.fate);
-    let seen = Seen {
+    let seen = PastDecision {
         service: about.service,
         carrier: about.carrier,
         client: about.client,
         subject: decision.subject(),
         reason: fate.reason(),
-        websocket: fate.verdict() == Verdict::WebSocket,
+        websocket: fate.verdict() == DecisionKind::WebSocket,
     };
     Question::of(grounds, &seen).filter(|_| decision.is_whole())
 }

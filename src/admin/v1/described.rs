@@ -11,7 +11,7 @@ use crate::admin::access::Right;
 use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
-use crate::stats::Verdict;
+use crate::stats::DecisionKind;
 use crate::upstream::State;
 
 fn description() -> Value {
@@ -53,7 +53,7 @@ fn issue_19_item_1_openapi_json_has_the_closed_lists() {
     for (schema, names) in [
         ("Service", Service::ALL.map(Service::name).to_vec()),
         ("Carrier", Carrier::ALL.map(Carrier::name).to_vec()),
-        ("Outcome", Verdict::ALL.map(Verdict::name).to_vec()),
+        ("Outcome", DecisionKind::ALL.map(DecisionKind::name).to_vec()),
         ("Reason", Reason::ALL.map(Reason::name).to_vec()),
         ("Cause", Cause::ALL.map(Cause::name).to_vec()),
         ("State", State::ALL.map(State::name).to_vec()),

@@ -10,10 +10,10 @@ use crate::admin::body::Fields;
 use crate::cause::Cause;
 use crate::conn::acme;
 use crate::explain::{
-    Client, Explanation, From, Grounds, Held, Listing, Outcome, Text, Url, Verdict, explain,
+    Admission, Client, Explanation, From, Grounds, Listing, Presence, Text, Url, Verdict, explain,
 };
 use crate::files;
-use crate::guard::{Counted, kept, unix_now};
+use crate::guard::{CountedAddress, kept, unix_now};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::reason::Reason;
@@ -51,9 +51,9 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     let explanation = looked_up(explain(&grounds, &url, &client));
     let mut json = explanation.to_json();
     let granted = match explanation.outcome() {
-        Outcome::Yes => Some(true),
-        Outcome::No => Some(false),
-        Outcome::Unknown => None,
+        Admission::Yes => Some(true),
+        Admission::No => Some(false),
+        Admission::Unknown => None,
     };
     let live = json!({
         "generation": snapshot.generation.number,
@@ -72,9 +72,9 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
 pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
     if let Some(file) = explanation.challenge_file() {
         let held = match acme::read(file) {
-            Ok(Some(_)) => Held::Yes,
-            Ok(None) => Held::No,
-            Err(error) => Held::Unknown(error.to_string()),
+            Ok(Some(_)) => Presence::Yes,
+            Ok(None) => Presence::No,
+            Err(error) => Presence::Unknown(error.to_string()),
         };
         explanation.found(held);
     }
@@ -117,7 +117,7 @@ fn wanted(body: &[u8]) -> Result<(Url, Wanted), String> {
 
 /// Whom an address is taken for: what the guard and the configuration know of it.
 fn taken_for(shared: &Shared, snapshot: &Snapshot, address: IpAddr, entry: Option<Value>) -> Value {
-    let (config, counted) = (&snapshot.config, Counted::from(address));
+    let (config, counted) = (&snapshot.config, CountedAddress::from(address));
     let policy = &config.guard;
     let speaks_by = match () {
         () if config.proxy_protocol_from(address) => Some("proxy_protocol"),

@@ -9,7 +9,7 @@ use crate::admin::moment::utc;
 use crate::admin::query::{Query, number};
 use crate::reason::Reason;
 use crate::service::Service;
-use crate::stats::{Direction, STEP, STEPS, Step, Steps, Verdict};
+use crate::stats::{DecisionKind, Direction, STEP, STEPS, Step, Steps};
 
 /// `/v1/history`.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
@@ -51,7 +51,7 @@ fn columns(steps: &[Step], service: Service) -> Value {
     let mut put = |name: &str, column: Value| columns.insert(name.to_owned(), column);
     put("connections", column(steps, |step| step.opened(service)));
     put("open", column(steps, |step| step.open(service)));
-    for verdict in Verdict::ALL {
+    for verdict in DecisionKind::ALL {
         put(verdict.name(), column(steps, |step| step.decisions(service, verdict)));
     }
     let [up, down] = Direction::ALL.map(|direction| column(steps, |step| step.bytes(service, direction)));

@@ -24,7 +24,7 @@ mod token;
 mod top;
 
 pub(crate) use hosts::host_to_json;
-pub(crate) use tenants::{Seen, tenant_to_json, whole_tenant_to_json};
+pub(crate) use tenants::{TenantContext, tenant_to_json, whole_tenant_to_json};
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
 use crate::state::{LastReload, Shared};
-use crate::stats::{Direction, Side, Totals, Verdict};
+use crate::stats::{DecisionKind, Direction, Side, Totals};
 use crate::upstream::Down;
 
 /// How many warnings are shown: each name that no certificate covers is one.
@@ -100,7 +100,7 @@ fn counters(totals: &Totals) -> Value {
         let carriers = |count: &dyn Fn(Carrier) -> u64| {
             named(Carrier::ALL.map(|carrier| (carrier.name(), count(carrier))).into_iter())
         };
-        let verdicts = Verdict::ALL.map(|one| (one.name(), totals.decisions(service, one)));
+        let verdicts = DecisionKind::ALL.map(|one| (one.name(), totals.decisions(service, one)));
         let failures = Cause::ALL.into_iter().map(|one| (one.name(), totals.failures(service, one)));
         let reasons = Reason::ALL.into_iter().map(|one| (one.name(), totals.rejected(service, one)));
         json!({

@@ -18,9 +18,9 @@ use crate::log::escaped;
 use crate::rules::name;
 use crate::service::Service;
 use crate::state::Shared;
-use crate::stats::{Target, Timing};
+use crate::stats::{TargetFigures, Timing};
 use crate::upstream::{Down, State};
-use points::{HOSTS, Place, Point, Points};
+use points::{HOSTS, Point, PointUse, Points};
 
 /// Names in the rules are shorter.
 const NAME: usize = 511;
@@ -42,7 +42,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let snapshot = shared.snapshot.load();
     let is_wanted = |point: &Point| {
         after.as_ref().is_none_or(|after| point > after)
-            && state.is_none_or(|state| Standing::of(shared, point).state == state)
+            && state.is_none_or(|state| TargetState::of(shared, point).state == state)
     };
     let mut found = Points::new(&shared.resolver, limit);
     match host {
@@ -82,14 +82,14 @@ pub(super) fn down(shared: &Shared) -> Vec<Down> {
 }
 
 /// How a target is, since when, and why.
-struct Standing {
+struct TargetState {
     state: State,
     age: Option<Duration>,
     why: Option<Cause>,
     is_checked: bool,
 }
 
-impl Standing {
+impl TargetState {
     fn of(shared: &Shared, point: &Point) -> Self {
         let known = match point {
             Point::Address(address) => shared.health.state(*address),
@@ -111,12 +111,12 @@ impl Standing {
     }
 }
 
-fn to_json(shared: &Shared, point: &Point, place: &Place) -> Value {
-    let Standing { state, age, why, is_checked } = Standing::of(shared, point);
+fn to_json(shared: &Shared, point: &Point, place: &PointUse) -> Value {
+    let TargetState { state, age, why, is_checked } = TargetState::of(shared, point);
     let since = age.and_then(|age| SystemTime::now().checked_sub(age)).map(utc);
     let (address, known) = match point {
         Point::Address(address) => (Some(address.ip()), shared.stats.target(*address)),
-        Point::Name(..) => (None, Target::default()),
+        Point::Name(..) => (None, TargetFigures::default()),
     };
     let text = |text: &str| escaped(text.as_bytes(), NAME);
     let failures: Map<String, Value> =

@@ -18,7 +18,7 @@ use crate::server::{TenantAct, TenantChange, TenantUnchanged};
 use crate::state::Snapshot;
 use crate::state::made::tenants::tag;
 
-pub(crate) use shown::{Seen, tenant as tenant_to_json, whole as whole_tenant_to_json};
+pub(crate) use shown::{TenantContext, tenant as tenant_to_json, whole as whole_tenant_to_json};
 
 /// `/v1/tenants`.
 pub(super) async fn all(asked: &Asked<'_>) -> Answer {
@@ -40,9 +40,11 @@ pub(super) async fn one(asked: &Asked<'_>, id: &str) -> Answer {
         _ => {
             let snapshot = asked.shared.snapshot.load();
             match snapshot.table.tenants().by_id(&id) {
-                Some(tenant) => {
-                    tagged(Answer::ok(&shown::whole(Seen::from(&**snapshot), tenant)), &snapshot, tenant)
-                }
+                Some(tenant) => tagged(
+                    Answer::ok(&shown::whole(TenantContext::from(&**snapshot), tenant)),
+                    &snapshot,
+                    tenant,
+                ),
                 None => unknown(&snapshot, &id),
             }
         }
@@ -82,7 +84,7 @@ async fn switched(asked: &Asked<'_>, id: &str, act: TenantAct) -> Answer {
     match asked.control.change_tenants(change, asked.by()).await {
         Ok(Ok(done)) => match done.snapshot.table.tenants().by_id(id) {
             Some(tenant) => {
-                let mut json = shown::state(Seen::from(&*done.snapshot), tenant);
+                let mut json = shown::state(TenantContext::from(&*done.snapshot), tenant);
                 put_field(&mut json, "changed", (!done.changed.is_empty()).into());
                 tagged(Answer::ok(&json), &done.snapshot, tenant)
             }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Answer, Asked};
 use crate::admin::query::Query;
-use crate::guard::Counted;
+use crate::guard::CountedAddress;
 use crate::log::escaped;
 use crate::reason::Reason;
 use crate::stats::{Ranked, Top};
@@ -21,8 +21,8 @@ fn ranked(asked: &Asked<'_>) -> Result<Answer, String> {
     let limit = Query::of(&asked.head.uri, &["limit"])?.limit()?;
     let Top { seconds, hosts, clients, refused } = asked.shared.stats.top(limit);
     let host = |Ranked { key, count, over, .. }: &Ranked<String>| json!({ "host": escaped(key.as_bytes(), NAME), "count": count, "over": over });
-    let client = |Ranked { key, count, over, .. }: &Ranked<Counted>| json!({ "client": key.to_string(), "count": count, "over": over });
-    let refusal = |Ranked { key, count, over, reason }: &Ranked<Counted>| {
+    let client = |Ranked { key, count, over, .. }: &Ranked<CountedAddress>| json!({ "client": key.to_string(), "count": count, "over": over });
+    let refusal = |Ranked { key, count, over, reason }: &Ranked<CountedAddress>| {
         let reason = reason.map(Reason::name);
         json!({ "client": key.to_string(), "count": count, "over": over, "reason": reason })
     };

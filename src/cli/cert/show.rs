@@ -26,7 +26,7 @@ const RESOLVE_DEADLINE: Duration = Duration::from_secs(10);
 pub(super) struct Args {
     /// The target: an IP address or a DNS name, with the TLS port
     #[arg(value_name = "ADDRESS:PORT", value_parser = target)]
-    target: Target,
+    target: HostPort,
 
     /// The name to ask for (SNI); without it the target's own, if it is a DNS name
     #[arg(long, value_name = "NAME", value_parser = server_name)]
@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 /// What follows `cert show`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
+struct HostPort {
     host: ServerName<'static>,
     port: u16,
 }
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(shown) if args.json => say_json(&shown),
         Ok(shown) => say_text(args, &shown),
         Err(why) => {
-            let Target { host, port } = &args.target;
+            let HostPort { host, port } = &args.target;
             let place = format!("{} port {port}", host.to_str());
             return words::fail(format_args!("{place}: {why}"), "");
         }
@@ -84,7 +84,7 @@ async fn ask(args: &Args) -> Result<Shown, String> {
     Ok(Shown { address, chain, verifiable: shown.possession == Possession::Proven })
 }
 
-impl Target {
+impl HostPort {
     async fn resolve(&self) -> Result<SocketAddr, String> {
         if let ServerName::IpAddress(ip) = &self.host {
             return Ok((IpAddr::from(*ip), self.port).into());
@@ -139,14 +139,14 @@ fn pin(own: &Facts) -> String {
     format!("pin = \"sha256:{}\"", own.fingerprint_hex())
 }
 
-fn target(text: &str) -> Result<Target, String> {
+fn target(text: &str) -> Result<HostPort, String> {
     let (host, port) = text.rsplit_once(':').ok_or("a port is missing, as in 172.31.31.2:5061")?;
     let port = port.parse().map_err(|_| format!("{port:?} is no port"))?;
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if bare.is_none() && host.contains(':') {
         return Err("an IPv6 address stands in brackets, as in [2001:db8::2]:443".to_owned());
     }
-    Ok(Target { host: server_name(bare.unwrap_or(host))?, port })
+    Ok(HostPort { host: server_name(bare.unwrap_or(host))?, port })
 }
 
 fn server_name(text: &str) -> Result<ServerName<'static>, String> {

@@ -6,7 +6,7 @@ use toml_edit::{Array, Table, Value, value};
 
 use super::change::{Editing, Finished};
 use super::done::Done;
-use super::{Args, Failed, How, daemon, normal};
+use super::{Args, HostError, How, daemon, normal};
 use crate::config::edit;
 
 /// A host as it is said on the command line.
@@ -45,11 +45,11 @@ pub(super) struct New {
     how: How,
 }
 
-pub(super) fn run(args: &Args, new: &New) -> Result<(), Failed> {
+pub(super) fn run(args: &Args, new: &New) -> Result<(), HostError> {
     let name = normal(&new.name)?;
     let serves = new.sip || new.h323 || new.ldap || !new.http.is_empty() || !new.preset.is_empty();
     if !serves {
-        return Err(Failed::usage(
+        return Err(HostError::usage(
             "nothing would be forwarded: give --http, --preset, --sip, --h323 or --ldap",
         ));
     }
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, new: &New) -> Result<(), Failed> {
     if let Some(host) = editing.loaded.table.named(&name) {
         let place = editing.loaded.table.file(host.source()).display();
         let line = host.source().line;
-        return Err(Failed::no(format_args!("there is a host {name} already: {place}:{line}")));
+        return Err(HostError::no(format_args!("there is a host {name} already: {place}:{line}")));
     }
     let file = file(&editing.loaded.config.rules, new.file.as_deref(), &name)?;
     let host = new.table();
@@ -102,14 +102,14 @@ impl New {
 }
 
 /// Where the host is written to. It must be a file that is read.
-fn file(rules: &Path, wanted: Option<&Path>, name: &str) -> Result<PathBuf, Failed> {
+fn file(rules: &Path, wanted: Option<&Path>, name: &str) -> Result<PathBuf, HostError> {
     if !rules.is_dir() {
         return match wanted {
             None => Ok(rules.to_owned()),
             Some(wanted) if wanted == rules || rules.file_name() == Some(wanted.as_os_str()) => {
                 Ok(rules.to_owned())
             }
-            Some(_) => Err(Failed::usage(format_args!(
+            Some(_) => Err(HostError::usage(format_args!(
                 "the rules are one file, {}: leave out --file",
                 rules.display()
             ))),
@@ -126,7 +126,7 @@ fn file(rules: &Path, wanted: Option<&Path>, name: &str) -> Result<PathBuf, Fail
     let is_there = file.parent().is_some_and(|parent| canonical(parent) == canonical(rules));
     let base = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !is_there || !base.ends_with(".toml") || base.starts_with('.') {
-        return Err(Failed::usage(format_args!(
+        return Err(HostError::usage(format_args!(
             "{} would not be read: a rules file is called NAME.toml and stands in {}",
             file.display(),
             rules.display()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::done::Done;
-use super::{Args, Failed, How, Loaded, daemon, loaded, normal};
+use super::{Args, HostError, How, Loaded, daemon, loaded, normal};
 use crate::cli::terminal;
 use crate::config::edit::{self, Edit};
 use crate::config::{self, Checked, Instead};
@@ -35,12 +35,12 @@ pub(super) struct Editing {
 
 impl Editing {
     /// Takes the lock, then reads everything.
-    pub(super) fn begin(args: &Args) -> Result<Self, Failed> {
-        let rules = loaded(args).map_err(Failed::unchanged)?.config.rules;
+    pub(super) fn begin(args: &Args) -> Result<Self, HostError> {
+        let rules = loaded(args).map_err(HostError::unchanged)?.config.rules;
         let folder = if rules.is_dir() { rules.as_path() } else { rules.parent().unwrap_or(Path::new(".")) };
         let lock = Lock::of(folder).map_err(|error| unwritten(folder, &error))?;
         // Another command may have changed them while this one waited.
-        Ok(Self { loaded: loaded(args).map_err(Failed::unchanged)?, _lock: lock })
+        Ok(Self { loaded: loaded(args).map_err(HostError::unchanged)?, _lock: lock })
     }
 
     /// Checks the file with the text that `change` makes of it, and puts it in place.
@@ -49,9 +49,9 @@ impl Editing {
         file: &Path,
         how: How,
         change: impl FnOnce(&str) -> Result<String, &'static str>,
-    ) -> Result<Finished, Failed> {
+    ) -> Result<Finished, HostError> {
         let before = Before::read(file).map_err(|error| unwritten(file, &error))?;
-        let not = |why: &str| Failed::no(format_args!("{} is not changed: {why}", file.display()));
+        let not = |why: &str| HostError::no(format_args!("{} is not changed: {why}", file.display()));
         let old = std::str::from_utf8(before.octets()).map_err(|_| not("it is not UTF-8"))?;
         let new = change(old).map_err(not)?;
         if new == old {
@@ -67,10 +67,10 @@ impl Editing {
     }
 
     /// Everything as it would be. What is new of it is shown.
-    fn judge(&self, file: &Path, instead: &Instead) -> Result<(), Failed> {
+    fn judge(&self, file: &Path, instead: &Instead) -> Result<(), HostError> {
         let Checked { diagnostics, .. } = config::check_with(&self.loaded.file, Some(instead));
         if diagnostics.errors() > 0 {
-            let mut failed = Failed::found(&diagnostics);
+            let mut failed = HostError::found(&diagnostics);
             failed.text.push_str(&format!("{} is not changed", file.display()));
             return Err(failed);
         }
@@ -80,7 +80,7 @@ impl Editing {
         // portward.toml names a host that would be gone.
         if let Some(names) = new.iter().find(|one| one.place.file == self.loaded.file) {
             let names = names.clone();
-            let mut failed = Failed::found(&diagnostics.only(&[names]));
+            let mut failed = HostError::found(&diagnostics.only(&[names]));
             let (by, file) = (self.loaded.file.display(), file.display());
             failed.text.push_str(&format!("error: {by} names it: {file} is not changed"));
             return Err(failed);
@@ -97,18 +97,18 @@ impl Editing {
     }
 }
 
-pub(super) fn unwritten(file: &Path, error: &io::Error) -> Failed {
+pub(super) fn unwritten(file: &Path, error: &io::Error) -> HostError {
     let why = match error.kind() {
         io::ErrorKind::PermissionDenied => {
             "permission denied\n  help: rules files are edited as the user who calls: use sudo".to_owned()
         }
         _ => error.to_string(),
     };
-    Failed::no(format_args!("{} cannot be changed: {why}", file.display()))
+    HostError::no(format_args!("{} cannot be changed: {why}", file.display()))
 }
 
 /// Says in the host's file that it is enabled or not. What an administrator has said over the API gives way.
-pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result<(), Failed> {
+pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result<(), HostError> {
     let editing = Editing::begin(args)?;
     let host = editing.loaded.host(name)?;
     let word = if enabled { "enabled" } else { "disabled" };
@@ -155,11 +155,11 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
 }
 
 /// Takes a host out of its file.
-pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), Failed> {
+pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), HostError> {
     let editing = Editing::begin(args)?;
     let host = editing.loaded.host(name)?;
     if host.name() != normal(name)? {
-        return Err(Failed::no(format_args!(
+        return Err(HostError::no(format_args!(
             "{name} is an alias of {}: give that name, or take the alias out of its file",
             host.name()
         )));

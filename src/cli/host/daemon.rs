@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Args, Failed};
+use super::{Args, HostError};
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::{encoded, field};
 use crate::cli::terminal;
 
 /// Has the daemon reload: what it warns of now and did not warn of before. `None`: none runs.
-pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, Failed> {
+pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, HostError> {
     let daemon = args.daemon.daemon();
     let before = daemon.get("/v1/status").unwrap_or_default();
     let list = field(&before, "warnings");
@@ -38,7 +38,7 @@ pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, Failed> {
 }
 
 /// Enables or disables a host over the API; whether that changed anything.
-pub(super) fn switch(args: &Args, name: &str, enabled: bool) -> Result<bool, Failed> {
+pub(super) fn switch(args: &Args, name: &str, enabled: bool) -> Result<bool, HostError> {
     let verb = if enabled { "enable" } else { "disable" };
     let path = format!("/v1/hosts/{}/{verb}", encoded(name));
     let answer = args.daemon.daemon().ask("POST", &path, None);
@@ -48,12 +48,12 @@ pub(super) fn switch(args: &Args, name: &str, enabled: bool) -> Result<bool, Fai
 }
 
 /// Removes a host of the API.
-pub(super) fn remove(args: &Args, name: &str) -> Result<(), Failed> {
+pub(super) fn remove(args: &Args, name: &str) -> Result<(), HostError> {
     let answer = args.daemon.daemon().ask("DELETE", &format!("/v1/hosts/{}", encoded(name)), None);
     answer.map(drop).map_err(|error| untold("nothing has changed", &error))
 }
 
-fn untold(what: &str, error: &NoAnswer) -> Failed {
+fn untold(what: &str, error: &NoAnswer) -> HostError {
     let help = error.help().map_or_else(String::new, |help| format!("\n  help: {help}"));
-    Failed::no(format_args!("{what}: {error}{help}"))
+    HostError::no(format_args!("{what}: {error}{help}"))
 }

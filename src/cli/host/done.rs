@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Args, Failed};
+use super::{Args, HostError};
 use crate::cli::daemon::field;
 use crate::cli::terminal;
 
@@ -46,7 +46,7 @@ impl Done {
     }
 
     /// Says it, in these words to people.
-    pub(super) fn say(self, args: &Args, words: &str) -> Result<(), Failed> {
+    pub(super) fn say(self, args: &Args, words: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.map(|file| file.display().to_string());
             terminal::say(json!({
@@ -76,7 +76,7 @@ impl Done {
     }
 
     /// Shows what `--dry-run` would change.
-    pub(super) fn shown(&self, args: &Args, difference: &str) -> Result<(), Failed> {
+    pub(super) fn shown(&self, args: &Args, difference: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.as_ref().map(|file| file.display().to_string());
             terminal::say(json!({

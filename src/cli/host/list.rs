@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Failed, Loaded};
+use super::{HostError, Loaded};
 use crate::admin::host_to_json;
 use crate::cli::daemon::field;
 use crate::cli::table::{Table, Tone};
@@ -35,7 +35,7 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
     shown.print();
 }
 
-pub(super) fn one(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), Failed> {
+pub(super) fn one(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), HostError> {
     let host = loaded.host(name)?;
     let json = host_to_json(&loaded.table, host);
     if is_json {

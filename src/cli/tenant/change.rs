@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Args, Failed, done, path};
+use super::{Args, TenantError, done, path};
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::field;
 
@@ -79,7 +79,7 @@ fn one_or_more(texts: &[String]) -> Value {
     }
 }
 
-pub(super) fn add(args: &Args, new: &New) -> Result<(), Failed> {
+pub(super) fn add(args: &Args, new: &New) -> Result<(), TenantError> {
     let New { id, name, parent, target, realm, disabled } = new;
     let mut definition = Map::new();
     for (key, value) in [("name", name), ("parent", parent)] {
@@ -102,17 +102,17 @@ pub(super) fn add(args: &Args, new: &New) -> Result<(), Failed> {
             done(args, id, "added", true);
             Ok(())
         }
-        Err(NoAnswer::Refused(PRECONDITION_FAILED, _)) => Err(Failed::no(format_args!(
+        Err(NoAnswer::Refused(PRECONDITION_FAILED, _)) => Err(TenantError::no(format_args!(
             "there is a tenant {id} already: `portward tenant set` and `move` change it"
         ))),
         Err(error) => Err(error.into()),
     }
 }
 
-pub(super) fn set(args: &Args, set: &Set) -> Result<(), Failed> {
+pub(super) fn set(args: &Args, set: &Set) -> Result<(), TenantError> {
     let Set { id, name, no_name, realm, no_realms } = set;
     if name.is_none() && !no_name && realm.is_empty() && !no_realms {
-        return Err(Failed::usage(
+        return Err(TenantError::usage(
             "nothing is to be different: give --name, --no-name, --realm or --no-realms",
         ));
     }
@@ -125,10 +125,10 @@ pub(super) fn set(args: &Args, set: &Set) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(super) fn move_to(args: &Args, to: &Move) -> Result<(), Failed> {
+pub(super) fn move_to(args: &Args, to: &Move) -> Result<(), TenantError> {
     let Move { id, target, no_target, parent, no_parent } = to;
     if target.is_empty() && !no_target && parent.is_none() && !no_parent {
-        return Err(Failed::usage("where to? Give --target, --no-target, --parent or --no-parent"));
+        return Err(TenantError::usage("where to? Give --target, --no-target, --parent or --no-parent"));
     }
     let is_changed = alter(args, id, |definition| {
         put(definition, "target", (!target.is_empty()).then(|| one_or_more(target)), *no_target);
@@ -147,7 +147,7 @@ fn put(definition: &mut Map<String, Value>, key: &str, value: Option<Value>, is_
 }
 
 /// Changes what a tenant is made of, and nothing that another program changes meanwhile.
-fn alter(args: &Args, id: &str, change: impl Fn(&mut Map<String, Value>)) -> Result<bool, Failed> {
+fn alter(args: &Args, id: &str, change: impl Fn(&mut Map<String, Value>)) -> Result<bool, TenantError> {
     let (daemon, path) = (args.daemon.daemon(), path(id, "")?);
     let mut tries = 0;
     loop {
@@ -156,7 +156,7 @@ fn alter(args: &Args, id: &str, change: impl Fn(&mut Map<String, Value>)) -> Res
             Value::Object(definition) => definition.clone(),
             _ => {
                 let rule = field(&tenant, "rule").as_str().unwrap_or_default().to_owned();
-                return Err(Failed::no(format_args!(
+                return Err(TenantError::no(format_args!(
                     "the tenant {id} is from the rules: change it in {rule}, then `portward reload`"
                 )));
             }
@@ -171,7 +171,7 @@ fn alter(args: &Args, id: &str, change: impl Fn(&mut Map<String, Value>)) -> Res
     }
 }
 
-pub(super) fn switch(args: &Args, id: &str, enabled: bool) -> Result<(), Failed> {
+pub(super) fn switch(args: &Args, id: &str, enabled: bool) -> Result<(), TenantError> {
     let (verb, did) = if enabled { ("/enable", "enabled") } else { ("/disable", "disabled") };
     let answer = args.daemon.daemon().ask("POST", &path(id, verb)?, None)?;
     done(args, id, did, *field(&answer, "changed") == json!(true));
@@ -183,7 +183,7 @@ pub(super) fn switch(args: &Args, id: &str, enabled: bool) -> Result<(), Failed>
     Ok(())
 }
 
-pub(super) fn remove(args: &Args, id: &str) -> Result<(), Failed> {
+pub(super) fn remove(args: &Args, id: &str) -> Result<(), TenantError> {
     args.daemon.daemon().ask("DELETE", &path(id, "")?, None)?;
     done(args, id, "removed", true);
     Ok(())

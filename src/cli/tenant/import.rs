@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::{Args, Failed, input, list::OfFiles, texts};
+use super::{Args, TenantError, input, list::OfFiles, texts};
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::field;
 use crate::cli::terminal;
@@ -46,12 +46,12 @@ pub(super) struct Kazoo {
     dry_run: bool,
 }
 
-pub(super) fn run(args: &Args, from: &From) -> Result<(), Failed> {
+pub(super) fn run(args: &Args, from: &From) -> Result<(), TenantError> {
     let From::Kazoo(kazoo) = from;
     let text = input(&kazoo.file, LONGEST)?;
     let accounts = read(&text).map_err(|errors| {
         let lines = errors.iter().map(|error| format!("error: {}:{error}", kazoo.file.display()));
-        Failed::Said(terminal::NO, lines.collect::<Vec<_>>().join("\n") + "\nnothing is changed")
+        TenantError::Said(terminal::NO, lines.collect::<Vec<_>>().join("\n") + "\nnothing is changed")
     })?;
     let existing = existing(args, kazoo.dry_run)?;
     let known = existing.iter().filter_map(known).collect();
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, from: &From) -> Result<(), Failed> {
         ));
     }
     if let Some(id) = &plan.needs_target {
-        return Err(Failed::usage(format_args!(
+        return Err(TenantError::usage(format_args!(
             "the tenant {id} has a realm, and nothing says where that leads: give --target; nothing is changed"
         )));
     }
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, from: &From) -> Result<(), Failed> {
 }
 
 /// The tenants that there are. A dry run can do with what the files say.
-fn existing(args: &Args, is_dry: bool) -> Result<Vec<Value>, Failed> {
+fn existing(args: &Args, is_dry: bool) -> Result<Vec<Value>, TenantError> {
     match args.daemon.daemon().list("tenants", "", usize::MAX) {
         Ok((list, _)) => Ok(list),
         Err(error @ NoAnswer::NotRunning(_)) if is_dry => {
@@ -146,7 +146,7 @@ fn carry_out(
     kazoo: &Kazoo,
     plan: &Plan,
     definitions: &BTreeMap<&str, &Map<String, Value>>,
-) -> Result<(), Failed> {
+) -> Result<(), TenantError> {
     let daemon = args.daemon.daemon();
     let (mut body, mut length, mut made) = (Map::new(), 0, 0);
     let mut changes = plan.changes.iter().peekable();
@@ -166,7 +166,7 @@ fn carry_out(
                     "{why}\n{made} of {} changes are made; give this command again when it is mended",
                     plan.changes.len()
                 );
-                Failed::NoAnswer(NoAnswer::Refused(status, why))
+                TenantError::NoAnswer(NoAnswer::Refused(status, why))
             }
             (error, _) => error.into(),
         })?;

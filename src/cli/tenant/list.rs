@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Args, Failed, path, text, texts};
+use super::{Args, TenantError, path, text, texts};
 use crate::admin::client::NoAnswer;
-use crate::admin::{Seen, tenant_to_json, whole_tenant_to_json};
+use crate::admin::{TenantContext, tenant_to_json, whole_tenant_to_json};
 use crate::cli::daemon::{field, filters};
 use crate::cli::table::{Table, Tone};
 use crate::cli::terminal;
@@ -39,22 +39,22 @@ pub(super) struct OfFiles {
 }
 
 impl OfFiles {
-    pub(super) fn read(args: &Args) -> Result<Self, Failed> {
+    pub(super) fn read(args: &Args) -> Result<Self, TenantError> {
         let Checked { config, rules, diagnostics } = config::check(&args.daemon.config);
         let (Some(config), Some(Rules { table: Some(mut table), foundation, .. })) = (config, rules) else {
-            return Err(Failed::Said(terminal::NO, diagnostics.render(false)));
+            return Err(TenantError::Said(terminal::NO, diagnostics.render(false)));
         };
         let ground = made::Ground { foundation: &foundation, config: &config };
         let (mut found, tenants) = made::take(ground, &mut table, None);
         found.append(overrides::apply(&config.state, &mut table, None));
         if found.errors() > 0 {
-            return Err(Failed::Said(terminal::NO, found.render(false)));
+            return Err(TenantError::Said(terminal::NO, found.render(false)));
         }
         Ok(Self { table, tenants, state: config.state })
     }
 
-    fn seen(&self) -> Seen<'_> {
-        Seen { table: &self.table, tenants: &self.tenants, state: &self.state }
+    fn seen(&self) -> TenantContext<'_> {
+        TenantContext { table: &self.table, tenants: &self.tenants, state: &self.state }
     }
 
     /// All of them, as the daemon would list them.
@@ -67,7 +67,7 @@ fn note(error: &NoAnswer) {
     terminal::complain(format_args!("note: {error}: this is what the files say"));
 }
 
-pub(super) fn all(args: &Args, wanted: &Filters) -> Result<(), Failed> {
+pub(super) fn all(args: &Args, wanted: &Filters) -> Result<(), TenantError> {
     let Filters { search, parent, above, disabled } = wanted;
     let given = [
         ("search", search.clone()),
@@ -115,13 +115,14 @@ pub(super) fn all(args: &Args, wanted: &Filters) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(super) fn one(args: &Args, id: &str) -> Result<(), Failed> {
+pub(super) fn one(args: &Args, id: &str) -> Result<(), TenantError> {
     let tenant = match args.daemon.daemon().get(&path(id, "")?) {
         Ok(tenant) => tenant,
         Err(error @ NoAnswer::NotRunning(_)) => {
             let files = OfFiles::read(args)?;
             let tenants = files.table.tenants();
-            let tenant = tenants.by_id(id).ok_or_else(|| Failed::no(near::unknown_tenant(tenants, id)))?;
+            let tenant =
+                tenants.by_id(id).ok_or_else(|| TenantError::no(near::unknown_tenant(tenants, id)))?;
             note(&error);
             whole_tenant_to_json(files.seen(), tenant)
         }

@@ -6,7 +6,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Args, Failed, done, path};
+use super::{Args, TenantError, done, path};
 use crate::cli::daemon::field;
 use crate::cli::terminal;
 use crate::credentials::{BCRYPT_LENGTH, MOST_SECRETS};
@@ -50,11 +50,11 @@ pub(super) struct Secret {
     remove: bool,
 }
 
-pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), Failed> {
+pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), TenantError> {
     let Password { id, user, stdin, remove, print } = wanted;
     let path = path(id, "/login")?;
     if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
-        return Err(Failed::usage("the name of a user has no colon and no control character"));
+        return Err(TenantError::usage("the name of a user has no colon and no control character"));
     }
     if *remove {
         let answer = args.daemon.daemon().ask("POST", &path, Some(&json!({ "user": user, "hash": null })))?;
@@ -63,12 +63,12 @@ pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), Failed> {
     }
     let password = read(*stdin, "password")?;
     if password.len() > BCRYPT_LENGTH {
-        return Err(Failed::no(format_args!(
+        return Err(TenantError::no(format_args!(
             "the password is longer than {BCRYPT_LENGTH} octets, which bcrypt does not look at"
         )));
     }
     let hash = bcrypt::hash_with_result(password.as_bytes(), COST)
-        .map_err(|error| Failed::no(format_args!("the password cannot be hashed: {error}")))?
+        .map_err(|error| TenantError::no(format_args!("the password cannot be hashed: {error}")))?
         .format_for_version(bcrypt::Version::TwoY);
     if *print {
         terminal::say(format_args!("{user}:{hash}"));
@@ -79,11 +79,11 @@ pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), Failed> {
+pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), TenantError> {
     let Secret { id, stdin, keep, remove } = wanted;
     let path = path(id, "/secrets")?;
     if usize::from(*keep) >= MOST_SECRETS {
-        return Err(Failed::usage("a tenant has four secrets at most: --keep is 0 to 3"));
+        return Err(TenantError::usage("a tenant has four secrets at most: --keep is 0 to 3"));
     }
     let secret = match (*remove, *stdin) {
         (true, _) => None,
@@ -114,24 +114,26 @@ fn random() -> Zeroizing<String> {
 }
 
 /// A line of standard input, or one that is typed twice on the terminal, which does not show it.
-fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, Failed> {
+fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, TenantError> {
     let line = match (is_stdin, std::io::stdin().is_terminal()) {
         (true, _) => line()?,
         (false, true) => {
             let first = asked(what)?;
             if *first != *asked(&format!("{what} again"))? {
-                return Err(Failed::no(format_args!("these are two different {what}s: nothing is changed")));
+                return Err(TenantError::no(format_args!(
+                    "these are two different {what}s: nothing is changed"
+                )));
             }
             first
         }
         (false, false) => {
-            return Err(Failed::usage(format_args!(
+            return Err(TenantError::usage(format_args!(
                 "a {what} is asked for on a terminal, and here is none: give --stdin to read it from standard input"
             )));
         }
     };
     match line.is_empty() {
-        true => Err(Failed::no(format_args!("the {what} is empty: nothing is changed"))),
+        true => Err(TenantError::no(format_args!("the {what} is empty: nothing is changed"))),
         false => Ok(line),
     }
 }
@@ -140,8 +142,8 @@ fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, Failed> {
 const LINE: usize = 4096;
 
 /// What stands before the end of the line. Octet by octet, so that nothing behind it is taken.
-fn line() -> Result<Zeroizing<String>, Failed> {
-    let unread = |why: String| Failed::no(format_args!("standard input cannot be read: {why}"));
+fn line() -> Result<Zeroizing<String>, TenantError> {
+    let unread = |why: String| TenantError::no(format_args!("standard input cannot be read: {why}"));
     let mut octets = Zeroizing::new(Vec::with_capacity(LINE));
     for octet in std::io::stdin().lock().bytes().take(LINE) {
         match octet.map_err(|error| unread(error.to_string()))? {
@@ -157,8 +159,9 @@ fn line() -> Result<Zeroizing<String>, Failed> {
 }
 
 /// Asks on the terminal, which does not show what is typed.
-fn asked(what: &str) -> Result<Zeroizing<String>, Failed> {
-    let unread = |error: rustix::io::Errno| Failed::no(format_args!("the terminal cannot be used: {error}"));
+fn asked(what: &str) -> Result<Zeroizing<String>, TenantError> {
+    let unread =
+        |error: rustix::io::Errno| TenantError::no(format_args!("the terminal cannot be used: {error}"));
     let stdin = std::io::stdin();
     let before = tcgetattr(&stdin).map_err(unread)?;
     let mut silent = before.clone();

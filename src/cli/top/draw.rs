@@ -11,7 +11,7 @@ use ratatui::widgets::{Paragraph, Row, Table};
 
 use super::panes::{Pane, Panes, Shown};
 use super::rows::{Column, Rows};
-use super::seen::Seen;
+use super::seen::TopState;
 use crate::cli::daemon::field;
 use crate::cli::table::Tone;
 use crate::cli::terminal::harmless;
@@ -36,11 +36,11 @@ const KEYS: [(&str, &str); 7] = [
 
 /// Styles, with colours or without.
 #[derive(Clone, Copy)]
-struct Look {
+struct Styles {
     coloured: bool,
 }
 
-impl Look {
+impl Styles {
     fn tone(self, tone: Tone) -> Style {
         let style = Style::new();
         match tone {
@@ -63,8 +63,8 @@ impl Look {
 }
 
 /// Draws everything.
-pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, panes: &mut Panes, coloured: bool) {
-    let (look, area) = (Look { coloured }, frame.area());
+pub(super) fn draw(frame: &mut Frame<'_>, seen: &TopState, panes: &mut Panes, coloured: bool) {
+    let (look, area) = (Styles { coloured }, frame.area());
     let [head, tabs, body, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -106,7 +106,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, panes: &mut Panes, colour
 }
 
 /// What runs, and whether anything is wrong with it.
-fn headline<'a>(seen: &Seen, look: Look, paused: bool) -> Line<'a> {
+fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
     if let Some((why, time)) = seen.gone_for(Instant::now()) {
         let since = human(Duration::from_secs(time.as_secs()));
         let text = harmless(&format!("{why}; asking again (for {since})"));
@@ -142,7 +142,7 @@ fn headline<'a>(seen: &Seen, look: Look, paused: bool) -> Line<'a> {
 }
 
 /// The names of the panes, or of the chosen one where there is no room for all.
-fn names<'a>(chosen: Pane, width: u16, look: Look) -> Line<'a> {
+fn names<'a>(chosen: Pane, width: u16, look: Styles) -> Line<'a> {
     let name = |(number, pane): (usize, Pane)| {
         let style = if pane == chosen { look.chosen() } else { Style::new() };
         Span::styled(format!(" {number} {} ", pane.name()), style)
@@ -157,7 +157,7 @@ fn names<'a>(chosen: Pane, width: u16, look: Look) -> Line<'a> {
 }
 
 /// As many keys as there is room for; how to quit in any case.
-fn keys<'a>(width: u16, look: Look) -> Line<'a> {
+fn keys<'a>(width: u16, look: Styles) -> Line<'a> {
     let mut kept: Vec<_> = KEYS.to_vec();
     let line = |keys: &[(&'static str, &'static str)]| {
         let spans = keys.iter().flat_map(|(key, what)| {
@@ -171,7 +171,7 @@ fn keys<'a>(width: u16, look: Look) -> Line<'a> {
     line(&kept)
 }
 
-fn help(frame: &mut Frame<'_>, area: Rect, look: Look) {
+fn help(frame: &mut Frame<'_>, area: Rect, look: Styles) {
     let lines = [
         ("1 to 7, Tab", "another pane"),
         ("arrows, Page", "scroll; Home: back to the top"),
@@ -198,7 +198,7 @@ fn fitting(columns: &[Column], width: u16) -> &[Column] {
     columns.get(..count.count().max(1)).unwrap_or(columns)
 }
 
-fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, look: Look) {
+fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, look: Styles) {
     let columns = fitting(rows.columns, area.width);
     let is_last = |at: usize| at + 1 == columns.len();
     let has_flexible = columns.iter().any(|column| column.width == 0);
@@ -243,8 +243,8 @@ mod tests {
     use ratatui::backend::TestBackend;
     use serde_json::json;
 
-    fn seen() -> Seen {
-        let mut seen = Seen::default();
+    fn seen() -> TopState {
+        let mut seen = TopState::default();
         seen.told.status = json!({ "version": "0.1.0", "uptime": 3661, "rules": { "hosts": 12 } });
         let target = json!({ "target": "172.31.31.2:443", "state": "down", "why": "refused", "open": 3, "hosts": ["hq.example"] });
         seen.told.targets = json!({ "targets": [target] });
@@ -254,7 +254,7 @@ mod tests {
         seen
     }
 
-    fn screen(width: u16, height: u16, pane: Pane, seen: &Seen) -> Vec<String> {
+    fn screen(width: u16, height: u16, pane: Pane, seen: &TopState) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut panes = Panes::default();
         for _ in 0..(pane as usize + Pane::ALL.len() - Pane::Decisions as usize) % Pane::ALL.len() {
@@ -300,7 +300,7 @@ mod tests {
         for (width, height) in [(1, 1), (2, 3), (7, 4), (20, 6), (40, 10), (80, 24), (110, 34), (400, 200)] {
             for pane in Pane::ALL {
                 screen(width, height, pane, &seen());
-                screen(width, height, pane, &Seen::default());
+                screen(width, height, pane, &TopState::default());
             }
         }
         let lines = screen(140, 40, Pane::Decisions, &seen());

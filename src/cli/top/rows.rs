@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::panes::{Pane, Shown};
-use super::seen::Seen;
+use super::seen::TopState;
 use crate::cli::connections::amount;
 use crate::cli::daemon::field;
 use crate::cli::table::Tone;
@@ -80,7 +80,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// What stands in this pane, in the order in which it is shown.
-    pub(super) fn of(pane: Pane, seen: &Seen, shown: Shown) -> Self {
+    pub(super) fn of(pane: Pane, seen: &TopState, shown: Shown) -> Self {
         let told = &seen.told;
         let mut rows = match pane {
             Pane::Rates => rates(seen),
@@ -148,7 +148,7 @@ pub(super) fn bars(numbers: &[u64], width: usize) -> String {
     sums.iter().map(bar).collect()
 }
 
-fn rates(seen: &Seen) -> Rows {
+fn rates(seen: &TopState) -> Rows {
     const COLUMNS: &[Column] = &[
         text("SERVICE", 7),
         number("OPEN", 6),
@@ -300,7 +300,7 @@ mod tests {
     fn rows_are_sorted_by_a_column_and_turned_round() {
         let hosts =
             json!([{ "host": "b", "count": 9 }, { "host": "a", "count": 100 }, { "host": "c", "count": 1 }]);
-        let mut seen = Seen::default();
+        let mut seen = TopState::default();
         seen.told.top = json!({ "seconds": 60, "hosts": hosts });
         let names = |sort, reversed| {
             let rows = Rows::of(Pane::Hosts, &seen, Shown { sort, reversed, scroll: 0 }).rows;
@@ -324,7 +324,7 @@ mod tests {
     /// What a client or an administrator has typed does not steer the terminal.
     #[test]
     fn hostile_text_is_text() {
-        let mut seen = Seen::default();
+        let mut seen = TopState::default();
         seen.told.decisions = json!({ "decisions": [
             { "time": "2026-11-26T08:00:01.000Z", "line": "REVERSE-PROXY 1 \u{1b}]0;x\u{7}\u{202e}gpj", "outcome": "rejected" },
         ] });

@@ -30,7 +30,7 @@ struct Sample {
 
 /// Everything that is shown.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct TopState {
     pub(super) told: Told,
     pub(super) rates: PerService<Rate>,
     /// Decisions of the last hour, one number a step.
@@ -40,7 +40,7 @@ pub(super) struct Seen {
     last: Option<Sample>,
 }
 
-impl Seen {
+impl TopState {
     /// Takes an answer that came at `now`.
     pub(super) fn take(&mut self, answer: Answer, now: Instant) {
         let mut told = match answer {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn rates_are_differences_a_second_and_a_restart_is_none() {
-        let (mut seen, start) = (Seen::default(), Instant::now());
+        let (mut seen, start) = (TopState::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         seen.take(Ok(told(100, 10)), at(0));
         assert_eq!(seen.rates.http, Rate { open: 3, per_second: [0.0; COUNTED] });
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_daemon_that_is_gone_is_said_for_as_long_as_it_is() {
-        let (mut seen, start) = (Seen::default(), Instant::now());
+        let (mut seen, start) = (TopState::default(), Instant::now());
         let gone = || Err(NoAnswer::NotRunning("/x.sock".into()));
         seen.take(Ok(told(100, 10)), start);
         seen.take(gone(), start + Duration::from_secs(1));

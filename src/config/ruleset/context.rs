@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::text::read_text;
-use super::super::{Config, Place};
+use super::super::{Config, Location};
 use super::agreement::Agreement;
 use super::files::{File, Position, Stands};
 use super::own::OwnSockets;
@@ -40,21 +40,21 @@ impl Context {
     }
 
     /// The same for what may stand in a file that was read before: it is read again, and where that fails the file is named.
-    pub(super) fn place_of(&self, stands: Stands) -> Place {
+    pub(super) fn place_of(&self, stands: Stands) -> Location {
         match stands {
             Stands::At(position) => self.place(position),
             Stands::On(source) => {
                 let file = self.names.get(usize::from(source.file)).map_or(Path::new(""), |name| name);
                 match read_text(file, "the rules file") {
                     Ok(text) => Position::of_text(source, &text).place(file),
-                    Err(_) => Place::whole(file),
+                    Err(_) => Location::whole(file),
                 }
             }
         }
     }
 
     /// A position as diagnostics have it.
-    pub(super) fn place(&self, position: Position) -> Place {
+    pub(super) fn place(&self, position: Position) -> Location {
         position.place(self.names.get(usize::from(position.file)).map_or(Path::new(""), |name| name))
     }
 }

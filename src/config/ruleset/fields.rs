@@ -10,7 +10,7 @@ use super::super::report::Fault;
 use super::super::suggest;
 use super::super::walk::Value;
 use crate::field_names::folded_name;
-use crate::rules::{Piece, ResponseField, SetField};
+use crate::rules::{ResponseField, SetField, ValuePart};
 
 /// A field's name and value are no longer than this together, so that the head of a request stays within what servers read.
 const LONGEST: usize = 4096;
@@ -183,9 +183,12 @@ fn checked(text: &str) -> Result<(), Fault> {
 }
 
 /// A value with `{tenant}`, `{tenant.name}` and `{client}` in it; `{{` and `}}` are braces.
-fn template(text: &str, has_tenant: bool) -> Result<Vec<Piece>, Fault> {
-    const WORDS: [(&str, Piece); 3] =
-        [("tenant", Piece::Tenant), ("tenant.name", Piece::TenantName), ("client", Piece::Client)];
+fn template(text: &str, has_tenant: bool) -> Result<Vec<ValuePart>, Fault> {
+    const WORDS: [(&str, ValuePart); 3] = [
+        ("tenant", ValuePart::Tenant),
+        ("tenant.name", ValuePart::TenantName),
+        ("client", ValuePart::Client),
+    ];
     let (mut pieces, mut plain, mut at) = (Vec::new(), String::new(), 0);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let Some(brace) = rest.find(['{', '}']) else {
@@ -214,18 +217,18 @@ fn template(text: &str, has_tenant: bool) -> Result<Vec<Piece>, Fault> {
                 None => fault.help("there are {tenant}, {tenant.name} and {client}; {{ and }} are braces"),
             });
         };
-        if !has_tenant && *piece != Piece::Client {
+        if !has_tenant && *piece != ValuePart::Client {
             let fault = Fault::new(format!("no tenant is known here for `{{{word}}}`")).at(span);
             return Err(fault.help("write {tenant} in the path, or let the host belong to a tenant"));
         }
         if !plain.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
+            pieces.push(ValuePart::Text(std::mem::take(&mut plain).into()));
         }
         pieces.push(piece.clone());
         at += end + 1;
     }
     if !plain.is_empty() {
-        pieces.push(Piece::Text(plain.into()));
+        pieces.push(ValuePart::Text(plain.into()));
     }
     Ok(pieces)
 }
@@ -237,7 +240,7 @@ mod tests {
     fn read(text: &str) -> Option<String> {
         let pieces = template(text, true).ok()?;
         let shown = pieces.iter().map(|piece| match piece {
-            Piece::Text(text) => format!("[{text}]"),
+            ValuePart::Text(text) => format!("[{text}]"),
             other => format!("<{other:?}>"),
         });
         Some(shown.collect())

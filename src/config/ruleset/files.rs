@@ -8,7 +8,7 @@ use memchr::{memchr_iter, memrchr};
 use zeroize::Zeroize as _;
 
 use super::super::text::{read_text, why};
-use super::super::{Diagnostic, Diagnostics, Place};
+use super::super::{Diagnostic, Diagnostics, Location};
 use crate::rules::Source;
 
 /// A file and its text.
@@ -35,7 +35,7 @@ pub(super) fn find(path: &Path, diagnostics: &mut Diagnostics) -> (Vec<PathBuf>,
     if rules.is_empty() && !diagnostics.is_denied() {
         let message = format!("there is no rules file in {}: every request is refused", path.display());
         let help = "a rules file is called NAME.toml";
-        diagnostics.push(Diagnostic::warning(message, Place::whole(path)).help(help));
+        diagnostics.push(Diagnostic::warning(message, Location::whole(path)).help(help));
     }
     let beside = if folder { path } else { path.parent().unwrap_or(Path::new("")) };
     let presets = beside.join("presets");
@@ -48,7 +48,7 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
         Ok(entries) => entries,
         Err(error) => {
             let message = format!("the folder {} cannot be read: {}", folder.display(), why(&error));
-            diagnostics.push(Diagnostic::error(message, Place::whole(folder)).because_of(&error));
+            diagnostics.push(Diagnostic::error(message, Location::whole(folder)).because_of(&error));
             return Vec::new();
         }
     };
@@ -71,7 +71,7 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
                 "a rules file is called NAME.toml; one that shall not be read may be called NAME.toml.off",
             ),
         };
-        let fault = Diagnostic::warning(format!("this {what} is not read"), Place::whole(path));
+        let fault = Diagnostic::warning(format!("this {what} is not read"), Location::whole(path));
         diagnostics.push(fault.help(help));
     }
     files
@@ -112,7 +112,7 @@ pub(super) fn read(mut paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Ve
     let mut files = Vec::new();
     if let Some(first) = paths.get(MOST) {
         let message = format!("there are more than {MOST} rules files");
-        let place = Place::whole(first.clone());
+        let place = Location::whole(first.clone());
         diagnostics.push(Diagnostic::error(message, place).help("put several hosts into one file"));
         paths.truncate(MOST);
     }
@@ -176,9 +176,9 @@ impl Position {
         Self::new(source.file, &(start..start + len))
     }
 
-    pub(super) fn place(self, file: &Path) -> Place {
+    pub(super) fn place(self, file: &Path) -> Location {
         let wide = |at| usize::try_from(at).unwrap_or(usize::MAX);
-        Place { file: file.to_owned(), span: Some(wide(self.start)..wide(self.end)) }
+        Location { file: file.to_owned(), span: Some(wide(self.start)..wide(self.end)) }
     }
 }
 

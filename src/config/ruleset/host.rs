@@ -11,7 +11,7 @@ use super::super::walk::{Section, Value};
 use super::context::Context;
 use super::files::Lines;
 use super::keys::elsewhere;
-use super::paths::Seen;
+use super::paths::KnownPaths;
 use super::target::{Endpoints, no_target};
 use super::{http, signalling};
 use crate::rules::{HostDef, NameDef, Preset, ServiceRule, Tenant};
@@ -46,7 +46,7 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
 
     let preset_value = section.get("preset");
     let presets = preset_value.as_ref().map_or_else(Vec::new, |value| presets(value, own, context));
-    let mut seen = Seen::default();
+    let mut seen = KnownPaths::default();
     let http_value = section.get("http");
     let entries = http_value.as_ref().map_or_else(Vec::new, |value| value.list("a list of paths"));
     let home = http::Home { target: own, has_tenant };

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::exchange;
 use super::files::Lines;
 use super::keys::elsewhere;
-use super::paths::{self, Seen};
+use super::paths::{self, KnownPaths};
 use super::ports;
 use super::target::{Endpoints, no_target};
 use super::treatment;
@@ -50,7 +50,7 @@ impl Home<'_> {
 pub(super) fn read(
     value: &Value<'_>,
     home: Home<'_>,
-    seen: &mut Seen,
+    seen: &mut KnownPaths,
     context: &mut Context,
     lines: &mut Lines<'_>,
 ) -> Option<HttpRule> {
@@ -120,7 +120,7 @@ fn ends_websockets(
     (websocket, endpoints): (WebSocketRule, Endpoints),
     path: Option<PathPattern>,
     value: &Value<'_>,
-    (seen, source): (&mut Seen, Source),
+    (seen, source): (&mut KnownPaths, Source),
 ) -> Option<HttpRule> {
     let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
     section.finish(elsewhere);

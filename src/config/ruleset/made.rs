@@ -22,7 +22,7 @@ use toml::de::DeValue;
 use super::super::report::{Fault, Report};
 use super::super::scalar;
 use super::super::walk::Section;
-use super::super::{AdminHosts, Config, Diagnostic, Diagnostics, Place, Severity};
+use super::super::{AdminHosts, Config, Diagnostic, Diagnostics, Location, Severity};
 use super::agreement::Agreement;
 use super::context::Context;
 use super::files::{Lines, Position, Stands};
@@ -147,7 +147,7 @@ impl Making<'_> {
     }
 
     fn wrong_tenant(&self, id: &str, why: impl std::fmt::Display) -> Diagnostic {
-        Diagnostic::error(format!("the tenant {id}: {why}"), Place::whole(self.tenants_file))
+        Diagnostic::error(format!("the tenant {id}: {why}"), Location::whole(self.tenants_file))
     }
 }
 
@@ -248,11 +248,11 @@ impl Maker<'_> {
         report.say(Severity::Error, here.span.unwrap_or_default(), fault);
     }
 
-    fn place(&self, report: &Report<'_>, source: Source) -> Place {
+    fn place(&self, report: &Report<'_>, source: Source) -> Location {
         match self.context.names.get(usize::from(source.file)) {
             Some(file) if file == report.file => Position::of_text(source, report.piece).place(report.file),
             // No line of it is shown.
-            Some(file) if file == self.making.tenants_file => Place::whole(file),
+            Some(file) if file == self.making.tenants_file => Location::whole(file),
             _ => self.context.place_of(Stands::On(source)),
         }
     }
@@ -264,7 +264,7 @@ impl Maker<'_> {
                 continue;
             }
             let stands = match table.file(tenant) == self.making.tenants_file {
-                true => Place::whole(self.making.tenants_file),
+                true => Location::whole(self.making.tenants_file),
                 false => self.context.place_of(Stands::On(tenant)),
             };
             let place = Position::of_text(rule, text).place(self.making.file);
@@ -323,11 +323,11 @@ pub(crate) fn normal_name(text: &str) -> Option<Box<str>> {
 pub(crate) fn unread_made(what: &str, file: &Path, why: &str, is_start: bool) -> Diagnostic {
     let message = format!("the {what} of the API {} cannot be read: {why}", file.display());
     match is_start {
-        true => Diagnostic::warning(message, Place::whole(file))
+        true => Diagnostic::warning(message, Location::whole(file))
             .help("they are left out; reload when it can be read"),
         false => {
             let help = format!("mend it, or remove it with the {what} in it");
-            Diagnostic::error(message, Place::whole(file)).help(help)
+            Diagnostic::error(message, Location::whole(file)).help(help)
         }
     }
 }

@@ -151,11 +151,11 @@ fn pattern(path: &str) -> Option<Range<usize>> {
 
 /// The paths of one host or preset so far, to find one that is there twice.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct KnownPaths {
     paths: HashMap<Option<Box<str>>, Range<usize>>,
 }
 
-impl Seen {
+impl KnownPaths {
     /// As [`Self::path`]. By what a path names a tenant makes no difference.
     pub(super) fn pattern(&mut self, value: &Value<'_>, path: &PathPattern) -> Option<()> {
         match path {

@@ -12,7 +12,7 @@ use super::super::suggest;
 use super::super::values::max_message;
 use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
-use super::paths::{self, Seen};
+use super::paths::{self, KnownPaths};
 use super::ports;
 use crate::rules::{Preset, PresetPath};
 use crate::service::Service;
@@ -53,7 +53,7 @@ impl Presets {
         let mut root = Section::new(report, "a preset", 0..0, document.get_ref());
         let mut lines = Lines::new(index, &file.text);
         let mut paths: Vec<PresetPath> = Vec::new();
-        let mut places = Seen::default();
+        let mut places = KnownPaths::default();
         let wanted = "a list of paths";
         let http = root.get("http");
         let max_message = root.read("max_message", None, |value| max_message(value).map(Some));
@@ -115,7 +115,7 @@ fn name_of(path: &Path) -> Box<str> {
     path.file_stem().unwrap_or_default().to_string_lossy().into()
 }
 
-fn preset_path(value: &Value<'_>, seen: &mut Seen, lines: &mut Lines<'_>) -> Option<PresetPath> {
+fn preset_path(value: &Value<'_>, seen: &mut KnownPaths, lines: &mut Lines<'_>) -> Option<PresetPath> {
     let source = lines.source(value.report.base + value.inner().start);
     if let DeValue::String(_) = value.node {
         let path = paths::read(value)?;

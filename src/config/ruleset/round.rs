@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::report::Fault;
-use super::super::{Diagnostic, Place, Severity};
+use super::super::{Diagnostic, Location, Severity};
 use crate::rules::{Address, Endpoint, Host, Source, Table};
 
 /// The first rule for each such target, with the target's name.
@@ -33,7 +33,7 @@ pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
 }
 
 /// The warning about one of them.
-pub(super) fn warning(name: &str, place: Place) -> Diagnostic {
+pub(super) fn warning(name: &str, place: Location) -> Diagnostic {
     let fault = Fault::new(format!("the target {name} is also a host of these rules"))
         .label("this leads to it")
         .help("where that name leads to the router, this leads back to Portward: write the address that the PBX has inside");

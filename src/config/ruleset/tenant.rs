@@ -329,6 +329,6 @@ fn position(file: u16, value: &Value<'_>, span: &std::ops::Range<usize>) -> Posi
     Position::new(file, &(base + span.start..base + span.end))
 }
 
-fn place(position: Position, names: &[PathBuf]) -> super::super::Place {
+fn place(position: Position, names: &[PathBuf]) -> super::super::Location {
     position.place(names.get(position.file_number()).map_or(std::path::Path::new(""), |name| name))
 }

@@ -8,13 +8,13 @@ use crate::conn::Client;
 use crate::conn::blame::{Suspect, in_relay};
 use crate::ending::{Ending, Stage, Whose};
 use crate::reason::Reason;
-use crate::relay::http::{Failed, Failure};
+use crate::relay::http::{ExchangeError, Failure};
 use crate::upstream::{Attempts, Connection};
 
 /// An exchange that has failed.
 pub(super) struct Broken {
     /// What has failed.
-    pub(super) failed: Failed,
+    pub(super) failed: ExchangeError,
     /// The connection on which the exchange failed.
     pub(super) target: Connection,
     /// Earlier attempts that had failed.
@@ -22,7 +22,7 @@ pub(super) struct Broken {
 }
 
 /// The cause of a failure, if the target is to blame.
-fn blamed(failed: &Failed) -> Option<Cause> {
+fn blamed(failed: &ExchangeError) -> Option<Cause> {
     match failed.failure {
         Failure::TargetSilent if failed.vanished => Some(Cause::TimedOut),
         Failure::TargetSilent => Some(Cause::Closed),
@@ -53,7 +53,7 @@ impl Broken {
 }
 
 /// The client is to blame, or has gone.
-async fn by_client(client: &mut Client, turn: &Turn<'_>, failed: Failed) -> Next {
+async fn by_client(client: &mut Client, turn: &Turn<'_>, failed: ExchangeError) -> Next {
     let (reason, status, answers) = match failed.failure {
         Failure::ClientSlow => (Reason::Timeout, 408, true),
         Failure::ClientMalformed => (Reason::Malformed, 400, is_answered(client, turn.config())),

@@ -20,7 +20,7 @@ use crate::conn::Client;
 use crate::conn::login::authorization;
 use crate::credentials::basic::Basic;
 use crate::credentials::remembered::{Mark, Of};
-use crate::credentials::verifier::{Attempt, Pending, Verdict, due};
+use crate::credentials::verifier::{Attempt, PasswordCheck, Pending, due};
 use crate::credentials::{Hash, Logins};
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::digest::{self, Credentials};
@@ -154,14 +154,14 @@ async fn verify(
         .await
     };
     match verdict {
-        Some(Verdict::Right) => {
+        Some(PasswordCheck::Right) => {
             if let (Some(mark), Some(user)) = (mark, user) {
                 shared.remembered.note(mark, user, Instant::now());
             }
             Ok(())
         }
-        Some(Verdict::Wrong) => Err(failed(client, turn, demand, asked).await),
-        Some(Verdict::Busy) => Err(busy(client, turn).await),
+        Some(PasswordCheck::Wrong) => Err(failed(client, turn, demand, asked).await),
+        Some(PasswordCheck::Busy) => Err(busy(client, turn).await),
         None => {
             let ended = Ending::because(Stage::Route, Whose::Client, Reason::Aborted);
             turn.refused(client, ended);

@@ -15,11 +15,11 @@ use crate::proof::own::PublicAddress;
 use crate::reason::Reason;
 use crate::relay::watched::Watch;
 use crate::route::Refused;
-use crate::route::held::Held;
+use crate::route::held::HeldRoute;
 use crate::rules::decide::Route;
 use crate::service::{Carrier, Transport};
 use crate::state::{Shared, Snapshot};
-use crate::tls::Verdict;
+use crate::tls::CertificateStatus;
 
 /// A protocol that is decided once a connection. One value serves one connection until the decision.
 pub(in crate::conn) trait Protocol: Sized + Send + Sync {
@@ -216,7 +216,7 @@ impl<'s> Asking<'_, 's> {
     }
 
     /// The verdict on the client's certificate. See [`certificate::judge`].
-    pub(in crate::conn) fn verdict(&self, name: &[u8]) -> Option<Verdict> {
+    pub(in crate::conn) fn verdict(&self, name: &[u8]) -> Option<CertificateStatus> {
         certificate::judge(self.client, self.snapshot, name)
     }
 }
@@ -227,7 +227,7 @@ pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) shared: &'a Arc<Shared>,
     pub(in crate::conn) snapshot: &'a Snapshot,
     pub(in crate::conn) route: &'a Route<'a>,
-    pub(in crate::conn) held: Arc<Held>,
+    pub(in crate::conn) held: Arc<HeldRoute>,
     /// The longest message toward the address that was connected to, if its endpoint has a limit of its own.
     pub(in crate::conn) max_message: Option<u32>,
     /// The target's address.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::super::once::{Asking, Decision};
 use super::super::standing::Doors;
-use super::judge::{Forbidden, RegistrationJudge};
 use super::message::{First, who};
+use super::policy::{Forbidden, RegistrationPolicy};
 use super::{ANSWERED, Sip};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::guard::unix_now;
 use crate::inspect::sip::Message;
 use crate::reason::Reason;
-use crate::relay::sip::{FORBIDDEN, Sentence};
-use crate::route::proving::{self, Changes, Door, Proven, Verdict, Why};
+use crate::relay::sip::{FORBIDDEN, SipAction};
+use crate::route::proving::{self, Changes, CredentialCheck, Door, Proven, Why};
 use crate::route::signalling::{Answer, Asked, Decided};
 use crate::rules::decide::{Route, host_named, rule_of};
 use crate::rules::{Host, Table};
@@ -106,19 +106,19 @@ impl Sip {
         let verdict = proving.look(&terms, &asked);
         let ending = |reason| Ending::because(Stage::Route, Whose::Client, reason);
         match verdict {
-            Verdict::Passes { is_new } => {
+            CredentialCheck::Passes { is_new } => {
                 if let Some(user) = proving.proven().filter(|_| is_new).map(Proven::user) {
                     asking.confirmed(Doors::of_rule(rule_of(host, Service::Sip).as_ref()).place(), user);
                 }
                 self.changes = proving.changes(&terms, &asked);
                 None
             }
-            Verdict::Asked { status, more, failed } => {
+            CredentialCheck::Asked { status, more, failed } => {
                 first.answer(&shared.sip_tokens, status, &more, back);
                 let failed = failed.then(|| ending(Reason::FailedLogin));
                 Some(self.replied(first, failed, asking))
             }
-            Verdict::Refused(why) => {
+            CredentialCheck::Refused(why) => {
                 let ending = ending(reason(why));
                 let ending = match why {
                     Why::Failed => ending,
@@ -129,11 +129,11 @@ impl Sip {
                 }
                 Some(Decision::refused(ending.told()))
             }
-            Verdict::NothingToCancel => {
+            CredentialCheck::NothingToCancel => {
                 first.answer(&shared.sip_tokens, NO_TRANSACTION, "", back);
                 Some(self.replied(first, None, asking))
             }
-            Verdict::Unheard => Some(self.replied(first, None, asking)),
+            CredentialCheck::Unheard => Some(self.replied(first, None, asking)),
         }
     }
 
@@ -167,12 +167,12 @@ impl Sip {
     }
 }
 
-impl RegistrationJudge {
+impl RegistrationPolicy {
     /// Checks a request against what its client has proven, if the host demands credentials by now.
-    pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
+    pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> SipAction {
         let has_passed = std::mem::take(&mut self.has_passed);
         if !self.standing.shared().snapshot.load().table.demands_credentials() {
-            return Sentence::Pass;
+            return SipAction::Pass;
         }
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
@@ -181,7 +181,7 @@ impl RegistrationJudge {
         let Some(asked) =
             host.and_then(|host| proving::Asked::of(table, (host, self.door.as_deref()), (head, request)))
         else {
-            return Sentence::Pass;
+            return SipAction::Pass;
         };
         let in_dialog = self.dialogs.as_ref().is_some_and(|dialogs| dialogs.has(head, request));
         let front = self.front.clone();
@@ -190,31 +190,33 @@ impl RegistrationJudge {
         let terms = config.credential_terms((table, &shared.nonces), connection, unix_now().into());
         let proving = self.proving.get_or_insert_default();
         let verdict = match has_passed {
-            true => Verdict::Passes { is_new: false },
+            true => CredentialCheck::Passes { is_new: false },
             false => proving.look(&terms, &asked),
         };
         match verdict {
-            Verdict::Passes { is_new } => {
+            CredentialCheck::Passes { is_new } => {
                 *changes = proving.changes(&terms, &asked);
                 if let Some(proven) = proving.proven().filter(|_| is_new) {
                     self.standing.confirmed(proven.user());
                 }
-                Sentence::Pass
+                SipAction::Pass
             }
-            Verdict::Asked { status, more, failed } => {
+            CredentialCheck::Asked { status, more, failed } => {
                 if failed {
                     self.login_failed(config, (head, request));
                 }
-                Sentence::Answer { status, more }
+                SipAction::Answer { status, more }
             }
-            Verdict::Refused(why) => self.refused(config, why, (head, request)),
-            Verdict::NothingToCancel => Sentence::Answer { status: NO_TRANSACTION, more: String::new() },
+            CredentialCheck::Refused(why) => self.refused(config, why, (head, request)),
+            CredentialCheck::NothingToCancel => {
+                SipAction::Answer { status: NO_TRANSACTION, more: String::new() }
+            }
             // An ACK gets no answer, so it is dropped.
-            Verdict::Unheard => Sentence::Answer { status: FORBIDDEN, more: String::new() },
+            CredentialCheck::Unheard => SipAction::Answer { status: FORBIDDEN, more: String::new() },
         }
     }
 
-    fn refused(&mut self, config: &Config, why: Why<'_>, (head, request): (&[u8], &Message)) -> Sentence {
+    fn refused(&mut self, config: &Config, why: Why<'_>, (head, request): (&[u8], &Message)) -> SipAction {
         match why {
             Why::OtherName(name) => {
                 let name = if name == request.from.uri.of_input(head) { b"" } else { name };
@@ -226,11 +228,11 @@ impl RegistrationJudge {
             Why::Expired => {
                 let ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Expired);
                 self.tell(config, ending, (head, request));
-                Sentence::Answer { status: EXPIRED, more: String::new() }
+                SipAction::Answer { status: EXPIRED, more: String::new() }
             }
             Why::Failed => {
                 self.login_failed(config, (head, request));
-                Sentence::Forbid
+                SipAction::Forbid
             }
         }
     }

@@ -44,9 +44,9 @@ async fn a_password_is_hashed_and_told_of() {
     let verifier = Verifier::default();
     let hash = hash();
     for (password, is_known, verdict) in [
-        (b"secret".as_slice(), true, Verdict::Right),
-        (b"secret", false, Verdict::Wrong),
-        (b"other", true, Verdict::Wrong),
+        (b"secret".as_slice(), true, PasswordCheck::Right),
+        (b"secret", false, PasswordCheck::Wrong),
+        (b"other", true, PasswordCheck::Wrong),
     ] {
         let hash = hash.clone();
         let attempt = Attempt { hash, ..attempt("192.0.2.1", password, is_known) };
@@ -65,7 +65,7 @@ fn sixty_four_wait_and_no_more() {
 #[test]
 fn one_address_does_not_keep_others_out() {
     let (mut state, _pending) = waiting(&[("192.0.2.1", WAITING)]);
-    let crowd = Counted::from("192.0.2.1".parse::<IpAddr>().unwrap());
+    let crowd = CountedAddress::from("192.0.2.1".parse::<IpAddr>().unwrap());
     for _ in 0..WAITING / 2 {
         let (other, verdict) = job("192.0.2.2");
         assert_eq!(state.admit(other).unwrap().who, crowd);
@@ -118,9 +118,9 @@ async fn those_who_find_no_room_are_told_and_the_rest_gets_an_answer() {
     let (mut wrong, mut busy) = (0, 0);
     for verdict in pending {
         match verdict.await {
-            Verdict::Wrong => wrong += 1,
-            Verdict::Busy => busy += 1,
-            Verdict::Right => panic!(),
+            PasswordCheck::Wrong => wrong += 1,
+            PasswordCheck::Busy => busy += 1,
+            PasswordCheck::Right => panic!(),
         }
     }
     assert!(wrong >= WAITING && busy > 0, "{wrong} {busy}");

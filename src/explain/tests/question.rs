@@ -1,19 +1,19 @@
 //! The question about a decision asks what the client has asked.
 
 use super::*;
-use crate::explain::question::{Question, Seen};
+use crate::explain::question::{PastDecision, Question};
 use crate::log::Subject;
 use crate::rules::decide::{self, Scratch};
 use crate::service::{Carrier, Service};
 
 const CLIENT: &str = "192.0.2.9";
 
-fn seen(service: Service, carrier: Carrier, subject: Subject<'_>) -> Seen<'_> {
+fn seen(service: Service, carrier: Carrier, subject: Subject<'_>) -> PastDecision<'_> {
     let client = CLIENT.parse().unwrap();
-    Seen { service, carrier, client, subject, reason: None, websocket: false }
+    PastDecision { service, carrier, client, subject, reason: None, websocket: false }
 }
 
-fn question(given: &Everything, seen: &Seen<'_>) -> Option<Question> {
+fn question(given: &Everything, seen: &PastDecision<'_>) -> Option<Question> {
     Question::of(&Grounds { table: &given.table, config: &given.config, overrides: None }, seen)
 }
 
@@ -127,8 +127,10 @@ fn issue_23_what_cannot_be_asked_again_has_no_question() {
     let given = loaded("");
     use Carrier::{Tcp, Tls};
     use Service::{H323, Http, Ldap, Sip};
-    let refused =
-        |reason, service, carrier, subject| Seen { reason: Some(reason), ..seen(service, carrier, subject) };
+    let refused = |reason, service, carrier, subject| PastDecision {
+        reason: Some(reason),
+        ..seen(service, carrier, subject)
+    };
     for one in [
         refused(Reason::NotTls, Http, Tls, Subject::Unknown),
         refused(Reason::NoName, Http, Tls, http(b"", b"/")),
@@ -163,7 +165,7 @@ fn issue_23_a_reason_that_the_rules_do_not_give_goes_with_the_question() {
     let given = loaded("");
     for reason in Reason::ALL {
         let subject = http(b"hq.dvl-ckl2.net", b"/soap/a");
-        let one = Seen { reason: Some(reason), ..seen(Service::Http, Carrier::Tls, subject) };
+        let one = PastDecision { reason: Some(reason), ..seen(Service::Http, Carrier::Tls, subject) };
         let Some(question) = question(&given, &one) else {
             assert_eq!(reason, Reason::Malformed);
             continue;
@@ -229,7 +231,7 @@ fn issue_23_a_question_means_what_the_client_sent() {
         (0..next(6)).for_each(|_| path.extend_from_slice(pieces[next(pieces.len())]));
         let decided = decide::http(&given.table, Transport::Tls, host, &path, &mut Scratch::default());
         let reason = decided.as_ref().err().map(|refusal| refusal.reason);
-        let one = Seen { reason, ..seen(Service::Http, Carrier::Tls, http(host, &path)) };
+        let one = PastDecision { reason, ..seen(Service::Http, Carrier::Tls, http(host, &path)) };
         let Some(question) = question(&given, &one) else { continue };
         some += 1;
         let found = match answered(&given, &question).verdict {
@@ -259,7 +261,7 @@ fn issue_23_a_user_of_odd_octets_stays_the_same() {
         assert_eq!(short(&answered(&given, &question)), "172.31.31.2:5060 Plain", "{who}");
     }
     for who in ["a@[2001:db8::1]", "a@elsewhere.example", "a@dvl-ckl2.net/branch"] {
-        let one = Seen {
+        let one = PastDecision {
             reason: Some(Reason::UnknownHost),
             ..seen(Service::Sip, Carrier::Tls, asked(who, "REGISTER", "", "none"))
         };

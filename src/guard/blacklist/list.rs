@@ -11,7 +11,7 @@ use super::entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
 use super::manual::{Manual, Manuals};
 use super::order::Order;
 use super::removals::{Removal, Removals, Undone};
-use crate::guard::counted::Counted;
+use crate::guard::counted::CountedAddress;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 
@@ -39,7 +39,7 @@ pub(super) struct Automatic {
 /// See the module. Times are seconds since 1970.
 #[derive(Debug, Default)]
 pub struct Blacklist {
-    pub(super) automatic: DashMap<Counted, Automatic, RandomState>,
+    pub(super) automatic: DashMap<CountedAddress, Automatic, RandomState>,
     pub(super) manual: RwLock<Manuals>,
     /// So that the lock is not taken for nothing.
     manuals: AtomicUsize,
@@ -52,12 +52,12 @@ pub struct Blacklist {
 
 impl Blacklist {
     /// Whether `who` is listed at `now`.
-    pub fn lists(&self, who: Counted, now: u32) -> bool {
+    pub fn lists(&self, who: CountedAddress, now: u32) -> bool {
         let automatic = self.automatic.get(&who).is_some_and(|entry| entry.until > now);
         automatic || self.lists_manually(who, now)
     }
 
-    fn lists_manually(&self, who: Counted, now: u32) -> bool {
+    fn lists_manually(&self, who: CountedAddress, now: u32) -> bool {
         self.manuals.load(Ordering::Relaxed) > 0
             && self.manual.read().unwrap_or_else(PoisonError::into_inner).around(who, now).is_some()
     }
@@ -294,7 +294,7 @@ pub(super) fn low(number: u64) -> u32 {
 }
 
 impl Automatic {
-    pub(super) fn show(&self, who: Counted) -> Entry {
+    pub(super) fn show(&self, who: CountedAddress) -> Entry {
         let why = Why::Automatic { reason: self.reason, count: self.count };
         Entry { who: who.into(), since: self.since, until: (self.until != NEVER).then_some(self.until), why }
     }

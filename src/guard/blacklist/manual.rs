@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, NEVER, Why};
-use crate::guard::counted::Counted;
+use crate::guard::counted::CountedAddress;
 use crate::guard::network::Network;
 
 /// An entry.
@@ -32,7 +32,7 @@ pub(super) struct Manuals {
 
 impl Manuals {
     /// The entry in force at `now` for the smallest network that `address` is in.
-    pub(super) fn around(&self, address: Counted, now: u32) -> Option<(Network, &Manual)> {
+    pub(super) fn around(&self, address: CountedAddress, now: u32) -> Option<(Network, &Manual)> {
         self.candidates(address).find(|(_, entry)| entry.until > now)
     }
 
@@ -42,7 +42,7 @@ impl Manuals {
     }
 
     /// The entries for networks that `address` is in, the smallest first.
-    fn candidates(&self, address: Counted) -> impl Iterator<Item = (Network, &Manual)> {
+    fn candidates(&self, address: CountedAddress) -> impl Iterator<Item = (Network, &Manual)> {
         let possible = self.lengths.iter().filter(move |(length, _)| Network::can_have(address, *length));
         let networks = possible.map(move |(length, _)| Network::around(address, *length));
         networks.filter_map(|network| Some((network, self.entries.get(&network)?)))

@@ -2,37 +2,37 @@
 
 use std::collections::VecDeque;
 
-use crate::guard::counted::Counted;
+use crate::guard::counted::CountedAddress;
 
 /// Addresses in their order. A place stays when its entry has gone: its entry is known by the number.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     /// The number of the first place.
     first: u64,
-    places: VecDeque<Counted>,
+    places: VecDeque<CountedAddress>,
 }
 
 impl Order {
     /// A place at the end; its number.
-    pub(super) fn push(&mut self, who: Counted) -> u64 {
+    pub(super) fn push(&mut self, who: CountedAddress) -> u64 {
         self.places.push_back(who);
         self.end() - 1
     }
 
     /// The first place.
-    pub(super) fn first(&self) -> Option<(u64, Counted)> {
+    pub(super) fn first(&self) -> Option<(u64, CountedAddress)> {
         self.places.front().map(|who| (self.first, *who))
     }
 
     /// Takes the first place out.
-    pub(super) fn pop(&mut self) -> Option<(u64, Counted)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, CountedAddress)> {
         let who = self.places.pop_front()?;
         self.first += 1;
         Some((self.first - 1, who))
     }
 
     /// At most `count` places with a number below `below`, from the highest down.
-    pub(super) fn before(&self, below: u64, count: usize) -> Vec<(u64, Counted)> {
+    pub(super) fn before(&self, below: u64, count: usize) -> Vec<(u64, CountedAddress)> {
         let end = usize::try_from(below.min(self.end()).saturating_sub(self.first)).unwrap_or(usize::MAX);
         let start = end.saturating_sub(count);
         let numbers = self.first + start as u64..;

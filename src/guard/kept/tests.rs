@@ -66,11 +66,11 @@ struct Run {
     state: PathBuf,
 }
 
-type Outcome = Result<Option<(Damage, PathBuf)>, Unkept>;
+type Ended = Result<Option<(Damage, PathBuf)>, Unkept>;
 
 impl Run {
     /// A start in a folder, and what came of the file there.
-    fn start(state: &Path, now: u32) -> (Self, Outcome) {
+    fn start(state: &Path, now: u32) -> (Self, Ended) {
         let list = Blacklist::default();
         let keeper = Keeper::new(&list);
         let mut run = Self { list, keeper, state: state.to_owned() };
@@ -78,7 +78,7 @@ impl Run {
         (run, outcome)
     }
 
-    fn keep(&mut self, now: u32) -> Outcome {
+    fn keep(&mut self, now: u32) -> Ended {
         let list = &self.list;
         let restore = |kept| {
             list.apply(Change::Restore(kept), Origin::File, now).unwrap();

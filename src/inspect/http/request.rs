@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
-use line::{Target, is_misspelt};
+use line::{RequestTarget, is_misspelt};
 
 pub use line::put_target;
 
@@ -174,10 +174,10 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
         authorization: Authorization::None,
         fields: SmallVec::new(),
     };
-    let target = Target::read(parsed.path.unwrap_or_default().as_bytes(), method)?;
+    let target = RequestTarget::read(parsed.path.unwrap_or_default().as_bytes(), method)?;
     request.target = Span::of(head, target.asked);
     request.path = Span::of(head, target.path);
-    let seen = Seen::read(head, parsed.headers, &mut request)?;
+    let seen = RequestFields::read(head, parsed.headers, &mut request)?;
     request.host = seen.host(head, &target, version)?;
     request.body = seen.body(version)?;
     seen.going_on(head, method, &mut request);
@@ -186,7 +186,7 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
 
 /// What the field lines say about the message itself. Values are spans so that nothing is copied.
 #[derive(Default)]
-struct Seen {
+struct RequestFields {
     hosts: usize,
     host: Span,
     length: Option<u64>,
@@ -197,7 +197,7 @@ struct Seen {
     logins: [bool; 2],
 }
 
-impl Seen {
+impl RequestFields {
     fn read(head: &[u8], lines: &[httparse::Header<'_>], request: &mut Request) -> Result<Self, Reason> {
         let mut seen = Self::default();
         for line in lines {
@@ -278,7 +278,7 @@ impl Seen {
     }
 
     /// The one host of the request (RFC 9112 §3.2).
-    fn host(&self, head: &[u8], target: &Target<'_>, version: Version) -> Result<Span, Reason> {
+    fn host(&self, head: &[u8], target: &RequestTarget<'_>, version: Version) -> Result<Span, Reason> {
         if self.hosts > 1 {
             return Err(Reason::Malformed);
         }

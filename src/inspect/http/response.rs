@@ -153,7 +153,7 @@ fn read_lines<'h>(
         folded: false,
         fields: SmallVec::new(),
     };
-    let seen = Seen::read(head, parsed.headers, &mut response)?;
+    let seen = ResponseFields::read(head, parsed.headers, &mut response)?;
     let bodiless = answers_head || status < 200 || status == 204 || status == 304;
     let framed = match (seen.chunked, seen.length) {
         (true, Some(_)) => return Err(Reason::Malformed),
@@ -176,14 +176,14 @@ fn read_lines<'h>(
 }
 
 #[derive(Default)]
-struct Seen {
+struct ResponseFields {
     length: Option<u64>,
     chunked: bool,
     connection: Connection,
     upgrade: Upgrade,
 }
 
-impl Seen {
+impl ResponseFields {
     fn read(head: &[u8], lines: &[httparse::Header<'_>], response: &mut Response) -> Result<Self, Reason> {
         let mut seen = Self::default();
         for line in lines {

@@ -7,7 +7,7 @@ use super::tests::hold_laws;
 use super::*;
 
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum Expected {
     /// A request with this method, and this host in From; empty: none.
     Request(&'static str, &'static str),
     /// A response with this status.
@@ -16,10 +16,10 @@ enum Outcome {
     Refused(Reason),
 }
 
-use Outcome::{Refused, Request, Response};
+use Expected::{Refused, Request, Response};
 
 /// Section, message, outcome, why.
-const TABLE: &[(&str, &[u8], Outcome, &str)] = &[
+const TABLE: &[(&str, &[u8], Expected, &str)] = &[
     (
         "3.1.1.1 wsinv",
         include_bytes!("../../../tests/fixtures/rfc4475/wsinv.sip"),
@@ -436,7 +436,7 @@ fn rsip_is_no_inspector() {
     assert_eq!(counts, (17, 9, 10), "right {right:?}\nmissed {missed:?}\naccepted {accepted:?}");
 }
 
-fn outcome(octets: &'static [u8]) -> (Outcome, usize) {
+fn outcome(octets: &'static [u8]) -> (Expected, usize) {
     let text = |span: Span| std::str::from_utf8(span.of_input(octets)).unwrap();
     match Inspector::of_client().inspect(octets) {
         Inspect::Found { ask: Ask::Message(message), len } => match message.kind {

@@ -16,7 +16,7 @@ use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 const ANSWER_LIMIT: usize = MESSAGE_LIMIT;
 
 /// Knows where a registration leads, and what may follow it.
-pub trait Judge {
+pub trait H323Policy {
     /// A message after the decision.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ pub struct Decided {
 
 /// See the module.
 #[derive(Debug)]
-pub struct H323Watch<J> {
-    judge: J,
+pub struct H323Watch<P> {
+    policy: P,
     /// Octets of the client that were looked at before.
     decided: u64,
     /// How many registrations and requests for a gatekeeper have gone on and are not answered yet.
@@ -50,15 +50,15 @@ pub struct H323Watch<J> {
     answers: bool,
 }
 
-impl<J: Judge> H323Watch<J> {
+impl<P: H323Policy> H323Watch<P> {
     /// One for a connection that has been decided.
-    pub const fn new(judge: J, decided: Decided, answers: bool) -> Self {
-        Self { judge, decided: decided.octets as u64, waits: decided.waits, silent: true, answers }
+    pub const fn new(policy: P, decided: Decided, answers: bool) -> Self {
+        Self { policy, decided: decided.octets as u64, waits: decided.waits, silent: true, answers }
     }
 
-    /// Who judges.
-    pub fn judge(&self) -> &J {
-        &self.judge
+    /// The policy.
+    pub fn policy(&self) -> &P {
+        &self.policy
     }
 
     /// What becomes of one message.
@@ -71,7 +71,7 @@ impl<J: Judge> H323Watch<J> {
                 }
                 Next::End(by_client(reason))
             }
-            Inspect::Found { ask, len } => match self.judge.judge(&ask) {
+            Inspect::Found { ask, len } => match self.policy.judge(&ask) {
                 Ok(()) => {
                     if let Ask::Registration(registration) = &ask {
                         self.waits = self.waits.saturating_add(registration.requests);
@@ -89,7 +89,7 @@ impl<J: Judge> H323Watch<J> {
     }
 }
 
-impl<J: Judge> Watch for H323Watch<J> {
+impl<P: H323Policy> Watch for H323Watch<P> {
     const CLIENT_LIMIT: usize = MESSAGE_LIMIT;
     const TARGET_LIMIT: usize = ANSWER_LIMIT;
 
@@ -115,7 +115,7 @@ impl<J: Judge> Watch for H323Watch<J> {
                 if !reply.is_empty() {
                     let answered = u32::try_from(reply.answers.len()).unwrap_or(u32::MAX);
                     self.waits = self.waits.saturating_sub(answered);
-                    self.judge.answered(&reply);
+                    self.policy.answered(&reply);
                 }
                 Next::Pass(size as u64)
             }

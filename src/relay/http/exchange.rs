@@ -16,7 +16,7 @@ mod failure;
 mod watch;
 
 use failure::has_vanished;
-pub use failure::{Failed, Failure};
+pub use failure::{ExchangeError, Failure};
 
 /// A request ready to leave; its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
 /// the exchange ends, and for a caller that does not wait for the end as well.
 ///
 /// # Errors
-/// See [`Failed`].
+/// See [`ExchangeError`].
 pub async fn exchange<M: Meter>(
     (client, target): (&mut Leg, &mut Leg),
     request: &mut Outgoing<'_>,
@@ -94,7 +94,7 @@ pub async fn exchange<M: Meter>(
     patience: Patience,
     witness: &mut Witness<'_>,
     mut bytes: M,
-) -> Result<Exchanged, Failed> {
+) -> Result<Exchanged, ExchangeError> {
     let [up_before, down_before] = bytes.bytes();
     let mut running = Running::new(request, patience.min_rate, witness);
     let begun = running.begin(client);
@@ -110,7 +110,7 @@ pub async fn exchange<M: Meter>(
         }
         Err(stopped) => Err(running.failure_up(&stopped)),
     };
-    let failed = |failure| Failed {
+    let failed = |failure| ExchangeError {
         failure,
         unanswered: running.is_unanswered(),
         truncates: running.down_closes,

@@ -9,6 +9,6 @@ mod head;
 mod pace;
 
 pub use asked::Asked;
-pub use exchange::{After, Exchanged, Failed, Failure, Outgoing, Patience, Witness, exchange};
+pub use exchange::{After, ExchangeError, Exchanged, Failure, Outgoing, Patience, Witness, exchange};
 pub use head::{AnswerEdits, request_head};
 pub(crate) use head::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};

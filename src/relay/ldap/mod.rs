@@ -4,7 +4,7 @@
 //!   its success opens it; `saslBindInProgress` keeps it closed.
 //! - While a bind is not answered nothing but an Unbind passes (RFC 4511 §4.2.1); what a client has sent already waits. Of
 //!   what waits only the outside is looked at, because it is looked at again whenever something comes.
-//! - A later bind is judged by a [`Judge`]. One that is refused is answered `unwillingToPerform`, and as after any failed
+//! - A later bind is judged by a [`LdapPolicy`]. One that is refused is answered `unwillingToPerform`, and as after any failed
 //!   bind the client is anonymous: the gate is closed.
 //! - A search of the root DSE at a closed gate never counts. It is answered here if that is configured.
 //! - StartTLS is answered `operationsError` and goes nowhere.
@@ -24,7 +24,7 @@ use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
 /// What becomes of a later bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum BindAction {
     /// It goes to this directory.
     Pass,
     /// It is answered `unwillingToPerform`.
@@ -34,9 +34,9 @@ pub enum Verdict {
 }
 
 /// Knows where a bind leads.
-pub trait Judge {
+pub trait LdapPolicy {
     /// A bind after the one that decided the connection.
-    fn judge(&mut self, bind: &Bind) -> Verdict;
+    fn judge(&mut self, bind: &Bind) -> BindAction;
 
     /// Whether a search of the root DSE is answered while no bind is in force (contract section 2, `ldap.root_dse`).
     fn answers_root_dse(&self) -> bool {
@@ -52,8 +52,8 @@ pub trait Judge {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Gate<J> {
-    judge: J,
+pub struct Gate<P> {
+    policy: P,
     open: bool,
     /// The next bind is the one that decided the connection.
     first: bool,
@@ -69,12 +69,12 @@ pub struct Gate<J> {
     answers: bool,
 }
 
-impl<J: Judge> Gate<J> {
+impl<P: LdapPolicy> Gate<P> {
     /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: see contract
     /// section 1, `reject = "answer"`.
-    pub fn new(judge: J, answers: bool) -> Self {
+    pub fn new(policy: P, answers: bool) -> Self {
         Self {
-            judge,
+            policy,
             open: false,
             first: true,
             unanswered: None,
@@ -85,9 +85,9 @@ impl<J: Judge> Gate<J> {
         }
     }
 
-    /// The judge.
-    pub fn judge(&self) -> &J {
-        &self.judge
+    /// The policy.
+    pub fn policy(&self) -> &P {
+        &self.policy
     }
 
     /// While a bind is not answered: an Unbind passes, because the client waits for nothing any more. Anything else waits.
@@ -117,21 +117,22 @@ impl<J: Judge> Gate<J> {
     }
 
     fn bind(&mut self, bind: &Bind, len: usize, replies: &mut Replies<'_>) -> Next {
-        let verdict = if std::mem::take(&mut self.first) { Verdict::Pass } else { self.judge.judge(bind) };
+        let verdict =
+            if std::mem::take(&mut self.first) { BindAction::Pass } else { self.policy.judge(bind) };
         // RFC 4511 §4.2.1: a bind ends what the client was before, also if it fails.
         self.open = false;
         self.waited = false;
         match verdict {
-            Verdict::Pass => {
+            BindAction::Pass => {
                 self.unanswered = Some(bind.id);
                 self.name = bind.proven_user().into();
                 Next::Pass(len as u64)
             }
-            Verdict::Refuse => {
+            BindAction::Refuse => {
                 replies.back.extend(&answer::bind_refused(bind.id));
                 Next::Replace { count: len, pass: 0 }
             }
-            Verdict::End(ending) => self.end(ending, bind.id, Operation::Bind, replies),
+            BindAction::End(ending) => self.end(ending, bind.id, Operation::Bind, replies),
         }
     }
 
@@ -141,10 +142,10 @@ impl<J: Judge> Gate<J> {
             self.unanswered = None;
             self.open = code == SUCCESS;
             if self.open {
-                self.judge.login_succeeded(&self.name);
+                self.policy.login_succeeded(&self.name);
             }
             if code == INVALID_CREDENTIALS {
-                self.judge.login_failed();
+                self.policy.login_failed();
             }
         }
     }
@@ -153,7 +154,7 @@ impl<J: Judge> Gate<J> {
     fn search(&self, id: u32, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match root_dse(octets) {
             Inspect::NeedMore => Next::NeedMore,
-            Inspect::Found { ask: Some(search), len } if self.judge.answers_root_dse() => {
+            Inspect::Found { ask: Some(search), len } if self.policy.answers_root_dse() => {
                 // StartTLS comes before the first bind.
                 replies.back.extend(&answer::root_dse(&search, false));
                 Next::Replace { count: len, pass: 0 }
@@ -181,7 +182,7 @@ impl<J: Judge> Gate<J> {
     }
 }
 
-impl<J: Judge> Watch for Gate<J> {
+impl<P: LdapPolicy> Watch for Gate<P> {
     const CLIENT_LIMIT: usize = LDAP_LIMIT;
     const TARGET_LIMIT: usize = ANSWER_LIMIT;
 

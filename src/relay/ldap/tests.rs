@@ -22,12 +22,12 @@ struct ByUser {
 
 const MOVED: Ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled);
 
-impl Judge for ByUser {
-    fn judge(&mut self, bind: &Bind) -> Verdict {
+impl LdapPolicy for ByUser {
+    fn judge(&mut self, bind: &Bind) -> BindAction {
         match bind.user() {
-            b"other" => Verdict::Refuse,
-            b"moved" => Verdict::End(MOVED),
-            _ => Verdict::Pass,
+            b"other" => BindAction::Refuse,
+            b"moved" => BindAction::End(MOVED),
+            _ => BindAction::Pass,
         }
     }
 
@@ -128,7 +128,7 @@ fn success_opens_the_gate_and_nothing_else_does() {
     talk.target_says(1, LdapResultCode::Success);
     talk.waits(DELETE);
     talk.target_says(2, LdapResultCode::InvalidCredentials);
-    assert_eq!(talk.gate.judge().failed, 1);
+    assert_eq!(talk.gate.policy().failed, 1);
     talk.passes(ABANDON);
     // It was sent before the failure could be known.
     assert_eq!(talk.client(DELETE), method(false));
@@ -139,7 +139,7 @@ fn success_opens_the_gate_and_nothing_else_does() {
         let mut talk = Talk::new();
         talk.passes(&bind(1, "a"));
         talk.target_says(1, code);
-        assert_eq!(talk.gate.judge().failed, 0);
+        assert_eq!(talk.gate.policy().failed, 0);
         assert_eq!(talk.client(DELETE), method(true));
     }
     // In several steps.
@@ -258,7 +258,7 @@ fn an_anonymous_success_confirms_no_name() {
         let mut talk = Talk::new();
         talk.passes(&simple(name, password));
         talk.target_says(1, LdapResultCode::Success);
-        assert_eq!(talk.gate.judge().confirmed.as_deref(), Some(confirmed), "{name:?} {password:?}");
+        assert_eq!(talk.gate.policy().confirmed.as_deref(), Some(confirmed), "{name:?} {password:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::relay::stage::{Stage, manners};
 const HEAD: &[u8] = b"HEAD ";
 
 /// What became of a message: how the pump stopped, what it wrote, what is left in the sender's buffer.
-type Outcome = (Result<(), Stopped>, u64, usize);
+type Ended = (Result<(), Stopped>, u64, usize);
 
 /// A framing, a message with it, and what passes on.
 type Row = (fn() -> Framing, &'static str, &'static str);
@@ -25,7 +25,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Moves a message; `joins`: what has come when it begins leaves with the head.
-async fn relay(framing: Framing, joins: bool, mut from: Leg, mut to: Leg) -> Outcome {
+async fn relay(framing: Framing, joins: bool, mut from: Leg, mut to: Leg) -> Ended {
     let mut pump = Pump::new(framing);
     pump.out.extend(HEAD);
     if joins {

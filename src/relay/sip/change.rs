@@ -5,7 +5,7 @@ use super::route::forget;
 use super::transport;
 use crate::inspect::Span;
 use crate::inspect::sip::Message;
-use crate::proof::own::Own;
+use crate::proof::own::OwnRoutes;
 use crate::reason::Reason;
 use crate::route::proving::Changes;
 
@@ -15,7 +15,7 @@ use crate::route::proving::Changes;
 /// # Errors
 /// A URI that had to become the Request-URI is none.
 pub fn length_inside(
-    own: &Own<'_>,
+    own: &OwnRoutes<'_>,
     (head, message): (&[u8], &Message),
     rewrites: bool,
     changes: &Changes,
@@ -40,7 +40,7 @@ pub(super) fn prove(changes: &Changes, head: &[u8], edits: &mut Edits) {
 /// # Errors
 /// Those of [`forget`].
 pub(super) fn change(
-    own: &Own<'_>,
+    own: &OwnRoutes<'_>,
     rewrites: bool,
     (head, message): (&[u8], &Message),
     edits: &mut Edits,

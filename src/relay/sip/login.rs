@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use super::Judge;
+use super::SipPolicy;
 use crate::inspect::digest::{Credentials, challenges, credentials, next_nonce, username};
 use crate::inspect::sip::{FieldKind, Message};
 
@@ -73,7 +73,7 @@ impl Logins {
         &mut self,
         head: &[u8],
         request: &Message,
-        judge: &impl Judge,
+        policy: &impl SipPolicy,
     ) -> Result<(), TooMany> {
         let mut fields = request.fields_of(FieldKind::Credentials).map(|field| field.value.of_input(head));
         // Nothing answers an ACK, or a response.
@@ -92,7 +92,7 @@ impl Logins {
         for field in std::iter::once(first).chain(fields) {
             if let Credentials::Digest(nonce) = credentials(field) {
                 asked.nonce = asked.nonce.or(NonZeroU64::new(nonce));
-                asked.answers_challenge = asked.answers_challenge || judge.has_given(nonce);
+                asked.answers_challenge = asked.answers_challenge || policy.has_given(nonce);
             }
         }
         self.forget(asked.at);
@@ -114,13 +114,13 @@ impl Logins {
         }
     }
 
-    /// An answer of the PBX. What it says of nonces `judge` hears at once.
+    /// An answer of the PBX. What it says of nonces `policy` hears at once.
     pub(super) fn answered(
         &mut self,
         head: &[u8],
         answer: &Message,
         status: u16,
-        judge: &mut impl Judge,
+        policy: &mut impl SipPolicy,
     ) -> Option<Login> {
         let request = self.request(head, answer, status);
         let registers = answer.cseq_method.of_input(head) == b"REGISTER";
@@ -128,7 +128,7 @@ impl Logins {
             200..300 => {
                 let fields = answer.fields_of(FieldKind::AuthenticationInfo);
                 let next = fields.filter_map(|field| next_nonce(field.value.of_input(head)));
-                next.for_each(|nonce| judge.gave(nonce));
+                next.for_each(|nonce| policy.gave(nonce));
                 if let Some(request) = request.filter(|request| registers && request.answers_challenge) {
                     self.registered = request.user.or(self.registered);
                 }
@@ -143,13 +143,13 @@ impl Logins {
                 // Asked before the nonces of this answer are noted.
                 let guessed = request.is_some_and(|request| {
                     request.answers_challenge
-                        || request.nonce.is_some_and(|nonce| judge.has_given(nonce.get()))
+                        || request.nonce.is_some_and(|nonce| policy.has_given(nonce.get()))
                 });
                 let mut stale = false;
                 for field in answer.fields_of(FieldKind::Challenge) {
                     for challenge in challenges(field.value.of_input(head)) {
                         stale |= challenge.stale;
-                        judge.gave(challenge.nonce);
+                        policy.gave(challenge.nonce);
                     }
                 }
                 (guessed && !stale).then_some(Login::Failed)
@@ -196,15 +196,15 @@ mod tests {
     use crate::inspect::Inspect;
     use crate::inspect::sip::{Ask, Inspector};
     use crate::proof::token::Tokens;
-    use crate::relay::sip::Sentence;
+    use crate::relay::sip::SipAction;
 
     /// Remembers nonces as the guard does.
     #[derive(Default)]
     struct Given(HashSet<u64>);
 
-    impl Judge for Given {
-        fn judge(&mut self, _: &[u8], _: &Message) -> Sentence {
-            Sentence::Pass
+    impl SipPolicy for Given {
+        fn judge(&mut self, _: &[u8], _: &Message) -> SipAction {
+            SipAction::Pass
         }
 
         fn gave(&mut self, nonce: u64) {

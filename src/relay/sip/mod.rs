@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `watch` | looks at every message of both directions |
-//! | `judge` | what the watch asks the judge, which knows the rules |
+//! | `policy` | what the watch asks the policy, which knows the rules |
 //! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX
 //! would |
 //! | `transport` | Via and Contact are rewritten where a rule says so |
@@ -14,15 +14,15 @@
 //! | `edit` | a header section is changed without touching any other octet |
 //! | `answer` | Portward's own answers |
 //!
-//! Where a registration or a call may go is not decided here: the watch asks a [`Judge`]. A message that needs no edit
+//! Where a registration or a call may go is not decided here: the watch asks a [`SipPolicy`]. A message that needs no edit
 //! goes on octet by octet as it came.
 
 mod answer;
 mod change;
 mod disguise;
 mod edit;
-mod judge;
 mod login;
+mod policy;
 mod record;
 mod route;
 mod transport;
@@ -35,8 +35,8 @@ mod tests;
 pub use answer::{FORBIDDEN, NO_SERVICE, OK, TOO_LARGE, UNAVAILABLE, respond};
 pub use change::length_inside;
 pub use disguise::Disguise;
-pub use judge::{Judge, Sentence};
 pub use login::Login;
+pub use policy::{SipAction, SipPolicy};
 pub use record::Recording;
 pub use watch::{Browser, SipWatch};
 pub use websocket::SipMessages;

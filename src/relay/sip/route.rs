@@ -1,4 +1,4 @@
-//! What a client sends through us: our own entries are taken out of it ([`Own`] knows them). The table is in `record`.
+//! What a client sends through us: our own entries are taken out of it ([`OwnRoutes`] knows them). The table is in `record`.
 //!
 //! A URI that moves to the start line is read as a URI first: a text with a line end in it would be a second start line.
 
@@ -6,14 +6,19 @@ use std::ops::Range;
 
 use super::edit::Edits;
 use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, entries, name_addr, param, parameters, uri};
-use crate::proof::own::Own;
+use crate::proof::own::OwnRoutes;
 use crate::reason::Reason;
 
 /// Takes our entries out of a message of the client.
 ///
 /// # Errors
 /// A URI that had to become the Request-URI is none.
-pub(super) fn forget(own: &Own<'_>, head: &[u8], message: &Message, edits: &mut Edits) -> Result<(), Reason> {
+pub(super) fn forget(
+    own: &OwnRoutes<'_>,
+    head: &[u8],
+    message: &Message,
+    edits: &mut Edits,
+) -> Result<(), Reason> {
     for field in message.fields_of(FieldKind::RecordRoute) {
         let is_ours = |entry: &[u8]| name_addr(entry).is_some_and(|entry| own.has_token(entry.uri));
         without(head, field.line.range(), field.value.range(), edits, is_ours);

@@ -4,7 +4,7 @@ use super::*;
 use crate::ending::Ending;
 use crate::inspect::sip::Message;
 use crate::io::Buffer;
-use crate::proof::own::Own;
+use crate::proof::own::OwnRoutes;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
@@ -17,12 +17,12 @@ const KEY: [u8; 32] = [9; 32];
 /// Forbids `other.example`, ends at `nobody.example`, lets everything else pass.
 struct Fixed(Tokens);
 
-impl Judge for Fixed {
-    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
+impl SipPolicy for Fixed {
+    fn judge(&mut self, head: &[u8], request: &Message) -> SipAction {
         match request.from.host.of_input(head) {
-            b"other.example" => Sentence::Forbid,
-            b"nobody.example" => Sentence::End(by_client(Reason::UnknownHost)),
-            _ => Sentence::Pass,
+            b"other.example" => SipAction::Forbid,
+            b"nobody.example" => SipAction::End(by_client(Reason::UnknownHost)),
+            _ => SipAction::Pass,
         }
     }
 
@@ -264,7 +264,7 @@ fn a_dialog_names_its_host_from_a_new_connection() {
         let mut inspector = crate::inspect::sip::Inspector::of_client();
         match inspector.inspect(text.as_bytes()) {
             crate::inspect::Inspect::Found { ask: crate::inspect::sip::Ask::Message(message), len } => {
-                let own = Own { tokens: &tokens, address: None, front: None };
+                let own = OwnRoutes { tokens: &tokens, address: None, front: None };
                 own.dialog(&text.as_bytes()[..len], &message).map(|named| named.host)
             }
             other => panic!("{other:?}"),

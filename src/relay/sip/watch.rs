@@ -4,15 +4,15 @@ use super::answer::{FORBIDDEN, TOO_LARGE, respond};
 use super::change::{change, length, prove, without};
 use super::disguise::Disguise;
 use super::edit::Edits;
-use super::judge::{Judge, Sentence};
 use super::login::Logins;
+use super::policy::{SipAction, SipPolicy};
 use super::record::Recording;
 use super::transport;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Faulty, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
-use crate::proof::own::{Own, PublicAddress};
+use crate::proof::own::{OwnRoutes, PublicAddress};
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 use crate::route::proving::Changes;
@@ -30,8 +30,8 @@ pub struct Browser {
 
 /// The watch of one connection.
 #[derive(Debug)]
-pub struct SipWatch<J> {
-    judge: J,
+pub struct SipWatch<P> {
+    policy: P,
     recording: Option<Box<Recording>>,
     /// Via and Contact are rewritten.
     rewrites: bool,
@@ -65,12 +65,12 @@ enum First {
     Came,
 }
 
-impl<J: Judge> SipWatch<J> {
-    /// A watch that asks `judge`. `rewrites`: Via and Contact are rewritten; `max_message`: the longest message toward
+impl<P: SipPolicy> SipWatch<P> {
+    /// A watch that asks `policy`. `rewrites`: Via and Contact are rewritten; `max_message`: the longest message toward
     /// the PBX.
-    pub fn new(judge: J, recording: Option<Recording>, rewrites: bool, max_message: u32) -> Self {
+    pub fn new(policy: P, recording: Option<Recording>, rewrites: bool, max_message: u32) -> Self {
         Self {
-            judge,
+            policy,
             recording: recording.map(Box::new),
             rewrites,
             browser: None,
@@ -91,9 +91,9 @@ impl<J: Judge> SipWatch<J> {
         Self { browser: Some(Box::new(browser)), ..self }
     }
 
-    /// Who judges.
-    pub fn judge(&self) -> &J {
-        &self.judge
+    /// The policy.
+    pub fn policy(&self) -> &P {
+        &self.policy
     }
 
     /// RFC 5626 §3.5.1: a ping is answered here, hop by hop, and goes on, so that the PBX's connection lives as well.
@@ -110,36 +110,36 @@ impl<J: Judge> SipWatch<J> {
         let mut edits = Edits::default();
         let is_ack = message.method(head) == Some(b"ACK");
         let is_too_much = length(head.len(), message) > u64::from(MESSAGE_LIMIT);
-        if is_ack && !is_too_much && self.judge.tokens().is_acknowledged(head, message) {
+        if is_ack && !is_too_much && self.policy.tokens().is_acknowledged(head, message) {
             return self.drop_message(head, message);
         }
         let sentence = match message.method(head) {
-            Some(_) => self.judge.screen(head, message, None),
-            None => Sentence::Pass,
+            Some(_) => self.policy.screen(head, message, None),
+            None => SipAction::Pass,
         };
         let sentence = match message.method(head) {
-            _ if sentence != Sentence::Pass => sentence,
-            Some(b"REGISTER") => self.judge.judge(head, message),
-            Some(b"INVITE") if message.to_tag.is_empty() => self.judge.judge(head, message),
-            Some(_) => self.judge.hold(head, message),
+            _ if sentence != SipAction::Pass => sentence,
+            Some(b"REGISTER") => self.policy.judge(head, message),
+            Some(b"INVITE") if message.to_tag.is_empty() => self.policy.judge(head, message),
+            Some(_) => self.policy.hold(head, message),
             None => {
-                self.judge.foreign(head, message, &mut |field| edits.cut(field.line.range()));
-                Sentence::Pass
+                self.policy.foreign(head, message, &mut |field| edits.cut(field.line.range()));
+                SipAction::Pass
             }
         };
         let mut changes = Changes::default();
         let sentence = match message.method(head) {
-            Some(_) if sentence == Sentence::Pass => self.judge.prove(head, message, &mut changes),
+            Some(_) if sentence == SipAction::Pass => self.policy.prove(head, message, &mut changes),
             _ => sentence,
         };
         match sentence {
-            Sentence::End(ending) => {
+            SipAction::End(ending) => {
                 if self.browser.is_some() {
                     self.answer(FORBIDDEN, head, message, replies);
                 }
                 return Next::End(ending);
             }
-            Sentence::Refuse { status, ending } => {
+            SipAction::Refuse { status, ending } => {
                 self.answer(status, head, message, replies);
                 return Next::End(ending);
             }
@@ -147,12 +147,12 @@ impl<J: Judge> SipWatch<J> {
                 self.answer(TOO_LARGE, head, message, replies);
                 return Next::End(by_client(Reason::TooLarge).uncounted());
             }
-            Sentence::Pass => {}
-            Sentence::Answer { status, more } => {
+            SipAction::Pass => {}
+            SipAction::Answer { status, more } => {
                 self.answer_with(status, &more, (head, message), replies);
                 return self.drop_message(head, message);
             }
-            Sentence::Forbid => {
+            SipAction::Forbid => {
                 self.answer(FORBIDDEN, head, message, replies);
                 return self.drop_message(head, message);
             }
@@ -163,7 +163,7 @@ impl<J: Judge> SipWatch<J> {
             .browser
             .as_ref()
             .and_then(|browser| PublicAddress::of_websocket(&browser.named, browser.tls));
-        let own = Own { tokens: self.judge.tokens(), address, front };
+        let own = OwnRoutes { tokens: self.policy.tokens(), address, front };
         if let Err(reason) = change(&own, self.rewrites, (head, message), &mut edits) {
             return Next::End(by_client(reason));
         }
@@ -171,13 +171,13 @@ impl<J: Judge> SipWatch<J> {
             disguise.hide(head, message, &mut edits);
         }
         if length(edits.length(head), message) > u64::from(self.max_message) {
-            self.judge.too_long(head, message);
+            self.policy.too_long(head, message);
             self.answer(TOO_LARGE, head, message, replies);
             return self.drop_message(head, message);
         }
         // The PBX answers what it sees. Credentials that were for us are no login there.
         let seen = without(message, &changes.cut);
-        if self.logins.asked(head, seen.as_ref().unwrap_or(message), &self.judge).is_err() {
+        if self.logins.asked(head, seen.as_ref().unwrap_or(message), &self.policy).is_err() {
             return Next::End(by_client(Reason::Limit));
         }
         let is_answered = message.method(head).is_some() && !is_ack;
@@ -190,22 +190,22 @@ impl<J: Judge> SipWatch<J> {
     /// A request that is not sound is answered, and no octet of it goes on.
     fn turn_away(&mut self, head: &[u8], faulty: &Faulty, replies: &mut Replies<'_>) -> Next {
         let message = &faulty.message;
-        match self.judge.screen(head, message, Some(faulty)) {
-            Sentence::Answer { status, more } => {
+        match self.policy.screen(head, message, Some(faulty)) {
+            SipAction::Answer { status, more } => {
                 self.answer_with(status, &more, (head, message), replies);
                 self.drop_message(head, message)
             }
-            Sentence::Refuse { status, ending } => {
+            SipAction::Refuse { status, ending } => {
                 self.answer(status, head, message, replies);
                 Next::End(ending)
             }
-            Sentence::End(ending) => {
+            SipAction::End(ending) => {
                 if self.browser.is_some() {
                     self.answer(FORBIDDEN, head, message, replies);
                 }
                 Next::End(ending)
             }
-            Sentence::Pass | Sentence::Forbid => Next::End(by_client(Reason::Malformed)),
+            SipAction::Pass | SipAction::Forbid => Next::End(by_client(Reason::Malformed)),
         }
     }
 
@@ -223,7 +223,7 @@ impl<J: Judge> SipWatch<J> {
         replies: &mut Replies<'_>,
     ) {
         if message.method(head).is_some_and(|method| method != b"ACK") {
-            let tag = self.judge.tokens().tag(message.call_id.of_input(head), message.cseq);
+            let tag = self.policy.tokens().tag(message.call_id.of_input(head), message.cseq);
             respond(status, head, message, &tag, more, replies.back.vec());
         }
     }
@@ -263,7 +263,7 @@ fn onward(head: &[u8], message: &Message, edits: &Edits, replies: &mut Replies<'
     Next::Replace { count: head.len(), pass: u64::from(message.body) }
 }
 
-impl<J: Judge> Watch for SipWatch<J> {
+impl<P: SipPolicy> Watch for SipWatch<P> {
     const CLIENT_LIMIT: usize = HEAD_LIMIT;
     const TARGET_LIMIT: usize = TARGET_HEAD_LIMIT;
 
@@ -273,7 +273,7 @@ impl<J: Judge> Watch for SipWatch<J> {
             self.skip -= u32::try_from(count).unwrap_or(self.skip);
             return Next::Replace { count, pass: 0 };
         }
-        self.client.examine(self.judge.examines());
+        self.client.examine(self.policy.examines());
         match self.client.inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
             Inspect::Reject(reason) => Next::End(by_client(reason)),
@@ -334,11 +334,11 @@ impl<J: Judge> Watch for SipWatch<J> {
                 self.target.reset();
                 let head = octets.get(..len).unwrap_or_default();
                 if let Kind::Response { status } = message.kind
-                    && let Some(login) = self.logins.answered(head, &message, status, &mut self.judge)
+                    && let Some(login) = self.logins.answered(head, &message, status, &mut self.policy)
                 {
-                    self.judge.login(login, head, &message);
+                    self.policy.login(login, head, &message);
                 }
-                self.judge.heard(head, &message);
+                self.policy.heard(head, &message);
                 let mut edits = Edits::default();
                 if let Some(recording) = &self.recording {
                     recording.record(head, &message, &mut edits);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::rules::{Piece, SetField, Treatment};
+use crate::rules::{SetField, Treatment, ValuePart};
 
 /// What a rule changes of a request on its way, and of its answer (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +47,13 @@ impl RuleEdits<'_> {
     pub fn put_value(&self, out: &mut Vec<u8>, field: &SetField, put_client: impl Fn(&mut Vec<u8>)) {
         for piece in &field.value {
             match piece {
-                Piece::Text(text) => put_text(out, text),
-                Piece::Tenant => put_text(out, &self.tenant),
-                Piece::TenantName => {
+                ValuePart::Text(text) => put_text(out, text),
+                ValuePart::Tenant => put_text(out, &self.tenant),
+                ValuePart::TenantName => {
                     let name = self.tenant_name.as_deref().unwrap_or_default();
                     name.bytes().for_each(|octet| put_escaped(out, octet, is_unreserved(octet)));
                 }
-                Piece::Client => put_client(out),
+                ValuePart::Client => put_client(out),
             }
         }
     }

@@ -5,7 +5,7 @@ use super::said::Said;
 use super::{Asked, Proven, Terms, named};
 use crate::credentials::brought::Brought;
 use crate::credentials::digest::{Algorithm, DigestLogin};
-use crate::credentials::ephemeral::{Ephemeral, Standing};
+use crate::credentials::ephemeral::{Ephemeral, Validity};
 use crate::credentials::nonce::{Known, Use, Uses};
 use crate::credentials::{Secret, is_same};
 use crate::inspect::digest::parameters;
@@ -133,9 +133,9 @@ fn credential(
         return Err(Wrong::Forged);
     }
     match ephemeral.standing(terms.now, terms.longest) {
-        Standing::Expired => return Err(Wrong::Expired),
-        Standing::TooLong => return Err(Wrong::TooLong),
-        Standing::Good => {}
+        Validity::Expired => return Err(Wrong::Expired),
+        Validity::TooLong => return Err(Wrong::TooLong),
+        Validity::Good => {}
     }
     let (host, expires) = (asked.host, ephemeral.expires);
     let only = || host.name().starts_with('*').then(|| Box::from(&*asked.realm));

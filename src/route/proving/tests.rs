@@ -125,11 +125,11 @@ impl<'r> Client<'r> {
         let asked = Asked::of(&self.rules.table, (host, None), (head.as_bytes(), &message)).unwrap();
         let asked = asked.with(in_dialog, brought);
         match self.proving.look(&self.rules.terms(self.now), &asked) {
-            Verdict::Passes { .. } => (Got::Passes, String::new()),
-            Verdict::Asked { more, failed, .. } => {
+            CredentialCheck::Passes { .. } => (Got::Passes, String::new()),
+            CredentialCheck::Asked { more, failed, .. } => {
                 (Got::Asked { stale: more.contains("stale=true"), failed }, more)
             }
-            Verdict::Refused(why) => {
+            CredentialCheck::Refused(why) => {
                 let why = match why {
                     Why::OtherName(_) => Reason::OtherName,
                     Why::Expired => Reason::Expired,
@@ -138,7 +138,7 @@ impl<'r> Client<'r> {
                 };
                 (Got::Refused(why), String::new())
             }
-            Verdict::NothingToCancel | Verdict::Unheard => (Got::Other, String::new()),
+            CredentialCheck::NothingToCancel | CredentialCheck::Unheard => (Got::Other, String::new()),
         }
     }
 

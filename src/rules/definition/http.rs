@@ -123,12 +123,12 @@ pub struct SetField {
     /// The field's name, as the rule spells it: a token (RFC 9110 section 5.6.2).
     pub name: Box<str>,
     /// What its value is put together from.
-    pub value: Box<[Piece]>,
+    pub value: Box<[ValuePart]>,
 }
 
 /// A piece of the value of a field that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum ValuePart {
     /// This text.
     Text(Box<str>),
     /// `{tenant}`: the captured tenant's id, or what the path has in its place where no tenant has it.

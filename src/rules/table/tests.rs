@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::rules::{
-    Address, Builder, HostDef, HttpRule, NameDef, PathPattern, Piece, Ports, SetField, Target, TargetOptions,
+    Address, Builder, HostDef, HttpRule, NameDef, PathPattern, Ports, SetField, Target, TargetOptions,
+    ValuePart,
 };
 use crate::service::PerService;
 
@@ -13,7 +14,7 @@ fn host(name: &str, set: &[&str]) -> HostDef {
     let address = Address::Ip([172, 31, 31, 2].into());
     let endpoints: Arc<[Endpoint]> =
         Arc::new([Endpoint { address, options: Arc::new(TargetOptions::default()) }]);
-    let value = || Box::new([Piece::Tenant]) as Box<[Piece]>;
+    let value = || Box::new([ValuePart::Tenant]) as Box<[ValuePart]>;
     let set: Box<[SetField]> =
         set.iter().map(|name| SetField { name: (*name).into(), value: value() }).collect();
     let treatment = (!set.is_empty()).then(|| Arc::new(Treatment { set, ..Treatment::default() }));

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use serde_json::{Map, Value};
 
 use super::{Ground, form, out_of_reach, put, read};
-use crate::config::{self, Diagnostic, Diagnostics, MadeTenant, Place, Severity, Unmade};
+use crate::config::{self, Diagnostic, Diagnostics, Location, MadeTenant, Severity, Unmade};
 use crate::rules::{Table, Tenant, fingerprint};
 use crate::state::secret::{Key, random};
 
@@ -186,7 +186,7 @@ impl Kept {
         definition: Definition,
     ) -> Result<Self, Unmade> {
         let wrong = |why: String| {
-            let place = Place::whole(file(&ground.config.state));
+            let place = Location::whole(file(&ground.config.state));
             let found = Diagnostic::error(format!("the tenant {id}: {why}"), place).into();
             Unmade { found, is_forbidden: false }
         };

@@ -174,7 +174,7 @@ fn item_2_decisions_that_are_not_to_be_kept_are_not() {
     assert!(ids().is_empty() && !stats.keeps_decisions());
     (71..=150).for_each(decide);
     assert!(ids().is_empty());
-    assert_eq!(stats.totals().decisions(Service::Http, Verdict::Forwarded), 150, "they are counted");
+    assert_eq!(stats.totals().decisions(Service::Http, DecisionKind::Forwarded), 150, "they are counted");
     stats.keep_decisions(true);
     (151..=153).for_each(decide);
     assert_eq!(ids(), [153, 153, 152, 152, 151, 151]);

@@ -15,7 +15,7 @@ const PIECE: usize = 512;
 
 /// Places in one part.
 #[derive(Debug, Default)]
-pub(in crate::stats) struct Part {
+pub(in crate::stats) struct Shard {
     pub(super) places: Vec<Option<Arc<Entry>>>,
     /// Those that are free.
     free: Vec<u32>,
@@ -94,7 +94,7 @@ impl Filter {
     }
 }
 
-impl Part {
+impl Shard {
     /// Takes a place for the entry that `make` makes of it.
     pub(super) fn put(&mut self, make: impl FnOnce(u32) -> Arc<Entry>) -> Arc<Entry> {
         if self.free.is_empty() {

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
-use super::verify::{Judge, TargetVerifier};
+use super::verify::{TargetVerifier, VerifyBy};
 use super::*;
 use crate::config::{CertificateSource, Diagnostic, Severity, Tls, TlsVersion, Upstream};
 
@@ -87,7 +87,7 @@ fn trusting(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(Judge::Nobody)))
+        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(VerifyBy::Nobody)))
         .with_no_client_auth()
 }
 

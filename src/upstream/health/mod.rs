@@ -27,8 +27,8 @@ use foldhash::fast::RandomState;
 
 pub use checks::{Basis, Checks};
 pub(in crate::upstream) use standing::Turn;
+use standing::{AddressHealth, SLOW, Thresholds};
 pub use standing::{Change, State};
-use standing::{SLOW, Standing, Thresholds};
 
 use crate::cause::Cause;
 
@@ -38,7 +38,7 @@ const UNTOLD: usize = 1_000;
 /// What is known of all addresses. It is bounded by the rules: only addresses of targets get in.
 #[derive(Debug, Default)]
 pub struct Health {
-    known: DashMap<SocketAddr, Standing, RandomState>,
+    known: DashMap<SocketAddr, AddressHealth, RandomState>,
     /// How many of them are not quiet. As long as none is, requests need not look.
     troubled: AtomicUsize,
     untold: Mutex<Untold>,
@@ -171,7 +171,7 @@ impl Health {
         (untold.changes.drain(..).collect(), lost)
     }
 
-    fn tell(&self, address: SocketAddr, change: impl FnOnce(&mut Standing, Instant) -> Option<Change>) {
+    fn tell(&self, address: SocketAddr, change: impl FnOnce(&mut AddressHealth, Instant) -> Option<Change>) {
         let Some(change) = self.change(address, change) else { return };
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         if untold.changes.len() < UNTOLD {
@@ -181,9 +181,9 @@ impl Health {
         }
     }
 
-    fn change<T>(&self, address: SocketAddr, change: impl FnOnce(&mut Standing, Instant) -> T) -> T {
+    fn change<T>(&self, address: SocketAddr, change: impl FnOnce(&mut AddressHealth, Instant) -> T) -> T {
         let now = Instant::now();
-        let mut standing = self.known.entry(address).or_insert_with(|| Standing::new(now));
+        let mut standing = self.known.entry(address).or_insert_with(|| AddressHealth::new(now));
         let was_quiet = standing.is_quiet();
         let result = change(&mut standing, now);
         match (was_quiet, standing.is_quiet()) {

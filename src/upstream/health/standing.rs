@@ -120,7 +120,7 @@ struct Pause {
 
 /// What is known of an address.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct AddressHealth {
     pub(super) state: State,
     /// Since when.
     pub(super) since: Instant,
@@ -148,7 +148,7 @@ pub(super) struct Standing {
     open_since: Option<Instant>,
 }
 
-impl Standing {
+impl AddressHealth {
     /// Nothing is known.
     pub(super) fn new(now: Instant) -> Self {
         Self {

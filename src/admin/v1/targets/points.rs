@@ -53,7 +53,7 @@ impl Point {
 
 /// What the rules say of a point.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PointUse {
     /// DNS names by which the rules call it.
     pub(super) names: Vec<Box<str>>,
     /// What is spoken to it.
@@ -67,7 +67,7 @@ pub(super) struct Place {
     last_host: usize,
 }
 
-impl Place {
+impl PointUse {
     /// What carries connections to it.
     pub(super) fn carriers(&self) -> Vec<&'static str> {
         let [plain, tls] = self.transports;
@@ -81,7 +81,7 @@ pub(super) struct Points<'r> {
     resolver: &'r Resolver,
     limit: usize,
     /// One more than the page has shows that there are more.
-    found: BTreeMap<Point, Place>,
+    found: BTreeMap<Point, PointUse>,
 }
 
 impl<'r> Points<'r> {
@@ -115,14 +115,14 @@ impl<'r> Points<'r> {
 
     /// Says of the points that were taken what all these hosts say. What was said before is forgotten.
     pub(super) fn describe<'t>(&mut self, hosts: impl Iterator<Item = Host<'t>>) {
-        self.found.values_mut().for_each(|place| *place = Place::default());
+        self.found.values_mut().for_each(|place| *place = PointUse::default());
         self.go(hosts, |_, _, _| {});
     }
 
     fn go<'t>(
         &mut self,
         hosts: impl Iterator<Item = Host<'t>>,
-        mut admit: impl FnMut(&mut BTreeMap<Point, Place>, usize, &Point),
+        mut admit: impl FnMut(&mut BTreeMap<Point, PointUse>, usize, &Point),
     ) {
         for host in hosts {
             for way in host.ways() {
@@ -145,7 +145,7 @@ impl<'r> Points<'r> {
         &mut self,
         address: &Address,
         port: u16,
-        mut each: impl FnMut(&mut BTreeMap<Point, Place>, usize, Point),
+        mut each: impl FnMut(&mut BTreeMap<Point, PointUse>, usize, Point),
     ) {
         let mut at =
             |ip: IpAddr| each(&mut self.found, self.limit, Point::Address(SocketAddr::new(ip, port)));
@@ -159,7 +159,7 @@ impl<'r> Points<'r> {
     }
 
     /// The page, and the point behind which the next one begins.
-    pub(super) fn finish(mut self) -> (Vec<(Point, Place)>, Option<Point>) {
+    pub(super) fn finish(mut self) -> (Vec<(Point, PointUse)>, Option<Point>) {
         let has_more = self.found.len() > self.limit;
         if has_more {
             self.found.pop_last();
@@ -171,7 +171,7 @@ impl<'r> Points<'r> {
 
 /// Takes a point, if it is wanted and stands on the page.
 fn admit(
-    found: &mut BTreeMap<Point, Place>,
+    found: &mut BTreeMap<Point, PointUse>,
     limit: usize,
     point: &Point,
     is_wanted: impl Fn(&Point) -> bool,
@@ -180,13 +180,13 @@ fn admit(
     if is_beyond || found.contains_key(point) || !is_wanted(point) {
         return;
     }
-    found.insert(point.clone(), Place::default());
+    found.insert(point.clone(), PointUse::default());
     if found.len() > limit + 1 {
         found.pop_last();
     }
 }
 
-fn note(place: &mut Place, host: Host<'_>, (service, transport): (Service, Transport), address: &Address) {
+fn note(place: &mut PointUse, host: Host<'_>, (service, transport): (Service, Transport), address: &Address) {
     place.services.insert(service);
     let [plain, tls] = &mut place.transports;
     *(if transport == Transport::Tls { tls } else { plain }) = true;

@@ -23,7 +23,7 @@ pub(super) async fn put(asked: &Asked<'_>, id: &str) -> Answer {
             let Some(tenant) = done.snapshot.table.tenants().by_id(id) else {
                 return unknown(&done.snapshot, id);
             };
-            let mut json = shown::whole(shown::Seen::from(&*done.snapshot), tenant);
+            let mut json = shown::whole(shown::TenantContext::from(&*done.snapshot), tenant);
             put_field(&mut json, "changed", (!done.changed.is_empty()).into());
             let status = if done.new.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
             tagged(Answer::json(status, &json), &done.snapshot, tenant)

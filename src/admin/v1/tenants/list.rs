@@ -44,7 +44,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let page: Vec<Tenant<'_>> = wanted.by_ref().take(limit).collect();
     let next = page.last().filter(|_| wanted.next().is_some()).map(|tenant| tenant.id());
     let shown: Vec<_> =
-        page.iter().map(|tenant| shown::tenant(shown::Seen::from(&**snapshot), *tenant)).collect();
+        page.iter().map(|tenant| shown::tenant(shown::TenantContext::from(&**snapshot), *tenant)).collect();
     Ok(Answer::ok(&json!({ "count": tenants.len(), "tenants": shown, "next": next })))
 }
 

@@ -12,7 +12,7 @@ use crate::state::made::tenants::{HIDDEN, IMPORTED, Tenants};
 
 /// What tenants are shown from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct TenantContext<'a> {
     /// The table.
     pub(crate) table: &'a Table,
     /// The tenants of the API that are in it.
@@ -21,7 +21,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) state: &'a Path,
 }
 
-impl<'a> From<&'a Snapshot> for Seen<'a> {
+impl<'a> From<&'a Snapshot> for TenantContext<'a> {
     fn from(snapshot: &'a Snapshot) -> Self {
         Self { table: &snapshot.table, tenants: snapshot.tenants(), state: &snapshot.config.state }
     }
@@ -31,7 +31,7 @@ impl<'a> From<&'a Snapshot> for Seen<'a> {
 const NAMED: usize = 100;
 
 /// A tenant and where it stands. `definition` is what a tenant of the API is made of, without logins and secrets.
-pub(crate) fn tenant(seen: Seen<'_>, tenant: Tenant<'_>) -> Value {
+pub(crate) fn tenant(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     let mut json = state(seen, tenant);
     let definition = seen.tenants.get(tenant.id()).filter(|_| tenant.is_made());
     let imported = definition.and_then(|definition| definition.get(IMPORTED)).cloned();
@@ -53,7 +53,7 @@ pub(crate) fn tenant(seen: Seen<'_>, tenant: Tenant<'_>) -> Value {
 }
 
 /// The same with what belongs to it.
-pub(crate) fn whole(seen: Seen<'_>, of: Tenant<'_>) -> Value {
+pub(crate) fn whole(seen: TenantContext<'_>, of: Tenant<'_>) -> Value {
     let mut json = tenant(seen, of);
     let hosts = seen.table.iter().filter(|host| host.tenant().is_some_and(|tenant| tenant.id() == of.id()));
     put_field(&mut json, "hosts", names(hosts.map(Host::name)));
@@ -67,7 +67,7 @@ pub(crate) fn whole(seen: Seen<'_>, of: Tenant<'_>) -> Value {
 }
 
 /// Whether it is enabled, and on whose word.
-pub(super) fn state(seen: Seen<'_>, tenant: Tenant<'_>) -> Value {
+pub(super) fn state(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     let rule = match tenant.is_made() {
         true => Tenants::file(seen.state).display().to_string(),
         false => place(seen.table, tenant.source()),

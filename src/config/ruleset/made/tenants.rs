@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::super::super::report::Report;
 use super::super::super::walk::{Section, Value};
-use super::super::super::{AdminHosts, Diagnostic, Diagnostics, Place, Severity};
+use super::super::super::{AdminHosts, Diagnostic, Diagnostics, Location, Severity};
 use super::super::context::Context;
 use super::super::files::Lines;
 use super::super::tenant::{self, Alone, Around, Reading};
@@ -108,7 +108,7 @@ impl Making<'_> {
                 true => format!("the tenant {id}: {message}; {label}"),
                 false => format!("the tenant {id}: {message}"),
             };
-            let place = Place::whole(self.tenants_file);
+            let place = Location::whole(self.tenants_file);
             let mut told = match severity {
                 Severity::Error => Diagnostic::error(message, place),
                 Severity::Warning => Diagnostic::warning(message, place),

@@ -15,7 +15,7 @@ pub(super) fn is_misspelt(method: &str) -> bool {
 }
 
 /// The parts of a request target (RFC 9112 §3.2).
-pub(super) struct Target<'a> {
+pub(super) struct RequestTarget<'a> {
     /// What goes on to the target.
     pub(super) asked: &'a [u8],
     /// Its path.
@@ -24,7 +24,7 @@ pub(super) struct Target<'a> {
     pub(super) authority: Option<(&'a [u8], &'a [u8])>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     pub(super) fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
         // Valid UTF-8 goes on percent-encoded (contract section 3).
         let sound = target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..) && *byte != b'#');

@@ -23,7 +23,7 @@ pub enum Failure {
 
 /// How far it went when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed {
+pub struct ExchangeError {
     /// Why.
     pub failure: Failure,
     /// Nothing of a final response has been sent, so an answer of our own is possible.

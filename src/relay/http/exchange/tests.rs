@@ -11,15 +11,15 @@ const RESPONSE: Duration = Duration::from_secs(600);
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// What became of an exchange, and how many octets went to the target and to the client.
-type Outcome = (Result<Exchanged, Failed>, [u64; 2]);
+type Ended = (Result<Exchanged, ExchangeError>, [u64; 2]);
 
 /// A request whose body has `body` octets.
-fn begin(body: u64) -> Stage<Outcome> {
+fn begin(body: u64) -> Stage<Ended> {
     begin_at(body, 0, false)
 }
 
 /// The same, at least so many octets a second.
-fn begin_at(body: u64, min_rate: u32, expects_continue: bool) -> Stage<Outcome> {
+fn begin_at(body: u64, min_rate: u32, expects_continue: bool) -> Stage<Ended> {
     let framing = if body > 0 { Framing::Length(body) } else { Framing::NONE };
     let request = Outgoing { framing, expects_continue, ..get() };
     Stage::begin(|client, target| run(client, target, request, min_rate))
@@ -41,7 +41,7 @@ fn get() -> Outgoing<'static> {
     }
 }
 
-async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing<'static>, min_rate: u32) -> Outcome {
+async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing<'static>, min_rate: u32) -> Ended {
     let mut timer = Timer::new(RESPONSE, CancellationToken::new());
     let patience = Patience { client: 60 * SECOND, target: RESPONSE, min_rate };
     let (legs, mut bytes) = ((&mut client, &mut target), [0; 2]);
@@ -50,7 +50,7 @@ async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing<'static>, m
 }
 
 /// Why it failed and after how many seconds.
-async fn failure(stage: Stage<Outcome>) -> (Failure, u64) {
+async fn failure(stage: Stage<Ended>) -> (Failure, u64) {
     let ((result, _), after) = stage.end().await;
     (result.unwrap_err().failure, after)
 }
@@ -121,7 +121,7 @@ async fn a_client_that_is_there_waits_as_long_as_the_limit_says() {
 }
 
 /// Item 32: so many octets a second for so many seconds; why the exchange failed, if it did, and after how many seconds.
-async fn drip(stage: Stage<Outcome>, octets: usize, seconds: u64) -> Option<(Failure, u64)> {
+async fn drip(stage: Stage<Ended>, octets: usize, seconds: u64) -> Option<(Failure, u64)> {
     for _ in 0..seconds {
         if stage.is_over() {
             return Some(failure(stage).await);

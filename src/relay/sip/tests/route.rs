@@ -19,9 +19,11 @@ fn escaped(text: &str) -> String {
 fn host(text: &str, address: Option<PublicAddress<'_>>) -> Option<String> {
     let tokens = Tokens::new(KEY);
     match Inspector::of_client().inspect(text.as_bytes()) {
-        Inspect::Found { ask: Ask::Message(message), len } => Own { tokens: &tokens, address, front: None }
-            .dialog(&text.as_bytes()[..len], &message)
-            .map(|named| named.host),
+        Inspect::Found { ask: Ask::Message(message), len } => {
+            OwnRoutes { tokens: &tokens, address, front: None }
+                .dialog(&text.as_bytes()[..len], &message)
+                .map(|named| named.host)
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -6,12 +6,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const FAILBACK: Option<Duration> = Some(Duration::from_secs(60));
 
 /// A new address, and the time as it passes.
-fn new() -> (Standing, Instant) {
+fn new() -> (AddressHealth, Instant) {
     let now = Instant::now();
-    (Standing::new(now), now)
+    (AddressHealth::new(now), now)
 }
 
-fn turns(standing: &mut Standing, now: Instant, seconds: std::ops::Range<u64>) -> Vec<u64> {
+fn turns(standing: &mut AddressHealth, now: Instant, seconds: std::ops::Range<u64>) -> Vec<u64> {
     let tried = |second: &u64| standing.turn(now + SECOND * *second as u32, None) == Turn::InOrder;
     seconds.filter(tried).collect()
 }
@@ -201,11 +201,11 @@ fn a_dead_address_never_stands_beside_one_that_is_slow_or_has_failed_once() {
     let (mut dead, now) = new();
     dead.check_by(Some(Thresholds { rise: 2, fall: 1 }), now);
     dead.checked(Err(Cause::TimedOut), now);
-    let (mut failed, mut slow) = (Standing::new(now), Standing::new(now));
+    let (mut failed, mut slow) = (AddressHealth::new(now), AddressHealth::new(now));
     failed.missed(Cause::TimedOut, now, now);
     slow.begins(now);
     // One that nobody checks has let others wait.
-    let mut silent = Standing::new(now);
+    let mut silent = AddressHealth::new(now);
     silent.missed(Cause::TimedOut, now, now + SLOW);
     let turns = [&mut slow, &mut failed, &mut silent, &mut dead].map(|one| one.turn(now + SLOW, FAILBACK));
     assert_eq!(turns, [Turn::Later, Turn::Last, Turn::Silent, Turn::Down]);

@@ -86,7 +86,7 @@ impl Answer {
 }
 
 /// An exchange whose request has reached the target.
-async fn stage(manner: Manner) -> Stage<Outcome> {
+async fn stage(manner: Manner) -> Stage<Ended> {
     let stage = Stage::in_manner(manner, |client, target| run(client, target, get(), 0));
     stage.settle().await;
     stage

@@ -16,7 +16,7 @@ const BODIES: &[Body] = &[
     (Framing::chunked, "0\r\n\r\n", "0\r\n\r\n"),
 ];
 
-fn post(framing: Framing, expects_continue: bool, manner: Manner) -> Stage<Outcome> {
+fn post(framing: Framing, expects_continue: bool, manner: Manner) -> Stage<Ended> {
     let request = Outgoing { framing, expects_continue, ..get() };
     Stage::in_manner(manner, |client, target| run(client, target, request, 0))
 }

@@ -8,15 +8,15 @@ use super::*;
 use crate::inspect::http::{Request, put_target};
 use crate::route::http::RuleEdits;
 use crate::rules::path::request_path;
-use crate::rules::{Piece, SetField, Treatment};
+use crate::rules::{SetField, Treatment, ValuePart};
 
 /// What stands in the fields that are set: the tenant's id, its name, the client's address.
 pub(super) fn treatment() -> Treatment {
-    let field = |name: &str, value: Vec<Piece>| SetField { name: name.into(), value: value.into() };
+    let field = |name: &str, value: Vec<ValuePart>| SetField { name: name.into(), value: value.into() };
     let set = Box::new([
-        field("X-Tenant", vec![Piece::Text("t=".into()), Piece::Tenant]),
-        field("X_Name", vec![Piece::TenantName]),
-        field("X-Client", vec![Piece::Client]),
+        field("X-Tenant", vec![ValuePart::Text("t=".into()), ValuePart::Tenant]),
+        field("X_Name", vec![ValuePart::TenantName]),
+        field("X-Client", vec![ValuePart::Client]),
     ]);
     Treatment { strip: true, set, ..Treatment::default() }
 }
@@ -130,7 +130,7 @@ fn item_2_the_target_is_told_its_own_name_and_the_client_s_stands_beside_it() {
 
 #[test]
 fn item_2_no_text_of_a_rule_breaks_a_line() {
-    let set = SetField { name: "X-A".into(), value: Box::new([Piece::Text("a\r\nB: c\0\u{7f}".into())]) };
+    let set = SetField { name: "X-A".into(), value: Box::new([ValuePart::Text("a\r\nB: c\0\u{7f}".into())]) };
     let treatment = Treatment { set: Box::new([set]), ..Treatment::default() };
     let sent = sent_by("GET / HTTP/1.1\r\nHost: h\r\n\r\n", (0, false), &treatment);
     assert!(sent.contains("\r\nX-A: a%0D%0AB: c%00%7F\r\n"), "{sent}");

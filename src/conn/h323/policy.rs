@@ -4,21 +4,21 @@
 use std::sync::Arc;
 
 use super::super::certificate::Worth;
-use super::super::standing::Standing;
+use super::super::standing::LoginResults;
 use super::registering::Registering;
 use crate::ending::Ending;
 use crate::inspect::h323::{Answer, Ask, Registration, Reply};
 use crate::proof::h323::Verified;
 use crate::reason::Reason;
-use crate::relay::h323::Judge;
+use crate::relay::h323::H323Policy;
 use crate::relay::watched::by_client;
-use crate::route::held::{Held, Later};
+use crate::route::held::{HeldRoute, LaterName};
 
 /// Judges later registrations by the rules in force.
 #[derive(Debug)]
-pub(in crate::conn) struct EndpointJudge {
-    pub(super) held: Arc<Held>,
-    pub(super) standing: Standing,
+pub(in crate::conn) struct EndpointPolicy {
+    pub(super) held: Arc<HeldRoute>,
+    pub(super) standing: LoginResults,
     pub(super) registering: Registering,
     /// The gatekeeper identifiers that the gatekeeper has confirmed, the latest first.
     pub(super) gatekeepers: Vec<String>,
@@ -30,7 +30,7 @@ pub(in crate::conn) struct EndpointJudge {
 /// How many gatekeeper identifiers are kept.
 const GATEKEEPERS: usize = 4;
 
-impl EndpointJudge {
+impl EndpointPolicy {
     fn is_confirmed(&self, gatekeeper: &str) -> bool {
         self.gatekeepers.iter().any(|known| known.eq_ignore_ascii_case(gatekeeper))
     }
@@ -55,7 +55,7 @@ fn counted(reason: Reason) -> Result<(), Ending> {
     Err(by_client(reason))
 }
 
-impl Judge for EndpointJudge {
+impl H323Policy for EndpointPolicy {
     fn answered(&mut self, reply: &Reply) {
         for (sequence, answer) in &reply.answers {
             match answer {
@@ -99,10 +99,10 @@ impl Judge for EndpointJudge {
         let terms = snapshot.config.h323_terms(&snapshot.table);
         let Some(host) = terms.host_of(registration) else { return counted(Reason::NoName) };
         match self.held.judge(&snapshot.table, host.as_bytes()) {
-            Later::Same => self.hold(ask, Some(&host)),
-            Later::Other => counted(Reason::OtherTarget),
-            Later::Nowhere(reason) => counted(reason),
-            Later::Moved(ended) => Err(ended),
+            LaterName::Same => self.hold(ask, Some(&host)),
+            LaterName::Other => counted(Reason::OtherTarget),
+            LaterName::Nowhere(reason) => counted(reason),
+            LaterName::Moved(ended) => Err(ended),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::certificate::Worth;
 use super::super::client::Front;
-use super::super::standing::Standing;
+use super::super::standing::LoginResults;
 use super::message::who;
 use super::screen::{Screen, Turned, counts_requests};
 use crate::config::{Config, Reject};
@@ -16,18 +16,18 @@ use crate::inspect::sip::{Faulty, Field, Kind, MESSAGE_LIMIT, Message};
 use crate::proof::sip::{SeenDialogs, Verified};
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
-use crate::relay::sip::{Judge, Login, Sentence};
+use crate::relay::sip::{Login, SipAction, SipPolicy};
 use crate::relay::watched::by_client;
-use crate::route::held::{Held, Later};
+use crate::route::held::{HeldRoute, LaterName};
 use crate::route::identity::Identified;
 use crate::route::proving::{Changes, Door, Proven, Proving};
 use crate::state::Snapshot;
 
 /// Judges later registrations and calls by the rules in force.
 #[derive(Debug)]
-pub(in crate::conn) struct RegistrationJudge {
-    pub(super) held: Arc<Held>,
-    pub(super) standing: Standing,
+pub(in crate::conn) struct RegistrationPolicy {
+    pub(super) held: Arc<HeldRoute>,
+    pub(super) standing: LoginResults,
     pub(super) verified: Option<Box<Verified>>,
     /// The target's address, if the rule has several.
     pub(super) target: Option<IpAddr>,
@@ -64,8 +64,8 @@ pub(super) struct Forbidden<'m> {
     pub(super) name: &'m [u8],
 }
 
-impl RegistrationJudge {
-    pub(super) fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> Sentence {
+impl RegistrationPolicy {
+    pub(super) fn forbid(&mut self, config: &Config, why: Forbidden<'_>) -> SipAction {
         if !std::mem::replace(&mut self.forbade, true) {
             let Forbidden { head, request, reason, name } = why;
             let who = who(head, request);
@@ -74,7 +74,7 @@ impl RegistrationJudge {
             let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
             self.standing.report(config).refused(subject, ended);
         }
-        Sentence::Forbid
+        SipAction::Forbid
     }
 
     /// Whether a request belongs to a dialog with another address of the target than this connection's address.
@@ -104,15 +104,15 @@ impl RegistrationJudge {
 
     /// Handles a request when the host of this connection has changed. If its tenant is disabled, the client is told,
     /// and the connection ends with the tenant's other connections when the drain time is over.
-    fn moved(&mut self, config: &Config, moved: Ending, (head, request): (&[u8], &Message)) -> Sentence {
+    fn moved(&mut self, config: &Config, moved: Ending, (head, request): (&[u8], &Message)) -> SipAction {
         if !moved.is_told {
-            return Sentence::End(moved);
+            return SipAction::End(moved);
         }
         self.forbid(config, Forbidden { head, request, reason: Reason::Disabled, name: b"" })
     }
 
     /// Checks the names in a request against the certificate that has proven the connection.
-    fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> Sentence {
+    fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> SipAction {
         let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
         let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
         match other {
@@ -121,37 +121,37 @@ impl RegistrationJudge {
                 let why = Forbidden { head, request, reason: Reason::OtherName, name };
                 self.forbid(&snapshot.config, why)
             }
-            None => Sentence::Pass,
+            None => SipAction::Pass,
         }
     }
 }
 
-impl Judge for RegistrationJudge {
+impl SipPolicy for RegistrationPolicy {
     fn examines(&self) -> bool {
         let is_wanted = || self.standing.shared().snapshot.load().config.sip.sanity;
         self.standing.carrier().is_websocket() || is_wanted()
     }
 
-    fn screen(&mut self, head: &[u8], request: &Message, faulty: Option<&Faulty>) -> Sentence {
+    fn screen(&mut self, head: &[u8], request: &Message, faulty: Option<&Faulty>) -> SipAction {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         let config = &snapshot.config;
         let screen = Screen { shared: &shared, config, client: self.standing.client() };
         let turned = screen.look(head, request, faulty.map(|faulty| faulty.fault));
         let Some(turned) = turned.or_else(|| self.count(&screen, head, request)) else {
-            return Sentence::Pass;
+            return SipAction::Pass;
         };
         let ending = turned.ending(Stage::Relay);
         if turned == Turned::Scanner {
             return match config.reject {
-                Reject::Answer => Sentence::Refuse { status: turned.status(), ending },
-                Reject::Close => Sentence::End(ending),
+                Reject::Answer => SipAction::Refuse { status: turned.status(), ending },
+                Reject::Close => SipAction::End(ending),
             };
         }
         // If the end of a message is unknown, the next message cannot be found.
         let ends = faulty.is_none_or(|faulty| faulty.ends && faulty.message.body <= MESSAGE_LIMIT);
         if !ends {
-            return Sentence::Refuse { status: turned.status(), ending };
+            return SipAction::Refuse { status: turned.status(), ending };
         }
         if std::mem::replace(&mut self.turned_away, true) {
             self.standing.offends(config, ending);
@@ -160,16 +160,16 @@ impl Judge for RegistrationJudge {
             let subject = self.cert.subject(&who, request.method(head).unwrap_or_default(), b"");
             self.standing.report(config).refused(subject, ending);
         }
-        Sentence::Answer { status: turned.status(), more: turned.more() }
+        SipAction::Answer { status: turned.status(), more: turned.more() }
     }
 
-    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence {
+    fn judge(&mut self, head: &[u8], request: &Message) -> SipAction {
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
         if let Some(moved) = self.held.moved(&snapshot.table) {
             return self.moved(&snapshot.config, moved, (head, request));
         }
-        let nowhere = |reason| Sentence::End(by_client(reason));
+        let nowhere = |reason| SipAction::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
         let terms = config.sip_terms(table, &shared.sip_tokens, self.standing.transport());
         let name = match terms.later(head, request) {
@@ -185,22 +185,22 @@ impl Judge for RegistrationJudge {
             Identified::Nothing => return nowhere(Reason::NoName),
         };
         match self.held.judge(&snapshot.table, &name) {
-            Later::Same => self.identify(&snapshot, head, request),
-            Later::Other => {
+            LaterName::Same => self.identify(&snapshot, head, request),
+            LaterName::Other => {
                 let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
                 self.forbid(&snapshot.config, why)
             }
-            Later::Nowhere(reason) => nowhere(reason),
-            Later::Moved(ended) => Sentence::End(ended),
+            LaterName::Nowhere(reason) => nowhere(reason),
+            LaterName::Moved(ended) => SipAction::End(ended),
         }
     }
 
-    fn hold(&mut self, head: &[u8], request: &Message) -> Sentence {
+    fn hold(&mut self, head: &[u8], request: &Message) -> SipAction {
         // A request outside of a dialog is new, as a registration is.
         let is_new = request.to_tag.is_empty() && !matches!(request.method(head), Some(b"ACK" | b"CANCEL"));
         let is_held = self.verified.is_some() || self.target.is_some();
         if !is_new && !is_held {
-            return Sentence::Pass;
+            return SipAction::Pass;
         }
         let shared = self.standing.shared().clone();
         let snapshot = shared.snapshot.load();
@@ -209,7 +209,7 @@ impl Judge for RegistrationJudge {
             return self.moved(&snapshot.config, moved, (head, request));
         }
         if !is_held {
-            return Sentence::Pass;
+            return SipAction::Pass;
         }
         if self.is_elsewhere(&snapshot, head, request) {
             let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
@@ -218,7 +218,7 @@ impl Judge for RegistrationJudge {
         self.identify(&snapshot, head, request)
     }
 
-    fn prove(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> Sentence {
+    fn prove(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> SipAction {
         self.demand(head, request, changes)
     }
 

@@ -1,4 +1,4 @@
-//! What the watch of a connection asks the judge, which knows the rules, and what the answers are.
+//! What the watch of a connection asks the policy, which knows the rules, and what the answers are.
 
 use super::login::Login;
 use crate::ending::Ending;
@@ -8,7 +8,7 @@ use crate::route::proving::Changes;
 
 /// What is to become of a later registration or call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sentence {
+pub enum SipAction {
     /// It goes where the connection goes.
     Pass,
     /// It is answered 403; the connection stays and nothing counts.
@@ -32,25 +32,25 @@ pub enum Sentence {
 }
 
 /// Knows the rules, and which names the client's certificate proves. `head` is the header section of the message each time.
-pub trait Judge {
+pub trait SipPolicy {
     /// Whether requests are held to what RFC 3261 §8.1.1 demands ([`Inspector::examine`](crate::inspect::sip::Inspector::examine)).
     fn examines(&self) -> bool {
         false
     }
     /// What any request is held to before it is asked where it may go. With a fault it may not pass.
-    fn screen(&mut self, _head: &[u8], _request: &Message, _faulty: Option<&Faulty>) -> Sentence {
-        Sentence::Pass
+    fn screen(&mut self, _head: &[u8], _request: &Message, _faulty: Option<&Faulty>) -> SipAction {
+        SipAction::Pass
     }
     /// Where a REGISTER, or an INVITE without a To tag, may go, and whether it may use the names in it.
-    fn judge(&mut self, head: &[u8], request: &Message) -> Sentence;
+    fn judge(&mut self, head: &[u8], request: &Message) -> SipAction;
     /// Whether any other request of the client may use the names in it. It may if no certificate has proven the connection.
-    fn hold(&mut self, _head: &[u8], _request: &Message) -> Sentence {
-        Sentence::Pass
+    fn hold(&mut self, _head: &[u8], _request: &Message) -> SipAction {
+        SipAction::Pass
     }
     /// Whether any request may go on as far as its client must have proven itself with a credential. `changes` is what is
     /// changed of it then.
-    fn prove(&mut self, _head: &[u8], _request: &Message, _changes: &mut Changes) -> Sentence {
-        Sentence::Pass
+    fn prove(&mut self, _head: &[u8], _request: &Message, _changes: &mut Changes) -> SipAction {
+        SipAction::Pass
     }
     /// A message of the PBX: a request may open a dialog with the client, an answer may confirm one.
     fn heard(&mut self, _head: &[u8], _message: &Message) {}
