@@ -3,36 +3,36 @@
 //! ```text
 //! server::accept   the guard first; a connection that it admits becomes `Accepted`
 //! secure           PROXY header from a trusted peer, TLS under a deadline, or plain: `Client`
-//! ask              a bounded, deadlined read loop around a pure inspector: who is being asked for?
+//! ask              a read loop with a limit and a deadline around a pure inspector: which host is asked for?
 //! http             route, connect (dial, or take from the pool), the decision line, the relay; the next request
-//! once             the same once a connection: reads, answers, decides, connects, relays, for every other protocol
-//! sip, ldap, h323  what octets mean to `once`, where they lead, how they are refused, and what may follow
-//! ending           every decision and every end: log, counters, guard, live table, one place
+//! once             every other protocol, decided once a connection: read, answer, decide, connect, relay
+//! sip, ldap, h323  the protocols of `once`: meaning, target, refusal, and what may follow
+//! ending           the one place for every decision and every end: log, counters, guard, live table
 //! ```
 //!
-//! Where something leads is decided in [`route`](crate::route). What the protocols use on the way:
+//! [`route`](crate::route) decides where something leads. The protocols use these rooms on the way:
 //!
-//! | room | what it decides |
+//! | room | content |
 //! |---|---|
-//! | `client` | what is known of a connection, and what stands for its client |
-//! | `http::answer`, `http::refuse` | what Portward answers itself, and what goes nowhere |
-//! | `http::forward`, `http::broken` | what goes to a target, and what is said where that fails |
-//! | `http::login` | which login a path demands, and what becomes of a wrong one |
-//! | `http::exchange` | how a tenant's credential is exchanged for one that counts at its SIP domain |
+//! | `client` | facts about a connection, and its client |
+//! | `http::answer`, `http::refuse` | answers that Portward makes itself, and refusals |
+//! | `http::forward`, `http::broken` | requests to a target, and their failures |
+//! | `http::login` | the login that a path demands, and failed logins |
+//! | `http::exchange` | the exchange of a tenant's credential for a credential of its SIP domain |
 //! | `http::challenge`, `acme` | ACME challenges, and the file with the answer to one |
 //! | `login` | whether an HTTP answer is a failed login |
 //! | `tunnel` | how a WebSocket to a target goes on after its handshake |
-//! | `http::websocket` | how one opens that ends here, with SIP in it |
-//! | `once::protocol` | what a protocol that is decided once has to say: begin here to add one |
-//! | `blame` | which cause it has that a target fails after it was connected |
-//! | `link` | how a connection that is decided once is connected to its target |
-//! | `onward` | how a PBX is asked for a WebSocket |
-//! | `certificate` | what a client's certificate is worth to the host that it asks for (SIP and H.323) |
-//! | `sip::screen` | what every SIP request is held to before it is asked where it may go: sanity, scanners, rates |
-//! | `sip::credential` | what the verdict on a credential means for the client, the log and the guard |
-//! | `sip::judge`, `h323::judge` | what may follow the message that decided |
-//! | `h323::registering` | which name an H.323 gatekeeper has confirmed |
-//! | `standing` | what a PBX's answers to logins mean for the guard |
+//! | `http::websocket` | the handshake of a WebSocket with SIP, which Portward itself ends |
+//! | `once::protocol` | the trait of a protocol that is decided once: begin here to add a protocol |
+//! | `blame` | the cause when a target fails after the connection to it was made |
+//! | `link` | the connection to the target of a protocol that is decided once |
+//! | `onward` | the handshake of a WebSocket to a PBX |
+//! | `certificate` | the verdict on a client's certificate (SIP and H.323) |
+//! | `sip::screen` | the checks of every SIP request before it is routed: sanity, scanners, rates |
+//! | `sip::credential` | the effect of a verdict on a credential: client, log and guard |
+//! | `sip::judge`, `h323::judge` | messages after the message that decided |
+//! | `h323::registering` | the names that an H.323 gatekeeper confirms |
+//! | `standing` | the effect of a PBX's answers to logins on the guard |
 //! | `leave` | when Portward ends a relay itself, and how it tells both sides |
 
 pub(crate) mod acme;

@@ -1,7 +1,8 @@
-//! Names that a PBX has confirmed for an address within the last hour (contract section 6): an office behind one address has as
-//! many phones as it has confirmed names, and its threshold grows with them. Failed logins and mere requests never come here.
+//! Names that a PBX has confirmed for an address within the last hour (contract section 6): the confirmed names of an
+//! address show how many phones an office has behind it, and its threshold grows with them. Failed logins and requests
+//! without a login are never counted here.
 //!
-//! Only logins that a PBX has accepted take room: at most [`ADDRESSES`] addresses of [`NAMES`] names, 50 MiB.
+//! Only logins that a PBX has accepted take memory: at most [`ADDRESSES`] addresses with [`NAMES`] names each, 50 MiB.
 
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
@@ -13,13 +14,13 @@ use super::counted::CountedAddress;
 use super::name;
 use super::scoring::LARGEST_FACTOR;
 
-/// No more names of an address are remembered than raise its threshold.
+/// The most names that are remembered for an address. More names would not raise its threshold.
 const NAMES: usize = LARGEST_FACTOR as usize;
 const ADDRESSES: usize = 65_536;
-/// Seconds.
+/// An hour in seconds.
 const HOUR: u32 = 3_600;
 
-/// See the module. Times are in seconds.
+/// The confirmed names by address. Times are in seconds.
 #[derive(Debug, Default)]
 pub(super) struct Confirmed {
     by_address: DashMap<CountedAddress, SmallVec<[Name; 2]>, RandomState>,
@@ -33,8 +34,8 @@ struct Name {
 }
 
 impl Confirmed {
-    /// A PBX has confirmed `name` at `place` for `who`. Names that differ in their spelling only are one, and what has
-    /// nothing that makes a name is none.
+    /// A PBX has confirmed `name` at `place` for `who`. Names that differ only in their spelling count as one name. A
+    /// text without letters and digits is no name.
     pub(super) fn note(&self, who: CountedAddress, place: u64, name: &[u8], now: u32) {
         let Some(digest) = self.digest(place, name) else { return };
         if self.by_address.len() >= ADDRESSES {
@@ -57,7 +58,7 @@ impl Confirmed {
         }
     }
 
-    /// The digest of `name` at `place`; `None`: nothing in it makes a name.
+    /// The digest of `name` at `place`. `None`: it has no letters or digits.
     pub(super) fn digest(&self, place: u64, name: &[u8]) -> Option<u64> {
         let name = name::normal(name);
         (!name.is_empty()).then(|| self.hasher.hash_one((place, name)))
@@ -78,7 +79,7 @@ impl Confirmed {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// Forgets what is older than an hour.
+    /// Forgets names that were confirmed more than an hour ago.
     pub(super) fn sweep(&self, now: u32) {
         self.by_address.retain(|_, names| {
             names.retain(|name| is_fresh(name, now));

@@ -1,15 +1,15 @@
-//! An address as the guard counts it: IPv4 by itself, mapped ones too; IPv6 by /64, because that is what one subscriber
-//! has.
+//! An address as the guard counts it. IPv4 addresses are counted one by one, also if they are mapped into IPv6. IPv6
+//! addresses are counted by /64, because one subscriber has a /64.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// IPv4 addresses stand where no IPv6 prefix is: in 0:1::/32, which is reserved (RFC 4291 §2.4).
+/// IPv4 addresses are stored in the IPv6 prefix 0:1::/32, which is reserved (RFC 4291 §2.4).
 pub(super) const V4: u64 = 1 << 32;
 
-/// An address or a prefix, in eight octets.
+/// An IPv4 address or an IPv6 /64, in eight octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CountedAddress(u64);
 
@@ -23,12 +23,12 @@ impl From<IpAddr> for CountedAddress {
 }
 
 impl CountedAddress {
-    /// The eight octets as a number, for places in lists.
+    /// The eight octets as a number, for cursors.
     pub(super) fn bits(self) -> u64 {
         self.0
     }
 
-    /// The same, back.
+    /// The inverse of [`Self::bits`].
     pub(super) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -49,7 +49,7 @@ impl CountedAddress {
         }
     }
 
-    /// What an administrator writes: an address, or an IPv6 prefix of 64 bits.
+    /// Parses the text that an administrator writes: an address, or an IPv6 prefix of 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Some(address.into());

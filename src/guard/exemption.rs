@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::scoring::MINUTE;
 
-/// See the module. Times are milliseconds, which may wrap.
+/// The facts that decide this for one connection. Times are milliseconds, which may wrap.
 #[derive(Debug, Default)]
 pub struct Exemption {
     confirmed: AtomicBool,
-    /// When the last login failed; 0: none has.
+    /// When the last login failed, in milliseconds. 0: no login has failed.
     failed: AtomicU32,
 }
 
@@ -27,7 +27,7 @@ impl Exemption {
     /// Whether the connection stays when its address is listed at `now`.
     pub(super) fn holds(&self, now: u32) -> bool {
         let failed = self.failed.load(Ordering::Relaxed);
-        // What a minute counts together has listed the address.
+        // Offences count together within a minute. So a failed login within that minute has helped to list the address.
         let took_part = failed != 0 && now.wrapping_sub(failed) <= MINUTE;
         self.confirmed.load(Ordering::Relaxed) && !took_part
     }

@@ -1,35 +1,36 @@
-//! HTTP connections that wait for their next request. When a limit is reached, the one that has waited for the longest goes
-//! for the new connection (contract section 1). A connection with a request under way stays, and so does a tunnel.
+//! HTTP connections that wait for their next request. When a limit is reached, the connection that has waited longest
+//! is closed for the new one (contract section 1). A connection with a request under way stays, and so does a tunnel.
 //!
-//! A request costs two writes to memory of its own connection. Nothing is ordered until a limit is reached: then the
-//! connections are looked through, and an eighth of those that wait, the oldest, are remembered. One that was remembered
-//! and has not moved since has waited for longer than all others, so most new connections take it from there.
+//! A request costs two writes to memory of its own connection. Nothing is sorted until a limit is reached. Then all
+//! connections are searched, and the oldest eighth of the waiting ones is remembered. A remembered connection that has
+//! not moved since has waited longer than all others. So most new connections find the connection to close among the
+//! remembered ones.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// A request is under way.
+/// The state: a request is under way.
 const BUSY: u64 = 0;
-/// The connection has to go.
+/// The state: the connection has to close.
 const DISPLACED: u64 = u64::MAX;
 
-/// How many are remembered at least, and which part of those that wait.
+/// How many connections are remembered at least, and which part of the waiting ones.
 const REMEMBERED: usize = 64;
 const PART: usize = 8;
 
-/// A search that has found nothing is repeated after so many times its own duration: searching takes a twentieth of the
-/// processor at most.
+/// After a search that found nothing, the next search waits for so many times the duration of that search. So searching
+/// takes at most a twentieth of the processor.
 const REST: u64 = 20;
 
-/// One connection.
+/// The state of one connection.
 #[derive(Debug)]
 struct Slot {
-    /// [`BUSY`], [`DISPLACED`], or since when it waits.
+    /// [`BUSY`], [`DISPLACED`], or the time since which it waits, in nanoseconds.
     state: AtomicU64,
     waker: Mutex<Option<Waker>>,
-    /// Where it is in the list of its address.
+    /// Its index in the list of its address.
     index: AtomicUsize,
 }
 
@@ -43,48 +44,48 @@ struct List {
     oldest: Oldest,
 }
 
-/// Connections that have waited for the longest, as far as they were looked for.
+/// The connections that have waited longest, as far as a search has found them.
 #[derive(Debug, Default)]
 pub(super) struct Oldest {
-    /// The oldest is the last.
+    /// The remembered connections. The last one has waited longest.
     remembered: Vec<Waiting>,
-    /// When it is worth to look again.
+    /// When the next search may begin, in nanoseconds.
     again: u64,
 }
 
-/// A connection that waited at some time, and since when.
+/// A connection that was waiting when it was looked at, and since when.
 #[derive(Debug)]
 pub(super) struct Waiting {
     since: u64,
     slot: Arc<Slot>,
 }
 
-/// A connection that goes for another one; it is told when this is dropped.
+/// A connection that is closed for another one. It learns this when the value is dropped.
 #[derive(Debug)]
 pub(super) struct Displaced(Arc<Slot>);
 
-/// A connection's part of the list of its address `A`; leaves it when dropped.
+/// The entry of a connection in the list of its address `A`. It leaves the list when it is dropped.
 #[derive(Debug)]
 pub(super) struct Idle<A: AsRef<Idlers>> {
     address: Arc<A>,
     slot: Arc<Slot>,
 }
 
-/// Nanoseconds; never 0.
+/// The time in nanoseconds, never 0.
 fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_nanos()).unwrap_or(DISPLACED - 2) + 1
 }
 
 impl Idlers {
-    /// The connection of this address that has waited for the longest is displaced.
+    /// Displaces the connection of this address that has waited longest.
     pub(super) fn displace(&self) -> Option<Displaced> {
         let mut list = self.lock();
         let List { slots, oldest } = &mut **list.as_mut()?;
         oldest.displace(|waiting| gather(slots, waiting))
     }
 
-    /// Adds the connections that wait.
+    /// Adds the connections of this address that wait.
     pub(super) fn gather(&self, waiting: &mut Vec<Waiting>) {
         if let Some(list) = &*self.lock() {
             gather(&list.slots, waiting);
@@ -106,7 +107,7 @@ fn gather(slots: &[Arc<Slot>], waiting: &mut Vec<Waiting>) {
 }
 
 impl Oldest {
-    /// The connection that has waited for the longest is displaced; `gather` finds all that wait.
+    /// Displaces the connection that has waited longest. `gather` finds all that wait.
     pub(super) fn displace(&mut self, gather: impl FnOnce(&mut Vec<Waiting>)) -> Option<Displaced> {
         if let Some(displaced) = self.next() {
             return Some(displaced);
@@ -133,7 +134,7 @@ impl Oldest {
         displaced
     }
 
-    /// The oldest of those that are remembered and have waited ever since.
+    /// Displaces the oldest remembered connection that has not moved since.
     fn next(&mut self) -> Option<Displaced> {
         while let Some(Waiting { since, slot }) = self.remembered.pop() {
             let taken =
@@ -156,14 +157,14 @@ impl Drop for Displaced {
 }
 
 impl Slot {
-    /// Takes the waker.
+    /// Takes the waker of the connection's task.
     fn waker(&self) -> Option<Waker> {
         self.waker.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl<A: AsRef<Idlers>> Idle<A> {
-    /// A connection of this address, with a request under way.
+    /// The entry of a new connection of this address, with a request under way.
     pub(super) fn new(address: &Arc<A>) -> Self {
         let mut list = (**address).as_ref().lock();
         let slots = &mut list.get_or_insert_default().slots;
@@ -174,17 +175,17 @@ impl<A: AsRef<Idlers>> Idle<A> {
         Self { address: Arc::clone(address), slot }
     }
 
-    /// It waits for its next request from now on.
+    /// The connection waits for its next request from now on.
     pub(super) fn rest(&self) {
         self.slot.state.store(now(), Ordering::Release);
     }
 
-    /// A request has come. False: the connection has been displaced meanwhile.
+    /// A request has come. `false`: the connection was displaced meanwhile.
     pub(super) fn resume(&self) -> bool {
         self.slot.state.swap(BUSY, Ordering::AcqRel) != DISPLACED
     }
 
-    /// Ready when the connection has been displaced.
+    /// Ready when the connection was displaced.
     pub(super) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut waker = self.slot.waker.lock().unwrap_or_else(PoisonError::into_inner);
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -238,7 +239,7 @@ mod tests {
         }));
         drop(address.displace().expect("1 has waited for the longest"));
         assert!(!idle[1].resume());
-        // What is remembered has moved since: it waits anew.
+        // A remembered connection has moved, and waits again from now on.
         assert!(idle[0].resume());
         idle[0].rest();
         drop(address.displace());

@@ -1,12 +1,12 @@
-//! The blacklist on disk, so that it survives a restart (contract section 6): one JSON object a line, written beside the old
-//! file and put in its place when it is whole. Entries come first, then traces of removals.
+//! The blacklist on disk, so that it survives a restart (contract section 6): one JSON object a line. A new file is
+//! written beside the old one and replaces it when it is complete. Entries come first, then traces of removals.
 //!
-//! The list is never lost. Before a file is replaced everything that stands in it has been taken into the list, so it is
-//! read at the start and whenever it is another than this process has left there. Of a damaged file the good lines are
-//! taken, the file is set aside, and a whole one is written at once. A file that cannot be read is left alone: the list is in
-//! memory until it can be.
+//! The list is never lost. Before a file is replaced, its entries have been taken into the list. So the file is read at
+//! the start, and whenever another process has changed or replaced it. The good lines of a damaged file are used, the
+//! file is set aside, and a complete one is written at once. A file that cannot be read is left alone. The list is then
+//! only in memory until the file can be read.
 //!
-//! `line` is what stands in a line.
+//! `line` has the format of a line.
 
 mod line;
 pub mod words;
@@ -25,38 +25,38 @@ use super::blacklist::removals::REMOVALS;
 use super::blacklist::{AUTOMATIC, Blacklist, Page};
 use crate::files::own::{self, Stamp};
 
-/// The file in the state folder.
+/// The name of the file in the state folder.
 const NAME: &str = "blacklist.jsonl";
-/// No line that we write is longer.
+/// The longest line. Portward writes no longer one.
 const LINE: u64 = 4096;
-/// No file that we write has more lines.
+/// The most lines. Portward writes no more.
 const LINES: usize = AUTOMATIC + MANUAL + REMOVALS;
-/// So many entries are taken from the list at once to be written.
+/// How many entries are taken from the list at once when it is written.
 const PAGE: usize = 1024;
 
-/// Where it is.
+/// The path of the file.
 pub fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
-/// Keeps a list on disk. It hears of every change, and writes the list when there was one.
+/// Keeps a list on disk. It subscribes to all changes, and writes the list when there was one.
 #[derive(Debug)]
 pub struct Keeper {
     changes: Subscription,
-    /// The file as this process has read it, or has left it there.
+    /// The stamp of the file as this process has read it or written it.
     known: Option<Stamp>,
-    /// The file has been looked for.
+    /// Whether the file has been looked for.
     has_begun: bool,
-    /// The list is to be written.
+    /// Whether the list has to be written.
     is_due: bool,
-    /// What is wrong with the file that is there. It is set aside before it is replaced.
+    /// The damage of the file on disk. A damaged file is set aside before it is replaced.
     damage: Option<Damage>,
 }
 
-/// What is wrong with a file that could be read.
+/// The damage of a file that could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The first line that is wrong, from 1.
+    /// The number of the first bad line, from 1.
     pub line: usize,
     /// How many entries are good and in force.
     pub entries: usize,
@@ -68,7 +68,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why the list is in memory alone.
+/// Why the list is only in memory.
 #[derive(Debug)]
 pub enum Unkept {
     /// There is a file that cannot be read, so it is not replaced.
@@ -89,16 +89,17 @@ impl fmt::Display for Unkept {
 impl std::error::Error for Unkept {}
 
 impl Keeper {
-    /// Of changes from here on; nothing has been read yet.
+    /// A keeper that learns of changes from here on. It has not read a file yet.
     pub fn new(list: &Blacklist) -> Self {
         Self { changes: list.subscribe(), known: None, has_begun: false, is_due: false, damage: None }
     }
 
-    /// Restores into `list` what the file holds, if it is another file than at the last call, and writes the list if it has
-    /// changed or the file was damaged. Returns what was wrong with a file that has been replaced, and where that is now.
+    /// Restores the entries of the file into `list`, if the file is not the same as at the last call. Writes the list
+    /// if it has changed or if the file was damaged. If a damaged file was replaced, returns its damage and its new
+    /// path.
     ///
     /// # Errors
-    /// Those of the file system; it is tried again at the next call then.
+    /// Those of the file system. The next call tries again.
     pub fn keep(
         &mut self,
         state: &Path,
@@ -124,7 +125,7 @@ impl Keeper {
         Ok(self.damage.take().zip(aside))
     }
 
-    /// Reads the file at `path`, unless it is known. Afterwards it may be replaced.
+    /// Reads the file at `path`, unless it is known. Afterwards the file may be replaced.
     fn take_in(&mut self, path: &Path, now: u32, restore: impl FnOnce(Kept)) -> io::Result<()> {
         let is_first = !self.has_begun;
         if !is_first && Stamp::at(path)? == self.known {
@@ -139,7 +140,7 @@ impl Keeper {
                 (self.known, self.damage) = (Some(stamp), damage);
             }
             None => {
-                // It was removed: the list is still in force.
+                // The file was removed, but the list is still in force.
                 self.is_due |= !is_first;
                 (self.known, self.damage) = (None, None);
             }
@@ -149,7 +150,7 @@ impl Keeper {
     }
 }
 
-/// Writes what is in force at `now`, page by page, and the traces of removals.
+/// Writes the entries that are in force at `now`, page by page, and the traces of removals.
 fn write(path: &Path, list: &Blacklist, now: u32) -> io::Result<Stamp> {
     own::put(path, |file| {
         let mut out = BufWriter::new(file);
@@ -171,16 +172,16 @@ fn write(path: &Path, list: &Blacklist, now: u32) -> io::Result<Stamp> {
     })
 }
 
-/// What is wrong with the file in the folder `state`; `None`: it is good, or not there.
+/// The damage of the file in the folder `state`. `None`: the file is good, or there is none.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub fn look(state: &Path, now: u32) -> io::Result<Option<Damage>> {
     let Some(file) = own::open(&file(state))? else { return Ok(None) };
     read(file, now).map(|(_, damage)| damage)
 }
 
-/// Reads what was kept: what is still in force, and what was removed. Lines that mean nothing are left out.
+/// Reads a file: the entries that are still in force, and the traces of removals. Lines without meaning are left out.
 fn read(file: File, now: u32) -> io::Result<(Kept, Option<Damage>)> {
     let mut text = BufReader::new(file);
     let (mut kept, mut first_wrong, mut line) = (Kept::default(), None, Vec::new());
@@ -197,7 +198,7 @@ fn read(file: File, now: u32) -> io::Result<(Kept, Option<Damage>)> {
             Some(Line::Removal(removal)) => kept.removals.push(removal),
             Some(Line::Entry(_)) | None => {}
         }
-        // Whatever begins behind the last line that we could have written is no part of it.
+        // Lines beyond the greatest number that Portward writes are damage.
         if !is_clean || number > LINES {
             first_wrong.get_or_insert(number);
         }
@@ -206,8 +207,8 @@ fn read(file: File, now: u32) -> io::Result<(Kept, Option<Damage>)> {
     Ok((kept, damage))
 }
 
-/// What a line says, and whether it is as it should be. After a power failure NUL octets may stand in a file; an editor may
-/// have left a byte order mark or an empty line.
+/// The meaning of a line, and whether the line is as it should be. After a power failure a file may contain NUL octets.
+/// An editor may have left a byte order mark or an empty line.
 fn meaning(line: &[u8]) -> (Option<Line>, bool) {
     let Ok(text) = std::str::from_utf8(line) else { return (None, false) };
     let text = text.trim();

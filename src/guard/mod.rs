@@ -1,7 +1,7 @@
-//! The guard at the door: which addresses may connect at all, before a byte is read, and which have lost that right (contract
-//! section 1, steps 1 and 7; section 6).
+//! The guard at the door. It decides which addresses may connect at all, before a byte is read, and which addresses
+//! have lost that right (contract section 1, steps 1 and 7; section 6).
 //!
-//! | room | what is in it |
+//! | room | content |
 //! |---|---|
 //! | `policy` | what the guard needs of the configuration; pure |
 //! | `counted` | addresses as they are counted |
@@ -9,18 +9,18 @@
 //! | `permit` | the right to a connection; the live connections by address |
 //! | `rates` | new connections a second |
 //! | `requests` | SIP requests a second of addresses and users |
-//! | `undecided` | connections without a decision have limits of their own |
-//! | `idle` | HTTP connections that wait for their next request: they go for new ones when a limit is reached |
-//! | `refused` | what was refused at the door, summed up |
-//! | `scoring` | what an offence counts, and how many are too many; pure |
+//! | `undecided` | limits of connections without a decision |
+//! | `idle` | HTTP connections that wait for their next request: they are closed for new ones when a limit is reached |
+//! | `refused` | a summary of connections that were refused at the door |
+//! | `scoring` | the weight of an offence, and the threshold; pure |
 //! | `suspects` | an exact sliding count of offences |
-//! | `confirmed`, `name` | names that a PBX has confirmed, in their normal form: fairness to offices |
-//! | `nonces` | nonces that a target has given to an address: which refused logins are guesses |
+//! | `confirmed`, `name` | names that a PBX has confirmed, in normal form: they raise an office's threshold |
+//! | `nonces` | nonces that a target has given to an address: they show which refused logins are guesses |
 //! | `exemption` | which connections stay when their address is listed |
-//! | `blacklist` | which addresses are listed: its entries, pages, changes with their subscribers, traces of removals |
-//! | `kept` | the list on disk |
+//! | `blacklist` | the listed addresses: entries, pages, changes and their subscribers, traces of removals |
+//! | `kept` | the blacklist on disk |
 //!
-//! This file is the door: whether a connection may come in, and what follows from what its client does.
+//! This file is the door: it admits connections, and takes notes of their clients' offences and logins.
 
 pub mod blacklist;
 mod confirmed;
@@ -102,49 +102,49 @@ impl Default for Guard {
 /// An address that was listed just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// Who.
+    /// The address.
     pub who: CountedAddress,
-    /// For how long; `None`: until it is removed.
+    /// For how long it is listed. `None`: until it is removed.
     pub expiration: Option<Duration>,
-    /// How many offences there were in a minute.
+    /// How many offences there were within a minute.
     pub count: u32,
 }
 
-/// Who a SIP request is from.
+/// The sender of a SIP request.
 #[derive(Debug, Clone, Copy)]
 pub struct User<'a> {
-    /// Where from.
+    /// The client's address.
     pub address: IpAddr,
-    /// Stands for the PBX, as in [`Guard::confirm`].
+    /// The number that identifies the PBX, as in [`Guard::confirm`].
     pub place: u64,
-    /// The user alone.
+    /// The user alone, without a domain.
     pub name: &'a [u8],
-    /// A certificate or a credential proves the name.
+    /// Whether a certificate or a credential proves the name.
     pub is_proven: bool,
 }
 
-/// Seconds since 1970: what the blacklist counts in, because it survives a restart.
+/// The time in seconds since 1970. The blacklist uses it, because it survives a restart.
 pub fn unix_now() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX - 1)
 }
 
 impl Guard {
-    /// Whether `address` may have one more connection. The limit of the address comes first: a new connection that it
-    /// forbids displaces nobody else's.
+    /// Whether `address` may have one more connection. The limit of the address is checked first. A connection that
+    /// this limit forbids displaces no connection of another address.
     ///
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
     pub fn admit(&self, address: IpAddr, service: Service, policy: &Policy) -> Result<Permit, Reason> {
         let (permit, before) = self.connections.begin();
         let (mut permit, displaced) = self.admit_address(permit, address, policy)?;
-        // One of its own goes for it.
+        // A connection of the same address is closed for it.
         let before = if displaced { before.saturating_sub(1) } else { before };
         permit.in_reserve = self.make_room(before, service, &policy.connections)?;
         Ok(permit)
     }
 
-    /// Room for one more connection, whoever it is: for peers that will say by a PROXY header for whom they speak.
+    /// Admits one more connection of any address. It is for peers that send the client's address in a PROXY header.
     ///
     /// # Errors
     /// `Limit`.
@@ -154,7 +154,7 @@ impl Guard {
         Ok(permit)
     }
 
-    /// Holds a permit that was given to anybody against the address that the PROXY header conveyed.
+    /// Checks a permit from [`Self::admit_any`] against the address in the PROXY header.
     ///
     /// # Errors
     /// `Blocked`, `Blacklisted` or `Limit`.
@@ -162,7 +162,7 @@ impl Guard {
         self.admit_address(permit, address, policy).map(|(permit, _)| permit)
     }
 
-    /// Whether the address may have one more, and whether one of its own goes for it.
+    /// Whether the address may have one more connection, and whether another of its connections is closed for it.
     fn admit_address(
         &self,
         permit: Permit,
@@ -178,12 +178,12 @@ impl Guard {
         self.connections.count_address(permit, address, limits.max_connections_per_address)
     }
 
-    /// Whether there is room for one more where there are `before`. The last `limits.reserved` places are for SIP and
-    /// H.323 alone (contract section 7). Before they are touched, the HTTP connection goes that has waited for its next request
-    /// for the longest. True: the new connection takes one of the kept places.
+    /// Makes room for one more connection if there are `before`. The last `limits.reserved` places are only for SIP and
+    /// H.323 (contract section 7). Before one of them is used, the HTTP connection that has waited longest for its next
+    /// request is closed. Returns `true` if the new connection takes a reserved place.
     fn make_room(&self, before: u32, service: Service, limits: &ConnectionLimits) -> Result<bool, Reason> {
         let possible = self.connections.possible();
-        // Where descriptors are too few, it is they that are kept.
+        // If there are too few file descriptors, the reserved places are kept and the others become fewer.
         let shared = limits.max_connections.min(possible);
         let shared = shared - limits.reserved.min(shared / RESERVED_PART);
         if before < shared || self.connections.displace().is_some() {
@@ -195,7 +195,7 @@ impl Guard {
         Err(Reason::Limit)
     }
 
-    /// So many connections can have the two file descriptors that each may take.
+    /// Sets how many connections there are file descriptors for. A connection may take two.
     pub fn set_possible(&self, connections: u32) {
         self.connections.set_possible(connections);
     }
@@ -207,8 +207,8 @@ impl Guard {
         })
     }
 
-    /// A place among the connections without a decision; the oldest of them may have to go for it. A peer that speaks
-    /// for others by a PROXY header has no limit of its own.
+    /// Takes a place among the connections without a decision. The oldest of them may be closed for it. A peer that
+    /// sends PROXY headers has no limit of its own.
     pub fn enter_undecided(
         &self,
         id: u64,
@@ -223,8 +223,8 @@ impl Guard {
         Undecided::enter(&self.undecided, who, &policy.connections)
     }
 
-    /// Notes an offence, as far as it counts (`scoring`). If the address now has too many, it is listed, its connections are
-    /// told, and the new entry is returned.
+    /// Notes an offence, as far as it counts (`scoring`). If the address has too many now, it is listed, its
+    /// connections are told, and the new entry is returned.
     pub fn suspect(&self, address: IpAddr, offence: Offence<'_>, policy: &Policy) -> Option<Listed> {
         let score = scoring::score(policy, address, &offence);
         if score.weight == Weight::Nothing {
@@ -236,12 +236,12 @@ impl Guard {
         let expiration = policy.expiration;
         let why = Why::Automatic { reason: offence.reason, count };
         let replaced = self.apply(Change::List { who: who.into(), why, expiration }, Origin::Guard);
-        // The line is written once: an address that is listed already may still have connections that are being closed.
+        // The line is written once. An address that is already listed may still have connections that are being closed.
         (replaced == Ok(0)).then_some(Listed { who, expiration, count })
     }
 
     /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption.
-    /// `name` is the user alone. `place` stands for the PBX, because clients may know one PBX by several host names.
+    /// `name` is the user alone. `place` identifies the PBX, because clients may know one PBX by several host names.
     pub fn confirm(&self, address: IpAddr, exemption: &Exemption, place: u64, name: &[u8]) {
         exemption.confirm();
         self.confirmed.note(address.into(), place, name, unix_now());
@@ -252,8 +252,8 @@ impl Guard {
         self.confirmed.names(address.into(), unix_now())
     }
 
-    /// Counts a SIP request of `address` (`limits.sip_requests`). False: it is one too many. Networks in `allow` have no
-    /// such limit, and neither have balancers, which pass on what others send.
+    /// Counts a SIP request of `address` (`limits.sip_requests`). `false`: the rate is exceeded. Networks in `allow`
+    /// have no such limit. Balancers have none either, because they pass on requests of others.
     pub fn takes_request(&self, address: IpAddr, policy: &Policy) -> bool {
         let Some(rate) = policy.connections.sip_requests.filter(|_| policy.judges(address)) else {
             return true;
@@ -263,8 +263,8 @@ impl Guard {
         self.requests.of_address(who, factor, rate)
     }
 
-    /// Counts a SIP request of the user called `name` at `place` (`limits.sip_requests_per_user`), if the user is proven
-    /// or a PBX has confirmed the name for `address` within the last hour. False: it is one too many.
+    /// Counts a SIP request of the user called `name` at `place` (`limits.sip_requests_per_user`), if the user is
+    /// proven or a PBX has confirmed the name for `address` within the last hour. `false`: the rate is exceeded.
     pub fn takes_request_of(&self, user: User<'_>, policy: &Policy) -> bool {
         let Some(rate) = policy.connections.sip_requests_per_user else { return true };
         let User { address, place, name, is_proven } = user;
@@ -280,7 +280,7 @@ impl Guard {
         }
     }
 
-    /// A target has given a nonce to `address`, at each of its doors: its addresses and ports, a number for each.
+    /// A target has given a nonce to `address`. `doors`: one number for each address and port of the target.
     pub fn note_nonce(&self, address: IpAddr, doors: &[u64], nonce: u64, policy: &Policy) {
         if policy.failed_logins && policy.judges(address) {
             self.nonces.note(address.into(), doors, nonce, self.seconds());
@@ -305,9 +305,9 @@ impl Guard {
         &self.blacklist
     }
 
-    /// Changes the blacklist: the only way to do it. If an address is listed, or found in the file while this runs, its open
-    /// connections are told; what an administrator lists closes all of them. Returns how many entries in force the change
-    /// has replaced or taken off.
+    /// Changes the blacklist. This is the only way to do it. If an address is listed, or is found in the file while
+    /// Portward runs, its open connections are told. An entry of an administrator closes all of them. Returns how many
+    /// entries in force the change has replaced or removed.
     ///
     /// # Errors
     /// [`Full`]: an administrator's entry for which there is no room.
@@ -338,12 +338,12 @@ impl Guard {
         self.refused.note(address.into(), reason);
     }
 
-    /// One line an address and reason for what was refused at the door since the last summary.
+    /// The summary of refusals at the door since the last summary: one line for each address and reason.
     pub fn summary(&self) -> Vec<String> {
         self.refused.summary()
     }
 
-    /// Forgets what has lost its meaning; to be called now and then.
+    /// Forgets what no longer matters. It should be called regularly.
     pub fn sweep(&self) {
         let now = unix_now();
         self.suspects.sweep(self.millis());
@@ -353,18 +353,18 @@ impl Guard {
         self.blacklist.sweep(now);
     }
 
-    /// Forgets who connected or sent requests a while ago, if there are many.
+    /// Forgets addresses and users whose connections or requests were a while ago, if there are many.
     pub fn sweep_rates(&self) {
         self.rates.sweep();
         self.requests.sweep();
     }
 
-    /// How many connections live.
+    /// The number of live connections.
     pub fn connections(&self) -> u32 {
         self.connections.in_all()
     }
 
-    /// How many connections are undecided.
+    /// The number of undecided connections.
     pub fn undecided(&self) -> usize {
         self.undecided.count()
     }

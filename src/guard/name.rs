@@ -1,22 +1,22 @@
 //! The normal form of a name that a PBX has confirmed (contract section 6).
 //!
-//! Many PBXs accept several spellings of one user name, and each PBX accepts others. Two spellings must never count as two
-//! names: otherwise one account would make its address an office with fifty phones. So the normal form leaves out every
-//! difference that some PBX ignores: percent escapes of URIs, case, accents, compatibility forms (a full-width letter),
-//! blanks, punctuation, invisible characters. Two different names may become one by this. That does no harm: the office
-//! then has one name less.
+//! Many PBXs accept several spellings of one user name, and not every PBX accepts the same ones. Two spellings must
+//! never count as two names: otherwise one account would make its address an office with fifty phones. So the normal
+//! form leaves out every difference that some PBX ignores: percent escapes of URIs, case, accents, compatibility forms
+//! (a full-width letter), blanks, punctuation, invisible characters. Two different names may have the same normal form.
+//! That does no harm: the office then counts one name less.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-/// What is left of a name are letters and digits in lower case, at most so many octets of it.
+/// The longest normal form in octets. It has only letters and digits in lower case.
 const LONGEST: usize = 128;
 
-/// The normal form; empty if nothing in it makes a name.
+/// The normal form of a name. It is empty if the name has no letters or digits.
 pub(super) fn normal(name: &[u8]) -> String {
     let octets = unescaped(name.get(..4 * LONGEST).unwrap_or(name));
     let text = String::from_utf8_lossy(&octets);
     let decomposed = DecomposingNormalizerBorrowed::new_nfkd().normalize(&text);
-    // Once more behind the case: of a few letters the small one is made of two.
+    // Decomposed once more after lower case: the lower case of a few letters is made of two characters.
     let lower = decomposed.to_lowercase();
     let decomposed = DecomposingNormalizerBorrowed::new_nfkd().normalize(&lower);
     let mut normal = String::new();
@@ -29,7 +29,7 @@ pub(super) fn normal(name: &[u8]) -> String {
     normal
 }
 
-/// `name` with each `%` and two hexadecimal digits read as the octet that they mean (RFC 3986 §2.1).
+/// Decodes percent escapes: a `%` with two hexadecimal digits stands for an octet (RFC 3986 §2.1).
 fn unescaped(name: &[u8]) -> Vec<u8> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut octets = Vec::with_capacity(name.len());

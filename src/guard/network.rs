@@ -1,7 +1,7 @@
-//! An address or a network, as an administrator lists it: an address as the guard counts it, or all addresses with the same
-//! first bits.
+//! An address or a network, as an administrator lists it: an address as the guard counts it, or all addresses with the
+//! same first bits.
 //!
-//! It stands on the eight octets of [`CountedAddress`]: an IPv4 network of `n` bits has `32 + n` bits there. IPv6 networks of more
+//! It uses the eight octets of [`CountedAddress`]. An IPv4 network of `n` bits has `32 + n` bits there. IPv6 networks of more
 //! than 64 bits count as the /64 that they are in, as addresses do.
 
 use std::fmt;
@@ -11,9 +11,9 @@ use ipnet::IpNet;
 
 use super::counted::CountedAddress;
 
-/// The length of a single address.
+/// The length of a single address in bits.
 const WHOLE: u8 = 64;
-/// The bits of all IPv4 networks that are the same.
+/// The number of leading bits that all IPv4 networks share.
 const V4_BITS: u8 = 32;
 
 /// An address or a network.
@@ -38,7 +38,7 @@ impl From<IpAddr> for Network {
 }
 
 impl Network {
-    /// What an administrator writes: an address or a network. The inverse of [`fmt::Display`].
+    /// Parses the text that an administrator writes: an address or a network. It is the inverse of [`fmt::Display`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::wanted(text).ok()
     }
@@ -46,7 +46,7 @@ impl Network {
     /// As [`Self::parse`].
     ///
     /// # Errors
-    /// What is wrong with it, and what would be right.
+    /// What is wrong with the text, and what would be right.
     pub fn wanted(text: &str) -> Result<Self, String> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(address.into());
@@ -73,7 +73,7 @@ impl Network {
         Ok(Self { first, length })
     }
 
-    /// The network of this length (of 64 bits) that `address` is in.
+    /// The network with this length (of 64 bits) that contains `address`.
     pub(super) fn around(address: CountedAddress, length: u8) -> Self {
         let first = CountedAddress::from_bits(address.bits() & mask(length));
         Self { first, length: length.min(WHOLE) }
@@ -89,12 +89,12 @@ impl Network {
         self.first
     }
 
-    /// Whether a network around `address` can have this length, of 64 bits. Those of IPv4 and IPv6 never meet.
+    /// Whether a network with this length (of 64 bits) can contain `address`. Networks of IPv4 and IPv6 never overlap.
     pub(super) fn can_have(address: CountedAddress, length: u8) -> bool {
         !address.is_v4() || length >= V4_BITS
     }
 
-    /// The address, if it is a single one.
+    /// The address, if the network is a single address.
     pub fn address(self) -> Option<CountedAddress> {
         (self.length == WHOLE).then_some(self.first)
     }
@@ -109,7 +109,7 @@ impl Network {
         self.length <= other.length && self.contains(other.first)
     }
 
-    /// The same as others write it.
+    /// The network as the type of other crates.
     pub fn network(self) -> IpNet {
         let length = match self.first.is_v4() && self.length >= V4_BITS {
             true => self.length - V4_BITS,
@@ -122,7 +122,7 @@ impl Network {
         IpNet::new(first, length).unwrap_or(IpNet::from(first))
     }
 
-    /// For places in lists.
+    /// The text for cursors.
     pub(super) fn to_cursor(self) -> String {
         let bits = self.first.bits();
         match self.length {
@@ -131,7 +131,7 @@ impl Network {
         }
     }
 
-    /// The same, back.
+    /// The inverse of [`Self::to_cursor`].
     pub(super) fn from_cursor(text: &str) -> Option<Self> {
         let (bits, length) = text.split_once('-').map_or((text, None), |(bits, rest)| (bits, Some(rest)));
         let length = length.map_or(Some(WHOLE), |length| length.parse().ok())?;
@@ -140,12 +140,12 @@ impl Network {
     }
 }
 
-/// The bits of a network of this length.
+/// The mask of a network with this length.
 fn mask(length: u8) -> u64 {
     u64::MAX.checked_shl(u32::from(WHOLE.saturating_sub(length))).unwrap_or_default()
 }
 
-/// A mapped IPv4 network is that IPv4 network.
+/// Turns a mapped IPv4 network into the IPv4 network itself.
 fn canonical(network: IpNet) -> IpNet {
     let mapped = network.addr().to_canonical();
     match network.prefix_len().checked_sub(96) {

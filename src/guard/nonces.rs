@@ -1,13 +1,13 @@
 //! Nonces that a target has given to an address within five minutes (contract section 6): a refused login counts if its
-//! credentials used one of them, on whatever connection and whatever worker it was given.
+//! credentials used one of them. The nonce may have been given on any connection and by any worker.
 //!
-//! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, [`EACH`] nonces of one address, and [`SHARDS`] × [`NONCES`]
-//! in all, at eight octets: 48 MiB at the most. Filling it gains a guesser nothing:
-//! - An address that is given more than [`EACH`] within five minutes could push out the one that it goes on with. As
-//!   long as one that was forgotten could still be in use, every nonce of such an address counts as given. An office
-//!   with the 500 connections that one address may have is far from that, if each asks once a minute.
-//! - When a shard is full the address that has most in it is the one that is forgotten, in the same way. So others lose
-//!   nothing.
+//! The memory is bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, [`EACH`] nonces of one address, and [`SHARDS`]
+//! × [`NONCES`] nonces in all, with eight octets each. That is 48 MiB at most. A guesser gains nothing by filling it:
+//! - An address that gets more than [`EACH`] nonces within five minutes could push out the nonce that it then uses. As
+//!   long as a forgotten nonce could still be in use, every nonce of such an address counts as given. An office is far
+//!   from that: one address may have 500 connections, each of which may ask once a minute.
+//! - When a shard is full, the nonces of the address with the most nonces are forgotten, with the same effect. So other
+//!   addresses lose nothing.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -22,7 +22,7 @@ use super::counted::CountedAddress;
 const KEPT: u32 = 300;
 /// The most nonces of one address.
 const EACH: usize = 8192;
-/// How many of the last nonces of an address are looked at for one that is given again.
+/// How many of the last nonces of an address are searched for a nonce that is given again.
 const LAST: usize = 16;
 const SHARDS: usize = 64;
 /// The most addresses of a shard.
@@ -30,7 +30,7 @@ const ADDRESSES: usize = 2048;
 /// The most nonces of a shard.
 const NONCES: usize = 32_768;
 
-/// See the module. Times are seconds since some beginning.
+/// The nonces that targets have given, by address. Times are seconds since a fixed moment.
 #[derive(Debug)]
 pub(super) struct Nonces {
     shards: Vec<Mutex<Shard>>,
@@ -40,21 +40,21 @@ pub(super) struct Nonces {
 #[derive(Debug, Default)]
 struct Shard {
     by_address: HashMap<CountedAddress, Given, RandomState>,
-    /// Nonces of all of them.
+    /// The number of nonces of all addresses.
     count: usize,
 }
 
-/// What one address was given, the oldest first.
+/// The nonces that one address was given, the oldest first.
 #[derive(Debug, Default)]
 struct Given {
     nonces: VecDeque<Nonce>,
-    /// Until then a nonce that is not known counts as given: one was forgotten that could still be in use.
+    /// Until this time an unknown nonce counts as given, because a nonce was forgotten that could still be in use.
     forgotten_until: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Nonce {
-    /// Of the door and the nonce.
+    /// A digest of the door and the nonce.
     digest: u32,
     at: u32,
 }
@@ -66,7 +66,7 @@ impl Default for Nonces {
 }
 
 impl Nonces {
-    /// `who` was given `nonce` at each of these doors.
+    /// Notes that `who` was given `nonce` at each of these doors.
     pub(super) fn note(&self, who: CountedAddress, doors: &[u64], nonce: u64, now: u32) {
         let Some(mut shard) = self.shard(who) else { return };
         if shard.by_address.len() >= ADDRESSES && !shard.by_address.contains_key(&who) {
@@ -92,7 +92,7 @@ impl Nonces {
         given.forgotten_until > now || doors.iter().any(|door| given.knows(self.digest(*door, nonce), now))
     }
 
-    /// Forgets what was given more than five minutes ago.
+    /// Forgets nonces that were given more than five minutes ago.
     pub(super) fn sweep(&self, now: u32) {
         for shard in &self.shards {
             shard.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
@@ -135,7 +135,7 @@ impl Given {
         }
     }
 
-    /// Whether nothing is left that could matter.
+    /// Whether nothing is left that could still matter.
     fn is_over(&mut self, now: u32) -> bool {
         self.forget(now);
         if self.nonces.capacity() > 4 * self.nonces.len() {
@@ -151,7 +151,7 @@ impl Shard {
         self.count = self.by_address.values().map(|given| given.nonces.len()).sum();
     }
 
-    /// Forgets the nonces of the address that has most.
+    /// Forgets the nonces of the address with the most nonces.
     fn make_room_for_a_nonce(&mut self, now: u32) {
         self.sweep(now);
         if self.count < NONCES {
@@ -167,7 +167,7 @@ impl Shard {
         }
     }
 
-    /// An eighth at least, so that it does not have to be done again at once.
+    /// Removes at least an eighth, so that this is not needed again at once.
     fn make_room_for_an_address(&mut self, now: u32) {
         self.sweep(now);
         let mut surplus = (self.by_address.len() + ADDRESSES / 8).saturating_sub(ADDRESSES);
@@ -210,7 +210,7 @@ mod tests {
                 "{address} {door} {nonce} {now}"
             );
         }
-        // Given again, it lives again.
+        // A nonce that is given again is remembered anew.
         nonces.note(who(1), &[7], 100, 1_200);
         assert!(nonces.knows(who(1), &[9, 7], 100, 1_499));
         nonces.sweep(1_500);

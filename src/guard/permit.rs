@@ -1,5 +1,5 @@
-//! The right to a connection, and the live connections by address (contract section 1, step 1; section 6): how many there are,
-//! which of them go for a new one, and which are told to go when their address is listed.
+//! The right to a connection, and the live connections by address (contract section 1, step 1; section 6). It counts
+//! connections, chooses a connection that is closed for a new one, and tells connections when their address is listed.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,24 +15,24 @@ use super::idle::{Displaced, Idle, Idlers, Oldest};
 use super::network::Network;
 use crate::reason::Reason;
 
-/// Live connections of one address.
+/// The live connections of one address.
 #[derive(Debug, Default)]
 struct Address {
     count: AtomicU32,
-    /// Told when the address was listed.
+    /// Notified when the address is listed.
     listed: Notify,
-    /// How often it was.
+    /// How often the address was listed.
     listings: AtomicU32,
-    /// When it was, the last time, in milliseconds.
+    /// When the address was last listed, in milliseconds.
     listed_at: AtomicU32,
-    /// It was listed by an administrator, so no connection stays.
+    /// An administrator has listed the address, so no connection stays.
     by_hand: AtomicBool,
     /// HTTP connections that may wait for their next request.
     idlers: Idlers,
 }
 
 impl Address {
-    /// It was listed at `now` (milliseconds).
+    /// The address was listed at `now` (milliseconds).
     fn tell(&self, by_hand: bool, now: u32) {
         self.by_hand.store(by_hand, Ordering::Relaxed);
         self.listed_at.store(now, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl Address {
         self.listed.notify_waiters();
     }
 
-    /// Whether its listing closes a connection.
+    /// Whether the listing closes a connection with this exemption.
     fn sends_away(&self, exemption: &Exemption) -> bool {
         self.by_hand.load(Ordering::Relaxed) || !exemption.holds(self.listed_at.load(Ordering::Relaxed))
     }
@@ -56,9 +56,9 @@ impl AsRef<Idlers> for Address {
 #[derive(Debug)]
 pub(super) struct Connections {
     in_all: AtomicU32,
-    /// For how many connections there are file descriptors: each may take two.
+    /// For how many connections there are file descriptors. A connection may take two.
     possible: AtomicU32,
-    /// HTTP connections of all addresses that have waited for the longest.
+    /// The HTTP connections of all addresses that have waited longest.
     oldest: Mutex<Oldest>,
     /// Only addresses with a live connection are in it, so `max_connections` bounds it.
     by_address: DashMap<CountedAddress, Arc<Address>, foldhash::quality::RandomState>,
@@ -76,7 +76,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// A permit for one more, and how many there were before.
+    /// A permit for one more connection, and the number of connections before it.
     pub(super) fn begin(self: &Arc<Self>) -> (Permit, u32) {
         let before = self.in_all.fetch_add(1, Ordering::Relaxed);
         let connections = Arc::clone(self);
@@ -84,12 +84,12 @@ impl Connections {
         (Permit { connections, address: None, seen: 0, in_reserve: false, idle: None, exemption }, before)
     }
 
-    /// How many there are.
+    /// The number of live connections.
     pub(super) fn in_all(&self) -> u32 {
         self.in_all.load(Ordering::Relaxed)
     }
 
-    /// For how many connections there are file descriptors: each may take two.
+    /// For how many connections there are file descriptors. A connection may take two.
     pub(super) fn possible(&self) -> u32 {
         self.possible.load(Ordering::Relaxed)
     }
@@ -99,7 +99,7 @@ impl Connections {
         self.possible.store(connections, Ordering::Relaxed);
     }
 
-    /// Counts a connection of `address`; true: an idle one of the same address goes for it.
+    /// Counts a connection of `address`. `true`: an idle connection of the same address is closed for it.
     pub(super) fn count_address(
         &self,
         mut permit: Permit,
@@ -116,12 +116,12 @@ impl Connections {
         entry.count.fetch_add(1, Ordering::Relaxed);
         permit.seen = entry.listings.load(Ordering::Relaxed);
         permit.address = Some((counted, Arc::clone(&entry)));
-        // It is told when nothing is locked any more.
+        // The displaced connection is told after all locks have been released.
         drop(entry);
         Ok((permit, displaced.is_some()))
     }
 
-    /// The HTTP connection that has waited for its next request for the longest is told to go.
+    /// Displaces the HTTP connection that has waited longest for its next request.
     pub(super) fn displace(&self) -> Option<Displaced> {
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.displace(|waiting| {
@@ -129,7 +129,7 @@ impl Connections {
         })
     }
 
-    /// `who` was listed at `now` (milliseconds): its connections are told.
+    /// `who` was listed at `now` (milliseconds), so its connections are told.
     pub(super) fn tell(&self, who: Network, by_hand: bool, now: u32) {
         match who.address() {
             Some(address) => {
@@ -145,16 +145,16 @@ impl Connections {
     }
 }
 
-/// The right to a connection; gives it back when dropped.
+/// The right to a connection. Dropping it gives the right back.
 #[derive(Debug)]
 pub struct Permit {
     connections: Arc<Connections>,
     address: Option<(CountedAddress, Arc<Address>)>,
     /// How often the address had been listed when the connection came.
     seen: u32,
-    /// It came when only the places that are kept for SIP and H.323 were left.
+    /// The connection came when only the places for SIP and H.323 were left.
     pub(super) in_reserve: bool,
-    /// Made when it waits for its second request.
+    /// The connection's entry among the idle ones. It is made when the connection waits for its second request.
     idle: Option<Idle<Address>>,
     exemption: Arc<Exemption>,
 }
@@ -168,20 +168,21 @@ pub struct Listing {
 }
 
 impl Permit {
-    /// What the connection waits for, beside all else.
+    /// The wait for a listing, for the connection's task.
     pub fn listing(&self) -> Listing {
         let address = self.address.as_ref().map(|(_, address)| Arc::clone(address));
         Listing { address, seen: self.seen, exemption: Arc::clone(&self.exemption) }
     }
 
-    /// Whether the connection has to go, as [`Listing::closes`] says: for who must not begin anything more until then.
+    /// Whether the connection has to close, as [`Listing::closes`] says. A task that must not begin anything more asks
+    /// this.
     pub fn must_go(&self) -> bool {
         self.address.as_ref().is_some_and(|(_, address)| {
             address.listings.load(Ordering::Relaxed) != self.seen && address.sends_away(&self.exemption)
         })
     }
 
-    /// An HTTP connection waits for its next request from now on: it may have to go for another one.
+    /// An HTTP connection waits for its next request from now on, and may be closed for another connection.
     pub fn rest(&mut self) {
         if self.idle.is_none() {
             self.idle = self.address.as_ref().map(|(_, address)| Idle::new(address));
@@ -191,29 +192,29 @@ impl Permit {
         }
     }
 
-    /// The next request has come. False: the connection has had to go meanwhile.
+    /// The next request has come. `false`: the connection was displaced meanwhile.
     pub fn resume(&self) -> bool {
         self.idle.as_ref().is_none_or(Idle::resume)
     }
 
-    /// Ready when the connection has to go for another one, which it never has while a request is under way.
+    /// Ready when the connection is displaced by another one. That never happens while a request is under way.
     pub fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.idle.as_ref().map_or(Poll::Pending, |idle| idle.poll_displaced(cx))
     }
 
-    /// Whether the connection stays when its address is listed: what PBXs say of its logins decides that.
+    /// Decides whether the connection stays when its address is listed. It depends on the PBX's answers to its logins.
     pub fn exemption(&self) -> &Arc<Exemption> {
         &self.exemption
     }
 }
 
 impl Listing {
-    /// Ready when the connection has to go: its address was listed, and the connection has no exemption, or the
-    /// administrator wants it so.
+    /// Ready when the connection has to close: its address was listed, and either the connection has no exemption or an
+    /// administrator has listed the address.
     pub async fn closes(mut self) {
         let Some(address) = self.address else { return std::future::pending().await };
         loop {
-            // `next` hears of every listing from here on. The number tells whether there was one before.
+            // `next` is notified of every listing from here on. The number shows whether there was one before.
             let next = address.listed.notified();
             let listings = address.listings.load(Ordering::Relaxed);
             if std::mem::replace(&mut self.seen, listings) == listings {

@@ -1,5 +1,5 @@
-//! What the guard needs of the configuration: made once when a configuration is read, and never changed after that (contract
-//! sections 6 and 7). Pure: it says what is true of an address, and remembers nothing.
+//! The part of the configuration that the guard needs (contract sections 6 and 7). It is made once when a configuration
+//! is read, and is never changed after that. It is pure: it answers questions about an address, and remembers nothing.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,46 +9,47 @@ use ipnet::IpNet;
 use super::{Network, RequestRate};
 use crate::reason::Reason;
 
-/// At most this part of [`ConnectionLimits::max_connections`] may be reserved.
+/// At most one in so many of [`ConnectionLimits::max_connections`] may be reserved.
 pub const RESERVED_PART: u32 = 4;
 
 /// `[blacklist]`, the counts of `[limits]`, and the balancers of `[listen]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// More offences than this within a minute list an address.
+    /// An address is listed for more offences than this within a minute.
     pub suspicious_per_minute: u32,
-    /// How long the guard lists an address; `None`: until it is removed.
+    /// How long the guard lists an address. `None`: until it is removed.
     pub expiration: Option<Duration>,
     /// Whether logins that a PBX refuses are offences.
     pub failed_logins: bool,
-    /// Networks that are never listed and have no limit an address.
+    /// Networks that are never listed and have no limit for each address.
     pub allow: Vec<IpNet>,
     /// Networks that are always refused.
     pub block: Vec<IpNet>,
-    /// Networks in `proxy_protocol_from` and `forwarded_from`: what comes from there is done by the clients behind them.
+    /// Networks in `proxy_protocol_from` and `forwarded_from`. Their connections carry what the clients behind them do.
     pub balancers: Vec<IpNet>,
     /// How many connections there may be.
     pub connections: ConnectionLimits,
 }
 
-/// The keys of `[limits]` that count connections, and SIP requests on them.
+/// The keys of `[limits]` that limit connections, and SIP requests on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Client connections in all.
     pub max_connections: u32,
-    /// Client connections an address.
+    /// Client connections of one address.
     pub max_connections_per_address: u32,
-    /// New client connections a second an address; 0: any number.
+    /// New client connections of one address in a second. 0: any number.
     pub new_connections_per_second: u32,
     /// Undecided connections in all.
     pub max_undecided: u32,
-    /// Undecided connections an address.
+    /// Undecided connections of one address.
     pub max_undecided_per_address: u32,
-    /// SIP requests of an address; `None`: any number.
+    /// SIP requests of an address. `None`: any number.
     pub sip_requests: Option<RequestRate>,
-    /// SIP requests of a user whom a certificate or a credential proves, or a PBX has confirmed; `None`: any number.
+    /// SIP requests of a user whose name a certificate or a credential proves, or a PBX has confirmed. `None`: any
+    /// number.
     pub sip_requests_per_user: Option<RequestRate>,
-    /// Client connections, of [`Self::max_connections`], for SIP and H.323 alone.
+    /// The part of [`Self::max_connections`] that is only for SIP and H.323.
     pub reserved: u32,
 }
 
@@ -63,17 +64,18 @@ impl Policy {
         contains(&self.allow, address)
     }
 
-    /// The network of `blacklist.allow` that has some or all of the addresses which `who` stands for.
+    /// The first network of `blacklist.allow` that has an address in common with `who`.
     pub fn allowing(&self, who: Network) -> Option<IpNet> {
         touching(&self.allow, who)
     }
 
-    /// The same of `proxy_protocol_from` and `forwarded_from`.
+    /// The first network of `proxy_protocol_from` and `forwarded_from` that has an address in common with `who`.
     pub fn balancing(&self, who: Network) -> Option<IpNet> {
         touching(&self.balancers, who)
     }
 
-    /// Why nothing of `address` is served, if nothing is. `listed`: whether it is on the blacklist; asked where that decides.
+    /// Why connections of `address` are refused, if they are. `listed` says whether the address is on the blacklist. It
+    /// is called only if the answer depends on it.
     pub fn refuses(&self, address: IpAddr, listed: impl FnOnce() -> bool) -> Option<Reason> {
         if self.blocks(address) {
             return Some(Reason::Blocked);
@@ -81,8 +83,8 @@ impl Policy {
         (!self.allows(address) && listed()).then_some(Reason::Blacklisted)
     }
 
-    /// Whether what `address` does can ever list it. Networks in `allow` are never listed, and neither are balancers,
-    /// which pass on what others do (contract section 6).
+    /// Whether `address` can be listed for what it does. Networks in `allow` are never listed. Balancers are not listed
+    /// either, because they pass on what others do (contract section 6).
     pub fn judges(&self, address: IpAddr) -> bool {
         !self.allows(address) && !contains(&self.balancers, address)
     }
@@ -102,7 +104,7 @@ fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// What is in force where nothing else is configured.
+    /// The policy with the default values.
     pub(in crate::guard) fn usual() -> Policy {
         Policy {
             suspicious_per_minute: 20,
@@ -129,7 +131,7 @@ pub(super) mod tests {
         let networks = |text: &str| vec![text.parse().unwrap()];
         let (allow, block) = (networks("192.0.2.0/28"), networks("192.0.2.8/29"));
         let policy = Policy { allow, block, balancers: networks("2001:db8::/32"), ..usual() };
-        // Whether it is allowed, blocked, judged.
+        // The columns: allowed, blocked, judged.
         for (address, expected) in [
             ("192.0.2.1", [true, false, false]),
             ("192.0.2.9", [true, true, false]),

@@ -1,5 +1,5 @@
-//! New connections a second of each address (contract section 7). They are a rate, and `governor` counts them; offences are
-//! not, so `suspects` does.
+//! New connections a second of each address (contract section 7). They are a rate, and `governor` counts them. Offences
+//! are no rate, so `suspects` counts them.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,10 +11,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::counted::CountedAddress;
 use crate::reason::Reason;
 
-/// So many addresses may have connected lately before those of a second ago are forgotten.
+/// How many addresses may be remembered before those that connected more than a second ago are forgotten.
 const ADDRESSES: usize = 10_000;
 
-/// See the module. The limit may change with every reload; then the count begins anew.
+/// The rate of each address. The limit may change with a reload, and then counting begins anew.
 #[derive(Debug, Default)]
 pub(super) struct Rates(ArcSwapOption<Rate>);
 
@@ -26,7 +26,8 @@ struct Rate {
 }
 
 impl Rates {
-    /// Counts a new connection of `address`, which may have `limit` of them a second; 0: any number.
+    /// Counts a new connection of `address`, which may have `limit` of them in a second. A `limit` of 0 allows any
+    /// number.
     ///
     /// # Errors
     /// `Limit`.
@@ -44,7 +45,7 @@ impl Rates {
         }
     }
 
-    /// Forgets who connected more than a second ago, if there are many.
+    /// Forgets addresses that connected more than a second ago, if there are many.
     pub(super) fn sweep(&self) {
         if let Some(rate) = self.0.load_full().filter(|rate| rate.limiter.len() > ADDRESSES) {
             rate.limiter.retain_recent();

@@ -1,4 +1,5 @@
-//! What was refused at the door, summed up: one line an address and reason a minute (contract section 8).
+//! A summary of connections that were refused at the door: one line for each address and reason in a minute (contract
+//! section 8).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,17 +7,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::counted::CountedAddress;
 use crate::reason::Reason;
 
-/// How many refused addresses are remembered by name until their summary is written; the rest are summed up as one.
+/// How many refused addresses are remembered by name until their summary is written. The others are summed up in one
+/// line.
 const ADDRESSES: usize = 1024;
 
-/// See the module.
+/// The refusals since the last summary.
 #[derive(Debug, Default)]
 pub(super) struct Refused(Mutex<Sums>);
 
 #[derive(Debug, Default)]
 struct Sums {
     by_address: HashMap<(CountedAddress, Reason), u64>,
-    /// Those of all other addresses.
+    /// The refusals of all other addresses.
     others: u64,
 }
 
@@ -32,7 +34,7 @@ impl Refused {
         }
     }
 
-    /// The lines for what was refused since this was last called.
+    /// The lines for refusals since the last call.
     pub(super) fn summary(&self) -> Vec<String> {
         let Sums { by_address, others } = std::mem::take(&mut *self.lock());
         let line =

@@ -1,8 +1,8 @@
-//! SIP requests of each address, and of each user, by the second (contract section 9, *Sanity and rates*). `governor` counts
-//! them. Nothing is counted where nothing is configured.
+//! SIP requests a second of each address and of each user (contract section 9, *Sanity and rates*). `governor` counts
+//! them. Nothing is counted unless it is configured.
 //!
-//! An office may send as many requests as its threshold is high: the rate is multiplied by the names that were confirmed
-//! for the address. All addresses share one quota, so an office pays less for each request in its place.
+//! The rate of an office grows like its threshold: it is multiplied by the number of names that were confirmed for the
+//! address. All addresses share one quota, so each request of an office costs a fraction instead.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -14,26 +14,26 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::counted::CountedAddress;
 
-/// What a request costs an address without a confirmed name. It can be divided by every factor up to ten, and by larger
-/// ones with a remainder of at most two per cent, which is left to the client.
+/// The cost of a request of an address without a confirmed name. It can be divided by every factor up to ten without a
+/// remainder. For greater factors the remainder is two per cent at most, and the client gains it.
 const COST: u32 = 2_520;
 
-/// So many may have sent requests lately before those are forgotten whose last ones no longer matter.
+/// How many addresses or users may be remembered before those whose last requests no longer matter are forgotten.
 const REMEMBERED: usize = 10_000;
 
-/// The highest count of a [`RequestRate`]: with it a cell of the limiter still lasts for nanoseconds enough.
+/// The greatest count of a [`RequestRate`]. With it a cell of the limiter still lasts several nanoseconds.
 pub const HIGHEST: u32 = 10_000;
 
-/// So many requests within so much time, all of which may come at once.
+/// So many requests within so much time. All of them may come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRate {
-    /// How many: 1 to [`HIGHEST`].
+    /// The number of requests: 1 to [`HIGHEST`].
     pub count: u32,
-    /// Within how long.
+    /// The time.
     pub within: Duration,
 }
 
-/// What counts requests.
+/// The counts of requests, by address and by user.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     addresses: Counts<CountedAddress>,
@@ -41,24 +41,24 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Counts a request of an address whose rate is multiplied by `factor`. False: it is one too many.
+    /// Counts a request of an address whose rate is multiplied by `factor`. `false`: the rate is exceeded.
     pub(super) fn of_address(&self, who: CountedAddress, factor: u32, rate: RequestRate) -> bool {
         self.addresses.take(&who, factor, rate)
     }
 
-    /// Counts a request of a user, by the digest of place and name. False: it is one too many.
+    /// Counts a request of a user, by the digest of place and name. `false`: the rate is exceeded.
     pub(super) fn of_user(&self, user: u64, rate: RequestRate) -> bool {
         self.users.take(&user, 1, rate)
     }
 
-    /// Forgets those whose last requests no longer matter, if there are many.
+    /// Forgets addresses and users whose last requests no longer matter, if there are many.
     pub(super) fn sweep(&self) {
         self.addresses.sweep();
         self.users.sweep();
     }
 }
 
-/// The counts under one rate. It may change with every reload; then they begin anew.
+/// The counts under one rate. The rate may change with a reload, and then counting begins anew.
 #[derive(Debug)]
 struct Counts<K: Hash + Eq + Clone>(ArcSwapOption<Count<K>>);
 
@@ -98,7 +98,7 @@ impl<K: Hash + Eq + Clone> Counts<K> {
     }
 }
 
-/// The rate in cells of which a request takes up to [`COST`].
+/// The rate in cells. A request takes up to [`COST`] cells.
 fn quota(rate: RequestRate) -> Option<Quota> {
     let cells = NonZeroU32::new(rate.count.min(HIGHEST).checked_mul(COST)?)?;
     let each = rate.within.checked_div(cells.get())?;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn rate(count: u32) -> RequestRate {
-        // Long, so that nothing comes back while the test runs.
+        // The time is long, so that no cells come back while the test runs.
         RequestRate { count, within: Duration::from_secs(3_600) }
     }
 

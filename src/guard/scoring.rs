@@ -1,8 +1,9 @@
-//! What an offence counts toward the blacklist, and how many are too many (contract section 6). Pure: it is told what has
-//! happened and what is known of the address, and remembers nothing. `suspects` has the count of each address.
+//! The weight of an offence toward the blacklist, and the threshold (contract section 6). It is pure: its caller says
+//! what has happened and what is known about the address, and it remembers nothing. `suspects` has the count of each
+//! address.
 //!
-//! The base weight of a reason stands in the table of reasons, [`Reason::weight`]. Here is what changes it: who the client
-//! is, what its browser says of the page that made it ask, the path, and the policy.
+//! The base weight of a reason is in the table of reasons, [`Reason::weight`]. This module changes it by the client's
+//! address, the browser's statement about the page that sent the request, the path, and the policy.
 
 use std::net::IpAddr;
 
@@ -11,28 +12,29 @@ use crate::reason::{Reason, Weight};
 
 /// Milliseconds within which offences count together.
 pub(super) const MINUTE: u32 = 60_000;
-/// How many of what other sites' pages made a browser ask for count as one offence.
+/// How many requests that pages of other sites made a browser send count as one offence.
 pub(super) const FIFTHS: u32 = 5;
-/// The threshold of an address grows with the names that were confirmed for it, up to so many.
+/// The threshold of an address grows with the number of names that were confirmed for it. It grows at most by this
+/// factor.
 pub(super) const LARGEST_FACTOR: u32 = 50;
 
-/// What a client was refused for.
+/// A refusal of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offence<'a> {
-    /// Why it was refused.
+    /// The reason of the refusal.
     pub reason: Reason,
-    /// What that weighs, as its ending says.
+    /// The weight in its ending.
     pub weight: Weight,
-    /// The path of an HTTP request, without its query; empty: there is none.
+    /// The path of an HTTP request, without its query. Empty: there is no path.
     pub path: &'a [u8],
 }
 
 /// What an offence adds to the count of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Score<'a> {
-    /// How much.
+    /// The weight.
     pub(super) weight: Weight,
-    /// What counts once a minute, however often it is repeated; empty: every time counts.
+    /// The text that counts once a minute, however often it is repeated. Empty: every time counts.
     pub(super) once_a_minute: &'a [u8],
 }
 
@@ -40,8 +42,9 @@ impl Score<'_> {
     const NOTHING: Self = Self { weight: Weight::Nothing, once_a_minute: b"" };
 }
 
-/// The weight of a request that a page of another site, or a mail, made a browser send (`Sec-Fetch-Site: cross-site`, Fetch
-/// Metadata Request Headers §2.4), without a body and a login. A page can make a browser ask for any name and path.
+/// The weight of a request without a body and a login that a page of another site, or a mail, made a browser send
+/// (`Sec-Fetch-Site: cross-site`, Fetch Metadata Request Headers §2.4). A page can make a browser ask for any name and
+/// path.
 pub fn weight_from_other_site(reason: Reason) -> Weight {
     match reason {
         Reason::NoPath | Reason::UnknownHost => Weight::Fifth,
@@ -64,12 +67,12 @@ pub(super) fn score<'a>(policy: &Policy, address: IpAddr, offence: &Offence<'a>)
     Score { weight, once_a_minute }
 }
 
-/// By how much what an office may do is multiplied, for which so many names were confirmed.
+/// The factor for an office with so many confirmed names. It multiplies the threshold and the rates.
 pub(super) fn factor(names: u32) -> u32 {
     names.clamp(1, LARGEST_FACTOR)
 }
 
-/// How many offences within a minute an address may have for which so many names were confirmed.
+/// How many offences within a minute an address with so many confirmed names may have.
 pub(super) fn threshold(policy: &Policy, names: u32) -> u32 {
     policy.suspicious_per_minute.saturating_mul(factor(names))
 }
@@ -79,7 +82,7 @@ pub(super) fn is_too_many(count: u32, threshold: u32) -> bool {
     count > threshold
 }
 
-/// What browsers ask every site for, by themselves.
+/// Paths that browsers request from every site by themselves.
 fn is_asked_for_by_browsers(path: &[u8]) -> bool {
     path == b"/favicon.ico" || path == b"/robots.txt" || path.starts_with(b"/apple-touch-icon")
 }
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
     use Weight::{Fifth, Nothing, Whole};
 
-    /// Whom a policy names, and a stranger.
+    /// Addresses that the policy names, and a stranger's.
     const ALLOWED: &str = "192.0.2.1";
     const BALANCER: &str = "2001:db8::1";
     const BLOCKED: &str = "203.0.113.1";
@@ -105,13 +108,13 @@ mod tests {
     #[test]
     fn what_an_offence_counts() {
         let rows: [(&str, Reason, Weight, &str, Weight, &str); 19] = [
-            // Who it is.
+            // The client's address changes the weight.
             (STRANGER, Reason::UnknownHost, Whole, "", Whole, ""),
             (ALLOWED, Reason::UnknownHost, Whole, "", Nothing, ""),
             (BALANCER, Reason::UnknownHost, Whole, "", Nothing, ""),
             (BLOCKED, Reason::UnknownHost, Whole, "", Whole, ""),
             (ALLOWED, Reason::FailedLogin, Whole, "", Nothing, ""),
-            // What the ending says.
+            // The ending's own weight is used.
             (STRANGER, Reason::UnknownHost, Fifth, "/a", Fifth, ""),
             (STRANGER, Reason::OtherTarget, Nothing, "", Nothing, ""),
             (STRANGER, Reason::Silent, Nothing, "", Nothing, ""),
@@ -121,7 +124,7 @@ mod tests {
             (STRANGER, Reason::NoPath, Fifth, "/a", Fifth, "/a"),
             (STRANGER, Reason::UnsafePath, Whole, "/a/../b", Whole, ""),
             (STRANGER, Reason::UnknownHost, Whole, "/a", Whole, ""),
-            // Browsers ask for these by themselves, of hosts that there are.
+            // Browsers request these paths by themselves, from hosts that exist.
             (STRANGER, Reason::NoPath, Whole, "/favicon.ico", Nothing, ""),
             (STRANGER, Reason::NoPath, Whole, "/robots.txt", Nothing, ""),
             (STRANGER, Reason::NoPath, Whole, "/apple-touch-icon-120x120.png", Nothing, ""),

@@ -1,9 +1,10 @@
-//! What each address has done in the last minute (contract section 6): an exact sliding count, the times of the last offences an
-//! address. A leaky bucket would let 21 offences spread over 59 seconds pass.
+//! The offences of each address in the last minute (contract section 6). It is an exact sliding count: the times of the
+//! last offences are kept for each address. A leaky bucket would let 21 offences spread over 59 seconds pass.
 //!
-//! Bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses, of each the offences up to the threshold at eight octets; with
-//! the usual threshold 48 MiB if every one of them stands just below it. Addresses that have been quiet for a minute are
-//! forgotten first, then any others. What an offence counts, `scoring` says.
+//! The memory is bounded: at most [`SHARDS`] × [`ADDRESSES`] addresses. For each address the offences up to the
+//! threshold are kept, with eight octets each. With the default threshold that is 48 MiB if every address is just below
+//! it. Addresses without an offence for a minute are forgotten first, then any others. `scoring` gives the weight of an
+//! offence.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -22,17 +23,18 @@ const ADDRESSES: usize = 2048;
 /// An offence that is remembered.
 #[derive(Debug, Clone, Copy)]
 struct Noted {
-    /// When, in milliseconds; it wraps after weeks.
+    /// The time in milliseconds. It wraps after weeks.
     at: u32,
-    /// A digest of what counts once a minute, however often it is repeated; 0: every time counts.
+    /// A digest of the text that counts once a minute, however often it is repeated. 0: every time counts.
     once: u32,
 }
 
-/// See the module.
+/// The offences by address.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     whole: Tally,
-    /// At most four times of each address at eight octets: a tenth of the memory of the others.
+    /// At most four times for each address, with eight octets each. That is a tenth of the memory of the whole
+    /// offences.
     fifths: Tally,
     hasher: RandomState,
 }
@@ -51,9 +53,9 @@ impl Default for Tally {
 }
 
 impl Suspects {
-    /// Notes what `who` has done at `now` (milliseconds, which may wrap). If it is one more than `threshold` within a
-    /// minute, how many there were is returned, and they are forgotten. Five fifths within a minute are one offence, which
-    /// was done when the fifth one came.
+    /// Notes what `who` has done at `now` (milliseconds, which may wrap). If there are more than `threshold` offences
+    /// within a minute, their number is returned and they are forgotten. Five fifths within a minute are one offence,
+    /// at the time of the fifth.
     pub(super) fn note(
         &self,
         who: CountedAddress,
@@ -71,7 +73,7 @@ impl Suspects {
         self.whole.note(who, self.digest(score.once_a_minute), threshold, now)
     }
 
-    /// 0 for nothing, and for nothing else.
+    /// The digest. It is 0 for an empty text, and for no other.
     fn digest(&self, once: &[u8]) -> u32 {
         match once {
             [] => 0,
@@ -79,7 +81,7 @@ impl Suspects {
         }
     }
 
-    /// Forgets the addresses that have been quiet for a minute.
+    /// Forgets addresses without an offence for a minute.
     pub(super) fn sweep(&self, now: u32) {
         self.whole.sweep(now);
         self.fifths.sweep(now);
@@ -124,7 +126,7 @@ fn is_recent(offences: &VecDeque<Noted>, now: u32) -> bool {
     offences.back().is_some_and(|offence| now.wrapping_sub(offence.at) < MINUTE)
 }
 
-/// An eighth at least, so that it does not have to be done again at once.
+/// Removes at least an eighth, so that this is not needed again at once.
 fn make_room(shard: &mut HashMap<CountedAddress, VecDeque<Noted>, RandomState>, now: u32) {
     shard.retain(|_, offences| is_recent(offences, now));
     let mut surplus = (shard.len() + ADDRESSES / 8).saturating_sub(ADDRESSES);
@@ -142,7 +144,7 @@ mod tests {
     /// An offence that counts every time.
     const WHOLE: Score<'static> = Score { weight: Weight::Whole, once_a_minute: b"" };
 
-    /// One that counts once a minute.
+    /// An offence that counts once a minute.
     fn once(path: &[u8]) -> Score<'_> {
         Score { weight: Weight::Whole, once_a_minute: path }
     }
@@ -158,7 +160,7 @@ mod tests {
             for number in 0..20 {
                 assert_eq!(suspects.note(who(1), WHOLE, 20, u32::wrapping_add(start, number * 2_950)), None);
             }
-            // The 21st after 59 seconds lists, after 60 it does not.
+            // The 21st offence lists the address after 59 seconds. After 60 seconds it does not.
             assert_eq!(suspects.note(who(1), WHOLE, 20, start.wrapping_add(59_000)), Some(21));
             assert_eq!(suspects.note(who(1), WHOLE, 20, start.wrapping_add(59_001)), None, "it begins anew");
         }
@@ -204,7 +206,7 @@ mod tests {
         };
         assert_eq!(listed(1..=104), 0);
         assert_eq!(listed(105..=105), 1);
-        // Four that are older than a minute are forgotten: with twenty offences one more lists.
+        // Four fifths that are older than a minute are forgotten. With twenty offences one more lists the address.
         let offences = |who, now| (0..20).all(|_| suspects.note(who, WHOLE, 20, now).is_none());
         assert!((0..4).all(|number| fifth(who(2), b"", number).is_none()));
         assert!(offences(who(2), MINUTE + 10) && fifth(who(2), b"", MINUTE + 10).is_none());

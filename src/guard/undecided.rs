@@ -1,5 +1,5 @@
-//! Connections that have not got a decision yet have limits of their own (contract section 1): when these are used up the
-//! oldest of them goes, never an established one. So silent connections can crowd out nobody but each other.
+//! Connections without a decision have limits of their own (contract section 1). When a limit is reached, the oldest of
+//! them is closed, and never an established connection. So silent connections can displace only each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::counted::CountedAddress;
 use super::policy::ConnectionLimits;
 
-/// The undecided connections by age: connection numbers only grow, so the smallest is the oldest.
+/// The undecided connections by age. Connection numbers only grow, so the smallest number is the oldest connection.
 #[derive(Debug, Default)]
 pub(super) struct Undecided {
     queue: Mutex<Queue>,
@@ -21,31 +21,31 @@ pub(super) struct Undecided {
 struct Queue {
     by_age: BTreeMap<u64, Waiting>,
     by_address: HashMap<CountedAddress, BTreeSet<u64>>,
-    /// Those that took a place which is kept for SIP and H.323.
+    /// The connections that took a place reserved for SIP and H.323.
     in_reserve: BTreeSet<u64>,
 }
 
-/// A connection that becomes one of the undecided.
+/// A connection that enters the undecided ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entering {
     /// Its number.
     pub(super) id: u64,
-    /// Whose it is.
+    /// The client's address.
     pub(super) address: CountedAddress,
-    /// Whether the limit for an address holds.
+    /// Whether the limit for one address holds.
     pub(super) bounded: bool,
-    /// Whether it took a place that is kept for SIP and H.323.
+    /// Whether it took a place that is reserved for SIP and H.323.
     pub(super) in_reserve: bool,
 }
 
 #[derive(Debug)]
 struct Waiting {
     address: CountedAddress,
-    /// Dropped to send the connection away.
+    /// Dropping this sends the connection away.
     _stays: oneshot::Sender<()>,
 }
 
-/// A place among the undecided; given back when dropped, which is when the decision has fallen.
+/// A place among the undecided connections. It is given back when it is dropped, which happens at the decision.
 #[derive(Debug)]
 pub struct UndecidedSlot {
     undecided: Arc<Undecided>,
@@ -54,8 +54,9 @@ pub struct UndecidedSlot {
 }
 
 impl Undecided {
-    /// A place. If there is none left, the oldest of the same address, the oldest of those in the reserve or the oldest of
-    /// all is sent away for it. Half of the reserve may be undecided: the other half is for phones that have registered.
+    /// Takes a place. If there is none left, another connection is sent away for it: the oldest of the same address,
+    /// the oldest in the reserve, or the oldest of all. Half of the reserve may be undecided. The other half is for
+    /// phones that have registered.
     pub(super) fn enter(this: &Arc<Self>, entering: Entering, limits: &ConnectionLimits) -> UndecidedSlot {
         let Entering { id, address, bounded, in_reserve } = entering;
         let (sender, stays) = oneshot::channel();
@@ -70,7 +71,7 @@ impl Undecided {
         }
         if in_reserve {
             queue.in_reserve.insert(id);
-            // One is always let in: without it no phone could register.
+            // One connection is always let in. Otherwise no phone could register.
             if queue.in_reserve.len() > (limits.reserved / 2).max(1) as usize {
                 queue.remove_oldest_in_reserve();
             }
@@ -85,12 +86,12 @@ impl Undecided {
         UndecidedSlot { undecided: this.clone(), id, stays }
     }
 
-    /// The oldest undecided connection in the reserve goes for a new one; false: there is none.
+    /// Sends the oldest undecided connection in the reserve away for a new one. `false`: there is none.
     pub(super) fn give_way(&self) -> bool {
         self.lock().remove_oldest_in_reserve()
     }
 
-    /// How many connections are undecided.
+    /// The number of undecided connections.
     pub(super) fn count(&self) -> usize {
         self.lock().by_age.len()
     }
@@ -119,7 +120,7 @@ impl Queue {
 }
 
 impl UndecidedSlot {
-    /// Ready when the connection has to go because others need the place.
+    /// Ready when the connection has to close because another one needs its place.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.stays).poll(cx).map(|_| ())
     }

@@ -1,8 +1,8 @@
-//! Changes of the list: what can be done to it, on whose account, and what subscribers hear of it.
+//! Changes of the list: which changes there are, who makes them, and how subscribers learn of them.
 //!
-//! A subscriber costs the others nothing, however slow it is. It hears of the last 256 changes; one that was
-//! slower hears that it has missed some, and reads the whole list again. Whoever subscribes first and reads the list then
-//! knows all of it: a change that it has read already may be done once more.
+//! A slow subscriber does not slow down the others. It can read the last 256 changes. If it falls further behind, it
+//! learns that it has missed some, and reads the whole list again. A subscriber should subscribe first and then read
+//! the list, so that it misses nothing. A change that was already in the list may then come once more.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,33 +16,34 @@ use crate::guard::network::Network;
 /// How many changes a subscriber may be behind.
 const REMEMBERED: usize = 256;
 
-/// What can be done to the list.
+/// A change of the list.
 #[derive(Debug)]
 pub enum Change {
-    /// An address is listed, or a network by an administrator. An administrator's entry and one of the guard's stand beside each other.
+    /// An address is listed, or a network by an administrator. An administrator's entry and an entry of the guard for
+    /// the same address exist side by side.
     List {
         /// The address or network.
         who: Network,
-        /// Why, which says as well whose entry it is.
+        /// Why it is listed. This also says who has listed it.
         why: Why,
-        /// For how long; `None`: until it is removed.
+        /// For how long it is listed. `None`: until it is removed.
         expiration: Option<Duration>,
     },
-    /// An address or a network is taken off, whoever has listed it. What is listed within a network stays.
+    /// An address or a network is removed from the list, whoever has listed it. Entries within the network stay.
     Remove {
         /// The address or network.
         who: Network,
     },
-    /// All addresses are taken off.
+    /// All entries are removed.
     Clear,
-    /// What was kept over a restart is put back.
+    /// Puts back what was kept over a restart.
     Restore(Kept),
-    /// The system's clock is looked at. If it was set back, an entry that begins in the future begins now and lasts as
-    /// long as it was meant to, instead of that and the hours or years by which the clock was wrong.
+    /// Checks the system's clock. If the clock was set back, an entry that begins in the future begins now and keeps
+    /// its intended duration. Otherwise it would last longer by the hours or years by which the clock was wrong.
     FollowClock,
 }
 
-/// What outlives a restart.
+/// The part of the list that outlives a restart.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Entries, in the order of [`super::Blacklist::page`].
@@ -51,7 +52,7 @@ pub struct Kept {
     pub removals: Vec<Removal>,
 }
 
-/// There are [`MANUAL`] entries of administrators already.
+/// The error: there are [`MANUAL`] entries of administrators already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
@@ -66,29 +67,29 @@ impl std::error::Error for Full {}
 /// A change that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What was done.
+    /// The change.
     pub done: Done,
-    /// On whose account.
+    /// Who has made it.
     pub origin: Origin,
 }
 
-/// What was done to the list.
+/// The effect of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// This entry was made.
     Listed(Entry),
-    /// This was taken off.
+    /// This address, network or whole list was removed.
     Removed(Removal),
     /// So much has changed that the whole list has to be read again: it was restored, or the clock was set back.
     Rewritten,
 }
 
-/// What a subscriber hears.
+/// What a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// The next change. Changes come in the order in which they were made.
     Change(Notice),
-    /// There were so many changes that some are lost: the whole list has to be read again.
+    /// The subscriber has missed some changes, because there were too many. The whole list has to be read again.
     Missed,
 }
 
@@ -116,7 +117,7 @@ impl Subscription {
     }
 }
 
-/// Those who hear of changes.
+/// All subscribers to changes.
 #[derive(Debug)]
 pub(super) struct Subscribers(broadcast::Sender<Notice>);
 
@@ -131,7 +132,8 @@ impl Subscribers {
         Subscription(self.0.subscribe())
     }
 
-    /// Tells them. Called while the list is locked for changes, so that all hear of them in their order.
+    /// Sends a change to all subscribers. It is called while the list is locked for changes, so that they receive
+    /// changes in order.
     pub(super) fn tell(&self, done: Done, origin: Origin) {
         // An error means that there are no subscribers.
         let _ = self.0.send(Notice { done, origin });

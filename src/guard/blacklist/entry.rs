@@ -8,43 +8,43 @@ use crate::reason::Reason;
 
 /// The most entries that administrators make.
 pub const MANUAL: usize = 100_000;
-/// An end that does not come.
+/// The end of an entry that has no end.
 pub(super) const NEVER: u32 = u32::MAX;
 
-/// An entry, for people.
+/// An entry for readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Who.
+    /// The address or network.
     pub who: Network,
-    /// Since when, in seconds since 1970.
+    /// The beginning, in seconds since 1970.
     pub since: u32,
-    /// Until when; `None`: until it is removed.
+    /// The end, in seconds since 1970. `None`: the entry lasts until it is removed.
     pub until: Option<u32>,
-    /// Why, which says as well whose entry it is.
+    /// Why it is listed. This also says who has listed it.
     pub why: Why,
 }
 
-/// Why somebody is listed.
+/// Why an address or network is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// The guard's doing.
+    /// The guard has listed it.
     Automatic {
-        /// The last offence.
+        /// The reason of the last offence.
         reason: Reason,
-        /// How many there were in a minute.
+        /// How many offences there were within a minute.
         count: u32,
     },
-    /// An administrator's.
+    /// An administrator has listed it.
     Manual {
-        /// What he has to say about it.
+        /// The administrator's note.
         note: Box<str>,
     },
 }
 
-/// On whose account the list is changed.
+/// Who changes the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The guard, which has counted offences, or follows the clock.
+    /// The guard, because it has counted offences or because the clock was set back.
     Guard,
     /// An administrator.
     Administrator(Administrator),
@@ -52,7 +52,7 @@ pub enum Origin {
     File,
 }
 
-/// Has an entry that begins after `now` begin then, for as long as it was meant to last; whether it did.
+/// If an entry begins after `now`, it begins at `now` and keeps its duration. Returns whether the entry was changed.
 pub(super) fn begin_by(now: u32, since: &mut u32, until: &mut u32) -> bool {
     let is_ahead = *since > now;
     if is_ahead {
@@ -64,10 +64,10 @@ pub(super) fn begin_by(now: u32, since: &mut u32, until: &mut u32) -> bool {
     is_ahead
 }
 
-/// When an entry ends that is made at `now`; `None`: never.
+/// The end of an entry that is made at `now`. `None` as expiration: no end.
 pub(super) fn end(now: u32, expiration: Option<Duration>) -> Option<u32> {
     let time = expiration?;
-    // Whole seconds, rounded up: nobody is let in too early.
+    // Whole seconds, rounded up, so that no address is let in too early.
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     Some(now.saturating_add(u32::try_from(seconds).unwrap_or(NEVER)).min(NEVER - 1))
 }

@@ -1,4 +1,4 @@
-//! The list itself: what it says of an address, and how it is changed, one change after the other.
+//! The list itself: look-ups and changes, one change after the other.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
@@ -18,7 +18,7 @@ use crate::reason::Reason;
 /// The most entries that the guard makes by itself.
 pub const AUTOMATIC: usize = 1 << 20;
 
-/// What only one change at a time may touch.
+/// The part of the list that only one change at a time may touch.
 #[derive(Debug, Default)]
 pub(super) struct Changing {
     /// Automatic entries in the order in which they were listed.
@@ -31,22 +31,23 @@ pub(super) struct Automatic {
     since: u32,
     pub(super) until: u32,
     count: u32,
-    /// The low bits of its number in the order: an older place for the same address does not stand for it.
+    /// The low bits of the entry's number in the order. They tell the entry's place from an older place of the same
+    /// address.
     pub(super) number: u32,
     reason: Reason,
 }
 
-/// See the module. Times are seconds since 1970.
+/// The blacklist. Times are seconds since 1970.
 #[derive(Debug, Default)]
 pub struct Blacklist {
     pub(super) automatic: DashMap<CountedAddress, Automatic, RandomState>,
     pub(super) manual: RwLock<Manuals>,
-    /// So that the lock is not taken for nothing.
+    /// The number of manual entries. If it is 0, the lock need not be taken.
     manuals: AtomicUsize,
-    /// Taken before all others, so that changes have one order.
+    /// This lock is taken before all others, so that changes have one order.
     changing: Mutex<Changing>,
     subscribers: Subscribers,
-    /// The latest time that was seen.
+    /// The latest time that was seen, in seconds since 1970.
     latest: AtomicU32,
 }
 
@@ -62,8 +63,8 @@ impl Blacklist {
             && self.manual.read().unwrap_or_else(PoisonError::into_inner).around(who, now).is_some()
     }
 
-    /// For which entry `who` is refused at `now`: its own, an administrator's before the guard's; else that of the smallest
-    /// network around it.
+    /// The entry for which `who` is refused at `now`. An entry for `who` itself comes first, an administrator's before
+    /// the guard's. Otherwise it is the entry of the smallest network around `who`.
     pub fn entry(&self, who: Network, now: u32) -> Option<Entry> {
         self.exact(who, now).or_else(|| {
             let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +72,7 @@ impl Blacklist {
         })
     }
 
-    /// The entry for this very address or network at `now`; an administrator's before the guard's.
+    /// The entry for exactly this address or network at `now`. An administrator's entry comes before the guard's.
     pub fn exact(&self, who: Network, now: u32) -> Option<Entry> {
         self.exact_manual(who, now).or_else(|| {
             let automatic = self.automatic.get(&who.address()?)?;
@@ -84,34 +85,34 @@ impl Blacklist {
         manual.entries.get(&who).filter(|entry| entry.until > now).map(|entry| entry.show(who))
     }
 
-    /// How many entries of administrators in force at `now` are for parts of `who`.
+    /// How many entries of administrators that are in force at `now` are for parts of `who`.
     pub fn within(&self, who: Network, now: u32) -> usize {
         let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
         let parts = manual.entries.range(who..).take_while(|(other, _)| who.contains(other.first()));
         parts.filter(|(other, entry)| **other != who && who.covers(**other) && entry.until > now).count()
     }
 
-    /// How many entries there are, expired ones that were not taken out yet among them.
+    /// The number of entries. Expired entries that were not removed yet are included.
     pub fn len(&self) -> usize {
         self.automatic.len() + self.manuals.load(Ordering::Relaxed)
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Changes of the list from here on.
+    /// A subscription to all changes from now on.
     pub fn subscribe(&self) -> Subscription {
         self.subscribers.subscribe()
     }
 
-    /// What was taken off within the last week, the latest first.
+    /// The removals of the last week, the latest first.
     pub fn removals(&self, now: u32) -> Vec<Removal> {
         self.changing().removals.latest(now)
     }
 
-    /// Makes a change at `now`. Returns how many entries in force it has replaced or taken off.
+    /// Makes a change at `now`. Returns how many entries in force it has replaced or removed.
     ///
     /// # Errors
     /// [`Full`]: an administrator's entry for which there is no room.
@@ -159,7 +160,7 @@ impl Blacklist {
         let until = until.unwrap_or(NEVER);
         match why {
             Why::Automatic { reason, count } => {
-                // The guard lists addresses alone.
+                // The guard lists only addresses. An IPv6 entry is a /64.
                 let who = who.first();
                 let order = &mut changing.order;
                 let number = low(order.push(who));
@@ -177,7 +178,7 @@ impl Blacklist {
         }
     }
 
-    /// Takes `who` off, whoever has listed it.
+    /// Removes `who` from the list, whoever has listed it.
     fn remove(&self, changing: &mut Changing, who: Network, origin: Origin, now: u32) -> usize {
         let listed = self.exact(who, now);
         if let Some(address) = who.address() {
@@ -192,7 +193,7 @@ impl Blacklist {
         1
     }
 
-    /// Takes all off.
+    /// Removes all entries.
     fn clear(&self, changing: &mut Changing, origin: Origin, now: u32) -> usize {
         let mut manual = self.manual.write().unwrap_or_else(PoisonError::into_inner);
         let count = self.automatic.len() + manual.entries.len();
@@ -212,7 +213,7 @@ impl Blacklist {
         self.subscribers.tell(Done::Removed(removal), removal.by);
     }
 
-    /// Takes out what has expired. Automatic entries are in the order of their ends, unless the expiration was changed.
+    /// Removes expired entries. Automatic entries are in the order of their ends, unless the expiration was changed.
     pub(in crate::guard) fn sweep(&self, now: u32) {
         let changing = &mut *self.changing();
         while let Some((number, who)) = changing.order.first() {
@@ -250,7 +251,8 @@ impl Blacklist {
         }
     }
 
-    /// Puts back what was kept, but for what was removed after it had been listed. What is listed already stays as it is.
+    /// Puts back the kept entries, except those that were removed after they had been listed. Entries that are already
+    /// in the list stay as they are.
     fn restore(&self, changing: &mut Changing, kept: Kept, origin: Origin, now: u32) {
         let Kept { entries, removals } = kept;
         let is_first = self.is_empty();
@@ -269,12 +271,13 @@ impl Blacklist {
         }
         self.subscribers.tell(Done::Rewritten, origin);
         if changed {
-            // What is on disk has other times.
+            // The file still has the old times, so the list must be written.
             self.subscribers.tell(Done::Rewritten, Origin::Guard);
         }
     }
 
-    /// Whether there is an entry for the same address from the same hand, or no room for one more by hand.
+    /// Whether the list already has an entry of the same kind (automatic or manual) for the same address, or has no
+    /// room for another manual entry.
     fn has_its_like(&self, entry: &Entry, now: u32) -> bool {
         let who = entry.who;
         match entry.why {
@@ -288,7 +291,7 @@ impl Blacklist {
     }
 }
 
-/// The low bits of a number of the order.
+/// The low bits of a number in the order.
 pub(super) fn low(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
 }

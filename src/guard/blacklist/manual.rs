@@ -1,5 +1,5 @@
-//! The entries of administrators, for addresses and networks. An address is looked for once for each length of prefix that
-//! there is: where single addresses alone are listed that is one look into a sorted map.
+//! The entries of administrators, for addresses and networks. A look-up takes one step for each length of prefix that
+//! is listed. If only single addresses are listed, it is one look into a sorted map.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::entry::{Entry, NEVER, Why};
 use crate::guard::counted::CountedAddress;
 use crate::guard::network::Network;
 
-/// An entry.
+/// An administrator's entry.
 #[derive(Debug)]
 pub(super) struct Manual {
     pub(super) since: u32,
@@ -22,26 +22,26 @@ impl Manual {
     }
 }
 
-/// See the module.
+/// The entries of administrators, by their network.
 #[derive(Debug, Default)]
 pub(super) struct Manuals {
     pub(super) entries: BTreeMap<Network, Manual>,
-    /// The lengths of their prefixes and how many there are of each, the longest first.
+    /// The lengths of the listed prefixes and the number of entries of each length, the longest first.
     lengths: Vec<(u8, usize)>,
 }
 
 impl Manuals {
-    /// The entry in force at `now` for the smallest network that `address` is in.
+    /// The entry in force at `now` for the smallest network that contains `address`.
     pub(super) fn around(&self, address: CountedAddress, now: u32) -> Option<(Network, &Manual)> {
         self.candidates(address).find(|(_, entry)| entry.until > now)
     }
 
-    /// The entry in force at `now` for the smallest network that has all of `who`.
+    /// The entry in force at `now` for the smallest network that contains all of `who`.
     pub(super) fn covering(&self, who: Network, now: u32) -> Option<(Network, &Manual)> {
         self.candidates(who.first()).find(|(network, entry)| network.covers(who) && entry.until > now)
     }
 
-    /// The entries for networks that `address` is in, the smallest first.
+    /// The entries for networks that contain `address`, the smallest network first.
     fn candidates(&self, address: CountedAddress) -> impl Iterator<Item = (Network, &Manual)> {
         let possible = self.lengths.iter().filter(move |(length, _)| Network::can_have(address, *length));
         let networks = possible.map(move |(length, _)| Network::around(address, *length));
@@ -77,7 +77,7 @@ impl Manuals {
         self.lengths.clear();
     }
 
-    /// Takes out what has expired at `now`.
+    /// Removes entries that have expired at `now`.
     pub(super) fn sweep(&mut self, now: u32) {
         let expired = self.entries.iter().filter(|(_, entry)| entry.until <= now).map(|(who, _)| *who);
         let expired: Vec<_> = expired.collect();

@@ -1,10 +1,12 @@
-//! The order in which addresses were listed: each place has a number, the numbers rise, and those of the front go first.
+//! The order in which addresses were listed. Each place has a number, and the numbers rise. Places are removed from the
+//! front.
 
 use std::collections::VecDeque;
 
 use crate::guard::counted::CountedAddress;
 
-/// Addresses in their order. A place stays when its entry has gone: its entry is known by the number.
+/// Addresses in the order in which they were listed. A place stays when its entry is gone. An entry belongs to a place
+/// if it has the place's number.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     /// The number of the first place.
@@ -13,7 +15,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// A place at the end; its number.
+    /// Adds a place at the end and returns its number.
     pub(super) fn push(&mut self, who: CountedAddress) -> u64 {
         self.places.push_back(who);
         self.end() - 1
@@ -24,14 +26,14 @@ impl Order {
         self.places.front().map(|who| (self.first, *who))
     }
 
-    /// Takes the first place out.
+    /// Removes the first place.
     pub(super) fn pop(&mut self) -> Option<(u64, CountedAddress)> {
         let who = self.places.pop_front()?;
         self.first += 1;
         Some((self.first - 1, who))
     }
 
-    /// At most `count` places with a number below `below`, from the highest down.
+    /// At most `count` places with a number below `below`, in descending order.
     pub(super) fn before(&self, below: u64, count: usize) -> Vec<(u64, CountedAddress)> {
         let end = usize::try_from(below.min(self.end()).saturating_sub(self.first)).unwrap_or(usize::MAX);
         let start = end.saturating_sub(count);
@@ -41,12 +43,12 @@ impl Order {
         places
     }
 
-    /// How many places there are.
+    /// The number of places.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Takes all of them out. Their numbers do not come again.
+    /// Removes all places. Their numbers are not used again.
     pub(super) fn clear(&mut self) {
         self.first = self.end();
         self.places.clear();

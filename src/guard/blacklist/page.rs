@@ -1,5 +1,5 @@
-//! The list in pages: nothing ever holds all of it at once. A page goes on where the last one ended, whatever was added or
-//! removed meanwhile.
+//! Reads the list in pages, so that a reader never holds the whole list at once. A page begins where the last one
+//! ended, whatever was added or removed meanwhile.
 
 use std::fmt;
 use std::ops::Bound;
@@ -9,22 +9,22 @@ use super::entry::Entry;
 use super::list::{Blacklist, low};
 use crate::guard::network::Network;
 
-/// How many places of the order are looked at under one lock, and how often for one page: many may stand for entries
-/// that are gone.
+/// How many places of the order are examined under one lock, and how often this is done for one page. Many places may
+/// belong to entries that are gone.
 pub(super) const CHUNK: usize = 1024;
 pub(super) const CHUNKS: usize = 64;
 
-/// Where a page ended.
+/// The end of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
-    /// Behind this manual entry.
+    /// The page ended with this manual entry.
     Manual(Network),
-    /// Behind the automatic entry of this number.
+    /// The page ended with the automatic entry of this number.
     Automatic(u64),
 }
 
 impl Cursor {
-    /// The same, back from its text.
+    /// Parses the text of a cursor.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_at_checked(1)?;
         match kind {
@@ -36,7 +36,7 @@ impl Cursor {
 }
 
 impl fmt::Display for Cursor {
-    /// For programs, which give it back as it is.
+    /// The text of the cursor for programs, which send it back unchanged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manual(who) => write!(f, "m{}", who.to_cursor()),
@@ -48,14 +48,14 @@ impl fmt::Display for Cursor {
 /// A part of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Manual entries first, then automatic ones, the latest first. Fewer than were asked for do not mean the end.
+    /// Manual entries first, then automatic entries, the latest first. A short page does not mean the end of the list.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; `None`: this is the last one.
+    /// The cursor for the next page. `None`: this is the last page.
     pub next: Option<Cursor>,
 }
 
 impl Blacklist {
-    /// What is in force at `now`, behind `after`: at most `limit` entries.
+    /// At most `limit` entries that are in force at `now` and come after `after`.
     pub fn page(&self, now: u32, after: Option<Cursor>, limit: usize) -> Page {
         let mut page = Filling { entries: Vec::new(), last: after, limit };
         let below = match after {
@@ -76,7 +76,7 @@ impl Blacklist {
         self.fill_automatically(now, below, page)
     }
 
-    /// Whether there is more than fits.
+    /// Adds manual entries. Returns whether there are more than fit.
     fn fill_manually(&self, now: u32, from: Bound<Network>, page: &mut Filling) -> bool {
         let manual = self.manual.read().unwrap_or_else(PoisonError::into_inner);
         let in_force = manual.entries.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.until > now);
@@ -115,7 +115,7 @@ struct Filling {
 }
 
 impl Filling {
-    /// Takes an entry; false: there was no room for it.
+    /// Adds an entry. `false`: there was no room for it.
     fn take(&mut self, entry: Entry, at: Cursor) -> bool {
         let has_room = self.entries.len() < self.limit;
         if has_room {

@@ -24,13 +24,13 @@ fn list(list: &Blacklist, who: Network, reason: Reason, now: u32, expiration: Op
     list.apply(change, Origin::Guard, now).unwrap();
 }
 
-/// An administrator lists one; false: there is no room.
+/// An administrator lists a network. `false`: there is no room.
 fn add(list: &Blacklist, who: Network, note: &str, now: u32, expiration: Option<Duration>) -> bool {
     let change = Change::List { who, why: Why::Manual { note: note.into() }, expiration };
     list.apply(change, ADMINISTRATOR, now).is_ok()
 }
 
-/// An administrator takes one off; whether it was listed.
+/// An administrator removes a network. Returns whether it was listed.
 fn remove(list: &Blacklist, who: Network, now: u32) -> bool {
     list.apply(Change::Remove { who }, ADMINISTRATOR, now) == Ok(1)
 }
@@ -39,19 +39,19 @@ fn follow_clock(list: &Blacklist, now: u32) {
     list.apply(Change::FollowClock, Origin::Guard, now).unwrap();
 }
 
-/// A list in which this was kept.
+/// A list into which these entries and removals were restored.
 fn restored(entries: Vec<Entry>, removals: Vec<Removal>, now: u32) -> Blacklist {
     let list = Blacklist::default();
     list.apply(Change::Restore(Kept { entries, removals }), Origin::File, now).unwrap();
     list
 }
 
-/// What a subscriber has heard until now.
+/// What a subscriber has received until now.
 fn heard(subscription: &mut Subscription) -> Vec<Heard> {
     std::iter::from_fn(|| subscription.try_next()).collect()
 }
 
-/// Everything, page by page.
+/// All entries, read page by page.
 fn all(blacklist: &Blacklist, now: u32, limit: usize) -> Vec<Network> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
@@ -59,7 +59,7 @@ fn all(blacklist: &Blacklist, now: u32, limit: usize) -> Vec<Network> {
         assert!(entries.len() <= limit);
         found.extend(entries.iter().map(|entry| entry.who));
         let Some(next) = next else { return found };
-        // As the admin socket's clients have it.
+        // Clients of the admin socket get the cursor as text.
         after = Some(Cursor::parse(&next.to_string()).unwrap());
         assert_eq!(after, Some(next));
     }
@@ -93,12 +93,12 @@ fn entries_come_and_go() {
             && !remove(&blacklist, who(2), 1_300)
             && !blacklist.lists(who(2).address().unwrap(), 1_300)
     );
-    // Listed again, longer: the first entry's end does not take the second one out.
+    // The address is listed again, for longer. The end of the first entry does not remove the second.
     list(&blacklist, who(5), Reason::NoPath, 2_000, FIVE);
     list(&blacklist, who(5), Reason::NoPath, 2_100, FIVE);
     blacklist.sweep(2_300);
     assert!(blacklist.lists(who(5).address().unwrap(), 2_399));
-    // Within one second, too, and it is shown once.
+    // The same within one second. The entry is shown once.
     list(&blacklist, who(5), Reason::NoPath, 2_100, FIVE);
     assert_eq!(all(&blacklist, 2_300, 1), [who(5)]);
     assert_eq!(blacklist.apply(Change::Clear, ADMINISTRATOR, 2_301), Ok(1));
@@ -121,7 +121,7 @@ fn the_oldest_automatic_entries_go_first_and_manual_ones_never() {
     );
 }
 
-/// Item 35: a page is a page, whatever happens between two of them.
+/// Item 35: pages stay complete, whatever happens between two of them.
 #[test]
 fn item_35_pages_go_on_while_the_list_changes() {
     let blacklist = Blacklist::default();
@@ -135,7 +135,8 @@ fn item_35_pages_go_on_while_the_list_changes() {
     loop {
         let Page { entries, next } = blacklist.page(1_001, after, 100);
         found.extend(entries.iter().map(|entry| entry.who));
-        // Some come, some go that were shown, some that were not, and one comes back.
+        // Some entries are added. Some that were shown are removed, some that were not shown are removed, and one is
+        // added again.
         list(&blacklist, who(20_000 + round), Reason::NoPath, 1_001, None);
         if let Some(shown) = found.last() {
             remove(&blacklist, *shown, 1_001);
@@ -148,13 +149,13 @@ fn item_35_pages_go_on_while_the_list_changes() {
     }
     let distinct: std::collections::HashSet<_> = found.iter().collect();
     assert_eq!(distinct.len(), found.len(), "nobody is shown twice");
-    // Whoever was there all the time is shown.
+    // Every entry that was there all the time is shown.
     for number in 100..2_300 {
         assert!(distinct.contains(&who(number)), "{number}");
     }
 }
 
-/// Item 35: places of entries that are gone bound the work for a page, and do not end the list.
+/// Item 35: places whose entries are gone limit the work for a page. They do not end the list.
 #[test]
 fn item_35_a_long_row_of_gone_entries_does_not_end_the_list() {
     let blacklist = Blacklist::default();
@@ -168,7 +169,7 @@ fn item_35_a_long_row_of_gone_entries_does_not_end_the_list() {
     assert_eq!(all(&blacklist, 2_000, 10), [who(1)]);
 }
 
-/// Item 38: a clock that was set back lengthens nothing.
+/// Item 38: a clock that was set back makes no entry longer.
 #[test]
 fn item_38_an_entry_from_the_future_lasts_as_long_as_it_was_meant_to() {
     let blacklist = Blacklist::default();
@@ -196,19 +197,19 @@ fn item_38_an_entry_from_the_future_lasts_as_long_as_it_was_meant_to() {
             && !blacklist.lists(who(4).address().unwrap(), 1_600)
             && blacklist.lists(who(5).address().unwrap(), 5_000)
     );
-    // Again when it happens again.
+    // The same when the clock is set back again.
     follow_clock(&blacklist, 100);
     blacklist.sweep(100);
     assert!(
         blacklist.lists(who(1).address().unwrap(), 399) && !blacklist.lists(who(1).address().unwrap(), 400)
     );
-    // A clock that goes on changes nothing.
+    // A clock that runs forward changes nothing.
     let mut subscription = blacklist.subscribe();
     follow_clock(&blacklist, 200);
     assert!(heard(&mut subscription).is_empty() && !blacklist.lists(who(1).address().unwrap(), 400));
 }
 
-/// Item 38: neither does a restart with such a clock.
+/// Item 38: a restart after the clock was set back makes no entry longer either.
 #[test]
 fn item_38_what_is_restored_begins_now_at_the_latest() {
     let before = Blacklist::default();
@@ -268,7 +269,7 @@ async fn item_7_a_slow_subscriber_learns_that_it_has_missed_something() {
         list(&blacklist, who(number), Reason::NoPath, 1_000, FIVE);
     }
     assert_eq!(subscription.next().await, Some(Heard::Missed));
-    // It takes the whole list, and hears of what comes then.
+    // The subscriber reads the whole list, and receives later changes.
     assert_eq!(all(&blacklist, 1_000, 1_000).len(), 100_000);
     let rest = heard(&mut subscription);
     assert!(rest.iter().all(|heard| matches!(heard, Heard::Change(_))));
@@ -292,7 +293,7 @@ fn item_7_removals_leave_traces_for_a_week() {
     assert_eq!(blacklist.removals(1_100 + WEEK), traces[..1]);
     blacklist.sweep(1_200 + WEEK);
     assert!(blacklist.changing().removals.latest(0).is_empty());
-    // The number is bounded, and clearing leaves one, however many were listed.
+    // The number of traces is bounded. Clearing leaves one trace, however many entries there were.
     let all_are_listed =
         |now| (0..5_000).for_each(|number| list(&blacklist, who(number), Reason::NoPath, now, None));
     all_are_listed(2_000);
@@ -315,7 +316,7 @@ fn item_7_what_is_left_of_a_listing_and_a_removal_in_one_second_says_which_was_t
     list(&blacklist, who(2), Reason::NoPath, 1_000, None);
     let removed: Vec<_> = blacklist.removals(1_000).iter().map(|removal| removal.who).collect();
     assert_eq!((removed, all(&blacklist, 1_000, 10)), (vec![Some(who(1))], vec![who(2)]));
-    // A later listing leaves the trace, because the times tell.
+    // A listing in a later second keeps the trace, because the times show the order.
     list(&blacklist, who(1), Reason::NoPath, 1_001, None);
     assert_eq!(blacklist.removals(1_001).len(), 1);
 }
@@ -340,7 +341,7 @@ fn item_7_a_removal_and_a_listing_at_once_have_one_order() {
         scope.spawn(|| (0..100).for_each(|now| list(&blacklist, who(1), Reason::NoPath, now, None)));
         scope.spawn(|| (0..100).filter(|now| remove(&blacklist, who(1), *now)).count());
     });
-    // Whoever has heard of every change knows what is listed.
+    // A subscriber that has received every change knows what is listed.
     let listed = heard(&mut subscription).into_iter().fold(false, |listed, heard| match heard {
         Heard::Change(change::Notice { done: Done::Listed(_), .. }) => true,
         Heard::Change(change::Notice { done: Done::Removed(_), .. }) => false,

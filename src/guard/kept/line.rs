@@ -1,8 +1,8 @@
 //! A line of the blacklist's file: an entry, or the trace of a removal, as a JSON object.
 //!
-//! A trace is written as an entry that ended when it was removed, with `removed`, `by` and `user` or `from` beside. A program that
-//! knows entries only leaves it behind, as it does with every entry that has ended. The trace of a cleared list has the
-//! address 0.0.0.0 and says `all`.
+//! A trace is written as an entry that ended when it was removed, with the further fields `removed`, `by` and `user` or
+//! `from`. A program that knows only entries ignores it like every entry that has ended. The trace of a cleared list
+//! has the address 0.0.0.0 and the field `all`.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,8 @@ use crate::guard::blacklist::removals::Removal;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 
-/// An entry as a program reads it, JSON: in the file, and from the admin socket. Written as text, because there may be a
-/// million of them.
+/// An entry as JSON for programs, in the file and from the admin socket. It is written as text directly, because there
+/// may be a million entries.
 pub fn to_json(entry: &Entry) -> String {
     let Entry { who, since, until, why } = entry;
     let until = until.map_or_else(|| "null".to_owned(), |until| until.to_string());
@@ -61,7 +61,7 @@ pub(super) enum Line {
     Removal(Removal),
 }
 
-/// A line, back.
+/// Parses a line.
 pub(super) fn from_json(line: &str) -> Option<Line> {
     let json: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| json.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());

@@ -59,7 +59,7 @@ fn kept() -> Kept {
     Kept { entries, removals }
 }
 
-/// One run of Portward: its list, and what keeps it.
+/// One run of Portward: its list and the keeper of the list.
 struct Run {
     list: Blacklist,
     keeper: Keeper,
@@ -69,7 +69,7 @@ struct Run {
 type Ended = Result<Option<(Damage, PathBuf)>, Unkept>;
 
 impl Run {
-    /// A start in a folder, and what came of the file there.
+    /// A start in a folder, and the outcome of reading the file there.
     fn start(state: &Path, now: u32) -> (Self, Ended) {
         let list = Blacklist::default();
         let keeper = Keeper::new(&list);
@@ -106,7 +106,7 @@ impl Run {
     }
 }
 
-/// What a start finds.
+/// What a start finds in the file.
 fn found(state: &Path, now: u32) -> (Kept, Option<Damage>) {
     let (run, outcome) = Run::start(state, now);
     (run.kept(now), outcome.unwrap().map(|(damage, _)| damage))
@@ -124,8 +124,8 @@ fn what_is_written_is_read() {
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing else is left there");
 }
 
-/// Item 22: whatever is wrong with a file and wherever, what is good in it is in force after the first restart and after
-/// the second, and what was wrong stands beside.
+/// Item 22: a file is damaged in several ways and places. Its good lines are in force after the first restart and after
+/// the second, and the damaged file is kept beside.
 #[test]
 fn item_22_a_damaged_file_loses_nothing_at_two_restarts() {
     let dir = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn item_22_a_damaged_file_loses_nothing_at_two_restarts() {
     ];
     for damage in damages {
         for before in 0..=whole.len() {
-            // Half a line is one only at the end.
+            // Half a line stays half a line only at the end of the file.
             let end = if damage.ends_with(b"\n") || before == whole.len() { "" } else { "\n" };
             let (head, tail) = (whole[..before].concat(), whole[before..].concat());
             let damaged = [head.as_bytes(), damage, end.as_bytes(), tail.as_bytes()].concat();
@@ -153,7 +153,7 @@ fn item_22_a_damaged_file_loses_nothing_at_two_restarts() {
             let (said, aside) = outcome.unwrap().unwrap();
             assert_eq!((run.kept(10), &said), (kept(), &Damage { line: before + 1, entries: 3 }));
             assert_eq!(fs::read(aside).unwrap(), damaged);
-            // It ends at once, without a word.
+            // The process ends at once, without writing.
             drop(run);
             assert_eq!(fs::read_to_string(file(state)).unwrap(), good);
             assert_eq!(found(state, 10), (kept(), None));
@@ -162,7 +162,8 @@ fn item_22_a_damaged_file_loses_nothing_at_two_restarts() {
     assert_eq!(fs::read_dir(state).unwrap().count(), 2);
 }
 
-/// A line is good although NUL octets or a byte order mark stand before it; empty lines and other line ends are no damage.
+/// A line is good although NUL octets or a byte order mark stand before it. Empty lines and other line ends are no
+/// damage.
 #[test]
 fn item_22_what_is_good_in_a_line_is_kept() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,8 +186,8 @@ fn item_22_what_is_good_in_a_line_is_kept() {
     assert_eq!(found(state, 10), (Kept::default(), None));
 }
 
-/// Item 22: what cannot be read is not replaced, whatever changes meanwhile; and when it can be read, what it holds and
-/// what has changed since are in force together.
+/// Item 22: a file that cannot be read is not replaced, whatever changes meanwhile. When it can be read again, its
+/// entries and the changes since are in force together.
 #[test]
 fn item_22_what_cannot_be_read_stays_and_comes_back() {
     let dir = tempfile::tempdir().unwrap();
@@ -218,8 +219,8 @@ fn item_22_what_cannot_be_read_stays_and_comes_back() {
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), good, "what the link led to is as it was");
 }
 
-/// Item 22: a file that another hand puts there while Portward runs (a backup, a disk that is mounted late) is read before
-/// it is replaced; one that is removed is written again.
+/// Item 22: another process puts a file there while Portward runs (a backup, a disk that is mounted late). The file is
+/// read before it is replaced. A file that was removed is written again.
 #[test]
 fn item_22_another_file_is_read_before_it_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -238,13 +239,13 @@ fn item_22_another_file_is_read_before_it_is_replaced() {
     fs::remove_file(file(&state)).unwrap();
     run.keep(13).unwrap();
     assert_eq!(found(&state, 13), (run.kept(13), None));
-    // What is there already is left alone.
+    // A file that is already there is left alone.
     let before = Stamp::at(&file(&state)).unwrap();
     run.keep(14).unwrap();
     assert_eq!(Stamp::at(&file(&state)).unwrap(), before);
 }
 
-/// A disk that is full, or a folder that cannot be written to: the damaged file stays until a whole one takes its place.
+/// The disk is full, or the folder cannot be written. The damaged file stays until a complete one replaces it.
 #[test]
 fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -252,7 +253,7 @@ fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
     write(&file(state), &list(), 5).unwrap();
     let half = [&fs::read(file(state)).unwrap(), &b"{\"addr"[..]].concat();
     fs::write(file(state), &half).unwrap();
-    // What is in the way of the damaged file cannot be removed.
+    // A folder stands at the path for the damaged file and cannot be removed.
     let in_the_way = state.join("blacklist.jsonl.damaged");
     fs::create_dir(&in_the_way).unwrap();
     let (mut run, outcome) = Run::start(state, 10);
@@ -264,8 +265,8 @@ fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
     assert_eq!(found(state, 11), (kept(), None));
 }
 
-/// A file as it was before there were traces means what it meant; and a program that knows entries only takes a trace for
-/// one that has ended.
+/// A file from before traces existed is read as before. A program that knows only entries takes a trace for an entry
+/// that has ended.
 #[test]
 fn item_7_older_files_and_older_programs_understand_each_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -306,7 +307,7 @@ fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
     fs::remove_file(&state).unwrap();
     run.keep(8).unwrap();
     assert_eq!(found(&state, 8).0.entries, kept().entries[1..]);
-    // More changes than are remembered are a change.
+    // More changes than are remembered count as one change.
     let who = who("192.0.2.9");
     for _ in 0..10_000 {
         let why = Why::Automatic { reason: Reason::NoPath, count: 21 };
@@ -314,7 +315,7 @@ fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
     }
     run.keep(9).unwrap();
     assert_eq!(found(&state, 9).0.entries.len(), 3);
-    // Where the clock was wrong, what was read has other times than the file.
+    // If the clock was wrong, the restored entries have other times than the file.
     write(&file(&state), &list(), 5).unwrap();
     let before = Stamp::at(&file(&state)).unwrap();
     let (mut late, _) = Run::start(&state, 2);
@@ -322,7 +323,7 @@ fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
     assert_ne!(Stamp::at(&file(&state)).unwrap(), before);
 }
 
-/// Issue 19, item 7: networks and the traces of them outlive a restart.
+/// Issue 19, item 7: networks and their traces outlive a restart.
 #[test]
 fn item_7_networks_are_kept() {
     let dir = tempfile::tempdir().unwrap();

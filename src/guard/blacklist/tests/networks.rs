@@ -10,7 +10,8 @@ fn is_listed(list: &Blacklist, address: &str, now: u32) -> bool {
     list.lists(network(address).address().unwrap(), now)
 }
 
-/// Issue 19, item 7: an administrator lists networks; the smallest one around an address is what is shown of it.
+/// Issue 19, item 7: an administrator lists networks. For an address the entry of the smallest network around it is
+/// shown.
 #[test]
 fn item_7_networks_list_every_address_in_them() {
     let kept = Blacklist::default();
@@ -43,7 +44,7 @@ fn item_7_networks_list_every_address_in_them() {
         (kept.within(network("203.0.0.0/15"), 1_001), kept.within(network("203.0.0.0/15"), 1_300)),
         (3, 1)
     );
-    // What the guard has listed within a network has an entry of its own and outlives the network's.
+    // An address that the guard lists within a network has an entry of its own. It outlives the network's entry.
     list(&kept, network("203.0.113.7"), Reason::NoPath, 1_002, None);
     assert!(matches!(kept.exact(network("203.0.113.7"), 1_002).unwrap().why, Why::Automatic { .. }));
     for limit in [1, 2, 10] {
@@ -58,7 +59,8 @@ fn item_7_networks_list_every_address_in_them() {
     assert_eq!(trace[0].who, Some(network("203.0.113.0/24")));
 }
 
-/// The guard's own entries and single addresses cost what they did: no length of prefix is tried that nobody has listed.
+/// Look-ups of the guard's own entries and of single addresses do not become slower. Only lengths of prefix that are
+/// listed are tried.
 #[test]
 fn item_7_all_lengths_at_once() {
     let kept = Blacklist::default();
