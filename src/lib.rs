@@ -5,11 +5,12 @@
 //!
 //! # The journey
 //!
-//! [`server`] binds the ports and accepts; [`guard`] says who may come in at all; [`conn`] takes a connection from its
-//! first byte to its end: PROXY header and TLS, then round and round *who is being asked for* ([`inspect`]), *where
-//! may it go* ([`route`], by the [`rules`]), *get there* ([`upstream`]), *move the bytes* ([`relay`]). [`log`] writes the decision line.
-//! What is configured stands in one immutable snapshot ([`state`]), which a reload swaps whole, and so does an administrator
-//! who enables or disables a host.
+//! [`server`] binds the ports and accepts connections. [`guard`] decides which addresses may connect at all. [`conn`]
+//! takes a connection from its first byte to its end. It handles the PROXY header and TLS first. Then it repeats four
+//! steps: [`inspect`] finds out which host is asked for, [`route`] decides by the [`rules`] where the request may go,
+//! [`upstream`] connects to the target, and [`relay`] moves the bytes. [`log`] writes the decision line. The
+//! configuration in force is one immutable snapshot ([`state`]). A reload replaces the whole snapshot. So does an
+//! administrator's command that enables or disables a host.
 //!
 //! # The rooms
 //!

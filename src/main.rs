@@ -1,4 +1,4 @@
-//! The program `portward`; everything is in the library.
+//! The program `portward`. All of its code is in the library.
 
 use std::process::ExitCode;
 

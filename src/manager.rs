@@ -1,9 +1,9 @@
-//! The service manager: what systemd is told, and the listening sockets that it passes and keeps (sd_notify(3),
-//! sd_listen_fds(3)).
+//! The service manager: what Portward tells systemd, and the listening sockets that systemd passes and keeps
+//! (sd_notify(3), sd_listen_fds(3)).
 //!
 //! Without a manager nothing is sent. Portward never waits for the manager: every message goes through `Outbox`. A
-//! notify socket that is not read blocks its senders (unix(7), `max_dgram_qlen`), and that must hold up neither signals
-//! nor the shutdown.
+//! notify socket that is not read blocks its senders (unix(7), `max_dgram_qlen`). That must delay neither signals nor
+//! the shutdown.
 
 mod outbox;
 
@@ -18,21 +18,21 @@ use socket2::SockRef;
 
 use outbox::{Message, Outbox};
 
-/// What begins the name of a socket that we put into the file-descriptor store, so that it is told from those of a
-/// socket unit.
+/// The names of sockets that Portward puts into the file-descriptor store begin with this. It tells them from the
+/// sockets of a socket unit.
 const STORED: &str = "stored-";
 
-/// The manager is asked for more time than is left by this much, and for no more at once than [`MOST`].
+/// Portward asks the manager for this much more time than it needs, but for at most [`MOST`] at once.
 const SLACK: Duration = Duration::from_secs(10);
 const MOST: Duration = Duration::from_secs(60);
 
-/// Whoever started us and wants to hear how it goes.
+/// The service manager that started Portward, if there is one.
 #[derive(Debug, Default)]
 pub struct Manager {
-    /// Where it listens; `None`: there is none.
+    /// The address of the manager's socket. `None`: there is no manager.
     address: Option<String>,
     watchdog: Option<Duration>,
-    /// Made when there is something to tell: its thread must begin after the process has confined itself.
+    /// Made with the first message. Its thread must start after the process has confined itself.
     outbox: OnceLock<Option<Outbox>>,
 }
 
@@ -41,54 +41,55 @@ pub struct Manager {
 pub enum Origin {
     /// The file-descriptor store: an earlier run of Portward left it there.
     Store,
-    /// A socket unit, or whoever else passes sockets.
+    /// A socket unit, or another program that passes sockets.
     Unit,
 }
 
-/// A listening socket that was open before we were.
+/// A listening socket that was open before Portward started.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The socket: TCP, listening.
+    /// The listening TCP socket.
     pub socket: TcpListener,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// Who passed it.
+    /// Where the socket comes from.
     pub origin: Origin,
 }
 
 impl Manager {
     /// The manager that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`), and the sockets that it passes
-    /// (`LISTEN_FDS`, `LISTEN_FDNAMES`). To be called once, while there is one thread.
+    /// (`LISTEN_FDS`, `LISTEN_FDNAMES`). Call it once, while the process has one thread.
     ///
     /// # Errors
-    /// What is wrong with a socket that was passed.
+    /// The fault of a socket that was passed.
     pub fn from_environment() -> Result<(Self, Vec<Inherited>), String> {
         let address = std::env::var("NOTIFY_SOCKET").ok().filter(|name| !name.is_empty());
         let manager = Self { address, watchdog: sd_notify::watchdog_enabled(), outbox: OnceLock::new() };
         Ok((manager, inherited()?))
     }
 
-    /// The socket on which the manager listens; one that begins with `@` is abstract (unix(7)).
+    /// The address of the manager's socket. An address that begins with `@` is abstract (unix(7)).
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
     }
 
-    /// How often the manager wants to hear that we are alive; `None`: never.
+    /// How often the manager wants a sign of life. `None`: never.
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// Everything is open and runs; or runs again, after [`Manager::reloading`]. `status` is for people.
+    /// Tells the manager that everything is open and runs. It also ends [`Manager::reloading`]. `status` is a text for
+    /// people.
     pub fn ready(&self, status: &str) {
         self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// What there is to say to people while everything runs.
+    /// Tells the manager a status text for people.
     pub fn status(&self, status: &str) {
         self.tell(&[NotifyState::Status(status)]);
     }
 
-    /// A reload begins; [`Manager::ready`] ends it.
+    /// Tells the manager that a reload begins. [`Manager::ready`] ends it.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(&[NotifyState::Reloading, now]),
@@ -96,25 +97,27 @@ impl Manager {
         }
     }
 
-    /// The start takes long: the configuration is being read.
+    /// Tells the manager that the start takes long, because the configuration is being read.
     pub fn starting(&self) {
         self.tell(&[NotifyState::ExtendTimeoutUsec(micros(MOST))]);
     }
 
-    /// The end has begun, and takes `left` at the most. To be said again and again until the end is there.
+    /// Tells the manager that the shutdown has begun and takes `left` at most. Call it again and again until the
+    /// shutdown is over.
     pub fn stopping(&self, left: Duration, status: &str) {
         let extended = NotifyState::ExtendTimeoutUsec(micros(left.min(MOST) + SLACK));
         self.tell(&[NotifyState::Stopping, extended, NotifyState::Status(status)]);
     }
 
-    /// Every worker is alive. Worth nothing later: it does not wait behind other words.
+    /// Tells the manager that every worker is alive. The message is dropped if others wait, because it is worth nothing
+    /// later.
     pub fn alive(&self) {
         if let Some(outbox) = self.outbox() {
             outbox.send_if_idle(Message::new(text(&[NotifyState::Watchdog])));
         }
     }
 
-    /// Waits until everything that was told has been taken, for `patience` at most.
+    /// Waits until every message has been sent, for `patience` at most.
     pub fn flush(&self, patience: Duration) {
         if let Some(Some(outbox)) = self.outbox.get() {
             outbox.flush(patience);
@@ -148,7 +151,7 @@ impl Manager {
     }
 }
 
-/// One assignment a line (sd_notify(3)).
+/// A message with one assignment a line (sd_notify(3)).
 fn text(states: &[NotifyState<'_>]) -> String {
     states.iter().map(|state| format!("{state}\n")).collect()
 }
@@ -157,7 +160,7 @@ fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
-/// The name of a socket in the store: a colon divides names in `LISTEN_FDNAMES`, so it cannot be in one.
+/// The name of a socket in the store. `LISTEN_FDNAMES` separates names by colons, so a name cannot contain one.
 fn stored_name(address: SocketAddr) -> String {
     format!("{STORED}{}", address.to_string().replace(':', "_"))
 }
@@ -185,7 +188,7 @@ fn inherited() -> Result<Vec<Inherited>, String> {
     Ok(sockets)
 }
 
-/// The address of a socket that listens as one of our own would.
+/// The address of a passed socket, if the socket listens in the way that our own sockets do.
 fn usable(socket: &TcpListener) -> io::Result<SocketAddr> {
     let view = SockRef::from(socket);
     if !view.is_listener()? {
@@ -226,7 +229,8 @@ mod tests {
         assert!(usable(&idle).unwrap_err().to_string().contains("does not listen"));
         let both = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
         both.set_only_v6(false).unwrap();
-        // Only the unspecified address takes IPv4 as well: bound to another one the kernel calls it IPv6 alone.
+        // Only a socket on the unspecified address takes IPv4 as well. The kernel calls a socket on another address
+        // IPv6 only.
         both.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         both.listen(1).unwrap();
         assert!(usable(&both.into()).unwrap_err().to_string().contains("BindIPv6Only"));

@@ -1,17 +1,17 @@
-//! What a client sent, made harmless for a log: percent-encoded and capped (contract section 8). What anybody wrote, made
-//! harmless for a terminal.
+//! Text from clients made harmless. For a log, client text is percent-encoded and capped (contract section 8). For a
+//! terminal, any text that could harm it is escaped.
 
 use std::fmt::Write as _;
 
-/// `bytes`, at most `cap` of them, as they stand in a log.
+/// At most `cap` octets of `bytes`, escaped as the log shows them.
 pub(crate) fn escaped(bytes: &[u8], cap: usize) -> String {
     let mut text = String::with_capacity(bytes.len().min(cap));
     escape(&mut text, bytes, cap);
     text
 }
 
-/// Appends `bytes`, at most `cap` of them, with space, `%`, quotes, `\`, `>`, controls and non-ASCII
-/// percent-encoded. What was cut off shows as `…`.
+/// Appends at most `cap` octets of `bytes`. Space, `%`, quotes, `\`, `>`, controls and non-ASCII are percent-encoded.
+/// `…` stands for octets that were cut off.
 pub(super) fn escape(out: &mut String, bytes: &[u8], cap: usize) {
     for byte in bytes.iter().take(cap) {
         match byte {
@@ -26,13 +26,13 @@ pub(super) fn escape(out: &mut String, bytes: &[u8], cap: usize) {
     }
 }
 
-/// Text for a person at a terminal. A stranger's text may hold anything. What would steer the terminal, turn the direction of
-/// the text or be invisible is written as an escape.
+/// Text for a person at a terminal. The text may come from a stranger. Characters that steer the terminal, turn the
+/// direction of the text or are invisible are written as escapes.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().flat_map(|c| if is_unseen(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// Controls and format characters (Unicode general categories Cc, Cf, Zl and Zp), and tags.
+/// Whether `c` is a control or format character (Unicode general categories Cc, Cf, Zl and Zp), or a tag.
 pub(crate) fn is_unseen(c: char) -> bool {
     let format = [
         '\u{ad}'..='\u{ad}',

@@ -1,4 +1,5 @@
-//! A decision line: one a request (HTTP) or a connection (the others), in words (`text`) or in JSON (`fields`).
+//! Decision lines, in words (`text`) or in JSON (`fields`). HTTP has one line a request, the other services one a
+//! connection.
 
 mod fields;
 mod text;
@@ -18,22 +19,22 @@ use crate::service::{Carrier, Service};
 
 /// A host name has at most 255 bytes.
 const HOST_CAP: usize = 255;
-/// Enough of a path to recognise it.
+/// The cap of a path: enough to recognise it.
 const PATH_CAP: usize = 256;
-/// The same of a URL.
+/// The cap of a URL: scheme, host, port and path.
 const URL_CAP: usize = "https://:65535".len() + HOST_CAP + PATH_CAP;
 const METHOD_CAP: usize = 32;
-/// Enough of a user's name.
+/// The cap of a user's name.
 const NAME_CAP: usize = 128;
 
-/// What was asked for.
+/// What the client asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// Nothing that could be read.
+    /// Nothing could be read.
     Unknown,
     /// An HTTP request.
     Http {
-        /// Host, as it came.
+        /// The Host, as the client sent it.
         host: &'a [u8],
         /// The method.
         method: &'a [u8],
@@ -41,56 +42,56 @@ pub enum Subject<'a> {
         target: &'a [u8],
         /// `HTTP/1.1` or `HTTP/1.0`.
         version: &'static str,
-        /// Who has logged in; empty: no login was demanded, or it was none of a known user.
+        /// The user who logged in. Empty: no login was demanded, or the login named no known user.
         user: &'a [u8],
     },
-    /// What decides a connection of another service: a SIP request, a bind, a registration.
+    /// What decided a connection of another service: a SIP request, an LDAP bind or an H.323 registration.
     Signalling {
-        /// Who is asked for: `user@host` of the From URI, the host of a bind, the gatekeeper identifier.
+        /// What is asked for: `user@host` of the From URI, the host of a bind, or the gatekeeper identifier.
         who: &'a [u8],
         /// SIP method, LDAP operation, H.323 message.
         verb: &'a [u8],
         /// The user of a bind, the alias of a registration; may be empty.
         name: &'a [u8],
-        /// The verdict on the client's certificate; empty: it was not asked for one.
+        /// The verdict on the client's certificate. Empty: no certificate was requested.
         certificate: &'a str,
-        /// Why that certificate proves nothing of this name; `None`: it does, or nothing had to be proven.
+        /// Why the certificate does not prove this name. `None`: it proves the name, or nothing had to be proven.
         unproven: Option<Cause>,
     },
 }
 
-/// What became of it.
+/// What became of the request or connection.
 #[derive(Debug, Clone)]
 pub enum Outcome<'a> {
-    /// It went there.
+    /// It was forwarded to a target.
     Forwarded {
         /// The target's address.
         to: SocketAddr,
-        /// The connection was opened for it.
+        /// A new connection to the target was opened for it.
         new: bool,
     },
     /// It was sent to this URL.
     Redirected(String),
     /// It was an ACME challenge and got its answer.
     Challenge,
-    /// It came without the login that its path demands, and was asked for it.
+    /// It came without the login that its path demands. Portward asked for the login.
     AskedToLogIn,
-    /// It opened a WebSocket with SIP in it, which ends at Portward.
+    /// It opened a WebSocket that carries SIP. Portward itself ends that WebSocket.
     WebSocket,
-    /// Portward answered it, where credentials are exchanged.
+    /// It was an exchange of credentials, which Portward answered.
     Exchanged,
     /// It was refused.
     Rejected {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What lies behind the reason, where that is known.
+        /// The cause behind the reason, if it is known.
         cause: Option<Cause>,
-        /// What of the target has failed, for reasons that lie with the target.
+        /// The failures of the target, if the target is the reason.
         failures: &'a [Failure],
     },
-    /// A request that went to a target, or got an answer of our own, is over.
+    /// A request is over that went to a target, or that Portward answered.
     Done {
-        /// The status that the client got; `None`: it got none.
+        /// The status that the client got. `None`: the client got no answer.
         status: Option<u16>,
         /// Bytes to the target and to the client.
         bytes: [u64; 2],
@@ -99,38 +100,38 @@ pub enum Outcome<'a> {
     },
     /// The connection has ended.
     Ended {
-        /// By whose doing, in which stage, and why.
+        /// The side that ended the connection, the stage, and the reason.
         ending: Ending,
-        /// The target that it was connected to last.
+        /// The target to which the connection led last.
         target: Option<SocketAddr>,
         /// Bytes to the target and to the client.
         bytes: [u64; 2],
-        /// How long it lived.
+        /// How long the connection lasted, in seconds.
         seconds: f64,
     },
 }
 
-/// All of it.
+/// All facts of one line.
 #[derive(Debug, Clone)]
 pub struct Line<'a> {
     /// The client connection's number.
     pub id: u64,
     /// The client's address.
     pub client: IpAddr,
-    /// The client's port; 0: a load balancer has named the client, so its port is not known. Lines of text do not have it.
+    /// The client's port. 0: a load balancer has named the client, so its port is not known. Text lines leave it out.
     pub port: u16,
-    /// What is spoken.
+    /// The service.
     pub service: Service,
-    /// What carries the client's leg.
+    /// The carrier of the client's leg.
     pub carrier: Carrier,
-    /// What was asked for.
+    /// What the client asked for.
     pub subject: Subject<'a>,
     /// What became of it.
     pub outcome: Outcome<'a>,
 }
 
 impl Line<'_> {
-    /// In the reference's manner.
+    /// The line in the words of the reference. `query`: queries of URLs are shown.
     pub(crate) fn text(&self, query: bool) -> String {
         let mut text = String::with_capacity(128);
         let scheme = self.service.logged_scheme(self.carrier);
@@ -142,7 +143,7 @@ impl Line<'_> {
         text
     }
 
-    /// Why the client's certificate proves nothing, if the verdict itself does not say it.
+    /// Why the client's certificate proves nothing, unless the verdict says so already.
     fn unsaid(&self) -> Option<Cause> {
         match self.subject {
             Subject::Signalling { unproven, certificate, .. } => {
@@ -152,7 +153,7 @@ impl Line<'_> {
         }
     }
 
-    /// The same facts as fields.
+    /// The same facts as fields of JSON. `query`: queries of URLs are shown.
     pub(crate) fn json(&self, query: bool) -> Value {
         let mut json = json!({
             "id": self.id,
@@ -174,7 +175,7 @@ impl Line<'_> {
     }
 }
 
-/// Whether the word for a verdict says its cause as well.
+/// Whether the word for the verdict already names the cause.
 fn is_said(verdict: &str, cause: Cause) -> bool {
     match cause {
         Cause::UnknownCa => verdict == "untrusted",
@@ -183,7 +184,7 @@ fn is_said(verdict: &str, cause: Cause) -> bool {
     }
 }
 
-/// A path or a URL, and its query only if it is wanted: queries hold tokens.
+/// Writes a path or a URL. Its query is shown only if `query` says so, because queries hold tokens.
 fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
     match target.iter().position(|byte| *byte == b'?') {
         Some(at) if !query => {
@@ -199,12 +200,13 @@ fn shown(out: &mut String, target: &[u8], cap: usize, query: bool) {
     }
 }
 
-/// Puts the target into `out` without the credentials in its query, which begins at `at` (contract section 9). False: it has
-/// none. Pages that write `&amp;` or `;` between the pairs bring no credential, and theirs is not shown either.
+/// Writes the target to `out` without the credentials in its query, which begins at `at` (contract section 9). False:
+/// the query holds no credentials, and nothing is written. Some pages write `&amp;` or `;` between the pairs. Such a
+/// query logs nobody in, but its secrets are hidden as well.
 fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
     let name = |pair: &[u8]| memchr::memchr(b'=', pair).unwrap_or(pair.len());
     let ends_pair = |octet: &u8| b"&;?".contains(octet);
-    // Each pair with what ends it.
+    // Each pair ends with its separator.
     let pairs = || target.get(at..).unwrap_or_default().split_inclusive(ends_pair);
     let is_secret = |pair: &[u8]| {
         let pair = pair.split(ends_pair).next().unwrap_or_default();
@@ -227,7 +229,7 @@ fn without_secrets(target: &[u8], at: usize, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// What follows a user and a password in a Host, which has no place for them (RFC 9110 §4.2.4).
+/// A Host without the user and password in front of it. A Host may not have them (RFC 9110 §4.2.4).
 fn without_userinfo(host: &[u8]) -> &[u8] {
     memchr::memrchr(b'@', host).and_then(|at| host.get(at + 1..)).unwrap_or(host)
 }

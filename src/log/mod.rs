@@ -1,7 +1,7 @@
 //! What Portward says while it runs: decision lines in the reference's manner, and notes (contract section 8).
 //!
-//! Lines go through a bounded queue to a thread that writes them to standard error: a slow journal costs lines, which
-//! are counted, and never a connection. `tracing-appender` is that queue and thread; the text is ours.
+//! Lines go through a bounded queue to a thread that writes them to standard error. A slow journal costs lines, which
+//! are counted. It never costs a connection. `tracing-appender` provides the queue and the thread. The text is ours.
 
 mod escape;
 mod line;
@@ -28,14 +28,14 @@ const QUEUE: usize = 8192;
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// How much somebody should care.
+/// How serious a note is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Good to know.
+    /// An event that needs no action.
     Info,
-    /// Somebody should look.
+    /// An administrator should look.
     Warning,
-    /// Something that was wanted did not happen.
+    /// Something failed that should have worked.
     Error,
 }
 
@@ -53,9 +53,9 @@ impl Level {
 #[derive(Debug)]
 pub struct Log {
     queue: NonBlocking,
-    /// The journal writes the time itself.
+    /// Each line begins with the time. The journal writes the time itself.
     timestamps: bool,
-    /// Drops that have been spoken of.
+    /// How many lost lines have been reported so far.
     confessed: AtomicUsize,
 }
 
@@ -99,7 +99,7 @@ impl Log {
         }
     }
 
-    /// Writes that connection `id` has brought `who` onto the blacklist, in the reference's manner.
+    /// Writes that connection `id` has put an address onto the blacklist, in the words of the reference.
     pub fn blacklisted(&self, format: LogFormat, id: u64, listed: &Listed) {
         let Listed { who, expiration, count } = listed;
         let time = expiration
@@ -122,12 +122,12 @@ impl Log {
         self.write(format, &text);
     }
 
-    /// How many lines were lost since the start, because they could not be written as fast as they came.
+    /// How many lines were lost since the start. Lines are lost when they cannot be written fast enough.
     pub fn dropped(&self) -> usize {
         self.queue.error_counter().dropped_lines()
     }
 
-    /// Says how many lines were lost since it was last asked, if any were.
+    /// Writes how many lines were lost since the last call, if any were lost.
     pub fn confess(&self, format: LogFormat) {
         let dropped = self.dropped();
         let before = self.confessed.swap(dropped, Ordering::Relaxed);

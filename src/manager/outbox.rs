@@ -1,7 +1,7 @@
-//! What is told to the service manager, on its way: a bounded queue and a thread that sends, one datagram a message.
+//! Messages to the service manager: a bounded queue, and a thread that sends each message as one datagram.
 //!
-//! A UNIX datagram socket makes its senders wait when its reader does not read. Here only the thread waits. Messages
-//! keep their order, because RELOADING=1 before READY=1 means something else than the other way round.
+//! A UNIX datagram socket makes its senders wait while its reader does not read. Here only the thread waits. Messages
+//! keep their order: RELOADING=1 before READY=1 means something else than READY=1 before RELOADING=1.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -17,11 +17,11 @@ use rustix::net::{
     SocketType, sendmsg_addr, socket_with,
 };
 
-/// So many messages may wait: one for each of many listening sockets, and a few reloads. When there is no room the
-/// oldest goes: a manager that has not read so many has more to catch up with than that one.
+/// How many messages may wait: one for each of many listening sockets, and a few reloads. When the queue is full its
+/// oldest message is dropped. A manager that is so far behind misses many messages anyway.
 const WAITING: usize = 512;
 
-/// A message with the descriptor that goes beside it, if there is one.
+/// A message, and the descriptor that is sent with it, if there is one.
 #[derive(Debug)]
 pub(super) struct Message {
     text: String,
@@ -29,18 +29,18 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Words alone.
+    /// A message without a descriptor.
     pub(super) fn new(text: String) -> Self {
         Self { text, socket: None }
     }
 
-    /// Words and a descriptor.
+    /// A message with a descriptor.
     pub(super) fn with(text: String, socket: OwnedFd) -> Self {
         Self { text, socket: Some(socket) }
     }
 }
 
-/// The queue.
+/// The queue of messages.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: Arc<Queue>,
@@ -71,7 +71,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next message to send; `None` when the outbox is gone.
+    /// Waits for the next message to send. `None`: the outbox is gone.
     fn next(&self) -> Option<Message> {
         let mut waiting = self.lock();
         waiting.sending = false;
@@ -90,7 +90,7 @@ impl Queue {
 }
 
 impl Outbox {
-    /// To the socket at `address`: a path, or an abstract name behind `@`.
+    /// An outbox to the socket at `address`: a path, or an abstract name with `@` in front.
     pub(super) fn to(address: &str) -> io::Result<Self> {
         let address = match address.strip_prefix('@') {
             Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
@@ -107,7 +107,7 @@ impl Outbox {
         Ok(Self { queue })
     }
 
-    /// Sends it in its turn.
+    /// Queues the message.
     pub(super) fn send(&self, message: Message) {
         let mut waiting = self.queue.lock();
         if waiting.messages.len() >= WAITING {
@@ -117,7 +117,7 @@ impl Outbox {
         self.queue.changed.notify_all();
     }
 
-    /// Sends it if nothing waits before it, else not at all.
+    /// Queues the message if the queue is empty. Otherwise the message is dropped.
     pub(super) fn send_if_idle(&self, message: Message) {
         let mut waiting = self.queue.lock();
         if waiting.is_idle() {
@@ -126,7 +126,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until nothing waits any more, for `patience` at most.
+    /// Waits until every message has been sent, for `patience` at most.
     pub(super) fn flush(&self, patience: Duration) {
         let busy = |waiting: &mut Waiting| !waiting.is_idle();
         let waiting = self.queue.lock();
@@ -169,7 +169,7 @@ mod tests {
         Message::new(format!("STATUS={number}\n"))
     }
 
-    /// Item 20: a reader that does not read holds nobody up, and gets everything in its order when it does.
+    /// Item 20: a reader that does not read makes no sender wait. When it reads it gets every message in order.
     #[test]
     fn a_reader_that_does_not_read_holds_nobody_up() {
         let dir = tempfile::tempdir().unwrap();
@@ -177,7 +177,7 @@ mod tests {
         let reader = UnixDatagram::bind(&path).unwrap();
         let outbox = Outbox::to(path.to_str().unwrap()).unwrap();
         (0..400).for_each(|number| outbox.send(message(number)));
-        // The kernel holds a few, the rest waits here; a sign of life does not queue up behind it.
+        // The kernel holds a few messages, the others wait here. A sign of life does not queue behind them.
         (0..1000).for_each(|_| outbox.send_if_idle(Message::new("WATCHDOG=1\n".to_owned())));
         outbox.flush(Duration::from_millis(10));
         let mut text = [0; 64];

@@ -1,4 +1,4 @@
-//! The names that the server certificate must carry, and whether today's does.
+//! The names that the server certificate must carry, and whether today's certificates carry them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,27 +9,27 @@ use crate::config::Config;
 use crate::rules::Table;
 use crate::service::Service;
 
-/// One name.
+/// A name that a certificate must carry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NeededName {
-    /// Of a name with a registration location the part before the slash.
+    /// The name. Of a name with a registration location this is the part before the slash.
     pub name: String,
-    /// The certificate that has it.
+    /// The certificate that carries the name.
     pub covered_by: Option<String>,
-    /// When that certificate has expired, if it has.
+    /// When that certificate expired, if it has expired.
     pub expired: Option<Date>,
 }
 
-/// All of them.
+/// All names that certificates must carry.
 #[derive(Debug)]
 pub struct CertificateNames {
-    /// Sorted.
+    /// The names, sorted.
     pub list: Vec<NeededName>,
-    /// The fewest names with which one certificate covers all, wildcards among them.
+    /// The shortest list of names with which one certificate covers all. It may contain wildcards.
     pub shortest: Vec<String>,
-    /// Why today's certificates, or some of them, are not known.
+    /// Why some or all of today's certificates could not be read.
     pub unread: Option<String>,
-    /// What else is to be known.
+    /// Further notes for the administrator.
     pub notes: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ impl CertificateNames {
     }
 }
 
-/// A certificate that is valid is named before one that has expired.
+/// Looks for a certificate that carries `name`. A valid certificate is preferred to an expired one.
 fn needed(name: &str, certificates: &Certificates, now: OffsetDateTime) -> NeededName {
     let covering = certificates.server.iter().filter(|(_, facts)| facts.covers(name));
     let best = covering.min_by_key(|(_, facts)| facts.not_after < now);
@@ -72,7 +72,7 @@ fn needed(name: &str, certificates: &Certificates, now: OffsetDateTime) -> Neede
     }
 }
 
-/// Two names or more below the same parent are covered by one wildcard, which stands for one label (RFC 9525 section 6.3).
+/// Replaces two or more names below the same parent by one wildcard, which stands for one label (RFC 9525 section 6.3).
 fn shortest(names: &BTreeSet<&str>) -> Vec<String> {
     let parent = |name: &str| {
         let is_address = name.parse::<std::net::IpAddr>().is_ok();

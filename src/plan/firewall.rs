@@ -1,31 +1,31 @@
-//! Which connections firewalls must let through, in both directions, and which they must not.
+//! The connections that firewalls must let through, in both directions, and those that they must block.
 
 use super::inside::{Inside, is_loopback, text};
 use super::{Forwards, Protocol, Said, own_address, title};
 use crate::config::{Acme, Config};
 use crate::rules::Address;
 
-/// One opening.
+/// One kind of connection that a firewall must let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// Who connects.
+    /// The side that connects.
     pub from: Said,
-    /// Where to.
+    /// The side that is connected to.
     pub to: Said,
-    /// By what.
+    /// The transport protocol.
     pub protocol: Protocol,
-    /// The ports there.
+    /// The destination ports.
     pub ports: Vec<u16>,
-    /// What for.
+    /// The purpose.
     pub what_for: String,
 }
 
 /// All openings.
 #[derive(Debug)]
 pub struct Firewall {
-    /// Toward Portward first, then from it.
+    /// Connections to Portward first, then connections from it.
     pub openings: Vec<Opening>,
-    /// What must stay closed, and what needs nothing.
+    /// Which ports must stay closed, and which traffic needs no opening.
     pub notes: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Firewall {
     }
 }
 
-/// What leads to Portward and to the TURN server.
+/// The openings for connections to Portward and to the TURN server.
 fn toward(config: &Config, forwards: &Forwards) -> Vec<Opening> {
     let mut openings: Vec<Opening> = Vec::new();
     let anywhere = || Said::Is(ANYWHERE.to_owned());
@@ -104,7 +104,7 @@ fn toward(config: &Config, forwards: &Forwards) -> Vec<Opening> {
     openings
 }
 
-/// What Portward opens.
+/// The openings for connections that Portward makes.
 fn from_portward(config: &Config, inside: &Inside) -> Vec<Opening> {
     let mut openings = Vec::new();
     let opening = |to: String, protocol, ports, what_for: String| Opening {

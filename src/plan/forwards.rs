@@ -10,28 +10,28 @@ use crate::service::{Service, Transport};
 /// The port of a TURN server, outside and inside (RFC 8656 section 18.7).
 const TURN_PORT: u16 = 3478;
 
-/// One line for the router.
+/// One port forward of the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// What comes that way; `None`: TURN.
+    /// The service that uses it. `None`: TURN.
     pub service: Option<(Service, Transport)>,
-    /// TCP; TURN's also by UDP.
+    /// The transport protocol: TCP, and for TURN also UDP.
     pub protocol: Protocol,
-    /// The port that the world connects to.
+    /// The port that the router opens to the outside.
     pub outside: u16,
-    /// Where the router sends it.
+    /// The address to which the router forwards.
     pub to: Said,
-    /// The port there.
+    /// The port at that address.
     pub port: u16,
 }
 
 impl Forward {
-    /// What people call it.
+    /// The name that people use for the service.
     pub fn label(&self) -> &'static str {
         self.service.map_or("TURN", |(service, transport)| label(service, transport))
     }
 
-    /// Whether it leads to the port that the service has by standard.
+    /// Whether it leads to the standard port of the service.
     pub fn is_standard(&self) -> bool {
         let standard =
             self.service.map_or(TURN_PORT, |(service, transport)| service.standard_port(transport));
@@ -39,12 +39,12 @@ impl Forward {
     }
 }
 
-/// All of them.
+/// All port forwards.
 #[derive(Debug)]
 pub struct Forwards {
-    /// In the order of the reference.
+    /// The port forwards, in the order of the reference.
     pub list: Vec<Forward>,
-    /// What else is to be known.
+    /// Further notes for the administrator.
     pub notes: Vec<String>,
 }
 
@@ -76,17 +76,17 @@ impl Forwards {
         Self { list, notes }
     }
 
-    /// Whether a line leads to an address that portward.toml does not say.
+    /// Whether a port forward leads to Portward's own address, which portward.toml does not give.
     pub(super) fn needs_own_address(&self) -> bool {
         self.list.iter().any(|one| one.service.is_some() && one.to.known().is_none())
     }
 
-    /// The lines that lead to Portward.
+    /// The port forwards that lead to Portward.
     pub(super) fn to_portward(&self) -> impl Iterator<Item = &Forward> {
         self.list.iter().filter(|one| one.service.is_some())
     }
 
-    /// The lines that lead to the TURN server.
+    /// The port forwards that lead to the TURN server.
     pub(super) fn to_turn(&self) -> impl Iterator<Item = &Forward> {
         self.list.iter().filter(|one| one.service.is_none())
     }
@@ -107,7 +107,7 @@ fn turn(config: &Config) -> Vec<Forward> {
     [Protocol::Udp, Protocol::Tcp].map(forward).into()
 }
 
-/// Whether anything can come of a connection for `service`.
+/// Whether a rule can serve a connection for `service`.
 pub(super) fn is_served(config: &Config, table: &Table, service: Service) -> bool {
     let challenges = service == Service::Http && config.tls.acme.is_some();
     challenges || table.iter().any(|host| host.enabled() && host.serves(service))
@@ -133,7 +133,7 @@ fn forward(
         }
         return None;
     }
-    // The router forwards to one socket: best to the address that is said to be ours, else to one of its family.
+    // The router forwards to one socket. The socket on our own configured address is best, then one of the same family.
     reached.sort_by_key(|one| {
         let ip = one.address.ip();
         let family = own.map_or(ip.is_ipv6(), |own| own.is_ipv4() != ip.is_ipv4());
@@ -164,7 +164,7 @@ fn sockets(config: &Config, service: Service, transport: Transport) -> Vec<&List
     config.listen.listeners.iter().filter(is_its).collect()
 }
 
-/// Two lines cannot have one outside port.
+/// Notes which port forwards have the same outside port. Two of them cannot share one.
 fn conflicts(list: &[Forward], notes: &mut Vec<String>) {
     for (at, one) in list.iter().enumerate() {
         let same = |other: &&Forward| (other.protocol, other.outside) == (one.protocol, one.outside);
@@ -179,7 +179,7 @@ fn conflicts(list: &[Forward], notes: &mut Vec<String>) {
     }
 }
 
-/// With IPv6 a router opens ports and seldom translates them.
+/// Notes for IPv6. With IPv6 a router opens ports and seldom translates them.
 fn of_ipv6(config: &Config, list: &[Forward], notes: &mut Vec<String>) {
     let is_ipv6 = |text: &str| text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
     let translated = list.iter().filter(|one| one.service.is_some() && one.outside != one.port);
@@ -194,7 +194,7 @@ fn of_ipv6(config: &Config, list: &[Forward], notes: &mut Vec<String>) {
     }
 }
 
-/// What Portward listens on for one service: the reference's table of service ports.
+/// The ports on which Portward listens for one service: a row of the reference's table of service ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePorts {
     /// The service.
@@ -206,7 +206,7 @@ pub struct ServicePorts {
 }
 
 impl ServicePorts {
-    /// Of every service that `[listen]` names, in the order of the reference.
+    /// A row for every service that `[listen]` names, in the order of the reference.
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let ports = |service, transport| {
             let sockets = sockets(config, service, transport);

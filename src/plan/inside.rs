@@ -1,4 +1,4 @@
-//! The targets of the rules, each address once: what Portward opens there, and for which hosts.
+//! The targets of the rules, each address once, with the ports that Portward opens there and the hosts that lead there.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,13 +11,13 @@ use crate::service::{Service, Transport};
 #[derive(Debug)]
 pub(super) struct InsideTarget {
     pub(super) address: Address,
-    /// The ports that can be used, by service in the order of the reference.
+    /// The ports that Portward can use there, by service. The services are in the order of the reference.
     pub(super) ports: Vec<(Service, BTreeSet<u16>)>,
-    /// The hosts of which SIP or H.323 goes there.
+    /// The hosts whose SIP or H.323 goes to this address.
     pub(super) phones: Vec<String>,
-    /// A rule for telephones has a TLS port there.
+    /// A SIP or H.323 rule has a TLS port there.
     pub(super) by_tls: bool,
-    /// The hosts that have one without Check Certificate.
+    /// The hosts that have a TLS port there without Check Certificate.
     pub(super) unchecked: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ impl InsideTarget {
         all.into_iter().collect()
     }
 
-    /// The services that use one.
+    /// The services that use a port there.
     pub(super) fn services(&self) -> impl Iterator<Item = Service> {
         self.ports.iter().filter(|(_, ports)| !ports.is_empty()).map(|(service, _)| *service)
     }
@@ -68,7 +68,7 @@ impl Inside {
     }
 }
 
-/// How clients can come for `service`.
+/// The transports by which clients can connect for `service`.
 fn ways(config: &Config, service: Service) -> impl Iterator<Item = Transport> {
     let listens = move |transport: &Transport| {
         config.listen.listeners.iter().any(|one| one.service == service && one.transport == *transport)
@@ -80,7 +80,7 @@ fn out(came_by: Transport, ports: Ports) -> Option<u16> {
     ports::choose(came_by, ports).map(|(_, port)| port.get())
 }
 
-/// The ports by which a connection can go out that came by `came_by` (contract section 5).
+/// The ports by which a connection can leave whose client came by `came_by` (contract section 5).
 fn outs(came_by: Transport, ports: CheckedPorts) -> Vec<u16> {
     match ports {
         CheckedPorts::Unchecked(ports) => out(came_by, ports).into_iter().collect(),
@@ -131,7 +131,7 @@ impl Collected {
     }
 }
 
-/// An address as it is typed.
+/// An address in the form in which an administrator types it.
 pub fn text(address: &Address) -> String {
     match address {
         Address::Ip(ip) => ip.to_string(),
@@ -139,7 +139,7 @@ pub fn text(address: &Address) -> String {
     }
 }
 
-/// Whether the address is on this very machine.
+/// Whether the address is on Portward's own machine.
 pub(super) fn is_loopback(address: &Address) -> bool {
     match address {
         Address::Ip(ip) => ip.is_loopback(),

@@ -1,4 +1,5 @@
-//! The plan for programs. What is not known is null; `missing` says which keys of portward.toml would tell.
+//! The plan for programs. A value that is not known is null. `missing` names the keys of portward.toml that would
+//! supply it.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::{AssumeTls, Forward, NameOfOthers, Opening, Pbx, Plan, Record, Said, 
 use crate::service::Transport;
 
 impl Plan {
-    /// One object.
+    /// The plan as one JSON object.
     pub fn to_json(&self) -> Value {
         let certificate = &self.certificate;
         let covered = |covered: bool| {

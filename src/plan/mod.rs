@@ -1,8 +1,8 @@
-//! What an administrator types elsewhere so that Portward is of use, as a value (contract section 8, *plan*): port forwards,
-//! DNS records, firewall openings, names of the certificate, settings of the PBXs.
+//! The plan, as a value: what an administrator must configure outside Portward (contract section 8, *plan*). It has
+//! port forwards, DNS records, firewall openings, names of the certificate and settings of the PBXs.
 //!
-//! Pure: it is made from the configuration, the rules and what today's certificates say. It reads no file and sends nothing.
-//! `cli` prints it.
+//! Pure: the plan is made from the configuration, the rules and the facts of today's certificates. It reads no file and
+//! sends nothing. `cli` prints it.
 
 mod certificate;
 mod firewall;
@@ -35,23 +35,23 @@ pub use inside::text;
 /// The services in the order of the reference's table of port forwards.
 const ORDER: [Service; 4] = [Service::Http, Service::Ldap, Service::Sip, Service::H323];
 
-/// What the files of today's certificates say.
+/// The facts of today's certificate files.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    /// The server certificates, each with its NAME.
+    /// The server certificates, each with its NAME (contract section 4).
     pub server: Vec<(String, Facts)>,
-    /// Why they, or some of them, could not be read.
+    /// Why some or all of them could not be read.
     pub unread: Option<String>,
     /// The common name of the certificate that Portward presents to PBXs, if it has one.
     pub presented: Option<String>,
 }
 
-/// A value that portward.toml says, or the key that does not say it yet.
+/// A value from portward.toml, or the key that is missing there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// What it says.
+    /// The value.
     Is(String),
-    /// It says nothing. The text names the key, or what has to stand there.
+    /// There is no value. The text names the missing key, or the value that belongs there.
     Missing(&'static str),
 }
 
@@ -60,7 +60,7 @@ impl Said {
         if text.is_empty() { Self::Missing(key) } else { Self::Is(text.to_owned()) }
     }
 
-    /// What it says, if it does.
+    /// The value, if there is one.
     pub fn known(&self) -> Option<&str> {
         match self {
             Self::Is(text) => Some(text),
@@ -70,7 +70,7 @@ impl Said {
 }
 
 impl fmt::Display for Said {
-    /// The value; a placeholder as `<outside.address>` where there is none.
+    /// Writes the value. A placeholder such as `<outside.address>` stands for a missing one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Is(text) => f.write_str(text),
@@ -79,12 +79,12 @@ impl fmt::Display for Said {
     }
 }
 
-/// A key of `[outside]` that stands empty and is needed.
+/// A key of `[outside]` that is needed and empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingKey {
-    /// As `outside.address`.
+    /// The key, for example `outside.address`.
     pub key: &'static str,
-    /// What belongs there.
+    /// The value that belongs there.
     pub what: &'static str,
 }
 
@@ -95,7 +95,7 @@ const OWN_ADDRESS: MissingKey = MissingKey {
     what: "the address of this machine inside, to which the router forwards",
 };
 
-/// What travels by which transport protocol.
+/// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// TCP.
@@ -114,24 +114,24 @@ impl Protocol {
     }
 }
 
-/// Everything that there is to type elsewhere.
+/// Everything that an administrator must configure outside Portward.
 #[derive(Debug)]
 pub struct Plan {
     /// Keys of `[outside]` that must be set before the plan is complete.
     pub missing: Vec<MissingKey>,
-    /// For the router.
+    /// The port forwards of the router.
     pub forwards: Forwards,
-    /// What Portward itself listens on.
+    /// The ports on which Portward listens.
     pub service_ports: Vec<ServicePorts>,
-    /// For both kinds of DNS servers.
+    /// The names in the official and in the internal DNS.
     pub names: Names,
-    /// For the firewalls.
+    /// The openings of the firewalls.
     pub firewall: Firewall,
-    /// For the certification authority.
+    /// The names of the certificate, for the certification authority.
     pub certificate: CertificateNames,
-    /// For each PBX.
+    /// The settings of each PBX.
     pub pbxs: Pbxs,
-    /// Hosts that are disabled: nothing is planned for them.
+    /// The disabled hosts. The plan leaves them out.
     pub disabled: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ impl Plan {
     }
 }
 
-/// What people call a service over a transport, as the reference does.
+/// The name that people use for a service over a transport, as in the reference.
 pub fn label(service: Service, transport: Transport) -> &'static str {
     match (service, transport) {
         (Service::Http, Transport::Plain) => "HTTP",
@@ -178,7 +178,7 @@ pub fn label(service: Service, transport: Transport) -> &'static str {
     }
 }
 
-/// What people call a service.
+/// The name that people use for a service.
 pub fn title(service: Service) -> &'static str {
     match service {
         Service::Http => "HTTP",
@@ -188,12 +188,12 @@ pub fn title(service: Service) -> &'static str {
     }
 }
 
-/// Portward's address as the router and the PBXs know it.
+/// Portward's address, as the router and the PBXs know it.
 fn own_address(config: &Config) -> Said {
     Said::of(&config.outside.own_address, OWN_ADDRESS.key)
 }
 
-/// Some of `names` in a sentence; of many the first few.
+/// Names for a sentence. Of a long list only the first few are named.
 fn some(names: &[&str]) -> String {
     const SHOWN: usize = 5;
     let first = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");

@@ -1,7 +1,7 @@
-//! DNS: where the names of the rules must lead, outside and inside.
+//! DNS: the records that the names of the rules need, outside and inside.
 //!
-//! Names with HTTP get records, because browsers and apps connect to the name that they ask for. Of the others the
-//! rules know only that telephones send them: what the telephones dial may be another name.
+//! Names with HTTP get records, because browsers and apps connect to the name that they ask for. Of a name without HTTP
+//! the rules know only that telephones send it. The telephones may connect to another name.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::rules::{Address, Endpoint, Host, Table};
 use crate::service::{Service, Transport};
 
-/// Of the names that a telephone can dial for one target no more are named.
+/// For one target the plan lists at most this many names that a telephone can dial.
 const MOST_DIALLED: usize = 10;
 
 /// The type of a record (RFC 1035 section 3.2.2, RFC 3596).
@@ -20,14 +20,14 @@ const MOST_DIALLED: usize = 10;
 pub enum RecordType {
     /// An IPv4 address.
     A,
-    /// An IPv6 address.
+    /// An alias of another name.
     Aaaa,
     /// Another name.
     Cname,
 }
 
 impl RecordType {
-    /// As it stands in a zone file.
+    /// The name of the type, as in a zone file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::A => "A",
@@ -44,39 +44,41 @@ impl RecordType {
 /// A record of a DNS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The name; a wildcard as `*.example.net`.
+    /// The name. A wildcard looks like `*.example.net`.
     pub name: String,
     /// Its type.
     pub kind: RecordType,
-    /// Where it leads.
+    /// The value of the record.
     pub value: Said,
 }
 
 /// A name without HTTP.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NameOfOthers {
-    /// As in the rules.
+    /// The name, as in the rules.
     pub name: String,
-    /// What it serves.
+    /// The services that it has.
     pub services: Vec<Service>,
-    /// Names with records that lead to the same target: what telephones can dial.
+    /// Names with records that lead to the same target. Telephones can dial them.
     pub dial: Vec<String>,
-    /// The official record that it needs where `dial` is empty. None: no DNS name can be so, or it is the router's own.
+    /// The official records that the name needs if `dial` is empty. Empty: the name cannot be a DNS name, or it is the
+    /// router's own name.
     pub records: Vec<Record>,
 }
 
-/// What DNS servers must say.
+/// The records that the DNS servers must have.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Of the official DNS server.
+    /// The records of the official DNS server.
     pub official: Vec<Record>,
-    /// Of the DNS server inside.
+    /// The records of the internal DNS server.
     pub internal: Vec<Record>,
     /// Names without HTTP.
     pub others: Vec<NameOfOthers>,
-    /// The name to enter in telephones and apps as the TURN server; empty: there is none yet, or no TURN server.
+    /// The names that telephones and apps can use for the TURN server. Empty: no name leads there yet, or there is no
+    /// TURN server.
     pub turn: Vec<String>,
-    /// What else is to be known.
+    /// Further notes for the administrator.
     pub notes: Vec<String>,
 }
 
@@ -85,7 +87,7 @@ impl Names {
         let mut names = Self::default();
         let router = Router::of(config);
         names.official.extend(router.own());
-        // By target, the names that get records.
+        // For each target the names that get records.
         let mut dialled: HashMap<&Address, Vec<&str>> = HashMap::new();
         let enabled = || table.iter().filter(|host| host.enabled());
         for host in enabled().filter(|host| host.serves(Service::Http)) {
@@ -110,13 +112,14 @@ impl Names {
         names
     }
 
-    /// Whether some record leads to an address that portward.toml does not say.
+    /// Whether a record leads to the router's address, which portward.toml does not give.
     pub(super) fn needs_address(&self) -> bool {
         let suggested = self.others.iter().flat_map(|one| &one.records);
         self.official.iter().chain(suggested).any(|record| record.value == Said::Missing(ADDRESS.key))
     }
 
-    /// RFC 1034 section 3.6.2: where there is a CNAME there is nothing else, so not at the top of a zone.
+    /// Notes CNAME records that may be at the top of a zone. A name with a CNAME can have no other records, and the top
+    /// of a zone always has some (RFC 1034 section 3.6.2).
     fn of_the_top(&mut self) {
         let is_short = |record: &&Record| {
             record.kind == RecordType::Cname && record.name.bytes().filter(|b| *b == b'.').count() < 2
@@ -153,12 +156,12 @@ fn names_of(host: Host<'_>) -> impl Iterator<Item = &str> {
     std::iter::once(host.name()).chain(host.aliases().map(|(alias, _)| alias))
 }
 
-/// Neither an address nor a name with a registration location.
+/// Whether `name` can be a DNS name. An address cannot, and a name with a registration location cannot.
 fn can_be_dns(name: &str) -> bool {
     !name.contains('/') && name.parse::<IpAddr>().is_err()
 }
 
-/// What the router is called in the official DNS.
+/// The router's name and address in the official DNS.
 struct Router<'c> {
     name: &'c str,
     address: &'c str,
@@ -202,10 +205,10 @@ impl<'c> Router<'c> {
     }
 }
 
-/// Where a host's HTTP is at home: its own target, else that of its broadest path. And what a client inside finds
-/// otherwise than one outside.
+/// The target to which the internal DNS leads for a host: the host's own target, else the target of its broadest path.
+/// The notes say what differs for a client that connects there directly from inside.
 fn at_home(host: Host<'_>) -> Option<(&[Endpoint], Vec<String>)> {
-    // Where a path leads by the tenant that it names no record can say.
+    // No record can say where a path with a captured tenant leads.
     let rules = || host.http_rules().filter(|rule| !rule.endpoints.is_empty());
     let broadest = || rules().min_by_key(|rule| (rule.default, rule.path.len())).map(|rule| rule.endpoints);
     let used = host.target().filter(|own| rules().any(|rule| rule.endpoints == *own));
@@ -250,7 +253,7 @@ fn addresses(endpoints: &[Endpoint]) -> String {
     all.join(", ")
 }
 
-/// What the DNS server inside says of a name: the target's own address.
+/// The internal records of a name: they give the target's own address.
 fn internal(config: &Config, name: &str, endpoints: &[Endpoint], notes: &mut Vec<String>) -> Vec<Record> {
     let record = |kind, value| Record { name: name.to_owned(), kind, value };
     if endpoints.len() > 1 {

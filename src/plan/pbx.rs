@@ -1,4 +1,4 @@
-//! What to set on each PBX to which telephones come through Portward (contract section 5, and the reference).
+//! The settings of each PBX to which telephones come through Portward (contract section 5, and the reference).
 
 use super::inside::{Inside, InsideTarget, is_loopback, text};
 use super::{ADDRESS, Certificates, Said, own_address};
@@ -9,16 +9,16 @@ use crate::service::Service;
 /// What to do with the check-mark *Assume TLS*.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AssumeTls {
-    /// Tick it: what comes by TLS has been checked.
+    /// Tick it: every connection that arrives by TLS has been checked.
     Tick,
     /// Leave it empty: these hosts lead there by TLS without Check Certificate.
     LeaveEmpty(Vec<String>),
-    /// Nothing comes by TLS.
+    /// It does not matter: no connection arrives by TLS.
     NoMatter,
 }
 
 impl AssumeTls {
-    /// One word for programs.
+    /// The name for programs, one word.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Tick => "tick",
@@ -31,26 +31,26 @@ impl AssumeTls {
 /// One PBX.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pbx {
-    /// Its address, as the rules have it.
+    /// The address, as in the rules.
     pub address: String,
-    /// The hosts whose telephones come to it.
+    /// The hosts whose telephones it serves.
     pub hosts: Vec<String>,
     /// *Reverse Proxy Addresses*: Portward's address as the PBX sees it.
     pub reverse_proxy_address: Said,
-    /// And the common name of Portward's certificate.
+    /// The common name of Portward's certificate, which belongs there as well.
     pub reverse_proxy_name: Option<String>,
     /// *Assume TLS*.
     pub assume_tls: AssumeTls,
-    /// The ports on which it must listen for what Portward brings.
+    /// The ports on which it must listen for Portward.
     pub ports: Vec<u16>,
 }
 
 /// Every PBX.
 #[derive(Debug)]
 pub struct Pbxs {
-    /// In the order of the rules.
+    /// The PBXs, in the order of the rules.
     pub list: Vec<Pbx>,
-    /// What else is to be set.
+    /// Further settings.
     pub notes: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Pbxs {
     }
 }
 
-/// The reference's *Public NAT router address*, which is Portward's to know.
+/// A note about the reference's *Public NAT router address*. Portward has that setting itself.
 fn public_address(config: &Config, inside: &Inside) -> Option<String> {
     let is_set = config.sip.public_address_tcp.is_some() || config.sip.public_address_tls.is_some();
     let by_sip = inside.targets.iter().any(|target| target.services().any(|one| one == Service::Sip));
@@ -108,7 +108,7 @@ fn pbx(config: &Config, target: &InsideTarget, certificates: &Certificates) -> P
     }
 }
 
-/// The address from which Portward's connections come there.
+/// The address from which Portward connects to `target`.
 fn seen(config: &Config, target: &Address) -> Said {
     let Address::Ip(ip) = target else {
         return if is_loopback(target) { Said::Is("127.0.0.1".to_owned()) } else { own_address(config) };

@@ -1,4 +1,4 @@
-//! Plans for the seed's network, and for what else administrators write.
+//! Plans for the seed's network, and for other configurations.
 
 mod seed;
 
@@ -15,7 +15,7 @@ fn of_file(path: &Path, certificates: &Certificates) -> Plan {
     Plan::new(&loaded.config, &loaded.table, certificates, OffsetDateTime::now_utc())
 }
 
-/// All ports, and the seed's `[outside]`.
+/// A `[listen]` with all ports, and the seed's `[outside]`.
 const LISTEN: &str = "[listen]\nhttp = 90\nhttps = 453\nsip = 5070\nsips = 5071\nldap = 399\nldaps = 646\nh323 = 1730\nh323s = 1310\n";
 const OUTSIDE: &str =
     "[outside]\naddress = \"78.54.23.241\"\nown_address = \"172.31.31.20\"\nname = \"router.example.net\"\n";
@@ -66,7 +66,7 @@ fn what_portward_toml_does_not_say_is_a_placeholder_with_its_key() {
     assert!(noted(&plan.forwards.notes, "outside.turn is not set"));
     assert_eq!(plan.to_json()["port_forwards"][0]["address"], serde_json::Value::Null);
     assert_eq!(plan.to_json()["missing"][1]["key"], "outside.own_address");
-    // What no rule serves is not forwarded.
+    // Nothing is forwarded for a service without a rule.
     assert!(noted(&plan.forwards.notes, "[listen] opens LDAP, but no enabled host"));
     assert_eq!(plan.forwards.list.len(), 4);
 }
@@ -99,7 +99,7 @@ fn sockets_that_the_router_reaches_and_others() {
         ),
         rules,
     );
-    // The port alone is open on the address that is said to be ours.
+    // A port without an address is open on our own configured address.
     assert_eq!(
         forwards(&plan),
         [
@@ -202,7 +202,7 @@ ldap = true
     assert_eq!(records(&others[1].records), ["CNAME phones.example.net router.example.net"]);
     assert!(others[1].dial.is_empty() && others[2].records.is_empty());
     assert_eq!(plan.disabled, ["off.example.net"]);
-    // Neither the disabled host's target nor the machine itself; the names need DNS.
+    // No opening leads to the disabled host's target or to the machine itself. The targets with names need DNS.
     let openings = openings(&plan);
     assert!(
         !openings.iter().any(|line| line.contains("10.0.0.99") || line.contains("127.0.0.1")),
@@ -214,7 +214,7 @@ ldap = true
     assert!(!ldap, "the only host with LDAP is disabled");
 }
 
-/// Contract section 5: the port that a rule has and no client can reach is not opened.
+/// Contract section 5: no opening is planned for a port of a rule that no client can reach.
 #[test]
 fn only_ports_that_are_used_are_opened() {
     let rules = r#"

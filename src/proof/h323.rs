@@ -1,26 +1,27 @@
-//! H.323: every alias of a registration, and what may follow on a connection that went out as proven.
+//! H.323: whether a certificate proves every alias of a registration, and which messages may follow on a connection
+//! that went out as proven.
 
 use super::{Claim, Names};
 use crate::inspect::h323::{Alias, Ask, Other, Registration, Reply, Speaks};
 use crate::reason::Reason;
 use crate::rules::Numbers;
 
-/// What a certificate says of a registration.
+/// What a certificate proves of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// It proves every name, and there is one.
+    /// It proves every name, and there is at least one.
     Proven,
-    /// There is no name to prove, and none is registered.
+    /// The message has no name to prove and registers none.
     NoName,
-    /// It does not prove all of it.
+    /// At least one name is not proven.
     Unproven,
 }
 
-/// Holds a registration at `host` against the names of a certificate.
+/// Checks a registration at `host` against the names of a certificate.
 ///
-/// A number (dialledDigits) that the certificate does not have counts as unproven, or is allowed beside a proven name,
-/// as `numbers` says. What nobody can hold against a certificate is unproven: prefixes of a gateway, patterns, aliases
-/// that are added to whatever there is, kinds of aliases that are not known.
+/// `numbers` says whether a number (dialledDigits) that the certificate does not have is allowed beside a proven name.
+/// Some kinds of aliases cannot be compared with a certificate and are unproven: prefixes of a gateway, patterns,
+/// aliases that are added to the existing ones, and aliases of an unknown kind.
 pub fn registration(names: &Names, registration: &Registration, host: &str, numbers: Numbers) -> Finding {
     if registration.adds || registration.unnamed {
         return Finding::Unproven;
@@ -41,7 +42,7 @@ pub fn registration(names: &Names, registration: &Registration, host: &str, numb
     }
 }
 
-/// A URL without its scheme, if that is one of a telephone; else the alias as it is.
+/// The alias without its URL scheme if that is a telephone's scheme. Otherwise the whole alias.
 fn name(alias: &Alias) -> &str {
     match alias {
         Alias::Url(url) => url
@@ -53,29 +54,29 @@ fn name(alias: &Alias) -> &str {
     }
 }
 
-/// The most identifiers and aliases that are kept of what a gatekeeper gave to an endpoint.
+/// How many identifiers, and how many aliases, of those that a gatekeeper gave to an endpoint are remembered.
 const KEPT: usize = 64;
 
-/// A connection that went out by TLS because its client's certificate proved the name, or because all that it has said is
-/// a GatekeeperRequest without any.
+/// The state of a connection that went out by TLS. Either the client's certificate proved the name, or the client has
+/// sent nothing but a GatekeeperRequest without a name.
 #[derive(Debug, Clone)]
 pub struct Verified {
     names: Names,
     numbers: Numbers,
     /// A RegistrationRequest was proven.
     registered: bool,
-    /// Where: the host that names of accounts are held against.
+    /// The host of the last registration. Names of accounts are checked at this host.
     host: Box<str>,
-    /// The endpoint identifiers that the gatekeeper gave here.
+    /// The endpoint identifiers that the gatekeeper gave on this connection.
     endpoints: Vec<String>,
-    /// The aliases that the gatekeeper gave here.
+    /// The aliases that the gatekeeper gave on this connection.
     given: Vec<Alias>,
     /// The call signalling addresses of the last registration.
     addresses: Vec<u8>,
 }
 
 impl Verified {
-    /// What the first registration at `host` makes of a connection; `None`: it is not proven.
+    /// The state after the first registration at `host`. `None`: the registration is not proven.
     pub fn begin(names: Names, numbers: Numbers, first: &Registration, host: &str) -> Option<Self> {
         let mut begun = Self {
             names,
@@ -89,17 +90,18 @@ impl Verified {
         begun.register(first, host).ok().map(|()| begun)
     }
 
-    /// Holds what the client says next against that. `host`: where a registration leads; `None`: where the last one did.
+    /// Checks the client's next message. `host` is the host to which a registration leads. `None`: the host of the last
+    /// one.
     ///
     /// # Errors
-    /// `other-name` for what is not proven, `malformed` for what cannot be read.
+    /// `other-name` if something is not proven, `malformed` if the message cannot be read.
     pub fn judge(&mut self, ask: &Ask, host: Option<&str>) -> Result<(), Reason> {
         match ask {
             Ask::Registration(next) => match host {
                 Some(host) => self.register(next, host),
                 None => self.register(next, &self.host.clone()),
             },
-            // As long as nobody is registered a call has no name either.
+            // Before a registration a call has no proven name either.
             Ask::Setup(_) if !self.registered => Err(Reason::OtherName),
             Ask::Setup(setup) => self.hear(&setup.speaks),
             Ask::Ras(speaks) => self.hear(speaks),
@@ -108,8 +110,8 @@ impl Verified {
         }
     }
 
-    /// Takes in what the gatekeeper says: whose endpoint this is, and under which aliases. All that it was asked here was
-    /// proven.
+    /// Remembers the endpoint identifiers and aliases that the gatekeeper confirms. All requests that it answers here
+    /// were proven.
     pub fn learn(&mut self, reply: &Reply) {
         for endpoint in &reply.endpoints {
             if !self.endpoints.contains(endpoint) {
@@ -121,7 +123,7 @@ impl Verified {
                 self.given.push(alias.clone());
             }
         }
-        // The last ones count.
+        // Only the newest ones are kept.
         self.endpoints.drain(..self.endpoints.len().saturating_sub(KEPT));
         self.given.drain(..self.given.len().saturating_sub(KEPT));
     }
@@ -129,11 +131,11 @@ impl Verified {
     fn register(&mut self, next: &Registration, host: &str) -> Result<(), Reason> {
         match registration(&self.names, next, host, self.numbers) {
             Finding::Proven => {}
-            // To look for a gatekeeper is everybody's right; to keep a registration alive its owner's.
+            // Every client may look for a gatekeeper. Only the registered client may keep its registration alive.
             Finding::NoName if self.registered || !next.registers => {}
             Finding::NoName | Finding::Unproven => return Err(Reason::OtherName),
         }
-        // A device that comes back names the endpoint that it was, until the gatekeeper says which one it is now.
+        // A device that registers again names its earlier endpoint, until the gatekeeper gives it a new identifier.
         if !self.endpoints.is_empty() && !self.has(&next.endpoints) {
             return Err(Reason::OtherName);
         }
@@ -145,7 +147,7 @@ impl Verified {
         self.hear(&next.speaks)
     }
 
-    /// Whether all for whom a message speaks are whom the certificate proves, or whom the gatekeeper made of them.
+    /// Whether the message speaks only for names that the certificate proves, or that the gatekeeper gave.
     fn hear(&self, speaks: &Speaks) -> Result<(), Reason> {
         let owned = !speaks.unclear
             && self.has(&speaks.endpoints)
@@ -154,7 +156,7 @@ impl Verified {
         if owned { Ok(()) } else { Err(Reason::OtherName) }
     }
 
-    /// Whether the gatekeeper gave all these endpoint identifiers here.
+    /// Whether the gatekeeper gave all these endpoint identifiers on this connection.
     fn has(&self, endpoints: &[String]) -> bool {
         endpoints.iter().all(|endpoint| self.endpoints.contains(endpoint))
     }

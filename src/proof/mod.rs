@@ -1,12 +1,13 @@
-//! What a client can prove. Pure: whether a certificate is to be trusted at all is [`crate::tls`]'s to say.
+//! What a client can prove. Pure: [`crate::tls`] decides whether a certificate is trusted.
 //!
-//! - `names`, `sip`, `h323`: what a client's certificate proves (contract section 5, Check Certificate): the names in it against
-//!   those that a registration or a call claims. `sip` also decides for whom a client may speak after it has proven itself
-//!   with a credential (contract section 9);
-//! - [`token`], [`own`]: that a SIP dialog leads through Portward, by the route entry that Portward has put into it.
+//! - `names`, `sip`, `h323`: what a client's certificate proves (contract section 5, Check Certificate). The names in
+//!   it are compared with the names that a registration or a call claims. `sip` also decides for which users a client may
+//!   speak after it has proven itself with a credential (contract section 9).
+//! - [`token`], [`own`]: whether a SIP dialog leads through Portward. Portward's own route entry in the dialog shows
+//!   it.
 //!
-//! The PBX takes what comes by TLS from its reverse proxy for proven, so every doubt here is a no: no wildcard, no part of
-//! a name, nothing trimmed, and of a claim that two readers could read differently nothing is proven.
+//! The PBX trusts every name that arrives by TLS from its reverse proxy. So a doubtful name is never proven: no
+//! wildcard and no part of a name counts, nothing is trimmed, and a claim that has two readings is not proven.
 
 pub mod h323;
 mod names;

@@ -7,31 +7,32 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::AttributeTypeAndValue;
 
-/// Digits of a hardware ID: a MAC address without separators.
+/// The number of digits of a hardware ID: a MAC address without separators.
 const HARDWARE_ID: usize = 12;
-/// The most names of a certificate: every URI of a message is held against all of them. A certificate of 64 KiB could have
-/// ten thousand, and a message as many URIs. Public CAs put a hundred in one; a telephone's has a few.
+/// The most names of a certificate. Every URI of a message is compared with all of them. A certificate of 64 KiB could
+/// have ten thousand names, and a message as many URIs. Public CAs put a hundred names into one. A telephone's
+/// certificate has a few.
 const NAME_LIMIT: usize = 256;
-/// The longest name of a device's interface.
+/// The longest name of a device's interface, in octets.
 const INTERFACE: usize = 32;
 /// BMPString (X.680 §41), which x509-parser leaves as octets.
 const BMP_STRING: u32 = 30;
 
-/// A name that somebody claims to have.
+/// A name that a client claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// As it is registered.
+    /// The name, as it is registered.
     pub name: &'a str,
-    /// The host at which: that of the From URI, of the gatekeeper identifier.
+    /// The host at which it is claimed: the host of the From URI, or of the gatekeeper identifier.
     pub host: &'a str,
 }
 
-/// The names in a certificate: common names of the subject, and of the subject alternative names those that a user or a
+/// The names in a certificate: the common names of its subject, and those subject alternative names that a user or a
 /// device can have (RFC 5280 §4.2.1.6).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
     common: Vec<Box<str>>,
-    /// A common name cannot be read: then none of them counts.
+    /// A common name could not be read. Then no common name counts.
     unclear: bool,
     dns: Vec<Box<str>>,
     /// User and host of URIs and email addresses.
@@ -39,7 +40,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of a certificate; `None` if they cannot be read, or are more than `NAME_LIMIT`.
+    /// The names of a certificate. `None`: they cannot be read, or there are more than `NAME_LIMIT`.
     pub fn of(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let mut names = Self::default();
@@ -62,8 +63,8 @@ impl Names {
         (count <= NAME_LIMIT).then_some(names)
     }
 
-    /// Those that a text gives, as `CN=ckl` or `CN=ckl,EMAIL=ckl@example.net`; also `DNS=` and `URI=`. `None`: it is
-    /// none.
+    /// The names in a text such as `CN=ckl` or `CN=ckl,EMAIL=ckl@example.net`. `DNS=` and `URI=` are read as well.
+    /// `None`: the text has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let mut names = Self::default();
         for part in text.split(',') {
@@ -79,8 +80,8 @@ impl Names {
         Some(names)
     }
 
-    /// Whether the certificate has the name that is claimed, without regard to (ASCII) case: as its common name, all of
-    /// them if it has several, or as one of its subject alternative names.
+    /// Whether the certificate has the claimed name, without regard to (ASCII) case. It must equal all of the common
+    /// names, or one of the subject alternative names.
     pub fn prove(&self, claim: Claim<'_>) -> bool {
         let common = !self.unclear && !self.common.is_empty();
         common && self.common.iter().all(|own| is_common_name(own, claim.name))
@@ -89,13 +90,14 @@ impl Names {
     }
 }
 
-/// A wildcard is nobody's name, and neither is one that prints as another.
+/// Whether a name of the certificate equals `name`. A name with a wildcard or a control character equals no name.
 fn is_name(own: &str, name: &str) -> bool {
-    // The comparison first, because almost every name is another one.
+    // The comparison is first, because almost every name differs.
     own.eq_ignore_ascii_case(name) && !own.is_empty() && !own.contains(|c: char| c == '*' || c.is_control())
 }
 
-/// A device with several interfaces registers each under its hardware ID and the interface's name.
+/// Whether a common name proves `name`. A device with several interfaces registers each of them under its hardware ID
+/// and the interface's name.
 fn is_common_name(own: &str, name: &str) -> bool {
     if is_name(own, name) {
         return true;
@@ -112,7 +114,8 @@ fn is_common_name(own: &str, name: &str) -> bool {
         })
 }
 
-/// A name that has a host itself must have the one that is asked for.
+/// Whether `user@host` of the certificate proves the claim. If the claimed name contains a host, it must be the claimed
+/// host.
 fn is_account(user: &str, host: &str, claim: Claim<'_>) -> bool {
     let name = match claim.name.split_once('@') {
         Some((name, at)) if at.eq_ignore_ascii_case(claim.host) => name,
@@ -122,14 +125,14 @@ fn is_account(user: &str, host: &str, claim: Claim<'_>) -> bool {
     is_name(user, name) && is_name(host, claim.host)
 }
 
-/// `user@host` and nothing else.
+/// Reads `user@host`. Any other form is refused.
 fn account(text: &str) -> Option<(Box<str>, Box<str>)> {
     let (user, host) = text.split_once('@')?;
     let plain = |text: &str| !text.is_empty() && !text.contains(['@', ':', ';', '?', '%', '<', '>', ' ']);
     (plain(user) && plain(host)).then(|| (user.into(), host.into()))
 }
 
-/// What follows the scheme of a SIP or H.323 URI (RFC 3261 §19.1, RFC 3508).
+/// The rest of a SIP or H.323 URI after its scheme (RFC 3261 §19.1, RFC 3508).
 fn without_scheme(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once(':')?;
     ["sip", "sips", "h323"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
@@ -251,7 +254,7 @@ mod tests {
         let of = |common: &[DnValue], alternative: Vec<SanType>| {
             let mut params = CertificateParams::default();
             for (number, name) in common.iter().enumerate() {
-                // rcgen keeps one value a type: the same type under another name.
+                // rcgen keeps one value for each type. This is the same type under another name.
                 let kind =
                     if number == 0 { DnType::CommonName } else { DnType::CustomDnType(vec![2, 5, 4, 3]) };
                 params.distinguished_name.push(kind, name.clone());

@@ -1,40 +1,40 @@
-//! What of a SIP client's Route is Portward's own, and the host whose rule it names. No I/O.
+//! Portward's own entries in a SIP client's Route, and the host whose rule they name. No I/O.
 //!
-//! Two entries are ours. One has our token: Portward has put it into the client's route set, and it names a host of the
-//! rules. One names `sip.public_address` without a token, or the host that a WebSocket was opened to: a phone with an
-//! outbound proxy puts it there by itself, before there is a dialog, and it decides nothing.
+//! Two kinds of entries are ours. One kind has our token. Portward has put it into the client's route set, and it names
+//! a host of the rules. The other kind has no token and names `sip.public_address`, or the host of the WebSocket
+//! handshake. A phone with an outbound proxy puts it there by itself before there is a dialog. It decides nothing.
 
 use std::net::Ipv6Addr;
 
 use super::token::{Named, Tokens};
 use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, Uri, entries, host_port, name_addr, uri};
 
-/// What a client is told to come back to: `sip.public_address` for its transport.
+/// The address at which a client reaches Portward: `sip.public_address` for the client's transport.
 #[derive(Debug, Clone, Copy)]
 pub struct PublicAddress<'a> {
     host: &'a [u8],
     port: u16,
-    /// The port of a URI that names none.
+    /// The port of a URI without a port.
     usual: u16,
 }
 
 impl<'a> PublicAddress<'a> {
-    /// Reads `host[:port]`; `None`: it is none.
+    /// Reads `host[:port]`. `None`: the text is not an address.
     pub fn new(address: &'a str, tls: bool) -> Option<Self> {
         let (host, port) = host_port(address.as_bytes())?;
         let usual = default_port(tls);
         Some(Self { host, port: port.unwrap_or(usual), usual })
     }
 
-    /// What a browser has opened a WebSocket to: the Host of its handshake. A URI without a port names it, too, since
-    /// libraries make it of the name.
+    /// The address to which a browser has opened a WebSocket: the Host of its handshake. A URI without a port names it
+    /// as well, because libraries leave the port out.
     pub fn of_websocket(host: &'a [u8], tls: bool) -> Option<Self> {
         let (host, port) = host_port(host)?;
         let port = port.unwrap_or(if tls { 443 } else { 80 });
         Some(Self { host, port, usual: port })
     }
 
-    /// Whether a URI names it, whatever its scheme, its user and its parameters are.
+    /// Whether a URI names this address. Scheme, user and parameters do not matter.
     fn is_named_by(&self, uri: &Uri<'_>) -> bool {
         uri.scheme != Scheme::Other
             && uri.port.unwrap_or(self.usual) == self.port
@@ -42,12 +42,13 @@ impl<'a> PublicAddress<'a> {
     }
 }
 
-/// RFC 3261 §19.1.2, by the transport of the connection: a phone that has come by TLS means TLS.
+/// The default port (RFC 3261 §19.1.2) for the transport of the connection. A phone that connected by TLS means the TLS
+/// port.
 const fn default_port(tls: bool) -> u16 {
     if tls { 5061 } else { 5060 }
 }
 
-/// Whether two hosts of URIs are the same one.
+/// Whether two hosts of URIs are equal.
 fn is_same_host(one: &[u8], other: &[u8]) -> bool {
     let plain = |host: &'_ [u8]| host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase();
     let address = |host: &[u8]| {
@@ -59,20 +60,20 @@ fn is_same_host(one: &[u8], other: &[u8]) -> bool {
         || address(one).is_some_and(|one| address(other) == Some(one))
 }
 
-/// Knows our own entries.
+/// Recognises Portward's own entries.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnRoutes<'a> {
-    /// What has made the tokens.
+    /// Makes and verifies the tokens.
     pub tokens: &'a Tokens,
-    /// What the client calls us, if it is told to call us anything.
+    /// The address under which the client knows Portward, if one is configured.
     pub address: Option<PublicAddress<'a>>,
-    /// What the client has opened its WebSocket to, if it came by one.
+    /// The Host of the client's WebSocket handshake, if it came by WebSocket.
     pub front: Option<PublicAddress<'a>>,
 }
 
 impl OwnRoutes<'_> {
-    /// The host whose rule our own entry names, and maybe its target, if it is on top of the Route of a request, or its Request-URI (a client
-    /// that routes strictly).
+    /// The host, and maybe the target, that our own entry names. The entry is on top of the Route of a request. If the
+    /// client routes strictly, it is the Request-URI.
     pub fn named(&self, head: &[u8], message: &Message) -> Option<Named> {
         let Kind::Request { uri: target, .. } = message.kind else { return None };
         let top: Vec<&[u8]> = message
@@ -83,15 +84,15 @@ impl OwnRoutes<'_> {
         self.top(&top).1.or_else(|| self.tokens.named(uri(target.of_input(head))?.user))
     }
 
-    /// Whether a request may come first on a connection because it belongs to a dialog that leads through us: the host
-    /// whose rule it names, and maybe its target.
+    /// The host, and maybe the target, of a request in a dialog that leads through Portward. Such a request may come
+    /// first on a connection. `None`: the request is no such request.
     pub fn dialog(&self, head: &[u8], request: &Message) -> Option<Named> {
         let may_come = request.method(head).is_some_and(|method| IN_DIALOG.contains(&method));
         (may_come && !request.to_tag.is_empty()).then(|| self.named(head, request)).flatten()
     }
 
-    /// How many of the first entries of Route are ours, and what a token among them names. A phone may put
-    /// its outbound proxy on top of the route set of a dialog.
+    /// How many of the first entries of Route are ours, and what the token among them names. A phone may put its
+    /// outbound proxy on top of the route set of a dialog, so two entries can be ours.
     pub(crate) fn top(&self, routes: &[&[u8]]) -> (usize, Option<Named>) {
         let read = |at: usize| uri(name_addr(routes.get(at)?)?.uri);
         let token = |at: usize| self.tokens.named(read(at)?.user);
@@ -111,8 +112,8 @@ impl OwnRoutes<'_> {
     }
 }
 
-/// The methods of requests within a dialog (RFC 5057 §5.1, RFC 3261 §12.2). A REGISTER and a PUBLISH never are, whatever
-/// tags they have.
+/// The methods of requests within a dialog (RFC 5057 §5.1, RFC 3261 §12.2). REGISTER and PUBLISH never belong to a
+/// dialog, whatever tags they have.
 const IN_DIALOG: [&[u8]; 12] = [
     b"ACK",
     b"BYE",

@@ -1,11 +1,11 @@
-//! The user part of our own route entry: it names the rule, and nobody but Portward can have made it.
+//! The user part of our own route entry. It names the rule, and only Portward can have made it.
 //!
-//! `pw-MAC-NAME`: the first 96 bits of an HMAC-SHA-256 (RFC 2104) over the host's name, in hexadecimal, and the name
-//! with what a SIP user part may not hold as `=` and two digits. No character in it needs an escape (`user`, RFC 3261
-//! §25.1); a phone that escapes some all the same sends the same token.
+//! `pw-MAC-NAME`: the MAC is the first 96 bits of an HMAC-SHA-256 (RFC 2104) over the host's name, in hexadecimal. In
+//! the name a character that a SIP user part may not hold is written as `=` and two digits. No character of a token
+//! needs an escape (`user`, RFC 3261 §25.1). Some phones escape characters all the same. Their tokens are read as well.
 //!
-//! Where a rule has several targets the NAME is `HOST|ADDRESS`: only the PBX that has begun a dialog knows it (contract section
-//! 8, Health). No host's name has a bar in it.
+//! If a rule has several targets, NAME is `HOST|ADDRESS`, because only the PBX that has begun a dialog knows it
+//! (contract section 8, Health). A host's name never contains a bar.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -20,13 +20,14 @@ use crate::inspect::sip::{Message, unescaped};
 /// What every token begins with.
 const PREFIX: &str = "pw-";
 
-/// How many octets of the MAC stand in a token.
+/// How many octets of the MAC a token contains.
 const MAC: usize = 12;
 
-/// The longest text of an address.
+/// The longest text of an address, in octets.
 const ADDRESS: usize = 45;
 
-/// The longest token that is looked at: prefix, MAC, and a name of 255 bytes and an address at three characters each.
+/// The longest token, in octets: prefix, MAC, a name of 255 octets and an address, each octet of both as three
+/// characters.
 const TOKEN_LIMIT: usize = PREFIX.len() + 2 * MAC + 1 + 3 * (255 + 1 + ADDRESS);
 
 /// What a token names.
@@ -49,14 +50,14 @@ impl Named {
     }
 }
 
-/// A secret.
+/// The key of the HMAC, which is secret.
 type Key = Zeroizing<[u8; 32]>;
 
-/// Makes tokens and knows them again.
+/// Makes tokens and verifies them.
 pub struct Tokens {
     key: Key,
-    /// The key that was kept, where it could not be read at the start: it is in use from then on, and tokens under the first
-    /// one are still known.
+    /// The stored key, if it could not be read at the start and was read later. New tokens are made under it. Tokens
+    /// under `key` stay valid.
     kept: OnceLock<Key>,
 }
 
@@ -67,17 +68,18 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Tokens under a key, which is a secret.
+    /// Tokens under this secret key.
     pub fn new(key: impl Into<Key>) -> Self {
         Self { key: key.into(), kept: OnceLock::new() }
     }
 
-    /// From now on tokens are made under `key`; those under the first one are still known. Once only.
+    /// From now on tokens are made under `key`. Tokens under the first key stay valid. Only the first call has an
+    /// effect.
     pub fn go_on_with(&self, key: impl Into<Key>) {
         let _ = self.kept.set(key.into());
     }
 
-    /// The one in use comes first.
+    /// The keys of valid tokens. The key for new tokens is first.
     fn keys(&self) -> impl Iterator<Item = &Key> {
         self.kept.get().into_iter().chain([&self.key])
     }
@@ -86,7 +88,7 @@ impl Tokens {
         self.kept.get().unwrap_or(&self.key)
     }
 
-    /// The token of a host, named in normal form, and of the address of its target, if that matters.
+    /// The token of a host in normal form. `address` is the address of its target, if the token must name it.
     pub fn make(&self, host: &str, address: Option<IpAddr>) -> String {
         match address {
             Some(address) => make(self.in_use(), &format!("{host}|{address}")),
@@ -94,7 +96,7 @@ impl Tokens {
         }
     }
 
-    /// What a token names, if it is one of ours, whatever of it is percent-escaped. Compared in constant time.
+    /// What a token names, if it is one of ours. It may be percent-escaped. The MAC is compared in constant time.
     pub fn named(&self, token: &[u8]) -> Option<Named> {
         if token.len() > 3 * TOKEN_LIMIT || !matches!(token.first(), Some(b'p' | b'%')) {
             return None;
@@ -111,20 +113,20 @@ impl Tokens {
         let is_ours =
             |key: &&Key| keyed(key, b"route", name.as_bytes()).verify_truncated_left(&mac_octets).is_ok();
         let key = self.keys().find(is_ours)?;
-        // One spelling only.
+        // Only the spelling that Portward itself writes is valid.
         if make(key, &name).as_bytes() != token {
             return None;
         }
         Named::read(name)
     }
 
-    /// A To tag (RFC 3261 §19.3) for an answer to a request with this Call-ID and CSeq number, by which the ACK to
-    /// the answer is known again.
+    /// A To tag (RFC 3261 §19.3) for our response to a request with this Call-ID and CSeq number. The ACK to the
+    /// response is recognised by it.
     pub fn tag(&self, call_id: &[u8], cseq: u32) -> String {
         tag(self.in_use(), call_id, cseq)
     }
 
-    /// Whether `ack` is the ACK to a refusal of ours. It is for nobody else.
+    /// Whether `ack` is the ACK to a refusal of ours. Such an ACK goes no further.
     pub fn is_acknowledged(&self, head: &[u8], ack: &Message) -> bool {
         let call_id = ack.call_id.of_input(head);
         self.keys().any(|key| ack.to_tag.of_input(head) == tag(key, call_id, ack.cseq).as_bytes())
@@ -164,7 +166,7 @@ fn mac(key: &Key, purpose: &[u8], said: &[u8]) -> [u8; MAC] {
 }
 
 fn keyed(key: &Key, purpose: &[u8], said: &[u8]) -> Hmac<Sha256> {
-    // A key of one block or less is used as it is: this cannot fail.
+    // A key of at most one block is used as it is, so this cannot fail.
     let mut block = sha2::digest::Key::<Hmac<Sha256>>::default();
     block.iter_mut().zip(key.as_slice()).for_each(|(to, from)| *to = *from);
     let mut mac = Hmac::<Sha256>::new(&block);
@@ -183,7 +185,7 @@ fn hex(out: &mut String, octets: &[u8]) {
     }
 }
 
-/// The name in a token, its escapes undone.
+/// The name in a token, without its escapes.
 fn name_of(text: &str) -> Option<String> {
     let mut parts = text.split('=');
     let mut name = String::from(parts.next()?);
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(tokens.named(&[b'a'; 4096]), None);
     }
 
-    /// Item 22: a key that can be read at last is in use, and calls that began before it was go on.
+    /// Item 22: a stored key that is read late comes into use, and dialogs that began before go on.
     #[test]
     fn item_22_a_key_may_come_later() {
         let tokens = Tokens::new([7; 32]);

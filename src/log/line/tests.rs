@@ -1,4 +1,4 @@
-//! The forms of docs/log.md.
+//! The forms of lines that docs/log.md shows.
 
 use super::*;
 use crate::cause::At;
@@ -211,7 +211,7 @@ fn causes_ends_say_what_has_failed_and_requests_have_a_line_of_their_own() {
     assert!(line(done(None)).text(false).contains(" ended -: "));
 }
 
-/// The page for people shows what is written: these lines word by word, and every field.
+/// docs/log.md shows the lines exactly as the program writes them, and every field.
 #[test]
 fn the_page_about_the_log_shows_these_forms_and_fields() {
     const PAGE: &str = include_str!("../../../docs/log.md");

@@ -40,7 +40,7 @@ impl Subject<'_> {
 }
 
 impl Outcome<'_> {
-    /// `unproven`: why the client's certificate proves nothing, if that is still to be said.
+    /// Writes the outcome. `unproven`: why the client's certificate proves nothing, if the line does not say so yet.
     pub(super) fn write(&self, text: &mut String, query: bool, unproven: Option<Cause>) -> fmt::Result {
         match self {
             Outcome::Forwarded { to, new } => {
@@ -89,7 +89,7 @@ impl Outcome<'_> {
     }
 }
 
-/// What of a target has failed, one after the other.
+/// The failures of a target, one after the other.
 fn said(text: &mut String, failures: &[Failure]) -> fmt::Result {
     for (number, failure) in failures.iter().enumerate() {
         text.push_str(if number == 0 { " " } else { ", " });

@@ -1,4 +1,4 @@
-//! The plan of the seed's network is the seed's own tables, line by line.
+//! The plan of the seed's network has the same tables as the seed, line by line.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn item_6_port_forwards_are_the_seed_s() {
     assert!(plan.missing.is_empty() && plan.forwards.notes.is_empty());
 }
 
-/// The seed, "DNS names in the official DNS" and "… in the internal DNS". Its lines are in another order.
+/// The seed, "DNS names in the official DNS" and "… in the internal DNS". The seed has its lines in another order.
 #[test]
 fn item_6_dns_records_are_the_seed_s() {
     let plan = seed();
@@ -77,7 +77,8 @@ fn item_6_service_ports_are_the_seed_s() {
     assert_eq!(lines, ["H.323 [1730] [1310]", "SIP [5070] [5071]", "LDAP [399] [646]", "HTTP [90] [453]"]);
 }
 
-/// The seed, "Reverse proxy and certificates", and the hosts' tables: every port to which a rule can lead, and no other.
+/// The seed, "Reverse proxy and certificates", and the tables of the hosts: every port to which a rule can lead, and no
+/// other.
 #[test]
 fn item_6_firewall_certificate_and_pbxs_of_the_seed() {
     let plan = seed();

@@ -1,4 +1,4 @@
-//! What a certificate says of registrations, and of what follows them.
+//! What a certificate proves of registrations and of the messages after them.
 
 use super::*;
 use crate::inspect::h323::{Setup, Verb};
@@ -107,7 +107,7 @@ fn the_verdict_holds_for_the_connection() {
     }
 }
 
-/// What pycrate makes of the standard.
+/// Messages that pycrate encodes from the standard's ASN.1.
 #[test]
 fn what_else_a_registration_claims_is_seen() {
     use crate::inspect::Inspect;
@@ -136,7 +136,7 @@ fn what_else_a_registration_claims_is_seen() {
     }
 }
 
-/// Issue 15, A7: calls and RAS messages of `ckl`, whose endpoint is `ep1`, and of somebody else.
+/// Issue 15, A7: calls and RAS messages of `ckl`, whose endpoint is `ep1`, and of another user.
 #[test]
 fn who_speaks_for_another_is_seen() {
     use crate::inspect::Inspect;
@@ -160,7 +160,7 @@ fn who_speaks_for_another_is_seen() {
             let mut verified = Verified::begin(names(), numbers, &rrq(&[name("ckl")]), HOST).unwrap();
             verified.learn(&confirmed);
             assert_eq!(verified.clone().judge(&ask, Some(HOST)), expected, "{path:?}: {ask:?}");
-            // Whom the gatekeeper itself names so is that.
+            // Endpoints and aliases that the gatekeeper itself has given are the client's own.
             verified.learn(&Reply {
                 endpoints: vec!["ep2".to_owned()],
                 aliases: vec![number("200"), name("other")],
@@ -185,14 +185,14 @@ fn nobody_has_an_endpoint_before_the_gatekeeper_gives_one() {
     assert_eq!(verified.judge(&Ask::Ras(speaks("ep1")), None), Err(Reason::OtherName));
     let bundled = Registration { speaks: speaks("ep1"), ..first.clone() };
     assert!(Verified::begin(names(), Numbers::Never, &bundled, HOST).is_none());
-    // A device that comes back names the endpoint that it was.
+    // A device that registers again names its earlier endpoint.
     let back = Registration { endpoints: vec!["ep0".to_owned()], ..first };
     let mut verified = Verified::begin(names(), Numbers::Never, &back, HOST).unwrap();
     verified.learn(&Reply { endpoints: vec!["ep1".to_owned()], ..Reply::default() });
     assert_eq!(verified.judge(&Ask::Registration(back), Some(HOST)), Err(Reason::OtherName));
 }
 
-/// An endpoint without an identifier is found by its addresses.
+/// An endpoint without an identifier is recognised by its addresses.
 #[test]
 fn addresses_are_those_that_were_registered() {
     let first = Registration { addresses: vec![1, 2, 3], ..rrq(&[name("ckl")]) };

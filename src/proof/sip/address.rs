@@ -1,8 +1,8 @@
-//! What stands in an address of a SIP message, where that counts octet by octet.
+//! Parts of an address in a SIP message that are compared octet by octet.
 
 use crate::inspect::sip::{FieldKind, Message, name_addr, param};
 
-/// Whether nothing but the user stands in front of the host, no password either (RFC 3261 §19.1.1).
+/// Whether exactly `user` stands between the scheme and the host of `uri`, without a password (RFC 3261 §19.1.1).
 pub(super) fn is_all(uri: &[u8], user: &[u8]) -> bool {
     let behind_scheme = uri.splitn(2, |octet| *octet == b':').nth(1);
     behind_scheme.and_then(|rest| rest.strip_prefix(user)).is_some_and(|rest| rest.starts_with(b"@"))

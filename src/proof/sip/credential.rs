@@ -1,8 +1,8 @@
-//! SIP: for whom a request may speak on a connection whose client has proven itself with a credential (contract section 9).
+//! SIP: the users for whom a client may speak after it has proven itself with a credential (contract section 9).
 //!
-//! From, the To of a REGISTER, P-Asserted-Identity, P-Preferred-Identity and Remote-Party-ID must name the host, and the
-//! user of the credential. A telephone that was called under another address of the host goes on under that one, because
-//! it was the PBX that gave it to the telephone ([`Dialogs`]).
+//! From, the To of a REGISTER, P-Asserted-Identity, P-Preferred-Identity and Remote-Party-ID must name the host and the
+//! user of the credential. A telephone that was called under another address of the host keeps that address in the
+//! dialog. It may, because the PBX gave it the address ([`Dialogs`]).
 
 use super::address::is_all;
 use super::{Dialogs, identities, is_anonymous, is_withheld, telephone};
@@ -14,26 +14,26 @@ pub struct Speaker {
     dialogs: Dialogs,
 }
 
-/// For whom a client may speak.
+/// The limits of what a client may claim.
 #[derive(Debug, Clone, Copy)]
 pub struct May<'m, H> {
     /// The user; `None`: every user of the host.
     pub user: Option<&'m [u8]>,
-    /// Whether a name is one of the host's.
+    /// Whether a name belongs to the host.
     pub is_here: H,
     /// The request belongs to a dialog that was seen on this connection.
     pub in_dialog: bool,
 }
 
 impl Speaker {
-    /// A request of the PBX: the client answers it under the address in To.
+    /// Takes note of a request of the PBX. The client answers it under the address in To.
     pub fn heard(&mut self, head: &[u8], request: &Message) {
         if matches!(request.method(head), Some(b"INVITE" | b"SUBSCRIBE" | b"REFER")) {
             self.dialogs.note(head, request);
         }
     }
 
-    /// The first URI by which a request speaks for somebody else.
+    /// The first URI of a request that names another user. `None`: there is none.
     pub fn other<'h>(
         &self,
         head: &'h [u8],
@@ -45,7 +45,7 @@ impl Speaker {
         let fine = |said: &[u8]| may.allows(said) || (!registers && dialog.has(said));
         let from = request.from.uri.of_input(head);
         let withheld = !registers && is_anonymous(head, request);
-        // A caller who withholds the number is named by another field, to the PBX alone (RFC 3323, RFC 3325 §9).
+        // A caller who withholds the number names the user in another field, for the PBX alone (RFC 3323, RFC 3325 §9).
         let is_named = || speaks(head, request).any(|said| !is_withheld(said) && fine(said));
         if !(fine(from) || withheld && (may.in_dialog || is_named())) {
             return Some(from);
@@ -58,7 +58,7 @@ impl Speaker {
     }
 }
 
-/// The URIs that name the sender beside From.
+/// The URIs in fields other than From that name the sender.
 fn speaks<'h>(head: &'h [u8], request: &Message) -> impl Iterator<Item = &'h [u8]> {
     request.fields_of(FieldKind::Identity).flat_map(move |field| identities(head, field))
 }
@@ -77,8 +77,8 @@ impl<H: Fn(&[u8]) -> bool> May<'_, H> {
     }
 }
 
-/// Whether a user part is this user's. Parameters of the user have more than one reading, and so none. What is escaped is
-/// compared as it is meant (RFC 3261 §19.1.4).
+/// Whether a user part is this user's. A user part with parameters has more than one reading, so it never is. Escapes
+/// are decoded before the comparison (RFC 3261 §19.1.4).
 fn is_user(said: &[u8], user: &[u8]) -> bool {
     let mut rest = said;
     let mut right = user.iter();
@@ -114,7 +114,7 @@ mod tests {
     use crate::inspect::Inspect;
     use crate::inspect::sip::{Ask, Inspector};
 
-    /// The URI for which a request speaks that is not its sender's.
+    /// The URI of another user for which a request speaks.
     fn other(method: &str, from: &str, more: &str, user: Option<&str>) -> Option<String> {
         let head = format!(
             "{method} sip:b@x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nFrom: {from};tag=a\r\nTo: {}\r\nCall-ID: 1\r\n\

@@ -6,26 +6,26 @@ use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 use super::address::{from_tag, is_all};
 use crate::inspect::sip::{Message, Scheme, uri};
 
-/// The most dialogs of a connection that are remembered; then the oldest is forgotten. A gateway with a certificate may
-/// have as many calls at a time. Each takes eight octets.
+/// How many dialogs of a connection are remembered. With more, the oldest is forgotten. A gateway with a certificate
+/// may have as many calls at a time. Each dialog takes eight octets.
 const KNOWN: usize = 1024;
 
-/// The dialogs of one connection. Kept as keyed hashes: what is in a message costs no memory.
+/// The dialogs of one connection. They are kept as keyed hashes, so long messages cost no memory.
 #[derive(Debug, Default)]
 pub struct Dialogs {
     hasher: RandomState,
     known: VecDeque<u64>,
 }
 
-/// A dialog of a message, which may be known.
+/// A dialog that may be among the known ones.
 pub(super) struct Dialog<'d> {
     dialogs: &'d Dialogs,
-    /// What identifies it is in here; `None`: the message belongs to no dialog that could be known.
+    /// The hash of what identifies the dialog. `None`: the message belongs to no known dialog.
     begun: Option<DefaultHasher>,
 }
 
 impl Dialogs {
-    /// Remembers the dialog of a request of the PBX, and under which address the client takes part in it.
+    /// Remembers the dialog of a request of the PBX, and the address under which the client takes part in it.
     pub(super) fn note(&mut self, head: &[u8], request: &Message) {
         let begun = self.begin(request.call_id.of_input(head), from_tag(head, request));
         let Some(hash) = begun.and_then(|begun| finish(begun, request.to.uri.of_input(head))) else { return };
@@ -38,12 +38,12 @@ impl Dialogs {
         self.known.push_back(hash);
     }
 
-    /// The dialog of a client's request: the tag of To is the one that the PBX has chosen.
+    /// The dialog of a client's request. The PBX has chosen the tag of To.
     pub(super) fn of_client(&self, head: &[u8], request: &Message) -> Dialog<'_> {
         self.dialog(head, request, |message| message.to_tag.of_input(head))
     }
 
-    /// The dialog of a request of the PBX, or of a client's response to one: that tag is in From.
+    /// The dialog of a request of the PBX, or of a client's response to one. The PBX has chosen the tag of From.
     pub(super) fn of_target(&self, head: &[u8], message: &Message) -> Dialog<'_> {
         self.dialog(head, message, |message| from_tag(head, message))
     }
@@ -73,14 +73,15 @@ impl Dialogs {
 }
 
 impl Dialog<'_> {
-    /// Whether the client takes part in it under this URI.
+    /// Whether the client takes part in the dialog under this URI.
     pub(super) fn has(&self, said: &[u8]) -> bool {
         let hash = self.begun.clone().and_then(|begun| finish(begun, said));
         hash.is_some_and(|hash| self.dialogs.known.contains(&hash))
     }
 }
 
-/// The hash with the address: user and host. Port and parameters of a URI do not name a user, and phones drop them.
+/// Completes the hash with the user and host of the address. Port and parameters of a URI do not name a user, and
+/// phones drop them.
 fn finish(mut hasher: DefaultHasher, said: &[u8]) -> Option<u64> {
     let cut = uri(said)?;
     if cut.scheme == Scheme::Other {

@@ -1,6 +1,7 @@
-//! Dialogs that were seen on a connection (contract section 9): what belongs to one is no new request.
+//! Dialogs that were seen on a connection (contract section 9). A request within such a dialog is not a new one.
 //!
-//! A dialog is known by its Call-ID and by the tag that the PBX has chosen. A client that makes up either is in no dialog.
+//! A dialog is known by its Call-ID and by the tag that the PBX has chosen. A client that invents one of the two is in
+//! no dialog.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,8 +9,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::address::from_tag;
 use crate::inspect::sip::{Kind, Message};
 
-/// The most dialogs of a connection that are remembered; then the oldest is forgotten. A trunk may have as many calls at a
-/// time. Each takes eight octets.
+/// How many dialogs of a connection are remembered. With more, the oldest is forgotten. A trunk may have as many calls
+/// at a time. Each dialog takes eight octets.
 const KNOWN: usize = 1024;
 
 /// The methods that open a dialog (RFC 3261 §12.1, RFC 6665 §4.4.1, RFC 3515).
@@ -18,7 +19,7 @@ const OPENING: [&[u8]; 3] = [b"INVITE", b"SUBSCRIBE", b"REFER"];
 /// The methods that never belong to a dialog, whatever tag they bring (RFC 3261 §10.2, RFC 3903 §4).
 const OUTSIDE: [&[u8]; 2] = [b"REGISTER", b"PUBLISH"];
 
-/// See the module. Kept as keyed hashes: what is in a message costs no memory.
+/// The dialogs that were seen. They are kept as keyed hashes, so long messages cost no memory.
 #[derive(Debug, Default)]
 pub struct SeenDialogs {
     hasher: RandomState,
@@ -26,7 +27,7 @@ pub struct SeenDialogs {
 }
 
 impl SeenDialogs {
-    /// A message of the PBX: a request that opens a dialog with the client, or an answer to one of the client's.
+    /// Takes note of a message of the PBX: a request that opens a dialog with the client, or a response to the client.
     pub fn heard(&mut self, head: &[u8], message: &Message) {
         let tag = match message.kind {
             Kind::Request { method, .. } if OPENING.contains(&method.of_input(head)) => {
@@ -47,7 +48,7 @@ impl SeenDialogs {
         self.known.push_back(dialog);
     }
 
-    /// Whether a request of the client belongs to one.
+    /// Whether a request of the client belongs to a known dialog.
     pub fn has(&self, head: &[u8], request: &Message) -> bool {
         if request.method(head).is_some_and(|method| OUTSIDE.contains(&method)) {
             return false;

@@ -27,7 +27,7 @@ fn is_here(host: &[u8]) -> bool {
     host == HOST.as_bytes() || host == b"alias.example"
 }
 
-/// Whom else a request speaks for.
+/// The first URI by which a request speaks for another user.
 fn other_of(verified: &Verified, text: &str) -> Option<String> {
     let message = read(text, Inspector::of_client());
     let other = verified.other(text.as_bytes(), &message, is_here);
@@ -66,7 +66,7 @@ fn every_method_is_held_to_the_name_in_from() {
             ("<sip:ckl@anonymous.invalid>;tag=a".to_owned(), false),
             ("<tel:ckl>;tag=a".to_owned(), false),
         ] {
-            // A tag of To that somebody has made up makes no dialog.
+            // A To tag that the client has invented makes no dialog.
             for to in [to.clone(), format!("{to};tag=made-up")] {
                 let text = request_text(method, &from, &to, "");
                 assert_eq!(other_of(&verified(), &text).is_none(), good, "{text}");
