@@ -1,7 +1,7 @@
-//! Credentials and challenges of HTTP authentication, which SIP uses as well (RFC 9110 §11, RFC 7616, RFC 3261 §22), as far
-//! as the guard asks: the scheme, the nonce, and whether it is stale.
+//! Credentials and challenges of HTTP authentication, which SIP uses as well (RFC 9110 §11, RFC 7616, RFC 3261 §22), as
+//! far as the guard needs them: the scheme, the nonce, and whether the nonce is stale.
 //!
-//! [`is_ambiguous`] finds credentials that two readers could read in two ways. Both protocols refuse them. Otherwise a
+//! [`is_ambiguous`] finds credentials that two parsers could read differently. Both protocols refuse them. Otherwise a
 //! client could guess passwords in a form that Portward reads as no login, and none of its guesses would count.
 
 use std::borrow::Cow;
@@ -9,14 +9,14 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use smallvec::SmallVec;
 
-/// How somebody has logged in.
+/// The kind of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
-    /// With a password in the clear.
+    /// A password in the clear.
     Basic,
-    /// With an answer to the challenge that has this nonce, by its digest.
+    /// An answer to a challenge. The value is the digest of the challenge's nonce.
     Digest(u64),
-    /// Otherwise: tokens, logins of the connection, what cannot be read.
+    /// Any other login: tokens, logins of the connection, and credentials that cannot be read.
     Other,
 }
 
@@ -25,7 +25,7 @@ pub enum Credentials {
 pub struct Challenge {
     /// The digest of its nonce.
     pub nonce: u64,
-    /// The one before was too old: the login itself is not refused.
+    /// The previous nonce was too old. The login itself is not refused (`stale`).
     pub stale: bool,
 }
 
@@ -41,8 +41,8 @@ pub fn credentials(value: &[u8]) -> Credentials {
     named(rest, b"nonce").map_or(Credentials::Other, |nonce| Credentials::Digest(digest(nonce)))
 }
 
-/// All Digest challenges of a WWW-Authenticate or Proxy-Authenticate field, which may list several and others between them
-/// (RFC 9110 §11.6.1). A challenge without a nonce is left out.
+/// All Digest challenges of a WWW-Authenticate or Proxy-Authenticate field. The field may list several challenges, and
+/// challenges of other schemes between them (RFC 9110 §11.6.1). A challenge without a nonce is left out.
 pub fn challenges(value: &[u8]) -> impl Iterator<Item = Challenge> {
     let mut elements = Elements::of(value).peekable();
     std::iter::from_fn(move || {
@@ -82,13 +82,13 @@ pub fn next_nonce(value: &[u8]) -> Option<u64> {
     named(value, b"nextnonce").map(digest)
 }
 
-/// Whom Digest credentials name, by the digest of the name.
+/// The digest of the name in Digest credentials.
 pub fn username(value: &[u8]) -> Option<u64> {
     let (scheme, rest) = split(value);
     named(rest, b"username").filter(|_| scheme.eq_ignore_ascii_case(b"digest")).map(hash)
 }
 
-/// The realm of Digest credentials, its quoted pairs undone (RFC 9110 §5.6.4).
+/// The realm of Digest credentials, with quoted pairs resolved (RFC 9110 §5.6.4).
 pub fn realm(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (scheme, rest) = split(value);
     let realm = named(rest, b"realm").filter(|_| scheme.eq_ignore_ascii_case(b"digest"))?;
@@ -103,20 +103,21 @@ pub fn realm(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(realm.iter().copied().filter(|octet| is_of_it(octet)).collect()))
 }
 
-/// The value of the first parameter of that name.
+/// The value of the first parameter with this name.
 fn named<'a>(rest: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Elements::of(rest).find(|element| element.name.eq_ignore_ascii_case(name)).map(|element| element.value)
 }
 
-/// The most parameters of credentials that are looked at. RFC 7616 knows twelve.
+/// How many parameters of credentials are examined at most. RFC 7616 knows twelve.
 const PARAMETER_LIMIT: usize = 32;
 
-/// Whether two readers could find two logins in an Authorization or Proxy-Authorization field: a Digest parameter that
-/// stands there twice (RFC 9110 §11.2 allows each name once), `username` beside `username*`, or text between the
-/// parameters that is none. Some readers take the first of two, some the last, some skip what they do not know.
+/// Whether two parsers could find two logins in an Authorization or Proxy-Authorization field. Three things cause that:
+/// a Digest parameter that occurs twice (RFC 9110 §11.2 allows each name once), `username` beside `username*`, or text
+/// between the parameters that is no parameter. Of two parameters some parsers take the first and some the last, and
+/// some parsers skip unknown text.
 ///
-/// Of the other schemes only Basic is looked at: it has one word. A field of one scheme that is named nowhere here has
-/// no reading that anything rests on.
+/// Of the other schemes only Basic is examined: it has one word. No decision depends on credentials of any other
+/// scheme.
 pub fn is_ambiguous(value: &[u8]) -> bool {
     let (scheme, rest) = split(value);
     let word = scheme.iter().position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-');
@@ -130,17 +131,18 @@ pub fn is_ambiguous(value: &[u8]) -> bool {
     scheme.eq_ignore_ascii_case(b"digest") && listed(rest).is_none()
 }
 
-/// Names and values of parameters. A value is without its quotes, and its escapes are as they came.
+/// Names and values of parameters. A value has no quotes around it, and its escapes are unchanged.
 pub type Parameters<'a> = SmallVec<[(&'a [u8], &'a [u8]); 12]>;
 
-/// The parameters of Digest credentials, in their order. `None`: these are others, or [`is_ambiguous`].
+/// The parameters of Digest credentials, in their order. `None`: the credentials have another scheme, or are ambiguous
+/// ([`is_ambiguous`]).
 pub fn parameters(value: &[u8]) -> Option<Parameters<'_>> {
     let (scheme, rest) = split(value);
     listed(rest).filter(|_| scheme.eq_ignore_ascii_case(b"digest"))
 }
 
-/// Reads a list of `name=value` in which each name stands once, with or without the `*` of its extended form (RFC 9110 §11.2,
-/// §5.6.1).
+/// Reads a list of `name=value` in which each name occurs once, with or without the `*` of its extended form (RFC 9110
+/// §11.2, §5.6.1).
 fn listed(mut rest: &[u8]) -> Option<Parameters<'_>> {
     let mut all = Parameters::new();
     loop {
@@ -169,10 +171,10 @@ fn without_star(name: &[u8]) -> &[u8] {
     name.strip_suffix(b"*").unwrap_or(name)
 }
 
-/// A parameter, and what stands behind it.
+/// A parameter, and the octets after it.
 type First<'a> = ((&'a [u8], &'a [u8]), &'a [u8]);
 
-/// The first parameter, and what stands behind it: nothing, or a comma.
+/// The first parameter, and the octets after it. There must be nothing or a comma after it.
 fn one_parameter(rest: &[u8]) -> Option<First<'_>> {
     let (whole, more) = rest.split_at_checked(memchr::memchr(b'=', rest)?)?;
     let whole = whole.trim_ascii_end();
@@ -184,7 +186,7 @@ fn one_parameter(rest: &[u8]) -> Option<First<'_>> {
     let (value, behind) = match value.strip_prefix(b"\"") {
         Some(quoted) => {
             let (text, behind) = quoted.split_at(quoted_end(quoted)?);
-            // Some readers take a backslash off a nonce, some leave it. No nonce has one.
+            // Some parsers remove a backslash from a nonce and some keep it. No real nonce has one.
             let is_nonce = name.eq_ignore_ascii_case(b"nonce");
             let is_plain = is_one_string(text) && !(is_nonce && text.contains(&b'\\'));
             is_plain.then_some((text, behind.get(1..)?))?
@@ -200,13 +202,14 @@ fn one_parameter(rest: &[u8]) -> Option<First<'_>> {
     matches!(behind.first(), None | Some(b',')).then_some(((whole, value), behind))
 }
 
-/// Whether a reader that knows no `\"` finds no parameters within the quotes, and no reader finds a line's end there.
+/// Whether the quoted string is the same for every parser: a parser that does not know `\"` must find no parameters in
+/// it, and no parser may find a line end in it.
 fn is_one_string(quoted: &[u8]) -> bool {
     let has_quote = memchr::memchr(b'"', quoted).is_some();
     !quoted.iter().any(|octet| octet.is_ascii_control() || has_quote && b",=".contains(octet))
 }
 
-/// Where a quoted string ends whose first quote stands before `quoted`.
+/// The end of a quoted string. Its first quote is directly before `quoted`.
 fn quoted_end(quoted: &[u8]) -> Option<usize> {
     let mut escaped = false;
     quoted.iter().position(|octet| {
@@ -216,11 +219,12 @@ fn quoted_end(quoted: &[u8]) -> Option<usize> {
     })
 }
 
-/// How many octets of a nonce are looked at.
+/// How many octets of a nonce are compared.
 const NONCE_LIMIT: usize = 32;
 
-/// The digest of a nonce. Servers are loose about how a client writes it, so what some of them pass over is left out:
-/// case (hexadecimal digits), and whatever follows the first octets (Kamailio reads base64 up to where it has enough).
+/// The digest of a nonce. Servers tolerate differences in how a client writes a nonce. So everything that some servers
+/// ignore is left out: case (hexadecimal digits), and the octets after the first ones (Kamailio reads base64 only as
+/// far as it needs).
 fn digest(nonce: &[u8]) -> u64 {
     let octets = nonce.iter().map(u8::to_ascii_lowercase);
     let normal: SmallVec<[u8; NONCE_LIMIT]> = octets.take(NONCE_LIMIT).collect();
@@ -228,11 +232,12 @@ fn digest(nonce: &[u8]) -> u64 {
 }
 
 fn hash(text: &[u8]) -> u64 {
-    // A collision gains a guesser nothing: the guard takes its nonce for one that was given, and counts the guess.
+    // A collision does not help a guesser: the guard then takes the guessed nonce for a nonce that was given, and
+    // counts the guess.
     BuildHasherDefault::<DefaultHasher>::default().hash_one(text)
 }
 
-/// The scheme, and what follows it.
+/// The scheme, and the text after it.
 fn split(value: &[u8]) -> (&[u8], &[u8]) {
     let value = value.trim_ascii_start();
     let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
@@ -242,17 +247,18 @@ fn split(value: &[u8]) -> (&[u8], &[u8]) {
 /// One element of a list of challenges or credentials: a parameter, a scheme, or a scheme with its first parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Element<'a> {
-    /// The scheme that begins here, or nothing.
+    /// The scheme that begins here. It may be empty.
     scheme: &'a [u8],
-    /// The parameter's name, or nothing.
+    /// The parameter's name. It may be empty.
     name: &'a [u8],
-    /// Its value, without its quotes, escapes as they came.
+    /// The parameter's value, without quotes and with its escapes unchanged.
     value: &'a [u8],
-    /// A word that stands alone, or nothing: a scheme without parameters, or part of a list that should have had quotes.
+    /// A word that stands alone. It may be empty. It is a scheme without parameters, or a part of a list that should
+    /// have been quoted.
     lone: &'a [u8],
 }
 
-/// The elements of a field. What stands within quotes is no parameter.
+/// The elements of a field. Text within quotes is no parameter.
 #[derive(Debug, Clone)]
 struct Elements<'a> {
     rest: &'a [u8],
@@ -263,7 +269,7 @@ impl<'a> Elements<'a> {
         Self { rest }
     }
 
-    /// Takes octets off the front while `wanted` holds.
+    /// Takes octets off the front as long as `wanted` holds.
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|octet| !wanted(*octet)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
@@ -281,7 +287,7 @@ impl<'a> Elements<'a> {
         word
     }
 
-    /// The value behind `=`.
+    /// The value after `=`.
     fn value(&mut self) -> &'a [u8] {
         self.blanks();
         let Some(quoted) = self.rest.strip_prefix(b"\"") else {
@@ -304,7 +310,7 @@ impl<'a> Iterator for Elements<'a> {
         }
         let mut element = Element { scheme: none, name: self.word(), value: none, lone: none };
         if !matches!(self.rest.first(), None | Some(b'=' | b',' | b'"')) {
-            // Two words: the first is a scheme.
+            // Of two words the first is a scheme.
             element.scheme = element.name;
             element.name = self.word();
         }
@@ -313,10 +319,10 @@ impl<'a> Iterator for Elements<'a> {
                 self.rest = self.rest.get(1..).unwrap_or_default();
                 element.value = self.value();
             }
-            // What follows a word that stands alone belongs to the scheme before: more nonces are remembered so, never
-            // fewer.
+            // The parameters after a word that stands alone belong to the scheme before it. So more nonces are
+            // remembered and never fewer.
             None | Some(b',') => element.lone = std::mem::take(&mut element.name),
-            // Neither a name nor a value: skipped.
+            // This is neither a name nor a value, so it is skipped.
             Some(_) => {
                 self.take(|octet| octet != b',');
                 element.name = none;

@@ -1,15 +1,16 @@
-//! Inspectors: bytes become an identity. Pure: no tokio, no clock, no configuration, no log in here.
+//! Inspectors: bytes become an identity. This module is pure: it has no tokio, no clock, no configuration and no log.
 //!
-//! One small struct a protocol, with the laws of every inspector:
-//! 1. *stable*: once it answers [`Inspect::Found`] or [`Inspect::Reject`], every longer input answers the same;
+//! Each protocol has one small struct. The laws of every inspector are:
+//! 1. *stable*: once it answers [`Inspect::Found`] or [`Inspect::Reject`], the answer is the same for every longer
+//!    input;
 //! 2. *bounded*: never [`Inspect::NeedMore`] at or past the protocol's limit;
 //! 3. *total*: no panic, no recursion, no allocation that the input's size does not justify;
 //! 4. *cheap*: linear, even when the bytes come one at a time (the scan offsets are kept between calls).
 //!
-//! An inspector's own state never changes an answer: it says the same as a fresh one does on the same input.
+//! An inspector's own state never changes an answer: a fresh inspector gives the same answer for the same input.
 //!
-//! `http`, `sip`, `ldap` and `h323` are the services, `proxy` is the PROXY header in front of them. `digest` reads the
-//! credentials and challenges that HTTP and SIP share, `websocket` the frames that carry SIP from a browser.
+//! `http`, `sip`, `ldap` and `h323` are the services. `proxy` is the PROXY header before them. `digest` reads the
+//! credentials and challenges of HTTP and SIP. `websocket` reads the frames that carry SIP from a browser.
 
 use crate::reason::Reason;
 
@@ -21,19 +22,19 @@ pub mod proxy;
 pub mod sip;
 pub mod websocket;
 
-/// What an inspector says of the bytes so far.
+/// The answer of an inspector about the bytes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inspect<Ask> {
-    /// The message says who is being asked for.
+    /// The message names the host that it asks for.
     Found {
-        /// What it asks for.
+        /// The content of the message.
         ask: Ask,
         /// How many bytes of the input the message takes.
         len: usize,
     },
     /// Not enough bytes yet.
     NeedMore,
-    /// Nothing that may pass, whatever follows.
+    /// The bytes must not pass, whatever follows.
     Reject(Reason),
 }
 
@@ -45,7 +46,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span of `part`, which must be a part of `whole` (as a parser returns it); empty otherwise.
+    /// The span of `part`, which must be a slice of `whole` (as a parser returns it). Otherwise the span is empty.
     pub(crate) fn of(whole: &[u8], part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         if part.is_empty() || start.saturating_add(part.len()) > whole.len() {
@@ -63,13 +64,13 @@ impl Span {
         input.get(self.range()).unwrap_or_default()
     }
 
-    /// Where it is in the input.
+    /// The range of the span in the input.
     pub fn range(self) -> std::ops::Range<usize> {
         let offset = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
         offset(self.start)..offset(self.end)
     }
 
-    /// Whether it covers nothing.
+    /// Whether the span is empty.
     pub fn is_empty(self) -> bool {
         self.start == self.end
     }

@@ -1,7 +1,7 @@
-//! The PROXY protocol header, versions 1 and 2, that a balancer in front of us puts before everything else.
+//! The PROXY protocol header, versions 1 and 2, that a balancer in front of Portward sends before everything else.
 //!
-//! The crate `proxy-header` decodes and encodes. It answers "too short" to much that can never become a header, so
-//! the signature and the declared length are held against their limits here, before it is asked.
+//! The crate `proxy-header` decodes and encodes. It answers "too short" for many inputs that can never become a header.
+//! So the signature and the declared length are checked here first.
 
 use std::net::SocketAddr;
 
@@ -10,19 +10,19 @@ use proxy_header::{Error, ParseConfig, ProxiedAddress, ProxyHeader};
 use super::Inspect;
 use crate::reason::Reason;
 
-/// The longest header: a version 2 one with addresses and a kilobyte of TLVs. Version 1 has 107 bytes at most.
+/// The longest header: a version 2 header with addresses and a kilobyte of TLVs. A version 1 header has 107 bytes at
+/// most.
 pub const PROXY_LIMIT: usize = 16 + 1024;
 
 const V1: &[u8] = b"PROXY ";
 const V1_LIMIT: usize = 107;
-/// Section 2.2 of the protocol's specification.
+/// The signature of version 2 (section 2.2 of the specification).
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Who the header speaks for: client and the address that it connected to. `None`: the balancer speaks for itself
-/// (UNKNOWN, LOCAL).
+/// The client, and the address that it connected to. `None`: the balancer speaks for itself (UNKNOWN, LOCAL).
 pub type Conveyed = Option<(SocketAddr, SocketAddr)>;
 
-/// Looks at the first bytes of a connection. Small and bounded, so it needs no offsets between calls.
+/// Examines the first bytes of a connection. They are few, so no offsets are kept between calls.
 pub fn inspect(input: &[u8]) -> Inspect<Conveyed> {
     let known = |signature: &[u8]| signature.iter().zip(input).all(|(a, b)| a == b);
     let limit = if known(V1) {
@@ -56,10 +56,10 @@ pub fn inspect(input: &[u8]) -> Inspect<Conveyed> {
     }
 }
 
-/// The header that tells a target who its client is.
+/// The header that tells a target the client's address.
 pub fn encode(version_2: bool, client: SocketAddr, local: SocketAddr) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(V1_LIMIT);
-    // Both addresses are of one family in the header: a mixed pair is written as IPv6.
+    // Both addresses in a header have the same family. A mixed pair is written as IPv6.
     let (client, local) = match (client, local) {
         (SocketAddr::V4(_), SocketAddr::V4(_)) | (SocketAddr::V6(_), SocketAddr::V6(_)) => (client, local),
         (client, local) => (mapped(client), mapped(local)),
@@ -73,7 +73,7 @@ pub fn encode(version_2: bool, client: SocketAddr, local: SocketAddr) -> Vec<u8>
     bytes
 }
 
-/// The header of a connection that Portward opens for itself: the target takes it for what it is.
+/// The header of a connection that Portward opens for itself. The target uses the addresses of the connection.
 pub fn encode_own(version_2: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(V1_LIMIT);
     let header = ProxyHeader::with_local();

@@ -1,9 +1,9 @@
-//! WebSocket messages (RFC 6455) out of the octets of a connection: frames, fragments, control frames between fragments. The
-//! coding of a frame's header is tungstenite's. What messages are made of, and what is a violation, is decided here, so that
+//! Reads WebSocket messages (RFC 6455) from the octets of a connection: frames, fragments, and control frames between
+//! fragments. tungstenite decodes the header of a frame. This module assembles messages and detects violations, so that
 //! a connection between two messages holds no memory.
 //!
-//! No extension is ever negotiated here, so all reserved bits must be zero (§5.2). A client must mask every frame, and a server
-//! none (§5.1).
+//! No extension is ever negotiated here, so all reserved bits must be zero (§5.2). A client must mask every frame, and
+//! a server none (§5.1).
 
 use std::io::Cursor;
 
@@ -21,23 +21,23 @@ const CONTROL_LIMIT: usize = 125;
 /// The longest header of a frame.
 const HEADER_LIMIT: usize = 14;
 
-/// Who has sent what is read.
+/// The sender of the octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// A client, which masks.
+    /// A client, which masks its frames.
     Client,
-    /// A server, which does not.
+    /// A server, which does not mask its frames.
     Server,
 }
 
-/// What a peer has done wrong. It ends the connection with a close code (§7.4.1).
+/// A violation by a peer. It ends the connection with a close code (§7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {
-    /// 1002: against the protocol.
+    /// 1002: a protocol error.
     Protocol,
-    /// 1007: a text message, or the reason of a close, that is not UTF-8.
+    /// 1007: a text message, or the reason of a close, is not UTF-8.
     NotText,
-    /// 1009: a message of more than [`MESSAGE_LIMIT`] octets.
+    /// 1009: a message has more than [`MESSAGE_LIMIT`] octets.
     TooLong,
 }
 
@@ -51,7 +51,7 @@ impl Violation {
         }
     }
 
-    /// What the log says.
+    /// The reason in the log.
     pub const fn reason(self) -> Reason {
         match self {
             Self::Protocol | Self::NotText => Reason::Malformed,
@@ -73,7 +73,7 @@ impl Payload {
         self.octets.get(..self.len).unwrap_or_default()
     }
 
-    /// A masked or a bare payload. It has at most [`CONTROL_LIMIT`] octets.
+    /// Reads a payload, which may be masked. It has at most [`CONTROL_LIMIT`] octets.
     fn read(payload: &[u8], mask: [u8; 4]) -> Self {
         let mut octets = [0; CONTROL_LIMIT];
         let len = payload.len().min(CONTROL_LIMIT);
@@ -85,39 +85,39 @@ impl Payload {
     }
 }
 
-/// What has come.
+/// An event on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The message is whole.
+    /// A message is complete.
     Message,
-    /// A ping, which wants its payload back.
+    /// A ping, whose payload must be sent back.
     Ping(Payload),
     /// A pong.
     Pong,
-    /// The peer closes, with this code if it says one.
+    /// The peer closes, with this code if it gives one.
     Close(Option<u16>),
 }
 
-/// How far the octets were read.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
-    /// So many octets were taken.
+    /// How many octets were taken.
     pub taken: usize,
-    /// What was complete behind them. `None`: more octets are needed.
+    /// The event after these octets. `None`: more octets are needed.
     pub event: Option<Event>,
 }
 
-/// Reads frames. It remembers where it is in a message. The message itself is the caller's to keep.
+/// Reads frames. It remembers its position in a message. The caller keeps the message itself.
 #[derive(Debug)]
 pub struct Reader {
     sender: Sender,
-    /// A data frame of which octets are still to come.
+    /// The data frame of which octets are still to come.
     frame: Option<Frame>,
     /// The message that has begun, and whether it is a text.
     begun: Option<bool>,
 }
 
-/// What is left of a data frame.
+/// The rest of a data frame.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     left: usize,
@@ -128,7 +128,7 @@ struct Frame {
 }
 
 impl Reader {
-    /// For what `sender` sends.
+    /// A reader for the frames of `sender`.
     pub const fn of(sender: Sender) -> Self {
         Self { sender, frame: None, begun: None }
     }
@@ -138,11 +138,11 @@ impl Reader {
         self.frame.is_none() && self.begun.is_none()
     }
 
-    /// Reads up to the next event. What comes of the payload of a message is appended to `message`, which the caller empties after
-    /// each [`Event::Message`] and leaves alone otherwise. A control frame is taken when it is whole.
+    /// Reads up to the next event. Payload of a message is appended to `message`. The caller must empty `message` after
+    /// each [`Event::Message`], and must not change it otherwise. A control frame is taken when it is complete.
     ///
     /// # Errors
-    /// What the peer has done wrong. Nothing may be read after it.
+    /// A violation by the peer. Nothing may be read after it.
     pub fn read(&mut self, input: &[u8], message: &mut Vec<u8>) -> Result<Read, Violation> {
         let mut taken = 0;
         loop {
@@ -179,12 +179,12 @@ impl Reader {
         }
     }
 
-    /// Reads the header of a frame, and the whole of a control frame. `before`: octets of the message that have come.
+    /// Reads the header of a data frame, or a whole control frame. `before`: how many octets of the message have come.
     fn begin(&mut self, input: &[u8], before: usize) -> Result<Begun, Violation> {
         let seen = input.get(..HEADER_LIMIT).unwrap_or(input);
         let mut cursor = Cursor::new(seen);
         let header = FrameHeader::parse(&mut cursor).map_err(|_| Violation::Protocol)?;
-        // The first two octets say enough to refuse what must not go on.
+        // The header is incomplete. Its first two octets are enough to refuse a violation.
         let Some((header, length)) = header else { return self.hopeless(input) };
         let len = usize::try_from(cursor.position()).map_err(|_| Violation::Protocol)?;
         let mask = self.sound(&header)?;
@@ -219,7 +219,7 @@ impl Reader {
         }
     }
 
-    /// A header that has come in part. What is wrong in its first two octets is refused without waiting for more.
+    /// An incomplete header. A violation in its first two octets is refused without waiting for more.
     fn hopeless(&self, input: &[u8]) -> Result<Begun, Violation> {
         let [first, second, ..] = input else { return Ok(Begun::NeedMore) };
         let is_masked = second & 0x80 != 0;
@@ -229,7 +229,7 @@ impl Reader {
         if wrong { Err(Violation::Protocol) } else { Ok(Begun::NeedMore) }
     }
 
-    /// The mask of a frame whose header is as it must be.
+    /// Checks the header of a frame and returns its mask.
     fn sound(&self, header: &FrameHeader) -> Result<[u8; 4], Violation> {
         let reserved = header.rsv1 || header.rsv2 || header.rsv3;
         match (reserved, self.sender, header.mask) {
@@ -240,10 +240,10 @@ impl Reader {
     }
 }
 
-/// What stands where a frame begins.
+/// The beginning of a frame.
 enum Begun {
     NeedMore,
-    /// A data frame, whose header has `len` octets.
+    /// A data frame. Its header has `len` octets.
     Data {
         len: usize,
     },
@@ -274,7 +274,7 @@ fn control_event(control: Control, payload: Payload) -> Result<Event, Violation>
     }
 }
 
-/// Masks or unmasks octets (§5.3). `at`: how many octets of the frame stand before them.
+/// Masks or unmasks octets (§5.3). `at`: how many octets of the frame come before them.
 pub fn apply_mask(octets: &mut [u8], mask: [u8; 4], at: usize) {
     let mut mask = mask;
     mask.rotate_left(at % 4);
@@ -289,7 +289,7 @@ pub fn apply_mask(octets: &mut [u8], mask: [u8; 4], at: usize) {
     }
 }
 
-/// What a frame is for.
+/// The kind of a frame to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A whole text message.
@@ -304,8 +304,8 @@ pub enum Kind {
     Pong,
 }
 
-/// Writes the header of a frame that is a whole message, or a control frame, with a payload of `length` octets. With a mask the
-/// payload must be masked ([`apply_mask`]).
+/// Writes the header of a frame with a payload of `length` octets. The frame is a whole message or a control frame. If
+/// there is a mask, the payload must be masked ([`apply_mask`]).
 pub fn put_header(out: &mut Vec<u8>, kind: Kind, length: usize, mask: Option<[u8; 4]>) {
     let opcode = match kind {
         Kind::Text => OpCode::Data(Data::Text),

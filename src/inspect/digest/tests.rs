@@ -1,4 +1,4 @@
-//! Credentials and challenges as devices send them, and those that two readers read in two ways.
+//! Credentials and challenges as devices send them, and credentials that two parsers read differently.
 
 use super::*;
 

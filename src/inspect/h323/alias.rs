@@ -11,12 +11,12 @@ pub enum Alias {
     Url(String),
     /// email-ID.
     Email(String),
-    /// A transport address, a party number, or something newer.
+    /// A transport address, a party number, or a kind of alias that is not known.
     Other,
 }
 
 impl Alias {
-    /// As it is shown: PTLib ends strings with NULs.
+    /// The alias as text. PTLib ends strings with NULs, which are removed.
     pub fn text(&self) -> &str {
         match self {
             Self::Digits(text) | Self::H323(text) | Self::Url(text) | Self::Email(text) => {

@@ -1,17 +1,17 @@
-//! What is taken out of an H323-UserInformation.
+//! The parts of an H323-UserInformation that Portward needs.
 
 use super::{Alias, Registration, Reply, Speaks};
 
-/// What was found in an H323-UserInformation.
+/// The parts that were found in an H323-UserInformation.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) registrations: Vec<Registration>,
     /// destinationAddress of a Setup.
     pub(super) destinations: Option<Vec<Alias>>,
-    /// For whom the message speaks beside that.
+    /// The endpoints and callers that the message speaks for, beside the registration.
     pub(super) speaks: Speaks,
-    /// There is a RAS message in it.
+    /// Whether a RAS message is in it.
     pub(super) ras: bool,
-    /// What a gatekeeper says.
+    /// The reply of a gatekeeper.
     pub(super) reply: Reply,
 }

@@ -1,15 +1,15 @@
-//! Names of hosts in what H.323 sends (contract section 2).
+//! Host names in H.323 messages (contract section 2).
 
 use super::Alias;
 
-/// The host in `[physical-location@]domain[/registration-location]`: what is behind the first `@`. A second one stays,
-/// and no host name has one.
+/// The host in `[physical-location@]domain[/registration-location]`: the text after the first `@`. A second `@` stays
+/// in the text, and no host name has one.
 pub fn host(identifier: &str) -> &str {
     identifier.split_once('@').map_or(identifier, |(_, host)| host)
 }
 
-/// The domain of `user@domain` in a url-ID, an email-ID or an h323-ID: without scheme (a URL's is part of the user
-/// here), port, parameters and headers (RFC 3508 §4, RFC 3261 §19.1).
+/// The domain of `user@domain` in a url-ID, an email-ID or an h323-ID. The scheme (which is part of the user here), the
+/// port, parameters and headers are removed (RFC 3508 §4, RFC 3261 §19.1).
 pub(super) fn domain(alias: &Alias) -> Option<&str> {
     let (Alias::Url(_) | Alias::Email(_) | Alias::H323(_)) = alias else { return None };
     let (_, domain) = alias.text().split_once('@')?;

@@ -1,12 +1,12 @@
-//! H.323 call signalling (H.225.0) with tunnelled registrations (H.460.17): who is asked for.
+//! H.323 call signalling (H.225.0) with tunnelled registrations (H.460.17): which host a message asks for.
 //!
 //! Four small steps: `tpkt` frames (RFC 1006), `q931` finds the User-user information element, `h225` reads it, and
-//! `identifier` makes a host name of what stands there. `registration` holds what is registered, `alias` by which names,
-//! `speaks` for whom a message speaks, and what a gatekeeper answers.
+//! `identifier` finds the host name in it. `registration` has registrations and `alias` their names. `speaks` has the
+//! endpoints that a message speaks for, and the answers of a gatekeeper.
 //!
-//! A User-user element that cannot be read, or that another reader may find elsewhere, is malformed, in front of the
-//! decision and after it: a registration may be hidden in it (contract section 3). A message without one decides nothing.
-//! Reading one message, of whatever octets, takes less than 1 MiB (`tests/h323_memory.rs`).
+//! A User-user element is malformed if it cannot be read, or if another parser may find it elsewhere. This holds before
+//! the decision and after it, because a registration may be hidden in such an element (contract section 3). A message
+//! without a User-user element decides nothing. Reading any message takes less than 1 MiB (`tests/h323_memory.rs`).
 
 mod alias;
 mod found;
@@ -25,39 +25,39 @@ pub use speaks::{Answer, Reply, Speaks};
 use super::Inspect;
 use crate::reason::Reason;
 
-/// The most octets before the decision, and the longest message among them (contract section 1, step 3).
+/// The most octets before the decision, which is also the longest message among them (contract section 1, step 3).
 pub const OPENING_LIMIT: usize = 16 * 1024;
 
-/// The longest message after it: what a TPKT can hold (RFC 1006 §6).
+/// The longest message after the decision. A TPKT cannot be longer (RFC 1006 §6).
 pub const MESSAGE_LIMIT: usize = 65_535;
 
-/// What a message of a client asks for.
+/// The kind of a client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// An empty TPKT.
     KeepAlive,
-    /// To be known as an endpoint.
+    /// A request to be registered as an endpoint.
     Registration(Registration),
     /// A call.
     Setup(Setup),
-    /// RAS messages that speak for an endpoint, and register none.
+    /// RAS messages that speak for an endpoint and register none.
     Ras(Speaks),
     /// Anything else.
     Other(Other),
 }
 
-/// What decides nothing.
+/// Messages that decide nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Other {
-    /// May come in front of a registration: NOTIFY, STATUS, STATUS ENQUIRY, INFORMATION, ESCAPE, and every message
-    /// without a User-user element but a Setup.
+    /// A message that may come before a registration: NOTIFY, STATUS, STATUS ENQUIRY, INFORMATION, ESCAPE, and every
+    /// message without a User-user element except a Setup.
     Early {
-        /// Its elements can be read.
+        /// Whether its information elements can be read.
         readable: bool,
     },
     /// Any other message that can be read.
     Late,
-    /// A message whose elements cannot be read, but in which no other reader can find a User-user element; or a Setup
+    /// A message whose elements cannot be read, but in which no other parser can find a User-user element. Or a Setup
     /// without a User-user element.
     Unreadable,
 }
@@ -65,19 +65,19 @@ pub enum Other {
 /// A Setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
-    /// The call reference value, with the flag of its origin.
+    /// The call reference value, with the flag of the originating side.
     pub call_reference: u16,
-    /// Who is called.
+    /// The called parties.
     pub destinations: Vec<Alias>,
-    /// Who calls.
+    /// The caller.
     pub speaks: Speaks,
 }
 
 impl Setup {
-    /// The domain of the destination's aliases; `None`: there is none.
+    /// The domain of the destination's aliases. `None`: there is none.
     ///
     /// # Errors
-    /// Two aliases with two domains.
+    /// Two aliases have different domains.
     pub fn domain(&self) -> Result<Option<&str>, Reason> {
         let mut found: Option<&str> = None;
         for domain in self.destinations.iter().filter_map(identifier::domain) {
@@ -90,19 +90,19 @@ impl Setup {
     }
 }
 
-/// Reads one message of a client, when it is there as a whole.
+/// Reads one message of a client as soon as it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inspector {
     limit: usize,
 }
 
 impl Inspector {
-    /// One that takes messages of at most `limit` octets.
+    /// An inspector for messages of at most `limit` octets.
     pub const fn new(limit: usize) -> Self {
         Self { limit }
     }
 
-    /// Looks at the octets so far; `input` must begin with what was given before.
+    /// Examines the octets so far. `input` must begin with the octets of the previous call.
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
         let (content, len) = match tpkt::frame(input, self.limit) {
             Ok(Some(frame)) => frame,
@@ -116,28 +116,29 @@ impl Inspector {
     }
 }
 
-/// Reads up to the message that decides: empty TPKTs and [`Other::Early`] are passed over, within [`OPENING_LIMIT`].
+/// Reads up to the message that decides. Empty TPKTs and [`Other::Early`] messages are skipped, within
+/// [`OPENING_LIMIT`].
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// Octets that decide nothing.
+    /// The number of octets that decide nothing.
     seen: usize,
-    /// Some of them cannot be read.
+    /// Whether some of these octets cannot be read.
     unclear: bool,
 }
 
 impl Opening {
-    /// Whether there was something in front of what was found that cannot be read.
+    /// Whether something before the found message cannot be read.
     pub const fn is_unclear(&self) -> bool {
         self.unclear
     }
 
-    /// Whether nothing but whole messages that decide nothing has come: keep-alives are no part of a request.
+    /// Whether only complete messages that decide nothing have come. Keep-alives are no part of a request.
     pub const fn is_idle(&self, input: &[u8]) -> bool {
         self.seen > 0 && self.seen == input.len()
     }
 
-    /// Looks at the octets so far. What is found ends with the message that decides, and is a
-    /// [`Ask::Registration`] or a [`Ask::Setup`].
+    /// Examines the octets so far. The found octets end with the message that decides. It is an [`Ask::Registration`]
+    /// or an [`Ask::Setup`].
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
         loop {
             let rest = input.get(self.seen..).unwrap_or_default();
@@ -164,7 +165,7 @@ impl Opening {
     }
 }
 
-/// How many octets the message takes that begins here, of a client or of a gatekeeper; `None`: not known yet.
+/// The length of the message that begins here, from a client or a gatekeeper. `None`: it is not known yet.
 ///
 /// # Errors
 /// It is no TPKT.
@@ -172,7 +173,7 @@ pub fn size(input: &[u8]) -> Result<Option<usize>, Reason> {
     tpkt::size(input, MESSAGE_LIMIT)
 }
 
-/// What a whole message of a gatekeeper says; nothing, if it cannot be read.
+/// The reply in a complete message of a gatekeeper. It is empty if the message cannot be read.
 pub fn reply(message: &[u8]) -> Reply {
     let found = tpkt::frame(message, MESSAGE_LIMIT).ok().flatten().and_then(|(content, _)| {
         let user = q931::read(content)?.user_user?;
@@ -181,7 +182,7 @@ pub fn reply(message: &[u8]) -> Reply {
     found.map(|found| found.reply).unwrap_or_default()
 }
 
-/// What is in a TPKT.
+/// The message in a TPKT.
 fn message(content: &[u8]) -> Result<Ask, Reason> {
     if content.is_empty() {
         return Ok(Ask::KeepAlive);
@@ -214,7 +215,7 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
             destinations,
             speaks: found.speaks,
         })),
-        // The message type and the body disagree about whether this is a call: a PBX may go by either of them.
+        // The message type and the body disagree whether this is a call. A PBX may decide by either of them.
         Some(_) => Err(Reason::Malformed),
         None if signal.kind == q931::Kind::Setup => Err(Reason::Malformed),
         None if !found.speaks.is_empty() => Ok(Ask::Ras(found.speaks)),
@@ -225,7 +226,7 @@ fn message(content: &[u8]) -> Result<Ask, Reason> {
     }
 }
 
-/// A message whose elements cannot be read. It is malformed if another reader may find a User-user element in it.
+/// A message whose elements cannot be read. It is malformed if another parser may find a User-user element in it.
 fn outside(content: &[u8]) -> Result<Ask, Reason> {
     if q931::may_hold_user_user(content) {
         return Err(Reason::Malformed);

@@ -1,4 +1,4 @@
-//! A registration, or a request for a gatekeeper that comes before one.
+//! A registration, or the request for a gatekeeper before it.
 
 use super::{Alias, Speaks, host_of_identifier};
 use crate::reason::Reason;
@@ -13,7 +13,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The short name that the field uses.
+    /// The short name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gatekeeper => "GRQ",
@@ -22,38 +22,38 @@ impl Verb {
     }
 }
 
-/// A GatekeeperRequest or a RegistrationRequest, or several in one message that agree.
+/// A GatekeeperRequest or a RegistrationRequest, or several of them in one message if they agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// What the first of them is.
+    /// The kind of the first request.
     pub verb: Verb,
-    /// requestSeqNum of the first.
+    /// requestSeqNum of the first request.
     pub sequence: u16,
-    /// The gatekeeper identifier without trailing NULs; `None`: there is none, or it is empty.
+    /// The gatekeeper identifier without trailing NULs. `None`: there is none, or it is empty.
     pub identifier: Option<String>,
-    /// All aliases of all of them.
+    /// All aliases of all requests.
     pub aliases: Vec<Alias>,
-    /// Whether it only keeps a registration alive.
+    /// Whether the requests only keep a registration alive.
     pub keep_alive: bool,
-    /// There is a RegistrationRequest among them.
+    /// Whether one of the requests is a RegistrationRequest.
     pub registers: bool,
-    /// How many of them there are: each is answered.
+    /// How many requests there are. Each of them is answered.
     pub requests: u32,
-    /// One of those is no keep-alive and has no alias.
+    /// Whether one of the RegistrationRequests is no keep-alive and has no alias.
     pub unnamed: bool,
-    /// More is registered than the aliases say, or they are added to what there is: additiveRegistration,
+    /// Whether more is registered than the aliases, or the aliases are added to earlier ones: additiveRegistration,
     /// terminalAliasPattern, the prefixes of a gateway.
     pub adds: bool,
-    /// Endpoint identifiers in those that are no keep-alives.
+    /// Endpoint identifiers in the requests that are no keep-alives.
     pub endpoints: Vec<String>,
-    /// Their call signalling addresses, to be compared with later ones.
+    /// Call signalling addresses of the requests, to be compared with later ones.
     pub addresses: Vec<u8>,
-    /// For whom the message speaks besides.
+    /// The endpoints and callers that the message speaks for besides.
     pub speaks: Speaks,
 }
 
 impl Registration {
-    /// One in which nothing stands yet.
+    /// An empty registration.
     pub(crate) fn new(verb: Verb, sequence: u16) -> Self {
         let registers = verb == Verb::Registration;
         Self {
@@ -72,12 +72,12 @@ impl Registration {
         }
     }
 
-    /// The host that the identifier names (contract section 2); `None`: none.
+    /// The host that the identifier names (contract section 2). `None`: it names none.
     pub fn host(&self) -> Option<&str> {
         self.identifier.as_deref().map(host_of_identifier).filter(|host| !host.is_empty())
     }
 
-    /// Whether both ask for the same gatekeeper.
+    /// Whether both requests ask for the same gatekeeper.
     fn agrees(&self, other: &Self) -> bool {
         match (&self.identifier, &other.identifier) {
             (Some(one), Some(two)) => one.eq_ignore_ascii_case(two),
@@ -86,7 +86,7 @@ impl Registration {
         }
     }
 
-    /// Takes in another one of the same message.
+    /// Adds another request of the same message.
     ///
     /// # Errors
     /// It asks for another gatekeeper.

@@ -1,28 +1,29 @@
-//! For whom a message speaks, and what a gatekeeper says of that.
+//! The endpoints and callers that a message speaks for, and the answers of a gatekeeper.
 
 use super::Alias;
 
-/// For whom a message of a client speaks, beside what it registers (contract section 5): who calls, whose endpoint it is, what is
-/// kept alive or unregistered.
+/// The endpoints and callers that a client's message speaks for, beside the endpoints that it registers (contract
+/// section 5): the caller, the endpoint that asks, an endpoint that is kept alive or unregistered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Speaks {
     /// sourceAddress and the calling party number of a Setup; srcInfo, endpointAlias, sourceInfo of RAS messages.
     pub aliases: Vec<Alias>,
     /// Endpoint identifiers.
     pub endpoints: Vec<String>,
-    /// Call signalling addresses of an endpoint that has no identifier here, as they were registered.
+    /// Call signalling addresses of an endpoint that is named by no identifier, as they were registered.
     pub addresses: Vec<Vec<u8>>,
-    /// It speaks for others as well, and does not say for whom.
+    /// Whether the message speaks for further endpoints without naming them.
     pub unclear: bool,
 }
 
 impl Speaks {
-    /// Whether the message names nobody for whom it speaks.
+    /// Whether the message names no endpoint and no caller.
     pub fn is_empty(&self) -> bool {
         self.aliases.is_empty() && self.endpoints.is_empty() && self.addresses.is_empty() && !self.unclear
     }
 
-    /// An endpoint: by its identifier, without one by its addresses, as gatekeepers look for it.
+    /// Adds an endpoint by its identifier, or by its addresses if it has no identifier. Gatekeepers look an endpoint up
+    /// in the same way.
     pub(super) fn name(&mut self, endpoint: Option<String>, addresses: Vec<u8>) {
         match endpoint {
             Some(endpoint) => self.endpoints.push(endpoint),
@@ -43,34 +44,34 @@ impl Speaks {
     }
 }
 
-/// What a gatekeeper makes of a registration, or of a request for it.
+/// The answer of a gatekeeper to a registration or to the request before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// GatekeeperConfirm: nothing is registered yet.
+    /// GatekeeperConfirm. Nothing is registered yet.
     Found,
     /// RegistrationConfirm.
     Confirmed,
-    /// RegistrationReject or GatekeeperReject for security: the login is wrong.
+    /// RegistrationReject or GatekeeperReject for a security reason: the login is wrong.
     Denied,
-    /// One of them for another reason.
+    /// RegistrationReject or GatekeeperReject for another reason.
     Rejected,
 }
 
-/// What a gatekeeper says to its client in one message.
+/// The content of one message of a gatekeeper to its client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// One for each request that it answers, in their order, with the request's number (requestSeqNum).
+    /// The answers in their order, each with the number of its request (requestSeqNum).
     pub answers: Vec<(u16, Answer)>,
-    /// Its own identifiers, as it confirms them.
+    /// The gatekeeper identifiers that the gatekeeper confirms.
     pub gatekeepers: Vec<String>,
-    /// The identifiers that it gives to the endpoint.
+    /// The endpoint identifiers that the gatekeeper gives.
     pub endpoints: Vec<String>,
-    /// The aliases that the endpoint has, as it says.
+    /// The aliases that the gatekeeper has registered for the endpoint.
     pub aliases: Vec<Alias>,
 }
 
 impl Reply {
-    /// Whether it says nothing that matters.
+    /// Whether the message has nothing that matters.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty() && self.gatekeepers.is_empty()
     }

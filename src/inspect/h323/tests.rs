@@ -1,4 +1,4 @@
-//! Every capture and vector with what must come out.
+//! Every capture and test vector, with the expected outcome.
 
 use std::path::Path;
 
@@ -78,7 +78,8 @@ fn every_vector_says_what_is_expected_of_it() {
         let octets = match row["kind"].as_str().expect("a kind") {
             "ras" => tunnel(&[&octets]),
             "tpkt" | "tpkt-ras" => octets,
-            // Longer than any TPKT, and so in fragments: as octets of the element alone.
+            // The element is longer than any TPKT, and so has fragments. It is tested as the octets of the element
+            // alone.
             "uuie" => {
                 assert!(h225::user_information(&octets).is_none(), "{name}");
                 seen += 1;
@@ -94,7 +95,7 @@ fn every_vector_says_what_is_expected_of_it() {
         let expect = &row["expect"];
         if name == "tcp_setup" {
             let Inspect::Found { ask: Ask::Setup(setup), .. } = open(&octets) else { panic!("{name}") };
-            // What is expected are the aliases of who calls; whom he calls decides.
+            // The expected aliases are the caller's. The aliases of the called party decide.
             assert_eq!(shown(&setup.destinations), ["dialledDigits:200"], "{name}");
             continue;
         }
@@ -152,14 +153,14 @@ fn every_trap() {
         ("ras_alias_others", true),
         ("ras_alias_unknown8_69", true),
         ("ras_rrq_200_aliases", true),
-        // Its encoder put an octet too many into every extended SEQUENCE: pycrate cannot read it either.
+        // The encoder of this message put an extra octet into every extended SEQUENCE. pycrate cannot read it either.
         ("ras_rrq_gateway", false),
         ("ras_rrq_only_ttl", true),
         ("uuie_bigid", true),
         ("uuie_generic_no_h245tunnelling", true),
         ("uuie_nested_10", true),
         ("uuie_nested_30", true),
-        // Deeper than anybody nests.
+        // Parameters are nested deeper than devices nest them.
         ("uuie_nested_40", false),
         ("uuie_nested_60", false),
         ("uuie_nested_100", false),
@@ -229,7 +230,7 @@ fn the_outside_of_messages() {
     };
     let head = [8, 2, 0, 0, 0x62];
     for (octets, expected) in [
-        // The User-user element twice, in a message of its own and behind an element of one octet.
+        // The User-user element twice: once in a message of its own, and once after a single-octet element.
         (facility(&[&head[..], &element, &element].concat()), Err(Reason::Malformed)),
         (facility(&[&head[..], &[0xa1], &element].concat()), Ok(())),
         (facility(&[&[8, 1, 9, 0x62][..], &element].concat()), Ok(())),
@@ -249,7 +250,8 @@ fn the_outside_of_messages() {
     }
 }
 
-/// Beside one that can be read: who reads more than we do might find another registration in it.
+/// The message has a readable element beside an unreadable one. A parser that reads more might find another
+/// registration there.
 #[test]
 fn what_cannot_be_read_spoils_its_neighbour() {
     let good = fixture("vectors/ras_rrq.bin");
@@ -300,7 +302,7 @@ fn what_a_gatekeeper_says_of_a_registration() {
     assert_eq!(reply(&[3, 0, 0, 4]), Reply::default());
 }
 
-/// `rasn`, a general PER decoder, finds the same in every RAS message that is read here.
+/// `rasn`, a general PER decoder, finds the same in every RAS message that Portward reads.
 #[test]
 fn another_reader_finds_the_same() {
     let mut compared = 0;

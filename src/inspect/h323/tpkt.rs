@@ -1,10 +1,10 @@
-//! TPKT (RFC 1006 §6): version 3, an octet that nobody reads, and the length of all of it in two octets.
+//! TPKT (RFC 1006 §6): version 3, a reserved octet that is ignored, and the total length in two octets.
 
 use crate::reason::Reason;
 
 const HEADER: usize = 4;
 
-/// What the frame at the beginning of `input` holds, and how many octets it takes; `None`: it is not complete.
+/// The content of the frame at the beginning of `input`, and the frame's length. `None`: it is not complete.
 ///
 /// # Errors
 /// It is no TPKT, or longer than `limit`.
@@ -13,7 +13,7 @@ pub(super) fn frame(input: &[u8], limit: usize) -> Result<Option<(&[u8], usize)>
     Ok(input.get(HEADER..size).map(|content| (content, size)))
 }
 
-/// How many octets it takes; `None`: its header is not complete.
+/// The length of the frame in octets. `None`: its header is not complete.
 pub(super) fn size(input: &[u8], limit: usize) -> Result<Option<usize>, Reason> {
     if input.first().is_some_and(|version| *version != 3) {
         return Err(Reason::Malformed);

@@ -1,9 +1,10 @@
-//! Chunked bodies as they pass through: how many of the bytes at hand belong to the message, and which of them go on.
+//! Chunked bodies on their way through: how many of the available bytes belong to the message, and which of them are
+//! forwarded.
 //!
-//! The chunks (RFC 9112 §7.1) are filtered in place: a well-formed chunk keeps its very bytes, so that a large
-//! body costs one look at each chunk's size line and no copy; leading zeros of sizes and extensions are cut out; trailer
-//! fields that frame, route, authenticate or hop are dropped (RFC 9110 §6.5.1). What is not a chunk ends the message with
-//! an error.
+//! The chunks (RFC 9112 §7.1) are filtered in place. A well-formed chunk keeps its bytes, so a large body costs one
+//! look at each chunk's size line and no copy. Leading zeros of sizes and extensions are cut out. Trailer fields for
+//! framing, routing, authentication and hop-by-hop use are dropped (RFC 9110 §6.5.1). Bytes that are no chunk end the
+//! message with an error.
 
 use std::sync::Arc;
 
@@ -15,23 +16,24 @@ use super::{TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
 use crate::field_names::FieldNames;
 use crate::reason::Reason;
 
-/// How much of chunk extensions a message may carry. Nobody uses them; floods are made of them (RFC 9112 §7.1.1).
+/// The most octets of chunk extensions in a message. Nobody needs extensions, and attackers flood with them (RFC 9112
+/// §7.1.1).
 const EXTENSION_LIMIT: u16 = 4096;
 
-/// Where in a chunked body we are.
+/// The position in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In a size line, with so many digits seen.
+    /// In a size line, after so many digits.
     Size(u8),
-    /// White space behind the size.
+    /// In white space after the size.
     Blank,
-    /// In an extension, up to CR.
+    /// In an extension, before CR.
     Extension,
     /// After the CR of a size line.
     SizeLf,
-    /// In data; so many bytes are left of the chunk in `left`.
+    /// In data. `left` says how many bytes of the chunk are left.
     Data,
-    /// Behind the data.
+    /// After the data.
     DataCr,
     DataLf,
     /// At the beginning of a trailer line.
@@ -48,9 +50,9 @@ enum State {
 #[derive(Debug)]
 pub struct Chunks {
     state: State,
-    /// Of the chunk: its size while it is read, then the data still to come.
+    /// The size of the chunk while it is read, then the number of data bytes still to come.
     left: u64,
-    /// Whether the framing passes on with the data.
+    /// Whether the framing is forwarded with the data.
     keep: bool,
     /// See [`super::Framing::kindly`].
     pub(super) kindly: bool,
@@ -60,7 +62,8 @@ pub struct Chunks {
     /// The current trailer line.
     line: Vec<u8>,
     trailers: usize,
-    /// What passes on behind the rest: trailer lines, and the last chunk's size line if there was no place for it.
+    /// The octets that are forwarded after the rest: trailer lines, and the last chunk's size line if it did not fit in
+    /// place.
     tail: Vec<u8>,
 }
 
@@ -109,7 +112,8 @@ impl Chunks {
             }
             let mut passes = self.step(byte)?;
             if self.ends_last_size(byte) {
-                // Zeros do not pass as they come. One is the size of the last chunk, and takes the place of another.
+                // Zeros are not forwarded as they come. A single zero is the size of the last chunk, and takes the
+                // place of another byte.
                 if at > kept
                     && let Some(slot) = data.get_mut(kept)
                 {
@@ -134,7 +138,7 @@ impl Chunks {
         self.state == State::Done
     }
 
-    /// What is owed: see [`super::Framing::tail`].
+    /// The octets of [`super::Framing::tail`].
     pub(super) fn take_tail(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.tail)
     }
@@ -152,7 +156,8 @@ impl Chunks {
         )
     }
 
-    /// An LF at `at` where CR LF belongs. There is room for one of the two; the other may have to wait for the tail.
+    /// An LF at `at` in the place of CR LF. There is room for one of the two octets. The other may have to wait for the
+    /// tail.
     fn bare_line_end(&mut self, data: &mut [u8], at: usize, kept: &mut usize) -> Result<(), Reason> {
         let mut passing: SmallVec<[u8; 3]> = SmallVec::new();
         if self.step(b'\r')? {
@@ -176,7 +181,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Whether the tail is to go on now: the last chunk and its trailers go on as a whole.
+    /// Whether the tail is to be forwarded now. The last chunk and its trailers are forwarded together.
     pub(super) fn owes_tail(&self) -> bool {
         let is_behind_last_size = match self.state {
             State::SizeLf => self.left == 0,
@@ -186,7 +191,7 @@ impl Chunks {
         !self.tail.is_empty() && !is_behind_last_size
     }
 
-    /// Takes a byte of framing; says whether it passes on.
+    /// Takes a byte of framing. Returns whether it is forwarded.
     fn step(&mut self, byte: u8) -> Result<bool, Reason> {
         let framing = self.keep;
         let (state, passes) = match (self.state, byte) {
@@ -197,7 +202,7 @@ impl Chunks {
                 };
                 self.left = self.left << 4 | u64::from(digit);
                 if i64::try_from(self.left).is_err() {
-                    return Err(Reason::TooLarge); // many a target keeps it in a signed number
+                    return Err(Reason::TooLarge); // many targets keep it in a signed number
                 }
                 (State::Size(digits + 1), framing && self.left > 0)
             }
@@ -244,13 +249,13 @@ impl Chunks {
         Ok(passes)
     }
 
-    /// Whether `byte`, just taken, is the CR of the last chunk's size line, and the framing passes on.
+    /// Whether `byte`, which was just taken, is the CR of the last chunk's size line, and the framing is forwarded.
     fn ends_last_size(&self, byte: u8) -> bool {
         byte == b'\r' && self.keep && self.left == 0 && self.state == State::SizeLf
     }
 
     fn count_extension(&mut self) -> Result<(), Reason> {
-        // A target's extensions are only left out, and how many chunks it sends is its own affair.
+        // A target's extensions are only left out. Their number is not limited for a target.
         if self.kindly {
             return Ok(());
         }
@@ -258,7 +263,7 @@ impl Chunks {
         if self.extension > EXTENSION_LIMIT { Err(Reason::TooLarge) } else { Ok(()) }
     }
 
-    /// A trailer line is complete: it passes on, or is dropped, or is no field line at all.
+    /// A trailer line is complete. It is forwarded or dropped, or is no field line.
     fn end_trailer_line(&mut self) -> Result<(), Reason> {
         let mut lines = [httparse::EMPTY_HEADER; 1];
         if self.kindly

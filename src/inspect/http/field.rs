@@ -1,4 +1,4 @@
-//! Field lines: which are ours to remove, to replace or to hold against the framing rules.
+//! Field lines: which of them a proxy removes, replaces or checks against the framing rules.
 
 use smallvec::SmallVec;
 
@@ -6,20 +6,20 @@ use super::super::Span;
 use super::FIELD_LIMIT;
 use crate::field_names::folded;
 
-/// What a field is to a proxy.
+/// The role of a field for a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Passes as it came.
+    /// Forwarded unchanged.
     EndToEnd,
-    /// Ends here (RFC 9110 §7.6.1): Connection and what it nominates, Keep-Alive, TE, Upgrade …
+    /// Removed by a proxy (RFC 9110 §7.6.1): Connection and the fields that it nominates, Keep-Alive, TE, Upgrade …
     HopByHop,
-    /// Host: passes as it came, in front.
+    /// Host. Its value is forwarded unchanged, as the first field.
     Host,
-    /// Content-Length: goes on in its shortest form.
+    /// Content-Length. It is forwarded in its shortest form.
     ContentLength,
-    /// Transfer-Encoding: goes on as `chunked`.
+    /// Transfer-Encoding. It is forwarded as `chunked`.
     TransferEncoding,
-    /// Expect: goes on as `100-continue`.
+    /// Expect. It is forwarded as `100-continue`.
     Expect,
     /// X-Forwarded-For.
     XForwardedFor,
@@ -31,8 +31,9 @@ pub enum Kind {
     XForwardedPrefix,
     /// Forwarded (RFC 7239).
     Forwarded,
-    /// What only a proxy says: any other X-Forwarded-…, one of the above in a spelling that differs by punctuation, and
-    /// the fields by which a proxy tells a target of another URL than that of the request line. Never passes.
+    /// A field that only a proxy may send. It is never forwarded. These are any other X-Forwarded-… field, one of the
+    /// above in a spelling with other punctuation, and the fields by which a proxy tells a target another URL than the
+    /// URL in the request line.
     ForwardedLike,
 }
 
@@ -43,34 +44,34 @@ pub struct Field {
     pub name: Span,
     /// The value, without surrounding white space.
     pub value: Span,
-    /// What it is to us.
+    /// The field's role.
     pub kind: Kind,
 }
 
-/// What a name is by itself, before Connection has nominated any.
+/// The role of a name by itself, before Connection has nominated fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
-    /// Its kind is clear.
+    /// The role is certain.
     Is(Kind),
-    /// Connection, Upgrade, Expect, Authorization and its answers: hop-by-hop or not, with a value to look at.
+    /// Connection, Upgrade, Expect, Authorization and its answers: the value has to be read too.
     Connection,
     Upgrade,
     Expect,
     Authorization,
     ProxyAuthorization,
     Authenticate,
-    /// A framing field or a login in a spelling that a gateway behind us might fold into the real one.
+    /// A framing field or a login in a spelling that a gateway behind Portward might fold into the real field.
     Impostor,
 }
 
 /// Classifies a field name. Case does not count.
 pub(super) fn classify(name: &[u8]) -> Named {
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    // By length first: almost every field is settled by one comparison or none.
+    // Names are compared by length first, so almost every field needs one comparison or none.
     match name.len() {
         2 if is("te") => Named::Is(Kind::HopByHop),
         4 if is("host") => Named::Is(Kind::Host),
-        // A CGI program finds it in HTTP_PROXY, where libraries look for the proxy to use (CVE-2016-5385).
+        // A CGI program finds this field in HTTP_PROXY, where libraries look for the proxy to use (CVE-2016-5385).
         5 if is("proxy") => Named::Is(Kind::ForwardedLike),
         6 if is("expect") => Named::Expect,
         7 if is("upgrade") => Named::Upgrade,
@@ -100,16 +101,16 @@ pub(super) fn classify(name: &[u8]) -> Named {
     }
 }
 
-/// Whether `name` begins with `known` (which ends it, or ends with `-`) when every byte that is neither letter
-/// nor digit is read as `-`, as CGI-like gateways do.
+/// Whether `name` begins with `known` when every byte that is neither letter nor digit is read as `-`, as CGI-like
+/// gateways do. `known` must be the whole name or end with `-`.
 fn folds_to(name: &[u8], known: &[u8]) -> bool {
     name.len() >= known.len()
         && (name.len() == known.len() || known.ends_with(b"-"))
         && name.iter().copied().map(folded).zip(known.iter().copied()).all(|(a, b)| a == b)
 }
 
-/// Whether a field may pass in a trailer section (RFC 9110 §6.5.1): nothing that frames, routes, modifies the request,
-/// authenticates, describes the content, or says what to do with the answer.
+/// Whether a field may be forwarded in a trailer section (RFC 9110 §6.5.1). It must not be for framing, routing,
+/// request modifiers, authentication, content description, or control of the answer.
 pub(super) fn passes_in_trailer(name: &[u8]) -> bool {
     const NEVER: [&str; 18] = [
         "age",
@@ -140,23 +141,23 @@ pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
-/// What the Connection fields of a message say (RFC 9110 §7.6.1).
+/// The content of a message's Connection fields (RFC 9110 §7.6.1).
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Connection {
-    /// `close`.
+    /// `close` is present.
     pub(super) close: bool,
-    /// `keep-alive`.
+    /// `keep-alive` is present.
     pub(super) keep_alive: bool,
-    /// `upgrade`.
+    /// `upgrade` is present.
     pub(super) upgrade: bool,
-    /// Fields are named that end here, too.
+    /// Fields are nominated, which a proxy must remove.
     pub(super) nominates: bool,
-    /// Host or a framing field is named, so that somebody would lose it.
+    /// Host or a framing field is nominated, so that the next recipient would lose it.
     pub(super) nominates_framing: bool,
 }
 
 impl Connection {
-    /// Takes note of a Connection field.
+    /// Adds a Connection field.
     pub(super) fn note(&mut self, value: &[u8]) {
         for token in tokens(value) {
             let is = |known: &str| token.eq_ignore_ascii_case(known.as_bytes());
@@ -180,7 +181,7 @@ impl Connection {
     }
 }
 
-/// What the Upgrade fields of a message say, all of them together (RFC 9110 §7.8).
+/// The content of all Upgrade fields of a message (RFC 9110 §7.8).
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Upgrade {
     protocols: usize,
@@ -188,7 +189,7 @@ pub(super) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Takes note of an Upgrade field.
+    /// Adds an Upgrade field.
     pub(super) fn note(&mut self, value: &[u8]) {
         for token in tokens(value) {
             self.protocols += 1;
@@ -196,7 +197,7 @@ impl Upgrade {
         }
     }
 
-    /// Whether it is WebSocket and nothing else: of several, two readers may choose two.
+    /// Whether it is WebSocket and nothing else. Of several protocols two recipients may choose different ones.
     pub(super) const fn is_websocket(self) -> bool {
         self.websocket && self.protocols == 1
     }
@@ -207,8 +208,8 @@ pub(super) fn scheme(value: &[u8]) -> &[u8] {
     value.split(|byte| matches!(byte, b' ' | b'\t' | b',')).next().unwrap_or_default()
 }
 
-/// The schemes that log in each request for itself: those that IANA has registered, but for Negotiate (RFC 4559), and
-/// some that are in use without.
+/// The schemes that log in each request for itself: the schemes that IANA has registered except Negotiate (RFC 4559),
+/// and some unregistered ones that are in use.
 const REQUEST_SCHEMES: [&str; 18] = [
     "Basic",
     "Bearer",
@@ -230,14 +231,15 @@ const REQUEST_SCHEMES: [&str; 18] = [
     "Token",
 ];
 
-/// Whether a scheme authenticates the connection rather than the request. NTLM and Negotiate do. A scheme that is not
-/// known may do so as well (`Nego2`, `Kerberos`), so only those that are known not to are free of it.
+/// Whether a scheme authenticates the connection rather than the request. NTLM and Negotiate do. An unknown scheme may
+/// do so as well (`Nego2`, `Kerberos`), so the answer is `false` only for schemes that are known to log in each
+/// request.
 pub(super) fn binds_connection(scheme: &[u8]) -> bool {
     !REQUEST_SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(scheme))
 }
 
-/// A decimal number (RFC 9110 §8.6): digits, nothing else, and no more than a signed 64-bit number holds, because in
-/// such a one many a target keeps it.
+/// A decimal number (RFC 9110 §8.6). It has only digits, and fits in a signed 64-bit number, because many targets keep
+/// it in such a number.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -246,8 +248,8 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     i64::try_from(value).is_ok().then_some(value)
 }
 
-/// Makes every field that Connection names end here. Reads the Connection fields again, which only clients that
-/// nominate something pay for.
+/// Marks every field that Connection names as hop-by-hop. It reads the Connection fields again, which costs something
+/// only for clients that nominate fields.
 pub(super) fn remove_nominated(head: &[u8], fields: &mut [Field]) {
     let nominated: SmallVec<[&[u8]; 8]> = fields
         .iter()

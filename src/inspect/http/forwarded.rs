@@ -1,9 +1,9 @@
-//! The client that a proxy in front of Portward names: the nodes of X-Forwarded-For and of Forwarded (RFC 7239 §6).
+//! The client that a proxy in front of Portward names, in the nodes of X-Forwarded-For and Forwarded (RFC 7239 §6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address of a node: bare, with a port behind a colon, an IPv6 address with or without brackets. Mapped IPv4
-/// addresses count as IPv4. `None`: a name, `unknown`, or nothing that can be read.
+/// The address of a node. It may be bare or have a port after a colon. An IPv6 address may have brackets. Mapped IPv4
+/// addresses count as IPv4. `None`: the node is a name, `unknown`, or cannot be read.
 pub fn node_address(node: &[u8]) -> Option<IpAddr> {
     let node = std::str::from_utf8(node).ok()?.trim();
     let node = node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node);
@@ -20,7 +20,7 @@ pub fn node_address(node: &[u8]) -> Option<IpAddr> {
     node.strip_prefix(&address.to_string()).is_some_and(is_port).then_some(address.into())
 }
 
-/// Nothing, or a colon with a port: a number, or a name that hides it (RFC 7239 §6.2).
+/// Nothing, or a colon with a port. The port is a number, or a name in its place (RFC 7239 §6.2).
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
     let is_number = port.len() <= 5 && port.bytes().all(|octet| octet.is_ascii_digit());
@@ -28,10 +28,10 @@ fn is_port(text: &str) -> bool {
     !port.is_empty() && (is_number || is_hidden)
 }
 
-/// The `for` of each element of a Forwarded field, from the right; `None` for an element that has none.
+/// The `for` of each element of a Forwarded field, from the right. `None`: the element has no `for`.
 ///
-/// A client may leave a quote open, so that what a proxy appends would stand within it. Then every comma separates: what
-/// the proxy has written has no comma within its own quotes.
+/// A client may leave a quote open, so that the text which a proxy appends would be within the quote. In that case
+/// every comma separates elements. This is safe, because a proxy writes no comma within quotes.
 pub fn forwarded_for(value: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let elements: Vec<&[u8]> = if is_closed(value) {
         split_unquoted(value, b',').collect()
@@ -46,7 +46,8 @@ pub fn forwarded_for(value: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     })
 }
 
-/// Whether every quoted string in a value ends there. Behind one that does not, what is appended would be part of it.
+/// Whether every quoted string in a value is closed. Text that is appended after an open quote would be part of the
+/// quoted string.
 pub fn is_closed(value: &[u8]) -> bool {
     let (mut quoted, mut escaped) = (false, false);
     for octet in value {
@@ -60,7 +61,7 @@ pub fn is_closed(value: &[u8]) -> bool {
     !quoted
 }
 
-/// The parts of a text between separators that do not stand within quotes.
+/// The parts of a text between separators that are not within quotes.
 fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |octet| {
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(read("for=1.1.1.1,"), [Some("1.1.1.1")]);
     }
 
-    /// What a client has sent, and what the proxy has appended.
+    /// The client's part, and the part that the proxy has appended.
     #[test]
     fn item_14_an_open_quote_hides_no_element() {
         for sent in

@@ -1,4 +1,4 @@
-//! Bodies: how one is delimited, and how much of it is still to come.
+//! Bodies: how a body is delimited, and how much of it is still to come.
 
 use std::sync::Arc;
 
@@ -13,35 +13,35 @@ pub enum Framing {
     Length(u64),
     /// Chunks.
     Chunked(Box<Chunks>),
-    /// Everything until the connection ends.
+    /// All bytes until the connection ends.
     Close,
 }
 
-/// What [`Framing::filter`] made of the bytes it was given.
+/// The result of [`Framing::filter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// So many bytes at the front pass on.
+    /// How many bytes at the front are forwarded.
     pub kept: usize,
-    /// So many bytes were the message's; those between `kept` and `taken` are nothing any more.
+    /// How many bytes belong to the message. The bytes between `kept` and `taken` are discarded.
     pub taken: usize,
 }
 
 impl Framing {
-    /// No body at all.
+    /// No body.
     pub const NONE: Self = Self::Length(0);
 
-    /// Chunks that stay chunks.
+    /// A chunked body that stays chunked.
     pub fn chunked() -> Self {
         Self::Chunked(Box::new(Chunks::new(true)))
     }
 
-    /// Chunks whose data alone passes on, for clients of HTTP/1.0.
+    /// A chunked body of which only the data is forwarded, for clients of HTTP/1.0.
     pub fn unchunked() -> Self {
         Self::Chunked(Box::new(Chunks::new(false)))
     }
 
-    /// The same of a target's response, which is read more kindly: lines may end with LF alone, blanks may stand before the
-    /// colon of a trailer, extensions and trailers may be longer. What passes on is clean.
+    /// The same for a target's response, which is read more leniently: lines may end with LF alone, blanks may precede
+    /// the colon of a trailer, and extensions and trailers may be longer. The forwarded form is strict.
     #[must_use]
     pub fn kindly(mut self) -> Self {
         if let Self::Chunked(chunks) = &mut self {
@@ -50,7 +50,7 @@ impl Framing {
         self
     }
 
-    /// The same of a message whose fields with these names never pass, not even in its trailer section.
+    /// The same for a message whose fields with these names are never forwarded, not even in its trailer section.
     #[must_use]
     pub fn without(mut self, names: Option<&Arc<FieldNames>>) -> Self {
         if let Self::Chunked(chunks) = &mut self {
@@ -59,7 +59,7 @@ impl Framing {
         self
     }
 
-    /// Whether the message is complete. A body until close never is: its end is the connection's.
+    /// Whether the message is complete. A body that ends with the connection is never complete here.
     pub fn is_done(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
@@ -68,10 +68,10 @@ impl Framing {
         }
     }
 
-    /// Looks at new bytes of the body and moves those that pass on to the front of `data`.
+    /// Examines new bytes of the body and moves the bytes to forward to the front of `data`.
     ///
     /// # Errors
-    /// `Malformed` or `TooLarge` for what is no chunk.
+    /// `Malformed` or `TooLarge` if the bytes are no chunks.
     pub fn filter(&mut self, data: &mut [u8]) -> Result<Progress, Reason> {
         match self {
             Self::Length(left) => {
@@ -84,8 +84,9 @@ impl Framing {
         }
     }
 
-    /// What has to follow the bytes that [`Self::filter`] kept, before anything else does: once it is done, the trailer
-    /// section and the last chunk, as far as they did not pass in place; before that, what a line end lacked.
+    /// The octets that must be sent after the bytes that [`Self::filter`] kept, and before anything else. At the end of
+    /// the body they are the trailer section and the last chunk, as far as these were not forwarded in place. Before
+    /// that they are the missing part of a line end.
     pub fn tail(&mut self) -> Vec<u8> {
         match self {
             Self::Chunked(chunks) if chunks.owes_tail() => chunks.take_tail(),
@@ -93,7 +94,7 @@ impl Framing {
         }
     }
 
-    /// Whether [`Self::tail`] has something to say.
+    /// Whether [`Self::tail`] has octets.
     pub fn has_tail(&self) -> bool {
         matches!(self, Self::Chunked(chunks) if chunks.owes_tail())
     }

@@ -1,8 +1,9 @@
-//! HTTP/1.1 heads and chunks (RFC 9112), read so strictly that nobody behind us can read them otherwise.
+//! HTTP/1.1 heads and chunks (RFC 9112). They are read so strictly that no server behind Portward can read them
+//! differently.
 //!
-//! `httparse` is the lexer: it cuts a complete head into method, target, version and field lines, and refuses
-//! obs-fold, space before the colon, bare CR, NUL and control bytes. What is ours, and what keeps PBXs safe, is
-//! everything around it: where the head ends, its limits, and every rule about framing and names:
+//! `httparse` is the lexer: it cuts a complete head into method, target, version and field lines, and refuses obs-fold,
+//! space before the colon, bare CR, NUL and control bytes. This module adds the rest: the end of the head, its limits,
+//! and every rule about framing and names:
 //!
 //! | rule | source |
 //! |---|---|
@@ -13,8 +14,8 @@
 //! | no CONNECT; `*` with OPTIONS only | RFC 9112 §3.2.3, §3.2.4 |
 //! | Content-Length once, digits only; goes on in its shortest form | RFC 9112 §6.3 |
 //! | Transfer-Encoding once, `chunked` only, never with Content-Length, never in HTTP/1.0; goes on as `chunked` | RFC 9112 §6.1 |
-//! | a method that differs in case only from one that we judge is refused | RFC 9110 §9.1 |
-//! | one Authorization, one Proxy-Authorization, no parameter that decides twice | RFC 9110 §11.2 |
+//! | a method that differs only in case from a method with a meaning here is refused | RFC 9110 §9.1 |
+//! | one Authorization, one Proxy-Authorization, no repeated parameter that decides | RFC 9110 §11.2 |
 //! | Connection may not nominate Host or framing fields | RFC 9110 §7.6.1 |
 //! | Expect is `100-continue` or nothing | RFC 9110 §10.1.1 |
 //! | Upgrade is `websocket`, in a GET of HTTP/1.1 without a body, or it is removed | RFC 6455 §4.1 |
@@ -22,13 +23,14 @@
 //! | chunk sizes are 1 to 16 hex digits and go on without leading zeros, extensions are removed, trailers are filtered | RFC 9112 §7.1 |
 //!
 //! `scan` finds the end of a head, `request` (with its `line`) and `response` read it, `field` knows the field names,
-//! `framing` says how a body is delimited, `chunked` follows one in chunks, `forwarded` reads which client a balancer names.
+//! `framing` says how a body is delimited, `chunked` reads a chunked body, and `forwarded` reads the client that a
+//! balancer names.
 //!
-//! A target's responses are read more kindly, where they can be understood in one way only, and are written clean: a line
-//! may end with a bare LF (RFC 9112 §2.2), blanks may stand before a colon (§5.1), and a folded value becomes one line
-//! (§5.2).
+//! A target's responses are read more leniently, as long as they have only one meaning. They are forwarded in the
+//! strict form: a line may end with a bare LF (RFC 9112 §2.2), blanks may stand before a colon (§5.1), and a folded
+//! value becomes one line (§5.2).
 //!
-//! This room decides what a message *is*; where it may go is the rules' business.
+//! This room decides what a message *is*. The rules decide where it may go.
 
 mod chunked;
 mod field;
@@ -47,14 +49,14 @@ pub use request::{Authorization, Body, Inspector, Request, put_target};
 pub use response::{Response, ResponseBody, ResponseInspector, unfold};
 pub use version::Version;
 
-/// The longest head, request line and all fields with their line ends. A browser's head with large cookies and a
-/// Negotiate token fits; it is twice HAProxy's and equal to nginx's default in all.
+/// The longest head: the request line and all fields with their line ends. A browser's head with large cookies and a
+/// Negotiate token fits. It is twice HAProxy's default, and equal to the sum of nginx's buffers.
 pub const HEAD_LIMIT: usize = 32 * 1024;
 
 /// The most field lines of a head.
 pub const FIELD_LIMIT: usize = 100;
 
-/// The longest head of a target. A PBX may set many cookies, and a policy that lists many sources.
+/// The longest head of a target. A PBX may set many cookies, and may send a Content-Security-Policy with many sources.
 pub const TARGET_HEAD_LIMIT: usize = 64 * 1024;
 
 /// The most field lines of a target's head.

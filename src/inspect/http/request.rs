@@ -1,4 +1,4 @@
-//! The request head: who is asked for, how the body is framed, what passes on.
+//! The request head: which host it asks for, how its body is framed, and what is forwarded.
 
 mod line;
 
@@ -21,7 +21,7 @@ use crate::reason::Reason;
 /// The longest method. The longest registered one has 17 letters.
 const METHOD_LIMIT: usize = 32;
 
-/// How long the request's body is (RFC 9112 §6.3).
+/// The length of the request's body (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
     /// No body.
@@ -32,47 +32,49 @@ pub enum Body {
     Chunked,
 }
 
-/// The scheme of the Authorization field, as far as a proxy cares.
+/// The scheme of the Authorization field, as far as a proxy needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorization {
-    /// There is none.
+    /// There is no Authorization.
     None,
-    /// The login is the request's own: Basic, Digest, Bearer …
+    /// The login belongs to the request: Basic, Digest, Bearer …
     Request,
-    /// The login may be the connection's: NTLM, Negotiate, and every scheme that is not known to log in each request.
+    /// The login may belong to the connection: NTLM, Negotiate, and every scheme that is not known to log in each
+    /// request.
     Connection,
 }
 
-/// A request head, complete and sound. Spans are offsets into the inspected input.
+/// A complete and sound request head. Spans are offsets into the inspected input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: Span,
-    /// What to ask the target for: path and query as they came, or `*`. Empty: an absolute-form target without a
-    /// path, which is `/` (RFC 9112 §3.2.1).
+    /// The request target for the target: path and query as they came, or `*`. Empty: an absolute-form target without a
+    /// path, which means `/` (RFC 9112 §3.2.1).
     pub target: Span,
-    /// The path of it, without the query.
+    /// The path of the target, without the query.
     pub path: Span,
-    /// Host as it came, with a port if there is one. Never empty.
+    /// The Host value as it came, with a port if there is one. It is never empty.
     pub host: Span,
     /// The client's version.
     pub version: Version,
-    /// Its body.
+    /// The framing of its body.
     pub body: Body,
-    /// Whether the client wants to go on after this request (RFC 9112 §9.3).
+    /// Whether the client wants to keep the connection after this request (RFC 9112 §9.3).
     pub persistent: bool,
-    /// Whether it asks for a WebSocket and may have one.
+    /// Whether it asks for a WebSocket and the conditions for one are met.
     pub websocket: bool,
     /// Whether it waits for 100 (Continue).
     pub expects_continue: bool,
-    /// Its login.
+    /// The kind of its login.
     pub authorization: Authorization,
     /// All field lines in order.
     pub fields: SmallVec<[Field; 24]>,
 }
 
-/// Methods whose body has a meaning (RFC 9110 §9.3, RFC 5789 §2, RFC 4918 §9, RFC 3253 §3.6, RFC 5323 §2, RFC 4791 §5.3.1).
-/// A target that serves one of them reads the body. A target that takes an unknown method for GET reads none.
+/// Methods whose body has a meaning (RFC 9110 §9.3, RFC 5789 §2, RFC 4918 §9, RFC 3253 §3.6, RFC 5323 §2, RFC 4791
+/// §5.3.1). A target that knows such a method reads the body. A target that takes an unknown method for GET does not
+/// read it.
 const WITH_BODY: [&[u8]; 11] = [
     b"POST",
     b"PUT",
@@ -88,8 +90,8 @@ const WITH_BODY: [&[u8]; 11] = [
 ];
 
 impl Request {
-    /// Whether it has a body where targets expect none. Some of them leave it unread, and would take it for the next
-    /// request on the connection. `head` is the input that it was read from.
+    /// Whether the request has a body where targets expect none. Some targets leave it unread, and would take it for
+    /// the next request on the connection. `head` is the input that was inspected.
     pub fn may_stay_unread(&self, head: &[u8]) -> bool {
         self.body != Body::None && !WITH_BODY.contains(&self.method.of_input(head))
     }
@@ -99,13 +101,13 @@ impl Request {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Inspector {
     scanner: Scanner,
-    /// The method was seen to be one.
+    /// Whether a valid method was seen.
     method_seen: bool,
 }
 
 impl Inspector {
-    /// Looks at the bytes so far; `input` must begin with what was given before. The bodies that follow a head
-    /// are not part of `len`.
+    /// Examines the bytes so far. `input` must begin with the bytes of the previous call. The body after a head is not
+    /// part of `len`.
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Request> {
         if self.hopeless(input) {
             return Inspect::Reject(Reason::Malformed);
@@ -121,8 +123,8 @@ impl Inspector {
         }
     }
 
-    /// Whether the input cannot begin with a method: TLS on a plain port, a scanner's binary probe. Such a thing is
-    /// refused without waiting for more.
+    /// Whether the input cannot begin with a method, such as TLS on a plain port or a scanner's binary probe. It is
+    /// refused without waiting for more bytes.
     fn hopeless(&mut self, input: &[u8]) -> bool {
         if self.method_seen {
             return false;
@@ -143,7 +145,7 @@ impl Inspector {
     }
 }
 
-/// Reads a complete head; `start` is where the request line begins.
+/// Reads a complete head. `start` is the beginning of the request line.
 fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     let mut lines = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
     let mut parsed = httparse::Request::new(&mut []);
@@ -184,7 +186,7 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     Ok(request)
 }
 
-/// What the field lines say about the message itself. Values are spans so that nothing is copied.
+/// The field lines that concern the message itself. Values are spans, so that nothing is copied.
 #[derive(Default)]
 struct RequestFields {
     hosts: usize,
@@ -193,7 +195,7 @@ struct RequestFields {
     chunked: bool,
     connection: Connection,
     upgrade: Upgrade,
-    /// Authorization and Proxy-Authorization were there.
+    /// Whether Authorization and Proxy-Authorization were seen.
     logins: [bool; 2],
 }
 
@@ -223,7 +225,7 @@ impl RequestFields {
                         return Err(Reason::Malformed);
                     }
                     request.expects_continue = true;
-                    // A 1.0 client does not know 100 (RFC 9110 §10.1.1).
+                    // An HTTP/1.0 client does not know 100 (Continue) (RFC 9110 §10.1.1).
                     if request.version == Version::Http10 { Kind::HopByHop } else { Kind::Expect }
                 }
                 named @ (Named::Authorization | Named::ProxyAuthorization) => {
@@ -239,7 +241,7 @@ impl RequestFields {
         Ok(seen)
     }
 
-    /// A login. Of two, targets read the first, the last or both (RFC 9110 §5.3: it is no list).
+    /// Notes a login. If there are two, targets use the first, the last or both (RFC 9110 §5.3: the field is no list).
     fn note_login(&mut self, for_proxy: bool, value: &[u8], request: &mut Request) -> Result<(), Reason> {
         let [to_target, to_proxy] = &mut self.logins;
         let seen = if for_proxy { to_proxy } else { to_target };
@@ -277,7 +279,7 @@ impl RequestFields {
         Ok(())
     }
 
-    /// The one host of the request (RFC 9112 §3.2).
+    /// The only host of the request (RFC 9112 §3.2).
     fn host(&self, head: &[u8], target: &RequestTarget<'_>, version: Version) -> Result<Span, Reason> {
         if self.hosts > 1 {
             return Err(Reason::Malformed);
@@ -301,7 +303,7 @@ impl RequestFields {
         }
     }
 
-    /// The body's length (RFC 9112 §6.1, §6.3).
+    /// The framing of the body (RFC 9112 §6.1, §6.3).
     fn body(&self, version: Version) -> Result<Body, Reason> {
         match (self.chunked, self.length) {
             (true, Some(_)) => Err(Reason::Malformed),
@@ -312,7 +314,7 @@ impl RequestFields {
         }
     }
 
-    /// What Connection said, and Upgrade with it.
+    /// Sets the fields of the request that depend on Connection and Upgrade.
     fn going_on(&self, head: &[u8], method: &str, request: &mut Request) {
         let said = self.connection;
         request.persistent = !said.close && (request.version == Version::Http11 || said.keep_alive);
@@ -328,13 +330,14 @@ impl RequestFields {
     }
 }
 
-/// Whether the port of a Host value has leading zeros: it is octal to some readers, and goes on as it came.
+/// Whether the port of a Host value has leading zeros. Some parsers read such a port as octal, and the value is
+/// forwarded unchanged.
 fn has_leading_zero(host: &[u8]) -> bool {
     let port = host.rsplitn(2, |byte| *byte == b':').next().filter(|port| port.len() < host.len());
     port.is_some_and(|port| port.len() > 1 && port.first() == Some(&b'0') && !port.ends_with(b"]"))
 }
 
-/// RFC 9110 §5.6.2.
+/// A token character (RFC 9110 §5.6.2).
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

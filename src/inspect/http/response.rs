@@ -1,5 +1,5 @@
-//! The response head of a target. A target may be hostile, too: whatever could be read in two ways is refused, and
-//! the client gets 502 instead (RFC 9112 §6.3, §11.1).
+//! The response head of a target. A target may be hostile too. A response that could be read in two ways is refused,
+//! and the client gets 502 instead (RFC 9112 §6.3, §11.1).
 
 use std::mem::MaybeUninit;
 
@@ -11,43 +11,43 @@ use super::{FIELD_LIMIT, Field, Kind, TARGET_FIELD_LIMIT, Version};
 use crate::inspect::{Inspect, Span, digest};
 use crate::reason::Reason;
 
-/// How long the response's body is (RFC 9112 §6.3).
+/// The length of the response's body (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseBody {
-    /// No body: an answer to HEAD, or 1xx, 204, 304, or a length of 0.
+    /// No body: the response answers HEAD, has status 1xx, 204 or 304, or has a length of 0.
     None,
     /// So many bytes.
     Length(u64),
     /// Chunked.
     Chunked,
-    /// Until the target closes.
+    /// All bytes until the target closes.
     Close,
 }
 
-/// A response head, complete and sound. Spans are offsets into the inspected input.
+/// A complete and sound response head. Spans are offsets into the inspected input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// 100 to 999.
     pub status: u16,
-    /// The reason phrase; may be empty.
+    /// The reason phrase. It may be empty.
     pub phrase: Span,
     /// The target's version.
     pub version: Version,
-    /// Its body.
+    /// The framing of its body.
     pub body: ResponseBody,
-    /// Whether the target goes on after this response.
+    /// Whether the target keeps the connection after this response.
     pub persistent: bool,
-    /// 101 that names websocket.
+    /// Whether it is a 101 (Switching Protocols) to `websocket`.
     pub websocket: bool,
-    /// Whether it offers or goes on with a login of the connection: NTLM, Negotiate.
+    /// Whether it offers or continues a login of the connection: NTLM, Negotiate.
     pub binds_connection: bool,
-    /// Values go on in further lines: [`unfold`] the head before its spans are used.
+    /// Whether values continue on further lines. Then call [`unfold`] on the head before its spans are used.
     pub folded: bool,
     /// All field lines in order.
     pub fields: SmallVec<[Field; 24]>,
 }
 
-/// Puts blanks in the place of the line ends within values (RFC 9112 §5.2). Nothing else changes, and nothing moves.
+/// Replaces line ends within values by blanks (RFC 9112 §5.2). Nothing else changes, and no octet moves.
 pub fn unfold(head: &mut [u8]) {
     let mut from = 0;
     while let Some(rest) = head.get_mut(from..)
@@ -79,12 +79,13 @@ impl Default for ResponseInspector {
 }
 
 impl ResponseInspector {
-    /// For the answer to a HEAD request, which has no body whatever it says, or to any other.
+    /// An inspector for the answer to a HEAD request or to another request. An answer to HEAD has no body, whatever its
+    /// fields say.
     pub fn new(answers_head: bool) -> Self {
         Self { scanner: Scanner::of_response(), answers_head }
     }
 
-    /// Looks at the bytes so far, as [`super::Inspector::inspect`] does.
+    /// Examines the bytes so far, like [`super::Inspector::inspect`].
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Response> {
         let end = match self.scanner.scan(input) {
             Scan::End { start: 0, end } => end,
@@ -106,7 +107,7 @@ impl ResponseInspector {
 fn read_folded(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
     let start_line = memchr::memchr(b'\n', head).and_then(|end| head.get(end + 1));
     if matches!(start_line, Some(b' ' | b'\t')) {
-        return Err(Reason::Malformed); // a status line has one line
+        return Err(Reason::Malformed); // a status line is a single line
     }
     let mut head = head.to_vec();
     unfold(&mut head);
@@ -121,7 +122,7 @@ fn read(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
     }
 }
 
-/// Few heads have so many fields that their lines need more than a little of the stack.
+/// Only heads with many fields need so much stack. They are rare.
 #[cold]
 fn read_many(head: &[u8], answers_head: bool) -> Result<Response, Reason> {
     read_lines(head, answers_head, &mut vec![MaybeUninit::uninit(); TARGET_FIELD_LIMIT])
@@ -193,7 +194,7 @@ impl ResponseFields {
                     let length = decimal(value).ok_or(Reason::Malformed)?;
                     match seen.length.replace(length) {
                         None => Kind::ContentLength,
-                        Some(before) if before == length => Kind::HopByHop, // said twice: once is enough
+                        Some(before) if before == length => Kind::HopByHop, // a repeated equal value is dropped
                         Some(_) => return Err(Reason::Malformed),
                     }
                 }
@@ -204,7 +205,7 @@ impl ResponseFields {
                     seen.chunked = true;
                     Kind::TransferEncoding
                 }
-                // In a response these are nobody's but the target's.
+                // In a response these fields are the target's own.
                 Named::Is(Kind::HopByHop) => Kind::HopByHop,
                 Named::Is(_) | Named::Expect | Named::Authorization | Named::ProxyAuthorization => {
                     Kind::EndToEnd

@@ -1,58 +1,58 @@
-//! Finds the end of a head, byte by byte if it must, and never looks at a byte twice.
+//! Finds the end of a head. The head may come byte by byte, and no byte is examined twice.
 
 use memchr::memchr;
 
 use super::{HEAD_LIMIT, TARGET_HEAD_LIMIT};
 use crate::reason::Reason;
 
-/// What the scan says.
+/// The result of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
     /// The head is `input[start..end]`, its empty line included.
     End {
-        /// After the empty lines that some clients send before a request (RFC 9112 §2.2).
+        /// The beginning of the head, after empty lines that some clients send before a request (RFC 9112 §2.2).
         start: usize,
-        /// One past the head.
+        /// The end of the head (exclusive).
         end: usize,
     },
     /// No end yet.
     More,
-    /// No head can follow.
+    /// The input cannot become a head.
     Reject(Reason),
 }
 
 /// Offsets of a scan, kept between calls on a growing input.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Scanner {
-    /// Everything before was looked at.
+    /// The number of bytes that were examined.
     scanned: usize,
-    /// Where the current line begins.
+    /// The beginning of the current line.
     line: usize,
-    /// Where the head begins: after the empty lines before it.
+    /// The beginning of the head, after empty lines.
     start: usize,
-    /// It is a target's: a line may end with LF alone, and the head may be longer.
+    /// Whether it is a target's head: a line may end with LF alone, and the head may be longer.
     is_response: bool,
-    /// A value goes on in another line (RFC 9112 §5.2). Only looked for in a response.
+    /// Whether a value continues on another line (RFC 9112 §5.2). This is checked only in a response.
     folded: bool,
 }
 
 impl Scanner {
-    /// For the head of a response.
+    /// A scanner for the head of a response.
     pub(super) const fn of_response() -> Self {
         Self { scanned: 0, line: 0, start: 0, is_response: true, folded: false }
     }
 
-    /// Whether a line was seen that belongs to the one before it.
+    /// Whether a line was seen that continues the line before it.
     pub(super) const fn is_folded(&self) -> bool {
         self.folded
     }
 
-    /// Where the head begins, as far as was looked.
+    /// The beginning of the head, as far as the bytes were examined.
     pub(super) const fn start(&self) -> usize {
         self.start
     }
 
-    /// Looks for the empty line that ends a head. `input` must begin with what was given before.
+    /// Searches for the empty line that ends a head. `input` must begin with the bytes of the previous call.
     pub(super) fn scan(&mut self, input: &[u8]) -> Scan {
         let limit = if self.is_response { TARGET_HEAD_LIMIT } else { HEAD_LIMIT };
         let window = input.get(..limit).unwrap_or(input);

@@ -1,8 +1,8 @@
-//! The versions of HTTP that are spoken here.
+//! The versions of HTTP that Portward speaks.
 
 use crate::reason::Reason;
 
-/// The version that a request line or a status line names.
+/// The version in a request line or a status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0.
@@ -12,7 +12,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// HTTP/1.`minor`, as `httparse` has it.
+    /// HTTP/1.`minor`, as `httparse` returns it.
     ///
     /// # Errors
     /// Any other version is malformed.

@@ -1,4 +1,4 @@
-//! What a directory says, as far as the relay must know: how long the message is, and whether it ends a bind.
+//! Messages of a directory, as far as the relay needs them: the length of a message, and whether it ends a bind.
 
 use super::ANSWER_LIMIT;
 use super::ber::{head, natural};
@@ -10,20 +10,20 @@ const BIND_RESPONSE: u8 = 0x61;
 
 const _: () = assert!(OUTSIDE + 6 <= ANSWER_LIMIT);
 
-/// The outside of a message of a server.
+/// The envelope of a server's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The octets of the whole message.
     pub size: u64,
-    /// Of a BindResponse, the messageID and the resultCode (RFC 4511 §4.2.2).
+    /// The messageID and the resultCode, if it is a BindResponse (RFC 4511 §4.2.2).
     pub bind: Option<(u32, u32)>,
 }
 
-/// Looks at the first octets of a message of a server, of which the first [`ANSWER_LIMIT`] always suffice; `None`: it
-/// takes more of them.
+/// Examines the first octets of a server's message. [`ANSWER_LIMIT`] octets are always enough. `None`: more octets are
+/// needed.
 ///
 /// # Errors
-/// [`Reason::Malformed`]: no LDAPMessage.
+/// [`Reason::Malformed`]: it is no LDAPMessage.
 pub fn answer(input: &[u8]) -> Result<Option<Answer>, Reason> {
     if let Some(size) = entry(input) {
         return Ok(Some(Answer { size, bind: None }));
@@ -49,8 +49,8 @@ pub fn answer(input: &[u8]) -> Result<Option<Answer>, Reason> {
     Ok(Some(Answer { size, bind: Some((id, natural(digits)?)) }))
 }
 
-/// The octets of a message that is no BindResponse, as nearly all are: a quick look at what [`Outside::read`] looks at
-/// thoroughly. `None`: that has to be asked.
+/// The length of a message that is no BindResponse, as nearly all messages are. This is a quick version of
+/// [`Outside::read`]. `None`: [`Outside::read`] has to be called.
 #[inline]
 fn entry(input: &[u8]) -> Option<u64> {
     let (&[0x30, first], rest) = input.split_first_chunk()? else { return None };
@@ -67,7 +67,7 @@ fn entry(input: &[u8]) -> Option<u64> {
         [0x02, 4, 0..=0x7f, _, _, _, tag, ..] => (4, *tag),
         _ => return None,
     };
-    // Number and operation have heads of two octets at least.
+    // The messageID and the operation have at least two octets each for tag and length.
     let sound = tag != BIND_RESPONSE && tag & 0x1f != 0x1f && content >= 2 + number + 2;
     sound.then(|| size + u64::from(content))
 }

@@ -1,12 +1,13 @@
-//! The octets of BER elements (X.690) within the limits that RFC 4511 §5.1 sets: low tag numbers, definite lengths.
+//! BER elements (X.690) within the limits of RFC 4511 §5.1: low tag numbers, definite lengths.
 //!
-//! Lengths need not be minimal: Windows writes all of them in four octets (0x84). Nothing here recurses and nothing is
-//! allocated; how deep a reader goes is written in the code that uses it.
+//! Lengths need not be minimal: Windows writes all of them in four octets (0x84). Nothing here recurses or allocates.
+//! The code that uses it fixes the depth of nesting.
 
-/// The most octets that say a length, after the one that counts them. More would be a length beyond 4 GiB, or zeros.
+/// The most octets of a length, after the octet that counts them. With more octets the length is greater than 4 GiB or
+/// has leading zeros.
 const LENGTH_OCTETS: usize = 4;
 
-/// No element of LDAP, or a violation of RFC 4511 §5.1.
+/// The error: it is no element of LDAP, or violates RFC 4511 §5.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -15,27 +16,27 @@ pub(super) struct Malformed;
 pub(super) struct Head {
     /// Class, form and number in one octet.
     pub(super) tag: u8,
-    /// The octets that tag and length take: 2 to 6.
+    /// The number of octets of tag and length: 2 to 6.
     pub(super) size: usize,
-    /// The octets of the content.
+    /// The number of octets of the content.
     pub(super) content: u32,
 }
 
 #[cfg(test)]
 thread_local! {
-    /// How many heads were read: what an input costs, for tests that count.
+    /// How many heads were read. Tests use it to measure the cost of an input.
     pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// The head of the element with which `input` begins; `None`: it takes more octets to tell.
+/// The tag and length of the element at the beginning of `input`. `None`: more octets are needed.
 ///
 /// # Errors
-/// A tag of more than one octet, the indefinite form, a length of more than four octets.
+/// The tag has more than one octet, the length is indefinite, or it has more than four octets.
 pub(super) fn head(input: &[u8]) -> Result<Option<Head>, Malformed> {
     #[cfg(test)]
     READ.set(READ.get() + 1);
     let Some((&tag, rest)) = input.split_first() else { return Ok(None) };
-    // 0x1f: the tag number follows in octets of its own (X.690 §8.1.2.4). LDAP has none that high.
+    // 0x1f: the tag number follows in further octets (X.690 §8.1.2.4). LDAP has no such tag.
     if tag & 0x1f == 0x1f {
         return Err(Malformed);
     }
@@ -53,7 +54,7 @@ pub(super) fn head(input: &[u8]) -> Result<Option<Head>, Malformed> {
     Ok(Some(Head { tag, size: 2 + count, content }))
 }
 
-/// Takes one element after the other off the complete content of another one.
+/// Takes the elements one after the other off the complete content of another element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
@@ -61,7 +62,7 @@ impl<'a> Elements<'a> {
     /// The next element: its tag and its content.
     ///
     /// # Errors
-    /// There is none, or it is longer than what holds it.
+    /// There is none, or it is longer than its container.
     pub(super) fn take(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
         let Head { tag, size, content } = head(self.0)?.ok_or(Malformed)?;
         let end = usize::try_from(content).ok().and_then(|content| size.checked_add(content));
@@ -73,7 +74,7 @@ impl<'a> Elements<'a> {
     /// The next element, or `None` if nothing is left.
     ///
     /// # Errors
-    /// It is longer than what holds it.
+    /// It is longer than its container.
     pub(super) fn take_if_any(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
         if self.is_empty() { Ok(None) } else { self.take().map(Some) }
     }
@@ -81,7 +82,7 @@ impl<'a> Elements<'a> {
     /// The content of the next element, which must have `tag`.
     ///
     /// # Errors
-    /// As [`take`](Self::take), and for another tag.
+    /// As [`take`](Self::take). Another tag is an error too.
     pub(super) fn expect(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
         match self.take()? {
             (found, content) if found == tag => Ok(content),
@@ -95,7 +96,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The value of an INTEGER or ENUMERATED that is not negative, of one to four octets.
+/// The value of a non-negative INTEGER or ENUMERATED of one to four octets.
 ///
 /// # Errors
 /// Any other content.

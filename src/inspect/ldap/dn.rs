@@ -1,11 +1,11 @@
-//! Distinguished names in their string form (RFC 4514): the domain that the `DC=` components make, and the value of
-//! the first component, which is the user's. If that component has several values their order has no meaning (it is a set),
-//! so the least of them is the user, in whatever order they stand.
+//! Distinguished names in their string form (RFC 4514). The `DC=` components make the domain, and the value of the
+//! first component is the user. A component with several values is a set, so their order has no meaning. The user is
+//! then the least value.
 //!
-//! Read as strictly as the route needs it. What one directory could read in one way and another one in another way is
+//! Names are read as strictly as routing needs it. A name that two directories could read differently is
 //! [`Unclear`]: two `DC` in one component (a set has no order), `DC`s with something else in between (the last run is the
-//! domain to some), control characters. Quoted values, a semicolon in the place of a comma (both RFC 2253 §4) and spaces
-//! around the separators have one meaning and are read.
+//! domain to some), control characters. Quoted values, a semicolon in the place of a comma (both RFC 2253 §4) and
+//! spaces around the separators have one meaning and are read.
 
 use super::ber::Elements;
 use super::oid;
@@ -14,18 +14,18 @@ use super::user::{Domain, Unclear, User};
 /// `dc` and its other names: RFC 4519 §2.4, RFC 2247 §3.
 const DC: [&[u8]; 3] = [b"dc", b"domaincomponent", b"0.9.2342.19200300.100.1.25"];
 
-/// What may stand before an object identifier (RFC 2253 §4).
+/// The optional prefix of an object identifier (RFC 2253 §4).
 const OID: &[u8] = b"oid.";
 
 /// Reads a name that has an attribute type and `=` in front.
 ///
 /// # Errors
-/// It is no distinguished name, or one that has several readings.
+/// It is no distinguished name, or it has several readings.
 pub(super) fn read(text: &[u8]) -> Result<(Domain, User), Unclear> {
     let mut rest = Rest(text);
     let mut domain = Domain::default();
     let mut user = User::default();
-    // Whether a run of DCs has begun, and whether it has ended.
+    // Whether a run of `DC` components has begun, and whether it has ended.
     let (mut begun, mut ended) = (false, false);
     for first in std::iter::once(true).chain(std::iter::repeat(false)) {
         let mut seen = 0_usize;
@@ -58,14 +58,14 @@ pub(super) fn read(text: &[u8]) -> Result<(Domain, User), Unclear> {
     Err(Unclear)
 }
 
-/// The order of values, without regard to case (RFC 4517 §4.2.11).
+/// Whether a value is less than another, without regard to case (RFC 4517 §4.2.11).
 fn comes_before(one: &[u8], other: &[u8]) -> bool {
     let folded = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase();
     folded(one) < folded(other)
 }
 
-/// Appends a `DC` to the domain. RFC 2247 §2 has one label in each; several with dots between them are read, too,
-/// since the domain is the same.
+/// Appends a `DC` value to the domain. RFC 2247 §2 has one label in each value. A value with several labels and dots is
+/// read too, because the domain is the same.
 fn add(domain: &mut Domain, value: &[u8]) -> Result<(), Unclear> {
     let sound = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let labels = value.split(|byte| *byte == b'.').all(|label| !label.is_empty());
@@ -79,7 +79,7 @@ fn add(domain: &mut Domain, value: &[u8]) -> Result<(), Unclear> {
     Ok(())
 }
 
-/// What is not read yet.
+/// The unread rest of the name.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -101,8 +101,8 @@ impl Rest<'_> {
         while self.eat(b' ') {}
     }
 
-    /// An attribute type (RFC 4512 §1.4: `descr` or `numericoid`, the latter perhaps behind `OID.`, RFC 2253 §4) and the
-    /// `=` after it. Whether it is `DC`.
+    /// Reads an attribute type and the `=` after it (RFC 4512 §1.4: `descr` or `numericoid`. The latter may have the
+    /// prefix `OID.`, RFC 2253 §4). Returns whether it is `DC`.
     fn attribute_type(&mut self) -> Result<bool, Unclear> {
         self.spaces();
         let len = self.0.iter().position(|byte| matches!(byte, b' ' | b'=')).ok_or(Unclear)?;
@@ -123,7 +123,7 @@ impl Rest<'_> {
         Ok(DC.iter().any(|dc| name.eq_ignore_ascii_case(dc)))
     }
 
-    /// An attribute value and the spaces around it, decoded into `out`.
+    /// Reads an attribute value and the spaces around it, and decodes it into `out`.
     fn value(&mut self, is_dc: bool, out: &mut User) -> Result<(), Unclear> {
         self.spaces();
         match self.0.first() {
@@ -142,7 +142,7 @@ impl Rest<'_> {
         Ok(())
     }
 
-    /// RFC 4514 §2.4. Spaces at the end count only if they are escaped.
+    /// A string value (RFC 4514 §2.4). Spaces at the end count only if they are escaped.
     fn string(&mut self, out: &mut User) -> Result<(), Unclear> {
         let mut kept = 0;
         while let Some(&byte) = self.0.first() {
@@ -170,7 +170,7 @@ impl Rest<'_> {
         Ok(())
     }
 
-    /// RFC 2253 §4, up to the closing quotation mark.
+    /// A quoted value (RFC 2253 §4), up to the closing quotation mark.
     fn quoted(&mut self, out: &mut User) -> Result<(), Unclear> {
         loop {
             match self.next().ok_or(Unclear)? {
@@ -184,7 +184,7 @@ impl Rest<'_> {
         }
     }
 
-    /// What follows a backslash: a character that needs one, or an octet as two hexadecimal digits.
+    /// The octet after a backslash: a character that must be escaped, or two hexadecimal digits.
     fn escaped(&mut self) -> Result<u8, Unclear> {
         let first = self.next().ok_or(Unclear)?;
         if b" \"#+,;<=>\\".contains(&first) {
@@ -194,7 +194,7 @@ impl Rest<'_> {
         pair(first, second).filter(|byte| *byte != 0).ok_or(Unclear)
     }
 
-    /// The hexadecimal digits of a value's BER encoding. What is in it is of interest only in a `DC`.
+    /// The hexadecimal digits of a value's BER encoding. Its content matters only in a `DC`.
     fn hex_value(&mut self, is_dc: bool, out: &mut User) -> Result<(), Unclear> {
         let len = self.0.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(self.0.len());
         let (digits, rest) = self.0.split_at_checked(len).ok_or(Unclear)?;
@@ -208,7 +208,7 @@ impl Rest<'_> {
             _ => None,
         }));
         let mut elements = Elements(&octets);
-        // OCTET STRING, UTF8String, PrintableString, IA5String.
+        // The tags of OCTET STRING, UTF8String, PrintableString and IA5String.
         match elements.take() {
             Ok((0x04 | 0x0c | 0x13 | 0x16, content)) if elements.is_empty() && !content.contains(&0) => {
                 out.extend_from_slice(content);

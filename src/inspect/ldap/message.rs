@@ -1,21 +1,21 @@
-//! The outside of an LDAPMessage (RFC 4511 §4.1.1): how long it is, its number and its operation. The inside of the
-//! operation is not looked at, and need not have come.
+//! The envelope of an LDAPMessage (RFC 4511 §4.1.1): its length, its messageID and its operation. The content of the
+//! operation is not examined, and need not have come.
 
 use super::ber::{Head, Malformed, head, natural};
 
-/// The longest bind, and the longest StartTLS. A Kerberos ticket of many groups would fit; 16 KiB is also what
-/// Active Directory takes from a stranger.
+/// The longest bind and the longest StartTLS. A Kerberos ticket with many groups would fit. Active Directory also
+/// accepts 16 KiB from a client that has not logged in.
 pub const LDAP_LIMIT: usize = 16 * 1024;
 
-/// The most octets that the outside takes: three heads and a number of four octets.
+/// The most octets of the envelope: three tags with lengths, and a number of four octets.
 pub(super) const OUTSIDE: usize = 3 * 6 + 4;
 
-/// What a client may ask for (RFC 4511 §4.2 to §4.12).
+/// The operations of a client (RFC 4511 §4.2 to §4.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Log in.
     Bind,
-    /// Good-bye.
+    /// Close the connection.
     Unbind,
     /// Search.
     Search,
@@ -31,12 +31,12 @@ pub enum Operation {
     Compare,
     /// Give up another operation.
     Abandon,
-    /// Whatever has an object identifier: StartTLS, Who am I …
+    /// An operation with an object identifier: StartTLS, Who am I …
     Extended,
 }
 
 impl Operation {
-    /// By the tag of the request.
+    /// The operation with this tag.
     const fn of_tag(tag: u8) -> Option<Self> {
         Some(match tag {
             0x60 => Self::Bind,
@@ -53,7 +53,7 @@ impl Operation {
         })
     }
 
-    /// Its name in the log.
+    /// The operation's name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bind => "BIND",
@@ -70,14 +70,14 @@ impl Operation {
     }
 }
 
-/// The outside of a message.
+/// The envelope of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outside {
-    /// The messageID; 0 in what a server says unasked.
+    /// The messageID. It is 0 in an unsolicited notification of a server.
     pub(super) id: u32,
     /// The tag of the operation.
     pub(super) tag: u8,
-    /// The octets up to the operation's content.
+    /// The octets before the operation's content.
     pub(super) before: usize,
     /// The octets of the operation's content.
     pub(super) content: u32,
@@ -86,10 +86,10 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    /// Reads it off the beginning of a message; `None`: it takes more octets to tell.
+    /// Reads the envelope at the beginning of a message. `None`: more octets are needed.
     ///
     /// # Errors
-    /// What cannot become an LDAPMessage whatever follows.
+    /// The octets cannot become an LDAPMessage, whatever follows.
     pub(super) fn read(input: &[u8]) -> Result<Option<Self>, Malformed> {
         if input.first().is_some_and(|tag| *tag != 0x30) {
             return Err(Malformed);
@@ -121,15 +121,15 @@ impl Outside {
         }))
     }
 
-    /// The same of a request: its operation, too.
+    /// The same for a request, with its operation.
     ///
     /// # Errors
-    /// As [`read`](Self::read), for what is no request, for the number 0 (RFC 4511 §4.1.1.1), and for an Unbind or an
-    /// Abandon that is larger than its content can be (§4.3, §4.11).
+    /// As [`read`](Self::read). Other errors are a message that is no request, the messageID 0 (RFC 4511 §4.1.1.1), and
+    /// an Unbind or an Abandon with too much content (§4.3, §4.11).
     pub(super) fn of_request(input: &[u8]) -> Result<Option<(Self, Operation)>, Malformed> {
         let Some(outside) = Self::read(input)? else { return Ok(None) };
         let operation = Operation::of_tag(outside.tag).ok_or(Malformed)?;
-        // These two pass before anybody has logged in, so they are to hold nothing else.
+        // Unbind and Abandon pass before any login, so they must not hold anything else.
         let fits = match operation {
             Operation::Unbind => outside.content == 0 && outside.size <= LDAP_LIMIT as u64,
             Operation::Abandon => matches!(outside.content, 1..=4) && outside.size <= LDAP_LIMIT as u64,
@@ -139,7 +139,7 @@ impl Outside {
     }
 }
 
-/// Waits for more only if the message holds so many octets and one more.
+/// Asks for more octets only if the message is longer than `octets`.
 fn fits(message: &Head, octets: usize) -> Result<Option<Outside>, Malformed> {
     let more = usize::try_from(message.content).is_ok_and(|content| content > octets);
     if more { Ok(None) } else { Err(Malformed) }
@@ -157,10 +157,10 @@ mod tests {
     fn number_operation_and_size() {
         // UnbindRequest, RFC 4511 §4.3.
         assert_eq!(outside(&[0x30, 5, 2, 1, 3, 0x42, 0]), Ok(Some((3, 0x42, 7))));
-        // As Windows writes it.
+        // A length as Windows writes it.
         let windows = [0x30, 0x84, 0, 0, 0, 9, 2, 1, 3, 0x63, 0x84, 0, 0, 0, 0];
         assert_eq!(outside(&windows), Ok(Some((3, 0x63, 15))));
-        // 4 GiB are a number and nothing else.
+        // A length of 4 GiB is only a number here.
         let huge = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1, 0x68, 0x84, 0xff, 0xff, 0xff, 0];
         assert_eq!(outside(&huge), Ok(Some((1, 0x68, 6 + 0xffff_ffff))));
     }
@@ -177,7 +177,7 @@ mod tests {
             &[0x30, 5, 2, 0, 0x42],
             &[0x30, 5, 2, 1, 0x80],
             &[0x30, 5, 2, 1, 1, 0x1f],
-            // The number does not fit in the message, the operation does not, nothing does.
+            // The messageID does not fit in the message, the operation does not fit, nothing fits.
             &[0x30, 2, 2, 2],
             &[0x30, 3, 2, 1, 1],
             &[0x30, 5, 2, 1, 1, 0x60, 1],

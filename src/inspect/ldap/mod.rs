@@ -1,27 +1,28 @@
-//! LDAP requests (RFC 4511): who is asked for, read so strictly that no directory can read it otherwise.
+//! LDAP requests (RFC 4511): which host a message asks for. They are read so strictly that no directory can read them
+//! differently.
 //!
-//! The framing and the bind are read here and not by `ldap3_proto`, which is what Portward's own answers are written
-//! with and what the tests hold this room against: it waits for a length of 4 GiB as for any other, copies passwords,
-//! refuses those that are no UTF-8, and does not mind what follows in a bind. Here:
+//! The framing and the bind are read here and not by `ldap3_proto`. That crate waits for a message of 4 GiB, copies
+//! passwords, refuses passwords that are no UTF-8, and ignores further octets in a bind. Portward's own answers are
+//! written with it, and the tests compare this room with it. The rules here are:
 //!
 //! | rule | source |
 //! |---|---|
 //! | tags of one octet, definite lengths of four octets at most, which need not be minimal | §5.1 |
 //! | the messageID is 1 to 2^31-1, the operation is a request | §4.1.1, §4.1.1.1 |
-//! | a bind has at most [`LDAP_LIMIT`] octets, version 2 or 3, and nothing behind its parts | §4.2 |
+//! | a bind has at most [`LDAP_LIMIT`] octets, version 2 or 3, and nothing after its parts | §4.2 |
 //! | a bind without a password or without a name is anonymous | RFC 4513 §5.1.1, §5.1.2 |
 //! | the name of an extended request is a numeric object identifier and nothing else | §4.1.2, RFC 4512 §1.4 |
 //! | StartTLS has neither a value nor controls | §4.14.1 |
-//! | the controls of a bind are well-formed and do not change whose bind it is | §4.1.11, RFC 4370 |
+//! | the controls of a bind are well-formed and do not change its identity | §4.1.11, RFC 4370 |
 //!
-//! An object identifier has one spelling here. Directories written in C compare it as a string that a NUL ends (389
-//! Directory Server and Samba with `strcmp`), others normalise it first: what is spelt in another way is refused.
+//! An object identifier has one spelling here. Directories in C compare it as a NUL-terminated string (389 Directory
+//! Server and Samba with `strcmp`), and others normalise it first. So any other spelling is refused.
 //!
-//! `ber` reads the octets, `message` the outside of a message, `bind` a bind and `name` (with `dn`) whose it is, `oid` object
-//! identifiers, `root_dse` a search of the root DSE, `answer` what a directory says.
+//! `ber` reads BER elements, `message` the envelope of a message, `bind` a bind, `name` (with `dn`) the name in it,
+//! `oid` object identifiers, `root_dse` a search of the root DSE, and `answer` the messages of a directory.
 //!
-//! Of a bind and of StartTLS the whole message is waited for; any other operation is known by its outside, and its
-//! content may be of any length. This room decides what a message *is*; where it may go is the rules' business.
+//! A bind and StartTLS are read when the whole message has come. For any other operation the envelope is enough, and
+//! its content may have any length. This room decides what a message *is*. The rules decide where it may go.
 
 mod answer;
 mod ber;
@@ -45,47 +46,47 @@ use crate::reason::Reason;
 use ber::{Elements, Malformed};
 use message::Outside;
 
-/// How many octets of a message of a server are needed for an [`Answer`].
+/// How many octets of a server's message are needed for an [`Answer`].
 pub const ANSWER_LIMIT: usize = 32;
 
-/// The longest object identifier that is waited for. Those that are registered for LDAP have at most some 40 octets.
+/// The longest object identifier that is read. The identifiers registered for LDAP have at most about 40 octets.
 const OID_LIMIT: usize = 128;
 
-/// Proxied authorization (RFC 4370), and the version before it (draft-weltman-ldapv3-proxy-04): the operation is to be
-/// done under another identity. Neither is meant for a bind.
+/// Proxied authorization (RFC 4370), and its earlier version (draft-weltman-ldapv3-proxy-04): the operation is done
+/// under another identity. Neither is meant for a bind.
 const PROXIED: [&[u8]; 2] = [b"2.16.840.1.113730.3.4.18", b"2.16.840.1.113730.3.4.12"];
 
-/// RFC 4511 §4.14.
+/// The object identifier of StartTLS (RFC 4511 §4.14).
 pub const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
-/// What a message of a client asks for.
+/// The kind of a client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// To be known as somebody.
+    /// A login.
     Bind(Bind),
-    /// To speak TLS from now on.
+    /// A request to begin TLS.
     StartTls {
         /// The messageID.
         id: u32,
     },
-    /// Anything else. `len` is what the outside takes and, of an extended request, its name.
+    /// Any other operation. `len` is the length of the envelope. For an extended request it includes the name.
     Other {
         /// The messageID.
         id: u32,
-        /// What it is.
+        /// The operation.
         operation: Operation,
-        /// The octets of the whole message.
+        /// The length of the whole message in octets.
         size: u64,
     },
 }
 
-/// Reads one message of a client. Looks at a bounded number of octets until a bind is complete, and at that once, so
-/// there is nothing to remember.
+/// Reads one message of a client. Until a bind is complete only a bounded number of octets is examined, and a complete
+/// bind is examined once. So there is no state to remember.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Inspector;
 
 impl Inspector {
-    /// Looks at the octets so far; `input` must begin with what was given before.
+    /// Examines the octets so far. `input` must begin with the octets of the previous call.
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
         match read(input) {
             Ok(Some((ask, len))) => Inspect::Found { ask, len },
@@ -95,11 +96,11 @@ impl Inspector {
     }
 }
 
-/// What a message asks for by its outside alone, and its octets; `None`: it takes more octets to tell. Costs the same
-/// however long the message is.
+/// The operation in the envelope of a message, and the length of the message. `None`: more octets are needed. The cost
+/// does not depend on the length of the message.
 ///
 /// # Errors
-/// [`Reason::Malformed`]: no request.
+/// [`Reason::Malformed`]: it is no request.
 pub fn operation(input: &[u8]) -> Result<Option<(Operation, u64)>, Reason> {
     Ok(Outside::of_request(input)?.map(|(outside, operation)| (operation, outside.size)))
 }
@@ -147,7 +148,7 @@ fn read(input: &[u8]) -> Result<Option<(Ask, usize)>, Reason> {
 /// The tag of the requestName of an extended request (RFC 4511 §4.12).
 const REQUEST_NAME: u8 = 0x80;
 
-/// The requestName of an extended request whose content has `content` octets, and how many of them it takes.
+/// The requestName of an extended request whose content has `content` octets, and the length of the name's element.
 fn request_name(input: &[u8], content: u32) -> Result<Option<(&[u8], usize)>, Malformed> {
     if content < 2 || input.first().is_some_and(|tag| *tag != REQUEST_NAME) {
         return Err(Malformed);
@@ -165,8 +166,8 @@ fn request_name(input: &[u8], content: u32) -> Result<Option<(&[u8], usize)>, Ma
     if oid::is_numeric(name) { Ok(Some((name, len))) } else { Err(Malformed) }
 }
 
-/// What follows a bind: nothing, or one element that holds controls (RFC 4511 §4.1.11): each an object identifier,
-/// perhaps whether it is critical, and perhaps a value.
+/// Checks the octets after a bind: nothing, or one element with controls (RFC 4511 §4.1.11). A control has an object
+/// identifier, an optional criticality, and an optional value.
 fn controls_of_bind(after: &[u8]) -> Result<(), Malformed> {
     if after.is_empty() {
         return Ok(());

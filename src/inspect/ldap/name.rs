@@ -1,22 +1,22 @@
-//! The name of a bind: which domain it is of, and who it is. Three forms (contract section 2): `domain\user`, a
-//! distinguished name, `user@domain`.
+//! The name of a bind: its domain and its user. It has one of three forms (contract section 2): `domain\user`, a
+//! distinguished name, or `user@domain`.
 //!
-//! Which of them it is, the first `=`, `\` or `@` says: no attribute type has a backslash or an at sign in it, so a
-//! distinguished name's first is its `=`. A name of the other forms with a second of these characters has several
-//! readings (Active Directory tries one after the other) and is none. Looks nothing up: whether there is such a domain
-//! is the rules' business.
+//! The first `=`, `\` or `@` decides which form it is. No attribute type contains a backslash or an at sign, so in a
+//! distinguished name `=` comes first. A name of another form with a second of these characters has several readings,
+//! and is refused: Active Directory tries one reading after the other. Nothing is looked up here. The rules decide
+//! whether the domain exists.
 //!
-//! A user without a letter or a digit in its name is no user: a directory that trims blanks or drops characters would be
-//! left with an empty name, and would take the bind for an anonymous one.
+//! A user's name must have a letter or a digit. A directory that trims blanks or drops characters would otherwise get
+//! an empty name, and would take the bind for an anonymous one.
 
 use super::dn;
 use super::user::{Domain, Unclear, User};
 
-/// Reads the name of a bind. The domain is empty if the name has none; both are empty if the name is.
+/// Reads the name of a bind. The domain is empty if the name has none. Both are empty if the name is empty.
 ///
 /// # Errors
-/// What a directory could read in two ways, what is no UTF-8 (RFC 4511 §4.1.2), what has control characters, and a
-/// user without a letter or a digit.
+/// A directory could read the name in two ways, it is no UTF-8 (RFC 4511 §4.1.2), it has control characters, or the
+/// user has no letter or digit.
 pub fn read(name: &[u8]) -> Result<(Domain, User), Unclear> {
     if name.iter().any(u8::is_ascii_control) || str::from_utf8(name).is_err() {
         return Err(Unclear);
@@ -40,7 +40,7 @@ pub fn read(name: &[u8]) -> Result<(Domain, User), Unclear> {
     Ok((Domain::from_slice(domain), User::from_slice(user)))
 }
 
-/// Whether a name has nothing in it, or nothing but blanks: then it is the empty name.
+/// Whether a name is empty or has only blanks. Both count as the empty name.
 pub(super) fn is_blank(name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|name| name.chars().all(char::is_whitespace))
 }
@@ -67,11 +67,11 @@ mod tests {
             ("CN=ckl, DC=innovaphone, DC=com", "innovaphone.com", "ckl"),
             ("mail=a@b.example,DC=x", "x", "a@b.example"),
             (r"CN=a\\b,DC=x", "x", r"a\b"),
-            // Nobody at all.
+            // The empty name.
             ("", "", ""),
             ("   ", "", ""),
             ("\u{a0}\u{2003}", "", ""),
-            // Without a domain.
+            // A name without a domain.
             ("admin", "", "admin"),
             (r"\admin", "", "admin"),
             ("admin@", "", "admin"),
@@ -94,7 +94,7 @@ mod tests {
             r"cn\=x,dc=a",
             r"a.example\",
             "@a.example",
-            // A user of blanks, or of what is no name.
+            // A user of blanks or of other characters that make no name.
             r"a.example\ ",
             " @a.example",
             "\u{a0}@a.example",

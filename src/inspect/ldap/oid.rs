@@ -1,12 +1,12 @@
 //! Object identifiers in the numeric form of RFC 4512 §1.4: `numericoid = number 1*( DOT number )`. A number has no
 //! leading zeros, so an identifier has exactly one spelling.
 
-/// Whether `text` is an object identifier in its numeric form, and nothing else.
+/// Whether `text` is an object identifier in its numeric form and nothing else.
 pub(super) fn is_numeric(text: &[u8]) -> bool {
     text.contains(&b'.') && text.split(|byte| *byte == b'.').all(is_number)
 }
 
-/// A number without leading zeros.
+/// Whether the digits are a number without leading zeros.
 fn is_number(digits: &[u8]) -> bool {
     let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
     !digits.is_empty() && !leading_zero && digits.iter().all(u8::is_ascii_digit)

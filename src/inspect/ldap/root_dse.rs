@@ -1,23 +1,23 @@
-//! A search of the root DSE (RFC 4511 §4.5.1, RFC 4512 §5.1): what a server says of itself, which many clients read
-//! before they bind. Everything else that is a search is none, however it is written.
+//! A search of the root DSE (RFC 4511 §4.5.1, RFC 4512 §5.1): the server's description of itself, which many clients
+//! read before they bind. Every other search is not answered here.
 
 use super::super::Inspect;
 use super::ber::{Elements, Malformed, head};
 use super::message::{LDAP_LIMIT, Operation, Outside};
 use super::oid;
 
-/// A search of the root DSE, as far as it decides what the answer is.
+/// A search of the root DSE, with the parts that the answer depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootDse {
     /// The messageID.
     pub id: u32,
-    /// The filter is true of the root DSE.
+    /// Whether the filter is true for the root DSE.
     pub matches: bool,
-    /// Only the names of the attributes are wanted.
+    /// Whether only the names of the attributes are wanted.
     pub types_only: bool,
-    /// Which of the attributes that we have are wanted.
+    /// Which of the attributes that Portward has are wanted.
     pub wanted: Attributes,
-    /// It has a critical control; we know none (§4.1.11).
+    /// Whether it has a critical control. Portward knows no control (§4.1.11).
     pub is_critical: bool,
 }
 
@@ -36,8 +36,8 @@ const OBJECT_CLASS: [&[u8]; 2] = [b"objectClass", b"2.5.4.0"];
 const VERSIONS: [&[u8]; 2] = [b"supportedLDAPVersion", b"1.3.6.1.4.1.1466.101.120.15"];
 const EXTENSIONS: [&[u8]; 2] = [b"supportedExtension", b"1.3.6.1.4.1.1466.101.120.7"];
 
-/// Looks at the beginning of a search. [`Inspect::Found`] has `None` for any other search, as soon as that is known, and for
-/// one that cannot be read; of a search of the root DSE the whole message is waited for.
+/// Examines the beginning of a search. [`Inspect::Found`] has `None` as soon as it is another search or cannot be read.
+/// A search of the root DSE is found when the whole message has come.
 pub fn root_dse(input: &[u8]) -> Inspect<Option<RootDse>> {
     match search(input) {
         Ok(Some((search, len))) => Inspect::Found { ask: Some(search), len },
@@ -46,7 +46,7 @@ pub fn root_dse(input: &[u8]) -> Inspect<Option<RootDse>> {
     }
 }
 
-/// The search and its octets; `None`: it takes more octets to tell.
+/// The search and its length. `None`: more octets are needed.
 fn search(input: &[u8]) -> Result<Option<(RootDse, usize)>, Malformed> {
     let Some((outside, operation)) = Outside::of_request(input)? else { return Ok(None) };
     let size = usize::try_from(outside.size).map_err(|_| Malformed)?;
@@ -60,7 +60,7 @@ fn search(input: &[u8]) -> Result<Option<(RootDse, usize)>, Malformed> {
     let content = message.get(outside.before..end).ok_or(Malformed)?;
     is_root(content)?;
     let mut parts = Elements(content);
-    // baseObject and scope are known; derefAliases, sizeLimit and timeLimit do not matter here.
+    // baseObject and scope are known. derefAliases, sizeLimit and timeLimit do not matter here.
     for tag in [0x04, 0x0a, 0x0a, 0x02, 0x02] {
         parts.expect(tag)?;
     }
@@ -74,7 +74,7 @@ fn search(input: &[u8]) -> Result<Option<(RootDse, usize)>, Malformed> {
     Ok(Some((RootDse { id: outside.id, matches, types_only, wanted, is_critical }, size)))
 }
 
-/// Whether the baseObject is empty and the scope is baseObject, as far as the content has come.
+/// Checks that the baseObject is empty and the scope is baseObject, as far as the content has come.
 fn is_root(content: &[u8]) -> Result<(), Malformed> {
     let Some(base) = head(content)? else { return Ok(()) };
     if (base.tag, base.content) != (0x04, 0) {
@@ -94,8 +94,8 @@ fn is_true(content: &[u8]) -> Result<bool, Malformed> {
     }
 }
 
-/// Whether a filter is true of the root DSE, as far as clients ask for it (RFC 4512 §5.1): an attribute is present, its
-/// class is `top`, or nothing is demanded (RFC 4526).
+/// Whether a filter is true for the root DSE. Only filters that clients use for it are known (RFC 4512 §5.1): an
+/// attribute is present, its class is `top`, or nothing is demanded (RFC 4526).
 fn is_true_of_root((tag, content): (u8, &[u8])) -> Result<bool, Malformed> {
     let is = |names: [&[u8]; 2], name: &[u8]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     Ok(match tag {
@@ -110,8 +110,8 @@ fn is_true_of_root((tag, content): (u8, &[u8])) -> Result<bool, Malformed> {
     })
 }
 
-/// The attributes of a selection (RFC 4511 §4.5.1.8). `*`, and no selection, are all: clients that read the root DSE want its
-/// operational attributes, and directories give them.
+/// The attributes of a selection (RFC 4511 §4.5.1.8). `*` and an empty selection mean all attributes: clients that read
+/// the root DSE want its operational attributes, and directories return them.
 fn wanted(list: &[u8]) -> Result<Attributes, Malformed> {
     let all = Attributes { object_class: true, versions: true, extensions: true };
     let mut list = Elements(list);
@@ -136,7 +136,7 @@ fn wanted(list: &[u8]) -> Result<Attributes, Malformed> {
     Ok(wanted)
 }
 
-/// Whether one of the controls behind an operation is critical.
+/// Whether a control after an operation is critical.
 fn is_critical(after: &[u8]) -> Result<bool, Malformed> {
     let mut outer = Elements(after);
     let Some((tag, list)) = outer.take_if_any()? else { return Ok(false) };
@@ -167,7 +167,7 @@ mod tests {
         [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat()
     }
 
-    /// A search with these parts. Lengths are short.
+    /// A search with these parts, with short lengths.
     fn message(base: &[u8], scope: u8, types: u8, filter: &[u8], names: &[&[u8]], after: &[u8]) -> Vec<u8> {
         let names: Vec<u8> = names.iter().flat_map(|name| element(0x04, name)).collect();
         let content = [
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// The laws of an inspector: once it has answered, every longer input answers the same.
+    /// The laws of an inspector: once it has answered, the answer is the same for every longer input.
     #[test]
     fn item_16_the_answer_is_stable_over_every_prefix() {
         let any = present(b"objectClass");
@@ -274,7 +274,7 @@ mod tests {
             }
             assert!(said.is_some());
         }
-        // As Windows writes lengths.
+        // Lengths as Windows writes them.
         let long = [
             &[0x30, 0x84, 0, 0, 0, 43, 2, 1, 1, 0x63, 0x84, 0, 0, 0, 34][..],
             &[4, 0x84, 0, 0, 0, 0, 0x0a, 1, 0, 0x0a, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0],
@@ -283,7 +283,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(found(&long).map(|search| search.wanted), Some(ALL));
-        // One that is too long for anybody is any other operation.
+        // A search that is too long counts as any other operation.
         let huge = b"\x30\x84\x00\x01\x00\x00\x02\x01\x01\x63\x84\x00\x00\xff\xf0\x04\x00\x0a\x01\x00";
         assert_eq!(found(huge), None);
     }

@@ -1,12 +1,12 @@
-//! Other spellings of the same thing (issue 15, A1 and A8), and what they cost (B9). A directory may compare more loosely
-//! than this room does: then the message is read in the same way here, or it is refused.
+//! Other spellings of the same thing (issue 15, A1 and A8), and their cost (B9). A directory may compare more loosely
+//! than this room. A message in such a spelling is either read in the same way here or refused.
 
 use super::tests::{bound, element, extended, found, laws, message, simple};
 use super::*;
 
 const MALFORMED: Inspect<Ask> = Inspect::Reject(Reason::Malformed);
 
-/// An extended request whose name is `name` in the octets that `spell` makes of it.
+/// An extended request with the name `name`, in the octets that `spell` makes of it.
 fn named(name: &[u8], spell: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     message(&[7], 0x77, &spell(name), &[], false)
 }
@@ -14,10 +14,10 @@ fn named(name: &[u8], spell: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
 #[test]
 fn a1_start_tls_has_one_name_whatever_a_directory_compares_it_with() {
     for name in [
-        // To `strcmp` each of these is StartTLS.
+        // `strcmp` takes each of these for StartTLS.
         "1.3.6.1.4.1.1466.20037\0",
         "1.3.6.1.4.1.1466.20037\0.1",
-        // To who trims blanks or normalises numbers, these are.
+        // A directory that trims blanks or normalises numbers takes each of these for StartTLS.
         " 1.3.6.1.4.1.1466.20037",
         "1.3.6.1.4.1.1466.20037 ",
         "1.3.6.1.4.1.1466.20037\n",
@@ -34,10 +34,10 @@ fn a1_start_tls_has_one_name_whatever_a_directory_compares_it_with() {
         assert_eq!(laws(&extended(name, None)), MALFORMED, "{name:?}");
         assert_eq!(laws(&extended(name, Some(b"value"))), MALFORMED, "{name:?}");
     }
-    // One that has no end is not waited for.
+    // A name without an end is not waited for.
     let long = "1.".repeat(64) + "1";
     assert_eq!(laws(&extended(&long, None)), MALFORMED);
-    // Others that begin like it are themselves.
+    // Other identifiers with the same beginning are different operations.
     for name in ["1.3.6.1.4.1.1466.200370", "1.3.6.1.4.1.1466.20036", "1.3.6.1.4.1.1466"] {
         let ask = found(&extended(name, None)).0;
         assert!(matches!(ask, Ask::Other { operation: Operation::Extended, .. }), "{name}");
@@ -55,7 +55,7 @@ fn a1_a_length_may_be_spelt_in_any_definite_form() {
     }
     let windows = message(&[0, 0, 0, 7], 0x77, &element(0x80, START_TLS, true), &[], true);
     assert_eq!(found(&windows), (Ask::StartTls { id: 7 }, windows.len()));
-    // The indefinite form, and lengths of more than four octets, are not LDAP (RFC 4511 §5.1).
+    // The indefinite form and lengths of more than four octets are no LDAP (RFC 4511 §5.1).
     for spell in [
         (|name| [&[0x80, 0x80], name, &[0, 0]].concat()) as fn(&[u8]) -> Vec<u8>,
         |name| [&[0x80, 0x85, 0, 0, 0, 0, 22], name].concat(),
@@ -79,11 +79,11 @@ fn a1_an_operation_has_one_tag_and_a_message_one_number() {
     {
         assert_eq!(laws(&bind(id, 0x60)), MALFORMED, "{id:?}");
     }
-    // A bind in the primitive form, of another class, and an unbind in the constructed form.
+    // A bind in the primitive form, a bind of another class, and an unbind in the constructed form.
     for tag in [0x40, 0x20, 0xa0, 0xe0, 0x62, 0x6a, 0x70, 0x57, 0x43, 0x00, 0x30] {
         assert_eq!(laws(&bind(&[1], tag)), MALFORMED, "{tag:02x}");
     }
-    // [APPLICATION 0] with its number in an octet of its own.
+    // [APPLICATION 0] with its number in a further octet.
     let inside = [&[2, 1, 1, 0x7f, 0, u8::try_from(content.len()).unwrap()], &content[..]].concat();
     assert_eq!(laws(&element(0x30, &inside, false)), MALFORMED);
 }
@@ -103,7 +103,7 @@ fn a1_a_version_and_a_proof_have_one_meaning() {
     }
     let plain = element(4, b"PLAIN", false);
     for proof in [
-        // The password in another form, twice, with something behind it; Kerberos of version 2.
+        // The password in another form, twice, and with further octets. Kerberos of version 2.
         element(0xa0, &element(4, b"p", false), false),
         [&simple[..], &simple].concat(),
         [&simple[..], &element(4, b"", false)].concat(),
@@ -115,7 +115,7 @@ fn a1_a_version_and_a_proof_have_one_meaning() {
     ] {
         assert_eq!(laws(&bind(&[3], 4, &proof)), MALFORMED, "{proof:02x?}");
     }
-    // A mechanism is its name, and no part of it.
+    // A mechanism must match as a whole, not in part.
     for (mechanism, proof) in [
         (&b"plain"[..], Proof::Sasl),
         (b"SCRAM-SHA-512-PLUS", Proof::Sasl),
@@ -139,21 +139,21 @@ fn a1_a_control_does_not_change_whose_bind_it_is() {
     let control = |parts: &[Vec<u8>]| element(0x30, &parts.concat(), false);
     let oid = |text: &str| element(4, text.as_bytes(), false);
     let critical = || element(1, &[0xff], false);
-    // The password policy, the authorization identity (RFC 3829), several at once, none.
+    // The password policy, the authorization identity (RFC 3829), several controls at once, none.
     let policy = control(&[oid("1.3.6.1.4.1.42.2.27.8.5.1")]);
     let identity = control(&[oid("2.16.840.1.113730.3.4.16"), critical(), element(4, b"", false)]);
     for good in [vec![], policy.clone(), identity.clone(), [policy.clone(), identity].concat()] {
         assert_eq!(bound(&bind(&good)).proof, Proof::Password);
     }
     for bad in [
-        // Proxied authorization, however it is spelt.
+        // Proxied authorization in several spellings.
         control(&[oid("2.16.840.1.113730.3.4.18"), critical(), element(4, b"u:b", false)]),
         control(&[oid("2.16.840.1.113730.3.4.18")]),
         control(&[oid("2.16.840.1.113730.3.4.12"), element(4, b"dn:", false)]),
         control(&[oid("2.16.840.1.113730.3.4.18\0"), critical()]),
         control(&[oid("2.16.840.1.113730.3.4.018"), critical()]),
         [policy, control(&[element(4, b"2.16.840.1.113730.3.4.18", true)])].concat(),
-        // What is no control.
+        // Octets that are no control.
         control(&[]),
         control(&[oid("")]),
         control(&[oid("1.2"), element(1, &[], false)]),
@@ -173,10 +173,10 @@ fn a8_an_empty_name_is_anonymous_whatever_the_password() {
             assert_eq!((bind.wants(), bind.proven_user()), (Wants::Anonymous, &b""[..]), "{name:?}");
         }
     }
-    // A user without a domain is none, as long as it is somebody.
+    // A user without a domain asks for no domain, as long as its name is not empty.
     assert_eq!(bound(&simple("admin", "p")).wants(), Wants::NoDomain);
     assert_eq!(bound(&simple(r"\admin", "p")).wants(), Wants::NoDomain);
-    // A domain without a user, empty components, what is no name.
+    // A domain without a user, empty components, and texts that are no names.
     for name in [
         "@b.example",
         " @b.example",
@@ -193,12 +193,12 @@ fn a8_an_empty_name_is_anonymous_whatever_the_password() {
         let bind = bound(&simple(name, "p"));
         assert_eq!((bind.wants(), bind.user()), (Wants::Never(Reason::Malformed), &b""[..]), "{name:?}");
     }
-    // A password for a name confirms it; nothing else does.
+    // Only a password with a name confirms the name.
     assert_eq!(bound(&simple("a@b.example", "p")).proven_user(), b"a");
     assert_eq!(bound(&simple("a@b.example", "")).proven_user(), b"");
 }
 
-/// How many elements are read of `input`, given octet by octet up to the decision.
+/// How many elements are read from `input`, which is given octet by octet up to the decision.
 fn cost(input: &[u8]) -> usize {
     let before = elements_read();
     for end in 0..=input.len() {
@@ -209,7 +209,7 @@ fn cost(input: &[u8]) -> usize {
     elements_read() - before
 }
 
-/// B9: what takes few octets is read once, and a message that is not complete costs its outside, whatever is in it.
+/// B9: a short message is read once. A message that is not complete costs only its envelope, whatever its content.
 #[test]
 fn b9_the_work_is_linear_even_octet_by_octet() {
     let room = LDAP_LIMIT - 100;
@@ -244,7 +244,8 @@ fn b9_the_work_is_linear_even_octet_by_octet() {
     ] {
         assert!(input.len() <= LDAP_LIMIT, "{what}: {}", input.len());
         let read = cost(&input);
-        // The outside has three heads and is looked at once an octet; what is inside has at most one every two octets.
+        // The envelope has three elements and is examined once for each octet. The content has at most one element in
+        // two octets.
         assert!(read <= 4 * input.len(), "{what}: {read} for {} octets", input.len());
         let before = elements_read();
         drop(Inspector.inspect(&input));

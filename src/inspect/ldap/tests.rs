@@ -1,4 +1,4 @@
-//! The laws of an inspector over every prefix, the kinds of messages, and `ldap3_proto` as a second opinion.
+//! The laws of an inspector over every prefix, the kinds of messages, and a comparison with `ldap3_proto`.
 
 use ldap3_proto::LdapCodec;
 use ldap3_proto::control::LdapControl;
@@ -52,7 +52,7 @@ fn paged() -> Vec<LdapControl> {
     vec![LdapControl::SimplePagedResults { size: 10, cookie: Vec::new() }]
 }
 
-/// Elements by hand: tag, content; the length in the shortest form, or in four octets.
+/// An element from tag and content. The length has the shortest form, or four octets.
 pub(super) fn element(tag: u8, content: &[u8], four: bool) -> Vec<u8> {
     let len = u32::try_from(content.len()).unwrap();
     let mut octets = vec![tag];
@@ -72,7 +72,8 @@ pub(super) fn message(id: &[u8], tag: u8, content: &[u8], after: &[u8], four: bo
     element(0x30, &inside, four)
 }
 
-/// Every prefix to one inspector and to a fresh one: the same, stable, bounded. Returns the last word.
+/// Gives every prefix to one inspector and to a fresh one. The answers must be equal, stable and bounded. Returns the
+/// last answer.
 #[track_caller]
 pub(super) fn laws(input: &[u8]) -> Inspect<Ask> {
     let mut kept = Inspector;
@@ -96,7 +97,7 @@ pub(super) fn laws(input: &[u8]) -> Inspect<Ask> {
 
 #[track_caller]
 pub(super) fn found(input: &[u8]) -> (Ask, usize) {
-    // Whatever follows changes nothing.
+    // Further octets do not change the answer.
     let more = [input, &[0x30, 0x80, 0xff]].concat();
     match laws(&more) {
         Inspect::Found { ask, len } => (ask, len),
@@ -160,7 +161,7 @@ fn a_bind_with_a_control_in_windows_lengths_and_with_a_password_that_is_no_text(
 #[test]
 fn start_tls_and_other_operations() {
     assert_eq!(found(&extended("1.3.6.1.4.1.1466.20037", None)), (Ask::StartTls { id: 7 }, 31));
-    // Who am I? (RFC 4532), a name that is longer than StartTLS, one that is shorter.
+    // Who am I? (RFC 4532), a name that is longer than StartTLS, and a shorter one.
     for name in ["1.3.6.1.4.1.4203.1.11.3", "1.3.6.1.4.1.1466.200370", "1.2"] {
         let octets = extended(name, Some(b"value"));
         let size = octets.len() as u64;
@@ -188,7 +189,7 @@ fn start_tls_and_other_operations() {
 
 #[test]
 fn a_claimed_length_of_4_gib_costs_nothing() {
-    // Of a bind and of StartTLS it is refused as soon as it is known what they are …
+    // A bind and StartTLS with this length are refused as soon as the operation is known …
     let claimed = |tag: u8| {
         let mut octets = vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1, tag];
         octets.extend([0x84, 0xff, 0xff, 0xff, 0xf0]);
@@ -197,7 +198,7 @@ fn a_claimed_length_of_4_gib_costs_nothing() {
     assert_eq!(laws(&claimed(0x60)), Inspect::Reject(Reason::TooLarge));
     let start_tls = [claimed(0x77), element(0x80, START_TLS, false)].concat();
     assert_eq!(laws(&start_tls), Inspect::Reject(Reason::TooLarge));
-    // … and of the others it is a number.
+    // … and for other operations the length is only a number.
     let size = 6 + 0xffff_ffff;
     assert_eq!(
         laws(&claimed(0x68)),
@@ -229,20 +230,20 @@ fn what_is_no_request_is_refused() {
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
         b"\x16\x03\x01\x02\0\x01\0\x01".to_vec(),
         b"\x80\x2e\x01\x03".to_vec(),
-        // Versions 1, 4 and -1, no authentication, Kerberos of version 2, a constructed password.
+        // Versions 1, 4 and -1, no authentication, Kerberos of version 2, and a password in the constructed form.
         whole(&parts(1, b"a@b", 0x80), &[]),
         whole(&parts(4, b"a@b", 0x80), &[]),
         whole(&parts(0xff, b"a@b", 0x80), &[]),
         whole(&good[..good.len() - 3], &[]),
         whole(&parts(3, b"a@b", 0x81), &[]),
         whole(&parts(3, b"a@b", 0xa0), &[]),
-        // Behind the parts of the bind; behind the bind: no controls, controls twice, what is no control.
+        // Octets after the parts of the bind. After the bind: no controls, controls twice, octets that are no control.
         whole(&[&good[..], &[4, 0]].concat(), &[]),
         whole(&good, &[4, 0]),
         whole(&good, &[0xa0, 0, 0xa0, 0]),
         whole(&good, &[0xa0, 2, 4, 0]),
         whole(&good, &[0xa0, 5, 0x30, 9, 4, 1, 0]),
-        // A name that is no OCTET STRING, one in the constructed form.
+        // A name that is no OCTET STRING, and a name in the constructed form.
         whole(
             &[element(2, &[3], false), element(0x0c, b"a@b", false), element(0x80, b"p", false)].concat(),
             &[],
@@ -251,17 +252,17 @@ fn what_is_no_request_is_refused() {
             &[element(2, &[3], false), element(0x24, b"a@b", false), element(0x80, b"p", false)].concat(),
             &[],
         ),
-        // StartTLS with a value, with controls; an extended request without a name.
+        // StartTLS with a value and with controls. An extended request without a name.
         extended("1.3.6.1.4.1.1466.20037", Some(b"")),
         message(&[1], 0x77, &element(0x80, START_TLS, false), &[0xa0, 0], false),
         message(&[1], 0x77, &element(0x81, START_TLS, false), &[], false),
         message(&[1], 0x77, &[], &[], false),
         message(&[1], 0x77, &[0x80, 0x84], &[], false),
         message(&[1], 0x77, &[0x80, 9, b'1'], &[], false),
-        // An answer, an operation that there is not, SASL's security layer.
+        // A response, an unknown operation, and SASL's security layer.
         message(&[1], 0x61, &[0x0a, 1, 0, 4, 0, 4, 0], &[], false),
         message(&[1], 0x7e, &[], &[], false),
-        // More in an Unbind or an Abandon than there can be.
+        // An Unbind and an Abandon with too much content.
         message(&[1], 0x42, b"?", &[], false),
         message(&[1], 0x50, &[], &[], false),
         message(&[1], 0x50, &[0; 5], &[], false),
@@ -270,13 +271,13 @@ fn what_is_no_request_is_refused() {
     ] {
         assert_eq!(laws(&bad), Inspect::Reject(Reason::Malformed), "{bad:02x?}");
     }
-    // An element that is longer than what holds it.
+    // An element that is longer than its container.
     for end in 0..good.len() {
         assert_eq!(laws(&whole(&good[..end], &[])), Inspect::Reject(Reason::Malformed), "{end}");
     }
 }
 
-/// Whatever one of the two takes for a bind with a name and an empty password or not, the other one takes for the same.
+/// Both parsers agree which messages are binds with a name and an empty password.
 #[test]
 fn ldap3_proto_reads_the_same() {
     let seeds = [
@@ -315,7 +316,7 @@ fn ldap3_proto_reads_the_same() {
                             matches!(op, LdapOp::ExtendedRequest(request) if request.name.as_bytes() == START_TLS)
                         );
                     }
-                    // It refuses passwords that are no UTF-8, and what it finds inside other operations.
+                    // `ldap3_proto` refuses passwords that are no UTF-8, and errors inside other operations.
                     (Ask::Bind(_), Err(_)) => assert!(str::from_utf8(&input).is_err()),
                     (Ask::StartTls { .. }, other) => panic!("{other:?}: {input:02x?}"),
                     (Ask::Bind(_), other) => panic!("{other:?}: {input:02x?}"),
@@ -340,7 +341,7 @@ fn answers() {
     assert_eq!(answer(&whole), Ok(Some(expected)));
     let entry = message(&[4], 0x64, &[0; 1000], &[], false);
     assert_eq!(answer(&entry[..20]), Ok(Some(Answer { size: entry.len() as u64, bind: None })));
-    // Unasked: number 0.
+    // An unsolicited notification has the messageID 0.
     assert!(matches!(answer(&message(&[0], 0x78, &[0x0a, 1, 52], &[], false)), Ok(Some(_))));
     for bad in
         [&[4, 1, 0][..], &[0x0a, 0], &[0x0a, 5, 0, 0, 0, 0, 0], &[0x0a, 2, 1], &[0x0a, 1], &[0x0a, 1, 0x80]]

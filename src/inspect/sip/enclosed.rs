@@ -1,4 +1,4 @@
-//! A message that is all that a WebSocket message holds (RFC 7118 §5). Of its fields Content-Length alone is looked at.
+//! The SIP message in a WebSocket message, which must hold nothing else (RFC 7118 §5). Only its Content-Length is read.
 
 use std::ops::Range;
 
@@ -6,25 +6,26 @@ use super::field::lengths;
 use super::message::is_start;
 use super::sanity::is_request;
 
-/// What a WebSocket message holds.
+/// The content of a WebSocket message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enclosed {
-    /// A ping alone (RFC 5626 §3.5.1), which wants an answer.
+    /// Only a ping (RFC 5626 §3.5.1), which wants an answer.
     Ping,
-    /// Nothing that says anything: a pong, or empty lines.
+    /// Nothing with a meaning: a pong, or empty lines.
     Nothing,
-    /// A SIP message, of which nothing is known but its length.
+    /// A SIP message. Only its length was examined.
     Message {
-        /// How many octets of empty lines stand before it.
+        /// How many octets of empty lines come before it.
         skip: usize,
-        /// It says nothing of its length: where that can be put in, and how many octets its body has.
+        /// If it has no Content-Length: the offset at which the field can be inserted, and the length of its body in
+        /// octets.
         missing: Option<(usize, usize)>,
     },
-    /// A SIP message whose Content-Length is not that of what follows its header section, or stands there twice.
+    /// A SIP message with a wrong Content-Length, or with two of them.
     OtherLength {
-        /// Where the header section ends.
+        /// The end of the header section.
         head: usize,
-        /// Where the first value of Content-Length stands.
+        /// The range of the first Content-Length value.
         length: Range<usize>,
     },
     /// No SIP message.
@@ -43,7 +44,7 @@ pub fn enclosed(message: &[u8]) -> Enclosed {
     let rest = message.get(skip..).unwrap_or_default();
     let Some(start) = memchr::memmem::find(rest, b"\r\n") else { return Enclosed::Else };
     let Some(empty) = memchr::memmem::find(rest, b"\r\n\r\n") else { return Enclosed::Else };
-    // A request that is not sound is examined later, and answered.
+    // A request that is not sound is examined later, and is answered.
     if !rest.get(..start).is_some_and(|line| is_start(line) || is_request(line)) {
         return Enclosed::Else;
     }
@@ -63,8 +64,8 @@ pub fn enclosed(message: &[u8]) -> Enclosed {
     }
 }
 
-/// The length of the first message in `octets`, with its body. Not all of the body need be there. `None`: the
-/// header section has not ended, or [`Inspector`](super::Inspector) has to tell.
+/// The length of the first message in `octets`, with its body. The body need not be complete. `None`: the header
+/// section has not ended, or [`Inspector`](super::Inspector) has to decide.
 pub fn message_length(octets: &[u8]) -> Option<usize> {
     let empty = memchr::memmem::find(octets, b"\r\n\r\n")?;
     let head = octets.get(..empty + 4)?;
@@ -76,7 +77,7 @@ pub fn message_length(octets: &[u8]) -> Option<usize> {
         .flatten()
 }
 
-/// A number of digits alone.
+/// A number that has only digits.
 fn number(text: &[u8]) -> Option<usize> {
     let digits = std::str::from_utf8(text).ok()?;
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()

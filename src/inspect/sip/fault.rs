@@ -1,27 +1,28 @@
-//! What can be wrong with a message, and how RFC 3261 has a server answer a request that has it (§8.2, §16.3, §21.4, §21.5).
+//! The faults of a message, and the status with which RFC 3261 has a server answer a request with such a fault (§8.2,
+//! §16.3, §21.4, §21.5).
 
 use super::field::FieldKind;
 
 /// What is wrong with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A line that does not end with CRLF, or control octets in it (§7, §25.1).
+    /// A line that does not end with CRLF, or that has control octets (§7, §25.1).
     Characters,
     /// The start line is not that of §7.1 or §7.2.
     StartLine,
-    /// A method that differs from a known one in case only (§7.1).
+    /// A method that differs from a known one only in case (§7.1).
     Method,
     /// Another version than SIP/2.0 (§7.1).
     Version,
     /// The Request-URI has a scheme that leads to no telephone (§8.2.2.1).
     Scheme,
-    /// The Request-URI has header fields (§19.1.1), or a parameter that decides stands in it twice.
+    /// The Request-URI has header fields (§19.1.1), or repeats a parameter that decides.
     RequestUri,
-    /// A line that is no header field, or one that hides another (§7.3).
+    /// A line that is no header field, or that hides another field (§7.3).
     Field,
-    /// A header field that must be there is not (§8.1.1, §18.3).
+    /// A mandatory header field is missing (§8.1.1, §18.3).
     Missing(FieldKind),
-    /// A header field that may be there once is there again.
+    /// A header field that may occur once is repeated.
     Repeated(FieldKind),
     /// A header field that cannot be read, or can be read in two ways.
     Bad(FieldKind),
@@ -31,12 +32,12 @@ pub enum Fault {
     CSeqMethod,
     /// No hops are left (§16.3 step 3).
     Hops,
-    /// Content-Length is not the length of the body, where something else says that (RFC 7118 §5).
+    /// Content-Length is not the length of the body, where the carrier gives the length (RFC 7118 §5).
     Length,
 }
 
 impl Fault {
-    /// The status line's code and phrase. The phrase names the fault (§7.2).
+    /// The code and the phrase of the status line. The phrase names the fault (§7.2).
     pub const fn status(self) -> &'static str {
         match self {
             Self::Version => "505 Version Not Supported",

@@ -6,7 +6,7 @@ use super::super::Span;
 use super::fault::Fault;
 use super::uri::{is_space, trim};
 
-/// Which header field it is, as far as anybody asks.
+/// The kinds of header fields that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// From, `f`.
@@ -33,30 +33,30 @@ pub enum FieldKind {
     Credentials,
     /// WWW-Authenticate or Proxy-Authenticate.
     Challenge,
-    /// P-Asserted-Identity, P-Preferred-Identity (RFC 3325 §9) or Remote-Party-ID (draft-ietf-sip-privacy-04 §5): they
-    /// name the sender, beside From or in its place.
+    /// P-Asserted-Identity, P-Preferred-Identity (RFC 3325 §9) or Remote-Party-ID (draft-ietf-sip-privacy-04 §5). They
+    /// name the sender, beside From or in place of From.
     Identity,
     /// Authentication-Info or Proxy-Authentication-Info.
     AuthenticationInfo,
     /// User-Agent.
     UserAgent,
-    /// Any other.
+    /// Any other header field.
     Other,
 }
 
-/// One header field. The spans are of the header section.
+/// One header field. Its spans refer to the header section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// Which one.
+    /// The kind of the field.
     pub kind: FieldKind,
-    /// Its value without white space around it, folded lines as they came.
+    /// The value without white space around it. Folds within it are unchanged.
     pub value: Span,
-    /// All of it, its line ends included.
+    /// The whole field with its line ends.
     pub line: Span,
 }
 
 impl Field {
-    /// Its name as it came.
+    /// The name as it came.
     pub fn name<'h>(&self, head: &'h [u8]) -> &'h [u8] {
         let line = self.line.of_input(head);
         let name = memchr::memchr(b':', line).and_then(|colon| line.get(..colon)).unwrap_or_default();
@@ -66,7 +66,7 @@ impl Field {
 
 impl FieldKind {
     pub(super) fn of(name: &[u8]) -> Self {
-        // Most names are told apart by their length.
+        // Most names are distinguished by their length.
         let known: &[(&[u8], Self)] = match name.len() {
             1 => &[
                 (b"v", Self::Via),
@@ -101,7 +101,7 @@ impl FieldKind {
         known.map_or(Self::Other, |(_, kind)| *kind)
     }
 
-    /// Whether `name`, also with `_` in the place of `-`, is that of a field that decides something.
+    /// Whether `name` is the name of a header field that matters. A `_` in it counts as `-`.
     pub(super) fn is_known(name: &[u8]) -> bool {
         const LONGEST: usize = 32;
         let decides = |kind| !matches!(kind, Self::Other | Self::UserAgent);
@@ -119,12 +119,12 @@ pub(super) const fn is_token(byte: u8) -> bool {
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
-/// Reads the fields of `head`, whose start line has `start` octets, up to its empty line.
+/// The header fields of `head`, up to its empty line. The start line has `start` octets.
 pub(super) fn fields(head: &[u8], start: usize) -> impl Iterator<Item = Result<Field, Fault>> {
     lines(head, start).map(|line| field(head, line))
 }
 
-/// The values of Content-Length alone. Fields that cannot be read are passed over.
+/// The values of all Content-Length fields. Fields that cannot be read are skipped.
 pub(super) fn lengths(head: &[u8], start: usize) -> impl Iterator<Item = Span> {
     lines(head, start)
         .filter(|line| {
@@ -136,7 +136,7 @@ pub(super) fn lengths(head: &[u8], start: usize) -> impl Iterator<Item = Span> {
         .map(|field| field.value)
 }
 
-/// The lines of `head` behind its start line, each with the lines that are folded into it.
+/// The lines of `head` after its start line, each with the lines that are folded into it.
 fn lines(head: &[u8], start: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = head.get(start..).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -160,13 +160,13 @@ fn line_end(text: &[u8], from: usize) -> usize {
 fn field(head: &[u8], line: &[u8]) -> Result<Field, Fault> {
     let colon = memchr::memchr(b':', line).ok_or(Fault::Field)?;
     let name = line.get(..colon).unwrap_or_default();
-    // §7.3.1 allows white space before the colon, and after it.
+    // §7.3.1 allows white space before and after the colon.
     let bare = name.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
     let name = name.get(..bare).unwrap_or_default();
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(Fault::Field);
     }
-    // A fold before the colon hides the field from some readers; an underscore hides it from all but some.
+    // A fold before the colon hides the field from some parsers. An underscore hides it from nearly all parsers.
     let kind = FieldKind::of(name);
     let is_hidden = kind == FieldKind::Other && FieldKind::is_known(name);
     if is_hidden || memchr::memchr(b'\n', line.get(..colon).unwrap_or_default()).is_some() {

@@ -1,4 +1,4 @@
-//! Messages in which a PBX would find something else than Portward does, and the odd ones of real phones beside them.
+//! Messages that a PBX would read differently than Portward, and unusual messages of real phones beside them.
 
 use super::tests::hold_laws;
 use super::*;
@@ -11,7 +11,7 @@ fn read(text: &str) -> Inspect<Ask> {
     Inspector::of_client().inspect(text.as_bytes())
 }
 
-/// Each row replaces one text by another in [`REGISTER`].
+/// Each row replaces a text in [`REGISTER`] by another text.
 fn with(rows: &[(&str, &str)], check: impl Fn(&str, bool)) {
     for (from, to) in rows {
         let text = REGISTER.replace(from, to);
@@ -44,7 +44,7 @@ fn a1_a_known_method_in_another_case_is_malformed() {
     let answer = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n\
                   Call-ID: 1\r\nCSeq: 1 invite\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(read(answer), Inspect::Reject(Reason::Malformed));
-    // Methods of their own: no PBX takes them for another one.
+    // These are methods of their own. No PBX takes them for another method.
     taken(&[("REGISTER", "RE%47ISTER"), ("REGISTER", "registered"), ("REGISTER", "X-register")]);
 }
 

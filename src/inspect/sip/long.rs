@@ -1,41 +1,41 @@
-//! A target's header section that is too long to be read: only where its message ends is looked for, so that it can pass
-//! on as it comes.
+//! A target's header section that is too long to be read. Only the end of its message is searched, so that it can be
+//! forwarded unchanged.
 
 use super::field::FieldKind;
 use super::uri::trim;
 use crate::reason::Reason;
 
-/// As much of a line is kept as a Content-Length needs: its name, its number, and some blanks.
+/// How much of a line is kept: enough for a Content-Length with some blanks.
 const LINE_LIMIT: usize = 64;
 
-/// Looks for the end of one message. See the module.
+/// Searches for the end of one message.
 #[derive(Debug, Default)]
 pub struct LongHead {
     /// The beginning of the line that is not complete.
     line: Vec<u8>,
-    /// That line is longer than what was kept of it.
+    /// Whether that line is longer than the part that was kept.
     is_cut: bool,
-    /// The start line has ended.
+    /// Whether the start line has ended.
     started: bool,
-    /// The last field was Content-Length, so that a fold would belong to it.
+    /// Whether the last field was Content-Length, so that a fold would belong to it.
     in_length: bool,
     length: Option<u32>,
 }
 
-/// What may pass on of a message.
+/// The part of a message that may be forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
-    /// So many octets: of the last piece with the body, which need not have come.
+    /// The number of octets. The last part includes the body, which need not have come yet.
     pub octets: u64,
-    /// They end the message.
+    /// Whether the octets end the message.
     pub is_last: bool,
 }
 
 impl LongHead {
-    /// Looks at the next octets of the message, each of which is to be shown once.
+    /// Examines the next octets of the message. Each octet must be given once.
     ///
     /// # Errors
-    /// [`Reason::Malformed`]: where the message ends cannot be told.
+    /// [`Reason::Malformed`]: the end of the message cannot be found.
     pub fn pass(&mut self, octets: &[u8]) -> Result<Passed, Reason> {
         let mut seen = 0;
         while let Some(rest) = octets.get(seen..)
@@ -87,7 +87,7 @@ impl LongHead {
 mod tests {
     use super::*;
 
-    /// How many octets of `text` are the message's, if it comes in pieces of `size`.
+    /// How many octets of `text` belong to the message, if it comes in pieces of `size`.
     fn end(text: &str, size: usize) -> Result<Option<u64>, Reason> {
         let (mut long, mut before) = (LongHead::default(), 0);
         for piece in text.as_bytes().chunks(size) {

@@ -1,4 +1,4 @@
-//! A whole header section becomes a [`Message`], or is refused.
+//! Reads a whole header section. The result is a [`Message`] or a refusal.
 
 use super::fault::Fault;
 use super::field::{Field, FieldKind, fields, is_token};
@@ -7,11 +7,11 @@ use super::{Kind, Message, Party, Sender, Span, readings};
 
 const VERSION: &[u8] = b"SIP/2.0";
 
-/// The longest method. The longest registered one has nine letters; RFC 4475 §3.1.1.2 tries one of 43.
+/// The longest method. The longest registered method has nine letters. RFC 4475 §3.1.1.2 uses a method of 43.
 const METHOD_LIMIT: usize = 64;
 
-/// Whether a first line that is not complete may still become one of SIP: a scanner is sent away at its first octets. Only
-/// the first word is looked at, and that is short, because a first line that comes octet by octet is looked at each time.
+/// Whether an incomplete first line may still become a first line of SIP. So a scanner is refused at its first octets.
+/// Only the first word is examined, because a first line that comes octet by octet is examined each time.
 pub(super) fn may_begin(part: &[u8]) -> bool {
     let part = part.get(..=METHOD_LIMIT).unwrap_or(part);
     let end = memchr::memchr(b' ', part);
@@ -33,7 +33,7 @@ pub(super) fn is_start(line: &[u8]) -> bool {
     start(line).is_ok()
 }
 
-/// What is wrong with a whole first line, which must be a Request-Line or a Status-Line (§7.1, §7.2).
+/// Checks a whole first line, which must be a Request-Line or a Status-Line (§7.1, §7.2).
 pub(super) fn check_start(line: &[u8]) -> Result<(), Fault> {
     start(line).map(drop)
 }
@@ -65,16 +65,16 @@ fn cut_at_space(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     Ok((text.get(..space).unwrap_or_default(), text.get(space + 1..).unwrap_or_default()))
 }
 
-/// The code of a Status-Line behind its version.
+/// The code of a Status-Line, after its version.
 fn status(rest: &[u8]) -> Option<u16> {
     let (digits, reason) = rest.split_at_checked(3)?;
     let status = std::str::from_utf8(digits).ok()?.parse::<u16>().ok()?;
-    // The space is there even where the phrase is empty; some leave it out.
+    // The space is there even if the phrase is empty, but some senders leave it out.
     let sound = matches!(reason.first(), None | Some(b' ')) && digits.iter().all(u8::is_ascii_digit);
     (sound && (100..700).contains(&status)).then_some(status)
 }
 
-/// Whether a word is a version of SIP, whichever (§25.1).
+/// Whether a word is any version of SIP (§25.1).
 fn is_version(word: &[u8]) -> bool {
     let (name, number) = word.split_at_checked(4).unwrap_or_default();
     let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
@@ -88,8 +88,8 @@ fn has_scheme(uri: &[u8]) -> bool {
     scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(is_scheme)
 }
 
-/// Whether a line is text: control octets stand behind a backslash only (`quoted-pair`, §25.1), and NUL nowhere, where
-/// a reader in C would end.
+/// Whether a line is text. Control octets are allowed only after a backslash (`quoted-pair`, §25.1). NUL is not allowed
+/// at all, because a parser in C would end there.
 pub(super) fn is_text(line: &[u8]) -> bool {
     let mut before = 0;
     line.iter().all(|byte| {
@@ -131,7 +131,7 @@ pub(super) fn read(head: &[u8], sender: Sender) -> Result<Message, Fault> {
     Ok(message)
 }
 
-/// From, To, CSeq and Call-ID, each of which must be there once.
+/// Reads From, To, CSeq and Call-ID. Each of them must occur once.
 fn details(head: &[u8], message: &mut Message) -> Result<(), Fault> {
     let value = |kind| only(message, kind).map(|field| field.value);
     let [from, to, call_id, cseq] =
@@ -163,7 +163,7 @@ fn sequence(value: &[u8]) -> Option<(u32, &[u8])> {
     method.first().copied().is_some_and(is_space).then_some((number, trim(method)))
 }
 
-/// What PBXs disagree about (§8.1.1).
+/// Checks the rules that PBXs apply differently (§8.1.1).
 fn sane(head: &[u8], message: &Message) -> Result<(), Fault> {
     let cseq_method = message.cseq_method.of_input(head);
     if cseq_method.is_empty() || !cseq_method.iter().all(|byte| is_token(*byte)) {
@@ -204,7 +204,7 @@ pub(super) fn party(head: &[u8], value: &[u8]) -> Option<(Party, Span)> {
     Some((party, param(address.params, b"tag").map(span).unwrap_or_default()))
 }
 
-/// §20.14: digits and nothing else.
+/// A Content-Length: digits and nothing else (§20.14).
 pub(super) fn content_length(value: &[u8], sender: Sender) -> Result<u32, Fault> {
     const BAD: Fault = Fault::Bad(FieldKind::ContentLength);
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
@@ -213,11 +213,11 @@ pub(super) fn content_length(value: &[u8], sender: Sender) -> Result<u32, Fault>
     match (decimal(value), sender) {
         (Some(length), _) => Ok(length),
         (None, Sender::Client) => Ok(u32::MAX),
-        (None, Sender::Target) => Err(BAD), // nothing could tell where the next message begins
+        (None, Sender::Target) => Err(BAD), // the next message could not be found
     }
 }
 
-/// Digits as a number; `None` if there are others, or too many.
+/// The number that the digits stand for. `None`: there are other octets, or too many digits.
 pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,26 +1,28 @@
-//! SIP (RFC 3261) on a stream: where a message ends, who it is from, and whether it is sound enough to be shown to a PBX.
+//! SIP (RFC 3261) on a stream: where a message ends, who has sent it, and whether it is sound enough for a PBX.
 //!
-//! The decision rests on this module alone. rsip, the parser that one would reach for, knows no compact form of From,
-//! no folded line and no space before a colon, reads the host of `sip:user;par=u%40x@pbx` as `user`, and takes the first
-//! of two From headers: each of them a way around the rules, or a phone that is turned away. Of RFC 4475's messages it
-//! finds the From host of 17 that have one, misses it in 9, and takes 10 that must be refused; a test holds it to that.
+//! Decisions depend on this module alone. The usual parser, rsip, is not used: it knows no compact form of From, no
+//! folded line and no space before a colon. It reads the host of `sip:user;par=u%40x@pbx` as `user`, and takes the
+//! first of two From headers. Each of these either opens a way around the rules or refuses a phone. Of the messages in
+//! RFC 4475, rsip finds the From host in 17, misses it in 9, and accepts 10 that must be refused. A test checks these
+//! numbers.
 //!
-//! `field` cuts a header section into fields, `message` makes a [`Message`] of them, `uri` reads URIs, `readings` refuses
-//! what two readers would read differently, `enclosed` finds the message in a WebSocket message.
+//! `field` cuts a header section into fields, `message` makes a [`Message`] of them, `uri` reads URIs, `readings`
+//! refuses texts that two parsers would read differently, `enclosed` finds the message in a WebSocket message.
 //!
 //! # What is read
 //! [`Inspector`] cuts the stream: single CRLFs between messages (RFC 5626 §3.5.1), then a header section of at most
 //! [`HEAD_LIMIT`] octets and [`FIELD_LIMIT`] fields (of a target: [`TARGET_HEAD_LIMIT`] and [`TARGET_FIELD_LIMIT`]). It
-//! answers when the section is complete, so that no second From can follow an answer. The body is the caller's to count, and
-//! how long it may be is the caller's to say.
+//! answers when the section is complete, so that no second From can follow an answer. The caller counts the body, and
+//! limits its length.
 //!
 //! # What a client's message must be
-//! Line ends are CRLF (a bare CR or LF is read differently by every second parser). Start line and SIP version as §7.1
-//! and §7.2. Exactly one of From, To, Call-ID, CSeq and Content-Length (§18.3 demands it on a stream), at least one Via,
-//! CSeq with a number below 2^31 and the method of the request (§8.1.1.5). Max-Forwards may be missing, as in RFC 2543,
-//! where no PBX minds; two of them, or a value beyond 255, are refused, and so is a From or To in which two readers could
-//! find two addresses. `readings` has the rest of what two readers could read differently, which is refused as well.
-//! Everything else is the PBX's business. Of a target's message only the framing must be right.
+//! Line ends are CRLF, because parsers disagree about a bare CR or LF. Start line and SIP version are those of §7.1 and
+//! §7.2. From, To, Call-ID, CSeq and Content-Length each occur once (§18.3 demands Content-Length on a stream). There
+//! is at least one Via. CSeq has a number below 2^31 and the method of the request (§8.1.1.5). Max-Forwards may be
+//! missing, as in RFC 2543, because no PBX demands it. Two Max-Forwards or a value above 255 are refused. A From or To
+//! in which two parsers could find different addresses is refused. `readings` has the other texts that parsers read
+//! differently, which are refused as well. Everything else is left to the PBX. In a target's message only the framing
+//! must be right.
 
 mod enclosed;
 mod fault;
@@ -52,49 +54,49 @@ pub use uri::{NameAddr, Scheme, Uri, entries, host_port, name_addr, param, param
 use super::{Inspect, Span};
 use crate::reason::Reason;
 
-/// The longest header section of a client with its start line and empty line. Phones send up to 4 KiB; 16 KiB is what
-/// proxies take.
+/// The longest header section of a client, with its start line and empty line. Phones send up to 4 KiB. Other proxies
+/// accept 16 KiB.
 pub const HEAD_LIMIT: usize = 16 * 1024;
 
-/// The longest header section of a target that is read. The 200 to a REGISTER lists all bindings of the address of record
-/// (RFC 3261 §10.3). A longer one is passed on unread, see [`LongHead`].
+/// The longest header section of a target that is read. The 200 to a REGISTER lists all bindings of the address of
+/// record (RFC 3261 §10.3). A longer header section is forwarded unread, see [`LongHead`].
 pub const TARGET_HEAD_LIMIT: usize = 64 * 1024;
 
-/// The longest message of a client that is read to its end, body included (contract section 3, `max_message`). A
-/// longer one ends the connection.
+/// The longest message of a client that is read to its end, with its body (contract section 3, `max_message`). A longer
+/// message ends the connection.
 pub const MESSAGE_LIMIT: u32 = 1024 * 1024;
 
-/// The most header fields of a client: a request that has passed thirty proxies has seventy.
+/// The most header fields of a client. A request that has passed thirty proxies has seventy.
 pub const FIELD_LIMIT: usize = 128;
 
-/// The most header fields of a target that are read: a Contact for each binding.
+/// The most header fields of a target that are read. There is a Contact for each binding.
 pub const TARGET_FIELD_LIMIT: usize = 1024;
 
-/// What stands on a stream.
+/// The next item on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// One CRLF between two messages. Two are a ping, one is a pong (RFC 5626 §3.5.1); who counts them is the caller.
+    /// One CRLF between two messages. Two of them are a ping, and one is a pong (RFC 5626 §3.5.1). The caller counts
+    /// them.
     KeepAlive,
-    /// The header section of a message; its body follows.
+    /// The header section of a message. Its body follows.
     Message(Message),
-    /// The header section of a request that must not go on, but is to be answered. Only an inspector that examines finds
-    /// it, see [`Inspector::examine`].
+    /// The header section of a request that must not be forwarded, but is answered. Only an inspector that examines
+    /// finds it, see [`Inspector::examine`].
     Faulty(Faulty),
 }
 
-/// A message, as far as its header section says.
+/// The content of a message's header section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Request or response.
     pub kind: Kind,
-    /// How many octets of body follow; [`u32::MAX`] where a client declares as many or more. Whether so many are taken
-    /// is the caller's to say.
+    /// The length of the body in octets. It is [`u32::MAX`] if a client declares as many or more. The caller limits it.
     pub body: u32,
-    /// From. Empty in a target's message that has none to be read.
+    /// From. It is empty if a target's message has no readable From.
     pub from: Party,
-    /// To, as From.
+    /// To. It may be empty like From.
     pub to: Party,
-    /// The tag of To; empty: there is none.
+    /// The tag of To. Empty: there is none.
     pub to_tag: Span,
     /// The number of CSeq.
     pub cseq: u32,
@@ -106,36 +108,36 @@ pub struct Message {
     pub fields: SmallVec<[Field; 24]>,
 }
 
-/// The start line.
+/// The kind of a message, from its start line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// §7.1.
+    /// A request (§7.1).
     Request {
-        /// The method; case counts.
+        /// The method. Case matters.
         method: Span,
         /// The Request-URI.
         uri: Span,
     },
-    /// §7.2.
+    /// A response (§7.2).
     Response {
         /// The status code.
         status: u16,
     },
 }
 
-/// Who a message is from, or to.
+/// The address in From or To.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Party {
     /// The URI.
     pub uri: Span,
-    /// Its user.
+    /// The user of the URI.
     pub user: Span,
-    /// Its host, see [`Uri::host`]; empty in a URI that has none, as `tel:`.
+    /// The host of the URI, see [`Uri::host`]. It is empty in a URI without a host, such as `tel:`.
     pub host: Span,
 }
 
 impl Party {
-    /// The number is withheld (RFC 3323 §4.1): the host says nothing.
+    /// Whether the number is withheld (RFC 3323 §4.1). Then the host has no meaning.
     pub fn is_anonymous(self, head: &[u8]) -> bool {
         self.host.of_input(head).eq_ignore_ascii_case(b"anonymous.invalid")
     }
@@ -150,13 +152,13 @@ impl Message {
         }
     }
 
-    /// Its fields of one kind.
+    /// The header fields of this kind.
     pub fn fields_of(&self, kind: FieldKind) -> impl DoubleEndedIterator<Item = &Field> {
         self.fields.iter().filter(move |field| field.kind == kind)
     }
 }
 
-/// Who the stream is from.
+/// The sender of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sender {
     Client,
@@ -164,7 +166,7 @@ enum Sender {
 }
 
 impl Sender {
-    /// The longest header section of such a sender, and the most fields in it.
+    /// The longest header section of this sender, and the most fields in it.
     const fn limits(self) -> (usize, usize) {
         match self {
             Self::Client => (HEAD_LIMIT, FIELD_LIMIT),
@@ -173,45 +175,46 @@ impl Sender {
     }
 }
 
-/// Cuts one message after the other off a stream; to be told when one is done with.
+/// Cuts one message after the other off a stream. Call [`Self::reset`] after each message.
 #[derive(Debug)]
 pub struct Inspector {
     sender: Sender,
-    /// Requests that are not sound are read to the end of their header section.
+    /// Whether a request that is not sound is read to the end of its header section.
     examines: bool,
-    /// Where the first line begins that was not looked at whole.
+    /// The beginning of the first line that was not examined completely.
     line: usize,
     /// How far that line was searched for its end.
     searched: usize,
-    /// Lines before it that begin a field.
+    /// How many fields begin in the lines before it.
     fields: usize,
 }
 
 impl Inspector {
-    /// For what a client sends: every message must be sane.
+    /// An inspector for a client's messages, each of which must be sound.
     pub const fn of_client() -> Self {
         Self { sender: Sender::Client, examines: false, line: 0, searched: 0, fields: 0 }
     }
 
-    /// For what a target sends: only the framing must be right.
+    /// An inspector for a target's messages, of which only the framing must be right.
     pub const fn of_target() -> Self {
         Self { sender: Sender::Target, examines: false, line: 0, searched: 0, fields: 0 }
     }
 
-    /// Whether requests of a client are held to all that RFC 3261 §8.1.1 demands, and those that are not sound are found
-    /// as [`Ask::Faulty`], so that they can be answered (contract section 9).
+    /// Sets whether requests of a client are checked against all demands of RFC 3261 §8.1.1. Requests that are not
+    /// sound are then found as [`Ask::Faulty`], so that they can be answered (contract section 9).
     pub fn examine(&mut self, examines: bool) {
         if std::mem::replace(&mut self.examines, examines && self.sender == Sender::Client) != self.examines {
             self.reset();
         }
     }
 
-    /// Begins with the next message.
+    /// Begins the next message.
     pub fn reset(&mut self) {
         (self.line, self.searched, self.fields) = (0, 0, 0);
     }
 
-    /// Looks at the octets from the beginning of a message. [`Inspect::Found`]'s length is that of the header section.
+    /// Examines the octets from the beginning of a message. The length in [`Inspect::Found`] is the length of the
+    /// header section.
     pub fn inspect(&mut self, input: &[u8]) -> Inspect<Ask> {
         match input {
             [] | [b'\r'] => return Inspect::NeedMore,
@@ -238,7 +241,7 @@ impl Inspector {
             }
             (self.line, self.searched) = (end + 1, end + 1);
         }
-        // A target's head that is too long may be passed on unread, so that it must have begun like a message.
+        // A target's head that is too long may be forwarded unread. So it must have begun like a message.
         let is_endless = self.sender == Sender::Target && seen.len() >= limit;
         if self.line == 0 && (is_endless || !message::may_begin(seen)) {
             return Inspect::Reject(Reason::Malformed);
@@ -266,7 +269,7 @@ impl Inspector {
         sanity::faulty(head, fault).map(Ask::Faulty)
     }
 
-    /// A whole line with its line end.
+    /// Takes a whole line with its line end.
     fn line(&mut self, line: &[u8], is_start: bool) -> Result<(), Reason> {
         let is_read_on = self.examines && (!is_start || sanity::is_request(line));
         if !is_read_on && self.sound(line, is_start).is_err() {
@@ -282,7 +285,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// What is wrong with a whole line.
+    /// Checks a whole line.
     fn sound(&self, line: &[u8], is_start: bool) -> Result<(), Fault> {
         let text = line.strip_suffix(b"\r\n").ok_or(Fault::Characters)?;
         if memchr::memchr(b'\r', text).is_some() {

@@ -1,12 +1,12 @@
-//! Texts in which two readers find different things: a client's message that has one is refused.
+//! Texts that two parsers read differently. A client's message with such a text is refused.
 //!
-//! Portward decides by what it reads, and the PBX acts on what the PBX reads. The differences below are those of real
-//! parsers. Kamailio and PJSIP compare methods without regard to case and take the last of two tags. Kamailio's stream
-//! reader finds a Content-Length at the beginning of a folded line, and under the name `Content_Length`; it does not find
-//! one whose value is folded. PJSIP begins a new header field behind a `&`. A parser in C ends at a NUL.
+//! Portward decides by its own reading of a message, and the PBX acts on its own. The differences below are those of
+//! real parsers. Kamailio and PJSIP compare methods without regard to case and take the last of two tags. Kamailio's
+//! stream reader finds a Content-Length at the beginning of a folded line, and under the name `Content_Length`; it does
+//! not find one whose value is folded. PJSIP begins a new header field after a `&`. A parser in C ends at a NUL.
 //!
-//! What no phone sends is refused. What phones do send is read as loosely as the PBXs read it: blanks before a colon,
-//! compact names, any case of names, schemes and versions, leading zeros of CSeq (RFC 4475 §3.1.1.1).
+//! Texts that no phone sends are refused. Texts that phones do send are read as leniently as PBXs read them: blanks
+//! before a colon, compact names, any case of names, schemes and versions, leading zeros of CSeq (RFC 4475 §3.1.1.1).
 
 use super::super::digest;
 use super::fault::Fault;
@@ -14,7 +14,8 @@ use super::field::{FieldKind, is_token};
 use super::uri::{is_space, name_addr, parameters, trim, uri};
 use super::{Field, Kind, Message, entries};
 
-/// The methods that PBXs know: those that IANA has registered, and three that Kamailio and Microsoft's servers add.
+/// The methods that PBXs know: the methods that IANA has registered, and three that Kamailio and Microsoft's servers
+/// add.
 const METHODS: [&[u8]; 17] = [
     b"ACK",
     b"BENOTIFY",
@@ -35,25 +36,25 @@ const METHODS: [&[u8]; 17] = [
     b"UPDATE",
 ];
 
-/// The parameters of a URI by which a request is sent on (RFC 3261 §19.1.1).
+/// The parameters of a URI that decide where a request is sent (RFC 3261 §19.1.1).
 const URI_PARAMETERS: [&[u8]; 3] = [b"transport", b"maddr", b"lr"];
 
-/// The parameters of a Via by which a response finds its way and its transaction (RFC 3261 §20.42).
+/// The parameters of a Via that decide where a response is sent and to which transaction it belongs (RFC 3261 §20.42).
 const VIA_PARAMETERS: [&[u8]; 3] = [b"branch", b"received", b"maddr"];
 
-/// Whether every reader takes the method for the same one (RFC 3261 §7.1: case counts).
+/// Whether every parser takes the method for the same one (RFC 3261 §7.1: case matters).
 pub(super) fn is_plain_method(method: &[u8]) -> bool {
     METHODS.iter().all(|known| !known.eq_ignore_ascii_case(method) || *known == method)
 }
 
-/// Whether a folded line, its first blank included, is one for every reader: it is not empty, and it does not begin like
-/// a header field that decides something.
+/// Whether every parser takes a folded line for a folded line. `line` includes its first blank. It must not be empty,
+/// and must not begin like a header field that decides something.
 pub(super) fn is_plain_fold(line: &[u8]) -> bool {
     let text = trim(line);
     !text.is_empty() && !begins_a_field(text)
 }
 
-/// Holds a client's message to it that every reader finds the same things in it.
+/// Checks that every parser finds the same things in a client's message.
 pub(super) fn plain(head: &[u8], message: &Message) -> Result<(), Fault> {
     if hides_a_field(head) {
         return Err(Fault::Field);
@@ -83,14 +84,14 @@ fn is_plain_field(head: &[u8], field: &Field) -> bool {
     }
 }
 
-/// §20.14 on one line, in its shortest form: some readers find no length behind a fold, and some take a leading zero for
-/// the sign of base 8.
+/// Whether Content-Length (§20.14) is on one line and in its shortest form. Some parsers find no length after a fold,
+/// and some read a leading zero as octal.
 pub(super) fn is_plain_length(line: &[u8], value: &[u8]) -> bool {
     let has_fold = line.strip_suffix(b"\r\n").is_none_or(|line| memchr::memchr(b'\n', line).is_some());
     !has_fold && (value == b"0" || value.first() != Some(&b'0'))
 }
 
-/// From or To: one tag, which is a word, and nothing else that looks like one.
+/// Whether From or To has at most one tag, which is a word, and nothing else that looks like a tag.
 fn is_plain_party(value: &[u8]) -> bool {
     let Some(address) = name_addr(value) else { return false };
     if !parameters(address.params).all(|(name, _)| name.iter().all(|byte| is_token(*byte))) {
@@ -103,13 +104,12 @@ fn is_plain_party(value: &[u8]) -> bool {
         && is_plain_uri(address.uri)
 }
 
-/// Whether a tag is what every reader takes for one word.
+/// Whether every parser takes a tag for one word.
 fn is_word(tag: &[u8]) -> bool {
     !tag.is_empty() && tag.iter().all(|byte| byte.is_ascii_graphic() && !b"\"&,<>\\".contains(byte))
 }
 
-/// How often `;tag=` is written in a text, whatever is around it: some readers look for it without regard to quotes and
-/// brackets.
+/// How often `;tag=` occurs in a text. Some parsers search for it without regard to quotes and brackets.
 fn tags_written(text: &[u8]) -> usize {
     let is_tag = |at: usize| {
         let rest = text.get(at + 1..).map(trim_start).unwrap_or_default();
@@ -119,13 +119,13 @@ fn tags_written(text: &[u8]) -> usize {
     memchr::memchr_iter(b';', text).filter(|at| is_tag(*at)).count()
 }
 
-/// Whether a URI names each parameter once that says where to send a request.
+/// Whether each parameter that decides where to send a request occurs at most once in a URI.
 fn is_plain_uri(text: &[u8]) -> bool {
     uri(text).is_none_or(|cut| has_each_once(cut.params, &URI_PARAMETERS))
 }
 
-/// Whether each of the parameters `names` is in a text at most once, and under no other spelling. PJSIP undoes percent
-/// escapes in names.
+/// Whether each of the parameters `names` occurs at most once in a text, and in no other spelling. PJSIP decodes
+/// percent escapes in names.
 fn has_each_once(text: &[u8], names: &[&[u8]]) -> bool {
     let mut seen = 0_u32;
     parameters(text).all(|(name, _)| {
@@ -137,7 +137,7 @@ fn has_each_once(text: &[u8], names: &[&[u8]]) -> bool {
     })
 }
 
-/// Whether `name` is `known` when its percent escapes are undone, in any case.
+/// Whether `name` is `known` after its percent escapes are decoded, in any case.
 fn is_spelling_of(name: &[u8], known: &[u8]) -> bool {
     if name.len() == known.len() {
         return name.eq_ignore_ascii_case(known);
@@ -146,13 +146,13 @@ fn is_spelling_of(name: &[u8], known: &[u8]) -> bool {
         && super::uri::unescaped(name).map(|octet| octet.to_ascii_lowercase()).eq(known.iter().copied())
 }
 
-/// Whether a `&` stands before something that reads like a header field that decides something: PJSIP ends a header
+/// Whether a `&` comes before something that reads like a header field that decides something. PJSIP ends a header
 /// field at a `&` and begins the next one there.
 fn hides_a_field(head: &[u8]) -> bool {
     memchr::memchr_iter(b'&', head).any(|at| head.get(at + 1..).is_some_and(begins_a_field))
 }
 
-/// Whether a text begins with the name of a header field that we know, and a colon.
+/// Whether a text begins with the name of a known header field and a colon.
 fn begins_a_field(text: &[u8]) -> bool {
     let text = trim_start(text);
     let end = text.iter().position(|byte| !is_token(*byte)).unwrap_or(text.len());

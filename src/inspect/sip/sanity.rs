@@ -1,9 +1,9 @@
-//! Requests that are answered because they are not sound (contract section 9, *Sanity and rates*). Pure.
+//! Requests that are answered because they are not sound (contract section 9, *Sanity and rates*). This module is pure.
 //!
-//! An [`Inspector`](super::Inspector) that examines looks at more than one that does not: a request must have what RFC
-//! 3261 §8.1.1 demands, hops that are left, and a scheme that a telephone has. It also reads on to the end of the header
-//! section where another one ends at the first octet that is wrong, so that the answer can repeat what the request says
-//! of itself. No octet of such a request ever goes on.
+//! An [`Inspector`](super::Inspector) that examines checks more: a request must meet the demands of RFC 3261 §8.1.1,
+//! must have hops left, and must have a scheme that telephones use. It also reads on to the end of the header section
+//! after the first wrong octet, so that the answer can repeat fields of the request. No octet of such a request is
+//! forwarded.
 
 use super::fault::Fault;
 use super::field::{Field, FieldKind, fields};
@@ -12,25 +12,25 @@ use super::readings::is_plain_length;
 use super::uri::{comma, is_space, name_addr, param, parameters, trim};
 use super::{Kind, Message, Party, Scheme, Sender, Span, entries, uri};
 
-/// The schemes that a Request-URI may have beside `sip` and `sips`. Emergency calls go to `urn:service:sos` (RFC 5031).
+/// The schemes that a Request-URI may have beside `sip` and `sips`. Emergency calls use `urn:service:sos` (RFC 5031).
 const SCHEMES: [&[u8]; 2] = [b"tel", b"urn"];
 
-/// What every branch begins with (§8.1.1.7).
+/// The beginning of every branch (§8.1.1.7).
 const COOKIE: &[u8] = b"z9hG4bK";
 
 /// A request that is not sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faulty {
-    /// What is wrong with it.
+    /// The fault of the request.
     pub fault: Fault,
-    /// The request as far as it can be read: enough to answer it.
+    /// The request as far as it can be read. That is enough to answer it.
     pub message: Message,
-    /// Where it ends is certain: [`Message::body`] octets behind its header section.
+    /// Whether the end of the request is certain: [`Message::body`] octets after its header section.
     pub ends: bool,
 }
 
-/// Whether a whole first line is one of a request, although something may be wrong with it. A client that speaks another
-/// protocol gets no answer.
+/// Whether a whole first line belongs to a request, although something may be wrong with it. A client that speaks
+/// another protocol gets no answer.
 pub(super) fn is_request(line: &[u8]) -> bool {
     let end = memchr::memchr(b' ', line).unwrap_or(line.len());
     let (method, rest) = line.split_at_checked(end).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) fn is_request(line: &[u8]) -> bool {
     is_method(method) && rest.windows(5).any(is_version)
 }
 
-/// What is wrong with a request that can be read. `None`: nothing; nor is there anything to say of a response.
+/// The fault of a request that can be read. `None`: it has none, or it is a response.
 pub fn fault(head: &[u8], message: &Message) -> Option<Fault> {
     let Kind::Request { method, uri } = message.kind else { return None };
     request_uri(uri.of_input(head))
@@ -53,7 +53,7 @@ fn request_uri(text: &[u8]) -> Result<(), Fault> {
     let scheme = text.split(|octet| *octet == b':').next().unwrap_or_default();
     if [b"sip".as_slice(), b"sips"].into_iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
         uri(text).ok_or(Fault::RequestUri)?;
-        // §19.1.1, table 1: header fields may not stand there. A user part may have a question mark.
+        // §19.1.1, table 1: a Request-URI has no header fields. A user part may contain a question mark.
         let behind_user = text.rsplit(|octet| *octet == b'@').next().unwrap_or_default();
         return if behind_user.contains(&b'?') { Err(Fault::RequestUri) } else { Ok(()) };
     }
@@ -63,7 +63,7 @@ fn request_uri(text: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Each Via names SIP/2.0, and the branch of the topmost one names a transaction.
+/// Checks that each Via names SIP/2.0, and that the branch of the topmost Via identifies a transaction.
 fn vias(head: &[u8], message: &Message) -> Result<(), Fault> {
     const BAD: Fault = Fault::Bad(FieldKind::Via);
     for field in message.fields_of(FieldKind::Via) {
@@ -76,9 +76,9 @@ fn vias(head: &[u8], message: &Message) -> Result<(), Fault> {
         message.fields_of(FieldKind::Via).next().and_then(|field| entries(field.value.of_input(head)).next());
     match top.and_then(|via| param(via, b"branch")) {
         Some([]) => Err(BAD),
-        // A cookie alone names no transaction.
+        // The cookie alone identifies no transaction.
         Some(branch) if branch.eq_ignore_ascii_case(COOKIE) => Err(BAD),
-        // RFC 4475 §3.1.1.7 has none, and is valid: that is how transactions were before this RFC (§17.2.3).
+        // RFC 4475 §3.1.1.7 has no branch and is valid. Transactions before this RFC had none (§17.2.3).
         None | Some(_) => Ok(()),
     }
 }
@@ -94,7 +94,7 @@ fn is_via(via: &[u8]) -> bool {
     name && version && transport > 0 && !matches!(host.first(), None | Some(b';'))
 }
 
-/// Whether a list has no empty entry, and each is sound.
+/// Whether a list has no empty entry, and every entry is sound.
 fn all_entries(value: &[u8], is_sound: impl Fn(&[u8]) -> bool) -> bool {
     let is_sound = |entry: &[u8]| !entry.is_empty() && is_sound(entry);
     let mut rest = value;
@@ -113,7 +113,7 @@ fn has_named_parameters(text: &[u8]) -> bool {
     parameters(text).all(|(name, _)| !name.is_empty())
 }
 
-/// From has a tag, and a REGISTER says which SIP address it registers (§10.2).
+/// Checks that From has a tag, and that a REGISTER names the SIP address that it registers (§10.2).
 fn parties(head: &[u8], message: &Message, method: &[u8]) -> Result<(), Fault> {
     let from = only(message, FieldKind::From)?.value.of_input(head);
     let tag = name_addr(from).and_then(|address| param(address.params, b"tag"));
@@ -127,7 +127,7 @@ fn parties(head: &[u8], message: &Message, method: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Each Contact can be read, but for `*` (§20.10).
+/// Checks that each Contact can be read, except `*` (§20.10).
 fn contacts(head: &[u8], message: &Message) -> Result<(), Fault> {
     let is_sound = |field: &Field| {
         let value = field.value.of_input(head);
@@ -146,7 +146,7 @@ fn hops(head: &[u8], message: &Message) -> Result<(), Fault> {
     if hops.iter().all(|digit| *digit == b'0') { Err(Fault::Hops) } else { Ok(()) }
 }
 
-/// A request that cannot be read, as far as it can be. `None`: it is none.
+/// The readable parts of a request with a fault. `None`: it is no request.
 pub(super) fn faulty(head: &[u8], fault: Fault) -> Option<Faulty> {
     let end = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
     let start = head.get(..end).unwrap_or_default();
@@ -176,14 +176,14 @@ pub(super) fn faulty(head: &[u8], fault: Fault) -> Option<Faulty> {
     Some(Faulty { fault, message, ends })
 }
 
-/// Takes over what an answer repeats.
+/// Takes over a field that the answer repeats.
 fn note(head: &[u8], field: Field, message: &mut Message) {
     let value = field.value.of_input(head);
     match field.kind {
         FieldKind::From => message.from = party(head, value).unwrap_or_default().0,
         FieldKind::To => {
             let has_tag = || value.windows(5).any(|part| part.eq_ignore_ascii_case(b";tag="));
-            // No second tag goes into a To in which somebody may find one.
+            // An answer must not add a second tag to a To in which some parser may find a tag.
             let unread = || (Party::default(), if has_tag() { field.value } else { Span::default() });
             (message.to, message.to_tag) = party(head, value).unwrap_or_else(unread);
         }
@@ -193,7 +193,7 @@ fn note(head: &[u8], field: Field, message: &mut Message) {
     message.fields.push(field);
 }
 
-/// The length of the body, if the header section says one and no other.
+/// The length of the body, if the header section gives exactly one length.
 fn body(head: &[u8], fields: &[Field]) -> Option<u32> {
     let mut lengths = fields.iter().filter(|field| field.kind == FieldKind::ContentLength);
     let (one, another) = (lengths.next()?, lengths.next());
@@ -202,7 +202,7 @@ fn body(head: &[u8], fields: &[Field]) -> Option<u32> {
     content_length(value, Sender::Client).ok().filter(|_| is_plain)
 }
 
-/// Whether a header field, folds included, can be repeated as it came.
+/// Whether a header field, with its folds, can be repeated unchanged.
 fn is_clean(field: &[u8]) -> bool {
     field.split_inclusive(|octet| *octet == b'\n').all(|line| {
         line.strip_suffix(b"\r\n").is_some_and(|text| memchr::memchr(b'\r', text).is_none() && is_text(text))

@@ -1,9 +1,9 @@
-//! Requests of tools that look for PBXs and guess passwords, as far as they say so themselves (contract section 9).
+//! Requests of tools that search for PBXs and guess passwords, if the tools identify themselves (contract section 9).
 
 use super::{FieldKind, Message};
 
 /// Whether a User-Agent field of a request contains one of the words `names`, in any case. The tools write more around
-/// their name: `sipcli/v1.8`, `friendly-scanner (sipvicious)`.
+/// their names: `sipcli/v1.8`, `friendly-scanner (sipvicious)`.
 pub fn is_scanner(head: &[u8], request: &Message, names: &[Box<str>]) -> bool {
     if names.is_empty() || request.method(head).is_none() {
         return false;

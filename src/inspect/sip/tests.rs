@@ -18,7 +18,7 @@ fn message(text: &str) -> Message {
     }
 }
 
-/// The four laws over every prefix, one octet at a time and at once.
+/// The four laws over every prefix, one octet at a time and all at once.
 pub(super) fn hold_laws(input: &[u8]) {
     let examining = || {
         let mut inspector = Inspector::of_client();
@@ -78,7 +78,7 @@ fn the_laws_hold() {
 
 #[test]
 fn limits_have_their_reason() {
-    // How long a client's body may be is said where it would go; a number of any length is read.
+    // The length of a client's body is limited later. A number of any length is read here.
     for (declared, body) in [
         ("262145", 262_145),
         ("16777217", 16_777_217),
@@ -106,7 +106,7 @@ fn limits_have_their_reason() {
     assert_eq!(client(&begun.as_bytes()[..HEAD_LIMIT]), Inspect::Reject(Reason::TooLarge));
 }
 
-/// Issue 15, B9: a first word that does not end was looked at again with every octet.
+/// Issue 15, B9: a first word without an end was examined again with every octet.
 #[test]
 fn a_method_has_an_end() {
     let line = |length: usize| format!("{} sip:x SIP/2.0\r\n", "A".repeat(length));
@@ -143,7 +143,7 @@ fn n36_a_target_may_say_more_than_a_client() {
     for (fields, octets) in [(TARGET_FIELD_LIMIT + 1, 0), (3, TARGET_HEAD_LIMIT + 1)] {
         assert_eq!(target(&head(fields, octets)), Inspect::Reject(Reason::TooLarge), "{fields}, {octets}");
     }
-    // What does not begin like a message never passes unread.
+    // A text that does not begin like a message is never forwarded unread.
     assert_eq!(target(&"A".repeat(TARGET_HEAD_LIMIT)), Inspect::Reject(Reason::Malformed));
 }
 

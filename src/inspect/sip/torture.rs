@@ -1,14 +1,14 @@
-//! The torture messages of RFC 4475, each with the outcome that is right for one who relays on a stream, and why.
+//! The torture messages of RFC 4475, each with the right outcome for a relay on a stream, and the reason.
 //!
-//! The messages are files, octet for octet as on the wire. Those that the RFC shows on UDP are taken as if they had come
-//! by TCP: only two of them come out differently for it (`clerr`, `inv2543`).
+//! The messages are files, octet for octet as on the wire. Messages that the RFC shows on UDP are taken as if they had
+//! come by TCP. Only two of them have another outcome because of that (`clerr`, `inv2543`).
 
 use super::tests::hold_laws;
 use super::*;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Expected {
-    /// A request with this method, and this host in From; empty: none.
+    /// A request with this method, and this host in From. An empty host: there is none.
     Request(&'static str, &'static str),
     /// A response with this status.
     Response(u16),
@@ -18,7 +18,7 @@ enum Expected {
 
 use Expected::{Refused, Request, Response};
 
-/// Section, message, outcome, why.
+/// Section, message, outcome, and the reason of the outcome.
 const TABLE: &[(&str, &[u8], Expected, &str)] = &[
     (
         "3.1.1.1 wsinv",
@@ -330,7 +330,7 @@ fn every_torture_message_has_its_outcome() {
     }
 }
 
-/// Every character that a token, a user part and a quoted pair may hold, but for NUL.
+/// The message has every character that is allowed in a token, a user part and a quoted pair, except NUL.
 #[test]
 fn without_its_nul_intmeth_is_taken() {
     let (name, octets, ..) = TABLE[1];
@@ -340,11 +340,11 @@ fn without_its_nul_intmeth_is_taken() {
     assert_eq!(outcome(octets.leak()).0, Request(method, "example.com"));
 }
 
-/// What an inspector that examines has answered, and why: the text of each section. `None`: the message goes on, and the
-/// PBX answers it, or it is a response.
+/// The answer of an inspector that examines, and the reason: the text of each section. `None`: the message is forwarded
+/// and the PBX answers it, or it is a response.
 fn answer(name: &str) -> Option<&'static str> {
     Some(match name {
-        "3.1.1.2 intmeth" => "400 Bad Line End Or Control Character", // its NUL, see above
+        "3.1.1.2 intmeth" => "400 Bad Line End Or Control Character", // because of its NUL, see above
         "3.1.2.1 badinv01" => "400 Bad Via",
         "3.1.2.3 ncl" => "400 Bad Content-Length",
         "3.1.2.4 scalar02" => "400 Bad CSeq",
@@ -361,7 +361,7 @@ fn answer(name: &str) -> Option<&'static str> {
         "3.2.1 badbranch" => "400 Bad Via",
         "3.3.1 insuf" => "400 Missing From",
         "3.3.2 unkscm" | "3.3.3 novelsc" => "416 Unsupported URI Scheme",
-        "3.3.4 unksm2" => "400 Bad To", // what a registrar says
+        "3.3.4 unksm2" => "400 Bad To", // as a registrar answers
         "3.3.8 multi01" => "400 Repeated From",
         "3.3.9 mcl01" => "400 Repeated Content-Length",
         "3.3.11 zeromf" => "483 Too Many Hops",
@@ -392,7 +392,7 @@ fn w3_every_torture_message_has_the_answer_that_its_text_asks_for() {
                 assert!(!matches!(before, Refused(_)), "{name} was refused, and goes on");
                 None
             }
-            // No response gets an answer.
+            // Responses get no answer.
             Inspect::Reject(reason) => {
                 assert!(octets.starts_with(b"SIP/") && *before == Refused(reason), "{name}");
                 None
@@ -411,7 +411,8 @@ fn the_laws_hold_for_torture_messages() {
     TABLE.iter().for_each(|(_, octets, ..)| hold_laws(octets));
 }
 
-/// What rsip makes of the same messages, and why no decision rests on it. Should a version do better, this says so.
+/// The result of rsip for the same messages, and why no decision depends on it. The test fails if a new version of rsip
+/// does better.
 #[test]
 fn rsip_is_no_inspector() {
     use rsip::prelude::HeadersExt as _;

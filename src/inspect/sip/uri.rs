@@ -1,47 +1,47 @@
 //! SIP URIs and the name-addr that holds one (RFC 3261 §19.1, §20.10, §25.1).
 //!
-//! Strict wherever two readers could find two hosts in the same octets: such a text is none. Lenient in what no decision
-//! rests on, the user part above all.
+//! This parser is strict wherever two parsers could find different hosts in the same octets: such a text is no URI. It
+//! is lenient in parts that no decision depends on, above all the user part.
 
-/// What a URI is of.
+/// The scheme of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// `sip:`
     Sip,
     /// `sips:`
     Sips,
-    /// `tel:`, `urn:` and whatever else has no host of ours.
+    /// `tel:`, `urn:` and every other scheme without a host of the rules.
     Other,
 }
 
-/// A URI, cut.
+/// The parts of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// The user without its password, as written; may be empty.
+    /// The user without its password, as written. It may be empty.
     pub user: &'a [u8],
-    /// The host without its port: an IPv6 reference with its brackets, a registration location behind a slash. Empty
-    /// in a URI of another scheme.
+    /// The host without its port. An IPv6 reference keeps its brackets, and a registration location after a slash
+    /// stays. It is empty in a URI of another scheme.
     pub host: &'a [u8],
     /// The port.
     pub port: Option<u16>,
-    /// The parameters with their first `;`, or nothing.
+    /// The parameters with their first `;`. It may be empty.
     pub params: &'a [u8],
 }
 
-/// What stands in From, To, Contact, Route and Record-Route.
+/// The content of From, To, Contact, Route and Record-Route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameAddr<'a> {
     /// The URI, without angle brackets.
     pub uri: &'a [u8],
-    /// The header field's own parameters with their first `;`, or nothing.
+    /// The header field's own parameters with their first `;`. It may be empty.
     pub params: &'a [u8],
-    /// The URI stands in angle brackets.
+    /// Whether the URI is in angle brackets.
     pub enclosed: bool,
 }
 
-/// White space of RFC 3261 §25.1, the line end of a folded line included.
+/// White space of RFC 3261 §25.1, with the line end of a folded line.
 pub(super) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -61,7 +61,7 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Cuts a URI. `None`: it is none, or could be read in two ways.
+/// Divides a URI into its parts. `None`: it is no URI, or could be read in two ways.
 pub fn uri(text: &[u8]) -> Option<Uri<'_>> {
     let colon = memchr::memchr(b':', text)?;
     let (scheme, rest) = (text.get(..colon)?, text.get(colon + 1..)?);
@@ -82,7 +82,7 @@ pub fn uri(text: &[u8]) -> Option<Uri<'_>> {
     if scheme == Scheme::Other {
         return Some(Uri { scheme, user: &[], host: &[], port: None, params: &[] });
     }
-    // No part of a URI holds a bare `@` (§25.1), so a second one is somebody's trick.
+    // No part of a URI contains a bare `@` (§25.1). So a second one is an attempt to deceive.
     let (user, rest) = match memchr::memchr(b'@', rest) {
         Some(at) if memchr::memchr(b'@', rest.get(at + 1..)?).is_some() => return None,
         Some(at) => (rest.get(..at)?, rest.get(at + 1..)?),
@@ -99,7 +99,7 @@ pub fn uri(text: &[u8]) -> Option<Uri<'_>> {
     matches!(rest.first(), None | Some(b';' | b'?')).then_some(Uri { scheme, user, host, port, params })
 }
 
-/// The host, and what follows it.
+/// The host, and the text after it.
 fn host_of(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = |from: usize| {
         let tail = rest.get(from..).unwrap_or_default();
@@ -109,7 +109,7 @@ fn host_of(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(end).filter(|(host, _)| !host.is_empty())
 }
 
-/// Cuts `host[:port]`. `None`: it is none.
+/// Divides `host[:port]` into host and port. `None`: it is none.
 pub fn host_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let (host, rest) = host_of(text)?;
     let (port, rest) = port_of(rest)?;
@@ -124,8 +124,8 @@ fn port_of(rest: &[u8]) -> Option<(Option<u16>, &[u8])> {
     Some((Some(port), rest))
 }
 
-/// Cuts one name-addr or addr-spec with its parameters. `None`: it is none, it is more than one, or it could be read
-/// in two ways.
+/// Divides one name-addr or addr-spec with its parameters into its parts. `None`: it is none, there are several, or it
+/// could be read in two ways.
 pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
     let value = trim(value);
     let enclosed = if value.first() == Some(&b'"') {
@@ -136,15 +136,15 @@ pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
         match memchr::memchr2(b'<', b'"', value) {
             Some(at) if value.get(at) == Some(&b'<') => {
                 let display = value.get(..at)?;
-                // Words, no second address: `sip:a@b <sip:c@d>` has two readers.
+                // The display name has only words and no second address: parsers disagree about `sip:a@b <sip:c@d>`.
                 let is_word = |b: &u8| !b":;,@>\\".contains(b) && *b != 0;
                 if !display.iter().all(is_word) {
-                    // A bare address with `<` somewhere in its parameters is none either.
+                    // A bare address with `<` in its parameters is refused as well.
                     return None;
                 }
                 Some(value.get(at + 1..)?)
             }
-            // A quote in the parameters of a bare address.
+            // A quote in the parameters of a bare address is refused.
             _ => None,
         }
     };
@@ -157,7 +157,7 @@ pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
             // §20.10: without brackets every semicolon begins a parameter of the header field.
             let end = value.iter().position(|b| *b == b';').unwrap_or(value.len());
             let (uri, rest) = value.split_at_checked(end)?;
-            // A `?` or `,` in it, or an `@` behind the semicolon, needs the brackets.
+            // A URI with `?` or `,`, or with an `@` after the semicolon, needs brackets.
             if uri.iter().any(|b| b"?,".contains(b)) || unquoted(rest, b"@").is_some() {
                 return None;
             }
@@ -170,14 +170,14 @@ pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
         .then_some(NameAddr { uri, params, enclosed })
 }
 
-/// The value of a parameter, by its name in lower case; without quotes around it. An empty one has no `=`.
+/// The value of a parameter, by its name in lower case. Quotes around it are removed. An empty value has no `=`.
 pub fn param<'a>(params: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (_, value) = parameters(params).find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value))
 }
 
-/// The parameters behind the first `;` outside quotes, each with its value; without white space around either. A value
-/// has its quotes; an empty one has no `=`, or nothing behind it.
+/// The parameters after the first `;` outside quotes, each with its value. White space around both is removed. A value
+/// keeps its quotes. An empty value has no `=`, or nothing after it.
 pub fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -193,7 +193,7 @@ pub fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// A text with its percent escapes undone (RFC 3261 §19.1.2). A `%` without two digits stands for itself.
+/// A text with its percent escapes decoded (RFC 3261 §19.1.2). A `%` without two digits stands for itself.
 pub fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -211,7 +211,8 @@ pub fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The entries of a list of header field values, between commas outside quotes and angle brackets (§7.3.1).
+/// The entries of a list of header field values, which are separated by commas outside quotes and angle brackets
+/// (§7.3.1).
 pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -227,7 +228,7 @@ pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the first entry of a list ends that is not its last.
+/// The position of the comma after the first entry of a list. `None`: there is only one entry.
 pub(super) fn comma(list: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -243,7 +244,7 @@ pub(super) fn comma(list: &[u8]) -> Option<usize> {
     }
 }
 
-/// The first octet outside quotes that is one of `wanted`, which has no quote.
+/// The position of the first octet outside quotes that is in `wanted`. `wanted` contains no quote.
 fn unquoted(text: &[u8], wanted: &[u8]) -> Option<usize> {
     let next = |rest: &[u8]| match *wanted {
         [one] => memchr::memchr2(one, b'"', rest),

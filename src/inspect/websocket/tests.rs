@@ -1,4 +1,4 @@
-//! Frames as a browser may send them, and as it must not.
+//! Frames that a browser may send, and frames that it must not send.
 
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     out
 }
 
-/// What a reader makes of octets that come in pieces: messages as texts, control frames in brackets.
+/// The events that a reader finds in octets that come in pieces: messages as texts, control frames in brackets.
 fn read(pieces: &[&[u8]]) -> Result<Vec<String>, (Vec<String>, Violation)> {
     let (mut reader, mut message, mut waiting) = (Reader::of(Sender::Client), Vec::new(), Vec::new());
     let mut seen = Vec::new();
@@ -122,7 +122,7 @@ fn item_1_a_server_masks_nothing() {
 }
 
 proptest! {
-    /// However messages are cut into frames and frames into pieces, they are the same messages.
+    /// The same messages are read, however they are divided into frames and the frames into pieces.
     #[test]
     fn item_1_every_fragmentation_is_the_same_message(
         texts in prop::collection::vec(("[a-z\u{e4}\u{20ac}]{0,40}", prop::collection::vec(0usize..40, 0..4)), 1..5),
@@ -156,7 +156,7 @@ proptest! {
         prop_assert_eq!(seen, sent);
     }
 
-    /// The laws of an inspector: nothing panics, and what is said does not depend on how the octets come.
+    /// The laws of an inspector: nothing panics, and the answer does not depend on how the octets are divided.
     #[test]
     fn item_1_any_octets_are_read_alike_in_any_pieces(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         let single: Vec<&[u8]> = octets.chunks(1).collect();

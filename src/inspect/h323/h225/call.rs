@@ -1,6 +1,6 @@
-//! H.225.0 version 7, annex H: H323-UserInformation, which is what a call signalling message holds.
+//! H.225.0 version 7, annex H: H323-UserInformation, the content of a call signalling message.
 //!
-//! All bodies are read to their end, because what a tunnel holds stands behind them.
+//! All bodies are read to their end, because tunnelled messages come after them.
 
 use super::common::{
     alias, aliases, endpoint_type, identifier, non_standard, q_series, skip_aliases, transport,
@@ -9,18 +9,18 @@ use super::generic;
 use super::per::{Choice, Read, Reader, Unreadable};
 use crate::inspect::h323::{Alias, Speaks};
 
-/// How many additions H323-UU-PDU has. There is no later version of it.
+/// How many additions H323-UU-PDU has. There is no later version.
 const PDU_ADDITIONS: u32 = 9;
 
-/// The part of a Setup that is asked for.
+/// The part of a Setup that Portward needs.
 #[derive(Debug, Default)]
 pub(super) struct Setup {
     pub(super) destinations: Vec<Alias>,
-    /// Who calls.
+    /// The caller.
     pub(super) speaks: Speaks,
 }
 
-/// Reads one to its end: the Setup that it is, if it is one. Each tunnelled RAS message goes to `ras`.
+/// Reads an H323-UserInformation to its end. Returns its Setup, if it is one. Each tunnelled RAS message goes to `ras`.
 pub(super) fn user_information<'a>(
     reader: &mut Reader<'a>,
     ras: impl FnMut(&'a [u8]) -> Read<()>,
@@ -30,7 +30,7 @@ pub(super) fn user_information<'a>(
     if preamble.has(0) {
         user_data(reader)?;
     }
-    // It has no additions.
+    // H323-UserInformation has no additions.
     reader.additions(preamble, |_, _| Err(Unreadable))?;
     reader.end_or_zeros()?;
     Ok(setup)
@@ -44,14 +44,14 @@ fn pdu<'a>(reader: &mut Reader<'a>, mut ras: impl FnMut(&'a [u8]) -> Read<()>) -
         non_standard(reader)?;
     }
     reader.additions(preamble, |index, mut open| match index {
-        // h245Tunnelling, provisionalRespToH245Tunnelling: a bit and none.
+        // h245Tunnelling and provisionalRespToH245Tunnelling: a BOOLEAN and a NULL.
         1 | 6 if open.len() > 1 => Err(Unreadable),
         8 => {
             generic::list(&mut open, &mut ras)?;
             open.end()
         }
         ..PDU_ADDITIONS => Ok(()),
-        // A reader that knows the addition may find a registration in it.
+        // A PBX that knows this addition may find a registration in it.
         _ => Err(Unreadable),
     })?;
     Ok(setup)

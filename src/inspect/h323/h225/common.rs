@@ -1,9 +1,9 @@
-//! H.225.0 version 7, annex H: what calls and RAS messages have in common, in the order of its octets.
+//! H.225.0 version 7, annex H: the types that call signalling and RAS messages share, in the order of their octets.
 
 use super::per::{Choice, Preamble, Read, Reader, Unreadable};
 use crate::inspect::h323::Alias;
 
-/// The most aliases that are kept of a list: more than a tunnel can hold, of which each takes two octets.
+/// How many aliases of a list are kept at most. A tunnel cannot hold more, because each alias takes two octets.
 const MOST_ALIASES: usize = 8_192;
 
 /// The alphabet of dialledDigits, by code.
@@ -14,8 +14,8 @@ pub(super) fn sequence(reader: &mut Reader<'_>) -> Read<u16> {
     reader.word().map(|number| number.wrapping_add(1))
 }
 
-/// The fields that most requests begin with, behind the preamble: requestSeqNum, protocolIdentifier, and
-/// nonStandardData, which is the first of the optional ones.
+/// The first fields of most requests, after the preamble: requestSeqNum, protocolIdentifier, and nonStandardData, which
+/// is the first optional field.
 pub(super) fn beginning(reader: &mut Reader<'_>, preamble: Preamble) -> Read<u16> {
     let sequence = sequence(reader)?;
     reader.string()?;
@@ -25,7 +25,7 @@ pub(super) fn beginning(reader: &mut Reader<'_>, preamble: Preamble) -> Read<u16
     Ok(sequence)
 }
 
-/// SEQUENCE OF AliasAddress; they go into `kept`.
+/// SEQUENCE OF AliasAddress. The aliases go into `kept`.
 pub(super) fn aliases(reader: &mut Reader<'_>, kept: &mut Vec<Alias>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -38,7 +38,7 @@ pub(super) fn aliases(reader: &mut Reader<'_>, kept: &mut Vec<Alias>) -> Read<()
     Ok(())
 }
 
-/// SEQUENCE OF AliasAddress, none of which is kept.
+/// SEQUENCE OF AliasAddress. No alias is kept.
 pub(super) fn skip_aliases(reader: &mut Reader<'_>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -47,9 +47,9 @@ pub(super) fn skip_aliases(reader: &mut Reader<'_>) -> Read<()> {
     Ok(())
 }
 
-/// An AliasAddress as it stands there.
+/// An AliasAddress in its encoded form.
 pub(super) enum Written<'a> {
-    /// The place of so many codes of four bits.
+    /// The position of so many codes of four bits.
     Digits(Reader<'a>, usize),
     H323(&'a [u8]),
     Url(&'a [u8]),
@@ -120,7 +120,7 @@ pub(super) fn identifier(reader: &mut Reader<'_>) -> Read<String> {
     Ok(text)
 }
 
-/// TransportAddress: its alternative, and the octets of an address and a port.
+/// TransportAddress: the index of its alternative, and the octets of its address and port.
 pub(super) fn transport<'a>(reader: &mut Reader<'a>) -> Read<(u32, &'a [u8])> {
     Ok(match reader.choice(7)? {
         Choice::Root(0) => (0, reader.octets(6)?),
@@ -152,7 +152,7 @@ pub(super) fn transport<'a>(reader: &mut Reader<'a>) -> Read<(u32, &'a [u8])> {
     })
 }
 
-/// SEQUENCE OF TransportAddress; what can be compared of them goes into `kept`.
+/// SEQUENCE OF TransportAddress. The comparable octets of each address go into `kept`.
 pub(super) fn transports(reader: &mut Reader<'_>, kept: &mut Vec<u8>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -163,7 +163,7 @@ pub(super) fn transports(reader: &mut Reader<'_>, kept: &mut Vec<u8>) -> Read<()
     Ok(())
 }
 
-/// SEQUENCE OF TransportAddress, none of which is kept.
+/// SEQUENCE OF TransportAddress. No address is kept.
 pub(super) fn skip_transports(reader: &mut Reader<'_>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -184,7 +184,7 @@ pub(super) fn non_standard(reader: &mut Reader<'_>) -> Read<()> {
     reader.string().map(|_| ())
 }
 
-/// H221NonStandard: two codes of an octet and one of two.
+/// H221NonStandard: two codes of one octet and one code of two octets.
 fn h221(reader: &mut Reader<'_>) -> Read<()> {
     let preamble = reader.sequence(0)?;
     reader.octets(4)?;
@@ -203,7 +203,8 @@ pub(super) fn vendor(reader: &mut Reader<'_>) -> Read<()> {
     reader.skip_additions(preamble)
 }
 
-/// EndpointType: whether it is a gateway that may claim prefixes, by a protocol that does, or that is not known.
+/// EndpointType. Returns whether it is a gateway that may claim prefixes. It may do so by a protocol with prefixes, or
+/// by an unknown protocol.
 pub(super) fn endpoint_type(reader: &mut Reader<'_>) -> Read<bool> {
     let preamble = reader.sequence(6)?;
     let mut prefixes = false;
@@ -217,7 +218,7 @@ pub(super) fn endpoint_type(reader: &mut Reader<'_>) -> Read<bool> {
         match index {
             _ if !preamble.has(index) => {}
             3 => prefixes = gateway(reader)?,
-            // A gatekeeper, an MCU, a terminal: their roots are alike.
+            // A gatekeeper, an MCU and a terminal have the same root fields.
             _ => capabilities(reader)?,
         }
     }
@@ -262,7 +263,7 @@ fn protocol(reader: &mut Reader<'_>) -> Read<bool> {
         Choice::Root(_) => {}
         Choice::Addition(..) => return Ok(true),
     }
-    // What gateways say of a protocol: H310Caps to T120OnlyCaps are alike.
+    // The types H310Caps to T120OnlyCaps have the same fields.
     let preamble = reader.sequence(1)?;
     if preamble.has(0) {
         non_standard(reader)?;
@@ -277,7 +278,7 @@ fn protocol(reader: &mut Reader<'_>) -> Read<bool> {
     Ok(prefixes)
 }
 
-/// SEQUENCE OF SupportedPrefix: whether there is one.
+/// SEQUENCE OF SupportedPrefix. Returns whether it has an element.
 fn supported_prefixes(open: &mut Reader<'_>) -> Read<bool> {
     let count = open.length()?;
     for _ in 0..count {

@@ -5,9 +5,9 @@ use super::per::{Choice, Preamble, Read, Reader, Unreadable};
 
 /// H.460.17.
 const TUNNEL: Identifier = Identifier::Standard(17);
-/// Its parameter with a RAS message.
+/// The parameter of H.460.17 that holds a RAS message.
 const RAS: Identifier = Identifier::Standard(1);
-/// How deep parameters may stand in parameters. No device goes deeper than a few.
+/// How many levels of nested parameters are read. Devices use only a few.
 const DEPTH: usize = 32;
 
 /// GenericIdentifier.
@@ -17,7 +17,7 @@ enum Identifier {
     Other,
 }
 
-/// SEQUENCE OF GenericData; each tunnelled RAS message goes to `ras`.
+/// SEQUENCE OF GenericData. Each tunnelled RAS message goes to `ras`.
 pub(super) fn list<'a>(reader: &mut Reader<'a>, mut ras: impl FnMut(&'a [u8]) -> Read<()>) -> Read<()> {
     let count = reader.length()?;
     for _ in 0..count {
@@ -30,7 +30,7 @@ pub(super) fn list<'a>(reader: &mut Reader<'a>, mut ras: impl FnMut(&'a [u8]) ->
                 let content = if preamble.has(0) { content(reader, 0)? } else { None };
                 reader.skip_additions(preamble)?;
                 if tunnel && id == RAS {
-                    // No device sends a RAS message in another form.
+                    // Devices send a RAS message in no other form.
                     ras(content.ok_or(Unreadable)?)?;
                 }
             }
@@ -60,7 +60,7 @@ fn identifier(reader: &mut Reader<'_>) -> Read<Identifier> {
     Ok(Identifier::Other)
 }
 
-/// INTEGER (0..16383, ...). A number of the root in the form of a later one is what no device sends.
+/// INTEGER (0..16383, ...). No device sends a number of the root in the form of an extension.
 fn standard(reader: &mut Reader<'_>) -> Read<u32> {
     if reader.bit()? {
         let octets = reader.string()?;
@@ -73,7 +73,7 @@ fn standard(reader: &mut Reader<'_>) -> Read<u32> {
     }
 }
 
-/// Content: the octets of what is raw.
+/// Content. Returns the octets of a raw value.
 fn content<'a>(reader: &mut Reader<'a>, depth: usize) -> Read<Option<&'a [u8]>> {
     if depth == DEPTH {
         return Err(Unreadable);

@@ -1,18 +1,19 @@
-//! H.225.0 version 7 in aligned PER (X.691), as far as it says which gatekeeper is asked for, and which device asks.
+//! H.225.0 version 7 in aligned PER (X.691), as far as it names the gatekeeper that is asked for and the device that
+//! asks.
 //!
-//! `per` reads the encoding, `common` what calls and RAS messages are made of, `call` H323-UserInformation, `generic`
-//! the tunnel in it, `ras` the messages in the tunnel and `reply` the answers among them; each in the order of the octets. Real endpoints are older, newer
-//! or sloppier than the standard:
-//! - nothing is encoded: hashes cover the octets (H.235), which pass as they came;
-//! - every extension addition is optional, also the mandatory ones, and what Portward does not need is passed over;
-//! - alternatives that are not known are passed over;
-//! - zeros behind a message are allowed.
+//! `per` reads the encoding, `common` the types that calls and RAS messages share, `call` H323-UserInformation,
+//! `generic` the tunnel in it, `ras` the messages in the tunnel, and `reply` the answers among them. Each of them reads
+//! in the order of the octets. Real endpoints are older, newer or less strict than the standard:
+//! - nothing is encoded again, because hashes cover the octets (H.235): messages pass unchanged;
+//! - every extension addition is treated as optional, and additions that Portward does not need are skipped;
+//! - unknown alternatives are skipped;
+//! - zeros after a message are allowed.
 //!
-//! Everything else is [`Unreadable`](per::Unreadable), and is not passed on.
+//! Everything else is [`Unreadable`](per::Unreadable), and is not forwarded.
 //!
-//! `rasn`, a general PER decoder, does not decide here. It passes over open types that are longer than their value, takes
-//! lengths that are not the shortest, and a list of elements without width costs it seconds. It is the second reader of
-//! the tests: where both read a message, they find the same in it.
+//! `rasn` is a general PER decoder, and is not used for decisions. It accepts open types that are longer than their
+//! value, and lengths that are not the shortest. A list of elements of zero length costs it seconds. The tests use it
+//! as a second decoder: if both read a message, they must find the same.
 
 mod call;
 mod common;
@@ -23,7 +24,7 @@ mod reply;
 
 use super::found::Found;
 
-/// Reads an H323-UserInformation; `None` if that cannot be done.
+/// Reads an H323-UserInformation. `None`: it cannot be read.
 pub(super) fn user_information(octets: &[u8]) -> Option<Found> {
     let mut found = Found::default();
     let setup = call::user_information(&mut per::Reader::new(octets), |message| {

@@ -1,25 +1,25 @@
-//! Aligned PER (X.691), decode-only, in the forms that devices send and no others.
+//! A decoder of aligned PER (X.691). It reads only the forms that devices send.
 //!
-//! Readers differ in what they make of the rest, and what one of them finds in a form that another passes over would
-//! reach a PBX unread. So these forms are [`Unreadable`]:
+//! Decoders differ in how they read other forms. If a PBX finds a message in a form that Portward skips, the message
+//! reaches the PBX unchecked. So these forms are [`Unreadable`]:
 //! - fragments (X.691 §11.9.3.8) and lengths that take more octets than they need (§11.9.3.6, §11.9.3.7);
-//! - the large form of a normally small number or length (§11.6.2, §11.9.3.4). An alias alone may have one, because an
-//!   alternative that is not known is passed over, and everybody finds its end in the same place;
-//! - octets behind the end of a value, in an open type and elsewhere.
+//! - the large form of a normally small number or length (§11.6.2, §11.9.3.4). Only an alias may have the large form,
+//!   because an unknown alternative is skipped, and all decoders agree where it ends;
+//! - octets after the end of a value, in an open type and elsewhere.
 //!
-//! Padding bits are ignored, as every reader does. Each read takes a step of a budget that is proportional to the
-//! octets, so that no list costs more than the octets that it is made of, whatever it claims.
+//! Padding bits are ignored, as in every decoder. Each read takes a step of a budget that is proportional to the number
+//! of octets. So a list never costs more than its octets justify, whatever length it claims.
 
-/// What cannot be read, or is in a form that no device sends.
+/// The error: the octets cannot be read, or have a form that no device sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
 pub(super) type Read<T> = Result<T, Unreadable>;
 
-/// How many values an octet can hold: at most one a bit.
+/// How many values an octet can hold. A value takes at least one bit.
 const STEPS_AN_OCTET: usize = 8;
 
-/// A place in an encoding.
+/// A position in an encoding.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
     octets: &'a [u8],
@@ -32,9 +32,9 @@ pub(super) struct Reader<'a> {
 /// The alternative of a CHOICE.
 #[derive(Debug)]
 pub(super) enum Choice<'a> {
-    /// One of the root: what follows is its value.
+    /// An alternative of the root. Its value follows.
     Root(u32),
-    /// One behind the extension marker, with its value.
+    /// An alternative after the extension marker, with its value.
     Addition(u32, Reader<'a>),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Preamble {
 }
 
 impl Preamble {
-    /// Whether the optional field with this index is there.
+    /// Whether the optional field with this index is present.
     pub(super) const fn has(self, index: u32) -> bool {
         self.present << index & 1 << (self.optional - 1) != 0
     }
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         Self { octets, place: 0, steps: octets.len() * STEPS_AN_OCTET }
     }
 
-    /// So many bits, 16 at the most.
+    /// The next `count` bits, 16 at most.
     pub(super) fn bits(&mut self, count: u32) -> Read<u32> {
         self.steps = self.steps.checked_sub(1).ok_or(Unreadable)?;
         let end = self.place + count as usize;
@@ -78,12 +78,12 @@ impl<'a> Reader<'a> {
         self.bits(1).map(|bit| bit == 1)
     }
 
-    /// On to the next octet.
+    /// Moves to the next octet.
     const fn align(&mut self) {
         self.place = self.place.next_multiple_of(8);
     }
 
-    /// So many whole octets.
+    /// The next `count` whole octets.
     pub(super) fn octets(&mut self, count: usize) -> Read<&'a [u8]> {
         self.steps = self.steps.checked_sub(1).ok_or(Unreadable)?;
         self.align();
@@ -93,13 +93,13 @@ impl<'a> Reader<'a> {
         Ok(octets)
     }
 
-    /// INTEGER (0..65535), or one with as many values.
+    /// INTEGER (0..65535), or an INTEGER with as many values.
     pub(super) fn word(&mut self) -> Read<u16> {
         self.align();
         self.bits(16).map(|word| word as u16)
     }
 
-    /// INTEGER (0..4294967295) (X.691 §11.5.7.4); its value is not used.
+    /// INTEGER (0..4294967295) (X.691 §11.5.7.4). Its value is not used.
     pub(super) fn long(&mut self) -> Read<()> {
         let length = self.bits(2)? as usize + 1;
         self.octets(length).map(|_| ())
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         self.octets(size)
     }
 
-    /// A normally small number (X.691 §11.6), or a normally small length without one (§11.9.3.4).
+    /// A normally small number (X.691 §11.6), or a normally small length minus one (§11.9.3.4).
     fn small(&mut self) -> Read<u32> {
         if self.bit()? { Err(Unreadable) } else { self.bits(6) }
     }
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         self.string().map(Self::new)
     }
 
-    /// The preamble of an extensible SEQUENCE with so many optional fields in its root (X.691 §19).
+    /// The preamble of an extensible SEQUENCE with `optional` optional fields in its root (X.691 §19).
     pub(super) fn sequence(&mut self, optional: u32) -> Read<Preamble> {
         let extended = self.bit()?;
         Ok(Preamble { extended, present: self.bits(optional)?, optional })
@@ -193,12 +193,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The same, and none of them matters.
+    /// Skips the extension additions of a SEQUENCE.
     pub(super) fn skip_additions(&mut self, preamble: Preamble) -> Read<()> {
         self.additions(preamble, |_, _| Ok(()))
     }
 
-    /// The index of an extensible CHOICE with so many alternatives in its root (X.691 §23).
+    /// The index of an extensible CHOICE with `roots` alternatives in its root (X.691 §23).
     pub(super) fn choice(&mut self, roots: u32) -> Read<Choice<'a>> {
         if self.bit()? {
             let index = self.small()?;
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same, where an index of 64 to 255 may stand in its large form.
+    /// The same, but an index of 64 to 255 may have the large form.
     pub(super) fn wide_choice(&mut self, roots: u32) -> Read<Choice<'a>> {
         if !self.bit()? {
             return self.root(roots).map(Choice::Root);
@@ -234,28 +234,28 @@ impl<'a> Reader<'a> {
         self.choice(roots).map(|_| ())
     }
 
-    /// An extensible ENUMERATED; its value is not used.
+    /// An extensible ENUMERATED. Its value is not used.
     pub(super) fn enumerated(&mut self, roots: u32) -> Read<()> {
         let index = if self.bit()? { self.small() } else { self.root(roots) };
         index.map(|_| ())
     }
 
-    /// How many octets of an open type there are.
+    /// The length of an open type in octets.
     pub(super) const fn len(&self) -> usize {
         self.octets.len()
     }
 
-    /// Octets behind the value, without the rest of its last one.
+    /// The octets after the value. Unused bits of the value's last octet are not included.
     fn rest(&self) -> &'a [u8] {
         self.octets.get(self.place.div_ceil(8)..).unwrap_or_default()
     }
 
-    /// Nothing may follow the value.
+    /// Requires that nothing follows the value.
     pub(super) const fn end(&self) -> Read<()> {
         if self.place.div_ceil(8) == self.octets.len() { Ok(()) } else { Err(Unreadable) }
     }
 
-    /// Nothing but zeros may follow the value: some encoders send their buffer as long as it is.
+    /// Requires that only zeros follow the value. Some encoders send their whole buffer.
     pub(super) fn end_or_zeros(&self) -> Read<()> {
         if self.rest().iter().all(|octet| *octet == 0) { Ok(()) } else { Err(Unreadable) }
     }
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    /// Issue 15, A3: the forms that no device sends, each beside the one that is sent.
+    /// Issue 15, A3: forms that no device sends, each beside the form that devices send.
     #[test]
     fn only_the_shortest_form_of_a_length_is_read() {
         for (octets, length) in [
@@ -296,9 +296,9 @@ mod tests {
             })?;
             Ok::<_, Unreadable>(found)
         };
-        // Extended; two additions, the second of which is there.
+        // The extension bit is set. There are two additions, and the second is present.
         assert_eq!(map(&[0b1000_0001, 0b0100_0000, 1, 0xaa]), Ok(vec![(1, 1)]));
-        // The same number of them in the large form.
+        // The same number of additions in the large form.
         assert_eq!(map(&[0b1100_0000, 1, 2, 0x40, 1, 0xaa]), Err(Unreadable));
         assert_eq!(map(&[0b1100_0000, 2, 0x40, 1, 0xaa]), Err(Unreadable));
         let index = |octets: &[u8]| match Reader::new(octets).wide_choice(2) {

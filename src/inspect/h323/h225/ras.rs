@@ -1,5 +1,5 @@
-//! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register, or name an endpoint or a caller. `reply` reads
-//! what gatekeepers answer.
+//! H.225.0 version 7, §7.8 to 7.16: RAS messages, as far as they register an endpoint, or name an endpoint or a caller.
+//! `reply` reads the answers of gatekeepers.
 
 use super::common::{
     aliases, beginning, endpoint_type, identifier, non_standard, q_series, sequence, skip_aliases,
@@ -10,7 +10,7 @@ use super::reply::{gatekeeper_confirm, gatekeeper_reject, registration_confirm, 
 use crate::inspect::h323::found::Found;
 use crate::inspect::h323::{Registration, Speaks, Verb};
 
-/// How many alternatives RasMessage has in front of its extension marker.
+/// How many alternatives RasMessage has before its extension marker.
 const MESSAGES: u32 = 25;
 
 /// Reads the message in `octets` into `found`.
@@ -36,7 +36,7 @@ fn root(index: u32, reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
         }
         3 => found.registrations.push(registration_request(reader, speaks)?),
         4 => {
-            // Whatever else stands in it, it is a confirmation.
+            // It is a confirmation, even if the rest of it cannot be read.
             return registration_confirm(reader, found).or(Ok(()));
         }
         5 => {
@@ -48,7 +48,7 @@ fn root(index: u32, reader: &mut Reader<'_>, found: &mut Found) -> Read<()> {
         12 => bandwidth_request(reader, speaks)?,
         15 => disengage_request(reader, speaks)?,
         18 => location_request(reader, speaks)?,
-        // What is behind the aliases is not read: the calls of the endpoint.
+        // The fields after the aliases are the endpoint's calls. They are not read.
         22 => return info_request_response(reader, speaks),
         _ => return Ok(()),
     }
@@ -79,7 +79,7 @@ fn gatekeeper_request(reader: &mut Reader<'_>) -> Read<Registration> {
     Ok(request)
 }
 
-/// RegistrationRequest. What a keep-alive keeps alive goes into `speaks`.
+/// RegistrationRequest. The endpoint of a keep-alive goes into `speaks`.
 fn registration_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<Registration> {
     let preamble = reader.sequence(3)?;
     let sequence = beginning(reader, preamble)?;
@@ -135,7 +135,7 @@ fn unregistration_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<
     speaks.name(endpoint, addresses);
     let mut unclear = false;
     reader.additions(preamble, |index, _| {
-        // endpointAliasPattern, supportedPrefixes: whose, if no endpoint is named?
+        // endpointAliasPattern and supportedPrefixes. Without an endpoint it is unclear whose they are.
         unclear |= matches!(index, 6 | 7) && !known;
         Ok(())
     })?;
@@ -143,7 +143,7 @@ fn unregistration_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<
     Ok(())
 }
 
-/// AdmissionRequest. Of a call that is answered, srcInfo names the other end.
+/// AdmissionRequest. If the call is answered, srcInfo names the other end.
 fn admission_request(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
     let preamble = reader.sequence(7)?;
     sequence(reader)?;
@@ -285,7 +285,7 @@ fn service_control(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
                     reader.string()?;
                 }
                 Choice::Root(2) => non_standard(reader)?,
-                // A call credit, which is not read: so the endpoint is not found.
+                // A call credit is not read, so the endpoint after it is not found.
                 Choice::Root(_) => {
                     speaks.unclear = true;
                     return Ok(());
@@ -306,7 +306,7 @@ fn service_control(reader: &mut Reader<'_>, speaks: &mut Speaks) -> Read<()> {
 mod tests {
     use super::*;
 
-    /// They do not fit into a tunnel without fragments either.
+    /// So many aliases do not fit into a tunnel without fragments.
     #[test]
     fn sixteen_thousand_aliases_are_too_many() {
         let path = "tests/fixtures/h323/vectors/traps/ras_rrq_16000_aliases.bin";

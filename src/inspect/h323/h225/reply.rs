@@ -1,4 +1,5 @@
-//! H.225.0 version 7, §7.8 and 7.9: what gatekeepers answer, as far as it says who is registered, or why not.
+//! H.225.0 version 7, §7.8 and 7.9: the answers of gatekeepers, as far as they say which endpoint is registered, or why
+//! it is not.
 
 use super::common::{aliases, beginning, identifier, skip_transports};
 use super::per::{Choice, Read, Reader};
@@ -16,7 +17,8 @@ pub(super) fn gatekeeper_confirm(reader: &mut Reader<'_>, found: &mut Found) -> 
     Ok(())
 }
 
-/// GatekeeperReject, up to its reason, as [`registration_reject`].
+/// GatekeeperReject, up to its reason. The answer is [`Answer::Denied`] in the same cases as in
+/// [`registration_reject`].
 pub(super) fn gatekeeper_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
     let preamble = reader.sequence(2)?;
     let sequence = beginning(reader, preamble)?;
@@ -49,8 +51,8 @@ pub(super) fn registration_confirm(reader: &mut Reader<'_>, found: &mut Found) -
     Ok(())
 }
 
-/// RegistrationReject, up to its reason: wrong passwords and forged messages; not clocks that differ, nor certificates
-/// that have expired.
+/// RegistrationReject, up to its reason. The answer is [`Answer::Denied`] for wrong passwords and forged messages, and
+/// not for clocks that differ or certificates that have expired.
 pub(super) fn registration_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)> {
     let preamble = reader.sequence(2)?;
     let sequence = beginning(reader, preamble)?;
@@ -63,7 +65,7 @@ pub(super) fn registration_reject(reader: &mut Reader<'_>) -> Read<(u16, Answer)
     Ok((sequence, answer))
 }
 
-/// securityError: [`Answer::Denied`] if it says that the device could not prove the identity that it claims.
+/// securityError. The answer is [`Answer::Denied`] if the device could not prove the identity that it claims.
 fn security_error(mut error: Reader<'_>) -> Read<Answer> {
     Ok(match error.choice(16)? {
         Choice::Root(2..5) => Answer::Denied,

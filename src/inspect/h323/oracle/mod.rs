@@ -1,9 +1,9 @@
-//! A second reader of RAS messages, for the tests: `rasn` with the standard's own types.
+//! A second decoder of RAS messages for the tests: `rasn` with the types of the standard.
 //!
-//! `rasn` is a general PER decoder. It reads what it is given, so no decision rests on it: it passes over open types that
-//! are longer than their value, reads lengths that are not the shortest, and its cost is not bounded by the octets (a list
-//! of elements without width). `h225` reads the forms that devices send and refuses all others. Where both read a message
-//! they must find the same in it.
+//! `rasn` is a general PER decoder. No decision depends on it, because it reads too much: it accepts open types that
+//! are longer than their value and lengths that are not the shortest, and its cost is not bounded by the number of
+//! octets (a list of elements of zero length). `h225` reads the forms that devices send and refuses all others. If both
+//! read a message, they must find the same.
 
 mod per;
 mod syntax;
@@ -13,10 +13,10 @@ use rasn::types::{BmpString, Ia5String};
 use per::{Address, Digits, GatekeeperIdentifier, Name};
 use syntax::{AliasAddress, RasMessage};
 
-/// A GatekeeperRequest or RegistrationRequest: its number, the gatekeeper identifier, the aliases as they are shown.
+/// A GatekeeperRequest or RegistrationRequest: its number, the gatekeeper identifier, and the aliases as text.
 pub(super) type Request = (u16, Option<String>, Vec<String>);
 
-/// Reads a RAS message; `None`: it cannot be read, or is another one.
+/// Reads a RAS message. `None`: it cannot be read, or is another message.
 pub(super) fn request(octets: &[u8]) -> Option<Request> {
     let (message, _) = rasn::aper::decode_with_remainder::<RasMessage>(octets).ok()?;
     let (sequence, identifier, aliases) = match message {

@@ -1,12 +1,12 @@
-//! What the types of [`syntax`](super::syntax) are made of: fields with constraints of their own, choices that know what
-//! they do not know.
+//! Macros for the types of [`syntax`](super::syntax): fields with constraints of their own, and choices that tolerate
+//! unknown alternatives.
 
 use rasn::prelude::*;
 use rasn::types::constraints::Constraints;
 use rasn::types::{Ia5String, Tag, TagTree};
 use rasn::{constraints, permitted_alphabet_constraint, size_constraint, value_constraint};
 
-/// A field with constraints of its own, whatever it is a field of.
+/// A field type with constraints of its own. It may be a field of any SEQUENCE.
 macro_rules! kept {
     ($name:ident, $inner:ty, $($constraint:expr),+) => {
         #[derive(Debug)]
@@ -28,7 +28,7 @@ macro_rules! kept {
     };
 }
 
-/// The same, without what is in it.
+/// The same, but the value is dropped.
 macro_rules! skipped {
     ($name:ident, $inner:ty, $constraint:expr) => {
         #[derive(Debug)]
@@ -51,11 +51,11 @@ macro_rules! skipped {
     };
 }
 
-/// The tag of the first extension addition of a [`choice`]: the root's alternatives have the tags below.
+/// The tag of the first extension addition of a [`choice`]. The root's alternatives have lower tags.
 const ADDITION: u32 = 1_000;
-/// More additions than H.225.0 will ever have.
+/// The tags of additions. H.225.0 will never have so many.
 pub(super) static ADDITIONS: [TagTree; 256] = tags(ADDITION);
-/// More root alternatives than it has.
+/// The tags of root alternatives. H.225.0 does not have so many.
 pub(super) static ROOTS: [TagTree; 32] = tags(0);
 
 const fn tags<const N: usize>(first: u32) -> [TagTree; N] {
@@ -70,8 +70,8 @@ const fn tags<const N: usize>(first: u32) -> [TagTree; N] {
     tags
 }
 
-/// An extensible CHOICE: what is kept, what is read and dropped (of the root, so that what follows can be read), by
-/// tag; anything else is passed over to its end.
+/// An extensible CHOICE. It lists by tag the alternatives that are kept, and the alternatives of the root that are read
+/// and dropped so that the following octets can be read. Any other alternative is skipped to its end.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident of $roots:literal {
         $($kept:ident($type:ty) = $tag:pat,)* $(; $($drop:ty = $drop_tag:pat,)*)?
@@ -116,7 +116,7 @@ macro_rules! choice {
     };
 }
 
-/// Whatever there is, to the end.
+/// All octets up to the end.
 #[derive(Debug)]
 pub(super) struct Rest;
 

@@ -1,8 +1,10 @@
-//! H.225.0 version 7, annex H: the types that a client's messages are made of, in the order of their octets.
+//! H.225.0 version 7, annex H: the types of a client's messages, in the order of their octets.
 //!
-//! Names are those of the standard; a field whose name begins with `_` is read to know where the next one begins.
+//! Names are those of the standard. A field whose name begins with `_` is read only to find the beginning of the next
+//! field.
 //!
-//! The file is long because it is one ASN.1 module, in the order of the standard; to cut it would hide what is left out.
+//! The file is long because it is one ASN.1 module in the order of the standard. If it were split, omissions would be
+//! hard to see.
 
 use rasn::prelude::*;
 use rasn::types::constraints::{Constraint, Constraints};
@@ -190,7 +192,7 @@ choice! {
 }
 
 choice! {
-    /// An alias address that nobody asks for.
+    /// An alias address that is read and not needed.
     Skipped of 2 { ; Digits = 0, Name = 1, }
 }
 
@@ -263,7 +265,7 @@ pub(super) struct VendorIdentifier {
     _version_id: Option<Octets256>,
 }
 
-/// GatekeeperInfo, McuInfo, TerminalInfo: their roots are alike.
+/// GatekeeperInfo, McuInfo and TerminalInfo, which have the same root fields.
 #[derive(Debug, AsnType, Decode)]
 #[rasn(automatic_tags)]
 #[non_exhaustive]
@@ -280,7 +282,7 @@ pub(super) struct GatewayInfo {
 }
 
 impl EndpointType {
-    /// Whether a gateway may claim prefixes: by a protocol that does, or that is not known.
+    /// Whether a gateway may claim prefixes: by a protocol with prefixes, or by an unknown protocol.
     pub(super) fn has_prefixes(&self) -> bool {
         let protocols = self.gateway.iter().flat_map(|gateway| &gateway.protocol).flatten();
         protocols.into_iter().any(|protocol| match protocol {
@@ -294,7 +296,7 @@ impl EndpointType {
 
 choice! { SupportedProtocols of 9 { Known(ProtocolCapabilities) = 1..9, ; NonStandard = 0, } }
 
-/// What gateways say of a protocol: H310Caps to T120OnlyCaps are alike.
+/// A gateway's entry for a protocol. The types H310Caps to T120OnlyCaps have the same fields.
 #[derive(Debug, AsnType, Decode)]
 #[rasn(automatic_tags)]
 #[non_exhaustive]
@@ -456,6 +458,6 @@ choice! {
 type DuplicateAliases = Vec<Skipped>;
 
 choice! {
-    /// Of them those that say that somebody is not who he claims to be: wrong identifiers, a wrong password.
+    /// The security errors. `Forged` stands for those that deny an identity: wrong identifiers, a wrong password.
     SecurityErrors of 16 { Forged(()) = 2..5, ; () = 0..2 | 5..16, }
 }

@@ -1,5 +1,5 @@
-//! Issue 15, A3: registrations in forms that another reader may find and no device sends. B9: lists that claim more than
-//! they hold.
+//! Issue 15, A3: registrations in forms that other parsers may find and no device sends. B9: lists that claim more
+//! elements than they have.
 
 use super::*;
 
@@ -19,18 +19,18 @@ fn with_length(octets: &[u8]) -> Vec<u8> {
     [&head, octets].concat()
 }
 
-/// A length that takes two octets, whatever it is.
+/// A length determinant of two octets, for every length.
 fn with_long_length(octets: &[u8]) -> Vec<u8> {
     [&(0x8000 | u16::try_from(octets.len()).expect("short")).to_be_bytes()[..], octets].concat()
 }
 
-/// In fragments, of which the last one is empty or short.
+/// The octets in fragments. The last fragment is empty or short.
 fn in_fragments(octets: &[u8]) -> Vec<u8> {
     let (first, rest) = octets.split_at(16_384);
     [&[0xc1], first, &with_length(rest)].concat()
 }
 
-/// GenericData 17, with parameter 1 raw; `raw` has its length.
+/// GenericData 17 with a raw parameter 1. `raw` includes its length.
 fn generic(raw: &[u8]) -> Vec<u8> {
     [&[1, 0x40, 0, 17, 0, 0, 0x40, 0, 1, 0][..], raw].concat()
 }
@@ -40,7 +40,7 @@ fn user(generic: &[u8]) -> Vec<u8> {
     [&[0x28, 0x10, 1, 0, 0x10, 0x81, 1, 0x80][..], generic].concat()
 }
 
-/// All of it in the usual forms.
+/// The whole message in the usual forms.
 fn usual() -> Vec<u8> {
     user(&with_length(&generic(&with_length(&rrq()))))
 }
@@ -106,7 +106,7 @@ fn element(user: &[u8]) -> Vec<u8> {
     [&[0x7e, len[0], len[1], 5][..], user].concat()
 }
 
-/// Messages of each kind, of which the element itself is as it should be.
+/// Messages of each kind. The User-user element itself is correct in all of them.
 fn outsides() -> Vec<(&'static str, Vec<u8>)> {
     let user = element(&usual());
     let other = element(&[0x28, 0x00, 1, 0]);
@@ -160,7 +160,7 @@ fn what_only_another_reader_finds_is_malformed_first_and_later() {
     }
 }
 
-/// Zeros behind a message are the rest of a buffer that its sender did not shorten: we have looked at them.
+/// Zeros after a message are the rest of a buffer that its sender did not shorten. They have been examined.
 #[test]
 fn zeros_behind_a_message_are_no_message() {
     let padded = user(&with_length(&generic(&with_length(&[&rrq()[..], &[0; 7]].concat()))));
@@ -169,7 +169,7 @@ fn zeros_behind_a_message_are_no_message() {
     }
 }
 
-/// Issue 15, A3: what real devices say must go on.
+/// Issue 15, A3: messages of real devices must pass.
 #[test]
 fn keep_alives_decide_nothing_and_end_nothing() {
     let registration = crate::demo::ras::request(1, "dvl-ckl2.net", "boss");
@@ -180,7 +180,7 @@ fn keep_alives_decide_nothing_and_end_nothing() {
         &[3, 0, 0, 9, 8, 2, 0, 0, 0x6e],
         &[3, 0, 0, 0x10, 8, 2, 0, 0, 0x7d, 8, 2, 0x80, 0x9e, 0x14, 1, 0],
         &[3, 0, 0, 9, 8, 2, 0, 0, 0x7b],
-        // ESCAPE; a FACILITY with a Display, without call reference, with two empty elements; PROGRESS.
+        // ESCAPE. A FACILITY with a Display, without a call reference, and with two empty elements. PROGRESS.
         &[3, 0, 0, 9, 8, 2, 0, 0, 0],
         &[3, 0, 0, 12, 8, 2, 0, 0, 0x62, 0x28, 1, b'x'],
         &[3, 0, 0, 7, 8, 0, 0x62],
@@ -211,7 +211,7 @@ fn every_message_of_a_call_and_every_request_can_be_read() {
         let octets = std::fs::read(&path).expect("readable");
         let said = Inspector::new(MESSAGE_LIMIT).inspect(&octets);
         assert!(matches!(said, Inspect::Found { len, .. } if len == octets.len()), "{path:?}: {said:?}");
-        // Nobody may begin with a request for an endpoint that is not registered here.
+        // A connection may not begin with a request for an endpoint that is not registered on it.
         if matches!(said, Inspect::Found { ask: Ask::Ras(_), .. }) {
             assert_eq!(open(&octets), Inspect::Reject(Reason::Method), "{path:?}");
         }
@@ -220,7 +220,7 @@ fn every_message_of_a_call_and_every_request_can_be_read() {
     assert!(seen > 60);
 }
 
-/// Issue 15, B9: a list that claims 16,383 elements in two octets is read as far as it has octets.
+/// Issue 15, B9: a list that claims 16,383 elements in two octets is read only as far as it has octets.
 #[test]
 fn lists_that_claim_more_than_they_hold_are_malformed() {
     let octets = fixture("hidden/supported_prefixes.bin");

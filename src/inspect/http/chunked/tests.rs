@@ -1,9 +1,9 @@
-//! Chunks in every segmentation, and what is none.
+//! Chunks in every segmentation, and octets that are no chunks.
 
 use super::*;
 use crate::inspect::http::Framing;
 
-/// Feeds `input` in pieces of `size` bytes; what passed, and how much was left over.
+/// Feeds `input` in pieces of `size` bytes. Returns the forwarded bytes and the number of bytes left over.
 fn feed(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, usize), Reason> {
     let (mut out, mut left) = (Vec::new(), 0);
     for piece in input.chunks(size) {
@@ -29,7 +29,7 @@ fn chunks_pass_in_any_segmentation() {
     let cases: &[(&str, &str, &str)] = &[
         ("3\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "abc"),
         ("0\r\n\r\n", "0\r\n\r\n", ""),
-        // Issue 15, A4: a size has one form.
+        // Issue 15, A4: a size has only one form.
         ("000000000000000a\r\n0123456789\r\n0000\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
         (
             "010\r\n0123456789abcdef\r\n00 ;x\r\nA: b\r\n\r\n",

@@ -1,14 +1,15 @@
-//! The request line: a method that no target takes for another one, and the parts of a target (RFC 9112 §3).
+//! The request line: a method that no target takes for another method, and the parts of a request target (RFC 9112 §3).
 
 use std::io::Write as _;
 
 use crate::reason::Reason;
 
-/// Methods that mean something to us: what may have a body, what has an answer without one, what may be repeated.
+/// Methods with a meaning here. It is known whether they may have a body, whether their answer has one, and whether
+/// they may be repeated.
 const JUDGED: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT"];
 
-/// Whether a method differs from one that we judge in case only. It is another method to us (RFC 9110 §9.1), and the
-/// same to a target that does not look at case.
+/// Whether a method differs only in case from one of these methods. It is another method by the standard (RFC 9110
+/// §9.1), but the same method for a target that ignores case.
 pub(super) fn is_misspelt(method: &str) -> bool {
     method.bytes().any(|byte| byte.is_ascii_lowercase())
         && JUDGED.iter().any(|known| known.eq_ignore_ascii_case(method))
@@ -16,11 +17,11 @@ pub(super) fn is_misspelt(method: &str) -> bool {
 
 /// The parts of a request target (RFC 9112 §3.2).
 pub(super) struct RequestTarget<'a> {
-    /// What goes on to the target.
+    /// The part that is forwarded to the target.
     pub(super) asked: &'a [u8],
-    /// Its path.
+    /// The path.
     pub(super) path: &'a [u8],
-    /// Of an absolute-form target, with its scheme's standard port.
+    /// The host of an absolute-form target, and the standard port of its scheme.
     pub(super) authority: Option<(&'a [u8], &'a [u8])>,
 }
 
@@ -64,8 +65,8 @@ impl<'a> RequestTarget<'a> {
     }
 }
 
-/// Writes a request target in ASCII. What is not ASCII goes on percent-encoded (RFC 3986 §2.5), because targets read raw
-/// octets in their own ways. An empty target is `/` (RFC 9112 §3.2.1).
+/// Writes a request target in ASCII. Other octets are percent-encoded (RFC 3986 §2.5), because targets read raw octets
+/// in different ways. An empty target is written as `/` (RFC 9112 §3.2.1).
 pub fn put_target(out: &mut Vec<u8>, target: &[u8]) {
     match target {
         [] => out.push(b'/'),

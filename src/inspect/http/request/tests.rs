@@ -1,4 +1,4 @@
-//! Requests as they should be, and everything that smuggles.
+//! Correct requests, and requests that try to smuggle.
 
 use super::*;
 

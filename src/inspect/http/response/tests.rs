@@ -1,4 +1,4 @@
-//! Responses that are read, read kindly, and refused.
+//! Responses that are read, that are read leniently, and that are refused.
 
 use super::*;
 
@@ -117,7 +117,7 @@ fn only_a_websocket_becomes_a_tunnel() {
     assert!(with("WebSocket").websocket);
     assert!(!with("h2c").websocket);
     assert!(!with("websocket, h2c").websocket);
-    // n40: two lines are one list (RFC 9110 §5.3).
+    // n40: two field lines are one list (RFC 9110 §5.3).
     for two in ["h2c\r\nUpgrade: websocket", "websocket\r\nUpgrade: h2c", "websocket\r\nupgrade: websocket"] {
         assert!(!with(two).websocket, "{two}");
     }

@@ -66,7 +66,7 @@ fn values_are_decoded() {
     is("sn=c+uid=a+CN=B,DC=x", "x", "a");
     is("sn=C+CN=B,DC=x", "x", "B");
     is("CN=a=b,DC=x", "x", "a=b");
-    // A value in BER that is no string: well formed, and nothing to call anybody.
+    // A value in BER that is no string. It is well formed, but names no user.
     is("CN=#0101ff,DC=x", "x", "");
 }
 

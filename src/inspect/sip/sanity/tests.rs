@@ -27,7 +27,7 @@ fn status(text: &str) -> Option<&'static str> {
     faulty_of(text).map(|faulty| faulty.fault.status())
 }
 
-/// Each request with one change: what it is answered, and whether it is known where it ends.
+/// Each request has one fault. The test checks the answer, and whether the end of the request is known.
 #[test]
 fn w3_each_fault_has_its_answer() {
     assert_eq!(status(INVITE), None);
@@ -108,7 +108,7 @@ fn w3_what_telephones_send_goes_on() {
         assert_ne!(text, INVITE, "{from}");
         assert_eq!(status(&text), None, "{to}");
     }
-    // A registration is of a SIP address.
+    // A registration is for a SIP address.
     let register = INVITE.replace("INVITE", "REGISTER");
     assert_eq!(status(&register), None);
     assert_eq!(status(&register.replace("<sip:bob@pbx.example>\r", "<tel:1>\r")), Some("400 Bad To"));
@@ -158,7 +158,7 @@ fn w3_an_inspector_that_does_not_examine_finds_no_faults() {
         Inspector::of_client().inspect(text.as_bytes()),
         Inspect::Found { ask: Ask::Message(_), .. }
     ));
-    // It begins anew when that changes, so that no line goes unread.
+    // The inspector begins anew when this setting changes, so that no line stays unread.
     let mut inspector = Inspector::of_client();
     inspector.examine(true);
     let wrong = INVITE.replace("Call-ID: 1@x\r\n", "Call-ID: 1@x\n");
