@@ -1,23 +1,23 @@
-//! Who ended a relay, and which ending of a connection that is.
+//! The side that ended a relay, and the ending of a connection that follows from it.
 
 use crate::cause::Cause;
 use crate::ending::{Ending, Stage, Whose};
 
-/// Who ended a relay.
+/// The side that ended a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedBy {
     /// The client ended first, or failed.
     Client,
     /// The target ended first, or failed.
     Target,
-    /// Nothing moved for too long.
+    /// Neither side: nothing moved for too long.
     Idle,
-    /// The target owed an answer for too long.
+    /// The target, because it owed an answer for too long.
     Silence,
 }
 
 impl EndedBy {
-    /// The ending of a relay that has ended without a fault.
+    /// The ending of a relay that ended without a fault.
     pub const fn peacefully(self) -> Ending {
         let whose = match self {
             Self::Client => Whose::Client,
@@ -27,8 +27,9 @@ impl EndedBy {
         Ending::peacefully(Stage::Relay, whose)
     }
 
-    /// The end of a relay that began with a request, after `bytes_down` octets from the target. A target that goes without
-    /// having said a byte was not there (contract section 1, step 6), and neither was one that owed an answer for too long.
+    /// The ending of a relay that began with a request, after `bytes_down` octets from the target. A target that ends
+    /// without having sent an octet counts as down (contract section 1, step 6). So does a target that owed an answer
+    /// for too long.
     pub const fn answered(self, bytes_down: u64) -> Ending {
         match (self, bytes_down) {
             (Self::Silence, _) => Ending::of_target(Stage::Relay, Cause::NoAnswer),

@@ -1,13 +1,13 @@
-//! Relays: bytes between a client and the target that it was given, to the end.
+//! Relays: they move bytes between a client and its target until the connection ends.
 //!
-//! A relay decides nothing about where something may go; what needs a new decision comes back to `conn`.
+//! A relay does not decide where a request may go. A request that needs a new decision comes back to `conn`.
 //!
 //! | room | what is in it |
 //! |---|---|
 //! | [`http`] | one exchange: a request and its response |
-//! | [`sip`], [`ldap`], [`h323`] | what is looked at, changed or answered in each message of a connection |
+//! | [`sip`], [`ldap`], [`h323`] | what is checked, changed or answered in each message of a connection |
 //! | [`watched`] | the relay below these three: both directions, message by message |
-//! | [`tunnel`] | both directions, without a look at what is in them |
+//! | [`tunnel`] | both directions, without a look at the contents |
 //! | [`patience`] | how long a relay waits, and how it notices that a side has ended |
 //! | `pump` | one HTTP message in one direction |
 

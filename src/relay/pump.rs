@@ -1,4 +1,4 @@
-//! Moves one message in one direction: what is ready goes out, what comes is looked at by its framing first.
+//! Moves one message in one direction. Octets are checked against the message's framing before they are sent.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -29,27 +29,27 @@ pub enum Stopped {
 /// One direction of an exchange.
 #[derive(Debug)]
 pub struct Pump {
-    /// What goes out first: a head, and small bodies with it; later the trailers.
+    /// What is sent first: the head, and a small body with it. At the end it holds the trailers.
     pub out: Buffer,
     /// How the rest of the message is delimited.
     pub framing: Framing,
-    /// Bytes at the front of the sender's buffer that may pass.
+    /// How many octets at the front of the sender's buffer may pass.
     ready: usize,
-    /// Written and perhaps not on its way yet.
+    /// Octets were written that may not have been flushed.
     unflushed: bool,
-    /// What it waits for, if the last `poll` was pending; [`Waits::Read`] otherwise.
+    /// What it waits for, if the last `poll` was pending. Otherwise [`Waits::Read`].
     pub waits: Waits,
     /// Bytes written so far.
     pub written: u64,
 }
 
 impl Pump {
-    /// A pump for a message with nothing to send yet.
+    /// A pump for a message with this framing, with nothing to send yet.
     pub fn new(framing: Framing) -> Self {
         Self { out: Buffer::default(), framing, ready: 0, unflushed: false, waits: Waits::Read, written: 0 }
     }
 
-    /// Puts what is at hand of the body behind the head, so that small messages leave in one piece.
+    /// Puts the part of the body that has arrived behind the head, so that a small message is sent in one write.
     ///
     /// # Errors
     /// [`Stopped::Framing`].
@@ -65,7 +65,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Moves what can be moved; ready when the whole message is on its way.
+    /// Moves all that can be moved. Ready when the whole message has been sent.
     ///
     /// # Errors
     /// See [`Stopped`].
@@ -131,7 +131,7 @@ impl Pump {
             if !self.framing.has_tail() {
                 break;
             }
-            // Small pieces with something between them leave together.
+            // Small pieces with something between them are sent in one write.
             if self.out.len() + self.ready <= BUFFER {
                 let body = from.buffer.filled().get(..self.ready).unwrap_or_default();
                 self.out.extend(body);
@@ -143,7 +143,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Behind what passed of the body comes what could not pass in place: its trailers.
+    /// Appends the trailers. They cannot pass in place, so they follow the body from `out`.
     fn join_tail(&mut self) {
         if self.framing.has_tail() {
             let tail = self.framing.tail();

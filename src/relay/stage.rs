@@ -1,5 +1,5 @@
-//! A relay between two ends in memory, by a clock that stands still, for the tests of what moves octets; and the orders and
-//! manners in which the two ends may do what they do.
+//! A test stage: a relay between two ends in memory, with a paused clock. It also has the orders in which the two ends
+//! can act, and the manners in which they read and write.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl<R: Send + 'static> Stage<R> {
         Self { client, target, relay, begin: Instant::now() }
     }
 
-    /// The same between ends that behave in this way.
+    /// The same, between ends that behave in this manner.
     pub(super) fn in_manner<F>(manner: Manner, relay: impl FnOnce(Leg, Leg) -> F) -> Self
     where
         F: Future<Output = R> + Send + 'static,
@@ -56,28 +56,28 @@ impl<R: Send + 'static> Stage<R> {
         }
     }
 
-    /// Lets the relay do what it can now.
+    /// Lets the relay do all that it can do now.
     pub(super) async fn settle(&self) {
         sleep(Duration::from_millis(1)).await;
     }
 
-    /// Whether it is over.
+    /// Whether the relay is over.
     pub(super) fn is_over(&self) -> bool {
         self.relay.is_finished()
     }
 
-    /// How many seconds it has been running.
+    /// How many seconds the relay has been running.
     pub(super) fn seconds(&self) -> u64 {
         self.begin.elapsed().as_secs()
     }
 
-    /// How it ends and after how many seconds, when nothing more happens outside.
+    /// The result of the relay, and after how many seconds it ended. Nothing more happens outside.
     pub(super) async fn end(self) -> (R, u64) {
         let (over, after, _) = self.close().await;
         (over, after)
     }
 
-    /// The same, and what was heard since the last look: by the client and by the target.
+    /// The same, and what the client and the target received since the last look.
     pub(super) async fn close(self) -> (R, u64, [Vec<u8>; 2]) {
         let over = self.relay.await.unwrap();
         assert!(self.client.is_closed() && self.target.is_closed(), "both sockets are closed");
@@ -88,26 +88,26 @@ impl<R: Send + 'static> Stage<R> {
 /// How both ends behave.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// The most octets of one read or write.
+    /// The most octets that move in one read or write.
     piece: usize,
-    /// Everything is to be tried twice.
+    /// Every read and write is pending at first and succeeds at the second try.
     hesitates: bool,
-    /// Nothing arrives that is not flushed.
+    /// Octets arrive only after a flush.
     buffers: bool,
 }
 
 impl Manner {
-    /// As much at once as there is.
+    /// Everything that is there moves at once.
     pub(super) fn coarse() -> Self {
         Self { piece: usize::MAX, hesitates: false, buffers: false }
     }
 
-    /// Whether octets move one by one, or as many at once as there are.
+    /// Whether octets move one by one, or all at once.
     pub(super) fn is_extreme(self) -> bool {
         self.piece == 1 || self.is_coarse()
     }
 
-    /// Whether much moves at once.
+    /// Whether everything that is there moves at once.
     pub(super) fn is_coarse(self) -> bool {
         self.piece == usize::MAX
     }
@@ -124,7 +124,7 @@ pub(super) fn manners() -> impl Iterator<Item = Manner> {
     })
 }
 
-/// What one end does.
+/// An act of one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     Say(&'static str),
@@ -142,14 +142,14 @@ impl Act {
     }
 }
 
-/// Whose act it is.
+/// The side that acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
     Target,
 }
 
-/// All orders in which the acts of both may come, each side's own in its order.
+/// All orders in which the acts of both sides can come. Each side's own acts keep their order.
 pub(super) fn orders(client: &[Act], target: &[Act]) -> Vec<Vec<(Side, Act)>> {
     let begin_with = |side, acts: &[Act], rest: Vec<Vec<_>>| {
         let first = acts.first().copied();

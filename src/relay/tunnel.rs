@@ -12,14 +12,15 @@ use crate::io::{Leg, Meter, Timer};
 /// One direction.
 #[derive(Debug, Default)]
 struct Direction {
-    /// The sender has ended and the receiver was told.
+    /// The sender has ended, and the receiver has been told.
     done: bool,
     unflushed: bool,
     moved: u64,
 }
 
-/// Moves bytes between two legs, beginning with what their buffers hold, and says who ended it. What went to the target and
-/// to the client is added to `bytes` as it goes, so that it is right as well for who does not wait for the end.
+/// Moves bytes between two legs and returns the side that ended the tunnel. It begins with the bytes in the legs'
+/// buffers. It counts in `bytes`, as it goes, what it sends to the target and to the client. So the counts are right
+/// even for a caller that does not wait for the end.
 pub async fn tunnel<M: Meter>(
     client: &mut Leg,
     target: &mut Leg,
@@ -45,7 +46,7 @@ pub async fn tunnel<M: Meter>(
         let now = Now {
             sides: [(&*client, up_stands), (&*target, down_stands)],
             moved: up.moved + down.moved,
-            // Nothing is owed.
+            // The target owes no answer in a tunnel.
             heard: 0,
             owes: false,
             leaves: false,
@@ -62,7 +63,7 @@ enum SideFailed {
 }
 
 impl Direction {
-    /// Moves what can be moved, and says what it waits for.
+    /// Moves all that can be moved, and returns what the direction waits for.
     fn poll(&mut self, cx: &mut Context<'_>, from: &mut Leg, to: &mut Leg) -> Result<Stands, SideFailed> {
         while !self.done {
             while !from.buffer.is_empty() {
@@ -87,7 +88,7 @@ impl Direction {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
                     Poll::Ready(Err(_)) => return Err(SideFailed::Receiver),
-                    // More may come meanwhile.
+                    // More octets may come while the flush is pending.
                     Poll::Pending if !from.ended => return Ok(Stands::Reads),
                     Poll::Pending => return Ok(Stands::Blocked),
                 }
@@ -96,7 +97,7 @@ impl Direction {
                 return Ok(Stands::Reads);
             }
             match to.poll_shutdown(cx) {
-                // The receiver may be gone already; the sender is done all the same.
+                // The receiver may be gone already. The sender is done in any case.
                 Poll::Ready(_) => self.done = true,
                 Poll::Pending => return Ok(Stands::Blocked),
             }

@@ -1,8 +1,8 @@
-//! A relay that looks at every message: bytes both ways like a [tunnel](super::tunnel), but a [`Watch`] says of each
-//! message whether it goes on, goes on with another head, is answered instead, or ends the connection.
+//! A relay that looks at every message. It moves bytes both ways like a [tunnel](super::tunnel). For each message a
+//! [`Watch`] decides whether it passes, passes with another head, is answered instead, or ends the connection.
 //!
-//! Octets that need no edit are never copied: they go from the buffer into which they were read. Several messages that
-//! are in the buffer together go on together. The watch decides; nothing is decided here.
+//! Octets that need no edit are never copied: they are sent from the buffer into which they were read. Several messages
+//! that are in the buffer together are sent together. All decisions are the watch's.
 
 mod watch;
 
@@ -18,48 +18,49 @@ use crate::ending::Ending;
 use crate::io::{Buffer, Leg, Meter, Timer, violation};
 use crate::reason::Reason;
 
-/// How many octets of answers may wait for a side that does not read. With more, nothing more is read from it.
+/// How many octets of answers may wait for a side that does not read. Above this limit nothing more is read from that
+/// side.
 const ANSWERS_LIMIT: usize = 64 * 1024;
 
-/// How long a last answer may take before the connection is closed.
+/// How long the last answer may take before the connection is closed.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How a relay ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
-    /// An end was reached.
+    /// One side ended, or a time limit ended the relay.
     Ended(EndedBy),
-    /// The watch said so, or did not know after as much as may be read.
+    /// The watch ended it, or could not decide within the octets that it may read.
     Cut {
-        /// It was a message of the client, not of the target.
+        /// The message that ended it came from the client, not from the target.
         of_client: bool,
         /// How the connection ends.
         ending: Ending,
-        /// The sender of the message was given an answer at last.
+        /// The sender of the message got a last answer.
         answered: bool,
     },
-    /// It was neither side, and nothing that was said.
+    /// `withdrawn` ended it, for a reason that lies in neither side.
     Withdrawn(Ending),
 }
 
-/// One direction. What goes on is, in this order: `pass` octets of the sender's buffer, what `replaced` says, and then,
-/// between two messages, the answers.
+/// One direction. It sends, in this order: `pass` octets of the sender's buffer, the contents of `replaced`, and
+/// between two messages the answers.
 #[derive(Debug, Default)]
 struct Direction {
     pass: u64,
     replaced: Option<Replaced>,
     answers: Buffer,
     cut: Option<Ending>,
-    /// What is to pass is not the end of its message.
+    /// The octets that are to pass do not complete their message.
     inside: bool,
     unflushed: bool,
-    /// The sender has ended and the receiver was told.
+    /// The sender has ended, and the receiver has been told.
     done: bool,
-    /// Octets that were read of the sender; it begins anew after 4 GiB.
+    /// Octets that were read from the sender. The counter wraps around after 4 GiB.
     heard: u32,
-    /// Octets that went to the receiver.
+    /// Octets that were sent to the receiver.
     moved: u64,
-    /// Counts every step, so that a turn in which nothing was done can be seen.
+    /// Counts every step. An unchanged count shows that a turn did nothing.
     steps: u64,
 }
 
@@ -70,7 +71,7 @@ struct Replaced {
     pass: u64,
 }
 
-/// The watch, as one direction asks it.
+/// The watch, with the questions that one direction asks it.
 struct DirectionWatch<'w, W> {
     watch: &'w mut W,
     hear: fn(&mut W, &[u8], &mut Replies<'_>) -> Next,
@@ -78,7 +79,8 @@ struct DirectionWatch<'w, W> {
 }
 
 impl<W> DirectionWatch<'_, W> {
-    /// Whether what has been read waits for the other side. To be asked anew each time: a message may have changed it.
+    /// Whether messages that have been read wait for the other side. Ask it each time, because any message may change
+    /// the answer.
     fn holds(&self) -> bool {
         (self.holds)(self.watch)
     }
@@ -89,16 +91,16 @@ enum DirectionError {
     Sender,
     Receiver,
     Watch(Ending),
-    /// The sender has broken the protocol below that of the watch.
+    /// The sender has violated the protocol below the watch's.
     Violation(Reason),
-    /// The watch still does not know after as much as may be read.
+    /// The watch could not decide within the octets that it may read.
     TooLong,
 }
 
-/// Moves messages between two legs, beginning with what their buffers hold, until both ends are done, the watch ends
-/// it, `withdrawn` says that it is over, or nothing moves for too long; and says how it ended. `withdrawn` is asked in every
-/// turn, after what has come was heard. What went to the target and to the client is added to `bytes`
-/// as it goes, so that it is right for a caller that does not wait for the end as well.
+/// Moves messages between two legs and returns how the relay ended. It begins with the octets in the legs' buffers. It
+/// goes on until both ends are done, the watch ends it, `withdrawn` ends it, or nothing moves for too long. `withdrawn`
+/// is asked in every turn, after the watch has seen what came. It counts in `bytes`, as it goes, what it sends to the
+/// target and to the client. So the counts are right even for a caller that does not wait for the end.
 pub async fn watched<W: Watch, M: Meter>(
     client: &mut Leg,
     target: &mut Leg,
@@ -130,13 +132,13 @@ pub async fn watched<W: Watch, M: Meter>(
                 Ok(stands) => stands,
                 Err(failed) => return Poll::Ready(over(failed, false)),
             };
-            // What one direction did may be what the other waits for: an answer to be sent, a gate that opened.
+            // A step of one direction may be what the other waits for: it may have written an answer, or opened a gate.
             if up.steps + down.steps == before {
                 break [up_stands, down_stands];
             }
         };
-        // A target that hangs up without a word has refused: the client need not wait (contract section 1, step 6). A target
-        // that hangs up because the client did has not.
+        // A target that hangs up without having sent an octet has refused. The client need not wait (contract section
+        // 1, step 6). If the client ended first, the target has only followed it.
         if down.done && down.moved == 0 {
             let by_client = client.ended || watch.leaves();
             return Poll::Ready(Over::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
@@ -156,7 +158,7 @@ pub async fn watched<W: Watch, M: Meter>(
     .await;
     if let Over::Cut { of_client, answered, .. } = &mut over {
         let (half, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
-        // In a box, because an idle relay should not pay for what comes once.
+        // Boxed, so that an idle relay does not hold the memory for this.
         *answered = Box::pin(half.last_word(leg)).await;
     }
     bytes.set([up_before + up.moved, down_before + down.moved]);
@@ -177,7 +179,8 @@ fn over(failed: DirectionError, of_client: bool) -> Over {
 }
 
 impl Direction {
-    /// Moves what can be moved, and says what it waits for. `back` takes the answers to the sender.
+    /// Moves all that can be moved, and returns what the direction waits for. Answers to the sender are written to
+    /// `back`.
     fn poll<W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,7 +198,7 @@ impl Direction {
                 return Err(DirectionError::Watch(cut));
             }
             if self.pass == 0 && back.len() >= ANSWERS_LIMIT {
-                // Nothing is read from a sender that does not take the answers to what it sent.
+                // A sender that does not take the answers to its messages is not read any more.
                 return Ok(Stands::Blocked);
             }
             if self.decide(&from.buffer, back, &mut ear) {
@@ -222,7 +225,7 @@ impl Direction {
                 match to.poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
                     Poll::Ready(Err(_)) => return Err(DirectionError::Receiver),
-                    // More may come meanwhile.
+                    // More octets may come while the flush is pending.
                     Poll::Pending if !from.ended => return Ok(Stands::Reads),
                     Poll::Pending => return Ok(Stands::Blocked),
                 }
@@ -233,9 +236,9 @@ impl Direction {
             if !from.buffer.is_empty() && ear.holds() {
                 return Ok(Stands::Held);
             }
-            // What is left is no whole message: it goes nowhere.
+            // The octets that are left are no whole message. They are not sent.
             match to.poll_shutdown(cx) {
-                // The receiver may be gone already; the sender is done all the same.
+                // The receiver may be gone already. The sender is done in any case.
                 Poll::Ready(_) => {
                     self.done = true;
                     self.steps += 1;
@@ -243,12 +246,12 @@ impl Direction {
                 Poll::Pending => return Ok(Stands::Blocked),
             }
         }
-        // The sender has ended: answers may still be owed to the receiver, but his side is shut.
+        // The sender has ended. Answers for the receiver may be left, but its stream is shut down.
         Ok(Stands::Done)
     }
 
-    /// Asks about the messages that are in the buffer, until one of them is not to go on as it is. Whether anything
-    /// came of it.
+    /// Asks the watch about the messages in the buffer, until one of them must not pass as it is. Returns whether the
+    /// watch has decided anything.
     fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, ear: &mut DirectionWatch<'_, W>) -> bool {
         let steps = self.steps;
         while self.replaced.is_none() && self.cut.is_none() {
@@ -267,7 +270,7 @@ impl Direction {
         self.steps > steps
     }
 
-    /// Sends what was decided: ready when nothing of it is left, or nothing of it has been read.
+    /// Sends what the watch has decided. Ready when all of it is sent, or when the rest of it has not been read yet.
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -334,7 +337,8 @@ impl Direction {
         }
     }
 
-    /// Sends the answers that are left, unless a message has been sent in part. Whether there were any, and all went.
+    /// Sends the answers that are left, unless a message has been sent in part. Returns whether there were any and all
+    /// were sent.
     async fn last_word(&mut self, to: &mut Leg) -> bool {
         let is_between = self.pass == 0 && self.replaced.is_none() && !self.inside && !self.done;
         is_between

@@ -1,13 +1,13 @@
-//! What Portward itself says to an H.323 client: few octets, always the same.
+//! Portward's own messages to an H.323 client. They are short, and almost constant.
 //!
-//! Written by hand, because `inspect::h323` decodes only; pycrate and tshark read all of this in the tests.
+//! They are encoded by hand, because `inspect::h323` only decodes. In the tests pycrate and tshark read all of them.
 
 use crate::inspect::h323::{Ask, Registration, Verb};
 
 /// itu-t(0) recommendation(0) h(8) 2250 version(0) 7.
 pub const PROTOCOL_IDENTIFIER: [u8; 7] = [0x06, 0x00, 0x08, 0x91, 0x4a, 0x00, 0x07];
 
-/// The refusal of what a client asks for: RegistrationReject, GatekeeperReject, ReleaseComplete.
+/// The refusal of a request: RegistrationReject, GatekeeperReject or ReleaseComplete.
 pub fn refused(ask: &Ask) -> Vec<u8> {
     match ask {
         Ask::Registration(registration) => rejected(registration),
@@ -16,10 +16,10 @@ pub fn refused(ask: &Ask) -> Vec<u8> {
     }
 }
 
-/// Without extension additions: undefinedReason.
+/// A reject with the reason undefinedReason, without extension additions.
 fn rejected(registration: &Registration) -> Vec<u8> {
     let [high, low] = registration.sequence.wrapping_sub(1).to_be_bytes();
-    // The alternative's index, in five bits behind that for extensions, and no optional field.
+    // The index of the alternative is in five bits after the extension bit. There is no optional field.
     let index = match registration.verb {
         Verb::Gatekeeper => 2,
         Verb::Registration => 5,
@@ -28,8 +28,8 @@ fn rejected(registration: &Registration) -> Vec<u8> {
     tunnel(&[&[&head[..], &PROTOCOL_IDENTIFIER, &[0x60]].concat()])
 }
 
-/// A ReleaseComplete with the cause "call rejected" (Q.850 21) and the reason noPermission. 0 is the call reference of
-/// what belongs to no call (Q.931 §4.3).
+/// A ReleaseComplete with the cause "call rejected" (Q.850 21) and the reason noPermission. A message that belongs to
+/// no call has the call reference 0 (Q.931 §4.3).
 pub fn released(call_reference: u16) -> Vec<u8> {
     let [high, low] = (call_reference | 0x8000).to_be_bytes();
     let information = [&[0x05, 0x40][..], &PROTOCOL_IDENTIFIER, &[0x28]].concat();
@@ -60,7 +60,7 @@ fn length(len: usize, into: &mut Vec<u8>) {
     }
 }
 
-/// A message in its TPKT: `head` is what precedes the User-user element.
+/// A whole message in its TPKT. `head` is the part before the User-user element.
 pub fn frame(head: &[u8], information: &[u8]) -> Vec<u8> {
     let size = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
     let [high, low] = size(information.len() + 1);

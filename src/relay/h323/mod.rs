@@ -1,9 +1,9 @@
-//! What an H.323 client says after the decision (contract sections 3 and 5): every message passes as it came, and is judged
-//! first.
+//! The watch over an H.323 client after the decision (contract sections 3 and 5). Every message is judged first. Then
+//! it passes as it came.
 //!
-//! Messages of both directions are framed, so that an answer of ours comes between two of them; of those of the target
-//! the answers to registrations are read. What the inspector cannot read ends the connection: a registration may be
-//! hidden in it.
+//! Messages of both directions are framed, so that our own answers stand between two messages. Of the target's messages
+//! the answers to registrations are read. A client message that the inspector cannot read ends the connection, because
+//! a registration may be hidden in it.
 
 pub mod answer;
 
@@ -12,46 +12,46 @@ use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT, Reply, size};
 use crate::inspect::{self, Inspect};
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
-/// The longest message of a gatekeeper that is read: several hundred answers fit into one.
+/// The longest message of a gatekeeper that is read, in octets. Several hundred answers fit into it.
 const ANSWER_LIMIT: usize = MESSAGE_LIMIT;
 
-/// Knows where a registration leads, and what may follow it.
+/// Knows where a registration leads, and which messages may follow it.
 pub trait H323Policy {
-    /// A message after the decision.
+    /// Judges a message after the decision.
     ///
     /// # Errors
-    /// The connection ends.
+    /// The ending of the connection.
     fn judge(&mut self, ask: &Ask) -> Result<(), Ending>;
 
-    /// What the gatekeeper says of registrations, and of requests for it.
+    /// Takes note of the gatekeeper's answers to registrations and to gatekeeper requests.
     fn answered(&mut self, reply: &Reply);
 }
 
-/// What is known of a connection when it is relayed.
+/// What is known of a connection when its relay begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided {
-    /// Octets of the client that were looked at.
+    /// How many octets of the client were inspected.
     pub octets: usize,
-    /// Requests among them that are answered.
+    /// How many requests in these octets wait for an answer.
     pub waits: u32,
 }
 
-/// See the module.
+/// The watch over one H.323 connection.
 #[derive(Debug)]
 pub struct H323Watch<P> {
     policy: P,
-    /// Octets of the client that were looked at before.
+    /// Octets of the client that were inspected before the relay. They pass without a second look.
     decided: u64,
-    /// How many registrations and requests for a gatekeeper have gone on and are not answered yet.
+    /// How many registrations and gatekeeper requests were sent on and are not answered yet.
     waits: u32,
-    /// The target has not said anything yet.
+    /// The target has not sent anything yet.
     silent: bool,
-    /// What ends the connection is answered before (`reject = "answer"`).
+    /// A message that ends the connection is answered first (`reject = "answer"`).
     answers: bool,
 }
 
 impl<P: H323Policy> H323Watch<P> {
-    /// One for a connection that has been decided.
+    /// A watch for a connection that has been decided.
     pub const fn new(policy: P, decided: Decided, answers: bool) -> Self {
         Self { policy, decided: decided.octets as u64, waits: decided.waits, silent: true, answers }
     }
@@ -61,7 +61,7 @@ impl<P: H323Policy> H323Watch<P> {
         &self.policy
     }
 
-    /// What becomes of one message.
+    /// Decides about one message of the client.
     fn hear(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match Inspector::new(MESSAGE_LIMIT).inspect(octets) {
             Inspect::NeedMore => Next::NeedMore,
@@ -100,7 +100,8 @@ impl<P: H323Policy> Watch for H323Watch<P> {
         }
     }
 
-    /// What decided the connection, a registration or a call, is answered by every gatekeeper within seconds.
+    /// The message that decided the connection was a registration or a call. Every gatekeeper answers it within
+    /// seconds.
     fn owes(&self) -> bool {
         self.silent
     }
@@ -108,7 +109,8 @@ impl<P: H323Policy> Watch for H323Watch<P> {
     fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
         self.silent = false;
         match size(octets) {
-            // An answer is looked at when it is there as a whole; nothing else is.
+            // An answer to a registration is read when it has arrived whole. Other messages pass without a look at
+            // their contents.
             Ok(Some(size)) if self.waits > 0 && size <= ANSWER_LIMIT => {
                 let Some(message) = octets.get(..size) else { return Next::NeedMore };
                 let reply = inspect::h323::reply(message);

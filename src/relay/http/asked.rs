@@ -1,20 +1,20 @@
-//! A request as it was asked. It is owned before anything is changed: the log, a redirect and the guard speak of what was
-//! asked, the target sees what was edited ([`Edits`](crate::route::http::Edits)).
+//! A request as the client sent it. It is owned before anything is changed. The log, redirects and the guard use it as
+//! it was asked. The target gets the edited request ([`Edits`](crate::route::http::Edits)).
 
 use super::Outgoing;
 use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_target};
 use crate::io::Buffer;
 use crate::route::http::{Connection, Edits};
 
-/// A request as it was asked: its head, and what the inspector has read in it (600 octets, which are not
-/// moved). Its body is still in the client's buffer and stream.
+/// A request as the client sent it: its head, and what the inspector has read in it. The latter has 600 octets, so it
+/// is borrowed. The body is still in the client's buffer and stream.
 #[derive(Debug)]
 pub struct Asked<'r> {
-    /// The head as it came. Behind it, if it came in another form, the target in ASCII.
+    /// The head as it came. If its target has characters beyond ASCII, the target's ASCII form follows the head.
     octets: Buffer,
     /// The length of the head.
     head: usize,
-    /// The target in ASCII stands behind the head.
+    /// The target's ASCII form follows the head.
     respelt: bool,
     request: &'r Request,
 }
@@ -72,7 +72,7 @@ impl<'r> Asked<'r> {
         self.request.version
     }
 
-    /// The client wants to go on.
+    /// The client wants to keep the connection.
     pub fn is_persistent(&self) -> bool {
         self.request.persistent
     }
@@ -91,7 +91,7 @@ impl<'r> Asked<'r> {
         }
     }
 
-    /// The same, for a reader of the body's data alone: chunks lose their framing.
+    /// The same, for a reader that wants only the body's data: it gets chunks without their framing.
     pub fn framing_of_data(&self) -> Framing {
         match self.request.body {
             Body::Chunked => Framing::unchunked(),
@@ -114,12 +114,12 @@ impl<'r> Asked<'r> {
         matches!(self.method(), b"GET" | b"HEAD") && !self.has_body()
     }
 
-    /// It can be sent a second time without any difference (RFC 9110 §9.2.2).
+    /// The request can be sent twice with the same effect (RFC 9110 §9.2.2).
     pub fn is_idempotent(&self) -> bool {
         [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"].contains(&self.method())
     }
 
-    /// It brings a login of the connection.
+    /// The request brings a login that holds for the whole connection.
     pub fn binds_connection(&self) -> bool {
         self.request.authorization == Authorization::Connection
     }
@@ -135,7 +135,8 @@ impl<'r> Asked<'r> {
         }
     }
 
-    /// A browser asks because another site's page says so: a picture in a mail (contract section 6).
+    /// A browser sends this request because a page of another site refers to it, for example as a picture in a mail
+    /// (contract section 6).
     pub fn is_cross_site(&self) -> bool {
         let head = self.head();
         self.method() == b"GET"
@@ -147,7 +148,7 @@ impl<'r> Asked<'r> {
             })
     }
 
-    /// The request as it leaves, without its head.
+    /// The outgoing request, without its head.
     pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing<'static> {
         Outgoing {
             head: Buffer::default(),
@@ -168,7 +169,7 @@ mod tests {
     use crate::inspect::Inspect;
     use crate::inspect::http::Inspector;
 
-    /// What the inspector reads in `text`, the length of the head, and the buffer.
+    /// The request that the inspector reads in `text`, the length of its head, and the buffer.
     fn read(text: &str) -> (Request, usize, Buffer) {
         let mut buffer = Buffer::default();
         buffer.extend(text.as_bytes());

@@ -1,4 +1,4 @@
-//! The exchange itself: two pumps and the response's head between them.
+//! The exchange: two pumps, and the response's head between them.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -18,72 +18,72 @@ mod watch;
 use failure::has_vanished;
 pub use failure::{ExchangeError, Failure};
 
-/// A request ready to leave; its head was consumed from the client's buffer, its body was not.
+/// A request that is ready to be sent. Its head was consumed from the client's buffer, its body was not.
 #[derive(Debug)]
 pub struct Outgoing<'e> {
-    /// The head as the target gets it. An exchange takes it; for another one it is written again.
+    /// The head for the target. An exchange consumes it. For a second exchange it must be written again.
     pub head: Buffer,
     /// The body that follows in the client's buffer and stream.
     pub framing: Framing,
     /// HEAD: the answer has no body.
     pub is_head: bool,
-    /// It asks for a WebSocket.
+    /// The request asks for a WebSocket.
     pub websocket: bool,
-    /// It waits for 100 (Continue).
+    /// The client waits for 100 (Continue).
     pub expects_continue: bool,
     /// The client's version.
     pub version: Version,
-    /// The client wants to go on.
+    /// The client wants to keep the connection.
     pub persistent: bool,
-    /// What the rule changes of the answers; `None`: nothing.
+    /// What the rule changes in the answers. `None`: nothing.
     pub answer: Option<Box<AnswerEdits<'e>>>,
 }
 
-/// What comes after an exchange, for the client.
+/// What follows an exchange, for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
     /// The next request.
     Next,
-    /// The end, in the orderly way.
+    /// The connection is closed in an orderly way.
     Close,
-    /// A WebSocket: bytes both ways from here on.
+    /// A WebSocket: from here on bytes move both ways.
     Tunnel,
 }
 
-/// A response was passed on whole.
+/// The result of an exchange whose response was passed on whole.
 #[derive(Debug)]
 pub struct Exchanged {
-    /// What comes next.
+    /// What follows for the client.
     pub after: After,
     /// The target's connection can take another request.
     pub reusable: bool,
-    /// The target refused a request with a body, or sent it elsewhere. Some targets do so without reading the body, and would
-    /// take it for the next request.
+    /// The target refused or redirected a request with a body. Some targets do so without reading the body. They would
+    /// take the body for the next request.
     pub left_unread: bool,
-    /// The target showed a login of the connection.
+    /// The target's answer shows that a login holds for the whole connection.
     pub binds_connection: bool,
-    /// The target was given more time, by [`crate::io::Stream::watch_upload`].
+    /// [`crate::io::Stream::watch_upload`] gave the target more time.
     pub slow: bool,
 }
 
-/// How long to wait for each side.
+/// How long an exchange waits for each side.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For the client.
+    /// How long it waits for the client.
     pub client: Duration,
-    /// For the target.
+    /// How long it waits for the target.
     pub target: Duration,
-    /// Octets a second of a request's body while nothing but the client is waited for; 0: any number.
+    /// The lowest rate of a request's body, in octets a second, while only the client is waited for. 0: any rate.
     pub min_rate: u32,
 }
 
-/// Is told of the final response to a request when its head was read, whatever becomes of the exchange after that: with
-/// the octets of the head.
+/// Is called with the final response and the octets of its head as soon as the head was read. How the exchange goes on
+/// does not matter.
 pub type Witness<'w> = dyn FnMut(&Response, &[u8]) + Send + 'w;
 
-/// Sends a request, passes the response on. If nothing came of it, the request can be sent on another connection, with its
-/// head written again. What went to the target and to the client is added to `bytes` as it goes, so that it is right however
-/// the exchange ends, and for a caller that does not wait for the end as well.
+/// Sends a request and passes the response on. If the exchange fails with `untouched`, the request can be sent on
+/// another connection, with its head written again. The exchange counts in `bytes`, as it goes, what it sends to the
+/// target and to the client. So the counts are right however it ends, even for a caller that does not wait for the end.
 ///
 /// # Errors
 /// See [`ExchangeError`].
@@ -131,24 +131,24 @@ struct Running<'r, 'w> {
     head: u64,
     witness: &'r mut Witness<'w>,
     up: Pump,
-    /// How fast the body comes.
+    /// The rate at which the client sends the body.
     pace: Pace,
     up_done: bool,
-    /// The target takes no more of the request.
+    /// The target takes no more octets of the request.
     up_refused: bool,
     bodiless: bool,
     inspector: ResponseInspector,
     interim: u8,
-    /// 100 (Continue) was among them, so that the client sends its body.
+    /// One of the interim responses was 100 (Continue), so the client sends its body.
     continued: bool,
-    /// A final head was read.
+    /// The head of a final response was read.
     answered: bool,
     down: Pump,
     down_done: bool,
-    /// The target answered before it had the whole request: nobody knows whether it takes the rest for its body or for
-    /// its next request, so nobody else may have this connection.
+    /// The target answered before it had the whole request. Nothing shows whether it will take the rest for the body or
+    /// for the next request. So no other request may use this connection.
     early: bool,
-    /// The body that the client gets ends with the connection.
+    /// The end of the connection ends the body that the client gets.
     down_closes: bool,
     target_persistent: bool,
     client_persistent: bool,
@@ -156,13 +156,13 @@ struct Running<'r, 'w> {
     binds_connection: bool,
     /// See [`Exchanged::left_unread`].
     left_unread: bool,
-    /// The client has ended its side, as far as it is known. It may still wait for its answer.
+    /// The client has ended its side, as far as Portward knows. It may still wait for its answer.
     client_ended: bool,
-    /// The target does not answer the kernel any more.
+    /// The target's kernel does not answer any more.
     vanished: bool,
     stall: Stall,
     slow: bool,
-    /// Progress at the last look, to see whether the timer is to be moved.
+    /// The progress at the last look. If it has changed the timer moves.
     seen: (u64, u64, usize, bool, bool),
 }
 
@@ -202,7 +202,7 @@ impl<'r, 'w> Running<'r, 'w> {
         }
     }
 
-    /// The head and what is at hand of the body leave together.
+    /// Sends the head and the part of the body that has arrived in one write.
     fn begin(&mut self, client: &mut Leg) -> Result<(), Stopped> {
         if self.bodiless { Ok(()) } else { self.up.join_body(client) }
     }
@@ -259,7 +259,7 @@ impl<'r, 'w> Running<'r, 'w> {
         }
         match self.up.poll(cx, client, target) {
             Poll::Ready(Ok(())) => self.up_done = true,
-            // The target may have answered before it closed: that answer is what counts.
+            // The target may have answered before it closed. Then that answer counts.
             Poll::Ready(Err(Stopped::Receiver(error))) => {
                 self.up_refused = true;
                 self.vanished |= has_vanished(&error);

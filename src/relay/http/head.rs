@@ -1,7 +1,9 @@
-//! Heads as they leave: hop-by-hop fields gone, what we say of the client in place of what it said itself.
+//! Heads as they are sent. Hop-by-hop fields are removed. Portward's own fields about the client replace those that the
+//! client sent.
 //!
-//! What a rule changes is applied in the rooms below, and costs other requests a test: `rule` changes the request, `answer` the
-//! answer, where `reference` gives URLs back what was taken off. `own` has the answers of Portward itself.
+//! The modules below apply what a rule changes. For other requests they cost one test. `rule` changes the request.
+//! `answer` changes the answer, and `reference` restores in its URLs what was taken off. `own` has Portward's own
+//! answers.
 
 mod answer;
 mod own;
@@ -17,8 +19,8 @@ use crate::route::http::{Connection, Edits, Forwarding};
 pub use answer::AnswerEdits;
 pub(crate) use own::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
 
-/// Writes the head of a request as its target gets it. This is the only place where `edits` are applied. `host` stands in Host
-/// in place of what the client said, for rules with `host = "target"`.
+/// Writes the head of a request for the target. This is the only place where `edits` are applied. `host` replaces the
+/// client's Host, for rules with `host = "target"`.
 pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, host: Option<&str>) {
     const THEN_HOST: &[u8] = b" HTTP/1.1\r\nHost: ";
     let host = host.map_or(asked.host(), str::as_bytes);
@@ -30,7 +32,7 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, hos
             put(out, &[THEN_HOST, host, b"\r\n"]);
         }
     }
-    // What proves the user to Portward is not the target's to see.
+    // A login that proves the user to Portward is not for the target.
     let takes_login = edits.takes_login;
     let is_login = |name: &[u8]| takes_login && name.eq_ignore_ascii_case(b"authorization");
     match edits.protected {
@@ -54,7 +56,7 @@ pub fn request_head(out: &mut Vec<u8>, asked: &Asked<'_>, edits: &Edits<'_>, hos
     out.extend_from_slice(b"\r\n");
 }
 
-/// The client's own fields; those that go on as they came pass if `passes` says so of their name.
+/// Writes the client's own fields. Fields that are not rewritten are written if `passes` accepts their name.
 fn asked_fields(out: &mut Vec<u8>, asked: &Asked<'_>, passes: impl Fn(&[u8]) -> bool) {
     let head = asked.head();
     for field in &asked.request().fields {
@@ -69,8 +71,9 @@ fn asked_fields(out: &mut Vec<u8>, asked: &Asked<'_>, passes: impl Fn(&[u8]) -> 
     }
 }
 
-/// A framing field in its one clean form, so that it has one meaning to every reader: `010` is 8 to a reader that takes
-/// a leading zero for octal, and a coding in other case is none to a reader that looks at case. Other kinds write nothing.
+/// Writes a framing field in its one clean form, so that every reader reads it in the same way. A reader that takes a
+/// leading zero for octal reads `010` as 8. A reader that compares case does not know a coding in other case. Other
+/// kinds write nothing.
 fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
     match kind {
         Kind::ContentLength => {
@@ -83,13 +86,13 @@ fn framing_field(out: &mut Vec<u8>, kind: Kind, value: &[u8]) {
     }
 }
 
-/// What a trusted peer says of the client in fields of this kind.
+/// The values of this kind of field, if a trusted peer has sent them. A trusted peer tells the truth about the client.
 fn said<'a>(asked: &'a Asked<'_>, trusted: bool, kind: Kind) -> impl DoubleEndedIterator<Item = &'a [u8]> {
     let fields = if trusted { asked.request().fields.as_slice() } else { &[] };
     fields.iter().filter(move |field| field.kind == kind).map(|field| field.value.of_input(asked.head()))
 }
 
-/// X-Forwarded-For, -Proto, -Host, -Prefix and Forwarded. `prefix` is what the rule takes off the path.
+/// Writes X-Forwarded-For, -Proto, -Host, -Prefix and Forwarded. `prefix` is the part that the rule takes off the path.
 fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding, prefix: &[u8]) {
     let said = |kind: Kind| said(asked, forwarding.trusted, kind);
     let proto = crate::service::Service::Http.scheme(forwarding.transport);
@@ -114,21 +117,21 @@ fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding, pref
     out.extend_from_slice(before);
     put_address(out, forwarding.peer);
     out.extend_from_slice(behind);
-    // A host with a port or brackets is no token (RFC 7239 §4).
+    // A host with a port or brackets is no token, so it is quoted (RFC 7239 §4).
     let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
     put(out, &[b";host=", quote, host, quote, b";proto=", proto.as_bytes(), b"\r\n"]);
 }
 
-/// What a response becomes for a client.
+/// What a response's head must say to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ForClient {
     /// The client's version.
     pub(super) version: Version,
-    /// Whether the connection goes on.
+    /// Whether the client's connection stays open.
     pub(super) persistent: bool,
 }
 
-/// Writes the head of a response to `out`. `head` is the input that `response` was read from.
+/// Writes the head of a response to `out`. `response` was read from `head`.
 pub(super) fn response_head(
     out: &mut Vec<u8>,
     head: &[u8],
@@ -164,14 +167,14 @@ pub(super) fn response_head(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The target's own fields; `pass` writes those that go on.
+/// Writes the target's own fields. `pass` writes those that are not dropped.
 fn answer_fields(
     out: &mut Vec<u8>,
     head: &[u8],
     (response, client): (&Response, ForClient),
     mut pass: impl FnMut(&mut Vec<u8>, &[u8], &[u8]),
 ) {
-    // RFC 9112 §6.1: these have no framing fields at all, whatever the target sent.
+    // RFC 9112 §6.1: such responses have no framing fields, whatever the target sent.
     let unframed = response.status < 200 || response.status == 204;
     for field in &response.fields {
         let value = field.value.of_input(head);
@@ -185,7 +188,7 @@ fn answer_fields(
     }
 }
 
-/// Whether the client can see the end of such a body without the connection ending.
+/// Whether the client can see the end of such a body while the connection stays open.
 pub(super) fn keeps_framing(body: ResponseBody, version: Version) -> bool {
     match body {
         ResponseBody::None | ResponseBody::Length(_) => true,
@@ -194,8 +197,8 @@ pub(super) fn keeps_framing(body: ResponseBody, version: Version) -> bool {
     }
 }
 
-/// Writes an address as it is displayed. Every request has its client's twice, so IPv4 goes without the formatter, which
-/// takes five times as long.
+/// Writes an address as `Display` does. Every request contains its client's address twice. So an IPv4 address is
+/// written without the formatter, which takes five times as long.
 fn put_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {

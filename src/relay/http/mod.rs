@@ -1,7 +1,7 @@
-//! One HTTP exchange: a request that was decided goes to its target, the response comes back (RFC 9112).
+//! One HTTP exchange: a decided request goes to its target, and the response comes back (RFC 9112).
 //!
-//! Both directions run at once in one task, because a target may answer early and a client may wait for 100
-//! (Continue). Nothing is stored of a body but one buffer.
+//! Both directions run at once in one task, because a target may answer early and a client may wait for 100 (Continue).
+//! At most one buffer of a body is held.
 
 mod asked;
 mod exchange;

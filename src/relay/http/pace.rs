@@ -1,7 +1,8 @@
 //! How fast a client sends the body of its request (contract section 7, `limits.min_rate`).
 //!
-//! Only that time counts in which nothing but the client is waited for: everything that came has been passed on. So a slow
-//! target costs the client nothing. The first ten seconds of it are free; then every ten seconds are judged.
+//! Only the time counts in which Portward waits for nothing but the client: everything that came has been sent on. So a
+//! slow target costs the client nothing. The first ten seconds of waiting are free. After that every ten seconds are
+//! judged.
 
 use std::time::Duration;
 
@@ -9,32 +10,32 @@ use tokio::time::Instant;
 
 use crate::io::Timer;
 
-/// How much waiting is judged at once, and how much of it is free at first.
+/// How much waiting is judged at once. The first span is free.
 const SPAN: Duration = Duration::from_secs(10);
-/// How often a client is looked at that sends nothing.
+/// How often Portward looks at a client that sends nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The pace of one request.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Octets in [`SPAN`]; 0: any number.
+    /// The least octets in one [`SPAN`]. 0: any number.
     least: u64,
-    /// Since when the client is waited for.
+    /// Since when Portward waits for the client.
     since: Option<Instant>,
-    /// How long the client was waited for since the last judgement.
+    /// How long Portward has waited for the client since the last judgement.
     waited: Duration,
-    /// How much had come at the last judgement; `None`: there was none.
+    /// How many octets had come at the last judgement. `None`: there was none yet.
     before: Option<u64>,
 }
 
 impl Pace {
-    /// At least so many octets a second; 0: any number.
+    /// The pace of at least `rate` octets a second. 0: any rate.
     pub(super) fn new(rate: u32) -> Self {
         Self { least: u64::from(rate) * SPAN.as_secs(), since: None, waited: Duration::ZERO, before: None }
     }
 
-    /// Whether the client is too slow. `waits`: it alone is waited for; `octets`: so many have come and gone on. Whoever
-    /// polls the timer afterwards is woken for the next look.
+    /// Whether the client is too slow. `waits`: Portward waits for the client alone. `octets`: how many octets have
+    /// come and were sent on. Poll the timer afterwards: it wakes the task for the next look.
     pub(super) fn is_too_slow(&mut self, waits: bool, octets: u64, timer: &mut Timer) -> bool {
         if self.least == 0 || !(waits || self.since.is_some()) {
             return false;
@@ -72,7 +73,7 @@ mod tests {
         Timer::new(600 * SECOND, CancellationToken::new())
     }
 
-    /// After how many seconds a client is too slow that sends so many octets in each.
+    /// The second in which a client is found too slow. `octets` says how many octets it sends in each second.
     async fn ends(rate: u32, mut octets: impl FnMut(u64) -> u64, waits: impl Fn(u64) -> bool) -> Option<u64> {
         let (mut pace, mut timer, mut sum) = (Pace::new(rate), timer(), 0);
         for second in 0..100 {

@@ -1,4 +1,4 @@
-//! What Portward itself says to an LDAP client: written by `ldap3_proto`, so that any client can read it.
+//! Portward's own messages to an LDAP client. `ldap3_proto` writes them, so that any client can read them.
 
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
@@ -13,16 +13,16 @@ use crate::inspect::ldap::{Operation, RootDse, START_TLS};
 /// RFC 4511 §4.4.1.
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
-/// What becomes of a StartTLS request (RFC 4511 §4.14.2).
+/// The answer to a StartTLS request (RFC 4511 §4.14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartTls {
-    /// The next octet is to be TLS.
+    /// Success: the client's next octet begins TLS.
     Go,
-    /// TLS is spoken already.
+    /// TLS is in use already.
     Already,
-    /// Not after a bind: the connection to the target is what it is.
+    /// The request came after a bind. The connection to the target cannot change any more.
     AfterBind,
-    /// There is no certificate: "whether by design or by current configuration" (§4.14.1).
+    /// Portward has no certificate: "whether by design or by current configuration" (§4.14.1).
     NoCertificate,
 }
 
@@ -38,8 +38,8 @@ pub fn start_tls(id: u32, outcome: StartTls) -> BytesMut {
     encode(id, LdapOp::ExtendedResponse(LdapExtendedResponse { res: result(code, text), name, value: None }))
 }
 
-/// The answer to a search of the root DSE (RFC 4512 §5.1): what Portward itself can do, and nothing of the directories
-/// behind it. `start_tls`: StartTLS is offered on this connection.
+/// The answer to a search of the root DSE (RFC 4512 §5.1). It lists Portward's own abilities and nothing of the
+/// directories behind it. `start_tls`: this connection offers StartTLS.
 pub fn root_dse(search: &RootDse, start_tls: bool) -> BytesMut {
     if search.is_critical {
         let res = result(LdapResultCode::UnavailableCriticalExtension, "");
@@ -72,8 +72,8 @@ pub fn bind_refused(id: u32) -> BytesMut {
     encode(id, LdapOp::BindResponse(LdapBindResponse { res, saslcreds: None }))
 }
 
-/// The refusal of an operation, as the response that belongs to it; `unavailable`: it is not the client's fault. Empty
-/// for operations that have no response.
+/// The refusal of an operation, in the response type that belongs to it. `unavailable`: the client is not at fault.
+/// Empty for operations without a response.
 pub fn refused(id: u32, operation: Operation, unavailable: bool) -> BytesMut {
     let unwilling = LdapResultCode::UnwillingToPerform;
     let res = result(if unavailable { LdapResultCode::Unavailable } else { unwilling }, "");
@@ -93,7 +93,7 @@ pub fn refused(id: u32, operation: Operation, unavailable: bool) -> BytesMut {
     encode(id, response)
 }
 
-/// What a client gets whose message is no LDAP message, before its connection ends: `protocolError`.
+/// The last message to a client that has sent no LDAP message: `protocolError`.
 pub fn disconnection() -> BytesMut {
     let res = result(LdapResultCode::ProtocolError, "");
     let name = Some(NOTICE_OF_DISCONNECTION.to_owned());
@@ -106,7 +106,7 @@ fn result(code: LdapResultCode, text: &str) -> LdapResult {
 
 fn encode(id: u32, op: LdapOp) -> BytesMut {
     let mut octets = BytesMut::new();
-    // An inspected messageID is at most 2^31-1, and writing into memory does not fail.
+    // An inspected messageID is at most 2^31-1. Writing into memory does not fail.
     let message = LdapMsg::new(i32::try_from(id).unwrap_or_default(), op);
     let _ = LdapCodec::default().encode(message, &mut octets);
     octets

@@ -1,16 +1,17 @@
-//! The gate between an LDAP client and its directory (contract section 3). It sees every message's outside and every bind.
+//! The gate between an LDAP client and its directory (contract section 3). It sees every message's type and length, and
+//! every bind.
 //!
-//! - Until the directory has answered a bind with success only Bind, Unbind and Abandon pass. A bind closes the gate,
-//!   its success opens it; `saslBindInProgress` keeps it closed.
-//! - While a bind is not answered nothing but an Unbind passes (RFC 4511 §4.2.1); what a client has sent already waits. Of
-//!   what waits only the outside is looked at, because it is looked at again whenever something comes.
-//! - A later bind is judged by a [`LdapPolicy`]. One that is refused is answered `unwillingToPerform`, and as after any failed
-//!   bind the client is anonymous: the gate is closed.
-//! - A search of the root DSE at a closed gate never counts. It is answered here if that is configured.
-//! - StartTLS is answered `operationsError` and goes nowhere.
+//! - The gate is closed until the directory has answered a bind with success. While it is closed only Bind, Unbind and
+//!   Abandon pass. A bind closes the gate, its success opens it. `saslBindInProgress` keeps it closed.
+//! - While a bind is pending only an Unbind passes (RFC 4511 §4.2.1). Other messages of the client wait. Of a waiting
+//!   message only type and length are read, because they are read again whenever more octets come.
+//! - A later bind is judged by a [`LdapPolicy`]. A refused one is answered `unwillingToPerform`. As after any failed
+//!   bind the client is anonymous then, and the gate is closed.
+//! - A search of the root DSE at a closed gate never counts. Portward answers it if that is configured.
+//! - StartTLS is answered `operationsError` and is not passed on.
 //!
-//! Messages of the directory go through whatever they are; they are framed, so that an answer comes between two of
-//! them, and their contents are not waited for. Where a bind may lead is not decided here.
+//! All messages of the directory pass. They are framed, so that our own answers stand between two messages. A message
+//! passes before all of it has arrived. The gate does not decide where a bind may lead.
 
 pub mod answer;
 
@@ -22,10 +23,10 @@ use crate::inspect::ldap::{
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 
-/// What becomes of a later bind.
+/// What happens to a later bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindAction {
-    /// It goes to this directory.
+    /// It is passed to this directory.
     Pass,
     /// It is answered `unwillingToPerform`.
     Refuse,
@@ -38,7 +39,8 @@ pub trait LdapPolicy {
     /// A bind after the one that decided the connection.
     fn judge(&mut self, bind: &Bind) -> BindAction;
 
-    /// Whether a search of the root DSE is answered while no bind is in force (contract section 2, `ldap.root_dse`).
+    /// Whether Portward answers a search of the root DSE while no bind is in force (contract section 2,
+    /// `ldap.root_dse`).
     fn answers_root_dse(&self) -> bool {
         false
     }
@@ -50,28 +52,28 @@ pub trait LdapPolicy {
     fn login_succeeded(&mut self, name: &[u8]);
 }
 
-/// See the module.
+/// The gate of one connection.
 #[derive(Debug)]
 pub struct Gate<P> {
     policy: P,
     open: bool,
-    /// The next bind is the one that decided the connection.
+    /// The next bind is the bind that decided the connection.
     first: bool,
-    /// The messageID of the bind that is not answered.
+    /// The messageID of the pending bind.
     unanswered: Option<u32>,
-    /// The user of that bind; empty if it is not known.
+    /// The user of the pending bind. Empty if it is not known.
     name: Box<[u8]>,
     /// A message of the client has waited for the answer to a bind.
     waited: bool,
     /// The client has sent an Unbind.
     unbound: bool,
-    /// What is refused is answered before the connection is closed (`reject = "answer"`).
+    /// A refused operation is answered before the connection is closed (`reject = "answer"`).
     answers: bool,
 }
 
 impl<P: LdapPolicy> Gate<P> {
-    /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: see contract
-    /// section 1, `reject = "answer"`.
+    /// A gate for a connection that was just decided, by a bind that is still to be passed on. `answers`: `reject =
+    /// "answer"` of contract section 1 is in force.
     pub fn new(policy: P, answers: bool) -> Self {
         Self {
             policy,
@@ -90,7 +92,8 @@ impl<P: LdapPolicy> Gate<P> {
         &self.policy
     }
 
-    /// While a bind is not answered: an Unbind passes, because the client waits for nothing any more. Anything else waits.
+    /// While a bind is pending an Unbind passes, because the client does not wait for the answer any more. Other
+    /// messages wait.
     fn wait(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         match operation(octets) {
             Ok(Some((Operation::Unbind, size))) => self.unbind(size),
@@ -108,7 +111,7 @@ impl<P: LdapPolicy> Gate<P> {
         Next::Pass(size)
     }
 
-    /// No request begins here.
+    /// Ends the connection, because no valid request begins here.
     fn broken(&self, reason: Reason, replies: &mut Replies<'_>) -> Next {
         if self.answers {
             replies.back.extend(&answer::disconnection());
@@ -119,7 +122,7 @@ impl<P: LdapPolicy> Gate<P> {
     fn bind(&mut self, bind: &Bind, len: usize, replies: &mut Replies<'_>) -> Next {
         let verdict =
             if std::mem::take(&mut self.first) { BindAction::Pass } else { self.policy.judge(bind) };
-        // RFC 4511 §4.2.1: a bind ends what the client was before, also if it fails.
+        // RFC 4511 §4.2.1: a bind ends the client's earlier login, even if the bind fails.
         self.open = false;
         self.waited = false;
         match verdict {
@@ -155,7 +158,7 @@ impl<P: LdapPolicy> Gate<P> {
         match root_dse(octets) {
             Inspect::NeedMore => Next::NeedMore,
             Inspect::Found { ask: Some(search), len } if self.policy.answers_root_dse() => {
-                // StartTLS comes before the first bind.
+                // StartTLS is possible before the first bind only.
                 replies.back.extend(&answer::root_dse(&search, false));
                 Next::Replace { count: len, pass: 0 }
             }
@@ -164,8 +167,8 @@ impl<P: LdapPolicy> Gate<P> {
         }
     }
 
-    /// Ends the connection over an operation at a closed gate. An operation that was sent before its client could know
-    /// that the bind fails does not count.
+    /// Ends the connection because of an operation at a closed gate. `counts` is false if the client could not know yet
+    /// that the bind had failed.
     fn turn_away(&self, id: u32, operation: Operation, counts: bool, replies: &mut Replies<'_>) -> Next {
         if self.answers {
             replies.back.extend(&answer::refused(id, operation, false));
@@ -188,7 +191,7 @@ impl<P: LdapPolicy> Watch for Gate<P> {
 
     fn hear_client(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next {
         if self.unbound {
-            // RFC 4511 §4.3: nothing comes after it.
+            // RFC 4511 §4.3: nothing comes after an Unbind.
             return Next::Replace { count: octets.len(), pass: 0 };
         }
         if self.unanswered.is_some() {
@@ -215,7 +218,7 @@ impl<P: LdapPolicy> Watch for Gate<P> {
     }
 
     fn hear_target(&mut self, octets: &[u8], _: &mut Replies<'_>) -> Next {
-        // All messages that are there at once: a long result is many small ones.
+        // All messages that are there pass at once: a long result is many small messages.
         let mut pass = 0;
         loop {
             let rest = usize::try_from(pass).ok().and_then(|pass| octets.get(pass..)).unwrap_or_default();

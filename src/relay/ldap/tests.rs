@@ -12,11 +12,11 @@ use crate::ending::{Stage, Whose};
 use crate::inspect::ldap::elements_read;
 use crate::io::Buffer;
 
-/// Refuses `other`, ends at `moved`, and passes everybody else.
+/// Refuses the user `other`, ends the connection at `moved`, and passes all others.
 #[derive(Debug, Default)]
 struct ByUser {
     failed: u32,
-    /// Whom the directory has accepted last.
+    /// The name that the directory has accepted last.
     confirmed: Option<Vec<u8>>,
 }
 
@@ -121,16 +121,16 @@ fn success_opens_the_gate_and_nothing_else_does() {
     talk.target_says(1, LdapResultCode::Success);
     talk.passes(DELETE);
     talk.passes(ABANDON);
-    // A bind closes it, whoever it is for; a failed one keeps it closed.
+    // A bind closes the gate, whatever user it names. A failed bind keeps it closed.
     talk.passes(&bind(2, "b"));
     talk.waits(ABANDON);
-    // The answer to another one is none.
+    // An answer with another messageID does not answer the bind.
     talk.target_says(1, LdapResultCode::Success);
     talk.waits(DELETE);
     talk.target_says(2, LdapResultCode::InvalidCredentials);
     assert_eq!(talk.gate.policy().failed, 1);
     talk.passes(ABANDON);
-    // It was sent before the failure could be known.
+    // The operation was sent before its client could know of the failure.
     assert_eq!(talk.client(DELETE), method(false));
 
     for code in
@@ -142,7 +142,7 @@ fn success_opens_the_gate_and_nothing_else_does() {
         assert_eq!(talk.gate.policy().failed, 0);
         assert_eq!(talk.client(DELETE), method(true));
     }
-    // In several steps.
+    // A bind in several steps.
     let mut talk = Talk::new();
     talk.passes(&bind(1, "a"));
     talk.waits(&bind(2, "a"));
@@ -155,7 +155,7 @@ fn success_opens_the_gate_and_nothing_else_does() {
 #[test]
 fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
     let mut talk = Talk::new();
-    // The one that decided the connection is not judged again.
+    // The bind that decided the connection is not judged again.
     talk.passes(&bind(1, "other"));
     talk.target_says(1, LdapResultCode::Success);
     let second = bind(2, "other");
@@ -170,7 +170,7 @@ fn a_refused_bind_is_answered_and_leaves_nobody_logged_in() {
     let mut same = Talk::new();
     std::mem::swap(&mut same, &mut talk);
     assert_eq!(same.client(DELETE), method(true));
-    // Another bind is as good as any.
+    // A later bind of another user to the same directory passes.
     same.passes(&bind(3, "a"));
     same.target_says(3, LdapResultCode::Success);
     same.passes(DELETE);
@@ -205,7 +205,7 @@ fn after_good_bye_nothing_passes_and_nothing_waits_for_it() {
     assert_eq!(talk.client(&more), Next::Replace { count: more.len(), pass: 0 });
 }
 
-/// Issue 15, B9: a bind of 16 KiB that waits is not read anew with every octet that comes behind it.
+/// Issue 15, B9: a bind of 16 KiB that waits is not read again for every octet that comes behind it.
 #[test]
 fn what_waits_is_looked_at_by_its_outside_alone() {
     let mut talk = Talk::new();
@@ -219,12 +219,12 @@ fn what_waits_is_looked_at_by_its_outside_alone() {
         talk.waits(&octets);
     }
     assert_eq!(elements_read() - before, 3 * 100 * DELETE.len());
-    // When it is its turn it is a bind like any other.
+    // When it is its turn it is read like any other bind.
     talk.target_says(1, LdapResultCode::Success);
     assert_eq!(talk.client(&octets), Next::Pass(long.len() as u64));
 }
 
-/// Issue 15, B10: an answer to a bind is owed, whichever bind it is, and after an Unbind nothing is.
+/// Issue 15, B10: the directory owes an answer to every bind. After an Unbind it owes nothing.
 #[test]
 fn a_bind_is_owed_an_answer_and_an_unbind_takes_leave() {
     let mut talk = Talk::new();
@@ -240,7 +240,7 @@ fn a_bind_is_owed_an_answer_and_an_unbind_takes_leave() {
     assert!(talk.gate.leaves());
 }
 
-/// Issue 15, A8: only a name with a password is confirmed by a directory's success.
+/// Issue 15, A8: a directory's success confirms a name only if the bind had a name and a password.
 #[test]
 fn an_anonymous_success_confirms_no_name() {
     let simple = |name: &str, password: &str| {
@@ -288,11 +288,11 @@ fn a_target_s_messages_go_through_and_what_is_no_ldap_does_not() {
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
     let mut say =
         |octets: &[u8]| gate.hear_target(octets, &mut Replies { onward: &mut onward, back: &mut back });
-    // An entry of 4 GiB, of which the first octets are there: nothing is waited for, nothing is held.
+    // The first octets of an entry of 4 GiB have arrived. They pass at once and are not held.
     let entry = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 2, 0x64, 0x84, 0xff, 0xff, 0xff, 0xf0];
     assert_eq!(say(&entry), Next::Pass(6 + 0xffff_ffff));
     assert_eq!(say(&entry[..9]), Next::NeedMore);
-    // RFC 4511 §4.4.1, unasked.
+    // RFC 4511 §4.4.1: an unsolicited notification.
     let notice = answer::disconnection();
     assert_eq!(say(&notice), Next::Pass(notice.len() as u64));
     assert_eq!(say(b"HTTP/1.1 400"), Next::End(TARGET_DOWN));

@@ -1,5 +1,5 @@
-//! One message in one direction between two ends in memory: in whatever pieces it comes and goes, the same passes on, and
-//! nothing of the next message is touched.
+//! One message in one direction between two ends in memory: the same passes on whatever the pieces are. Octets of the
+//! next message stay untouched.
 
 use std::future::poll_fn;
 
@@ -8,10 +8,11 @@ use crate::relay::stage::{Stage, manners};
 
 const HEAD: &[u8] = b"HEAD ";
 
-/// What became of a message: how the pump stopped, what it wrote, what is left in the sender's buffer.
+/// The result for a message: how the pump stopped, how many octets it wrote, and how many are left in the sender's
+/// buffer.
 type Ended = (Result<(), Stopped>, u64, usize);
 
-/// A framing, a message with it, and what passes on.
+/// A framing, a message in that framing, and what passes on.
 type Row = (fn() -> Framing, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
@@ -24,7 +25,7 @@ const ROWS: &[Row] = &[
     (|| Framing::chunked().kindly(), "2\nhe\n3\r\nllo\n0\n\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
 ];
 
-/// Moves a message; `joins`: what has come when it begins leaves with the head.
+/// Moves a message. `joins`: the part that has arrived at the start is sent together with the head.
 async fn relay(framing: Framing, joins: bool, mut from: Leg, mut to: Leg) -> Ended {
     let mut pump = Pump::new(framing);
     pump.out.extend(HEAD);
@@ -58,7 +59,7 @@ async fn whatever_the_pieces_are_the_same_passes_and_the_next_message_does_not()
                 assert!(result.is_ok(), "{shown}");
                 assert_eq!(String::from_utf8(heard).unwrap(), format!("HEAD {passes}"), "{shown}");
                 assert_eq!(written, (HEAD.len() + passes.len()) as u64, "{shown}");
-                // What of the next message was said before the message was whole is in the buffer, untouched.
+                // Octets of the next message that were sent early stay untouched in the buffer.
                 assert!(
                     left + unread <= 4 && unread + left >= whole.len() - split.max(said.len()),
                     "{shown}"
@@ -100,7 +101,7 @@ async fn a_sender_that_ends_anywhere_within_is_noticed() {
                     let shown = format!("{said:?} {split} {manner:?} {breaks}");
                     assert!(matches!(result, Err(Stopped::Sender)), "{shown}: {result:?}");
                     assert_eq!(after, 0);
-                    // A receiver that does not get all of it may have got some.
+                    // A receiver that does not get the whole message may have got a part of it.
                     assert!(heard.len() as u64 <= written && written >= HEAD.len() as u64, "{shown}");
                 }
             }

@@ -1,4 +1,4 @@
-//! A response of our own to a request (RFC 3261 §8.2.6): its Via, From, To, Call-ID and CSeq as they came.
+//! Portward's own response to a request (RFC 3261 §8.2.6). It copies Via, From, To, Call-ID and CSeq as they came.
 
 use crate::inspect::sip::{FieldKind, Message};
 
@@ -17,8 +17,8 @@ pub const NO_SERVICE: &str = "503 Service Unavailable";
 /// RFC 3261 §21.5.7.
 pub const TOO_LARGE: &str = "513 Message Too Large";
 
-/// Writes a response to `out` for the request in `head`, with this status and these further header fields, each with its
-/// CRLF. `tag` goes into a To that has none.
+/// Writes a response to the request in `head` to `out`. `status` is its code and phrase. Each further header field ends
+/// with CRLF. `tag` is added to a To without a tag.
 pub fn respond(status: &str, head: &[u8], request: &Message, tag: &str, more: &str, out: &mut Vec<u8>) {
     out.extend([b"SIP/2.0 ", status.as_bytes(), b"\r\n"].into_iter().flatten());
     for field in &request.fields {

@@ -1,4 +1,4 @@
-//! What is changed of a message toward the PBX, whatever carries it, and how long it becomes by that.
+//! All changes to a message toward the PBX, over any carrier, and the length of the changed message.
 
 use super::edit::Edits;
 use super::route::forget;
@@ -9,11 +9,11 @@ use crate::proof::own::OwnRoutes;
 use crate::reason::Reason;
 use crate::route::proving::Changes;
 
-/// The length of a first message as it would reach the PBX. `rewrites`: Via and Contact are rewritten; `changes`: those because
-/// of a login.
+/// The length of a connection's first message after all changes toward the PBX. `rewrites`: Via and Contact are
+/// rewritten. `changes` are the changes because of a login.
 ///
 /// # Errors
-/// A URI that had to become the Request-URI is none.
+/// A URI that had to become the Request-URI is invalid.
 pub fn length_inside(
     own: &OwnRoutes<'_>,
     (head, message): (&[u8], &Message),
@@ -26,16 +26,16 @@ pub fn length_inside(
     Ok(length(edits.length(head), message))
 }
 
-/// What is changed of a request because of a login.
+/// Applies the changes because of a login.
 pub(super) fn prove(changes: &Changes, head: &[u8], edits: &mut Edits) {
     changes.cut.iter().for_each(|line| edits.cut(line.range()));
     if let Some(add) = &changes.add {
-        // In front of the empty line.
+        // They stand in front of the empty line.
         edits.insert(head.len().saturating_sub(2), add.as_bytes());
     }
 }
 
-/// What is changed of every message toward the PBX.
+/// Applies the changes that every message toward the PBX gets.
 ///
 /// # Errors
 /// Those of [`forget`].
@@ -57,7 +57,7 @@ pub(super) fn length(head: usize, message: &Message) -> u64 {
     head as u64 + u64::from(message.body)
 }
 
-/// The message without these lines; `None`: they are none.
+/// The message without these lines. `None`: no lines are to be cut.
 pub(super) fn without(message: &Message, cut: &[Span]) -> Option<Message> {
     if cut.is_empty() {
         return None;

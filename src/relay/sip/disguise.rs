@@ -1,19 +1,19 @@
 //! A browser behind a plain SIP connection (contract section 9).
 //!
-//! A browser does not know its own address: it writes a made-up name that ends in `.invalid` (RFC 7118 §5.4.2), and WS or
-//! WSS for its transport. A PBX without WebSocket tries to resolve that name. So toward the PBX the browser's own Via and its
-//! Contacts name Portward's end of the connection to the PBX, by which the PBX reaches the browser anyway. On the way back they
-//! are what the browser wrote, octet for octet: browser libraries drop a response with another Via.
+//! A browser does not know its own address. It writes an invented name that ends in `.invalid` (RFC 7118 §5.4.2), and
+//! WS or WSS as its transport. A PBX without WebSocket tries to resolve that name. So toward the PBX the browser's Via
+//! and Contacts name Portward's end of the connection to the PBX. The PBX reaches the browser by that connection
+//! anyway. On the way back they become what the browser wrote, octet for octet, because browser libraries drop a
+//! response with another Via.
 //!
 //! | message | what happens |
 //! |---|---|
-//! | request of the browser | its top Via gets our end's transport, address and port |
-//! | any message of the browser | so do its Contacts, but no GRUU (RFC 5627 §3.1), which the PBX itself has made |
-//! | response of the PBX | the top Via becomes what the browser wrote, without what the PBX has added; so do Contacts that are
-//! the browser's |
-//! | request of the PBX | so does a Request-URI that is one of the browser's Contacts |
+//! | request of the browser | its top Via gets transport, address and port of our end |
+//! | any message of the browser | its Contacts get the same, except GRUUs (RFC 5627 §3.1), which the PBX itself has made |
+//! | response of the PBX | the top Via and the browser's Contacts become what the browser wrote, without the PBX's additions |
+//! | request of the PBX | a Request-URI that is one of the browser's Contacts becomes what the browser wrote |
 //!
-//! A PBX may change parameters of a Contact that it gives back. Then the host and the transport in it become those of the
+//! A PBX may change parameters of a Contact before it sends it back. Then host and transport become those of the
 //! browser's Contact, and the rest stays as the PBX wrote it.
 
 use std::collections::VecDeque;
@@ -26,28 +26,28 @@ use crate::inspect::sip::{
     FieldKind, Kind, Message, NameAddr, Scheme, entries, name_addr, param, parameters, uri,
 };
 
-/// How many requests that are not answered are remembered. A browser has a few under way.
+/// How many unanswered requests are remembered. A browser has only a few.
 const VIAS: usize = 16;
 
 /// How many Contacts are remembered. A browser has one, or one more for calls.
 const CONTACTS: usize = 8;
 
-/// What a browser wrote, and what stands in its place toward the PBX.
+/// What a browser wrote, and what replaces it toward the PBX.
 #[derive(Debug)]
 pub struct Disguise {
-    /// Our end of the connection, as it stands in a URI.
+    /// Our end of the connection, in the form of a URI's host and port.
     end: Box<str>,
     tls: bool,
-    /// The newest is first.
+    /// Vias of unanswered requests, the newest first.
     vias: VecDeque<Via>,
-    /// The newest is first.
+    /// The browser's Contacts, the newest first.
     contacts: Vec<Contact>,
 }
 
 /// The top Via of a request.
 #[derive(Debug)]
 struct Via {
-    /// A hash of its branch.
+    /// A hash of the branch.
     branch: u64,
     own: Box<[u8]>,
 }
@@ -60,23 +60,23 @@ struct Contact {
 }
 
 impl Disguise {
-    /// For a connection to a PBX, of which our end has this address; `tls`: it speaks TLS.
+    /// The disguise for a connection to a PBX. `end` is the address of our end. `tls`: the connection is TLS.
     pub fn new(end: SocketAddr, tls: bool) -> Self {
         let end = SocketAddr::new(end.ip().to_canonical(), end.port()).to_string().into();
         Self { end, tls, vias: VecDeque::new(), contacts: Vec::new() }
     }
 
-    /// The transport of our end, as a Via says it.
+    /// The transport of our end, as a Via spells it.
     fn word(&self) -> &'static str {
         if self.tls { "TLS" } else { "TCP" }
     }
 
-    /// The same, as a URI says it.
+    /// The transport of our end, as a URI spells it.
     fn parameter(&self) -> &'static str {
         if self.tls { "tls" } else { "tcp" }
     }
 
-    /// A message of the browser.
+    /// Hides the browser in a message of the browser.
     pub(super) fn hide(&mut self, head: &[u8], message: &Message, edits: &mut Edits) {
         if let Kind::Request { .. } = message.kind
             && let Some(entry) = top_via(head, message)
@@ -97,7 +97,7 @@ impl Disguise {
             if address.enclosed {
                 edits.replace(Span::of(head, address.uri).range(), &*shown);
             } else {
-                // Without brackets what is put in would be a parameter of the field (RFC 3261 §20.10).
+                // Without brackets the parameters would belong to the field, not to the URI (RFC 3261 §20.10).
                 let mut text = [b"<".as_slice(), &shown, b">"].concat();
                 for (name, value) in without_transport(address.params) {
                     text.extend([b";", name].concat());
@@ -111,7 +111,7 @@ impl Disguise {
         }
     }
 
-    /// A message of the PBX.
+    /// Restores what the browser wrote in a message of the PBX.
     pub(super) fn reveal(&mut self, head: &[u8], message: &Message, edits: &mut Edits) {
         match message.kind {
             Kind::Request { uri: target, .. } => {
@@ -147,7 +147,8 @@ impl Disguise {
                     self.vias.remove(at);
                 }
             }
-            // It was forgotten. What a browser has for its own name it has for all its requests.
+            // The Via was forgotten. A browser writes the same sent-by name in all its requests, so the newest one's is
+            // right.
             None if via.sent_by.eq_ignore_ascii_case(self.end.as_bytes()) => {
                 let newest = self.vias.front().and_then(|newest| ViaParts::of(&newest.own));
                 if let Some(own) = newest {
@@ -171,13 +172,13 @@ impl Disguise {
         self.contacts.insert(0, Contact { own: own.into(), shown: shown.into() });
     }
 
-    /// The URI of a Contact as the PBX sees it. `None`: it stays what it is.
+    /// The URI of a Contact as the PBX sees it. `None`: the URI stays unchanged.
     fn shown(&self, own: &[u8]) -> Option<Vec<u8>> {
         let cut = uri(own)?;
         if cut.scheme == Scheme::Other || param(cut.params, b"gr").is_some() {
             return None;
         }
-        // `sips` demands TLS all the way, also where there is none.
+        // `sips` demands TLS on the whole way, even where there is none.
         let is_sips = cut.scheme == Scheme::Sips && self.tls;
         let (user, _, rest) = around_host(own)?;
         let mut shown = if is_sips { b"sips:".to_vec() } else { b"sip:".to_vec() };
@@ -187,7 +188,7 @@ impl Disguise {
         Some(shown)
     }
 
-    /// The browser's own URI in the place of one that the PBX has. `None`: it is none of the browser's.
+    /// The browser's own URI in place of the PBX's. `None`: the URI is none of the browser's.
     fn own(&self, text: &[u8]) -> Option<Vec<u8>> {
         if let Some(contact) = self.contacts.iter().find(|contact| *contact.shown == *text) {
             return Some(contact.own.to_vec());
@@ -209,7 +210,8 @@ impl Disguise {
     }
 }
 
-/// The URI of a Contact. Without brackets a transport behind it is a parameter of the field, and browsers mean the URI's.
+/// The URI of a Contact. In a Contact without brackets a transport parameter belongs to the field, but browsers mean
+/// the URI's.
 fn contact(address: &NameAddr<'_>) -> Option<Vec<u8>> {
     let mut own = address.uri.to_vec();
     if !address.enclosed
@@ -235,7 +237,7 @@ fn top_via<'a>(head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
 struct ViaParts<'a> {
     transport: &'a [u8],
     sent_by: &'a [u8],
-    /// With their first `;`.
+    /// The parameters, with their first `;`.
     params: &'a [u8],
 }
 
@@ -251,7 +253,7 @@ impl<'a> ViaParts<'a> {
     }
 }
 
-/// What stands before the host of a SIP URI, behind its scheme; host and port; and what follows.
+/// Splits a SIP URI without its scheme into the part before the host, host and port, and the rest.
 fn around_host(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let rest = text.get(memchr::memchr(b':', text)? + 1..)?;
     let (user, rest) = rest.split_at_checked(memchr::memchr(b'@', rest).map_or(0, |at| at + 1))?;
@@ -260,7 +262,8 @@ fn around_host(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((user, host, rest))
 }
 
-/// Writes `rest`, which begins with the parameters `params` of a URI, with this transport in it; `None`: with none.
+/// Writes `rest`, which begins with the URI's parameters `params`, with this transport in it. `None`: without a
+/// transport.
 fn with_transport(out: &mut Vec<u8>, rest: &[u8], params: &[u8], transport: Option<&[u8]>) {
     let has_one = param(params, b"transport").is_some();
     if let (Some(transport), false) = (transport, has_one) {
@@ -285,7 +288,7 @@ fn with_transport(out: &mut Vec<u8>, rest: &[u8], params: &[u8], transport: Opti
     out.extend_from_slice(rest.get(params.len()..).unwrap_or_default());
 }
 
-/// The parameters of a field, but no transport.
+/// The parameters of a field, without the transport.
 fn without_transport(params: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     parameters(params).filter(|(name, _)| !name.eq_ignore_ascii_case(b"transport"))
 }

@@ -1,28 +1,29 @@
-//! Changes to a header section: what is replaced by what, in the order of the octets.
+//! Changes to a header section: which octets are replaced by which text, in the order of the octets.
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
-/// Replacements that do not overlap. A message has a handful at the most.
+/// Replacements that do not overlap. A message has at most a handful.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
     list: SmallVec<[(Range<usize>, Vec<u8>); 4]>,
 }
 
 impl Edits {
-    /// Puts `by` in the place of `range`; an empty range inserts. Among insertions at one place the first stays first.
+    /// Replaces `range` by `by`. An empty range inserts. Of two insertions at the same place the earlier one stays
+    /// first.
     pub(super) fn replace(&mut self, range: Range<usize>, by: impl Into<Vec<u8>>) {
         let at = self.list.partition_point(|(other, _)| other.start <= range.start);
         self.list.insert(at, (range, by.into()));
     }
 
-    /// Puts `text` in front of the octet at `at`.
+    /// Inserts `text` before the octet at `at`.
     pub(super) fn insert(&mut self, at: usize, text: impl Into<Vec<u8>>) {
         self.replace(at..at, text);
     }
 
-    /// Takes `range` out.
+    /// Removes `range`.
     pub(super) fn cut(&mut self, range: Range<usize>) {
         self.replace(range, Vec::new());
     }
@@ -32,7 +33,7 @@ impl Edits {
         self.list.is_empty()
     }
 
-    /// How many octets `head` has with the changes.
+    /// The length of `head` after the changes.
     pub(super) fn length(&self, head: &[u8]) -> usize {
         let (out, put): (usize, usize) =
             self.list.iter().fold((0, 0), |(out, put), (range, by)| (out + range.len(), put + by.len()));

@@ -1,8 +1,8 @@
-//! Logins, and what the PBX makes of them (contract section 6). Nothing of the messages is changed for it.
+//! Logins, and whether the PBX accepts them (contract section 6). The messages are not changed for this.
 //!
-//! Every answer is judged by the request that it answers: several may be under way, and answers come in any order. A
-//! login has failed if a request is refused with 401 or 407 although its credentials used a nonce that this target has
-//! given to this address, or with 403 although it has credentials.
+//! Every answer is judged by the request that it answers. Several requests may be under way, and answers come in any
+//! order. A login has failed in two cases. One is a 401 or 407 to credentials with a nonce that this target has given
+//! to this address. The other is a 403 to any credentials.
 //!
 //! Two answers are no failed logins. One is a challenge that calls the nonce stale. The other is a 403 to a call or a
 //! subscription of a user who has registered on this connection: the user's password was right, but the call is barred.
@@ -17,23 +17,23 @@ use super::SipPolicy;
 use crate::inspect::digest::{Credentials, challenges, credentials, next_nonce, username};
 use crate::inspect::sip::{FieldKind, Message};
 
-/// How many requests with credentials may be under way on one connection. A trunk has as many calls as that in the
-/// second in which its PBX looks at their passwords.
+/// How many requests with credentials may be under way on one connection. A trunk may start as many calls within the
+/// second in which its PBX checks their passwords.
 const UNDER_WAY: usize = 256;
 
-/// Later than so many seconds no PBX answers (RFC 3261 §16.6, timer C).
+/// No PBX answers later than this, in seconds (RFC 3261 §16.6, timer C).
 const ANSWERED_WITHIN: u32 = 300;
 
-/// How long a request stays that the PBX has let in, in seconds. Its Call-ID and CSeq may be those of another one as well,
-/// which was answered first.
+/// How long a request that the PBX has accepted is remembered, in seconds. Another request may have the same Call-ID
+/// and CSeq, and the first answer may have been meant for that one.
 const PASSED: u32 = 32;
 
-/// What a PBX has made of a request.
+/// The result of a request with credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     /// A registration was confirmed.
     Confirmed,
-    /// It was refused, as a login.
+    /// The PBX refused a request as a failed login.
     Failed,
 }
 
@@ -41,34 +41,35 @@ pub enum Login {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMany;
 
-/// The requests with credentials that wait for their answer, the oldest first.
+/// The requests with credentials that wait for an answer, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     under_way: VecDeque<Request>,
-    /// The user who has registered with a password: the digest of the name.
+    /// The digest of the name of the user who has registered with a password.
     registered: Option<NonZeroU64>,
 }
 
 /// A request with credentials.
 #[derive(Debug, Clone, Copy)]
 struct Request {
-    /// What its answers repeat of it: the digest of Call-ID and CSeq.
+    /// The digest of Call-ID and CSeq, which the answer repeats.
     transaction: u64,
-    /// Its nonce, by its digest. It may be given before the answer comes: some targets give the same one for a while.
+    /// The digest of its nonce. The PBX may give out this nonce before it answers: some targets give the same nonce for
+    /// a while.
     nonce: Option<NonZeroU64>,
-    /// The user that it names, by the digest of the name, if it names only one.
+    /// The digest of the user's name, if the request names exactly one user.
     user: Option<NonZeroU64>,
     /// When it came, in seconds.
     at: u32,
-    /// One of its nonces had been given before.
+    /// One of its nonces had been given out before.
     answers_challenge: bool,
     registers: bool,
-    /// The PBX has let it in, as far as can be seen.
+    /// The PBX seems to have accepted it.
     passed: bool,
 }
 
 impl Logins {
-    /// A request that goes on to the PBX.
+    /// Takes note of a request that is passed on to the PBX.
     pub(super) fn asked(
         &mut self,
         head: &[u8],
@@ -76,7 +77,7 @@ impl Logins {
         policy: &impl SipPolicy,
     ) -> Result<(), TooMany> {
         let mut fields = request.fields_of(FieldKind::Credentials).map(|field| field.value.of_input(head));
-        // Nothing answers an ACK, or a response.
+        // An ACK and a response get no answer.
         let Some(method) = request.method(head).filter(|method| *method != b"ACK") else { return Ok(()) };
         let Some(first) = fields.next() else { return Ok(()) };
         let several = request.fields_of(FieldKind::Credentials).nth(1).is_some();
@@ -104,7 +105,7 @@ impl Logins {
         Ok(())
     }
 
-    /// Forgets what is answered no more.
+    /// Forgets requests that will not be answered any more.
     fn forget(&mut self, now: u32) {
         let lives = |request: &Request| {
             now.saturating_sub(request.at) < if request.passed { PASSED } else { ANSWERED_WITHIN }
@@ -114,7 +115,7 @@ impl Logins {
         }
     }
 
-    /// An answer of the PBX. What it says of nonces `policy` hears at once.
+    /// Judges an answer of the PBX. `policy` hears of its nonces at once.
     pub(super) fn answered(
         &mut self,
         head: &[u8],
@@ -140,7 +141,7 @@ impl Logins {
                 (request.registers || !known).then_some(Login::Failed)
             }
             401 | 407 => {
-                // Asked before the nonces of this answer are noted.
+                // This is asked before the nonces of this answer are noted.
                 let guessed = request.is_some_and(|request| {
                     request.answers_challenge
                         || request.nonce.is_some_and(|nonce| policy.has_given(nonce.get()))
@@ -158,8 +159,9 @@ impl Logins {
         }
     }
 
-    /// The request that is answered. A refusal ends it: a second one, of another branch, refuses nothing more. Any other
-    /// answer leaves it where it is, to be forgotten before others: the same Call-ID and CSeq may be another request's.
+    /// The request that is answered. A refusal removes it, so a second refusal from another branch counts no more.
+    /// After any other answer it stays, and is forgotten before others: another request may have the same Call-ID and
+    /// CSeq.
     fn request(&mut self, head: &[u8], answer: &Message, status: u16) -> Option<Request> {
         if self.under_way.is_empty() || status <= 100 {
             return None;
@@ -175,13 +177,13 @@ impl Logins {
     }
 }
 
-/// Seconds since some beginning.
+/// Seconds since the first call.
 fn now() -> u32 {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     u32::try_from(BEGIN.elapsed().as_secs()).unwrap_or(u32::MAX)
 }
 
-/// What a response repeats of its request (RFC 3261 §8.2.6.2).
+/// A hash of what a response repeats of its request (RFC 3261 §8.2.6.2).
 fn transaction(head: &[u8], message: &Message) -> u64 {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let part = |span: crate::inspect::Span| span.of_input(head);
@@ -295,7 +297,7 @@ mod tests {
         assert_eq!(talk.answers(401, "REGISTER", 2, CHALLENGE), Some(Login::Failed));
         let stale = "WWW-Authenticate: Basic realm=x, Digest nonce=\"m\", stale=true\r\n";
         assert_eq!(talk.answers(401, "REGISTER", 3, stale), None);
-        // That of an answer to a good login, too.
+        // A nonce in the answer to a good login counts as well.
         talk.answers(200, "REGISTER", 4, "Authentication-Info: nextnonce=\"next\"\r\n");
         talk.asks("INVITE", 5, "nonce=next").unwrap();
         assert_eq!(talk.answers(401, "INVITE", 5, ""), Some(Login::Failed));
@@ -305,7 +307,7 @@ mod tests {
     fn a_403_is_call_barring_for_whom_has_registered() {
         let mut talk = Talk::default();
         talk.answers(401, "REGISTER", 1, CHALLENGE);
-        // Credentials that nobody looks at prove nobody.
+        // Credentials that the PBX does not check prove no user.
         talk.asks("OPTIONS", 2, "username=a, nonce=n").unwrap();
         assert_eq!(talk.answers(200, "OPTIONS", 2, ""), None);
         talk.asks("REGISTER", 3, "username=a, nonce=other").unwrap();
@@ -333,7 +335,7 @@ mod tests {
             talk.asks("INVITE", u32::try_from(call).unwrap(), "nonce=n").unwrap();
         }
         assert_eq!(talk.asks("INVITE", 1_000, "nonce=n"), Err(TooMany));
-        // A call that rings, and one that has ended, make room.
+        // A call that rings makes room, and so does a call that has ended.
         talk.answers(180, "INVITE", 3, "");
         talk.answers(486, "INVITE", 4, "");
         talk.asks("INVITE", 1_001, "nonce=n").unwrap();

@@ -3,19 +3,18 @@
 //! | file | what it does |
 //! |---|---|
 //! | `watch` | looks at every message of both directions |
-//! | `policy` | what the watch asks the policy, which knows the rules |
-//! | `record`, `route` | Portward's own Record-Route entry is put in where the client sees it, and taken out where the PBX
-//! would |
-//! | `transport` | Via and Contact are rewritten where a rule says so |
-//! | `disguise` | the same of a browser, toward a PBX without WebSocket |
-//! | `websocket` | SIP messages are taken out of WebSocket messages |
-//! | `login` | what the PBX makes of logins |
-//! | `change` | all that is changed of a message toward the PBX, and its length after that |
-//! | `edit` | a header section is changed without touching any other octet |
+//! | `policy` | the questions of the watch to the policy, which knows the rules |
+//! | `record`, `route` | put our own Record-Route entry into messages to the client, and take it out of messages to the PBX |
+//! | `transport` | rewrites Via and Contact where a rule says so |
+//! | `disguise` | rewrites Via and Contact of a browser toward a PBX without WebSocket |
+//! | `websocket` | takes SIP messages out of WebSocket messages |
+//! | `login` | sees whether the PBX accepts logins |
+//! | `change` | all changes to a message toward the PBX, and its length after them |
+//! | `edit` | changes a header section without touching any other octet |
 //! | `answer` | Portward's own answers |
 //!
-//! Where a registration or a call may go is not decided here: the watch asks a [`SipPolicy`]. A message that needs no edit
-//! goes on octet by octet as it came.
+//! The watch does not decide where a registration or a call may go. It asks a [`SipPolicy`]. A message that needs no
+//! edit passes octet for octet.
 
 mod answer;
 mod change;

@@ -1,18 +1,20 @@
-//! `sip.public_address`: Portward in the client's route set, and nowhere else (contract section 3, RFC 3261 §12.1, §16).
+//! `sip.public_address`: puts Portward into the client's route set, and into no other (contract section 3, RFC 3261
+//! §12.1, §16).
 //!
-//! | message | what happens |
-//! |---|---|
-//! | request of the PBX | our entry becomes the first Record-Route: the client's route set begins with it (§12.1.1) |
-//! | dialog-forming response of the PBX | our entry becomes the last Record-Route: the client reverses them (§12.1.2) |
-//! | request of the client | our entry is taken off the top of Route; if the PBX's own entry below it wants strict routing, the
-//! request is made as the client would have made it without us (§12.2.1.1, §16.6 step 6); a client that routes strictly itself
-//! has our entry as Request-URI (§16.4) |
-//! | request of the client | an entry on top of Route that names `sip.public_address`, or the Host of the WebSocket handshake,
-//! without a token is taken off as well, with a token entry right below it |
-//! | any message of the client | our entry is taken out of Record-Route: responses copy it from the request (§12.1.1) |
+//! - Request of the PBX: our entry becomes the first Record-Route, because the client's route set begins with it
+//!   (§12.1.1).
+//! - Dialog-forming response of the PBX: our entry becomes the last Record-Route, because the client reverses them
+//!   (§12.1.2).
+//! - Request of the client: our entry is taken off the top of Route. If the PBX's own entry below it wants strict
+//!   routing, the request becomes what the client would have sent without us (§12.2.1.1, §16.6 step 6). A client that
+//!   routes strictly itself has our entry as Request-URI (§16.4).
+//! - Request of the client with an entry without a token on top of Route: the entry is taken off as well if it names
+//!   `sip.public_address`, or the Host of the WebSocket handshake. So is an entry with a token right below it.
+//! - Any message of the client: our entry is taken out of Record-Route, because responses copy it from the request
+//!   (§12.1.1).
 //!
-//! Our entry is known by its token. It is taken out even when the address is not configured any more: dialogs live longer
-//! than configurations.
+//! Our entry is recognised by its token. It is taken out even if the address is not configured any more, because
+//! dialogs live longer than configurations.
 
 use std::net::IpAddr;
 
@@ -30,14 +32,14 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The entry for a client that came by TLS or not, and for a host of the rules with the address of its target, if that
-    /// matters; `address` is `host[:port]`.
+    /// The entry for one connection. `address` is `host[:port]`. The entry names a host of the rules. It also names the
+    /// address of the host's target, if that is given.
     pub fn new(tokens: &Tokens, (host, target): (&str, Option<IpAddr>), address: &str, tls: bool) -> Self {
         let transport = if tls { "tls" } else { "tcp" };
         Self::by(tokens, (host, target), address, (transport, tls))
     }
 
-    /// The same for a client in a WebSocket: `transport=ws`, with TLS below as well (RFC 7118 §5.2).
+    /// The same for a client in a WebSocket: `transport=ws`, even if the WebSocket is in TLS (RFC 7118 §5.2).
     pub fn for_browser(tokens: &Tokens, host: (&str, Option<IpAddr>), address: &str, tls: bool) -> Self {
         Self::by(tokens, host, address, ("ws", tls))
     }
@@ -82,8 +84,8 @@ impl Recording {
         }
     }
 
-    /// §16.6 step 4: `sips` if the Request-URI or the topmost Route is. A response says so by what the client will
-    /// have as its remote target, the Contact (§12.1.2).
+    /// Whether the entry must be `sips` (§16.6 step 4). In a request the Request-URI or the topmost Route decides. In a
+    /// response the Contact decides, because it becomes the client's remote target (§12.1.2).
     fn must_be_sips(&self, head: &[u8], message: &Message) -> bool {
         let is_sips = |text: &[u8]| text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"));
         let first_of = |kind| {

@@ -1,6 +1,7 @@
-//! What a client sends through us: our own entries are taken out of it ([`OwnRoutes`] knows them). The table is in `record`.
+//! Takes our own entries out of a client's messages ([`OwnRoutes`] recognises them). `record` lists the changes.
 //!
-//! A URI that moves to the start line is read as a URI first: a text with a line end in it would be a second start line.
+//! A text that moves to the start line must be a valid URI. A text with a line end in it would make a second start
+//! line.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use crate::reason::Reason;
 /// Takes our entries out of a message of the client.
 ///
 /// # Errors
-/// A URI that had to become the Request-URI is none.
+/// A URI that had to become the Request-URI is invalid.
 pub(super) fn forget(
     own: &OwnRoutes<'_>,
     head: &[u8],
@@ -39,7 +40,7 @@ pub(super) fn forget(
     if ours.is_empty() {
         return Ok(());
     }
-    // §16.6 step 6: the next hop wants itself as Request-URI and the remote target last.
+    // §16.6 step 6: the next hop wants its own URI as Request-URI and the remote target as the last route.
     match others.first().and_then(|next| Some((*next, strict(next)?))) {
         Some((next, next_uri)) => {
             edits.replace(target.range(), request_uri(next_uri).ok_or(Reason::Malformed)?);
@@ -68,15 +69,15 @@ fn routes<'a>(head: &'a [u8], message: &Message) -> Vec<Entry<'a>> {
     fields.flat_map(entries_of).collect()
 }
 
-/// The URI of a route entry that lacks `lr` (§16.6 step 6). Without brackets one cannot tell the URI's parameters from the
-/// entry's: such an entry stays where it is.
+/// The URI of a route entry without `lr` (§16.6 step 6). In an entry without brackets the parameters may belong to the
+/// URI or to the entry. Such an entry stays where it is.
 fn strict(entry: &[u8]) -> Option<&[u8]> {
     let address = name_addr(entry).filter(|address| address.enclosed)?;
     param(uri(address.uri)?.params, b"lr").is_none().then_some(address.uri)
 }
 
-/// A URI of Route as a Request-URI: without header fields and without a method (§12.2.1.1, §19.1.1). `None`: it cannot be
-/// one.
+/// A URI of Route as a Request-URI: without header fields and without a method (§12.2.1.1, §19.1.1). `None`: it cannot
+/// become one.
 fn request_uri(text: &[u8]) -> Option<Vec<u8>> {
     let cut = uri(text)?;
     if cut.scheme == Scheme::Other {
@@ -96,7 +97,7 @@ fn request_uri(text: &[u8]) -> Option<Vec<u8>> {
     }
     Some(target)
 }
-/// Takes the entries `gone` (told apart by where they stand) out of Route, and puts `last` behind all of them.
+/// Takes the entries `gone` out of Route, and puts `last` behind all others. Entries are compared by their position.
 fn cut(head: &[u8], routes: &[Entry<'_>], gone: &[&[u8]], last: Option<Vec<u8>>, edits: &mut Edits) {
     let mut lines: Vec<(&Range<usize>, &Range<usize>)> = Vec::new();
     for route in routes {
@@ -115,7 +116,7 @@ fn cut(head: &[u8], routes: &[Entry<'_>], gone: &[&[u8]], last: Option<Vec<u8>>,
     }
 }
 
-/// Takes the entries of one header field that are `gone` out of it; the field goes with its last entry.
+/// Takes the entries `gone` out of one header field. A field without entries is removed.
 fn without(
     head: &[u8],
     line: Range<usize>,

@@ -1,4 +1,4 @@
-//! The relay's view of messages: what goes on, what is changed, what is answered.
+//! The relay's watch over SIP messages: which pass, which are changed, and which are answered.
 
 use super::*;
 use crate::ending::Ending;
@@ -14,7 +14,7 @@ mod route;
 
 const KEY: [u8; 32] = [9; 32];
 
-/// Forbids `other.example`, ends at `nobody.example`, lets everything else pass.
+/// Forbids `other.example`, ends the connection at `nobody.example`, and passes all others.
 struct Fixed(Tokens);
 
 impl SipPolicy for Fixed {
@@ -43,7 +43,7 @@ fn ours() -> String {
     format!("{}@rp.example;transport=tcp;lr", Tokens::new(KEY).make("pbx.example", None))
 }
 
-/// Feeds a stream; what goes on, what goes back, and how it ended.
+/// Feeds a stream to the watch. Returns what passes on, what goes back, and how it ended.
 fn feed(
     mut step: impl FnMut(&[u8], &mut Replies<'_>) -> Next,
     stream: &str,
@@ -118,7 +118,7 @@ fn a_later_account_passes_is_forbidden_or_ends_the_connection() {
         "{back}"
     );
     let tag = back.split("To: <sip:b@pbx.example>;tag=").nth(1).unwrap().split("\r\n").next().unwrap();
-    // The ACK to our refusal goes nowhere; another one does.
+    // The ACK to our refusal is dropped. Any other ACK passes.
     let ack = request(
         "ACK",
         "sip:b@pbx.example",
@@ -129,7 +129,7 @@ fn a_later_account_passes_is_forbidden_or_ends_the_connection() {
     );
     let other = ack.replace(tag, "z");
     assert_eq!(up(&mut watch, &format!("{ack}{other}")), (other, String::new(), None));
-    // In a dialog the From is nobody's business: the PBX's party may be from anywhere.
+    // In a dialog the From is not checked: the PBX's party may have any address.
     let bye =
         request("BYE", "sip:b@pbx.example", "sip:a@nobody.example", "<sip:b@pbx.example>;tag=1", "", "");
     let again =
@@ -146,7 +146,7 @@ fn pings_are_answered_and_go_on_and_their_pong_is_swallowed() {
     assert_eq!(up(&mut watch, "\r\n\r\n"), ("\r\n\r\n".to_owned(), "\r\n".to_owned(), None));
     assert_eq!(down(&mut watch, "\r\n"), "");
     assert_eq!(down(&mut watch, "\r\n\r\n"), "\r\n\r\n");
-    // The client's pong.
+    // The client answers with a pong.
     assert_eq!(up(&mut watch, "\r\n"), ("\r\n".to_owned(), String::new(), None));
     assert_eq!(down(&mut watch, "\r\n"), "\r\n");
 }
@@ -182,7 +182,7 @@ fn our_entry_is_first_in_requests_and_last_in_dialog_forming_responses() {
              From: <sip:a@pbx.example>\r\nTo: <sip:b@pbx.example>{tag}\r\nCall-ID: 1\r\nCSeq: 7 {method}\r\nContent-Length: 0\r\n\r\n"
         )
     };
-    // A fork answers twice, and late: each response forms a dialog of its own (RFC 3261 §13.2.2.4).
+    // A fork answers twice, the second time late. Each response forms a dialog of its own (RFC 3261 §13.2.2.4).
     for (status, tag) in
         [("180 Ringing", ";tag=1"), ("183 Progress", ";tag=2"), ("200 OK", ";tag=1"), ("200 OK", ";tag=3")]
     {
@@ -209,7 +209,7 @@ fn our_entry_is_first_in_requests_and_last_in_dialog_forming_responses() {
 fn the_pbx_never_sees_our_entry() {
     let mut watch = watch(None, false, false);
     let own = format!("<sip:{}>", ours());
-    // The client's response copies Record-Route.
+    // The client's response copies Record-Route from the request.
     let response = |recorded: &str| {
         format!(
             "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP pbx\r\n{recorded}From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n\
@@ -223,7 +223,7 @@ fn the_pbx_never_sees_our_entry() {
     ] {
         assert_eq!(up(&mut watch, &response(&with)).0, response(without));
     }
-    // Requests in the dialog, RFC 3261 §16.12.1.1: loose routers all the way.
+    // Requests in the dialog, RFC 3261 §16.12.1.1: all hops route loosely.
     let bye = |uri: &str, more: &str| {
         request("BYE", uri, "sip:a@pbx.example", "<sip:b@pbx.example>;tag=1", more, "")
     };
@@ -235,7 +235,7 @@ fn the_pbx_never_sees_our_entry() {
         ),
         (format!("Route: {own}\r\nRoute: <sip:p1.example.com;lr>\r\n"), "Route: <sip:p1.example.com;lr>\r\n"),
         (format!("Route: {own}\r\n"), ""),
-        // Not on top, not ours to take.
+        // An entry that is not on top is not ours to take off.
         (
             format!("Route: <sip:p1.example.com;lr>,{own}\r\n"),
             &*format!("Route: <sip:p1.example.com;lr>,{own}\r\n"),
@@ -243,16 +243,16 @@ fn the_pbx_never_sees_our_entry() {
     ] {
         assert_eq!(up(&mut watch, &bye(target, &with)).0, bye(target, without), "{with}");
     }
-    // §16.12.1.2: the PBX routes strictly, so it gets what the client would have sent it without us.
+    // §16.12.1.2: the PBX routes strictly. So it gets what the client would have sent without Portward.
     let with = format!("Route: {own},<sip:p2.middle.com>,<sip:p1.example.com;lr>\r\n");
     let strict =
         bye("sip:p2.middle.com", "Route: <sip:p1.example.com;lr>\r\nRoute: <sip:callee@u2.domain.com>\r\n");
     assert_eq!(up(&mut watch, &bye(target, &with)).0, strict);
-    // A client that routes strictly: our entry is its Request-URI, its target stands last (§16.4).
+    // The client routes strictly: our entry is its Request-URI, and its target is the last route (§16.4).
     let uri = format!("sip:{}", ours());
     let sent = bye(&uri, "Route: <sip:p1.example.com;lr>, <sip:callee@u2.domain.com>\r\n");
     assert_eq!(up(&mut watch, &sent).0, bye(target, "Route: <sip:p1.example.com;lr>\r\n"));
-    // A forged one stays.
+    // A forged entry stays.
     let forged = format!("Route: {}\r\n", own.replace("pbx.example", "hq.example"));
     assert_eq!(up(&mut watch, &bye(target, &forged)).0, bye(target, &forged));
 }

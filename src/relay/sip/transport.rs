@@ -1,13 +1,14 @@
-//! `rewrite_transport`: a TLS client that is relayed to a plain port says TCP there, and hears TLS back (contract section 3).
+//! `rewrite_transport`: toward a PBX that is reached by plain TCP a TLS client's transport is rewritten to TCP, and
+//! back to TLS on the way to the client (contract section 3).
 //!
-//! A PBX that reads `transport=tls` in a Contact tries TLS to the phone's own address instead of using the connection
-//! that is there. So Via and Contact of what the client sends are changed, and changed back in what comes.
+//! A PBX that reads `transport=tls` in a Contact tries TLS to the phone's own address instead of using the open
+//! connection. So Via and Contact of the client's messages are changed, and changed back in the PBX's messages.
 
 use super::edit::Edits;
 use crate::inspect::Span;
 use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr, parameters, uri};
 
-/// Toward the PBX: the client's own Via (the top one of a request) and its Contacts.
+/// Rewrites a message toward the PBX: the client's own Via (the top one of a request) and its Contacts.
 pub(super) fn to_tcp(head: &[u8], message: &Message, edits: &mut Edits) {
     if let Kind::Request { .. } = message.kind {
         via(head, message, b"TLS", b"TCP", edits);
@@ -21,8 +22,8 @@ pub(super) fn to_tcp(head: &[u8], message: &Message, edits: &mut Edits) {
     }
 }
 
-/// Toward the client: its own Via (the top one of a response), the Contacts of its registration as it wrote them, and
-/// the Request-URI that is one of them.
+/// Rewrites a message toward the client: the client's own Via (the top one of a response), the Contacts of its
+/// registration, and a Request-URI that is one of these Contacts.
 pub(super) fn to_tls(head: &[u8], message: &Message, edits: &mut Edits) {
     match message.kind {
         Kind::Request { uri: target, .. } => {
@@ -41,7 +42,7 @@ pub(super) fn to_tls(head: &[u8], message: &Message, edits: &mut Edits) {
     }
 }
 
-/// The top Via's transport (RFC 3261 §20.42: `SIP/2.0/TLS`, white space around the slashes allowed).
+/// Rewrites the top Via's transport (RFC 3261 §20.42: `SIP/2.0/TLS`, with optional white space around the slashes).
 fn via(head: &[u8], message: &Message, from: &[u8], to: &[u8], edits: &mut Edits) {
     let Some(field) = message.fields_of(FieldKind::Via).next() else { return };
     let value = field.value.of_input(head);
@@ -54,7 +55,7 @@ fn via(head: &[u8], message: &Message, from: &[u8], to: &[u8], edits: &mut Edits
     }
 }
 
-/// Every Contact: the parameters of its URI, and the URI. Without brackets the parameters are the Contact's (§20.10), and
+/// Of every Contact the URI and its parameters. Without brackets the parameters belong to the Contact (§20.10), but
 /// phones mean the URI's.
 fn contacts<'a>(head: &'a [u8], message: &Message) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let fields = message.fields_of(FieldKind::Contact).map(|field| field.value.of_input(head));
@@ -65,7 +66,7 @@ fn contacts<'a>(head: &'a [u8], message: &Message) -> impl Iterator<Item = (&'a 
     })
 }
 
-/// The parameter `transport`, wherever it stands among the parameters of a URI.
+/// Rewrites the parameter `transport` of a URI, wherever it stands.
 fn parameter(head: &[u8], params: &[u8], from: &[u8], to: &str, edits: &mut Edits) {
     for (name, value) in parameters(params) {
         if name.eq_ignore_ascii_case(b"transport") && value.eq_ignore_ascii_case(from) {

@@ -20,11 +20,11 @@ use crate::route::proving::Changes;
 /// A client that came by WebSocket.
 #[derive(Debug)]
 pub struct Browser {
-    /// Host, as it came in the handshake.
+    /// The Host of the handshake, as it came.
     pub named: Box<[u8]>,
-    /// TLS is below.
+    /// The WebSocket is in TLS.
     pub tls: bool,
-    /// Toward a PBX by TCP or TLS; `None`: the PBX is reached by WebSocket.
+    /// Hides the browser from a PBX that is reached by TCP or TLS. `None`: the PBX is reached by WebSocket.
     pub disguise: Option<Disguise>,
 }
 
@@ -41,33 +41,34 @@ pub struct SipWatch<P> {
     max_message: u32,
     client: Inspector,
     target: Inspector,
-    /// A message of the target that is too long to be read passes on.
+    /// A message of the target that is too long to be read. It is being passed on unread.
     unread: Option<Box<LongHead>>,
-    /// Octets of a refused request's body that are still to come.
+    /// How many octets of a refused request's body are still to come. They are dropped.
     skip: u32,
-    /// The last of the client was one CRLF: another one makes a ping of both.
+    /// The client's last octets were one CRLF. A second CRLF completes a ping.
     half_ping: bool,
     logins: Logins,
-    /// Pings that went on to the PBX although we answered them: its pong is not for the client.
+    /// A ping went on to the PBX although Portward answered it. The PBX's pong is not for the client.
     pong_due: bool,
-    /// What the PBX owes.
+    /// Whether the PBX still owes its first answer.
     first: First,
 }
 
-/// The first answer of the PBX. An ACK is not answered (RFC 3261 §17.1.1.3), and one may come first on a connection.
+/// The state of the PBX's first answer. An ACK gets no answer (RFC 3261 §17.1.1.3), and an ACK may come first on a
+/// connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum First {
-    /// Nothing has been asked.
+    /// No request has been passed on.
     Unasked,
-    /// A request has gone on, and the PBX has not said anything.
+    /// A request has been passed on, and the PBX has not sent anything.
     Owed,
-    /// The PBX has spoken.
+    /// The PBX has sent something.
     Came,
 }
 
 impl<P: SipPolicy> SipWatch<P> {
-    /// A watch that asks `policy`. `rewrites`: Via and Contact are rewritten; `max_message`: the longest message toward
-    /// the PBX.
+    /// A watch that asks `policy`. `rewrites`: Via and Contact are rewritten. `max_message`: the longest message toward
+    /// the PBX, in octets.
     pub fn new(policy: P, recording: Option<Recording>, rewrites: bool, max_message: u32) -> Self {
         Self {
             policy,
@@ -96,7 +97,8 @@ impl<P: SipPolicy> SipWatch<P> {
         &self.policy
     }
 
-    /// RFC 5626 §3.5.1: a ping is answered here, hop by hop, and goes on, so that the PBX's connection lives as well.
+    /// RFC 5626 §3.5.1: Portward answers a ping, hop by hop. It also passes the ping on to keep the PBX's connection
+    /// alive.
     fn keep_alive(&mut self, replies: &mut Replies<'_>) -> Next {
         if self.half_ping {
             replies.back.extend(b"\r\n");
@@ -175,7 +177,7 @@ impl<P: SipPolicy> SipWatch<P> {
             self.answer(TOO_LARGE, head, message, replies);
             return self.drop_message(head, message);
         }
-        // The PBX answers what it sees. Credentials that were for us are no login there.
+        // The PBX judges the login in what it sees. Credentials for Portward itself are no login there.
         let seen = without(message, &changes.cut);
         if self.logins.asked(head, seen.as_ref().unwrap_or(message), &self.policy).is_err() {
             return Next::End(by_client(Reason::Limit));
@@ -187,7 +189,7 @@ impl<P: SipPolicy> SipWatch<P> {
         onward(head, message, &edits, replies)
     }
 
-    /// A request that is not sound is answered, and no octet of it goes on.
+    /// Answers a faulty request. No octet of it is passed on.
     fn turn_away(&mut self, head: &[u8], faulty: &Faulty, replies: &mut Replies<'_>) -> Next {
         let message = &faulty.message;
         match self.policy.screen(head, message, Some(faulty)) {
@@ -228,8 +230,8 @@ impl<P: SipPolicy> SipWatch<P> {
         }
     }
 
-    /// Passes on what is there of a message of the PBX that is too long to be read. It has nothing added to it then, and a
-    /// login that it answers is not seen; but the connection goes on.
+    /// Passes on the part of a PBX's too long message that is there. Nothing is added to such a message, and a login
+    /// that it answers is not seen. But the connection goes on.
     fn pass_unread(&mut self, mut long: Box<LongHead>, octets: &[u8]) -> Next {
         match long.pass(octets) {
             Ok(passed) => {
@@ -249,12 +251,12 @@ impl<P: SipPolicy> SipWatch<P> {
     }
 }
 
-/// What a browser wrote, if it is hidden from the PBX.
+/// The browser's own values, if they are hidden from the PBX.
 fn disguise(browser: &mut Option<Box<Browser>>) -> Option<&mut Disguise> {
     browser.as_mut()?.disguise.as_mut()
 }
 
-/// The message with its edits; as it came if there are none.
+/// The message with its edits. Without edits it passes as it came.
 fn onward(head: &[u8], message: &Message, edits: &Edits, replies: &mut Replies<'_>) -> Next {
     if edits.is_empty() {
         return Next::Pass(head.len() as u64 + u64::from(message.body));
@@ -309,13 +311,13 @@ impl<P: SipPolicy> Watch for SipWatch<P> {
                 self.target.reset();
                 self.pass_unread(Box::default(), octets)
             }
-            // The PBX does not speak SIP: nothing that counts against the client. It is not examined.
+            // The PBX does not speak SIP, or sends a faulty message. That never counts against the client.
             Inspect::Reject(_) | Inspect::Found { ask: Ask::Faulty(_), .. } => Next::End(TARGET_DOWN),
             Inspect::Found { ask: Ask::KeepAlive, .. } => {
                 self.target.reset();
                 let is_ping = octets.starts_with(b"\r\n\r\n");
                 if is_ping && self.browser.is_some() {
-                    // Browsers know no keep-alive but that of WebSocket.
+                    // Browsers know no keep-alive except that of WebSocket.
                     replies.back.extend(b"\r\n");
                     return Next::Replace { count: 4, pass: 0 };
                 }

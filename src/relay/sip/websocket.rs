@@ -1,7 +1,8 @@
 //! SIP in WebSocket messages (RFC 7118): each message holds one SIP message, or a keep-alive.
 //!
-//! On a stream Content-Length says where a message ends (RFC 3261 §18.3). In a WebSocket message it may be missing (RFC 7118
-//! §5): then it is put in. Where it is there it must be right, or two readers would see two messages.
+//! On a stream Content-Length tells where a message ends (RFC 3261 §18.3). In a WebSocket message it may be missing
+//! (RFC 7118 §5). Then Portward adds it. If it is there it must be right: otherwise two readers would see two different
+//! messages.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
@@ -14,10 +15,10 @@ use crate::reason::Reason;
 /// RFC 5626 §3.5.1, RFC 7118 §6.
 const PONG: &[u8] = b"\r\n";
 
-/// The close code of what is refused (RFC 6455 section 7.4.1).
+/// The close code for a refusal (RFC 6455 section 7.4.1).
 const POLICY: u16 = 1008;
 
-/// The close code of what is no SIP at all.
+/// The close code for a message that is not SIP.
 const UNSUPPORTED: u16 = 1003;
 
 /// SIP over WebSocket.
@@ -48,7 +49,7 @@ impl Messages for SipMessages {
         if octets == b"\r\n\r\n" {
             return End::At(4);
         }
-        // The watch has read the message already: its length is all that is asked here.
+        // The watch has read the message already, so only its length is needed here.
         if let Some(length) = message_length(octets) {
             return End::At(length);
         }
@@ -58,14 +59,14 @@ impl Messages for SipMessages {
                 End::At(len.saturating_add(usize::try_from(message.body).unwrap_or(usize::MAX)))
             }
             Inspect::NeedMore => End::NeedMore,
-            // A target's message is not examined.
+            // Messages of a target are not examined.
             Inspect::Reject(_) | Inspect::Found { ask: Ask::Faulty(_), .. } => End::Nowhere,
         }
     }
 }
 
-/// The end over a message whose Content-Length is wrong: a request is answered 400 (RFC 4475 §3.1.2.2). `head`: where its
-/// header section ends; `length`: the value of Content-Length.
+/// Ends the connection over a message whose Content-Length is wrong. A request is answered 400 first (RFC 4475
+/// §3.1.2.2). `head` is the length of its header section, `length` is the range of the Content-Length's value.
 fn refused(message: &[u8], head: usize, length: std::ops::Range<usize>) -> Came {
     let mut right = message.get(..length.start).unwrap_or_default().to_vec();
     right.push(b'0');
@@ -78,7 +79,7 @@ fn refused(message: &[u8], head: usize, length: std::ops::Range<usize>) -> Came 
         && let Some(head) = right.get(..len)
         && request.method(head).is_some_and(|method| method != b"ACK")
     {
-        // Nothing is ever sent for this tag: the connection ends.
+        // No later request will use this tag, because the connection ends.
         let tag = BuildHasherDefault::<DefaultHasher>::default().hash_one(request.call_id.of_input(head));
         respond(Fault::Length.status(), head, &request, &format!("{tag:x}"), "", &mut answer);
     }

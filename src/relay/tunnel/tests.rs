@@ -1,4 +1,4 @@
-//! A tunnel between two ends in memory, by a clock that stands still.
+//! A tunnel between two ends in memory, with a paused clock.
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ async fn relay(mut client: Leg, mut target: Leg) -> (EndedBy, [u64; 2]) {
     (by, bytes)
 }
 
-/// How it ends and after how many seconds, when nothing more happens outside.
+/// How the tunnel ends and after how many seconds, if nothing more happens outside.
 async fn end(stage: Stage<(EndedBy, [u64; 2])>) -> (EndedBy, u64) {
     let ((by, _), after) = stage.end().await;
     (by, after)
@@ -79,7 +79,7 @@ async fn b10_an_end_behind_octets_that_are_not_read_is_noticed() {
         }
         assert_eq!(end(stage).await, (EndedBy::Client, (GLANCE + UNDELIVERED).as_secs()), "{breaks}");
     }
-    // Without an end it is a receiver that takes its time.
+    // Without an end the receiver is only slow.
     let stage = begin();
     stage.target.takes(100);
     stage.client.say(&much);
@@ -87,7 +87,7 @@ async fn b10_an_end_behind_octets_that_are_not_read_is_noticed() {
     stage.target.takes(usize::MAX);
     stage.settle().await;
     assert_eq!(stage.target.heard().len(), much.len());
-    // An end and then a reset.
+    // The client ends, and then resets the connection.
     stage.client.end();
     sleep(2 * SECOND).await;
     let before = stage.seconds();
@@ -107,7 +107,7 @@ async fn silence_ends_it_in_the_end() {
 const CLIENT_ACTS: [Act; 3] = [Act::Say("ab"), Act::Say("c"), Act::End];
 const TARGET_ACTS: [Act; 3] = [Act::Say("xyz"), Act::Say("w"), Act::End];
 
-/// Who ends first.
+/// The side that ends first.
 fn first_of(order: &[(Side, Act)]) -> EndedBy {
     match order.iter().find(|(_, act)| *act == Act::End) {
         Some((Side::Client, _)) => EndedBy::Client,
@@ -181,7 +181,7 @@ async fn a_receiver_that_stalls_anywhere_gets_everything_in_the_end() {
             stage.target.takes(target_room);
             for (side, act) in &order {
                 act.by(stage.far(*side));
-                // An end behind octets that wait is seen at the next glance.
+                // An end behind waiting octets is seen at the next glance.
                 sleep(GLANCE + SECOND / 10).await;
             }
             assert_eq!(stage.client.heard(), b"xyzw"[..client_room], "{order:?}");
@@ -208,14 +208,14 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
     stage.target.say("xy");
     stage.settle().await;
     assert_eq!((stage.client.heard(), stage.target.unflushed()), (b"xy".to_vec(), 2));
-    // While a flush is under way the sender is read.
+    // While a flush is pending the sender is still read.
     stage.client.say("c");
     stage.settle().await;
     assert_eq!(stage.target.unflushed(), 3);
     stage.target.flushes(true);
     stage.settle().await;
     assert_eq!(stage.target.heard(), b"abc");
-    // A flush that stands still keeps what a client said before its end for as long as a receiver may stall.
+    // A pending flush holds octets of a client that has ended. They wait as long as a receiver may stall.
     stage.target.flushes(false);
     stage.client.say("d");
     stage.client.end();

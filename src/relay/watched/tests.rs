@@ -1,5 +1,5 @@
-//! The relay of messages between two ends in memory, by a clock that stands still: short reads and short writes, stalls,
-//! ends and resets in every order that matters. A message is a line.
+//! The relay of messages between two ends in memory, with a paused clock: short reads, short writes, stalls, ends and
+//! resets in every order that matters. A message is a line.
 
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use super::*;
 use crate::relay::patience::{AFTER_END, GLANCE, OWED, UNDELIVERED};
 use crate::relay::stage::{SECOND, Stage};
 
-/// What a client's lines mean: `bind` holds back what follows until the target has spoken, `bye` takes leave, `mine` is
-/// answered here, `old` goes on as `new`, `cut` ends the relay. Everything else goes on.
+/// Gives the client's lines a meaning. `bind` holds back the following lines until the target has sent something. `bye`
+/// says that the client wants nothing more. `mine` is answered here, `old` passes as `new`, and `cut` ends the relay.
+/// Other lines pass.
 #[derive(Debug, Default)]
 struct Lines {
     binds: bool,
@@ -89,7 +90,7 @@ async fn relay(mut client: Leg, mut target: Leg) -> (Over, [u64; 2]) {
     (over, bytes)
 }
 
-/// How it ends and after how many seconds, when nothing more happens outside.
+/// How the relay ends and after how many seconds, if nothing more happens outside.
 async fn end(stage: Stage<(Over, [u64; 2])>) -> (Over, u64) {
     let ((over, _), after) = stage.end().await;
     (over, after)
@@ -115,7 +116,7 @@ async fn whatever_the_pieces_are_the_same_goes_on() {
         stage.target.say("done\nmore");
         stage.settle().await;
         assert_eq!((stage.target.heard(), stage.client.heard()), (b"new\n".to_vec(), b"done\n".to_vec()));
-        // Half a message waits, and an answer comes between two messages.
+        // Half a message waits. An answer may come only between two messages.
         stage.target.say("\n");
         stage.client.say("mine\n");
         stage.settle().await;
@@ -137,10 +138,10 @@ async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
         let stage = begin();
         stage.client.say(format!("bind\n{held}"));
         stage.settle().await;
-        // What does not fit into the buffer stays where it is, and the end is behind it.
+        // Octets that do not fit into the buffer stay unread, and the end is behind them.
         assert_eq!(stage.client.unread() > 0, held.len() > 300_000);
         stage.client.end();
-        // An end behind octets that are not read is seen at the next glance.
+        // An end behind unread octets is seen at the next glance.
         let glance = if stage.client.unread() > 0 { GLANCE } else { Duration::ZERO };
         assert_eq!(end(stage).await, at(CLIENT, AFTER_END + glance), "{} octets", held.len());
     }
@@ -161,7 +162,7 @@ async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once(
 
 #[tokio::test(start_paused = true)]
 async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
-    // The answer comes, and everything that was held with it.
+    // The answer comes. Everything that was held passes then.
     let stage = begin();
     stage.client.say("bind\nsearch\n");
     stage.client.end();
@@ -173,7 +174,7 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
         (b"bound\n".to_vec(), b"bind\nsearch\n".to_vec())
     );
     assert!(stage.target.is_told());
-    // Each answer gives it as long again.
+    // Each answer gives the target the full time again.
     for _ in 0..5 {
         sleep(AFTER_END - 2 * SECOND).await;
         stage.target.say("found\n");
@@ -182,7 +183,7 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"found\n".repeat(5));
     assert_eq!(end(stage).await.0, CLIENT);
-    // It closes for good: what comes for it is answered by a reset.
+    // The target closes its socket. Octets that come for it are answered by a reset.
     let stage = begin();
     stage.client.say("bind\n");
     stage.client.end();
@@ -203,7 +204,7 @@ async fn b10_after_good_bye_nothing_is_waited_for() {
         }
         assert_eq!(end(stage).await, (CLIENT, 2), "{ends}");
     }
-    // A target that hangs up at good-bye ends it at once.
+    // The relay ends at once if the target hangs up after the client's `bye`.
     let stage = begin();
     stage.client.say("bind\nbye\n");
     stage.client.end();
@@ -217,16 +218,16 @@ async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
     let stage = begin();
     stage.client.say("bind\n");
     sleep(10 * SECOND).await;
-    // What the client says meanwhile gives the target no more time.
+    // Further lines of the client give the target no more time.
     stage.client.say("search\n");
     assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), OWED));
-    // It is not cut before, and then the idle time is what counts.
+    // The target answers in time. From then on the idle time counts.
     let stage = begin();
     stage.client.say("bind\nsearch\n");
     sleep(OWED - SECOND).await;
     stage.target.say("bound\n");
     assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
-    // While it says something it is not silent.
+    // A target that sends something is not silent.
     let stage = begin();
     stage.client.say("one\n");
     stage.settle().await;
@@ -241,7 +242,7 @@ async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     let talk = "line of a message\n".repeat(50_000);
-    // The target takes nothing; the client ends, breaks off.
+    // The target takes nothing. The client ends, or breaks off.
     for breaks in [false, true] {
         let stage = begin();
         stage.target.takes(10);
@@ -255,7 +256,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
         }
         assert_eq!(end(stage).await, at(CLIENT, GLANCE + UNDELIVERED), "{breaks}");
     }
-    // The client takes nothing; the target ends, and what it said still arrives when the client goes on.
+    // The client takes nothing, and the target ends. Its octets still arrive when the client reads again.
     let stage = begin();
     stage.client.takes(10);
     stage.target.say(&talk);
@@ -266,7 +267,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     assert_eq!(stage.client.heard(), talk.as_bytes());
     assert!(stage.client.is_told());
     assert_eq!(end(stage).await, at(TARGET, UNDELIVERED - SECOND + AFTER_END));
-    // The client takes nothing, the target has not ended: a slow client is not cut off.
+    // The client takes nothing, and the target has not ended. A slow client is not cut off.
     let stage = begin();
     stage.client.takes(10);
     stage.target.say(&talk);
@@ -293,7 +294,7 @@ async fn a_target_that_hangs_up_without_a_word_ends_it_at_once() {
     stage.client.say("bind\nsearch\n");
     stage.target.end();
     assert_eq!(end(stage).await, (TARGET, 0));
-    // Unless it does so because the client has ended, or has said good-bye.
+    // The target's end is no refusal if the client has ended before, or has said `bye`.
     for (talk, ends) in [("bind\n", true), ("bind\nbye\n", false)] {
         let stage = begin();
         stage.client.say(talk);

@@ -1,54 +1,55 @@
-//! What a [`Watch`] is asked of each message, and what it can say.
+//! The questions that a [`Watch`] is asked about each message, and its answers.
 
 use crate::cause::Cause;
 use crate::ending::{Ending, Stage, Whose};
 use crate::io::Buffer;
 use crate::reason::Reason;
 
-/// What becomes of the message that begins at the first octet.
+/// What happens to the message that begins at the first octet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// So many octets go on as they are: not 0, and maybe more than there are yet.
+    /// This many octets pass as they are. The number is not 0, and may be greater than the number of octets that are
+    /// there.
     Pass(u64),
-    /// So many octets go on as they are, but not 0 and not the whole message: the next octets are more of it. Nothing is
-    /// sent between them.
+    /// This many octets pass as they are. The number is not 0, and they are not the whole message: the next octets
+    /// continue it. No answer is sent between them.
     Part(u64),
-    /// The first `count` octets are taken out, [`Replies::onward`] goes in their place (nothing, if it is empty), and
-    /// then the next `pass` octets, as they are. What was read beyond them is the next message.
+    /// The first `count` octets are taken out, and [`Replies::onward`], which may be empty, is sent in their place.
+    /// After that `pass` octets follow as they are. Octets behind these are the next message.
     Replace {
-        /// Octets that do not go on; all of them have been read.
+        /// How many octets are taken out. All of them have been read.
         count: usize,
-        /// Octets after them that do, maybe more than there are yet.
+        /// How many octets after them pass. It may be more than are there.
         pass: u64,
     },
-    /// It takes more octets to tell. Nothing is remembered of the call but scan offsets.
+    /// The watch needs more octets to decide. It may remember nothing of this call except scan offsets.
     NeedMore,
-    /// The relay ends here, when what is in [`Replies::back`] has been sent.
+    /// The relay ends here, after the contents of [`Replies::back`] have been sent.
     End(Ending),
 }
 
-/// The end of a relay over what the client sent.
+/// The ending of a relay because of the client's message.
 pub const fn by_client(reason: Reason) -> Ending {
     Ending::because(Stage::Relay, Whose::Client, reason)
 }
 
-/// The end of a relay whose target speaks something else.
+/// The ending of a relay whose target speaks another protocol.
 pub const TARGET_DOWN: Ending = Ending::of_target(Stage::Relay, Cause::BadAnswer);
 
-/// What a watch writes instead of what came.
+/// Where a watch writes messages of its own.
 #[derive(Debug)]
 pub struct Replies<'a> {
-    /// Goes on in place of what [`Next::Replace`] takes out. Empty when the watch is asked.
+    /// Passes on in place of the octets that [`Next::Replace`] takes out. It is empty when the watch is asked.
     pub onward: &'a mut Buffer,
     /// Goes back to the sender, between two messages of the other direction. Whole messages only.
     pub back: &'a mut Buffer,
 }
 
-/// Looks at messages. Each call sees the octets from the beginning of a message, as many as there are.
+/// Looks at messages. Each call gets the octets from the beginning of a message, as many as have arrived.
 pub trait Watch {
-    /// How many octets of the client are read, at the most, before the watch knows.
+    /// How many octets of the client are read, at most, before the watch must decide.
     const CLIENT_LIMIT: usize;
-    /// How many octets of the target.
+    /// How many octets of the target are read, at most, before the watch must decide.
     const TARGET_LIMIT: usize;
 
     /// A message of the client.
@@ -57,14 +58,14 @@ pub trait Watch {
     /// A message of the target. [`Replies::back`] goes to the target here, [`Replies::onward`] to the client.
     fn hear_target(&mut self, octets: &[u8], replies: &mut Replies<'_>) -> Next;
 
-    /// Whether messages of the client wait, although they have been read, until the target has said something
-    /// ([`Next::NeedMore`] with a whole message): then a full buffer is no error.
+    /// Whether messages of the client that have been read must wait until the target has sent something
+    /// ([`Next::NeedMore`] for a whole message). While they wait a full buffer is no error.
     fn holds_client(&self) -> bool {
         false
     }
 
-    /// Whether the target owes an answer without which nothing goes on: then it is not waited for as long as for other
-    /// things (see [`patience`](crate::relay::patience)).
+    /// Whether the target owes an answer without which nothing goes on. Then the relay waits less long than usual (see
+    /// [`patience`](crate::relay::patience)).
     fn owes(&self) -> bool {
         false
     }

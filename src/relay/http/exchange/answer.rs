@@ -1,4 +1,4 @@
-//! What the head of an answer means for an exchange, and what comes after it.
+//! What the head of an answer means for an exchange, and what follows the answer.
 
 use super::{After, Running};
 use crate::inspect::http::{Framing, Response, ResponseBody, ResponseInspector, Version};
@@ -9,26 +9,27 @@ use crate::relay::http::head::{AnswerEdits, ForClient, keeps_framing, response_h
 const INTERIM_LIMIT: u8 = 16;
 
 impl Running<'_, '_> {
-    /// Nothing of a final response has been sent, and no interim one in part.
+    /// No part of a final response was sent, and no interim response was sent in part.
     pub(super) fn is_unanswered(&self) -> bool {
         !self.answered && (self.down.written == 0 || self.down.out.is_empty())
     }
 
-    /// What comes after the response, unless the request still has to end first.
+    /// What follows the response. `None`: the request must end first.
     pub(super) fn after(&self) -> Option<After> {
         if self.tunnel {
             Some(After::Tunnel)
         } else if self.up_done {
             Some(if self.client_persistent { After::Next } else { After::Close })
         } else if self.up_refused || !self.target_persistent || !self.client_persistent {
-            // An early answer (RFC 9112 §9.3): the rest of the request has no reader any more.
+            // The target answered early (RFC 9112 §9.3), and nothing reads the rest of the request any more.
             Some(After::Close)
         } else {
             None
         }
     }
 
-    /// A head was read: interim ones pass on, the final one sets up the body. False if it makes no sense.
+    /// Takes a head that was read. An interim response passes on, a final one sets up the body. False: the head makes
+    /// no sense.
     pub(super) fn take_head(
         &mut self,
         response: &Response,
@@ -60,10 +61,10 @@ impl Running<'_, '_> {
         self.left_unread = !self.bodiless && response.status >= 300;
         self.early = !self.up_done;
         self.down_closes = !keeps_framing(response.body, version);
-        // Whether the body still comes after a final answer in place of 100 is the client's to decide (RFC 9110
-        // §10.1.1), so nobody could tell where the next request begins.
+        // The final answer came in place of 100. The client may or may not send the body now (RFC 9110 §10.1.1). So
+        // nothing shows where the next request begins.
         let unasked = self.request.expects_continue && !self.continued;
-        // And the rest of a request that the target does not take any more has no reader (RFC 9112 §9.3).
+        // If the target takes no more of the request, nothing reads its rest (RFC 9112 §9.3).
         let unread = self.up_refused || !self.target_persistent;
         self.client_persistent = self.request.persistent
             && !self.down_closes

@@ -2,12 +2,12 @@
 
 use std::io;
 
-/// Why there is no whole response.
+/// Why an exchange has no whole response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The target ended without having answered a byte.
+    /// The target ended without having sent an octet of an answer.
     TargetSilent,
-    /// The target's answer is none: broken head, framing that can be read in two ways, an end in the middle.
+    /// The target's answer is invalid: its head is broken, its framing has two readings, or it ends in the middle.
     TargetBroken,
     /// The target did not answer in time.
     TargetTimeout,
@@ -21,22 +21,23 @@ pub enum Failure {
     ClientSlow,
 }
 
-/// How far it went when it failed.
+/// A failure, and how far the exchange had gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExchangeError {
-    /// Why.
+    /// The failure.
     pub failure: Failure,
-    /// Nothing of a final response has been sent, so an answer of our own is possible.
+    /// No part of a final response was sent, so Portward itself can answer.
     pub unanswered: bool,
-    /// Part of a body was sent whose end is the connection's end: only a reset tells the client that it is not whole.
+    /// Part of a body was sent whose end is the connection's end. Only a reset tells the client that the body is not
+    /// whole.
     pub truncates: bool,
-    /// Nothing of the request's body was used and the target has said nothing: it can be sent again.
+    /// Nothing of the request's body was used, and the target has sent nothing. So the request can be sent again.
     pub untouched: bool,
-    /// The target did not end the connection: it does not answer the kernel any more.
+    /// The target did not end the connection: its kernel does not answer any more.
     pub vanished: bool,
 }
 
-/// Whether the kernel has given the peer up, instead of the peer having ended the connection.
+/// Whether the kernel has given the peer up. False: the peer itself has ended the connection.
 pub(super) fn has_vanished(error: &io::Error) -> bool {
     use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
     matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable)
@@ -55,8 +56,8 @@ mod tests {
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour";
 
-    /// What is counted of an answer of which four octets of nine come; `breaks`: then the target breaks off, else the caller
-    /// does not wait any longer.
+    /// The counts of an answer of which four octets of nine arrive. `breaks`: the target breaks off then. Otherwise the
+    /// caller stops waiting.
     async fn counted(breaks: bool) -> [u64; 2] {
         let ((mut client, _phone), (mut target, pbx)) = (leg(), leg());
         let mut request = Outgoing {

@@ -1,4 +1,4 @@
-//! Exchanges between two ends in memory, by a clock that stands still: who has gone, and how that is noticed.
+//! Exchanges between two ends in memory, with a paused clock: how the end of a side is noticed.
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -10,15 +10,15 @@ use crate::relay::stage::{SECOND, Stage};
 const RESPONSE: Duration = Duration::from_secs(600);
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// What became of an exchange, and how many octets went to the target and to the client.
+/// The result of an exchange, and how many octets went to the target and to the client.
 type Ended = (Result<Exchanged, ExchangeError>, [u64; 2]);
 
-/// A request whose body has `body` octets.
+/// Begins a request whose body has `body` octets.
 fn begin(body: u64) -> Stage<Ended> {
     begin_at(body, 0, false)
 }
 
-/// The same, at least so many octets a second.
+/// The same, with a lowest rate in octets a second.
 fn begin_at(body: u64, min_rate: u32, expects_continue: bool) -> Stage<Ended> {
     let framing = if body > 0 { Framing::Length(body) } else { Framing::NONE };
     let request = Outgoing { framing, expects_continue, ..get() };
@@ -49,7 +49,7 @@ async fn run(mut client: Leg, mut target: Leg, mut request: Outgoing<'static>, m
     (result, bytes)
 }
 
-/// Why it failed and after how many seconds.
+/// Why the exchange failed, and after how many seconds.
 async fn failure(stage: Stage<Ended>) -> (Failure, u64) {
     let ((result, _), after) = stage.end().await;
     (result.unwrap_err().failure, after)
@@ -60,7 +60,7 @@ async fn b10_a_client_that_has_ended_is_waited_for_ten_seconds() {
     let stage = begin(0);
     stage.client.end();
     assert_eq!(failure(stage).await, (Failure::Client, AFTER_END.as_secs()));
-    // It may wait for its answer.
+    // The client may wait for its answer.
     let stage = begin(0);
     stage.client.end();
     sleep(AFTER_END - SECOND).await;
@@ -70,7 +70,8 @@ async fn b10_a_client_that_has_ended_is_waited_for_ten_seconds() {
     stage.settle().await;
     assert!(stage.client.heard().ends_with(b"\r\n\r\nlate"));
     assert!(stage.end().await.0.0.is_ok());
-    // And break off meanwhile.
+    // The client may also break off while it waits. Item 32: the client sends this many octets a second for this many
+    // seconds. Returns why the exchange failed, if it did, and after how many seconds.
     let stage = begin(0);
     stage.client.end();
     sleep(2 * SECOND).await;
@@ -139,7 +140,7 @@ async fn item_32_a_slow_body_ends_and_a_slow_target_does_not() {
     assert!((20..=22).contains(&after), "{after}");
     assert_eq!(drip(begin_at(1_000_000, 500, false), 500, 60).await, None);
     assert_eq!(drip(begin_at(1_000_000, 0, false), 1, 600).await, None);
-    // The target takes a few octets a second of what is there.
+    // The target takes only a few of the waiting octets each second.
     let stage = begin_at(1_000_000, 500, false);
     stage.client.say(vec![7; 1_000_000]);
     for second in 0..200 {
@@ -158,7 +159,7 @@ async fn item_32_who_waits_for_100_is_not_slow_and_who_does_not_wait_is() {
     stage.target.say("HTTP/1.1 100 Continue\r\n\r\n");
     let (failure, after) = failure(stage).await;
     assert!(failure == Failure::ClientSlow && (120..=122).contains(&after), "{failure:?} {after}");
-    // It sends its body without having been told to.
+    // The client sends its body without having got a 100.
     let (failure, after) = drip(begin_at(1_000_000, 500, true), 1, 60).await.unwrap();
     assert!(failure == Failure::ClientSlow && (20..=22).contains(&after), "{failure:?} {after}");
 }

@@ -1,4 +1,4 @@
-//! What a running exchange waits for, how long, and whether the client is still there meanwhile.
+//! What a running exchange waits for, for how long, and whether the client is still there.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::relay::patience::{AFTER_END, GLANCE, UNDELIVERED};
 const STALL: Duration = Duration::from_secs(5);
 
 impl Running<'_, '_> {
-    /// A target that takes nothing of a request for five seconds gets more time. What is written may still lie in the
-    /// kernel, so a long request that has no answer yet counts as well.
+    /// Gives more time to a target that takes nothing of a request for five seconds. Written octets may still lie in
+    /// the kernel. So a long request without an answer counts as well.
     pub(super) fn poll_slow(&mut self, cx: &mut Context<'_>, target: &Leg) {
         if self.bodiless || self.slow {
             return;
@@ -30,8 +30,8 @@ impl Running<'_, '_> {
         self.fills_client() || self.waits_for_body()
     }
 
-    /// Everything that came of the request is on its way, and its body is not whole. A client that waits for 100
-    /// (Continue) may wait for the target; one that has begun its body does not wait any more.
+    /// Every octet of the request that came has been sent on, and the body is not whole yet. A client that waits for
+    /// 100 (Continue) may wait for the target. A client that has begun its body does not wait any more.
     pub(super) fn waits_for_body(&self) -> bool {
         let gives = !self.up_done && !self.up_refused && self.up.waits == Waits::Read;
         let has_begun = self.up.written > self.head;
@@ -39,12 +39,13 @@ impl Running<'_, '_> {
         gives && !waits_for_100
     }
 
-    /// The client does not take what there is for it.
+    /// The client does not take the octets that are there for it.
     fn fills_client(&self) -> bool {
         !self.down_done && self.down.waits == Waits::Write
     }
 
-    /// How long to wait where `usual` is usual. A client that has ended its side is hardly ever there any more.
+    /// How long to wait. `usual` is the usual time. A client that has ended its side is hardly ever still there, so it
+    /// gets less.
     pub(super) fn deadline(&self, usual: Duration) -> Duration {
         let fills_target = !self.up_done && !self.up_refused && self.up.waits == Waits::Write;
         match (self.client_ended, fills_target || self.fills_client()) {
@@ -54,8 +55,9 @@ impl Running<'_, '_> {
         }
     }
 
-    /// While the target thinks, the client may send its next request, end its side, or go away. What is not read is looked
-    /// at once in a while: its buffer is full, its body waits for the target to take it, or it has ended and may be gone.
+    /// While the target works, the client may send its next request, end its side, or go away. Portward looks from time
+    /// to time at a client that it does not read. It does not read if the buffer is full, if the body waits for the
+    /// target, or if the client has ended.
     ///
     /// # Errors
     /// [`Failure::Client`].

@@ -1,7 +1,8 @@
-//! What a rule changes of an answer: URLs and cookie paths get back what was taken off the request, and the rule sets fields
-//! of its own.
+//! What a rule changes in an answer. URLs and cookie paths get back the part that was taken off the request's path. The
+//! rule also sets fields of its own.
 //!
-//! URLs stand in Location, Content-Location (RFC 9110 sections 10.2.2 and 8.7) and Refresh. Bodies are not looked at.
+//! URLs are changed in Location, Content-Location (RFC 9110 sections 10.2.2 and 8.7) and Refresh. Bodies are not
+//! changed.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::relay::http::Asked;
 use crate::route::http::Edits;
 use crate::rules::ResponseFields;
 
-/// What is changed of the answers to a request.
+/// The changes to the answers to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerEdits<'e> {
     undo: Undo,
@@ -23,8 +24,8 @@ pub struct AnswerEdits<'e> {
 }
 
 impl<'e> AnswerEdits<'e> {
-    /// What is changed of the answers to `asked`, if it goes to a target at `port` that is told `host` in place of the client's
-    /// Host. `None`: nothing, as with almost every rule.
+    /// The changes to the answers to `asked`, which goes to a target at `port`. `host` replaces the client's Host
+    /// toward that target. `None`: nothing is changed, as with almost every rule.
     pub fn of(asked: &Asked<'_>, edits: &Edits<'e>, host: Option<&str>, port: u16) -> Option<Box<Self>> {
         let by_rule = edits.by_rule.as_ref()?;
         let prefix = rule::prefix(asked, by_rule);
@@ -50,7 +51,7 @@ impl<'e> AnswerEdits<'e> {
         Some(Box::new(Self { undo, response }))
     }
 
-    /// Writes a field of the target's. Of those that the rule sets the target's own do not pass.
+    /// Writes a field of the target. If the rule sets a field of that name, the target's field is dropped.
     pub(super) fn put_field(&self, out: &mut Vec<u8>, is_final: bool, (name, value): (&[u8], &[u8])) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is_final && self.response.iter().any(|field| is(&field.name)) {
@@ -67,7 +68,8 @@ impl<'e> AnswerEdits<'e> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The names of the fields that the rule sets. They do not pass in a trailer section either.
+    /// The names of the fields that the rule sets. The target's fields of these names are dropped from trailers as
+    /// well.
     pub(in crate::relay::http) const fn names(&self) -> Option<&Arc<FieldNames>> {
         self.response.names()
     }
@@ -79,7 +81,7 @@ impl<'e> AnswerEdits<'e> {
         }
     }
 
-    /// Seconds, and behind them the URL (HTML section 4.2.4.3), perhaps in quotes.
+    /// Writes a Refresh: seconds, and then the URL (HTML section 4.2.4.3), which may be in quotes.
     fn put_refresh(&self, out: &mut Vec<u8>, value: &[u8]) {
         let url = Span::of(value, refresh_url(value).unwrap_or_default()).range();
         if url.is_empty() {
@@ -90,9 +92,10 @@ impl<'e> AnswerEdits<'e> {
         out.extend_from_slice(value.get(url.end..).unwrap_or_default());
     }
 
-    /// A cookie (RFC 6265 section 4.1). A path gets back what was taken off. One without a path is for the folder of the URL, which
-    /// lies above the part that was taken off where the client asked for that part alone: other tenants would get it. A
-    /// domain that only the target knows goes, because clients would refuse the cookie.
+    /// Writes a cookie (RFC 6265 section 4.1). Its path gets back the part that was taken off. A cookie without a path
+    /// holds for the folder of the URL. If the client asked for just the part that was taken off, that folder lies
+    /// above it, and other tenants would get the cookie. So it gets a path. A domain that only the target knows is
+    /// removed, because clients would refuse the cookie.
     fn put_cookie(&self, out: &mut Vec<u8>, value: &[u8]) {
         let prefix = self.undo.prefix();
         let mut has_path = false;
@@ -110,7 +113,7 @@ impl<'e> AnswerEdits<'e> {
                 out.push(b';');
             }
             if is_path && has_path && !prefix.is_empty() && !self.undo.has_prefix(said) {
-                // `/PREFIX` covers `/PREFIX` and all that lies in it; `/PREFIX/` would not cover the first.
+                // `/PREFIX` covers `/PREFIX` itself and everything below it. `/PREFIX/` does not cover `/PREFIX`.
                 let inside: &[u8] = if said == b"/" { b"" } else { said };
                 put(out, &[b" Path=", prefix, inside]);
             } else {

@@ -1,6 +1,6 @@
-//! Answers of our own, whole.
+//! Whole answers that Portward itself gives.
 
-/// The fields that an answer of our own may have beside those that it is given.
+/// The fields that an answer of our own may have in addition to those that its caller gives.
 pub(crate) const OWN_FIELDS: [&str; 4] = ["Date", "Content-Type", "Content-Length", "Connection"];
 
 /// A small answer of our own.
@@ -45,7 +45,7 @@ pub(crate) fn own_json(
     own(&status_line(status), &fields, body.as_bytes(), persistent, bodiless)
 }
 
-/// A 204, which has no body and says nothing of one (RFC 9110 section 8.6).
+/// A 204. It has no body and no field about one (RFC 9110 section 8.6).
 pub(crate) fn own_nothing(extra: &str, persistent: bool) -> Vec<u8> {
     head("204 No Content", extra, persistent).into_bytes()
 }

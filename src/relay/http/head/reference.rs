@@ -1,40 +1,40 @@
-//! URLs of an answer, as the client has to see them (RFC 3986 section 4.1): a target from which a part of the path was taken
-//! off, or that knows itself by another name, speaks of URLs that the client does not have.
+//! URLs of an answer, in the form that the client needs (RFC 3986 section 4.1). A target may be asked for a shorter
+//! path than the client's, or under another name. Then its URLs are not those of the client.
 //!
-//! What leads to the same host gets the part back that was taken off, unless it has it already. Everything else stays as it
-//! is: URLs of other hosts and schemes, and whatever two readers may read in two ways.
+//! A URL of the same host gets back the part that was taken off the path, unless it has it already. All others stay
+//! unchanged: URLs of other hosts and schemes, and every URL that has two readings.
 
 use super::put;
 use crate::rules::name::split_host_port;
 
-/// What URLs get back.
+/// What is put back into URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Undo {
-    /// What a trusted peer has taken off before, and then the part that the rule takes off. Both may be empty; neither ends with
-    /// a slash.
+    /// The part of the path that a trusted peer has taken off before, followed by the part that the rule takes off.
+    /// Both may be empty. Neither ends with a slash.
     pub(super) whole: Vec<u8>,
-    /// Where the rule's own part begins in it.
+    /// Where the rule's own part begins in `whole`.
     pub(super) own: usize,
-    /// The path that the target was asked for; `/` where nothing was left of it.
+    /// The path that the target was asked for. `/` if nothing was left of it.
     pub(super) asked: Vec<u8>,
-    /// Nothing was left of the path: the client's own has no slash where the target's ends.
+    /// Nothing was left of the path. So the client's path has no slash where the target's path ends with one.
     pub(super) nothing_left: bool,
-    /// Names, with a port if there is one, by which the client and what is in front of us know this host.
+    /// The names of this host, some with a port, as the client and the proxies in front of Portward know it.
     pub(super) hosts: Vec<Box<[u8]>>,
-    /// The name that the target was told in their place (`host = "target"`).
+    /// The name that the target got instead (`host = "target"`).
     pub(super) told: Option<Box<[u8]>>,
-    /// The port at which the target was reached. Web servers put their own port behind the name that they were told.
+    /// The port of the target. Web servers append their own port to the name that they got.
     pub(super) port: u16,
 }
 
-/// Whose URL it is.
+/// The host to which a URL belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// This host's, as the client knows it.
+    /// This host, under a name that the client knows.
     Own,
-    /// This host's, as only the target knows it.
+    /// This host, under the name that only the target knows.
     Told,
-    /// Another's.
+    /// Another host.
     Foreign,
 }
 
@@ -44,14 +44,14 @@ impl Undo {
         self.whole.get(self.own..).unwrap_or_default()
     }
 
-    /// Writes a URL or a relative reference, with what it gets back.
+    /// Writes a URL or a relative reference, with the part put back.
     pub(super) fn put(&self, out: &mut Vec<u8>, value: &[u8]) {
         if !self.put_changed(out, value) {
             out.extend_from_slice(value);
         }
     }
 
-    /// Writes it if it changes. False: it stays as it is, and nothing was written.
+    /// Writes the URL if it must change. False: it stays as it is, and nothing was written.
     fn put_changed(&self, out: &mut Vec<u8>, value: &[u8]) -> bool {
         if value.iter().any(u8::is_ascii_control) {
             return false;
@@ -82,7 +82,8 @@ impl Undo {
                 }
                 changed
             }
-            // The client cannot know that name, so the URL goes on without it. Two slashes would begin another name.
+            // The client cannot know that name, so the URL is written without it. A path with two slashes would look
+            // like another host.
             Whose::Told if path.get(1).is_some_and(|octet| matches!(octet, b'/' | b'\\')) => false,
             Whose::Told => {
                 if !self.put_path(out, path) {
@@ -94,7 +95,7 @@ impl Undo {
         }
     }
 
-    /// Writes a path that begins with a slash, or nothing of one, with what follows it, behind the part that was taken off.
+    /// Writes a path, with the part that was taken off in front and its query behind. The path is absolute or empty.
     fn put_path(&self, out: &mut Vec<u8>, value: &[u8]) -> bool {
         let end = value.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(value.len());
         let (path, rest) = value.split_at_checked(end).unwrap_or_default();
@@ -106,8 +107,9 @@ impl Undo {
         true
     }
 
-    /// A reference that is relative to the URL of the request is right as it is, because the client's URL ends like the
-    /// target's. Not so where it leads above the part that was taken off, or where nothing was left beside that part.
+    /// Writes a reference that is relative to the URL of the request. Usually it stays as it is, because the client's
+    /// URL ends like the target's. It must change if it leads above the part that was taken off, or if nothing was left
+    /// beside that part.
     fn put_relative(&self, out: &mut Vec<u8>, value: &[u8]) -> bool {
         let end = value.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(value.len());
         let (path, rest) = value.split_at_checked(end).unwrap_or_default();
@@ -122,7 +124,7 @@ impl Undo {
         self.put_path(out, &joined)
     }
 
-    /// Whether a path begins with the part that was taken off, in whole segments, however its octets are escaped.
+    /// Whether a path begins with the part that was taken off. Whole segments are compared, with their escapes decoded.
     pub(super) fn has_prefix(&self, path: &[u8]) -> bool {
         let begins_with = |prefix: &[u8]| {
             let mut rest = Unescaped(path);
@@ -133,8 +135,8 @@ impl Undo {
         begins_with(&self.whole) || begins_with(self.prefix())
     }
 
-    /// Whether a cookie's domain (RFC 6265 section 5.2.3) is of the name that only the target knows, and of none by which a client
-    /// knows this host.
+    /// Whether a cookie's domain (RFC 6265 section 5.2.3) covers the name that only the target knows, and none of the
+    /// names that the client knows.
     pub(super) fn is_only_told(&self, domain: &[u8]) -> bool {
         let domain = domain.strip_prefix(b".").unwrap_or(domain).to_ascii_lowercase();
         let covers = |host: &[u8]| {
@@ -145,8 +147,8 @@ impl Undo {
         !domain.is_empty() && is_told && !self.hosts.iter().any(|host| covers(host))
     }
 
-    /// Whose an authority is. Ports that are standard for one of the two schemes are none, because a target behind a proxy that
-    /// speaks TLS may not know the client's scheme.
+    /// The host of an authority. A standard port of either scheme counts as no port, because a target behind a proxy
+    /// that speaks TLS may not know the client's scheme.
     fn whose(&self, authority: &[u8]) -> Whose {
         let Some(asked) = Authority::read(authority) else { return Whose::Foreign };
         let is = |host: &[u8]| Authority::read(host).is_some_and(|host| asked.is_of(&host));
@@ -170,7 +172,7 @@ struct Authority {
 }
 
 impl Authority {
-    /// `None`: it has user information, or is none.
+    /// Reads an authority. `None`: it has user information, or is invalid.
     fn read(text: &[u8]) -> Option<Self> {
         let (name, port) = split_host_port(text).ok()?;
         let name = name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase();
@@ -202,8 +204,8 @@ impl Iterator for Unescaped<'_> {
     }
 }
 
-/// How many dots a segment is, if it is one or two of them and nothing else (RFC 3986 section 5.2.4; escaped ones count, as in
-/// browsers), else 0.
+/// The number of dots, if the segment is `.` or `..` (RFC 3986 section 5.2.4), otherwise 0. Escaped dots count, as they
+/// do in browsers.
 fn dots(segment: &[u8]) -> usize {
     match segment.len() {
         1..=6 if Unescaped(segment).all(|octet| octet == b'.') => match Unescaped(segment).count() {
@@ -214,7 +216,8 @@ fn dots(segment: &[u8]) -> usize {
     }
 }
 
-/// A path as a client resolves it: without segments that are dots, which would lead out of what is put in front.
+/// The path as a client resolves it. Dot segments are removed, because they could lead out of the part that is put in
+/// front.
 fn without_dots(path: &[u8]) -> Vec<u8> {
     let mut kept: Vec<&[u8]> = Vec::new();
     let mut is_folder = false;

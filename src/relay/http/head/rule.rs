@@ -1,11 +1,12 @@
-//! What a rule changes of a head: the fields that it sets, and what is said of the part of the path that went.
+//! What a rule changes in a request's head: the fields that it sets, and what is said of the part that was taken off
+//! the path.
 
 use super::{put, put_address, said};
 use crate::inspect::http::Kind;
 use crate::relay::http::Asked;
 use crate::route::http::{RuleEdits, is_unreserved, put_escaped};
 
-/// What the rule takes off the path, without a slash at its end, as it can stand in URLs and fields. Empty: nothing.
+/// The part that the rule takes off the path, without a slash at its end, safe for URLs and fields. Empty: nothing.
 pub(super) fn prefix(asked: &Asked<'_>, rule: &RuleEdits<'_>) -> Vec<u8> {
     let (mut part, _) = rule.split(asked.target()).unwrap_or_default();
     while let Some(less) = part.strip_suffix(b"/") {
@@ -16,12 +17,12 @@ pub(super) fn prefix(asked: &Asked<'_>, rule: &RuleEdits<'_>) -> Vec<u8> {
     prefix
 }
 
-/// Whether nothing is left of the path.
+/// Whether the rule takes off the whole path.
 pub(super) fn takes_all(asked: &Asked<'_>, rule: &RuleEdits<'_>) -> bool {
     rule.split(asked.target()).is_some_and(|(_, rest)| matches!(rest.first(), None | Some(b'?')))
 }
 
-/// What a trusted peer says that it has taken off the path itself. Empty: nothing, or what is no path.
+/// The part that a trusted peer says it has taken off before. Empty: it took off nothing, or what it says is no path.
 pub(super) fn prefix_before<'a>(asked: &'a Asked<'_>, trusted: bool) -> &'a [u8] {
     let mut said = said(asked, trusted, Kind::XForwardedPrefix).next_back().unwrap_or_default();
     while let Some(less) = said.strip_suffix(b"/") {
@@ -33,7 +34,7 @@ pub(super) fn prefix_before<'a>(asked: &'a Asked<'_>, trusted: bool) -> &'a [u8]
     if is_path { said } else { b"" }
 }
 
-/// What can stand in a path (RFC 3986 section 3.3) and ends no part of a field's value.
+/// Whether an octet may stand in a path (RFC 3986 section 3.3) and does not end a part of a field's value.
 const fn is_of_path(octet: u8) -> bool {
     is_unreserved(octet)
         || matches!(

@@ -13,7 +13,7 @@ fn sent(text: &str, trusted: bool) -> String {
     sent_without(text, trusted, &[])
 }
 
-/// Where a rule of the table sets fields of these names.
+/// The request as the target gets it, if a rule of the table sets fields of these names.
 fn sent_without(text: &str, trusted: bool, names: &[&str]) -> String {
     let mut buffer = Buffer::default();
     buffer.extend(text.as_bytes());

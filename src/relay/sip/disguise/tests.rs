@@ -125,7 +125,7 @@ fn item_1_a_request_of_the_pbx_names_the_contact_as_it_was() {
     for (target, own) in [
         ("sip:a@10.0.0.5:41234;transport=tcp", "sip:a@x.invalid;transport=ws"),
         ("sip:b@10.0.0.5:41234;transport=tcp", "sip:b@y.invalid"),
-        // A PBX that changes parameters.
+        // A PBX that changes the parameters of a Contact.
         ("sip:a@10.0.0.5:41234;ob;transport=TCP", "sip:a@x.invalid;ob;transport=ws"),
         ("sip:b@10.0.0.5:41234;transport=tcp;x=1", "sip:b@y.invalid;x=1"),
         ("sip:other@10.0.0.5:41234", "sip:other@y.invalid"),
@@ -149,7 +149,7 @@ fn item_1_no_more_is_remembered_than_a_browser_needs() {
         hide(&mut disguise, &request("INVITE", &via, &contact));
     }
     assert_eq!((disguise.vias.len(), disguise.contacts.len()), (VIAS, CONTACTS));
-    // A forgotten one still names the browser.
+    // A Via that was forgotten still names the browser.
     let shown = response("INVITE", "SIP/2.0/TCP 10.0.0.5:41234;branch=z9hG4bK1;received=10.0.0.5", "");
     let own = "SIP/2.0/WS x.invalid;branch=z9hG4bK1;received=10.0.0.5";
     assert_eq!(reveal(&mut disguise, &shown), response("INVITE", own, ""));
@@ -161,7 +161,7 @@ fn item_1_no_more_is_remembered_than_a_browser_needs() {
 }
 
 proptest! {
-    /// Whatever the browser wrote comes back octet for octet, whatever the PBX adds to it.
+    /// Everything that the browser wrote comes back octet for octet, whatever the PBX adds to it.
     #[test]
     fn item_1_what_was_hidden_is_revealed(
         transport in "(WS|WSS|ws|wss)", gap in "[ \t]{1,3}", host in "[a-z0-9]{1,12}\\.invalid", port in "(:[1-9][0-9]{0,3})?",
@@ -184,7 +184,7 @@ proptest! {
         let shown = shown.split(['<', '>']).nth(1).unwrap();
         let call = |target: &str| request("BYE", "SIP/2.0/TCP pbx", "").replace("sip:pbx.example SIP", &format!("{target} SIP"));
         prop_assert_eq!(reveal(&mut disguise, &call(shown)), call(&contact));
-        // Nothing but the named edits.
+        // Only the named edits are made.
         let back = hidden.replace(&field("Via: "), &via).replace(shown, &contact);
         prop_assert_eq!(back, sent);
     }

@@ -1,4 +1,4 @@
-//! Messages that are longer than the other side takes, or than can be read.
+//! Messages that are longer than the other side accepts, or too long to be read.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn narrow() -> SipWatch<Fixed> {
     SipWatch::new(Fixed(tokens), None, false, 1_000)
 }
 
-/// A MESSAGE of so many octets whose body is full of what a PBX with a small buffer would take for messages.
+/// A MESSAGE of that many octets. A PBX with a small buffer would take parts of its body for messages.
 fn long(octets: usize, more: &str) -> String {
     let inside =
         request("REGISTER", "sip:pbx.example", "sip:bob@pbx.example", "<sip:bob@pbx.example>", "", "");
@@ -58,7 +58,7 @@ fn what_has_no_answer_and_is_too_long_is_dropped() {
     }
 }
 
-/// Also one that would otherwise be dropped: nothing beyond the limit is read to its end.
+/// The limit also holds for a message that would be dropped otherwise: nothing beyond the limit is read to its end.
 #[test]
 fn an_ack_to_a_refusal_of_ours_has_the_same_end() {
     let mut watch = narrow();
@@ -77,7 +77,8 @@ fn the_length_that_counts_is_that_toward_the_pbx() {
     let text = long(1_000 + own.len(), &own);
     let (on, back, ended) = up(&mut narrow(), &text);
     assert_eq!((on.len(), back.as_str(), ended), (1_000, "", None), "our entry is taken off");
-    // A strict router swaps its entry with the Request-URI, which stands in brackets then, in a field of its own.
+    // A strict router swaps its entry with the Request-URI. The latter moves into brackets, in a Route field of its
+    // own.
     let strict = format!("Route: <sip:{}>, <sip:strict@pbx.example>\r\n", ours());
     let mut grown = SipWatch::new(Fixed(Tokens::new(KEY)), None, false, u32::MAX);
     let text = long(1_000, &strict);
@@ -97,7 +98,7 @@ fn what_the_pbx_sends_may_be_long() {
     assert_eq!(down(&mut narrow(), &notify), notify);
 }
 
-/// The answer to a REGISTER that lists so many bindings.
+/// The answer to a REGISTER, with that many bindings.
 fn bindings(count: usize) -> String {
     let contact = |n| format!("Contact: <sip:phone{n}@10.0.0.1:5060;transport=tcp>;expires=60\r\n");
     let contacts: String = (0..count).map(contact).collect();
@@ -113,7 +114,7 @@ fn n36_long_messages_of_the_pbx_pass_whole_and_end_nothing() {
         let stream = bindings(count) + "\r\n" + &bindings(1);
         let mut watch = watch(None, false, false);
         assert!(down(&mut watch, &stream) == stream, "{count} bindings in one piece");
-        // As it is read: a piece at a time, no longer than what may be held.
+        // The octets arrive a piece at a time. No more is held than the limit allows.
         let (mut on, mut held) = (Vec::new(), Vec::new());
         let mut pass = 0;
         for octet_run in stream.as_bytes().chunks(1000) {

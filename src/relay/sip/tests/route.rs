@@ -1,4 +1,4 @@
-//! What a client sends through us: tokens, preloaded routes, and what becomes a start line.
+//! Routes in a client's messages: tokens, preloaded routes, and texts that become a start line.
 
 use super::*;
 use crate::inspect::Inspect;
@@ -44,7 +44,7 @@ fn a5_what_becomes_the_request_uri_is_a_uri() {
         let refused = Some(by_client(Reason::Malformed));
         assert_eq!((on.as_str(), back.as_str(), ended), ("", "", refused), "{last}");
     }
-    // Only what a Request-URI may have moves (RFC 3261 §19.1.1).
+    // Only the parts that a Request-URI may have are moved (RFC 3261 §19.1.1).
     for (last, moved) in [
         ("<sip:c?d@x;transport=tcp;Method=INVITE;y?Route=z&Subject=w>", "sip:c?d@x;transport=tcp;y"),
         ("<sips:x?To=y>", "sips:x"),
@@ -53,7 +53,8 @@ fn a5_what_becomes_the_request_uri_is_a_uri() {
         let routed = bye(&own, &format!("Route: {last}\r\n"));
         assert_eq!(up(&mut watch(None, false, false), &routed).0, bye(moved, ""), "{last}");
     }
-    // The next hop that wants strict routing becomes the Request-URI, too. One that cannot stays where it is.
+    // A next hop that wants strict routing becomes the Request-URI, too. A text that cannot become a Request-URI stays
+    // in Route.
     let next = |next: &str| bye(TARGET, &format!("Route: <{own}>, {next}\r\n"));
     let strict = up(&mut watch(None, false, false), &next("<sip:p2?X=y>")).0;
     assert_eq!(strict, bye("sip:p2", &format!("Route: <{TARGET}>\r\n")));
@@ -118,7 +119,7 @@ fn a6_a_preloaded_route_is_taken_off_and_decides_nothing() {
         ("rp.example", false, "sip:rp.example;lr"),
     ] {
         assert_eq!(seen(address, tls, route), "", "{address} {route}");
-        // What stands below it is the PBX's.
+        // Entries below ours are the PBX's.
         assert_eq!(seen(address, tls, &format!("{route}, <sip:p;lr>")), "<sip:p;lr>");
     }
     for (address, tls, route) in [
@@ -130,13 +131,13 @@ fn a6_a_preloaded_route_is_taken_off_and_decides_nothing() {
     ] {
         assert_eq!(seen(address, tls, route), route);
     }
-    // Beside a token: the phone has put its proxy on top of a dialog's route set.
+    // Beside an entry with a token: the phone has put its proxy on top of a dialog's route set.
     let both = format!("<sip:rp.example;lr>, {own}, <sip:p;lr>");
     assert_eq!(seen("rp.example", false, &both), "<sip:p;lr>");
     let address = PublicAddress::new("rp.example", false);
     assert_eq!(host(&bye(TARGET, &format!("Route: {both}\r\n")), address).as_deref(), Some("pbx.example"));
     assert_eq!(host(&bye(TARGET, "Route: <sip:rp.example;lr>\r\n"), address), None);
-    // Below our own entry it is the PBX's, which may call itself by the same address.
+    // An entry below our own is the PBX's, even if it has the same address.
     assert_eq!(seen("rp.example", false, &format!("{own}, <sip:rp.example;lr>")), "<sip:rp.example;lr>");
 }
 

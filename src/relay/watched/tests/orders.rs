@@ -1,15 +1,16 @@
-//! The same messages in every order and manner: what goes on, what is answered, what is held back, and who has ended it.
+//! The same messages in every order and manner: what passes, what is answered, what is held back, and which side ended
+//! the relay.
 
 use super::*;
 use crate::relay::stage::{Act, Side, manners, orders};
 
-/// A line that goes on, one that is replaced, one that is answered here, and half of one.
+/// Lines of the client: one that passes, one that is replaced, one that is answered here, and half a line.
 const CLIENT: [Act; 3] = [Act::Say("one\nol"), Act::Say("d\nmine\nta"), Act::End];
-/// Two lines in pieces, and one message in parts.
+/// Lines of the target: two lines in pieces, and one message in parts.
 const TARGET: [Act; 4] = [Act::Say("x\ny"), Act::Say("\nz~"), Act::Say("~end\n"), Act::End];
 
-/// Where the answer to `mine` may come, after so many of the target's acts. Never within a message; not at all when the
-/// client has been told that there is nothing more.
+/// What the client receives. The index says after how many acts of the target the answer to `mine` was made. The answer
+/// never stands within a message. It is missing if the client has been told that nothing more comes.
 const ANSWERED: [&str; 5] = [
     "answer\nx\ny\nz~~end\n",
     "x\nanswer\ny\nz~~end\n",
@@ -55,13 +56,13 @@ async fn in_every_order_and_manner_the_same_goes_on_once() {
     }
 }
 
-/// What must come of an order of the acts below, by the words of [`Lines`].
+/// The expected result of an order of the acts below. The lines have the meaning that [`Lines`] gives them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     onward: String,
     back: String,
     over: Option<Over>,
-    /// It is over at once, or when the other side has had its time.
+    /// The relay is over at once. False: it is over when the other side has used up its time.
     at_once: bool,
 }
 
@@ -81,7 +82,7 @@ fn expected(order: &[(Side, Act)]) -> Expected {
                 binds = false;
             }
             (Side::Client, _) => client_ended = true,
-            // A refusal without a word.
+            // The target refuses without a word.
             (Side::Target, _) if model.back.is_empty() => {
                 model.over = Some(if client_ended { super::CLIENT } else { super::TARGET });
                 return model;
@@ -99,7 +100,7 @@ async fn in_every_order_and_manner_what_follows_a_bind_waits_for_its_answer() {
     let client = [Act::Say("bind\n"), Act::Say("search\n"), Act::End];
     let answers = [Act::Say("bound\n"), Act::Say("found\n"), Act::End];
     for manner in manners() {
-        // The target says two lines, one, or none.
+        // The target sends two lines, one, or none.
         for target in [&answers[..], &answers[1..], &answers[2..]] {
             for order in orders(&client, target) {
                 let stage = Stage::in_manner(manner, relay);
@@ -192,7 +193,7 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
         assert_eq!(stage.target.heard(), b"one\nnew\nbind\n", "{manner:?}");
         assert_eq!(stage.client.heard(), b"answer\n", "{manner:?}");
     }
-    // While a flush is under way the sender is read, and its end waits for the flush.
+    // While a flush is pending the sender is read. Its end waits for the flush.
     let stage = begin();
     stage.target.buffers();
     stage.target.flushes(false);
@@ -207,7 +208,7 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
-    // What the target has said, and whether the client hears the last word after it.
+    // What the target has sent, and whether the client gets the last answer after it.
     for (said, hears) in [("", true), ("x\n", true), ("x\nhalf", true), ("part~", false), ("x\npart~", false)]
     {
         for manner in manners() {
@@ -224,7 +225,7 @@ async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
             assert_eq!(bytes, [0, expected.len() as u64], "{manner:?} {said}");
         }
     }
-    // A client that does not take it is not waited for.
+    // The relay does not wait for a client that does not take the last answer.
     let stage = begin();
     stage.client.takes(1);
     stage.client.say("cut\n");

@@ -1,16 +1,16 @@
-//! Answers, cut anywhere: in whatever pieces one comes, the same reaches the client; and an end of either side at any octet
-//! is known for what it is.
+//! Answers that arrive in pieces: the client gets the same whatever the pieces are. The end of either side is
+//! recognised at every octet.
 
 use super::*;
 use crate::relay::stage::{Manner, manners};
 
 /// An answer to a GET.
 struct Answer {
-    /// What the target says, interim answers first.
+    /// What the target sends, interim answers first.
     said: &'static str,
     /// What the client gets.
     gets: &'static str,
-    /// The target ends its side behind it.
+    /// The target ends its side after the answer.
     ends: bool,
     after: After,
     reusable: bool,
@@ -73,13 +73,13 @@ const ANSWERS: &[Answer] = &[
 ];
 
 impl Answer {
-    /// Where the head of the final answer ends.
+    /// The length of everything up to the end of the final answer's head.
     fn head(&self) -> usize {
         let last = self.said.rfind("HTTP/").unwrap();
         last + self.said[last..].find("\r\n\r\n").unwrap() + 4
     }
 
-    /// Whether only the end of the connection tells where it ends.
+    /// Whether only the end of the connection ends the answer.
     fn closes(&self) -> bool {
         self.ends
     }
@@ -167,7 +167,7 @@ async fn a_target_that_ends_at_any_octet_is_known_for_what_it_is() {
                 let silent = split == 0;
                 let why = if silent { Failure::TargetSilent } else { Failure::TargetBroken };
                 assert_eq!((failed.failure, failed.untouched), (why, silent), "{shown}");
-                // 502 may come behind an interim answer, but not within an answer.
+                // 502 may follow an interim answer. It may not stand within an answer.
                 assert_eq!(failed.unanswered, !has_head, "{shown}");
                 assert_eq!(failed.truncates, answer.closes() && has_head, "{shown}");
                 assert_eq!(failed.vanished, end == 3 && !has_head, "{shown}");
@@ -226,7 +226,7 @@ async fn n18_a_body_that_ends_without_close_notify_is_not_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn n36_a_target_that_has_said_anything_is_not_asked_again() {
-    // An interim answer has gone to the client; the request may have done its work.
+    // The client got an interim answer. The request may have taken effect already.
     let stage = stage(Manner::coarse()).await;
     stage.target.say("HTTP/1.1 103 Early Hints\r\n\r\n");
     stage.settle().await;
@@ -248,7 +248,7 @@ async fn within_an_interim_answer_nothing_else_is_said() {
         stage.target.end();
         let failed = stage.end().await.0.0.unwrap_err();
         let whole = room == hints.len();
-        // What the client has not taken yet is waited for.
+        // The exchange waits until the client has taken the rest.
         let why = if whole { Failure::TargetBroken } else { Failure::ClientTimeout };
         assert_eq!((failed.failure, failed.unanswered), (why, room == 0 || whole), "{room}");
     }
@@ -278,7 +278,7 @@ async fn a_client_that_stalled_within_an_interim_answer_is_not_waited_for_any_mo
         stage.target.say(hints);
         stage.settle().await;
         stage.client.takes(usize::MAX);
-        // Now the target thinks.
+        // From now on the target works.
         sleep(300 * SECOND).await;
         assert!(!stage.is_over(), "{manner:?}");
         stage.target.say(PLAIN);
@@ -297,7 +297,7 @@ async fn interim_answers_have_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_behind_an_answer_is_nobody_s() {
-    // The connection is not used again: what lies there would be the next client's answer.
+    // The connection is not used again: the octets in it would be taken for the next client's answer.
     let stage = stage(Manner::coarse()).await;
     stage.target.say(format!("{PLAIN}HTTP/1.1 200 OK\r\n\r\n"));
     let ((outcome, _), _, [client, _]) = stage.close().await;

@@ -1,4 +1,4 @@
-//! Requests with bodies: cut anywhere, answered before they are whole, refused, and waited for.
+//! Requests with bodies: in pieces, answered before they are whole, refused, and slow.
 
 use super::*;
 use crate::relay::stage::{Manner, manners};
@@ -7,7 +7,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const CLOSES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A framing, a body with it, and what the target gets of it.
+/// A framing, a body in that framing, and what the target gets of it.
 type Body = (fn() -> Framing, &'static str, &'static str);
 
 const BODIES: &[Body] = &[
@@ -57,7 +57,7 @@ async fn an_answer_at_any_octet_of_the_body_leaves_the_connection_to_nobody() {
     for (framing, said, passes) in BODIES {
         for manner in manners() {
             for split in 0..said.len() {
-                // The body goes on, and so does the client; but the target's connection is not used again.
+                // The body goes on, and the client keeps its connection. The target's connection is not used again.
                 let stage = post(framing(), false, manner);
                 stage.client.say(&said[..split]);
                 stage.settle().await;
@@ -70,7 +70,7 @@ async fn an_answer_at_any_octet_of_the_body_leaves_the_connection_to_nobody() {
                 let shown = format!("{said:?} {split} {manner:?}");
                 assert_eq!((done.after, done.reusable), (After::Next, false), "{shown}");
                 assert_eq!((heard(client), heard(target)), (OK.to_owned(), whole(passes)), "{shown}");
-                // A target that closes reads no more: the client is told so.
+                // A target that closes reads no more. The client is told so.
                 let stage = post(framing(), false, manner);
                 stage.client.say(&said[..split]);
                 stage.settle().await;
@@ -94,7 +94,7 @@ async fn n36_102_and_103_are_no_100() {
             (CONTINUE, true),
             ("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", true),
         ] {
-            // A final answer in place of 100: the body may come or not, so the connection ends.
+            // A final answer in place of 100: the client may or may not send the body, so the connection ends.
             let stage = post(Framing::Length(5), true, manner);
             stage.target.say(interim);
             stage.settle().await;
@@ -113,7 +113,7 @@ async fn n36_102_and_103_are_no_100() {
 
 #[tokio::test(start_paused = true)]
 async fn n36_a_client_waits_for_100_until_it_comes() {
-    // Meanwhile it is the target that is waited for; after that the client.
+    // First Portward waits for the target, then for the client.
     for (interim, ends) in [
         ("HTTP/1.1 102 Processing\r\n\r\n", (Failure::TargetTimeout, RESPONSE.as_secs())),
         (CONTINUE, (Failure::ClientTimeout, 60)),
@@ -204,7 +204,7 @@ async fn what_a_target_said_before_it_broke_off_counts() {
                 }
             }
         }
-        // The kernel gives it up: that is no refusal.
+        // The kernel gives the connection up. That is no refusal.
         let stage = post(Framing::Length(1_000_000), false, manner);
         stage.target.takes(1000);
         stage.client.say(&long);

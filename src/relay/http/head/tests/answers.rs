@@ -7,7 +7,7 @@ use super::*;
 use crate::inspect::http::Response;
 use crate::rules::{ResponseField, Treatment};
 
-/// What the client gets of an answer to `GET PATH`, of which so many octets were taken off.
+/// What the client gets of an answer to `GET PATH`. That many octets were taken off the path.
 fn answer_to(path: &str, how: (usize, bool), treatment: &Treatment, said: &str, text: &str) -> String {
     let asked = format!("GET {path} HTTP/1.1\r\nHost: App.example\r\n{said}\r\n");
     let mut inspector = ResponseInspector::default();
@@ -27,7 +27,7 @@ fn treatment(host_of_target: bool) -> Treatment {
     Treatment { strip: true, host_of_target, ..Treatment::default() }
 }
 
-/// What becomes of the value of one field of a redirect.
+/// What the value of one field of a redirect becomes.
 fn becomes(name: &str, value: &str, treatment: &Treatment, path: &str) -> String {
     let text = format!("HTTP/1.1 302 Found\r\n{name}: {value}\r\nContent-Length: 0\r\n\r\n");
     let got = answer_to(path, (6, false), treatment, "", &text);
@@ -51,7 +51,7 @@ fn item_2_a_location_gets_back_what_was_taken_off() {
         ("/a/%2e%2E/%2e/b/..", "/t/XYZ/"),
         ("http://app.example/a", "http://app.example/t/XYZ/a"),
         ("HTTPS://APP.example.:443/a?b", "HTTPS://APP.example.:443/t/XYZ/a?b"),
-        // nginx says its own port behind the name of the client's Host.
+        // nginx appends its own port to the name in the client's Host.
         ("http://app.example:8080/a", "/t/XYZ/a"),
         ("http://app.example:/a", "http://app.example:/t/XYZ/a"),
         ("http://app.example", "http://app.example/t/XYZ/"),
@@ -94,7 +94,7 @@ fn item_2_what_leads_elsewhere_or_is_malformed_stays() {
     ] {
         assert_eq!(becomes("Location", value, &treatment(false), "/t/XYZ/a/b"), value);
     }
-    // Folders of the client's URL and of the target's differ where nothing was left of the path.
+    // If nothing was left of the path, relative references of client and target have different folders.
     for (value, expected) in
         [("b", "/t/XYZ/b"), ("./b", "/t/XYZ/b"), ("../b", "/t/XYZ/b"), ("?c", "?c"), ("", "")]
     {
@@ -138,7 +138,7 @@ fn item_2_cookie_paths_get_it_back() {
     ] {
         assert_eq!(becomes("Set-Cookie", value, &treatment(false), "/t/XYZ/a"), expected);
     }
-    // Without a path it would be a cookie of the folder `/t`, and so of every tenant.
+    // Without a path it would be a cookie of the folder `/t`, and every tenant would get it.
     for (value, expected) in [
         ("a=b", "a=b; Path=/t/XYZ"),
         ("a=b; Path=/x; Path=", "a=b; Path=/t/XYZ/x; Path=; Path=/t/XYZ"),

@@ -10,7 +10,7 @@ use crate::route::http::RuleEdits;
 use crate::rules::path::request_path;
 use crate::rules::{SetField, Treatment, ValuePart};
 
-/// What stands in the fields that are set: the tenant's id, its name, the client's address.
+/// The values of the fields that are set: the tenant's id, its name, and the client's address.
 pub(super) fn treatment() -> Treatment {
     let field = |name: &str, value: Vec<ValuePart>| SetField { name: name.into(), value: value.into() };
     let set = Box::new([
@@ -21,7 +21,7 @@ pub(super) fn treatment() -> Treatment {
     Treatment { strip: true, set, ..Treatment::default() }
 }
 
-/// Asks for what `text` asks for by a rule that takes off so many octets.
+/// Reads the request in `text` and applies a rule that takes off that many octets.
 pub(super) fn with_edits<R>(
     text: &str,
     (stripped, trusted): (usize, bool),
@@ -136,7 +136,7 @@ fn item_2_no_text_of_a_rule_breaks_a_line() {
     assert!(sent.contains("\r\nX-A: a%0D%0AB: c%00%7F\r\n"), "{sent}");
 }
 
-/// Spellings of the protected names and of others, and values with all sorts of octets.
+/// Spellings of the protected names and of other names, and values with all kinds of octets.
 fn field() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         "[xX][-_.~!][tT]enant",
