@@ -11,7 +11,7 @@ use std::sync::Arc;
 use portward::inspect::http::{Framing, HEAD_LIMIT, ResponseInspector};
 use portward::inspect::{Inspect, digest, h323, http, ldap, proxy, sip};
 use portward::io::Buffer;
-use portward::proof::own::OwnRoutes;
+use portward::proof::own_routes::OwnRoutes;
 use portward::proof::token::Tokens;
 use portward::proof::{self, Claim, Names};
 use portward::relay::http::{Asked, request_head};

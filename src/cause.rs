@@ -285,7 +285,7 @@ pub struct Failures(Vec<Failure>);
 
 impl Failures {
     /// A list with a single failure.
-    pub fn one(failure: Failure) -> Self {
+    pub fn single(failure: Failure) -> Self {
         Self(vec![failure])
     }
 

@@ -25,7 +25,7 @@ use landlock::{
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 
-use crate::files::own;
+use crate::files::state_file;
 
 /// The newest Landlock version whose rights have been reviewed: Linux 6.12. Rights that later versions add stay
 /// unrestricted until they have been reviewed.
@@ -63,7 +63,7 @@ pub fn confine(state: &Path, socket: &Path, notified: Option<&str>) -> Confined 
     let privileges = set_no_new_privs(true);
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // Landlock needs an existing folder for a rule.
-    let _ = own::make_folder(state);
+    let _ = state_file::make_folder(state);
     let writable = folders(state, socket);
     let abstract_manager = notified.is_some_and(|name| name.starts_with('@'));
     let restricted = restrict(&writable, abstract_manager);

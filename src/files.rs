@@ -3,10 +3,10 @@
 //! A FIFO keeps its reader waiting for a writer. A device may never end, and merely opening it may have an effect.
 //! Every file that the configuration names, or that lies in a folder that it names, is read through here.
 //!
-//! `own` is about the files that Portward writes.
+//! `state_file` is about the files that Portward writes.
 
 pub mod edit;
-pub mod own;
+pub mod state_file;
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};

@@ -26,7 +26,6 @@ use crate::log::{Level, Log};
 use crate::manager::{Inherited, Manager, Origin};
 use crate::state::{LastReload, Shared, Snapshot, folder, made, overrides};
 
-mod aside;
 mod closed;
 mod control;
 mod descriptors;
@@ -35,6 +34,7 @@ mod hosts;
 mod listening;
 mod pulse;
 mod serve;
+mod side_thread;
 mod socket;
 mod status;
 mod switch;
@@ -130,7 +130,7 @@ impl Server {
         let (mut snapshot, found) = read(path, None)?;
         let (before, stale) = take_over(&snapshot, inherited).map_err(Refused::because)?;
         let (sockets, notes) = open(&snapshot, &before, &stale).map_err(Refused::because)?;
-        snapshot.listeners = own(&snapshot, &sockets);
+        snapshot.listeners = own_addresses(&snapshot, &sockets);
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS.into());
@@ -250,7 +250,7 @@ impl Server {
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
         let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(Refused::because)?;
-        snapshot.listeners = own(&snapshot, &sockets);
+        snapshot.listeners = own_addresses(&snapshot, &sockets);
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);
         for socket in sockets.iter().filter(|socket| !open_now.contains(socket)) {
@@ -283,7 +283,7 @@ impl Server {
 }
 
 /// Where we listen ourselves: the services, and the administration.
-fn own(snapshot: &Snapshot, sockets: &[Arc<Socket>]) -> Vec<SocketAddr> {
+fn own_addresses(snapshot: &Snapshot, sockets: &[Arc<Socket>]) -> Vec<SocketAddr> {
     let services = sockets.iter().map(|socket| socket.listener.address);
     services.chain(snapshot.config.admin.listen).collect()
 }

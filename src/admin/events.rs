@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    async fn piece(body: &mut Body) -> Option<String> {
+    async fn next_text(body: &mut Body) -> Option<String> {
         let frame = body.frame().await?.unwrap();
         Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
     }
@@ -210,13 +210,13 @@ mod tests {
         let (followers, asked) = (Followers::default(), Arc::default());
         let feed = Numbers { next: 0, asked: Arc::clone(&asked) };
         let mut body = body(feed, followers.place(CHANGE).unwrap(), &admitted());
-        assert_eq!(piece(&mut body).await.unwrap(), ": portward\n\n");
+        assert_eq!(next_text(&mut body).await.unwrap(), ": portward\n\n");
         sleep(Duration::from_secs(60)).await;
         assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0);
-        assert_eq!(piece(&mut body).await.unwrap(), "event: number\ndata: 1\ndata: {}\n\n");
-        piece(&mut body).await.unwrap();
-        piece(&mut body).await.unwrap();
-        assert_eq!(piece(&mut body).await, None);
+        assert_eq!(next_text(&mut body).await.unwrap(), "event: number\ndata: 1\ndata: {}\n\n");
+        next_text(&mut body).await.unwrap();
+        next_text(&mut body).await.unwrap();
+        assert_eq!(next_text(&mut body).await, None);
     }
 
     struct Silence;
@@ -231,12 +231,12 @@ mod tests {
     async fn a_quiet_stream_says_that_it_is_alive_and_ends_when_it_is_told() {
         let (followers, admitted) = (Followers::default(), admitted());
         let mut body = body(Silence, followers.place(CHANGE).unwrap(), &admitted);
-        piece(&mut body).await.unwrap();
+        next_text(&mut body).await.unwrap();
         let begin = Instant::now();
-        assert_eq!(piece(&mut body).await.unwrap(), ": nothing new\n\n");
+        assert_eq!(next_text(&mut body).await.unwrap(), ": nothing new\n\n");
         assert!((QUIET..QUIET + 2 * PAUSE).contains(&begin.elapsed()));
         admitted.ends.cancel();
-        assert_eq!(piece(&mut body).await, None);
+        assert_eq!(next_text(&mut body).await, None);
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub(super) fn dashboard(args: &DashboardArgs) -> ExitCode {
 /// Asks, and prints one field of the answer.
 fn show(daemon: &DaemonArgs, method: &str, path: &str, name: &str) -> ExitCode {
     match daemon.daemon().ask(method, path, None) {
-        Ok(answer) if daemon.json => terminal::say(answer),
-        Ok(answer) => terminal::say(field(&answer, name).as_str().unwrap_or_default()),
+        Ok(answer) if daemon.json => terminal::print_line(answer),
+        Ok(answer) => terminal::print_line(field(&answer, name).as_str().unwrap_or_default()),
         Err(error) => return no_answer(&error),
     }
     ExitCode::SUCCESS

@@ -11,7 +11,7 @@ use super::daemon::{DaemonArgs, encoded, field, no_answer};
 use super::terminal;
 use crate::config;
 use crate::guard::Network;
-pub(super) use crate::guard::kept::words::line;
+pub(super) use crate::guard::blacklist_file::words::line;
 
 /// So many entries are shown unless `--limit` says otherwise.
 const SHOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
@@ -88,9 +88,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Command::Add { address, time, note } => {
             let body = json!({ "address": address, "expiration": time, "note": note });
             daemon.ask("POST", "/v1/blacklist", Some(&body)).map(|entry| match json {
-                true => terminal::say(entry),
+                true => terminal::print_line(entry),
                 false => {
-                    terminal::say(line(&entry));
+                    terminal::print_line(line(&entry));
                     if let Some(warning) = field(&entry, "warning").as_str() {
                         terminal::complain(format_args!("warning: {warning}"));
                     }
@@ -100,13 +100,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Command::Remove { address } => {
             let path = format!("/v1/blacklist/{}", encoded(address));
             daemon.ask("DELETE", &path, None).map(|answer| match json {
-                true => terminal::say(answer),
-                false => terminal::say(format_args!("{address} is no longer listed")),
+                true => terminal::print_line(answer),
+                false => terminal::print_line(format_args!("{address} is no longer listed")),
             })
         }
         Command::Clear => daemon.ask("DELETE", "/v1/blacklist", None).map(|answer| match json {
-            true => terminal::say(answer),
-            false => terminal::say(format_args!("{} entries removed", field(&answer, "removed"))),
+            true => terminal::print_line(answer),
+            false => terminal::print_line(format_args!("{} entries removed", field(&answer, "removed"))),
         }),
     };
     answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::config::ConfigArg;
-use super::terminal::{self, say};
+use super::terminal::{self, print_line};
 use crate::accounts::{self, SERVICE_USER};
 use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Location, Rules, Severity};
@@ -104,10 +104,11 @@ pub(super) fn run(args: Args) -> ExitCode {
             list.extend(names.to_json());
         }
         match &connected {
-            Some(connected) => {
-                say(format_args!("{:#}", json!({ "diagnostics": found, "targets": connected.to_json() })))
-            }
-            None => say(format_args!("{found:#}")),
+            Some(connected) => print_line(format_args!(
+                "{:#}",
+                json!({ "diagnostics": found, "targets": connected.to_json() })
+            )),
+            None => print_line(format_args!("{found:#}")),
         }
     } else {
         let shown = checked.diagnostics.render(std::io::stderr().is_terminal());
@@ -119,7 +120,7 @@ pub(super) fn run(args: Args) -> ExitCode {
         if let Some(connected) = &connected {
             connected.show();
         }
-        say(summary(&checked));
+        print_line(summary(&checked));
     }
     let wrong = connected.map_or(0, |connected| connected.failures());
     let good = checked.diagnostics.errors() == 0 && wrong == 0 && !checked.is_unread;

@@ -18,6 +18,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, portward: &mut clap::Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, portward, "portward", &mut script);
-    terminal::say(String::from_utf8_lossy(&script).trim_end());
+    terminal::print_line(String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }

@@ -53,15 +53,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Some(Command::End { id }) => {
             daemon.ask("DELETE", &format!("/v1/connections/{id}"), None).map(|answer| {
                 if args.daemon.json {
-                    terminal::say(answer);
+                    terminal::print_line(answer);
                 } else {
-                    terminal::say(format_args!("connection {id} is ended"));
+                    terminal::print_line(format_args!("connection {id} is ended"));
                 }
             })
         }
         None => fetched(&daemon, args).map(|(count, connections)| {
             if args.daemon.json {
-                terminal::say(json!({ "count": count, "connections": connections }));
+                terminal::print_line(json!({ "count": count, "connections": connections }));
             } else {
                 print(&count, &connections);
             }
@@ -78,7 +78,7 @@ fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer
 
 fn print(count: &Value, connections: &[Value]) {
     if connections.is_empty() {
-        return terminal::say(match count.as_u64() {
+        return terminal::print_line(match count.as_u64() {
             None | Some(0) => "no connection is open".to_owned(),
             Some(1) => "1 connection is open, but the filters leave it out".to_owned(),
             Some(count) => format!("{count} connections are open, but the filters leave them all out"),

@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    match crate::demo::run(args.once, |line| terminal::say(line)) {
+    match crate::demo::run(args.once, |line| terminal::print_line(line)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(terminal::NO),
         Err(error) => {

@@ -100,7 +100,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for url in &urls {
         let explanation = looked_up(explain(&grounds, url, &client));
         all_granted &= explanation.outcome() == Admission::Yes;
-        if args.json { terminal::say(explanation.to_json()) } else { terminal::say(Text(&explanation)) }
+        if args.json {
+            terminal::print_line(explanation.to_json())
+        } else {
+            terminal::print_line(Text(&explanation))
+        }
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }

@@ -100,7 +100,9 @@ struct How {
 pub(super) fn run(args: &Args) -> ExitCode {
     let outcome = match &args.command {
         Command::List => loaded(args).map(|loaded| list::all(&loaded, args.daemon.json)),
-        Command::Show { name } => loaded(args).and_then(|loaded| list::one(&loaded, name, args.daemon.json)),
+        Command::Show { name } => {
+            loaded(args).and_then(|loaded| list::print_host(&loaded, name, args.daemon.json))
+        }
         Command::Add(new) => add::run(args, new),
         Command::Enable { name, how } => change::enable(args, name, true, *how),
         Command::Disable { name, how } => change::enable(args, name, false, *how),

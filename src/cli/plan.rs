@@ -59,10 +59,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     let plan = Plan::new(&config, &table, &certificates(&config), OffsetDateTime::now_utc());
     match args.format {
-        _ if args.json => terminal::say(format_args!("{:#}", plan.to_json())),
-        Format::Json => terminal::say(format_args!("{:#}", plan.to_json())),
-        Format::Text => terminal::say(sections::of(&plan).text()),
-        Format::Markdown => terminal::say(sections::of(&plan).markdown()),
+        _ if args.json => terminal::print_line(format_args!("{:#}", plan.to_json())),
+        Format::Json => terminal::print_line(format_args!("{:#}", plan.to_json())),
+        Format::Text => terminal::print_line(sections::of(&plan).text()),
+        Format::Markdown => terminal::print_line(sections::of(&plan).markdown()),
     }
     ExitCode::SUCCESS
 }

@@ -27,16 +27,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.daemon.daemon().answered("POST", "/v1/reload") {
-        Ok((200, answer)) if args.daemon.json => terminal::say(answer),
+        Ok((200, answer)) if args.daemon.json => terminal::print_line(answer),
         Ok((REFUSED, answer)) if args.daemon.json => {
-            terminal::say(answer);
+            terminal::print_line(answer);
             return ExitCode::from(terminal::NO);
         }
         Ok((200, answer)) => {
             if let Some(said) = field(&answer, "said").as_str().filter(|said| !said.is_empty()) {
                 terminal::complain(format_args!("{said}\n"));
             }
-            terminal::say(told(&answer));
+            terminal::print_line(told(&answer));
         }
         Ok((REFUSED, answer)) => {
             terminal::complain(field(&answer, "error").as_str().unwrap_or_default());

@@ -35,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.daemon.daemon().get("/v1/status") {
-        Ok(status) if args.daemon.json => terminal::say(status),
+        Ok(status) if args.daemon.json => terminal::print_line(status),
         Ok(status) => print(&status, OffsetDateTime::now_utc()),
         Err(error) => return no_answer(&error),
     }
@@ -44,29 +44,29 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn print(status: &Value, now: OffsetDateTime) {
     let uptime = seconds(field(status, "uptime"));
-    terminal::say(format_args!("Portward {} runs for {uptime}", text(field(status, "version"))));
-    terminal::say("");
+    terminal::print_line(format_args!("Portward {} runs for {uptime}", text(field(status, "version"))));
+    terminal::print_line("");
     let wrong = wrong(status, now);
     match &wrong[..] {
-        [] => terminal::say("nothing is wrong"),
+        [] => terminal::print_line("nothing is wrong"),
         lines => {
             let count = lines.len();
             let things = if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
-            terminal::say(format_args!("{things} to look at:"));
-            lines.iter().take(SHOWN).for_each(|line| terminal::say(format_args!("  {line}")));
+            terminal::print_line(format_args!("{things} to look at:"));
+            lines.iter().take(SHOWN).for_each(|line| terminal::print_line(format_args!("  {line}")));
             if count > SHOWN {
-                terminal::say(format_args!("  and {} more: --json shows them", count - SHOWN));
+                terminal::print_line(format_args!("  and {} more: --json shows them", count - SHOWN));
             }
         }
     }
-    terminal::say("");
+    terminal::print_line("");
     for (what, said) in facts(status, now) {
-        terminal::say(format_args!("{what:<12} {said}"));
+        terminal::print_line(format_args!("{what:<12} {said}"));
     }
-    terminal::say("");
+    terminal::print_line("");
     services(status).print();
     if let Some(reasons) = reasons(status) {
-        terminal::say("");
+        terminal::print_line("");
         reasons.print();
     }
 }

@@ -88,18 +88,18 @@ impl Table {
 
     /// Writes it to standard output.
     pub(super) fn print(self) {
-        self.lines().into_iter().for_each(terminal::say);
+        self.lines().into_iter().for_each(terminal::print_line);
     }
 
     fn lines(&self) -> Vec<String> {
         let layout = Layout::of(self);
-        let titles = layout.kept().map(|(number, width)| {
+        let titles = layout.shown_columns().map(|(number, width)| {
             let title = self.titles.get(number).map(String::as_str).unwrap_or_default();
             (title, TITLE, width)
         });
         let mut lines = vec![self.line(titles)];
         for row in &self.rows {
-            let cells = layout.kept().map(|(number, width)| match row.get(number) {
+            let cells = layout.shown_columns().map(|(number, width)| match row.get(number) {
                 Some(cell) => (cell.text.as_str(), cell.tone.code(), width),
                 None => ("", "", width),
             });

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let is_down = |one: &Value| field(one, "state").as_str() == Some("down");
     let code = if targets.iter().any(is_down) { ExitCode::from(terminal::NO) } else { ExitCode::SUCCESS };
     if args.daemon.json {
-        terminal::say(json!({ "count": targets.len(), "targets": targets }));
+        terminal::print_line(json!({ "count": targets.len(), "targets": targets }));
     } else {
         print(&targets);
     }
@@ -57,7 +57,7 @@ fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
 
 fn print(targets: &[Value]) {
     if targets.is_empty() {
-        return terminal::say("no such target is in the rules");
+        return terminal::print_line("no such target is in the rules");
     }
     let mut table = Table::new(&[
         "TARGET", "SERVICE", "STATE", "CHECK", "SINCE", "WHY", "OPEN", "OPENED", "FAILED", "CONNECT",

@@ -82,7 +82,7 @@ enum Command {
 pub(super) fn run(args: &Args) -> ExitCode {
     let outcome = match &args.command {
         Command::List(filters) => list::all(args, filters),
-        Command::Show { id } => list::one(args, id),
+        Command::Show { id } => list::print_tenant(args, id),
         Command::Add(new) => change::add(args, new),
         Command::Set(set) => change::set(args, set),
         Command::Enable { id } => change::switch(args, id, true),
@@ -141,10 +141,10 @@ fn path(id: &str, behind: &str) -> Result<String, TenantError> {
 /// Says what a change has done: `did` is `added`, `changed` and so on.
 fn done(args: &Args, id: &str, did: &str, is_changed: bool) {
     if args.daemon.json {
-        return terminal::say(json!({ "tenant": id, "did": did, "changed": is_changed }));
+        return terminal::print_line(json!({ "tenant": id, "did": did, "changed": is_changed }));
     }
     let already = if is_changed { "" } else { " already" };
-    terminal::say(format_args!("{id} is {did}{already}"));
+    terminal::print_line(format_args!("{id} is {did}{already}"));
 }
 
 /// Texts of a list in an answer.

@@ -9,7 +9,7 @@ pub(super) const NO: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 
 /// Writes a line to standard output. A reader that has gone away (`| head`) is no error of ours.
-pub(super) fn say(line: impl std::fmt::Display) {
+pub(super) fn print_line(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 

@@ -74,7 +74,7 @@ struct Made {
 pub(super) fn run(args: &Args) -> ExitCode {
     match made(args) {
         Ok(made) => {
-            say(args, &made);
+            print_token(args, &made);
             ExitCode::SUCCESS
         }
         Err(Refused(code, text)) => {
@@ -201,12 +201,12 @@ fn domain(everything: &Everything, tenant: Option<Tenant<'_>>, domain: &str) -> 
     Err(Refused::no(format_args!("a credential of this tenant does not count at {name}: {wrong}")))
 }
 
-fn say(args: &Args, made: &Made) {
+fn print_token(args: &Args, made: &Made) {
     let Made { username, password, expires } = made;
     let moment = i64::try_from(*expires).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
     let until = moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default();
     if args.json {
-        return terminal::say(json!({
+        return terminal::print_line(json!({
             "tenant": args.tenant,
             "username": username,
             "password": password.as_str(),
@@ -214,9 +214,9 @@ fn say(args: &Args, made: &Made) {
             "expires": until,
         }));
     }
-    terminal::say(format_args!("username  {username}"));
-    terminal::say(format_args!("password  {}", password.as_str()));
-    terminal::say(format_args!("expires   {until}"));
+    terminal::print_line(format_args!("username  {username}"));
+    terminal::print_line(format_args!("password  {}", password.as_str()));
+    terminal::print_line(format_args!("expires   {until}"));
 }
 
 /// Seconds since 1970.

@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `fetch` | asks the daemon again and again, on a thread of its own |
-//! | `seen` | what the daemon has said, and the rates that follow from it; pure |
+//! | `state` | what the daemon has said, and the rates that follow from it; pure |
 //! | `panes` | what is chosen: the pane, its order, how far it is scrolled; pure |
 //! | `rows` | what stands in a pane; pure |
 //! | `draw` | how that looks at any size of the terminal |
@@ -14,7 +14,7 @@ mod draw;
 mod fetch;
 mod panes;
 pub(super) mod rows;
-mod seen;
+mod state;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ use super::daemon::{DaemonArgs, no_answer};
 use super::terminal;
 use fetch::{Answer, Source};
 use panes::{After, Panes};
-use seen::TopState;
+use state::TopState;
 
 /// How long nothing may happen before the screen is drawn again: ages move on.
 const STILL: Duration = Duration::from_secs(1);
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if args.daemon.json {
         return match daemon.get("/v1/top") {
             Ok(answer) => {
-                terminal::say(answer);
+                terminal::print_line(answer);
                 ExitCode::SUCCESS
             }
             Err(error) => no_answer(&error),

@@ -24,7 +24,7 @@ use super::scalar;
 use super::text::{read_text, why};
 use super::walk::{Section, Value};
 use super::{Diagnostic, Diagnostics, Location};
-use crate::files::own;
+use crate::files::state_file;
 use crate::rules::{Table, is_tenant_id};
 
 /// How messages call the file.
@@ -76,7 +76,7 @@ impl Overrides {
     /// # Errors
     /// It cannot be read, or something in it is wrong. Then nothing of it is in force.
     pub(crate) fn load(file: &Path) -> Result<Self, Diagnostics> {
-        match own::open(file) {
+        match state_file::open(file) {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(Self::default()),
             Err(error) => {
@@ -180,7 +180,7 @@ impl Overrides {
     }
 
     /// Whether the file says this and nothing else.
-    pub(crate) fn say(&self, switches: &Switches) -> bool {
+    pub(crate) fn is_equal_to(&self, switches: &Switches) -> bool {
         self.list.len() == switches.hosts.len() + switches.tenants.len()
             && self.list.iter().all(|one| switches.of(one.kind).get(&one.name) == Some(&one.enabled))
     }

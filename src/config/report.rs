@@ -94,7 +94,7 @@ impl Fault {
     }
 
     /// The bytes of the value's text that are meant, if not all of it.
-    pub(super) fn part(&self) -> Option<&Range<usize>> {
+    pub(super) fn range(&self) -> Option<&Range<usize>> {
         self.0.at.as_ref()
     }
 
@@ -149,7 +149,7 @@ impl<'t> Report<'t> {
             if let Some((other, label)) = &mistake.other {
                 fault = fault.related(self.place(other.clone()), label.clone());
             }
-            self.add(Severity::Error, self.place(mistake.span.clone()), fault, Kind::Syntax);
+            self.push(Severity::Error, self.place(mistake.span.clone()), fault, Kind::Syntax);
         }
         DeTable::parse_recoverable(&mended.text).0
     }
@@ -158,18 +158,18 @@ impl<'t> Report<'t> {
         Location { file: self.file.to_owned(), span: Some(self.base + span.start..self.base + span.end) }
     }
 
-    pub(super) fn say(&self, severity: Severity, span: Range<usize>, fault: Fault) {
+    pub(super) fn add(&self, severity: Severity, span: Range<usize>, fault: Fault) {
         let kind = fault.kind();
-        self.add(severity, self.place(span), fault, kind);
+        self.push(severity, self.place(span), fault, kind);
     }
 
     /// Says something of the file as a whole.
-    pub(super) fn say_of_file(&self, severity: Severity, fault: Fault) {
+    pub(super) fn add_of_file(&self, severity: Severity, fault: Fault) {
         let kind = fault.kind();
-        self.add(severity, Location::whole(self.file), fault, kind);
+        self.push(severity, Location::whole(self.file), fault, kind);
     }
 
-    fn add(&self, severity: Severity, place: Location, fault: Fault, kind: Kind) {
+    fn push(&self, severity: Severity, place: Location, fault: Fault, kind: Kind) {
         let diagnostic = fault.into_diagnostic(severity, place);
         self.list.borrow_mut().push(Found { diagnostic, kind });
     }

@@ -35,7 +35,7 @@ pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
     }
     let mut secrets: Vec<Secret> = Vec::new();
     for element in list.iter().take(MOST_SECRETS) {
-        let Some(secret) = one(element) else { continue };
+        let Some(secret) = read_secret(element) else { continue };
         if secrets.contains(&secret) {
             element.error(Fault::new("this secret is in the list twice"));
         }
@@ -44,7 +44,7 @@ pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
     secrets.into()
 }
 
-fn one(element: &Value<'_>) -> Option<Secret> {
+fn read_secret(element: &Value<'_>) -> Option<Secret> {
     let DeValue::String(text) = element.node else {
         let fault = Fault::new("a secret must be a string");
         element.error(fault.help("write it in quotes, or \"file:PATH\" for one that a file holds"));

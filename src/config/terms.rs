@@ -4,7 +4,7 @@
 use super::{Config, Sip};
 use crate::credentials::digest::Algorithm;
 use crate::credentials::nonce::Nonces;
-use crate::proof::own::{OwnRoutes, PublicAddress};
+use crate::proof::own_routes::{OwnRoutes, PublicAddress};
 use crate::proof::token::Tokens;
 use crate::route::{self, directory, proving, registration, signalling};
 use crate::rules::Table;

@@ -28,20 +28,20 @@ pub(super) struct Value<'w> {
 impl<'w> Value<'w> {
     /// Reports an error at the value, or at the part of its text that the fault names.
     pub(super) fn error(&self, fault: Fault) {
-        self.report.say(Severity::Error, self.span_of(&fault), fault);
+        self.report.add(Severity::Error, self.span_of(&fault), fault);
     }
 
     pub(super) fn warn(&self, fault: Fault) {
-        self.report.say(Severity::Warning, self.span_of(&fault), fault);
+        self.report.add(Severity::Warning, self.span_of(&fault), fault);
     }
 
     /// Reports an error at the key.
     pub(super) fn error_at_key(&self, fault: Fault) {
-        self.report.say(Severity::Error, self.key_span.clone(), fault);
+        self.report.add(Severity::Error, self.key_span.clone(), fault);
     }
 
     pub(super) fn warn_at_key(&self, fault: Fault) {
-        self.report.say(Severity::Warning, self.key_span.clone(), fault);
+        self.report.add(Severity::Warning, self.key_span.clone(), fault);
     }
 
     pub(super) fn place(&self) -> Location {
@@ -59,7 +59,7 @@ impl<'w> Value<'w> {
 
     fn span_of(&self, fault: &Fault) -> Range<usize> {
         let inner = self.inner();
-        match fault.part() {
+        match fault.range() {
             Some(at) if inner != self.span && inner.start + at.end <= inner.end => {
                 inner.start + at.start..inner.start + at.end
             }
@@ -299,8 +299,8 @@ impl<'w> Section<'w> {
     /// Warns about the table as a whole.
     pub(super) fn warn_here(&self, fault: Fault) {
         match self.table {
-            Some(_) => self.report.say(Severity::Warning, self.span.clone(), fault),
-            None => self.report.say_of_file(Severity::Warning, fault),
+            Some(_) => self.report.add(Severity::Warning, self.span.clone(), fault),
+            None => self.report.add_of_file(Severity::Warning, fault),
         }
     }
 
@@ -319,7 +319,7 @@ impl<'w> Section<'w> {
                 known.sort();
                 fault = fault.help(format!("it can have {}", known.join(", ")));
             }
-            self.report.say(Severity::Error, name.span(), fault);
+            self.report.add(Severity::Error, name.span(), fault);
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn more(client: &mut Client, limit: usize) -> Result<(), Ending
 ///
 /// # Errors
 /// How the connection ended instead; [`Reason::Aborted`]: the client is gone.
-pub(super) async fn say(client: &mut Client, octets: &[u8]) -> Result<(), Ending> {
+pub(super) async fn send(client: &mut Client, octets: &[u8]) -> Result<(), Ending> {
     let Client { leg, live, place, timer, .. } = client;
     let mut taken = 0;
     let said = {

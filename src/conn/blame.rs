@@ -31,7 +31,7 @@ impl Suspect<'_> {
         let (stats, worker) = (&client.worker.shared.stats, client.facts.worker);
         stats.worker(worker).failed(client.facts.service, cause);
         stats.dialled_by(worker).missed(self.address, cause);
-        (ending.by(cause), Failures::one(Failure { at: At::Address(self.address), cause }))
+        (ending.by(cause), Failures::single(Failure { at: At::Address(self.address), cause }))
     }
 }
 

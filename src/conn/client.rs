@@ -97,9 +97,9 @@ impl Client {
     ///
     /// # Errors
     /// The client is gone, or has not taken everything in `patience`.
-    pub(super) async fn say(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
+    pub(super) async fn send(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
         let mut taken = 0;
-        let said = self.leg.say(octets, patience, &mut taken).await;
+        let said = self.leg.send(octets, patience, &mut taken).await;
         self.live.add(Direction::Down, taken);
         said
     }

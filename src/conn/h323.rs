@@ -10,8 +10,8 @@ use policy::EndpointPolicy;
 use registering::Registering;
 
 use super::certificate::{self, Worth};
+use super::login_results::LoginResults;
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::LoginResults;
 use crate::ending::Ending;
 use crate::inspect::Inspect;
 use crate::inspect::h323::{Ask, OPENING_LIMIT, Opening};

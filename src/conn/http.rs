@@ -72,7 +72,7 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
             ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.services.http }
         };
         let next = match ask::request(&mut client, patience).await {
-            Ok((request, len)) => Box::pin(one(&mut client, &mut own, request, len)).await,
+            Ok((request, len)) => Box::pin(handle(&mut client, &mut own, request, len)).await,
             Err(ended) => Box::pin(unasked(&mut client, ended)).await,
         };
         match next {
@@ -96,7 +96,7 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
 
 /// Handles one request: the decision, the target, the exchange.
 #[expect(clippy::manual_async_fn, reason = "an async fn would have room for the request twice, and move it")]
-fn one(
+fn handle(
     client: &mut Client,
     own: &mut Vec<Connection>,
     request: Request,

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
+use super::login_results::LoginResults;
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::LoginResults;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
@@ -16,7 +16,7 @@ use crate::log::Subject;
 use crate::reason::{Reason, Weight};
 use crate::relay::ldap::answer::{self, StartTls};
 use crate::relay::ldap::{BindAction, Gate, LdapPolicy};
-use crate::route::held::{HeldRoute, LaterName};
+use crate::route::held_route::{HeldRoute, LaterName};
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ending::Told;
-use super::standing::{Doors, LoginResults};
+use super::login_results::{Doors, LoginResults};
 use crate::guard::Exemption;
 use crate::inspect::digest::{self, Credentials, challenges, next_nonce};
 use crate::inspect::http::{Authorization, Kind, Response};

@@ -32,7 +32,7 @@
 //! | `sip::credential` | the effect of a verdict on a credential: client, log and guard |
 //! | `sip::judge`, `h323::judge` | messages after the message that decided |
 //! | `h323::registering` | the names that an H.323 gatekeeper confirms |
-//! | `standing` | the effect of a PBX's answers to logins on the guard |
+//! | `login_results` | the effect of a PBX's answers to logins on the guard |
 //! | `leave` | when Portward ends a relay itself, and how it tells both sides |
 
 pub(crate) mod acme;
@@ -47,11 +47,11 @@ mod ldap;
 mod leave;
 mod link;
 mod login;
+mod login_results;
 mod once;
 mod onward;
 mod secure;
 mod sip;
-mod standing;
 mod tunnel;
 
 use std::pin::Pin;

@@ -31,7 +31,7 @@ use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
 use crate::relay::watched::{Over, watched};
-use crate::route::held::HeldRoute;
+use crate::route::held_route::HeldRoute;
 use crate::rules::decide::Route;
 use crate::service::Service;
 use crate::state::Snapshot;
@@ -208,7 +208,7 @@ impl<P: Protocol> Refused<'_, P> {
             protocol.refusal(asked, ending, &asking, &mut back);
         }
         let patience = snapshot.config.limits.inspect_timeout;
-        let answered = !back.is_empty() && client.say(&back, patience).await.is_ok();
+        let answered = !back.is_empty() && client.send(&back, patience).await.is_ok();
         End { ending, answered }
     }
 }
@@ -220,7 +220,7 @@ impl<P: Protocol> Refused<'_, P> {
 async fn greet<P: Protocol>(client: &mut Client, protocol: &P, back: &mut Vec<u8>) -> Result<(), Ending> {
     let shared = &client.worker.shared;
     protocol.greeting(&Asking { client, shared, snapshot: &shared.snapshot.load() }, back);
-    say_while_there(client, back).await
+    send_while_there(client, back).await
 }
 
 /// Reads until the protocol knows what the first octets mean. The deadline is in the client's timer. It is the deadline
@@ -254,24 +254,24 @@ async fn listen<P: Protocol>(
 /// How the connection ended instead.
 async fn go_on(client: &mut Client, passed: Passed, back: &mut Vec<u8>) -> Result<(), Ending> {
     client.leg.buffer.consume(passed.len);
-    say_while_there(client, back).await?;
+    send_while_there(client, back).await?;
     ask::skip(client, passed.skip).await.map_err(Ending::uncounted)?;
     ask::in_time(client).await
 }
 
-/// As [`say`], but a client that is gone is no error. The messages that it sent before it went are still handled, and
+/// As [`send`], but a client that is gone is no error. The messages that it sent before it went are still handled, and
 /// may count. The next read shows that the client is gone.
-async fn say_while_there(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
-    match say(client, back).await {
+async fn send_while_there(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
+    match send(client, back).await {
         Err(ending) if ending.reason == Some(Reason::Aborted) => Ok(()),
         said => said,
     }
 }
 
 /// Sends what is in `back` to the client, and empties it.
-async fn say(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
+async fn send(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
     let octets = std::mem::take(back);
-    if octets.is_empty() { Ok(()) } else { ask::say(client, &octets).await }
+    if octets.is_empty() { Ok(()) } else { ask::send(client, &octets).await }
 }
 
 /// Sends the consent in `back`, and then begins TLS on a plain connection. The client has as much time for the
@@ -294,7 +294,7 @@ async fn start_tls(
         return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Malformed));
     }
     client.leg.buffer.consume(len);
-    say(client, &mut yes).await?;
+    send(client, &mut yes).await?;
     secure::start_tls(client, acceptor, config.limits.handshake_timeout).await?;
     client.timer.set(config.limits.inspect_timeout);
     ask::in_time(client).await

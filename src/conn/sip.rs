@@ -14,14 +14,14 @@ use policy::RegistrationPolicy;
 use screen::{Screen, Turned};
 
 use super::certificate::{self, Worth};
+use super::login_results::{Doors, LoginResults};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use super::standing::{Doors, LoginResults};
 use crate::config::Config;
 use crate::ending::{Ending, Stage, Whose};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Faulty, HEAD_LIMIT, Inspector};
 use crate::log::Subject;
-use crate::proof::own::OwnRoutes;
+use crate::proof::own_routes::OwnRoutes;
 use crate::proof::sip::Verified;
 use crate::reason::Reason;
 use crate::relay::sip::{

@@ -82,14 +82,14 @@ impl Remembered {
 
     /// The user of a login, if it was right a moment ago.
     pub fn user(&self, mark: &Mark, now: Instant) -> Option<Arc<str>> {
-        let part = self.part(mark);
+        let part = self.shard(mark);
         let right = part.get(mark)?;
         (now.saturating_duration_since(right.at) < REMEMBERED).then(|| Arc::clone(&right.user))
     }
 
     /// The login is right. Where there is no room the oldest goes.
     pub fn note(&self, mark: Mark, user: Arc<str>, now: Instant) {
-        let mut part = self.part(&mark);
+        let mut part = self.shard(&mark);
         if part.len() >= PART_LIMIT && !part.contains_key(&mark) {
             part.retain(|_, right| now.saturating_duration_since(right.at) < REMEMBERED);
             if part.len() >= PART_LIMIT
@@ -111,7 +111,7 @@ impl Remembered {
         self.len() == 0
     }
 
-    fn part(&self, mark: &Mark) -> MutexGuard<'_, HashMap<Mark, Right>> {
+    fn shard(&self, mark: &Mark) -> MutexGuard<'_, HashMap<Mark, Right>> {
         let [first, ..] = &self.parts;
         let number = mark.0.first().map_or(0, |octet| usize::from(*octet) % PARTS);
         self.parts.get(number).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)

@@ -171,7 +171,7 @@ impl DisabledBy {
         }
     }
 
-    fn say(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_for(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SWITCHED: &str = "by an administrator, not by the rules files";
         match self {
             Self::Rules => write!(f, "{host} is disabled"),
@@ -262,7 +262,7 @@ impl fmt::Display for Why {
             }
             Self::NoService { host, service: Service::Http } => write!(f, "{host} has no HTTP path"),
             Self::NoService { host, service } => write!(f, "{host} has no {service} rule"),
-            Self::Disabled { host, by } => by.say(host, f),
+            Self::Disabled { host, by } => by.write_for(host, f),
             Self::NoWebSocket => f.write_str(
                 "WebSockets for SIP are opened at this path, and this request, which opens none, is answered with 426; ask for \
                  a ws: or wss: URL",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flistxattr, flock, fsetxattr};
 use rustix::io::Errno;
 
-use super::own::Stamp;
+use super::state_file::Stamp;
 
 /// How long a command waits for another command. Each command holds the lock while it reads, checks and writes the
 /// rules.

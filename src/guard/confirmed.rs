@@ -10,7 +10,7 @@ use std::hash::BuildHasher as _;
 
 use smallvec::SmallVec;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use super::name;
 use super::scoring::LARGEST_FACTOR;
 

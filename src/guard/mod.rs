@@ -4,7 +4,7 @@
 //! | room | content |
 //! |---|---|
 //! | `policy` | what the guard needs of the configuration; pure |
-//! | `counted` | addresses as they are counted |
+//! | `counted_address` | addresses as they are counted |
 //! | `network` | addresses and networks as administrators list them |
 //! | `permit` | the right to a connection; the live connections by address |
 //! | `rates` | new connections a second |
@@ -18,16 +18,16 @@
 //! | `nonces` | nonces that a target has given to an address: they show which refused logins are guesses |
 //! | `exemption` | which connections stay when their address is listed |
 //! | `blacklist` | the listed addresses: entries, pages, changes and their subscribers, traces of removals |
-//! | `kept` | the blacklist on disk |
+//! | `blacklist_file` | the blacklist on disk |
 //!
 //! This file is the door: it admits connections, and takes notes of their clients' offences and logins.
 
 pub mod blacklist;
+pub mod blacklist_file;
 mod confirmed;
-mod counted;
+mod counted_address;
 mod exemption;
 mod idle;
-pub mod kept;
 mod name;
 mod network;
 mod nonces;
@@ -50,7 +50,7 @@ pub use blacklist::Blacklist;
 pub use blacklist::change::{Change, Full};
 pub use blacklist::entry::{Origin, Why};
 use confirmed::Confirmed;
-pub use counted::CountedAddress;
+pub use counted_address::CountedAddress;
 pub use exemption::Exemption;
 pub use network::Network;
 use nonces::Nonces;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 
 /// The length of a single address in bits.
 const WHOLE: u8 = 64;

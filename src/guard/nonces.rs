@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 
 /// How long a nonce is remembered, in seconds.
 const KEPT: u32 = 300;

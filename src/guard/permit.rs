@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use dashmap::DashMap;
 use tokio::sync::Notify;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use super::exemption::Exemption;
 use super::idle::{Displaced, Idle, Idlers, Oldest};
 use super::network::Network;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use crate::reason::Reason;
 
 /// How many addresses may be remembered before those that connected more than a second ago are forgotten.

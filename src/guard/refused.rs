@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use crate::reason::Reason;
 
 /// How many refused addresses are remembered by name until their summary is written. The others are summed up in one

@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 
 /// The cost of a request of an address without a confirmed name. It can be divided by every factor up to ten without a
 /// remainder. For greater factors the remainder is two per cent at most, and the client gains it.

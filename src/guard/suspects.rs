@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use super::scoring::{FIFTHS, MINUTE, Score, is_too_many};
 use crate::reason::Weight;
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::counted::CountedAddress;
+use super::counted_address::CountedAddress;
 use super::policy::ConnectionLimits;
 
 /// The undecided connections by age. Connection numbers only grow, so the smallest number is the oldest connection.

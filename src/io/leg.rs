@@ -50,7 +50,7 @@ impl Leg {
 
     /// How much to read at once of what goes to `to`. TLS cuts into records of 16 KiB anyway, and larger pieces only
     /// leave the cache.
-    pub fn piece(&self, to: &Self) -> usize {
+    pub fn read_size(&self, to: &Self) -> usize {
         match (&self.stream, &to.stream) {
             (Stream::Plain(_), Stream::Plain(_)) => BULK,
             _ => BUFFER,
@@ -88,7 +88,7 @@ impl Leg {
     ///
     /// # Errors
     /// Those of the stream; [`io::ErrorKind::TimedOut`] if the peer takes too long.
-    pub async fn say(&mut self, bytes: &[u8], patience: Duration, written: &mut u64) -> io::Result<()> {
+    pub async fn send(&mut self, bytes: &[u8], patience: Duration, written: &mut u64) -> io::Result<()> {
         let said = tokio::time::timeout(patience, self.write_counted(bytes, written)).await;
         said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -143,7 +143,7 @@ mod tests {
                 far.reset();
             }
         };
-        let (said, ()) = tokio::join!(leg.say(b"0123456789", PATIENCE, &mut written), breaking);
+        let (said, ()) = tokio::join!(leg.send(b"0123456789", PATIENCE, &mut written), breaking);
         (said.err().map(|error| error.kind()), written - 100, far.heard())
     }
 

@@ -79,7 +79,7 @@ pub fn leg() -> (Leg, Far) {
 
 impl Far {
     /// Says something.
-    pub fn say(&self, octets: impl AsRef<[u8]>) {
+    pub fn send(&self, octets: impl AsRef<[u8]>) {
         self.change(|line| line.said.extend(octets.as_ref()));
     }
 

@@ -56,7 +56,7 @@ pub struct Log {
     /// Each line begins with the time. The journal writes the time itself.
     timestamps: bool,
     /// How many lost lines have been reported so far.
-    confessed: AtomicUsize,
+    noted: AtomicUsize,
 }
 
 impl Log {
@@ -72,7 +72,7 @@ impl Log {
             .lossy(true)
             .thread_name("log")
             .finish(writer);
-        (Self { queue, timestamps, confessed: AtomicUsize::new(0) }, guard)
+        (Self { queue, timestamps, noted: AtomicUsize::new(0) }, guard)
     }
 
     /// Writes a decision line.
@@ -128,9 +128,9 @@ impl Log {
     }
 
     /// Writes how many lines were lost since the last call, if any were lost.
-    pub fn confess(&self, format: LogFormat) {
+    pub fn note_dropped(&self, format: LogFormat) {
         let dropped = self.dropped();
-        let before = self.confessed.swap(dropped, Ordering::Relaxed);
+        let before = self.noted.swap(dropped, Ordering::Relaxed);
         if dropped > before {
             self.note(format, Level::Warning, &format!("{} log lines were dropped", dropped - before));
         }

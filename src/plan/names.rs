@@ -86,7 +86,7 @@ impl Names {
     pub(super) fn new(config: &Config, table: &Table) -> Self {
         let mut names = Self::default();
         let router = Router::of(config);
-        names.official.extend(router.own());
+        names.official.extend(router.own_record());
         // For each target the names that get records.
         let mut dialled: HashMap<&Address, Vec<&str>> = HashMap::new();
         let enabled = || table.iter().filter(|host| host.enabled());
@@ -173,7 +173,7 @@ impl<'c> Router<'c> {
     }
 
     /// The record of the router itself, if it has a name of its own.
-    fn own(&self) -> Option<Record> {
+    fn own_record(&self) -> Option<Record> {
         (!self.name.is_empty() && self.name != self.address).then(|| self.to_address(self.name))
     }
 

@@ -102,7 +102,7 @@ impl Pump {
                 return self.poll_flush(cx, to);
             }
             if from.buffer.is_empty() {
-                match from.poll_fill(cx, from.piece(to)) {
+                match from.poll_fill(cx, from.read_size(to)) {
                     Poll::Ready(Ok(0)) if matches!(self.framing, Framing::Close) && !from.cut_off => {
                         self.framing = Framing::NONE;
                         continue;

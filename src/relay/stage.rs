@@ -135,7 +135,7 @@ pub(super) enum Act {
 impl Act {
     pub(super) fn by(self, far: &Far) {
         match self {
-            Self::Say(octets) => far.say(octets),
+            Self::Say(octets) => far.send(octets),
             Self::End => far.end(),
             Self::Reset => far.reset(),
         }

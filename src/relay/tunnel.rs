@@ -78,7 +78,7 @@ impl Direction {
                 }
             }
             if !from.ended {
-                match from.poll_fill(cx, from.piece(to)) {
+                match from.poll_fill(cx, from.read_size(to)) {
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Ready(Err(_)) => return Err(SideFailed::Sender),
                     Poll::Pending => {}

@@ -116,7 +116,7 @@ pub async fn watched<W: Watch, M: Meter>(
     let mut over = poll_fn(|cx| {
         let [up_stands, down_stands] = loop {
             let before = up.steps + down.steps;
-            let limit = W::CLIENT_LIMIT.max(client.piece(target));
+            let limit = W::CLIENT_LIMIT.max(client.read_size(target));
             let ear = DirectionWatch { watch, hear: W::hear_client, holds: W::holds_client };
             let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
             bytes.set([up_before + up.moved, down_before + down.moved]);
@@ -124,7 +124,7 @@ pub async fn watched<W: Watch, M: Meter>(
                 Ok(stands) => stands,
                 Err(failed) => return Poll::Ready(over(failed, true)),
             };
-            let limit = W::TARGET_LIMIT.max(target.piece(client));
+            let limit = W::TARGET_LIMIT.max(target.read_size(client));
             let ear = DirectionWatch { watch, hear: W::hear_target, holds: |_| false };
             let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
             bytes.set([up_before + up.moved, down_before + down.moved]);
@@ -343,7 +343,7 @@ impl Direction {
         let is_between = self.pass == 0 && self.replaced.is_none() && !self.inside && !self.done;
         is_between
             && !self.answers.is_empty()
-            && to.say(self.answers.filled(), LAST_WORD, &mut self.moved).await.is_ok()
+            && to.send(self.answers.filled(), LAST_WORD, &mut self.moved).await.is_ok()
     }
 }
 

@@ -12,7 +12,7 @@
 //! | [`proving`] | SIP, at a host that demands credentials | what the client has proven on this connection |
 //! | [`directory`] | LDAP | the domain of a bind's name |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
-//! | [`held`] | SIP, LDAP, H.323, a later one | what a later name on the connection means |
+//! | [`held_route`] | SIP, LDAP, H.323, a later one | what a later name on the connection means |
 //!
 //! An inspector says what a message is, [`rules`](crate::rules) what the administrator wants, and
 //! [`proof`](crate::proof) what is proven. What is decided here takes the three together.
@@ -20,7 +20,7 @@
 pub mod asker;
 pub mod challenge;
 pub mod directory;
-pub mod held;
+pub mod held_route;
 pub mod http;
 pub mod identity;
 pub mod proving;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::Refused;
 use super::identity::{Identified, Identify};
 use crate::inspect::sip::{Field, FieldKind, Kind, Message, Scheme, entries, name_addr, uri};
-use crate::proof::own::OwnRoutes;
+use crate::proof::own_routes::OwnRoutes;
 use crate::proof::token::Named;
 use crate::proof::{self, Names};
 use crate::reason::Reason;

@@ -18,19 +18,19 @@ pub struct Changes<'t> {
 pub fn between<'t>(old: &'t Table, new: &'t Table) -> Changes<'t> {
     let mut changes = Changes::default();
     for host in new.iter() {
-        match own(old, host.name()) {
+        match host_of(old, host.name()) {
             None => changes.added.push(host.name()),
             Some(before) if !is_same(before, host) => changes.changed.push(host.name()),
             Some(_) => {}
         }
     }
-    let gone = old.iter().filter(|host| own(new, host.name()).is_none());
+    let gone = old.iter().filter(|host| host_of(new, host.name()).is_none());
     changes.removed.extend(gone.map(Host::name));
     changes
 }
 
 /// The host that is called so, and not one that has the name as an alias or by a wildcard.
-fn own<'t>(table: &'t Table, name: &str) -> Option<Host<'t>> {
+fn host_of<'t>(table: &'t Table, name: &str) -> Option<Host<'t>> {
     table.host(name).filter(|host| host.name() == name)
 }
 

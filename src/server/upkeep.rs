@@ -7,7 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Server;
-use super::aside::SideThread;
+use super::side_thread::SideThread;
 use crate::guard::{Change, Origin};
 use crate::log::Level;
 use crate::state::Shared;
@@ -40,7 +40,7 @@ impl Server {
                 due.iter().for_each(|line| self.shared.note(Level::Warning, line));
                 self.shared.forget_targets();
                 self.shared.guard.summary().iter().for_each(|line| self.shared.note(Level::Info, line));
-                self.shared.log.confess(self.shared.snapshot.load().config.log.format);
+                self.shared.log.note_dropped(self.shared.snapshot.load().config.log.format);
             }
         };
         let _administration =

@@ -16,8 +16,8 @@ use super::secret::{self, Found};
 use super::tokens;
 use crate::accounts;
 use crate::config::{Diagnostic, Location};
-use crate::files::{self, own};
-use crate::guard::{kept, unix_now};
+use crate::files::{self, state_file};
+use crate::guard::{blacklist_file, unix_now};
 
 /// The error about the folder, or about one of the files in it; `None`: it can be used, or is not there yet.
 pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
@@ -37,7 +37,7 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
         // Not there yet; or out of reach, which is said when something is written.
         Err(_) => return None,
     }
-    [kept::file(state), secret::file(state), tokens::file(state)].iter().find_map(|file| {
+    [blacklist_file::file(state), secret::file(state), tokens::file(state)].iter().find_map(|file| {
         let there = fs::metadata(file).ok()?;
         let wrong = files::only_regular(there.file_type()).err()?;
         Some(error(file, &wrong).help("remove it: Portward makes a file of its own"))
@@ -64,8 +64,8 @@ pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
         warning(path, format!("{what} cannot be read: {error}"))
             .help("it is left as it is, and nothing takes its place; the user who runs Portward must own it")
     };
-    let file = kept::file(state);
-    match kept::look(state, unix_now()) {
+    let file = blacklist_file::file(state);
+    match blacklist_file::look(state, unix_now()) {
         Ok(None) => {}
         Ok(Some(damage)) => found.push(
             warning(&file, format!("the blacklist is {damage}"))
@@ -106,7 +106,7 @@ pub(crate) fn is_of_concern(state: &Path) -> bool {
 
 /// What is to be said if root uses the folder of another user, as the packages make it for the service.
 pub(crate) fn of_another_user(state: &Path) -> Option<String> {
-    let owner = own::other_owner(state)?.uid();
+    let owner = state_file::other_owner(state)?.uid();
     let name = accounts::name_of_user(owner).unwrap_or_else(|| owner.to_string());
     Some(format!(
         "this runs as root, but {} belongs to the user {name}: files that are made there are given to that user; \
@@ -126,13 +126,13 @@ mod tests {
         let state = dir.path().join("state");
         assert_eq!(unusable(&state), None, "it is made");
         fs::create_dir(&state).unwrap();
-        fs::write(kept::file(&state), "").unwrap();
+        fs::write(blacklist_file::file(&state), "").unwrap();
         assert_eq!(unusable(&state), None);
-        assert!(unusable(&kept::file(&state)).unwrap().message.contains("it is not a folder"));
+        assert!(unusable(&blacklist_file::file(&state)).unwrap().message.contains("it is not a folder"));
         fs::create_dir(secret::file(&state)).unwrap();
         assert!(unusable(&state).unwrap().message.contains("sip-route.key cannot be used: it is a folder"));
-        fs::remove_file(kept::file(&state)).unwrap();
-        std::os::unix::fs::symlink("/dev/zero", kept::file(&state)).unwrap();
+        fs::remove_file(blacklist_file::file(&state)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", blacklist_file::file(&state)).unwrap();
         assert!(unusable(&state).unwrap().message.contains("blacklist.jsonl cannot be used: it is a device"));
     }
 
@@ -150,7 +150,7 @@ mod tests {
         fs::remove_file(&state).unwrap();
         fs::create_dir(&state).unwrap();
         assert_eq!(said(), [""; 0]);
-        fs::write(kept::file(&state), "{\"address\":\"192.0.2.1\",\"since\":1,\"un").unwrap();
+        fs::write(blacklist_file::file(&state), "{\"address\":\"192.0.2.1\",\"since\":1,\"un").unwrap();
         fs::write(secret::file(&state), "short").unwrap();
         assert_eq!(
             said(),
@@ -159,7 +159,7 @@ mod tests {
                 "the key of SIP routes is damaged"
             ]
         );
-        for file in [kept::file(&state), secret::file(&state)] {
+        for file in [blacklist_file::file(&state), secret::file(&state)] {
             fs::remove_file(&file).unwrap();
             symlink(dir.path().join("not mounted"), &file).unwrap();
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table as HostTable};
 
 use crate::config::{self, Config, Diagnostic, Diagnostics, Foundation, Location, Made, Making};
-use crate::files::{self, own};
+use crate::files::{self, state_file};
 use crate::rules::{Host, Table, Tenant};
 use tenants::Tenants;
 
@@ -121,7 +121,7 @@ fn out_of_reach(file: &Path, state: &Path, is_missed: bool) -> Option<String> {
 /// The text of a file with `what`; `None`: there is none.
 fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, Diagnostics> {
     let unread = |why: &str| Diagnostics::from(config::unread_made(what, file, why, is_start));
-    match own::open(file) {
+    match state_file::open(file) {
         Ok(Some(_)) => {}
         Ok(None) => return Ok(None),
         Err(error) => return Err(unread(&error.to_string())),
@@ -131,7 +131,7 @@ fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, 
 
 /// Puts a file with `what` in place.
 fn put(what: &str, file: &Path, text: &str) -> Result<(), Diagnostics> {
-    own::put(file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
+    state_file::put(file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
         let message = format!("the {what} of the API {} cannot be written: {error}", file.display());
         Diagnostic::error(message, Location::whole(file)).into()
     })

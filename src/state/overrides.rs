@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Diagnostic, Diagnostics, Kind, Location, Overrides, Severity, Switches};
-use crate::files::{self, own};
+use crate::files::{self, state_file};
 use crate::rules::{Table, Tenant};
 
 /// The file in the state folder.
@@ -100,10 +100,10 @@ pub(crate) fn keep_tenants<'i>(
 
 /// Puts the file in place, unless it says this already.
 fn write(file: &Path, overrides: &Overrides, switches: &Switches) -> Result<(), Diagnostics> {
-    if overrides.say(switches) {
+    if overrides.is_equal_to(switches) {
         return Ok(());
     }
-    let written = own::put(file, |file| file.write_all(switches.to_string().as_bytes()));
+    let written = state_file::put(file, |file| file.write_all(switches.to_string().as_bytes()));
     written.map(drop).map_err(|error| {
         let message = format!("the overrides {} cannot be written: {error}", file.display());
         std::iter::once(Diagnostic::error(message, Location::whole(file))).collect()

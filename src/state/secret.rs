@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::files::own;
-use crate::guard::kept::Unkept;
+use crate::files::state_file;
+use crate::guard::blacklist_file::Unkept;
 use crate::proof::token::Tokens;
 
 const FILE: &str = "sip-route.key";
@@ -34,7 +34,7 @@ pub(super) enum Found {
 /// # Errors
 /// It cannot be read.
 pub(super) fn look(state: &Path) -> io::Result<Found> {
-    let Some(file) = own::open(&file(state))? else { return Ok(Found::Nothing) };
+    let Some(file) = state_file::open(&file(state))? else { return Ok(Found::Nothing) };
     let mut octets = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
     file.take(LENGTH as u64 + 1).read_to_end(&mut octets)?;
     Ok(match <[u8; LENGTH]>::try_from(octets.as_slice()).map(Zeroizing::new) {
@@ -76,9 +76,9 @@ impl RouteKey {
             Found::Key(kept) => tokens.go_on_with(kept),
             found => {
                 if let Found::Damaged = found {
-                    aside = Some(own::set_aside(&path).map_err(Unkept::Unwritten)?);
+                    aside = Some(state_file::set_aside(&path).map_err(Unkept::Unwritten)?);
                 }
-                own::put(&path, |file| file.write_all(key.as_slice())).map_err(Unkept::Unwritten)?;
+                state_file::put(&path, |file| file.write_all(key.as_slice())).map_err(Unkept::Unwritten)?;
             }
         }
         self.unkept = None;

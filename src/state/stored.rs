@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::secret::{self, RouteKey};
 use super::tokens::{self, AdminTokens};
 use crate::config::{Diagnostic, Location};
-use crate::guard::kept::{self, Keeper, Unkept};
+use crate::guard::blacklist_file::{self, Keeper, Unkept};
 use crate::guard::{Change, Guard, Origin, unix_now};
 use crate::log::Level;
 use crate::proof::token::Tokens;
@@ -101,7 +101,7 @@ impl Stored {
             // Nothing is refused: there is room for all that was kept.
             let _ = guard.apply(Change::Restore(kept), Origin::File);
         };
-        let file = kept::file(state);
+        let file = blacklist_file::file(state);
         match blacklist.keep(state, guard.blacklist(), unix_now(), restore) {
             Ok(None) => {}
             Ok(Some((damage, aside))) => said.push(format!(

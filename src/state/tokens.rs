@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::secret::random;
-use crate::files::own;
-use crate::guard::kept::Unkept;
+use crate::files::state_file;
+use crate::guard::blacklist_file::Unkept;
 
 const FILE: &str = "admin-token";
 /// What can be guessed is no token.
@@ -97,7 +97,7 @@ pub(super) enum Found {
 /// # Errors
 /// It cannot be read.
 pub(super) fn look(state: &Path) -> io::Result<Found> {
-    let Some(file) = own::open(&file(state))? else { return Ok(Found::Nothing) };
+    let Some(file) = state_file::open(&file(state))? else { return Ok(Found::Nothing) };
     let mut text = Zeroizing::new(String::with_capacity(3 * MOST));
     match file.take(3 * MOST as u64).read_to_string(&mut text) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Found::Damaged),
@@ -161,7 +161,7 @@ impl AdminTokens {
             }
             found => {
                 if let Found::Damaged = found {
-                    aside = Some(own::set_aside(&file(state)).map_err(Unkept::Unwritten)?);
+                    aside = Some(state_file::set_aside(&file(state)).map_err(Unkept::Unwritten)?);
                 }
                 put(state, &inside.change.text, inside.read.as_ref().map(|token| &token.text))
                     .map_err(Unkept::Unwritten)?;
@@ -223,7 +223,7 @@ impl AdminTokens {
 }
 
 fn put(state: &Path, change: &Text, read: Option<&Text>) -> io::Result<()> {
-    own::put(&file(state), |file| {
+    state_file::put(&file(state), |file| {
         for token in [Some(change), read].into_iter().flatten() {
             file.write_all(token.as_bytes())?;
             file.write_all(b"\n")?;

@@ -307,7 +307,7 @@ impl Drop for Registered {
         stats.worker(*worker).closed(*service, *carrier);
         // The waker holds the task, and the task holds the entry.
         self.0.rest().waker = None;
-        stats.part(*worker).remove(*place);
+        stats.shard(*worker).remove(*place);
     }
 }
 
@@ -340,7 +340,7 @@ impl Stats {
                 unproven: AtomicU8::new(0),
             })
         };
-        let entry = self.part(worker).put(entry);
+        let entry = self.shard(worker).put(entry);
         Registered(entry)
     }
 }

@@ -112,7 +112,7 @@ impl Stats {
         (0..=u16::MAX).take(self.workers.len() + 1)
     }
 
-    fn part(&self, worker: u16) -> MutexGuard<'_, Shard> {
+    fn shard(&self, worker: u16) -> MutexGuard<'_, Shard> {
         self.at(worker).live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -38,7 +38,7 @@ impl Route {
         (self.address, self.port) = (Some(target.ip()), target.port());
     }
 
-    fn part(&self, number: usize) -> &[u8] {
+    fn field(&self, number: usize) -> &[u8] {
         let length = |at: &u8| usize::from(*at);
         let start: usize = self.lengths.iter().take(number).map(length).sum();
         let len = self.lengths.get(number).map(length).unwrap_or_default();
@@ -53,18 +53,18 @@ impl Route {
     /// Who was asked for: `user@host` of a SIP request, the user and the host of a bind, the host of an HTTP request, the
     /// gatekeeper identifier. As it came, so it is to be escaped.
     pub fn identity(&self) -> String {
-        let [user, name] = [0, 1].map(|at| String::from_utf8_lossy(self.part(at)));
+        let [user, name] = [0, 1].map(|at| String::from_utf8_lossy(self.field(at)));
         if user.is_empty() || name.is_empty() { format!("{user}{name}") } else { format!("{user}@{name}") }
     }
 
     /// The host, by its name in the rules.
     pub fn host(&self) -> String {
-        String::from_utf8_lossy(self.part(2)).into_owned()
+        String::from_utf8_lossy(self.field(2)).into_owned()
     }
 
     /// The verdict on the client's certificate; empty: it was not asked for one.
     pub fn verdict(&self) -> String {
-        String::from_utf8_lossy(self.part(3)).into_owned()
+        String::from_utf8_lossy(self.field(3)).into_owned()
     }
 
     /// The target's address.
@@ -74,10 +74,10 @@ impl Route {
 
     /// Whether this is the host of the rules, or the one that was asked for, in any case of its letters.
     pub(super) fn is_about(&self, host: &str) -> bool {
-        let asked = self.part(1);
+        let asked = self.field(1);
         let bare = memchr::memrchr(b'@', asked).and_then(|at| asked.get(at + 1..)).unwrap_or(asked);
         let asked = crate::rules::name::split_host_port(bare).map_or(bare, |(bare, _)| bare);
-        [self.part(2), asked].iter().any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
+        [self.field(2), asked].iter().any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
     }
 }
 

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::facts::Facts;
 use super::identity::Certificate;
-use super::own::Presented;
+use super::own_certificate::Presented;
 use super::source::{Found, Occasion, Read, Source};
 use super::verify::{Anchors, TargetVerifier, VerifyBy};
 use super::{alpn, client_builder, pem};

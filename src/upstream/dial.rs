@@ -92,7 +92,7 @@ impl Candidate<'_> {
     }
 
     /// One of its connections that is kept and alive.
-    fn kept(&self, own: &mut Vec<Connection>, pool: &Pool) -> Option<Connection> {
+    fn reused(&self, own: &mut Vec<Connection>, pool: &Pool) -> Option<Connection> {
         let key = self.key();
         let mut kept = take_own(own, key, self.wanted.owner).or_else(|| match Shares::of(self.endpoint) {
             Shares::WithAll => pool.take(key),
@@ -182,7 +182,7 @@ impl Dialer<'_> {
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
                     let candidate = Candidate { wanted, endpoint, number, address, is_shared, profile };
                     if !attempts.new_only
-                        && let Some(kept) = candidate.kept(own, pool)
+                        && let Some(kept) = candidate.reused(own, pool)
                     {
                         return Ok(kept);
                     }

@@ -12,7 +12,7 @@ use crate::admin::body::Fields;
 use crate::admin::query::{Query, decoded};
 use crate::config::{self, Config};
 use crate::guard::blacklist::Cursor;
-use crate::guard::{Change, Network, Why, kept, unix_now};
+use crate::guard::{Change, Network, Why, blacklist_file, unix_now};
 use crate::log::{Level, escaped, human};
 
 /// The longest note.
@@ -35,7 +35,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, &["limit", "after"])?;
     let list = asked.shared.guard.blacklist();
     let page = list.page(unix_now(), query.after(Cursor::parse)?, query.limit()?);
-    let entries: Vec<String> = page.entries.iter().map(kept::to_json).collect();
+    let entries: Vec<String> = page.entries.iter().map(blacklist_file::to_json).collect();
     let (count, entries) = (list.len(), entries.join(","));
     let next = page.next.map_or(Value::Null, |next| next.to_string().into());
     let json = format!("{{\"count\":{count},\"entries\":[{entries}],\"next\":{next}}}");
@@ -55,7 +55,7 @@ fn add(asked: &Asked<'_>) -> Answer {
     }
     logged(asked, &text);
     let entry = shared.guard.blacklist().exact(who, unix_now());
-    let entry = entry.as_ref().map_or_else(|| "null".to_owned(), kept::to_json);
+    let entry = entry.as_ref().map_or_else(|| "null".to_owned(), blacklist_file::to_json);
     let snapshot = shared.snapshot.load();
     let sockets = snapshot.listeners.iter().map(|socket| socket.ip());
     let warnings = doubts(&snapshot.config, sockets, who);
@@ -117,7 +117,7 @@ fn with_warning(entry: String, warning: Option<String>) -> String {
 }
 
 /// `/v1/blacklist/ADDRESS`.
-pub(super) fn one(asked: &Asked<'_>, address: &str) -> Answer {
+pub(super) fn entry(asked: &Asked<'_>, address: &str) -> Answer {
     let address = decoded(address).unwrap_or_default();
     let who = match Network::wanted(&address) {
         Ok(who) => who,
@@ -138,7 +138,7 @@ pub(super) fn one(asked: &Asked<'_>, address: &str) -> Answer {
             }),
         },
         _ => match list.entry(who, unix_now()) {
-            Some(entry) => Answer::written(StatusCode::OK, kept::to_json(&entry)),
+            Some(entry) => Answer::written(StatusCode::OK, blacklist_file::to_json(&entry)),
             None => Answer::missing(format_args!("{who} is not listed")),
         },
     }

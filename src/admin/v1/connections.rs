@@ -38,7 +38,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
 }
 
 /// `/v1/connections/ID`.
-pub(super) async fn one(asked: &Asked<'_>, id: &str) -> Answer {
+pub(super) async fn connection(asked: &Asked<'_>, id: &str) -> Answer {
     let Asked { shared, control, .. } = *asked;
     let Some(id) = number::<u64>(id) else { return Answer::bad("this is not the number of a connection") };
     let missing = || Answer::missing(format_args!("there is no connection {id}"));

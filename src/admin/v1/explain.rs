@@ -13,7 +13,7 @@ use crate::explain::{
     Admission, Client, Explanation, From, Grounds, Listing, Presence, Text, Url, Verdict, explain,
 };
 use crate::files;
-use crate::guard::{CountedAddress, kept, unix_now};
+use crate::guard::{CountedAddress, blacklist_file, unix_now};
 use crate::inspect::h323::Alias;
 use crate::proof::Names;
 use crate::reason::Reason;
@@ -35,10 +35,10 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     };
     let (shared, snapshot) = (asked.shared, asked.shared.snapshot.load_full());
     let entry = wanted.from.and_then(|address| shared.guard.blacklist().entry(address.into(), unix_now()));
-    let entry = entry.and_then(|entry| serde_json::from_str(&kept::to_json(&entry)).ok());
+    let entry = entry.and_then(|entry| serde_json::from_str(&blacklist_file::to_json(&entry)).ok());
     let listing = entry.as_ref().map_or(Listing::NotListed, |entry: &Value| Listing::Listed {
         address: entry.get("address").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        entry: kept::words::line(entry),
+        entry: blacklist_file::words::line(entry),
     });
     let client = Client {
         from: wanted.from.map(|address| From { address, listing }),

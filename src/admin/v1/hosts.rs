@@ -21,7 +21,7 @@ pub(crate) use shown::host as host_to_json;
 pub(super) use shown::{addresses, place};
 
 /// `/v1/hosts/NAME`. A NAME is percent-encoded, its slash may stand as it is.
-pub(super) async fn one(asked: &Asked<'_>, name: &str) -> Answer {
+pub(super) async fn host(asked: &Asked<'_>, name: &str) -> Answer {
     let host = match named(name) {
         Ok(host) => host,
         Err(why) => return Answer::bad(why),

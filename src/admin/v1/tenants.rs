@@ -29,7 +29,7 @@ pub(super) async fn all(asked: &Asked<'_>) -> Answer {
 }
 
 /// `/v1/tenants/ID`.
-pub(super) async fn one(asked: &Asked<'_>, id: &str) -> Answer {
+pub(super) async fn tenant(asked: &Asked<'_>, id: &str) -> Answer {
     let id = match named(id) {
         Ok(id) => id,
         Err(why) => return Answer::bad(why),
@@ -62,15 +62,15 @@ pub(super) async fn switch(asked: &Asked<'_>, id: &str, enabled: bool) -> Answer
 
 /// `POST /v1/tenants/ID/login`: one of its logins.
 pub(super) async fn login(asked: &Asked<'_>, id: &str) -> Answer {
-    part(asked, id, change::login).await
+    act_in_body(asked, id, change::login).await
 }
 
 /// `POST /v1/tenants/ID/secrets`: a new secret, or none at all.
 pub(super) async fn secrets(asked: &Asked<'_>, id: &str) -> Answer {
-    part(asked, id, change::secret).await
+    act_in_body(asked, id, change::secret).await
 }
 
-async fn part(asked: &Asked<'_>, id: &str, read: fn(&[u8]) -> Result<TenantAct, String>) -> Answer {
+async fn act_in_body(asked: &Asked<'_>, id: &str, read: fn(&[u8]) -> Result<TenantAct, String>) -> Answer {
     match (named(id), read(asked.body)) {
         (Err(why), _) => Answer::bad(why),
         (_, Err(why)) => Answer::wrong(StatusCode::UNPROCESSABLE_ENTITY, &why),

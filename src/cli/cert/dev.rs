@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::super::terminal::{NO, say};
+use super::super::terminal::{NO, print_line};
 use super::words;
 use crate::config::{self, Checked};
 use crate::rules::{Table, name};
@@ -87,24 +87,24 @@ fn names_of(table: &Table) -> Vec<String> {
 
 fn say_what_next(out: &Path, folder: &Path, files: &[PathBuf]) {
     for file in files {
-        say(format_args!("wrote {}", file.display()));
+        print_line(format_args!("wrote {}", file.display()));
     }
     let below = |what: &str| for_toml(out, folder, what);
-    say("");
-    say(format_args!("In {}:", folder.join("portward.toml").display()));
-    say("");
-    say("  [tls]");
-    say(format_args!("  certificates = {}", below("server")));
-    say(format_args!("  client_trust = {}", below("client-trust")));
-    say("");
-    say("  [upstream]");
-    say(format_args!("  certificate = {}", below("rp.crt")));
-    say(format_args!("  trust = {}", below("upstream-trust")));
-    say("");
+    print_line("");
+    print_line(format_args!("In {}:", folder.join("portward.toml").display()));
+    print_line("");
+    print_line("  [tls]");
+    print_line(format_args!("  certificates = {}", below("server")));
+    print_line(format_args!("  client_trust = {}", below("client-trust")));
+    print_line("");
+    print_line("  [upstream]");
+    print_line(format_args!("  certificate = {}", below("rp.crt")));
+    print_line(format_args!("  trust = {}", below("upstream-trust")));
+    print_line("");
     let ca = out.join("client-trust/dev-ca.crt");
-    say("In clients: expired and foreign are for trying out what becomes of bad certificates.");
-    say(format_args!("Clients must trust {}, as in: curl --cacert {0} https://…", ca.display()));
-    say("The keys can be read by you alone; chgrp portward and chmod 0640 let the service read them.");
+    print_line("In clients: expired and foreign are for trying out what becomes of bad certificates.");
+    print_line(format_args!("Clients must trust {}, as in: curl --cacert {0} https://…", ca.display()));
+    print_line("The keys can be read by you alone; chgrp portward and chmod 0640 let the service read them.");
 }
 
 /// A path below `out` as portward.toml in `folder` would name it, quoted.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::super::config::ConfigArg;
-use super::super::terminal::{NO, say};
+use super::super::terminal::{NO, print_line};
 use super::words;
 use crate::config::{self, Checked, Config, Diagnostics};
 use crate::rules::Table;
@@ -39,18 +39,18 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let presented = upstream.certificate();
     if args.json {
         let list = tls::listed(&server, &upstream);
-        say(format_args!("{:#}", json!({ "certificates": list, "diagnostics": found.to_json() })));
+        print_line(format_args!("{:#}", json!({ "certificates": list, "diagnostics": found.to_json() })));
     } else {
         for one in server.certificates() {
             let default = if server.is_default(one) { ", shown where no name decides" } else { "" };
-            say(format_args!("{} ({}{default})", one.name, one.file.display()));
+            print_line(format_args!("{} ({}{default})", one.name, one.file.display()));
             words::say_facts(&one.facts);
-            say("");
+            print_line("");
         }
         if let Some(one) = presented {
-            say(format_args!("{} ({}, presented to targets)", one.name, one.file.display()));
+            print_line(format_args!("{} ({}, presented to targets)", one.name, one.file.display()));
             words::say_facts(&one.facts);
-            say("");
+            print_line("");
         }
         words::complain_of(&found);
     }

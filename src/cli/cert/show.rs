@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
 
-use super::super::terminal::{harmless, say};
+use super::super::terminal::{harmless, print_line};
 use super::words;
 use crate::tls::{Facts, Possession, chain_of};
 
@@ -56,8 +56,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
             shown
         });
     match shown {
-        Ok(shown) if args.json => say_json(&shown),
-        Ok(shown) => say_text(args, &shown),
+        Ok(shown) if args.json => print_json(&shown),
+        Ok(shown) => print_text(args, &shown),
         Err(why) => {
             let HostPort { host, port } = &args.target;
             let place = format!("{} port {port}", host.to_str());
@@ -98,41 +98,41 @@ impl HostPort {
     }
 }
 
-fn say_text(args: &Args, Shown { address, chain, verifiable }: &Shown) {
+fn print_text(args: &Args, Shown { address, chain, verifiable }: &Shown) {
     let count = if chain.len() == 1 { "1 certificate" } else { "certificates, its own first" };
-    say(format_args!("{address} shows {count}:"));
+    print_line(format_args!("{address} shows {count}:"));
     for facts in chain {
-        say("");
+        print_line("");
         say_facts_of(facts);
     }
     let Some(own) = chain.first() else { return };
-    say("");
+    print_line("");
     let line = if *verifiable {
-        say("If that is the right one, this in the rules makes sure that it stays so:");
+        print_line("If that is the right one, this in the rules makes sure that it stays so:");
         pin(own)
     } else {
-        say(
+        print_line(
             "Portward cannot verify a signature of this key, so no pin and no trust can accept this certificate.",
         );
-        say(
+        print_line(
             "With a new key (RSA 2048 or ECDSA P-256) both can. Until then this connects to whoever answers there:",
         );
         "verify = \"none\"".to_owned()
     };
-    say("");
-    say(format_args!("  [target.\"{}\"]", args.target.host.to_str()));
-    say(format_args!("  {line}"));
+    print_line("");
+    print_line(format_args!("  [target.\"{}\"]", args.target.host.to_str()));
+    print_line(format_args!("  {line}"));
 }
 
 fn say_facts_of(facts: &Facts) {
-    say(harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
+    print_line(harmless(facts.common_name.as_deref().unwrap_or("(no common name)")));
     words::say_facts(facts);
 }
 
-fn say_json(Shown { address, chain, verifiable }: &Shown) {
+fn print_json(Shown { address, chain, verifiable }: &Shown) {
     let list: Vec<Value> = chain.iter().map(Facts::to_json).collect();
     let pin = chain.first().filter(|_| *verifiable).map(|own| format!("sha256:{}", own.fingerprint_hex()));
-    say(format_args!("{:#}", json!({ "address": address.to_string(), "chain": list, "pin": pin })));
+    print_line(format_args!("{:#}", json!({ "address": address.to_string(), "chain": list, "pin": pin })));
 }
 
 fn pin(own: &Facts) -> String {

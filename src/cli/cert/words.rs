@@ -52,7 +52,7 @@ fn validity(facts: &Facts, now: OffsetDateTime) -> String {
 
 pub(super) fn say_facts(facts: &Facts) {
     for (what, text) in describe(facts) {
-        terminal::say(format_args!("  {what:<12} {text}"));
+        terminal::print_line(format_args!("  {what:<12} {text}"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::terminal::{complain, harmless, say};
+use super::super::terminal::{complain, harmless, print_line};
 use super::count;
 use crate::cause::{At, Cause};
 use crate::config::Config;
@@ -57,7 +57,7 @@ impl Connected {
             0 => "nothing".to_owned(),
             wrong => wrong.to_string(),
         };
-        say(format_args!("tried {tried} {what}: {wrong} wrong"));
+        print_line(format_args!("tried {tried} {what}: {wrong} wrong"));
     }
 
     fn failed(&self) -> impl Iterator<Item = (&Tried, &At, Cause)> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::terminal::{harmless, say};
+use super::super::terminal::{harmless, print_line};
 use super::connect::words;
 use crate::cause::Cause;
 use crate::rules::Table;
@@ -48,11 +48,11 @@ impl Names {
     pub(super) fn show(&self) {
         let (good, bad): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, found)| found.is_ok());
         for (name, found) in good.iter().take(SHOWN).chain(bad.iter().take(SHOWN)) {
-            say(harmless(&text(name, found)));
+            print_line(harmless(&text(name, found)));
         }
         let more = good.len().saturating_sub(SHOWN) + bad.len().saturating_sub(SHOWN);
         if more > 0 {
-            say(format_args!("{more} more names of targets: --json shows them all"));
+            print_line(format_args!("{more} more names of targets: --json shows them all"));
         }
     }
 

@@ -29,11 +29,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         };
         all_granted &= field(&answer, "granted") == true;
         if args.json {
-            terminal::say(&answer);
+            terminal::print_line(&answer);
             continue;
         }
-        terminal::say(field(&answer, "text").as_str().unwrap_or_default());
-        facts(field(&answer, "live")).iter().for_each(|line| terminal::say(format_args!("  {line}")));
+        terminal::print_line(field(&answer, "text").as_str().unwrap_or_default());
+        facts(field(&answer, "live")).iter().for_each(|line| terminal::print_line(format_args!("  {line}")));
     }
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }

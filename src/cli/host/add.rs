@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, new: &New) -> Result<(), HostError> {
         Finished::Shown(difference) => return done.shown(args, &difference),
         Finished::Changed { .. } => done.told(daemon::reload(args)?),
     }
-    done.say(args, &format!("{name} is in {}", file.display()))
+    done.report(args, &format!("{name} is in {}", file.display()))
 }
 
 impl New {

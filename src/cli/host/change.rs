@@ -119,7 +119,7 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
         }
         done.changed = daemon::switch(args, host.name(), enabled)?;
         done.in_force = Some(true);
-        return done.say(args, &format!("{} is {word} (it was made over the API)", host.name()));
+        return done.report(args, &format!("{} is {word} (it was made over the API)", host.name()));
     }
     let file = editing.file_of(host);
     done.file = Some(file.clone());
@@ -151,7 +151,7 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
     }
     let already = if is_changed { "" } else { " already" };
     let place = format!("{}:{}", file.display(), host.source().line);
-    done.say(args, &format!("{} is {word}{already} ({place})", host.name()))
+    done.report(args, &format!("{} is {word}{already} ({place})", host.name()))
 }
 
 /// Takes a host out of its file.
@@ -171,7 +171,7 @@ pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), HostError>
         }
         daemon::remove(args, host.name())?;
         (done.changed, done.in_force) = (true, Some(true));
-        return done.say(args, &format!("{} is removed (it was made over the API)", host.name()));
+        return done.report(args, &format!("{} is removed (it was made over the API)", host.name()));
     }
     let file = editing.file_of(host);
     done.file = Some(file.clone());
@@ -181,5 +181,5 @@ pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), HostError>
         Finished::Changed { .. } | Finished::Same => "",
     };
     done.told(daemon::reload(args)?);
-    done.say(args, &format!("{} is removed from {}{left}", host.name(), file.display()))
+    done.report(args, &format!("{} is removed from {}{left}", host.name(), file.display()))
 }

@@ -46,10 +46,10 @@ impl Done {
     }
 
     /// Says it, in these words to people.
-    pub(super) fn say(self, args: &Args, words: &str) -> Result<(), HostError> {
+    pub(super) fn report(self, args: &Args, words: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.map(|file| file.display().to_string());
-            terminal::say(json!({
+            terminal::print_line(json!({
                 "host": self.host,
                 "did": self.did,
                 "changed": self.changed,
@@ -71,7 +71,7 @@ impl Done {
                 terminal::complain(format_args!("  help: {help}"));
             }
         }
-        terminal::say(words);
+        terminal::print_line(words);
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl Done {
     pub(super) fn shown(&self, args: &Args, difference: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.as_ref().map(|file| file.display().to_string());
-            terminal::say(json!({
+            terminal::print_line(json!({
                 "host": self.host,
                 "did": null,
                 "changed": false,
@@ -87,7 +87,7 @@ impl Done {
                 "difference": difference,
             }));
         } else if !difference.is_empty() {
-            terminal::say(difference.trim_end());
+            terminal::print_line(difference.trim_end());
         }
         Ok(())
     }

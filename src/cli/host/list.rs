@@ -16,10 +16,10 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
     let table = &loaded.table;
     if is_json {
         let hosts: Vec<Value> = table.iter().map(|host| host_to_json(table, host)).collect();
-        return terminal::say(json!({ "count": table.len(), "hosts": hosts }));
+        return terminal::print_line(json!({ "count": table.len(), "hosts": hosts }));
     }
     if table.is_empty() {
-        return terminal::say("there are no hosts");
+        return terminal::print_line("there are no hosts");
     }
     let mut shown =
         Table::new(&["HOST", "SERVICES", "TARGETS", "ENABLED", "RULE"]).long(&["RULE", "TARGETS"]);
@@ -35,23 +35,23 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
     shown.print();
 }
 
-pub(super) fn one(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), HostError> {
+pub(super) fn print_host(loaded: &Loaded, name: &str, is_json: bool) -> Result<(), HostError> {
     let host = loaded.host(name)?;
     let json = host_to_json(&loaded.table, host);
     if is_json {
-        terminal::say(&json);
+        terminal::print_line(&json);
         return Ok(());
     }
-    terminal::say(names(host));
+    terminal::print_line(names(host));
     let made = if host.is_made() { " (made over the API)" } else { "" };
-    terminal::say(format_args!("  enabled  {}", enabled(host).0));
-    terminal::say(format_args!("  rule     {}{made}", rule(&json)));
+    terminal::print_line(format_args!("  enabled  {}", enabled(host).0));
+    terminal::print_line(format_args!("  rule     {}{made}", rule(&json)));
     if let Some(tenant) = host.tenant() {
         let line: Vec<_> = std::iter::once(tenant).chain(tenant.ancestors()).map(Tenant::id).collect();
-        terminal::say(format_args!("  tenant   {}", line.join(", of ")));
+        terminal::print_line(format_args!("  tenant   {}", line.join(", of ")));
     }
     if let Some(trust) = field(&json, "client_trust").as_str() {
-        terminal::say(format_args!("  trust    {trust}"));
+        terminal::print_line(format_args!("  trust    {trust}"));
     }
     let mut shown =
         Table::new(&["", "SERVICE", "FOR", "TARGET", "TCP", "TLS", "RULE"]).long(&["RULE", "TARGET", "FOR"]);

@@ -37,7 +37,7 @@ impl Layout {
     }
 
     /// The columns that stand beside each other, with their widths.
-    pub(super) fn kept(&self) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn shown_columns(&self) -> impl Iterator<Item = (usize, usize)> {
         let widths = self.widths.iter().copied().enumerate();
         widths.filter(|(number, _)| !self.moved.contains(number))
     }
@@ -53,7 +53,8 @@ impl Layout {
     }
 
     fn width(&self) -> usize {
-        let (count, sum) = self.kept().fold((0, 0), |(count, sum), (_, width)| (count + 1, sum + width));
+        let (count, sum) =
+            self.shown_columns().fold((0, 0), |(count, sum), (_, width)| (count + 1, sum + width));
         sum + GAP * usize::saturating_sub(count, 1)
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, from: &From) -> Result<(), TenantError> {
         let definitions = definitions(&existing);
         carry_out(args, kazoo, &plan, &definitions)?;
     }
-    say(args, kazoo, &plan);
+    print_plan(args, kazoo, &plan);
     Ok(())
 }
 
@@ -175,7 +175,7 @@ fn carry_out(
     Ok(())
 }
 
-fn say(args: &Args, kazoo: &Kazoo, plan: &Plan) {
+fn print_plan(args: &Args, kazoo: &Kazoo, plan: &Plan) {
     let of = |is_it: fn(&Change) -> bool| {
         plan.changes.iter().filter(move |(_, change)| is_it(change)).map(|(id, _)| &**id)
     };
@@ -187,7 +187,7 @@ fn say(args: &Args, kazoo: &Kazoo, plan: &Plan) {
             .warnings
             .iter()
             .map(|one| json!({ "line": one.spot.line, "column": one.spot.column, "message": one.text }));
-        return terminal::say(json!({
+        return terminal::print_line(json!({
             "dry_run": kazoo.dry_run,
             "new": new,
             "changed": changed,
@@ -200,17 +200,17 @@ fn say(args: &Args, kazoo: &Kazoo, plan: &Plan) {
     for (id, change) in &plan.changes {
         match change {
             Change::Make(Wanted { name: Some(name), .. }) => {
-                terminal::say(format_args!("+ {id} ({})", terminal::harmless(name)))
+                terminal::print_line(format_args!("+ {id} ({})", terminal::harmless(name)))
             }
-            Change::Make(_) => terminal::say(format_args!("+ {id}")),
+            Change::Make(_) => terminal::print_line(format_args!("+ {id}")),
             Change::Alter(_, what) => {
-                terminal::say(format_args!("~ {id}: {}", terminal::harmless(&what.join("; "))))
+                terminal::print_line(format_args!("~ {id}: {}", terminal::harmless(&what.join("; "))))
             }
-            Change::Remove => terminal::say(format_args!("- {id}")),
+            Change::Remove => terminal::print_line(format_args!("- {id}")),
         }
     }
     let would = if kazoo.dry_run { " (nothing is changed: --dry-run)" } else { "" };
-    terminal::say(format_args!(
+    terminal::print_line(format_args!(
         "{} new, {} changed, {} removed, {} as they were{would}",
         new.len(),
         changed.len(),

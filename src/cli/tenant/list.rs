@@ -88,11 +88,11 @@ pub(super) fn all(args: &Args, wanted: &Filters) -> Result<(), TenantError> {
         Err(error) => return Err(error.into()),
     };
     if args.daemon.json {
-        terminal::say(json!({ "count": count, "tenants": list }));
+        terminal::print_line(json!({ "count": count, "tenants": list }));
         return Ok(());
     }
     if list.is_empty() {
-        terminal::say(if is_filtered { "there is no such tenant" } else { "there are no tenants" });
+        terminal::print_line(if is_filtered { "there is no such tenant" } else { "there are no tenants" });
         return Ok(());
     }
     let mut shown =
@@ -115,7 +115,7 @@ pub(super) fn all(args: &Args, wanted: &Filters) -> Result<(), TenantError> {
     Ok(())
 }
 
-pub(super) fn one(args: &Args, id: &str) -> Result<(), TenantError> {
+pub(super) fn print_tenant(args: &Args, id: &str) -> Result<(), TenantError> {
     let tenant = match args.daemon.daemon().get(&path(id, "")?) {
         Ok(tenant) => tenant,
         Err(error @ NoAnswer::NotRunning(_)) => {
@@ -129,11 +129,11 @@ pub(super) fn one(args: &Args, id: &str) -> Result<(), TenantError> {
         Err(error) => return Err(error.into()),
     };
     if args.daemon.json {
-        terminal::say(&tenant);
+        terminal::print_line(&tenant);
         return Ok(());
     }
-    let line = |name: &str, value: String| terminal::say(format_args!("  {name:<9} {value}"));
-    terminal::say(text(&tenant, "id"));
+    let line = |name: &str, value: String| terminal::print_line(format_args!("  {name:<9} {value}"));
+    terminal::print_line(text(&tenant, "id"));
     line("name", text(&tenant, "name"));
     line("parent", text(&tenant, "parent"));
     line("enabled", enabled(&tenant).0.to_owned());

@@ -71,7 +71,7 @@ pub(super) fn password(args: &Args, wanted: &Password) -> Result<(), TenantError
         .map_err(|error| TenantError::no(format_args!("the password cannot be hashed: {error}")))?
         .format_for_version(bcrypt::Version::TwoY);
     if *print {
-        terminal::say(format_args!("{user}:{hash}"));
+        terminal::print_line(format_args!("{user}:{hash}"));
         return Ok(());
     }
     let answer = args.daemon.daemon().ask("POST", &path, Some(&json!({ "user": user, "hash": hash })))?;
@@ -96,11 +96,13 @@ pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), TenantError> {
     let shown = secret.as_ref().filter(|_| !stdin).map(|secret| secret.as_str());
     if args.daemon.json {
         let is_changed = field(&answer, "changed");
-        terminal::say(json!({ "tenant": id, "did": "changed", "changed": is_changed, "secret": shown }));
+        terminal::print_line(
+            json!({ "tenant": id, "did": "changed", "changed": is_changed, "secret": shown }),
+        );
     } else {
         match shown {
             // It alone, so that a script can take it.
-            Some(secret) => terminal::say(secret),
+            Some(secret) => terminal::print_line(secret),
             None => done(args, id, "changed", *field(&answer, "changed") == Value::Bool(true)),
         }
     }

@@ -11,7 +11,7 @@ use ratatui::widgets::{Paragraph, Row, Table};
 
 use super::panes::{Pane, Panes, Shown};
 use super::rows::{Column, Rows};
-use super::seen::TopState;
+use super::state::TopState;
 use crate::cli::daemon::field;
 use crate::cli::table::Tone;
 use crate::cli::terminal::harmless;

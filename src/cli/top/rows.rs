@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::panes::{Pane, Shown};
-use super::seen::TopState;
+use super::state::TopState;
 use crate::cli::connections::amount;
 use crate::cli::daemon::field;
 use crate::cli::table::Tone;

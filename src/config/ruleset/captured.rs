@@ -2,7 +2,7 @@
 //! target, and that is not Portward itself.
 
 use super::super::report::Fault;
-use super::own::OwnSockets;
+use super::own_sockets::OwnSockets;
 use crate::rules::{Host, HttpMatch, Source, Table, Tenant};
 
 /// Something is wrong with where a rule leads.

@@ -6,7 +6,7 @@ use super::super::text::read_text;
 use super::super::{Config, Location};
 use super::agreement::Agreement;
 use super::files::{File, Position, Stands};
-use super::own::OwnSockets;
+use super::own_sockets::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;

@@ -26,7 +26,7 @@ use super::super::{AdminHosts, Config, Diagnostic, Diagnostics, Location, Severi
 use super::agreement::Agreement;
 use super::context::Context;
 use super::files::{Lines, Position, Stands};
-use super::own::OwnSockets;
+use super::own_sockets::OwnSockets;
 use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;
@@ -245,7 +245,7 @@ impl Maker<'_> {
         let here = Position::of_text(conflict.here, report.piece).place(report.file);
         let fault = Fault::new(format!("the name {} is defined twice", conflict.name));
         let fault = fault.label("defined again").related(first, "first defined here");
-        report.say(Severity::Error, here.span.unwrap_or_default(), fault);
+        report.add(Severity::Error, here.span.unwrap_or_default(), fault);
     }
 
     fn place(&self, report: &Report<'_>, source: Source) -> Location {

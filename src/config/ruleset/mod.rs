@@ -10,7 +10,7 @@
 //! | `treatment`, `fields`, `login`, `websocket`, `exchange` | what a path demands of a request, and what becomes of it beside going to a target |
 //! | `target`, `check`, `preset` | `[target."ADDRESS"]` and presets |
 //! | `tenant` | `[tenant.ID]` |
-//! | `agreement`, `captured`, `own`, `round` | all rules together: whether they agree, where captured paths lead, and whether a target is Portward itself |
+//! | `agreement`, `captured`, `own_sockets`, `round` | all rules together: whether they agree, where captured paths lead, and whether a target is Portward itself |
 //! | `made` | tenants and hosts that were made over the API |
 //! | `context`, `keys` | what the parts of a host need of the whole, and where a key belongs that is in the wrong table |
 
@@ -26,7 +26,7 @@ mod http;
 mod keys;
 mod login;
 mod made;
-mod own;
+mod own_sockets;
 mod paths;
 mod pieces;
 mod ports;
@@ -225,7 +225,7 @@ impl Loader {
         {
             let file = report.file.display();
             let fault = Fault::new("this is a configuration, and a rules file is expected");
-            report.say(
+            report.add(
                 Severity::Error,
                 span,
                 fault.help(format!(

@@ -30,7 +30,7 @@ pub(super) fn read(section: &mut Section<'_>, service: Service, rule: &Value<'_>
     let tls = section.get("tls");
     let both = standard(service);
     let written = |value: &Option<Value<'_>>, standard: Option<NonZeroU16>| {
-        value.as_ref().map_or(Written::Nothing, |value| one(value, standard))
+        value.as_ref().map_or(Written::Nothing, |value| of_value(value, standard))
     };
     use Written::{No, Nothing, Port, Wrong};
     let ports = match (written(&tcp, both.tcp), written(&tls, both.tls)) {
@@ -56,7 +56,7 @@ pub(super) fn read(section: &mut Section<'_>, service: Service, rule: &Value<'_>
     Some(ports)
 }
 
-fn one(value: &Value<'_>, standard: Option<NonZeroU16>) -> Written {
+fn of_value(value: &Value<'_>, standard: Option<NonZeroU16>) -> Written {
     match value.node {
         DeValue::Boolean(false) => Written::No,
         DeValue::Boolean(true) => {

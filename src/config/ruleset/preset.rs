@@ -103,7 +103,7 @@ fn same(a: &[PresetPath], b: &[PresetPath]) -> bool {
 }
 
 fn name_is_taken(report: &Report<'_>, name: &str) {
-    report.say_of_file(
+    report.add_of_file(
         super::Severity::Error,
         Fault::new(format!("the name of the preset {name} is taken by a preset of Portward's own"))
             .help("give the file another name"),

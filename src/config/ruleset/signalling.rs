@@ -120,7 +120,7 @@ impl Said<'_, '_> {
             .label(said(self.demanded))
             .related(context.place_of(door.first), said(!self.demanded))
             .help("a client that names the host of the one rule would reach the PBX without the credentials of the other");
-        self.at.report.say(super::Severity::Error, span, fault);
+        self.at.report.add(super::Severity::Error, span, fault);
     }
 }
 
@@ -291,5 +291,5 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
         .label(format!("{} the check", said(checked)))
         .related(context.place_of(first), format!("{} the check", said(!checked)))
         .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would prove everybody");
-    at.report.say(super::Severity::Error, span, fault);
+    at.report.add(super::Severity::Error, span, fault);
 }

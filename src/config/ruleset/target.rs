@@ -60,7 +60,7 @@ impl Targets {
             for (name, span) in &without_quotes {
                 let fault = Fault::new("a name with dots must stand in quotes");
                 let fault = fault.help(format!("write [target.\"{name}\"]"));
-                entry.report.say(super::Severity::Error, span.clone(), fault);
+                entry.report.add(super::Severity::Error, span.clone(), fault);
             }
             if !without_quotes.is_empty() {
                 continue;

@@ -314,7 +314,7 @@ fn refuse_unquoted(entry: &Value<'_>) -> bool {
     let names = unquoted(entry);
     for (name, span) in &names {
         let fault = Fault::new("a name with dots must stand in quotes");
-        entry.report.say(super::Severity::Error, span.clone(), fault.help(format!("write {}", header(name))));
+        entry.report.add(super::Severity::Error, span.clone(), fault.help(format!("write {}", header(name))));
     }
     !names.is_empty()
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::certificate::Worth;
-use super::super::standing::LoginResults;
+use super::super::login_results::LoginResults;
 use super::registering::Registering;
 use crate::ending::Ending;
 use crate::inspect::h323::{Answer, Ask, Registration, Reply};
@@ -12,7 +12,7 @@ use crate::proof::h323::Verified;
 use crate::reason::Reason;
 use crate::relay::h323::H323Policy;
 use crate::relay::watched::by_client;
-use crate::route::held::{HeldRoute, LaterName};
+use crate::route::held_route::{HeldRoute, LaterName};
 
 /// Judges later registrations by the rules in force.
 #[derive(Debug)]

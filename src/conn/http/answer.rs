@@ -103,7 +103,7 @@ fn can_go_on(client: &Client, turn: &Turn<'_>) -> bool {
 
 /// Sends an answer. Afterwards the connection goes on or ends as given.
 async fn send(client: &mut Client, turn: &Turn<'_>, answer: &[u8], (goes_on, ended): (bool, Ending)) -> Next {
-    match client.say(answer, turn.config().limits.inspect_timeout).await {
+    match client.send(answer, turn.config().limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,
         Ok(()) => Next::Close(ended),
         Err(_) => Next::End(ended),

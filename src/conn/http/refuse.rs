@@ -45,7 +45,7 @@ pub(super) async fn unasked(client: &mut Client, ended: Ending) -> Next {
     let is_heard = !matches!(reason, Reason::Aborted | Reason::Silent | Reason::Limit);
     if is_heard && is_answered(client, config) {
         let answer = own_response(status(reason), "", false, false);
-        let _ = client.say(&answer, config.limits.inspect_timeout).await;
+        let _ = client.send(&answer, config.limits.inspect_timeout).await;
         return Next::Close(ended);
     }
     Next::End(ended)

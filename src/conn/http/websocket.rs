@@ -57,7 +57,7 @@ pub(super) async fn open(
     );
     turn.decided(client, Outcome::WebSocket);
     turn.answered(101);
-    if client.say(answer.as_bytes(), turn.config().limits.inspect_timeout).await.is_err() {
+    if client.send(answer.as_bytes(), turn.config().limits.inspect_timeout).await.is_err() {
         return Next::End(Ending::peacefully(Stage::Route, Whose::Client));
     }
     let peer = client.facts.client;

@@ -17,7 +17,7 @@ async fn always(more: &str, said: &str, heard: &str, lines: &[&str]) {
     for piece in [1, 2, 3, 7, usize::MAX] {
         let stage = Served::begin(more, 1);
         stage.far.pieces(piece);
-        stage.far.say(said);
+        stage.far.send(said);
         stage.settle().await;
         stage.far.end();
         assert_eq!(
@@ -45,7 +45,7 @@ async fn a_protocol_in_which_the_server_speaks_first_greets_a_client_that_says_n
     let stage = Served::by(Lines { greets: true }, "", 1);
     stage.settle().await;
     assert_eq!(stage.far.heard(), b"welcome\n");
-    stage.far.say("ping\nnobody\n");
+    stage.far.send("ping\nnobody\n");
     let (told, lines) = stage.end().await;
     assert_eq!(told, "pong\n");
     let ended = "ldap://- ended by policy in route (unknown-host): 0 bytes up, 13 bytes down";
@@ -110,7 +110,7 @@ async fn the_deadline_holds_for_silence_for_half_a_message_and_for_a_body_that_d
     ] {
         let begin = tokio::time::Instant::now();
         let stage = Served::begin("", 1);
-        stage.far.say(said);
+        stage.far.send(said);
         let (told, lines) = stage.end().await;
         assert_eq!((told.as_str(), begin.elapsed().as_secs()), (heard, 10), "{said}");
         assert_eq!(lines[0], format!("ldap://- rejected: {rejected}"));
@@ -121,11 +121,11 @@ async fn the_deadline_holds_for_silence_for_half_a_message_and_for_a_body_that_d
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_pauses_is_over_in_time_as_well() {
     let stage = Served::begin("", 1);
-    stage.far.say("ping\n");
+    stage.far.send("ping\n");
     stage.settle().await;
     // When the driver looks again, the time is up, but there are octets to read.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    stage.far.say("ping\nnobody\n");
+    stage.far.send("ping\nnobody\n");
     let (told, lines) = stage.end().await;
     assert_eq!((told.as_str(), lines[0].as_str()), ("pong\npong\n", "ldap://- rejected: silent"));
 }
@@ -134,7 +134,7 @@ async fn a_client_that_never_pauses_is_over_in_time_as_well() {
 async fn a_client_that_takes_nothing_is_not_waited_for_and_only_what_it_took_counts() {
     let stage = Served::begin("", 1);
     stage.far.takes(2);
-    stage.far.say("ping\nping\n");
+    stage.far.send("ping\nping\n");
     let (told, lines) = stage.end().await;
     assert_eq!(told, "po");
     assert_eq!(lines[1], "ldap://- ended by client in ask (silent): 0 bytes up, 2 bytes down");
@@ -147,7 +147,7 @@ async fn a_client_that_takes_nothing_has_no_more_time_than_one_that_says_nothing
     stage.far.takes(2);
     stage.settle().await;
     tokio::time::sleep(Duration::from_secs(7)).await;
-    stage.far.say("ping\n");
+    stage.far.send("ping\n");
     let (told, lines) = stage.end().await;
     assert_eq!((told.as_str(), begin.elapsed().as_secs()), ("po", 10));
     assert_eq!(lines[0], "ldap://- rejected: silent");
@@ -159,13 +159,13 @@ async fn displaced(takes: usize, more: &str) -> (String, Vec<String>) {
     let begin = tokio::time::Instant::now();
     let stage = Served::begin("limits.max_undecided_per_address = 1\n", 1);
     stage.far.takes(takes);
-    stage.far.say("ping\n");
+    stage.far.send("ping\n");
     stage.settle().await;
     let guard = &stage.shared.guard;
     let policy = &stage.shared.snapshot.load().config.guard;
     let other = guard.admit(CLIENT.ip(), Service::Ldap, policy).unwrap();
     let place = guard.enter_undecided(2, CLIENT.ip(), &other, false, policy);
-    stage.far.say(more);
+    stage.far.send(more);
     stage.settle().await;
     drop((place, other));
     let ended = stage.end().await;
@@ -187,7 +187,7 @@ async fn an_administrator_ends_a_client_that_takes_nothing() {
     let begin = tokio::time::Instant::now();
     let stage = Served::begin("", 1);
     stage.far.takes(2);
-    stage.far.say("ping\n");
+    stage.far.send("ping\n");
     stage.settle().await;
     assert!(stage.shared.stats.end(1));
     let (told, lines) = stage.end().await;
@@ -214,7 +214,7 @@ async fn what_a_client_has_said_before_it_went_is_heard() {
         ),
     ] {
         let stage = Served::begin("", 1);
-        stage.far.say(said);
+        stage.far.send(said);
         stage.far.reset();
         assert_eq!(stage.end().await.1, lines, "{said}");
     }
@@ -225,7 +225,7 @@ async fn a_target_that_is_not_there_is_a_refusal_of_its_own() {
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let stage = Served::begin(ANSWER, port);
-    stage.far.say("here\n");
+    stage.far.send("here\n");
     let (told, lines) = stage.end().await;
     assert_eq!(told, "no\n");
     assert_eq!(lines[0], format!("ldap://here LINE rejected: target-down 127.0.0.1:{port} refused"));
@@ -238,7 +238,7 @@ async fn what_decides_goes_inside_and_a_cut_names_its_message() {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = target.local_addr().unwrap().port();
     let stage = Served::begin("", port);
-    stage.far.say("ping\nhere\n");
+    stage.far.send("ping\nhere\n");
     let (mut tcp, _) = target.accept().await.unwrap();
     let mut came = [0; 5];
     tcp.read_exact(&mut came).await.unwrap();
@@ -253,7 +253,7 @@ async fn what_decides_goes_inside_and_a_cut_names_its_message() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(told, b"pong\nhello\n");
-    stage.far.say("cut\n");
+    stage.far.send("cut\n");
     stage.far.end();
     let (told, lines) = stage.end().await;
     assert_eq!(told, "cut it is\n");
@@ -267,7 +267,7 @@ async fn what_decides_goes_inside_and_a_cut_names_its_message() {
 async fn a_target_that_hangs_up_without_a_word_was_not_there() {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stage = Served::begin("", target.local_addr().unwrap().port());
-    stage.far.say("ping\nhere\n");
+    stage.far.send("ping\nhere\n");
     let (mut tcp, _) = target.accept().await.unwrap();
     tcp.read_exact(&mut [0; 5]).await.unwrap();
     drop(tcp);

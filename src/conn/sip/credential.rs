@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::super::login_results::Doors;
 use super::super::once::{Asking, Decision};
-use super::super::standing::Doors;
 use super::message::{First, who};
 use super::policy::{Forbidden, RegistrationPolicy};
 use super::{ANSWERED, Sip};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::certificate::Worth;
 use super::super::client::Front;
-use super::super::standing::LoginResults;
+use super::super::login_results::LoginResults;
 use super::message::who;
 use super::screen::{Screen, Turned, counts_requests};
 use crate::config::{Config, Reject};
@@ -18,7 +18,7 @@ use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::sip::{Login, SipAction, SipPolicy};
 use crate::relay::watched::by_client;
-use crate::route::held::{HeldRoute, LaterName};
+use crate::route::held_route::{HeldRoute, LaterName};
 use crate::route::identity::Identified;
 use crate::route::proving::{Changes, Door, Proven, Proving};
 use crate::state::Snapshot;

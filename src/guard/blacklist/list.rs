@@ -11,7 +11,7 @@ use super::entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
 use super::manual::{Manual, Manuals};
 use super::order::Order;
 use super::removals::{Removal, Removals, Undone};
-use crate::guard::counted::CountedAddress;
+use crate::guard::counted_address::CountedAddress;
 use crate::guard::network::Network;
 use crate::reason::Reason;
 

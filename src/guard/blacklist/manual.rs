@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, NEVER, Why};
-use crate::guard::counted::CountedAddress;
+use crate::guard::counted_address::CountedAddress;
 use crate::guard::network::Network;
 
 /// An administrator's entry.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::guard::counted::CountedAddress;
+use crate::guard::counted_address::CountedAddress;
 
 /// Addresses in the order in which they were listed. A place stays when its entry is gone. An entry belongs to a place
 /// if it has the place's number.

@@ -73,12 +73,12 @@ async fn item_1_messages_are_read_one_behind_the_other() {
     for piece in [1, 2, 5, usize::MAX] {
         let (mut leg, far) = socket();
         far.pieces(piece);
-        far.say([frame(0x01, b"o"), frame(0x89, b"p"), frame(0x80, b"ne"), frame(0x82, b"two")].concat());
-        far.say([frame(0x81, b"?"), frame(0x81, b"-x"), frame(0x81, b""), frame(0x81, b"3")].concat());
+        far.send([frame(0x01, b"o"), frame(0x89, b"p"), frame(0x80, b"ne"), frame(0x82, b"two")].concat());
+        far.send([frame(0x81, b"?"), frame(0x81, b"-x"), frame(0x81, b""), frame(0x81, b"3")].concat());
         assert_eq!(read(&mut leg).await.0, "one\ntwo\n\n3\n", "pieces of {piece}");
         assert_eq!(far.heard(), b"\x8a\x01p\x81\x04yes\n");
         assert!(leg.buffer.is_empty());
-        far.say(frame(0x88, b"\x03\xe8bye"));
+        far.send(frame(0x88, b"\x03\xe8bye"));
         assert!(matches!(read(&mut leg).await, (text, Some(Ok(()))) if text.is_empty()));
         assert_eq!(far.heard(), b"\x88\x02\x03\xe8");
         assert!(leg.write_all(b"late\n").await.is_err(), "nothing is said after a close");
@@ -88,7 +88,7 @@ async fn item_1_messages_are_read_one_behind_the_other() {
 #[tokio::test(start_paused = true)]
 async fn item_1_an_idle_one_holds_no_buffer() {
     let (mut leg, far) = socket();
-    far.say(frame(0x81, b"one"));
+    far.send(frame(0x81, b"one"));
     read(&mut leg).await;
     leg.write_all(b"one\n").await.unwrap();
     let Stream::WebSocket(socket) = &leg.stream else { panic!() };
@@ -137,12 +137,12 @@ async fn item_1_a_violation_is_said_and_is_no_end() {
         (frame(0x81, b"!"), b"\x81\x03no\n\x88\x02\x03\xf0", Reason::Method),
     ] {
         let (mut leg, far) = socket();
-        far.say(sent);
+        far.send(sent);
         let (_, ended) = read(&mut leg).await;
         let error = ended.unwrap().unwrap_err();
         assert_eq!(violation(&error), Some(reason));
         assert_eq!(far.heard(), said);
-        far.say(vec![0; 100]);
+        far.send(vec![0; 100]);
         far.end();
         leg.close().await;
         assert!(far.is_told() && far.unread() == 0 && far.heard().is_empty());
@@ -173,11 +173,11 @@ async fn item_1_a_peer_that_does_not_answer_pings_is_gone_within_ninety_seconds(
             tokio::time::sleep(PING).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert_eq!(far.heard(), b"\x89\0");
-            far.say(frame(0x8a, b""));
+            far.send(frame(0x8a, b""));
             tokio::time::sleep(PING).await;
             far.heard();
         }
-        far.say(frame(0x81, b"there"));
+        far.send(frame(0x81, b"there"));
     };
     let (read, ()) = tokio::join!(poll_fn(|cx| leg.poll_fill(cx, BUFFER)), answers);
     assert_eq!(read.unwrap(), 6);
@@ -187,7 +187,7 @@ async fn item_1_a_peer_that_does_not_answer_pings_is_gone_within_ninety_seconds(
 async fn item_1_pings_without_end_are_not_answered_without_end() {
     let (mut leg, far) = socket();
     far.takes(0);
-    far.say(frame(0x89, &[b'x'; 100]).repeat(1000));
+    far.send(frame(0x89, &[b'x'; 100]).repeat(1000));
     assert!(read(&mut leg).await.1.is_none());
     assert!(far.unread() > 0, "it is not read on");
     let Stream::WebSocket(socket) = &leg.stream else { panic!() };
@@ -204,7 +204,7 @@ async fn item_1_a_client_masks_what_it_says() {
     let mut leg = Leg::new(Stream::WebSocket(Box::new(socket)));
     leg.write_all(b"one\n").await.unwrap();
     assert_eq!(far.heard(), frame(0x81, b"one\n"));
-    far.say(b"\x89\x01p\x81\x03two");
+    far.send(b"\x89\x01p\x81\x03two");
     assert_eq!(read(&mut leg).await.0, "two\n");
     assert_eq!(far.heard(), frame(0x8a, b"p"));
 }
@@ -225,7 +225,7 @@ async fn item_1_a_message_that_has_begun_has_to_be_whole_in_time() {
         // One that says nothing has all the time that pings allow.
         tokio::time::sleep(PING - Duration::from_secs(1)).await;
         assert!(read(&mut leg).await.1.is_none(), "{what}");
-        far.say(part);
+        far.send(part);
         read(&mut leg).await;
         assert!(leg.stream.holds_part(), "{what}");
         let begin = Instant::now();
@@ -234,7 +234,7 @@ async fn item_1_a_message_that_has_begun_has_to_be_whole_in_time() {
             for _ in 0..9 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if what == "half a message" {
-                    far.say([frame(0x00, b"x"), frame(0x89, b"")].concat());
+                    far.send([frame(0x00, b"x"), frame(0x89, b"")].concat());
                 }
             }
         };
@@ -250,17 +250,17 @@ async fn item_1_each_message_has_its_own_time() {
     let (mut leg, far) = socket();
     leg.stream.expect_within(Some(Duration::from_secs(10)));
     for _ in 0..5 {
-        far.say(frame(0x01, b"o"));
+        far.send(frame(0x01, b"o"));
         assert_eq!(read(&mut leg).await.0, "");
         tokio::time::sleep(Duration::from_secs(6)).await;
         assert!(read(&mut leg).await.1.is_none());
-        far.say(frame(0x80, b"ne"));
+        far.send(frame(0x80, b"ne"));
         assert_eq!(read(&mut leg).await.0, "one\n");
         assert!(!leg.stream.holds_part());
     }
     // Without a limit it may take as long as the peer answers pings.
     leg.stream.expect_within(None);
-    far.say(frame(0x01, b"o"));
+    far.send(frame(0x01, b"o"));
     read(&mut leg).await;
     tokio::time::sleep(DEAD - Duration::from_secs(5)).await;
     assert!(read(&mut leg).await.1.is_none());

@@ -2,11 +2,11 @@
 //! client sent.
 //!
 //! The modules below apply what a rule changes. For other requests they cost one test. `rule` changes the request.
-//! `answer` changes the answer, and `reference` restores in its URLs what was taken off. `own` has Portward's own
+//! `answer` changes the answer, and `reference` restores in its URLs what was taken off. `own_answers` has Portward's own
 //! answers.
 
 mod answer;
-mod own;
+mod own_answers;
 mod reference;
 mod rule;
 
@@ -17,7 +17,7 @@ use super::Asked;
 use crate::inspect::http::{Kind, Response, ResponseBody, Version, is_closed};
 use crate::route::http::{Connection, Edits, Forwarding};
 pub use answer::AnswerEdits;
-pub(crate) use own::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
+pub(crate) use own_answers::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
 
 /// Writes the head of a request for the target. This is the only place where `edits` are applied. `host` replaces the
 /// client's Host, for rules with `host = "target"`.

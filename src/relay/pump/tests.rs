@@ -50,9 +50,9 @@ async fn whatever_the_pieces_are_the_same_passes_and_the_next_message_does_not()
         for manner in manners() {
             for (split, joins) in (0..=whole.len()).flat_map(|split| [(split, false), (split, true)]) {
                 let stage = Stage::in_manner(manner, |from, to| relay(framing(), joins, from, to));
-                stage.client.say(&whole[..split]);
+                stage.client.send(&whole[..split]);
                 stage.settle().await;
-                stage.client.say(&whole[split..]);
+                stage.client.send(&whole[split..]);
                 stage.settle().await;
                 let (unread, shown) = (stage.client.unread(), format!("{said:?} {split} {joins} {manner:?}"));
                 let ((result, written, left), _, [_, heard]) = stage.close().await;
@@ -75,7 +75,7 @@ async fn what_has_come_is_on_its_way_before_more_is_waited_for() {
         for framing in [Framing::Length(5), Framing::Close] {
             let stage = Stage::in_manner(manner, |from, to| relay(framing, false, from, to));
             for (at, octet) in "hell".chars().enumerate() {
-                stage.client.say(octet.to_string());
+                stage.client.send(octet.to_string());
                 stage.settle().await;
                 let expected = if at == 0 { passed("h") } else { vec![b"hell"[at]] };
                 assert_eq!(stage.target.heard(), expected, "{manner:?}");
@@ -91,7 +91,7 @@ async fn a_sender_that_ends_anywhere_within_is_noticed() {
             for split in 0..said.len() {
                 for breaks in [false, true] {
                     let stage = Stage::in_manner(manner, |from, to| relay(framing(), false, from, to));
-                    stage.client.say(&said[..split]);
+                    stage.client.send(&said[..split]);
                     if breaks {
                         stage.client.reset()
                     } else {
@@ -115,7 +115,7 @@ async fn n18_only_an_orderly_end_makes_a_body_whole() {
         for split in 0..=5 {
             for ends in ["in order", "without close_notify", "by a reset"] {
                 let stage = Stage::in_manner(manner, |from, to| relay(Framing::Close, false, from, to));
-                stage.client.say(&"hello"[..split]);
+                stage.client.send(&"hello"[..split]);
                 match ends {
                     "in order" => stage.client.end(),
                     "by a reset" => stage.client.reset(),
@@ -141,7 +141,7 @@ async fn a_receiver_that_breaks_off_anywhere_is_noticed_and_one_that_stalls_gets
                 for breaks in [false, true] {
                     let stage = Stage::in_manner(manner, |from, to| relay(framing(), true, from, to));
                     stage.target.takes(room);
-                    stage.client.say(said);
+                    stage.client.send(said);
                     if said.is_empty() {
                         stage.client.end();
                     }
@@ -172,7 +172,7 @@ async fn a_flush_is_part_of_the_message() {
     let stage = Stage::begin(|from, to| relay(Framing::Length(5), false, from, to));
     stage.target.buffers();
     stage.target.flushes(false);
-    stage.client.say("hello");
+    stage.client.send("hello");
     stage.settle().await;
     assert!(!stage.is_over() && stage.target.unflushed() == 10);
     stage.target.flushes(true);
@@ -193,9 +193,9 @@ async fn what_is_no_chunk_is_the_framing_s_fault_wherever_it_is_cut() {
         for manner in manners() {
             for split in 0..=said.len() {
                 let stage = Stage::in_manner(manner, |from, to| relay(Framing::chunked(), false, from, to));
-                stage.client.say(&said[..split]);
+                stage.client.send(&said[..split]);
                 stage.settle().await;
-                stage.client.say(&said[split..]);
+                stage.client.send(&said[split..]);
                 stage.settle().await;
                 assert!(stage.is_over(), "{said:?} {split}");
                 let ((result, ..), _) = stage.end().await;

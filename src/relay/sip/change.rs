@@ -5,7 +5,7 @@ use super::route::forget;
 use super::transport;
 use crate::inspect::Span;
 use crate::inspect::sip::Message;
-use crate::proof::own::OwnRoutes;
+use crate::proof::own_routes::OwnRoutes;
 use crate::reason::Reason;
 use crate::route::proving::Changes;
 

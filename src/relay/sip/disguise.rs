@@ -115,7 +115,7 @@ impl Disguise {
     pub(super) fn reveal(&mut self, head: &[u8], message: &Message, edits: &mut Edits) {
         match message.kind {
             Kind::Request { uri: target, .. } => {
-                if let Some(own) = self.own(target.of_input(head)) {
+                if let Some(own) = self.undisguised(target.of_input(head)) {
                     edits.replace(target.range(), own);
                 }
             }
@@ -127,7 +127,7 @@ impl Disguise {
                 }
                 let fields = message.fields_of(FieldKind::Contact).map(|field| field.value.of_input(head));
                 for address in fields.flat_map(entries).filter_map(name_addr) {
-                    if let Some(own) = self.own(address.uri) {
+                    if let Some(own) = self.undisguised(address.uri) {
                         edits.replace(Span::of(head, address.uri).range(), own);
                     }
                 }
@@ -189,7 +189,7 @@ impl Disguise {
     }
 
     /// The browser's own URI in place of the PBX's. `None`: the URI is none of the browser's.
-    fn own(&self, text: &[u8]) -> Option<Vec<u8>> {
+    fn undisguised(&self, text: &[u8]) -> Option<Vec<u8>> {
         if let Some(contact) = self.contacts.iter().find(|contact| *contact.shown == *text) {
             return Some(contact.own.to_vec());
         }

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 
 use super::edit::Edits;
 use crate::inspect::sip::{FieldKind, Kind, Message, entries, name_addr};
-use crate::proof::own::PublicAddress;
+use crate::proof::own_routes::PublicAddress;
 use crate::proof::token::Tokens;
 
 /// Portward's own entry.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::edit::Edits;
 use crate::inspect::sip::{FieldKind, Kind, Message, Scheme, entries, name_addr, param, parameters, uri};
-use crate::proof::own::OwnRoutes;
+use crate::proof::own_routes::OwnRoutes;
 use crate::reason::Reason;
 
 /// Takes our entries out of a message of the client.

@@ -4,7 +4,7 @@ use super::*;
 use crate::ending::Ending;
 use crate::inspect::sip::Message;
 use crate::io::Buffer;
-use crate::proof::own::OwnRoutes;
+use crate::proof::own_routes::OwnRoutes;
 use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};

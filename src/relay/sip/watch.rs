@@ -12,7 +12,7 @@ use crate::inspect::Inspect;
 use crate::inspect::sip::{
     Ask, Faulty, HEAD_LIMIT, Inspector, Kind, LongHead, MESSAGE_LIMIT, Message, TARGET_HEAD_LIMIT,
 };
-use crate::proof::own::{OwnRoutes, PublicAddress};
+use crate::proof::own_routes::{OwnRoutes, PublicAddress};
 use crate::reason::Reason;
 use crate::relay::watched::{Next, Replies, TARGET_DOWN, Watch, by_client};
 use crate::route::proving::Changes;

@@ -33,13 +33,13 @@ async fn octets_go_both_ways_whatever_the_pieces_are() {
         let stage = begin();
         stage.client.pieces(pieces);
         stage.target.pieces(pieces);
-        stage.client.say(b"up".repeat(1000));
-        stage.target.say(b"down".repeat(1000));
+        stage.client.send(b"up".repeat(1000));
+        stage.target.send(b"down".repeat(1000));
         stage.client.end();
         stage.settle().await;
         assert_eq!((stage.target.heard(), stage.client.heard()), (b"up".repeat(1000), b"down".repeat(1000)));
         assert!(stage.target.is_told() && !stage.client.is_told());
-        stage.target.say("last");
+        stage.target.send("last");
         stage.target.end();
         stage.settle().await;
         assert_eq!(stage.client.heard(), b"last");
@@ -51,14 +51,14 @@ async fn octets_go_both_ways_whatever_the_pieces_are() {
 #[tokio::test(start_paused = true)]
 async fn b10_when_one_side_has_ended_the_other_has_ten_seconds_from_each_octet() {
     let stage = begin();
-    stage.client.say("up");
+    stage.client.send("up");
     stage.client.end();
     assert_eq!(end(stage).await, (EndedBy::Client, AFTER_END.as_secs()));
     let stage = begin();
     stage.target.end();
     for _ in 0..3 {
         sleep(AFTER_END - SECOND).await;
-        stage.client.say("up");
+        stage.client.send("up");
     }
     assert_eq!(end(stage).await, (EndedBy::Target, (4 * AFTER_END - 3 * SECOND).as_secs()));
 }
@@ -69,7 +69,7 @@ async fn b10_an_end_behind_octets_that_are_not_read_is_noticed() {
     for breaks in [false, true] {
         let stage = begin();
         stage.target.takes(100);
-        stage.client.say(&much);
+        stage.client.send(&much);
         stage.settle().await;
         assert!(stage.client.unread() > 0);
         if breaks {
@@ -82,7 +82,7 @@ async fn b10_an_end_behind_octets_that_are_not_read_is_noticed() {
     // Without an end the receiver is only slow.
     let stage = begin();
     stage.target.takes(100);
-    stage.client.say(&much);
+    stage.client.send(&much);
     sleep(UNDELIVERED * 5).await;
     stage.target.takes(usize::MAX);
     stage.settle().await;
@@ -100,7 +100,7 @@ async fn b10_an_end_behind_octets_that_are_not_read_is_noticed() {
 #[tokio::test(start_paused = true)]
 async fn silence_ends_it_in_the_end() {
     let stage = begin();
-    stage.client.say("up");
+    stage.client.send("up");
     assert_eq!(end(stage).await, (EndedBy::Idle, IDLE.as_secs()));
 }
 
@@ -204,12 +204,12 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
     let stage = begin();
     stage.target.buffers();
     stage.target.flushes(false);
-    stage.client.say("ab");
-    stage.target.say("xy");
+    stage.client.send("ab");
+    stage.target.send("xy");
     stage.settle().await;
     assert_eq!((stage.client.heard(), stage.target.unflushed()), (b"xy".to_vec(), 2));
     // While a flush is pending the sender is still read.
-    stage.client.say("c");
+    stage.client.send("c");
     stage.settle().await;
     assert_eq!(stage.target.unflushed(), 3);
     stage.target.flushes(true);
@@ -217,7 +217,7 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
     assert_eq!(stage.target.heard(), b"abc");
     // A pending flush holds octets of a client that has ended. They wait as long as a receiver may stall.
     stage.target.flushes(false);
-    stage.client.say("d");
+    stage.client.send("d");
     stage.client.end();
     stage.settle().await;
     assert!(!stage.target.is_told());

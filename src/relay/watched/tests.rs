@@ -109,20 +109,20 @@ async fn whatever_the_pieces_are_the_same_goes_on() {
         let stage = begin();
         stage.client.pieces(pieces);
         stage.target.pieces(pieces);
-        stage.client.say("one\nold\nmine\nbind\nold\n");
+        stage.client.send("one\nold\nmine\nbind\nold\n");
         stage.settle().await;
         assert_eq!(stage.target.heard(), b"one\nnew\nbind\n", "{pieces}");
         assert_eq!(stage.client.heard(), b"answer\n", "{pieces}");
-        stage.target.say("done\nmore");
+        stage.target.send("done\nmore");
         stage.settle().await;
         assert_eq!((stage.target.heard(), stage.client.heard()), (b"new\n".to_vec(), b"done\n".to_vec()));
         // Half a message waits. An answer may come only between two messages.
-        stage.target.say("\n");
-        stage.client.say("mine\n");
+        stage.target.send("\n");
+        stage.client.send("mine\n");
         stage.settle().await;
         let heard = stage.client.heard();
         assert!([&b"more\nanswer\n"[..], b"answer\nmore\n"].contains(&&heard[..]), "{pieces}: {heard:?}");
-        stage.client.say("bye\n");
+        stage.client.send("bye\n");
         stage.client.end();
         stage.settle().await;
         assert_eq!(stage.target.heard(), b"bye\n");
@@ -136,7 +136,7 @@ async fn whatever_the_pieces_are_the_same_goes_on() {
 async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
     for held in ["search\n".to_owned(), "abandon\nbye\n".to_owned(), "search\n".repeat(50_000)] {
         let stage = begin();
-        stage.client.say(format!("bind\n{held}"));
+        stage.client.send(format!("bind\n{held}"));
         stage.settle().await;
         // Octets that do not fit into the buffer stay unread, and the end is behind them.
         assert_eq!(stage.client.unread() > 0, held.len() > 300_000);
@@ -151,7 +151,7 @@ async fn b10_a_client_that_ends_while_its_message_is_held_is_not_waited_for() {
 async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once() {
     for count in [1, 50_000] {
         let stage = begin();
-        stage.client.say(format!("bind\n{}", "search\n".repeat(count)));
+        stage.client.send(format!("bind\n{}", "search\n".repeat(count)));
         sleep(5 * SECOND).await;
         stage.client.reset();
         let (over, after) = end(stage).await;
@@ -164,10 +164,10 @@ async fn b10_a_client_that_breaks_off_while_its_message_is_held_is_gone_at_once(
 async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     // The answer comes. Everything that was held passes then.
     let stage = begin();
-    stage.client.say("bind\nsearch\n");
+    stage.client.send("bind\nsearch\n");
     stage.client.end();
     sleep(AFTER_END - 2 * SECOND).await;
-    stage.target.say("bound\n");
+    stage.target.send("bound\n");
     stage.settle().await;
     assert_eq!(
         (stage.client.heard(), stage.target.heard()),
@@ -177,7 +177,7 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     // Each answer gives the target the full time again.
     for _ in 0..5 {
         sleep(AFTER_END - 2 * SECOND).await;
-        stage.target.say("found\n");
+        stage.target.send("found\n");
     }
     stage.target.end();
     stage.settle().await;
@@ -185,7 +185,7 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
     assert_eq!(end(stage).await.0, CLIENT);
     // The target closes its socket. Octets that come for it are answered by a reset.
     let stage = begin();
-    stage.client.say("bind\n");
+    stage.client.send("bind\n");
     stage.client.end();
     sleep(5 * SECOND).await;
     stage.client.reset();
@@ -198,7 +198,7 @@ async fn b10_after_its_end_a_client_may_wait_for_its_answer_and_break_off() {
 async fn b10_after_good_bye_nothing_is_waited_for() {
     for ends in [false, true] {
         let stage = begin();
-        stage.client.say("bind\nbye\n");
+        stage.client.send("bind\nbye\n");
         if ends {
             stage.client.end();
         }
@@ -206,9 +206,9 @@ async fn b10_after_good_bye_nothing_is_waited_for() {
     }
     // The relay ends at once if the target hangs up after the client's `bye`.
     let stage = begin();
-    stage.client.say("bind\nbye\n");
+    stage.client.send("bind\nbye\n");
     stage.client.end();
-    stage.target.say("bound\n");
+    stage.target.send("bound\n");
     stage.target.end();
     assert_eq!(end(stage).await, (CLIENT, 0));
 }
@@ -216,25 +216,25 @@ async fn b10_after_good_bye_nothing_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
     let stage = begin();
-    stage.client.say("bind\n");
+    stage.client.send("bind\n");
     sleep(10 * SECOND).await;
     // Further lines of the client give the target no more time.
-    stage.client.say("search\n");
+    stage.client.send("search\n");
     assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), OWED));
     // The target answers in time. From then on the idle time counts.
     let stage = begin();
-    stage.client.say("bind\nsearch\n");
+    stage.client.send("bind\nsearch\n");
     sleep(OWED - SECOND).await;
-    stage.target.say("bound\n");
+    stage.target.send("bound\n");
     assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
     // A target that sends something is not silent.
     let stage = begin();
-    stage.client.say("one\n");
+    stage.client.send("one\n");
     stage.settle().await;
-    stage.client.say("bind\n");
+    stage.client.send("bind\n");
     for _ in 0..3 {
         sleep(OWED - SECOND).await;
-        stage.target.say("half a");
+        stage.target.send("half a");
     }
     assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
 }
@@ -246,7 +246,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     for breaks in [false, true] {
         let stage = begin();
         stage.target.takes(10);
-        stage.client.say(&talk);
+        stage.client.send(&talk);
         stage.settle().await;
         assert!(stage.client.unread() > 0);
         if breaks {
@@ -259,7 +259,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     // The client takes nothing, and the target ends. Its octets still arrive when the client reads again.
     let stage = begin();
     stage.client.takes(10);
-    stage.target.say(&talk);
+    stage.target.send(&talk);
     stage.target.end();
     sleep(UNDELIVERED - SECOND).await;
     stage.client.takes(usize::MAX);
@@ -270,7 +270,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
     // The client takes nothing, and the target has not ended. A slow client is not cut off.
     let stage = begin();
     stage.client.takes(10);
-    stage.target.say(&talk);
+    stage.target.send(&talk);
     sleep(UNDELIVERED * 3).await;
     stage.client.takes(usize::MAX);
     stage.settle().await;
@@ -281,7 +281,7 @@ async fn b10_a_sender_is_noticed_while_its_receiver_takes_nothing() {
 async fn b10_a_client_that_does_not_take_its_answers_is_noticed() {
     let stage = begin();
     stage.client.takes(0);
-    stage.client.say("mine\n".repeat(100_000));
+    stage.client.send("mine\n".repeat(100_000));
     stage.settle().await;
     assert!(stage.client.unread() > 0);
     stage.client.end();
@@ -291,13 +291,13 @@ async fn b10_a_client_that_does_not_take_its_answers_is_noticed() {
 #[tokio::test(start_paused = true)]
 async fn a_target_that_hangs_up_without_a_word_ends_it_at_once() {
     let stage = begin();
-    stage.client.say("bind\nsearch\n");
+    stage.client.send("bind\nsearch\n");
     stage.target.end();
     assert_eq!(end(stage).await, (TARGET, 0));
     // The target's end is no refusal if the client has ended before, or has said `bye`.
     for (talk, ends) in [("bind\n", true), ("bind\nbye\n", false)] {
         let stage = begin();
-        stage.client.say(talk);
+        stage.client.send(talk);
         if ends {
             stage.client.end();
         }
@@ -310,9 +310,9 @@ async fn a_target_that_hangs_up_without_a_word_ends_it_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_cut_says_its_last_word_between_two_messages() {
     let stage = begin();
-    stage.target.say("one\nhalf");
+    stage.target.send("one\nhalf");
     stage.settle().await;
-    stage.client.say("two\ncut\nthree\n");
+    stage.client.send("two\ncut\nthree\n");
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"one\nno\n");
     assert_eq!(stage.target.heard(), b"two\n");
@@ -322,14 +322,14 @@ async fn a_cut_says_its_last_word_between_two_messages() {
 #[tokio::test(start_paused = true)]
 async fn n36_no_answer_comes_between_the_parts_of_a_message() {
     let stage = begin();
-    stage.target.say("begun~");
+    stage.target.send("begun~");
     stage.settle().await;
-    stage.client.say("mine\n");
+    stage.client.send("mine\n");
     stage.settle().await;
-    stage.target.say("more~");
+    stage.target.send("more~");
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"begun~more~");
-    stage.target.say("end\n");
+    stage.target.send("end\n");
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"end\nanswer\n");
 }

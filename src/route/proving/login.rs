@@ -54,7 +54,8 @@ pub(super) fn carried(
 ) -> Option<Result<Proven, Wrong>> {
     let mut first: Option<Wrong> = None;
     let fields = asked.message.fields_of(FieldKind::Credentials);
-    let logins = fields.filter_map(|field| one(terms, asked, (field.value.of_input(asked.head), passes)));
+    let logins =
+        fields.filter_map(|field| read_login(terms, asked, (field.value.of_input(asked.head), passes)));
     for login in logins.take(LOOKED_AT) {
         let Carried { digest, known } = login;
         // A login for another realm is none for us. An attacker may show our nonce to a client under a realm of its own, and
@@ -89,7 +90,11 @@ struct Carried<'a> {
 
 /// Reads a field. `None`: it is for the PBX, or cannot be read. A client that has not got our nonce yet may know another one
 /// of ours; then it names our realm, and its user has our form.
-fn one<'a>(terms: &Terms<'_>, asked: &Asked<'_>, (value, passes): (&'a [u8], bool)) -> Option<Carried<'a>> {
+fn read_login<'a>(
+    terms: &Terms<'_>,
+    asked: &Asked<'_>,
+    (value, passes): (&'a [u8], bool),
+) -> Option<Carried<'a>> {
     let is_ours = is_ours(terms, asked, value);
     let digest = DigestLogin::read(value)?;
     let may_be_ours = !passes

@@ -53,7 +53,7 @@ impl<'s> Work<'s> {
         let were_changed = self.are_definitions_changed;
         let mut outcome = Ok(());
         for (id, act) in &change.acts {
-            undo.push((id, self.tenants.kept(id), self.switches.get(id).copied()));
+            undo.push((id, self.tenants.stored(id), self.switches.get(id).copied()));
             outcome = self.act(id, act, &mut touched);
             if outcome.is_err() {
                 break;
@@ -103,7 +103,7 @@ impl<'s> Work<'s> {
             TenantAct::Put(_) | TenantAct::Login { .. } | TenantAct::Secret { .. } => {
                 let wanted = self.wanted(id, act)?;
                 let kept = self.read(id, wanted)?;
-                if self.tenants.kept(id).is_some_and(|before| before.is_same(&kept)) {
+                if self.tenants.stored(id).is_some_and(|before| before.is_same(&kept)) {
                     return Ok(());
                 }
                 self.tenants.put(id, kept);

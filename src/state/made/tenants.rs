@@ -124,7 +124,7 @@ impl Tenants {
     }
 
     /// A tenant and how it is written.
-    pub(crate) fn kept(&self, id: &str) -> Option<Kept> {
+    pub(crate) fn stored(&self, id: &str) -> Option<Kept> {
         self.0.get(id).cloned()
     }
 

@@ -196,7 +196,7 @@ impl Stats {
     fn for_each(&self, mut see: impl FnMut(&Arc<Entry>)) {
         for worker in self.workers() {
             for piece in 0.. {
-                let part = self.part(worker);
+                let part = self.shard(worker);
                 let Some(places) = part.places.get(piece * PIECE..).filter(|places| !places.is_empty())
                 else {
                     break;

@@ -34,12 +34,12 @@ fn pages_are_sorted_by_number_over_all_workers() {
     // What ends leaves its place to another one.
     open.retain(|one| one.0.id % 2 == 0);
     assert_eq!(numbers(&stats.connections(&Filter::default(), 10, 3)), [12, 14, 16]);
-    let places = stats.part(0).places.len();
+    let places = stats.shard(0).places.len();
     open.extend((3_001..3_200).map(|id| stats.register(0, opening(id))));
-    assert_eq!(stats.part(0).places.len(), places);
+    assert_eq!(stats.shard(0).places.len(), places);
     assert_eq!(numbers(&stats.connections(&Filter::default(), 2_999, 2)), [3_001, 3_002]);
     drop(open);
-    assert_eq!((stats.count(), stats.part(0).places.len()), (0, 0), "memory of a flood is given back");
+    assert_eq!((stats.count(), stats.shard(0).places.len()), (0, 0), "memory of a flood is given back");
 }
 
 #[test]

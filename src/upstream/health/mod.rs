@@ -11,10 +11,10 @@
 //! Only failures to connect and of TLS come here, and only those that the target is to blame for ([`Cause::casts_doubt`]): what
 //! a client sends can never take a PBX away from others.
 
+mod address;
 mod checks;
 mod plan;
 mod question;
-mod standing;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,10 +25,10 @@ use std::time::{Duration, Instant, SystemTime};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
+pub(in crate::upstream) use address::Turn;
+use address::{AddressHealth, SLOW, Thresholds};
+pub use address::{Change, State};
 pub use checks::{Basis, Checks};
-pub(in crate::upstream) use standing::Turn;
-use standing::{AddressHealth, SLOW, Thresholds};
-pub use standing::{Change, State};
 
 use crate::cause::Cause;
 

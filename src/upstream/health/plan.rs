@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::standing::Thresholds;
+use super::address::Thresholds;
 use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table, Way};
 use crate::service::{Service, Transport};
 

@@ -227,8 +227,8 @@ impl Servers {
 
     /// Both kinds of addresses of a complete name, asked for at the same time.
     async fn both(&self, name: Name) -> Option<Found> {
-        let v4 = self.one(name.clone(), RecordType::A);
-        let v6 = self.one(name, RecordType::AAAA);
+        let v4 = self.query(name.clone(), RecordType::A);
+        let v6 = self.query(name, RecordType::AAAA);
         tokio::pin!(v4, v6);
         let (first, second) = tokio::select! {
             first = &mut v4 => { let second = after(&first, v6).await; (first, second) }
@@ -255,7 +255,7 @@ impl Servers {
         }
     }
 
-    async fn one(&self, name: Name, kind: RecordType) -> Reply {
+    async fn query(&self, name: Name, kind: RecordType) -> Reply {
         match self.resolver.lookup(name, kind).await {
             Ok(lookup) => {
                 let lasts = lookup.valid_until().saturating_duration_since(Instant::now());

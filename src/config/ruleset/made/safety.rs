@@ -23,7 +23,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
     const FILE: &str = "what is made over the API may name no file";
     const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
     let deny = |span, why: &str| {
-        report.say(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
+        report.add(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
     };
     for (key, value) in table.iter() {
         match (key.get_ref().as_ref(), value.get_ref()) {

@@ -42,12 +42,12 @@ struct Family<'a> {
 }
 
 impl Family<'_> {
-    fn one(&self, at: usize) -> Option<&One> {
+    fn member(&self, at: usize) -> Option<&One> {
         self.reading.list.get(at)
     }
 
     fn id(&self, at: usize) -> &str {
-        self.one(at).map_or("", |one| &one.definition.id)
+        self.member(at).map_or("", |one| &one.definition.id)
     }
 
     fn parent(&self, at: usize) -> Option<usize> {
@@ -119,11 +119,11 @@ impl Family<'_> {
 
     /// At what stands first in the files.
     fn report_cycle(&mut self, cycle: &[usize]) {
-        let order = |at: &usize| self.one(*at).map(|one| one.key.order());
+        let order = |at: &usize| self.member(*at).map(|one| one.key.order());
         let first = cycle.iter().enumerate().min_by_key(|(_, at)| order(at)).map_or(0, |(nth, _)| nth);
         let in_turn: Vec<usize> = cycle.iter().cycle().skip(first).take(cycle.len() + 1).copied().collect();
         let [start, next, ..] = in_turn[..] else { return };
-        let Some(at) = self.one(start).and_then(|one| one.parent.as_ref()).map(|parent| parent.at) else {
+        let Some(at) = self.member(start).and_then(|one| one.parent.as_ref()).map(|parent| parent.at) else {
             return;
         };
         let fault = if start == next {
@@ -136,7 +136,7 @@ impl Family<'_> {
             }
             let shown = shown.join(" -> ");
             let fault = Fault::new(format!("these tenants belong to each other in a circle: {shown}"));
-            let last = in_turn.iter().rev().nth(1).and_then(|at| self.one(*at)?.parent.as_ref());
+            let last = in_turn.iter().rev().nth(1).and_then(|at| self.member(*at)?.parent.as_ref());
             let fault = fault.help("one of them must have another parent, or none");
             match last {
                 Some(last) => fault.related(place(last.at, self.names), "this closes the circle"),
@@ -182,7 +182,7 @@ impl Family<'_> {
             ids.join(", "),
             self.id(last)
         ));
-        let said = self.one(below)?;
+        let said = self.member(below)?;
         let said = said.parent.as_ref().map_or(said.key, |parent| parent.at);
         Some((fault.related(place(said, self.names), "said here"), at))
     }

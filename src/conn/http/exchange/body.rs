@@ -44,7 +44,7 @@ pub(super) async fn read(client: &mut Client, turn: &Turn<'_>) -> Result<Zeroizi
     let limit = turn.config().limits.inspect_timeout;
     // HTTP/1.0 clients do not know 100 (Continue) (RFC 9110 section 10.1.1).
     let is_awaited = turn.asked.expects_continue() && turn.asked.version() == Version::Http11;
-    if is_awaited && client.say(b"HTTP/1.1 100 Continue\r\n\r\n", limit).await.is_err() {
+    if is_awaited && client.send(b"HTTP/1.1 100 Continue\r\n\r\n", limit).await.is_err() {
         return Err(Unread::Gone);
     }
     match tokio::time::timeout(limit, whole(client, turn)).await {

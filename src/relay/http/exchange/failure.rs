@@ -71,7 +71,7 @@ mod tests {
             answer: None,
         };
         request.head.extend(HEAD);
-        pbx.say(ANSWER);
+        pbx.send(ANSWER);
         if breaks {
             pbx.end();
         }

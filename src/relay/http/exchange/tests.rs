@@ -64,9 +64,9 @@ async fn b10_a_client_that_has_ended_is_waited_for_ten_seconds() {
     let stage = begin(0);
     stage.client.end();
     sleep(AFTER_END - SECOND).await;
-    stage.target.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nla");
+    stage.target.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nla");
     sleep(AFTER_END - SECOND).await;
-    stage.target.say("te");
+    stage.target.send("te");
     stage.settle().await;
     assert!(stage.client.heard().ends_with(b"\r\n\r\nlate"));
     assert!(stage.end().await.0.0.is_ok());
@@ -85,7 +85,7 @@ async fn b10_a_client_that_has_ended_is_waited_for_ten_seconds() {
 async fn b10_a_client_is_noticed_behind_requests_that_are_not_read() {
     for breaks in [false, true] {
         let stage = begin(0);
-        stage.client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(10_000));
+        stage.client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(10_000));
         stage.settle().await;
         assert!(stage.client.unread() > 0);
         if breaks {
@@ -103,7 +103,7 @@ async fn b10_a_client_is_noticed_behind_a_body_that_the_target_does_not_take() {
     for breaks in [false, true] {
         let stage = begin(1_000_000);
         stage.target.takes(1000);
-        stage.client.say(vec![7; 1_000_000]);
+        stage.client.send(vec![7; 1_000_000]);
         stage.settle().await;
         assert!(stage.client.unread() > 0);
         if breaks {
@@ -127,7 +127,7 @@ async fn drip(stage: Stage<Ended>, octets: usize, seconds: u64) -> Option<(Failu
         if stage.is_over() {
             return Some(failure(stage).await);
         }
-        stage.client.say(vec![7; octets]);
+        stage.client.send(vec![7; octets]);
         sleep(SECOND).await;
     }
     None
@@ -142,7 +142,7 @@ async fn item_32_a_slow_body_ends_and_a_slow_target_does_not() {
     assert_eq!(drip(begin_at(1_000_000, 0, false), 1, 600).await, None);
     // The target takes only a few of the waiting octets each second.
     let stage = begin_at(1_000_000, 500, false);
-    stage.client.say(vec![7; 1_000_000]);
+    stage.client.send(vec![7; 1_000_000]);
     for second in 0..200 {
         stage.target.takes(10);
         sleep(SECOND).await;
@@ -156,7 +156,7 @@ async fn item_32_who_waits_for_100_is_not_slow_and_who_does_not_wait_is() {
     assert_eq!(failure(stage).await, (Failure::TargetTimeout, RESPONSE.as_secs()));
     let stage = begin_at(1_000_000, 500, true);
     sleep(100 * SECOND).await;
-    stage.target.say("HTTP/1.1 100 Continue\r\n\r\n");
+    stage.target.send("HTTP/1.1 100 Continue\r\n\r\n");
     let (failure, after) = failure(stage).await;
     assert!(failure == Failure::ClientSlow && (120..=122).contains(&after), "{failure:?} {after}");
     // The client sends its body without having got a 100.

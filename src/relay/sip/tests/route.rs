@@ -3,7 +3,7 @@
 use super::*;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Inspector};
-use crate::proof::own::PublicAddress;
+use crate::proof::own_routes::PublicAddress;
 
 const TARGET: &str = "sip:callee@u2.domain.com";
 

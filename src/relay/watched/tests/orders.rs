@@ -188,7 +188,7 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
         let stage = Stage::in_manner(manner, relay);
         stage.client.buffers();
         stage.target.buffers();
-        stage.client.say("one\nmine\nold\nbind\nheld\n");
+        stage.client.send("one\nmine\nold\nbind\nheld\n");
         stage.settle().await;
         assert_eq!(stage.target.heard(), b"one\nnew\nbind\n", "{manner:?}");
         assert_eq!(stage.client.heard(), b"answer\n", "{manner:?}");
@@ -197,9 +197,9 @@ async fn what_is_written_is_flushed_before_anything_is_waited_for() {
     let stage = begin();
     stage.target.buffers();
     stage.target.flushes(false);
-    stage.client.say("one\n");
+    stage.client.send("one\n");
     stage.settle().await;
-    stage.client.say("two\n");
+    stage.client.send("two\n");
     stage.client.end();
     stage.settle().await;
     assert_eq!((stage.target.unflushed(), stage.target.is_told()), (8, false));
@@ -213,9 +213,9 @@ async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
     {
         for manner in manners() {
             let stage = Stage::in_manner(manner, relay);
-            stage.target.say(said);
+            stage.target.send(said);
             stage.settle().await;
-            stage.client.say("cut\nmore\n");
+            stage.client.send("cut\nmore\n");
             let ((over, bytes), after, [client, target]) = stage.close().await;
             let whole = said.strip_suffix("half").unwrap_or(said);
             let expected = format!("{whole}{}", if hears { "no\n" } else { "" });
@@ -228,7 +228,7 @@ async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
     // The relay does not wait for a client that does not take the last answer.
     let stage = begin();
     stage.client.takes(1);
-    stage.client.say("cut\n");
+    stage.client.send("cut\n");
     assert_eq!(end(stage).await, at(Over::Cut { of_client: true, ending: CUT, answered: false }, LAST_WORD));
 }
 
@@ -238,11 +238,11 @@ async fn a_message_without_an_end_is_the_doing_of_its_sender() {
     let long = "x".repeat(300_000);
     for manner in manners().filter(|manner| manner.is_coarse()) {
         let stage = Stage::in_manner(manner, relay);
-        stage.client.say(&long);
+        stage.client.send(&long);
         assert_eq!(end(stage).await, (cut(true, by_client(Reason::TooLarge)), 0), "{manner:?}");
         let stage = Stage::in_manner(manner, relay);
-        stage.client.say("one\n");
-        stage.target.say(&long);
+        stage.client.send("one\n");
+        stage.target.send(&long);
         assert_eq!(end(stage).await, (cut(false, TARGET_DOWN), 0), "{manner:?}");
     }
 }

@@ -98,9 +98,9 @@ async fn whatever_the_pieces_are_the_client_gets_the_same() {
         for manner in manners().filter(|manner| manner.is_extreme()) {
             for split in 0..=answer.said.len() {
                 let stage = stage(manner).await;
-                stage.target.say(&answer.said[..split]);
+                stage.target.send(&answer.said[..split]);
                 stage.settle().await;
-                stage.target.say(&answer.said[split..]);
+                stage.target.send(&answer.said[split..]);
                 if answer.ends {
                     stage.target.end();
                 }
@@ -123,7 +123,7 @@ async fn a_client_that_stalls_at_any_octet_gets_the_rest() {
         for room in 0..answer.gets.len() {
             let stage = stage(Manner::coarse()).await;
             stage.client.takes(room);
-            stage.target.say(answer.said);
+            stage.target.send(answer.said);
             if answer.ends {
                 stage.target.end();
             }
@@ -144,7 +144,7 @@ async fn a_target_that_ends_at_any_octet_is_known_for_what_it_is() {
             for (split, end) in (0..answer.said.len()).flat_map(|split| [0, 1, 2, 3].map(|end| (split, end)))
             {
                 let stage = stage(manner).await;
-                stage.target.say(&answer.said[..split]);
+                stage.target.send(&answer.said[..split]);
                 stage.settle().await;
                 match end {
                     0 => stage.target.end(),
@@ -183,11 +183,11 @@ async fn a_client_that_breaks_off_at_any_octet_is_gone() {
         for manner in manners().filter(|manner| manner.is_coarse()) {
             for split in 0..answer.said.len() {
                 let stage = stage(manner).await;
-                stage.target.say(&answer.said[..split]);
+                stage.target.send(&answer.said[..split]);
                 stage.settle().await;
                 stage.client.reset();
                 stage.settle().await;
-                stage.target.say(&answer.said[split..]);
+                stage.target.send(&answer.said[split..]);
                 let (failure, after) = failure(stage).await;
                 assert_eq!((failure, after), (Failure::Client, 0), "{:?} {split} {manner:?}", answer.said);
             }
@@ -200,11 +200,11 @@ async fn a_client_that_ends_at_any_octet_still_gets_its_answer() {
     for answer in ANSWERS {
         for split in 0..=answer.said.len() {
             let stage = stage(Manner::coarse()).await;
-            stage.target.say(&answer.said[..split]);
+            stage.target.send(&answer.said[..split]);
             stage.settle().await;
             stage.client.end();
             sleep(AFTER_END - SECOND).await;
-            stage.target.say(&answer.said[split..]);
+            stage.target.send(&answer.said[split..]);
             if answer.ends {
                 stage.target.end();
             }
@@ -218,7 +218,7 @@ async fn a_client_that_ends_at_any_octet_still_gets_its_answer() {
 #[tokio::test(start_paused = true)]
 async fn n18_a_body_that_ends_without_close_notify_is_not_whole() {
     let stage = stage(Manner::coarse()).await;
-    stage.target.say("HTTP/1.1 200 OK\r\n\r\nhello");
+    stage.target.send("HTTP/1.1 200 OK\r\n\r\nhello");
     stage.target.cut_off();
     let failed = stage.end().await.0.0.unwrap_err();
     assert_eq!((failed.failure, failed.truncates, failed.unanswered), (Failure::TargetBroken, true, false));
@@ -228,7 +228,7 @@ async fn n18_a_body_that_ends_without_close_notify_is_not_whole() {
 async fn n36_a_target_that_has_said_anything_is_not_asked_again() {
     // The client got an interim answer. The request may have taken effect already.
     let stage = stage(Manner::coarse()).await;
-    stage.target.say("HTTP/1.1 103 Early Hints\r\n\r\n");
+    stage.target.send("HTTP/1.1 103 Early Hints\r\n\r\n");
     stage.settle().await;
     stage.target.end();
     let ((outcome, _), _, [client, _]) = stage.close().await;
@@ -243,7 +243,7 @@ async fn within_an_interim_answer_nothing_else_is_said() {
     for room in 0..=hints.len() {
         let stage = stage(Manner::coarse()).await;
         stage.client.takes(room);
-        stage.target.say(hints);
+        stage.target.send(hints);
         stage.settle().await;
         stage.target.end();
         let failed = stage.end().await.0.0.unwrap_err();
@@ -260,7 +260,7 @@ async fn a_client_that_takes_nothing_more_is_waited_for_as_a_client() {
         for room in 0..answer.gets.len() {
             let stage = stage(Manner::coarse()).await;
             stage.client.takes(room);
-            stage.target.say(answer.said);
+            stage.target.send(answer.said);
             if answer.ends {
                 stage.target.end();
             }
@@ -275,13 +275,13 @@ async fn a_client_that_stalled_within_an_interim_answer_is_not_waited_for_any_mo
     for manner in manners() {
         let stage = stage(manner).await;
         stage.client.takes(10);
-        stage.target.say(hints);
+        stage.target.send(hints);
         stage.settle().await;
         stage.client.takes(usize::MAX);
         // From now on the target works.
         sleep(300 * SECOND).await;
         assert!(!stage.is_over(), "{manner:?}");
-        stage.target.say(PLAIN);
+        stage.target.send(PLAIN);
         let ((outcome, _), _, [client, _]) = stage.close().await;
         assert!(outcome.is_ok(), "{manner:?}");
         assert_eq!(String::from_utf8(client).unwrap(), format!("{hints}{PLAIN}"));
@@ -291,7 +291,7 @@ async fn a_client_that_stalled_within_an_interim_answer_is_not_waited_for_any_mo
 #[tokio::test(start_paused = true)]
 async fn interim_answers_have_an_end() {
     let stage = stage(Manner::coarse()).await;
-    stage.target.say("HTTP/1.1 102 Processing\r\n\r\n".repeat(17));
+    stage.target.send("HTTP/1.1 102 Processing\r\n\r\n".repeat(17));
     assert_eq!(failure(stage).await, (Failure::TargetBroken, 0));
 }
 
@@ -299,7 +299,7 @@ async fn interim_answers_have_an_end() {
 async fn what_comes_behind_an_answer_is_nobody_s() {
     // The connection is not used again: the octets in it would be taken for the next client's answer.
     let stage = stage(Manner::coarse()).await;
-    stage.target.say(format!("{PLAIN}HTTP/1.1 200 OK\r\n\r\n"));
+    stage.target.send(format!("{PLAIN}HTTP/1.1 200 OK\r\n\r\n"));
     let ((outcome, _), _, [client, _]) = stage.close().await;
     let done = outcome.unwrap();
     assert_eq!(String::from_utf8(client).unwrap(), PLAIN);

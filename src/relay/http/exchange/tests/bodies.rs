@@ -35,12 +35,12 @@ async fn whatever_the_pieces_are_the_target_gets_the_same() {
         for manner in manners() {
             for split in 0..=said.len() {
                 let stage = post(framing(), false, manner);
-                stage.client.say(&said[..split]);
+                stage.client.send(&said[..split]);
                 stage.settle().await;
-                stage.client.say(&said[split..]);
-                stage.client.say("GET /next");
+                stage.client.send(&said[split..]);
+                stage.client.send("GET /next");
                 stage.settle().await;
-                stage.target.say(OK);
+                stage.target.send(OK);
                 let ((outcome, bytes), after, [client, target]) = stage.close().await;
                 let shown = format!("{said:?} {split} {manner:?}");
                 assert_eq!((heard(client), heard(target)), (OK.to_owned(), whole(passes)), "{shown}");
@@ -59,12 +59,12 @@ async fn an_answer_at_any_octet_of_the_body_leaves_the_connection_to_nobody() {
             for split in 0..said.len() {
                 // The body goes on, and the client keeps its connection. The target's connection is not used again.
                 let stage = post(framing(), false, manner);
-                stage.client.say(&said[..split]);
+                stage.client.send(&said[..split]);
                 stage.settle().await;
-                stage.target.say(OK);
+                stage.target.send(OK);
                 stage.settle().await;
                 assert!(!stage.is_over(), "{said:?} {split}");
-                stage.client.say(&said[split..]);
+                stage.client.send(&said[split..]);
                 let ((outcome, _), _, [client, target]) = stage.close().await;
                 let done = outcome.unwrap();
                 let shown = format!("{said:?} {split} {manner:?}");
@@ -72,9 +72,9 @@ async fn an_answer_at_any_octet_of_the_body_leaves_the_connection_to_nobody() {
                 assert_eq!((heard(client), heard(target)), (OK.to_owned(), whole(passes)), "{shown}");
                 // A target that closes reads no more. The client is told so.
                 let stage = post(framing(), false, manner);
-                stage.client.say(&said[..split]);
+                stage.client.send(&said[..split]);
                 stage.settle().await;
-                stage.target.say(CLOSES);
+                stage.target.send(CLOSES);
                 let ((outcome, _), after, [client, _]) = stage.close().await;
                 let done = outcome.unwrap();
                 assert_eq!((done.after, done.reusable, after), (After::Close, false, 0), "{shown}");
@@ -96,12 +96,12 @@ async fn n36_102_and_103_are_no_100() {
         ] {
             // A final answer in place of 100: the client may or may not send the body, so the connection ends.
             let stage = post(Framing::Length(5), true, manner);
-            stage.target.say(interim);
+            stage.target.send(interim);
             stage.settle().await;
-            stage.target.say(OK);
+            stage.target.send(OK);
             stage.settle().await;
             assert_eq!(stage.is_over(), !goes_on, "{interim:?}");
-            stage.client.say("hello");
+            stage.client.send("hello");
             let ((outcome, _), _, [client, _]) = stage.close().await;
             let done = outcome.unwrap();
             let after = if goes_on { After::Next } else { After::Close };
@@ -119,7 +119,7 @@ async fn n36_a_client_waits_for_100_until_it_comes() {
         (CONTINUE, (Failure::ClientTimeout, 60)),
     ] {
         let stage = post(Framing::Length(5), true, Manner::coarse());
-        stage.target.say(interim);
+        stage.target.send(interim);
         assert_eq!(failure(stage).await, ends, "{interim:?}");
     }
 }
@@ -131,13 +131,13 @@ async fn a_body_that_was_refused_or_sent_elsewhere_may_be_unread() {
     {
         for (framing, said, _) in BODIES {
             let stage = post(framing(), false, Manner::coarse());
-            stage.client.say(said);
+            stage.client.send(said);
             stage.settle().await;
-            stage.target.say(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
+            stage.target.send(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
             assert_eq!(stage.end().await.0.0.unwrap().left_unread, unread, "{status}");
         }
         let stage = begin(0);
-        stage.target.say(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
+        stage.target.send(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
         assert!(!stage.end().await.0.0.unwrap().left_unread, "{status} without a body");
     }
 }
@@ -149,7 +149,7 @@ async fn a_client_that_ends_anywhere_within_its_body_is_gone() {
             for split in 0..said.len() {
                 for breaks in [false, true] {
                     let stage = post(framing(), false, manner);
-                    stage.client.say(&said[..split]);
+                    stage.client.send(&said[..split]);
                     stage.settle().await;
                     if breaks {
                         stage.client.reset()
@@ -172,9 +172,9 @@ async fn what_is_no_chunk_is_the_client_s_fault() {
     for said in ["x\r\n", "5\r\nhelloX", "5\nhello\r\n"] {
         for split in 0..=said.len() {
             let stage = post(Framing::chunked(), false, Manner::coarse());
-            stage.client.say(&said[..split]);
+            stage.client.send(&said[..split]);
             stage.settle().await;
-            stage.client.say(&said[split..]);
+            stage.client.send(&said[split..]);
             assert_eq!(failure(stage).await, (Failure::ClientMalformed, 0), "{said:?} {split}");
         }
     }
@@ -187,9 +187,9 @@ async fn what_a_target_said_before_it_broke_off_counts() {
         for said in ["", "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"] {
             let stage = post(Framing::Length(1_000_000), false, manner);
             stage.target.takes(1000);
-            stage.client.say(&long);
+            stage.client.send(&long);
             stage.settle().await;
-            stage.target.say(said);
+            stage.target.send(said);
             stage.target.reset();
             let ((outcome, _), after, [client, _]) = stage.close().await;
             assert_eq!(after, 0);
@@ -207,7 +207,7 @@ async fn what_a_target_said_before_it_broke_off_counts() {
         // The kernel gives the connection up. That is no refusal.
         let stage = post(Framing::Length(1_000_000), false, manner);
         stage.target.takes(1000);
-        stage.client.say(&long);
+        stage.client.send(&long);
         stage.settle().await;
         stage.target.vanish();
         let failed = stage.end().await.0.0.unwrap_err();
@@ -220,11 +220,11 @@ async fn an_upload_that_stalls_gives_its_target_more_time() {
     for (pause, slow) in [(4, false), (11, true)] {
         let stage = post(Framing::Length(1_000_000), false, Manner::coarse());
         stage.target.takes(1000);
-        stage.client.say("x".repeat(1_000_000));
+        stage.client.send("x".repeat(1_000_000));
         sleep(pause * SECOND).await;
         stage.target.takes(usize::MAX);
         stage.settle().await;
-        stage.target.say(OK);
+        stage.target.send(OK);
         let ((outcome, bytes), _) = stage.end().await;
         let done = outcome.unwrap();
         assert_eq!((done.slow, done.after, done.reusable), (slow, After::Next, true), "{pause}");
@@ -235,8 +235,8 @@ async fn an_upload_that_stalls_gives_its_target_more_time() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_waits_for_the_client_s_end_of_the_body_only_as_long_as_for_a_client() {
     let stage = post(Framing::Length(5), false, Manner::coarse());
-    stage.client.say("he");
-    stage.target.say(OK);
+    stage.client.send("he");
+    stage.target.send(OK);
     assert_eq!(failure(stage).await, (Failure::ClientTimeout, 60));
 }
 

@@ -24,7 +24,7 @@ impl FilesState {
             path.hash(&mut digest);
             let files =
                 if path.is_dir() { pem::files_in(path, &EXTENSIONS) } else { Ok(vec![path.to_owned()]) };
-            files.unwrap_or_default().iter().for_each(|file| one(file, &mut digest));
+            files.unwrap_or_default().iter().for_each(|file| add_file(file, &mut digest));
         };
         folder(&config.tls.client_trust);
         table.client_trusts().for_each(|path| folder(path));
@@ -40,8 +40,8 @@ impl FilesState {
             CertificateSource::Folder(_) => &[],
         };
         for files in listed.iter().chain(&config.upstream.certificate) {
-            one(&files.cert, &mut digest);
-            one(&files.key, &mut digest);
+            add_file(&files.cert, &mut digest);
+            add_file(&files.key, &mut digest);
         }
         Self(digest.finish())
     }
@@ -51,7 +51,7 @@ impl FilesState {
 const EXTENSIONS: [&str; 5] = ["crt", "key", "pem", "cer", "crl"];
 
 /// Links are followed: what counts is the file behind them.
-fn one(file: &PathBuf, digest: &mut DefaultHasher) {
+fn add_file(file: &PathBuf, digest: &mut DefaultHasher) {
     file.hash(digest);
     if let Ok(metadata) = file.metadata() {
         (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(digest);

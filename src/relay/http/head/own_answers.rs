@@ -7,7 +7,7 @@ pub(crate) const OWN_FIELDS: [&str; 4] = ["Date", "Content-Type", "Content-Lengt
 pub(crate) fn own_response(status: u16, extra: &str, persistent: bool, bodiless: bool) -> Vec<u8> {
     let start = status_line(status);
     let body = format!("{start}\n");
-    own(&start, &format!("{extra}Content-Type: text/plain\r\n"), body.as_bytes(), persistent, bodiless)
+    answer(&start, &format!("{extra}Content-Type: text/plain\r\n"), body.as_bytes(), persistent, bodiless)
 }
 
 fn status_line(status: u16) -> String {
@@ -42,7 +42,7 @@ pub(crate) fn own_json(
 ) -> Vec<u8> {
     let body = zeroize::Zeroizing::new(format!("{json}\n"));
     let fields = format!("{extra}Content-Type: application/json\r\n");
-    own(&status_line(status), &fields, body.as_bytes(), persistent, bodiless)
+    answer(&status_line(status), &fields, body.as_bytes(), persistent, bodiless)
 }
 
 /// A 204. It has no body and no field about one (RFC 9110 section 8.6).
@@ -53,10 +53,10 @@ pub(crate) fn own_nothing(extra: &str, persistent: bool) -> Vec<u8> {
 /// A small document of our own.
 pub(crate) fn own_document(body: &[u8], persistent: bool, bodiless: bool) -> Vec<u8> {
     let fields = "Content-Type: application/octet-stream\r\nCache-Control: no-store\r\n";
-    own("200 OK", fields, body, persistent, bodiless)
+    answer("200 OK", fields, body, persistent, bodiless)
 }
 
-fn own(status: &str, fields: &str, body: &[u8], persistent: bool, bodiless: bool) -> Vec<u8> {
+fn answer(status: &str, fields: &str, body: &[u8], persistent: bool, bodiless: bool) -> Vec<u8> {
     let mut answer =
         head(status, &format!("{fields}Content-Length: {}\r\n", body.len()), persistent).into_bytes();
     if !bodiless {

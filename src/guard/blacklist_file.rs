@@ -23,7 +23,7 @@ use super::blacklist::change::{Heard, Kept, Subscription};
 use super::blacklist::entry::{MANUAL, Origin};
 use super::blacklist::removals::REMOVALS;
 use super::blacklist::{AUTOMATIC, Blacklist, Page};
-use crate::files::own::{self, Stamp};
+use crate::files::state_file::{self, Stamp};
 
 /// The name of the file in the state folder.
 const NAME: &str = "blacklist.jsonl";
@@ -118,7 +118,7 @@ impl Keeper {
         if !self.is_due {
             return Ok(None);
         }
-        let aside = self.damage.as_ref().map(|_| own::set_aside(&path)).transpose();
+        let aside = self.damage.as_ref().map(|_| state_file::set_aside(&path)).transpose();
         let aside = aside.map_err(Unkept::Unwritten)?;
         self.known = Some(write(&path, list, now).map_err(Unkept::Unwritten)?);
         self.is_due = false;
@@ -131,7 +131,7 @@ impl Keeper {
         if !is_first && Stamp::at(path)? == self.known {
             return Ok(());
         }
-        match own::open(path)? {
+        match state_file::open(path)? {
             Some(file) => {
                 let stamp = Stamp::of(&file.metadata()?);
                 let (kept, damage) = read(file, now)?;
@@ -152,7 +152,7 @@ impl Keeper {
 
 /// Writes the entries that are in force at `now`, page by page, and the traces of removals.
 fn write(path: &Path, list: &Blacklist, now: u32) -> io::Result<Stamp> {
-    own::put(path, |file| {
+    state_file::put(path, |file| {
         let mut out = BufWriter::new(file);
         let mut after = None;
         loop {
@@ -177,7 +177,7 @@ fn write(path: &Path, list: &Blacklist, now: u32) -> io::Result<Stamp> {
 /// # Errors
 /// The file cannot be read.
 pub fn look(state: &Path, now: u32) -> io::Result<Option<Damage>> {
-    let Some(file) = own::open(&file(state))? else { return Ok(None) };
+    let Some(file) = state_file::open(&file(state))? else { return Ok(None) };
     read(file, now).map(|(_, damage)| damage)
 }
 

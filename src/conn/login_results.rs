@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::ending::Ending;
 use crate::guard::{Exemption, Offence};
 use crate::reason::Reason;
-use crate::route::held::HeldRoute;
+use crate::route::held_route::HeldRoute;
 use crate::rules::decide::Rule;
 use crate::rules::{Address, Endpoint, Ports};
 use crate::service::{Carrier, Transport};
