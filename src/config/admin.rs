@@ -1,4 +1,4 @@
-//! `[admin]`: the socket, and the port on which programs and browsers administer.
+//! `[admin]`: the socket and the port for administration by programs and browsers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(super) fn read(
     });
     let names = section.setting("names", Vec::new(), names);
     let named = section.get("certificate");
-    // What is wrong is reported, and counts as a name here.
+    // An error in the name was reported. The port then counts as one with a certificate.
     let certificate = named.as_ref().map_or(Ok(None), |value| certificate(value, certificates));
     let is_certified = !matches!(certificate, Ok(None));
     let plain = section.get("plain");
@@ -69,7 +69,7 @@ pub(super) fn read(
     Admin { socket, listen, names, certificate: certificate.unwrap_or_default(), token, hosts, decisions }
 }
 
-/// One address and its port: whoever administers is to know where that is possible.
+/// A single address and port, so that it is clear where administration is possible.
 fn address(text: &str) -> Result<SocketAddr, Fault> {
     let right = "write \"127.0.0.1:9400\" or \"[::1]:9400\"; \"0.0.0.0:9400\" is every IPv4 address";
     scalar::socket_address(text).map_err(|fault| fault.help(right))
@@ -94,8 +94,8 @@ fn names(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     Some(names.collect())
 }
 
-/// The name of a certificate; `None`: the name is empty. One that no certificate of a list has is reported. What is in a folder
-/// is seen when it is read.
+/// The name of a certificate. `None`: the name is empty. If certificates are listed and none of them has the name, that
+/// is reported. The content of a folder is checked when it is read.
 fn certificate(value: &Value<'_>, certificates: &CertificateSource) -> Result<Option<Box<str>>, Reported> {
     let name = value.text("the name of a certificate of tls.certificates").ok_or(Reported)?;
     if name.is_empty() {
@@ -111,5 +111,5 @@ fn certificate(value: &Value<'_>, certificates: &CertificateSource) -> Result<Op
     Err(Reported)
 }
 
-/// It is wrong, and that was said.
+/// The error: the value is wrong, and that was reported.
 struct Reported;

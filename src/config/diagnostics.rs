@@ -1,5 +1,4 @@
-//! Everything that was found in a set of files, and how it is shown: to people in the manner of rustc, to
-//! programs as JSON.
+//! All diagnostics about a set of files, and how they are shown: to people in the manner of rustc, to programs as JSON.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::{Diagnostic, Location, Severity, hidden};
 
-/// People read this many; [`Diagnostics::to_json`] gives all of them.
+/// How many diagnostics people are shown at most. [`Diagnostics::to_json`] gives all of them.
 const SHOWN: usize = 100;
 
-/// Errors and warnings with the texts that they point into.
+/// Errors and warnings, with the texts of the files that they point into.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -36,28 +35,28 @@ impl FromIterator<Diagnostic> for Diagnostics {
 }
 
 impl Diagnostics {
-    /// Nothing to say so far.
+    /// No diagnostics.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a diagnostic.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
     }
 
-    /// Adds what another room found.
+    /// Adds the diagnostics of another room.
     pub fn extend(&mut self, more: impl IntoIterator<Item = Diagnostic>) {
         self.list.extend(more);
     }
 
-    /// Everything that `other` holds, too.
+    /// Adds everything in `other`.
     pub fn append(&mut self, other: Self) {
         self.list.extend(other.list);
         self.texts.extend(other.texts);
     }
 
-    /// Makes warnings of errors, with `outlook` as help where they have none.
+    /// Turns errors into warnings. A diagnostic without help gets `outlook` as help.
     pub(super) fn soften(&mut self, outlook: &str) {
         for one in self.list.iter_mut().filter(|one| one.severity == Severity::Error) {
             one.severity = Severity::Warning;
@@ -65,19 +64,19 @@ impl Diagnostics {
         }
     }
 
-    /// Those of them that are among `list`.
+    /// Keeps only the diagnostics that are also in `list`.
     pub(crate) fn only(mut self, list: &[Diagnostic]) -> Self {
         self.list.retain(|one| list.contains(one));
         self
     }
 
-    /// Everything that is not about `file`.
+    /// Keeps only the diagnostics that are not about `file`.
     pub(crate) fn without(mut self, file: &Path) -> Self {
         self.list.retain(|one| one.place.file != file);
         self
     }
 
-    /// Keeps the text of a file for showing. A text that nothing points into is better not kept.
+    /// Keeps the text of a file, so that it can be shown. A text without diagnostics should not be kept.
     pub(super) fn keep_text(&mut self, file: &Path, text: &Arc<String>) {
         self.texts.insert(file.to_owned(), hidden::shown(text));
     }
@@ -87,7 +86,7 @@ impl Diagnostics {
         self.texts.insert(file.to_owned(), Arc::new(hidden::file(text)));
     }
 
-    /// As [`Self::keep_text`], but only if something points into the file.
+    /// As [`Self::keep_text`], but only if a diagnostic points into the file.
     pub(super) fn keep_text_if_used(&mut self, file: &Path, text: &Arc<String>) {
         let related = |d: &Diagnostic| d.related.as_ref().is_some_and(|(place, _)| place.file == file);
         if self.list.iter().any(|d| d.place.file == file || related(d)) {
@@ -95,43 +94,43 @@ impl Diagnostics {
         }
     }
 
-    /// All of them, in the order of the files.
+    /// All diagnostics, in the order of the files.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// How many errors there are.
+    /// The number of errors.
     pub fn errors(&self) -> usize {
         self.list.iter().filter(|d| d.severity == Severity::Error).count()
     }
 
-    /// How many errors there are but those of files that the user who asks may not read.
+    /// The number of errors, without those about files that this user may not read.
     pub fn faults(&self) -> usize {
         self.list.iter().filter(|d| d.severity == Severity::Error && !d.denied).count()
     }
 
-    /// Whether the user who asks may not read something.
+    /// Whether there is something that this user may not read.
     pub fn is_denied(&self) -> bool {
         self.list.iter().any(|d| d.denied)
     }
 
-    /// The same, each as `map` has it; `None` leaves it out.
+    /// Replaces each diagnostic by the result of `map`. `None` leaves it out.
     #[must_use]
     pub fn mapped(self, map: impl FnMut(Diagnostic) -> Option<Diagnostic>) -> Self {
         Self { list: self.list.into_iter().filter_map(map).collect(), texts: self.texts }
     }
 
-    /// How many warnings there are.
+    /// The number of warnings.
     pub fn warnings(&self) -> usize {
         self.list.len() - self.errors()
     }
 
-    /// Whether nothing was found.
+    /// Whether there are no diagnostics.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Orders them by place within each file, the files in the order of their first diagnostic.
+    /// Sorts diagnostics by place within each file. The files are in the order of their first diagnostic.
     pub(super) fn sort(&mut self) {
         let mut order: HashMap<PathBuf, usize> = HashMap::new();
         for diagnostic in &self.list {
@@ -144,8 +143,8 @@ impl Diagnostics {
         });
     }
 
-    /// For people: every diagnostic with the offending text underlined. At most 100 are shown, errors first if
-    /// there are more.
+    /// The text for people: every diagnostic with the faulty text underlined. At most 100 are shown. If there are more,
+    /// errors come first.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut shown: Vec<&Diagnostic> = self.list.iter().collect();
@@ -201,7 +200,8 @@ impl Diagnostics {
         std::iter::once(main).chain(other_file).collect()
     }
 
-    /// The lines that hold `place`, and `also` if it is given; a whole file may be large.
+    /// The lines of the file that contain `place`, and `also` if it is given. Only these lines are used, because the
+    /// file may be large.
     fn window(&self, place: &Location, also: Option<&Location>) -> Option<Window<'_>> {
         let text = self.texts.get(&place.file)?;
         let span = place.span.as_ref()?;
@@ -214,7 +214,7 @@ impl Diagnostics {
         Some(Window { text: text.get(first..last)?, offset: first, line })
     }
 
-    /// For programs: an array, one object a diagnostic.
+    /// The JSON for programs: an array with one object for each diagnostic.
     pub fn to_json(&self) -> Value {
         self.list.iter().map(|d| self.one_json(d)).collect()
     }
@@ -261,7 +261,7 @@ impl Diagnostics {
     }
 }
 
-/// Some whole lines of a file.
+/// Some complete lines of a file.
 struct Window<'a> {
     text: &'a str,
     offset: usize,
@@ -286,7 +286,7 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Line and column of a byte, both from 1, the column in characters.
+/// Line and column of a byte. Both count from 1, and the column counts characters.
 fn line_column(text: &str, byte: usize) -> Option<(usize, usize)> {
     let before = text.get(..byte)?;
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -1,28 +1,28 @@
-//! Changes in the text of a rules file that leave everything else as it is: comments, order, line ends. Pure: whether the rules
-//! are right afterwards is judged by the code that reads them.
+//! Changes in the text of a rules file. Everything else stays as it is: comments, order, line ends. It is pure. The
+//! code that reads the rules checks the result.
 
 use toml_edit::{DocumentMut, Item, Table, Value, value};
 
 use super::scalar;
 
-/// The line ends of DOS.
+/// The line end of DOS and Windows.
 const DOS: &str = "\r\n";
-/// What some editors put before a text.
+/// The byte order mark, which some editors put before a text.
 const MARK: char = '\u{feff}';
 
 /// A change of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edit {
-    /// `enabled` says this.
+    /// Sets `enabled` to this value.
     Enable(bool),
-    /// It goes, with what is said of it directly above.
+    /// Removes the host, with the comments directly above it.
     Remove,
 }
 
-/// The text with the host that is called `name` (in normal form) changed.
+/// Changes the host that is called `name` (in normal form), and returns the whole text.
 ///
 /// # Errors
-/// Why it cannot be done here.
+/// Why the change is not possible in this text.
 pub(crate) fn edited(text: &str, name: &str, edit: Edit) -> Result<String, &'static str> {
     let plain = text.trim_start_matches(MARK);
     let mut document: DocumentMut = plain.parse().map_err(|_| "it is no TOML")?;
@@ -48,7 +48,7 @@ pub(crate) fn edited(text: &str, name: &str, edit: Edit) -> Result<String, &'sta
     Ok(as_it_was(text, &document.to_string()))
 }
 
-/// The text with one host more at its end.
+/// The text with one more host at its end.
 pub(crate) fn with_host(text: &str, host: &Table) -> String {
     let mut new = text.to_owned();
     if !new.is_empty() && !new.ends_with('\n') {
@@ -61,7 +61,7 @@ pub(crate) fn with_host(text: &str, host: &Table) -> String {
     as_it_was(text, &new)
 }
 
-/// With the line ends and the mark that `text` has.
+/// Gives the new text the line ends and the byte order mark of `text`.
 fn as_it_was(text: &str, new: &str) -> String {
     let new = new.trim_start_matches(MARK);
     let new = if text.contains(DOS) { new.replace(DOS, "\n").replace('\n', DOS) } else { new.to_owned() };
@@ -80,7 +80,7 @@ fn enable(host: &mut Table, enabled: bool) {
             *old = Value::from(enabled);
             *old.decor_mut() = decor;
         }
-        // Hosts are enabled where nothing is said of it.
+        // Hosts are enabled unless the file says otherwise.
         None if enabled => {}
         None => {
             host.insert("enabled", value(false));
@@ -88,7 +88,7 @@ fn enable(host: &mut Table, enabled: bool) {
     }
 }
 
-/// What stands above a host and is not about it alone: all up to the last empty line.
+/// The comments above a host that are not about this host alone: everything up to the last empty line.
 fn comments(host: &Table) -> String {
     let above = host.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let plain = above.replace(DOS, "\n");
@@ -98,7 +98,7 @@ fn comments(host: &Table) -> String {
     }
 }
 
-/// Puts what is left of a table at `position` before the next one, or at the end.
+/// Moves the rest of a removed table at `position` before the next table, or to the end.
 fn leave(document: &mut DocumentMut, position: isize, left: &str) {
     if left.trim().is_empty() {
         return;
@@ -123,7 +123,7 @@ fn leave(document: &mut DocumentMut, position: isize, left: &str) {
     }
 }
 
-/// Every table that has a header of its own.
+/// Visits every table that has a header of its own.
 fn visit(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
     for (_, item) in table.iter_mut() {
         match item {
@@ -142,7 +142,7 @@ fn visit(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
     }
 }
 
-/// What differs between two texts, for people: one place, with three lines around it, as `diff -u` writes it.
+/// The difference between two texts for people: one place, with three lines around it, as `diff -u` writes it.
 pub(crate) fn difference(file: &str, old: &str, new: &str) -> String {
     const AROUND: usize = 3;
     let [before, after] = [old, new].map(|text| text.lines().collect::<Vec<_>>());

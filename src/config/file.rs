@@ -1,4 +1,4 @@
-//! The walk over portward.toml, top level first.
+//! Reads portward.toml, beginning with the top level.
 
 use std::net::IpAddr;
 
@@ -13,16 +13,16 @@ use super::walk::{Section, Value};
 use super::{Config, Location, Outside, Reject};
 use crate::service::{PerService, Transport};
 
-/// What portward.toml says that must be held against the rules.
+/// The names in portward.toml that must be checked against the rules.
 #[derive(Debug)]
 pub(super) struct References {
-    /// Where the rules are named. `None`: that may be what cannot be read.
+    /// The place of `rules`. `None`: the value may be unreadable.
     pub(super) rules: Option<Location>,
     /// The default hosts.
     pub(super) hosts: Vec<NamedHost>,
 }
 
-/// Reads the text of portward.toml. What is wrong goes to `report` and is replaced by its default.
+/// Reads the text of portward.toml. Faults go to `report`, and faulty values are replaced by their defaults.
 pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let document = report.parse();
     let mut root = Section::new(report, "portward.toml", 0..0, document.get_ref());
@@ -110,14 +110,14 @@ fn outside(mut section: Section<'_>) -> Outside {
     Outside { address, own_address, name, turn, ports }
 }
 
-/// `outside.name`: DNS records of the hosts point to it, so it is a name and no address.
+/// `outside.name`. The hosts' DNS records point to it, so it must be a name and not an address.
 fn router_name(text: &str) -> Result<String, Fault> {
     let right = "write the router's DNS name, as \"router.example.net\"";
     match scalar::host(text) {
         Ok(Host::Name(name)) => Ok(name.into()),
         Ok(Host::Ip(_)) => Err(Fault::new("this is an IP address, not a DNS name")
             .help("the router's address belongs in `address`; `name` is its DNS name, or empty")),
-        // What was pasted in with it is said of every text alike.
+        // This fault is about pasted characters, and its message is the same for every text.
         Err(fault) if fault.message().starts_with("this is ") => {
             let scheme_or_port = text.contains(':');
             let right =

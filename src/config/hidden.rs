@@ -1,13 +1,14 @@
-//! What a diagnostic never shows of a text: the hashes of logins, and secrets (contract section 8). They are overwritten with
-//! asterisks, octet for octet, so that every place in the text stays where it is. A text that is no TOML is hidden as well,
-//! so nothing here waits for a parser.
+//! Hides the parts of a text that a diagnostic must not show: the hashes of logins, and secrets (contract section 8).
+//! They are overwritten with asterisks, octet for octet, so that every place in the text stays where it is. A text that
+//! is no TOML is treated in the same way, so no parser is needed here.
 
 use std::sync::Arc;
 
-/// The keys whose strings are hidden. Of a login the user's name is shown; `file:PATH` names no secret.
+/// The keys whose strings are hidden. The user's name in a login is shown. `file:PATH` is shown, because it is no
+/// secret.
 const KEYS: [&str; 3] = ["login", "secrets", "secret"];
 
-/// A text as it may be shown.
+/// The text with its secrets hidden.
 pub(super) fn shown(text: &Arc<String>) -> Arc<String> {
     let mut octets = None;
     for key in KEYS {
@@ -27,7 +28,7 @@ pub(super) fn shown(text: &Arc<String>) -> Arc<String> {
     octets.and_then(|octets| String::from_utf8(octets).ok()).map_or_else(|| Arc::clone(text), Arc::new)
 }
 
-/// Hides the strings of the value that begins at `at`.
+/// Hides the strings in the value that begins at `at`.
 fn hide(octets: &mut [u8], at: usize, is_login: bool) {
     let (mut depth, mut at) = (0usize, at);
     while let Some(octet) = octets.get(at).copied() {
@@ -53,7 +54,7 @@ fn rest(octets: &[u8], from: usize) -> &[u8] {
     octets.get(from..).unwrap_or_default()
 }
 
-/// Hides the string that begins at `at`; where its last octet is.
+/// Hides the string that begins at `at`. Returns the position of its last octet.
 fn string(octets: &mut [u8], at: usize, (is_login, in_list): (bool, bool)) -> usize {
     let quote = octets.get(at).copied().unwrap_or(b'"');
     let long = [quote; 3];
@@ -75,7 +76,7 @@ fn string(octets: &mut [u8], at: usize, (is_login, in_list): (bool, bool)) -> us
     let text = octets.get(begin..end).unwrap_or_default();
     let colon = text.iter().position(|octet| *octet == b':');
     let from = match (is_login, colon) {
-        // A word or a file, and no list of lines.
+        // The string is a word or the name of a file, and no list of lines.
         (true, None) if !in_list => text.len(),
         (true, Some(colon)) => colon + 1,
         (true, None) => 0,
@@ -86,7 +87,7 @@ fn string(octets: &mut [u8], at: usize, (is_login, in_list): (bool, bool)) -> us
     end + if is_long { 2 } else { 0 }
 }
 
-/// An htpasswd file as it may be shown: users, and nothing behind the colon.
+/// An htpasswd file with its hashes hidden: users, and nothing after the colon.
 pub(super) fn file(text: &[u8]) -> String {
     let mut octets = text.to_vec();
     for line in octets.split_mut(|octet| *octet == b'\n') {

@@ -1,8 +1,8 @@
-//! Where a key belongs that stands in the wrong table of portward.toml.
+//! Says where a key belongs if it is in the wrong table of portward.toml.
 
 use crate::service::Service;
 
-/// The sentence that says where `key` belongs; `None`: nowhere.
+/// The sentence that says where `key` belongs. `None`: it belongs nowhere.
 pub(super) fn elsewhere(key: &str) -> Option<String> {
     const TOP: [&str; 3] = ["rules", "state", "reject"];
     const TABLES: [&str; 10] =

@@ -1,4 +1,4 @@
-//! `[listen]`: which sockets to open.
+//! `[listen]`: the sockets to open.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -15,7 +15,7 @@ use crate::service::Service;
 /// A listener and the value that asked for it.
 pub(super) type Placed<'w> = (Listener, Value<'w>);
 
-/// Reads the section. The second value are the sockets with their places, for [`check_admin`].
+/// Reads the section. The second value has the sockets with their places, for [`check_admin`].
 pub(super) fn read<'w>(mut section: Section<'w>) -> (Listen, Vec<Placed<'w>>) {
     let families = Families::read(&mut section);
     let mut placed = Vec::new();
@@ -62,14 +62,14 @@ fn collision(address: SocketAddr, other: SocketAddr) -> Fault {
     }
 }
 
-/// Whether two sockets cannot be open at the same time.
+/// Whether two sockets exclude each other.
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port()
         && a.is_ipv4() == b.is_ipv4()
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-/// Holds `admin.listen` against the sockets of the services.
+/// Checks `admin.listen` against the sockets of the services.
 pub(super) fn check_admin(placed: &[Placed<'_>], address: SocketAddr, value: &Value<'_>) {
     if let Some((other, first)) = placed.iter().find(|(other, _)| collide(other.address, address)) {
         value.error(collision(address, other.address).related(first.place(), "first used here"));

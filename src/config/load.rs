@@ -1,4 +1,4 @@
-//! From files to the valid form: the ways in for `run`, `reload`, `check` and `explain`.
+//! Reads files into the valid form. This module has the entry points for `run`, `reload`, `check` and `explain`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::text::{read_text, why};
 use super::{Config, Diagnostic, Diagnostics, file};
 use crate::rules::Table;
 
-/// What became of portward.toml.
+/// The result of reading portward.toml.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The valid form, if there was no error but that files may not be read.
+    /// The valid form. It is missing if there was an error, unless the only errors are files that may not be read.
     pub config: Option<Config>,
     /// Everything that was found.
     pub diagnostics: Diagnostics,
-    /// The valid form with defaults in place of errors, and what it says of the rules.
+    /// The valid form with defaults in place of errors, and its references to the rules.
     mended: Option<(Config, References)>,
 }
 
@@ -43,8 +43,9 @@ pub fn load(path: &Path) -> Loaded {
     Loaded { config: valid, diagnostics, mended: Some((config, references)) }
 }
 
-/// Where the daemon of this portward.toml has its administration socket. A file with errors is read as far as possible, and
-/// one that may not be read means the usual place: members of the administrators' group need not read it.
+/// The administration socket of the daemon with this portward.toml. A file with errors is read as far as possible. If
+/// the file may not be read, the default socket is used: members of the administrators' group need not have the right
+/// to read it.
 pub fn admin_socket(path: &Path) -> PathBuf {
     match load(path).mended {
         Some((config, _)) => config.admin.socket,
@@ -53,29 +54,30 @@ pub fn admin_socket(path: &Path) -> PathBuf {
 }
 
 impl Config {
-    /// What an empty portward.toml at `file` would say.
+    /// The configuration of an empty portward.toml at `file`.
     pub fn defaults(file: &Path) -> Self {
         file::read(&Report::new(file, "", 0)).0
     }
 }
 
-/// portward.toml and its rules, read as far as they can be.
+/// portward.toml and its rules, as far as they could be read.
 #[derive(Debug)]
 pub struct Checked {
-    /// portward.toml, if it has no error but that files which it names may not be read.
+    /// The content of portward.toml. It is missing if it has an error, unless the only errors are files that may not be
+    /// read.
     pub config: Option<Config>,
-    /// The rules, if they were found; their diagnostics are in `diagnostics`.
+    /// The rules, if they were found. Their diagnostics are in `diagnostics`.
     pub rules: Option<Rules>,
-    /// Everything that was found in all of them.
+    /// All diagnostics.
     pub diagnostics: Diagnostics,
 }
 
-/// Reads portward.toml and the rules that it names, and goes on after errors so that all are seen at once.
+/// Reads portward.toml and the rules that it names. It goes on after errors, so that all errors are found at once.
 pub fn check(path: &Path) -> Checked {
     check_with(path, None)
 }
 
-/// The same, as if a file of the rules had another text.
+/// The same, but one file of the rules has another text.
 pub(crate) fn check_with(path: &Path, instead: Option<&Instead>) -> Checked {
     let Loaded { config, mut diagnostics, mended } = load(path);
     let Some((mended, references)) = mended else {
@@ -91,7 +93,7 @@ pub(crate) fn check_with(path: &Path, instead: Option<&Instead>) -> Checked {
         return Checked { config: None, rules: None, diagnostics };
     }
     let mut rules = ruleset::load_rules_with(&mended.rules, &mended, instead);
-    // What is missing may stand in a file that may not be read.
+    // Anything that seems to be missing may be in a file that this user may not read.
     if let Some(table) = rules.table.as_ref().filter(|_| !rules.diagnostics.is_denied()) {
         diagnostics.extend(references.hosts.into_iter().filter_map(|named| missing_host(named, table)));
     }
@@ -99,7 +101,7 @@ pub(crate) fn check_with(path: &Path, instead: Option<&Instead>) -> Checked {
     Checked { config, rules: Some(rules), diagnostics }
 }
 
-/// Says so if a default host leads nowhere.
+/// The error about a default host that no rule has.
 fn missing_host(named: NamedHost, table: &Table) -> Option<Diagnostic> {
     let NamedHost { name, service, place } = named;
     let Some(host) = table.host(&name) else {
@@ -116,9 +118,9 @@ pub struct Everything {
     pub config: Config,
     /// The rules, compiled.
     pub table: Table,
-    /// What hosts that are made over the API stand on.
+    /// The part of the rules files that hosts of the API need.
     pub foundation: Arc<Foundation>,
-    /// Warnings only.
+    /// The diagnostics. They are warnings only.
     pub warnings: Diagnostics,
 }
 
@@ -126,7 +128,7 @@ pub struct Everything {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them, warnings among it.
+/// All errors and warnings about these files.
 pub fn load_all(path: &Path) -> Result<Everything, Diagnostics> {
     let Checked { config, rules, diagnostics } = check(path);
     match (config, rules) {

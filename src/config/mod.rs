@@ -1,7 +1,7 @@
 //! Configuration: the file form becomes the valid form, once (contract section 7).
 //!
-//! Every error of a file is found in one go; each points at the very characters and says what would be right.
-//! Nothing that comes out of here can be wrong any more.
+//! All errors of a file are found at once. Each points at the exact characters and says what would be right. The result
+//! is always valid.
 
 mod admin;
 mod diagnostic;
@@ -38,23 +38,24 @@ pub(crate) use ruleset::{Instead, Made, MadeTenant, Making, Unmade, normal_name,
 pub(crate) use text::{text_of, why};
 pub use valid::*;
 
-/// Reads a duration as configuration files have it: `"10s"`, `"5m"`.
+/// Reads a duration in the form of configuration files: `"10s"`, `"5m"`.
 ///
 /// # Errors
-/// What is wrong with it, and what would be right.
+/// What is wrong with the text, and what would be right.
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     scalar::duration(text).map_err(said)
 }
 
-/// Reads how long an entry of the blacklist stays, as configuration files have it: `"10s"`, `"5m"`; `None`: `"never"` ends.
+/// Reads how long an entry of the blacklist lasts, in the form of configuration files: `"10s"`, `"5m"`. `None`: the
+/// text is `"never"`, and the entry has no end.
 ///
 /// # Errors
-/// What is wrong with it, and what would be right.
+/// What is wrong with the text, and what would be right.
 pub(crate) fn expiration(text: &str) -> Result<Option<std::time::Duration>, String> {
     scalar::expiration(text).map_err(said)
 }
 
-/// What is wrong, and what would be right.
+/// The message: what is wrong, and what would be right.
 fn said(fault: report::Fault) -> String {
     match fault.hint() {
         Some(help) => format!("{}; {help}", fault.message()),

@@ -1,5 +1,6 @@
-//! What administrators have said of single hosts and tenants in place of the rules files: `overrides.toml` in the folder of
-//! `state` (contract section 8). Portward writes it, so it says one thing only, in the form of the rules files:
+//! The overrides: administrators have enabled or disabled single hosts and tenants, whatever the rules files say. They
+//! are in `overrides.toml` in the folder of `state` (contract section 8). Portward writes the file itself. It has the
+//! form of the rules files, and only this content:
 //!
 //! ```toml
 //! [[host]]
@@ -11,9 +12,9 @@
 //! enabled = false
 //! ```
 //!
-//! A name leads to the host that has this very name or alias, an id to the tenant with this very id. Where two lead to one,
-//! `enabled = false` counts. A name that no host has is kept: the host may come back, and stays disabled then. The same holds
-//! for tenants.
+//! A name stands for the host with exactly this name or alias, and an id for the tenant with exactly this id. If two
+//! names stand for the same host, `enabled = false` wins. A name without a host is kept: the host may come back, and is
+//! then still disabled. The same holds for tenants.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,23 +28,23 @@ use super::{Diagnostic, Diagnostics, Location};
 use crate::files::state_file;
 use crate::rules::{Table, is_tenant_id};
 
-/// How messages call the file.
+/// The name of the file in messages.
 const WHAT: &str = "the overrides";
-/// What is to be done where it cannot be read. Nobody can tell then which hosts are disabled.
+/// The advice if the file cannot be read. Then it is unknown which hosts are disabled.
 const MEND: &str = "mend it, or remove it if every host may be as the rules files say";
-/// What stands at the top of the file.
+/// The comment at the top of the file.
 const HEAD: &str = "\
 # Portward writes this file and does not keep comments. It says which hosts and tenants an administrator has enabled or disabled,
 # whatever the rules files say of them. It is read at the start and at a reload.
 ";
 
-/// What stands in the file.
+/// The content of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     list: Vec<Override>,
 }
 
-/// Of what something is said.
+/// The kind of the overridden object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A host.
@@ -52,18 +53,18 @@ pub(crate) enum Kind {
     Tenant,
 }
 
-/// What is said of one host or tenant.
+/// The override of one host or tenant.
 #[derive(Debug)]
 struct Override {
     kind: Kind,
-    /// A host's in normal form; the id of a tenant.
+    /// The host's name in normal form, or the tenant's id.
     name: Box<str>,
     enabled: bool,
-    /// Where the name stands.
+    /// The place of the name.
     place: Location,
 }
 
-/// Whether hosts are enabled, by name, and tenants, by id: what is to stand in the file.
+/// The content to write: whether hosts (by name) and tenants (by id) are enabled.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Switches {
     hosts: BTreeMap<Box<str>, bool>,
@@ -71,10 +72,10 @@ pub(crate) struct Switches {
 }
 
 impl Overrides {
-    /// Reads the file, if it is there.
+    /// Reads the file, if it exists.
     ///
     /// # Errors
-    /// It cannot be read, or something in it is wrong. Then nothing of it is in force.
+    /// It cannot be read, or something in it is wrong. Then none of its overrides is in force.
     pub(crate) fn load(file: &Path) -> Result<Self, Diagnostics> {
         match state_file::open(file) {
             Ok(Some(_)) => {}
@@ -118,7 +119,7 @@ impl Overrides {
         Self { list }
     }
 
-    /// Puts into force what is said. Returns warnings.
+    /// Applies the overrides to the table. Returns warnings.
     pub(crate) fn apply(&self, table: &mut Table) -> Diagnostics {
         let mut found = Diagnostics::new();
         let mut switched: BTreeMap<Box<str>, bool> = BTreeMap::new();
@@ -157,7 +158,7 @@ impl Overrides {
         }
     }
 
-    /// What is said, without what `table` has rules for that say the same.
+    /// The overrides, without those that `table` already has in its rules.
     pub(crate) fn switches(&self, table: &Table) -> Switches {
         let mut switches = Switches::default();
         for one in &self.list {
@@ -179,7 +180,7 @@ impl Overrides {
         switches
     }
 
-    /// Whether the file says this and nothing else.
+    /// Whether the file has exactly this content.
     pub(crate) fn is_equal_to(&self, switches: &Switches) -> bool {
         self.list.len() == switches.hosts.len() + switches.tenants.len()
             && self.list.iter().all(|one| switches.of(one.kind).get(&one.name) == Some(&one.enabled))
@@ -231,8 +232,8 @@ impl Override {
 }
 
 impl Switches {
-    /// Says of the host that is called `name` in the table, or of the tenant with this id, whether it is enabled; `None`: as the
-    /// rules say.
+    /// Sets whether a host or tenant is enabled. `name` is the host's name in the table, or the tenant's id. `None`: as
+    /// the rules say.
     pub(crate) fn set(&mut self, kind: Kind, name: &str, enabled: Option<bool>) {
         let switches = match kind {
             Kind::Host => &mut self.hosts,
@@ -252,7 +253,7 @@ impl Switches {
     }
 }
 
-/// The text of the file. A name in normal form has no character that a string of TOML writes otherwise.
+/// The text of the file. A name in normal form needs no escapes in a TOML string.
 impl fmt::Display for Switches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
@@ -266,7 +267,7 @@ impl fmt::Display for Switches {
     }
 }
 
-/// Links that lead nowhere are told as such.
+/// Gives links that lead nowhere a message of their own.
 fn own_why(error: &std::io::Error) -> String {
     if error.kind() == std::io::ErrorKind::NotFound { error.to_string() } else { why(error) }
 }

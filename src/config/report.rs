@@ -1,4 +1,4 @@
-//! What is found in a text is collected, and never stops the reading of it.
+//! Collects the faults in a text. A fault never stops the reading.
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::syntax::{self, Mended};
 use super::{Diagnostic, Location, Severity};
 
-/// What is wrong with a value, and what would be right; the place is added by [`Value`](super::walk::Value).
+/// A fault of a value, and what would be right. [`Value`](super::walk::Value) adds the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault(Box<Words>);
 
@@ -20,11 +20,11 @@ struct Words {
     label: String,
     help: Option<String>,
     related: Option<(Location, String)>,
-    /// The bytes of the text that are meant, if not all of it.
+    /// The bytes of the text that are meant, unless it is the whole text.
     at: Option<Range<usize>>,
-    /// Something is not there.
+    /// Whether the fault is that something is missing.
     is_absence: bool,
-    /// See [`Diagnostic::denied`].
+    /// Whether the fault is that this user may not read a file. See [`Diagnostic::denied`].
     denied: bool,
 }
 
@@ -71,19 +71,19 @@ impl Fault {
         self
     }
 
-    /// The same, and what is wrong is that something is not there.
+    /// The same fault, marked as something that is missing.
     pub(super) fn absence(mut self) -> Self {
         self.0.is_absence = true;
         self
     }
 
-    /// The same about a file that could not be read because of `cause`.
+    /// The same fault about a file that could not be read because of `cause`.
     pub(super) fn because_of(mut self, cause: &std::io::Error) -> Self {
         self.0.denied = cause.kind() == std::io::ErrorKind::PermissionDenied;
         self
     }
 
-    /// The same, and it may be wrong only because the user who asks may not read a file.
+    /// The same fault, marked as one that may exist only because this user may not read a file.
     pub(super) fn denied(mut self) -> Self {
         self.0.denied = true;
         self
@@ -93,7 +93,7 @@ impl Fault {
         if self.0.is_absence { Kind::Absence } else { Kind::Other }
     }
 
-    /// The bytes of the value's text that are meant, if not all of it.
+    /// The bytes of the value's text that are meant, unless it is the whole text.
     pub(super) fn range(&self) -> Option<&Range<usize>> {
         self.0.at.as_ref()
     }
@@ -104,7 +104,7 @@ impl Fault {
     }
 }
 
-/// Something that was found.
+/// A collected diagnostic.
 #[derive(Debug)]
 struct Found {
     diagnostic: Diagnostic,
@@ -113,22 +113,22 @@ struct Found {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A text that is no TOML.
+    /// The text is no TOML.
     Syntax,
-    /// Something is not there. Where the text is no TOML it may be there all the same.
+    /// Something is missing. If the text is no TOML, it may exist all the same.
     Absence,
-    /// Anything else.
+    /// Any other fault.
     Other,
 }
 
-/// Collects what is found in one text, which may be a piece of a file that starts at byte `base` of it.
+/// Collects the faults in one text. The text may be a piece of a file that starts at byte `base` of the file.
 #[derive(Debug)]
 pub(super) struct Report<'t> {
     pub(super) file: &'t Path,
     pub(super) piece: &'t str,
     pub(super) base: usize,
     list: RefCell<Vec<Found>>,
-    /// The piece without what is no TOML, if something is.
+    /// The piece without the parts that are no TOML, if it has any.
     mended: OnceCell<Mended>,
 }
 
@@ -137,7 +137,7 @@ impl<'t> Report<'t> {
         Self { file, piece, base, list: RefCell::default(), mended: OnceCell::new() }
     }
 
-    /// Reads the piece as TOML; what is no TOML is reported and skipped.
+    /// Reads the piece as TOML. Parts that are no TOML are reported and skipped.
     pub(super) fn parse(&self) -> Spanned<DeTable<'_>> {
         let (table, errors) = DeTable::parse_recoverable(self.piece);
         if errors.is_empty() {
@@ -163,7 +163,7 @@ impl<'t> Report<'t> {
         self.push(severity, self.place(span), fault, kind);
     }
 
-    /// Says something of the file as a whole.
+    /// Reports a fault of the file as a whole.
     pub(super) fn add_of_file(&self, severity: Severity, fault: Fault) {
         let kind = fault.kind();
         self.push(severity, Location::whole(self.file), fault, kind);
@@ -178,23 +178,25 @@ impl<'t> Report<'t> {
         self.list.borrow().is_empty()
     }
 
-    /// How many errors there are so far.
+    /// The number of errors so far.
     pub(super) fn errors(&self) -> usize {
         self.list.borrow().iter().filter(|found| found.diagnostic.severity == Severity::Error).count()
     }
 
-    /// Whether something in the piece is no TOML.
+    /// Whether a part of the piece is no TOML.
     pub(super) fn is_broken(&self) -> bool {
         self.mended.get().is_some()
     }
 
-    /// As [`Self::finish`], for a text that is read twice: what is no TOML is told once.
+    /// As [`Self::finish`], for a text that is read twice. Faults of TOML itself are left out, so that they are
+    /// reported once.
     pub(super) fn finish_without_syntax(mut self) -> Vec<Diagnostic> {
         self.list.get_mut().retain(|found| found.kind != Kind::Syntax);
         self.finish()
     }
 
-    /// What was found. Nothing is missed in a table that is no TOML in some place: it may be what stands there.
+    /// The diagnostics. In a table with a part that is no TOML nothing counts as missing, because that part may be what
+    /// is meant.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let doubtful = self.mended.get().map(|mended| mended.doubtful.as_slice()).unwrap_or_default();
         let is_doubtful = |found: &Found| match found.diagnostic.place.span.as_ref() {

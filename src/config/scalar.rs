@@ -1,4 +1,5 @@
-//! Texts that mean something: durations, addresses, networks, host names. Pure; each says what would be right.
+//! Parses texts with a meaning: durations, addresses, networks, host names. It is pure. Each error says what would be
+//! right.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -14,10 +15,10 @@ use super::syntax::pasted_in;
 use crate::guard::{HIGHEST_REQUEST_RATE, RequestRate};
 use crate::rules::{self, Address, Endpoint};
 
-/// No deadline or expiration is longer: further off it can only be a mistake.
+/// The longest deadline or expiration. A longer one is surely a mistake.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
-/// `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
+/// Reads a duration: `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     let bad = |message: &str| {
         Fault::new(message).help("write a number and a unit: \"500ms\", \"10s\", \"5m\", \"2h\" or \"1d\"")
@@ -48,7 +49,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     }
 }
 
-/// A duration, or `"never"`, which is `None`.
+/// Reads a duration, or `"never"`, which is `None`.
 pub(super) fn expiration(text: &str) -> Result<Option<Duration>, Fault> {
     const ENDLESS: [&str; 16] = [
         "never",
@@ -78,7 +79,7 @@ pub(super) fn expiration(text: &str) -> Result<Option<Duration>, Fault> {
     }
 }
 
-/// `"50/s"`, `"600/m"`.
+/// Reads a rate: `"50/s"`, `"600/m"`.
 pub(super) fn request_rate(text: &str) -> Result<RequestRate, Fault> {
     let bad = |message: String| {
         Fault::new(message)
@@ -96,7 +97,7 @@ pub(super) fn request_rate(text: &str) -> Result<RequestRate, Fault> {
     }
 }
 
-/// `"4000B"`, `"16KiB"`, `"1MiB"`, within bounds that are whole KiB.
+/// Reads a size: `"4000B"`, `"16KiB"`, `"1MiB"`. The bounds are whole KiB.
 pub(super) fn size(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, Fault> {
     let bad = |message: &str| {
         Fault::new(message).help("write a number and a unit: \"4000B\", \"16KiB\" or \"1MiB\"")
@@ -123,7 +124,7 @@ pub(super) fn size(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, Fault
     })
 }
 
-/// A size as an administrator writes it.
+/// A size in the form that an administrator writes.
 pub(super) fn shown_size(octets: u32) -> String {
     match (octets >> 20, octets >> 10) {
         (mib @ 1.., _) if octets.is_multiple_of(1 << 20) => format!("{mib}MiB"),
@@ -132,13 +133,13 @@ pub(super) fn shown_size(octets: u32) -> String {
     }
 }
 
-/// A port from 1 to 65535.
+/// Reads a port from 1 to 65535.
 pub(super) fn port(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|port| digits && *port != 0)
 }
 
-/// `"192.0.2.1:90"` or `"[::1]:90"`.
+/// Reads an address with a port: `"192.0.2.1:90"` or `"[::1]:90"`.
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Fault> {
     if let Ok(address) = text.parse::<SocketAddr>()
         && address.port() != 0
@@ -165,7 +166,7 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Fault> {
     Err(Fault::new("this is not an IP address").at(0..host.len()).help(right))
 }
 
-/// `"192.0.2.0/24"` or a single address. A mapped IPv4 network is that IPv4 network.
+/// Reads `"192.0.2.0/24"` or a single address. A mapped IPv4 network is read as the IPv4 network itself.
 pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     let right = "write \"192.0.2.0/24\", \"2001:db8::/32\" or a single address";
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -199,7 +200,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     Ok(net)
 }
 
-/// A host name as rules have them: wildcards, locations, IDNs and IP literals too.
+/// Reads a host name of the rules. It may be a wildcard, have a location, be an IDN or an IP literal.
 pub(super) fn rule_name(text: &str) -> Result<Box<str>, Fault> {
     if let Some(fault) = pasted_in(text) {
         return Err(fault);
@@ -224,7 +225,7 @@ pub(super) fn rule_name(text: &str) -> Result<Box<str>, Fault> {
     })
 }
 
-/// An IP address or a DNS name, without wildcard and location: something to connect to.
+/// Reads an IP address or a DNS name to connect to, without wildcard and location.
 pub(super) fn host(text: &str) -> Result<Host, Fault> {
     let right = "write an IP address or a DNS name";
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
@@ -261,14 +262,14 @@ pub(super) fn host(text: &str) -> Result<Host, Fault> {
         .map_err(|why| Fault::new(format!("this is neither an IP address nor a DNS name: {why}")).help(right))
 }
 
-/// What [`host`] found.
+/// The result of [`host`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
     Ip(IpAddr),
     Name(Box<str>),
 }
 
-/// `host[:port]`, given back in its canonical form.
+/// Reads `host[:port]`, and returns it in its canonical form.
 pub(super) fn host_and_port(text: &str) -> Result<Box<str>, Fault> {
     let right = "write \"192.0.2.1\", \"pbx.example.net:5060\" or \"[2001:db8::1]:5060\"";
     let (name, number) = match text.parse::<IpAddr>() {
@@ -294,7 +295,7 @@ pub(super) fn host_and_port(text: &str) -> Result<Box<str>, Fault> {
     }
 }
 
-/// A target with its port; `usual`: where none is written.
+/// Reads a target with its port. `usual` is the port if none is written.
 pub(super) fn endpoint(text: &str, usual: u16) -> Result<(Endpoint, NonZeroU16), Fault> {
     let both = host_and_port(text)?;
     let (name, port) = match both.rsplit_once(':') {
@@ -310,7 +311,7 @@ pub(super) fn endpoint(text: &str, usual: u16) -> Result<(Endpoint, NonZeroU16),
     Ok((Endpoint { address, options: Arc::default() }, port))
 }
 
-/// A path of the file system, relative to the folder of `file`.
+/// Reads a path of the file system, relative to the folder of `file`.
 pub(super) fn path(file: &Path, text: &str) -> Result<PathBuf, Fault> {
     if text.is_empty() {
         return Err(Fault::new("the path is empty"));

@@ -1,5 +1,5 @@
-//! `secrets`: shared secrets of credentials for a limited time, as they are written or in files of their own (contract section
-//! 9). No message shows one, or a part of one.
+//! `secrets`: shared secrets of credentials for a limited time. They are written in the list or in files of their own
+//! (contract section 9). No message shows a secret or a part of one.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -15,13 +15,13 @@ use super::walk::Value;
 use crate::credentials::{MOST_SECRETS, Secret};
 use crate::files;
 
-/// The longest secret, in octets. HMAC makes a hash of whatever is longer than one block.
+/// The longest secret in octets. HMAC hashes a key that is longer than one block.
 const LONGEST: usize = 1024;
 
-/// What stands before the name of a file.
+/// The prefix of the name of a file.
 const FILE: &str = "file:";
 
-/// Reads the list. What is wrong is reported and left out.
+/// Reads the list. Faults are reported and left out.
 pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
     if !matches!(value.node, DeValue::Array(_)) {
         let fault = Fault::new(format!("`{}` must be a list of secrets, the newest first", value.key));
@@ -57,13 +57,13 @@ fn read_secret(element: &Value<'_>) -> Option<Secret> {
     secret.map_err(|fault| element.error(fault)).ok()
 }
 
-/// What stands in a file, without the line end behind it.
+/// Reads the secret in a file, without the line end after it.
 fn of_file(element: &Value<'_>, path: &str) -> Result<Secret, Fault> {
     let path = scalar::path(element.report.file, path)?;
     let cannot = |error: std::io::Error| {
         Fault::new(format!("{} cannot be read: {}", path.display(), why(&error))).because_of(&error)
     };
-    // One octet more than fits and the line end tell that it is too long.
+    // The limit is high enough to detect a secret that is too long.
     let octets = Zeroizing::new(files::read(&path, 2 * LONGEST as u64).map_err(cannot)?);
     let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -100,7 +100,7 @@ mod tests {
     use crate::config::{Config, load_rules};
     use crate::rules::{Table, Tenant};
 
-    /// What rules with such `secrets` say, and the table.
+    /// The diagnostics of rules with such `secrets`, and the table.
     fn said(secrets: &str) -> (Option<Table>, String) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("newest"), "of a file\r\n").unwrap();

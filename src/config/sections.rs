@@ -1,4 +1,4 @@
-//! The tables of portward.toml that stand for themselves, each with its defaults.
+//! The simple tables of portward.toml, each with its defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) fn tls(mut section: Section<'_>) -> Tls {
     Tls { certificates, default, client_trust, min_version, acme }
 }
 
-/// `acme_webroot` or `acme_target`.
+/// Reads `acme_webroot` or `acme_target`.
 fn acme(section: &mut Section<'_>) -> Option<Acme> {
     let webroot = section.setting("acme_webroot", None, |value| {
         let file = value.report.file;
@@ -148,7 +148,7 @@ pub(super) fn upstream(mut section: Section<'_>) -> Upstream {
     Upstream { certificate, trust, verify, connect_timeout }
 }
 
-/// The default host, and the other settings of SIP.
+/// Reads the default host and the other settings of SIP.
 pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Option<Box<str>>, Sip) {
     let (tcp, tls) = section.setting("public_address", (None, None), |value| {
         let wanted = "host[:port], or a table { tcp = \"…\", tls = \"…\" }";
@@ -214,7 +214,7 @@ fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     Some(elements.iter().filter_map(|e| e.parsed(wanted, method)).collect())
 }
 
-/// A host that portward.toml names, to be looked for in the rules.
+/// A host that portward.toml names. It is later looked for in the rules.
 #[derive(Debug)]
 pub(super) struct NamedHost {
     pub(super) name: Box<str>,
@@ -231,7 +231,7 @@ fn default_host(section: &mut Section<'_>, service: Service, named: &mut Vec<Nam
     })
 }
 
-/// The default host, and whether the root DSE is answered.
+/// Reads the default host, and whether the root DSE is answered.
 pub(super) fn ldap(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Option<Box<str>>, bool) {
     let host = default_host(&mut section, Service::Ldap, named);
     let root_dse = section.setting("root_dse", false, Value::boolean);
@@ -245,8 +245,8 @@ pub(super) fn h323(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> Opti
     host
 }
 
-/// `[blacklist]` and the counts of connections. `balancers` are those networks of `[listen]` from which others' requests
-/// come.
+/// Reads `[blacklist]` and the limits of connections. `balancers` are the networks in `[listen]` whose connections
+/// carry requests of others.
 pub(super) fn guard(
     mut blacklist: Section<'_>,
     connections: ConnectionLimits,
@@ -268,7 +268,7 @@ pub(super) fn guard(
     policy
 }
 
-/// `[limits]`: deadlines, and counts of connections.
+/// Reads `[limits]`: deadlines, and limits of connections.
 pub(super) fn limits(mut section: Section<'_>) -> (Limits, ConnectionLimits) {
     const SECOND: Duration = Duration::from_secs(1);
     let wanted = "a table by service, as { http = \"60s\", sip = \"2h\" }";
@@ -294,7 +294,7 @@ pub(super) fn limits(mut section: Section<'_>) -> (Limits, ConnectionLimits) {
     (limits, connections)
 }
 
-/// How many connections there may be.
+/// Reads the limits of connections.
 fn connections(section: &mut Section<'_>) -> ConnectionLimits {
     let count = |value: &Value<'_>| value.integer(1..=10_000_000);
     let max_connections = section.setting("max_connections", 50_000, count);
@@ -311,7 +311,7 @@ fn connections(section: &mut Section<'_>) -> ConnectionLimits {
     }
 }
 
-/// `limits.reserved`: at most a quarter of all connections.
+/// Reads `limits.reserved`: at most a quarter of all connections.
 fn reserved(section: &mut Section<'_>, max_connections: u32) -> u32 {
     let most = max_connections / RESERVED_PART;
     section.setting("reserved", 1000.min(most), |value| {
@@ -344,7 +344,7 @@ pub(super) fn log(mut section: Section<'_>) -> Log {
     log
 }
 
-/// `"all"` or a list of services.
+/// Reads `"all"` or a list of services.
 fn services(value: &Value<'_>) -> Option<ServiceSet> {
     let names = Service::ALL.map(|service| (service.name(), service));
     if let DeValue::String(text) = value.node {

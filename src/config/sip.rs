@@ -1,4 +1,4 @@
-//! The settings of `[sip]` that say what requests are held to (contract section 9).
+//! The settings of `[sip]` for the checks of requests (contract section 9).
 
 use toml::de::DeValue;
 
@@ -7,12 +7,12 @@ use super::walk::Value;
 use crate::credentials::digest::Algorithm;
 use crate::route::identity::{Identify, Identity};
 
-/// The words in the User-Agent of scanners that are known everywhere.
+/// The words in the User-Agent of widely known scanners.
 pub(super) fn default_scanners() -> Vec<Box<str>> {
     ["friendly-scanner", "sipvicious", "sipcli", "sundayddr"].map(Box::from).to_vec()
 }
 
-/// `sip.identify`. In which order they stand there does not matter.
+/// Reads `sip.identify`. The order of the words does not matter.
 pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
     let words = Identity::ALL.map(|identity| (identity.name(), identity));
     let elements = value.list("a list of \"realm\", \"from\" and \"uri\", as [\"realm\", \"from\"]");
@@ -27,7 +27,7 @@ pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
     (!chosen.is_empty()).then(|| chosen.into_iter().collect())
 }
 
-/// `sip.digest`. The order matters: it is the one in which they are offered.
+/// Reads `sip.digest`. The order matters: the algorithms are offered in this order.
 pub(super) fn algorithms(value: &Value<'_>) -> Option<Vec<Algorithm>> {
     let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
     let elements = value.list("a list of \"MD5\" and \"SHA-256\", as [\"MD5\"]");
@@ -49,7 +49,7 @@ pub(super) fn algorithms(value: &Value<'_>) -> Option<Vec<Algorithm>> {
     (!chosen.is_empty()).then_some(chosen)
 }
 
-/// `sip.scanners`.
+/// Reads `sip.scanners`.
 pub(super) fn scanners(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     let wanted = "a list of words in the User-Agent, as [\"sipvicious\"]";
     let word = |text: &str| match text.trim() {

@@ -1,6 +1,6 @@
-//! Did you mean …?
+//! Guesses the word that was meant ("did you mean …?").
 
-/// The candidate that `word` was most probably meant to be, if there is one.
+/// The candidate that was most probably meant by `word`, if there is one.
 pub(super) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let folded = |text: &str| text.to_lowercase().replace('-', "_");
     let word = folded(word);
@@ -13,7 +13,7 @@ pub(super) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// `"a"`, `"b"` or `"c"`, for a message.
+/// `"a"`, `"b"` or `"c"`, as text for a message.
 pub(super) fn alternatives<'c>(words: impl Iterator<Item = &'c str>) -> String {
     let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
     match quoted.split_last() {

@@ -1,5 +1,5 @@
-//! What decisions are made by, out of the configuration and the rules: one way for connections, `explain` and the API, so
-//! that all of them ask [`route`] with the same default hosts, methods and addresses.
+//! The terms of decisions, made from the configuration and the rules. Connections, `explain` and the API all use them,
+//! so that all of them ask [`route`] with the same default hosts, methods and addresses.
 
 use super::{Config, Sip};
 use crate::credentials::digest::Algorithm;
@@ -11,12 +11,12 @@ use crate::rules::Table;
 use crate::service::{Carrier, Service, Transport};
 
 impl Config {
-    /// What HTTP requests are decided by.
+    /// The terms for HTTP requests.
     pub fn http_terms<'t>(&self, table: &'t Table) -> route::http::Rules<'t> {
         route::http::Rules { table, https_port: self.outside.port(Service::Http, Transport::Tls) }
     }
 
-    /// What SIP messages are decided by that came by `came_by`.
+    /// The terms for SIP messages of a client that came by `came_by`.
     pub fn sip_terms<'s>(
         &'s self,
         table: &'s Table,
@@ -34,8 +34,9 @@ impl Config {
         }
     }
 
-    /// What ephemeral credentials in SIP are judged by. `carrier` and `id` are those of the connection, `now` is in seconds since
-    /// 1970. Browsers are offered MD5 alone: JsSIP and SIP.js know nothing else, and read the first challenge only.
+    /// The terms for ephemeral credentials in SIP. `carrier` and `id` are those of the connection. `now` is in seconds
+    /// since 1970. Browsers are offered only MD5, because JsSIP and SIP.js know no other algorithm and read only the
+    /// first challenge.
     pub fn credential_terms<'s>(
         &'s self,
         (table, nonces): (&'s Table, &'s Nonces),
@@ -54,19 +55,19 @@ impl Config {
         }
     }
 
-    /// What LDAP binds are decided by.
+    /// The terms for LDAP binds.
     pub fn ldap_terms<'s>(&'s self, table: &'s Table) -> directory::Terms<'s> {
         directory::Terms { table, default_host: self.default_hosts.ldap.as_deref() }
     }
 
-    /// What H.323 messages are decided by.
+    /// The terms for H.323 messages.
     pub fn h323_terms<'s>(&'s self, table: &'s Table) -> registration::Terms<'s> {
         registration::Terms { table, default_host: self.default_hosts.h323.as_deref() }
     }
 }
 
 impl Sip {
-    /// What a client that came by `came_by` is told to come back to.
+    /// The address of Portward that clients which came by `came_by` are told.
     pub fn public_address(&self, came_by: Transport) -> Option<&str> {
         match came_by {
             Transport::Plain => self.public_address_tcp.as_deref(),

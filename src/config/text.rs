@@ -1,4 +1,4 @@
-//! The text of a file, or a diagnostic that says why there is none.
+//! Reads the text of a file, or gives a diagnostic that says why there is none.
 
 use std::ops::Range;
 use std::path::Path;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use super::{Diagnostic, Diagnostics, Location};
 use crate::files;
 
-/// No text is longer: a million hosts are far from it.
+/// The longest text. A million hosts need much less.
 const LONGEST: u64 = 1 << 30;
 
-/// Why a file gives no text.
+/// Why a file has no readable text.
 #[derive(Debug)]
 pub(super) struct NoText {
     pub(super) diagnostic: Diagnostic,
-    /// What can be shown of it.
+    /// The part of the file that can be shown.
     shown: Option<Arc<String>>,
 }
 
 impl NoText {
-    /// Adds it to others.
+    /// Adds the diagnostic to others.
     pub(super) fn tell(self, path: &Path, diagnostics: &mut Diagnostics) {
         if let Some(text) = &self.shown {
             diagnostics.keep_text(path, text);
@@ -60,10 +60,10 @@ pub(super) fn read_text(path: &Path, what: &str) -> Result<Arc<String>, Box<NoTe
     Err(Box::new(NoText { diagnostic, shown: Some(Arc::new(text)) }))
 }
 
-/// The text of a file that Portward keeps itself.
+/// The text of a file that Portward itself writes.
 ///
 /// # Errors
-/// Why it cannot be read: a warning where `is_start`.
+/// Why it cannot be read. At a start this is a warning.
 pub(crate) fn text_of(path: &Path, what: &str, is_start: bool) -> Result<Arc<String>, Diagnostics> {
     read_text(path, what).map_err(|none| {
         let mut found = Diagnostics::new();
@@ -75,7 +75,7 @@ pub(crate) fn text_of(path: &Path, what: &str, is_start: bool) -> Result<Arc<Str
     })
 }
 
-/// Whether it is UTF-16, with its mark or, as every text of ASCII, with a NUL in every second octet.
+/// Whether the text is UTF-16: it has the mark of UTF-16, or a NUL in every second octet, as all ASCII text has.
 fn is_wide(bytes: &[u8]) -> bool {
     let has_mark = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
     let looks = |bytes: &[u8]| {
@@ -86,7 +86,7 @@ fn is_wide(bytes: &[u8]) -> bool {
     has_mark || looks(bytes)
 }
 
-/// What it is if every octet that is not UTF-8 stands for a character, and the first of them.
+/// The text if every octet that is not UTF-8 is read as Latin-1, and the range of the first such octet.
 fn as_latin_1(bytes: &[u8]) -> (String, Range<usize>) {
     let mut text = String::new();
     let mut first = None;
@@ -101,7 +101,7 @@ fn as_latin_1(bytes: &[u8]) -> (String, Range<usize>) {
     (text, first.unwrap_or(0..0))
 }
 
-/// Why the operating system said no, without its number.
+/// The message of an error of the operating system, without its number.
 pub(crate) fn why(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     match error.kind() {

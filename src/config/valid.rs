@@ -1,7 +1,6 @@
-//! The configuration as the rest of the house sees it: complete, with defaults, valid by type (contract section 7).
+//! The configuration for the rest of the program: complete, with defaults, valid by type (contract section 7).
 //!
-//! Made once by [`super::load()`] from the file form; nothing here can be wrong any more, so nothing here has
-//! a reason to fail.
+//! [`super::load()`] makes it once from the file form. It is always valid, so nothing here can fail.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -21,17 +20,17 @@ use crate::service::{PerService, Service, ServiceSet, Transport};
 /// `portward.toml`, valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The file it came from.
+    /// The file that it was read from.
     pub file: PathBuf,
     /// The rules: a directory of `*.toml`, or one file. Absolute, or relative to the working directory.
     pub rules: PathBuf,
-    /// Where state lives (blacklist, keys of tokens).
+    /// The folder for state (blacklist, keys of tokens).
     pub state: PathBuf,
-    /// What a refused client gets.
+    /// How a refused client is answered.
     pub reject: Reject,
     /// Ports to listen on.
     pub listen: Listen,
-    /// What the router shows the world.
+    /// The public side of the router.
     pub outside: Outside,
     /// Server certificates and client trust.
     pub tls: Tls,
@@ -39,13 +38,14 @@ pub struct Config {
     pub upstream: Upstream,
     /// SIP settings.
     pub sip: Sip,
-    /// `ldap.root_dse`: a search of the root DSE before a bind is answered.
+    /// `ldap.root_dse`: whether a search of the root DSE before a bind is answered.
     pub ldap_root_dse: bool,
-    /// `default_host` of the services that are decided once, normalised: where goes what names no host.
+    /// `default_host` of the services that are decided once a connection, in normal form. Messages without a host go
+    /// there.
     pub default_hosts: PerService<Option<Box<str>>>,
-    /// What the guard goes by: `[blacklist]`, and whatever counts connections.
+    /// The guard's settings: `[blacklist]`, and all limits of connections.
     pub guard: Policy,
-    /// Deadlines, and how fast a body has to come.
+    /// Deadlines, and the minimum rate of a body.
     pub limits: Limits,
     /// What is logged, and how.
     pub log: Log,
@@ -56,21 +56,22 @@ pub struct Config {
 /// `reject`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reject {
-    /// Close the connection and say nothing.
+    /// Close the connection without an answer.
     #[default]
     Close,
-    /// The protocol's own refusal.
+    /// Send the protocol's own refusal.
     Answer,
 }
 
 /// One socket to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Listener {
-    /// What is spoken there.
+    /// The service that is spoken there.
     pub service: Service,
-    /// Whether it comes by TLS.
+    /// Whether clients come by TLS.
     pub transport: Transport,
-    /// A port alone gives one listener a family with the unspecified address.
+    /// The address and port. A port alone in the file gives one listener for each address family, with the unspecified
+    /// address.
     pub address: SocketAddr,
 }
 
@@ -81,27 +82,27 @@ pub struct Listen {
     pub listeners: Vec<Listener>,
     /// Networks that must send a PROXY protocol header.
     pub proxy_protocol_from: Vec<IpNet>,
-    /// Networks whose X-Forwarded-For is believed.
+    /// Networks whose X-Forwarded-For is trusted.
     pub forwarded_from: Vec<IpNet>,
 }
 
 /// `[outside]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outside {
-    /// Public address or DNS name; empty if not said.
+    /// The public address or DNS name. Empty: not set.
     pub address: String,
-    /// Portward's own address inside; empty if not said.
+    /// Portward's own address in the internal network. Empty: not set.
     pub own_address: String,
-    /// The router's DNS name, in normal form; empty if not said.
+    /// The router's DNS name, in normal form. Empty: not set.
     pub name: String,
-    /// The TURN server inside, an IP address or a DNS name; empty if not said.
+    /// The TURN server in the internal network, an IP address or a DNS name. Empty: not set.
     pub turn: String,
-    /// The outside ports of each service, plain and TLS, see [`Outside::port`].
+    /// The public ports of each service, plain and TLS. See [`Outside::port`].
     pub ports: PerService<[u16; 2]>,
 }
 
 impl Outside {
-    /// The port under which the world sees `service` over `transport`.
+    /// The public port of `service` over `transport`.
     pub fn port(&self, service: Service, transport: Transport) -> u16 {
         let [plain, tls] = self.ports[service];
         match transport {
@@ -111,21 +112,21 @@ impl Outside {
     }
 }
 
-/// Where a certificate and its key stand.
+/// The files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// PEM, the leaf first.
+    /// A PEM file, the leaf first.
     pub cert: PathBuf,
-    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    /// A PEM file: PKCS#8, SEC1 or PKCS#1.
     pub key: PathBuf,
 }
 
 /// `tls.certificates`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// A folder of NAME.crt with NAME.key, by name.
+    /// A folder with NAME.crt and NAME.key, sorted by name.
     Folder(PathBuf),
-    /// A list, in order.
+    /// A list, in its order.
     List(Vec<CertificateFiles>),
 }
 
@@ -144,26 +145,26 @@ pub enum TlsVersion {
 pub struct Tls {
     /// Server certificates.
     pub certificates: CertificateSource,
-    /// The NAME of the one for clients without or with an unknown SNI; empty: the first.
+    /// The NAME of the certificate for clients with no SNI or an unknown one. Empty: the first certificate.
     pub default: String,
-    /// CA certificates and CRLs that judge clients: a folder or a file; need not exist.
+    /// CA certificates and CRLs for clients' certificates: a folder or a file. It need not exist.
     pub client_trust: PathBuf,
-    /// Oldest version.
+    /// The oldest version that is accepted.
     pub min_version: TlsVersion,
-    /// Who answers ACME's HTTP-01 challenges; `None`: they are requests like others.
+    /// How ACME's HTTP-01 challenges are answered. `None`: they are requests like others.
     pub acme: Option<Acme>,
 }
 
-/// Who answers `/.well-known/acme-challenge/` on the plain HTTP port (RFC 8555 §8.3).
+/// The source of answers to `/.well-known/acme-challenge/` on the plain HTTP port (RFC 8555 §8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acme {
-    /// Portward, from a folder in which an ACME client puts them.
+    /// Portward answers from a folder into which an ACME client puts the answers.
     Webroot(PathBuf),
-    /// An ACME client that listens itself.
+    /// An ACME client that listens itself answers.
     Target {
-        /// One address.
+        /// The client's address, as a list of one.
         endpoints: Arc<[Endpoint]>,
-        /// Its port.
+        /// The client's port.
         port: NonZeroU16,
     },
 }
@@ -173,7 +174,7 @@ pub enum Acme {
 pub enum Trust {
     /// The operating system's store.
     System,
-    /// A folder of PEM files, or one file; need not exist.
+    /// A folder of PEM files, or one file. It need not exist.
     Path(PathBuf),
 }
 
@@ -182,69 +183,70 @@ pub enum Trust {
 pub struct Upstream {
     /// Portward's own client certificate.
     pub certificate: Option<CertificateFiles>,
-    /// Who may sign a target's certificate.
+    /// The CAs that may sign a target's certificate.
     pub trust: Trust,
-    /// How targets are judged where `[target]` says nothing.
+    /// How targets' certificates are verified if `[target]` does not say so.
     pub verify: Verify,
-    /// For TCP and TLS together, an address.
+    /// The time for TCP and TLS together, for each address.
     pub connect_timeout: Duration,
 }
 
 /// `[sip]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sip {
-    /// What clients that came by TCP are told: `host[:port]`.
+    /// The address that clients which came by TCP are told: `host[:port]`.
     pub public_address_tcp: Option<Box<str>>,
-    /// What clients that came by TLS are told: `host[:port]`.
+    /// The address that clients which came by TLS are told: `host[:port]`.
     pub public_address_tls: Option<Box<str>>,
-    /// Methods that may come first, upper case.
+    /// Methods that may be the first request, in upper case.
     pub methods: Vec<Box<str>>,
-    /// The longest message toward a target of which nothing else is said, in octets.
+    /// The longest message in octets toward a target without a limit of its own.
     pub max_message: u32,
-    /// What in a request names its host.
+    /// The field of a request that names its host.
     pub identify: Identify,
-    /// Whether requests by TCP and TLS that are not sound are answered; those by WebSocket always are.
+    /// Whether requests by TCP and TLS that are not sound are answered. Such requests by WebSocket are always answered.
     pub sanity: bool,
     /// Words in the User-Agent of scanners.
     pub scanners: Vec<Box<str>>,
-    /// Secrets of credentials for a limited time at hosts whose tenant has none, the newest first.
+    /// Secrets of credentials for a limited time, the newest first. They are for hosts whose tenant has none.
     pub secrets: Arc<[Secret]>,
-    /// With which hashes a digest login may be made, in the order in which they are offered. Not empty.
+    /// The hash algorithms of a digest login, in the order in which they are offered. The list is not empty.
     pub digest: Vec<Algorithm>,
-    /// How long a credential may be good from now.
+    /// The longest remaining lifetime of a credential.
     pub max_lifetime: Duration,
 }
 
-/// How long a connection may rest, by service.
+/// How long a connection may be idle, by service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdleTimeouts {
-    /// HTTP: between requests, and while a client stalls in a body. LDAP: without a message. Others: without a byte.
+    /// HTTP: between requests, and while a client stalls in a body. LDAP: without a message. Other services: without a
+    /// byte.
     pub services: PerService<Duration>,
     /// WebSocket tunnels, without a byte.
     pub tunnel: Duration,
 }
 
-/// `[limits]`, but for the counts of connections, which are the guard's.
+/// `[limits]`, without the limits of connections, which belong to the guard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// PROXY header and TLS handshake together.
+    /// The time for PROXY header and TLS handshake together.
     pub handshake_timeout: Duration,
-    /// From the first byte wanted to the decision.
+    /// The time from the first wait for a byte to the decision.
     pub inspect_timeout: Duration,
-    /// See [`IdleTimeouts`].
+    /// The idle times.
     pub idle_timeout: IdleTimeouts,
-    /// Waiting for an HTTP target.
+    /// How long an HTTP target may take to answer.
     pub response_timeout: Duration,
-    /// From SIGTERM to the end.
+    /// The time from SIGTERM to the end of the last connection.
     pub drain_timeout: Duration,
-    /// Octets a second of a request's body, after the first ten seconds; 0: any number.
+    /// The minimum rate of a request's body in octets a second, after the first ten seconds. 0: any rate.
     pub min_rate: u32,
 }
 
 /// `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// The reference's manner.
+    /// The text form of the reference implementation.
     #[default]
     Text,
     /// One JSON object a line.
@@ -258,7 +260,7 @@ pub struct Log {
     pub forwarded: ServiceSet,
     /// Services whose rejected requests are logged.
     pub rejected: ServiceSet,
-    /// Services whose ends are logged.
+    /// Services for which the end of each connection or request is logged.
     pub ended: ServiceSet,
     /// Whether a URL's query is written.
     pub query: bool,
@@ -271,15 +273,15 @@ pub struct Log {
 pub struct Admin {
     /// Path of the socket.
     pub socket: PathBuf,
-    /// API, metrics and dashboard for those who have a token; `None`: only the socket.
+    /// The address for API, metrics and dashboard, for clients with a token. `None`: only the socket is open.
     pub listen: Option<SocketAddr>,
-    /// Further names by which `listen` may be called, in normal form; addresses without brackets.
+    /// Further names by which `listen` may be called, in normal form. Addresses have no brackets.
     pub names: Vec<Box<str>>,
-    /// The name of the certificate of `tls.certificates` that is shown there; `None`: no TLS.
+    /// The name of the certificate in `tls.certificates` for `listen`. `None`: no TLS.
     pub certificate: Option<Box<str>>,
-    /// What a token is needed for.
+    /// The requests that need a token.
     pub token: TokenFor,
-    /// What hosts over the API may be.
+    /// What hosts of the API may contain.
     pub hosts: AdminHosts,
     /// Whether the newest decisions are kept.
     pub decisions: bool,
@@ -291,27 +293,27 @@ pub enum TokenFor {
     /// Everything.
     #[default]
     Always,
-    /// Everything but metrics, status, targets and certificates, which are open to loopback.
+    /// Everything except metrics, status, targets and certificates, which are open to loopback.
     Changes,
 }
 
 /// `admin.hosts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AdminHosts {
-    /// They name no file, no target on this machine, and switch off no check.
+    /// Hosts of the API may not name a file or a target on this machine, and may not switch off a check.
     #[default]
     Safe,
-    /// Whatever a rules file may say.
+    /// Hosts of the API may contain everything that a rules file may contain.
     Any,
 }
 
 impl Config {
-    /// Whether `address` is one that must send a PROXY protocol header.
+    /// Whether `address` must send a PROXY protocol header.
     pub fn proxy_protocol_from(&self, address: IpAddr) -> bool {
         self.listen.proxy_protocol_from.iter().any(|net| net.contains(&address))
     }
 
-    /// Whether the X-Forwarded-For of `address` is believed.
+    /// Whether the X-Forwarded-For of `address` is trusted.
     pub fn forwarded_from(&self, address: IpAddr) -> bool {
         self.listen.forwarded_from.iter().any(|net| net.contains(&address))
     }

@@ -1,6 +1,6 @@
-//! The walk over a file's tables: which keys were taken, of what type the values are, where they stand.
+//! Reads a file's tables: which keys were taken, which types the values have, and where they are.
 //!
-//! Nothing here stops at an error: it is reported, and the walk goes on with a default.
+//! An error never stops the reading. It is reported, and a default is used.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -18,7 +18,7 @@ use super::{Location, Severity};
 #[derive(Debug, Clone)]
 pub(super) struct Value<'w> {
     pub(super) report: &'w Report<'w>,
-    /// The key's name, for messages; of a list's element, the list's.
+    /// The key's name, for messages. For an element of a list it is the list's key.
     pub(super) key: &'w str,
     pub(super) key_span: Range<usize>,
     pub(super) node: &'w DeValue<'w>,
@@ -48,7 +48,7 @@ impl<'w> Value<'w> {
         self.report.place(self.inner())
     }
 
-    /// The place of a string without its quotes, where it is written without escapes.
+    /// The place of a string without its quotes, if it is written without escapes.
     pub(super) fn inner(&self) -> Range<usize> {
         let Range { start, end } = self.span;
         match self.node {
@@ -67,7 +67,7 @@ impl<'w> Value<'w> {
         }
     }
 
-    /// The value as it is written.
+    /// The value as it is written in the file.
     fn raw(&self) -> &'w str {
         self.report.piece.get(self.span.clone()).unwrap_or_default()
     }
@@ -76,7 +76,7 @@ impl<'w> Value<'w> {
         self.error(self.wrong(wanted));
     }
 
-    /// As [`Self::wrong_type`], where it is known what would be right.
+    /// As [`Self::wrong_type`], if the right form is known.
     fn written_otherwise(&self, wanted: &str, right: &str) {
         self.error(self.wrong(wanted).help(format!("write {} = {right}", self.key)));
     }
@@ -104,7 +104,7 @@ impl<'w> Value<'w> {
         }
     }
 
-    /// A text that `parse` understands.
+    /// Reads a text with `parse`.
     pub(super) fn parsed<T>(
         &self,
         wanted: &str,
@@ -157,7 +157,7 @@ impl<'w> Value<'w> {
         None
     }
 
-    /// One of a closed set of words.
+    /// Reads one word of a closed set.
     pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let wanted = suggest::alternatives(words.iter().map(|(word, _)| *word));
         self.parsed(&wanted, |text| {
@@ -212,7 +212,7 @@ impl<'w> Value<'w> {
     }
 }
 
-/// `true` or `false`, if a text says so in some way.
+/// `true` or `false`, if a text expresses it in another way.
 fn said_yes_or_no(text: &str) -> Option<&'static str> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some("true"),
@@ -221,11 +221,11 @@ fn said_yes_or_no(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A table that knows which of its keys were asked for; the others are unknown keys.
+/// A table that knows which of its keys were taken. All other keys are unknown keys.
 #[derive(Debug)]
 pub(super) struct Section<'w> {
     pub(super) report: &'w Report<'w>,
-    /// How messages call it, as `[listen]`.
+    /// The name of the table in messages, such as `[listen]`.
     pub(super) name: &'static str,
     pub(super) span: Range<usize>,
     table: Option<&'w DeTable<'w>>,
@@ -243,21 +243,21 @@ impl<'w> Section<'w> {
         Self { report, name, span, table: Some(table), known: SmallVec::new(), taken: 0 }
     }
 
-    /// A table that is not written: every key has its default.
+    /// A table that is not in the file. Every key has its default.
     pub(super) fn absent(report: &'w Report<'w>, name: &'static str) -> Self {
         Self { report, name, span: 0..0, table: None, known: SmallVec::new(), taken: 0 }
     }
 
     pub(super) fn get(&mut self, key: &'static str) -> Option<Value<'w>> {
         self.known.push(key);
-        // Once every key that is there was taken, the others need not be looked for.
+        // Once every existing key was taken, the others need not be looked up.
         let table = self.table.filter(|table| table.len() != self.taken)?;
         let (name, value) = table.get_key_value(key)?;
         self.taken += 1;
         Some(value_of(self.report, name, value))
     }
 
-    /// The value of `key` as `read` understands it; `default` if it is absent or wrong.
+    /// The value of `key`, read by `read`. It is `default` if the key is absent or wrong.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -267,8 +267,8 @@ impl<'w> Section<'w> {
         self.get(key).and_then(|value| read(&value)).unwrap_or(default)
     }
 
-    /// As [`Self::read`], for a setting of portward.toml: warns if it was set to something else than the default
-    /// and changes nothing in this version.
+    /// As [`Self::read`], for a setting of portward.toml. It warns if the value differs from the default and has no
+    /// effect in this version.
     pub(super) fn setting<T: PartialEq>(
         &mut self,
         key: &'static str,
@@ -283,13 +283,13 @@ impl<'w> Section<'w> {
         set
     }
 
-    /// The table under `key`, or one in which nothing is written.
+    /// The table under `key`, or an empty table.
     pub(super) fn section(&mut self, key: &'static str, name: &'static str) -> Section<'w> {
         let section = self.get(key).and_then(|value| value.section(name, "a table"));
         section.unwrap_or_else(|| Section::absent(self.report, name))
     }
 
-    /// All entries, whatever they are called; none is unknown then.
+    /// All entries, whatever their names are. None of them counts as unknown.
     pub(super) fn entries(&mut self) -> Vec<Value<'w>> {
         let Some(table) = self.table else { return Vec::new() };
         self.taken = table.len();
@@ -304,7 +304,7 @@ impl<'w> Section<'w> {
         }
     }
 
-    /// Reports the keys that nobody asked for. `elsewhere` may know where such a key belongs.
+    /// Reports the keys that were not taken. `elsewhere` may know where such a key belongs.
     pub(super) fn finish(self, elsewhere: impl Fn(&str) -> Option<String>) {
         let Some(table) = self.table.filter(|table| table.len() != self.taken) else { return };
         for name in table.keys().filter(|name| !self.known.contains(&name.get_ref().as_ref())) {

@@ -1,8 +1,8 @@
-//! Rules that lead to the same target must agree on Check Certificate (contract section 5), and SIP rules on credentials
-//! (contract section 9).
+//! Rules that lead to the same target must agree on Check Certificate (contract section 5). SIP rules to the same
+//! target must also agree on credentials (contract section 9).
 //!
-//! A PBX has *Assume TLS* ticked for its reverse proxy as a whole: one rule that sends TLS without the check
-//! would prove everybody. A client could go around credentials by the name of a host that demands none.
+//! *Assume TLS* is set at a PBX for its reverse proxy as a whole. So a single rule that uses TLS without the check would
+//! make the PBX trust every client. Likewise a client could avoid credentials by the name of a host that demands none.
 
 use std::collections::HashMap;
 use std::num::NonZeroU16;
@@ -13,14 +13,14 @@ use super::files::Stands;
 use crate::rules::{Address, Endpoint, Host, Ports, ServiceRule, Table};
 use crate::service::Service;
 
-/// Whether a rule demands credentials at an address and a port, and where it stands.
+/// Whether a rule demands credentials at an address and a port, and the place of that rule.
 type Demands = HashMap<(Address, NonZeroU16), (bool, Stands), foldhash::fast::RandomState>;
 
-/// Who said what first, address by address; rules without a TLS port have no say.
+/// The first statement of a rule for each address. Rules without a TLS port make no statement about the check.
 #[derive(Default)]
 pub(super) struct Agreement {
     said: HashMap<Address, (bool, Stands), foldhash::fast::RandomState>,
-    /// Whether SIP rules demand credentials, by address and port. `None`: nowhere does a rule demand any.
+    /// Whether SIP rules demand credentials, by address and port. `None`: no rule demands any.
     credentials: Option<Demands>,
 }
 
@@ -28,18 +28,18 @@ pub(super) struct Agreement {
 pub(super) struct Door<'e> {
     pub(super) address: &'e Address,
     pub(super) port: NonZeroU16,
-    /// Where the first of them stands.
+    /// The place of the first of these rules.
     pub(super) first: Stands,
 }
 
 impl Agreement {
-    /// Of rules in these texts. Credentials are looked at where one of the texts has the word.
+    /// The agreement of the rules in these texts. Credentials are compared only if one of the texts contains the word.
     pub(super) fn for_texts<'t>(mut texts: impl Iterator<Item = &'t str>) -> Self {
         let has_word = |text: &str| memmem::find(text.as_bytes(), b"credentials").is_some();
         Self { credentials: texts.any(has_word).then(HashMap::default), ..Self::default() }
     }
 
-    /// The same beside the rules of a table.
+    /// The agreement of a text with the rules of a table.
     pub(super) fn beside(table: &Table, text: &str) -> Self {
         let mut agreement = Self::for_texts(std::iter::once(text));
         let demands = |host: Host<'_>| host.rule(Service::Sip).is_some_and(|rule| rule.credentials.is_some());
@@ -52,7 +52,7 @@ impl Agreement {
         agreement
     }
 
-    /// Notes what a rule says that was read before.
+    /// Notes the statements of a rule that was read before.
     pub(super) fn note_rule(&mut self, service: Service, rule: &ServiceRule) {
         let here = Stands::On(rule.source);
         if service.asks_for_certificate() && rule.ports.ports().tls.is_some() {
@@ -68,8 +68,8 @@ impl Agreement {
         }
     }
 
-    /// Notes what a rule with a TLS port says of its addresses. Gives the first address of which another rule said
-    /// the opposite, and where.
+    /// Notes the statement of a rule with a TLS port for its addresses. Returns the first address for which another
+    /// rule states the opposite, and the place of that rule.
     pub(super) fn note<'e>(
         &mut self,
         endpoints: &'e [Endpoint],
@@ -91,8 +91,8 @@ impl Agreement {
         disagreement
     }
 
-    /// Notes whether a SIP rule demands credentials of clients that go to these addresses and ports, and where that stands.
-    /// Gives the first of them about which another rule disagrees.
+    /// Notes whether a SIP rule demands credentials at these addresses and ports, and the rule's place. Returns the
+    /// first of them about which another rule disagrees.
     pub(super) fn note_credentials<'e>(
         &mut self,
         endpoints: &'e [Endpoint],

@@ -1,28 +1,28 @@
-//! Where paths lead that name a tenant: known only when all hosts and tenants are. A tenant that such a path may name has a
-//! target, and that is not Portward itself.
+//! Checks paths that name a tenant. This needs all hosts and tenants. A tenant that such a path may name must have a
+//! target, and the target must not be Portward itself.
 
 use super::super::report::Fault;
 use super::own_sockets::OwnSockets;
 use crate::rules::{Host, HttpMatch, Source, Table, Tenant};
 
-/// Something is wrong with where a rule leads.
+/// A fault of a rule's target.
 pub(super) struct Wrong {
     /// The rule.
     pub(super) rule: Source,
     /// The tenant.
     pub(super) tenant: Source,
-    /// What is said of the tenant's place.
+    /// The label at the tenant's place.
     pub(super) there: &'static str,
-    /// What is wrong.
+    /// The fault.
     pub(super) fault: Fault,
 }
 
-/// What is wrong with the rules of `table`, at most once a rule.
+/// The faults of the rules in `table`, at most one for each rule.
 pub(super) fn wrong(table: &Table, own: &OwnSockets) -> Vec<Wrong> {
     if table.tenants().is_empty() {
         return Vec::new();
     }
-    // One of the API may be without a target: an import makes such tenants.
+    // A tenant of the API may lack a target, because imports make such tenants.
     let is_bare = |tenant: &Tenant<'_>| !tenant.is_made() && tenant.target().is_none();
     let bare: Vec<_> = table.tenants().iter().filter(is_bare).collect();
     let rules = table.iter().flat_map(|host| host.http_rules().map(move |rule| (host, rule)));
@@ -30,7 +30,7 @@ pub(super) fn wrong(table: &Table, own: &OwnSockets) -> Vec<Wrong> {
     rules.filter_map(|(host, rule)| nowhere(host, &rule, &bare).or_else(|| home(host, &rule, own))).collect()
 }
 
-/// A rule may name a tenant without a target, and the host has none.
+/// The fault that a rule may name a tenant without a target, and the host has no target either.
 fn nowhere(host: Host<'_>, rule: &HttpMatch<'_>, bare: &[Tenant<'_>]) -> Option<Wrong> {
     if !rule.endpoints.is_empty() {
         return None;
@@ -47,7 +47,7 @@ fn nowhere(host: Host<'_>, rule: &HttpMatch<'_>, bare: &[Tenant<'_>]) -> Option<
     Some(Wrong { rule: rule.source, tenant: first.source(), there: "the tenant without a target", fault })
 }
 
-/// By the target of a tenant a rule leads to Portward itself.
+/// The fault that a rule leads to Portward itself by a tenant's target.
 fn home(host: Host<'_>, rule: &HttpMatch<'_>, own: &OwnSockets) -> Option<Wrong> {
     let mut tenants = host.tenants();
     let (tenant, said) = tenants.find_map(|tenant| Some((tenant, leads_home(host, rule, tenant, own)?)))?;
@@ -56,14 +56,15 @@ fn home(host: Host<'_>, rule: &HttpMatch<'_>, own: &OwnSockets) -> Option<Wrong>
     Some(Wrong { rule: rule.source, tenant: tenant.source(), there: "the tenant", fault })
 }
 
-/// Says so, if the path may name the tenant and its target is Portward itself.
+/// The fault, if the path may name the tenant and the tenant's target is Portward itself.
 fn leads_home(host: Host<'_>, rule: &HttpMatch<'_>, tenant: Tenant<'_>, own: &OwnSockets) -> Option<String> {
     let target = tenant.own_target().filter(|_| host.captures(tenant))?;
     let (port, scheme) = own.find(target, rule.ports)?;
     Some(format!("leads back to Portward itself, which listens on port {port} for {scheme}"))
 }
 
-/// The tenants of the API with a target by which a path leads to Portward itself. The path may come from a file or from the API.
+/// The tenants of the API with a target by which a path leads to Portward itself. The path may be in a file or come
+/// from the API.
 pub(super) fn of_api<'t>(table: &'t Table, own: &OwnSockets) -> Vec<(Tenant<'t>, String)> {
     let made: Vec<_> = table.tenants().iter().filter(|tenant| tenant.is_made()).collect();
     if made.is_empty() {

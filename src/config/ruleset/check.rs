@@ -9,22 +9,22 @@ use super::super::walk::{Section, Value};
 use crate::rules::{Check, LONGEST_FAILBACK, Probe};
 use crate::service::Service;
 
-// What is not said (contract section 8, Health).
+// The default interval (contract section 8, Health).
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RISE: u32 = 2;
 const FALL: u32 = 3;
 
-/// Checks that come more often than this are a burden and see nothing more.
+/// The shortest interval. More frequent checks are a burden and find nothing more.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-/// A check may take so long at most: connections of checks are few.
+/// The longest timeout. Few connections are available for checks.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// So many checks in a row at most.
+/// The greatest number of checks in a row.
 const MOST: u32 = 100;
 /// The longest path.
 const PATH: usize = 1024;
 
-/// The words of `check`. A path is filled in where one is wanted.
+/// The words of `check`. For words that need a path, a path is added.
 const PROBES: [(&str, Word); 5] =
     [("tcp", Word::Tcp), ("tls", Word::Tls), ("http", Word::Http), ("sip", Word::Sip), ("ldap", Word::Ldap)];
 
@@ -37,7 +37,7 @@ enum Word {
     Ldap,
 }
 
-/// Reads `check` and what belongs to it.
+/// Reads `check` and the keys that belong to it.
 pub(super) fn read(section: &mut Section<'_>) -> Option<Check> {
     let word = section.get("check").map(|value| (value.choice(&PROBES), value));
     let path = section.get("check_path");
@@ -80,7 +80,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Check> {
     Some(check)
 }
 
-/// `failback`, which also matters without checks.
+/// Reads `failback`, which also matters without checks.
 pub(super) fn failback(value: &Value<'_>) -> Option<Duration> {
     let wait = duration(value)?;
     if wait > LONGEST_FAILBACK {
@@ -90,8 +90,8 @@ pub(super) fn failback(value: &Value<'_>) -> Option<Duration> {
     Some(wait)
 }
 
-/// A check that has nothing to judge: no rule for its service leads to its target. That is no error, as is a target to which no
-/// rule leads: the rule may stand in another file, and go with it.
+/// The warning about a check without an effect: no rule for its service leads to its target. This is no error, and
+/// neither is a target without any rule. The rule may be in another file, and may have been removed with it.
 pub(super) fn idle(service: Service) -> Fault {
     let name = service.name().to_uppercase();
     Fault::new(format!("this check says nothing: no {name} rule leads to this target"))
@@ -128,7 +128,7 @@ fn of_one_check(value: &Value<'_>, interval: Duration) -> Option<Duration> {
     None
 }
 
-/// A path as it stands in the request line of a check: visible ASCII (RFC 9112 §3.2.1).
+/// A path for the request line of a check: visible ASCII (RFC 9112 §3.2.1).
 fn request_path(text: &str) -> Result<Box<str>, Fault> {
     if !text.starts_with('/') {
         return Err(Fault::new("the path does not begin with a slash").help(format!("write \"/{text}\"")));
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, load_rules};
 
-    /// What `[target."172.31.31.2"]` with these lines says of checks.
+    /// The check and the failback of `[target."172.31.31.2"]` with these lines.
     fn said(lines: &str) -> (Option<Check>, Option<Duration>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.toml");
@@ -172,7 +172,7 @@ mod tests {
             Check { probe: Probe::Sip, interval: INTERVAL, timeout: TIMEOUT, port: None, rise: 2, fall: 3 };
         assert_eq!((check, failback), (Some(expected), None));
         assert_eq!(said("failback = \"5s\"\n"), (None, Some(Duration::from_secs(5))));
-        // A check that comes often may not take longer than the time to the next one.
+        // The timeout of a frequent check is at most its interval.
         let (check, _) = said("check = \"tcp\"\ncheck_interval = \"2s\"\n");
         assert_eq!(check.unwrap().timeout, Duration::from_secs(2));
     }

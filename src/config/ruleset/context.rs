@@ -1,4 +1,4 @@
-//! What the parts of a host need of the whole.
+//! The shared state that the parts of a host need while they are read.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::preset::Presets;
 use super::target::Targets;
 use super::tenant::Known;
 
-/// What the parts of a host need of the whole.
+/// The shared state that the parts of a host need while they are read.
 pub(super) struct Context {
     pub(super) targets: Targets,
     pub(super) presets: Presets,
@@ -19,14 +19,14 @@ pub(super) struct Context {
     pub(super) known: Known,
     pub(super) agreement: Agreement,
     pub(super) own: OwnSockets,
-    /// portward.toml has secrets under which Portward makes credentials.
+    /// Whether portward.toml has secrets with which Portward makes credentials.
     pub(super) has_sip_secrets: bool,
     /// The files' names, in the order of [`crate::rules::Source::file`].
     pub(super) names: Vec<PathBuf>,
 }
 
 impl Context {
-    /// Nothing is known yet but what listens.
+    /// The state before anything was read. Only the listeners are known.
     pub(super) fn new(files: &[File], config: &Config) -> Self {
         Self {
             targets: Targets::default(),
@@ -39,7 +39,8 @@ impl Context {
         }
     }
 
-    /// The same for what may stand in a file that was read before: it is read again, and where that fails the file is named.
+    /// The place of something that may be in a file that was read before. That file is read again. If that fails, the
+    /// place is the file as a whole.
     pub(super) fn place_of(&self, stands: Stands) -> Location {
         match stands {
             Stands::At(position) => self.place(position),
@@ -53,7 +54,7 @@ impl Context {
         }
     }
 
-    /// A position as diagnostics have it.
+    /// A position in the form of diagnostics.
     pub(super) fn place(&self, position: Position) -> Location {
         position.place(self.names.get(usize::from(position.file)).map_or(Path::new(""), |name| name))
     }

@@ -1,4 +1,4 @@
-//! `exchange = "sip"` of an entry of `http`, and what belongs to it (contract section 9).
+//! `exchange = "sip"` of an entry of `http`, and the keys that belong to it (contract section 9).
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::context::Context;
 use super::{fields, websocket};
 use crate::rules::{ExchangeRule, Origins, PathPattern, Treatment};
 
-/// What an entry says that exchanges credentials: the rule, and `redirect`.
+/// An entry that exchanges credentials: the rule, and `redirect`.
 pub(super) struct Exchange {
     pub(super) treatment: Arc<Treatment>,
     pub(super) redirect_https: bool,
 }
 
-/// Keys of entries that forward requests, or that end WebSockets. Here nothing is forwarded.
+/// Keys of entries that forward requests or that end WebSockets. An entry that exchanges credentials forwards nothing.
 const USELESS: [&str; 15] = [
     "target",
     "tcp",
@@ -35,10 +35,10 @@ const USELESS: [&str; 15] = [
     "set",
 ];
 
-/// Takes `exchange` and what belongs to it. `Ok(None)`: the entry exchanges nothing.
+/// Takes `exchange` and the keys that belong to it. `Ok(None)`: the entry exchanges nothing.
 ///
 /// # Errors
-/// It is wrong, which was reported.
+/// The entry is wrong, which was reported.
 pub(super) fn read(
     section: &mut Section<'_>,
     path: Option<&PathPattern>,
@@ -89,7 +89,7 @@ pub(super) fn read(
     Ok(Some(Exchange { treatment: Arc::new(treatment), redirect_https }))
 }
 
-/// `uris`.
+/// Reads `uris`.
 fn uris(value: &Value<'_>) -> Option<Box<[Box<str>]>> {
     let wanted = "a list of URIs, as [\"wss://webrtc.example.net/sip\"]";
     let entries = value.list(wanted);
@@ -100,7 +100,7 @@ fn uris(value: &Value<'_>) -> Option<Box<[Box<str>]>> {
     (!entries.is_empty() && read.len() == entries.len()).then(|| read.into())
 }
 
-/// Where SIP is spoken.
+/// A URI at which SIP is spoken.
 fn uri(text: &str) -> Result<Box<str>, Fault> {
     const HELP: &str = "as \"wss://webrtc.example.net/sip\", or \"sips:example.net\"";
     let scheme = ["wss://", "ws://", "sips:", "sip:"].into_iter().find(|scheme| text.starts_with(scheme));
@@ -118,7 +118,7 @@ mod tests {
     use crate::config::{Config, load_rules};
     use crate::rules::Table;
 
-    /// The table of these rules, and what is said of them.
+    /// The table of these rules, and their diagnostics.
     fn read(rules: &str) -> (Option<Table>, String) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.toml");
@@ -158,12 +158,12 @@ mod tests {
         let mut beside_none = plain.to_vec();
         beside_none.push(host("eeeee", "", ""));
         assert_eq!(domains(&beside_none), ["a", "dddd", "a", "bb", "eeeee"]);
-        // Where Portward asks for credentials comes before all others.
+        // The warning about hosts that demand credentials comes before all others.
         beside_none.push(host("ffffff", "", asked));
         assert_eq!(domains(&beside_none), ["ffffff"; 5]);
         beside_none.push(host("ggggggg", "low", asked));
         assert_eq!(domains(&beside_none), ["ggggggg", "ggggggg", "ggggggg", "ffffff", "ffffff"]);
-        // Nothing is worked out where nothing is exchanged.
+        // Without an exchange the warning is not computed.
         let (table, _) =
             read(&(TENANTS.replace(", exchange = \"sip\"", ", target = \"192.0.2.9\"") + &plain.concat()));
         let table = table.unwrap();

@@ -1,7 +1,7 @@
 //! `set` and `response` of an entry of `http`: fields toward the target and toward the client (contract section 9).
 //!
-//! Names are compared as gateways tell them apart ([`folded_name`]). So a rule cannot set a field that decides how a message is
-//! read, or who has sent it, in any spelling of its name.
+//! Names are compared in the form in which gateways distinguish them ([`folded_name`]). So a rule cannot set a field
+//! that decides how a message is read, or who has sent it, in any spelling of its name.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,13 +12,15 @@ use super::super::walk::Value;
 use crate::field_names::folded_name;
 use crate::rules::{ResponseField, SetField, ValuePart};
 
-/// A field's name and value are no longer than this together, so that the head of a request stays within what servers read.
+/// The greatest length of a field's name and value together, so that the head of a request stays within the limits of
+/// servers.
 const LONGEST: usize = 4096;
 
-/// So many fields are set at most.
+/// The greatest number of fields.
 const MOST: usize = 32;
 
-/// Fields that Portward itself writes or reads on both ways: framing, and what ends at every proxy (RFC 9110 section 7.6.1).
+/// Fields that Portward itself writes or reads in both directions: framing, and hop-by-hop fields (RFC 9110 section
+/// 7.6.1).
 const BOTH: [&str; 16] = [
     "connection",
     "keep-alive",
@@ -38,7 +40,7 @@ const BOTH: [&str; 16] = [
     "close",
 ];
 
-/// Fields of requests that say where a request goes, who asks, or how it is read.
+/// Request fields that say where a request goes, which client asks, or how the request is read.
 const OF_REQUESTS: [&str; 9] = [
     "host",
     "authorization",
@@ -51,11 +53,11 @@ const OF_REQUESTS: [&str; 9] = [
     "x-rewrite-url",
 ];
 
-/// Fields of requests of which every one that begins so is Portward's: forwarding, and the handshake of a WebSocket.
+/// Prefixes of request fields that belong to Portward: forwarding, and the handshake of a WebSocket.
 const HEADS_OF_REQUESTS: [&str; 2] = ["x-forwarded-", "sec-websocket-"];
 
-/// Fields of answers that a rule does not speak for: it does not know when the answer was made, or where it leads. A cookie is
-/// the application's: one that a rule set would go out with every answer, and take its place.
+/// Answer fields that a rule cannot know, such as when the answer was made or where it redirects to. Cookies belong to
+/// the application: a cookie from a rule would be in every answer and replace the application's.
 const OF_ANSWERS: [&str; 9] = [
     "date",
     "set-cookie",
@@ -68,7 +70,7 @@ const OF_ANSWERS: [&str; 9] = [
     "expect",
 ];
 
-/// Fields that clients send by themselves. Where a rule sets one no client's own comes through, on any host.
+/// Fields that clients send by themselves. If a rule sets one of them, the client's own value is removed on every host.
 const USUAL: [&str; 9] = [
     "accept",
     "accept-encoding",
@@ -81,13 +83,13 @@ const USUAL: [&str; 9] = [
     "if-match",
 ];
 
-/// RFC 9110 section 5.6.2.
+/// Whether a name is a token (RFC 9110 section 5.6.2).
 fn is_token(name: &str) -> bool {
     let is_mark = |c: char| "!#$%&'*+-.^_`|~".contains(c);
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || is_mark(c))
 }
 
-/// The entries of `set` or `response` with good names, each name once.
+/// The entries of `set` or `response` with valid names. Each name occurs once.
 fn entries<'w>(value: &Value<'w>, is_reserved: impl Fn(&str) -> bool) -> Vec<Value<'w>> {
     let wanted = "a table of header names and values, { X-Name = \"…\" }";
     let Some(mut section) = value.section("a table of header fields", wanted) else { return Vec::new() };
@@ -123,7 +125,7 @@ fn entries<'w>(value: &Value<'w>, is_reserved: impl Fn(&str) -> bool) -> Vec<Val
     entries
 }
 
-/// `set`: fields toward the target. `has_tenant`: a tenant is known, which may stand in them.
+/// `set`: fields toward the target. `has_tenant`: a tenant is known, so its placeholders may be used.
 pub(super) fn set(value: &Value<'_>, has_tenant: bool) -> Vec<SetField> {
     let is_reserved = |name: &str| {
         BOTH.contains(&name)
@@ -161,7 +163,8 @@ pub(super) fn response(value: &Value<'_>) -> Vec<ResponseField> {
     entries(value, is_reserved).into_iter().filter_map(field).collect()
 }
 
-/// What a value may be: text without control characters, and without blanks around it, which would not arrive.
+/// Checks a value: text without control characters, and without blanks around it, because those would be lost on the
+/// way.
 fn checked(text: &str) -> Result<(), Fault> {
     if let Some((at, c)) = text.char_indices().find(|(_, c)| c.is_control()) {
         let fault = Fault::new("the value of a header field has no control characters and no line ends");
@@ -182,7 +185,7 @@ fn checked(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A value with `{tenant}`, `{tenant.name}` and `{client}` in it; `{{` and `}}` are braces.
+/// A value with the placeholders `{tenant}`, `{tenant.name}` and `{client}`. `{{` and `}}` stand for braces.
 fn template(text: &str, has_tenant: bool) -> Result<Vec<ValuePart>, Fault> {
     const WORDS: [(&str, ValuePart); 3] = [
         ("tenant", ValuePart::Tenant),

@@ -1,4 +1,4 @@
-//! Which files the rules are, and where in them something stands.
+//! The files of the rules, and places in them.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl File {
     }
 }
 
-/// The rules files under `path`, and a site's own presets beside them, both sorted by name.
+/// The rules files under `path`, and the site's own presets beside them. Both lists are sorted by name.
 pub(super) fn find(path: &Path, diagnostics: &mut Diagnostics) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let folder = path.is_dir();
     let rules = if folder { toml_files(path, diagnostics) } else { vec![path.to_owned()] };
@@ -77,10 +77,10 @@ fn toml_files(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     files
 }
 
-/// So many of those that are not read are named.
+/// How many files that are not read are named at most.
 const MOST_NAMED: usize = 20;
 
-/// Whether something that is not read seems to be rules: by its name, or by what stands in it.
+/// Whether a file that is not read seems to be a rules file, by its name or its content.
 fn is_meant(path: &Path) -> bool {
     const LOOK: u64 = 1 << 20;
     const KINDS: [&str; 9] = ["toml", "tml", "conf", "cfg", "config", "ini", "yaml", "yml", "json"];
@@ -107,7 +107,7 @@ fn is_meant(path: &Path) -> bool {
     memchr::memmem::find(&text, b"[[host]]").is_some()
 }
 
-/// The texts of `paths`; a file that cannot be read is an error and left out.
+/// The texts of `paths`. A file that cannot be read is reported as an error and left out.
 pub(super) fn read(mut paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Vec<File> {
     let mut files = Vec::new();
     if let Some(first) = paths.get(MOST) {
@@ -125,19 +125,19 @@ pub(super) fn read(mut paths: Vec<PathBuf>, diagnostics: &mut Diagnostics) -> Ve
     files
 }
 
-/// [`Source::file`] has 16 bits, and presets need some of them.
+/// The greatest number of files. [`Source::file`] has 16 bits, and presets need some of them.
 const MOST: usize = 60_000;
 
-/// Where something stands.
+/// The place of something.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stands {
-    /// In a file that is being read.
+    /// The place is in a file that is being read.
     At(Position),
-    /// In a file that was read before, and may have changed since.
+    /// The place is in a file that was read before. The file may have changed since.
     On(Source),
 }
 
-/// A place in one of the files, small because there may be one for every host.
+/// A place in one of the files. It is small, because there may be one for every host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     pub(super) file: u16,
@@ -146,23 +146,23 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// `span` counts from the start of the file.
+    /// The position of `span`, which counts from the start of the file.
     pub(super) fn new(file: u16, span: &Range<usize>) -> Self {
         let small = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Self { file, start: small(span.start), end: small(span.end) }
     }
 
-    /// Which of the files.
+    /// The number of the file.
     pub(super) fn file_number(self) -> usize {
         usize::from(self.file)
     }
 
-    /// For sorting.
+    /// The key for sorting positions.
     pub(super) fn order(self) -> (u16, u32) {
         (self.file, self.start)
     }
 
-    /// The text that starts at `source`, up to the quote that ends it.
+    /// The position of the text that starts at `source` and ends before its closing quote.
     pub(super) fn of_text(source: Source, text: &str) -> Self {
         let line = memchr_iter(b'\n', text.as_bytes())
             .map(|at| at + 1)
@@ -182,7 +182,8 @@ impl Position {
     }
 }
 
-/// Counts lines while the walk goes through a file: from the last place, not from the start.
+/// Counts lines while a file is read. It continues from the last place, so that the file is not counted from its start
+/// again.
 pub(super) struct Lines<'t> {
     pub(super) file: u16,
     text: &'t [u8],
@@ -210,7 +211,7 @@ impl<'t> Lines<'t> {
         let before = self.text.get(..offset).unwrap_or_default();
         let line_start = memrchr(b'\n', before).map_or(0, |at| at + 1);
         let in_line = before.get(line_start..).unwrap_or_default();
-        // Characters, not bytes: continuation bytes of UTF-8 (0b10xxxxxx) do not count.
+        // Characters are counted and not bytes, so continuation bytes of UTF-8 (0b10xxxxxx) do not count.
         let column = in_line.iter().filter(|b| **b & 0xC0 != 0x80).count() + 1;
         let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
         Source { file: self.file, line: small(line), column: small(column) }

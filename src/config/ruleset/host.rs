@@ -17,10 +17,10 @@ use super::{http, signalling};
 use crate::rules::{HostDef, NameDef, Preset, ServiceRule, Tenant};
 use crate::service::{PerService, Service};
 
-/// Reads a host. What is wrong is reported and left out; `None`: it has no name by which to add it.
+/// Reads a host. Faults are reported and left out. `None`: the host has no name under which it could be added.
 pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'_>) -> Option<HostDef> {
     let mut section = value.section("a [[host]]", "written as [[host]]")?;
-    // What most hosts have comes first: once every key of a table was found the rest costs nothing.
+    // The most frequent keys come first. Once every key of a table was found, the rest costs nothing.
     let name = match section.get("name") {
         Some(value) => name(&value, lines),
         None => {
@@ -37,7 +37,7 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
         Some(_) => own,
         None => named.and_then(Tenant::target).cloned(),
     };
-    // A wrong target or tenant was reported; saying of every rule that it has none would bury that.
+    // A wrong target or tenant was reported already. Further errors about rules without a target would hide that error.
     let silent = (target.is_some() || (tenant.is_some() && named.is_none())) && endpoints.is_none();
     let has_tenant = tenant.is_some();
     let tenant = named.map(|tenant| Box::from(tenant.id()));
@@ -59,7 +59,7 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     if let Some(rule) = &mut rules.sip
         && own.is_some_and(|own| *own == rule.endpoints)
     {
-        // A preset is about the host's target. Of several presets the one with the least room decides.
+        // A preset describes the host's target. Of several presets the smallest limit is used.
         rule.max_message =
             presets.iter().filter_map(|preset| preset.max_message).min().and_then(NonZeroU32::new);
     }
@@ -75,7 +75,7 @@ pub(super) fn read(value: &Value<'_>, context: &mut Context, lines: &mut Lines<'
     Some(host)
 }
 
-/// A host that has names and nothing else.
+/// A host that has only names.
 pub(super) fn names_only(name: NameDef, aliases: Vec<NameDef>) -> HostDef {
     HostDef {
         name,
@@ -127,7 +127,7 @@ fn client_trust(section: &mut Section<'_>, rules: &PerService<Option<ServiceRule
     Some(path.into())
 }
 
-/// What works, but surely is not meant.
+/// Warns about settings that work but are probably not meant.
 fn advise(value: &Value<'_>, host: &HostDef, http: Option<&Value<'_>>) {
     let has_http = !host.http.is_empty() || !host.presets.is_empty();
     let nothing = !has_http && host.rules.iter().all(|(_, rule)| rule.is_none());

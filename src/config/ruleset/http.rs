@@ -18,18 +18,18 @@ use super::websocket;
 use crate::rules::{HttpRule, PathPattern, Ports, Source, Target, Treatment, WebSocketRule};
 use crate::service::Service;
 
-/// What the entries need of their host.
+/// The properties of the host that its entries need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Home<'h> {
-    /// Where entries go that name no target of their own.
+    /// The target of entries that name no target of their own.
     pub(super) target: Option<&'h Endpoints>,
-    /// It belongs to a tenant.
+    /// Whether the host belongs to a tenant.
     pub(super) has_tenant: bool,
 }
 
 impl Home<'_> {
-    /// Where an entry goes that names no target of its own. An entry that captures a tenant goes to the tenant's target: that
-    /// is known with the request, and here the list is empty.
+    /// The target of an entry that names no target of its own. An entry that captures a tenant goes to the tenant's
+    /// target. That target is known only with the request, so the list is empty here.
     fn target_of(self, path: &PathPattern, value: &Value<'_>) -> Option<Endpoints> {
         match path.naming() {
             Some(_) => Some(Arc::new([])),
@@ -46,7 +46,7 @@ impl Home<'_> {
     }
 }
 
-/// Reads one entry: a path, or a table. `None`: it is wrong, which was reported.
+/// Reads one entry: a path or a table. `None`: the entry is wrong, which was reported.
 pub(super) fn read(
     value: &Value<'_>,
     home: Home<'_>,
@@ -70,7 +70,7 @@ pub(super) fn read(
         section.finish(elsewhere);
         let (path, exchange) = (path?, exchange.ok().flatten()?);
         seen.pattern(value, &path)?;
-        // Nothing is forwarded. A plain request and one by TLS find the rule.
+        // Nothing is forwarded. Requests by TLS and requests in the clear both find the rule.
         let target = Target { endpoints: Arc::new([]), ports: ports::standard(Service::Http) };
         let treatment = Some(exchange.treatment);
         return Some(HttpRule { path, target, redirect_https: exchange.redirect_https, treatment, source });
@@ -114,7 +114,7 @@ pub(super) fn read(
     Some(HttpRule { path, target: Target { endpoints, ports }, redirect_https, treatment, source })
 }
 
-/// The rest of an entry that ends WebSockets. It has no target, unless that is reached by WebSocket.
+/// Reads the rest of an entry that ends WebSockets. It has no target, unless its PBX is reached by WebSocket.
 fn ends_websockets(
     mut section: Section<'_>,
     (websocket, endpoints): (WebSocketRule, Endpoints),
@@ -132,7 +132,7 @@ fn ends_websockets(
     Some(HttpRule { path, target, redirect_https, treatment: Some(Arc::new(treatment)), source })
 }
 
-/// `path = "…"` or `default = true`, and not both.
+/// Reads `path = "…"` or `default = true`. Only one of them is allowed.
 fn pattern(section: &mut Section<'_>, entry: &Value<'_>) -> Option<PathPattern> {
     let path = section.get("path");
     let default = section.get("default");

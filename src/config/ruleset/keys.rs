@@ -1,4 +1,4 @@
-//! Where a key belongs that stands in the wrong table of a rules file.
+//! Says where a key belongs if it is in the wrong table of a rules file.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::keys;
 use super::super::walk::Value;
 
-/// The first key of a portward.toml, if the text is one: it has its tables, and nothing that rules have.
+/// The first key of a portward.toml, if the text is a portward.toml: it has the tables of one, and no keys of rules.
 pub(super) fn of_a_configuration(document: &DeTable<'_>) -> Option<Range<usize>> {
     const RULES: [&str; 3] = ["host", "target", "tenant"];
     const OWN: [&str; 10] =
@@ -17,7 +17,7 @@ pub(super) fn of_a_configuration(document: &DeTable<'_>) -> Option<Range<usize>>
     own.map(|key| key.span()).min_by_key(|span| span.start).filter(|_| !has_rules)
 }
 
-/// The sentence that says where `key` belongs; `None`: nowhere.
+/// The sentence that says where `key` belongs. `None`: it belongs nowhere.
 pub(super) fn elsewhere(key: &str) -> Option<String> {
     match key {
         "http" => Some(
@@ -68,8 +68,8 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
     }
 }
 
-/// The whole names of tables as `[target.172.31.31.2]`, which TOML takes for tables within tables, and where each stands.
-/// None: the table is written as it should be. No table that may have such a name has tables in it.
+/// The full names of tables like `[target.172.31.31.2]`, which TOML reads as nested tables, and the place of each. An
+/// empty list: the table is written correctly. A table with such a name may not contain tables.
 pub(super) fn unquoted(entry: &Value<'_>) -> Vec<(String, Range<usize>)> {
     let mut found = Vec::new();
     if let DeValue::Table(table) = entry.node {
@@ -80,12 +80,12 @@ pub(super) fn unquoted(entry: &Value<'_>) -> Vec<(String, Range<usize>)> {
     found
 }
 
-/// A name with more dots is shown up to there.
+/// The greatest number of dots up to which such a name is shown.
 const DEEPEST: u32 = 16;
 
 struct Unquoted<'f> {
     piece: &'f str,
-    /// Where the first part of the name stands.
+    /// The beginning of the name's first part.
     start: usize,
     found: &'f mut Vec<(String, Range<usize>)>,
 }
@@ -94,7 +94,7 @@ impl Unquoted<'_> {
     fn go(&mut self, name: &str, table: &DeTable<'_>, depth: u32) {
         for (key, value) in table {
             let DeValue::Table(inner) = value.get_ref() else { continue };
-            // A value of a key, and no header.
+            // The table is the value of a key and has no header.
             if self.piece.get(value.span()).is_some_and(|text| text.starts_with('{')) {
                 continue;
             }
@@ -104,7 +104,7 @@ impl Unquoted<'_> {
             }
             if self.found.len() == before {
                 let whole = self.start..key.span().end;
-                // The first part may stand in another header, where two begin alike.
+                // If two such headers have the same first part, the parser's place of that part may be in another header.
                 let is_one_line = self.piece.get(whole.clone()).is_some_and(|text| !text.contains('\n'));
                 self.found.push((name, if is_one_line { whole } else { key.span() }));
             }

@@ -1,5 +1,6 @@
-//! Logins: what an entry of `http` demands (`login`, `login_plain`, `pass_login`), and who may log in as a tenant (`login` of
-//! `[tenant.ID]`). What stands in htpasswd files is read with the certificates, because they change like those.
+//! Logins: the login that an entry of `http` demands (`login`, `login_plain`, `pass_login`), and the users that may log
+//! in as a tenant (`login` of `[tenant.ID]`). The content of htpasswd files is read together with the certificates,
+//! because those files change in the same way.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::super::walk::{Section, Value};
 use crate::credentials::{Logins, WrongLine};
 use crate::rules::{Login, Users};
 
-/// What an entry demands.
+/// The login that an entry demands.
 #[derive(Debug, Default)]
 pub(super) struct Demanded {
     pub(super) login: Option<Login>,
@@ -20,7 +21,7 @@ pub(super) struct Demanded {
     pub(super) pass: bool,
 }
 
-/// Reads what an entry demands. `captures`: its path names a tenant.
+/// Reads the login that an entry demands. `captures`: the entry's path names a tenant.
 pub(super) fn demanded(section: &mut Section<'_>, value: Option<&Value<'_>>, captures: bool) -> Demanded {
     let login = value.and_then(|value| login(value, captures));
     let mut beside = |key| {
@@ -34,7 +35,7 @@ pub(super) fn demanded(section: &mut Section<'_>, value: Option<&Value<'_>>, cap
     Demanded { plain: beside("login_plain"), pass: beside("pass_login"), login }
 }
 
-/// `login`: `"tenant"`, or an htpasswd file.
+/// Reads `login`: `"tenant"`, or an htpasswd file.
 fn login(value: &Value<'_>, captures: bool) -> Option<Login> {
     if let DeValue::String(text) = value.node
         && text == "tenant"
@@ -65,7 +66,7 @@ fn file(value: &Value<'_>, wanted: &str) -> Option<Arc<Path>> {
     value.parsed(wanted, |text| scalar::path(value.report.file, text)).map(Into::into)
 }
 
-/// `login` of a tenant: lines as htpasswd writes them, or the name of such a file.
+/// Reads `login` of a tenant: lines of an htpasswd file, or the name of such a file.
 pub(super) fn users(value: &Value<'_>) -> Option<Users> {
     const WANTED: &str = "a list of lines as `htpasswd -nB USER` writes them, or an htpasswd file";
     if let DeValue::String(_) = value.node {

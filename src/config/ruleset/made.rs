@@ -1,13 +1,14 @@
-//! Tenants and hosts that were made over the API: two more rules files behind the others, read against a table that is in force.
-//! One holds `[tenant.ID]` tables, which `tenants` reads one by one, the other `[[host]]` tables, and neither anything else. A
-//! tenant of the API may belong to one of the rules files, and a host of the API to either. What stands in the rules files knows
-//! nothing of them.
+//! Tenants and hosts that were made over the API. They are like two more rules files after the others, and are read
+//! against a table that is in force. One file has only `[tenant.ID]` tables, which `tenants` reads one by one. The
+//! other has only `[[host]]` tables. A tenant of the API may belong to a tenant of the rules files. A host of the API
+//! may belong to a tenant of either kind. The rules files cannot refer to tenants and hosts of the API.
 //!
-//! The rules files are not read again for that: the table has what they say, and [`Foundation`] what the table does not have.
-//! So an unfinished edit in a rules file neither comes into force nor stands in the way.
+//! The rules files are not read again for that. The table has most of their content, and [`Foundation`] has the rest.
+//! So an unfinished edit in a rules file neither comes into force nor causes errors here.
 //!
-//! Unless `admin.hosts = "any"`, they name no file, no target on this machine and no `check_certificate = false`: who
-//! may administer may not thereby read keys or reach Portward's own machine (contract section 8).
+//! Unless `admin.hosts = "any"`, tenants and hosts of the API may not name a file or a target on this machine, and may
+//! not set `check_certificate = false`. So a right to administer Portward is no right to read keys or to reach
+//! Portward's own machine (contract section 8).
 
 mod family;
 mod hosts;
@@ -35,12 +36,12 @@ use crate::rules::{Builder, Conflict, HostDef, Source, Table, Tenant, Tenants};
 use safety::{What, forbid, keep_away};
 pub(crate) use tenants::{MadeTenant, Unmade};
 
-/// What the rules files say of targets and presets.
+/// The targets and presets of the rules files.
 #[derive(Debug, Default)]
 pub struct Foundation {
     targets: Arc<Targets>,
     presets: Presets,
-    /// The hosts of the API that were read last.
+    /// The hosts of the API as they were last read.
     last: hosts::Last,
 }
 
@@ -51,35 +52,36 @@ impl Foundation {
     }
 }
 
-/// How tenants and hosts are made.
+/// The input for making tenants and hosts of the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Making<'a> {
-    /// What the rules files say.
+    /// The targets and presets of the rules files.
     pub(crate) foundation: &'a Foundation,
     pub(crate) config: &'a Config,
-    /// The file that the hosts stand in.
+    /// The file of the hosts.
     pub(crate) file: &'a Path,
-    /// The file that the tenants stand in.
+    /// The file of the tenants.
     pub(crate) tenants_file: &'a Path,
-    /// A host or tenant that is wrong is left out with a warning, as are all of them where the text is no TOML. Otherwise
-    /// everything stays as it is.
+    /// At a start a wrong host or tenant is left out with a warning. If the text is no TOML, all of them are left out.
+    /// At other times an error leaves everything as it is.
     pub(crate) is_start: bool,
 }
 
-/// What became of them.
+/// The result.
 #[derive(Debug)]
 pub(crate) struct Made {
-    /// The table with them; `None`: something is wrong.
+    /// The table with the tenants and hosts. `None`: something is wrong.
     pub(crate) table: Option<Table>,
-    /// What was found.
+    /// The diagnostics.
     pub(crate) found: Diagnostics,
-    /// Something in it is not possible over the API.
+    /// Whether something is not allowed over the API.
     pub(crate) is_forbidden: bool,
 }
 
 impl Making<'_> {
-    /// Adds the tenants, which stand in the order of their ids, and the hosts of `text` to `table`, in place of those that were
-    /// made before. Every tenant is then as the rules and its definition say, whatever administrators have said of it.
+    /// Adds the tenants, which are in the order of their ids, and the hosts in `text` to `table`. They replace those
+    /// that were made before. Every tenant is then enabled or disabled as the rules files and its definition
+    /// say. Overrides of administrators are not applied here.
     pub(crate) fn extend(&self, table: &Table, tenants: &[Arc<MadeTenant>], text: &Arc<String>) -> Made {
         let base = table.without_made();
         let before = self.is_start.then(|| base.clone());
@@ -112,8 +114,8 @@ impl Making<'_> {
         maker.read_hosts(before, text, (number, &all))
     }
 
-    /// What tenants and hosts are read with. `files` are those of the rules; the file of the tenants and that of the hosts stand
-    /// behind them.
+    /// The context for reading tenants and hosts. `files` are the rules files. The file of the tenants and the file of
+    /// the hosts come after them.
     fn context(&self, mut files: Vec<PathBuf>) -> Context {
         files.push(self.tenants_file.to_owned());
         files.push(self.file.to_owned());
@@ -128,7 +130,7 @@ impl Making<'_> {
         }
     }
 
-    /// Takes out the tenants that are wrong in view of the others, until none is. Says why.
+    /// Removes tenants that are wrong in view of the others, until all are right. Reports the reasons.
     fn leave_out(&self, base: &Table, tenants: &mut Vec<Arc<MadeTenant>>) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         loop {
@@ -139,7 +141,7 @@ impl Making<'_> {
             tenants.retain(|tenant| !wrong.contains_key(tenant.id()));
             let wrong = wrong.into_iter().map(|(id, why)| self.wrong_tenant(&id, why));
             found.extend(wrong);
-            // The others are judged once more only where the rest is to be used.
+            // The remaining tenants are checked again only if they are to be used.
             if !self.is_start {
                 return found;
             }
@@ -151,7 +153,7 @@ impl Making<'_> {
     }
 }
 
-/// What is known while they are read.
+/// The state while tenants and hosts are read.
 struct Maker<'a> {
     making: &'a Making<'a>,
     builder: Builder,
@@ -161,7 +163,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The hosts that a tenant's realms stand for.
+    /// Adds the hosts for a tenant's realms.
     fn add_realms(&mut self, tenant: &MadeTenant) {
         match tenant.realms(self.making, &mut self.context) {
             Err(wrong) => self.found.append(wrong),
@@ -178,7 +180,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Who has a name already.
+    /// The owner of a name that is already taken, for a message.
     fn taken_by(&self, first: Source) -> String {
         let file = self.context.names.get(usize::from(first.file)).map_or(Path::new(""), PathBuf::as_path);
         match file == self.making.tenants_file {
@@ -187,7 +189,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Reads the hosts of `text`. `number` is that of their file.
+    /// Reads the hosts in `text`. `number` is the number of their file.
     fn read_hosts(
         mut self,
         before: Option<Table>,
@@ -215,7 +217,7 @@ impl Maker<'_> {
             let is_safe = self.making.config.admin.hosts == AdminHosts::Safe;
             if is_safe && let DeValue::Table(table) = value.node {
                 forbid(report, table, self.making.config, What::Host);
-                // It is read no further: whether a file is there that it names is not to be found out.
+                // The host is not read further. Otherwise an error message could reveal whether a file exists.
                 if report.errors() > errors {
                     self.is_forbidden = true;
                     continue;
@@ -239,7 +241,7 @@ impl Maker<'_> {
         read
     }
 
-    /// A name that is taken.
+    /// Reports a name that is already taken.
     fn conflict(&self, report: &Report<'_>, conflict: &Conflict) {
         let first = self.place(report, conflict.first);
         let here = Position::of_text(conflict.here, report.piece).place(report.file);
@@ -251,13 +253,13 @@ impl Maker<'_> {
     fn place(&self, report: &Report<'_>, source: Source) -> Location {
         match self.context.names.get(usize::from(source.file)) {
             Some(file) if file == report.file => Position::of_text(source, report.piece).place(report.file),
-            // No line of it is shown.
+            // Lines of the tenants' file are never shown.
             Some(file) if file == self.making.tenants_file => Location::whole(file),
             _ => self.context.place_of(Stands::On(source)),
         }
     }
 
-    /// Reports where paths lead that name a tenant, if a path or a tenant of the API is wrong in that.
+    /// Reports wrong targets of paths that name a tenant, if the path or the tenant is of the API.
     fn judge_captured(&mut self, table: &Table, text: &Arc<String>) {
         for captured::Wrong { rule, tenant, there, fault } in captured::wrong(table, &self.context.own) {
             if table.file(rule) != self.making.file {
@@ -275,7 +277,7 @@ impl Maker<'_> {
         }
     }
 
-    /// `without`: the table without any of them, which is what there is then.
+    /// Finishes. `without` is the table without tenants and hosts of the API. It is used if something is wrong.
     fn finish(mut self, without: Option<Table>, text: &Arc<String>) -> Made {
         let wrong = self.found.errors() > 0;
         let table = (!wrong || self.making.is_start).then(|| {
@@ -306,7 +308,7 @@ impl Maker<'_> {
         Made { table, found: self.found, is_forbidden: self.is_forbidden }
     }
 
-    /// The rules files that something points into.
+    /// The rules files into which a diagnostic points.
     fn foundation_files(&self) -> Vec<PathBuf> {
         let related = self.found.list().iter().filter_map(|found| found.related.as_ref());
         let files = related.map(|(place, _)| place.file.clone());
@@ -314,12 +316,13 @@ impl Maker<'_> {
     }
 }
 
-/// What one of the file's hosts is called, for those that look for one. `None`: nothing that can be a name.
+/// The normal name of a host in the file, for a search by name. `None`: the text cannot be a name.
 pub(crate) fn normal_name(text: &str) -> Option<Box<str>> {
     scalar::rule_name(text).ok()
 }
 
-/// The warning that the file cannot be read, or the error. `what` stands in it: `hosts`, `tenants`.
+/// The diagnostic that the file cannot be read: a warning at a start, otherwise an error. `what` is the content of the
+/// file: `hosts` or `tenants`.
 pub(crate) fn unread_made(what: &str, file: &Path, why: &str, is_start: bool) -> Diagnostic {
     let message = format!("the {what} of the API {} cannot be read: {why}", file.display());
     match is_start {

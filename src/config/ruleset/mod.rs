@@ -2,17 +2,17 @@
 //!
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
 //!
-//! | rooms | what they read, or judge |
+//! | rooms | what they read or check |
 //! |---|---|
-//! | `files`, `pieces` | which files the rules are, where something stands in them, and how a large one is read |
-//! | `host`, `signalling`, `ports` | one `[[host]]`, and its rules for services that are decided once |
+//! | `files`, `pieces` | the rules files, places in them, and large files in pieces |
+//! | `host`, `signalling`, `ports` | one `[[host]]`, and its rules for services that are decided once a connection |
 //! | `http`, `paths` | the paths of a host |
-//! | `treatment`, `fields`, `login`, `websocket`, `exchange` | what a path demands of a request, and what becomes of it beside going to a target |
+//! | `treatment`, `fields`, `login`, `websocket`, `exchange` | a path's demands, changes and other actions |
 //! | `target`, `check`, `preset` | `[target."ADDRESS"]` and presets |
 //! | `tenant` | `[tenant.ID]` |
-//! | `agreement`, `captured`, `own_sockets`, `round` | all rules together: whether they agree, where captured paths lead, and whether a target is Portward itself |
+//! | `agreement`, `captured`, `own`, `round` | all rules together: contradictions, captured paths, loops |
 //! | `made` | tenants and hosts that were made over the API |
-//! | `context`, `keys` | what the parts of a host need of the whole, and where a key belongs that is in the wrong table |
+//! | `context`, `keys` | shared state for the parts of a host, and the right table for a misplaced key |
 
 mod agreement;
 mod captured;
@@ -54,40 +54,41 @@ use keys::elsewhere;
 pub use made::Foundation;
 pub(crate) use made::{Made, MadeTenant, Making, Unmade, normal_name, unread_made};
 
-/// What became of the rules.
+/// The result of reading the rules.
 #[derive(Debug)]
 pub struct Rules {
-    /// The compiled rules, if there was no error but that files may not be read. Those are not in it.
+    /// The compiled rules. They are missing if there was an error, unless the only errors are files that may not be
+    /// read. Such files are not in the rules.
     pub table: Option<Table>,
-    /// Files may not be read: there may be more hosts.
+    /// Whether some files may not be read. Then there may be more hosts.
     pub is_unread: bool,
-    /// How many files were read.
+    /// The number of files that were read.
     pub files: usize,
-    /// How many hosts they hold.
+    /// The number of hosts in them.
     pub hosts: usize,
-    /// How many tenants they hold.
+    /// The number of tenants in them.
     pub tenants: usize,
-    /// What hosts that are made over the API stand on.
+    /// The part of the rules files that hosts of the API need.
     pub foundation: Arc<Foundation>,
-    /// Everything that was found.
+    /// All diagnostics.
     pub diagnostics: Diagnostics,
 }
 
-/// Reads a folder of `*.toml`, or one file. `config` tells what listens, so that no rule leads back to it.
+/// Reads a folder of `*.toml` files, or one file. `config` has the listeners, so that no rule leads back to one.
 pub fn load_rules(path: &Path, config: &Config) -> Rules {
     load_rules_with(path, config, None)
 }
 
-/// A text that one file of the rules shall have.
+/// Another text for one file of the rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Instead {
-    /// The file, as it stands in the folder of the rules. It need not be there.
+    /// The path of the file in the folder of the rules. The file need not exist.
     pub(crate) file: PathBuf,
-    /// What it shall say.
+    /// The text.
     pub(crate) text: Arc<String>,
 }
 
-/// The same, as if a file had another text.
+/// The same, but a file has another text.
 pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Instead>) -> Rules {
     let mut diagnostics = Diagnostics::new();
     let (mut rules, site_presets) = files::find(path, &mut diagnostics);
@@ -121,7 +122,7 @@ pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Ins
     rules
 }
 
-/// What is known while the files are read.
+/// The state while the files are read.
 struct Loader {
     builder: Builder,
     context: Context,
@@ -129,9 +130,9 @@ struct Loader {
     conflicts: Vec<Conflict>,
     diagnostics: Diagnostics,
     hosts: usize,
-    /// Something is no TOML, so there may be rules that were not read.
+    /// Whether a part is no TOML. Then there may be rules that were not read.
     is_broken: bool,
-    /// A file may not be read.
+    /// Whether a file may not be read.
     is_unread: bool,
 }
 
@@ -157,7 +158,7 @@ impl Loader {
         self.diagnostics.extend(report.finish());
     }
 
-    /// First time round: `[target]` tables alone, because a host may stand before what is said of its target.
+    /// The first pass reads only `[target]` tables, because a host may come before the table of its target.
     fn read_targets(&mut self, index: u16, file: &File) {
         for (base, piece) in pieces::pieces(&file.text) {
             if base > 0 && !pieces::may_hold_targets(piece) {
@@ -175,7 +176,7 @@ impl Loader {
         }
     }
 
-    /// Second time round: `[tenant]` tables alone. They name targets, and hosts name them.
+    /// The second pass reads only `[tenant]` tables. Tenants name targets, and hosts name tenants.
     fn read_tenants(&mut self, index: u16, file: &File) {
         let mut lines = Lines::new(index, &file.text);
         for (base, piece) in pieces::pieces(&file.text) {
@@ -197,7 +198,7 @@ impl Loader {
         }
     }
 
-    /// All tenants were read: hosts may name them.
+    /// All tenants were read, so hosts may name them.
     fn know_tenants(&mut self) {
         let is_whole = !self.is_broken && !self.is_unread;
         let (tenants, found) = std::mem::take(&mut self.tenants).finish(&self.context.names, is_whole);
@@ -207,7 +208,7 @@ impl Loader {
         self.context.known = tenant::Known::new(tenants, !is_whole);
     }
 
-    /// Third time round: everything else.
+    /// The third pass reads everything else.
     fn read_hosts(&mut self, index: u16, file: &File) {
         let mut lines = Lines::new(index, &file.text);
         for (base, piece) in pieces::pieces(&file.text) {
@@ -254,14 +255,14 @@ impl Loader {
         root.finish(elsewhere);
     }
 
-    /// The hosts that tenants' realms stand for.
+    /// Reads the hosts for the tenants' realms.
     fn read_realms(&mut self, tenants: &Value<'_>, lines: &mut Lines<'_>) {
         let report = tenants.report;
         if !pieces::may_hold_tenants(report.base, report.piece) {
             tenants.error_at_key(Fault::new("this way of writing [tenant.ID] is not understood"));
             return;
         }
-        // That it is a table at all was asked before.
+        // An earlier pass has checked that it is a table.
         let DeValue::Table(table) = tenants.node else { return };
         for entry in Section::new(report, ROOT, 0..0, table).entries() {
             for host in tenant::realms(&entry, &mut self.context, lines) {
@@ -271,8 +272,8 @@ impl Loader {
         }
     }
 
-    /// Gives a host to the builder. If a name of it is taken the builder takes nothing of it; its other names are
-    /// given once more then, so that a third host with one of them is told, too.
+    /// Gives a host to the builder. If one of its names is taken, the builder takes nothing of it. Then its other names
+    /// are given once more, so that a third host with one of them is reported too.
     fn add(&mut self, host: HostDef) {
         let names: SmallVec<[NameDef; 4]> = match host.aliases.as_slice() {
             [] => SmallVec::new(),
@@ -282,7 +283,7 @@ impl Loader {
         let taken = |name: &NameDef| conflicts.iter().any(|conflict| conflict.here == name.source);
         let mut free = names.into_iter().filter(|name| !taken(name));
         if let Some(name) = free.next() {
-            // It cannot be refused: every taken name was among the conflicts.
+            // The builder cannot refuse this: every taken name was among the conflicts.
             drop(self.builder.add(host::names_only(name, free.collect())));
         }
         self.conflicts.extend(conflicts);
@@ -353,5 +354,5 @@ impl Loader {
     }
 }
 
-/// How messages call the top level.
+/// The name of the top level in messages.
 const ROOT: &str = "a rules file";

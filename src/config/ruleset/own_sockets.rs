@@ -1,4 +1,4 @@
-//! Portward's own sockets: a rule that leads to one would be a loop.
+//! Portward's own sockets. A rule that leads to one of them would be a loop.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,15 +7,15 @@ use super::super::walk::Value;
 use super::super::{Config, Listener};
 use crate::rules::{Address, Endpoint, Ports};
 
-/// What Portward itself listens on.
+/// The sockets that Portward itself listens on.
 pub(super) struct OwnSockets {
     listeners: Vec<Listener>,
     /// `admin.listen`.
     admin: Option<SocketAddr>,
     own_address: Option<IpAddr>,
-    /// The router's address or name, as the world knows it.
+    /// The router's public address or name.
     outside: Option<Address>,
-    /// Its ports that lead to a socket of ours, if it forwards what `outside.ports` says.
+    /// The router's ports that lead to a socket of Portward, if the router forwards as `outside.ports` says.
     forwarded: Vec<u16>,
 }
 
@@ -61,7 +61,7 @@ impl OwnSockets {
         }
     }
 
-    /// The first of our own sockets to which the endpoints with these ports lead: its port, and what is spoken there.
+    /// The first of Portward's own sockets to which the endpoints with these ports lead: its port, and its service.
     pub(super) fn find(&self, endpoints: &[Endpoint], ports: Ports) -> Option<(u16, &'static str)> {
         let used = [ports.tcp, ports.tls];
         let services = self.listeners.iter().map(|l| (l.address, l.service.scheme(l.transport)));
@@ -75,7 +75,7 @@ impl OwnSockets {
     fn is_reached(&self, socket: SocketAddr, target: &Address) -> bool {
         let ip = match target {
             Address::Ip(ip) => *ip,
-            // The only DNS name whose address is known without asking (RFC 6761 section 6.3).
+            // Only this DNS name has an address that is known without a query (RFC 6761 section 6.3).
             Address::Name(name) => {
                 let local = &**name == "localhost" || name.ends_with(".localhost");
                 return local && (socket.ip().is_loopback() || socket.ip().is_unspecified());
@@ -88,7 +88,7 @@ impl OwnSockets {
     }
 }
 
-/// `outside.address` as a target would have it.
+/// `outside.address` in the form of a target.
 fn outside(address: &str) -> Option<Address> {
     let name = || (!address.is_empty()).then(|| Address::Name(address.into()));
     address.parse().ok().map(Address::Ip).or_else(name)

@@ -1,4 +1,4 @@
-//! The paths of a host or a preset: what one may be, and that none is there twice.
+//! The paths of a host or a preset: the form of a path, and that no path occurs twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,7 +11,7 @@ use super::super::syntax::pasted_in;
 use super::super::walk::Value;
 use crate::rules::{self, Naming, PathPattern, Segment};
 
-/// The path of a rule, as it will be compared.
+/// The path of a rule in the form in which it is compared.
 fn rule_path(text: &str) -> Result<Box<str>, Fault> {
     if let Some(fault) = pasted_in(text) {
         return Err(fault);
@@ -35,7 +35,7 @@ fn rule_path(text: &str) -> Result<Box<str>, Fault> {
     Ok(text.into())
 }
 
-/// The path of an entry of `http`: one that may capture a tenant.
+/// The path of an entry of `http`. It may capture a tenant.
 pub(super) fn pattern_of(value: &Value<'_>) -> Option<PathPattern> {
     let DeValue::String(text) = value.node else { return read(value).map(PathPattern::Head) };
     if !may_capture(text) {
@@ -44,7 +44,7 @@ pub(super) fn pattern_of(value: &Value<'_>) -> Option<PathPattern> {
     value.parsed("a path", captured)
 }
 
-/// Whether a path has something that looks like the name of a tenant.
+/// Whether a path contains something that looks like a tenant's placeholder.
 fn may_capture(text: &str) -> bool {
     let mut braces = text.match_indices('{');
     braces.any(|(at, _)| {
@@ -55,7 +55,7 @@ fn may_capture(text: &str) -> bool {
 
 const TENANT: &str = "tenant";
 
-/// A path with exactly one segment that names a tenant (contract section 9).
+/// A path with exactly one segment that captures a tenant (contract section 9).
 fn captured(text: &str) -> Result<PathPattern, Fault> {
     const HELP: &str =
         "write {tenant} for its id or {tenant.name} for its name, as a whole segment: \"/tenant/{tenant}\"";
@@ -83,7 +83,7 @@ fn captured(text: &str) -> Result<PathPattern, Fault> {
             }
             None => Segment::Literal(segment.into()),
         });
-        // As long as what is written, so that places in it are right.
+        // The replacement has the same length as the written text, so that places in it stay right.
         match naming {
             Some(naming) => plain.extend(std::iter::repeat_n('x', naming.text().len())),
             None => plain.push_str(segment),
@@ -96,7 +96,7 @@ fn captured(text: &str) -> Result<PathPattern, Fault> {
     Ok(PathPattern::Captured(segments.into()))
 }
 
-/// The path of a rule as `value` says it. One that looks like a pattern is taken at its word, with a warning.
+/// The path of a rule in `value`. A path that looks like a pattern is taken literally, with a warning.
 pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
     if let DeValue::String(text) = value.node
         && let Some(at) = text.strip_prefix('^').and_then(|rest| rest.starts_with('/').then_some(0..1))
@@ -123,7 +123,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
         let plain = path.get(..at.start).unwrap_or_default();
         let is_choice = path.contains('|') || what == "(";
         let help = match plain.ends_with('/') {
-            // What is before the choice would open more than is meant.
+            // The part before the choice would allow more than is meant.
             _ if is_choice || plain.len() <= 1 => {
                 "write each path that is meant; a rule is for every path that begins with its own".to_owned()
             }
@@ -139,7 +139,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
     Some(path)
 }
 
-/// What in a path looks like a wildcard or a regular expression.
+/// The part of a path that looks like a wildcard or a regular expression.
 fn pattern(path: &str) -> Option<Range<usize>> {
     let find = |mark: &str| path.find(mark).map(|at| at..at + mark.len());
     let is_group = path.contains('(') && path.contains(')');
@@ -149,14 +149,14 @@ fn pattern(path: &str) -> Option<Range<usize>> {
     marks.chain(group).chain(end).min_by_key(|at| at.start)
 }
 
-/// The paths of one host or preset so far, to find one that is there twice.
+/// The paths of one host or preset so far, to find a path that occurs twice.
 #[derive(Default)]
 pub(super) struct KnownPaths {
     paths: HashMap<Option<Box<str>>, Range<usize>>,
 }
 
 impl KnownPaths {
-    /// As [`Self::path`]. By what a path names a tenant makes no difference.
+    /// As [`Self::path`]. Whether a path captures a tenant by id or by name makes no difference.
     pub(super) fn pattern(&mut self, value: &Value<'_>, path: &PathPattern) -> Option<()> {
         match path {
             PathPattern::Default => self.path(value, None),
@@ -171,7 +171,7 @@ impl KnownPaths {
         }
     }
 
-    /// Notes a path (`None`: `default`); `None` if it was there already, which is reported.
+    /// Notes a path (`None`: `default`). Returns `None` if the path occurred before, which is reported.
     pub(super) fn path(&mut self, value: &Value<'_>, path: Option<&str>) -> Option<()> {
         match self.paths.entry(path.map(Box::from)) {
             Entry::Vacant(free) => {

@@ -1,17 +1,17 @@
-//! A rules file in pieces, so that a file of 100,000 hosts is never held as one tree.
+//! Divides a rules file into pieces, so that a file of 100,000 hosts is never held as one tree.
 
 use memchr::memmem;
 
-/// The lines before which a cut can be made.
+/// A piece may begin with one of these lines.
 const HEADS: [&str; 3] = ["[[host]]", "[target.", "[tenant."];
 
-/// A piece ends at the first of [`HEADS`] after this many bytes: large enough that cutting costs nothing, small
-/// enough that what the parser needs for a piece is allocated once and stays in the processor's cache.
+/// A piece ends at the first of [`HEADS`] after this many bytes. With this size the division costs little, and the
+/// parser's memory for a piece is allocated once and stays in the processor's cache.
 const PIECE: usize = 16 * 1024;
 
-/// The text in pieces, each with the byte at which it starts. A cut is made only before a line `[[host]]` or
-/// `[target.…` or `[tenant.…`, so that every piece is TOML by itself. A file that holds multi-line strings is left whole: such a line
-/// could be text.
+/// The text in pieces, each with the byte at which it starts. A piece begins only with a line `[[host]]`, `[target.…`
+/// or `[tenant.…`, so that every piece is TOML by itself. A file with multi-line strings is not divided, because such a
+/// line could be part of a string.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     let whole = memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some();
@@ -32,13 +32,13 @@ fn next_cut(rest: &str) -> Option<usize> {
         .find(|at| rest.get(*at..).is_some_and(|piece| HEADS.iter().any(|head| piece.starts_with(head))))
 }
 
-/// Whether a piece may hold a `[target…]` table; it may say so in vain.
+/// Whether a piece may contain a `[target…]` table. `true` may be wrong.
 pub(super) fn may_hold_targets(piece: &str) -> bool {
     may_hold(piece, "target")
 }
 
-/// Whether the piece that starts at `base` may hold a `[tenant…]` table; it may say so in vain. At the head of a file such a
-/// table may also be written without brackets.
+/// Whether the piece that starts at `base` may contain a `[tenant…]` table. `true` may be wrong. At the head of a file
+/// such a table may also be written without brackets.
 pub(super) fn may_hold_tenants(base: usize, piece: &str) -> bool {
     let bytes = piece.as_bytes();
     let is_unbracketed = || {
@@ -62,7 +62,7 @@ fn may_hold(piece: &str, table: &str) -> bool {
     })
 }
 
-/// What may stand between a bracket and a table's name.
+/// Whether a byte may stand between a bracket and a table's name.
 fn is_between(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'"' | b'\'')
 }

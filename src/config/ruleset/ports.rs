@@ -1,4 +1,4 @@
-//! `tcp` and `tls` of a rule: which ports of a target are defined.
+//! `tcp` and `tls` of a rule: the ports of the target.
 
 use std::num::NonZeroU16;
 
@@ -9,13 +9,13 @@ use super::super::walk::{Section, Value};
 use crate::rules::Ports;
 use crate::service::{Service, Transport};
 
-/// Both standard ports, for a bare path and for `true`.
+/// Both standard ports, for a bare path or for `true`.
 pub(super) fn standard(service: Service) -> Ports {
     let port = |transport| NonZeroU16::new(service.standard_port(transport));
     Ports { tcp: port(Transport::Plain), tls: port(Transport::Tls) }
 }
 
-/// What is written for one port.
+/// The written value of one port.
 enum Written {
     Nothing,
     Port(NonZeroU16),
@@ -23,8 +23,8 @@ enum Written {
     Wrong,
 }
 
-/// Takes `tcp` and `tls`. With neither both have their standard port; a number alone defines that port alone;
-/// `false` takes one port away. `None`: they are wrong, which was reported.
+/// Takes `tcp` and `tls`. Without both keys, both ports have their standard number. A single number defines only that
+/// port. `false` removes one port. `None`: they are wrong, which was reported.
 pub(super) fn read(section: &mut Section<'_>, service: Service, rule: &Value<'_>) -> Option<Ports> {
     let tcp = section.get("tcp");
     let tls = section.get("tls");

@@ -1,4 +1,4 @@
-//! Presets: what is true of a kind of PBX, its paths above all; ours and the site's own.
+//! Presets: the properties of a kind of PBX, above all its paths. There are shipped presets and the site's own.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -27,7 +27,7 @@ const SHIPPED: [(&str, &str); 6] = [
     ("innovaphone-ap.toml", include_str!("../../../rules/presets/innovaphone-ap.toml")),
 ];
 
-/// The folder that the shipped presets seem to be in.
+/// The name of the folder of the shipped presets in messages.
 const BUILT_IN: &str = "built-in:presets";
 
 /// The shipped presets as files.
@@ -42,7 +42,7 @@ pub(super) fn shipped() -> impl Iterator<Item = File> {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Presets {
     by_name: BTreeMap<Box<str>, Arc<Preset>>,
-    /// Files may not be read: there may be more presets.
+    /// Whether some files may not be read. Then there may be more presets.
     pub(super) is_unread: bool,
 }
 
@@ -72,7 +72,7 @@ impl Presets {
         let name = name_of(&file.path);
         match self.by_name.entry(name.clone()) {
             Entry::Vacant(free) => drop(free.insert(Arc::new(Preset { name, paths, max_message }))),
-            // A copy that says the same is no contradiction.
+            // A copy with the same content is no contradiction.
             Entry::Occupied(taken)
                 if same(&taken.get().paths, &paths) && taken.get().max_message == max_message => {}
             Entry::Occupied(_) => name_is_taken(report, &name),
@@ -96,7 +96,7 @@ impl Presets {
     }
 }
 
-/// Whether two presets say the same, wherever they stand.
+/// Whether two presets have the same content, whatever their places are.
 fn same(a: &[PresetPath], b: &[PresetPath]) -> bool {
     let said = |path: &PresetPath| (path.path.clone(), path.ports);
     a.iter().map(said).eq(b.iter().map(said))

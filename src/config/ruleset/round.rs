@@ -1,4 +1,5 @@
-//! A target whose name is that of a host of the rules: outside that name leads to the router, and so back to Portward.
+//! A target whose name is also the name of a host of the rules. In the public DNS that name leads to the router, and so
+//! back to Portward.
 
 use std::collections::HashSet;
 
@@ -8,7 +9,7 @@ use crate::rules::{Address, Endpoint, Host, Source, Table};
 
 /// The first rule for each such target, with the target's name.
 pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
-    // Most tables have addresses alone: then no host is looked at.
+    // Most tables have only addresses. Then no host needs to be checked.
     let names: HashSet<&str> = table
         .endpoints()
         .flat_map(|list| list.iter())
@@ -32,7 +33,7 @@ pub(super) fn leading_back(table: &Table) -> Vec<(&str, Source)> {
     found
 }
 
-/// The warning about one of them.
+/// The warning about such a target.
 pub(super) fn warning(name: &str, place: Location) -> Diagnostic {
     let fault = Fault::new(format!("the target {name} is also a host of these rules"))
         .label("this leads to it")

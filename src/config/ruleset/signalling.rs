@@ -1,5 +1,5 @@
-//! The rules of a host for services that are decided once: one target each, with Check Certificate where the service
-//! asks for certificates.
+//! The rules of a host for services that are decided once a connection. Each rule has one target, and Check Certificate
+//! if the service asks for certificates.
 
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use super::websocket;
 use crate::rules::{CheckedPorts, CredentialUser, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
 use crate::service::Service;
 
-/// Reads a rule. `None`: off, or wrong, which was reported.
+/// Reads a rule. `None`: the rule is off, or is wrong, which was reported.
 pub(super) fn read(
     value: &Value<'_>,
     service: Service,
@@ -75,8 +75,8 @@ pub(super) fn read(
     })
 }
 
-/// Takes `credentials` and `credential_user`. `None`: none are demanded, or what is wrong was reported. With them comes the
-/// value that demands them.
+/// Takes `credentials` and `credential_user`. `None`: no credentials are demanded, or a fault was reported. The result
+/// includes the value that demands them.
 fn credentials<'w>(section: &mut Section<'w>) -> Option<(CredentialUser, Value<'w>)> {
     let (credentials, user) = (section.get("credentials"), section.get("credential_user"));
     let Some(credentials) = credentials else {
@@ -94,9 +94,9 @@ fn credentials<'w>(section: &mut Section<'w>) -> Option<(CredentialUser, Value<'
     Some((user, credentials))
 }
 
-/// Whether a rule demands credentials, and where that stands.
+/// Whether a rule demands credentials, and its place.
 struct Said<'a, 'w> {
-    /// The ports of its target, and those on which the target speaks SIP over WebSocket.
+    /// The ports of its target, and the ports on which the target speaks SIP over WebSocket.
     doors: [Option<Ports>; 2],
     demanded: bool,
     at: &'a Value<'w>,
@@ -124,7 +124,7 @@ impl Said<'_, '_> {
     }
 }
 
-/// Where a value stands; of a table, where its key stands. And the same within what is read.
+/// The place of a value, or of the key if the value is a table. It is given in both forms.
 fn position(at: &Value<'_>, file: u16) -> (Stands, Range<usize>) {
     let base = at.report.base;
     let span = match at.node {
@@ -134,15 +134,15 @@ fn position(at: &Value<'_>, file: u16) -> (Stands, Range<usize>) {
     (Stands::At(Position::new(file, &(base + span.start..base + span.end))), span)
 }
 
-/// A rule as far as every service has it.
+/// The parts of a rule that every service has.
 struct Written<'w> {
-    /// `None`: it is wrong, which was reported.
+    /// The target. `None`: it is wrong, which was reported.
     target: Option<Target>,
-    /// The table, with the keys that are still to be taken; `None`: the rule is `true`.
+    /// The table with the keys that are still to be taken. `None`: the rule is `true`.
     section: Option<Section<'w>>,
 }
 
-/// `None`: there is no rule.
+/// The target of a rule. `None`: there is no rule.
 fn rule_target<'w>(
     value: &Value<'w>,
     service: Service,
@@ -173,7 +173,7 @@ fn rule_target<'w>(
     Some(Written { target, section: Some(section) })
 }
 
-/// `check_certificate`, `on_failed_check` and `numbers` as written.
+/// `check_certificate`, `on_failed_check` and `numbers` as they are written.
 #[derive(Default)]
 struct Check<'w> {
     written: Option<(bool, Value<'w>)>,
@@ -182,7 +182,7 @@ struct Check<'w> {
 }
 
 impl<'w> Check<'w> {
-    /// `None`: something is wrong, which was reported.
+    /// Reads them. `None`: something is wrong, which was reported.
     fn read(section: &mut Section<'w>, service: Service, ports: Option<Ports>) -> Option<Self> {
         let check = section.get("check_certificate");
         let on_failed = section.get("on_failed_check");
@@ -215,7 +215,8 @@ impl<'w> Check<'w> {
         self.numbers.as_ref().map(|(word, _)| *word).unwrap_or_default()
     }
 
-    /// Whether the certificate is checked, and the value that says so. `None`: that cannot be, which was reported.
+    /// Whether the certificate is checked, and the value that says so. `None`: the check is not possible, which was
+    /// reported.
     fn decide<'a>(&'a self, rule: &'a Value<'w>, ports: Ports) -> Option<(bool, &'a Value<'w>)> {
         let both = ports.tcp.is_some() && ports.tls.is_some();
         let decision = match &self.written {

@@ -1,4 +1,4 @@
-//! Targets: their addresses, and what `[target."ADDRESS"]` says of each.
+//! Targets: their addresses, and the options of each in `[target."ADDRESS"]`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -19,33 +19,33 @@ use super::keys::{elsewhere, unquoted};
 use crate::rules::{Address, Endpoint, ProxyVersion, Reuse, Table, TargetOptions};
 use crate::service::Service;
 
-/// Address lists of rules.
+/// A list of addresses of a rule.
 pub(super) type Endpoints = Arc<[Endpoint]>;
 
-/// Everything that is known of targets.
+/// All known targets.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     said: HashMap<Address, Said, foldhash::fast::RandomState>,
-    /// All options that were said of some address.
+    /// All sets of options that occur.
     options: HashSet<Arc<TargetOptions>, foldhash::fast::RandomState>,
-    /// What is true of an address of which nothing is said.
+    /// The options of an address without a `[target]` table.
     nothing_said: Arc<TargetOptions>,
-    /// What the rules files say, where this is for hosts that were made over the API.
+    /// The targets of the rules files, if this is for hosts of the API.
     base: Option<Arc<Targets>>,
 }
 
-/// A `[target."ADDRESS"]`.
+/// The content of one `[target."ADDRESS"]`.
 #[derive(Debug)]
 struct Said {
     options: Arc<TargetOptions>,
     position: Position,
-    /// Where `check` stands, if it does.
+    /// The place of `check`, if it is set.
     check: Option<Position>,
     used: bool,
 }
 
 impl Targets {
-    /// Those of the rules files, for hosts that were made over the API.
+    /// Targets for hosts of the API, which also use those of the rules files.
     pub(super) fn beyond(base: Arc<Self>) -> Self {
         Self { nothing_said: Arc::clone(&base.nothing_said), base: Some(base), ..Self::default() }
     }
@@ -105,7 +105,7 @@ impl Targets {
         Some(address)
     }
 
-    /// The addresses of a `target` value, in order. `None`: they are wrong. Equal lists are made one by the builder.
+    /// The addresses of a `target` value, in order. `None`: they are wrong. The builder later stores equal lists once.
     pub(super) fn endpoints(&mut self, value: &Value<'_>) -> Option<Endpoints> {
         let wanted = "an IP address, a DNS name, or a list of them";
         if let DeValue::Array(list) = value.node
@@ -133,14 +133,14 @@ impl Targets {
         good.then(|| addresses.into_iter().map(|address| self.endpoint(address)).collect())
     }
 
-    /// In place of a target that is wrong, so that the rules that need it are not said to lack one.
+    /// A substitute for a wrong target, so that rules with that target are not reported as rules without one.
     pub(super) fn stand_in(&self) -> Endpoints {
         let address = Address::Name("invalid".into());
         Arc::from([Endpoint { address, options: Arc::clone(&self.nothing_said) }])
     }
 
     fn endpoint(&mut self, address: Address) -> Endpoint {
-        // Most large tables say nothing of any target: then there is nothing to look up.
+        // Most large tables have no `[target]` at all. Then nothing needs to be looked up.
         let said = if self.said.is_empty() { None } else { self.said.get_mut(&address) };
         let options = match said {
             Some(said) => {
@@ -155,8 +155,8 @@ impl Targets {
         Endpoint { address, options }
     }
 
-    /// The checks that no rule of `table` gives anything to judge: `check = "sip"` at an address that has rules, but none for
-    /// SIP. In the order of the files.
+    /// Checks without an effect, because no rule of `table` uses their service at their address. An example is
+    /// `check = "sip"` at an address that has rules, but none for SIP. They are in the order of the files.
     pub(super) fn idle_checks(&self, table: &Table) -> Vec<(Position, Service)> {
         let probes = |said: &Said| {
             let service = said.options.check.as_ref().and_then(|check| check.probe.service());
@@ -167,7 +167,7 @@ impl Targets {
             .iter()
             .filter_map(|(address, said)| Some((address, (said.check?, probes(said)?))))
             .collect();
-        // Most large tables have no such check: then nothing is gone through.
+        // Most large tables have no such check. Then no rule needs to be examined.
         if idle.is_empty() {
             return Vec::new();
         }
@@ -187,7 +187,7 @@ impl Targets {
         idle
     }
 
-    /// The `[target]` tables to which no rule leads, in the order of the files.
+    /// The `[target]` tables without any rule, in the order of the files.
     pub(super) fn unused(&self) -> Vec<Position> {
         let unused = self.said.values().filter(|said| !said.used).map(|said| said.position);
         let mut unused: Vec<_> = unused.collect();
@@ -196,7 +196,7 @@ impl Targets {
     }
 }
 
-/// Reports that a rule leads nowhere.
+/// Reports that a rule has no target.
 pub(super) fn no_target(value: &Value<'_>) -> Option<Endpoints> {
     value.error(
         Fault::new("there is no target for this")
@@ -211,12 +211,12 @@ fn position_of_key(file: u16, entry: &Value<'_>) -> Position {
     Position::new(file, &(base + entry.key_span.start..base + entry.key_span.end))
 }
 
-/// The value of `check`.
+/// The place of the value of `check`.
 fn position_of_check(file: u16, entry: &Value<'_>) -> Option<Position> {
     let DeValue::Table(table) = entry.node else { return None };
     let span = table.get("check")?.span();
     let base = entry.report.base;
-    // Without its quotes.
+    // The value without its quotes.
     Some(Position::new(file, &(base + span.start + 1..base + span.end.saturating_sub(1))))
 }
 
@@ -244,7 +244,7 @@ fn address_of(host: Host) -> Address {
     }
 }
 
-/// The address as an administrator writes it.
+/// The address in the form that an administrator writes.
 pub(super) fn show(address: &Address) -> String {
     match address {
         Address::Ip(ip) => ip.to_string(),
@@ -286,7 +286,7 @@ fn server_name(text: &str) -> Result<Option<Box<str>>, Fault> {
     Ok(Some(name.into()))
 }
 
-/// `sha256:` and 64 hex digits, colons between them allowed as openssl prints them; empty: none.
+/// `sha256:` and 64 hex digits. Colons between them are allowed, as openssl prints them. An empty text means no pin.
 fn pin(text: &str) -> Result<Option<[u8; 32]>, Fault> {
     const HELP: &str = "write sha256: and 64 hex digits, as `portward cert show ADDRESS:PORT` prints them";
     if text.is_empty() {

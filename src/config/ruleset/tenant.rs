@@ -1,7 +1,7 @@
-//! The tenants of the rules files: `[tenant.ID]`, and what names one (contract section 9).
+//! The tenants of the rules files: `[tenant.ID]`, and references to tenants (contract section 9).
 //!
-//! All of them are read before any host, whichever file they stand in, so that a host may name a tenant that stands behind
-//! it. What they say of each other is judged in `lineage`, once all are known.
+//! All of them are read before any host, in all files, so that a host may name a tenant that is defined later.
+//! `lineage` checks their parents once all tenants are known.
 
 mod lineage;
 
@@ -25,10 +25,10 @@ use crate::rules::{
 };
 use crate::service::{PerService, Service};
 
-/// How messages call the table.
+/// The name of the table in messages.
 const TABLE: &str = "a [tenant.ID] table";
 
-/// What an id is.
+/// The rule for ids, for messages.
 const ID: &str = "an id has 1 to 64 of A-Z a-z 0-9 . _ - and is neither \".\" nor \"..\"";
 
 type Index = HashMap<Box<str>, usize, foldhash::fast::RandomState>;
@@ -37,7 +37,7 @@ type Index = HashMap<Box<str>, usize, foldhash::fast::RandomState>;
 #[derive(Default)]
 pub(super) struct Reading {
     list: Vec<One>,
-    /// By id in lower case: no two may differ in case only.
+    /// The tenants by id in lower case. No two ids may differ only in case.
     ids: Index,
     names: Index,
 }
@@ -45,33 +45,33 @@ pub(super) struct Reading {
 /// One `[tenant.ID]`.
 struct One {
     definition: TenantDef,
-    /// Where its id stands.
+    /// The place of its id.
     key: Position,
-    /// Where its friendly name stands.
+    /// The place of its friendly name.
     name: Option<Position>,
     parent: Option<Parent>,
 }
 
-/// What `parent` says.
+/// The value of `parent`.
 struct Parent {
-    /// The value.
+    /// The place of the value.
     at: Position,
-    /// The ids that are written, the parent last, and where each stands.
+    /// The written ids, the parent last, and the place of each.
     line: Vec<(Box<str>, Position)>,
-    /// It is the whole line from the root, and not the parent alone.
+    /// Whether it is the whole line from the root, and not only the parent.
     is_whole: bool,
 }
 
-/// What one `[tenant.ID]` table says by itself: nothing of it was held against other tenants.
+/// The content of one `[tenant.ID]` table by itself. It was not checked against other tenants.
 #[derive(Debug, Clone)]
 pub(super) struct Alone {
-    /// With the parent that is written.
+    /// The definition, with the written parent.
     pub(super) definition: TenantDef,
-    /// The whole line from the root, if that is written.
+    /// The whole line from the root, if it is written.
     pub(super) line: Option<Vec<Box<str>>>,
 }
 
-/// What the tables of a file are read with.
+/// The context for reading the tables of a file.
 pub(super) struct Around<'a, 't> {
     pub(super) targets: &'a mut Targets,
     /// The names of all files.
@@ -84,7 +84,7 @@ impl Reading {
     pub(super) fn define(&mut self, tenants: &Value<'_>, around: &mut Around<'_, '_>) {
         let Some(mut section) = tenants.section("[tenant]", "written as [tenant.ID]") else { return };
         let mut entries = section.entries();
-        // In the order of the file, so that what stands first is the first of two.
+        // The entries are read in the order of the file, so that of two equal ones the first is kept.
         entries.sort_by_key(|entry| entry.key_span.start);
         for entry in entries {
             self.read(&entry, around);
@@ -107,12 +107,12 @@ impl Reading {
         let enabled = section.read("enabled", true, Value::boolean);
         let parent = section.get("parent").and_then(|value| parent(&value, around.lines.file));
         let target = section.get("target").map(|value| {
-            // A wrong target was reported; saying of every host that it has none would bury that.
+            // A wrong target was reported already. Further errors about hosts without a target would hide that error.
             around.targets.endpoints(&value).unwrap_or_else(|| around.targets.stand_in())
         });
         let secrets = section.get("secrets").map(|value| secrets::read(&value)).unwrap_or_default();
         let users = section.get("login").and_then(|value| login::users(&value));
-        // They become hosts, when those are read.
+        // Realms become hosts later, when hosts are read.
         section.get("realms");
         section.finish(elsewhere);
         let at = self.list.len();
@@ -138,7 +138,7 @@ impl Reading {
         });
     }
 
-    /// Whether no tenant has this id, or one that differs from it in case only. Otherwise that is reported.
+    /// Whether no other tenant has this id in any case. Otherwise that is reported.
     fn is_new(&self, entry: &Value<'_>, names: &[PathBuf]) -> bool {
         let known = self.ids.get(&*entry.key.to_ascii_lowercase());
         let Some(first) = known.and_then(|at| self.list.get(*at)) else { return true };
@@ -153,7 +153,7 @@ impl Reading {
         false
     }
 
-    /// The friendly name, if it can be one and no other tenant has it.
+    /// The friendly name, if it is valid and no other tenant has it.
     fn name(&self, value: &Value<'_>, around: &Around<'_, '_>) -> Option<Box<str>> {
         let name = value.parsed("what people call the tenant", friendly_name)?;
         if let Some(first) = self.names.get(name).and_then(|at| self.list.get(*at)) {
@@ -168,7 +168,7 @@ impl Reading {
         Some(name.into())
     }
 
-    /// The only one that was read. `None`: there is none, which was reported.
+    /// The single tenant that was read. `None`: there is none, which was reported.
     pub(super) fn alone(mut self) -> Option<Alone> {
         let One { mut definition, parent, .. } = self.list.pop()?;
         let is_whole = parent.as_ref().is_some_and(|parent| parent.is_whole);
@@ -177,8 +177,8 @@ impl Reading {
         Some(Alone { definition, line: is_whole.then_some(line) })
     }
 
-    /// All of them, and what is wrong with what they say of each other. `is_whole`: everything was read, so that a tenant
-    /// that is not there is nowhere.
+    /// All tenants, and the faults of their parents. `is_whole`: everything was read, so a tenant that was not found
+    /// does not exist.
     pub(super) fn finish(self, names: &[PathBuf], is_whole: bool) -> (Tenants, Vec<Diagnostic>) {
         let (definitions, found) = lineage::judge(self, names, is_whole);
         (Tenants::new(definitions), found)
@@ -189,7 +189,7 @@ impl Reading {
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) tenants: Arc<Tenants>,
-    /// Something was not read, for which a tenant may be missing that is there.
+    /// Whether something was not read. Then a tenant may exist although it was not found.
     pub(super) is_doubtful: bool,
     guesses: Guesses,
 }
@@ -199,7 +199,7 @@ impl Known {
         Self { tenants, is_doubtful, guesses: Guesses::default() }
     }
 
-    /// The tenant that a host names. `None`: there is none, which was reported.
+    /// The tenant that a host names. `None`: there is no such tenant, which was reported.
     pub(super) fn named(&mut self, value: &Value<'_>) -> Option<Tenant<'_>> {
         let id = value.parsed("the id of a tenant", |text| id(text).map(|()| text))?;
         if self.tenants.by_id(id).is_none() && !self.is_doubtful {
@@ -209,7 +209,7 @@ impl Known {
     }
 }
 
-/// Guesses what was meant, a bounded number of times: a guess looks at every tenant.
+/// How many more guesses are allowed at the id that was meant. They are limited, because a guess compares all tenants.
 struct Guesses(u32);
 
 impl Default for Guesses {
@@ -219,7 +219,7 @@ impl Default for Guesses {
 }
 
 impl Guesses {
-    /// No tenant has this id.
+    /// The fault that no tenant has this id.
     fn unknown<'c>(&mut self, id: &str, known: impl Iterator<Item = &'c str>) -> Fault {
         let fault = Fault::new(format!("there is no tenant {id}"));
         let near = if self.0 > 0 { suggest::closest(id, known) } else { None };
@@ -231,7 +231,7 @@ impl Guesses {
     }
 }
 
-/// The hosts that `realms` stands for.
+/// Reads the hosts for `realms`.
 pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines<'_>) -> Vec<HostDef> {
     let DeValue::Table(table) = entry.node else { return Vec::new() };
     let mut section = Section::new(entry.report, TABLE, entry.span.clone(), table);
@@ -249,7 +249,7 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
             );
             continue;
         }
-        // As `sip = true` would be read where the name stands.
+        // The rule is read as `sip = true` would be read at the place of the name.
         let rule =
             Value { key: "sip", key_span: value.inner(), node: &DeValue::Boolean(true), ..value.clone() };
         let sip = signalling::read(&rule, Service::Sip, target.as_ref(), context, lines);
@@ -264,7 +264,7 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
     hosts
 }
 
-/// An id (contract section 9).
+/// Checks an id (contract section 9).
 fn id(text: &str) -> Result<(), Fault> {
     let is_of_it = |c: char| u8::try_from(c).is_ok_and(is_of_tenant_id);
     if let Some((start, c)) = text.char_indices().find(|(_, c)| !is_of_it(*c)) {
@@ -282,7 +282,7 @@ fn id(text: &str) -> Result<(), Fault> {
     }
 }
 
-/// A name that people use: anything that can be shown.
+/// Checks a friendly name: any text that can be shown.
 fn friendly_name(text: &str) -> Result<&str, Fault> {
     if text.trim().is_empty() {
         return Err(Fault::new("the name is empty").help("leave `name` out where there is none"));
@@ -297,7 +297,7 @@ fn friendly_name(text: &str) -> Result<&str, Fault> {
     Ok(text)
 }
 
-/// `parent`. An empty line is that of a tenant at the root.
+/// Reads `parent`. An empty list means that the tenant is at the root.
 fn parent(value: &Value<'_>, file: u16) -> Option<Parent> {
     let is_whole = matches!(value.node, DeValue::Array(_));
     let wanted = "the id of a tenant, or the whole line of them from the root";
@@ -309,7 +309,7 @@ fn parent(value: &Value<'_>, file: u16) -> Option<Parent> {
     (!line.is_empty()).then(|| Parent { at: position(file, value, &value.inner()), line, is_whole })
 }
 
-/// Reports ids with dots that stand without quotes, which TOML takes for tables within tables.
+/// Reports ids with dots and without quotes, which TOML reads as nested tables.
 fn refuse_unquoted(entry: &Value<'_>) -> bool {
     let names = unquoted(entry);
     for (name, span) in &names {
@@ -319,7 +319,7 @@ fn refuse_unquoted(entry: &Value<'_>) -> bool {
     !names.is_empty()
 }
 
-/// The head of the table, as it would be written.
+/// The header of the table, in the form that an administrator writes.
 fn header(id: &str) -> String {
     if id.contains('.') { format!("[tenant.\"{id}\"]") } else { format!("[tenant.{id}]") }
 }

@@ -1,5 +1,5 @@
-//! What an entry of `http` demands of a request, and what it changes of it and of its answer (contract section 9): `strip`,
-//! `set`, `host`, `otherwise`, `response` and, in a file of its own, `login`.
+//! The demands of an entry of `http`, and its changes to requests and answers (contract section 9): `strip`, `set`,
+//! `host`, `otherwise`, `response`. `login` is in a file of its own.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use super::target::Endpoints;
 use super::{fields, login};
 use crate::rules::{PathPattern, Ports, Treatment};
 
-/// What the keys need of their entry.
+/// The properties of the entry that the keys need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'e> {
-    /// Its path; `None`: it is wrong, which was reported.
+    /// The entry's path. `None`: it is wrong, which was reported.
     pub(super) path: Option<&'e PathPattern>,
-    /// Its ports; `None`: they are wrong.
+    /// The entry's ports. `None`: they are wrong.
     pub(super) ports: Option<Ports>,
-    /// The host belongs to a tenant.
+    /// Whether the host belongs to a tenant.
     pub(super) has_tenant: bool,
 }
 
 impl Around<'_> {
-    /// Whether the path names a tenant; so it is taken of one that is wrong.
+    /// Whether the path captures a tenant. A wrong path counts as one that does, so that no further errors follow.
     fn captures(self) -> bool {
         self.path.is_none_or(|path| path.naming().is_some())
     }
 }
 
-/// Reads them. `None`: there is none of them.
+/// Reads these keys. `None`: there is none of them.
 pub(super) fn read(
     section: &mut Section<'_>,
     around: &Around<'_>,
@@ -63,7 +63,7 @@ pub(super) fn read(
     (treatment != Treatment::default()).then(|| Arc::new(treatment))
 }
 
-/// `strip`: there must be something to take off.
+/// Reads `strip`. The path must have something that can be removed.
 fn strip(value: &Value<'_>, around: &Around<'_>) -> bool {
     let strips = value.boolean() == Some(true);
     let is_empty = match around.path {
@@ -80,7 +80,7 @@ fn strip(value: &Value<'_>, around: &Around<'_>) -> bool {
     strips && !is_empty
 }
 
-/// `otherwise`: where a path goes that names no tenant.
+/// Reads `otherwise`: where a request goes whose path names no tenant.
 fn otherwise(value: &Value<'_>, around: &Around<'_>, context: &mut Context) -> Option<Endpoints> {
     let endpoints = context.targets.endpoints(value)?;
     if !around.captures() {

@@ -1,4 +1,4 @@
-//! `websocket = "sip"` of an entry of `http`, and what belongs to it (contract section 9).
+//! `websocket = "sip"` of an entry of `http`, and the keys that belong to it (contract section 9).
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -43,7 +43,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Result<Option<WebSocketRule>, (
     Ok(Some(WebSocketRule { origins, wait, onward }))
 }
 
-/// Takes `ws`, `wss` and `ws_path`: the ports of a PBX that is reached by WebSocket. With them comes the key that says so.
+/// Takes `ws`, `wss` and `ws_path`: the ports of a PBX that is reached by WebSocket. The result includes the key that
+/// sets them.
 ///
 /// # Errors
 /// They are wrong, which was reported.
@@ -77,7 +78,7 @@ pub(super) fn onward<'w>(section: &mut Section<'w>) -> Result<Option<(Onward, Va
     }
 }
 
-/// The path of the handshake with a PBX, maybe with a query.
+/// Reads the path of the handshake with a PBX. It may have a query.
 fn handshake_path(text: &str) -> Result<Box<str>, Fault> {
     let is_sound = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     match is_sound {
@@ -88,7 +89,8 @@ fn handshake_path(text: &str) -> Result<Box<str>, Fault> {
     }
 }
 
-/// What decides nothing in an entry that ends WebSockets: where they lead is the business of the host that From names.
+/// Refuses a target in an entry that ends WebSockets, because it has no effect there. The host that From names decides
+/// where the WebSockets lead.
 pub(super) fn refuse_target(value: Option<&Value<'_>>) -> Option<()> {
     let Some(value) = value else { return Some(()) };
     value.error_at_key(
@@ -98,7 +100,7 @@ pub(super) fn refuse_target(value: Option<&Value<'_>>) -> Option<()> {
     None
 }
 
-/// `origins`: a list that is not empty.
+/// Reads `origins`, a list that is not empty.
 pub(super) fn origins(value: &Value<'_>) -> Option<Origins> {
     let wanted = "a list of origins, as [\"https://www.example.net\"]";
     let entries = value.list(wanted);
@@ -123,7 +125,8 @@ pub(super) fn origins(value: &Value<'_>) -> Option<Origins> {
     all_read.then(|| Origins::Listed { origins: origins.into(), none })
 }
 
-/// An origin as browsers say it (RFC 6454 section 6.2), in lower case and without a standard port; `None`: `none`.
+/// An origin in the form of browsers (RFC 6454 section 6.2), in lower case and without a standard port. `None`: the
+/// text is `none`.
 fn origin(text: &str) -> Result<Option<Box<str>>, Fault> {
     const HELP: &str = "an origin is a scheme, a host and maybe a port, as \"https://www.example.net\"; \"none\" is for \
                         clients without one";
@@ -158,7 +161,7 @@ fn origin(text: &str) -> Result<Option<Box<str>>, Fault> {
     let standard = match scheme {
         "https" => ":443",
         "http" => ":80",
-        // Of apps and extensions of browsers.
+        // Origins of apps and of browser extensions.
         _ => return Ok(Some(lower.into())),
     };
     let host = rest.strip_suffix(standard).unwrap_or(rest);

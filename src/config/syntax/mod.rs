@@ -1,9 +1,10 @@
-//! What is no TOML, in the words of somebody who meant to write it: one mistake, one error.
+//! Reports texts that are no TOML in an administrator's terms: each mistake gives one error.
 //!
-//! The parser says what it expected at some place, and it may say so of a dozen lines for one missing bracket. Here each
-//! mistake is named and then taken out of a copy of the text: characters of word processors become plain ones, a
-//! statement that cannot be read becomes blanks. The copy is as long as the text, so that the places in it stay right,
-//! and the rest of it is read as if the mistake was not there. Only a text that the parser refuses comes here. Pure.
+//! The parser only says what it expected at some place, and for one missing bracket it may say so for a dozen lines.
+//! This module names each mistake and removes it from a copy of the text: characters of word processors become plain
+//! ones, and a statement that cannot be read becomes blanks. The copy is as long as the text, so that places in it stay
+//! right. The rest of it is read as if there were no mistake. Only texts that the parser refuses come here. The module
+//! is pure.
 
 mod pasted;
 mod repeated;
@@ -18,10 +19,12 @@ use super::report::Fault;
 pub(super) use pasted::pasted_in;
 use statements::Statement;
 
-/// So often a text is read again. A round names a mistake of every statement that has one, so one more is seldom needed.
+/// How often a text is read again at most. One round finds a mistake of every statement that has one, so a further
+/// round is seldom needed.
 const ROUNDS: usize = 4;
 
-/// More mistakes of one text are not named: it may be anything, a log of a gigabyte maybe.
+/// How many mistakes of one text are named at most. The text may be something else altogether, such as a log of a
+/// gigabyte.
 const MOST: usize = 100;
 
 /// A mistake and its place.
@@ -29,7 +32,7 @@ const MOST: usize = 100;
 pub(super) struct Mistake {
     pub(super) span: Range<usize>,
     pub(super) fault: Fault,
-    /// Another place in the text that belongs to it, and what it is.
+    /// Another place in the text that matters here, and its label.
     pub(super) other: Option<(Range<usize>, String)>,
 }
 
@@ -42,15 +45,15 @@ impl Mistake {
 /// A text without its mistakes.
 #[derive(Debug)]
 pub(super) struct Mended {
-    /// As long as the text was.
+    /// The text, with its original length.
     pub(super) text: String,
-    /// In the order of their places.
+    /// The mistakes in the order of their places.
     pub(super) mistakes: Vec<Mistake>,
-    /// Tables of which something is missing now. What they seem to lack may be what was taken out.
+    /// Tables from which something was removed. A key that they seem to lack may have been removed.
     pub(super) doubtful: Vec<Range<usize>>,
 }
 
-/// Names the mistakes of a text that the parser refuses, and takes them out.
+/// Names and removes the mistakes of a text that the parser refuses.
 pub(super) fn mend(text: &str) -> Mended {
     let mut mended = Mended { text: text.to_owned(), mistakes: Vec::new(), doubtful: Vec::new() };
     pasted::replace(&mut mended);
@@ -59,7 +62,7 @@ pub(super) fn mend(text: &str) -> Mended {
     let unclosed: Vec<_> = unclosed.take(MOST).collect();
     mended.take_out(unclosed, &statements);
     for _ in 0..ROUNDS {
-        // The statements stay what they are: what was taken out of them is blank.
+        // The list of statements stays valid, because removed text becomes blanks.
         let wrong = mended.wrong(&statements);
         if wrong.is_empty() {
             break;
@@ -83,7 +86,7 @@ impl Mended {
                 continue;
             };
             let is_known = wrong.last().is_some_and(|(last, _)| last.span == statement.span);
-            // What is blank already has been named.
+            // A statement of blanks has been named before.
             let is_blank = self.text.get(statement.span.clone()).is_none_or(|text| text.trim().is_empty());
             if self.mistakes.len() + wrong.len() > MOST {
                 break;
@@ -98,7 +101,7 @@ impl Mended {
     fn take_out(&mut self, wrong: Vec<(&Statement, Mistake)>, statements: &[Statement]) {
         for (statement, mistake) in wrong {
             let table = statements::table(statements, statement);
-            // It cannot be told to which table the keys below a wrong header belong.
+            // Below a wrong header it is unknown to which table the keys belong, so the whole table is removed.
             let blank = if statement.is_header {
                 table.start.max(statement.span.start)..table.end
             } else {
@@ -110,7 +113,7 @@ impl Mended {
         }
     }
 
-    /// Every octet becomes a blank, but the ends of lines stay.
+    /// Turns every octet into a blank, except line ends.
     fn blank(&mut self, range: Range<usize>) {
         let blank = |text: &str| {
             text.bytes()
@@ -122,7 +125,7 @@ impl Mended {
         }
     }
 
-    /// What is left: what is there twice, and what could not be taken out.
+    /// Reports the remaining mistakes: repeated keys and tables, and mistakes that could not be removed.
     fn finish(&mut self, statements: &[Statement]) {
         self.mistakes.sort_by_key(|mistake| mistake.span.start);
         if self.mistakes.len() > MOST {
@@ -131,7 +134,7 @@ impl Mended {
         }
         let mut errors = DeTable::parse_recoverable(&self.text).1;
         errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
-        // The keys of a table that is there twice may be there twice as well, and that is no mistake of its own.
+        // The keys of a repeated table may be repeated as well. That is no mistake of its own.
         let mut repeated = 0..0;
         for error in errors {
             let span = error.span().unwrap_or(0..0);
@@ -148,7 +151,7 @@ impl Mended {
         self.mistakes.sort_by_key(|mistake| mistake.span.start);
     }
 
-    /// Nothing more is read of the text.
+    /// Stops: nothing more of the text is read.
     fn give_up(&mut self) {
         self.mistakes.truncate(MOST + 1);
         if let Some(last) = self.mistakes.last_mut() {

@@ -1,6 +1,5 @@
-//! Characters that come from word processors and web pages, where plain ones belong: blanks that are no spaces, curly
-//! quotes, and the line ends of old Macs. Each kind is reported once a file, because all of
-//! them were pasted together.
+//! Characters of word processors and web pages in the place of plain ones: blanks that are no spaces, curly quotes, and
+//! the line ends of old Macs. Each kind is reported once in a file, because all of them were pasted together.
 
 use std::ops::Range;
 
@@ -8,7 +7,7 @@ use super::statements::{line_end, text_end};
 use super::{Mended, Mistake};
 use crate::config::report::Fault;
 
-/// Makes them plain, in as many octets.
+/// Replaces these characters by plain ones. The number of octets stays the same.
 pub(super) fn replace(mended: &mut Mended) {
     let text = mended.text.clone();
     let found = Found::of(&text);
@@ -51,7 +50,7 @@ pub(super) fn replace(mended: &mut Mended) {
     mended.mistakes.extend(faults.into_iter().flatten());
 }
 
-/// What is wrong with a value that holds a blank which is no space.
+/// The fault of a value that contains a blank which is no space.
 pub(in crate::config) fn pasted_in(text: &str) -> Option<Fault> {
     if text.is_ascii() {
         return None;
@@ -78,11 +77,11 @@ fn name_of(c: char) -> &'static str {
     }
 }
 
-/// Where they stand, outside of comments and of texts in quotes.
+/// The places of such characters, outside of comments and quoted texts.
 #[derive(Default)]
 struct Found {
     blanks: Vec<Range<usize>>,
-    /// The opening quote and the closing one.
+    /// The places of opening and closing quotes.
     quotes: Vec<(Range<usize>, Range<usize>)>,
     nul: Vec<Range<usize>>,
     returns: Vec<Range<usize>>,
@@ -101,7 +100,7 @@ impl Found {
                 '"' | '\'' => at = text_end(bytes, range.start).unwrap_or_else(|end| end).max(at),
                 '\0' => found.nul.push(range),
                 '\r' if bytes.get(at) != Some(&b'\n') => found.returns.push(range),
-                // At the very beginning it says that the text is UTF-8.
+                // At the very beginning of a text it is the byte order mark of UTF-8.
                 '\u{feff}' if range.start == 0 => {}
                 c if is_blank(c) => found.blanks.push(range),
                 '`' if bytes.get(at..).is_some_and(|rest| rest.starts_with(b"``")) => {
@@ -123,7 +122,7 @@ impl Found {
     }
 }
 
-/// A comment ends with its line, whatever ends that.
+/// The end of a comment. Any kind of line end ends it.
 fn comment_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     memchr::memchr2(b'\n', b'\r', rest).map_or(bytes.len(), |len| at + len)

@@ -1,4 +1,4 @@
-//! A key or a table that is there twice: both places are shown.
+//! A repeated key or table. Both places are shown.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use super::Mistake;
 use super::statements::{Statement, text_end};
 use crate::config::report::Fault;
 
-/// Whether the parser means a key that is there twice.
+/// Whether the parser's error is about a repeated key.
 pub(super) fn is_meant(error: &toml::de::Error) -> bool {
     error.message().starts_with("duplicate key")
 }
 
-/// The table whose header stands at `at`, if one does.
+/// The table whose header is at `at`, if there is one.
 pub(super) fn table(statements: &[Statement], at: usize) -> Option<Range<usize>> {
     let index = statements.partition_point(|one| one.span.start <= at).checked_sub(1)?;
     let header = statements.get(index).filter(|one| one.is_header)?;
@@ -19,7 +19,7 @@ pub(super) fn table(statements: &[Statement], at: usize) -> Option<Range<usize>>
     Some(header.span.start..next.map_or(usize::MAX, |one| one.span.start))
 }
 
-/// The key at `span` is there twice.
+/// The mistake of the repeated key at `span`.
 pub(super) fn mistake(text: &str, statements: &[Statement], span: Range<usize>) -> Mistake {
     let key = text.get(span.clone()).unwrap_or_default();
     let index = statements.partition_point(|one| one.span.start <= span.start);
@@ -62,7 +62,7 @@ pub(super) fn mistake(text: &str, statements: &[Statement], span: Range<usize>) 
     mistake
 }
 
-/// What stands between the brackets of a header.
+/// The text between the brackets of a header.
 pub(super) fn header<'t>(text: &'t str, statement: &Statement) -> Option<&'t str> {
     let line = text.get(statement.span.clone())?.trim_start_matches('[');
     let bytes = line.as_bytes();

@@ -1,31 +1,31 @@
-//! A text that may be no TOML, cut into statements: headers of tables, and keys with their values.
+//! Divides a text that may be no TOML into statements: headers of tables, and keys with their values.
 //!
-//! A statement ends with its line, unless a bracket or a text of several lines is open. Where one is never closed the
-//! statement ends before the next line that can only be the beginning of another one.
+//! A statement ends with its line, unless a bracket or a multi-line string is open. If that is never closed, the
+//! statement ends before the next line that can only begin another statement.
 
 use std::ops::Range;
 
 use super::Mistake;
 use crate::config::report::Fault;
 
-/// A header, or a key with its value; without the blanks around it and the comments before it.
+/// A header, or a key with its value, without the blanks around it and the comments before it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
     pub(super) span: Range<usize>,
-    /// It begins with a bracket, so it is the name of a table.
+    /// Whether it begins with a bracket and so is the name of a table.
     pub(super) is_header: bool,
-    /// It is the header of a table of the host that stands before it: `[host.sip]`.
+    /// Whether it is the header of a table within the preceding host: `[host.sip]`.
     is_below: bool,
     open: Option<Open>,
 }
 
-/// What is never closed.
+/// A bracket or quote that is never closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Open {
-    /// Where it begins.
+    /// Its beginning.
     at: usize,
     what: What,
-    /// What stands where it should have been closed; nothing at the end of the text.
+    /// The text before which it should have been closed. `None`: at the end of the text.
     before: Option<Range<usize>>,
 }
 
@@ -36,7 +36,7 @@ enum What {
     Text,
 }
 
-/// All statements of a text, in its order.
+/// All statements of a text, in order.
 pub(super) fn all(text: &str) -> Vec<Statement> {
     let bytes = text.as_bytes();
     let mut statements = Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn all(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// The table in which a statement stands, with the tables below it: from its header to that of the next table.
+/// The table that contains a statement, with the tables below it: from its header to the header of the next table.
 pub(super) fn table(statements: &[Statement], statement: &Statement) -> Range<usize> {
     let index = statements.partition_point(|one| one.span.start < statement.span.start);
     let is_head = |one: &&Statement| one.is_header && !one.is_below;
@@ -73,14 +73,14 @@ pub(super) fn table(statements: &[Statement], statement: &Statement) -> Range<us
     start..next.or_else(|| statements.last().map(|last| last.span.end)).unwrap_or(statement.span.end)
 }
 
-/// Where the line ends, without what ends it.
+/// The end of the line, without its line end.
 pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let end = memchr::memchr(b'\n', rest).map_or(bytes.len(), |len| at + len);
     end - usize::from(end > at && bytes.get(end - 1) == Some(&b'\r'))
 }
 
-/// Where a text in quotes that begins at `at` ends, behind its quotes; `Err`: it is never closed, and ends there.
+/// The end of the quoted text that begins at `at`, after its quotes. `Err`: it is never closed, and ends there.
 pub(super) fn text_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let rest = bytes.get(at..).unwrap_or_default();
     let Some(quote) = rest.first().copied() else { return Err(at) };
@@ -104,18 +104,18 @@ pub(super) fn text_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     Err(limit)
 }
 
-/// The way through a key and its value.
+/// A walk through a key and its value.
 struct Scan<'t> {
     bytes: &'t [u8],
     /// The open brackets.
     stack: Vec<(u8, usize)>,
-    /// The last octet that is neither blank nor comment.
+    /// The last octet that is neither a blank nor part of a comment.
     last: u8,
     open: Option<Open>,
 }
 
 impl Scan<'_> {
-    /// The end of the statement that begins at `at`, and what it leaves open.
+    /// The end of the statement that begins at `at`, and the bracket or quote that it leaves open.
     fn value(mut self, mut at: usize) -> (usize, Option<Open>) {
         let mut end = at;
         while let Some(byte) = self.bytes.get(at).copied() {
@@ -157,7 +157,7 @@ impl Scan<'_> {
             _ => return,
         };
         if !self.stack.iter().any(|(open, _)| *open == opener) {
-            return; // the parser says that there is one too many
+            return; // the parser reports the surplus bracket
         }
         while let Some((open, _)) = self.stack.last().copied() {
             if open == opener {
@@ -169,7 +169,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The innermost open bracket is never closed.
+    /// Notes that the innermost open bracket is never closed.
     fn leave_open(&mut self, before: Option<Range<usize>>) {
         if let Some((open, at)) = self.stack.last().copied() {
             let what = if open == b'[' { What::List } else { What::Table };
@@ -177,7 +177,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The beginning of the line at `at`, if it can only begin another statement.
+    /// The beginning of the line at `at`, if the line can only begin another statement.
     fn next_statement(&self, at: usize) -> Option<Range<usize>> {
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
         let line = self.bytes.get(at..line_end(self.bytes, at))?;
@@ -192,7 +192,7 @@ impl Scan<'_> {
         let word = line.iter().take_while(|byte| is_word(byte)).count();
         let mut after = line.get(word..)?.iter().skip_while(|byte| blank(byte));
         let is_pair = word > 0 && after.next() == Some(&b'=');
-        // In a table a line may begin with a key, after a comma.
+        // In an inline table a line may begin with a key after a comma.
         let is_inside =
             self.stack.last().is_some_and(|(open, _)| *open == b'{') && matches!(self.last, b'{' | b',');
         (is_pair && !is_inside).then_some(at + start..at + start + word)
@@ -200,7 +200,7 @@ impl Scan<'_> {
 }
 
 impl Statement {
-    /// The mistake, if something is never closed.
+    /// The mistake, if a bracket or quote is never closed.
     pub(super) fn unclosed(&self, text: &str) -> Option<Mistake> {
         let Open { at, what, before } = self.open.as_ref()?;
         if *what == What::Text && super::words::begins_bare(text, self) {
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(of(6), "[[host]]\nc = 1");
     }
 
-    /// Every octet that is neither blank nor comment is in a statement, and they do not overlap.
+    /// Every octet outside of blanks and comments is in a statement, and statements do not overlap.
     #[test]
     fn any_text_is_cut() {
         let parts = [

@@ -1,8 +1,8 @@
-//! Mistakes as administrators make them, and that each is one error.
+//! Mistakes of administrators. Each gives one error.
 
 use super::*;
 
-/// What is said of a text: the words that are meant and the message.
+/// The diagnostics of a text: the words that are meant, and the message.
 fn said(text: &str) -> Vec<(String, String)> {
     let mended = mend(text);
     assert_eq!(mended.text.len(), text.len());
@@ -10,7 +10,7 @@ fn said(text: &str) -> Vec<(String, String)> {
     mended.mistakes.iter().map(one).collect()
 }
 
-/// A text with one mistake: the words that are meant and the message.
+/// The only diagnostic of a text: the words that are meant, and the message.
 fn only(text: &str) -> (String, String) {
     let mut said = said(text);
     assert_eq!(said.len(), 1, "{text:?}: {said:?}");
@@ -60,7 +60,7 @@ fn item_24_brackets_and_quotes() {
     ] {
         let text = format!("{text}{}", host.repeat(12));
         assert_eq!(only(&text).0, place, "{text}");
-        // What follows is read.
+        // The text after the mistake is read.
         if !text.contains("'''") {
             assert!(mend(&text).text.ends_with(host));
         }
@@ -129,7 +129,7 @@ fn several_mistakes_are_all_named() {
     assert_eq!(places, ["[[host]", "x.y", "[", "e", ":"]);
 }
 
-/// A log that somebody has put into the folder of rules.
+/// A log file that was put into the folder of rules.
 #[test]
 fn item_24_what_is_no_configuration_at_all_is_given_up() {
     for line in ["Nov 26 05:55:46 host portward[12]: REVERSE-PROXY 12\n", "a = [\n", "a = 1\n", "[a]\n"] {

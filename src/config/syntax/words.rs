@@ -1,4 +1,4 @@
-//! One statement that is no TOML: what was meant, and how that is written.
+//! Explains one statement that is no TOML: what was probably meant, and how to write it.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::repeated::header;
 use super::statements::{Statement, line_end, text_end};
 use crate::config::report::Fault;
 
-/// What is wrong with a statement. The parser gave up at `span`, and says why in `message`.
+/// The mistake in a statement. The parser gave up at `span`, with the reason `message`.
 pub(super) fn mistake(text: &str, statement: &Statement, message: &str, span: Range<usize>) -> Mistake {
     let line = text.get(statement.span.clone()).unwrap_or_default();
     let start = statement.span.start;
@@ -20,18 +20,18 @@ pub(super) fn mistake(text: &str, statement: &Statement, message: &str, span: Ra
     )
 }
 
-/// A mistake that has no words of ours: those of the parser are shown.
+/// A mistake without an explanation here. The parser's own message is shown.
 pub(super) fn unknown(message: &str, span: Range<usize>) -> Mistake {
     Mistake::new(span, Fault::new(format!("this is not TOML: {message}")))
 }
 
-/// Whether the value of a statement begins with something else than a quote or a bracket.
+/// Whether the value of a statement begins with neither a quote nor a bracket.
 pub(super) fn begins_bare(text: &str, statement: &Statement) -> bool {
     let line = text.get(statement.span.clone()).unwrap_or_default();
     line.split_once('=').is_some_and(|(_, value)| !value.trim_start().starts_with(['"', '\'', '[', '{', '=']))
 }
 
-/// A place in the statement, and what is wrong there.
+/// A place in the statement, and its fault.
 type Found = Option<(Range<usize>, Fault)>;
 
 const COMMENT: &str = "a comment begins with #";
@@ -124,7 +124,7 @@ fn of_pair(line: &str, at: usize) -> Found {
     }
 }
 
-/// The value of `name` begins behind the `=` before `from`; the parser gave up at `at`.
+/// The mistake in the value of `name`. The value begins after the `=` before `from`, and the parser gave up at `at`.
 fn of_value(line: &str, name: &str, from: usize, at: usize) -> Found {
     let behind = line.get(from..)?;
     let value = behind.trim_start();
@@ -151,7 +151,7 @@ fn of_value(line: &str, name: &str, from: usize, at: usize) -> Found {
     }
 }
 
-/// Where a list or a table between braces ends that begins at `start`.
+/// The end of the list or the inline table that begins at `start`.
 fn brackets_end(line: &[u8], start: usize) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, start);
     while let Some(byte) = line.get(at) {
@@ -170,7 +170,7 @@ fn brackets_end(line: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// A value without quotes that reaches to the end of the line.
+/// The mistake in a value without quotes that reaches to the end of the line.
 fn of_bare(line: &str, name: &str, start: usize) -> Found {
     let value = line.get(start..)?;
     let value = value.split(" #").next().unwrap_or_default().trim_end();
@@ -182,7 +182,7 @@ fn of_bare(line: &str, name: &str, start: usize) -> Found {
     Some((start..start + value.len(), without_quotes(Some(name), value)))
 }
 
-/// A word in a list, or in a table between braces.
+/// The mistake in a word of a list or an inline table.
 fn of_element(line: &str, start: usize, at: usize) -> Found {
     let at = at.clamp(start, line.len());
     let is_end =
@@ -219,7 +219,7 @@ fn of_element(line: &str, start: usize, at: usize) -> Found {
     None
 }
 
-/// A `key:` in a table between braces, as JSON has it, the last one before `end`.
+/// The last `key:` (the form of JSON) before `end` in an inline table.
 fn colon(line: &str, start: usize, end: usize) -> Option<(usize, &str)> {
     let before = line.get(start..end)?.trim_end().strip_suffix(':')?;
     let key = before.rsplit(['{', ',']).next()?.trim();
@@ -229,7 +229,7 @@ fn colon(line: &str, start: usize, end: usize) -> Option<(usize, &str)> {
     is_key.then_some((start + before.len(), key))
 }
 
-/// The keys of all files that are true or false and nothing else.
+/// The keys of all files whose value is `true` or `false`.
 const BOOLEANS: [&str; 11] = [
     "check_certificate",
     "decisions",
@@ -270,7 +270,7 @@ fn without_quotes(name: Option<&str>, value: &str) -> Fault {
     Fault::new(format!("`{value}` is no value that TOML knows")).help(format!("write {before}{right}"))
 }
 
-/// Something stands behind the value that ends at `end`.
+/// The mistake of text after the value that ends at `end`.
 fn follows(line: &str, end: usize) -> Found {
     let rest = line.get(end..)?;
     let junk = rest.trim_start();
@@ -288,7 +288,7 @@ fn follows(line: &str, end: usize) -> Found {
     ))
 }
 
-/// Characters that a text cannot have.
+/// The mistake of characters that a text cannot have.
 fn of_characters(line: &str, at: usize, message: &str) -> Found {
     if message.contains("escape") || message.contains("unicode value") {
         let at = line.get(..at.min(line.len()))?.rfind('\\').unwrap_or(at);
@@ -307,12 +307,12 @@ fn of_characters(line: &str, at: usize, message: &str) -> Found {
     Some((at..at + c.len_utf8(), Fault::new(format!("this is {what}, which no text has")).help("delete it")))
 }
 
-/// Whether a word is a value by itself.
+/// Whether a word is a complete value.
 fn is_scalar(word: &str) -> bool {
     !word.is_empty() && format!("x = {word}").parse::<toml::Table>().is_ok()
 }
 
-/// Whether somebody meant a comment, in the manner of another language.
+/// Whether the text looks like a comment of another language.
 fn is_comment(text: &str) -> bool {
     ["//", "/*", "--", ";", "<!--"].iter().any(|mark| text.starts_with(mark))
 }

@@ -1,4 +1,4 @@
-//! Whom tenants of the API belong to, and whether ids and names are theirs alone: judged in view of all tenants.
+//! Checks the parents of tenants of the API, and that ids and names are unique. All tenants are needed for that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::rules::{Tenant, Tenants};
 
 type Index<'a> = HashMap<String, &'a str, foldhash::fast::RandomState>;
 
-/// What is wrong, by the ids of the tenants of which it is wrong. Of two equal ones the first is good.
+/// The faults, by the ids of the tenants that have them. Of two equal tenants the first is right.
 pub(super) fn judge(rules: &Tenants, made: &[Arc<MadeTenant>]) -> BTreeMap<Box<str>, String> {
     let mut ids: Index<'_> =
         rules.iter().map(|tenant| (tenant.id().to_ascii_lowercase(), tenant.id())).collect();
@@ -38,13 +38,13 @@ pub(super) fn judge(rules: &Tenants, made: &[Arc<MadeTenant>]) -> BTreeMap<Box<s
     wrong
 }
 
-/// How many tenants of a circle or of a line are named.
+/// How many tenants of a circle or of a line are named at most.
 const SHOWN: usize = 8;
 
 struct Lineage<'a> {
     rules: &'a Tenants,
     parents: HashMap<&'a str, Option<&'a str>, foldhash::fast::RandomState>,
-    /// Those that would stand above themselves.
+    /// The tenants that would stand above themselves.
     circles: HashSet<&'a str, foldhash::fast::RandomState>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Lineage<'a> {
         lineage
     }
 
-    /// Goes up from each tenant until it comes to one where it has been: every tenant is passed once.
+    /// Follows the parents of each tenant up to a tenant that was visited before. So every tenant is visited once.
     fn find_circles(&mut self, made: &'a [Arc<MadeTenant>]) {
         let mut seen: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
         for (number, one) in made.iter().enumerate() {
@@ -74,7 +74,7 @@ impl<'a> Lineage<'a> {
         }
     }
 
-    /// The parent of a tenant; `Err`: there is no such tenant.
+    /// The parent of a tenant. `Err`: the parent does not exist.
     fn parent(&self, id: &'a str) -> Result<Option<&'a str>, &'a str> {
         match self.parents.get(id) {
             Some(parent) => Ok(*parent),
@@ -82,7 +82,7 @@ impl<'a> Lineage<'a> {
         }
     }
 
-    /// A tenant and those above it.
+    /// A tenant and all tenants above it.
     fn up(&self, id: &'a str) -> impl Iterator<Item = &'a str> {
         std::iter::successors(Some(id), |id| self.parent(id).unwrap_or_default())
     }
@@ -102,11 +102,11 @@ impl<'a> Lineage<'a> {
         }
         let Some(line) = one.line() else { return Ok(()) };
         let said = line.iter().rev().map(|id| &**id);
-        // One step more than the line has: what stands above it is not said there.
+        // One step more than the line is compared, so that a line which does not begin at the root is found.
         if self.up(parent).take(line.len() + 1).eq(said) {
             return Ok(());
         }
-        // A circle above it is told of those that are part of it.
+        // A circle above this tenant is reported for the tenants in the circle.
         if self.has_circle_above(parent) {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl<'a> Lineage<'a> {
         ))
     }
 
-    /// Whether the way up never ends.
+    /// Whether a circle is above the tenant.
     fn has_circle_above(&self, id: &'a str) -> bool {
         self.up(id).any(|id| self.circles.contains(id))
     }

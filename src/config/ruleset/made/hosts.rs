@@ -1,5 +1,5 @@
-//! The hosts of the API as they were read: kept for as long as their text and the targets of their tenants are the same, so that
-//! changes of tenants do not read them again.
+//! The hosts of the API as they were last read. They are kept as long as their text and the targets of their tenants
+//! are the same, so that changes of tenants do not read them again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,27 +8,27 @@ use super::super::context::Context;
 use crate::rules::{Builder, Endpoint, HostDef, Tenants};
 use crate::service::Service;
 
-/// The hosts that were read last.
+/// The hosts as they were last read.
 #[derive(Debug, Default)]
 pub(super) struct Last(Mutex<Option<Arc<ReadHosts>>>);
 
-/// Hosts in which nothing was found.
+/// Hosts without diagnostics.
 #[derive(Debug)]
 pub(super) struct ReadHosts {
     text: Arc<String>,
     hosts: Vec<HostDef>,
-    /// The tenants that they belong to, and where those led.
+    /// The tenants that they belong to, and the targets of these tenants at that time.
     targets: BTreeMap<Box<str>, Option<Arc<[Endpoint]>>>,
 }
 
 impl Last {
-    /// Those of this text, if nothing that they stand on is different.
+    /// The hosts of this text, unless something that they depend on has changed.
     pub(super) fn of(&self, text: &Arc<String>, tenants: &Tenants) -> Option<Arc<ReadHosts>> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().filter(|last| last.text == *text && last.stands(tenants)).cloned()
     }
 
-    /// Has them read again.
+    /// Forgets the hosts, so that they are read again.
     pub(super) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -43,7 +43,7 @@ impl Last {
 }
 
 impl ReadHosts {
-    /// Whether their tenants lead where they led.
+    /// Whether their tenants still have the same targets.
     fn stands(&self, tenants: &Tenants) -> bool {
         self.targets.iter().all(|(id, before)| {
             let Some(tenant) = tenants.by_id(id) else { return false };
@@ -55,18 +55,19 @@ impl ReadHosts {
         })
     }
 
-    /// What is read after them has to agree with them.
+    /// Notes the statements of the hosts, so that hosts which are read later must agree with them.
     pub(super) fn note(&self, context: &mut Context) {
         note(&self.hosts, context);
     }
 
-    /// Adds them. False: a name is taken, and they are to be read again, so that it is told where.
+    /// Adds the hosts to the builder. `false`: a name is taken, and the hosts must be read again to find the place for
+    /// the message.
     pub(super) fn add_to(&self, builder: &mut Builder) -> bool {
         self.hosts.iter().all(|host| builder.add(host.clone()).is_ok())
     }
 }
 
-/// Notes what hosts that were read before say of their targets.
+/// Notes the statements of hosts that were read before about their targets.
 pub(super) fn note(hosts: &[HostDef], context: &mut Context) {
     for host in hosts {
         for service in Service::decided_once() {

@@ -1,5 +1,5 @@
-//! What may not be said over the API unless `admin.hosts = "any"`: no file, no target on this machine, no certificate that is not
-//! checked (contract section 8).
+//! Settings that are not allowed over the API unless `admin.hosts = "any"`: files, targets on this machine,
+//! certificates that are not checked (contract section 8).
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::super::super::{Config, Severity};
 use crate::rules::{Endpoint, HostDef, TargetOptions, is_of_this_machine};
 use crate::service::Service;
 
-/// What is made over the API.
+/// The kind of an object of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Host,
     Tenant,
 }
 
-/// Reports what is not possible over the API, wherever it stands in a host or a tenant.
+/// Reports settings that are not allowed over the API, anywhere in a host or a tenant.
 pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, what: What) {
     const FILE: &str = "what is made over the API may name no file";
     const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
@@ -54,7 +54,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
                     deny(one.span(), "what is made over the API may not lead to this machine or its link")
                 });
             }
-            // Names and values of header fields.
+            // These tables have names and values of header fields.
             ("set" | "response", _) => {}
             (_, DeValue::Table(inner)) => forbid(report, inner, config, what),
             (_, DeValue::Array(list)) => {
@@ -69,7 +69,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
     }
 }
 
-/// Whether a target is this machine by what is written. What a DNS name resolves to is seen when it is dialled.
+/// Whether the text of a target stands for this machine. The addresses of a DNS name are checked when it is dialled.
 fn leads_here(target: &str, config: &Config) -> bool {
     match scalar::host(target) {
         Ok(Host::Ip(ip)) => {
@@ -82,8 +82,8 @@ fn leads_here(target: &str, config: &Config) -> bool {
     }
 }
 
-/// What its targets' names resolve to is held against the same rule when it is dialled. The target that it has from its
-/// tenant, `inherited`, stays what was said of it where it stands.
+/// Marks the host's targets, so that the addresses of their names are checked by the same rule when they are dialled. A
+/// target `inherited` from the tenant keeps its own mark.
 pub(super) fn keep_away(host: &mut HostDef, inherited: Option<&Arc<[Endpoint]>>) {
     let away = |endpoints: &Arc<[Endpoint]>| match inherited {
         Some(inherited) if Arc::ptr_eq(inherited, endpoints) => Arc::clone(endpoints),

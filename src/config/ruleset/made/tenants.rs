@@ -1,7 +1,7 @@
-//! One tenant of the API: read by itself, once, and used for every table until it is changed. So a change of one tenant does not
-//! read the thousands of others again.
+//! One tenant of the API. It is read once and by itself, and is used for every table until it is changed. So a change
+//! of one tenant does not read the thousands of others again.
 //!
-//! What is wrong is told in words alone. The text of a tenant may hold secrets, so it is never shown.
+//! Faults are described only in words. The text of a tenant may hold secrets, so it is never shown.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,9 +22,9 @@ use crate::rules::{Endpoint, HostDef, TenantDef};
 #[derive(Debug)]
 pub(crate) struct MadeTenant {
     alone: Alone,
-    /// Its table, in TOML.
+    /// The tenant's table as TOML.
     text: Arc<String>,
-    /// The hosts of its realms, and with which target they were read.
+    /// The hosts of its realms, and the target with which they were read.
     aimed: Mutex<Option<Aimed>>,
 }
 
@@ -34,22 +34,23 @@ struct Aimed {
     hosts: Arc<[HostDef]>,
 }
 
-/// Why a tenant is no tenant.
+/// Why a tenant could not be made.
 #[derive(Debug)]
 pub(crate) struct Unmade {
     pub(crate) found: Diagnostics,
-    /// Something in it is not possible over the API.
+    /// Whether something is not allowed over the API.
     pub(crate) is_forbidden: bool,
 }
 
-/// How messages call what tenants stand in.
+/// The name of the tenants' container in messages.
 const TABLE: &str = "the tenants of the API";
 
 impl Making<'_> {
-    /// Reads the tenant `id`, whose table is `text`, for tables that have the rules files `files`. Also whether it was safe.
+    /// Reads the tenant `id`, whose table is `text`, for tables with the rules files `files`. Also returns whether the
+    /// tenant has only settings that are allowed over the API.
     ///
     /// # Errors
-    /// What is wrong with it by itself.
+    /// The tenant's faults, without regard to other tenants.
     pub(crate) fn tenant(
         &self,
         id: &str,
@@ -84,7 +85,7 @@ impl Making<'_> {
         }
     }
 
-    /// Reads a tenant's text. What is found is told in words that show nothing of it.
+    /// Reads a tenant's text. Faults are described in words that reveal nothing of the text.
     fn each(
         &self,
         id: &str,
@@ -121,25 +122,25 @@ impl Making<'_> {
 }
 
 impl MadeTenant {
-    /// Its id.
+    /// The tenant's id.
     pub(crate) fn id(&self) -> &str {
         &self.alone.definition.id
     }
 
-    /// What it is.
+    /// The tenant's definition.
     pub(crate) fn definition(&self) -> &TenantDef {
         &self.alone.definition
     }
 
-    /// The whole line of tenants from the root, if it says that.
+    /// The whole line of parents from the root, if the tenant states it.
     pub(super) fn line(&self) -> Option<&[Box<str>]> {
         self.alone.line.as_deref()
     }
 
-    /// The hosts that its realms stand for, read again only where its target is another one.
+    /// The hosts for its realms. They are read again only if the tenant's target has changed.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// The faults of these hosts.
     pub(super) fn realms(
         &self,
         making: &Making<'_>,
@@ -153,7 +154,7 @@ impl MadeTenant {
             _ => false,
         };
         if let Some(Aimed { hosts, .. }) = aimed.as_ref().filter(is_same) {
-            // They are as they were, and others are to agree with them.
+            // The hosts are unchanged. Their statements are noted, so that other hosts must agree with them.
             note(hosts, context);
             return Ok(Arc::clone(hosts));
         }

@@ -1,5 +1,5 @@
-//! Whom tenants belong to: whether every parent is there, whether a line from the root is the one that is there, and whether
-//! there is no cycle.
+//! Checks the parents of tenants: every parent must exist, a line from the root must be right, and there must be no
+//! cycle.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::super::files::Position;
 use super::{Guesses, One, Parent, Reading, place};
 use crate::rules::TenantDef;
 
-/// The tenants with their parents, in the order of the files, and what is wrong with those.
+/// The tenants with their parents, in the order of the files, and the faults of the parents.
 pub(super) fn judge(
     reading: Reading,
     names: &[PathBuf],
@@ -30,7 +30,7 @@ pub(super) fn judge(
     (list.into_iter().map(with_parent).collect(), found)
 }
 
-/// How many tenants of a circle are named.
+/// How many tenants of a cycle are named at most.
 const SHOWN: usize = 10;
 
 struct Family<'a> {
@@ -54,7 +54,7 @@ impl Family<'_> {
         *self.parents.get(at)?
     }
 
-    /// The tenant with this very id.
+    /// The tenant with exactly this id.
     fn by_id(&self, id: &str) -> Option<usize> {
         let at = *self.reading.ids.get(&*id.to_ascii_lowercase())?;
         (self.id(at) == id).then_some(at)
@@ -82,7 +82,7 @@ impl Family<'_> {
         missing.into_iter().for_each(|(fault, at)| self.error(fault, at));
     }
 
-    /// Reports every cycle once. Says of each tenant whether one is above it.
+    /// Reports every cycle once. Returns for each tenant whether it is in a cycle or below one.
     fn find_cycles(&mut self) -> Vec<bool> {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
@@ -117,7 +117,7 @@ impl Family<'_> {
         states.into_iter().map(|state| state == State::Cyclic).collect()
     }
 
-    /// At what stands first in the files.
+    /// The report is placed at the tenant that comes first in the files.
     fn report_cycle(&mut self, cycle: &[usize]) {
         let order = |at: &usize| self.member(*at).map(|one| one.key.order());
         let first = cycle.iter().enumerate().min_by_key(|(_, at)| order(at)).map_or(0, |(nth, _)| nth);
@@ -146,7 +146,7 @@ impl Family<'_> {
         self.error(fault, at);
     }
 
-    /// A line from the root must be the one that is there.
+    /// Checks that each line from the root is the actual one.
     fn compare_lines(&mut self, is_cyclic: &[bool]) {
         let mut wrong = Vec::new();
         for (one, is_cyclic) in self.reading.list.iter().zip(is_cyclic) {
@@ -158,7 +158,7 @@ impl Family<'_> {
         wrong.into_iter().for_each(|(fault, at)| self.error(fault, at));
     }
 
-    /// `None`: it agrees, or something of it is not there, which was reported.
+    /// The first disagreement. `None`: the line is right, or a tenant in it does not exist, which was reported.
     fn disagreement(&self, parent: &Parent) -> Option<(Fault, Position)> {
         let line: Vec<usize> =
             parent.line.iter().map(|(id, _)| self.by_id(id)).collect::<Option<Vec<_>>>()?;
@@ -168,7 +168,7 @@ impl Family<'_> {
         if there == line {
             return None;
         }
-        // From the parent up: the first one whose own parent is another one than the line says.
+        // Compares from the parent up to the first tenant whose actual parent differs from the line.
         let same = there.iter().rev().zip(line.iter().rev()).take_while(|(one, other)| one == other).count();
         let below = *line.iter().rev().nth(same.checked_sub(1)?)?;
         let at = parent.line.iter().rev().nth(same).map_or(parent.at, |(_, at)| *at);
