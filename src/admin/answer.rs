@@ -1,4 +1,4 @@
-//! An answer: its status, its content, and further header fields. It is made by a resource and sent by `serve`.
+//! An answer: its status, its content, and further header fields. A resource makes it, and `serve` sends it.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::events::{self, Feed};
 use super::v1::Asked;
 
-/// The body of a response, whole or as it comes.
+/// The body of a response. It is complete, or a stream.
 pub(super) type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// An answer.
@@ -26,32 +26,33 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// JSON that is at hand.
+    /// An answer with JSON as a value.
     pub(super) fn json(status: StatusCode, json: &Value) -> Self {
         Self::written(status, json)
     }
 
-    /// 200, and this.
+    /// 200 with this JSON.
     pub(super) fn ok(json: &Value) -> Self {
         Self::json(StatusCode::OK, json)
     }
 
-    /// JSON that is written already: long lists are written piece by piece.
+    /// An answer with JSON as text. Long lists are written as text directly.
     pub(super) fn written(status: StatusCode, json: impl Display) -> Self {
         Self::whole(status, "application/json", format!("{json}\n"))
     }
 
-    /// Any content.
+    /// An answer with any content.
     pub(super) fn whole(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Self {
         Self::streamed(status, content_type, Full::new(content.into()).boxed_unsync())
     }
 
-    /// Content that comes piece by piece.
+    /// An answer whose content is a stream.
     pub(super) fn streamed(status: StatusCode, content_type: &'static str, body: Body) -> Self {
         Self { status, content_type, body, fields: Vec::new(), is_followed: false }
     }
 
-    /// A stream of server-sent events, which ends when `feed` does, or the reader, or what the reader was let in by.
+    /// A stream of server-sent events. It ends when `feed` ends, when the reader goes, or when the reader's token or
+    /// session is no longer valid.
     pub(super) fn events(asked: &Asked<'_>, feed: impl Feed) -> Self {
         let place = match asked.followers.place(asked.admitted.may) {
             Ok(place) => place,
@@ -66,12 +67,12 @@ impl Answer {
         self.is_followed
     }
 
-    /// Says what is wrong, and if possible what would be right.
+    /// An error that says what is wrong, and if possible what would be right.
     pub(super) fn wrong(status: StatusCode, why: &str) -> Self {
         Self::ok(&json!({ "error": why })).with_status(status)
     }
 
-    /// 400: what was asked cannot be understood.
+    /// 400: the request cannot be understood.
     pub(super) fn bad(why: impl Display) -> Self {
         Self::wrong(StatusCode::BAD_REQUEST, &why.to_string())
     }
@@ -81,7 +82,7 @@ impl Answer {
         Self::wrong(StatusCode::NOT_FOUND, &why.to_string())
     }
 
-    /// 503: the server is stopping, so that it changes nothing any more.
+    /// 503: the server is stopping, so it makes no more changes.
     pub(super) fn stopping(why: crate::server::Stopping) -> Self {
         Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why.to_string())
     }
@@ -99,25 +100,25 @@ impl Answer {
         }
     }
 
-    /// The same with another status.
+    /// The same answer with another status.
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// The same, and the connection ends behind it.
+    /// The same answer. The connection ends after it.
     pub(super) fn with_close(self) -> Self {
         self.with(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// The same with this in place of its content.
+    /// The same answer with other content.
     pub(super) fn with_content(mut self, content_type: &'static str, content: impl Into<Bytes>) -> Self {
         self.content_type = content_type;
         self.body = Full::new(content.into()).boxed_unsync();
         self
     }
 
-    /// The same with a header field, if there is one.
+    /// The same answer with a header field, if there is one.
     pub(super) fn with_some(self, field: Option<(HeaderName, HeaderValue)>) -> Self {
         match field {
             Some((name, value)) => self.with(name, value),
@@ -125,7 +126,7 @@ impl Answer {
         }
     }
 
-    /// The same with one header field more.
+    /// The same answer with one more header field.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.push((name, value));
         self
@@ -137,13 +138,13 @@ impl From<Answer> for Response<Body> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        // 304 says nothing of a content that it does not have (RFC 9110 section 15.4.5).
+        // 304 has no content, so it has no fields about content (RFC 9110 section 15.4.5).
         if status != StatusCode::NOT_MODIFIED {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        // What is true now is not to be shown later.
+        // Answers become outdated, so they must not be cached.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Nothing of this is a page that another site may show, or run, or learn of.
+        // Another site must not embed, run or read anything of this.
         for (name, value) in [
             (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
             (X_FRAME_OPTIONS, "DENY"),

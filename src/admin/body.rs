@@ -1,17 +1,17 @@
-//! A body of JSON: an object whose fields a resource knows. A field with a slip in its name is refused: without its
-//! `expiration` an entry of the blacklist would stand there for ever.
+//! A JSON body: an object with the fields that a resource knows. A field with a misspelt name is refused. Otherwise an
+//! entry of the blacklist with a misspelt `expiration` would last for ever.
 
 use serde_json::{Map, Value};
 
-/// The fields of a body. One that is null is as good as not there.
+/// The fields of a body. A field that is null counts as absent.
 #[derive(Debug)]
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// The object in `body`, whose fields must be among `known`.
+    /// Reads the object in `body`, whose fields must be among `known`.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence.
+    /// What is wrong with the body, in a sentence.
     pub(super) fn of(body: &[u8], known: &[&str]) -> Result<Self, String> {
         let json: Value =
             serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
@@ -24,10 +24,10 @@ impl Fields {
         }
     }
 
-    /// A text.
+    /// The value of a text field.
     ///
     /// # Errors
-    /// It is something else.
+    /// The value is no text.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, String> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -36,10 +36,10 @@ impl Fields {
         }
     }
 
-    /// A list of texts.
+    /// The value of a field with a list of texts.
     ///
     /// # Errors
-    /// It is something else.
+    /// The value is no list of texts.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, String> {
         let wrong = || format!("`{name}` is not a list of texts");
         match self.0.get(name) {

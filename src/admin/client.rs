@@ -1,4 +1,4 @@
-//! The commands' side of the socket: one request, one answer; `stream` reads an answer that goes on.
+//! The commands' side of the socket: one request, one answer. `stream` reads an answer that goes on.
 
 mod stream;
 
@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 pub use stream::follow;
 
-/// How long the daemon may take.
+/// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The longest answer: a page of a list is far from it.
+/// The longest answer. A page of a list is much shorter.
 const ANSWER: u64 = 16 * 1024 * 1024;
 
 /// Why there is no answer.
@@ -23,9 +23,9 @@ pub enum NoAnswer {
     NotRunning(PathBuf),
     /// This user may not connect.
     Forbidden(PathBuf),
-    /// It broke off.
+    /// The connection broke off.
     Broken(io::Error),
-    /// The daemon says no.
+    /// The daemon refuses the request, with this status and message.
     Refused(u16, String),
 }
 
@@ -48,13 +48,13 @@ impl fmt::Display for NoAnswer {
 }
 
 impl NoAnswer {
-    /// What an answer with this status says, if that is no.
+    /// The refusal in an answer with this status.
     pub fn refused(status: u16, json: &Value) -> Self {
         let why = json.get("error").and_then(Value::as_str).unwrap_or("the daemon refuses");
         Self::Refused(status, why.to_owned())
     }
 
-    /// What to do about it, if that is known.
+    /// What the user can do about it, if that is known.
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::NotRunning(_) => Some(
@@ -102,7 +102,7 @@ pub fn ask_if(
     }
 }
 
-/// GET of one thing, with its ETag.
+/// GETs a resource, with its ETag.
 ///
 /// # Errors
 /// See [`NoAnswer`].
@@ -125,10 +125,10 @@ fn tag(answer: &[u8]) -> Option<String> {
     String::from_utf8(field.value.to_vec()).ok()
 }
 
-/// The same with the answer as it came, whatever its status is.
+/// The same, but every answer is returned, whatever its status is.
 ///
 /// # Errors
-/// See [`NoAnswer`]; never that the daemon says no.
+/// See [`NoAnswer`], except [`NoAnswer::Refused`].
 pub fn answered(
     socket: &Path,
     method: &str,
@@ -147,7 +147,7 @@ fn connected(socket: &Path) -> Result<UnixStream, NoAnswer> {
     })
 }
 
-/// `fields` are header fields, each with its end of the line.
+/// Sends a request and returns the answer. `fields` are header fields, each with its line end.
 fn exchange(
     stream: &mut UnixStream,
     method: &str,
@@ -168,7 +168,7 @@ fn exchange(
     Ok(answer)
 }
 
-/// Status and body; the daemon closes behind it and never chunks.
+/// The status and the body. The daemon closes the connection after the answer, and never sends chunks.
 fn read(answer: &[u8]) -> Option<(u16, Value)> {
     let mut fields = [httparse::EMPTY_HEADER; 16];
     let mut head = httparse::Response::new(&mut fields);

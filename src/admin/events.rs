@@ -1,8 +1,8 @@
-//! Streams of server-sent events (WHATWG HTML, section 9.2): what followers are sent, as it comes.
+//! Streams of server-sent events (WHATWG HTML, section 9.2) for followers.
 //!
-//! A resource gives a [`Feed`]; `serve` asks it for news every [`PAUSE`] and only while its reader takes what it was sent. So
-//! a reader that does not read costs nothing: no news is taken for it, and after a while its connection ends
-//! ([`super::patient`]). All followers together are at most [`FOLLOWERS`].
+//! A resource provides a [`Feed`]. `serve` asks it for news every [`PAUSE`], but only while the follower reads. So a
+//! follower that does not read costs nothing: no news is fetched for it, and after a while its connection ends
+//! ([`super::patient`]). There are at most [`FOLLOWERS`] followers.
 
 use std::convert::Infallible;
 use std::fmt::{Display, Write as _};
@@ -21,42 +21,42 @@ use super::answer::Body;
 use crate::state::tokens::May;
 use crate::stats::GLANCE;
 
-/// How many may follow at a time, over the socket and the port (contract section 8).
+/// The greatest number of followers, over the socket and the port together (contract section 8).
 const FOLLOWERS: usize = 32;
-/// How many of them may have a right that only reads. The other places are kept for those that may change something, so that
-/// programs with the reading token cannot take every place.
+/// How many of them may have a right that only reads. The other places are reserved for followers with the right to
+/// change, so that programs with the reading token cannot take every place.
 const READING: usize = 24;
-/// Between two questions for news.
+/// The pause between two questions for news.
 const PAUSE: Duration = GLANCE;
-/// A stream without news says so after this time, so that both sides see that it is alive.
+/// A stream without news sends a sign of life after this time, so that both sides see that the connection works.
 pub(super) const QUIET: Duration = Duration::from_secs(15);
-/// So much text is written at a time; what is more waits for the reader.
+/// How many octets of text are written at a time. Further text waits for the reader.
 const ROOM: usize = 64 * 1024;
 
-/// Where news comes from.
+/// A source of news.
 pub(super) trait Feed: Send + 'static {
-    /// Writes what is new, as long as there is [room](Events::has_room).
+    /// Writes the news, as long as there is [room](Events::has_room).
     fn news(&mut self, events: &mut Events) -> Then;
 }
 
-/// What comes after news.
+/// What follows after news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
-    /// Maybe more, later.
+    /// There may be more news later.
     Later,
-    /// There is more than there was room for.
+    /// There was more news than room.
     AtOnce,
-    /// Nothing any more.
+    /// The feed has ended.
     End,
 }
 
-/// Events as they are written.
+/// Events as text.
 #[derive(Debug, Default)]
 pub(super) struct Events(String);
 
 impl Events {
-    /// One event of this kind. `data` is JSON or other text; each line of it becomes a line of the event, whichever way it ends
-    /// (WHATWG HTML, section 9.2.6).
+    /// Writes one event of this kind. `data` is JSON or other text. Each line of it becomes a line of the event,
+    /// whatever its line end is (WHATWG HTML, section 9.2.6).
     pub(super) fn write(&mut self, kind: &'static str, data: impl Display) {
         let _ = writeln!(self.0, "event: {kind}");
         let text = data.to_string();
@@ -66,7 +66,7 @@ impl Events {
         self.0.push('\n');
     }
 
-    /// Whether more may be written now.
+    /// Whether there is room for more events.
     pub(super) fn has_room(&self) -> bool {
         self.0.len() < ROOM
     }
@@ -76,14 +76,14 @@ impl Events {
     }
 }
 
-/// The places of followers.
+/// The places for followers.
 #[derive(Debug, Clone)]
 pub(super) struct Followers {
     all: Arc<Semaphore>,
     reading: Arc<Semaphore>,
 }
 
-/// One of them, taken until it is dropped.
+/// A place for a follower, taken until it is dropped.
 #[derive(Debug)]
 pub(super) struct Followed {
     _of_all: OwnedSemaphorePermit,
@@ -98,7 +98,8 @@ impl Default for Followers {
 }
 
 impl Followers {
-    /// A place for a follower with this right (`None`: without any). It is given back when it is dropped.
+    /// Takes a place for a follower with this right (`None`: with no right). The place is given back when it is
+    /// dropped.
     ///
     /// # Errors
     /// All places are taken. The text says which.
@@ -117,11 +118,11 @@ impl Followers {
     }
 }
 
-/// A stream on its way.
+/// A running stream.
 struct Stream {
     feed: Box<dyn Feed>,
     then: Then,
-    /// When something was sent last.
+    /// When something was last sent.
     sent: Instant,
     _place: Followed,
     ends: CancellationToken,
@@ -129,7 +130,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The next piece; `None`: the stream has ended.
+    /// The next piece. `None`: the stream has ended.
     async fn next(&mut self) -> Option<Bytes> {
         let mut events = Events::default();
         loop {
@@ -156,12 +157,13 @@ impl Stream {
     }
 }
 
-/// A body that sends what is new of `feed` until the reader goes, the feed ends, or what the reader was let in by.
+/// A body that sends the news of `feed`. It ends when the reader goes, when the feed ends, or when the reader's token
+/// or session is no longer valid.
 pub(super) fn body(feed: impl Feed, place: Followed, admitted: &Admitted) -> Body {
     let (ends, until) = (admitted.ends.clone(), admitted.until);
     let stream =
         Stream { feed: Box::new(feed), then: Then::Later, sent: Instant::now(), _place: place, ends, until };
-    // The first piece goes out with the head, so that the reader knows that it follows.
+    // The first piece is sent with the head, so that the reader knows that the stream has begun.
     let first = Bytes::from_static(b": portward\n\n");
     let pieces = stream::unfold((Some(first), stream), |(first, mut stream)| async move {
         let piece = match first {
@@ -185,7 +187,7 @@ mod tests {
         Admitted { caller, may: None, ends: CancellationToken::new(), until: None }
     }
 
-    /// Counts.
+    /// A feed that counts.
     struct Numbers {
         next: u32,
         asked: Arc<std::sync::atomic::AtomicU32>,
@@ -265,7 +267,7 @@ mod tests {
         assert!(followers.place(None).is_err());
         let changers: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
         assert_eq!(readers.len() + changers.len(), FOLLOWERS);
-        // What those who may change have taken, those who read cannot have.
+        // Readers cannot get a place that followers with the right to change have taken.
         drop(readers);
         let more: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
         assert_eq!(more.len(), READING);

@@ -1,13 +1,14 @@
 //! `/metrics`: what Prometheus reads (contract section 8, Metrics), in its text format, version 0.0.4.
 //!
-//! Everything is at hand: counters that each worker keeps, the guard's numbers, certificates. A scrape adds up the workers'
-//! counters and goes through no list of hosts, tenants or connections, so it costs the same however many there are. No label
-//! is a host, a tenant or a client: values of labels come from closed sets, or from the rules.
+//! All numbers exist already: the counters of each worker, the guard's numbers, and certificates. A scrape adds up the
+//! workers' counters and reads no list of hosts, tenants or connections, so its cost does not depend on their number.
+//! No label is a host, a tenant or a client. Values of labels come from closed sets, or from the rules.
 //!
-//! The text is written by hand. `prometheus-client` would keep counters of its own, with shared atomics on the request path,
-//! or want a collector for each family around the counters that are there; the format itself is the smaller part.
+//! The text is written here and not by `prometheus-client`. That crate would keep counters of its own, with shared
+//! atomics on the request path, or it would need a collector for each family around the existing counters. The format
+//! itself is the smaller part.
 //!
-//! | room | what is in it |
+//! | room | content |
 //! |---|---|
 //! | `text` | the format: families, samples, labels, escapes |
 //! | `process` | `process_*`: processor, memory, descriptors |
@@ -26,10 +27,10 @@ use crate::state::Shared;
 use crate::stats::{DecisionKind, Direction, Durations, Side, Totals};
 use crate::upstream::{Health, State};
 
-/// What the answer says of its content.
+/// The Content-Type of the answer.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything that is counted, as text.
+/// All metrics as text.
 pub fn render(shared: &Shared) -> String {
     let totals = shared.stats.totals();
     let mut text = Text::default();
@@ -44,7 +45,7 @@ pub fn render(shared: &Shared) -> String {
     text.finish()
 }
 
-/// Every service with every carrier by which it can come.
+/// Every service with every carrier that it can have.
 fn ways() -> impl Iterator<Item = (Service, Carrier)> {
     let by = |service: Service| Carrier::ALL.into_iter().filter(move |carrier| service.comes_by(*carrier));
     Service::ALL.into_iter().flat_map(move |service| by(service).map(move |carrier| (service, carrier)))
@@ -145,7 +146,7 @@ fn histogram(text: &mut Text, service: Service, durations: &Durations) {
     text.sample_of("_count", &[service], durations.count());
 }
 
-/// A name stands once: of certificates that are called alike the one that expires first.
+/// Each name occurs once. Of certificates with the same name the one that expires first is shown.
 fn certificates(text: &mut Text, shared: &Shared) {
     let snapshot = shared.snapshot.load();
     let mut ends = BTreeMap::<&str, i64>::new();

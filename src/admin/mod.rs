@@ -1,21 +1,22 @@
 //! Administration of the running daemon: HTTP/1.1 and JSON (contract section 8, Admin API).
 //!
-//! | room | what is in it |
+//! | room | content |
 //! |---|---|
-//! | `socket` | the socket of the file system: its file mode says who may connect |
+//! | `socket` | the socket of the file system, whose file mode decides which users may connect |
 //! | `port` | `admin.listen`, for programs and browsers, with or without TLS |
-//! | `access` | who may ask what: tokens, sessions, names |
+//! | `access` | access control: tokens, sessions, names |
 //! | `serve`, `patient` | requests and answers on a connection, with limits |
-//! | `places` | how many connections there may be, and which one goes for a new one |
-//! | [`answer`](self) | what an answer is: status, content, header fields |
+//! | `places` | places for connections, and which connection is closed for a new one |
+//! | [`answer`](self) | an answer: status, content, header fields |
 //! | `events` | streams of events for followers |
-//! | `query`, `body` | what stands behind the `?`, and the fields of a body of JSON |
+//! | `query`, `body` | the query after the `?`, and the fields of a JSON body |
 //! | `v1` | the resources, one file each, and the table of them |
 //! | `dashboard` | the page, and its files |
 //! | [`metrics`] | `/metrics`: what Prometheus reads |
 //! | [`client`] | the commands' side: one question, one answer |
 //!
-//! It decides nothing of its own: it shows what the daemon knows, and hands changes to [`Control`] and to the guard.
+//! Administration decides nothing by itself. It shows the daemon's state, and hands changes to [`Control`] and to the
+//! guard.
 
 mod access;
 mod answer;
@@ -51,23 +52,24 @@ use events::Followers;
 use places::{PLACES, Places};
 use serve::Grounds;
 
-/// The keys of portward.toml that say where administration listens. Warnings that it does not are kept under them.
+/// The keys of portward.toml for the places where administration listens. A warning that one of them is closed is kept
+/// under its key.
 const SOCKET: &str = "admin.socket";
 const PORT: &str = "admin.listen";
 
-/// Administers over the socket and the port until it is dropped. Where one of them is not possible a warning is all that
-/// happens: the proxy works without. It runs on a thread of its own, because an answer may take longer than signals and the
-/// watchdog can wait.
+/// Administers over the socket and the port until it is dropped. If one of them cannot be opened, only a warning
+/// follows, because the proxy works without it. It runs on a thread of its own, because an answer may take longer than
+/// signals and the watchdog can wait.
 pub(crate) async fn serve(shared: Arc<Shared>, control: Control) {
     let grounds = Grounds { shared, control, followers: Followers::default(), access: Arc::default() };
     tokio::join!(socket(grounds.clone()), port::serve(grounds));
 }
 
-/// Before it is looked again whether the socket is there, or can be opened.
+/// The pause before the socket is checked or opened again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Listens on `admin.socket`. Where it cannot be opened, as long as a Portward that is stopping still listens there, it is tried
-/// again; a socket whose file was removed is made anew.
+/// Listens on `admin.socket`. If the socket cannot be opened, because a stopping Portward still listens there, it is
+/// tried again. A socket whose file was removed is made anew.
 async fn socket(grounds: Grounds) {
     let shared = grounds.shared.clone();
     let mut reloads = shared.reloads.subscribe();
@@ -85,7 +87,7 @@ async fn socket(grounds: Grounds) {
                 let text =
                     format!("no administration: the socket {} cannot be opened: {error}", path.display());
                 let place = Location::whole(&shared.snapshot.load().config.file);
-                // The same trouble is said once.
+                // The same fault is logged only once.
                 if shared.set_admin_closed(SOCKET, Some(Diagnostic::warning(text.clone(), place))) {
                     shared.note(Level::Warning, &text);
                 }

@@ -8,7 +8,7 @@ use time::macros::format_description;
 /// The moment as `2026-11-26T08:00:00.000Z`.
 pub(super) fn utc(moment: SystemTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    // A moment beyond the year 9999 has no such text; no clock of a running machine says one.
+    // A moment after the year 9999 has no such text. The clock of a running machine has no such time.
     OffsetDateTime::from(moment).format(format).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! A connection whose other side has to read: a write that stands still for long is an error.
+//! A connection whose peer must read: a write that makes no progress for too long is an error.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::Stall;
 
-/// How long nothing at all may be taken of what is written.
+/// How long the peer may take no octet of what is written.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connection.
@@ -25,7 +25,7 @@ impl<T> Patient<T> {
         Self { stream, stall: Stall::default(), written: 0 }
     }
 
-    /// The same outcome, or an error where it has been pending for too long.
+    /// The same outcome, or an error if it has been pending for too long.
     fn watch<O>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<O>>) -> Poll<io::Result<O>> {
         if outcome.is_pending() {
             ready!(self.stall.poll(cx, PATIENCE, self.written, true));

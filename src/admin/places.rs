@@ -1,6 +1,7 @@
-//! Places for connections of one kind, the socket's or the port's. They are bounded, and a client that keeps us waiting cannot
-//! keep others out: when all places are taken, the connection that has kept us waiting for the longest goes. A client that is
-//! quick cannot keep others out either: while one waits for a place, every connection ends behind its next answer.
+//! Places for connections of one kind, of the socket or of the port. Their number is bounded. A client that makes
+//! Portward wait cannot keep others out: when all places are taken, the connection that has made Portward wait longest
+//! is closed. A quick client cannot keep others out either: while a connection waits for a place, every other
+//! connection ends after its next answer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,32 +12,33 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one kind at a time.
+/// The number of connections of one kind.
 pub(super) const PLACES: usize = 128;
-/// So long a connection may keep us waiting even if others wait for its place.
+/// How long a connection may make Portward wait while another one waits for its place.
 const GRACE: Duration = Duration::from_secs(1);
-/// The same for a connection on which no request has come yet. A client with a request sends it at once. A crowd of silent
-/// connections is served that quickly, so that an administrator behind it in the kernel's queue gets a turn.
+/// The same for a connection on which no request has come yet. A client with a request sends it at once. With this
+/// short time many silent connections are closed quickly, so that an administrator who is behind them in the kernel's
+/// queue gets a turn.
 const FIRST_GRACE: Duration = Duration::from_millis(250);
 /// How long a client may take to send a request, and to close.
 const REQUEST: Duration = Duration::from_secs(10);
-/// How long it may take to read an answer.
+/// How long a client may take to read an answer.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long we may take for an answer.
+/// How long Portward may take to make an answer.
 const WORK: Duration = Duration::from_secs(30);
 
-/// Whose turn it is on a connection.
+/// Which side's turn it is on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The client's: it has come, and is to send its first request.
+    /// The client's turn: it has connected and has to send its first request.
     First,
-    /// The client's: it is to send the rest of a request, or another one.
+    /// The client's turn: it has to send the rest of a request, or another one.
     Asks,
-    /// Ours: we make an answer.
+    /// Portward's turn: it makes an answer.
     Answers,
-    /// The client's: it is to take the answer.
+    /// The client's turn: it has to read the answer.
     Takes,
-    /// It follows, for as long as it reads.
+    /// The client follows a stream, as long as it reads.
     Follows,
 }
 
@@ -50,7 +52,8 @@ impl Turn {
         }
     }
 
-    /// How long it may keep us waiting if others wait for its place; `None`: we do not wait for the client.
+    /// How long the client may make Portward wait while another connection waits for its place. `None`: Portward does
+    /// not wait for the client.
     const fn grace(self) -> Option<Duration> {
         match self {
             Self::First => Some(FIRST_GRACE),
@@ -67,7 +70,7 @@ struct Guest {
 }
 
 impl Guest {
-    /// Until when it may keep us waiting if others wait for its place.
+    /// Until when the client may make Portward wait while another connection waits for its place.
     fn may_wait_until(&self) -> Option<Instant> {
         let (turn, since) = *self.turn.borrow();
         let grace = turn.grace().filter(|_| !self.out.is_cancelled())?;
@@ -82,7 +85,8 @@ struct Inside {
 }
 
 impl Inside {
-    /// Asks the connection to leave that has kept us waiting for the longest, if that is too long; else, when to look again.
+    /// Asks the connection that has made Portward wait longest to leave, if it has waited too long. Otherwise returns
+    /// when to look again.
     fn relieve(&self) -> Option<Instant> {
         let waiting = self.guests.values().filter_map(|guest| Some((guest.may_wait_until()?, guest)));
         let Some((end, guest)) = waiting.min_by_key(|(end, _)| *end) else {
@@ -102,11 +106,11 @@ pub(super) struct Places {
     most: usize,
     inside: Mutex<Inside>,
     freed: Notify,
-    /// A connection waits for a place.
+    /// Whether a connection waits for a place.
     is_wanted: AtomicBool,
 }
 
-/// One of them, taken until it is dropped.
+/// A place, taken until it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     places: Arc<Places>,
@@ -116,7 +120,7 @@ pub(super) struct ConnectionSlot {
 }
 
 impl Places {
-    /// So many.
+    /// This number of places.
     pub(super) fn new(most: usize) -> Arc<Self> {
         let inside = Inside { guests: BTreeMap::new(), next: 0 };
         let is_wanted = AtomicBool::new(false);
@@ -127,7 +131,7 @@ impl Places {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next place, for a connection that is there.
+    /// Takes the next place, for a connection that has come.
     pub(super) async fn take(self: &Arc<Self>) -> ConnectionSlot {
         loop {
             let freed = self.freed.notified();
@@ -141,14 +145,14 @@ impl Places {
         }
     }
 
-    /// Where no further connection can be taken for another reason, as for want of descriptors: the one that has kept us waiting
-    /// for too long is asked to leave.
+    /// Asks the connection that has made Portward wait too long to leave. This is for cases in which no further
+    /// connection can be accepted for another reason, such as a lack of descriptors.
     pub(super) fn relieve(&self) {
         self.inside().relieve();
     }
 
-    /// A place; or when to look again, if no connection leaves before. The one that has kept us waiting for too long is
-    /// asked to leave.
+    /// Takes a place. If there is none, the connection that has made Portward wait too long is asked to leave. The
+    /// error says when to look again if no connection leaves before.
     fn try_take(self: &Arc<Self>) -> Result<ConnectionSlot, Option<Instant>> {
         let mut inside = self.inside();
         if inside.guests.len() >= self.most {
@@ -164,17 +168,17 @@ impl Places {
 }
 
 impl ConnectionSlot {
-    /// Says whose turn it is from now on.
+    /// Sets whose turn it is from now on.
     pub(super) fn set(&self, turn: Turn) {
         self.turn.send_replace((turn, Instant::now()));
     }
 
-    /// Whether another connection waits for a place, so that this one is to end behind its answer.
+    /// Whether another connection waits for a place. If so, this connection has to end after its answer.
     pub(super) fn is_wanted(&self) -> bool {
         self.places.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// Ready when the connection is to end: a turn takes too long, or the place is needed.
+    /// Ready when the connection has to end: a turn takes too long, or the place is needed.
     pub(super) async fn overdue(&self) {
         let mut turns = self.turn.subscribe();
         let late = async {
@@ -247,7 +251,8 @@ mod tests {
         assert!(slow.out.is_cancelled() && !busy.out.is_cancelled());
     }
 
-    /// A crowd that comes, says nothing and comes again has each place for a quarter of a second, not for a second.
+    /// Many silent connections that come again and again have each place for a quarter of a second, and not for a
+    /// second.
     #[tokio::test(start_paused = true)]
     async fn issue_23_a_silent_crowd_does_not_hold_up_an_administrator() {
         let places = Places::new(4);
@@ -256,7 +261,7 @@ mod tests {
             place.overdue().await;
         };
         let begin = Instant::now();
-        // 40 are before the administrator in the queue of the kernel.
+        // 40 connections are before the administrator in the queue of the kernel.
         let before = futures_util::future::join_all((0..40).map(|_| crowd()));
         let administrator = async {
             sleep(Duration::from_millis(1)).await;
@@ -292,7 +297,7 @@ mod tests {
             let places = Arc::clone(&places);
             async move { places.take().await }
         });
-        // A client that is never late is not asked to leave, however often it asks.
+        // A client that is never late is not asked to leave, however many requests it sends.
         for turn in [Turn::Answers, Turn::Takes].repeat(20) {
             place.set(turn);
             sleep(GRACE / 2).await;

@@ -1,5 +1,5 @@
-//! `admin.listen`: the port for programs and browsers. A reload opens, moves and closes it; that it cannot be opened is a
-//! warning, and the telephones do not notice.
+//! `admin.listen`: the port for programs and browsers. A reload opens, moves and closes it. If it cannot be opened,
+//! there is only a warning, and telephones do not notice.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,17 +20,17 @@ use crate::config::{Diagnostic, Location as Written};
 use crate::log::Level;
 use crate::state::Snapshot;
 
-/// How many connections the kernel may hold for us.
+/// How many connections may wait in the kernel.
 const BACKLOG: i32 = 1024;
-/// When it is tried again to open the port.
+/// The pause before the port is opened again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// Before accepting again when descriptors have run out.
+/// The pause before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
-/// For how long answers may still be taken where the port is closed.
+/// How long answers may still be read after the port was closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The address on which a snapshot wants the port to be open. Without the certificate that is named it stays closed, of which
-/// the snapshot warns.
+/// The address on which the port should be open. If the named certificate is missing, the port stays closed, and the
+/// snapshot has a warning.
 fn wanted(snapshot: &Snapshot) -> Option<SocketAddr> {
     let admin = &snapshot.config.admin;
     admin.listen.filter(|_| admin.certificate.is_none() || snapshot.admin_tls.is_some())
@@ -87,7 +87,7 @@ pub(super) async fn serve(grounds: Grounds) {
     }
 }
 
-/// Opens it as the ports of services are: on addresses that come later, too.
+/// Opens the port like the ports of services: also on addresses that the machine gets later.
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
@@ -107,7 +107,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 async fn accept(listener: &TcpListener, places: &Arc<Places>, grounds: &Grounds, closed: &CancellationToken) {
     loop {
         let Ok((connection, client)) = listener.accept().await else {
-            // Clients that keep us waiting do not keep the descriptors, which telephones need as well.
+            // Clients that make Portward wait must not keep descriptors, because telephones need them as well.
             places.relieve();
             sleep(BREATH).await;
             continue;
@@ -146,7 +146,7 @@ async fn converse(connection: TcpStream, client: SocketAddr, place: ConnectionSl
                 serve::converse(stream, way, place, grounds).await;
             }
         }
-        // A reload has taken the certificate away a moment ago.
+        // A reload has just removed the certificate.
         (true, None) => {}
     }
 }

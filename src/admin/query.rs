@@ -1,7 +1,8 @@
-//! What stands behind the `?` of a request: each key at most once, percent-decoded, and no key that the resource does not
-//! know. A filter with a slip in its name would otherwise show everything.
+//! The query of a request, after its `?`. Each key occurs at most once, values are percent-decoded, and unknown keys
+//! are refused. Otherwise a filter with a misspelt name would show everything.
 //!
-//! Lists come in pages (contract section 8): `limit` entries at most, and `next`, which the next question gives as `after`.
+//! Lists come in pages (contract section 8): at most `limit` entries, and `next`, which the next request repeats as
+//! `after`.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -12,12 +13,12 @@ use crate::inspect::sip::unescaped;
 use crate::service::Service;
 use crate::stats::AtTarget;
 
-/// The entries of a page, unless `limit` says otherwise.
+/// The number of entries in a page, unless `limit` sets another one.
 const PAGE: usize = 100;
-/// The most that there are whatever `limit` says.
+/// The greatest number of entries in a page, whatever `limit` is.
 pub(crate) const LARGEST_PAGE: usize = 1_000;
 
-/// So many characters of a wrong value are repeated in the message about it.
+/// How many characters of a wrong value are repeated in the message.
 const SHOWN: usize = 64;
 
 /// The keys and values of a query.
@@ -28,7 +29,7 @@ impl Query {
     /// The query of `uri`, whose keys must be among `known`.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence.
+    /// What is wrong with the query, in a sentence.
     pub(super) fn of(uri: &Uri, known: &[&str]) -> Result<Self, String> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         let query = uri.query().unwrap_or_default();
@@ -54,10 +55,11 @@ impl Query {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// A value that `read` understands; `what` it is to be, as in "`client`: "x" is not an IP address".
+    /// A value that `read` parses. `what` describes the value for the message, as in "`client`: "x" is not an IP
+    /// address".
     ///
     /// # Errors
-    /// It does not understand it.
+    /// `read` cannot parse it.
     pub(super) fn value<T>(
         &self,
         key: &str,
@@ -71,14 +73,14 @@ impl Query {
     /// An IP address, in brackets or not.
     ///
     /// # Errors
-    /// It is none.
+    /// It is no IP address.
     pub(super) fn address(&self, key: &str) -> Result<Option<IpAddr>, String> {
         let read =
             |text: &str| text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| ip.to_canonical());
         self.value(key, "an IP address", read)
     }
 
-    /// An address of a target: an IP address, or one with its port as answers and the log show it.
+    /// An address of a target: an IP address, with or without a port, in the form of answers and the log.
     ///
     /// # Errors
     /// It is neither.
@@ -89,14 +91,14 @@ impl Query {
     /// A service by its name.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is no service with this name.
     pub(super) fn service(&self) -> Result<Option<Service>, String> {
         let names: Vec<_> = Service::ALL.iter().map(|service| service.name()).collect();
         let what = format!("a service; possible: {}", names.join(", "));
         self.value("service", &what, |text| Service::ALL.into_iter().find(|one| one.name() == text))
     }
 
-    /// How many entries are wanted.
+    /// The number of entries that are wanted.
     ///
     /// # Errors
     /// `limit` is no number, or 0.
@@ -106,7 +108,7 @@ impl Query {
         Ok(limit.unwrap_or(PAGE).min(LARGEST_PAGE))
     }
 
-    /// The page of a list whose entries have no name: `next` is the number of the entry behind it.
+    /// The page of a list whose entries have no name. `next` is the number of the first entry after it.
     ///
     /// # Errors
     /// `limit` or `after` is no number.
@@ -117,16 +119,16 @@ impl Query {
         Ok((all.get(begin..end).unwrap_or_default(), next))
     }
 
-    /// Where the page begins: behind what an earlier answer called `next`.
+    /// The beginning of the page: after the entry that an earlier answer named in `next`.
     ///
     /// # Errors
-    /// `read` does not understand it.
+    /// `read` cannot parse it.
     pub(super) fn after<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, String> {
         self.value("after", "what `next` was", read)
     }
 }
 
-/// Whether it was the API or the rules that made something: the value of `made_by`.
+/// The value of `made_by`: whether the API (`true`) or the rules files have made something.
 pub(super) fn made_by(text: &str) -> Option<bool> {
     match text {
         "api" => Some(true),
@@ -135,7 +137,7 @@ pub(super) fn made_by(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number as it is written in decimal digits, without a sign.
+/// A whole number in decimal digits, without a sign.
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -145,7 +147,7 @@ fn cut(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// Text without its percent-encoding; `None`: it is not UTF-8.
+/// The text with its percent-encoding decoded. `None`: it is not UTF-8.
 pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(unescaped(text.as_bytes()).collect()).ok()
 }

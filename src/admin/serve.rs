@@ -1,4 +1,4 @@
-//! Requests and answers on a connection. `hyper` speaks HTTP here; what is added are limits: time, octets, places.
+//! Requests and answers on a connection. `hyper` does the HTTP. This module adds limits of time, octets and places.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use super::v1::{self, Asked};
 use crate::server::Control;
 use crate::state::Shared;
 
-/// How long a head may take, the time before its first octet included; how long a body may take.
+/// How long a head may take, including the time before its first octet. A body may take as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest head.
 const HEAD: usize = 16 * 1024;
 /// The longest body.
 const BODY: usize = 64 * 1024;
 
-/// What every answer is made from.
+/// The shared state from which answers are made.
 #[derive(Debug, Clone)]
 pub(super) struct Grounds {
     pub(super) shared: Arc<Shared>,
@@ -46,7 +46,7 @@ pub(super) async fn converse(
 ) {
     let service = service_fn(async |request| {
         place.set(Turn::Asks);
-        // Of a stream too HEAD gets the head alone (RFC 9110 section 9.3.2).
+        // HEAD gets only the head of a stream (RFC 9110 section 9.3.2).
         let has_content = request.method() != Method::HEAD;
         let answer = answer(request, way, &place, &grounds).await;
         let follows = has_content && answer.is_followed();
@@ -81,7 +81,8 @@ async fn answer(request: Request<Incoming>, way: Way, place: &ConnectionSlot, gr
     v1::answer(&Asked { shared, control, followers, access, way, admitted, head, body }).await
 }
 
-/// The body, if it comes in time and is not too long. Where its length is said, it is judged before it comes.
+/// The body, if it comes in time and is not too long. If its length is declared, the length is checked before the body
+/// comes.
 async fn whole(head: &Parts, body: Incoming) -> Result<hyper::body::Bytes, Answer> {
     let too_long = || {
         let why = format!("the body is longer than {BODY} octets");

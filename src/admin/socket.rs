@@ -1,4 +1,4 @@
-//! The socket itself: made anew at every start, for its owner and the administrators' group.
+//! The socket itself. It is made anew at every start, for its owner and the administrators' group.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,10 +10,10 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::accounts;
 
-/// Before accepting again when descriptors have run out.
+/// The pause before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// A listening socket; its file goes with it.
+/// A listening socket. Its file is removed with it.
 #[derive(Debug)]
 pub(super) struct Listener {
     listener: UnixListener,
@@ -23,7 +23,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Opens it. A file that a dead daemon has left is taken away, one on which somebody answers is not.
+    /// Opens the socket. The file of a dead daemon is removed. A file on which a process answers is not removed.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(there) if there.file_type().is_socket() => {
@@ -43,7 +43,7 @@ impl Listener {
         Ok(this)
     }
 
-    /// Whether its file is still there: without it nobody finds the socket.
+    /// Whether its file still exists. Without the file no client finds the socket.
     pub(super) fn is_there(&self) -> bool {
         fs::symlink_metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == self.file)
     }
@@ -59,9 +59,9 @@ impl Listener {
     }
 }
 
-/// Whether the socket is the administrators' group's, or could be made so. The packages' folder gives its own group to
-/// what is made in it (set-group-ID, inode(7)), because the service may not change owners; elsewhere only root and
-/// members of the group can.
+/// Whether the socket belongs to the administrators' group, or could be given to it. The packages' folder passes its
+/// group on to new files (set-group-ID, inode(7)), because the service may not change owners. In other folders only
+/// root and members of the group can give the socket to the group.
 fn belongs_to_administrators(path: &Path) -> bool {
     let Some(group) = accounts::group(accounts::ADMINISTRATORS) else { return false };
     let is_theirs = || fs::symlink_metadata(path).is_ok_and(|there| there.gid() == group);
@@ -70,7 +70,7 @@ fn belongs_to_administrators(path: &Path) -> bool {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Not another's: it may have been removed and made anew.
+        // The file may have been removed and made anew by another process. That file is not removed.
         if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }

@@ -1,5 +1,6 @@
-//! By which name a request calls the port, and from which page it comes. A page of another site can have a browser ask us
-//! (DNS rebinding, forged requests), but it can write none of the fields that say so.
+//! Checks the name by which a request calls the port, and the page that sends it. A page of another site can make a
+//! browser send requests here (DNS rebinding, forged requests). But such a page cannot set the header fields that are
+//! checked here.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,17 +10,18 @@ use hyper::http::request::Parts;
 
 const SITE: &str = "sec-fetch-site";
 
-/// Why a request is not for us.
+/// Why a request is not meant for this port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stranger {
     /// There is no Host, or more than one, or none that can be read (RFC 9112 §3.2).
     Malformed,
-    /// It names somebody else.
+    /// Its Host is another name.
     Another,
 }
 
-/// The Host of a request, in lower case, if it is a name of the port at `here`: its address, `localhost` where that is
-/// loopback, or one of `names`. Its port does not matter, because a tunnel or a port forward may have another one.
+/// The Host of a request in lower case, if it is a name of the port at `here`. Its names are the address, `localhost`
+/// if that is loopback, and `names`. The port in Host does not matter, because a tunnel or a port forward may have
+/// another one.
 pub(super) fn judge(head: &Parts, here: SocketAddr, names: &[Box<str>]) -> Result<String, Stranger> {
     let host = only(&head.headers, HOST).ok_or(Stranger::Malformed)?.to_ascii_lowercase();
     let target = head.uri.authority().map(|authority| authority.as_str().to_ascii_lowercase());
@@ -38,23 +40,24 @@ pub(super) fn judge(head: &Parts, here: SocketAddr, names: &[Box<str>]) -> Resul
     if is_ours { Ok(host) } else { Err(Stranger::Another) }
 }
 
-/// Whether the page that asks is of the port itself, which is called `host` here: exactly this scheme, name and port.
+/// Whether the page that sends the request belongs to this port, which is called `host` here: scheme, name and port
+/// must be the same.
 pub(super) fn is_own_origin(headers: &HeaderMap, host: &str, is_tls: bool) -> bool {
     let (scheme, usual) = if is_tls { ("https", ":443") } else { ("http", ":80") };
-    // Browsers leave out the usual port (WHATWG HTML, serialisation of an origin).
+    // Browsers leave out the default port (WHATWG HTML, serialisation of an origin).
     let host = host.strip_suffix(usual).unwrap_or(host);
     only(headers, ORIGIN).is_some_and(|origin| origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
 }
 
-/// Whether a page of another site has the browser ask, as the browser says (Fetch Metadata, `Sec-Fetch-Site`; another port of the
-/// same machine is `same-site`). Such a page may lead the browser here, as a link does. It may not have something of ours
-/// loaded, sent or shown within itself. Programs send none of these fields.
+/// Whether a page of another site makes the browser send the request. The browser says so (Fetch Metadata,
+/// `Sec-Fetch-Site`; another port of the same machine is `same-site`). Such a page may open a page here, as a link
+/// does. It may not load, send or embed anything of this port. Programs send none of these header fields.
 pub(super) fn is_of_another_site(head: &Parts) -> bool {
     if !head.headers.contains_key(SITE) {
         return false;
     }
     let said = |name: &'static str| only(&head.headers, HeaderName::from_static(name)).unwrap_or_default();
-    // "none": the user has typed the address, or has taken it from a bookmark.
+    // "none": the user has typed the address or used a bookmark.
     if matches!(said(SITE), "same-origin" | "none") {
         return false;
     }
@@ -62,14 +65,14 @@ pub(super) fn is_of_another_site(head: &Parts) -> bool {
     !(leads && matches!(head.method, Method::GET | Method::HEAD))
 }
 
-/// The value of a field that is there once.
+/// The value of a header field that occurs exactly once.
 pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 
-/// The name without the port, brackets and a trailing dot.
+/// The name without port, brackets and trailing dot.
 fn name_of(host: &str) -> Option<&str> {
     let is_port = |port: &str| port.bytes().all(|octet| octet.is_ascii_digit());
     if let Some(rest) = host.strip_prefix('[') {

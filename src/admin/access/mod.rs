@@ -1,10 +1,10 @@
-//! Who may ask what (contract section 8).
+//! Decides which client may send which request (contract section 8).
 //!
-//! On the socket its file mode has decided. On the port a request shows a token, or the id of a session, which a browser has
-//! got for a token or by a link. Before that the request must call the port by one of its names. Nothing here counts toward
-//! the blacklist: an administrator who mistypes a token must not lose the telephones.
+//! The file mode of the socket has decided for its clients. On the port a request carries a token or the id of a
+//! session. A browser gets a session for a token or by a link. The request must also call the port by one of its names.
+//! Nothing here counts toward the blacklist: an administrator who mistypes a token must not lose the telephones.
 //!
-//! | room | what is in it |
+//! | room | content |
 //! |---|---|
 //! | `host` | the Host and the Origin of a request |
 //! | `sessions` | browsers that have logged in, and links that log in once |
@@ -33,7 +33,7 @@ use host::Stranger;
 pub(super) use sessions::{LINK, SESSION, Sessions};
 use throttle::{Throttle, Wrong};
 
-/// By which way a connection came.
+/// The way by which a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// The socket of the file system.
@@ -41,21 +41,21 @@ pub(super) enum Way {
         /// The number of the user, where the kernel knows it.
         user: Option<u32>,
     },
-    /// `admin.listen`.
+    /// By `admin.listen`.
     Port {
-        /// From where.
+        /// The client's address.
         client: SocketAddr,
-        /// Where it came to.
+        /// The address that the client connected to.
         here: SocketAddr,
-        /// By TLS.
+        /// Whether it came by TLS.
         is_tls: bool,
     },
 }
 
-/// Who asks.
+/// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// Somebody on the socket.
+    /// A client on the socket.
     Socket {
         /// The number of the user, where the kernel knows it.
         user: Option<u32>,
@@ -64,12 +64,12 @@ pub(super) enum Caller {
     Token(SocketAddr),
     /// A browser that has logged in.
     Session(SocketAddr),
-    /// A client without a token or session. It may ask for what is open to all.
+    /// A client without a token or session. It may send requests that are open to all.
     Anyone(SocketAddr),
 }
 
 impl Caller {
-    /// On whose account something is changed.
+    /// The administrator who makes a change, for the log.
     pub(super) fn administrator(self) -> Administrator {
         match self {
             Self::Socket { user } => Administrator::User { user },
@@ -81,30 +81,30 @@ impl Caller {
     }
 }
 
-/// What a request needs.
+/// The right that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
-    /// Nothing.
+    /// No right.
     None,
-    /// Any token; on loopback none, if `admin.token` is `"changes"`.
+    /// Any token. On loopback no token is needed if `admin.token` is `"changes"`.
     Open,
     /// Any token.
     Read,
-    /// The token that may change.
+    /// The token with the right to change.
     Change,
-    /// The socket.
+    /// Access to the socket.
     Socket,
 }
 
-/// Who was let in, and until when.
+/// An admitted client, and until when it is admitted.
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) caller: Caller,
-    /// What the token or the session allows. `None`: there is none, and what is asked is open to this client.
+    /// The right of the token or session. `None`: there is none, and the request is open to this client.
     pub(super) may: Option<May>,
-    /// Cancelled when what it was let in by is worth nothing any more.
+    /// Cancelled when the token or session is no longer valid.
     pub(super) ends: CancellationToken,
-    /// When that comes by itself.
+    /// When the token or session expires.
     pub(super) until: Option<Instant>,
 }
 
@@ -114,7 +114,7 @@ impl Admitted {
     }
 }
 
-/// What is known of callers.
+/// The state of access control: sessions, and counts of wrong tokens.
 #[derive(Debug, Default)]
 pub(super) struct Access {
     pub(super) sessions: Sessions,
@@ -122,7 +122,7 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// Who asks, if what is asked is open to him; else the refusal.
+    /// Admits the client of a request, or returns the refusal.
     pub(super) fn admit(
         &self,
         way: Way,
@@ -164,7 +164,8 @@ impl Access {
             allowed(may, right)?;
             return Ok(Admitted { caller: Caller::Token(client), may: Some(may), ends, until: None });
         }
-        // A session that may change goes before one that another server of this machine has set.
+        // A session with the right to change is preferred. There may be another cookie that another server of this
+        // machine has set.
         let sessions = cookies(&head.headers, is_tls).filter_map(|id| self.sessions.find(id));
         let session = sessions.max_by_key(|(may, until, _)| (*may == May::Change, *until));
         if let Some((may, until, ends)) = session {
@@ -209,7 +210,7 @@ fn allowed(may: May, right: Right) -> Result<(), Answer> {
     }
 }
 
-/// 401 (RFC 6750 §3).
+/// Answers 401 (RFC 6750 §3).
 fn unauthorised(wrong: Option<&str>) -> Answer {
     let why = wrong
         .unwrap_or("a token is needed: `Authorization: Bearer TOKEN`, which `portward admin token` shows");
@@ -230,7 +231,8 @@ fn misdirected(why: Stranger) -> Answer {
     }
 }
 
-/// What a page of another site cannot send: our Origin, and JSON, for which a browser asks first.
+/// Checks the parts of a request that a page of another site cannot send: this port as Origin, and JSON, for which a
+/// browser first sends a preflight.
 fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer> {
     if !host::is_own_origin(headers, host, is_tls) {
         let why = "with a session a change needs the Origin of this very page";
@@ -243,7 +245,7 @@ fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer>
     Ok(())
 }
 
-/// Whether a log-in may come from where its Origin says: from our own page, or from a program, which sends no Origin.
+/// Whether a log-in may come from its Origin: from a page of this port, or from a program, which sends no Origin.
 pub(super) fn may_log_in(way: Way, head: &Parts, shared: &Shared) -> Result<(), Answer> {
     let Way::Port { here, is_tls, .. } = way else { return Ok(()) };
     if !head.headers.contains_key(ORIGIN) {
@@ -260,22 +262,24 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
-/// The token of `Authorization: Bearer` (RFC 6750 §2.1), if that is there once.
+/// The token of `Authorization: Bearer` (RFC 6750 §2.1), if the field occurs exactly once.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = host::only(headers, AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
 }
 
-/// The name of the cookie. With the prefix a browser takes it from this host by TLS alone (RFC 6265bis §4.1.3.2).
+/// The name of the cookie. With the prefix `__Host-` a browser accepts it only from this host and only by TLS (RFC
+/// 6265bis §4.1.3.2).
 pub(super) const fn cookie_name(is_tls: bool) -> &'static str {
     if is_tls { "__Host-portward" } else { "portward" }
 }
 
-/// So many cookies of the name are looked at.
+/// How many cookies of this name are examined at most.
 const COOKIES: usize = 64;
 
-/// What may be the id of the session. There are several where another server of the same machine or domain has set a cookie of
-/// the same name (cookies do not heed ports, RFC 6265 section 8.5): that must not log anybody out.
+/// The cookies that may hold the id of the session. There are several if another server of the same machine or domain
+/// has set a cookie of the same name (cookies ignore ports, RFC 6265 section 8.5). Such a cookie must not log the user
+/// out.
 pub(super) fn cookies(headers: &HeaderMap, is_tls: bool) -> impl Iterator<Item = &str> {
     let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -1,4 +1,5 @@
-//! Browsers that have logged in, and the codes of links that log in once. Both are in memory alone, and gone at a restart.
+//! Sessions of browsers that have logged in, and codes of links that log in once. Both are only in memory, and are lost
+//! at a restart.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,13 +17,13 @@ use crate::state::tokens::{May, hex};
 pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
 /// How long a link logs in.
 pub(in crate::admin) const LINK: Duration = Duration::from_secs(60);
-/// So many sessions of each right at a time: for one more the oldest of the same right ends. So a token that only reads ends no
-/// session that may change something.
+/// The greatest number of sessions of each right. For one more, the oldest session of the same right ends. So a token
+/// that only reads cannot end a session with the right to change.
 const SESSIONS: usize = 32;
-/// So many links at a time, likewise.
+/// The greatest number of links at a time.
 const LINKS: usize = 16;
 
-/// What is looked for is not what was given out: nothing that is in memory logs in.
+/// A digest of an id or code. Only digests are kept, so nothing in memory can be used to log in.
 type Key = [u8; 32];
 
 fn key(text: &str) -> Key {
@@ -79,25 +80,25 @@ impl Sessions {
         inside
     }
 
-    /// A new session for a token; its id, for the browser alone. `ends` is cancelled when the token is replaced, and the session
-    /// ends with it, even if it begins at that very moment.
+    /// Begins a session for a token and returns its id, which only the browser may get. `ends` is cancelled when the
+    /// token is replaced, and then the session ends too, even if it begins at that very moment.
     pub(in crate::admin) fn begin(&self, may: May, ends: &CancellationToken) -> Zeroizing<String> {
         self.inside().begin(may, ends.child_token())
     }
 
-    /// What the session with this id allows, when it ends, and what is cancelled if it ends before.
+    /// The right of the session with this id, when it expires, and the token that is cancelled if it ends before.
     pub(in crate::admin) fn find(&self, id: &str) -> Option<(May, Instant, CancellationToken)> {
         let inside = self.inside();
         let session = inside.sessions.get(&key(id))?;
         Some((session.may, session.until, session.ends.clone()))
     }
 
-    /// Ends one.
+    /// Ends a session.
     pub(in crate::admin) fn end(&self, id: &str) -> bool {
         self.inside().sessions.remove(&key(id)).is_some()
     }
 
-    /// Ends all, and takes back all links.
+    /// Ends all sessions and makes all links invalid.
     pub(in crate::admin) fn end_all(&self) {
         *self.inside() = Inside::default();
     }
@@ -116,7 +117,7 @@ impl Sessions {
         code
     }
 
-    /// A new session for the code of a link, which is worth nothing from now on. `None`: it was worth nothing before.
+    /// Begins a session for the code of a link, and makes the code invalid. `None`: the code was not valid.
     pub(in crate::admin) fn redeem(&self, code: &str) -> Option<Zeroizing<String>> {
         let mut inside = self.inside();
         inside.links.remove(&key(code))?;
@@ -189,7 +190,7 @@ mod tests {
         assert!(sessions.find(&before).is_some());
         sessions.end(&before);
         assert!(!token.is_cancelled(), "a session does not end its token");
-        // The token was right a moment ago, and was replaced before the session began.
+        // The token was valid a moment ago, but was replaced before the session began.
         token.cancel();
         sessions.end_all();
         let late = sessions.begin(May::Change, &token);

@@ -1,5 +1,6 @@
-//! Wrong tokens are counted by address, so that guessing is slow and is seen. A right token is let in from everywhere: on
-//! loopback all programs share an address, and one of them must not lock out the others. Nobody can guess 256 bits.
+//! Counts wrong tokens by address, so that guessing is slow and is noticed. A right token is accepted from every
+//! address: on loopback all programs share an address, and one of them must not lock out the others. A token has 256
+//! bits, so it cannot be guessed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,29 +11,30 @@ use tokio::time::Instant;
 
 use crate::guard::CountedAddress;
 
-/// So many wrong tokens within [`WINDOW`] are answered as such.
+/// How many wrong tokens within [`WINDOW`] are answered at once.
 const WRONG: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
-/// So many addresses are remembered.
+/// How many addresses are remembered.
 const ADDRESSES: usize = 1024;
 
-/// What becomes of a wrong token.
+/// How a wrong token is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// It is answered.
+    /// It is answered at once.
     Answered,
-    /// There were too many: the next one is answered after so much time. `is_first`: this is the first of these.
+    /// There were too many. The next one is answered only after this time. `is_first`: this is the first one over the
+    /// limit.
     TooMany { wait: Duration, is_first: bool },
 }
 
-/// Since when, and how many.
+/// The start of the window, and the number of wrong tokens in it.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     since: Instant,
     wrong: u32,
 }
 
-/// The counts.
+/// The counts by address.
 #[derive(Debug, Default)]
 pub(super) struct Throttle(Mutex<HashMap<CountedAddress, Count>>);
 

@@ -1,4 +1,4 @@
-//! What comes piece by piece: the events of a stream (WHATWG HTML, section 9.2).
+//! Reads an answer that is a stream of events (WHATWG HTML, section 9.2).
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use super::{NoAnswer, PATIENCE, connected};
 
-/// The daemon says every 15 seconds that it is alive.
+/// The longest silence. The daemon sends something at least every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The longest line: an event has few names in it.
+/// The longest line. An event has few names in it.
 const LINE: u64 = 64 * 1024;
 
-/// Asks the daemon behind `socket` for the events at `path` and gives each to `see`, with its kind, until `see` says false
-/// or the daemon says that this is the end.
+/// Asks the daemon behind `socket` for the events at `path`. Each event is given to `see`, with its kind, until `see`
+/// returns false or the daemon announces the end.
 ///
 /// # Errors
-/// See [`NoAnswer`]. [`NoAnswer::Broken`] is a daemon that went away.
+/// See [`NoAnswer`]. [`NoAnswer::Broken`] also means that the daemon went away.
 pub fn follow(socket: &Path, path: &str, mut see: impl FnMut(&str, &Value) -> bool) -> Result<(), NoAnswer> {
     let mut stream = connected(socket)?;
     ask(&mut stream, path).map_err(NoAnswer::Broken)?;
@@ -42,7 +42,7 @@ pub fn follow(socket: &Path, path: &str, mut see: impl FnMut(&str, &Value) -> bo
 fn ask(stream: &mut UnixStream, path: &str) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    // HTTP/1.0, so that nothing is chunked (RFC 9112 §6.1).
+    // HTTP/1.0, so that the answer has no chunks (RFC 9112 §6.1).
     write!(stream, "GET {path} HTTP/1.0\r\nHost: portward\r\n\r\n")
 }
 

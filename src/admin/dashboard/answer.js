@@ -1,4 +1,5 @@
-// What `explain` says of a request: where it would go or why not, the rule with its file and line, and what would let it in.
+// The answer of `explain` about a request: where it would go or why not, the rule with its file and line, and what
+// would let it in.
 
 import * as api from "./api.js";
 import { button, make, visible } from "./dom.js";
@@ -6,8 +7,8 @@ import { placeOf } from "./format.js";
 import { inWords } from "./reasons.js";
 import { done, failed } from "./said.js";
 
-// The answer to a question of `POST /v1/explain`, as an element.
-// `decision`: what was decided when the question is about one; `cut`: not all of it was kept.
+// The answer to a question of `POST /v1/explain`, as an element. `decision`: the decision that the question is about,
+// if any. `cut`: parts of the request were not kept.
 export async function answerTo(question, decision = {}) {
   if (question === null || question === undefined) {
     return make("p", { class: "hint" }, decision.cut
@@ -18,7 +19,8 @@ export async function answerTo(question, decision = {}) {
     const answer = await api.post("/v1/explain", question);
     const isListedSince = answer.reason === "blacklisted" && (decision.reason ?? "blacklisted") !== "blacklisted";
     if (!isListedSince) return shown(answer);
-    // Of a client that was listed later it is asked why this request was refused then.
+    // If the client was listed later, the question leaves out its address. It asks why this request was refused at the
+    // time.
     const { from, ...request } = question;
     return make("div", { class: "explanation" }, make("p", { class: "live-facts" }, `${from} is blacklisted now. Without that:`),
       shown(await api.post("/v1/explain", request)));
@@ -41,7 +43,7 @@ function shown(answer) {
     remedy(answer.remedy));
 }
 
-// What only the daemon knows of the client and of the targets.
+// Facts about the client and the targets that only the daemon knows.
 function live({ client, targets }) {
   const lines = [];
   if (client !== null) {
@@ -56,7 +58,7 @@ function live({ client, targets }) {
   return lines.length > 0 && make("ul", { class: "live-facts" }, lines.map((line) => make("li", {}, line)));
 }
 
-// "Let this in": what to write or to type. The page only shows it.
+// "Let this in": the text to write or to type. The page only shows it.
 function remedy(found) {
   if (found === null || found === undefined) return null;
   const place = placeOf(found);
@@ -75,7 +77,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     done("Copied.");
   } catch {
-    // Browsers copy only on https and on this machine itself.
+    // Browsers allow copying only with https and on this machine itself.
     failed("The browser does not let this page copy. Mark the text and copy it by hand.");
   }
 }

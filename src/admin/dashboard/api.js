@@ -1,8 +1,9 @@
-// The admin API (docs/api.md). Everything that the page knows and does goes through here, with the rights of its session.
+// The admin API (docs/api.md). Everything that the page shows and does goes through here, with the rights of its
+// session.
 
 import { setServerTime } from "./format.js";
 
-// What the API answered if it is not what was asked for.
+// An answer of the API that is a refusal.
 export class Refused extends Error {
   constructor(status, json) {
     super(json.error ?? `the answer was ${status}`);
@@ -11,20 +12,20 @@ export class Refused extends Error {
   }
 }
 
-// No answer came: Portward does not run, or the network is gone.
+// No answer came: Portward does not run, or the network does not work.
 export class Unreachable extends Error {}
 
-// An answer may take so long, in milliseconds.
+// The longest time for an answer, in milliseconds.
 const PATIENCE = 15_000;
-// A stream may be silent for so long. Portward sends something every 15 seconds (src/admin/events.rs).
+// The longest silence of a stream, in milliseconds. Portward sends something every 15 seconds (src/admin/events.rs).
 const SILENCE = 45_000;
 
-// Listeners for four events: an answer has come, none has come, a refusal has come in its place, the session has ended.
+// Listeners for four events: an answer has come, no answer has come, a refusal has come, the session has ended.
 const listeners = { answered: [], unreachable: [], refused: [], loggedOut: [] };
 export const on = (what, listener) => listeners[what].push(listener);
 const tell = (what, why) => listeners[what].forEach((listener) => listener(why));
 
-// A path with parameters; those without a value are left out.
+// A path with parameters. Parameters without a value are left out.
 export function path(base, parameters) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -58,7 +59,7 @@ async function request(method, url, body, signal) {
   throw new Refused(response.status, json);
 }
 
-// How many sessions have ended. An answer to a session that has ended meanwhile is not shown.
+// How many sessions have ended. An answer is not shown if its session has ended meanwhile.
 let ended = 0;
 export const endSession = () => (ended += 1);
 
@@ -77,8 +78,8 @@ export const get = (url) => asked("GET", url);
 export const post = (url, body) => asked("POST", url, body);
 export const remove = (url) => asked("DELETE", url);
 
-// Runs what nothing waits for, such as a section that asks for news. If no answer comes, or a refusal, the head of the page says
-// so, and the question is asked again. Any other error is a mistake of this page.
+// Runs a task in the background, such as the refresh of a section. If no answer or a refusal comes, the head of the
+// page says so, and the task is repeated. Any other error is a fault of this page.
 export async function inBackground(act) {
   try {
     await act();
@@ -88,9 +89,10 @@ export async function inBackground(act) {
   }
 }
 
-// A stream of server-sent events (WHATWG HTML, section 9.2), as they come: lists of them, the first one as soon
-// as the stream is open. It ends when Portward ends it, or `signal` does. If it is cut, or silent for too long, it is Unreachable:
-// a connection that is lost without a word (a laptop that has slept, a tunnel) would else be waited for for ever.
+// A stream of server-sent events (WHATWG HTML, section 9.2) as lists of events. The first list comes as soon as the
+// stream is open. The stream ends when Portward ends it or when `signal` is aborted. If the connection breaks or is
+// silent for too long, Unreachable is thrown. A connection can be lost without notice (a laptop that has slept, a
+// tunnel), and would otherwise be waited for without end.
 export async function* events(url, signal) {
   const silence = new AbortController();
   let timer;

@@ -1,20 +1,21 @@
-// Questions: what changes something is asked once more.
+// Questions: a change is confirmed first.
 
 import { inBackground } from "./api.js";
 import { byId, make } from "./dom.js";
 import { sentence } from "./format.js";
 import { done, failed } from "./said.js";
 
-// The page has one dialog. What comes while it is open waits until it is closed.
+// The page has one dialog. Further questions wait until it is closed.
 let last = Promise.resolve();
 
-// Asks, and gives true if the answer is yes. Escape and "Cancel" are no; the focus goes back to where it was.
+// Asks a question, and returns true if the answer is yes. Escape and "Cancel" mean no. The focus returns to where it
+// was.
 export function ask({ title, text, yes, dangerous = false }) {
   const content = [text].flat(Infinity).map((part) => (typeof part === "string" ? make("p", {}, part) : part));
   return inTurn({ title, content, yes, no: "Cancel", dangerous });
 }
 
-// Shows something that is read and closed.
+// Shows a text to read and close.
 export function show({ title, content }) {
   return inTurn({ title, content: [content].flat(), yes: null, no: "Close", dangerous: false });
 }
@@ -25,7 +26,7 @@ function inTurn(question) {
   return answer;
 }
 
-// Opens the dialog, and gives the answer once it is closed. After a log-out nothing is asked any more.
+// Opens the dialog, and returns the answer once it is closed. After a log-out no question is asked.
 function opened({ title, content, yes, no, dangerous }) {
   if (byId("content").hidden) return false;
   const [dialog, yesButton, noButton] = [byId("ask"), byId("ask-yes"), byId("ask-no")];
@@ -52,7 +53,8 @@ function opened({ title, content, yes, no, dangerous }) {
   });
 }
 
-// Asks, does it, and says what came of it. `act` gives the words for the result, `after` shows how it is now. True: it was done.
+// Asks, makes the change, and shows its result. `act` makes the change and returns the words for the result. `after`
+// refreshes the page. Returns true if the change was made.
 export async function change(question, act, after) {
   if (!(await ask(question))) return false;
   let isDone = true;

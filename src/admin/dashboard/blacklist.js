@@ -1,4 +1,4 @@
-// Who is blacklisted, the way off the list, and onto it.
+// The blacklist: its entries, and forms to add and remove them.
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
@@ -86,8 +86,8 @@ function add(address, note, expiration) {
   }, blacklist.refresh);
 }
 
-// A warning in the question if the network is so large that telephones of one's own may be in it: /16 and larger, for IPv6 /48 and
-// larger, because one customer has a /64 or a /56.
+// A warning in the question if the network is so large that telephones of the administrator's own may be in it: /16 and
+// larger, for IPv6 /48 and larger, because one customer has a /64 or a /56.
 function warning(address) {
   const [base, length] = address.split("/");
   if (length === undefined) return base.includes(":") ? "Of IPv6 the whole /64 is listed." : [];
@@ -98,7 +98,7 @@ function warning(address) {
   return make("p", { class: "failed" }, `This is a large network: ${size}. Telephones of your own may be in it.`);
 }
 
-// From another section: the form with this address in it.
+// Opens the form with this address, for other sections.
 export function addToBlacklist(address, note) {
   byId("b-address").value = address;
   byId("b-note").value = note;

@@ -6,7 +6,7 @@ import { now, time } from "./format.js";
 import { Table } from "./table.js";
 
 const DAY = 86_400_000;
-// `portward check` begins to warn so long before the end. A test holds this to src/tls/identity.rs.
+// How long before the end `portward check` begins to warn. A test compares this with src/tls/identity.rs.
 const NEAR = 30 * DAY;
 
 const table = new Table({
@@ -65,7 +65,7 @@ export const certificates = {
 
   async refresh() {
     const [own, listeners] = await Promise.all([api.get("/v1/certificates?limit=1000"), api.get("/v1/listeners?limit=1000")]);
-    // The one that ends first stands first.
+    // The certificate that ends first comes first.
     table.show(own.certificates.toSorted((one, other) => (one.not_after ?? "").localeCompare(other.not_after ?? "")));
     ports.show(listeners.listeners);
   },

@@ -1,4 +1,4 @@
-// Who is connected: the live connections, with filters, and the end of one.
+// The live connections, with filters, and a button that ends one.
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
@@ -28,7 +28,7 @@ const table = new Table({
 
 const page = new Page(table, () => connections.refresh(), "A filter finds the others.");
 
-// What its certificate is worth.
+// The verdict on the client's certificate.
 function verdict(one) {
   if (one.verdict === null) return null;
   return make("span", { class: `cert ${one.verdict.startsWith("ok") ? "good" : "quiet"}`, title: one.certificate_cause ?? "" }, ` cert=${one.verdict}`);

@@ -1,12 +1,12 @@
-// One drawing: what was let in and what was refused, in requests a second. It can be read with the pointer, with the arrow keys,
-// and by a screen reader.
+// One drawing of accepted and refused requests a second. It can be read with the pointer, with the arrow keys, and by a
+// screen reader.
 
 import { draw, make, setText } from "./dom.js";
 import { clockTime, count, rate } from "./format.js";
 
 const HEIGHT = 90;
-// How many steps the drawing spans: the first of these that holds all steps. They are ten minutes, half an hour, an hour. A test
-// holds the last one to the daemon.
+// How many steps the drawing spans: the first of these numbers that is large enough. They stand for ten minutes, half
+// an hour and an hour. A test compares the last one with the daemon.
 const SPANS = [60, 180, 360];
 
 export class Curve {
@@ -56,7 +56,7 @@ export class Curve {
     this.axis.replaceChildren(...marks.map((text) => make("span", {}, String(text))));
   }
 
-  // `letIn` and `refused` are counts a step, the newest last; `end` is when the last step ended.
+  // `letIn` and `refused` are counts for each step, the newest last. `end` is the end of the last step.
   show({ letIn, refused, open, step, end }) {
     Object.assign(this, { counts: { letIn, refused }, step, end });
     const most = Math.max(0, ...letIn, ...refused) / step;
@@ -77,7 +77,7 @@ export class Curve {
     this.read(this.at);
   }
 
-  // Says what was at a step of the drawing.
+  // Describes a step of the drawing in words.
   read(at) {
     this.at = at === null ? null : Math.max(0, Math.min(this.span - 1, at));
     const { letIn = [], refused = [] } = this.counts ?? {};

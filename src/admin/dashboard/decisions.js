@@ -1,4 +1,5 @@
-// Live decisions: what was asked, where it went, or why it was refused. With filters, a pause, and "why?" for each.
+// Live decisions: each request with its target, or why it was refused. There are filters, a pause, and "why?" for each
+// decision.
 
 import * as api from "./api.js";
 import { addToBlacklist } from "./blacklist.js";
@@ -10,7 +11,7 @@ import { filterForm, serviceFilter } from "./table.js";
 
 // How many rows are shown. The API has the newest 10,000.
 const ROWS = 100;
-// How often news is drawn, in milliseconds. Of what has come in between only the newest rows are drawn.
+// How often news is drawn, in milliseconds. If many decisions come in between, only the newest rows are drawn.
 const PAUSE = 400;
 
 const NOTHING = "Nothing was asked for yet. Each request is shown here as soon as it is decided.";
@@ -20,20 +21,21 @@ const note = make("p", { class: "note", role: "status" });
 const empty = make("p", { class: "empty" }, NOTHING);
 const pause = button("Pause", () => hold(!isPaused), { id: "pause", "aria-pressed": "false" });
 
-// What has come and is not drawn yet, the oldest first.
+// Decisions that have come and are not drawn yet, the oldest first.
 let waiting = [];
 // How many decisions the API could not send, because they came too fast.
 let missed = 0;
-// When a new stream began while the rows of an earlier one were shown. They stay until the new stream has rows, or has none.
+// When a new stream began while the rows of an earlier one were shown. These rows stay until the new stream has rows or
+// turns out to have none.
 let staleSince = null;
-// When the list was drawn last, by the clock of Portward.
+// When the list was last drawn, by Portward's clock.
 let drawnAt = 0;
 let isPaused = false;
-// The pointer or the focus is in the list. Then its rows do not move.
+// Whether the pointer or the focus is in the list. If so, its rows do not move.
 let isRead = false;
 // The form with the filters.
 let form = null;
-// What ends the stream that is followed.
+// The controller that ends the current stream.
 let stream = null;
 // The timer that draws news.
 let timer = null;
@@ -77,8 +79,8 @@ function filters() {
   return { service: value("d-service"), outcome: value("d-outcome"), reason: value("d-reason"), client: value("d-client"), host: value("d-host") };
 }
 
-// Follows anew: at the start, after a change of the filters, and when the connection comes back. It begins with what was before,
-// so that nothing is shown twice and nothing of the newest is missing.
+// Follows from the beginning: at the start, after a change of the filters, and when the connection comes back. The
+// stream begins with earlier decisions, so that nothing is shown twice and the newest ones are complete.
 async function follow() {
   stream?.abort();
   const mine = new AbortController();
@@ -107,14 +109,14 @@ async function follow() {
       if (stream !== mine || error.name === "AbortError" || error.status === 401) return;
       if (error instanceof api.Refused) refused(error);
       else if (!(error instanceof api.Unreachable)) console.error(error);
-      // A filter that cannot be stays so. That no decisions are kept may be changed by a reload.
+      // A wrong filter stays wrong, so there is no retry. But a reload may change that no decisions are kept.
       if (error.status === 400) return;
     }
     await new Promise((resolve) => setTimeout(resolve, wait * 1000));
   }
 }
 
-// Says in the place of the list why there is none: a filter that cannot be, or no decisions are kept.
+// Shows in place of the list why there is none: a wrong filter, or no decisions are kept.
 function refused(error) {
   if (error.status !== 400 && error.status !== 409) return say(error.message);
   clear();
@@ -122,7 +124,7 @@ function refused(error) {
   form.hidden = error.status === 409;
 }
 
-// After a change of the filters the list is made anew at once, also while it stands still.
+// After a change of the filters the list is built again at once, even if it is paused.
 function filter() {
   clear();
   setText(empty, Object.values(filters()).some((value) => value !== "")
@@ -140,7 +142,7 @@ function clear() {
 function take({ kind, data }) {
   if (kind === "decision") {
     waiting.push(data);
-    // Rows beyond the newest would be drawn and removed at once.
+    // Rows beyond the newest would be drawn and removed at once, so they are dropped here.
     if (waiting.length > 2 * ROWS) waiting = waiting.slice(-ROWS);
   } else if (kind === "missed") {
     missed += data.missed;
@@ -156,7 +158,7 @@ function say(text) {
 }
 
 function drawNote() {
-  // What a new stream begins with was there before.
+  // The decisions with which a new stream begins are older, and are no news.
   const news = waiting.filter((one) => Date.parse(one.time) > drawnAt).length;
   const held = news >= ROWS ? `${ROWS} or more` : `${news}`;
   const parts = [];
@@ -181,7 +183,7 @@ function read(isIn) {
 }
 
 function drawNews() {
-  // An empty list is filled in any case.
+  // An empty list is always filled.
   const isFree = rows.firstChild === null || !(isPaused || isRead || rows.querySelector(".detail") !== null);
   if (isFree) drawnAt = now();
   if (isFree && staleSince !== null && (waiting.length > 0 || Date.now() - staleSince > 2 * PAUSE)) {
@@ -230,7 +232,7 @@ function outcome(one) {
   return make("span", {}, ANSWERED[one.outcome] ?? one.outcome);
 }
 
-// Shows below a row what the rules of now say of it, or hides that again.
+// Shows below a row what the current rules say about the request, or hides that again.
 async function why(element, one) {
   const opener = element.querySelector("button.why");
   const next = element.nextElementSibling;

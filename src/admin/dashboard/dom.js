@@ -1,9 +1,10 @@
-// Elements. Text is always text: nothing on this page reads HTML, and the browser would refuse it (Trusted Types).
+// Elements. Text is always set as text. Nothing on this page parses HTML, and the browser would refuse it (Trusted
+// Types).
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Makes an element. An attribute that is a function is a listener ("click"); true stands for an attribute without a value;
-// false, null and undefined leave it out. Children are elements or text.
+// Makes an element. An attribute that is a function is a listener ("click"). True stands for an attribute without a
+// value. False, null and undefined leave the attribute out. Children are elements or text.
 export function make(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
@@ -23,34 +24,35 @@ function filled(element, attributes, children) {
   return element;
 }
 
-// Children without the gaps: lists may be in lists, and null, undefined and false stand for nothing.
+// Children as a flat list: nested lists are flattened, and null, undefined and false are left out.
 export function parts(children) {
   return [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }
 
 export const byId = (id) => document.getElementById(id);
 
-// Where a section shows what it has.
+// The part of a section in which it shows its content.
 export const bodyOf = (section) => byId(section).querySelector(".body");
 
-// Changes the text only if it is another: a screen reader speaks of what changes.
+// Changes the text only if it differs, because a screen reader reads every change aloud.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Text that a client has sent, or that stands for one: its direction does not touch what stands around it.
+// Text from a client, or text about one. Its direction does not affect the text around it.
 export function foreign(text, attributes = {}) {
   return make("bdi", { class: "code", ...attributes }, visible(text));
 }
 
-// Characters without a shape, and marks that turn the direction of text, as their numbers (UAX #9, section 2). So are blanks but for
-// the usual one, and the third and later of the marks that stand above or below one letter: they would climb out of their line.
+// Invisible characters, and marks that change the direction of text, are shown as their numbers (UAX #9, section 2). So
+// are blanks other than the space. The third and further marks above or below one letter are shown in the same way,
+// because they would reach beyond their line.
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u115f\u1160\u3164\uffa0\u2800]|(?<=\p{M}{2})\p{M}/gu;
 export function visible(text) {
   return text.replace(HIDDEN, (one) => (one === "\n" ? one : `\\u{${one.codePointAt(0).toString(16)}}`));
 }
 
-// An address, a port or a place in a file: it is not broken into two lines.
+// An address, a port or a place in a file. It is not broken into two lines.
 export const address = (text, attributes = {}) => foreign(text, { class: "code whole", ...attributes });
 
 export function button(text, click, attributes = {}) {
@@ -68,7 +70,7 @@ export function select(id, options) {
   return make("select", { id }, options.map(([value, text]) => make("option", { value }, text)));
 }
 
-// A text field, as for an address or a name: nothing is corrected in it and nothing is suggested.
+// A text field for an address or a name: the browser corrects and suggests nothing in it.
 export function textField(id, attributes = {}) {
   return make("input", { id, type: "text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", ...attributes });
 }

@@ -1,4 +1,5 @@
-// "Where would it go?": what would become of a request by the rules of now. The request is typed in, and no client has sent it.
+// "Where would it go?": the result of a request by the current rules. The user types the request, and no client has
+// sent it.
 
 import { answerTo } from "./answer.js";
 import { bodyOf, byId, labelled, make, textField } from "./dom.js";
@@ -20,7 +21,7 @@ export const explain = {
       asked += 1;
       const mine = asked;
       const found = await answerTo(question());
-      // An answer that comes after the next question is not shown.
+      // An answer is not shown if it comes after the next question.
       if (mine === asked) answer.replaceChildren(found);
     });
     explain.forget = () => answer.replaceChildren();
@@ -29,7 +30,7 @@ export const explain = {
   },
 };
 
-// What is filled in, as the API wants it.
+// The fields of the form, in the shape that the API wants.
 function question() {
   const value = (id) => byId(id).value.trim();
   const all = value("e-alias").split(",").map((one) => one.trim()).filter((one) => one !== "");

@@ -1,4 +1,5 @@
-// What is wrong, where, and what would be right: diagnostics of a reload, and what there is to look at.
+// Findings: what is wrong, where, and what would be right. They come from the diagnostics of a reload, or are things to
+// look at.
 
 import { make } from "./dom.js";
 import { placeOf } from "./format.js";
@@ -8,7 +9,7 @@ export function diagnostics(list) {
   return make("ul", { class: "findings" }, list.map((one) => finding(one)));
 }
 
-// One of them. `when` may be a time; `details` are a longer text, which is folded.
+// One finding. `when` may be a time. `details` is a longer text, which is folded.
 export function finding({ severity, message, label, related, help, details, ...at }, when = null) {
   const place = placeOf(at);
   return make("li", { class: severity },

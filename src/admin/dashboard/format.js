@@ -1,4 +1,5 @@
-// Numbers, sizes and times in words. Times are relative, with the absolute one in a tooltip, and grow older by themselves.
+// Numbers, sizes and times in words. Times are relative, with the absolute time in a tooltip, and are updated by
+// themselves.
 
 import { make, setText } from "./dom.js";
 
@@ -11,7 +12,7 @@ export function counted(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
-// A rate by the second, with two significant digits.
+// A rate in a second, with two significant digits.
 export function rate(number) {
   if (number === 0) return "0";
   if (number < 0.1) return number.toFixed(2);
@@ -29,7 +30,7 @@ export function bytes(number) {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-// Seconds as milliseconds, for what is short.
+// Seconds as milliseconds, for short times.
 export function milliseconds(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const value = seconds * 1000;
@@ -55,8 +56,8 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 // "21:04:33".
 export const clockTime = (date) => clock.format(date);
 
-// How far Portward's clock is ahead of the browser's, in milliseconds. A few seconds do not matter: the header has whole seconds,
-// and the answer has been on its way.
+// How far Portward's clock is ahead of the browser's, in milliseconds. A few seconds do not matter: the header has
+// whole seconds, and the answer takes some time on its way.
 let ahead = 0;
 export function setServerTime(header) {
   const difference = Date.parse(header ?? "") - Date.now();
@@ -71,7 +72,7 @@ export function relative(date) {
   return seconds > 0 ? `in ${duration(seconds)}` : `${duration(-seconds)} ago`;
 }
 
-// A time as an element that stays right. `value` is text (RFC 3339) or Unix time in seconds.
+// A time as an element whose text is kept up to date. `value` is text (RFC 3339) or Unix time in seconds.
 export function time(value, { bare = false } = {}) {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
   const words = (at) => (bare ? duration(Math.abs(at.getTime() - now()) / 1000) : relative(at));
@@ -79,7 +80,7 @@ export function time(value, { bare = false } = {}) {
   return make("time", attributes, words(date));
 }
 
-// Lets all relative times on the page grow older.
+// Updates all relative times on the page.
 export function age() {
   for (const element of document.querySelectorAll("time[datetime]")) {
     if (element.dataset.fixed !== undefined) continue;
@@ -89,13 +90,13 @@ export function age() {
   }
 }
 
-// The services and carriers of the API, each with its name for people. A test holds them to those of the daemon.
+// The services and carriers of the API, each with its name for people. A test compares them with those of the daemon.
 const SERVICE_NAMES = { http: "HTTP", sip: "SIP", ldap: "LDAP", h323: "H.323" };
 const CARRIER_NAMES = { tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
 export const SERVICES = Object.keys(SERVICE_NAMES);
 export const serviceName = (service) => SERVICE_NAMES[service] ?? service;
 
-// "HTTPS", "SIP", "SIP by WSS": a service together with what carries it.
+// "HTTPS", "SIP", "SIP by WSS": a service together with its carrier.
 export function schemeName(service, carrier) {
   const name = serviceName(service);
   if (carrier === "tcp") return name;
@@ -103,7 +104,7 @@ export function schemeName(service, carrier) {
   return `${name} by ${CARRIER_NAMES[carrier] ?? carrier}`;
 }
 
-// What became of a request that was let in but went to no target, in words. A test holds the outcomes to those of the daemon.
+// Words for an accepted request that went to no target. A test compares the outcomes with those of the daemon.
 export const ANSWERED = {
   redirected: "redirected", challenge: "answered: ACME", login: "asked to log in", websocket: "WebSocket", exchange: "credential exchanged",
 };
@@ -115,7 +116,7 @@ export function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
-// "FILE:LINE:COLUMN", as far as it is known; null: no file is known.
+// "FILE:LINE:COLUMN", as far as it is known. Null: no file is known.
 export function placeOf({ file, line, column }) {
   if (file === null || file === undefined) return null;
   return [file, line, column].filter((part) => part !== null && part !== undefined).join(":");

@@ -8,12 +8,12 @@ import { addToBlacklist } from "./blacklist.js";
 import { inWords, isSuspicious } from "./reasons.js";
 import { startedAt } from "./status.js";
 
-// 360 steps of ten seconds are an hour. A test holds this to the daemon.
+// 360 steps of ten seconds are an hour. A test compares this with the daemon.
 const STEPS = 360;
 
 const curves = new Map();
-// What is known of the last hour: counts by service, one for each step; `run`: when the daemon that has counted was started;
-// `end`: the number of the step behind the last one; `time`: when that step begins.
+// The known part of the last hour: counts by service, one for each step. `run`: when the daemon that has counted was
+// started. `end`: the number of the step after the last one. `time`: when that step begins.
 let known = null;
 
 const busy = make("div", { class: "tops" });
@@ -35,11 +35,11 @@ export const history = {
   },
 
   async refresh() {
-    // After a restart of Portward the steps are counted anew.
+    // After a restart of Portward the steps are counted from the beginning.
     if (known !== null && known.run !== startedAt()) known = null;
     const after = known?.end;
     const answer = await api.get(api.path("/v1/history", { after }));
-    // Two questions may be on their way at a time; the steps of the second one are known then.
+    // Two questions may be on their way at a time. The steps of the second answer are known already then.
     if (after !== known?.end) return;
     take(answer);
     for (const service of SERVICES) {
@@ -56,7 +56,7 @@ export const history = {
   },
 };
 
-// Puts new steps behind those that are known.
+// Adds new steps after the known ones.
 function take(answer) {
   if (known === null || answer.first !== known.end) {
     known = { run: startedAt() };
@@ -74,8 +74,8 @@ function take(answer) {
   if (answer.count > 0) known.time = Date.parse(answer.start) + answer.count * answer.step * 1000;
 }
 
-// Portward estimates these counts: the true one lies between `count` less `over` and `count`. An entry is left out if more than half of
-// its count may be too much.
+// Portward estimates these counts. The true count lies between `count` minus `over` and `count`. An entry is left out
+// if more than half of its count may be too much.
 const certain = (all) => all.filter(({ count: number, over }) => over * 2 <= number);
 
 function top(answer) {

@@ -1,4 +1,4 @@
-// Hosts: what they lead to, where they stand in the rules, and a switch for each.
+// Hosts: their targets, their places in the rules, and a switch for each.
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
@@ -25,7 +25,7 @@ const table = new Table({
 
 const page = new Page(table, () => hosts.refresh(), "A filter finds the others.");
 
-// Where each service of a host goes: in a line if there is one of them, else folded.
+// The target of each service of a host. A single target is shown on a line, and several are folded.
 function leads(one) {
   const items = one.http.map((path) => line("http", `${path.default ? "(other paths)" : path.path ?? ""} → ${to(path)}`));
   for (const service of SERVICES.filter((service) => service !== "http")) {

@@ -1,5 +1,5 @@
-//! The page has lists that the daemon has as well: reasons, services, outcomes, times. The page's files are text to the compiler, so
-//! these tests hold both to each other.
+//! The page has copies of lists of the daemon: reasons, services, outcomes, times. The page's files are only text to
+//! the compiler, so these tests compare both.
 
 use super::FILES;
 use crate::admin::{events, query};
@@ -14,13 +14,13 @@ fn text(name: &str) -> &'static str {
     str::from_utf8(file.content).unwrap()
 }
 
-/// What stands in a file behind `begin` and before `end`.
+/// The text in a file after `begin` and before `end`.
 fn between(name: &str, begin: &str, end: &str) -> &'static str {
     let (_, rest) = text(name).split_once(begin).unwrap_or_else(|| panic!("{name} has no {begin}"));
     rest.split_once(end).unwrap().0
 }
 
-/// The texts of an array.
+/// The strings in an array.
 fn texts(name: &str, begin: &str) -> Vec<&'static str> {
     between(name, begin, "]").split('"').skip(1).step_by(2).collect()
 }
@@ -36,7 +36,7 @@ fn number(name: &str, begin: &str, end: &str) -> u64 {
     between(name, begin, end).trim().replace('_', "").parse().unwrap()
 }
 
-/// Every text that stands between these two, anywhere in the page's scripts.
+/// Every text between these two, anywhere in the page's scripts.
 fn everywhere(begin: &str, end: &str) -> Vec<&'static str> {
     let scripts = FILES.iter().filter(|file| file.name.ends_with(".js"));
     let found = scripts.flat_map(|file| text(file.name).split(begin).skip(1));
@@ -54,7 +54,7 @@ fn issue_23_item_1_the_page_knows_every_reason_and_which_are_suspicious() {
     let others = texts("reasons.js", "const OTHERS = [");
     let all = [suspicious.clone(), others].concat();
     assert_eq!(sorted(all), sorted(Reason::ALL.map(Reason::name).to_vec()));
-    // These two count only where they end a connection.
+    // These two count only if they end a connection.
     let always =
         |reason: &Reason| reason.suspicious() && !matches!(reason, Reason::OtherTarget | Reason::OtherName);
     let words: Vec<_> =
@@ -100,7 +100,7 @@ fn issue_23_item_1_the_page_knows_every_event_and_waits_for_it() {
     for kind in kinds {
         assert!(text("decisions.js").contains(&format!("kind === \"{kind}\"")), "{kind}");
     }
-    // Two signs of life may be late before the stream counts as lost.
+    // Two signs of life may be missing before the stream counts as lost.
     let silence = number("api.js", "const SILENCE = ", ";");
     assert!(u128::from(silence) >= 2 * events::QUIET.as_millis());
 }
@@ -110,7 +110,7 @@ fn issue_23_item_1_the_page_asks_for_no_more_rows_than_the_api_gives() {
     assert_eq!(number("table.js", "const MOST = ", ";"), query::LARGEST_PAGE as u64);
 }
 
-/// A script that looks for an element finds it in the page, or a script makes it.
+/// Every element that a script looks for is in the page, or a script makes it.
 #[test]
 fn issue_23_item_2_each_element_that_is_looked_for_is_there() {
     let in_page = text("index.html").split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
@@ -124,7 +124,7 @@ fn issue_23_item_2_each_element_that_is_looked_for_is_there() {
     }
 }
 
-/// The links at the head of the page lead to its sections, in their order. The first section is the head's own link.
+/// The links at the head of the page lead to its sections in order. The first section has the link in the head itself.
 #[test]
 fn issue_23_item_1_each_section_has_its_link() {
     let ids = |begin| text("index.html").split(begin).skip(1).map(|rest| rest.split('"').next().unwrap());
@@ -134,7 +134,7 @@ fn issue_23_item_1_each_section_has_its_link() {
     assert_eq!(sections.split_first().unwrap(), (&"wrong", &links[..]));
 }
 
-/// A script that is imported is one of the page's files.
+/// Every imported script is one of the page's files.
 #[test]
 fn issue_23_item_2_each_import_is_a_file_of_the_page() {
     for name in everywhere("from \"./", "\"") {

@@ -1,13 +1,13 @@
-// Log-in by the token. The page never keeps it: what it gets for it is a cookie that scripts cannot read.
+// Log-in by token. The page never keeps the token. In exchange the browser gets a cookie that scripts cannot read.
 
 import * as api from "./api.js";
 import { byId, setText } from "./dom.js";
 import { sentence } from "./format.js";
 
-// What is done with a new session; null: it is not possible to log in now.
+// The function that takes a new session. Null: log-in is not possible now.
 let entered = null;
 
-// Shows the form, and says why. `then` gets the session; null: it is not possible to log in now.
+// Shows the form, and the reason for it. `then` takes the session. Null: log-in is not possible now.
 export function showLogIn(why, then) {
   entered = then;
   byId("log-in").hidden = false;
@@ -41,7 +41,7 @@ byId("log-in").querySelector("form").addEventListener("submit", async (event) =>
   }
 });
 
-// Ends the session. Gives the words for what came of it.
+// Ends the session. Returns the words for the result.
 export async function logOut() {
   try {
     await api.remove("/v1/session");

@@ -1,4 +1,4 @@
-// The page: whether somebody is logged in, which sections there are, and when each asks for news.
+// The page: whether the browser is logged in, which sections there are, and when each section is refreshed.
 
 import * as api from "./api.js";
 import { byId, setText } from "./dom.js";
@@ -16,7 +16,8 @@ import { status } from "./status.js";
 import { targets } from "./targets.js";
 import { tenants } from "./tenants.js";
 
-// A section: `start()` once; while the page is looked at `resume()` and, every `seconds`, `refresh()`; then `stop()`.
+// A section: `start()` is called once. While the page is visible, `resume()` is called, and then `refresh()` every
+// `seconds`. `stop()` is called when the page is hidden.
 const sections = [status, history, decisions, connections, blacklist, hosts, tenants, targets, certificates, explain];
 
 let timers = [];
@@ -38,7 +39,7 @@ function rest() {
   sections.forEach((section) => section.stop?.());
 }
 
-// Asks again a while after the last answer, so that a slow Portward is not asked more and more.
+// Asks again a while after the last answer, so that a slow Portward does not get more and more questions.
 function repeat(section) {
   let timer;
   let isOn = true;
@@ -55,10 +56,10 @@ function repeat(section) {
   };
 }
 
-// Since when no answer has come, in milliseconds since 1970; null: answers come.
+// Since when no answer has come, in milliseconds since 1970. Null: answers come.
 let lostSince = null;
 
-// Says that what is shown is old, and why.
+// Shows that the content of the page is old, and why.
 function lost(why) {
   lostSince ??= Date.now();
   const line = byId("lost");
@@ -84,14 +85,14 @@ api.on("loggedOut", () => {
   leave("The session has ended. Log in again.");
 });
 
-// Hides the page and asks for a log-in; `why` is said in the form.
+// Hides the page and asks for a log-in. `why` is shown in the form.
 function leave(why) {
   rest();
   api.endSession();
   document.title = "Portward";
   byId("said").replaceChildren();
   byId("ask-text").replaceChildren();
-  // Nothing that a session has seen stays in the document.
+  // Nothing that a session has shown may stay in the document.
   sections.forEach((section) => section.forget?.());
   if (byId("ask").open) byId("ask").close();
   byId("content").hidden = true;
@@ -99,7 +100,7 @@ function leave(why) {
   showLogIn(why, enter);
 }
 
-// Shows the page to a session that may `right`.
+// Shows the page to a session with this `right`.
 function enter({ right }) {
   hideLogIn();
   found();
@@ -111,7 +112,7 @@ function enter({ right }) {
   run();
 }
 
-// The session that the browser has; null: it has none; undefined: no answer has come.
+// The browser's session. Null: it has none. Undefined: no answer has come.
 async function session() {
   try {
     return await api.get("/v1/session");
@@ -137,7 +138,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) rest();
   else run();
 });
-// A page that comes back from the browser's memory may belong to a session that has ended.
+// A page that comes back from the browser's cache may belong to a session that has ended.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(age, 5000);
 byId("log-out").addEventListener("click", async () => leave(await logOut()));

@@ -1,8 +1,8 @@
-//! The dashboard page (contract section 8, Dashboard): which files it has, and how a browser is given them. The files stand in
-//! the program. They are for everybody who calls the port by one of its names, because they hold no secrets. What the page
-//! shows it asks of the API, with the rights of its session.
+//! The dashboard page (contract section 8, Dashboard): its files, and how they are sent to a browser. The files are
+//! part of the program. Every client that calls the port by one of its names may get them, because they hold no
+//! secrets. The page gets its content from the API, with the rights of its session.
 //!
-//! Nothing is done for a file before it is asked for. Then it is compressed once, and kept.
+//! A file is compressed at the first request for it, and the result is kept.
 
 #[cfg(test)]
 mod lists;
@@ -22,18 +22,18 @@ use sha2::{Digest as _, Sha256};
 use super::answer::Answer;
 use crate::state::tokens::hex;
 
-/// What the page may do: show and run its own files, and ask this very port. No text becomes a program in it (CSP Level 3;
-/// Trusted Types).
+/// The policy for the page: it may load and run only its own files, and send requests only to this port. Text is never
+/// executed (CSP Level 3; Trusted Types).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
      trusted-types 'none'";
-/// Abilities of a browser that the page does not need.
+/// Features of a browser that the page does not need.
 const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
-/// The page itself, which is `/`.
+/// The file of the page itself, which is `/`.
 const PAGE: &str = "index.html";
 
-/// Puts the files with these names into the program. They stand beside this one.
+/// Includes the files with these names in the program. They are in the folder of this file.
 macro_rules! files {
     ($($name:literal)*) => {
         /// All files.
@@ -42,7 +42,7 @@ macro_rules! files {
     };
 }
 
-// A test holds this list to the folder.
+// A test compares this list with the folder.
 files! {
     "answer.js"
     "api.js"
@@ -92,7 +92,7 @@ fn missing() -> Answer {
     Answer::missing("the dashboard has no such file")
 }
 
-/// A file, and the forms in which it is sent.
+/// A file, and its representations.
 #[derive(Debug)]
 struct File {
     name: &'static str,
@@ -100,19 +100,20 @@ struct File {
     forms: OnceLock<Forms>,
 }
 
-/// Made when the file is asked for the first time.
+/// The representations. They are made when the file is requested for the first time.
 #[derive(Debug)]
 struct Forms {
     plain: Form,
-    /// `None`: it would be no shorter.
+    /// The file in gzip. `None`: it would not be shorter.
     gzip: Option<Form>,
 }
 
-/// The file as it is sent (a representation, RFC 9110 section 8).
+/// A representation of the file (RFC 9110 section 8).
 #[derive(Debug)]
 struct Form {
     content: Bytes,
-    /// A strong validator with its quotes, made from the octets that are sent: each form has its own (RFC 9110 section 8.8.3.3).
+    /// A strong validator with its quotes, made from the octets of this representation. Each representation has its own
+    /// (RFC 9110 section 8.8.3.3).
     etag: String,
 }
 
@@ -133,7 +134,8 @@ impl Forms {
     }
 }
 
-/// The content in gzip (RFC 1952). It is the same at every start, so that a browser's copy outlives a restart.
+/// The content in gzip (RFC 1952). The octets are the same at every start, so that a browser's copy stays valid after a
+/// restart.
 fn gzip(content: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).ok()?;
@@ -151,7 +153,7 @@ impl File {
         }
     }
 
-    /// The file, or 304 where the browser has it already.
+    /// Answers with the file, or with 304 if the browser has it already.
     fn answer(&self, headers: &HeaderMap) -> Answer {
         let forms = self.forms.get_or_init(|| Forms::new(self.content));
         let gzip = forms.gzip.as_ref().filter(|_| negotiation::takes_gzip(headers));
@@ -163,8 +165,8 @@ impl File {
             Answer::whole(StatusCode::OK, self.content_type(), form.content.clone()).with_some(encoding)
         };
         let etag = HeaderValue::from_str(&form.etag).ok().map(|etag| (ETAG, etag));
-        // A browser may keep a file and asks each time whether it is still the same, so that the files of two versions never
-        // meet.
+        // A browser may keep a file, but asks each time whether it has changed. So files of two versions are never
+        // mixed.
         [
             (CACHE_CONTROL, "no-cache"),
             (VARY, "accept-encoding"),
@@ -186,7 +188,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// The files of the page, and no others, stand in the program.
+    /// The program contains all files of the page, and no others.
     #[test]
     fn issue_23_item_2_the_list_of_files_is_the_folder() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/dashboard");
@@ -201,7 +203,7 @@ mod tests {
         }
     }
 
-    /// No file asks another server for anything.
+    /// No file loads anything from another server.
     #[test]
     fn issue_23_item_2_no_file_is_loaded_from_elsewhere() {
         for file in &FILES {

@@ -1,15 +1,15 @@
-//! What a browser says of the form in which it wants a file, and of the copy that it has. Pure.
+//! Reads the encodings that a browser accepts, and the copy that it has. Pure.
 
 use hyper::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, IF_NONE_MATCH};
 
-/// The elements of a list, whichever way it is spread over lines (RFC 9110 section 5.6.1).
+/// The elements of a list, which may be spread over several field lines (RFC 9110 section 5.6.1).
 fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// Whether the client takes gzip, and likes it no less than the file as it is (RFC 9110 section 12.5.3). A client that says
-/// nothing gets the file as it is.
+/// Whether the client accepts gzip, and prefers the plain file no more than gzip (RFC 9110 section 12.5.3). A client
+/// without Accept-Encoding gets the plain file.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut identity, mut other) = (None, None, None);
     for element in elements(headers, ACCEPT_ENCODING) {
@@ -21,15 +21,16 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
             "*" => &mut other,
             _ => continue,
         };
-        // Of two wishes for one coding the first counts.
+        // If a coding is named twice, the first one counts.
         said.get_or_insert_with(|| weight(parameters));
     }
     let gzip = gzip.or(other).unwrap_or(0);
-    // What is not named is the last resort.
+    // A coding that is not named is the last resort.
     gzip > 0 && gzip >= identity.unwrap_or(0)
 }
 
-/// A weight in thousandths (RFC 9110 section 12.4.2). One that cannot be read is a refusal: the file as it is suits everybody.
+/// A weight in thousandths (RFC 9110 section 12.4.2). An unreadable weight counts as 0, because the plain file suits
+/// every client.
 fn weight(parameters: &str) -> u16 {
     let mut weight = 1000;
     for parameter in parameters.split(';').map(str::trim).filter(|parameter| !parameter.is_empty()) {
@@ -42,7 +43,7 @@ fn weight(parameters: &str) -> u16 {
     weight
 }
 
-/// `0.5` is 500. There are at most three digits behind the point.
+/// `0.5` is 500. There are at most three digits after the point.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let is_good = rest.len() <= 3 && rest.bytes().all(|octet| octet.is_ascii_digit());
@@ -54,8 +55,8 @@ fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// Whether the client has the form with this validator already (RFC 9110 section 13.1.2). They are compared weakly, as
-/// that section says: `W/` does not matter.
+/// Whether the client already has the representation with this validator (RFC 9110 section 13.1.2). The comparison is
+/// weak, as that section demands: `W/` is ignored.
 pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     elements(headers, IF_NONE_MATCH)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)

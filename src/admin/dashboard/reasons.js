@@ -1,7 +1,8 @@
-// Why a request is refused: the closed list of docs/log.md. A test holds both lists to the daemon's (src/reason.rs).
+// The reasons of refusals: the closed list of docs/log.md. A test compares both lists with the daemon's
+// (src/reason.rs).
 
-// These always count toward the blacklist. "other-target" and "other-name" count only where they end a connection, which a decision
-// does not say, so they are among the others.
+// These reasons always count toward the blacklist. "other-target" and "other-name" count only if they end a connection.
+// A decision does not say that, so they are among the other reasons.
 const SUSPICIOUS = ["unknown-host", "no-service", "no-path", "unsafe-path", "no-name", "method", "unknown-tenant", "sanity", "scanner",
   "malformed", "too-large", "not-tls", "timeout", "failed-login"];
 const OTHERS = ["expired", "origin", "rate", "other-target", "other-name", "silent", "aborted", "tls-failed", "certificate", "disabled",
@@ -9,7 +10,7 @@ const OTHERS = ["expired", "origin", "rate", "other-target", "other-name", "sile
 
 export const REASONS = [...SUSPICIOUS, ...OTHERS].sort();
 
-// Each in words.
+// The reasons in words.
 const WORDS = {
   "unknown-host": "no host has this name",
   "no-service": "the host has no such service",
@@ -44,5 +45,6 @@ const WORDS = {
 };
 export const inWords = (reason) => WORDS[reason] ?? "";
 
-// A telephone whose PBX is down is refused as well. Only where the client may be to blame the page offers to list it.
+// A telephone whose PBX is down is refused as well. So the page offers to list a client only if the client may be to
+// blame.
 export const isSuspicious = (reason) => SUSPICIOUS.includes(reason);

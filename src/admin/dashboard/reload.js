@@ -1,4 +1,4 @@
-// "Reload rules": the question, and what came of it.
+// "Reload rules": the question, and the result.
 
 import * as api from "./api.js";
 import { ask, show } from "./ask.js";
@@ -7,7 +7,7 @@ import { diagnostics } from "./findings.js";
 import { counted, sentence } from "./format.js";
 import { done, failed } from "./said.js";
 
-// Gives the button its work. `after` is called when a reload is over, whatever came of it.
+// Connects the button. `after` is called when a reload is over, whatever its result is.
 export function startReload(after) {
   byId("reload").addEventListener("click", async () => {
     const yes = await ask({

@@ -1,8 +1,8 @@
-// The results of what was done, in words, at the edge of the page and for a screen reader.
+// Results of changes in words, at the edge of the page and for a screen reader.
 
 import { button, byId, make } from "./dom.js";
 
-// How long it is shown that something was done, in milliseconds. What went wrong stays until it is closed.
+// How long the message of a success is shown, in milliseconds. The message of a failure stays until it is closed.
 const STAYS = 8_000;
 
 function say(text, kind) {

@@ -1,4 +1,5 @@
-// "Is anything wrong?": what there is to look at, or in one line that there is nothing. Also the head of the page.
+// "Is anything wrong?": the things to look at, or one line that says there is nothing. It also sets the head of the
+// page.
 
 import * as api from "./api.js";
 import { showTenants } from "./tenants.js";
@@ -9,7 +10,7 @@ import { finding } from "./findings.js";
 let shown = "";
 let since = null;
 
-// When this Portward was started, as text; null: not known yet.
+// When this Portward was started, as text. Null: not known yet.
 export const startedAt = () => since;
 
 export const status = {
@@ -31,7 +32,7 @@ export const status = {
     const closed = listeners.listeners.filter((one) => !one.open);
     const troubles = found(answer, closed);
     head(answer, troubles);
-    // What has not changed is not written again: a screen reader would read it again.
+    // Unchanged findings are not written again, because a screen reader would read them again.
     const text = JSON.stringify(troubles);
     if (text !== shown) {
       shown = text;
@@ -42,7 +43,7 @@ export const status = {
   },
 };
 
-// What there is to look at, the worst first.
+// The things to look at, the worst first.
 function found(answer, closed) {
   const all = [];
   const last = answer.last_reload;
@@ -64,14 +65,14 @@ function found(answer, closed) {
   return all.sort((one, other) => Number(other.severity === "error") - Number(one.severity === "error"));
 }
 
-// Targets that are down: one by one, or in one finding if they are many.
+// Targets that are down: one finding each, or a single finding if there are many.
 function down(warnings) {
   if (warnings.length <= 3) return warnings.map((one) => ({ ...one, severity: "error" }));
   return [{ severity: "error", message: `${counted(warnings.length, "target")} are down.`, since: warnings.map(({ since }) => since).sort()[0],
     help: "The section Targets says which hosts need them.", details: warnings.map(({ message }) => message).join("\n") }];
 }
 
-// So many findings are shown at first.
+// How many findings are shown at first.
 const SHOWN = 6;
 
 function show(troubles) {
@@ -97,7 +98,7 @@ function head(answer, troubles) {
   setText(byId("about"), `${answer.version} · up ${duration(answer.uptime)}`);
 }
 
-// The few numbers that stand for the whole.
+// The most important numbers.
 function facts({ rules, connections, blacklist, last_reload: last }) {
   const disabled = rules.disabled > 0 ? `, ${count(rules.disabled)} disabled` : "";
   const all = [

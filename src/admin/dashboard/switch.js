@@ -1,4 +1,4 @@
-// What the rows of hosts and of tenants have in common: where they stand in the rules, and the button that switches them.
+// The common parts of the rows of hosts and tenants: the place in the rules, and the switch.
 
 import { button, make, setText } from "./dom.js";
 
@@ -7,7 +7,7 @@ export function place(rule) {
   return make("code", { class: "whole", title: rule }, rule.split("/").at(-1));
 }
 
-// One button that enables or disables; its words follow the item, so the row keeps the button and the focus.
+// A button that enables or disables. Its words change with the item, so the row keeps the same button and the focus.
 export function toggle(isEnabled, click, name) {
   const element = button("", click, { class: "small", "data-change": true });
   const draw = () => {
@@ -20,7 +20,7 @@ export function toggle(isEnabled, click, name) {
   return element;
 }
 
-// The words of the buttons follow their rows.
+// Updates the words of the buttons to their rows.
 export function redraw({ rows }) {
   for (const { element } of rows.values()) element.querySelector("td.actions button")?.draw();
 }

@@ -1,15 +1,15 @@
-// Lists: a table, its filters, and the page of a list that it shows.
+// Lists: a table, its filters, and the pages of a list.
 
 import * as api from "./api.js";
 import { afterTyping, labelled, make, parts, select } from "./dom.js";
 import { SERVICES, serviceName } from "./format.js";
 
-// A table whose rows have keys: a row that is still there stays the same element, so that the focus, a selection and a screen
-// reader's place in it stay as well.
+// A table whose rows have keys. A row that is still in the list stays the same element, so the focus, a selection and a
+// screen reader's position stay too.
 export class Table {
-  // `columns`: { name, cell(item) -> text, element or list of them, kind: "text" | "number" | "actions" }. `key(item)` is text.
-  // `empty` are the words for a table without rows. Columns of the kind "actions" are made once a row; they get a function that
-  // gives the row's newest item.
+  // `columns`: { name, cell(item) -> text, element or list of them, kind: "text" | "number" | "actions" }. `key(item)`
+  // is text. `empty` has the words for a table without rows. The cells of a column of kind "actions" are made once for
+  // each row. They get a function that returns the row's newest item.
   constructor({ caption, columns, key, empty, className = "" }) {
     this.columns = columns;
     this.key = key;
@@ -42,7 +42,7 @@ export class Table {
     for (const [key, item] of wanted) {
       const row = this.rows.get(key) ?? this.added(key, item);
       this.update(row, item);
-      // Only what stands in the wrong place is moved.
+      // Only elements in the wrong place are moved.
       const place = before === null ? this.body.firstElementChild : before.nextElementSibling;
       if (place !== row.element) this.body.insertBefore(row.element, place);
       before = row.element;
@@ -79,7 +79,7 @@ export class Table {
   }
 }
 
-// The form with the filters of a list. `changed` is called at once when something is chosen, and a moment after something was typed.
+// The form with the filters of a list. `changed` is called at once after a choice, and a moment after typing.
 export function filterForm(label, changed, ...fields) {
   const form = make("form", { class: "filters", role: "search", "aria-label": label, submit: (event) => event.preventDefault() }, fields);
   for (const choice of form.querySelectorAll("select")) choice.addEventListener("change", changed);
@@ -91,13 +91,13 @@ export function filterForm(label, changed, ...fields) {
 // A filter by service.
 export const serviceFilter = (id) => labelled("Service", select(id, [["", "all"], ...SERVICES.map((one) => [one, serviceName(one)])]));
 
-// So many rows are shown at first. The API gives at most so many at a time.
+// How many rows are shown at first. The API returns at most that many at a time.
 const FIRST = 50;
 const MOST = 1000;
 
-// The page of a list that a table shows: the first rows, and more of them on demand.
+// The part of a list that a table shows: the first rows, and further ones on demand.
 export class Page {
-  // `refresh` asks anew. `others` says where those are which the page cannot show.
+  // `refresh` asks again. `others` says where to find the rows that the page cannot show.
   constructor(table, refresh, others) {
     this.table = table;
     this.others = others;
@@ -111,8 +111,8 @@ export class Page {
     this.element = make("p", { class: "more", hidden: true }, this.words, " ", this.button);
   }
 
-  // Asks for the list. null: there is nothing to be shown, because it was asked for anew meanwhile (the filters may have changed),
-  // or because a filter cannot be, which the table says.
+  // Asks for the list. Returns null if there is nothing to show: a newer question was asked meanwhile (the filters may
+  // have changed), or a filter is wrong, which the table says.
   async ask(url, filters = {}) {
     this.asked += 1;
     const mine = this.asked;
@@ -130,7 +130,7 @@ export class Page {
     }
   }
 
-  // Shows the rows. `count` is how many there are in all; null: that is not known. `next`: there is another page.
+  // Shows the rows. `count` is the number of all entries. Null: that is not known. `next`: there is a further page.
   show(rows, count, next) {
     this.table.show(rows);
     this.element.hidden = next === null;

@@ -1,4 +1,4 @@
-// Targets: every address that the rules lead to, what is known of it, and how fast it answers.
+// Targets: every address to which the rules lead, its state, and how fast it answers.
 
 import * as api from "./api.js";
 import { address, bodyOf, byId, foreign, labelled, make, select, textField } from "./dom.js";
@@ -47,7 +47,7 @@ function failures({ failures: causes, last_failure: last }) {
   return make("span", { title: `Connections for clients that failed:\n${lines.join("\n")}${last === null ? "" : `\nlast: ${last.cause}, ${last.time}`}` }, count(all));
 }
 
-// What is down stands first.
+// Targets that are down come first.
 const RANK = { down: 0, up: 1, unknown: 2 };
 
 export const targets = {
@@ -68,7 +68,7 @@ export const targets = {
     if (answer === null) return;
     table.setEmpty(filters.state !== "" || filters.host !== "" ? "No target passes these filters." : "No rule leads to a target yet.");
     const sorted = answer.targets.toSorted((one, other) => RANK[one.state] - RANK[other.state]);
-    // The API counts the targets of the page alone.
+    // The API counts only the targets of the page.
     page.show(sorted, null, answer.next);
   },
 };

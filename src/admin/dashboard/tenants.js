@@ -1,4 +1,4 @@
-// Tenants: who stands above whom, where they lead, and a switch for each. The section is there if there is a tenant.
+// Tenants: their parents, their targets, and a switch for each. The section is shown if there is a tenant.
 
 import * as api from "./api.js";
 import { change } from "./ask.js";
@@ -56,7 +56,7 @@ export const tenants = {
   },
 };
 
-// The section is there while there are tenants.
+// The section is shown while there are tenants.
 export function showTenants(isThere) {
   const section = byId("tenants");
   if (section.hidden !== isThere) return;

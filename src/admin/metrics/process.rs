@@ -1,4 +1,5 @@
-//! `process_*`, as all programs call them that Prometheus reads: processor, memory, descriptors, the start.
+//! `process_*`: processor, memory, descriptors and start time, under the names that Prometheus recommends for all
+//! programs.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::text::{Kind, Text, number};
 use crate::files;
 
-/// Writes what is known of this process, which runs since `since`. What the kernel does not tell has no line.
+/// Writes the metrics of this process, which has run since `since`. Values that the kernel does not report are left
+/// out.
 pub(super) fn write(text: &mut Text, since: SystemTime) {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     let nanoseconds = u32::try_from(spent.tv_nsec).unwrap_or_default();
@@ -38,7 +40,7 @@ pub(super) fn write(text: &mut Text, since: SystemTime) {
     }
 }
 
-/// Bytes mapped and bytes in use: the first two numbers of /proc/self/statm (proc(5)), which are in pages.
+/// Mapped bytes and resident bytes: the first two numbers of /proc/self/statm (proc(5)), which are in pages.
 fn memory() -> Option<[u64; 2]> {
     let text = files::read(Path::new("/proc/self/statm"), 1024).ok()?;
     let text = String::from_utf8(text).ok()?;
@@ -47,8 +49,8 @@ fn memory() -> Option<[u64; 2]> {
     Some([pages.next()? * size, pages.next()? * size])
 }
 
-/// Since Linux 6.2 the size of /proc/self/fd is the number of descriptors, which is cheap. Before, it is 0, and they are
-/// counted.
+/// Since Linux 6.2 the size of /proc/self/fd is the number of descriptors, which is cheap. On older kernels it is 0,
+/// and the descriptors are counted.
 fn open_descriptors() -> Option<u64> {
     let folder = Path::new("/proc/self/fd");
     match fs::metadata(folder).ok()?.len() {

@@ -1,4 +1,4 @@
-//! What is rendered, held to contract section 8.
+//! The rendered text, compared with contract section 8.
 
 use std::collections::{BTreeMap, BTreeSet};
 

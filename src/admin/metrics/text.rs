@@ -4,12 +4,12 @@
 
 use std::fmt::{Display, Write as _};
 
-/// What kind of numbers a family has.
+/// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It only grows, until a restart.
+    /// A number that only grows, until a restart.
     Counter,
-    /// It grows and shrinks.
+    /// A number that grows and shrinks.
     Gauge,
     /// Durations in buckets.
     Histogram,
@@ -25,7 +25,7 @@ impl Kind {
     }
 }
 
-/// The text as it grows. All samples of a family stand together, behind its name.
+/// The text so far. All samples of a family come together, after its name.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     text: String,
@@ -39,12 +39,12 @@ impl Text {
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
     }
 
-    /// A sample of the family.
+    /// Adds a sample of the family.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.sample_of("", labels, value);
     }
 
-    /// A sample of a part of the family: `_bucket`, `_sum`, `_count`.
+    /// Adds a sample of a part of the family: `_bucket`, `_sum`, `_count`.
     pub(super) fn sample_of(&mut self, part: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.extend([self.family, part]);
         for (number, (name, value)) in labels.iter().enumerate() {
@@ -58,18 +58,19 @@ impl Text {
         let _ = writeln!(self.text, " {value}");
     }
 
-    /// All of it.
+    /// The whole text.
     pub(super) fn finish(self) -> String {
         self.text
     }
 }
 
-/// A number as Prometheus reads it.
+/// A number in the form of Prometheus.
 pub(super) fn number(number: f64) -> String {
     if number == f64::INFINITY { "+Inf".to_owned() } else { number.to_string() }
 }
 
-/// A value of a label: backslash, quote and line feed are escaped. Other controls, which a file's name may hold, are replaced.
+/// Writes the value of a label: backslash, quote and line feed are escaped. Other control characters, which a file's
+/// name may contain, are replaced.
 fn escape(text: &mut String, value: &str) {
     for letter in value.chars() {
         match letter {

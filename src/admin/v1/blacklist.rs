@@ -1,5 +1,5 @@
-//! `/v1/blacklist`: the list in pages, an entry of an administrator's own for an address or a network, and the way off it.
-//! Changes are logged with the user who makes them.
+//! `/v1/blacklist`: the list in pages, and entries of administrators for an address or a network. Changes are logged
+//! with the administrator who makes them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn add(asked: &Asked<'_>) -> Answer {
     Answer::written(StatusCode::CREATED, with_warning(entry, warning))
 }
 
-/// `lists 203.0.113.0/24 until it is removed: spam`.
+/// The entry in words: `lists 203.0.113.0/24 until it is removed: spam`.
 fn in_words(who: Network, expiration: Option<Duration>, note: &str) -> String {
     let time =
         expiration.map_or_else(|| "until it is removed".to_owned(), |time| format!("for {}", human(time)));
@@ -71,13 +71,13 @@ fn in_words(who: Network, expiration: Option<Duration>, note: &str) -> String {
     format!("lists {who} {time}{note}")
 }
 
-/// A line of the log that says who has made the change.
+/// Logs a change with the administrator who has made it.
 fn logged(asked: &Asked<'_>, what: &str) {
     asked.shared.note(Level::Info, &format!("{} {what}", asked.by()));
 }
 
-/// What an administrator may not have thought of: clients that the entry does not refuse, and others that it refuses as well.
-/// `sockets` are the addresses that Portward listens on.
+/// Effects of an entry that an administrator may not have expected: clients that it does not refuse, and other clients
+/// that it refuses as well. `sockets` are the addresses on which Portward listens.
 fn doubts(config: &Config, sockets: impl Iterator<Item = IpAddr>, who: Network) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(network) = config.guard.allowing(who) {
@@ -104,11 +104,11 @@ fn doubts(config: &Config, sockets: impl Iterator<Item = IpAddr>, who: Network) 
     doubts
 }
 
-/// RFC 1122 section 3.2.1.3 and RFC 4291 section 2.5.3.
+/// The loopback networks (RFC 1122 section 3.2.1.3 and RFC 4291 section 2.5.3).
 const LOOPBACK: [IpAddr; 2] =
     [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)];
 
-/// The object `entry` with one field more, if there is a warning.
+/// The object `entry` with a further field, if there is a warning.
 fn with_warning(entry: String, warning: Option<String>) -> String {
     match (warning, entry.strip_suffix('}')) {
         (Some(warning), Some(fields)) => format!("{fields},\"warning\":{}}}", Value::from(warning)),
@@ -144,7 +144,7 @@ pub(super) fn entry(asked: &Asked<'_>, address: &str) -> Answer {
     }
 }
 
-/// Whom to list, why, and for how long.
+/// The address or network to list, the note, and the duration.
 fn wanted(body: &[u8]) -> Result<(Network, String, Option<Duration>), String> {
     let fields = Fields::of(body, &["address", "note", "expiration"])?;
     let address = fields.text("address")?.unwrap_or_default();

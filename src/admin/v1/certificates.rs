@@ -1,4 +1,4 @@
-//! `/v1/certificates`: Portward's own certificates as they are in use, which may differ from what the files hold by now.
+//! `/v1/certificates`: Portward's own certificates that are in use. They may differ from the files by now.
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -7,7 +7,8 @@ use super::{Answer, Asked};
 use crate::admin::query::Query;
 use crate::tls;
 
-/// Answers it: what `portward cert list --json` says, in pages. The diagnostics are about all of them, and about trust.
+/// Answers with the content of `portward cert list --json`, in pages. The diagnostics are about all certificates and
+/// about trust.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     page(asked).unwrap_or_else(Answer::bad)
 }

@@ -1,17 +1,17 @@
-//! `If-Match` and `If-None-Match` (RFC 9110 section 13.1), and the ETag that they speak of.
+//! `If-Match` and `If-None-Match` (RFC 9110 section 13.1), and ETags.
 
 use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
 use super::Answer;
 use crate::server::Condition;
 
-/// What the fields demand.
+/// The condition in the header fields.
 pub(super) fn condition(headers: &HeaderMap) -> Condition {
     Condition { matches: tags(headers, &IF_MATCH), differs: tags(headers, &IF_NONE_MATCH) }
 }
 
-/// The entity tags of a field, without quotes; none: `*`. One that we have not given, or a weak one, matches nothing (RFC 9110
-/// section 13.1).
+/// The entity tags of a field, without quotes. `None`: the field is `*`. A weak tag, or a tag that Portward has not
+/// issued, matches nothing (RFC 9110 section 13.1).
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     let mut fields = headers.get_all(name).iter().peekable();
     fields.peek()?;

@@ -1,4 +1,4 @@
-//! `/v1/connections`: the live connections; one of them, and its end.
+//! `/v1/connections`: the list of live connections, a single connection, and its end.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -11,10 +11,10 @@ use crate::rules::{Host, Tenant};
 use crate::state::Snapshot;
 use crate::stats::{Connection, Filter, Page};
 
-/// Names are at most so long in the table.
+/// The longest name in the table.
 const NAME: usize = 511;
 
-/// `/v1/connections`: those that the filters let through, the oldest first.
+/// `/v1/connections`: the connections that pass the filters, the oldest first.
 pub(super) fn list(asked: &Asked<'_>) -> Answer {
     page(asked).unwrap_or_else(Answer::bad)
 }
@@ -55,7 +55,7 @@ pub(super) async fn connection(asked: &Asked<'_>, id: &str) -> Answer {
     }
 }
 
-/// A connection. What a client sent is escaped as in the log.
+/// A connection as JSON. Texts from a client are escaped as in the log.
 fn to_json(snapshot: &Snapshot, one: &Connection) -> Value {
     let Connection { opening, age, idle, requests, bytes: [up, down], route, unproven, .. } = one;
     let text = |text: String| (!text.is_empty()).then(|| escaped(text.as_bytes(), NAME));

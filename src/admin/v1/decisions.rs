@@ -1,6 +1,7 @@
-//! `/v1/decisions`: the newest decisions, and those that come (contract section 8).
+//! `/v1/decisions`: the newest decisions, and further ones as they are made (contract section 8).
 //!
-//! A decision is shown with the fields of a JSON log line, and with that line in words. What a client sent is escaped in both.
+//! A decision is shown with the fields of a JSON log line, and with that line as text. Texts from a client are escaped
+//! in both.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -23,17 +24,17 @@ use crate::service::Service;
 use crate::state::{Shared, Snapshot};
 use crate::stats::{AtTarget, Cursor, Decision, DecisionKind, Newest, News};
 
-/// What can be asked for.
+/// The known keys of the query.
 const KEYS: &[&str] =
     &["client", "host", "service", "target", "outcome", "reason", "limit", "after", "follow"];
-/// Names are at most so long among the decisions.
+/// The longest name in a decision.
 const NAME: usize = 255;
-/// So many are taken for a follower at a time.
+/// How many decisions are taken for a follower at a time.
 const AT_ONCE: usize = 50;
-/// Why there are none.
+/// The message if no decisions are kept.
 const NOT_KEPT: &str = "no decisions are kept: `admin.decisions = false` in portward.toml";
 
-/// `/v1/decisions`: those that the filters let through, the newest first.
+/// `/v1/decisions`: the decisions that pass the filters, the newest first.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     page(asked).unwrap_or_else(Answer::bad)
 }
@@ -49,7 +50,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         if !kept {
             return Ok(Answer::wrong(StatusCode::CONFLICT, NOT_KEPT));
         }
-        // Without `limit` it begins with what comes from now on, or with what came behind `after`.
+        // Without `limit` the stream begins with the next decision, or with the decisions after `after`.
         let shown = if query.text("limit").is_some() { limit } else { 0 };
         let cursor = after.unwrap_or_else(|| stats.follow());
         let Newest { decisions: earlier, .. } = match shown {
@@ -76,7 +77,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
 struct Following {
     shared: Arc<Shared>,
     filter: Filter,
-    /// What it is shown first.
+    /// Earlier decisions, which it gets first.
     earlier: VecDeque<Decision>,
     cursor: Cursor,
 }
@@ -109,7 +110,7 @@ impl Feed for Following {
     }
 }
 
-/// Which decisions are wanted. What is `None` does not matter.
+/// The filter for decisions. A part that is `None` lets every decision pass.
 #[derive(Debug, Default)]
 struct Filter {
     client: Option<IpAddr>,
@@ -148,24 +149,24 @@ impl Filter {
     }
 }
 
-/// Whether this went to an address, or would have gone there if it could be reached.
+/// Whether the request went to an address, or would have gone there if the address could be reached.
 fn is_at(decision: &Decision, target: AtTarget) -> bool {
     let failed = |failure: &Failure| matches!(failure.at, At::Address(address) if target.is(address));
     decision.fate.target().is_some_and(|to| target.is(to)) || decision.failures().iter().any(failed)
 }
 
-/// A name as the rules have it, or as it came if it cannot be one.
+/// A name in the rules' normal form, or unchanged if it has none.
 fn normal(text: &str) -> String {
     name::normalise(text).map_or_else(|_| text.to_lowercase(), |name| name.to_string())
 }
 
-/// Whether this is the host that was asked for, or the host of the rules which that name leads to.
+/// Whether `host` is the host that the client asked for, or the host of the rules for that name.
 fn is_about(table: &Table, decision: &Decision, host: &str) -> bool {
     let Some(asked) = asked_host(decision) else { return false };
     asked == host || table.host(&asked).is_some_and(|known| known.name() == host)
 }
 
-/// The name of the host that was asked for.
+/// The name of the host that the client asked for.
 fn asked_host(decision: &Decision) -> Option<String> {
     let who = who(decision)?;
     let bare = memchr::memrchr(b'@', who).and_then(|at| who.get(at + 1..)).unwrap_or(who);
@@ -173,7 +174,7 @@ fn asked_host(decision: &Decision) -> Option<String> {
     Some(normal(str::from_utf8(bare).ok()?))
 }
 
-/// Who was asked for, as it came: a Host, a From URI, the host of a bind, a gatekeeper identifier.
+/// The identity in the request, as it came: a Host, a From URI, the host of a bind, a gatekeeper identifier.
 fn who(decision: &Decision) -> Option<&[u8]> {
     let who = match decision.subject() {
         Subject::Unknown => return None,
@@ -183,12 +184,12 @@ fn who(decision: &Decision) -> Option<&[u8]> {
     (!who.is_empty()).then_some(who)
 }
 
-/// What questions about decisions are made by.
+/// The terms for questions about decisions.
 fn grounds(snapshot: &Snapshot) -> Grounds<'_> {
     Grounds { table: &snapshot.table, config: &snapshot.config, overrides: None }
 }
 
-/// What `POST /v1/explain` takes to ask about the same request.
+/// The question for `POST /v1/explain` about the same request.
 fn question(grounds: &Grounds<'_>, decision: &Decision) -> Option<Question> {
     let (about, fate) = (&decision.about, decision.fate);
     let seen = PastDecision {
@@ -202,8 +203,8 @@ fn question(grounds: &Grounds<'_>, decision: &Decision) -> Option<Question> {
     Question::of(grounds, &seen).filter(|_| decision.is_whole())
 }
 
-/// A decision. `identity` is who was asked for and `host` the host of the rules to which that leads now, as `/v1/connections`
-/// has them.
+/// A decision as JSON. `identity` is the identity that the client asked for, and `host` is the host of the rules for it
+/// now, as in `/v1/connections`.
 fn to_json(grounds: &Grounds<'_>, decision: &Decision) -> Value {
     let failures = decision.failures();
     let line = decision.line(&failures);
@@ -248,7 +249,7 @@ mod tests {
         About { id, client: "192.0.2.1".parse().unwrap(), port: 4711, service, carrier: Carrier::Tls }
     }
 
-    /// One refused request by HTTP, one forwarded REGISTER.
+    /// One refused request by HTTP, and one forwarded REGISTER.
     fn two() -> Vec<Decision> {
         let stats = Stats::of_workers(1);
         let request = Subject::Http {
@@ -291,7 +292,7 @@ mod tests {
             ("reason", json!("no-path")),
             ("path", json!("/a%1B[31m?…")),
             ("cut", json!(false)),
-            // A user and a password stood before the Host, for which such a request is refused.
+            // The Host had a user and a password before it. Such a request is refused, so there is no question.
             ("question", Value::Null),
         ] {
             assert_eq!(http[name], value, "{name}: {http}");

@@ -1,5 +1,5 @@
-//! docs/openapi.json and the program say the same of what there is: paths, methods and rights of the table of resources, and the
-//! closed lists. What the answers look like is held to it by a test with the running program.
+//! Tests that docs/openapi.json agrees with the program: paths, methods and rights of the table of resources, and the
+//! closed lists. Another test compares the answers of the running program.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn issue_19_item_1_openapi_json_has_the_paths_methods_and_rights_of_the_table() 
             described.insert((format!("{} {path}", method.to_uppercase()), right));
         }
     }
-    // In both directions: what there is is described, and what is described is there.
+    // The comparison has two directions: everything that exists is described, and everything that is described exists.
     assert_eq!(described, table);
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/explain`: what would become of a request, by what is in force, with what the daemon alone knows.
+//! `POST /v1/explain`: the result of a request by the rules in force, with facts that only the daemon knows.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,14 +20,14 @@ use crate::reason::Reason;
 use crate::state::{Shared, Snapshot};
 use crate::upstream::State;
 
-/// How long the DNS may take for the address of a target.
+/// How long the DNS may take for a target's address.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Of a longer file it is not said where exactly in it a remedy goes.
+/// In a longer file the exact place for a remedy is not searched.
 const LONGEST: u64 = 64 * 1024 * 1024;
-/// What can be given.
+/// The known fields of the body.
 const KEYS: &[&str] = &["url", "from", "cert", "bind", "alias", "number", "reason"];
 
-/// Answers it: the object of `portward explain --json`, with `granted` (null: that cannot be told), `text` and `live`.
+/// Answers with the object of `portward explain --json`, and with `granted` (null: unknown), `text` and `live`.
 pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     let (url, wanted) = match wanted(asked.body) {
         Ok(wanted) => wanted,
@@ -68,7 +68,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     Answer::ok(&json)
 }
 
-/// With what stands on disk, if that decides, and with the place where a remedy goes.
+/// Adds facts from the disk, if the decision depends on them, and the place for a remedy.
 pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
     if let Some(file) = explanation.challenge_file() {
         let held = match acme::read(file) {
@@ -85,7 +85,7 @@ pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
     explanation
 }
 
-/// The client that is asked about.
+/// The client in the question.
 #[derive(Debug, Default)]
 struct Wanted {
     from: Option<IpAddr>,
@@ -115,7 +115,7 @@ fn wanted(body: &[u8]) -> Result<(Url, Wanted), String> {
     Ok((url, Wanted { from, cert, bind, aliases, refused: refused.transpose()? }))
 }
 
-/// Whom an address is taken for: what the guard and the configuration know of it.
+/// What the guard and the configuration know about an address.
 fn taken_for(shared: &Shared, snapshot: &Snapshot, address: IpAddr, entry: Option<Value>) -> Value {
     let (config, counted) = (&snapshot.config, CountedAddress::from(address));
     let policy = &config.guard;
@@ -135,7 +135,7 @@ fn taken_for(shared: &Shared, snapshot: &Snapshot, address: IpAddr, entry: Optio
     })
 }
 
-/// The addresses to which the request would go, and what is known of each.
+/// The addresses to which the request would go, and the state of each.
 async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
     let Verdict::Forward { targets, port, .. } = &explanation.verdict else { return Vec::new() };
     let mut all = Vec::new();
@@ -158,7 +158,7 @@ async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
     all
 }
 
-/// What is known of an address of a target.
+/// The state of a target's address.
 fn standing(shared: &Shared, target: &str, address: SocketAddr) -> Value {
     let known = shared.health.state(address);
     let state = known.map_or(State::Unknown, |known| known.state);

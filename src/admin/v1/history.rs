@@ -24,7 +24,7 @@ fn series(asked: &Asked<'_>) -> Result<Answer, String> {
     let after = query.value("after", "the number of a step", number)?.unwrap_or_default();
     let stats = &asked.shared.stats;
     let Steps { steps, first, start } = stats.steps(after, limit);
-    // The steps that ended meanwhile are of the next question.
+    // Steps that ended meanwhile are left for the next request.
     let end = first + steps.len() as u64;
     let is_cut = steps.len() == limit && !stats.steps(end, 1).steps.is_empty();
     let wanted = Service::ALL.into_iter().filter(|one| service.is_none_or(|wanted| wanted == *one));
@@ -45,7 +45,7 @@ fn column<N: Into<Value>>(steps: &[Step], number: impl Fn(&Step) -> N) -> Value 
     steps.iter().map(|step| number(step).into()).collect::<Vec<Value>>().into()
 }
 
-/// What is known of one service.
+/// The columns of one service.
 fn columns(steps: &[Step], service: Service) -> Value {
     let mut columns = Map::new();
     let mut put = |name: &str, column: Value| columns.insert(name.to_owned(), column);
@@ -59,7 +59,7 @@ fn columns(steps: &[Step], service: Service) -> Value {
     columns.into()
 }
 
-/// The refusals of all services by reason, where there was one.
+/// The refusals of all services by reason. Reasons without a refusal are left out.
 fn reasons(steps: &[Step]) -> Map<String, Value> {
     let seen = |reason: &Reason| steps.iter().any(|step| step.rejected(*reason) > 0);
     let reasons = Reason::ALL.into_iter().filter(seen);

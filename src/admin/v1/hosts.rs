@@ -1,7 +1,8 @@
-//! `/v1/hosts`: hosts with their rules and where they stand; those of the API are made, changed and removed here, and every host
-//! is enabled and disabled, in place of the rules, at once, over reloads and restarts.
+//! `/v1/hosts`: hosts with their rules and their places. Hosts of the API are made, changed and removed here. Every
+//! host can be enabled and disabled here, whatever the rules say. That takes effect at once and survives reloads and
+//! restarts.
 //!
-//! `shown` is what a host looks like, `list` gives them in pages, `change` makes and removes them.
+//! `shown` has the JSON of a host, `list` the pages of the list, and `change` makes and removes hosts.
 
 mod change;
 mod list;
@@ -20,7 +21,7 @@ pub(super) use list::list;
 pub(crate) use shown::host as host_to_json;
 pub(super) use shown::{addresses, place};
 
-/// `/v1/hosts/NAME`. A NAME is percent-encoded, its slash may stand as it is.
+/// `/v1/hosts/NAME`. NAME is percent-encoded, except that its slash may be written as it is.
 pub(super) async fn host(asked: &Asked<'_>, name: &str) -> Answer {
     let host = match named(name) {
         Ok(host) => host,
@@ -39,7 +40,7 @@ pub(super) async fn host(asked: &Asked<'_>, name: &str) -> Answer {
     }
 }
 
-/// A host with everything that is known of it.
+/// A host with all its details.
 fn whole(asked: &Asked<'_>, table: &Table, host: Host<'_>) -> Answer {
     let mut json = shown::host(table, host);
     let definition = host.is_made().then(|| {
@@ -50,7 +51,7 @@ fn whole(asked: &Asked<'_>, table: &Table, host: Host<'_>) -> Answer {
     tagged(Answer::ok(&json), host)
 }
 
-/// With the ETag of the host.
+/// The answer with the host's ETag.
 fn tagged(answer: Answer, host: Host<'_>) -> Answer {
     condition::tagged(answer, &fingerprint::of(host))
 }
@@ -84,7 +85,7 @@ fn normal(name: &str) -> Result<String, String> {
     name::normalise(name).map(Into::into).map_err(|bad| format!("this is not a host name: {bad}"))
 }
 
-/// A host: its name in the rules, whether it is enabled and whether the rules say so, where it stands.
+/// A host after it was switched: its name in the rules, whether it is enabled, whether the rules say so, and its place.
 fn switched(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
     json!({
         "name": host.name(),
@@ -95,7 +96,7 @@ fn switched(table: &Table, host: Host<'_>, is_changed: bool) -> Value {
     })
 }
 
-/// No rule is for it, but maybe one is for what was meant.
+/// The answer if there is no such host. It may suggest a similar name.
 fn unknown(table: &Table, asked: &str) -> Answer {
     Answer::missing(near::unknown(table, asked))
 }

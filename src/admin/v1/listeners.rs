@@ -1,5 +1,5 @@
-//! `/v1/listeners`: the sockets that portward.toml names, those of the administration included; whether they are open, and
-//! which certificates clients are shown there.
+//! `/v1/listeners`: the sockets in portward.toml, also those of administration: whether they are open, and which
+//! certificates clients are shown there.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::admin::{PORT, SOCKET};
 use crate::config::Listener;
 use crate::state::{Shared, Snapshot};
 
-/// Answers it: the services in the order of portward.toml, then administration.
+/// Answers with the sockets: services in the order of portward.toml, then administration.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     page(asked).unwrap_or_else(Answer::bad)
 }
@@ -47,7 +47,7 @@ fn of_service(snapshot: &Snapshot, listener: &Listener) -> Value {
     })
 }
 
-/// Which certificate a client is shown for which names, and which one if its name is none of these or it names none.
+/// The certificate that a client is shown for each name, and the certificate for other names or no name.
 fn certificates(snapshot: &Snapshot) -> Value {
     let one = |certificate: &crate::tls::Certificate| {
         json!({
@@ -59,7 +59,7 @@ fn certificates(snapshot: &Snapshot) -> Value {
     snapshot.server_tls.certificates().map(one).collect()
 }
 
-/// The socket of the file system and, where portward.toml names one, the port.
+/// The socket of the file system, and the port if portward.toml has one.
 fn of_administration(shared: &Shared, snapshot: &Snapshot) -> Vec<Value> {
     let admin = &snapshot.config.admin;
     let socket = json!({
@@ -87,7 +87,7 @@ fn of_administration(shared: &Shared, snapshot: &Snapshot) -> Vec<Value> {
     std::iter::once(with_state(socket, shared.why_admin_closed(SOCKET))).chain(port).collect()
 }
 
-/// Why the port is closed, where portward.toml names one. `None`: it is open.
+/// Why the port in portward.toml is closed. `None`: it is open.
 pub(super) fn why_port_is_closed(shared: &Shared, snapshot: &Snapshot) -> Option<String> {
     match snapshot.config.admin.certificate.as_deref() {
         Some(name) if snapshot.admin_tls.is_none() => Some(format!("there is no certificate {name}")),
@@ -95,7 +95,7 @@ pub(super) fn why_port_is_closed(shared: &Shared, snapshot: &Snapshot) -> Option
     }
 }
 
-/// Whether it is open, or why it is closed.
+/// The listener with its state: open, or why it is closed.
 fn with_state(mut listener: Value, why: Option<String>) -> Value {
     if let Some(fields) = listener.as_object_mut() {
         fields.insert("open".to_owned(), why.is_none().into());

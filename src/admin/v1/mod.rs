@@ -1,8 +1,7 @@
-//! What can be asked for: resources under `/v1`, JSON in and out (contract section 8, Admin API). What is wrong is said in
-//! `error`.
+//! The resources under `/v1`, with JSON bodies (contract section 8, Admin API). Errors are described in `error`.
 //!
-//! [`RESOURCES`] is the table of them: path, methods, and what right a request needs. A resource stands in a file
-//! of its own. `docs/openapi.json` describes the same table, and a test holds one to the other.
+//! [`RESOURCES`] is the table of resources: path, methods, and the right that a request needs. Each resource has a file
+//! of its own. `docs/openapi.json` describes the same table, and a test compares both.
 
 mod blacklist;
 mod certificates;
@@ -44,7 +43,7 @@ use crate::guard::Origin;
 use crate::server::{By, Control, Refused};
 use crate::state::Shared;
 
-/// What is asked, and by whom.
+/// A request, and the client that sends it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) shared: &'a Arc<Shared>,
@@ -58,7 +57,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Who asks the server for something.
+    /// The client that sends the request, for the server.
     fn by(&self) -> By {
         By::Administrator(self.admitted.caller.administrator())
     }
@@ -103,30 +102,31 @@ enum Resource {
     File,
 }
 
-/// What right the requests to a resource need.
+/// The right that requests to a resource need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needs {
-    /// GET reads, everything else changes something.
+    /// GET needs the right to read. Other methods need the right to change.
     Usual,
     /// GET may be open to loopback.
     Open,
-    /// Every method only reads.
+    /// Every method needs only the right to read.
     Question,
-    /// To log in is open to everybody. Every session and every token may see what it is, and every session may end.
+    /// Every client may log in. Every session and every token may ask for its right, and every session may end itself.
     Session,
-    /// It is open to everybody.
+    /// Every client may send requests.
     Nothing,
-    /// It is for those on the socket.
+    /// Only clients on the socket may send requests.
     Socket,
 }
 
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// The path. `{name}` stands for at least one octet, percent-encoded; a slash in it may stand as it is, but for the first.
+    /// The path. `{name}` stands for at least one octet, percent-encoded. A slash in the name may be written as it is,
+    /// except as the first octet.
     path: &'static str,
     resource: Resource,
-    /// Its methods. HEAD is possible wherever GET is.
+    /// Its methods. HEAD is possible if GET is.
     methods: &'static [&'static str],
     needs: Needs,
 }
@@ -135,7 +135,7 @@ const fn entry(path: &'static str, resource: Resource, methods: &'static [&'stat
     Entry { path, resource, methods, needs: Needs::Usual }
 }
 
-/// All resources. The first one whose path fits is meant, so that those with something behind `{name}` stand first.
+/// All resources. The first entry with a matching path is used, so entries with a suffix after `{name}` come first.
 const RESOURCES: &[Entry] = &[
     entry("/v1/status", Resource::Status, &["GET"]).needing(Needs::Open),
     entry("/v1/connections", Resource::Connections, &["GET"]),
@@ -173,7 +173,7 @@ impl Entry {
         Self { needs, ..self }
     }
 
-    /// What right a request by this method needs.
+    /// The right that a request with this method needs.
     fn right(&self, method: &Method) -> Right {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self.needs {
@@ -187,7 +187,8 @@ impl Entry {
         }
     }
 
-    /// What stands in the place of `{name}`, still percent-encoded; empty if there is no such place. `None`: another path.
+    /// The text in the place of `{name}`, still percent-encoded. It is empty if the path has no such place. `None`: the
+    /// path does not match.
     fn matched<'p>(&self, path: &'p str) -> Option<&'p str> {
         let Some((before, rest)) = self.path.split_once('{') else {
             return (self.path == path).then_some("");
@@ -211,8 +212,8 @@ impl Entry {
         self.methods.iter().flat_map(with_head).collect()
     }
 
-    /// Whether the resource itself reads what stands behind the `?`. Everywhere else nothing may stand there: `DELETE
-    /// /v1/blacklist?address=192.0.2.1` would otherwise clear the whole list.
+    /// Whether the resource itself reads the query. All other resources refuse a query:
+    /// `DELETE /v1/blacklist?address=192.0.2.1` would otherwise clear the whole list.
     fn reads_query(&self, method: &Method) -> bool {
         match self.resource {
             Resource::Connections
@@ -225,7 +226,7 @@ impl Entry {
             | Resource::History
             | Resource::Targets
             | Resource::Top => matches!(*method, Method::GET | Method::HEAD),
-            // The page is a page with any query: a link in a letter may have one.
+            // The page ignores its query, because a link in a mail may add one.
             Resource::Token | Resource::Login | Resource::Page | Resource::File => true,
             Resource::Status
             | Resource::Connection
@@ -246,12 +247,12 @@ impl Entry {
     }
 }
 
-/// The line of the table for a path, and what stands in the place of `{name}`.
+/// The entry of the table for a path, and the text in the place of `{name}`.
 fn found(path: &str) -> Option<(&'static Entry, &str)> {
     RESOURCES.iter().find_map(|entry| entry.matched(path).map(|name| (entry, name)))
 }
 
-/// What right a request needs. Where there is nothing, that is told to those who may read.
+/// The right that a request needs. That a path does not exist is told only to clients with the right to read.
 pub(super) fn right(head: &Parts) -> Right {
     found(head.uri.path()).map_or(Right::Read, |(entry, _)| entry.right(&head.method))
 }
@@ -304,7 +305,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     }
 }
 
-/// What is wrong, for people and for programs.
+/// The answer to a refused change: the error as text, and as diagnostics for programs.
 fn wrong(status: StatusCode, Refused { text, found }: &Refused) -> Answer {
     Answer::json(status, &json!({ "error": text.trim_end(), "diagnostics": found.to_json() }))
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/reload`: like SIGHUP, with an answer. All or nothing.
+//! `POST /v1/reload`: like SIGHUP, but with an answer. Everything is reloaded or nothing.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::rules::changes;
 use crate::server::{Refused, Reloaded};
 use crate::state::Snapshot;
 
-/// How many names of hosts of a kind are shown: a large table may change as a whole.
+/// How many names of hosts are shown for each kind of change. In a large table all hosts may change at once.
 const NAMES: usize = 100;
 
-/// Answers it: what changed, or 422 with what is wrong.
+/// Answers with the changes, or with 422 and the errors.
 pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     match asked.control.reload(asked.by()).await {
         Ok(Ok(reloaded)) => Answer::ok(&changed(&reloaded)),
@@ -43,7 +43,8 @@ fn changed(Reloaded { before, after, found }: &Reloaded) -> Value {
     })
 }
 
-/// The names of certificates that have come and gone, and of those of which another one has the name now.
+/// The names of certificates that were added, renewed and removed. A certificate is renewed if another one has its name
+/// now.
 fn certificates(before: &Snapshot, after: &Snapshot) -> Value {
     fn named(snapshot: &Snapshot) -> Vec<(&str, &[u8; 32])> {
         snapshot.certificates().map(|one| (one.name.as_str(), &one.facts.fingerprint)).collect()
@@ -60,7 +61,7 @@ fn certificates(before: &Snapshot, after: &Snapshot) -> Value {
     json!({ "added": only(&after, &before), "renewed": renewed, "removed": only(&before, &after) })
 }
 
-/// How many there are, and the first of them.
+/// The number of names, and the first of them.
 fn shown(names: &[&str]) -> Value {
     json!({ "count": names.len(), "names": names.iter().take(NAMES).collect::<Vec<_>>() })
 }

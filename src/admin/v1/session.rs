@@ -1,5 +1,5 @@
-//! `/v1/session`: a browser logs in with a token or with the code of a link, asks what it may do, and logs out. Over the socket
-//! POST makes such a link. `/login` is where the link leads.
+//! `/v1/session`: a browser logs in with a token or with the code of a link, asks for its right, and logs out. Over the
+//! socket POST makes such a link. `/login` is the page to which the link leads.
 
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFRESH, SET_COOKIE};
 use hyper::{Method, StatusCode};
@@ -31,7 +31,7 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     }
 }
 
-/// A link that logs in once, for the command that prints it. There is nothing to be said for it.
+/// Makes a link that logs in once, for the command that prints it. The request needs no body.
 fn link(asked: &Asked<'_>) -> Answer {
     if !asked.body.is_empty() {
         return Answer::bad("over the socket this makes a link, and takes no body");
@@ -59,8 +59,8 @@ fn link(asked: &Asked<'_>) -> Answer {
     .with_status(StatusCode::CREATED)
 }
 
-/// How a browser calls the port. By https it uses the first name, because certificates are for names. So it does where the port
-/// listens on every address (`0.0.0.0`); without a name that is `localhost`.
+/// The host in the link. With https it is the first name, because certificates are for names. The same holds if the
+/// port listens on every address (`0.0.0.0`). Without a name it is then `localhost`.
 fn shown_host(listen: SocketAddr, names: &[Box<str>], is_tls: bool) -> String {
     let port = listen.port();
     match names.first().filter(|_| is_tls || listen.ip().is_unspecified()) {
@@ -89,13 +89,14 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
     Ok(with_session(asked, (client, is_tls), &id, answer.with_status(StatusCode::CREATED)))
 }
 
-/// What the session or the token may do. The page asks this first. Without either `access` has answered 401 already.
+/// The right of the session or token. The page asks for this first. Without a session and a token, `access` has already
+/// answered 401.
 fn look(asked: &Asked<'_>) -> Answer {
     let left = asked.admitted.until.map(|until| until.saturating_duration_since(Instant::now()));
     asked.admitted.may.map_or_else(|| Answer::missing("there is no session"), |may| shown(may, left))
 }
 
-/// A token does not end by itself.
+/// A token does not expire.
 fn shown(may: May, left: Option<Duration>) -> Answer {
     let right = match may {
         May::Change => "change",
@@ -104,8 +105,8 @@ fn shown(may: May, left: Option<Duration>) -> Answer {
     Answer::ok(&json!({ "right": right, "expires": left.map(|left| utc(SystemTime::now() + left)) }))
 }
 
-/// `/login?code=…`: where a link leads. The answer sends the browser on to the dashboard by itself and not by a redirect, so
-/// that it sends the cookie, whatever page the link was followed from.
+/// `/login?code=…`: the page to which a link leads. The answer sends the browser to the dashboard by a script of its
+/// own and not by a redirect. So the browser sends the cookie, whatever page the link was followed from.
 pub(super) fn follow(asked: &Asked<'_>) -> Answer {
     let Way::Port { client, is_tls, .. } = asked.way else {
         return Answer::bad("links are for the port of the dashboard");
@@ -114,7 +115,7 @@ pub(super) fn follow(asked: &Asked<'_>) -> Answer {
         Ok(query) => query.text("code").unwrap_or_default().to_owned(),
         Err(why) => return Answer::bad(why),
     };
-    // HEAD looks, and uses nothing up.
+    // HEAD does not use up the code.
     if asked.head.method != Method::GET {
         return Answer::not_allowed(&["GET"]);
     }
@@ -143,7 +144,7 @@ fn page(said: &str) -> String {
     )
 }
 
-/// The answer with leave to look as the dashboard does.
+/// The answer with permission to use the dashboard's style.
 fn styled(answer: Answer) -> Answer {
     let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     answer.with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))
@@ -174,7 +175,7 @@ fn set_cookie(id: &str, seconds: u64, is_tls: bool) -> Option<(HeaderName, Heade
 mod tests {
     use super::*;
 
-    /// A link leads to where the port can be called, and to a name for which a certificate can be.
+    /// A link leads to a name and port at which the port can be called, and to a name that a certificate can cover.
     #[test]
     fn issue_23_item_3_a_link_calls_the_port_as_a_browser_can() {
         for (listen, names, is_tls, shown) in [

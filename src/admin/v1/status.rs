@@ -1,4 +1,4 @@
-//! `/v1/status`: whether anything is wrong, and what Portward has done since it was started.
+//! `/v1/status`: whether anything is wrong, and the counters since the start.
 
 use serde_json::{Map, Value, json};
 
@@ -11,11 +11,11 @@ use crate::state::{LastReload, Shared};
 use crate::stats::{DecisionKind, Direction, Side, Totals};
 use crate::upstream::Down;
 
-/// How many warnings are shown: each name that no certificate covers is one.
+/// How many warnings are shown. There is a warning for each name that no certificate covers.
 const WARNINGS: usize = 100;
 
-/// Answers it. `gone` are those of the warnings that name what is in use although its file is not there any more, which only
-/// the running daemon knows.
+/// Answers with the status. `gone` has the warnings about things in use whose file no longer exists. Only the running
+/// daemon knows those.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     let shared = asked.shared;
     let snapshot = shared.snapshot.load();
@@ -55,8 +55,8 @@ fn reload(last: &LastReload) -> Value {
     })
 }
 
-/// How many warnings are in force, and the first of them: targets that are down, then what `check` would warn of and what is
-/// near its end.
+/// The number of warnings in force, and the first of them: targets that are down, then the warnings of `check` and
+/// about things that expire soon.
 fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
     let mut of_files = match shared.warnings().to_json() {
         Value::Array(list) => list,
@@ -73,7 +73,8 @@ fn warnings(shared: &Shared) -> (usize, Vec<Value>) {
     (count, all)
 }
 
-/// In the form of a diagnostic, with the target beside. A program finds the same fields in every warning.
+/// A target that is down, in the form of a diagnostic with the target as a further field. So a program finds the same
+/// fields in every warning.
 fn of_target(Down { address, since, why }: &Down) -> Value {
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
     json!({
@@ -93,8 +94,8 @@ fn of_target(Down { address, since, why }: &Down) -> Value {
     })
 }
 
-/// By service: connections, decisions, refusals by reason, and failures of targets by cause. A reason or a cause that has not
-/// come is left out.
+/// The counters by service: connections, decisions, refusals by reason, and failures of targets by cause. Reasons and
+/// causes with a count of 0 are left out.
 fn counters(totals: &Totals) -> Value {
     let of = |service: Service| {
         let carriers = |count: &dyn Fn(Carrier) -> u64| {

@@ -1,6 +1,7 @@
-//! `/v1/targets`: every address and port of the rules' targets, how it is and why, and how long it takes (contract section 8).
+//! `/v1/targets`: every address and port of the rules' targets, its state and the reason, and its response times
+//! (contract section 8).
 //!
-//! [`points`] finds them in the rules. What is known of each comes from `upstream::Health` and from `stats`.
+//! [`points`] finds them in the rules. `upstream::Health` and `stats` have the facts about each.
 
 mod points;
 
@@ -22,7 +23,7 @@ use crate::stats::{TargetFigures, Timing};
 use crate::upstream::{Down, State};
 use points::{HOSTS, Point, PointUse, Points};
 
-/// Names in the rules are shorter.
+/// The longest name. Names in the rules are shorter.
 const NAME: usize = 511;
 
 /// `/v1/targets`.
@@ -49,7 +50,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         None => found.take(snapshot.table.iter(), is_wanted),
         Some(text) => {
             let normal = name::normalise(text).map_err(|bad| format!("`host` is not a host name: {bad}"))?;
-            // A name that a wildcard stands for leads to the wildcard's targets.
+            // A name that matches a wildcard leads to the wildcard's targets.
             let host = snapshot.table.host(&normal).or_else(|| snapshot.table.named(&normal));
             found.take(host.into_iter(), is_wanted);
             found.describe(snapshot.table.iter());
@@ -61,7 +62,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     Ok(Answer::ok(&json!({ "count": shown.len(), "targets": shown, "next": next })))
 }
 
-/// The addresses that are down and that the rules or `tls.acme_target` lead to now. Of others it does not matter any more.
+/// The addresses that are down and to which the rules or `tls.acme_target` lead now. Other addresses no longer matter.
 pub(super) fn down(shared: &Shared) -> Vec<Down> {
     let mut all = shared.health.down();
     if all.is_empty() {
@@ -81,7 +82,7 @@ pub(super) fn down(shared: &Shared) -> Vec<Down> {
     all
 }
 
-/// How a target is, since when, and why.
+/// The state of a target, since when, and why.
 struct TargetState {
     state: State,
     age: Option<Duration>,
@@ -93,7 +94,7 @@ impl TargetState {
     fn of(shared: &Shared, point: &Point) -> Self {
         let known = match point {
             Point::Address(address) => shared.health.state(*address),
-            // A name that was asked for and has no address cannot be reached.
+            // A name without an address in the DNS cannot be reached.
             Point::Name(name, _) => {
                 let why = shared.resolver.last(name).and_then(Result::err);
                 let state = if why.is_some() { State::Down } else { State::Unknown };

@@ -1,8 +1,9 @@
-//! `/v1/tenants`: whose hosts and paths are. Those of the API are made, changed and removed here, and every tenant is enabled and
-//! disabled, in place of the rules, at once, over reloads and restarts (contract section 9).
+//! `/v1/tenants`: the owners of hosts and paths (contract section 9). Tenants of the API are made, changed and removed
+//! here. Every tenant can be enabled and disabled here, whatever the rules say. That takes effect at once and survives
+//! reloads and restarts.
 //!
-//! `shown` is what a tenant looks like, `list` gives them in pages, `change` makes, changes and removes them. Hashes and secrets
-//! never leave the server.
+//! `shown` has the JSON of a tenant, `list` the pages of the list, and `change` makes, changes and removes tenants.
+//! Answers never contain hashes or secrets.
 
 mod change;
 mod list;
@@ -60,12 +61,12 @@ pub(super) async fn switch(asked: &Asked<'_>, id: &str, enabled: bool) -> Answer
     switched(asked, &id, TenantAct::Enable(enabled)).await
 }
 
-/// `POST /v1/tenants/ID/login`: one of its logins.
+/// `POST /v1/tenants/ID/login`: sets or removes one of its logins.
 pub(super) async fn login(asked: &Asked<'_>, id: &str) -> Answer {
     act_in_body(asked, id, change::login).await
 }
 
-/// `POST /v1/tenants/ID/secrets`: a new secret, or none at all.
+/// `POST /v1/tenants/ID/secrets`: sets a new secret, or removes all.
 pub(super) async fn secrets(asked: &Asked<'_>, id: &str) -> Answer {
     act_in_body(asked, id, change::secret).await
 }
@@ -95,7 +96,7 @@ async fn switched(asked: &Asked<'_>, id: &str, act: TenantAct) -> Answer {
     }
 }
 
-/// The id, as it is.
+/// The decoded id. Its case is kept.
 fn named(id: &str) -> Result<String, String> {
     let id = decoded(id).ok_or("this is not the id of a tenant: it is not UTF-8")?;
     match is_tenant_id(&id) {
@@ -107,12 +108,12 @@ fn named(id: &str) -> Result<String, String> {
     }
 }
 
-/// With the ETag of the tenant.
+/// The answer with the tenant's ETag.
 fn tagged(answer: Answer, snapshot: &Snapshot, tenant: Tenant<'_>) -> Answer {
     condition::tagged(answer, &tag(snapshot.tenants(), tenant))
 }
 
-/// There is no such tenant, but maybe one that was meant.
+/// The answer if there is no such tenant. It may suggest a similar id.
 fn unknown(snapshot: &Snapshot, id: &str) -> Answer {
     Answer::missing(near::unknown_tenant(snapshot.table.tenants(), id))
 }
@@ -145,7 +146,7 @@ fn unchanged(asked: &Asked<'_>, why: &TenantUnchanged) -> Answer {
     }
 }
 
-/// The first of those that need a tenant, and how many more there are.
+/// The first of the tenants and hosts that need a tenant, and how many more there are.
 fn needed(tenants: &[Box<str>], hosts: &[Box<str>]) -> String {
     const NAMED: usize = 5;
     let group = |what: &str, all: &[Box<str>]| {

@@ -1,4 +1,4 @@
-//! `/v1/token`: the token of the port, for those who may use the socket. `?read=1` is the one that only reads.
+//! `/v1/token`: the token of the port, for clients on the socket. `?read=1` is the token that only reads.
 
 use hyper::{Method, StatusCode};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `/v1/top`: the busiest hosts and clients of the last minutes, and the clients that are refused most.
+//! `/v1/top`: the busiest hosts and clients of the last minutes, and the clients with the most refusals.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::log::escaped;
 use crate::reason::Reason;
 use crate::stats::{Ranked, Top};
 
-/// Names in the rules are shorter.
+/// The longest name. Names in the rules are shorter.
 const NAME: usize = 511;
 
 /// `/v1/top`.

@@ -44,7 +44,7 @@ pub(super) async fn remove(asked: &Asked<'_>, name: String) -> Answer {
     }
 }
 
-/// The table that the body stands for. Its name may be left out, and is that of the path.
+/// The host's table in the body. The name may be left out, and is then the name in the path.
 fn wanted(name: &str, body: &[u8]) -> Result<toml_edit::Table, String> {
     let json: Value = serde_json::from_slice(body).map_err(|error| format!("this is not JSON: {error}"))?;
     let Value::Object(mut host) = json else { return Err("a host is a JSON object".to_owned()) };

@@ -1,4 +1,4 @@
-//! `GET /v1/hosts`: those that the filters let through, in the order of the rules.
+//! `GET /v1/hosts`: the hosts that pass the filters, in the order of the rules.
 
 use serde_json::json;
 
@@ -8,11 +8,11 @@ use crate::admin::query::{Query, made_by};
 use crate::rules::{Endpoint, Host, Table};
 use crate::service::Service;
 
-/// Which hosts are wanted.
+/// The filter for hosts.
 struct Filter {
-    /// The number of the host that a request for this name leads to.
+    /// The number of the host that a request for this name is routed to.
     host: Option<Option<usize>>,
-    /// What a name contains.
+    /// A part of a name.
     search: Option<String>,
     service: Option<Service>,
     /// An address or a DNS name.

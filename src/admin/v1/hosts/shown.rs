@@ -1,4 +1,4 @@
-//! A host as a program reads it.
+//! A host as JSON.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::rules::{
 };
 use crate::service::Service;
 
-/// Where something stands: `FILE:LINE`.
+/// The place of something: `FILE:LINE`.
 pub(in crate::admin::v1) fn place(table: &Table, source: Source) -> String {
     format!("{}:{}", table.file(source).display(), source.line)
 }
 
-/// A host with its rules. A service that it has not is null.
+/// A host with its rules. A service that the host does not have is null.
 pub(crate) fn host(table: &Table, host: Host<'_>) -> Value {
     let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
     let mut json = json!({
@@ -43,7 +43,7 @@ fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
     let treatment = rule.treatment.map_or(&nothing, |treatment| &**treatment);
     let (websocket, exchange) = (rule.websocket(), rule.exchange());
     let onward = rule.onward().map(|to| to.onward);
-    // The target of a WebSocket is reached by WebSocket alone, and where credentials are exchanged there is none.
+    // A WebSocket's target has only the WebSocket ports, and an exchange of credentials has no target.
     let ports = Some(rule.ports).filter(|_| websocket.is_none() && exchange.is_none());
     let origins = websocket.map(|rule| &rule.origins).or(exchange.map(|rule| &rule.origins));
     let mut json = json!({
@@ -83,7 +83,7 @@ fn put_onward(json: &mut Value, onward: Option<&Onward>) {
     put_field(json, "ws_path", onward.map(|onward| &*onward.path).into());
 }
 
-/// The list of origins as the rules have it; `None`: there is none, so the host's own pages may come.
+/// The list of origins in the rules. `None`: there is no list, so the host's own pages are allowed.
 fn listed(origins: &Origins) -> Option<Vec<&str>> {
     match origins {
         Origins::Own => None,
@@ -93,7 +93,7 @@ fn listed(origins: &Origins) -> Option<Vec<&str>> {
     }
 }
 
-/// A duration as the rules have it: a number of the largest unit that divides it.
+/// A duration in the form of the rules: a number of the largest unit that divides it.
 fn duration(time: Duration) -> String {
     let millis = time.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];

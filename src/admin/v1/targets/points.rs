@@ -1,5 +1,5 @@
-//! Where the rules lead: addresses and ports, in order, a page of them. However many hosts there are, no more than a page is
-//! held.
+//! The targets of the rules: addresses and ports in order, one page of them. Only one page is held in memory, however
+//! many hosts there are.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ use crate::rules::{Address, Endpoint, Host};
 use crate::service::{Carrier, Service, ServiceSet, Transport};
 use crate::upstream::Resolver;
 
-/// How many hosts of a target are named.
+/// How many hosts are named for a target.
 pub(super) const HOSTS: usize = 10;
-/// How many of its DNS names are named.
+/// How many DNS names are named for a target.
 const NAMES: usize = 10;
 
-/// A place that connections go to. Addresses stand first, in the order of their numbers.
+/// A destination of connections. Addresses come first, in numerical order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Point {
     /// An address and port.
@@ -33,7 +33,7 @@ impl fmt::Display for Point {
 }
 
 impl Point {
-    /// The point that was shown so.
+    /// Parses the text of a point.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse() {
             return Some(Self::Address(address));
@@ -42,7 +42,7 @@ impl Point {
         Some(Self::Name(name.into(), port.parse().ok()?))
     }
 
-    /// Its port.
+    /// The point's port.
     pub(super) fn port(&self) -> u16 {
         match self {
             Self::Address(address) => address.port(),
@@ -51,24 +51,24 @@ impl Point {
     }
 }
 
-/// What the rules say of a point.
+/// The statements of the rules about a point.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PointUse {
-    /// DNS names by which the rules call it.
+    /// DNS names of the point in the rules.
     pub(super) names: Vec<Box<str>>,
-    /// What is spoken to it.
+    /// The services that are spoken to it.
     pub(super) services: ServiceSet,
-    /// In the clear, or by TLS.
+    /// Whether they are spoken in the clear, and by TLS.
     transports: [bool; 2],
-    /// The first hosts that lead there, and how many do.
+    /// The first hosts that lead to the point.
     pub(super) hosts: Vec<Box<str>>,
     pub(super) host_count: u64,
-    /// Where the name of the last one stands in memory: each host's stands somewhere else.
+    /// The address in memory of the last host's name. Each host has its own, so a host is not counted twice.
     last_host: usize,
 }
 
 impl PointUse {
-    /// What carries connections to it.
+    /// The carriers of connections to the point.
     pub(super) fn carriers(&self) -> Vec<&'static str> {
         let [plain, tls] = self.transports;
         let carriers = [(plain, Carrier::Tcp), (tls, Carrier::Tls)];
@@ -80,17 +80,17 @@ impl PointUse {
 pub(super) struct Points<'r> {
     resolver: &'r Resolver,
     limit: usize,
-    /// One more than the page has shows that there are more.
+    /// The points of the page, and one more, which shows that there is a further page.
     found: BTreeMap<Point, PointUse>,
 }
 
 impl<'r> Points<'r> {
-    /// A page of at most so many.
+    /// A page of at most `limit` points.
     pub(super) fn new(resolver: &'r Resolver, limit: usize) -> Self {
         Self { resolver, limit, found: BTreeMap::new() }
     }
 
-    /// Takes the first of the points to which these hosts lead and that are wanted.
+    /// Takes the first wanted points to which these hosts lead.
     pub(super) fn take<'t>(
         &mut self,
         hosts: impl Iterator<Item = Host<'t>>,
@@ -99,7 +99,7 @@ impl<'r> Points<'r> {
         self.go(hosts, |found, limit, point| admit(found, limit, point, &is_wanted));
     }
 
-    /// Takes likewise the points of a target that is no host's.
+    /// Takes the points of a target that belongs to no host, in the same way.
     pub(super) fn take_also(
         &mut self,
         endpoints: &[Endpoint],
@@ -113,7 +113,7 @@ impl<'r> Points<'r> {
         }
     }
 
-    /// Says of the points that were taken what all these hosts say. What was said before is forgotten.
+    /// Collects what all these hosts say about the points on the page. Earlier statements are discarded.
     pub(super) fn describe<'t>(&mut self, hosts: impl Iterator<Item = Host<'t>>) {
         self.found.values_mut().for_each(|place| *place = PointUse::default());
         self.go(hosts, |_, _, _| {});
@@ -140,7 +140,7 @@ impl<'r> Points<'r> {
         }
     }
 
-    /// Calls `each` with every point that an address stands for, by the last answer of the DNS.
+    /// Calls `each` with every point of an address, by the last answer of the DNS.
     fn points(
         &mut self,
         address: &Address,
@@ -158,7 +158,7 @@ impl<'r> Points<'r> {
         }
     }
 
-    /// The page, and the point behind which the next one begins.
+    /// The page, and the point after which the next page begins.
     pub(super) fn finish(mut self) -> (Vec<(Point, PointUse)>, Option<Point>) {
         let has_more = self.found.len() > self.limit;
         if has_more {
@@ -169,7 +169,7 @@ impl<'r> Points<'r> {
     }
 }
 
-/// Takes a point, if it is wanted and stands on the page.
+/// Adds a point, if it is wanted and belongs on the page.
 fn admit(
     found: &mut BTreeMap<Point, PointUse>,
     limit: usize,
@@ -196,7 +196,7 @@ fn note(place: &mut PointUse, host: Host<'_>, (service, transport): (Service, Tr
     {
         place.names.push(name.into());
     }
-    // A host leads there several ways, one behind the other.
+    // A host that leads there in several ways does so in a row, so only the last host is compared.
     let name = host.name();
     let place_of_name = name.as_ptr() as usize;
     if place.last_host != place_of_name {

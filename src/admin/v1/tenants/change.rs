@@ -44,7 +44,7 @@ pub(super) async fn remove(asked: &Asked<'_>, id: &str) -> Answer {
     }
 }
 
-/// Makes, changes and removes several tenants, all or none: `{"tenants": {"ID": {…}, "ID": null}}`.
+/// Makes, changes and removes several tenants, all of them or none: `{"tenants": {"ID": {…}, "ID": null}}`.
 pub(super) async fn several(asked: &Asked<'_>) -> Answer {
     let acts = match acts(asked.body) {
         Ok(acts) => acts,
@@ -59,7 +59,7 @@ pub(super) async fn several(asked: &Asked<'_>) -> Answer {
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
-    // No more is said: the body may hold secrets.
+    // The message has no details, because the body may hold secrets.
     let json: Value = serde_json::from_slice(body)
         .map_err(|error| format!("this is not JSON: see line {}, column {}", error.line(), error.column()))?;
     match json {
@@ -68,7 +68,7 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The table that the body stands for. Its id may be left out, and is that of the path.
+/// The tenant's table in the body. The id may be left out, and is then the id in the path.
 fn wanted(id: &str, body: &[u8]) -> Result<Map<String, Value>, String> {
     let mut definition = object(body)?;
     match definition.shift_remove("id") {
@@ -78,7 +78,7 @@ fn wanted(id: &str, body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// `{"user": "NAME", "hash": "$2y$…"}`; without a hash the user goes.
+/// Reads `{"user": "NAME", "hash": "$2y$…"}`. Without a hash the user is removed.
 pub(super) fn login(body: &[u8]) -> Result<TenantAct, String> {
     let body = object(body)?;
     known(&body, &["user", "hash"])?;
@@ -102,7 +102,8 @@ fn is_user(user: &str) -> bool {
     (1..=LONGEST_USER).contains(&user.len()) && !user.contains(|c: char| c == ':' || c.is_control())
 }
 
-/// `{"secret": "…", "keep": 3}`: a new one before so many of those that there are. `{"keep": 0}`: none any more.
+/// Reads `{"secret": "…", "keep": 3}`: a new secret before the first `keep` existing ones. `{"keep": 0}` removes all
+/// secrets.
 pub(super) fn secret(body: &[u8]) -> Result<TenantAct, String> {
     let body = object(body)?;
     known(&body, &["secret", "keep"])?;

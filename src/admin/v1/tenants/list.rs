@@ -1,4 +1,4 @@
-//! `GET /v1/tenants`: those that the filters let through, those of the rules files first.
+//! `GET /v1/tenants`: the tenants that pass the filters. Those of the rules files come first.
 
 use serde_json::json;
 
@@ -7,13 +7,13 @@ use super::shown;
 use crate::admin::query::{Query, made_by};
 use crate::rules::{Tenant, Tenants};
 
-/// Which tenants are wanted.
+/// The filter for tenants.
 struct Filter<'t> {
-    /// What an id or a name contains.
+    /// A part of an id or a name.
     search: Option<String>,
     /// The id of the parent.
     parent: Option<Tenant<'t>>,
-    /// One that stands above them, however far.
+    /// A tenant that stands above them, at any distance.
     above: Option<Tenant<'t>>,
     enabled: Option<bool>,
     alive: Option<bool>,

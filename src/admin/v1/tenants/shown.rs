@@ -1,4 +1,4 @@
-//! A tenant as a program reads it.
+//! A tenant as JSON.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::rules::{Host, Table, Tenant};
 use crate::state::Snapshot;
 use crate::state::made::tenants::{HIDDEN, IMPORTED, Tenants};
 
-/// What tenants are shown from.
+/// The state from which tenants are shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TenantContext<'a> {
     /// The table.
     pub(crate) table: &'a Table,
-    /// The tenants of the API that are in it.
+    /// The tenants of the API in the table.
     pub(crate) tenants: &'a Tenants,
     /// The folder of `state`.
     pub(crate) state: &'a Path,
@@ -27,10 +27,10 @@ impl<'a> From<&'a Snapshot> for TenantContext<'a> {
     }
 }
 
-/// How many names of hosts and tenants an answer has.
+/// How many names of hosts and tenants are in an answer.
 const NAMED: usize = 100;
 
-/// A tenant and where it stands. `definition` is what a tenant of the API is made of, without logins and secrets.
+/// A tenant and its place. `definition` is the definition of a tenant of the API, without logins and secrets.
 pub(crate) fn tenant(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     let mut json = state(seen, tenant);
     let definition = seen.tenants.get(tenant.id()).filter(|_| tenant.is_made());
@@ -52,7 +52,7 @@ pub(crate) fn tenant(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     json
 }
 
-/// The same with what belongs to it.
+/// A tenant with the hosts and tenants that belong to it.
 pub(crate) fn whole(seen: TenantContext<'_>, of: Tenant<'_>) -> Value {
     let mut json = tenant(seen, of);
     let hosts = seen.table.iter().filter(|host| host.tenant().is_some_and(|tenant| tenant.id() == of.id()));
@@ -66,7 +66,7 @@ pub(crate) fn whole(seen: TenantContext<'_>, of: Tenant<'_>) -> Value {
     json
 }
 
-/// Whether it is enabled, and on whose word.
+/// Whether the tenant is enabled, and why.
 pub(super) fn state(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     let rule = match tenant.is_made() {
         true => Tenants::file(seen.state).display().to_string(),
@@ -82,7 +82,7 @@ pub(super) fn state(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     })
 }
 
-/// A list that may be long: how many there are, and the first of them.
+/// A list that may be long: its length, and the first names.
 fn names<'n>(all: impl Iterator<Item = &'n str>) -> Value {
     let (mut count, mut names) = (0, Vec::new());
     for name in all {
@@ -104,7 +104,7 @@ fn without_hidden(definition: &Map<String, Value>) -> Value {
     Value::Object(shown.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// The users of its logins, or the file that they stand in.
+/// The users of its logins, or the file that has them.
 fn logins(definition: &Map<String, Value>) -> Value {
     match definition.get("login") {
         Some(Value::Array(lines)) => {
