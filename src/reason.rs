@@ -1,7 +1,7 @@
-//! Why something was refused or ended: the closed list of contract section 8, one table.
+//! The reasons for which something is refused or ended: the closed list of contract section 8, in one table.
 //!
-//! Logs, `explain`, counters and the guard all read this table, so that they can never disagree about a name
-//! or about what counts as suspicious.
+//! Logs, `explain`, counters and the guard all read this table. So they always agree about a name, and about which
+//! reasons are suspicious.
 
 use std::fmt;
 
@@ -16,27 +16,27 @@ pub enum Reason {
     NoPath,
     /// The path could be understood in more than one way.
     UnsafePath,
-    /// No domain, identifier or Host where one is needed, and no default host.
+    /// There is no domain, identifier or Host where one is needed, and no default host.
     NoName,
-    /// A method or operation that may not come here.
+    /// The method or operation may not come here.
     Method,
-    /// Not the protocol of this port, or a violation of it.
+    /// The message is not of this port's protocol, or violates it.
     Malformed,
-    /// More bytes than a message of its kind may have.
+    /// The message has more bytes than its kind may have.
     TooLarge,
-    /// Something other than TLS on a TLS port.
+    /// Something other than TLS came on a TLS port.
     NotTls,
-    /// Bytes came, but not all that the decision needs, in time.
+    /// Bytes came, but not all bytes that the decision needs came in time.
     Timeout,
     /// A later registration, call or bind leads to another rule than the one that decided the connection.
     OtherTarget,
-    /// A later message speaks for another name than the certificate has proven.
+    /// A later message speaks for a name that the certificate has not proven.
     OtherName,
     /// A login was refused, by the PBX or by Portward.
     FailedLogin,
-    /// The path names a tenant that there is not.
+    /// The path names a tenant that does not exist.
     UnknownTenant,
-    /// A SIP request lacks what every request must have, or contradicts itself.
+    /// A SIP request lacks something that every request must have, or contradicts itself.
     Sanity,
     /// The User-Agent is one of `sip.scanners`.
     Scanner,
@@ -50,33 +50,33 @@ pub enum Reason {
     Certificate,
     /// The host, or the tenant that it belongs to, is disabled.
     Disabled,
-    /// A genuine credential whose time is over.
+    /// The credential is genuine, but has expired.
     Expired,
-    /// A page of another origin than the rule names.
+    /// The page has another origin than the rule names.
     Origin,
-    /// More SIP requests a second than an address or a user may send.
+    /// An address or a user sent more SIP requests a second than allowed.
     Rate,
     /// The address is on the blacklist.
     Blacklisted,
     /// The address is in `blacklist.block`.
     Blocked,
-    /// One of our own limits.
+    /// One of our own limits was reached.
     Limit,
-    /// No address of the target accepted a connection, or it hung up without an answer.
+    /// No address of the target accepted a connection, or the target hung up without an answer.
     TargetDown,
-    /// The target's TLS failed, its certificate included.
+    /// TLS with the target failed, or its certificate was not accepted.
     TargetTls,
     /// Portward is stopping.
     Shutdown,
 }
 
-/// What an end weighs toward the blacklist. [`Reason::weight`] has the weight of each reason.
+/// How much an ending counts toward the blacklist. [`Reason::weight`] gives the weight of each reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Weight {
     /// Nothing: it may happen to a client that does nothing wrong.
     #[default]
     Nothing,
-    /// A fifth of an offence: a page of another site made a browser ask (contract section 6).
+    /// A fifth of an offence: a page of another site made a browser send the request (contract section 6).
     Fifth,
     /// An offence.
     Whole,
@@ -117,9 +117,8 @@ impl Reason {
         Self::Shutdown,
     ];
 
-    /// The name in logs, counters, `explain` and the documentation, and the weight toward the blacklist
-    /// (contract section 8). For `OtherTarget` and `OtherName` the relay decides: they count only where they end
-    /// the connection.
+    /// The name in logs, counters, `explain` and the documentation, and the weight toward the blacklist (contract
+    /// section 8). `OtherTarget` and `OtherName` count only if they end the connection. The relay decides that.
     const fn row(self) -> (&'static str, Weight) {
         match self {
             Self::UnknownHost => ("unknown-host", Weight::Whole),
@@ -160,17 +159,18 @@ impl Reason {
         self.row().0
     }
 
-    /// The reason of this name.
+    /// The reason with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
-    /// What it weighs toward the blacklist (contract sections 6 and 8), unless the place where it happens knows better.
+    /// The weight toward the blacklist (contract sections 6 and 8). The place where the ending happens may give another
+    /// weight.
     pub const fn weight(self) -> Weight {
         self.row().1
     }
 
-    /// Whether the rules and the address of the client alone decide it, so that a question to `explain` finds it again.
+    /// Whether the rules and the client's address alone lead to this reason. Then `explain` can find it again.
     pub const fn is_of_rules(self) -> bool {
         match self {
             Self::UnknownHost
@@ -212,7 +212,7 @@ impl Reason {
     }
 }
 
-/// A new reason stands before `Shutdown`, here and in [`Reason::ALL`]. Counters find a reason by its place.
+/// A new reason must stand before `Shutdown`, here and in [`Reason::ALL`]. Counters find a reason by its position.
 const _: () =
     assert!(Reason::Shutdown as usize + 1 == Reason::ALL.len(), "a reason is missing in Reason::ALL");
 

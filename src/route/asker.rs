@@ -1,11 +1,11 @@
-//! Who asks for an HTTP request that a balancer passes on, as far as it is believed (contract section 7).
+//! The client of an HTTP request that a balancer passes on, as far as the balancer is believed (contract section 7).
 
 use std::net::IpAddr;
 
 use crate::inspect::http::{Kind, Request, forwarded_for, node_address};
 
-/// The right-most address of X-Forwarded-For, or of Forwarded if there is no X-Forwarded-For, that is not one of those
-/// that are believed. `peer` is believed. `head` is the input that `request` was read from.
+/// The client's address: the right-most address in X-Forwarded-For that is not a believed peer. Without X-Forwarded-For
+/// the field Forwarded is read. `peer` is believed. `request` was read from `head`.
 pub fn asker(peer: IpAddr, is_believed: impl Fn(IpAddr) -> bool, head: &[u8], request: &Request) -> IpAddr {
     let values = |kind| {
         let fields = request.fields.iter().rev().filter(move |field| field.kind == kind);
@@ -20,7 +20,7 @@ pub fn asker(peer: IpAddr, is_believed: impl Fn(IpAddr) -> bool, head: &[u8], re
     }
 }
 
-/// The first node, from the right, that is not one of those that are believed; the last of these if a node has no address.
+/// The first node from the right that is not a believed peer. If a node has no address, the last believed one counts.
 fn first_stranger<'a>(
     peer: IpAddr,
     is_believed: impl Fn(IpAddr) -> bool,

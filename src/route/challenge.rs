@@ -1,23 +1,24 @@
-//! Which HTTP requests are ACME's HTTP-01 challenges (RFC 8555 §8.3). What the rules say of their paths does not matter. If
-//! there is no answer to a challenge, the rules decide about the request.
+//! Recognises ACME's HTTP-01 challenges (RFC 8555 §8.3). What the rules say about the path does not matter. If Portward
+//! has no answer to a challenge, the rules decide about the request.
 
 use super::http::Ask;
 use crate::rules::Table;
 use crate::rules::decide::{self, Scratch};
 use crate::service::Transport;
 
-/// Where challenges are.
+/// The folder of the challenges.
 pub const FOLDER: &str = ".well-known/acme-challenge";
-/// A token has 22 characters at least and 43 in practice.
+/// The longest token that is accepted, in octets. A token has 22 characters at least, and 43 in practice.
 const TOKEN: usize = 128;
 
-/// The token of a challenge, if that is what a GET or HEAD without a body asks for: by plain HTTP, on a host of the rules.
+/// The token of a challenge. It must be asked for by a GET or HEAD without a body, by plain HTTP, on a host of the
+/// rules.
 pub fn challenge<'a>(table: &Table, ask: &Ask<'a>, scratch: &mut Scratch) -> Option<&'a str> {
     let token = token(ask.path).filter(|_| ask.forwarding.transport == Transport::Plain)?;
     decide::http_host(table, ask.host, scratch).is_ok().then_some(token)
 }
 
-/// The token of a challenge, if `path` is that of one: base64url characters and nothing else.
+/// The token in `path`, if `path` is that of a challenge. A token has only base64url characters.
 fn token(path: &[u8]) -> Option<&str> {
     let token = path.strip_prefix(b"/")?.strip_prefix(FOLDER.as_bytes())?.strip_prefix(b"/")?;
     let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');

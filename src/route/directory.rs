@@ -7,12 +7,12 @@ use crate::rules::Table;
 use crate::rules::decide::{self, Route};
 use crate::service::{Service, Transport};
 
-/// What a bind is decided by.
+/// The settings by which a bind is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'s> {
     /// The rules.
     pub table: &'s Table,
-    /// `ldap.default_host`: where binds go that name no domain.
+    /// `ldap.default_host`: the host for binds that name no domain.
     pub default_host: Option<&'s str>,
 }
 
@@ -20,7 +20,7 @@ impl<'s> Terms<'s> {
     /// The host that the first bind of a connection asks for.
     ///
     /// # Errors
-    /// The bind names no domain and there is no default, or its name goes nowhere.
+    /// The bind names no domain and there is no default host, or its name may not be forwarded.
     pub fn host<'a>(&self, bind: &'a Bind) -> Result<&'a [u8], Reason>
     where
         's: 'a,
@@ -32,10 +32,10 @@ impl<'s> Terms<'s> {
         }
     }
 
-    /// Where a bind of `host` leads that came by `came_by`.
+    /// The route of a bind for `host` that came by `came_by`.
     ///
     /// # Errors
-    /// Why it goes nowhere.
+    /// Why the bind is refused.
     pub fn decide(&self, came_by: Transport, host: &[u8]) -> Result<Route<'s>, Refused<'s>> {
         decide::signalling(self.table, Service::Ldap, came_by, host, |_| false).map_err(Refused::from)
     }

@@ -1,4 +1,4 @@
-//! The first verdict of a connection that is decided once, and what a later registration, call or bind on it means
+//! The decision of a connection that is decided once, and how a later registration, call or bind compares with it
 //! (contract section 3, "the same rule").
 
 use super::Refused;
@@ -8,7 +8,7 @@ use crate::rules::Table;
 use crate::rules::decide::{self, Refusal, Route, Rule};
 use crate::service::Service;
 
-/// Host and service that a connection was routed to, and what the rule said then.
+/// The host and the service that a connection was routed to, and the rule at that time.
 #[derive(Debug)]
 pub(crate) struct HeldRoute {
     host: Box<str>,
@@ -16,21 +16,22 @@ pub(crate) struct HeldRoute {
     rule: Option<Rule>,
 }
 
-/// What a later name on the connection leads to.
+/// Where a later name on the connection leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LaterName {
     /// To the same rule.
     Same,
     /// To another host of the table.
     Other,
-    /// To no host of the table, for this reason.
+    /// To no host of the table. The reason says why.
     Nowhere(Reason),
-    /// A reload has changed, disabled or removed the connection's own host. The connection ends, which does not count.
+    /// A reload has changed, disabled or removed the connection's own host. The connection ends, and that does not
+    /// count.
     Moved(Ending),
 }
 
 impl HeldRoute {
-    /// Holds the decision.
+    /// Keeps the decision.
     pub(crate) fn new(route: &Route<'_>) -> Self {
         let rule = decide::rule_of(route.host, route.service);
         Self { host: route.host.name().into(), service: route.service, rule }
@@ -41,12 +42,12 @@ impl HeldRoute {
         &self.host
     }
 
-    /// What the rule said then.
+    /// The rule at the time of the decision.
     pub(crate) fn rule(&self) -> Option<&Rule> {
         self.rule.as_ref()
     }
 
-    /// How the connection ends at its next registration, if `table` does not say any more what it said.
+    /// The ending of the connection at its next registration, if the rule in `table` differs from the kept one.
     pub(crate) fn moved(&self, table: &Table) -> Option<Ending> {
         let host = table.host(&self.host).filter(|host| host.name() == &*self.host);
         let reason = match host {
@@ -61,13 +62,13 @@ impl HeldRoute {
         Some(Ending::because(Stage::Relay, Whose::Policy, reason).uncounted())
     }
 
-    /// Whether `name` is one of the connection's own host. If that has moved or gone since, any name is as good: the
-    /// connection ends at its next registration.
+    /// Whether `name` is a name of the connection's own host. If that host has changed or gone since, every name is
+    /// accepted here: the connection ends at its next registration anyway.
     pub(crate) fn is_at(&self, table: &Table, name: &[u8]) -> bool {
         matches!(self.judge(table, name), LaterName::Same | LaterName::Moved(_))
     }
 
-    /// Holds `name`, as it came on the wire, against the first verdict, under the rules of `table`.
+    /// Compares `name`, as it came on the wire, with the kept decision. `table` has the rules now.
     pub(crate) fn judge(&self, table: &Table, name: &[u8]) -> LaterName {
         if let Some(moved) = self.moved(table) {
             return LaterName::Moved(moved);

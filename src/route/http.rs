@@ -1,9 +1,9 @@
-//! Where an HTTP request goes: the host and the rule that it asks for, and what then. A connection asks once a request,
-//! `explain` asks for what a client would ask.
+//! Where an HTTP request goes: the host and the rule that it asks for, and what happens to it. A connection asks this
+//! for every request. `explain` asks it for the request that a client would send.
 //!
-//! What is changed of a request on its way is decided here as well, as a value ([`Edits`]). It is applied where the head is
-//! written (`relay::http`), and nowhere else. What a rule changes (a part of the path, fields toward the target, fields of
-//! the answer) belongs to it, beside what Portward says of the client.
+//! The changes to a request on its way are decided here as well, as a value ([`Edits`]). They are applied where the
+//! head is written (`relay::http`), and nowhere else. Some changes tell the target about the client. Others come from
+//! the rule: a part of the path, fields toward the target, and fields of the answer.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -27,156 +27,157 @@ mod by_rule;
 pub use self::by_rule::RuleEdits;
 pub(crate) use self::by_rule::{is_unreserved, put_escaped};
 
-/// What a request is decided by.
+/// The settings by which a request is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'t> {
     /// The rules.
     pub table: &'t Table,
-    /// The port under which the world sees HTTPS.
+    /// The port under which HTTPS is reached from outside.
     pub https_port: u16,
 }
 
-/// What decides about a request, and what is to be said of it to a target.
+/// The facts of a request that decide about it, and those that a target is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// How it came, and from where.
+    /// The peer and the transport by which it came.
     pub forwarding: Forwarding,
-    /// Host as it came, with a port if there is one.
+    /// The Host as it came, with a port if there is one.
     pub host: &'a [u8],
     /// The path as it came, without the query.
     pub path: &'a [u8],
     /// Path and query in ASCII (see [`put_target`](crate::inspect::http::put_target)), or `*`.
     pub target: &'a [u8],
-    /// What becomes of the connection to the target.
+    /// What happens to the connection to the target.
     pub connection: Connection,
-    /// Who asks, as far as it is believed.
+    /// The client's address, as far as it is believed.
     pub client: IpAddr,
-    /// It came to the outside by TLS, as far as that is believed: where a balancer speaks for the client, the balancer says so.
+    /// The client used TLS. If a trusted balancer speaks for the client, the balancer's word counts.
     pub is_secure: bool,
-    /// It is a GET or a HEAD without a body.
+    /// The request is a GET or a HEAD without a body.
     pub only_reads: bool,
 }
 
 /// What the target is told about the client (contract section 3; RFC 7239).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarding {
-    /// The peer of the connection: where the request came from, one hop away.
+    /// The peer of the connection.
     pub peer: IpAddr,
-    /// How it came.
+    /// The transport by which the request came.
     pub transport: Transport,
-    /// The peer is in `forwarded_from`: what it says is added to, not replaced.
+    /// The peer is in `forwarded_from`: its fields are extended, not replaced.
     pub trusted: bool,
 }
 
-/// What the target is told about its connection, in the Connection field.
+/// What the Connection field tells the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
-    /// Nothing: it goes on.
+    /// Nothing: the connection stays open.
     GoesOn,
-    /// It ends after this request, whose body the target may leave unread.
+    /// The connection ends after this request. The target may leave its body unread.
     Ends,
-    /// It is to become a WebSocket.
+    /// The connection becomes a WebSocket.
     WebSocket,
 }
 
-/// What is changed of a request on its way to the target. Fields that end at every proxy, and fields by which a client
-/// claims to be a proxy, never pass (see [`Kind`](crate::inspect::http::Kind)).
+/// The changes to a request on its way to the target. Hop-by-hop fields, and fields by which a client claims to be a
+/// proxy, never pass (see [`Kind`](crate::inspect::http::Kind)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edits<'t> {
-    /// Set: X-Forwarded-For, -Proto, -Host and Forwarded. What the client said in them is taken out, unless it is trusted.
+    /// Set: X-Forwarded-For, -Proto, -Host and Forwarded. The client's own values are removed, unless the peer is
+    /// trusted.
     pub forwarding: Forwarding,
     /// Set: Connection and Upgrade.
     pub connection: Connection,
-    /// Taken out: what the client sends of the fields that any rule of the table sets, in any spelling. `None`: no rule sets
-    /// any.
+    /// Removed: the client's copies of all fields that any rule of the table sets, in any spelling. `None`: no rule
+    /// sets a field.
     pub protected: Option<&'t Arc<FieldNames>>,
-    /// Taken out: Authorization, because it was for Portward.
+    /// Removed: Authorization, because it was for Portward.
     pub takes_login: bool,
-    /// What the rule changes beyond that; `None`: nothing, as with almost every rule.
+    /// Further changes by the rule. `None`: nothing, as with almost every rule.
     pub by_rule: Option<Box<RuleEdits<'t>>>,
 }
 
-/// Where a request goes, by which host and which rule.
+/// Where a request goes, with the host and the rule that decided it.
 #[derive(Debug, Clone)]
 pub struct Routed<'t> {
     /// The host that was asked for, if it is known.
     pub host: Option<Host<'t>>,
     /// The rule that matches, if one does.
     pub rule: Option<HttpMatch<'t>>,
-    /// The login that comes before it; `None`: there is none.
+    /// The login that the rule demands first. `None`: it demands none.
     pub login: Option<Demand<'t>>,
-    /// What is to be done.
+    /// What happens to the request.
     pub then: Then<'t>,
 }
 
-/// A login that a rule demands before anything else becomes of a request. Until then nothing tells whether the tenant is
-/// known, or enabled.
+/// A login that a rule demands before anything else happens to a request. Before the login nothing tells the client
+/// whether the tenant is known or enabled.
 #[derive(Debug, Clone)]
 pub struct Demand<'t> {
-    /// Whose users may log in.
+    /// The users who may log in.
     pub login: &'t Login,
-    /// The tenant that the path names; `None`: there is none, so every login is wrong.
+    /// The tenant that the path names. `None`: the tenant does not exist, so every login is wrong.
     pub tenant: Option<Tenant<'t>>,
-    /// What the user is asked by (RFC 9110 section 11.5): the host's name, so that it says nothing of tenants.
+    /// The realm of the challenge (RFC 9110 section 11.5). It is the host's name, so it tells nothing about tenants.
     pub realm: &'t str,
 }
 
-/// What is to be done with a request.
+/// What happens to a request.
 #[derive(Debug, Clone)]
 pub enum Then<'t> {
-    /// It goes there.
+    /// It is forwarded.
     Forward {
-        /// Where to.
+        /// The target.
         to: To<'t>,
-        /// What is changed on the way.
+        /// The changes on the way.
         edits: Edits<'t>,
     },
     /// It is answered with a 308 to the same URL by HTTPS.
     Redirect {
-        /// The URL, as the world sees it.
+        /// The URL, as it is seen from outside.
         location: String,
     },
-    /// It may open a WebSocket that ends here.
+    /// It may open a WebSocket that Portward itself ends.
     WebSocket {
-        /// The host whose rule it is of.
+        /// The host of the rule.
         host: Host<'t>,
         /// The rule's path in compared form.
         path: &'t str,
         /// The rule.
         rule: &'t WebSocketRule,
     },
-    /// It may exchange a tenant's credential for one of Portward's own.
+    /// It may exchange a tenant's credential for a credential of Portward's own.
     Exchange(Exchange<'t>),
-    /// It goes nowhere.
+    /// It is refused.
     Refuse(Refused<'t>),
 }
 
-/// Where credentials are exchanged. Nothing is forwarded.
+/// An exchange of credentials. Nothing is forwarded.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'t> {
     /// The host that was asked for.
     pub host: Host<'t>,
     /// The rule.
     pub rule: &'t ExchangeRule,
-    /// Whose credentials they are: the tenant that the path names, or the host's. Or why there is none. Only clients that may
-    /// come here are told.
+    /// The tenant of the credentials: the tenant that the path names, or the host's. `Err`: why there is none. Only a
+    /// client that may use the exchange is told the reason.
     pub tenant: Result<Tenant<'t>, Reason>,
 }
 
 /// A target.
 #[derive(Debug, Clone)]
 pub struct To<'t> {
-    /// The host whose rule it is of; `None`: it is the one of ACME challenges.
+    /// The host of the rule. `None`: this is the target of ACME challenges.
     pub host: Option<Host<'t>>,
     /// Addresses, tried in order.
     pub endpoints: &'t [Endpoint],
-    /// The ports at which the target is the same one.
+    /// The ports at which the same target is reached.
     pub ports: Ports,
     /// Plain or TLS (contract section 5).
     pub transport: Transport,
     /// The port for it.
     pub port: NonZeroU16,
-    /// The host's name: that of the rules, or what was asked for, where a wildcard does not say it.
+    /// The host's name in the rules. For a wildcard it is the name that was asked for.
     pub name: Cow<'t, str>,
 }
 
@@ -192,7 +193,7 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
                 Err(InTheClear) if ask.only_reads => {
                     (None, Then::Redirect { location: https_url(rules, ask) })
                 }
-                // It is the client's mistake, and no attack.
+                // This is the client's mistake, not an attack.
                 Err(InTheClear) => (None, Then::Refuse(refusal(Reason::NotTls, host).uncounted())),
             };
             Routed { host: Some(host), rule: Some(rule), login, then }
@@ -200,7 +201,7 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
     }
 }
 
-/// What is to be done with a request that the rule is for, once its user has logged in where the rule demands it.
+/// What happens to a request with this rule, after the user has logged in where the rule demands it.
 fn then<'t>(
     rules: &Rules<'t>,
     ask: &Ask<'_>,
@@ -221,8 +222,8 @@ fn then<'t>(
         return Then::WebSocket { host, path: rule.path, rule: websocket };
     }
     let HttpMatch { endpoints, ports, .. } = rule;
-    // A PBX may have one port for its pages and its WebSockets. In a WebSocket that nothing looks into, SIP would pass without a
-    // credential.
+    // A PBX may serve its pages and its WebSockets on one port. Portward does not look into such a WebSocket. So SIP
+    // could pass in it without a credential.
     if ask.connection == Connection::WebSocket && rules.table.demands_at(endpoints, port) {
         return Then::Refuse(refusal(Reason::NoPath, host).uncounted());
     }
@@ -234,13 +235,13 @@ fn then<'t>(
     Then::Forward { to, edits: Edits { takes_login, by_rule, ..ask.edits(rules.table) } }
 }
 
-/// A login would come in the clear.
+/// The client would send the login unencrypted.
 struct InTheClear;
 
-/// The login that comes first, where the rule demands one.
+/// The login that the rule demands first.
 ///
 /// # Errors
-/// It would come in the clear.
+/// The client would send it unencrypted.
 fn demand<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Result<Option<Demand<'t>>, InTheClear> {
     let Some(treatment) = rule.treatment else { return Ok(None) };
     let Some(login) = &treatment.login else { return Ok(None) };
@@ -255,7 +256,7 @@ fn refusal<'t>(reason: Reason, host: Host<'t>) -> Refused<'t> {
     Refusal { reason, host: Some(host), cause: None }.into()
 }
 
-/// What the rule changes of the request.
+/// The changes by the rule to the request.
 fn by_rule<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Option<Box<RuleEdits<'t>>> {
     let treatment = rule.treatment?;
     let path = ask.target.split(|octet| *octet == b'?').next().unwrap_or_default();
@@ -277,13 +278,13 @@ fn by_rule<'t>(host: Host<'t>, rule: &HttpMatch<'t>, ask: &Ask<'_>) -> Option<Bo
     Some(Box::new(RuleEdits { treatment, tenant, tenant_name, stripped, client: ask.client }))
 }
 
-/// How many octets the first so many segments of a path have, each with the slash before it.
+/// The length in octets of the first segments of a path, each with the slash before it.
 fn len_of(path: &[u8], segments: usize) -> usize {
     memchr::memchr_iter(b'/', path).nth(segments).unwrap_or(path.len())
 }
 
 impl Ask<'_> {
-    /// What is changed of the request, wherever it goes.
+    /// The changes to the request, whatever its target is.
     pub fn edits<'t>(&self, table: &'t Table) -> Edits<'t> {
         let Self { forwarding, connection, .. } = *self;
         Edits { forwarding, connection, protected: table.protected(), takes_login: false, by_rule: None }
@@ -291,7 +292,7 @@ impl Ask<'_> {
 }
 
 impl<'t> To<'t> {
-    /// An ACME client, for a challenge on the host that `asked` names.
+    /// The target of an ACME challenge: the ACME client. `asked` is the Host of the request.
     pub fn acme(endpoints: &'t [Endpoint], port: NonZeroU16, asked: &[u8]) -> Self {
         let ports = Ports { tcp: Some(port), tls: None };
         let name = asked_name(asked).into();
@@ -300,8 +301,8 @@ impl<'t> To<'t> {
 }
 
 impl To<'_> {
-    /// The Host by which the target knows itself: the name or the IP address of one of its endpoints, with the port where that is
-    /// not the standard one (RFC 9110 section 7.2). Empty: there is no such endpoint.
+    /// The Host by which the target knows itself: the name or the IP address of one of its endpoints, and the port
+    /// unless it is the standard port (RFC 9110 section 7.2). Empty: there is no such endpoint.
     pub fn authority(&self, endpoint: usize) -> String {
         let name = match self.endpoints.get(endpoint).map(|endpoint| &endpoint.address) {
             Some(Address::Name(name)) => name.to_string(),
@@ -324,14 +325,14 @@ fn asked_name(host: &[u8]) -> String {
     String::from_utf8_lossy(bare).to_ascii_lowercase()
 }
 
-/// The URL of the same request by HTTPS, as the world sees it.
+/// The URL of the same request by HTTPS, as it is seen from outside.
 fn https_url(rules: &Rules<'_>, ask: &Ask<'_>) -> String {
     let host = String::from_utf8_lossy(ask.host);
     let name = match host.rfind(':') {
         Some(at) if !host.ends_with(']') => host.get(..at).unwrap_or(&host),
         _ => &host,
     };
-    // `*` is OPTIONS without a path (RFC 9112 §3.2.4): behind a name it would be part of it.
+    // `*` is OPTIONS without a path (RFC 9112 §3.2.4). After a host's name it would become part of the name.
     let target = match String::from_utf8_lossy(ask.target) {
         target if target == "*" => "".into(),
         target => target,

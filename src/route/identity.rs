@@ -1,10 +1,12 @@
-//! Which host a SIP request names, and by what (contract section 9, *Accounts*; `sip.identify`). Pure.
+//! The host that a SIP request names, and which parts of the request name it (contract section 9, *Accounts*;
+//! `sip.identify`). Pure.
 //!
-//! Realms come first, because they say at whom a telephone logs in: the ones in Authorization and Proxy-Authorization
-//! that name a host of the table. From is next, and the Request-URI of a REGISTER last. A telephone sends no realm before
-//! it was challenged, so its first request goes by the others.
+//! Realms come first, because they say where a telephone logs in. Only realms in Authorization and Proxy-Authorization
+//! that name a host of the table count. From is next, and the Request-URI of a REGISTER is last. A telephone sends no
+//! realm before it was challenged. So its first request is identified by the others.
 //!
-//! All that name a host of the table must name the same one: a PBX may look at another of them than we do.
+//! All names that are hosts of the table must be names of the same host. A PBX may look at another of them than
+//! Portward does.
 
 use std::borrow::Cow;
 
@@ -13,7 +15,7 @@ use crate::inspect::sip::{FieldKind, Kind, Message, host_port};
 use crate::rules::Table;
 use crate::rules::decide;
 
-/// What can name the host of a request.
+/// A part of a request that can name its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// The realms of Authorization and Proxy-Authorization.
@@ -25,7 +27,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Every one, in the order in which they are looked at.
+    /// All of them, in the order in which they are looked at.
     pub const ALL: [Self; 3] = [Self::Realm, Self::From, Self::Uri];
 
     /// The word in `sip.identify`.
@@ -67,19 +69,19 @@ impl FromIterator<Identity> for Identify {
     }
 }
 
-/// The name by which a request goes.
+/// The name that identifies the host of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identified<'a> {
-    /// It names nothing.
+    /// The request names no host.
     Nothing,
-    /// This one.
+    /// This name.
     One(Cow<'a, [u8]>),
     /// Two identities name different hosts of the table. This is the first.
     Split(Cow<'a, [u8]>),
 }
 
 impl Identify {
-    /// The name by which a request goes. `from`: the name in From, or what stands in its place.
+    /// The name that identifies the host of a request. `from`: the name in From, or the name that replaces it.
     pub fn name<'a>(
         self,
         table: &Table,
@@ -87,7 +89,7 @@ impl Identify {
         from: Option<&'a [u8]>,
     ) -> Identified<'a> {
         let from = from.filter(|_| self.from);
-        // The usual case asks the table nothing: who decides asks it anyway.
+        // In the usual case the table is not asked here. The caller asks it anyway.
         if !self.realm && !self.uri {
             return from.map_or(Identified::Nothing, |from| Identified::One(from.into()));
         }
@@ -103,7 +105,8 @@ impl Identify {
                 Some(_) => return known.map_or(Identified::Nothing, |(name, _)| Identified::Split(name)),
             }
         }
-        // A name that leads to no host is a scanner's, as far as it is one that must lead to a host.
+        // A name that leads to no host may be a scanner's. Realms that lead to no host are left out: they need not name
+        // one.
         let unknown = || from.or(uri).map(Cow::Borrowed);
         known.map(|(name, _)| name).or_else(unknown).map_or(Identified::Nothing, Identified::One)
     }

@@ -1,21 +1,21 @@
-//! An identity becomes a route, or a refusal. Pure: no I/O, no clock, no log. Connections, `explain` and the API ask here,
-//! so that they can never disagree.
+//! Turns an identity into a route, or a refusal. Pure: no I/O, no clock, no log. Connections, `explain` and the API all
+//! ask here, so they always agree.
 //!
-//! | room | whose message | what it is decided by |
+//! | room | messages | what decides |
 //! |---|---|---|
 //! | [`http`] | HTTP, every request | Host and path |
 //! | [`challenge`] | HTTP | the path of an ACME challenge |
-//! | [`asker`] | HTTP, of a balancer | the client that it names |
-//! | [`websocket`] | HTTP, one that opens a WebSocket with SIP in it | the handshake, and the page that asks |
-//! | [`identity`] | SIP | which of realm, From and Request-URI names the host |
-//! | [`signalling`] | SIP | our own route entry, From, an asserted identity; and what Portward answers itself |
-//! | [`proving`] | SIP, at a host that demands credentials | what the client has proven on this connection |
-//! | [`directory`] | LDAP | the domain of a bind's name |
+//! | [`asker`] | HTTP, from a balancer | the client that the balancer names |
+//! | [`websocket`] | HTTP, to open a WebSocket with SIP in it | the handshake, and the page that opens it |
+//! | [`identity`] | SIP | the host that realm, From and Request-URI name |
+//! | [`signalling`] | SIP | our own route entry, From, an asserted identity; also which messages Portward answers itself |
+//! | [`proving`] | SIP, to a host that demands credentials | what the client has proven on this connection |
+//! | [`directory`] | LDAP | the domain in the name of a bind |
 //! | [`registration`] | H.323 | the gatekeeper identifier, or the domain that is called |
-//! | [`held_route`] | SIP, LDAP, H.323, a later one | what a later name on the connection means |
+//! | [`held_route`] | SIP, LDAP and H.323, later ones | the first decision of the connection |
 //!
-//! An inspector says what a message is, [`rules`](crate::rules) what the administrator wants, and
-//! [`proof`](crate::proof) what is proven. What is decided here takes the three together.
+//! An inspector reads the message, [`rules`](crate::rules) has the administrator's rules, and [`proof`](crate::proof)
+//! checks what is proven. The decision here combines the three.
 
 pub mod asker;
 pub mod challenge;
@@ -32,12 +32,12 @@ use crate::ending::{Ending, Stage, Whose};
 use crate::reason::{Reason, Weight};
 use crate::rules::decide::Refusal;
 
-/// Why what was asked for goes nowhere.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Refused<'t> {
-    /// The reason, and what the table knows of it.
+    /// The reason, and what the table knows about it.
     pub refusal: Refusal<'t>,
-    /// What it weighs toward the blacklist.
+    /// The weight toward the blacklist.
     pub weight: Weight,
 }
 
@@ -54,12 +54,12 @@ impl From<Reason> for Refused<'_> {
 }
 
 impl Refused<'_> {
-    /// The same refusal, without any weight.
+    /// The same refusal, but it does not count.
     pub(crate) const fn uncounted(self) -> Self {
         Self { weight: Weight::Nothing, ..self }
     }
 
-    /// How a connection ends by it.
+    /// The ending of a connection by this refusal.
     pub fn ending(&self) -> Ending {
         let ending = Ending::because(Stage::Route, Whose::Policy, self.refusal.reason);
         Ending { weight: self.weight, is_told: self.refusal.is_of_disabled_tenant(), ..ending }

@@ -1,16 +1,16 @@
-//! Ephemeral credentials in SIP (contract section 9): whether a request may go to a host that demands them. No I/O; time is an
-//! argument.
+//! Ephemeral credentials in SIP (contract section 9): whether a request may go to a host that demands them. No I/O. The
+//! time is an argument.
 //!
 //! | room | what it decides |
 //! |---|---|
-//! | this one | in which state a connection is, and what a request gets in it |
-//! | `login` | whether a credential is right, and by whose secret |
-//! | `said` | which names a user of the form `TENANT/user@domain` has in it |
-//! | `challenge` | how a client is asked |
+//! | this one | the state of a connection, and the answer to a request in it |
+//! | `login` | whether a credential is right, and which secret made it |
+//! | `said` | the names in a user of the form `TENANT/user@domain` |
+//! | `challenge` | how a client is asked for a credential |
 //!
-//! A connection is unproven first: every request is asked for a credential. Once one is right the connection is proven until
-//! it expires, and requests pass that speak for its user. After that only requests in dialogs pass that were seen on this
-//! connection; the others are asked again.
+//! A new connection is unproven: every request is asked for a credential. A right credential proves the connection
+//! until the credential expires. Until then requests that speak for its user pass. Afterwards only requests in dialogs
+//! pass that were seen on this connection. All others are asked again.
 
 mod challenge;
 mod login;
@@ -36,29 +36,29 @@ use crate::service::Service;
 
 use login::Wrong;
 
-/// The header field by which the PBX learns whose client it is.
+/// The header field that tells the PBX the tenant of the client.
 const TENANT_FIELD: &str = "X-Tenant";
 
-/// What credentials are judged by.
+/// The settings by which credentials are checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'s> {
     /// The rules.
     pub table: &'s Table,
     /// `[sip] secrets`.
     pub secrets: &'s [Secret],
-    /// With which hashes clients may answer, in the order in which they are offered.
+    /// The hash algorithms that clients may use, in the order in which they are offered.
     pub algorithms: &'s [Algorithm],
-    /// How long a credential may be good from now, in seconds.
+    /// The longest remaining lifetime of a credential, in seconds.
     pub longest: u64,
-    /// Makes nonces and knows them again.
+    /// Makes nonces and verifies them.
     pub nonces: &'s Nonces,
     /// The number of the connection.
     pub connection: u64,
-    /// Seconds since 1970.
+    /// The time, in seconds since 1970.
     pub now: u64,
 }
 
-/// Addresses, and a port at each of them.
+/// Addresses, and one port that is the same at all of them.
 pub type Door = (Arc<[Endpoint]>, NonZeroU16);
 
 /// A request at a host that demands credentials.
@@ -68,46 +68,46 @@ pub struct Asked<'a> {
     message: &'a Message,
     host: Host<'a>,
     user: CredentialUser,
-    /// The name of the host; of one that stands for many names, the one that is asked for.
+    /// The realm: the host's name. For a wildcard it is the name that was asked for.
     realm: Cow<'a, str>,
-    /// It belongs to a dialog that was seen on this connection.
+    /// The request belongs to a dialog that was seen on this connection.
     in_dialog: bool,
-    /// What came with the handshake of a WebSocket.
+    /// The credential that came with the WebSocket handshake.
     brought: Option<&'a Brought>,
 }
 
-/// How far a connection has come.
+/// What a connection has proven so far.
 #[derive(Debug, Default)]
 pub struct Proving {
     proven: Option<Proven>,
-    /// How many nonces were made.
+    /// How many nonces were made for this connection.
     given: u32,
     uses: Uses,
     speaker: Speaker,
 }
 
-/// Who has proven itself on a connection.
+/// The user who has proven itself on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
     /// The host, by its name in the table.
     host: Box<str>,
-    /// The only name of the host that may be named, in normal form; `None`: any of them.
+    /// The only name of the host that the client may use, in normal form. `None`: it may use any of them.
     name: Option<Box<str>>,
     user: Box<[u8]>,
-    /// The user alone may be named, whatever the rule says.
+    /// The client may name only this user, whatever the rule says.
     is_bound: bool,
     /// The tenant that the credential names.
     tenant: Option<Arc<str>>,
-    /// In seconds since 1970.
+    /// When the credential expires, in seconds since 1970.
     expires: u64,
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialCheck<'h> {
-    /// It may go on. `is_new`: a login has just been right.
+    /// It may go on.
     Passes {
-        /// Whether a login has just been right.
+        /// A login has just succeeded.
         is_new: bool,
     },
     /// Its client is asked for a credential.
@@ -116,14 +116,14 @@ pub enum CredentialCheck<'h> {
         status: &'static str,
         /// The challenges, each with its CRLF.
         more: String,
-        /// It came with a login that has failed.
+        /// The request came with a wrong login.
         failed: bool,
     },
     /// It is answered 403.
     Refused(Why<'h>),
-    /// It is a CANCEL, and nothing is under way that it could end.
+    /// It is a CANCEL, but there is no request that it could cancel.
     NothingToCancel,
-    /// It is an ACK, which has no answer.
+    /// It is an ACK, which gets no answer.
     Unheard,
 }
 
@@ -132,15 +132,15 @@ pub enum CredentialCheck<'h> {
 pub enum Why<'h> {
     /// It speaks for this URI, which is not the client's.
     OtherName(&'h [u8]),
-    /// The credential is genuine, and its time is over.
+    /// The credential is genuine, but has expired.
     Expired,
-    /// The credential is wrong, or good for longer than anything may be.
+    /// The credential is wrong, or its lifetime is longer than allowed.
     Failed,
     /// The tenant that the credential names is disabled.
     Disabled,
 }
 
-/// What is changed of a request that passes.
+/// The changes to a request that passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Lines that are taken out.
@@ -150,8 +150,8 @@ pub struct Changes {
 }
 
 impl<'a> Asked<'a> {
-    /// `None`: the host demands no credentials. `door`: where the request goes, if that is not as the host's rule says; another
-    /// rule may demand credentials there.
+    /// A request at a host that demands credentials. `None`: the host demands none. `door` is the request's target, if
+    /// it is not the target of the host's rule. Then another rule may demand credentials there.
     pub fn of(
         table: &'a Table,
         (host, door): (Host<'a>, Option<&Door>),
@@ -168,7 +168,8 @@ impl<'a> Asked<'a> {
         Some(Self { head, message, host, user, realm, in_dialog: false, brought: None })
     }
 
-    /// The same of a request in a dialog that was seen on this connection, and of a client that has brought a credential.
+    /// The same, for a request that may be in a dialog seen on this connection, and a client that may have brought a
+    /// credential.
     pub fn with(self, in_dialog: bool, brought: Option<&'a Brought>) -> Self {
         Self { in_dialog, brought, ..self }
     }
@@ -185,7 +186,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A name as it came, in normal form, if it is one of the host's.
+/// The normal form of a name as it came, if it is a name of the host.
 fn named(table: &Table, host: Host<'_>, said: &[u8]) -> Option<String> {
     let mut normal = NameBuf::default();
     let name = from_wire(said, &mut normal).ok()?;
@@ -198,12 +199,12 @@ impl Proven {
         &self.user
     }
 
-    /// The id of the tenant that the credential names, if it does.
+    /// The id of the tenant that the credential names, if it names one.
     pub fn tenant(&self) -> Option<&Arc<str>> {
         self.tenant.as_ref()
     }
 
-    /// Whether a host in a message is the one at which it is proven.
+    /// Whether a host in a message is the host at which the user has proven itself.
     fn is_here(&self, table: &Table, said: &[u8]) -> bool {
         match &self.name {
             Some(only) => {
@@ -214,7 +215,7 @@ impl Proven {
         }
     }
 
-    /// The tenant whose client it is: the one that the credential names, else the host's.
+    /// The tenant of the client: the tenant that the credential names, else the host's.
     fn of<'t>(&self, table: &'t Table, host: Host<'t>) -> Option<Tenant<'t>> {
         match &self.tenant {
             Some(id) => table.tenants().by_id(id),
@@ -224,17 +225,17 @@ impl Proven {
 }
 
 impl Proving {
-    /// Who has proven itself.
+    /// The user who has proven itself.
     pub fn proven(&self) -> Option<&Proven> {
         self.proven.as_ref()
     }
 
-    /// A message of the PBX.
+    /// Takes note of a message of the PBX.
     pub fn heard(&mut self, head: &[u8], message: &Message) {
         self.speaker.heard(head, message);
     }
 
-    /// What becomes of a request.
+    /// Decides about a request.
     pub fn look<'h>(&mut self, terms: &Terms<'_>, asked: &Asked<'h>) -> CredentialCheck<'h> {
         let here = self.proven.as_ref().filter(|proven| *proven.host == *asked.host.name());
         let (is_here, is_fresh) = (here.is_some(), here.is_some_and(|proven| proven.expires >= terms.now));
@@ -243,7 +244,7 @@ impl Proving {
         match asked.method() {
             b"ACK" if !is_here => return CredentialCheck::Unheard,
             b"CANCEL" if !is_here => return CredentialCheck::NothingToCancel,
-            // What they belong to was asked for a credential.
+            // The request before them was asked for a credential.
             b"ACK" | b"CANCEL" => {}
             _ => match self.login(terms, asked, passes) {
                 Some(Ok(proven)) => {
@@ -261,7 +262,7 @@ impl Proving {
         }
     }
 
-    /// Why a request is refused that speaks for another user than the client has proven to be. `None`: it speaks for none.
+    /// Why a request is refused that speaks for another user than the proven one. `None`: it speaks for no other user.
     fn speaks_for<'h>(&self, terms: &Terms<'_>, asked: &Asked<'h>) -> Option<Why<'h>> {
         let proven = self.proven.as_ref()?;
         if proven.tenant.is_some() {
@@ -279,7 +280,8 @@ impl Proving {
         self.speaker.other(asked.head, asked.message, may).map(Why::OtherName)
     }
 
-    /// The credential that a request carries, or else what came with the handshake, if that is wanted.
+    /// The credential that the request carries. If it carries none and needs one, the credential that came with the
+    /// handshake.
     fn login(&mut self, terms: &Terms<'_>, asked: &Asked<'_>, passes: bool) -> Option<Result<Proven, Wrong>> {
         let carried = login::carried(terms, asked, &mut self.uses, passes);
         carried.or_else(|| {
@@ -290,7 +292,7 @@ impl Proving {
     fn wrong<'h>(&mut self, wrong: Wrong, terms: &Terms<'_>, asked: &Asked<'h>) -> CredentialCheck<'h> {
         let again = match wrong {
             Wrong::Stale => Again { stale: true, failed: false },
-            // What came with the handshake stays as it is, however often it is asked for.
+            // The credential of the handshake cannot change, so it is useless to ask again.
             Wrong::Forged if asked.brought.is_some() => return CredentialCheck::Refused(Why::Failed),
             Wrong::Forged | Wrong::UsedAgain => Again { stale: false, failed: true },
             Wrong::TooLong => return CredentialCheck::Refused(Why::Failed),
@@ -313,8 +315,8 @@ impl Proving {
         CredentialCheck::Asked { status: challenge::status(asked.method()), more, failed: again.failed }
     }
 
-    /// What is changed of a request that passes: credentials that answer our challenges are ours, and the client does not say
-    /// whose it is.
+    /// The changes to a request that passes. Credentials that answer our challenges are for us and are removed. The
+    /// client's own tenant field is replaced.
     pub fn changes(&self, terms: &Terms<'_>, asked: &Asked<'_>) -> Changes {
         let head = asked.head;
         let is_ours = |value: Span| login::is_ours(terms, asked, value.of_input(head));
@@ -331,13 +333,13 @@ impl Proving {
     }
 }
 
-/// Whether a name is that of the field, in any spelling that some reader takes for it.
+/// Whether a name is the tenant field's, in any spelling that a reader may take for it.
 fn is_tenant_field(name: &[u8]) -> bool {
     let normal = name.iter().map(|octet| if *octet == b'_' { b'-' } else { octet.to_ascii_lowercase() });
     normal.eq(TENANT_FIELD.bytes().map(|octet| octet.to_ascii_lowercase()))
 }
 
-/// Why a client is asked.
+/// Why a client is asked again.
 #[derive(Debug, Clone, Copy)]
 struct Again {
     /// Its login was right, but its nonce was not.

@@ -12,23 +12,23 @@ use crate::rules::decide::{self, Route};
 use crate::rules::name::ascii;
 use crate::service::{Service, Transport};
 
-/// What a message is decided by.
+/// The settings by which a message is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'s> {
     /// The rules.
     pub table: &'s Table,
-    /// `h323.default_host`: where goes what names no gatekeeper and no domain.
+    /// `h323.default_host`: the host for messages that name no gatekeeper and no domain.
     pub default_host: Option<&'s str>,
 }
 
-/// A way inside, and what the client's certificate proves if that is why it goes by TLS.
+/// A route, and what the client's certificate proves, if TLS is used because of that proof.
 pub type Proven<'t> = (Route<'t>, Option<Verified>);
 
 impl<'s> Terms<'s> {
-    /// The host that a first message asks for, as it is compared.
+    /// The host that a first message asks for, in the form in which it is compared.
     ///
     /// # Errors
-    /// It asks for none and there is no default, or for two.
+    /// The message names no host and there is no default host, or it names two.
     pub fn host<'a>(&self, asked: &'a Ask) -> Result<Cow<'a, str>, Reason>
     where
         's: 'a,
@@ -49,11 +49,12 @@ impl<'s> Terms<'s> {
         registration.host().or(self.default_host).map(ascii)
     }
 
-    /// Where a first message leads that came by `came_by` and asks for `host`. `names`: those in a certificate that is
-    /// trusted, if everything in front of the message could be read. A registration proves itself by them; a call does not.
+    /// The route of a first message that came by `came_by` and asks for `host`. `names` are the names in a trusted
+    /// certificate. They are given only if everything before the message could be read. They can prove a registration,
+    /// but not a call.
     ///
     /// # Errors
-    /// Why it goes nowhere.
+    /// Why the message is refused.
     pub fn decide(
         &self,
         came_by: Transport,

@@ -1,5 +1,5 @@
-//! Which host a first message asks for, and what becomes of it: the way inside, an answer of Portward's own, or a refusal
-//! (contract section 3). No I/O.
+//! The host that a first SIP message asks for, and what happens to the message: it is routed, Portward answers it, or
+//! it is refused (contract section 3). No I/O.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,27 +15,27 @@ use crate::rules::Table;
 use crate::rules::decide::{self, Refusal, Route};
 use crate::service::{Service, Transport};
 
-/// What a message is decided by.
+/// The settings by which a message is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'s> {
     /// The rules.
     pub table: &'s Table,
-    /// `sip.default_host`: where goes what names no host.
+    /// `sip.default_host`: the host for messages that name no host.
     pub default_host: Option<&'s str>,
-    /// `sip.methods`: which may come first on a connection and decide it.
+    /// `sip.methods`: the methods that may come first on a connection and decide it.
     pub methods: &'s [Box<str>],
-    /// `sip.identify`: what in a request names its host.
+    /// `sip.identify`: the parts of a request that name its host.
     pub identify: Identify,
-    /// Knows our own route entries.
+    /// Recognises our own route entries.
     pub own: OwnRoutes<'s>,
 }
 
 /// What a first message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked<'a> {
-    /// The PBX of a dialog that leads through us.
+    /// The PBX of a dialog that leads through Portward.
     Dialog(Named),
-    /// A host, by its name as it came.
+    /// A host. The name is as it came.
     Host(Cow<'a, [u8]>),
     /// Two hosts of the table. This is the name of the first.
     Split(Cow<'a, [u8]>),
@@ -50,7 +50,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The address of the target that alone knows the dialog.
+    /// The address of the only target that knows the dialog.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Dialog(named) => named.address,
@@ -59,28 +59,28 @@ impl Asked<'_> {
     }
 }
 
-/// What becomes of a first message that is not refused.
+/// What happens to a first message that is not refused.
 #[derive(Debug, Clone)]
 pub enum Decided<'t> {
-    /// It goes inside, and decides the connection.
+    /// It is passed on, and decides the connection.
     Routed(Route<'t>),
     /// Portward answers it. The connection stays undecided.
     Answered(Answer),
 }
 
-/// What Portward itself answers to a first message.
+/// Portward's own answer to a first message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Nothing: an ACK has no answer (RFC 3261 §17).
     Nothing,
-    /// The methods that it relays, to OPTIONS.
+    /// To OPTIONS: the methods that Portward relays.
     Methods,
-    /// Come again when you are registered.
+    /// The client shall try again after it has registered.
     Unavailable,
 }
 
 impl<'s> Terms<'s> {
-    /// What a first message asks for, if it says so.
+    /// The host or dialog that a first message asks for. `None`: it names none.
     pub fn asked<'a>(&self, head: &'a [u8], message: &Message) -> Option<Asked<'a>>
     where
         's: 'a,
@@ -103,8 +103,8 @@ impl<'s> Terms<'s> {
         self.methods.iter().any(|allowed| allowed.as_bytes() == method)
     }
 
-    /// The known host that is named by a request which may not decide the connection. Monitors and trunks that probe with
-    /// OPTIONS often have a From of their own; then the Request-URI or To names the host that they ask for.
+    /// The known host that is named by a request which may not decide the connection. Monitors and trunks that probe
+    /// with OPTIONS often have a From of their own. Then the Request-URI or To names the host.
     fn probed<'a>(&self, head: &'a [u8], message: &Message) -> Option<Asked<'a>>
     where
         's: 'a,
@@ -124,8 +124,8 @@ impl<'s> Terms<'s> {
         names.flatten().find(|name| decide::host_named(self.table, name).is_ok()).map(Asked::Host)
     }
 
-    /// The name that a later registration or call asks for. A withheld number names no host, and then neither does the
-    /// default: the request goes where its connection goes.
+    /// The name that a later registration or call asks for. A withheld number names no host, and the default host is
+    /// not used for it either. Such a request goes where its connection goes.
     pub fn later<'a>(&self, head: &'a [u8], message: &Message) -> Identified<'a>
     where
         's: 'a,
@@ -139,11 +139,11 @@ impl<'s> Terms<'s> {
         }
     }
 
-    /// The decision for a first message. `names`: those in a certificate that is trusted. It has to prove everybody for whom
-    /// the message speaks.
+    /// The decision for a first message. `names` are the names in a trusted certificate. They must prove every user for
+    /// whom the message speaks.
     ///
     /// # Errors
-    /// Why it goes nowhere and gets no answer of its own.
+    /// Why the message is refused.
     pub fn decide(
         &self,
         asked: Option<&Asked<'_>>,
@@ -151,7 +151,7 @@ impl<'s> Terms<'s> {
         (head, message): (&[u8], &Message),
         names: Option<&Names>,
     ) -> Result<Decided<'s>, Refused<'s>> {
-        // A telephone sends an answer on a new connection if the one of the request is gone (RFC 3261 §18.2.2).
+        // A telephone sends a response on a new connection if the request's connection is gone (RFC 3261 §18.2.2).
         let method = message.method(head).ok_or(Refused::from(Reason::Method).uncounted())?;
         if method == b"ACK" && self.own.tokens.is_acknowledged(head, message) {
             return Ok(Decided::Answered(Answer::Nothing));
@@ -160,7 +160,7 @@ impl<'s> Terms<'s> {
         let excuse = |refused: Refused<'s>| if excused { refused.uncounted() } else { refused };
         let in_dialog = matches!(asked, Some(Asked::Dialog(_)));
         if !in_dialog && !self.may_come_first(method) {
-            // A client that names no known host is taken for a scanner, and counts.
+            // A client that names no known host may be a scanner, so the request counts.
             let name = asked.ok_or_else(|| excuse(Reason::Method.into()))?.name();
             return self
                 .served(name)
@@ -169,8 +169,8 @@ impl<'s> Terms<'s> {
         }
         let name = asked.ok_or_else(|| excuse(Reason::NoName.into()))?.name();
         if let Some(Asked::Split(_)) = asked {
-            // Both are hosts that there are, so nobody tries names. What stays on its connection when it comes later
-            // counts no more when it comes first.
+            // Both names are known hosts, so the client is not guessing names. A later request of this kind would not
+            // count either.
             return Err(Refused::from(Reason::OtherTarget).uncounted());
         }
         let is_here = |host: &[u8]| leads_to(self.table, host, name);
@@ -182,7 +182,7 @@ impl<'s> Terms<'s> {
         })
     }
 
-    /// Whether a known host would be served at all.
+    /// Checks whether a known host would be served.
     fn served(&self, name: &[u8]) -> Result<(), Refusal<'s>> {
         let refused = |reason, host| Refusal { reason, host, cause: None };
         let host = decide::host_named(self.table, name).map_err(|_| refused(Reason::Method, None))?;
@@ -191,8 +191,8 @@ impl<'s> Terms<'s> {
     }
 }
 
-/// The name in From of a deciding request, or what stands in its place: a caller who withholds the number may be named by
-/// P-Asserted-Identity or P-Preferred-Identity (RFC 3325 §9). A registration has no such names.
+/// The name in From of a deciding request. If a caller withholds the number, P-Asserted-Identity or
+/// P-Preferred-Identity may name the caller (RFC 3325 §9). A registration has no such fields.
 fn first_name<'a>(head: &'a [u8], message: &Message) -> Option<&'a [u8]> {
     let is_call = message.method(head).is_some_and(|method| method != b"REGISTER");
     from_name(head, message).or_else(|| {
@@ -231,9 +231,9 @@ fn is_withheld(host: &[u8]) -> bool {
     host.eq_ignore_ascii_case(b"anonymous.invalid")
 }
 
-/// Whether a request that names no known host is one of a telephone, not of a scanner: the number is withheld, or the
-/// request belongs to a call to which a PBX gave addresses in the place of names. A telephone whose connection was lost goes
-/// on with its call on a new one. Neither tries names.
+/// Whether a request that names no known host may come from a telephone: either the number is withheld, or the request
+/// belongs to a call to which a PBX gave addresses instead of names. A telephone whose connection was lost continues
+/// its call on a new connection. A scanner does neither.
 fn is_excused(head: &[u8], request: &Message) -> bool {
     if request.method(head) == Some(b"REGISTER") {
         return false;
@@ -244,7 +244,7 @@ fn is_excused(head: &[u8], request: &Message) -> bool {
     request.from.is_anonymous(head) || (!request.to_tag.is_empty() && is_address())
 }
 
-/// What a request gets that may not come first, but names a known host.
+/// The answer to a request that names a known host but may not come first.
 fn answered(method: &[u8]) -> Decided<'static> {
     Decided::Answered(match method {
         b"ACK" => Answer::Nothing,
@@ -253,7 +253,7 @@ fn answered(method: &[u8]) -> Decided<'static> {
     })
 }
 
-/// Whether two names are of the same host of the table.
+/// Whether two names belong to the same host of the table.
 pub fn leads_to(table: &Table, one: &[u8], other: &[u8]) -> bool {
     let host = |name| decide::host_named(table, name).ok().map(|host| host.name());
     host(one).is_some_and(|one| host(other) == Some(one))

@@ -9,44 +9,45 @@ use crate::service::Transport;
 /// The subprotocol (RFC 7118 section 4.1).
 pub const SUBPROTOCOL: &str = "sip";
 
-/// The only version (RFC 6455 section 4.1).
+/// The only version of the protocol (RFC 6455 section 4.1).
 const VERSION: &[u8] = b"13";
 
-/// Why a request may not.
+/// Why a request may not open a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfit {
     /// The status of the answer.
     pub status: u16,
     /// The reason, for the log.
     pub reason: Reason,
-    /// Whether the reason counts as it does elsewhere.
+    /// Whether the reason counts, as it does elsewhere.
     pub counts: bool,
 }
 
 /// A request to a rule that ends WebSockets.
 #[derive(Debug, Clone, Copy)]
 pub struct Handshake<'a> {
-    /// The head.
+    /// The head of the request.
     pub head: &'a [u8],
     /// What the inspector has read in it.
     pub request: &'a Request,
-    /// Host, as it came.
+    /// The Host, as it came.
     pub host: &'a [u8],
-    /// How the client came, as far as it is believed.
+    /// The client's transport, as far as it is believed.
     pub came_by: Transport,
 }
 
 impl<'a> Handshake<'a> {
     /// The client's key, if the WebSocket may be opened.
     ///
-    /// The Origin is looked at before everything that counts: a page of another site must not make a browser's office look
-    /// like a scanner.
+    /// The Origin is checked before everything that counts. Otherwise a page of another site could make a browser's
+    /// office look like a scanner.
     ///
     /// # Errors
-    /// Why it may not.
+    /// Why it may not be opened.
     pub fn judge(&self, rule: &WebSocketRule) -> Result<&'a [u8], Unfit> {
         let broken = Unfit { status: 400, reason: Reason::Malformed, counts: true };
-        // A page that is looked at, a monitor: it need only know what is spoken here (RFC 9110 section 15.5.22).
+        // A browser that opens the URL as a page, or a monitor. It is only told which protocol is spoken here (RFC 9110
+        // section 15.5.22).
         let other_protocol = Unfit { status: 426, reason: Reason::Malformed, counts: false };
         if !self.request.websocket {
             return Err(other_protocol);
@@ -67,7 +68,8 @@ impl<'a> Handshake<'a> {
         Ok(key)
     }
 
-    /// The credential that it brings. `target`: its path with its query; `logged_in`: its Authorization was for the path.
+    /// The credential that the request brings. `target`: its path with its query. `logged_in`: its Authorization was
+    /// for the path.
     pub fn brought(&self, target: &[u8], logged_in: bool) -> Option<Brought> {
         let authorization = self.all(b"authorization").next().filter(|_| !logged_in);
         Brought::read(target, authorization)
@@ -80,7 +82,7 @@ impl<'a> Handshake<'a> {
         self.request.fields.iter().filter(is_it).map(move |field| field.value.of_input(head))
     }
 
-    /// The value of a field that may stand there once.
+    /// The value of a field that may occur only once.
     fn once(&self, name: &'static [u8]) -> Result<Option<&'a [u8]>, ()> {
         let mut all = self.all(name);
         let first = all.next();
@@ -110,7 +112,7 @@ mod tests {
         "Origin: https://pbx.example",
     ];
 
-    /// What becomes of a handshake in which `lines` stand in the place of the usual line of the same name.
+    /// The result for a handshake in which each of `lines` replaces the usual line of the same name.
     fn judge(lines: &[&str]) -> Result<String, (u16, Reason, bool)> {
         let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
         let kept = LINES.iter().filter(|usual| lines.iter().all(|line| name(line) != name(usual)));

@@ -1,7 +1,7 @@
 //! Compiles hosts into the immutable table, one at a time.
 //!
-//! Finds what only the whole table can show: a name that is defined twice. Everything else has been judged
-//! before; a path or a port that slips through here makes a rule that matches nothing.
+//! It finds the one kind of error that only the whole table shows: a name that is defined twice. All other errors were
+//! found before. If a wrong path or port gets here, its rule matches nothing.
 
 use std::fmt;
 use std::hash::BuildHasher as _;
@@ -33,7 +33,7 @@ pub struct Conflict {
     pub name: Box<str>,
     /// The second definition.
     pub here: Source,
-    /// The first one.
+    /// The first definition.
     pub first: Source,
 }
 
@@ -50,7 +50,7 @@ pub struct Builder {
     endpoints: Interned,
     presets: Presets,
     client_trust: HashMap<Arc<Path>, usize, RandomState>,
-    /// Room for a path while it is brought to its compared form.
+    /// Room for a path in its compared form.
     scratch: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Builder {
         Self::default()
     }
 
-    /// A builder that adds hosts made over the API to a table that has none ([`Table::without_made`]).
+    /// A builder that adds hosts made over the API. `table` must have none yet ([`Table::without_made`]).
     pub fn on(table: Table) -> Self {
         let mut builder = Self::default();
         for at in 0..table.endpoints.len() {
@@ -72,7 +72,7 @@ impl Builder {
         builder
     }
 
-    /// The tenants, which hosts of the rules may belong to: to be said before the hosts.
+    /// Sets the tenants to which hosts may belong. Call it before the hosts are added.
     pub fn set_tenants(&mut self, tenants: Arc<Tenants>) {
         for target in tenants.iter().filter_map(Tenant::own_target) {
             self.endpoints.intern(&mut self.table, Arc::clone(target));
@@ -83,7 +83,8 @@ impl Builder {
     /// Adds a host with everything it has.
     ///
     /// # Errors
-    /// Every name of it that another host, or the host itself, has already. Nothing of the host is added then.
+    /// Every name of the host that is taken already, by another host or by the host itself. Then nothing of the host is
+    /// added.
     pub fn add(&mut self, host: HostDef) -> Result<(), Vec<Conflict>> {
         let at = index(self.table.hosts.len());
         let name = self.add_names(at, &host.name, &host.aliases)?;
@@ -123,7 +124,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The table. `files` are what [`Source::file`] counts through.
+    /// The table. [`Source::file`] is an index into `files`.
     pub fn build(self, files: Vec<PathBuf>) -> Table {
         let mut table = self.extended(files);
         table.close_base();
@@ -148,7 +149,7 @@ impl Builder {
         table
     }
 
-    /// Enters all names of a host, or none.
+    /// Enters all names of a host, or none of them.
     fn add_names(&mut self, host: u32, name: &NameDef, aliases: &[NameDef]) -> Result<Text, Vec<Conflict>> {
         let before = (self.table.names.len(), self.table.aliases.len());
         let mut conflicts = Vec::new();
@@ -182,7 +183,8 @@ impl Builder {
         Err(conflicts)
     }
 
-    /// Enters one name; where it stood first, if it is taken. `own` is where this host's primary name stands.
+    /// Enters one name. `Err`: the name is taken, and this is the place of its first definition. `own` is the place of
+    /// this host's primary name.
     fn enter(&mut self, name: Text, host: u32, own: Source) -> Result<(), Source> {
         let Table { hasher, slots, names, hosts, aliases, .. } = &mut self.table;
         let key = key(name, names);
@@ -203,13 +205,14 @@ impl Builder {
         }
     }
 
-    /// The host's own paths, and its default.
+    /// Adds the host's own paths, and its default.
     fn add_paths(&mut self, rules: Vec<HttpRule>) -> OwnPaths {
         let (mut own, mut default) = (Vec::with_capacity(rules.len()), None);
         let (mut in_whole, mut shortest_login) = (false, None);
         for rule in rules.into_iter().filter(|rule| has_port(rule.target.ports)) {
             let Some(mut entry) = self.path_entry(&rule) else { continue };
-            // A rule that captures a tenant may have no target: then it is the tenant's. One that exchanges credentials has none.
+            // A rule that captures a tenant may have no target: then the tenant's target is used. A rule for the
+            // exchange has no target.
             let exchanges = rule.treatment.as_ref().is_some_and(|treatment| treatment.exchange.is_some());
             if !entry.captures || exchanges || !rule.target.endpoints.is_empty() {
                 entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
@@ -238,7 +241,7 @@ impl Builder {
         OwnPaths { set, default, in_whole, demands_login, longest_head }
     }
 
-    /// A path as it is compared. `None`: it is none that a request could have.
+    /// A path in compared form. `None`: no request can have this path.
     fn path_entry(&mut self, rule: &HttpRule) -> Option<PathEntry> {
         let Self { table, scratch, .. } = self;
         let (ports, source) = (rule.target.ports, rule.source);
@@ -262,7 +265,7 @@ impl Builder {
         index(self.table.treatments.len() - 1)
     }
 
-    /// The tree of a host's rules, if some of them match whole segments only.
+    /// Adds the tree of a host's rules, if some of them match whole segments only.
     fn add_tree(&mut self, own: OwnPaths, preset: PathSet) -> u32 {
         if !own.in_whole {
             return NONE;
@@ -285,7 +288,8 @@ impl Builder {
         index(table.trees.len() - 1)
     }
 
-    /// The rules of services that are decided once: where the host's begin, and which services have one.
+    /// Adds the rules of services that are decided once. Returns where the host's rules begin, and which services have
+    /// one.
     fn add_rules(&mut self, mut rules: PerService<Option<ServiceRule>>) -> (u32, ServiceSet) {
         let first = index(self.table.rules.len());
         let mut ruled = ServiceSet::default();
@@ -314,17 +318,17 @@ impl Builder {
 #[derive(Debug, Clone, Copy)]
 struct OwnPaths {
     set: PathSet,
-    /// There is a default, right behind them.
+    /// There is a rule with `default = true`. It stands right behind the set.
     default: bool,
     /// Some rule matches whole segments only.
     in_whole: bool,
     /// Some rule demands a login.
     demands_login: bool,
-    /// A longer rule matches whole segments only, because it is longer than one that demands a login.
+    /// Rules longer than this match whole segments only, because a shorter rule demands a login.
     longest_head: usize,
 }
 
-/// How long the shortest path is that a rule matches, if its text is `len` octets long.
+/// The length of the shortest path that a rule matches. `len` is the length of the rule's text.
 fn shortest_match(path: &PathPattern, len: usize) -> usize {
     path.naming().map_or(len, |naming| len - naming.text().len() + 1)
 }

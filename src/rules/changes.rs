@@ -1,4 +1,5 @@
-//! What a reload changed: the hosts of two tables compared. Where a rule stands in its file does not matter, what it says does.
+//! The changes of a reload: the hosts of two tables are compared. The contents of a rule matter, its place in the file
+//! does not.
 
 use super::{Host, ServiceRule, Table, Tenant};
 use crate::service::Service;
@@ -8,7 +9,7 @@ use crate::service::Service;
 pub struct Changes<'t> {
     /// Hosts that only the new table has.
     pub added: Vec<&'t str>,
-    /// Hosts that both have, of which something is different.
+    /// Hosts that both tables have, with differences.
     pub changed: Vec<&'t str>,
     /// Hosts that only the old table had.
     pub removed: Vec<&'t str>,
@@ -29,7 +30,7 @@ pub fn between<'t>(old: &'t Table, new: &'t Table) -> Changes<'t> {
     changes
 }
 
-/// The host that is called so, and not one that has the name as an alias or by a wildcard.
+/// The host with this primary name. Aliases and wildcards are not followed.
 fn host_of<'t>(table: &'t Table, name: &str) -> Option<Host<'t>> {
     table.host(name).filter(|host| host.name() == name)
 }
@@ -64,7 +65,8 @@ fn is_same(one: Host<'_>, other: Host<'_>) -> bool {
         && same_paths()
 }
 
-/// What a rule says, without the place where it stands. Every field is named, so that the compiler asks about a new one.
+/// The contents of a rule, without its place in the file. Every field is named here, so that the compiler reports a new
+/// field.
 fn said(rule: &ServiceRule) -> impl PartialEq {
     let ServiceRule { endpoints, ports, rewrite_transport, max_message, websocket, credentials, source: _ } =
         rule;
@@ -143,7 +145,7 @@ mod tests {
         }
     }
 
-    /// An administrator disables one host: a copy of the table differs in that and in nothing else.
+    /// An administrator disables one host. The copy of the table differs in that host only.
     #[test]
     fn item_6_a_copy_in_which_one_host_is_disabled_differs_in_that_host_alone() {
         let rules =
@@ -168,7 +170,7 @@ mod tests {
             assert!(new.set_enabled(host, !enabled));
             assert_eq!(between(&old, &new), Changes::default());
         }
-        // A wildcard stands for names when requests are decided, and not here.
+        // A wildcard stands for other names only when requests are decided, not here.
         let mut new = old.clone();
         for unknown in ["three.example", ".example", "example", "", "*"] {
             assert!(!new.set_enabled(unknown, false) && old.named(unknown).is_none(), "{unknown}");

@@ -1,8 +1,8 @@
 //! The decision: host, rule and way out. The daemon and `explain` both ask here.
 //!
-//! [`http()`] is for one HTTP request: it reads the Host and the path as they came and nothing else of the request.
-//! [`signalling()`] is for the services that are decided once a connection. Allocates nothing once [`Scratch`] has
-//! grown to the paths that it sees.
+//! [`http()`] decides about one HTTP request. It reads the Host and the path as they came, and nothing else of the
+//! request. [`signalling()`] decides about a connection of the other services. Both allocate nothing once [`Scratch`]
+//! has grown to the length of the paths.
 
 mod signalling;
 
@@ -17,7 +17,7 @@ use crate::service::Transport;
 
 pub use signalling::{Route, Rule, host_named, rule_of, signalling};
 
-/// Room for names and paths while they are brought to their compared form; to be reused.
+/// Room for names and paths in their compared form. It is reused.
 #[derive(Debug, Default)]
 pub struct Scratch {
     name: NameBuf,
@@ -31,11 +31,11 @@ pub struct HttpDecision<'t> {
     pub host: Host<'t>,
     /// The rule that matches.
     pub rule: HttpMatch<'t>,
-    /// What is to be done.
+    /// What happens to the request.
     pub outcome: HttpAction,
 }
 
-/// What is to be done with a request that has a rule.
+/// What happens to a request that has a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpAction {
     /// Send it to the rule's target.
@@ -49,31 +49,32 @@ pub enum HttpAction {
     RedirectHttps,
 }
 
-/// Why a request goes nowhere.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal<'t> {
     /// The reason, for logs and counters.
     pub reason: Reason,
-    /// The host, if it is known: with [`Reason::NoPath`] it gets a 404.
+    /// The host, if it is known. With [`Reason::NoPath`] and a host the client gets a 404.
     pub host: Option<Host<'t>>,
-    /// What exactly is wrong with the Host or the path, if something is.
+    /// What is wrong with the Host or the path, if that is the reason.
     pub cause: Option<Cause>,
 }
 
 impl Refusal<'_> {
-    /// Whether a tenant is disabled: the host's, or one that the path names. Its clients are told so (contract section 9).
+    /// Whether a tenant is disabled: the host's, or one that the path names. Then the clients are told so (contract
+    /// section 9).
     pub fn is_of_disabled_tenant(&self) -> bool {
         let of_tenant = |host: Host<'_>| host.own_enabled() || !host.tenant().is_none_or(Tenant::is_alive);
         self.reason == Reason::Disabled && self.host.is_some_and(of_tenant)
     }
 }
 
-/// What is wrong with what the client sent.
+/// The fault in the client's Host or path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// With the Host.
+    /// A fault of the Host.
     Name(BadName),
-    /// With the path.
+    /// A fault of the path.
     Path(Unsafe),
 }
 
@@ -86,7 +87,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The host that a request names, if it is enabled; `host` is the raw Host value.
+/// The host that a request names, if it is enabled. `host` is the raw Host value.
 ///
 /// # Errors
 /// As [`http`], up to [`Reason::Disabled`].
@@ -103,11 +104,11 @@ pub fn http_host<'t>(table: &'t Table, host: &[u8], scratch: &mut Scratch) -> Re
     Ok(host)
 }
 
-/// Decides about a request that came by `came_by`. `host` is the raw Host value, with its port if it has one;
-/// `path` is the raw path of the request target, without its query.
+/// Decides about a request that came by `came_by`. `host` is the raw Host value, with its port if it has one. `path` is
+/// the raw path of the request target, without its query.
 ///
 /// # Errors
-/// An empty Host is [`Reason::NoName`], one that is no name [`Reason::Malformed`]; then as [`Host::http`] says.
+/// An empty Host is [`Reason::NoName`], an invalid one [`Reason::Malformed`]. Other errors are those of [`Host::http`].
 pub fn http<'t>(
     table: &'t Table,
     came_by: Transport,
@@ -127,7 +128,8 @@ pub fn http<'t>(
         Reason::UnsafePath => unsafe_path(Unsafe::OtherRule),
         reason => refused(reason),
     })?;
-    // Where a login is demanded nothing is said of tenants before it. Where credentials are exchanged the Origin comes first.
+    // If a login is demanded, nothing is said about tenants before the login. In an exchange of credentials the Origin
+    // is checked first.
     if !rule.demands_login() && rule.exchange().is_none() {
         rule.require_tenant().map_err(refused)?;
     }

@@ -1,7 +1,7 @@
-//! What the rules say, host by host: valid by type, not compiled yet.
+//! The contents of the rules, host by host: valid by type, not compiled yet.
 //!
-//! `config` makes these from the rules files, [`super::Builder`] compiles them into the immutable
-//! [`super::Table`]. Names are normalised ([`super::name`]), paths are as the administrator wrote them.
+//! `config` makes these values from the rules files, and [`super::Builder`] compiles them into the immutable
+//! [`super::Table`]. Names are normalised ([`super::name`]). Paths are as the administrator wrote them.
 
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -21,7 +21,7 @@ pub use self::http::{
     ValuePart,
 };
 
-/// Where in the rules something was said, for errors, `check` and `explain`.
+/// A place in the rules files, for errors, `check` and `explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Source {
     /// Index into the list of files that [`super::Builder`] was given.
@@ -41,11 +41,11 @@ pub enum Address {
     Name(Box<str>),
 }
 
-/// Whether an address is this machine itself, or one that only its own link knows: loopback, unspecified, link-local (RFC 1122
-/// section 3.2.1.3, RFC 3927, RFC 4291 sections 2.5.2, 2.5.3 and 2.5.6), however IPv4 is written in IPv6 (RFC 4291 section
-/// 2.5.5, RFC 6052, RFC 2765).
+/// Whether an address is this machine itself, or is valid only on its own link: loopback, unspecified, link-local (RFC
+/// 1122 section 3.2.1.3, RFC 3927, RFC 4291 sections 2.5.2, 2.5.3 and 2.5.6). All forms of an IPv4 address in IPv6 are
+/// recognised (RFC 4291 section 2.5.5, RFC 6052, RFC 2765).
 pub fn is_of_this_machine(address: IpAddr) -> bool {
-    /// Prefixes of 96 bits behind which an IPv4 address stands: compatible, translated, 64:ff9b::/96.
+    /// Prefixes of 96 bits that are followed by an IPv4 address: compatible, translated, 64:ff9b::/96.
     const PREFIXES: [u128; 3] = [0, 0xffff_0000, 0x0064_ff9b_0000_0000_0000_0000];
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.octets().starts_with(&[0]) || v4.is_link_local(),
@@ -59,7 +59,7 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
 }
 
 impl Address {
-    /// The DNS name, if it is one.
+    /// The DNS name, if the address is one.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Ip(_) => None,
@@ -68,7 +68,7 @@ impl Address {
     }
 }
 
-/// How the certificate of a TLS target is judged (contract section 4).
+/// How the certificate of a TLS target is checked (contract section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verify {
     /// Against `upstream.trust`, with the name of contract section 4.
@@ -77,13 +77,13 @@ pub enum Verify {
     None,
 }
 
-/// How connections to a target are shared between clients.
+/// Whether clients share connections to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reuse {
-    /// Kept and reused for any client.
+    /// Connections are kept and reused for any client.
     #[default]
     Shared,
-    /// Kept for the client connection that opened it, closed with it.
+    /// A connection is kept for the client connection that opened it, and closed with it.
     Client,
 }
 
@@ -96,44 +96,45 @@ pub enum ProxyVersion {
     V2,
 }
 
-/// What is true of an address, said once: `[target."ADDRESS"]`.
+/// The settings of one address: `[target."ADDRESS"]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct TargetOptions {
-    /// The name to check and to send as SNI, instead of the default of contract section 4.
+    /// The name to check and to send as SNI. It replaces the default of contract section 4.
     pub server_name: Option<Box<str>>,
-    /// SHA-256 of the certificate (DER); when set, it alone decides.
+    /// SHA-256 of the certificate (DER). If it is set, it alone decides.
     pub pin: Option<[u8; 32]>,
-    /// How to judge the certificate; `None`: as `upstream.verify` says.
+    /// How the certificate is checked. `None`: as `upstream.verify` says.
     pub verify: Option<Verify>,
-    /// Sharing of kept connections.
+    /// Whether clients share connections.
     pub reuse: Reuse,
     /// PROXY protocol toward the target; `None`: not sent.
     pub proxy_protocol: Option<ProxyVersion>,
-    /// Present Portward's own certificate to HTTP and LDAP targets, too.
+    /// Portward presents its own certificate to HTTP and LDAP targets, too.
     pub present_certificate: bool,
     /// The longest SIP message toward the target, in octets; `None`: as the host's presets or `sip.max_message` say.
     pub max_message: Option<u32>,
-    /// Octets a second of a request's body toward the target; 0: any number; `None`: as `limits.min_rate` says.
+    /// The lowest rate of a request's body toward the target, in octets a second. 0: any rate. `None`:
+    /// `limits.min_rate`.
     pub min_rate: Option<u32>,
-    /// What the name resolves to is not dialled where it is this machine ([`is_of_this_machine`]): of hosts that were made over
-    /// the API, unless `admin.hosts = "any"` (contract section 8).
+    /// A name that resolves to this machine ([`is_of_this_machine`]) is not dialled. This holds for targets of hosts
+    /// that were made over the API, unless `admin.hosts = "any"` (contract section 8).
     pub elsewhere_only: bool,
-    /// How the address is checked; `None`: only connections that are opened for clients say how it is.
+    /// How the address is checked. `None`: only connections for clients show its state.
     pub check: Option<Check>,
-    /// How long SIP and H.323 wait until they return to it after it was down; `None`: for [`super::FAILBACK`].
+    /// How long SIP and H.323 wait before they return to it after it was down. `None`: [`super::FAILBACK`].
     pub failback: Option<Duration>,
 }
 
-/// One address of a target with what is true of it.
+/// One address of a target with its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Where to connect.
+    /// The address.
     pub address: Address,
-    /// What is true of that address.
+    /// The settings of the address.
     pub options: Arc<TargetOptions>,
 }
 
-/// The ports of a target; at least one is defined. They are tried on every address of the list.
+/// The ports of a target. At least one is defined. They are the same for every address of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ports {
     /// The plain port.
@@ -142,28 +143,28 @@ pub struct Ports {
     pub tls: Option<NonZeroU16>,
 }
 
-/// Addresses, tried in order, and ports. Equal address lists share one allocation.
+/// Addresses, which are tried in order, and ports. Equal address lists share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Never empty.
     pub endpoints: Arc<[Endpoint]>,
-    /// Where to knock.
+    /// The ports.
     pub ports: Ports,
 }
 
-/// Who may log in as a tenant (contract section 9).
+/// The users who may log in as a tenant (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
-    /// Those of these lines.
+    /// The users of these lines.
     Lines(Arc<Logins>),
-    /// Those of an htpasswd file.
+    /// The users of an htpasswd file.
     File(Arc<Path>),
 }
 
-/// One path of a preset: ports, no target (that is the host's).
+/// One path of a preset. It has ports, but no target, because the host has the target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PresetPath {
-    /// The path, head match.
+    /// The path. It matches as a head.
     pub path: Box<str>,
     /// Ports on the host's own target.
     pub ports: Ports,
@@ -182,46 +183,46 @@ pub struct Preset {
     pub max_message: Option<u32>,
 }
 
-/// What to do when the certificate check fails (contract section 5).
+/// What happens if the certificate check fails (contract section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnFailedCheck {
-    /// Send the registration out by plain TCP.
+    /// The registration goes out by plain TCP.
     #[default]
     Plain,
-    /// Refuse it.
+    /// The registration is refused.
     Reject,
 }
 
-/// What an H.323 number means that is registered beside a proven name and that the certificate does not have.
+/// The meaning of an H.323 number that is registered beside a proven name, if the certificate does not have the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Numbers {
     /// The check fails.
     #[default]
     Never,
-    /// It is registered with the name: for devices that have an extension beside their hardware ID.
+    /// The number is registered with the name. This is for devices that have an extension beside their hardware ID.
     WithName,
 }
 
-/// The ports of a target, with or without Check Certificate. With the check both ports are there, by type.
+/// The ports of a target, with or without Check Certificate. With the check both ports are defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckedPorts {
     /// No check; the table of contract section 5 chooses the port.
     Unchecked(Ports),
     /// `check_certificate`: TLS only for proven names.
     Checked {
-        /// The plain port, for what is not proven.
+        /// The plain port, for names that are not proven.
         tcp: NonZeroU16,
-        /// The TLS port, for what is.
+        /// The TLS port, for proven names.
         tls: NonZeroU16,
-        /// What happens to what is not proven.
+        /// What happens to a registration that is not proven.
         on_failed: OnFailedCheck,
-        /// H.323: numbers beside a proven name.
+        /// H.323: the meaning of numbers beside a proven name.
         numbers: Numbers,
     },
 }
 
 impl CheckedPorts {
-    /// Which ports there are.
+    /// The ports that are defined.
     pub fn ports(self) -> Ports {
         match self {
             Self::Unchecked(ports) => ports,
@@ -235,13 +236,13 @@ impl CheckedPorts {
     }
 }
 
-/// For whom a client may speak after it has proven itself with an ephemeral credential (contract section 9).
+/// The users for whom a client may speak after it has proven itself with an ephemeral credential (contract section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CredentialUser {
-    /// For the user of the credential.
+    /// Only the user of the credential.
     #[default]
     Named,
-    /// For every user of the host: `credential_user = "any"`.
+    /// Every user of the host: `credential_user = "any"`.
     Any,
 }
 
@@ -260,15 +261,15 @@ impl CredentialUser {
 pub struct ServiceRule {
     /// Addresses, tried in order; never empty.
     pub endpoints: Arc<[Endpoint]>,
-    /// Where to knock. Only services that ask for certificates have the check.
+    /// The ports. Only services that request client certificates have the check.
     pub ports: CheckedPorts,
     /// SIP only: Via and Contact of a TLS client that goes out by plain TCP are rewritten (contract section 3).
     pub rewrite_transport: bool,
     /// SIP only: the longest message toward a target that does not say itself, in octets, as the host's presets have it.
     pub max_message: Option<NonZeroU32>,
-    /// SIP only: a client that came by WebSocket goes on by WebSocket.
+    /// SIP only: a client that came by WebSocket is passed on by WebSocket.
     pub websocket: Option<Arc<Onward>>,
-    /// SIP only: `credentials = "ephemeral"`, and for whom a client may speak that has proven itself.
+    /// SIP only: `credentials = "ephemeral"`, and the users for whom a proven client may speak.
     pub credentials: Option<CredentialUser>,
     /// Where the rule stands.
     pub source: Source,
@@ -283,7 +284,7 @@ pub struct NameDef {
     pub source: Source,
 }
 
-/// One `[[host]]`, complete.
+/// One whole `[[host]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostDef {
     /// The name by which the host is called in logs.
@@ -292,21 +293,21 @@ pub struct HostDef {
     pub aliases: Vec<NameDef>,
     /// A disabled host refuses with `disabled`.
     pub enabled: bool,
-    /// The id of the tenant that it belongs to. One that no tenant has belongs to none.
+    /// The id of the host's tenant. An unknown id stands for no tenant.
     pub tenant: Option<Box<str>>,
-    /// CA certificates and CRLs that judge this host's clients in place of `tls.client_trust`.
+    /// CA certificates and CRLs for this host's clients. They replace `tls.client_trust`.
     pub client_trust: Option<Arc<Path>>,
-    /// The host's own target, for its presets; required if there is one.
+    /// The host's own target. It is required if the host has a preset.
     pub endpoints: Option<Arc<[Endpoint]>>,
-    /// The rules of services that are decided once, where they are served. HTTP has none here: it has paths.
+    /// The rules of the services that are decided once, for those that are served. HTTP has no rule here: it has paths.
     pub rules: PerService<Option<ServiceRule>>,
     /// The host's own HTTP paths.
     pub http: Vec<HttpRule>,
-    /// Presets, in the order in which they are named; the first that has a path wins it.
+    /// Presets, in the order in which they are named. If two have the same path, the first one wins.
     pub presets: Vec<Arc<Preset>>,
 }
 
-/// One `[tenant.ID]`, complete (contract section 9).
+/// One whole `[tenant.ID]` (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantDef {
     /// The id.
@@ -315,13 +316,13 @@ pub struct TenantDef {
     pub name: Option<Box<str>>,
     /// A disabled tenant refuses with `disabled`, as does every tenant below it.
     pub enabled: bool,
-    /// The id of the tenant that it belongs to.
+    /// The id of the parent tenant.
     pub parent: Option<Box<str>>,
-    /// Where its hosts and its captured paths go; `None`: where its parent's go.
+    /// The target of its hosts and captured paths. `None`: the parent's target.
     pub endpoints: Option<Arc<[Endpoint]>>,
-    /// The secrets of its credentials for a limited time, the newest first. No tenant below it has them.
+    /// The secrets of its ephemeral credentials, the newest first. Tenants below it do not inherit them.
     pub secrets: Arc<[Secret]>,
-    /// Who may log in as the tenant; `None`: no one.
+    /// The users who may log in as the tenant. `None`: there are none.
     pub users: Option<Users>,
     /// Where its id stands.
     pub source: Source,

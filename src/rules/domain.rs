@@ -1,29 +1,31 @@
-//! At which SIP domains a credential counts that speaks for a tenant (contract section 9), and which of them is meant where
-//! nothing says so. The second is worked out when a table is made, and only for one in which credentials are exchanged.
+//! The SIP domains at which a tenant's credential is valid (contract section 9), and the domain that is meant if a
+//! credential names none. The second is computed when a table is made, and only if the table has a rule that exchanges
+//! credentials.
 
 use super::paths::NONE;
 use super::{Host, Table, Tenant};
 use crate::service::Service;
 
 impl Host<'_> {
-    /// Whether a credential that speaks for `tenant` counts here: SIP is served, and the host belongs to the tenant, to one
+    /// Whether a credential of `tenant` is valid at this host. The host must serve SIP, and must belong to the tenant,
+    /// to a tenant below it, or to no tenant.
     /// below it, or to none.
     pub fn is_domain_of(self, tenant: Tenant<'_>) -> bool {
         self.serves(Service::Sip) && self.tenant().is_none_or(|own| own.is_within(tenant))
     }
 }
 
-/// How good a domain is for a tenant; less is better.
+/// The rank of a domain for a tenant. A lower rank is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     /// Portward asks for no credentials there.
     unasked: bool,
     distance: Distance,
-    /// Its place in the order of the rules.
+    /// The host's position in the order of the rules.
     host: u32,
 }
 
-/// Whose the domain is.
+/// The owner of a domain, as seen from a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Distance {
     Own,
@@ -31,26 +33,27 @@ enum Distance {
     OfNone,
 }
 
-/// The domain of every tenant.
+/// The best domain of every tenant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Domains {
-    /// By the tenants' numbers: of hosts that belong to a tenant.
+    /// The best domains of hosts that belong to a tenant. The index is the tenant's number.
     best: Box<[Option<Rank>]>,
-    /// Of hosts that belong to no tenant.
+    /// The best domain of hosts that belong to no tenant.
     of_none: Option<Rank>,
 }
 
 impl Table {
-    /// The domain that is meant where a credential speaks for `tenant` and nothing else is said: one of its own before one of a
-    /// tenant below it before one of no tenant, and in that order the first one in the rules. Before all others are those where
-    /// Portward asks for credentials. `None`: there is none, or the table has no rule that exchanges credentials.
+    /// The domain that is meant if a credential of `tenant` names none. Domains where Portward demands credentials come
+    /// first. After that the tenant's own domains come first, then those of tenants below it, then those of no tenant,
+    /// and among equals the first in the rules. `None`: there is no domain, or the table has no rule that exchanges
+    /// credentials.
     pub fn domain_of(&self, tenant: Tenant<'_>) -> Option<Host<'_>> {
         let best = self.domains.best.get(tenant.order()).copied().flatten();
         let rank = best.into_iter().chain(self.domains.of_none).min()?;
         self.at(rank.host)
     }
 
-    /// Works out the domains, if any rule exchanges credentials.
+    /// Computes the domains, if a rule exchanges credentials.
     pub(super) fn settle_domains(&mut self) {
         self.domains = match self.treatments.iter().any(|treatment| treatment.exchange.is_some()) {
             true => self.domains(),
@@ -74,7 +77,8 @@ impl Table {
             let above = own.ancestors().map(|above| (above, Distance::OfOneBelow));
             for (tenant, distance) in std::iter::once((own, Distance::Own)).chain(above) {
                 let Some(old) = best.get_mut(tenant.order()) else { break };
-                // Then everything above has one that is as good: it came from there, or from below, earlier in the rules.
+                // Then every tenant above has a domain that is at least as good. It came up the same way, earlier in
+                // the rules.
                 if old.is_some_and(|old| old <= rank(distance)) {
                     break;
                 }

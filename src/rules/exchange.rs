@@ -2,11 +2,12 @@
 
 use super::Origins;
 
-/// What such a rule says.
+/// The settings of such a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeRule {
-    /// The pages whose scripts may read the answer. Clients without an Origin are no pages, and may come.
+    /// The pages whose scripts may read the answer. Clients without an Origin are not browsers, and may use the
+    /// exchange.
     pub origins: Origins,
-    /// Where the credential is good, as the answer says it: `wss://webrtc.example/sip`.
+    /// The URIs in the answer, where the credential is valid: `wss://webrtc.example/sip`.
     pub uris: Box<[Box<str>]>,
 }

@@ -1,4 +1,4 @@
-//! A short text that changes when something about a host or a tenant changes, but not where it stands: its ETag.
+//! The ETag of a host or a tenant: a short text that changes with its contents, but not with its place in the file.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Host, ServiceRule, Tenant};
 
-/// So many octets of the digest tell hosts apart.
+/// How many octets of the digest are used. They are enough to tell hosts apart.
 const OCTETS: usize = 12;
 
-/// The fingerprint of a host as it is in force, in hex digits.
+/// The fingerprint of a host as it is in force, in hexadecimal digits.
 pub fn of(host: Host<'_>) -> String {
     let mut said = String::new();
     let aliases: Vec<_> = host.aliases().map(|(name, _)| name).collect();
@@ -18,7 +18,7 @@ pub fn of(host: Host<'_>) -> String {
     let head = (host.name(), aliases, enabled, host.is_made(), host.client_trust(), tenant);
     let _ = write!(said, "{head:?}");
     for (service, rule) in host.rules() {
-        // Every field is named, so that the compiler asks about a new one.
+        // Every field is named here, so that the compiler reports a new field.
         let ServiceRule {
             endpoints,
             ports,
@@ -29,7 +29,8 @@ pub fn of(host: Host<'_>) -> String {
             source: _,
         } = rule;
         let _ = write!(said, "{:?}", (service, endpoints, ports, rewrite_transport, max_message));
-        // What a rule does not have is not written, so that a fingerprint that a client has kept since then still fits.
+        // Settings that a rule does not have are not written. So a fingerprint that a client has kept from an older
+        // version still fits.
         if let Some(websocket) = websocket {
             let _ = write!(said, "{websocket:?}");
         }
@@ -41,8 +42,8 @@ pub fn of(host: Host<'_>) -> String {
         let treatment = rule.treatment;
         let rule = (rule.path, rule.default, rule.redirect_https, rule.preset, rule.ports, rule.endpoints);
         let _ = write!(said, "{rule:?}");
-        // A rule without any is written as it was before rules had treatments, so that a fingerprint that a client
-        // has kept since then still fits.
+        // A rule without a treatment is written as older versions wrote it. So a fingerprint that a client has kept
+        // from then still fits.
         if let Some(treatment) = treatment {
             let _ = write!(said, "{treatment:?}");
         }
@@ -50,7 +51,7 @@ pub fn of(host: Host<'_>) -> String {
     digest(&said)
 }
 
-/// The fingerprint of a tenant as it is in force, in hex digits.
+/// The fingerprint of a tenant as it is in force, in hexadecimal digits.
 pub fn of_tenant(tenant: Tenant<'_>) -> String {
     let head = (tenant.id(), tenant.name(), tenant.parent().map(Tenant::id), tenant.is_made());
     let state = (tenant.enabled(), tenant.enabled_by_rules(), tenant.is_alive());

@@ -1,18 +1,16 @@
-//! The rules: names, paths, presets and the immutable table that answers where something may go (contract section 2).
+//! The rules: names, paths, presets, and the immutable table that decides where a request may go (contract section 2).
 //!
-//! Pure: no I/O, no clock, no configuration. A look-up costs the same with ten hosts and with a million.
+//! Pure: no I/O, no clock, no configuration. A look-up takes the same time with ten hosts and with a million.
 //!
 //! | rooms | what is in them |
 //! |---|---|
-//! | `definition`, `check`, `exchange`, `websocket` | what the rules say, valid by type, not compiled |
-//! | `builder`, `table` | how that is compiled, and the table itself: hosts and their rules |
-//! | `name`, `path`, `utf8`, `likeness`, `reading`, `unsafe_path` | names and paths as they are compared, and those that are
-//! refused because servers read them in different ways |
-//! | `paths`, `segments` | which rule of a host matches a path: by heads, or by whole segments |
-//! | `tenants`, `tenant_id`, `domain` | tenants, their ids, and the SIP domains at which a credential of theirs counts |
-//! | `decide`, `ports` | the decision about a request, and whether plain or TLS leads to the target |
-//! | `ways`, `near`, `changes`, `fingerprint` | for other readers of the table: all targets, names that are near, what a reload
-//! has changed, ETags |
+//! | `definition`, `check`, `exchange`, `websocket` | the contents of the rules, valid by type, not compiled |
+//! | `builder`, `table` | the compiler, and the table itself: hosts and their rules |
+//! | `name`, `path`, `utf8`, `likeness`, `reading`, `unsafe_path` | compared forms of names and paths, and refused paths |
+//! | `paths`, `segments` | the rule of a host that matches a path: by heads, or by whole segments |
+//! | `tenants`, `tenant_id`, `domain` | tenants, their ids, and the SIP domains at which their credentials are valid |
+//! | `decide`, `ports` | the decision about a request, and the choice between plain and TLS to the target |
+//! | `ways`, `near`, `changes`, `fingerprint` | other readers of the table: all targets, similar names, changes, ETags |
 
 mod builder;
 pub mod changes;

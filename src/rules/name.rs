@@ -1,8 +1,8 @@
-//! Host names in one normal form: what the rules say and what clients send compare byte by byte.
+//! Host names in one normal form, so that names of the rules and names from clients can be compared byte by byte.
 //!
-//! The normal form is lower case ASCII without a trailing dot, an IP literal in canonical text without
-//! brackets (a mapped IPv4 address as IPv4), optionally a registration location behind one slash. Decides what
-//! is a name and nothing about who may use it. A port is never part of a name.
+//! The normal form is lower case ASCII without a trailing dot. An IP literal is in canonical text without brackets (a
+//! mapped IPv4 address as IPv4). A registration location may follow after one slash. This module only decides whether a
+//! text is a name. A port is never part of a name.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -16,7 +16,7 @@ pub const MAX_NAME: usize = 255;
 /// Longest label in bytes (RFC 1035 section 2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// Where [`from_wire`] puts a name: no allocation, reusable.
+/// The buffer into which [`from_wire`] writes a name. It needs no allocation and is reused.
 #[derive(Debug, Clone)]
 pub struct NameBuf([u8; MAX_NAME]);
 
@@ -26,30 +26,30 @@ impl Default for NameBuf {
     }
 }
 
-/// Why something is no host name.
+/// Why a text is no host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadName {
-    /// Nothing there.
+    /// The text is empty.
     Empty,
     /// More than [`MAX_NAME`] bytes.
     TooLong,
-    /// A character that no name has.
+    /// A character that no name may have.
     Character(char),
     /// Two dots in a row, or one in front.
     EmptyLabel,
     /// A label of more than 63 bytes.
     LongLabel,
-    /// Looks like an IP address and is none.
+    /// It looks like an IP address, but is invalid.
     Address,
     /// An IPv6 address with a port needs brackets.
     Brackets,
-    /// A `*` that is not the whole first label, or one in front of an address.
+    /// A `*` that is not the whole first label, or that stands before an address.
     Wildcard,
     /// An empty registration location, or a second slash.
     Location,
     /// Not a valid internationalised domain name (UTS 46).
     Idn,
-    /// A port that is no number up to 65535.
+    /// A port that is not a number up to 65535.
     Port,
 }
 
@@ -82,11 +82,11 @@ impl fmt::Display for BadName {
 
 impl std::error::Error for BadName {}
 
-/// Brings a name of the configuration to its normal form. May be a wildcard (`*.example.net`) and carry a
+/// Brings a name of the configuration to its normal form. It may be a wildcard (`*.example.net`) and may have a
 /// registration location (`example.net/branch-b`).
 ///
 /// # Errors
-/// Says what is wrong with the name.
+/// The fault of the name.
 pub fn normalise(text: &str) -> Result<Box<str>, BadName> {
     let mut buf = NameBuf::default();
     let Some(domain) = text.strip_prefix("*.") else {
@@ -118,12 +118,12 @@ fn normalise_plain<'b>(text: &str, buf: &'b mut NameBuf) -> Result<&'b str, BadN
     if host.is_ascii() {
         return canonical(text.as_bytes(), buf);
     }
-    // To find the ASCII form takes the square of the number of characters. It has as many bytes at least, but for
-    // characters that mean nothing in a name, and of those nobody writes hundreds.
+    // The time to find the ASCII form grows with the square of the number of characters. The ASCII form has at least as
+    // many bytes, except for characters that are dropped from names. A real name does not have hundreds of those.
     if host.chars().count() > MAX_NAME {
         return Err(BadName::TooLong);
     }
-    // The deny list keeps a full-width slash, say, from turning into a real one.
+    // The deny list keeps a full-width slash, for example, from becoming a real slash.
     let ascii = idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL).map_err(|_| BadName::Idn)?;
     match location {
         None => canonical(ascii.as_bytes(), buf),
@@ -133,17 +133,17 @@ fn normalise_plain<'b>(text: &str, buf: &'b mut NameBuf) -> Result<&'b str, BadN
 
 /// Brings a name that a client sent to its normal form, which is that of [`normalise`]. Allocates nothing.
 ///
-/// The caller has cut off a port. Brackets around an IPv6 address may be there or not; a location may follow;
-/// the result never begins with `*`.
+/// The caller has cut off a port. An IPv6 address may have brackets or not, and a location may follow. The result never
+/// begins with `*`.
 ///
 /// # Errors
-/// Says what is wrong with the name.
+/// The fault of the name.
 pub fn from_wire<'b>(raw: &[u8], buf: &'b mut NameBuf) -> Result<&'b str, BadName> {
     canonical(raw, buf)
 }
 
-/// A name of a protocol that speaks Unicode, with internationalised labels in their ASCII form. What is no name stays as
-/// it is, for [`from_wire`] to refuse.
+/// The ASCII form of a name in a protocol that uses Unicode: its internationalised labels are converted. An invalid
+/// name stays as it is, and [`from_wire`] refuses it.
 pub fn ascii(name: &str) -> Cow<'_, str> {
     let Some(name) = Some(name).filter(|name| !name.is_ascii()) else { return Cow::Borrowed(name) };
     normalise(name).map_or(Cow::Borrowed(name), |ascii| Cow::Owned(ascii.into()))
@@ -194,7 +194,7 @@ fn port(digits: &[u8]) -> Result<Option<u16>, BadName> {
     Ok(Some(value))
 }
 
-/// The normal form of an ASCII name that is no wildcard.
+/// The normal form of an ASCII name that is not a wildcard.
 fn canonical<'b>(raw: &[u8], buf: &'b mut NameBuf) -> Result<&'b str, BadName> {
     let (host, location) = match memchr::memchr(b'/', raw) {
         Some(at) => (raw.get(..at).unwrap_or_default(), raw.get(at + 1..)),
@@ -248,7 +248,7 @@ fn domain(raw: &[u8], buf: &mut NameBuf) -> Result<usize, BadName> {
         }
     }
     check_label(label)?;
-    // Four numbers can only be meant as an address; with leading zeros some would read octal (RFC 6943 3.1.1).
+    // Four numbers can only mean an address. With leading zeros some readers would read them as octal (RFC 6943 3.1.1).
     let numeric = || raw.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
     let is_ipv4 = || str::from_utf8(raw).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
     if dots == 3 && numeric() && !is_ipv4() {
@@ -265,7 +265,7 @@ fn check_label(len: usize) -> Result<(), BadName> {
     }
 }
 
-/// What a byte of a domain becomes; zero: it cannot be part of one.
+/// The normal form of each byte of a domain. Zero: the byte cannot be part of one.
 static LOWER: [u8; 256] = lower();
 
 const fn lower() -> [u8; 256] {
@@ -291,7 +291,7 @@ fn append_location(raw: &[u8], at: usize, buf: &mut NameBuf) -> Result<usize, Ba
     let out = buf.0.get_mut(at..end).ok_or(BadName::TooLong)?;
     let bytes = std::iter::once(&b'/').chain(raw);
     for (slot, &byte) in out.iter_mut().zip(bytes) {
-        // What would be read as something else in a URI, or by whoever reads a log, is no location.
+        // Characters with a special meaning in a URI or in a log cannot be part of a location.
         if !byte.is_ascii_graphic() || b"\\@:*?#%;\"<>[]^`{|}".contains(&byte) {
             return Err(BadName::Character(char::from(byte)));
         }

@@ -1,16 +1,16 @@
-//! What the rules have that is near to what was asked for: a help for people whose request was refused.
+//! Finds entries of the rules that are similar to a refused request. They help people who search for a mistake.
 //!
-//! Searches linearly; never used to decide.
+//! It searches linearly. It is never used for a decision.
 
 use std::cmp::Reverse;
 
 use super::path::RequestPath;
 use super::{Host, HttpMatch, Table, Tenant, Tenants};
 
-/// More differences than this are no slip of the fingers.
+/// With more differences than this the texts are not similar.
 const SLIPS: usize = 3;
 
-/// A name of the table that is nearly `asked`.
+/// A name of the table that is similar to `asked`.
 pub fn name<'t>(table: &'t Table, asked: &str) -> Option<&'t str> {
     let allowed = (asked.len() / 4).min(SLIPS);
     let near = |(name, _): (&'t str, Host<'t>)| {
@@ -31,7 +31,7 @@ pub fn wildcard<'t>(table: &'t Table, asked: &str) -> Option<&'t str> {
         .filter(|n| n.starts_with('*'))
 }
 
-/// Says that there is no host `asked`, and what is near to it.
+/// A message that there is no host `asked`, with a similar name if there is one.
 pub fn unknown(table: &Table, asked: &str) -> String {
     let stands_for = table.host(asked).map(|host| format!(" of its own; {} stands for it", host.name()));
     let is_there =
@@ -40,7 +40,7 @@ pub fn unknown(table: &Table, asked: &str) -> String {
     format!("there is no host {asked}{near}")
 }
 
-/// Says that there is no tenant `asked`, and what is near to it.
+/// A message that there is no tenant `asked`, with a similar id if there is one.
 pub fn unknown_tenant(tenants: &Tenants, asked: &str) -> String {
     let allowed = (asked.len() / 4).clamp(1, SLIPS);
     let near = |tenant: Tenant<'_>| {
@@ -54,9 +54,8 @@ pub fn unknown_tenant(tenants: &Tenants, asked: &str) -> String {
     format!("there is no tenant {asked}{near}")
 }
 
-/// The rule of `host` that is nearest to `path`, which none of them matches; a request for the rule's own path would match
-/// it. Case is not looked at: people who have it wrong look for this. A rule that differs by a slip of the fingers comes
-/// before one that has more of the head of `path`.
+/// The rule of `host` that is most similar to `path`, if no rule matches `path`. Case is ignored, because wrong case is
+/// a frequent mistake. A rule with fewer typing errors comes before a rule that shares a longer head with `path`.
 pub fn path<'t>(host: Host<'t>, path: &RequestPath<'_>) -> Option<HttpMatch<'t>> {
     let asked = path.as_bytes().to_ascii_lowercase();
     host.http_rules().max_by_key(|rule| {
@@ -67,12 +66,12 @@ pub fn path<'t>(host: Host<'t>, path: &RequestPath<'_>) -> Option<HttpMatch<'t>>
     })
 }
 
-/// The path of a rule. That of the default is `/`.
+/// The path of a rule. The path of the default is `/`.
 fn text_of<'t>(rule: &HttpMatch<'t>) -> &'t str {
     if rule.default { "/" } else { rule.path }
 }
 
-/// How many differences there are, where they may be slips.
+/// The number of differences between the texts, if they may be typing errors.
 fn slips(rule: &str, asked: &[u8]) -> usize {
     let allowed = (rule.len() / 4).min(SLIPS);
     let close = rule.len().abs_diff(asked.len()) <= allowed;

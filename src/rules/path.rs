@@ -1,20 +1,20 @@
 //! The path of a request, made safe to compare with rules (contract section 2).
 //!
-//! A path is compared in one form: escapes of unreserved characters (RFC 3986 section 2.3) decoded, the hex
-//! digits of all others in upper case, bytes that belong escaped escaped. What could be understood in more than
-//! one way is refused, so that whatever passes under a rule is served inside that rule's prefix, by whichever
-//! server: one that decodes once or twice, that cuts `;…` off segments or not, that collapses slashes, that
-//! takes `\` for `/`, that drops trailing dots and spaces, that is careless with UTF-8, or that takes a character for the
-//! ASCII one that looks like it.
+//! A path is compared in one form: escapes of unreserved characters (RFC 3986 section 2.3) are decoded, the hex digits
+//! of all other escapes are in upper case, and bytes that need an escape are escaped. A path that has more than one
+//! reading is refused. So a path that passes under a rule is served inside that rule's prefix by every server. That
+//! includes servers that decode once or twice, that cut `;…` off segments or not, that collapse slashes, that take `\`
+//! for `/`, that drop trailing dots and spaces, that are careless with UTF-8, or that take a character for the ASCII
+//! character that looks like it.
 //!
-//! Decides nothing about rules; the path is forwarded as it came.
+//! It decides nothing about rules. The path is forwarded as it came.
 
 use super::likeness::Likeness;
 pub(crate) use super::reading::decoded;
 pub use super::unsafe_path::Unsafe;
 use super::utf8::Utf8;
 
-/// A path in the form in which it is compared.
+/// A path in its compared form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     text: &'a [u8],
@@ -22,24 +22,24 @@ pub struct RequestPath<'a> {
 }
 
 impl<'a> RequestPath<'a> {
-    /// The compared form: ASCII, begins with `/` or is `*`.
+    /// The compared form: ASCII. It begins with `/`, or is `*`.
     pub fn as_bytes(self) -> &'a [u8] {
         self.text
     }
 
-    /// Whether `%2F` occurs; only a host whose only rule is the empty path may take it.
+    /// Whether `%2F` occurs. Only a host whose only rule is the empty path may accept such a path.
     pub fn encoded_slash(self) -> bool {
         self.encoded_slash
     }
 }
 
-/// Brings the path of a request target (no query) to the form in which it is compared. An empty path is `/`;
-/// `*` (OPTIONS, RFC 9112 section 3.2.4) is kept, and only the empty rule matches it.
+/// Brings the path of a request target (without its query) to its compared form. An empty path becomes `/`. `*`
+/// (OPTIONS, RFC 9112 section 3.2.4) stays, and only the empty rule matches it.
 ///
-/// Ordinary paths are borrowed; others are built in `buf`, whose content is replaced.
+/// Ordinary paths are borrowed. Others are built in `buf`, whose content is replaced.
 ///
 /// # Errors
-/// Says why the path cannot be trusted to mean one thing.
+/// Why the path may have more than one meaning.
 pub fn request_path<'a>(raw: &'a [u8], buf: &'a mut Vec<u8>) -> Result<RequestPath<'a>, Unsafe> {
     match raw {
         b"" => return Ok(RequestPath { text: b"/", encoded_slash: false }),
@@ -54,16 +54,16 @@ pub fn request_path<'a>(raw: &'a [u8], buf: &'a mut Vec<u8>) -> Result<RequestPa
     Ok(RequestPath { text: buf, encoded_slash })
 }
 
-/// Whether `path` can be a rule's: empty, or safe as a request's path must be, and without `%2F`, which no
-/// request that it could match may have.
+/// Checks whether `path` can be a rule's path. It must be empty, or as safe as a request's path must be. It must not
+/// contain `%2F`, because no request that the rule could match may contain it.
 ///
 /// # Errors
-/// Says what the path has that no rule can have.
+/// The part of the path that no rule can have.
 pub fn check_rule_path(path: &str) -> Result<(), Unsafe> {
     rule_path(path, &mut Vec::new()).map(|_| ())
 }
 
-/// The form in which a rule's path is compared.
+/// The compared form of a rule's path.
 pub(super) fn rule_path<'a>(path: &'a str, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Unsafe> {
     if path.is_empty() {
         return Ok(b"");
@@ -81,7 +81,7 @@ pub(super) fn rule_path<'a>(path: &'a str, buf: &'a mut Vec<u8>) -> Result<&'a [
     Ok(path.text)
 }
 
-/// What a byte means to the quick look.
+/// The class of a byte in the quick check.
 const ORDINARY: u8 = 0;
 const SLASH: u8 = 1;
 const DOT: u8 = 2;
@@ -112,14 +112,14 @@ const fn classes() -> [u8; 256] {
     }
 }
 
-/// RFC 3986 section 2.3.
+/// Whether a byte is unreserved (RFC 3986 section 2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// Whether every byte stands for itself and no segment is empty or begins with a dot.
 fn is_ordinary(raw: &[u8]) -> bool {
-    // Without a branch a byte: most paths are ordinary to the end.
+    // There is no branch for each byte, because most paths are ordinary to the end.
     let (mut special, mut after_slash) = (0, 0);
     for &byte in raw {
         let class = CLASS.get(usize::from(byte)).copied().unwrap_or(SPECIAL);
@@ -129,7 +129,7 @@ fn is_ordinary(raw: &[u8]) -> bool {
     special == 0
 }
 
-/// One careful pass over a path.
+/// The state of one careful pass over a path.
 struct Reading<'a> {
     raw: &'a [u8],
     at: usize,
@@ -139,16 +139,16 @@ struct Reading<'a> {
     encoded_slash: bool,
 }
 
-/// What is known of the current segment, which both `/` and `%2F` end.
+/// The state of the current segment. `/` and `%2F` both end a segment.
 #[derive(Clone, Copy, Default)]
 struct Segment {
-    /// Bytes before the first `;`, decoded.
+    /// How many bytes stand before the first `;`, decoded.
     len: usize,
-    /// Something other than a dot or a space is among them.
+    /// One of these bytes is neither a dot nor a space.
     solid: bool,
-    /// A `;` has been seen, or a `?` or `#` that was encoded: some server cuts the segment here.
+    /// A `;`, or an encoded `?` or `#`, was seen. Some servers cut the segment here.
     cut: bool,
-    /// It was a `;`.
+    /// The character at the cut was a `;`.
     parameter: bool,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Reading<'a> {
         Self { raw, at: 0, out, segment: Segment::default(), utf8: Utf8::default(), encoded_slash: false }
     }
 
-    /// Reads it all; says whether there was an encoded slash.
+    /// Reads the whole path. Returns whether there was an encoded slash.
     fn finish(mut self) -> Result<bool, Unsafe> {
         while let Some(&byte) = self.raw.get(self.at) {
             if byte == b'%' {
@@ -250,7 +250,7 @@ impl Segment {
         }
     }
 
-    /// A character that is not ASCII; `None`: more bytes of it follow.
+    /// Adds a character beyond ASCII. `None`: more bytes of it follow.
     fn add_beyond_ascii(&mut self, character: Option<char>) -> Result<(), Unsafe> {
         match character.map(Likeness::of) {
             Some(Likeness::Slash) => {
@@ -273,7 +273,7 @@ impl Segment {
     }
 }
 
-/// The byte that the escape at `at` stands for; `None` if none is there.
+/// The byte that the escape at `at` stands for. `None`: there is no escape.
 fn escape_at(raw: &[u8], at: usize) -> Option<u8> {
     let [b'%', high, low] = *raw.get(at..)?.first_chunk::<3>()? else { return None };
     Some(hex(high)? << 4 | hex(low)?)
@@ -288,8 +288,8 @@ const fn hex(byte: u8) -> Option<u8> {
     }
 }
 
-/// Whether a `%` in front of `at` would, decoded once more, begin an escape: two hex digits, or `u` and four
-/// (as IIS knew it), each of them bare or encoded.
+/// Whether a decoded `%` in front of `at` would begin another escape: two hex digits, or `u` and four (the form of old
+/// IIS). Each of them may be bare or encoded.
 fn makes_escape(raw: &[u8], at: usize) -> bool {
     let mut decoded = [0_u8; 5];
     let mut at = at;

@@ -1,8 +1,8 @@
-//! The path index: which rule of a set matches a request's path (contract section 2).
+//! The path index: finds the rule of a set that matches a request's path (contract section 2).
 //!
-//! All paths of a table stand in one array, each set sorted, with a link from each path to the longest other
-//! path of the set that is a head of it. The longest match is then found by one binary search and a walk along
-//! the links, whatever the size of the set.
+//! All paths of a table stand in one array, each set sorted. Each path has a link to the longest other path of its set
+//! that is a head of it. The longest match is found by one binary search and a walk along the links, whatever the size
+//! of the set.
 
 use super::path::RequestPath;
 use super::{Ports, Source};
@@ -10,7 +10,7 @@ use super::{Ports, Source};
 /// No such entry.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// A piece of a string that many share.
+/// A piece of a shared string.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     start: u32,
@@ -18,7 +18,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Appends `text` to `blob`. What lies beyond 4 GiB is not found again, so a rule there matches nothing.
+    /// Appends `text` to `blob`. A text beyond 4 GiB is never found again, so its rule matches nothing.
     pub(super) fn push(blob: &mut String, text: &str) -> Self {
         let start = index(blob.len());
         blob.push_str(text);
@@ -42,7 +42,7 @@ impl Text {
     }
 }
 
-/// An index as the tables hold it; one beyond their range is [`NONE`], which is never found.
+/// An index in the form of the tables. A value beyond their range becomes [`NONE`], which is never found.
 pub(super) fn index(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(NONE)
 }
@@ -52,30 +52,30 @@ pub(super) fn index(value: usize) -> u32 {
 pub(super) struct PathEntry {
     /// The path in compared form.
     pub(super) text: Text,
-    /// The longest other path of the set that is a head of this one; index within the set.
+    /// The index within the set of the longest other path that is a head of this one.
     parent: u32,
-    /// Where requests go; [`NONE`]: to the host's own target.
+    /// The target. [`NONE`]: the host's own target.
     pub(super) endpoints: u32,
-    /// The preset it is from, if any.
+    /// The preset to which the path belongs, if any.
     pub(super) preset: u32,
-    /// What it demands and changes, if anything.
+    /// What the rule demands and changes, if anything.
     pub(super) treatment: u32,
-    /// Where it stands.
+    /// Where the rule stands in the files.
     pub(super) source: Source,
-    /// Where to knock.
+    /// The ports of the target.
     pub(super) ports: Ports,
     /// Plain requests are redirected.
     pub(super) redirect_https: bool,
-    /// It is for the empty path only, not for what begins with it.
+    /// The rule is for the empty path only, not for paths that begin with it.
     pub(super) default: bool,
-    /// It captures a tenant; without a target of its own requests go to the tenant's.
+    /// The rule captures a tenant. If it has no target of its own, requests go to the tenant's target.
     pub(super) captures: bool,
     /// The path ends with `/`.
     ends_with_slash: bool,
 }
 
 impl PathEntry {
-    /// A path outside of any set yet.
+    /// A path that is in no set yet.
     pub(super) fn new(text: &str, blob: &mut String, ports: Ports, source: Source) -> Self {
         Self {
             text: Text::push(blob, text),
@@ -116,7 +116,7 @@ pub(super) struct PathStore {
 }
 
 impl PathStore {
-    /// Makes a set of `entries`. Of equal paths the first is kept.
+    /// Makes a set of `entries`. Of equal paths the first one is kept.
     pub(super) fn add_set(&mut self, mut entries: Vec<PathEntry>) -> PathSet {
         let blob = self.blob.as_str();
         entries.sort_by_key(|entry| entry.text.of(blob));
@@ -133,12 +133,12 @@ impl PathStore {
         index(self.entries.len() - 1)
     }
 
-    /// The path at `at`, if that is one.
+    /// The path at the index `at`, if there is one.
     pub(super) fn get(&self, at: u32) -> Option<&PathEntry> {
         self.entries.get(usize::try_from(at).ok()?)
     }
 
-    /// The places of the paths of `set`.
+    /// The indices of the paths of `set`.
     pub(super) fn places(set: PathSet) -> std::ops::Range<u32> {
         set.start..set.start.saturating_add(set.len)
     }
@@ -164,10 +164,10 @@ impl PathStore {
         self.set(set).binary_search_by_key(&text, |entry| self.text(entry)).is_ok()
     }
 
-    /// The longest path of `set` that matches; `last_slash` is the position of the last `/` in the path.
+    /// The longest path of `set` that matches. `last_slash` is the position of the last `/` in the path.
     ///
-    /// Every rule that is a head of the path stands before it in the order, and every rule between the two has
-    /// that head, too: so it is the predecessor of the path or linked from it.
+    /// Every rule that is a head of the path stands before the path in the order. Every rule between the two has that
+    /// head, too. So the wanted rule is the predecessor of the path, or is linked from it.
     pub(super) fn longest(
         &self,
         set: PathSet,
@@ -188,25 +188,25 @@ impl PathStore {
         }
     }
 
-    /// How many entries there are, and how long their texts are.
+    /// The number of entries, and the length of their texts.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.blob.len())
     }
 
-    /// Forgets what came after it had this size.
+    /// Forgets all entries that were added after the store had this size.
     pub(super) fn truncate(&mut self, (entries, texts): (usize, usize)) {
         self.entries.truncate(entries);
         self.blob.truncate(texts);
     }
 
-    /// Gives back what was reserved and not used.
+    /// Frees memory that was reserved and not used.
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
         self.blob.shrink_to_fit();
     }
 }
 
-/// Sets the links of a sorted set: the heads of a path are the open ones of those before it.
+/// Sets the links of a sorted set. The candidates for a link are kept on a stack of heads.
 fn link(entries: &mut [PathEntry], blob: &str) {
     let mut open: Vec<(u32, Text)> = Vec::new();
     for (at, entry) in entries.iter_mut().enumerate() {

@@ -1,15 +1,15 @@
 //! Plain or TLS to the target: the first table of contract section 5.
 //!
-//! Check Certificate is not decided here; where it applies, the verdict chooses.
+//! Check Certificate is not decided here. Where it is in force, the verdict on the certificate chooses.
 
 use std::num::NonZeroU16;
 
 use super::Ports;
 use crate::service::Transport;
 
-/// The way out for a client that came by `came_by`: the same way if the target has it, else the other.
+/// The port for a client that came by `came_by`: the same transport if the target has it, else the other one.
 ///
-/// `None` only where no port is defined at all, which neither `config` nor [`super::Builder`] lets through.
+/// `None`: no port is defined at all. Neither `config` nor [`super::Builder`] lets that through.
 pub fn choose(came_by: Transport, ports: Ports) -> Option<(Transport, NonZeroU16)> {
     let plain = ports.tcp.map(|port| (Transport::Plain, port));
     let tls = ports.tls.map(|port| (Transport::Tls, port));

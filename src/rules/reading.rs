@@ -1,15 +1,15 @@
 //! How careless servers may read a path (contract section 9, *Captured paths*).
 //!
-//! A rule that matches whole segments only does not match a segment that merely begins like one of its own. Some servers cut
-//! that segment, or leave characters out of it, and so serve what the rule is for. Where a rule demands a login, a path that
-//! can be read so must not come in by another rule. This module gives the path as such a server reads it.
+//! A rule that matches whole segments only does not match a segment that merely begins with its text. Some servers cut
+//! such a segment, or leave characters out of it, and then serve the rule's own page. If the rule demands a login, such
+//! a path must not be let in by another rule. This module computes the path as such a server reads it.
 
 use super::likeness::Likeness;
 
-/// Writes into `out` how a careless server reads `path`, which is in compared form. False: as everybody does.
+/// Writes into `out` how a careless server reads `path`, which is in compared form. False: there is no other reading.
 ///
-/// Such a server cuts `;…`, and an encoded `?` or `#` with what follows. It drops dots and blanks at the end of a segment,
-/// and characters that cannot be seen. It takes characters for the ASCII ones that look like them.
+/// Such a server cuts `;…`, and an encoded `?` or `#` with all that follows. It drops dots and blanks at the end of a
+/// segment, and invisible characters. It reads a character as the ASCII character that looks like it.
 pub(super) fn other(path: &[u8], out: &mut Vec<u8>) -> bool {
     if !may_differ(path) {
         return false;
@@ -26,12 +26,12 @@ pub(super) fn other(path: &[u8], out: &mut Vec<u8>) -> bool {
     out != path
 }
 
-/// How long a segment is without the dot or the blank at its end, if it has one.
+/// The length of a segment without the dot or the blank at its end. `None`: it ends with neither.
 fn without_end(segment: &[u8]) -> Option<usize> {
     segment.strip_suffix(b".").or_else(|| segment.strip_suffix(b"%20")).map(<[u8]>::len)
 }
 
-/// Most paths have nothing that can be read in another way.
+/// A quick check: most paths have only one reading.
 fn may_differ(path: &[u8]) -> bool {
     memchr::memchr2(b';', b'%', path).is_some()
         || path.ends_with(b".")
@@ -53,7 +53,7 @@ fn put_segment(segment: &[u8], out: &mut Vec<u8>) {
             }
             (_, Likeness::Slash) => out.push(b'/'),
             ('!'..='~', Likeness::None) => put(u8::try_from(character).unwrap_or(b'x'), out),
-            // Within a segment it stays.
+            // Within a segment the blank stays.
             (' ', _) => put(b' ', out),
             (_, Likeness::Dot) => {}
             (_, Likeness::None) => {
@@ -63,7 +63,7 @@ fn put_segment(segment: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// An octet in compared form.
+/// Writes an octet in compared form.
 fn put(byte: u8, out: &mut Vec<u8>) {
     const PLAIN: &[u8] = b"!$&'()*+,=:@-._~";
     if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) {

@@ -1,11 +1,12 @@
 //! The paths of a host on which some rule matches whole segments only, as a tree of segments (contract section 9).
 //!
-//! Such a rule captures a tenant, strips, demands a login, or is longer than one that demands a login. Where several rules
-//! match, the first segment in which they differ decides: one that the rule names beats one that it captures, that one
-//! beats a part of a segment, and that beats nothing. So the longest rule wins, and a name beats a capture.
+//! A rule matches whole segments if it captures a tenant, strips, demands a login, or is longer than a rule that
+//! demands a login. Where several rules match, the first segment in which they differ decides. A segment with a name
+//! beats a captured segment. A captured segment beats a part of a segment, and that beats none. So the longest rule
+//! wins, and a name beats a capture.
 //!
-//! A path meets each node of the tree at most once. A rule captures at most once, so a look-up takes one step a segment,
-//! and for each segment one more for every segment behind it. How many tenants there are does not matter.
+//! A path meets each node of the tree at most once. A rule captures at most one segment. So a look-up takes one step
+//! for each segment, and one more for each segment behind it. The number of tenants does not matter.
 
 use smallvec::SmallVec;
 
@@ -15,20 +16,20 @@ use super::{LONGEST_TENANT_ID, Naming, is_of_tenant_id};
 /// The rules of one host.
 #[derive(Debug, Default)]
 pub(super) struct SegmentTree {
-    /// The first one is the root.
+    /// The nodes. The first one is the root.
     nodes: Vec<Node>,
     /// Some rule demands a login.
     pub(super) demands_login: bool,
 }
 
-/// What follows some segments.
+/// What can follow a sequence of segments.
 #[derive(Debug)]
 struct Node {
     /// The nodes behind whole segments with a name, sorted.
     literals: Vec<(Box<str>, u32)>,
-    /// The nodes behind a segment that is captured: by id, by friendly name.
+    /// The nodes behind a captured segment: captured by id, and by friendly name.
     captured: [u32; 2],
-    /// The rules for every segment that begins so, sorted. An empty one is for any segment that is the last.
+    /// The rules for every segment that begins with this text, sorted. An empty text matches any last segment.
     heads: Vec<(Box<str>, u32)>,
     /// The rule that ends here.
     end: u32,
@@ -43,20 +44,20 @@ impl Default for Node {
 /// A segment of a rule in compared form.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step<'a> {
-    /// This text.
+    /// The segment has this text.
     Literal(&'a str),
-    /// A tenant.
+    /// The segment names a tenant.
     Captured(Naming),
 }
 
 /// The rule that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Its place among the paths of the table.
+    /// The index of the rule among the paths of the table.
     pub(super) rule: u32,
     /// How many whole segments it has matched.
     pub(super) segments: usize,
-    /// The segment that names a tenant, and by what.
+    /// The index of the segment that names a tenant, and how it names it.
     pub(super) captured: Option<(usize, Naming)>,
     /// How many octets it has matched.
     len: usize,
@@ -83,7 +84,7 @@ impl SegmentTree {
         Self { nodes: Vec::new(), demands_login }
     }
 
-    /// Adds a rule. `whole`: it matches whole segments only. Of equal ones the first is kept.
+    /// Adds a rule. `whole`: it matches whole segments only. Of equal rules the first one is kept.
     pub(super) fn add<'a>(&mut self, steps: impl Iterator<Item = Step<'a>>, whole: bool, rule: u32) {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
@@ -100,7 +101,7 @@ impl SegmentTree {
                 if let Err(free) = node.heads.binary_search_by(|(head, _)| (**head).cmp(text)) {
                     node.heads.insert(free, (text.into(), rule));
                 }
-                // The path of a rule that ends with a slash has no segment behind it.
+                // A rule that ends with a slash has no segment behind the slash.
                 if text.is_empty() {
                     return;
                 }
@@ -112,7 +113,7 @@ impl SegmentTree {
         }
     }
 
-    /// The node behind a segment, which is made if there is none.
+    /// The node behind a segment. It is made if it does not exist.
     fn step(&mut self, at: usize, step: Step<'_>) -> usize {
         let new = self.nodes.len();
         let Some(node) = self.nodes.get_mut(at) else { return usize::MAX };
@@ -144,12 +145,12 @@ impl SegmentTree {
         self.nodes.get(usize::try_from(at).ok()?)
     }
 
-    /// The rule for a path in compared form.
+    /// The best rule for a path in compared form.
     pub(super) fn best(&self, path: &[u8]) -> Option<Found> {
         let root = Reached { node: self.nodes.first()?, at: 0, segments: 0 };
         self.line(root, path).into_iter().rev().find_map(|reached| {
             let captured = Naming::ALL.into_iter().filter_map(|naming| self.captured(reached, naming, path));
-            // Of equal ones the first: by id.
+            // Of two equally long ones the first wins: the capture by id.
             let captured = captured.reduce(|one, other| if other.len > one.len { other } else { one });
             captured.or_else(|| reached.tail(path))
         })
@@ -168,7 +169,7 @@ impl SegmentTree {
         Some(Found { captured: Some((from.segments, naming)), ..found })
     }
 
-    /// The nodes to which a path leads by the names of its segments, the first of them first.
+    /// The nodes that a path reaches through segments with names, beginning with `from`.
     fn line<'n>(&'n self, from: Reached<'n>, path: &[u8]) -> SmallVec<[Reached<'n>; 8]> {
         let next = |reached: &Reached<'n>| {
             let segment = segment(path, reached.at)?;
@@ -182,7 +183,7 @@ impl SegmentTree {
 }
 
 impl Reached<'_> {
-    /// The rule for a part of the next segment, or the one that ends here.
+    /// The rule for a part of the next segment, or the rule that ends at this node.
     fn tail(self, path: &[u8]) -> Option<Found> {
         let found = |rule, len| Found { rule, segments: self.segments, captured: None, len };
         let head = segment(path, self.at).and_then(|segment| {
@@ -200,8 +201,8 @@ fn segment(path: &[u8], at: usize) -> Option<&[u8]> {
     rest.get(..memchr::memchr(b'/', rest).unwrap_or(rest.len()))
 }
 
-/// The longest of the sorted `heads` with which `text` begins. All heads of a text stand before it, and what stands between
-/// a head and the text has that head as well. So what the nearest one has in common with the text is all that matters.
+/// The longest of the sorted `heads` with which `text` begins. All heads of a text stand before it, and every entry
+/// between a head and the text has that head as well. So it is enough to compare the nearest entry with the text.
 fn longest_head<'h>(heads: &'h [(Box<str>, u32)], text: &[u8]) -> Option<(&'h str, u32)> {
     let mut text = text;
     loop {
@@ -216,11 +217,11 @@ fn longest_head<'h>(heads: &'h [(Box<str>, u32)], text: &[u8]) -> Option<(&'h st
 }
 
 impl Naming {
-    /// Every one. Where a segment may be both, the first counts.
+    /// Both namings. If a segment fits both, the first one counts.
     const ALL: [Self; 2] = [Self::Id, Self::Name];
 
-    /// Whether a segment in compared form may name a tenant so: an id has 1 to 64 of `A-Z a-z 0-9 . _ -` (contract section 9). A
-    /// name is any text. A segment with `;` is none: servers cut it.
+    /// Whether a segment in compared form may name a tenant in this way. An id has 1 to 64 of `A-Z a-z 0-9 . _ -`
+    /// (contract section 9). A name is any text. A segment with `;` names no tenant, because some servers cut it.
     fn fits(self, segment: &[u8]) -> bool {
         match self {
             Self::Id => {
@@ -236,7 +237,7 @@ impl Naming {
 mod tests {
     use super::*;
 
-    /// A tree of rules as they are written. The number of a rule is its place.
+    /// A tree of these rules. The number of a rule is its index.
     fn tree(rules: &[(&str, bool)]) -> SegmentTree {
         let mut tree = SegmentTree::default();
         for (number, (path, whole)) in rules.iter().enumerate() {

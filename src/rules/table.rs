@@ -1,7 +1,7 @@
-//! The immutable table: who may be asked for, and where that goes.
+//! The immutable table: the hosts that may be asked for, and where they lead.
 //!
-//! Compact on purpose: names and paths stand in one string each, everything else in arrays with 32-bit indices.
-//! A look-up is one hash (two where a wildcard may match) and allocates nothing.
+//! It is compact on purpose. All names stand in one string and all paths in another. Everything else is in arrays with
+//! 32-bit indices. A look-up takes one hash (two where a wildcard may match) and allocates nothing.
 
 mod host;
 
@@ -23,43 +23,44 @@ use crate::field_names::FieldNames;
 use crate::service::ServiceSet;
 pub use host::{Captured, Host, HttpMatch};
 
-/// Every host of the rules. Made by [`super::Builder`]; the default one is empty.
+/// Every host of the rules. [`super::Builder`] makes it. The default table is empty.
 #[derive(Default, Clone)]
 pub struct Table {
     pub(super) hasher: RandomState,
-    /// By name; a wildcard by what follows its `*`, which begins with a dot as no name does.
+    /// The hosts by name. The key of a wildcard is the text after its `*`. It begins with a dot, and no name does.
     pub(super) slots: HashTable<Slot>,
     /// The text of all names, wildcards with their `*`.
     pub(super) names: String,
     pub(super) hosts: Vec<Entry>,
-    /// In the order of `hosts`.
+    /// The aliases, in the order of `hosts`.
     pub(super) aliases: Vec<Alias>,
     pub(super) paths: PathStore,
     /// The names of the presets that are in use.
     pub(super) presets: Vec<Box<str>>,
-    /// Of services that are decided once: each host's together, in the order of [`Service::ALL`].
+    /// The rules of services that are decided once. The rules of a host stand together, in the order of
+    /// [`Service::ALL`].
     pub(super) rules: Vec<ServiceRule>,
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
     pub(super) client_trust: Vec<Arc<Path>>,
-    /// What rules demand and change, for those that do.
+    /// What rules demand and change, for the rules that do.
     pub(super) treatments: Vec<Arc<Treatment>>,
     /// The fields that any rule sets toward its target.
     pub(super) protected: Arc<FieldNames>,
-    /// Of hosts on which some rule matches whole segments only.
+    /// The trees of hosts on which some rule matches whole segments only.
     pub(super) trees: Vec<Arc<SegmentTree>>,
     /// Addresses and ports of SIP rules that demand credentials.
     pub(super) demanded: HashSet<(Address, NonZeroU16), RandomState>,
     pub(super) tenants: Arc<Tenants>,
-    /// Those of them that are from the rules files, as the files have them.
+    /// The tenants of the rules files, as the files define them.
     pub(super) tenants_of_rules: Arc<Tenants>,
-    /// At which domains tenants' credentials are good that Portward gives.
+    /// The domains at which credentials are valid that Portward makes for tenants.
     pub(super) domains: Domains,
     pub(super) files: Vec<PathBuf>,
-    /// What the rules files have; what is beyond was made over the API.
+    /// How much of the table is from the rules files. The rest was made over the API.
     pub(super) base: Base,
 }
 
-/// How much of a table is from the rules files: that stands before what was made over the API.
+/// How much of a table is from the rules files. Entries of the API stand behind these.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Base {
     names: usize,
@@ -78,7 +79,7 @@ pub(super) struct Base {
 
 const _: () = assert!(size_of::<Entry>() == 64 && size_of::<ServiceRule>() == 48);
 
-/// What a name leads to.
+/// The host to which a name leads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) key: Text,
@@ -93,31 +94,31 @@ pub(super) struct Alias {
     pub(super) source: Source,
 }
 
-/// One host. Indices are [`NONE`] where there is nothing. It fills one cache line, so that a look-up in a large
-/// table waits for memory once here.
+/// One host. An index is [`NONE`] if there is no entry. The struct fills one cache line, so that a look-up in a large
+/// table waits for memory only once here.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Entry {
     pub(super) name: Text,
     pub(super) source: Source,
-    /// Where the host's part of [`Table::rules`] begins.
+    /// Where the host's rules in [`Table::rules`] begin.
     pub(super) first_rule: u32,
-    /// The host's own target, where the paths of presets go.
+    /// The host's own target, which the paths of presets use.
     pub(super) endpoints: u32,
     pub(super) client_trust: u32,
     pub(super) own: PathSet,
     pub(super) preset: PathSet,
-    /// Its rules as a tree of segments, where some of them match whole segments only.
+    /// The tree of its rules, if some of them match whole segments only.
     pub(super) tree: u32,
     /// The tenant that it belongs to.
     pub(super) tenant: u32,
-    /// The services that have a rule there.
+    /// The services for which the host has a rule.
     pub(super) ruled: ServiceSet,
-    /// It and its tenant are enabled.
+    /// The host and its tenant are enabled.
     pub(super) enabled: bool,
-    /// It is enabled itself, whatever its tenant is.
+    /// The host itself is enabled, whatever its tenant's state is.
     pub(super) own_enabled: bool,
-    /// What the rules say of that. An administrator may have said otherwise.
+    /// The rules enable the host. An administrator may have changed that.
     pub(super) enabled_by_rules: bool,
     /// There is a rule with `default = true`. It stands among the paths right behind `own`.
     pub(super) default: bool,
@@ -131,12 +132,12 @@ impl Table {
         !self.demanded.is_empty()
     }
 
-    /// Whether some SIP rule demands credentials of clients that go to one of these addresses, by this port.
+    /// Whether a SIP rule demands credentials at one of these addresses and this port.
     pub fn demands_at(&self, endpoints: &[Endpoint], port: NonZeroU16) -> bool {
         endpoints.iter().any(|endpoint| self.demanded.contains(&(endpoint.address.clone(), port)))
     }
 
-    /// Notes where a rule leads that demands credentials.
+    /// Notes the target of a rule that demands credentials.
     pub(super) fn note_demand(&mut self, rule: &ServiceRule) {
         if rule.credentials.is_none() {
             return;
@@ -149,7 +150,7 @@ impl Table {
         }
     }
 
-    /// The host of that name, in normal form ([`super::name`]). An exact name beats a wildcard, which stands
+    /// The host of this name, which is in normal form ([`super::name`]). An exact name beats a wildcard, which stands
     /// for exactly one label.
     pub fn host(&self, name: &str) -> Option<Host<'_>> {
         let at = match self.find(name) {
@@ -160,13 +161,14 @@ impl Table {
         Some(Host { table: self, at, entry })
     }
 
-    /// The host that has this very name or alias, in normal form. Other than with [`Self::host`], a wildcard is found by its
-    /// own text alone, as `*.example.net`.
+    /// The host with exactly this name or alias, in normal form. Unlike [`Self::host`], it finds a wildcard by the
+    /// wildcard's own text only, such as `*.example.net`.
     pub fn named(&self, name: &str) -> Option<Host<'_>> {
         self.host(name).filter(|host| host.name() == name || host.aliases().any(|(alias, _)| alias == name))
     }
 
-    /// Enables or disables the host of this very name or alias, whatever the rules say of that. False: there is none.
+    /// Enables or disables the host with exactly this name or alias, whatever the rules say. False: there is no such
+    /// host.
     pub fn set_enabled(&mut self, name: &str, enabled: bool) -> bool {
         let at = self.named(name).and_then(|host| usize::try_from(host.at).ok());
         let Some(entry) = at.and_then(|at| self.hosts.get_mut(at)) else { return false };
@@ -175,8 +177,8 @@ impl Table {
         true
     }
 
-    /// Enables and disables the tenants of these ids, whatever the rules say of that, and so everything below them. An id that no
-    /// tenant has is passed over.
+    /// Enables and disables the tenants with these ids, whatever the rules say. Everything below them follows. An
+    /// unknown id is ignored.
     pub fn set_tenants_enabled<'i>(&mut self, said: impl IntoIterator<Item = (&'i str, bool)>) {
         Arc::make_mut(&mut self.tenants).set_enabled(said);
         for entry in &mut self.hosts {
@@ -195,7 +197,7 @@ impl Table {
         Some(slot.host)
     }
 
-    /// A client's own copy of what `treatment` sets passes on no rule of the table.
+    /// Protects the fields that `treatment` sets: a client's own copies of them pass on no rule of the table.
     pub(super) fn protect(&mut self, treatment: &Treatment) {
         for field in &treatment.set {
             if !self.protected.contains(field.name.as_bytes()) {
@@ -204,7 +206,7 @@ impl Table {
         }
     }
 
-    /// Everything that is there now is from the rules files.
+    /// Marks everything that is there now as coming from the rules files.
     pub(super) fn close_base(&mut self) {
         self.tenants_of_rules = Arc::clone(&self.tenants);
         self.base = Base {
@@ -223,7 +225,7 @@ impl Table {
         };
     }
 
-    /// A copy without the hosts and tenants that were made over the API. The tenants are as the rules say.
+    /// A copy without the hosts and tenants of the API. The tenants are enabled as the rules say.
     pub fn without_made(&self) -> Self {
         let mut table = self.clone();
         table.tenants = Arc::clone(&self.tenants_of_rules);
@@ -257,7 +259,7 @@ impl Table {
         table
     }
 
-    /// Takes a name out, so that it leads nowhere.
+    /// Removes a name, so that it leads nowhere.
     pub(super) fn leave(&mut self, name: Text) {
         let Self { hasher, slots, names, .. } = self;
         let Some(text) = key(name, names).of(names) else { return };
@@ -276,7 +278,7 @@ impl Table {
         self.hosts.is_empty()
     }
 
-    /// The host of this number.
+    /// The host with this number.
     pub(super) fn at(&self, at: u32) -> Option<Host<'_>> {
         let entry = self.hosts.get(usize::try_from(at).ok()?)?;
         Some(Host { table: self, at, entry })
@@ -299,13 +301,13 @@ impl Table {
         &self.tenants
     }
 
-    /// The fields that any rule of any host sets toward its target (contract section 9). A client's own copy never passes, on
-    /// whichever rule. `None`: no rule sets anything.
+    /// The fields that any rule of any host sets toward its target (contract section 9). A client's own copy never
+    /// passes, on any rule. `None`: no rule sets a field.
     pub fn protected(&self) -> Option<&Arc<FieldNames>> {
         Some(&self.protected).filter(|names| !names.is_empty())
     }
 
-    /// The tenants of the rules files, as the files have them.
+    /// The tenants of the rules files, as the files define them.
     pub(crate) fn tenants_of_rules(&self) -> &Arc<Tenants> {
         &self.tenants_of_rules
     }
@@ -320,7 +322,7 @@ impl Table {
         self.client_trust.iter()
     }
 
-    /// Every htpasswd file that a rule or a tenant names. One may be named several times.
+    /// Every htpasswd file that a rule or a tenant names. A file may come several times.
     pub fn login_files(&self) -> impl Iterator<Item = &Arc<Path>> {
         let of_rules = self.treatments.iter().filter_map(|treatment| match &treatment.login {
             Some(Login::File(file)) => Some(file),
@@ -338,23 +340,23 @@ impl Table {
         &self.files
     }
 
-    /// Those of them that were not written over the API.
+    /// The files that were not written over the API.
     pub(crate) fn without_files_of_api(&self) -> &[PathBuf] {
         self.files.get(..self.base.files).unwrap_or(&self.files)
     }
 
-    /// The file that `source` is in; empty if the source is not of this table.
+    /// The file of `source`. Empty: the source is not of this table.
     pub fn file(&self, source: Source) -> &Path {
         self.files.get(usize::from(source.file)).map_or(Path::new(""), PathBuf::as_path)
     }
 }
 
-/// Under which text a name is entered: a wildcard without its `*`.
+/// The key under which a name is entered: a wildcard without its `*`.
 pub(super) fn key(name: Text, names: &str) -> Text {
     if name.of(names).is_some_and(|name| name.starts_with('*')) { name.tail() } else { name }
 }
 
-/// The aliases of one host, found by the order of hosts.
+/// The aliases of one host. They are found quickly because aliases stand in the order of hosts.
 pub(super) fn aliases_of(aliases: &[Alias], host: u32) -> impl Iterator<Item = &Alias> {
     let first = aliases.partition_point(|alias| alias.host < host);
     aliases.get(first..).unwrap_or_default().iter().take_while(move |alias| alias.host == host)

@@ -1,13 +1,13 @@
-//! What the id of a tenant is, and how long its friendly name may be (contract section 9): for rules files, paths, the API and
-//! imports alike.
+//! The form of a tenant's id, and the length of its friendly name (contract section 9). Rules files, paths, the API and
+//! imports all use these.
 
 /// The longest id, in octets.
 pub const LONGEST_TENANT_ID: usize = 64;
 
-/// The longest friendly name, in characters. It may have to stand in the path of a request.
+/// The longest friendly name, in characters. A request's path may contain it.
 pub const LONGEST_TENANT_NAME: usize = 255;
 
-/// Whether this can be the id of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, but neither "." nor "..".
+/// Whether a text can be the id of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, but neither "." nor "..".
 pub fn is_tenant_id(text: &str) -> bool {
     (1..=LONGEST_TENANT_ID).contains(&text.len())
         && text.bytes().all(is_of_tenant_id)

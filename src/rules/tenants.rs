@@ -1,8 +1,8 @@
-//! The tenants: whose a host or a path is (contract section 9).
+//! The tenants, which own hosts and paths (contract section 9).
 //!
-//! A tenant has an id, which case tells apart from others, and perhaps a friendly name. It may belong to another tenant, its
-//! parent. A tenant is alive if it and everything above it are enabled. That is worked out when the tenants change, so that
-//! a request asks one flag.
+//! A tenant has an id, in which case counts, and may have a friendly name. It may belong to another tenant, its parent.
+//! A tenant is alive if it and all tenants above it are enabled. That is computed when the tenants change, so a request
+//! reads one flag.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub struct Tenants {
     names: HashTable<u32>,
     texts: String,
     list: Vec<TenantEntry>,
-    /// The dearest hash of all lines.
+    /// The most expensive hash of all tenants' lines.
     dearest: Option<Hash>,
-    /// So many are from the rules files; those behind them were made over the API.
+    /// How many tenants are from the rules files. The tenants behind them were made over the API.
     of_rules: Option<u32>,
 }
 
-/// One tenant. Indices are [`NONE`] where there is nothing.
+/// One tenant. An index is [`NONE`] if there is no entry.
 #[derive(Debug, Clone)]
 struct TenantEntry {
     id: Text,
@@ -40,13 +40,13 @@ struct TenantEntry {
     source: Source,
     enabled: bool,
     enabled_by_rules: bool,
-    /// It and everything above it are enabled.
+    /// The tenant and all tenants above it are enabled.
     alive: bool,
-    /// The tenant whose target counts for it: itself, or the nearest one above that has one.
+    /// The tenant whose target it uses: itself, or the nearest tenant above that has one.
     aims: u32,
 }
 
-/// How far the way up from a tenant has been gone.
+/// How far the computation for a tenant has come.
 #[derive(Clone, Copy, PartialEq)]
 enum Settled {
     No,
@@ -77,15 +77,15 @@ pub struct Tenant<'t> {
 }
 
 impl Tenants {
-    /// Takes tenants in any order. What has no place is left out: of equal ids and names the first is kept, and a parent
-    /// that is unknown is none. `config` reports all of that first.
+    /// Takes tenants in any order. Of equal ids and names the first one is kept. An unknown parent is ignored. `config`
+    /// reports all such errors before.
     pub fn new(definitions: Vec<TenantDef>) -> Self {
         let mut tenants = Self::default();
         tenants.add(definitions);
         tenants
     }
 
-    /// The same with tenants behind them that were made over the API. `self` has none of those.
+    /// The same, with tenants of the API behind them. `self` must have none of those.
     pub fn extended(&self, definitions: Vec<TenantDef>) -> Self {
         let mut tenants = self.clone();
         tenants.of_rules = Some(index(tenants.list.len()));
@@ -144,7 +144,7 @@ impl Tenants {
         });
     }
 
-    /// Works out which tenants are alive, and whose target counts for each. A tenant in a cycle, or below one, is not alive.
+    /// Computes which tenants are alive, and whose target each uses. A tenant in a cycle, or below one, is not alive.
     fn settle(&mut self) {
         let mut settled = vec![Settled::No; self.list.len()];
         let mut way = Vec::new();
@@ -171,7 +171,7 @@ impl Tenants {
         }
     }
 
-    /// Enables and disables tenants, whatever the rules say of that. An id that no tenant has is passed over.
+    /// Enables and disables tenants, whatever the rules say. An unknown id is ignored.
     pub(super) fn set_enabled<'i>(&mut self, said: impl IntoIterator<Item = (&'i str, bool)>) {
         for (id, enabled) in said {
             let at = self.by_id(id).and_then(|tenant| usize::try_from(tenant.at).ok());
@@ -182,24 +182,25 @@ impl Tenants {
         self.settle();
     }
 
-    /// The dearest hash that a tenant's own lines have: the price of a login at a tenant that there is not.
+    /// The most expensive hash in a tenant's own lines. A login for a tenant that does not exist takes as long as this
+    /// hash.
     pub fn dearest_hash(&self) -> Option<&Hash> {
         self.dearest.as_ref()
     }
 
-    /// The tenant with this very id.
+    /// The tenant with exactly this id.
     pub fn by_id(&self, id: &str) -> Option<Tenant<'_>> {
         let is_it = |at: &u32| self.at(*at).is_some_and(|tenant| tenant.id() == id);
         self.ids.find(self.hasher.hash_one(id), is_it).and_then(|at| self.at(*at))
     }
 
-    /// The tenant with this very friendly name.
+    /// The tenant with exactly this friendly name.
     pub fn by_name(&self, name: &str) -> Option<Tenant<'_>> {
         let is_it = |at: &u32| self.at(*at).is_some_and(|tenant| tenant.name() == Some(name));
         self.names.find(self.hasher.hash_one(name), is_it).and_then(|at| self.at(*at))
     }
 
-    /// The tenant of this number.
+    /// The tenant with this number.
     pub(super) fn at(&self, at: u32) -> Option<Tenant<'_>> {
         let entry = self.list.get(usize::try_from(at).ok()?)?;
         Some(Tenant { tenants: self, at, entry })
@@ -210,12 +211,12 @@ impl Tenants {
         self.list.iter().enumerate().map(|(at, entry)| Tenant { tenants: self, at: index(at), entry })
     }
 
-    /// How many there are.
+    /// The number of tenants.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no tenants.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -232,7 +233,7 @@ impl<'t> Tenant<'t> {
         self.entry.name?.of(&self.tenants.texts)
     }
 
-    /// The tenant that it belongs to.
+    /// Its parent.
     pub fn parent(self) -> Option<Self> {
         self.tenants.at(self.entry.parent)
     }
@@ -252,12 +253,12 @@ impl<'t> Tenant<'t> {
         self.entry.alive
     }
 
-    /// Whether it is enabled itself.
+    /// Whether the tenant itself is enabled.
     pub fn enabled(self) -> bool {
         self.entry.enabled
     }
 
-    /// Whether the rules enable it. Where that differs from [`Self::enabled`] an administrator has said otherwise.
+    /// Whether the rules enable it. If [`Self::enabled`] differs, an administrator has changed it.
     pub fn enabled_by_rules(self) -> bool {
         self.entry.enabled_by_rules
     }
@@ -267,22 +268,22 @@ impl<'t> Tenant<'t> {
         self.entry.endpoints.as_ref()
     }
 
-    /// Where its hosts and captured paths go: its own target, or that of the nearest tenant above that has one.
+    /// The target of its hosts and captured paths: its own, or that of the nearest tenant above that has one.
     pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
         self.tenants.at(self.entry.aims)?.own_target()
     }
 
-    /// The tenant that disables it: itself, or the nearest one above that is disabled. `None`: it is alive.
+    /// The tenant that disables it: itself, or the nearest disabled tenant above. `None`: it is alive.
     pub fn disabled_by(self) -> Option<Self> {
         std::iter::once(self).chain(self.ancestors()).find(|tenant| !tenant.enabled())
     }
 
-    /// The secrets of its credentials for a limited time, the newest first. They are its own: none is inherited.
+    /// The secrets of its ephemeral credentials, the newest first. They are its own, and are not inherited.
     pub fn secrets(self) -> &'t [Secret] {
         &self.entry.secrets
     }
 
-    /// Who may log in as it, which no other tenant inherits.
+    /// The users who may log in as this tenant. They are not inherited.
     pub fn users(self) -> Option<&'t Users> {
         self.entry.users.as_ref()
     }
@@ -292,17 +293,17 @@ impl<'t> Tenant<'t> {
         self.tenants.of_rules.is_some_and(|of_rules| self.at >= of_rules)
     }
 
-    /// Its place in the order of the rules, from 0.
+    /// Its position in the order of the rules, from 0.
     pub fn order(self) -> usize {
         usize::try_from(self.at).unwrap_or(usize::MAX)
     }
 
-    /// The same, as the table has it.
+    /// Its number in the table.
     pub(super) fn number(self) -> u32 {
         self.at
     }
 
-    /// Where its id stands.
+    /// Where its id stands in the files.
     pub fn source(self) -> Source {
         self.entry.source
     }

@@ -7,7 +7,8 @@ use std::fmt;
 pub enum Unsafe {
     /// It does not begin with `/`.
     NoLeadingSlash,
-    /// `.` or `..` in some spelling, or a segment of nothing but dots and spaces, or of what may become one.
+    /// `.` or `..` in some spelling, or a segment that may become one: it has only dots and spaces, or characters like
+    /// them.
     DotSegment,
     /// `//`, or a segment with nothing before its `;`.
     EmptySegment,
@@ -21,13 +22,13 @@ pub enum Unsafe {
     Backslash,
     /// A control byte (C0, DEL, C1) or a bare space.
     Control,
-    /// Not UTF-8 when decoded, or UTF-8 in an overlong form.
+    /// The path is not UTF-8 when decoded, or has an overlong form.
     Utf8,
     /// A bare `?` or `#`.
     Query,
-    /// Some server reads it as a path for which another rule is, and that rule demands a login.
+    /// Some server reads the path as one that another rule matches, and that rule demands a login.
     OtherRule,
-    /// `;` in a rule: some servers cut it off, and the rule's prefix with it.
+    /// `;` in a rule: some servers cut the rest off, and so the rule's prefix.
     Parameter,
 }
 

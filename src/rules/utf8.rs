@@ -1,19 +1,19 @@
-//! UTF-8, followed byte by byte as a path is read (RFC 3629 section 4).
+//! A decoder for UTF-8 that takes one byte at a time (RFC 3629 section 4).
 //!
-//! Refuses overlong forms, surrogates and what lies beyond U+10FFFF, and the C1 controls (U+0080 to U+009F). A
-//! decoder that is less strict could see a dot or a slash in such bytes, or see nothing at all.
+//! It refuses overlong forms, surrogates, values beyond U+10FFFF, and the C1 controls (U+0080 to U+009F). A less strict
+//! decoder could see a dot or a slash in such bytes, or nothing at all.
 
 use super::unsafe_path::Unsafe;
 
-/// Where in a character the bytes stand.
+/// The position within a character.
 #[derive(Clone, Copy)]
 pub(super) struct Utf8 {
-    /// Continuation bytes still to come.
+    /// How many continuation bytes are still to come.
     missing: u8,
-    /// Range of the next one.
+    /// The least value of the next byte. `high` is the greatest.
     low: u8,
     high: u8,
-    /// The lead byte was C2, behind which C1 controls are.
+    /// The lead byte was C2, which begins the C1 controls among others.
     c2: bool,
     /// The bits of the character so far.
     bits: u32,
@@ -26,7 +26,7 @@ impl Default for Utf8 {
 }
 
 impl Utf8 {
-    /// Takes the next byte; the character that it ends, unless more bytes of it follow.
+    /// Takes the next byte. Returns the character that the byte completes. `None`: more bytes follow.
     pub(super) fn next(&mut self, byte: u8) -> Result<Option<char>, Unsafe> {
         if self.missing > 0 {
             if !(self.low..=self.high).contains(&byte) {
@@ -50,13 +50,13 @@ impl Utf8 {
             0xf4 => (3, 0x80, 0x8f),
             _ => return Err(Unsafe::Utf8),
         };
-        // The more bytes follow, the fewer bits the lead byte has.
+        // The more bytes follow, the fewer bits of the character the lead byte has.
         let bits = u32::from(byte & (0x3f >> missing));
         *self = Self { missing, low, high, c2: byte == 0xc2, bits };
         Ok(None)
     }
 
-    /// Whether it may end here.
+    /// Checks that no character is incomplete at the end.
     pub(super) fn end(self) -> Result<(), Unsafe> {
         if self.missing > 0 { Err(Unsafe::Utf8) } else { Ok(()) }
     }

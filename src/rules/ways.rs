@@ -1,5 +1,5 @@
-//! Where a host leads: each service with its addresses and ports, once. It is for readers of all targets of the
-//! rules: health checks, `check --connect`, `/v1/targets`. A request is decided by [`super::decide`].
+//! The targets of a host: each service with its addresses and ports, once. They are for readers of all targets of the
+//! rules: health checks, `check --connect`, `/v1/targets`. [`super::decide`] decides about requests.
 
 use std::collections::HashSet;
 use std::num::NonZeroU16;
@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 use super::{Endpoint, Host, HttpMatch, Ports, Tenant};
 use crate::service::{Service, Transport};
 
-/// A service of a host, and where it leads.
+/// A service of a host, and its target.
 #[derive(Debug, Clone, Copy)]
 pub struct Way<'t> {
-    /// What is spoken there.
+    /// The service.
     pub service: Service,
     /// The addresses, tried in order.
     pub endpoints: &'t Arc<[Endpoint]>,
@@ -22,7 +22,7 @@ pub struct Way<'t> {
 }
 
 impl<'t> Host<'t> {
-    /// Every way of the host, those of HTTP first. All paths of a preset lead the same way, which comes once.
+    /// All targets of the host, HTTP first. All paths of a preset have the same target, which is listed once.
     pub fn ways(self) -> impl Iterator<Item = Way<'t>> {
         // Equal lists of addresses share one allocation.
         let mut seen = HashSet::new();
@@ -39,11 +39,11 @@ impl<'t> Host<'t> {
         http.chain(once)
     }
 
-    /// Every list of addresses to which one of [`Self::http_rules`] may lead, each once: where its path names a tenant there may
-    /// be many.
+    /// Every address list to which a rule of [`Self::http_rules`] may lead, each once. If the rule's path names a
+    /// tenant there may be many.
     pub fn targets_of(self, rule: &HttpMatch<'t>) -> SmallVec<[&'t Arc<[Endpoint]>; 1]> {
         let mut lists: SmallVec<[&'t Arc<[Endpoint]>; 1]> = SmallVec::new();
-        // A rule without any target is for Portward itself, or goes to the tenant's.
+        // A rule without a target is answered by Portward itself, or goes to the tenant's target.
         lists.extend(Some(rule.endpoints).filter(|list| !list.is_empty()));
         lists.extend(rule.treatment.and_then(|treatment| treatment.otherwise.as_ref()));
         if rule.by_tenant {
@@ -54,7 +54,8 @@ impl<'t> Host<'t> {
         lists
     }
 
-    /// Whether a path of the host may name this tenant: on a host that belongs to a tenant only that one and those below it.
+    /// Whether a path of the host may name this tenant. If the host belongs to a tenant, only that one and those below
+    /// it may be named.
     pub fn captures(self, tenant: Tenant<'_>) -> bool {
         self.tenant().is_none_or(|own| tenant.is_within(own))
     }
@@ -66,7 +67,7 @@ impl<'t> Host<'t> {
 }
 
 impl Ports {
-    /// Each port that is defined, with what is spoken on it: the plain one first.
+    /// Each defined port with its transport. The plain one comes first.
     pub fn each(self) -> impl Iterator<Item = (Transport, NonZeroU16)> {
         let both = [(Transport::Plain, self.tcp), (Transport::Tls, self.tls)];
         both.into_iter().filter_map(|(transport, port)| Some((transport, port?)))

@@ -1,5 +1,5 @@
-//! What a rule says that ends WebSockets with SIP in them here (contract section 9), which pages may open one, and which PBXs are
-//! reached by WebSocket themselves.
+//! The settings of a rule that ends WebSockets with SIP in them (contract section 9): which pages may open one, and
+//! whether the PBX itself is reached by WebSocket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,30 +7,32 @@ use std::time::Duration;
 use super::{Endpoint, Ports};
 use crate::service::{Service, Transport};
 
-/// How long the first request of a WebSocket may take, where the rule says nothing: people look at a page before they call.
+/// How long the first request of a WebSocket may take by default. It is long, because people look at a page before they
+/// call.
 pub const WEBSOCKET_WAIT: Duration = Duration::from_secs(600);
 
 /// `websocket = "sip"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebSocketRule {
-    /// Which pages may open one.
+    /// The pages that may open a WebSocket.
     pub origins: Origins,
     /// How long its first request may take.
     pub wait: Duration,
-    /// The target of the rule speaks WebSocket, and every connection goes there; `None`: the host in From says where.
+    /// The target of the rule speaks WebSocket, and every connection goes there. `None`: the host in From decides the
+    /// target.
     pub onward: Option<Arc<Onward>>,
 }
 
 /// A PBX that is reached by WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Onward {
-    /// Its ports: `ws` is the plain one, `wss` the one of TLS.
+    /// The ports: `ws` is the plain port, `wss` the TLS port.
     pub ports: Ports,
     /// The path of the handshake.
     pub path: Box<str>,
 }
 
-/// Where a client goes by WebSocket.
+/// The WebSocket target of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct OnwardTo<'t> {
     /// Addresses, tried in order.
@@ -39,14 +41,14 @@ pub struct OnwardTo<'t> {
     pub onward: &'t Onward,
 }
 
-/// Which pages may open a WebSocket, by their Origin (RFC 6454 section 6.2).
+/// The pages that may open a WebSocket, by their Origin (RFC 6454 section 6.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// Those of the host that the WebSocket is opened to.
+    /// Pages of the host that the WebSocket is opened to.
     Own,
-    /// These, in lower case, and also what is no page, if `none` is set.
+    /// These origins.
     Listed {
-        /// Serialised origins.
+        /// The serialised origins, in lower case.
         origins: Box<[Box<str>]>,
         /// Clients without an Origin may come.
         none: bool,
@@ -54,7 +56,7 @@ pub enum Origins {
 }
 
 impl Origins {
-    /// Whether a client may come that says `origin`, to the Host `host`, by `came_by`.
+    /// Whether a client with this `origin` may connect to the Host `host` by `came_by`.
     pub fn admit(&self, origin: Option<&[u8]>, host: &[u8], came_by: Transport) -> bool {
         match (self, origin) {
             (Self::Listed { none, .. }, None) => *none,

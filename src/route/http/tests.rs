@@ -1,4 +1,4 @@
-//! What a request asks becomes a value: where it goes, what is changed on the way, or what is said instead.
+//! The decision about a request, as a value: where it goes, how it is changed, or how it is answered.
 
 use std::sync::Arc;
 

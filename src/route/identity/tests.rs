@@ -14,7 +14,7 @@ fn table() -> Table {
     load_rules(&file, &Config::defaults(std::path::Path::new("portward.toml"))).table.unwrap()
 }
 
-/// By what a request goes: its name, or two.
+/// The name that identifies the request's host. Two names are shown as such.
 fn named(identify: &[Identity], request: &str) -> String {
     let input = request.as_bytes();
     let Inspect::Found { ask: Ask::Message(message), len } = Inspector::of_client().inspect(input) else {
@@ -52,13 +52,13 @@ fn w4_a_realm_that_names_a_host_comes_first() {
         ("Authorization: Digest realm=\"a.example.\"", "a.example."),
         ("Authorization: Digest realm=\"alias.example\"", "alias.example"),
         ("Authorization: Digest realm=\"x.wild.example\"", "x.wild.example"),
-        // These name no host.
+        // These realms name no host.
         ("Authorization: Digest realm=\"asterisk\"", "10.0.0.1"),
         ("Authorization: Digest realm=\"\"", "10.0.0.1"),
         ("Authorization: Digest username=\"realm=a.example\", realm=\"x\"", "10.0.0.1"),
         ("Authorization: Bearer realm=\"a.example\"", "10.0.0.1"),
         ("X-Authorization: Digest realm=\"a.example\"", "10.0.0.1"),
-        // Several of them.
+        // Several realms.
         (
             "Authorization: Digest realm=\"a.example\"\r\nProxy-Authorization: Digest realm=\"alias.example\"",
             "a.example",
@@ -98,7 +98,7 @@ fn w4_from_and_then_the_request_uri_name_the_host_where_no_realm_does() {
         (&ALL, "REGISTER", "sip:10.0.0.2", "tel:+49", "10.0.0.2"),
         (&ALL, "REGISTER", "sip:alias.example", "sip:u@a.example", "a.example"),
         (&ALL, "REGISTER", "sip:b.example", "sip:u@a.example", "split a.example"),
-        // The Request-URI of a call says who is called.
+        // The Request-URI of a call names the called party, not the host.
         (&ALL, "INVITE", "sip:x@b.example", "sip:u@a.example", "a.example"),
         (&ALL, "INVITE", "sip:x@b.example", "tel:+49", ""),
         (&[Identity::Realm, Identity::From], "REGISTER", "sip:b.example", "sip:u@a.example", "a.example"),

@@ -6,7 +6,7 @@ use super::{Asked, Terms};
 use crate::credentials::digest::Algorithm;
 use crate::credentials::nonce::Bound;
 
-/// Code and phrase. A REGISTER is for the registrar, every other request for a proxy.
+/// The status of the challenge. A REGISTER is for the registrar, every other request for a proxy.
 pub(super) fn status(method: &[u8]) -> &'static str {
     match method {
         b"REGISTER" => "401 Unauthorized",
@@ -14,7 +14,7 @@ pub(super) fn status(method: &[u8]) -> &'static str {
     }
 }
 
-/// Writes a challenge, with its CRLF. `count` is another one for each nonce of the connection.
+/// Writes a challenge, with its CRLF. `count` differs for each nonce of the connection.
 pub(super) fn write(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
@@ -38,12 +38,12 @@ pub(super) fn write(
     );
 }
 
-/// What a nonce of this connection is bound to.
+/// The connection, realm and algorithm to which a nonce is bound.
 pub(super) fn bound<'a>(terms: &Terms<'_>, asked: &'a Asked<'_>, algorithm: Algorithm) -> Bound<'a> {
     Bound { connection: terms.connection, realm: asked.realm.as_bytes(), algorithm }
 }
 
-/// The time as nonces have it.
+/// The time, as nonces contain it.
 pub(super) fn seconds(now: u64) -> u32 {
     u32::try_from(now).unwrap_or(u32::MAX)
 }

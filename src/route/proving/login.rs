@@ -1,4 +1,5 @@
-//! Whether a credential is right, and by whose secret. A request carries it, or it came with the handshake of a WebSocket.
+//! Whether a credential is right, and which secret made it. It comes in a request, or with the handshake of a
+//! WebSocket.
 
 use super::challenge::{bound, seconds};
 use super::said::Said;
@@ -12,30 +13,30 @@ use crate::inspect::digest::parameters;
 use crate::inspect::sip::FieldKind;
 use crate::rules::Tenant;
 
-/// So many logins of a request are looked at. A telephone has two: one for us, and one for its PBX.
+/// How many logins of a request are looked at. A telephone sends two: one for Portward, and one for its PBX.
 const LOOKED_AT: usize = 4;
 
-/// What is wrong with a credential.
+/// The fault of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// Nothing but the nonce, which is old, or of another connection.
+    /// Only the nonce is wrong: it is old, or belongs to another connection.
     Stale,
-    /// It was not made with a secret that counts here.
+    /// No secret that is valid here made it.
     Forged,
     /// It was sent before.
     UsedAgain,
-    /// It is genuine, and its time is over.
+    /// It is genuine, but has expired.
     Expired,
-    /// It is genuine, and good for longer than anything may be.
+    /// It is genuine, but its lifetime is longer than allowed.
     TooLong,
-    /// It is genuine, and its tenant is disabled.
+    /// It is genuine, but its tenant is disabled.
     Disabled,
-    /// It is genuine, and does not count at this host.
+    /// It is genuine, but not valid at this host.
     Elsewhere,
 }
 
 impl Wrong {
-    /// Whether it is a failed login. It counts also where another login stands beside it that does not.
+    /// Whether it is a failed login. It counts even if another login in the same request has a harmless fault.
     fn is_failure(self) -> bool {
         match self {
             Self::Forged | Self::UsedAgain | Self::TooLong => true,
@@ -44,8 +45,8 @@ impl Wrong {
     }
 }
 
-/// The credential that a request carries, if it carries one for us: a right one, else the first that has failed, else the first.
-/// `passes`: the request may pass without one.
+/// The credential for us that a request carries. A right one is preferred, then the first failed one, then the first
+/// one. `passes`: the request may pass without a credential.
 pub(super) fn carried(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
@@ -58,7 +59,7 @@ pub(super) fn carried(
         fields.filter_map(|field| read_login(terms, asked, (field.value.of_input(asked.head), passes)));
     for login in logins.take(LOOKED_AT) {
         let Carried { digest, known } = login;
-        // A login for another realm is none for us. An attacker may show our nonce to a client under a realm of its own, and
+        // A login for another realm is not for us. An attacker may show our nonce to a client under another realm, and
         // send the client's answer here.
         let is_here = digest.realm.eq_ignore_ascii_case(asked.realm.as_bytes());
         let right = |password: &[u8]| is_here && digest.fits(asked.method(), asked.uri(), password);
@@ -88,8 +89,8 @@ struct Carried<'a> {
     known: Known,
 }
 
-/// Reads a field. `None`: it is for the PBX, or cannot be read. A client that has not got our nonce yet may know another one
-/// of ours; then it names our realm, and its user has our form.
+/// Reads a field. `None`: it is for the PBX, or cannot be read. A client without our newest nonce may use another nonce
+/// of ours. Such a login is recognised by our realm and by the form of its user.
 fn read_login<'a>(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
@@ -107,7 +108,7 @@ fn read_login<'a>(
     Some(Carried { digest, known })
 }
 
-/// Whether credentials answer a challenge of ours, old or new, for this host.
+/// Whether credentials answer a challenge of ours for this host. The challenge may be old.
 pub(super) fn is_ours(terms: &Terms<'_>, asked: &Asked<'_>, value: &[u8]) -> bool {
     let Some(parameters) = parameters(value) else { return false };
     let Some((_, nonce)) = parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"nonce")) else {
@@ -117,12 +118,12 @@ pub(super) fn is_ours(terms: &Terms<'_>, asked: &Asked<'_>, value: &[u8]) -> boo
     Algorithm::ALL.into_iter().any(|algorithm| known(algorithm) != Known::Foreign)
 }
 
-/// Whether what came with the handshake is right for the host of a request.
+/// Checks the credential of the handshake for the host of a request.
 pub(super) fn brought(terms: &Terms<'_>, asked: &Asked<'_>, brought: &Brought) -> Result<Proven, Wrong> {
     credential(terms, asked, &brought.username, |right| is_same(right, &brought.password))
 }
 
-/// Who has proven itself with a credential. `is_right`: whether this is its password.
+/// The user that a credential proves. `is_right` compares a password with the credential's.
 fn credential(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
@@ -172,7 +173,7 @@ fn credential(
     }
 }
 
-/// The secrets that count for such a user at this host.
+/// The secrets that are valid for this user at this host.
 fn secrets<'s>(terms: &Terms<'s>, asked: &Asked<'s>, said: Said<'_>) -> &'s [Secret] {
     let own = asked.host.tenant().map(Tenant::secrets).filter(|secrets| !secrets.is_empty());
     match said {
@@ -182,7 +183,7 @@ fn secrets<'s>(terms: &Terms<'s>, asked: &Asked<'s>, said: Said<'_>) -> &'s [Sec
     }
 }
 
-/// The domain in normal form, if it is this host, and the word of the tenant counts there.
+/// The domain in normal form, if it is this host and the tenant's credentials are valid there.
 fn domain_of(
     terms: &Terms<'_>,
     asked: &Asked<'_>,
@@ -192,8 +193,8 @@ fn domain_of(
     counts_at(asked, tenant).then(|| name.into())
 }
 
-/// Whether the word of a tenant counts at the host of a request: at its own hosts, at those of tenants below it, and at hosts
-/// of no tenant, where its users do not register.
+/// Whether a tenant's credentials are valid at the host of a request. They are valid at the tenant's own hosts, at
+/// hosts of tenants below it, and at hosts of no tenant. At the latter its users may not register.
 pub(super) fn counts_at(asked: &Asked<'_>, tenant: Tenant<'_>) -> bool {
     match asked.host.tenant() {
         Some(own) => own.is_within(tenant),

@@ -1,13 +1,13 @@
-//! What the user of an ephemeral credential says: a name alone, or `TENANT/user@domain` (contract section 9).
+//! The user part of an ephemeral credential: a user's name alone, or `TENANT/user@domain` (contract section 9).
 
 use crate::rules::is_tenant_id;
 
 /// The user of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said<'a> {
-    /// A user of whatever host is asked for.
+    /// A user of the host that the request asks for.
     User(&'a [u8]),
-    /// A user of one domain, by the word of a tenant.
+    /// A user of one domain. The tenant vouches for it.
     Of {
         /// The id of the tenant.
         tenant: &'a str,
@@ -16,12 +16,12 @@ pub(super) enum Said<'a> {
         /// The domain, which may have a location behind a slash.
         domain: &'a [u8],
     },
-    /// It looks like the second form, and is none.
+    /// It looks like the second form, but is invalid.
     Nobody,
 }
 
 impl<'a> Said<'a> {
-    /// Reads the user of a credential. What has an `@` behind a slash has the second form.
+    /// Reads the user of a credential. A text with an `@` after a slash has the second form.
     pub(super) fn read(user: &'a [u8]) -> Self {
         let split = |text: &'a [u8], by: u8| {
             let at = memchr::memchr(by, text)?;

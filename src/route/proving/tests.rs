@@ -1,4 +1,4 @@
-//! One client and its connection, step by step. `logins` has what a login of a request may say.
+//! One client and its connection, step by step. The tests of a request's login are in `logins`.
 
 use super::*;
 use crate::config::{Config, load_rules};
@@ -92,7 +92,7 @@ struct Client<'r> {
     nc: u32,
 }
 
-/// What a request got.
+/// The answer to a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Got {
     Passes,
@@ -150,14 +150,14 @@ impl<'r> Client<'r> {
         self.look(&request(method, from, ""), (true, None)).0
     }
 
-    /// Logs in as `username` by digest, with what is right under `secret`.
+    /// Logs in as `username` by digest, with the right password under `secret`.
     fn logs_in(&mut self, method: &str, from: &str, username: &str, secret: &str) -> Got {
         let (realm, nonce) = self.challenge(from);
         let line = answer((method, &realm, &nonce), username, secret, self.nc);
         self.look(&request(method, from, &line), (false, None)).0
     }
 
-    /// A new challenge's realm and nonce.
+    /// Realm and nonce of a new challenge.
     fn challenge(&mut self, from: &str) -> (String, String) {
         let proven = self.proving.proven.take();
         let (_, more) = self.look(&request("OPTIONS", from, ""), (false, None));
@@ -177,7 +177,7 @@ fn request(method: &str, from: &str, more: &str) -> String {
     )
 }
 
-/// A login. Its response is the digest of a password that [`make`] makes.
+/// A login. Its response uses a password that [`make`] makes.
 fn answer((method, realm, nonce): (&str, &str, &str), username: &str, secret: &str, nc: u32) -> String {
     use md5::{Digest as _, Md5};
     let hash =
@@ -216,7 +216,7 @@ fn w5_a_connection_is_asked_until_it_is_proven_and_again_when_that_is_over() {
         assert_eq!(client.asks(method, "alice@other.pbx.example"), Got::Passes, "an alias is the host");
         assert_eq!(client.asks(method, "bob@pbx.example"), Got::Refused(Reason::OtherName));
     }
-    // What is proven at one host is not proven at another.
+    // A proof at one host is no proof at another.
     assert_eq!(client.asks("MESSAGE", "alice@any.example"), ASKED);
     client.now = NOW + 600;
     assert_eq!(client.asks("MESSAGE", "alice@pbx.example"), Got::Passes);
@@ -244,7 +244,7 @@ fn w5_secrets_are_those_of_the_tenant_or_else_of_the_configuration() {
         ("REGISTER", "alice@own.example", "alice", "newest", forged),
         ("REGISTER", "alice@pbx.example", "alice", "of own", Got::Asked { stale: false, failed: true }),
         ("REGISTER", "alice@up.example", "alice", "newest", Got::Passes),
-        // TENANT/user@domain counts under [sip] secrets alone.
+        // TENANT/user@domain is valid under [sip] secrets only.
         ("REGISTER", "alice@own.example", "own/alice@own.example", "newest", Got::Passes),
         (
             "REGISTER",
@@ -330,7 +330,7 @@ fn w5_what_a_handshake_brought_is_not_asked_for_again() {
             assert_eq!(found, got, "{username} {secret}");
         }
     }
-    // At a host of a tenant with secrets of its own the same credential is wrong.
+    // The same credential is wrong at a host whose tenant has secrets of its own.
     let brought = brought(&good("alice"), "newest");
     let mut client = Client::new(&rules);
     let (found, _) = client.look(&request("REGISTER", "alice@own.example", ""), (false, Some(&brought)));

@@ -1,4 +1,4 @@
-//! What hosts share in the table: equal address lists, and the path sets of equal lists of presets, are kept once.
+//! Parts of the table that hosts share: equal address lists, and path sets of equal lists of presets, are stored once.
 
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::rules::path::rule_path;
 use crate::rules::paths::{PathEntry, PathSet, index};
 use crate::rules::{Endpoint, Preset, Table};
 
-/// Keeps one of equal address lists.
+/// Stores equal address lists once.
 #[derive(Default)]
 pub(super) struct Interned {
     hasher: RandomState,
@@ -21,7 +21,7 @@ pub(super) struct Interned {
 }
 
 impl Interned {
-    /// Knows the list that stands at `at` in the table already.
+    /// Takes note of the list that the table already has at `at`.
     pub(super) fn enter(&mut self, table: &Table, at: u32) {
         let list = |at: u32| usize::try_from(at).ok().and_then(|at| table.endpoints.get(at));
         let hash = |at: u32| list(at).map_or(0, |list| hash_list(&self.hasher, list));
@@ -29,10 +29,10 @@ impl Interned {
         self.lists.insert_unique(own, at, |at| hash(*at));
     }
 
-    /// Its index in the table and the list that stands there.
+    /// The index of the list in the table, and the list that is stored there.
     pub(super) fn intern(&mut self, table: &mut Table, list: Arc<[Endpoint]>) -> (u32, Arc<[Endpoint]>) {
         let stored = &mut table.endpoints;
-        // Many rules of a host in a row name the same list.
+        // Many consecutive rules of a host name the same list.
         if let Some(last) = stored.last().filter(|last| Arc::ptr_eq(last, &list)) {
             return (index(stored.len() - 1), Arc::clone(last));
         }
@@ -55,7 +55,7 @@ impl Interned {
     }
 }
 
-/// Over the addresses alone: options rarely tell lists apart.
+/// A hash of the addresses alone, because lists rarely differ in options only.
 fn hash_list(hasher: &RandomState, list: &[Endpoint]) -> u64 {
     let mut state = hasher.build_hasher();
     for endpoint in list {
@@ -67,13 +67,13 @@ fn hash_list(hasher: &RandomState, list: &[Endpoint]) -> u64 {
 /// The path sets of presets, one for each distinct list of presets.
 #[derive(Default)]
 pub(super) struct Presets {
-    /// By the addresses of the presets, which `alive` keeps from being used again.
+    /// The sets by the memory addresses of their presets. `alive` keeps these addresses from being reused.
     sets: HashMap<SmallVec<[usize; 4]>, (PathSet, bool), RandomState>,
     alive: Vec<Arc<Preset>>,
 }
 
 impl Presets {
-    /// The set, and whether its only path is the empty one. The first preset that has a path wins it.
+    /// The set, and whether its only path is the empty one. If two presets have the same path, the first one wins.
     pub(super) fn compile(&mut self, table: &mut Table, presets: &[Arc<Preset>]) -> (PathSet, bool) {
         if presets.is_empty() {
             return (PathSet::default(), false);

@@ -1,6 +1,6 @@
 //! The decision for the services that are decided once a connection: SIP, LDAP and H.323.
 //!
-//! All of them ask for a host by name; what the name is taken from is the inspectors' business.
+//! All of them ask for a host by name. The inspectors find that name in the messages.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Cause, Refusal};
 use crate::reason::Reason;
 use crate::service::{Service, Transport};
 
-/// Where a connection goes.
+/// The target of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Route<'t> {
     /// The host that was asked for.
@@ -26,39 +26,39 @@ pub struct Route<'t> {
     pub transport: Transport,
     /// The target's port for it.
     pub port: NonZeroU16,
-    /// It goes by TLS because the client's certificate proves who it is; the rule has Check Certificate.
+    /// TLS is used because the client's certificate proves the names. The rule has Check Certificate.
     pub proven: bool,
     /// The rule has Check Certificate.
     pub checked: bool,
     /// SIP: Via and Contact are rewritten if a TLS client goes out by plain TCP (contract section 3).
     pub rewrite_transport: bool,
-    /// SIP: the longest message toward an address that does not say itself, if the rule says it, in octets.
+    /// SIP: the longest message toward an address without a limit of its own, in octets. `None`: the rule has no limit.
     pub max_message: Option<u32>,
-    /// SIP: the PBX is reached by WebSocket, by this path.
+    /// SIP: the path of the handshake, if the PBX is reached by WebSocket.
     pub websocket: Option<&'t str>,
-    /// Where the rule stands.
+    /// Where the rule stands in the files.
     pub source: Source,
 }
 
-/// What a rule says, without the place where it stands: two rules are the same to a connection if this is equal.
+/// The contents of a rule, without its place in the files. To a connection two rules are the same if these are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Addresses, tried in order.
     pub endpoints: Arc<[Endpoint]>,
-    /// Where to knock.
+    /// The ports.
     pub ports: CheckedPorts,
     rewrite_transport: bool,
     websocket: Option<Arc<Onward>>,
 }
 
-/// Decides about a connection that came by `came_by` and asks for `name`, as it came on the wire: without a port,
-/// with a registration location if it has one. `prove` says whether the client's certificate proves the names that it
-/// claims; it is asked where that decides.
+/// Decides about a connection that came by `came_by` and asks for `name`. The name is as it came on the wire: without a
+/// port, with a registration location if it has one. `prove` says whether the client's certificate proves the claimed
+/// names. It is called only if that decides.
 ///
 /// # Errors
-/// An empty name is [`Reason::NoName`], what is no name [`Reason::Malformed`]; then [`Reason::UnknownHost`],
-/// [`Reason::Disabled`], [`Reason::NoService`], and [`Reason::Certificate`] where a certificate is missing and the
-/// rule refuses without.
+/// An empty name is [`Reason::NoName`], an invalid name [`Reason::Malformed`]. Further errors are
+/// [`Reason::UnknownHost`], [`Reason::Disabled`], [`Reason::NoService`], and [`Reason::Certificate`] if the certificate
+/// proves nothing and the rule refuses such clients.
 pub fn signalling<'t>(
     table: &'t Table,
     service: Service,
@@ -100,7 +100,7 @@ pub fn host_named<'t>(table: &'t Table, name: &[u8]) -> Result<Host<'t>, Refusal
     table.host(name).ok_or(Refusal { reason: Reason::UnknownHost, host: None, cause: None })
 }
 
-/// What the rule of `host` for `service` says, if there is one.
+/// The contents of the rule of `host` for `service`, if there is one.
 pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
     let ServiceRule { endpoints, ports, rewrite_transport, websocket, .. } = host.rule(service)?;
     Some(Rule {
@@ -112,8 +112,8 @@ pub fn rule_of(host: Host<'_>, service: Service) -> Option<Rule> {
 }
 
 impl<'t> Route<'t> {
-    /// The way of a client that came by WebSocket: by WebSocket as well, where `through`, the rule that ended it, or else the
-    /// host's own rule has a port for that (contract section 9).
+    /// The route of a client that came by WebSocket. It goes on by WebSocket if a port for that is defined, either in
+    /// `through`, the rule that ended the WebSocket, or in the host's own rule (contract section 9).
     ///
     /// # Errors
     /// [`Reason::NoService`]: there is no such port.
@@ -129,8 +129,8 @@ impl<'t> Route<'t> {
     }
 }
 
-/// The transport, its port, and whether a certificate has proven who it is. With the certificate check TLS is for what
-/// came by TLS and is proven (contract section 5).
+/// The transport, its port, and whether a certificate has proven the client. With the certificate check only a proven
+/// client that came by TLS goes on by TLS (contract section 5).
 fn way_out(
     ports: CheckedPorts,
     came_by: Transport,

@@ -1,4 +1,4 @@
-//! What an HTTP rule of a host says: which paths it is for, where they go, and what it demands and changes.
+//! The contents of a host's HTTP rule: which paths it matches, its target, and what it demands and changes.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::field_names::FieldNames;
 use crate::rules::exchange::ExchangeRule;
 use crate::rules::websocket::WebSocketRule;
 
-/// Which request paths an HTTP rule is for (contract section 2).
+/// The request paths that an HTTP rule matches (contract section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// `default = true`: the empty path (`/`) only.
@@ -21,7 +21,7 @@ pub enum PathPattern {
 }
 
 impl PathPattern {
-    /// By what it captures a tenant, if it does.
+    /// How it names a tenant, if it captures one.
     pub fn naming(&self) -> Option<Naming> {
         match self {
             Self::Captured(segments) => segments.iter().find_map(Segment::naming),
@@ -41,7 +41,7 @@ pub enum Segment {
     TenantName,
 }
 
-/// By what a path names a tenant.
+/// How a path names a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Naming {
     /// `{tenant}`: by its id.
@@ -51,7 +51,7 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// How a rule says so.
+    /// The placeholder in a rule.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Id => "{tenant}",
@@ -59,14 +59,14 @@ impl Naming {
         }
     }
 
-    /// What `text` says.
+    /// The naming that a placeholder stands for.
     pub fn of(text: &str) -> Option<Self> {
         [Self::Id, Self::Name].into_iter().find(|naming| naming.text() == text)
     }
 }
 
 impl Segment {
-    /// By what it names a tenant, if it does.
+    /// How the segment names a tenant, if it does.
     pub const fn naming(&self) -> Option<Naming> {
         match self {
             Self::Literal(_) => None,
@@ -76,42 +76,42 @@ impl Segment {
     }
 }
 
-/// What a rule demands of a request and changes of it and of its answer, beyond where it leads (contract section 9).
+/// What a rule demands of a request, and what it changes in the request and its answer (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Treatment {
     /// The login that it demands.
     pub login: Option<Login>,
     /// The login may come by plain HTTP.
     pub login_plain: bool,
-    /// The target gets the client's `Authorization`, too.
+    /// The target gets the client's `Authorization` as well.
     pub pass_login: bool,
-    /// Where a request goes whose path names a tenant that there is not; `None`: it is refused.
+    /// The target of a request whose path names an unknown tenant. `None`: such a request is refused.
     pub otherwise: Option<Arc<[Endpoint]>>,
-    /// The matched part of the path is taken off, and given back to `Location` and cookie paths of answers.
+    /// The matched part of the path is taken off. It is put back into `Location` and cookie paths of answers.
     pub strip: bool,
-    /// The target's name is sent as Host; the client's stands in X-Forwarded-Host.
+    /// The target's name is sent as Host. X-Forwarded-Host has the client's Host.
     pub host_of_target: bool,
     /// Fields that are set toward the target.
     pub set: Box<[SetField]>,
     /// Fields that are set toward the client.
     pub response: ResponseFields,
-    /// A WebSocket with SIP in it ends here. Then nothing else of the rule is used for it.
+    /// A WebSocket with SIP in it ends here. For it no other setting of the rule is used.
     pub websocket: Option<WebSocketRule>,
-    /// Clients exchange a credential here. Then nothing is forwarded.
+    /// Clients exchange a credential here. Nothing is forwarded.
     pub exchange: Option<ExchangeRule>,
 }
 
 /// The login that a rule demands (contract section 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// Against the lines of the captured tenant.
+    /// The lines of the captured tenant decide.
     Tenant,
-    /// Against an htpasswd file.
+    /// An htpasswd file decides.
     File(Arc<Path>),
 }
 
 impl Treatment {
-    /// Whether `Authorization` is taken off: it was for Portward.
+    /// Whether `Authorization` is removed, because it was for Portward.
     pub fn takes_login(&self) -> bool {
         self.login.is_some() && !self.pass_login
     }
@@ -122,16 +122,16 @@ impl Treatment {
 pub struct SetField {
     /// The field's name, as the rule spells it: a token (RFC 9110 section 5.6.2).
     pub name: Box<str>,
-    /// What its value is put together from.
+    /// The pieces of which its value consists.
     pub value: Box<[ValuePart]>,
 }
 
-/// A piece of the value of a field that is set.
+/// A piece of a field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValuePart {
     /// This text.
     Text(Box<str>),
-    /// `{tenant}`: the captured tenant's id, or what the path has in its place where no tenant has it.
+    /// `{tenant}`: the captured tenant's id. If no tenant has the captured text, the text itself.
     Tenant,
     /// `{tenant.name}`: its friendly name, percent-encoded.
     TenantName,
@@ -152,12 +152,12 @@ pub struct ResponseField {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResponseFields {
     fields: Box<[ResponseField]>,
-    /// Their names, made once and not for each answer.
+    /// The names of the fields. They are computed once, not for each answer.
     names: Option<Arc<FieldNames>>,
 }
 
 impl ResponseFields {
-    /// Their names: the target's own fields with these names never pass. `None`: there are no fields.
+    /// The names of the fields. The target's own fields with these names never pass. `None`: there are no fields.
     pub const fn names(&self) -> Option<&Arc<FieldNames>> {
         self.names.as_ref()
     }
@@ -182,9 +182,9 @@ impl From<Vec<ResponseField>> for ResponseFields {
 /// One HTTP path of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRule {
-    /// Which requests.
+    /// The requests that it matches.
     pub path: PathPattern,
-    /// Where they go.
+    /// The target.
     pub target: Target,
     /// `redirect = "https"`: plain requests get a 308 to the outside HTTPS port.
     pub redirect_https: bool,

@@ -1,4 +1,4 @@
-//! One host of the table: its names, its rules, and where a path of it leads.
+//! One host of the table: its names, its rules, and the targets of its paths.
 
 use std::fmt;
 use std::path::Path;
@@ -30,12 +30,13 @@ impl fmt::Debug for Host<'_> {
     }
 }
 
-/// Where a request's path leads.
+/// The rule that a request's path matches, with its target.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpMatch<'t> {
-    /// Addresses, tried in order. None, where a path names no tenant that there is, or in a list of rules.
+    /// Addresses, tried in order. Empty if the path names an unknown tenant, and in a list of rules whose target is the
+    /// tenant's.
     pub endpoints: &'t Arc<[Endpoint]>,
-    /// Where to knock.
+    /// The ports.
     pub ports: Ports,
     /// Plain requests get a redirect to HTTPS.
     pub redirect_https: bool,
@@ -49,32 +50,33 @@ pub struct HttpMatch<'t> {
     pub preset: Option<&'t str>,
     /// What the rule demands and changes; `None`: nothing.
     pub treatment: Option<&'t Arc<Treatment>>,
-    /// It has no target of its own, and its path names a tenant: it goes to the tenant's target, where there is one.
+    /// The rule has no target of its own, and its path names a tenant. The request goes to the tenant's target, if
+    /// there is one.
     pub by_tenant: bool,
-    /// By what its path names a tenant, if it does.
+    /// How its path names a tenant, if it does.
     pub naming: Option<Naming>,
-    /// How many whole segments of the request's path the rule has matched, from the first: a slash at the end of the rule is
-    /// not counted. 0 on a host whose rules all match heads.
+    /// How many whole segments of the request's path the rule has matched, from the first. A slash at the end of the
+    /// rule does not count. 0 on a host whose rules all match heads.
     pub segments: usize,
     /// The tenant that the path names, where the rule captures one.
     pub captured: Option<Captured<'t>>,
 }
 
-/// Where a request goes that has no target.
+/// The empty target of a request that has none.
 static NOWHERE: LazyLock<Arc<[Endpoint]>> = LazyLock::new(|| Arc::new([]));
 
 impl<'t> HttpMatch<'t> {
-    /// What the rule says of WebSockets, if they end here.
+    /// The rule's settings for WebSockets, if they end here.
     pub fn websocket(&self) -> Option<&'t WebSocketRule> {
         self.treatment.and_then(|treatment| treatment.websocket.as_ref())
     }
 
-    /// What the rule says of the exchange of credentials, if it is for that.
+    /// The rule's settings for the exchange of credentials, if the rule is for that.
     pub fn exchange(&self) -> Option<&'t ExchangeRule> {
         self.treatment.and_then(|treatment| treatment.exchange.as_ref())
     }
 
-    /// Where those go who come through, if the rule says so.
+    /// The WebSocket target of clients that come through this rule, if the rule names one.
     pub fn onward(&self) -> Option<OnwardTo<'t>> {
         let onward = self.websocket()?.onward.as_deref()?;
         Some(OnwardTo { endpoints: self.endpoints, onward })
@@ -85,10 +87,10 @@ impl<'t> HttpMatch<'t> {
         self.treatment.is_some_and(|treatment| treatment.login.is_some())
     }
 
-    /// Why the captured tenant is served nothing. It is asked after the login, where there is one.
+    /// Checks whether the captured tenant may be served. Call it after the login, if there is one.
     ///
     /// # Errors
-    /// [`Reason::UnknownTenant`] unless the rule says where such a request goes; [`Reason::Disabled`].
+    /// [`Reason::UnknownTenant`] unless the rule has a target for unknown tenants, and [`Reason::Disabled`].
     pub fn require_tenant(&self) -> Result<(), Reason> {
         let has_otherwise = || self.treatment.is_some_and(|treatment| treatment.otherwise.is_some());
         match self.captured {
@@ -99,14 +101,14 @@ impl<'t> HttpMatch<'t> {
     }
 }
 
-/// What stands in a path in the place of a captured tenant.
+/// The text in a path that names a tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Captured<'t> {
-    /// Which segment of the path it is, from 0.
+    /// The index of the segment, from 0.
     pub segment: usize,
-    /// By what it names the tenant.
+    /// How the segment names the tenant.
     pub naming: Naming,
-    /// The tenant of that id or name; `None`: there is none, or none that belongs to the host's tenant.
+    /// The tenant with that id or name. `None`: it does not exist, or does not belong to the host's tenant.
     pub tenant: Option<Tenant<'t>>,
 }
 
@@ -116,13 +118,13 @@ impl<'t> Host<'t> {
         self.entry.name.of(&self.table.names).unwrap_or_default()
     }
 
-    /// Its other names and where they stand.
+    /// Its other names, and where they stand in the files.
     pub fn aliases(self) -> impl Iterator<Item = (&'t str, Source)> {
         let Table { aliases, names, .. } = self.table;
         aliases_of(aliases, self.at).map(|alias| (alias.name.of(names).unwrap_or_default(), alias.source))
     }
 
-    /// Where the host's services and paths go that name no target of their own, if it says so.
+    /// The target of services and paths that have none of their own, if the host has one.
     pub fn target(self) -> Option<&'t Arc<[Endpoint]>> {
         self.table.endpoints.get(usize::try_from(self.entry.endpoints).ok()?)
     }
@@ -132,22 +134,22 @@ impl<'t> Host<'t> {
         self.table.tenants.at(self.entry.tenant)
     }
 
-    /// Whether it may be used; a disabled host, or one of a disabled tenant, refuses with [`Reason::Disabled`].
+    /// Whether it may be used. A disabled host, or a host of a disabled tenant, refuses with [`Reason::Disabled`].
     pub fn enabled(self) -> bool {
         self.entry.enabled
     }
 
-    /// Whether it is enabled itself, whatever its tenant is.
+    /// Whether the host itself is enabled, whatever its tenant's state is.
     pub fn own_enabled(self) -> bool {
         self.entry.own_enabled
     }
 
-    /// Whether the rules enable it. Where that differs from [`Self::own_enabled`] an administrator has said otherwise.
+    /// Whether the rules enable it. If [`Self::own_enabled`] differs, an administrator has changed it.
     pub fn enabled_by_rules(self) -> bool {
         self.entry.enabled_by_rules
     }
 
-    /// The host, unless it is disabled: to be asked before any service.
+    /// The host, unless it is disabled. Call it before asking for a service.
     ///
     /// # Errors
     /// [`Reason::Disabled`].
@@ -192,7 +194,7 @@ impl<'t> Host<'t> {
         }
     }
 
-    /// Who judges this host's clients in place of `tls.client_trust`.
+    /// The CA certificates that judge this host's clients. They replace `tls.client_trust`.
     pub fn client_trust(self) -> Option<&'t Arc<Path>> {
         self.table.client_trust.get(usize::try_from(self.entry.client_trust).ok()?)
     }
@@ -203,12 +205,14 @@ impl<'t> Host<'t> {
         own.len() + preset.len() > 0 || *default
     }
 
-    /// The rule for a path: the longest head, the host's own before a preset's; for `/` its default first.
+    /// The rule for a path: the longest head wins, and the host's own rule beats a preset's. For `/` the default comes
+    /// first.
     ///
     /// # Errors
-    /// [`Reason::NoService`] if the host serves no HTTP, [`Reason::UnsafePath`] for an encoded slash on a host
-    /// with any rule but the empty path and for a path that a careless server takes for one of another rule that demands
-    /// a login, [`Reason::NoPath`] if no rule matches.
+    /// [`Reason::NoService`] if the host serves no HTTP, and [`Reason::NoPath`] if no rule matches.
+    /// [`Reason::UnsafePath`] for an encoded slash, unless the host's only rule is the empty path.
+    /// [`Reason::UnsafePath`] also for a path that a careless server reads as the path of another rule which demands a
+    /// login.
     pub fn http(self, path: &RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
         if !self.serves_http() {
             return Err(Reason::NoService);
@@ -222,7 +226,7 @@ impl<'t> Host<'t> {
         self.longest(*path).and_then(|entry| self.http_match(entry)).ok_or(Reason::NoPath)
     }
 
-    /// The rule for a path, where some match whole segments only.
+    /// The rule for a path, on a host where some rules match whole segments only.
     fn in_segments(self, path: RequestPath<'_>) -> Result<HttpMatch<'t>, Reason> {
         let Table { trees, .. } = self.table;
         let tree =
@@ -247,14 +251,14 @@ impl<'t> Host<'t> {
         })
     }
 
-    /// The best rule of the tree; for `/` the default first.
+    /// The best rule of the tree. For `/` the default comes first.
     fn best(self, tree: &SegmentTree, path: &[u8]) -> Option<Found> {
         let default = (self.entry.default && path == b"/").then(|| PathStore::places(self.entry.own).end);
         default.map(Found::of_default).or_else(|| tree.best(path))
     }
 
-    /// The tenant that a path names, and where the request goes: to the rule's own target, else to the tenant's, else to the
-    /// host's. Only the host's tenant and those below it are captured.
+    /// Adds the tenant that a path names, and the target: the rule's own, else the tenant's, else the host's. Only the
+    /// host's tenant and those below it are captured.
     fn with_tenant(
         self,
         rule: HttpMatch<'t>,
@@ -283,7 +287,7 @@ impl<'t> Host<'t> {
         HttpMatch { endpoints, captured: Some(Captured { segment, naming, tenant }), ..rule }
     }
 
-    /// Whether some of its rules match whole segments only, as every rule does that demands a login.
+    /// Whether some of its rules match whole segments only. Every rule that demands a login does.
     pub fn has_whole_segments(self) -> bool {
         self.entry.tree != NONE
     }
@@ -306,7 +310,7 @@ impl<'t> Host<'t> {
         self.table
     }
 
-    /// Every HTTP rule that is in force: the default, the host's own, then those of presets, sorted.
+    /// Every HTTP rule in force, sorted: the default, the host's own, then those of presets.
     pub fn http_rules(self) -> impl Iterator<Item = HttpMatch<'t>> {
         let Table { paths, .. } = self.table;
         let Entry { own, preset, default, .. } = *self.entry;

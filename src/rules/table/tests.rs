@@ -1,4 +1,4 @@
-//! What the table knows beyond single hosts.
+//! Features of the table that concern more than one host.
 
 use std::sync::Arc;
 

@@ -58,7 +58,7 @@ fn a_cycle_ends() {
     assert!(tenants.iter().all(|tenant| tenant.ancestors().count() == 3));
 }
 
-/// Item 1: who disables a tenant, before and after an administrator's word.
+/// Item 1: the tenant that disables a tenant, before and after an administrator's command.
 #[test]
 fn item_1_a_tenant_is_disabled_by_the_nearest_one_that_is() {
     let mut tenants = Tenants::new(vec![

@@ -1,4 +1,4 @@
-//! What a login of a request says: whose it is, over which nonce, for which realm, and beside which others.
+//! Logins of a request: which user, which nonce, which realm, and which other logins beside them.
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn w5_a_right_login_over_another_nonce_is_stale_and_a_wrong_one_is_forged() {
     client.now += 301;
     let (got, _) = client.look(&request("MESSAGE", from, &line), (false, None));
     assert_eq!(got, Got::Passes, "an old nonce does not matter where nothing is asked for");
-    // For another method it is another login.
+    // The digest contains the method, so the login is wrong for another method.
     let mut client = Client::new(&rules);
     let (realm, nonce) = client.challenge(from);
     let line = answer(("REGISTER", &realm, &nonce), &good("alice"), "newest", 1);
