@@ -1,14 +1,14 @@
-//! The server: sockets, worker threads, the door, reload and drain.
+//! The server: sockets, worker threads, accepting, reload and drain.
 //!
-//! Here are start, reload and stop; `listening` says which sockets are open and `socket` opens them, `worker` accepts,
-//! `upkeep` is what goes on beside, `status` is what `systemctl status` shows of it, `switch` enables and disables hosts,
-//! `hosts` makes and removes them over the API, `tenants` does both with tenants, `drain` is the end. `aside` is a thread for
-//! long work, `pulse` is how workers show that they are alive, `descriptors` raises the limit of open files.
+//! This file has start, reload and stop. `listening` decides which sockets are open, `socket` opens them, and `worker`
+//! accepts. `upkeep` does background work. `status` makes the line of `systemctl status`. `switch` enables and disables
+//! hosts. `hosts` makes and removes hosts over the API. `tenants` does both for tenants. `drain` is the end. `aside` is
+//! a thread for long work. `pulse` shows whether the workers are alive. `descriptors` raises the limit of open files.
 //!
-//! Every worker is a thread with a runtime of its own and accepts from every socket, so a connection lives on one
-//! core from its first byte to its end, and both its legs with it. The sockets themselves belong to the server: a
-//! reload opens and closes them, a worker only borrows. What the service manager passes is taken over, and what we
-//! open ourselves is given to it to keep, so that a restart refuses nobody.
+//! Every worker is a thread with a runtime of its own and accepts from every socket. So a connection and both its legs
+//! stay on one core from the first byte to the end. The sockets belong to the server: a reload opens and closes them,
+//! and a worker only borrows them. Sockets from the service manager are taken over. Our own sockets are given to it to
+//! keep, so that a restart refuses no client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,15 +55,15 @@ use socket::Socket;
 
 /// Threads beyond this number would not make it faster.
 const MOST_WORKERS: u16 = 1024;
-/// How long the manager may take to hear the last words.
+/// How long the manager may take to receive the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// Why the server could not start, or a reload was refused. Complete: it can be shown as it is.
+/// Why the server could not start, or why a reload was refused. It is complete: it can be shown as it is.
 #[derive(Debug)]
 pub struct Refused {
-    /// For people.
+    /// The text for people.
     pub text: String,
-    /// The same for programs, as far as it is about files.
+    /// The same for programs, as far as it concerns files.
     pub found: Diagnostics,
 }
 
@@ -87,14 +87,14 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What a server stands in.
+/// The surroundings in which a server starts.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Who is told how it goes.
+    /// The service manager.
     pub manager: Manager,
-    /// Sockets that were open before.
+    /// Sockets that were open before the start.
     pub inherited: Vec<Inherited>,
-    /// What the process has given up.
+    /// The privileges that the process has given up.
     pub confined: Option<Confined>,
 }
 
@@ -104,14 +104,14 @@ pub struct Server {
     path: PathBuf,
     shared: Arc<Shared>,
     manager: Manager,
-    /// The status that the manager was told last.
+    /// The last status that the manager was told.
     told: Mutex<String>,
     control: Control,
-    /// Until [`Server::serve`] takes it.
+    /// The queue of messages, until [`Server::serve`] takes it.
     heard: Mutex<Option<Heard>>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
-    /// Sockets of a socket unit for which there is no use just now: a TLS port without a certificate.
+    /// Sockets of a socket unit that are not used at the moment: a TLS port without a certificate.
     spare: Mutex<Vec<Arc<Socket>>>,
     draining: CancellationToken,
     stop: CancellationToken,
@@ -119,10 +119,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the configuration at `path`, opens the sockets and starts the workers. Needs no runtime.
+    /// Reads the configuration at `path`, opens the sockets and starts the workers. It needs no runtime.
     ///
     /// # Errors
-    /// What is wrong with the configuration, or with a socket.
+    /// The fault of the configuration, or of a socket.
     pub fn start(path: &Path, log: Log, surroundings: Surroundings) -> Result<Self, Refused> {
         let Surroundings { manager, inherited, confined } = surroundings;
         manager.starting();
@@ -191,20 +191,20 @@ impl Server {
         Ok(server)
     }
 
-    /// What all connections share.
+    /// The state that all connections share.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// By which the server is asked for what it can do while it runs.
+    /// Takes orders while the server runs.
     pub fn control(&self) -> &Control {
         &self.control
     }
 
-    /// Reads everything again and puts it in place, or leaves everything as it is. The manager hears of both.
+    /// Reads everything again and puts it in force, or leaves everything as it is. The manager is told about both.
     ///
     /// # Errors
-    /// What is wrong with the new configuration.
+    /// The fault of the new configuration.
     fn reload(&self, by: By) -> Result<Reloaded, Refused> {
         self.manager.reloading();
         let outcome = self.replace();
@@ -225,7 +225,7 @@ impl Server {
         Ok(Reloaded { before, after: self.shared.snapshot.load_full(), found })
     }
 
-    /// Reads certificates, keys and trust again, and leaves configuration and rules as they are.
+    /// Reads certificates, keys and trust again. Configuration and rules stay as they are.
     fn renew(&self) -> Result<(), Refused> {
         let (snapshot, found) = self.shared.snapshot.load().renewed();
         let done = match found.errors() {
@@ -239,7 +239,7 @@ impl Server {
         self.adopt(snapshot, &found, done)
     }
 
-    /// Puts a snapshot in place.
+    /// Puts a snapshot in force.
     fn adopt(
         &self,
         mut snapshot: Snapshot,
@@ -271,7 +271,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the workers and whatever still runs on them.
+    /// Stops the workers and everything that still runs on them.
     pub fn stop(self) {
         self.shared.keep_state();
         self.stop.cancel();
@@ -282,14 +282,14 @@ impl Server {
     }
 }
 
-/// Where we listen ourselves: the services, and the administration.
+/// Our own listening addresses: those of the services and of the administration.
 fn own_addresses(snapshot: &Snapshot, sockets: &[Arc<Socket>]) -> Vec<SocketAddr> {
     let services = sockets.iter().map(|socket| socket.listener.address);
     services.chain(snapshot.config.admin.listen).collect()
 }
 
-/// Reads everything: configuration, rules, overrides, certificates. Errors of certificates are among the diagnostics: they
-/// stop a reload, but not a start.
+/// Reads everything: configuration, rules, overrides, certificates. Errors in certificates are among the diagnostics.
+/// They prevent a reload, but not a start.
 fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
     let Everything { mut config, mut table, foundation, mut warnings } =
         config::load_all(path).map_err(|found| Refused::from(&found))?;
@@ -315,8 +315,8 @@ fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics
     Ok((snapshot, warnings))
 }
 
-/// What a reload does not change (contract section 4): the process has confined itself to the folders that it started with,
-/// and what is kept there belongs to one run.
+/// Keeps settings that a reload cannot change (contract section 4). The process has confined itself to the folders of
+/// its start, and their contents belong to one run.
 fn fixed(path: &Path, config: &mut Config, before: &Config) -> Vec<Diagnostic> {
     let keep = |key: &str, now: &mut PathBuf, before: &Path| {
         let wanted = std::mem::replace(now, before.to_owned());

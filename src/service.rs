@@ -1,7 +1,8 @@
-//! The services, what carries them, and every fact that is true of a service by its nature (contract section 1).
+//! The services, their carriers, and every fact that is part of a service's nature (contract section 1).
 //!
-//! Closed sets and constants only; decides nothing. All facts stand in one table, `Service::row`. A new service begins
-//! there, in [`Service::ALL`] and in [`PerService`]; the compiler names every other place that must know of it.
+//! This module has closed sets and constants only, and decides nothing. All facts are in one table, `Service::row`. A
+//! new service begins there, in [`Service::ALL`] and in [`PerService`]. The compiler then reports every other place
+//! that must know it.
 
 mod carrier;
 mod per_service;
@@ -12,10 +13,10 @@ pub use per_service::{PerService, ServiceSet};
 use std::fmt;
 use std::time::Duration;
 
-/// What is spoken on a connection.
+/// The service of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
-    /// HTTP/1.1, looked at request by request.
+    /// HTTP/1.1. Every request is looked at.
     Http,
     /// SIP over TCP (RFC 3261).
     Sip,
@@ -25,7 +26,7 @@ pub enum Service {
     H323,
 }
 
-/// How often it is decided where a connection goes.
+/// How often the target of a connection is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decided {
     /// Once; a host has one rule for the service.
@@ -37,22 +38,22 @@ pub enum Decided {
 /// One row of the table of services.
 struct Row {
     name: &'static str,
-    /// Over TCP: scheme and standard port.
+    /// Scheme and standard port over TCP.
     plain: (&'static str, u16),
-    /// Over TLS: scheme and standard port.
+    /// Scheme and standard port over TLS.
     tls: (&'static str, u16),
-    /// What log lines call it over WebSocket, plain and by TLS, if it can come so.
+    /// The names in log lines over WebSocket, plain and in TLS. `None`: it does not come over WebSocket.
     websocket: Option<[&'static str; 2]>,
-    /// What follows the scheme and its colon in a URI.
+    /// The text after the scheme and its colon in a URI.
     slashes: &'static str,
     decided: Decided,
-    /// Telephones speak it, for which `limits.reserved` keeps connections.
+    /// Telephones use it. `limits.reserved` keeps connections for them.
     is_for_phones: bool,
     asks_for_certificate: bool,
     presents_certificate: bool,
     alpn: Option<&'static [u8]>,
     idle_seconds: u64,
-    /// In an error message.
+    /// The name of a rule in error messages.
     rule: &'static str,
     subject: [&'static str; 3],
 }
@@ -157,7 +158,8 @@ impl Service {
             .find(|(service, transport)| service.scheme(*transport).eq_ignore_ascii_case(scheme))
     }
 
-    /// How a log line calls a client's connection: the scheme, and over WebSocket a word like one (contract section 9).
+    /// The name of a client's connection in log lines: the scheme, and over WebSocket a similar word (contract section
+    /// 9).
     pub const fn logged_scheme(self, carrier: Carrier) -> &'static str {
         match (carrier, self.row().websocket) {
             (Carrier::Ws, Some([plain, _])) => plain,
@@ -166,12 +168,12 @@ impl Service {
         }
     }
 
-    /// Whether it can be carried so: by WebSocket SIP alone (contract section 9).
+    /// Whether this carrier can carry the service. Only SIP comes over WebSocket (contract section 9).
     pub const fn comes_by(self, carrier: Carrier) -> bool {
         matches!(carrier, Carrier::Tcp | Carrier::Tls) || self.row().websocket.is_some()
     }
 
-    /// The service to which the listener belongs through which this one comes: HTTP's for all that comes by WebSocket.
+    /// The service whose listener accepts this carrier. Everything over WebSocket comes through HTTP's listener.
     pub const fn listener(self, carrier: Carrier) -> Self {
         match carrier {
             Carrier::Tcp | Carrier::Tls => self,
@@ -179,13 +181,13 @@ impl Service {
         }
     }
 
-    /// What stands between the colon after the scheme and the name: `sip` and `h323` are no hierarchical URIs (RFC 3261
-    /// §19.1, and the reference).
+    /// The text between the colon after the scheme and the name. URIs of `sip` and `h323` are not hierarchical (RFC
+    /// 3261 §19.1, and the reference).
     pub const fn slashes(self) -> &'static str {
         self.row().slashes
     }
 
-    /// The port that the service has by standard, outside and on a PBX.
+    /// The standard port of the service, outside and on a PBX.
     pub const fn standard_port(self, transport: Transport) -> u16 {
         match transport {
             Transport::Plain => self.row().plain.1,
@@ -193,44 +195,44 @@ impl Service {
         }
     }
 
-    /// How often it is decided where a connection goes.
+    /// How often the target of a connection is decided.
     pub const fn decided(self) -> Decided {
         self.row().decided
     }
 
-    /// Whether telephones speak it: `limits.reserved` keeps connections for them (contract section 7).
+    /// Whether telephones use it. `limits.reserved` keeps connections for them (contract section 7).
     pub const fn is_for_phones(self) -> bool {
         self.row().is_for_phones
     }
 
-    /// Whether clients are asked for a certificate on the TLS port, which rules can check (contract sections 1 and 5).
-    /// Browsers would ask their users for one.
+    /// Whether clients are asked for a certificate on the TLS port. Rules can check such certificates (contract
+    /// sections 1 and 5). HTTP does not ask, because browsers would ask their users for one.
     pub const fn asks_for_certificate(self) -> bool {
         self.row().asks_for_certificate
     }
 
-    /// Whether a target sees Portward's own certificate without `present_certificate` (contract section 4). A PBX takes a
-    /// certificate on HTTPS or LDAPS for a login.
+    /// Whether a target sees Portward's own certificate without `present_certificate` (contract section 4). On HTTPS
+    /// and LDAPS a PBX would take the certificate for a login.
     pub const fn presents_certificate(self) -> bool {
         self.row().presents_certificate
     }
 
-    /// The application protocol that is named in TLS handshakes (RFC 7301), if one is.
+    /// The application protocol that the TLS handshake names (RFC 7301), if it names one.
     pub const fn alpn(self) -> Option<&'static [u8]> {
         self.row().alpn
     }
 
-    /// How long a connection may rest if the configuration says nothing (`limits.idle_timeout`).
+    /// The default idle timeout (`limits.idle_timeout`).
     pub const fn default_idle_timeout(self) -> Duration {
         Duration::from_secs(self.row().idle_seconds)
     }
 
-    /// What error messages call a rule of the service.
+    /// The name of a rule of the service in error messages.
     pub const fn rule(self) -> &'static str {
         self.row().rule
     }
 
-    /// What JSON log lines call the one who is asked for, what is asked, and the user.
+    /// The names in JSON log lines of the host that is asked for, of the request's method, and of the user.
     pub const fn subject(self) -> [&'static str; 3] {
         self.row().subject
     }

@@ -1,8 +1,8 @@
-//! Signals: SIGHUP reloads, SIGTERM and SIGINT drain, a second one stops at once.
+//! Signals: SIGHUP reloads, SIGTERM and SIGINT drain, and a second SIGTERM or SIGINT stops at once.
 //!
-//! They are listened to before the first socket opens: one that comes while Portward starts is obeyed afterwards,
-//! instead of ending the process as it would by default. What a signal asks for is a message to the server, as others send
-//! it ([`crate::server::Control`]).
+//! Portward listens to signals before the first socket opens. A signal during the start is obeyed afterwards, instead
+//! of ending the process, which is the default. A signal sends the server the same messages as other callers do
+//! ([`crate::server::Control`]).
 
 use std::io;
 
@@ -20,10 +20,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. Needs to be called within a runtime.
+    /// Begins to listen. It must be called within a runtime.
     ///
     /// # Errors
-    /// If signals cannot be listened to.
+    /// The system does not let the process listen to signals.
     pub fn listen() -> io::Result<Self> {
         let [hangup, terminate, interrupt] =
             [SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()].map(signal);

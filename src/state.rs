@@ -1,10 +1,10 @@
-//! What all connections share: the snapshot of what is configured, swapped whole at a reload, and what outlives it, which
-//! stands in `shared`.
+//! The state that all connections share. The snapshot of the configuration is replaced as a whole at a reload. `shared`
+//! has the state that outlives a reload.
 //!
-//! `folder` says whether the folder of `state` can be used, `stored` keeps there what outlives a restart, `secret` is the
-//! key of SIP route tokens and `tokens`, those of the admin API, among it. `overrides` is which hosts administrators have
-//! enabled or disabled, `made` are the hosts and tenants that were made over the API. `lacking` warns of what the configuration
-//! lacks.
+//! `folder` checks whether the folder of `state` can be used. `stored` keeps files there that outlive a restart, among
+//! them `secret`, the key of SIP route tokens, and `tokens`, the tokens of the admin API. `overrides` has the hosts
+//! that administrators have enabled or disabled. `made` has the hosts and tenants that were made over the API.
+//! `lacking` warns of missing parts of the configuration.
 
 pub(crate) mod folder;
 mod generation;
@@ -35,46 +35,46 @@ use lacking::{listens_for_certificates, needs_trust, unprovable, unproven};
 use made::tenants::Tenants;
 pub use shared::{LastReload, Shared, Worker};
 
-/// Everything that a reload replaces, consistent in itself. Immutable. Clones share all that is large.
+/// Everything that a reload replaces, consistent in itself. It is immutable. Clones share all large parts.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// `portward.toml`.
     pub config: Arc<Config>,
     /// The rules.
     pub table: Arc<Table>,
-    /// Which table that is, and since when it is in force.
+    /// The table's number, and since when it is in force.
     pub generation: Generation,
     /// Server certificates.
     pub server_tls: Arc<ServerTls>,
-    /// TLS on `admin.listen`, if a certificate is named for it and is there.
+    /// TLS on `admin.listen`, if a certificate is configured for it and is there.
     pub admin_tls: Option<Arc<rustls::ServerConfig>>,
     /// TLS toward targets.
     pub upstream_tls: Arc<UpstreamTls>,
-    /// Who vouches for clients.
+    /// The CA certificates for clients.
     pub client_trusts: Arc<ClientTrusts>,
     /// The users of htpasswd files.
     pub login_files: Arc<LoginFiles>,
-    /// The sockets that we listen on.
+    /// Our own listening addresses.
     pub listeners: Vec<SocketAddr>,
-    /// How the files of certificates, keys and trust looked when they were read.
+    /// The state of the files of certificates, keys and trust when they were read.
     pub look: FilesState,
-    /// What was said of portward.toml, the rules and the overrides when they were read.
+    /// The diagnostics about portward.toml, the rules and the overrides, from when they were read.
     said: Arc<Diagnostics>,
-    /// What was found about certificates, keys and trust.
+    /// The diagnostics about certificates, keys and trust.
     found: Diagnostics,
-    /// What is in use although it is no longer there.
+    /// Warnings about files that are still in use although they are gone.
     gone: Diagnostics,
     /// Files and folders of certificates, keys and trust that could not be read.
     unread: Vec<PathBuf>,
-    /// What hosts that are made over the API stand on.
+    /// The base on which hosts of the API are made.
     foundation: Arc<Foundation>,
     /// The tenants that were made over the API.
     tenants: Tenants,
-    /// Hosts that were removed over the API a moment ago, and when: their relays end after the drain time.
+    /// Hosts that were removed over the API a short time ago. Their relays end after the drain time.
     removed: Arc<Removed>,
 }
 
-/// What was removed over the API a moment ago, and when.
+/// Hosts and tenants that were removed over the API a short time ago, with the time.
 #[derive(Debug, Default)]
 struct Removed {
     hosts: HashMap<Arc<str>, Instant>,
@@ -82,16 +82,16 @@ struct Removed {
 }
 
 impl Snapshot {
-    /// Adds the certificates to a configuration and its rules, and says what is wrong with them. Warnings that cannot
-    /// matter are left out: those of server certificates without a TLS port, those of trust without a TLS target.
-    /// `previous` is what runs: then this is a reload.
+    /// Adds the certificates to a configuration and its rules, and returns their faults. Warnings that do not matter
+    /// are left out: those of server certificates without a TLS port, and those of trust without a TLS target.
+    /// `previous` is the snapshot in force, if this is a reload.
     pub fn new(config: Config, table: Table, previous: Option<&Self>) -> (Self, Diagnostics) {
         let occasion = previous.map_or(Occasion::Start, |previous| Occasion::Reload(Some(previous)));
         Self::with(Arc::new(config), Arc::new(table), occasion)
     }
 
-    /// The same configuration and rules with what stands in the files of certificates, keys and trust now. What cannot be
-    /// used, or is not there, leaves in use what was read before; an error is no obstacle.
+    /// The same configuration and rules, with the present contents of the files of certificates, keys and trust. If a
+    /// file is missing or cannot be used, its earlier contents stay in use. Errors do not prevent this.
     pub fn renewed(&self) -> (Self, Diagnostics) {
         let (mut renewed, found) =
             Self::with(self.config.clone(), self.table.clone(), Occasion::Noticed(Some(self)));
@@ -102,15 +102,15 @@ impl Snapshot {
         (renewed, found)
     }
 
-    /// The same with other hosts enabled in `table`, which has the rules of this one.
+    /// The same with `table`, which has the same rules, but other hosts enabled.
     pub(crate) fn with_table(&self, table: Table) -> Self {
         Self { table: Arc::new(table), ..self.clone() }
     }
 
-    /// The same with other hosts of the API in `table`, of which `found` was said.
+    /// The same with `table`, which has other hosts of the API. `found` are the diagnostics about them.
     ///
     /// # Errors
-    /// Files that they name cannot be used.
+    /// Files that the hosts name cannot be used.
     pub(crate) fn with_hosts(&self, table: Table, found: Diagnostics) -> Result<Self, Diagnostics> {
         let mut after = self.with_table(table);
         let trusts = |table: &Table| table.client_trusts().cloned().collect::<BTreeSet<_>>();
@@ -143,8 +143,8 @@ impl Snapshot {
         Ok(after)
     }
 
-    /// The same with other tenants of the API in `table`. `found` was said of them; `None`: they are the same, and some are
-    /// enabled or disabled.
+    /// The same with `table`, which has other tenants of the API. `found` are the diagnostics about them. `None`: the
+    /// tenants are the same, but some were enabled or disabled.
     ///
     /// # Errors
     /// As [`Self::with_hosts`].
@@ -161,7 +161,8 @@ impl Snapshot {
         Ok(Self { tenants, ..after })
     }
 
-    /// What this one and earlier ones had and `table` has not. A relay that was to end has ended after a while.
+    /// Hosts and tenants of the API that are in this snapshot or were removed before, and that `table` does not have.
+    /// After the drain time they are forgotten, because their relays have ended.
     fn removed_until(&self, table: &Table) -> Arc<Removed> {
         let now = Instant::now();
         let is_recent = |at: Instant| now.duration_since(at) < self.config.limits.drain_timeout + DRAINED;
@@ -187,19 +188,20 @@ impl Snapshot {
         })
     }
 
-    /// Whether relays to the host of this name in the table end after the drain time: it was disabled, or removed over the API.
+    /// Whether relays to this host end after the drain time. The name is that of the table. The host was disabled, or
+    /// removed over the API.
     pub fn withdraws(&self, host: &str) -> bool {
         let is_disabled = self.table.host(host).is_some_and(|host| !host.enabled());
         is_disabled || self.removed.hosts.contains_key(host)
     }
 
-    /// The same for relays that a path of this tenant has led to.
+    /// The same for relays that came by a path of this tenant.
     pub fn withdraws_tenant(&self, id: &str) -> bool {
         let is_disabled = self.table.tenants().by_id(id).is_some_and(|tenant| !tenant.is_alive());
         is_disabled || self.removed.tenants.contains_key(id)
     }
 
-    /// Whether something that relays may lead to is withdrawn here and not in `other`, or the other way round.
+    /// Whether relays to some host or tenant must end here but not in `other`, or the other way round.
     fn withdraws_others_than(&self, other: &Self) -> bool {
         let is_other_host = |host: Host<'_>| {
             let before = other.table.host(host.name()).filter(|before| before.name() == host.name());
@@ -219,28 +221,29 @@ impl Snapshot {
         &self.tenants
     }
 
-    /// What hosts that are made over the API stand on.
+    /// The base on which hosts of the API are made.
     pub(crate) fn foundation(&self) -> &Foundation {
         &self.foundation
     }
 
-    /// Keeps what was said of portward.toml and the rules, what hosts of the API stand on, and the tenants of the API.
+    /// Keeps the diagnostics about portward.toml and the rules, the base of hosts of the API, and the tenants of the
+    /// API.
     pub(crate) fn remember(&mut self, said: Diagnostics, foundation: Arc<Foundation>, tenants: Tenants) {
         self.said = Arc::new(said);
         self.foundation = foundation;
         self.tenants = tenants;
     }
 
-    /// The warnings in force: what was said of portward.toml and the rules when they were read, of certificates, keys and
-    /// trust when they were read last, and what is in use although it is gone. Which certificates are near their end is
-    /// looked up at `now`.
+    /// The warnings in force. They are about portward.toml and the rules as they were read, about certificates, keys
+    /// and trust as they were read last, and about files that are in use although they are gone. Certificates near
+    /// their end are those near it at `now`.
     pub fn warnings(&self, now: OffsetDateTime) -> Diagnostics {
         let mut warnings = Diagnostics::clone(&self.said);
         warnings.append(self.of_certificates(now));
         warnings
     }
 
-    /// Those of them that are about certificates, keys and trust.
+    /// The warnings about certificates, keys and trust.
     pub fn of_certificates(&self, now: OffsetDateTime) -> Diagnostics {
         let is_of_then = |one: &&Diagnostic| self.certificates().any(|certificate| certificate.has_said(one));
         let mut found: Diagnostics =
@@ -249,17 +252,17 @@ impl Snapshot {
         found
     }
 
-    /// Those of them that name what is in use although it is gone.
+    /// The warnings about files that are in use although they are gone.
     pub fn gone(&self) -> &Diagnostics {
         &self.gone
     }
 
-    /// Whether something can be read that could not be read before.
+    /// Whether a file can be read now that could not be read before.
     pub fn can_read_more(&self) -> bool {
         self.unread.iter().any(|path| is_readable(path))
     }
 
-    /// What may be dialled: the targets of the rules, and where ACME challenges go.
+    /// The addresses that may be dialled: the targets of the rules, and the target of ACME challenges.
     fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let acme = match &self.config.tls.acme {
             Some(Acme::Target { endpoints, .. }) => &**endpoints,
@@ -268,7 +271,7 @@ impl Snapshot {
         self.table.endpoints().flat_map(|list| list.iter()).chain(acme)
     }
 
-    /// Portward's own certificates, those for clients and the one for targets.
+    /// Portward's own certificates: those for clients, and the certificate for targets.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.server_tls.certificates().chain(self.upstream_tls.certificate())
     }
@@ -332,7 +335,7 @@ impl Snapshot {
     }
 }
 
-/// How much longer than the drain time a relay may take to hear that it is over.
+/// How much longer than the drain time a relay may take to notice that it must end.
 const DRAINED: Duration = Duration::from_secs(60);
 
 /// Whether this process can read a file, or look into a folder.
@@ -340,7 +343,7 @@ fn is_readable(path: &Path) -> bool {
     if path.is_dir() { fs::read_dir(path).is_ok() } else { files::open(path).is_ok() }
 }
 
-/// Errors always, warnings where they matter.
+/// The errors, and the warnings if they matter.
 fn relevant(problems: Vec<Diagnostic>, matters: bool) -> impl Iterator<Item = Diagnostic> {
     problems.into_iter().filter(move |problem| matters || problem.severity == Severity::Error)
 }

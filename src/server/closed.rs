@@ -1,4 +1,5 @@
-//! Why sockets did not open: one line for all that failed for the same reason, for the same user's program.
+//! Messages for sockets that did not open. Sockets that failed for the same reason, because of the same user's program,
+//! share a line.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,10 +10,10 @@ use std::path::Path;
 use crate::accounts;
 use crate::config::Listener;
 
-/// A socket that did not open, and why.
+/// A socket that did not open, and the error.
 pub(super) type Closed = (Listener, io::Error);
 
-/// What is wrong with each, and what would help.
+/// The message for all of these sockets, and advice.
 pub(super) fn complaint(closed: &[Closed]) -> String {
     let mut groups: Vec<(String, &'static str, Vec<&Listener>)> = Vec::new();
     for (listener, error) in closed {
@@ -45,7 +46,7 @@ fn reason(address: SocketAddr, error: &io::Error) -> (String, &'static str) {
     }
 }
 
-/// As `0.0.0.0:90 and [::]:90 (http), 0.0.0.0:453 (https)`.
+/// The listeners in a form such as `0.0.0.0:90 and [::]:90 (http), 0.0.0.0:453 (https)`.
 fn shown(listeners: &[&Listener]) -> String {
     let mut text = String::new();
     for (index, listener) in listeners.iter().enumerate() {
@@ -66,8 +67,8 @@ fn shown(listeners: &[&Listener]) -> String {
     text
 }
 
-/// The user whose program listens where `address` cannot; `None`: the kernel does not show it. Which program it is a
-/// confined process may not find out.
+/// The user whose program has taken `address`. `None`: the kernel does not show it. A confined process cannot find out
+/// which program it is.
 fn user(proc: &Path, address: SocketAddr) -> Option<String> {
     let table = if address.is_ipv6() { "net/tcp6" } else { "net/tcp" };
     let table = fs::read_to_string(proc.join(table)).ok()?;
@@ -75,7 +76,7 @@ fn user(proc: &Path, address: SocketAddr) -> Option<String> {
     Some(accounts::name(number).unwrap_or_else(|| number.to_string()))
 }
 
-/// Whose socket in `/proc/net/tcp` listens on `port` (Linux, Documentation/networking/proc_net_tcp.rst).
+/// The user whose socket in `/proc/net/tcp` listens on `port` (Linux, Documentation/networking/proc_net_tcp.rst).
 fn listening(table: &str, port: u16) -> Option<u32> {
     const LISTEN: &str = "0A";
     let suffix = format!(":{port:04X}");

@@ -1,5 +1,5 @@
-//! What a running server is asked to do: by signals, over the administration socket and by programs, all by the same
-//! messages. The server takes them one at a time, so that two reloads never meet.
+//! Orders to a running server. Signals, the administration socket and programs all send the same messages. The server
+//! takes them one at a time, so two reloads never run at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::accounts::Administrator;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
 
-/// How many messages may wait. Whoever sends more waits as well.
+/// How many messages may wait. When the queue is full the sender waits as well.
 const WAITING: usize = 256;
-/// How long changes of tenants are gathered at most (contract section 9).
+/// How long changes of tenants are gathered at most before they are made (contract section 9).
 const GATHERED: Duration = Duration::from_millis(100);
-/// How long no further change may come before those that are there are made.
+/// Gathered changes are made when no further change came for this long.
 const QUIET: Duration = Duration::from_millis(2);
-/// How many changes of tenants are made at once.
+/// How many changes of tenants are made at once, at most.
 const BATCH: usize = 512;
 
-/// Who asks.
+/// The sender of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A signal.
@@ -43,61 +43,61 @@ impl fmt::Display for By {
     }
 }
 
-/// What is asked.
+/// An order.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Read everything again and put it in place, or leave everything as it is.
+    /// Read everything again and put it in force, or leave everything as it is.
     Reload { by: By, answer: oneshot::Sender<Result<Reloaded, Refused>> },
     /// Enable or disable the host of this name.
     Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, Unswitched>> },
-    /// Make, change or remove a host of the API.
+    /// Make, change or remove a host over the API.
     Host { change: Box<HostChange>, by: By, answer: oneshot::Sender<Result<HostChanged, HostUnchanged>> },
     /// Make, change, remove, enable or disable tenants.
     Tenants(Box<Waiting>),
-    /// End the connection of this number. The answer is whether there was one.
+    /// End the connection with this number. The answer says whether there was one.
     End { id: u64, by: By, answer: oneshot::Sender<bool> },
 }
 
-/// A host that is to be enabled or disabled.
+/// An order to enable or disable a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Switch {
-    /// Its name or an alias in normal form, a wildcard as it stands.
+    /// The host's name or alias in normal form. A wildcard is given by its own text.
     pub(super) host: Box<str>,
     pub(super) enabled: bool,
 }
 
-/// A host that is now as it was asked to be.
+/// A host that is now in the ordered state.
 #[derive(Debug)]
 pub struct Switched {
     /// The name by which the host is called in logs.
     pub host: Box<str>,
-    /// It was not so before.
+    /// The state was different before.
     pub is_changed: bool,
-    /// What is in force.
+    /// The snapshot in force.
     pub snapshot: Arc<Snapshot>,
 }
 
-/// Why a host is still as it was.
+/// Why a host is still in its old state.
 #[derive(Debug)]
 pub enum Unswitched {
-    /// No rule is for a host of this very name.
+    /// There is no host with exactly this name.
     UnknownHost,
-    /// It cannot be kept, so that it would not hold over a reload or a restart.
+    /// The state cannot be stored, so it would be lost at a reload or a restart.
     Unkept(Refused),
 }
 
-/// What a reload has replaced, for those who want to know what changed.
+/// The snapshots before and after a reload, for callers that report the changes.
 #[derive(Debug)]
 pub struct Reloaded {
-    /// What was in force.
+    /// The snapshot that was in force before.
     pub before: Arc<Snapshot>,
-    /// What is in force now.
+    /// The snapshot in force now.
     pub after: Arc<Snapshot>,
     /// The warnings.
     pub found: Diagnostics,
 }
 
-/// The server has stopped, or is about to.
+/// The server has stopped, or is about to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopping;
 
@@ -109,7 +109,7 @@ impl fmt::Display for Stopping {
 
 impl std::error::Error for Stopping {}
 
-/// Asks a running server. Clones ask the same one.
+/// Sends orders to a running server. Clones send to the same one.
 #[derive(Debug, Clone)]
 pub struct Control {
     messages: mpsc::Sender<Message>,
@@ -117,17 +117,17 @@ pub struct Control {
     drains: CancellationToken,
 }
 
-/// What the server hears.
+/// The server's end of the queue.
 #[derive(Debug)]
 pub(super) struct Heard {
     messages: mpsc::Receiver<Message>,
-    /// A signal asks for a reload. Several that come before the server looks are one.
+    /// A signal asks for a reload. Several signals before the server looks count as one.
     hang_ups: Arc<Notify>,
     drains: CancellationToken,
 }
 
 impl Heard {
-    /// The next message; `None`: the server is to drain, whatever was asked before.
+    /// The next message. `None`: the server must drain, and earlier messages do not matter any more.
     pub(super) async fn next(&mut self) -> Option<Message> {
         tokio::select! {
             biased;
@@ -139,7 +139,7 @@ impl Heard {
         }
     }
 
-    /// Gathers further changes of tenants behind those of `batch`. Returns a message of another kind that came behind them.
+    /// Gathers further changes of tenants into `batch`. Returns a message of another kind, if one came behind them.
     pub(super) async fn gather(&mut self, batch: &mut Vec<Waiting>) -> Option<Message> {
         let end = Instant::now() + GATHERED;
         while batch.len() < BATCH && Instant::now() < end {
@@ -154,7 +154,7 @@ impl Heard {
 }
 
 impl Control {
-    /// A control, and where its messages arrive.
+    /// A control, and the server's end of its queue.
     pub(super) fn new() -> (Self, Heard) {
         let (sender, messages) = mpsc::channel(WAITING);
         let (drains, hang_ups) = (CancellationToken::new(), Arc::new(Notify::new()));
@@ -162,26 +162,27 @@ impl Control {
         (control, Heard { messages, hang_ups, drains })
     }
 
-    /// Has the server read everything again and put it in place, or leave everything as it is.
+    /// Makes the server read everything again and put it in force, or leave everything as it is.
     ///
     /// # Errors
-    /// The server is stopping. The inner error is what is wrong with the new configuration.
+    /// The server is stopping. The inner error is the fault of the new configuration.
     pub async fn reload(&self, by: By) -> Result<Result<Reloaded, Refused>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Reload { by, answer }).await?;
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server enable the host of this name or alias (in normal form, a wildcard as it stands), whatever the rules
-    /// say of that. It holds over reloads and restarts.
+    /// Makes the server enable the host with this name or alias, whatever the rules say. The name is in normal form,
+    /// and a wildcard is given by its own text. The state survives reloads and restarts.
     ///
     /// # Errors
-    /// The server is stopping. The inner error is why the host is as it was.
+    /// The server is stopping. The inner error is why the host is still in its old state.
     pub async fn enable(&self, host: &str, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
         self.switch(Switch { host: host.into(), enabled: true }, by).await
     }
 
-    /// The same, but disabled: new requests are refused at once, what runs ends after `limits.drain_timeout`.
+    /// The same, but disabled: new requests are refused at once, and running connections end after
+    /// `limits.drain_timeout`.
     ///
     /// # Errors
     /// As [`Self::enable`].
@@ -195,7 +196,7 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server make, change or remove a host of the API. It holds over reloads and restarts.
+    /// Makes the server make, change or remove a host of the API. The change survives reloads and restarts.
     ///
     /// # Errors
     /// The server is stopping. The inner error is why nothing has changed.
@@ -209,8 +210,9 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server make, change, remove, enable or disable tenants. It holds over reloads and restarts. A tenant that is
-    /// disabled refuses new requests at once, with everything below it, and what runs ends after `limits.drain_timeout`.
+    /// Makes the server make, change, remove, enable or disable tenants. The change survives reloads and restarts. A
+    /// disabled tenant, and every tenant below it, refuses new requests at once. Running connections end after
+    /// `limits.drain_timeout`.
     ///
     /// # Errors
     /// The server is stopping. The inner error is why nothing has changed.
@@ -224,7 +226,7 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server end the connection of this number. False: there is none.
+    /// Makes the server end the connection with this number. False: there is none.
     ///
     /// # Errors
     /// The server is stopping.
@@ -234,13 +236,12 @@ impl Control {
         answered.await.map_err(|_| Stopping)
     }
 
-    /// Has the server reload, without waiting for the answer, which is logged. However many
-    /// messages wait, it is not lost.
+    /// Makes the server reload. The answer is logged, not awaited. The order is not lost, however many messages wait.
     pub(crate) fn hang_up(&self) {
         self.hang_ups.notify_one();
     }
 
-    /// Has the server stop accepting, and let what runs come to its end. What waits for an answer is told so.
+    /// Makes the server stop accepting connections and drain. Callers that wait for an answer are told so.
     pub(crate) fn drain(&self) {
         self.drains.cancel();
     }

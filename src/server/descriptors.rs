@@ -1,13 +1,13 @@
-//! File descriptors: as many as there may be, and a warning if they are too few.
+//! File descriptors: raises their limit, and warns if they are too few.
 
 use crate::log::Level;
 use crate::state::Shared;
 
-/// Descriptors that are no connection's.
+/// Descriptors that are not for connections.
 const SPARE: u64 = 256;
 
-/// Two descriptors a connection, and some for files, sockets and kept connections. If they are too few, the guard keeps
-/// `limits.reserved` of those that are possible.
+/// Warns if there are too few descriptors. A connection needs two. Files, sockets and kept connections need more. If
+/// there are too few, the guard reserves `limits.reserved` out of the number that is possible.
 pub(super) fn check(shared: &Shared, descriptors: Option<u64>) {
     let connections = shared.snapshot.load().config.guard.connections.max_connections;
     let wanted = u64::from(connections) * 2 + SPARE;
@@ -24,7 +24,7 @@ pub(super) fn check(shared: &Shared, descriptors: Option<u64>) {
     }
 }
 
-/// The soft limit of descriptors is raised to the hard one, which is returned; `None`: there is none.
+/// Raises the soft limit of descriptors to the hard limit, and returns it. `None`: there is no limit.
 pub(super) fn raise_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

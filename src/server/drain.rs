@@ -1,23 +1,23 @@
-//! The drain: no new connections, and time for those that there are.
+//! The drain: no new connections are accepted, and running ones get time to end.
 
 use std::time::{Duration, Instant};
 
 use super::Server;
 use crate::log::Level;
 
-/// How often the manager is told how the end comes on.
+/// How often the manager is told about the progress.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// How long tunnels have for taking leave.
+/// How long a tunnel may take to say good-bye to both sides.
 const PARTING: Duration = Duration::from_millis(500);
 
 impl Server {
-    /// Stops accepting, lets what runs come to its end within `limits.drain_timeout`. The manager keeps the sockets:
-    /// who connects meanwhile waits for the next run.
+    /// Stops accepting, and lets running connections end within `limits.drain_timeout`. The manager keeps the sockets.
+    /// A client that connects meanwhile waits for the next run.
     pub async fn drain(&self) {
         let timeout = self.shared.snapshot.load().config.limits.drain_timeout;
         self.sockets.send_replace(Vec::new());
         self.draining.cancel();
-        // Also where nothing is open: until then the manager takes the service for one that runs.
+        // This is also sent if no connection is open. Otherwise the manager would take the service for a running one.
         self.tell_progress(timeout);
         let deadline = Instant::now() + timeout;
         tokio::select! {
@@ -26,7 +26,7 @@ impl Server {
         }
     }
 
-    /// Tunnels do not end by themselves: when the time is up they are ended, each with a word to both its sides.
+    /// Tunnels do not end by themselves. At the deadline they are ended, after a last message to both sides.
     async fn to_the_end(&self, deadline: Instant) {
         self.drained(deadline).await;
         let ended = self.shared.guard.connections();

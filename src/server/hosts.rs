@@ -1,5 +1,5 @@
-//! Hosts that are made, changed and removed over the API while the server runs: checked with the whole table, kept on disk,
-//! then in force (contract section 8). All or nothing.
+//! Makes, changes and removes hosts over the API while the server runs. A change is checked with the whole table,
+//! stored on disk, and then put in force (contract section 8). It takes effect as a whole, or not at all.
 
 use toml_edit::Table as HostTable;
 
@@ -13,28 +13,28 @@ use crate::state::{Snapshot, overrides};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is to become of a host of the API.
+/// A change of a host of the API.
 #[derive(Debug)]
 pub struct HostChange {
-    /// Its name in normal form.
+    /// The host's name in normal form.
     pub(crate) name: Box<str>,
-    /// What it is to be; `None`: it is to go.
+    /// The new host. `None`: the host is removed.
     pub(crate) host: Option<HostTable>,
-    /// On which condition.
+    /// The condition of the change.
     pub(crate) condition: Condition,
 }
 
-/// What must be true of a host before it is changed (RFC 9110 section 13.1).
+/// A condition that a host must meet before it is changed (RFC 9110 section 13.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// `If-Match`: it has one of these fingerprints; an empty list: there is one.
+    /// `If-Match`: the host has one of these fingerprints. An empty list: the host exists.
     pub(crate) matches: Option<Vec<String>>,
-    /// `If-None-Match`: it has none of these; an empty list: there is none.
+    /// `If-None-Match`: the host has none of these fingerprints. An empty list: the host does not exist.
     pub(crate) differs: Option<Vec<String>>,
 }
 
 impl Condition {
-    /// Whether it is true of what has this fingerprint; `None`: there is nothing.
+    /// Whether a host with this fingerprint meets the condition. `None`: the host does not exist.
     pub(super) fn is_met(&self, print: Option<String>) -> bool {
         let is_among =
             |tags: &Vec<String>| print.as_ref().is_some_and(|print| tags.is_empty() || tags.contains(print));
@@ -42,14 +42,14 @@ impl Condition {
     }
 }
 
-/// A host that is as it was asked to be.
+/// A host after a successful change.
 #[derive(Debug)]
 pub struct HostChanged {
-    /// There was none before.
+    /// The host did not exist before.
     pub is_new: bool,
-    /// Something is different now.
+    /// The host differs from before.
     pub is_changed: bool,
-    /// What is in force.
+    /// The snapshot in force.
     pub snapshot: Arc<Snapshot>,
     /// Warnings about the hosts of the API.
     pub found: Diagnostics,
@@ -58,33 +58,33 @@ pub struct HostChanged {
 /// Why nothing has changed.
 #[derive(Debug)]
 pub enum HostUnchanged {
-    /// The rules files have a host of this name: it is changed there.
+    /// The rules files have a host of this name. It must be changed there.
     OfRules {
-        /// What the host is called.
+        /// The host's name.
         host: Box<str>,
-        /// Where it stands.
+        /// The file of its definition.
         file: PathBuf,
         /// The line, from 1.
         line: u32,
     },
-    /// The name is a realm of this tenant of the API, which is changed there.
+    /// The name is a realm of this tenant of the API. It must be changed there.
     Realm(Box<str>),
     /// The name is an alias of this host of the API.
     Alias(Box<str>),
     /// There is no such host.
     Unknown,
-    /// The condition does not hold.
+    /// The condition is not met.
     Condition,
-    /// It is not possible over the API.
+    /// The change is not allowed over the API.
     Forbidden(Refused),
-    /// It is wrong.
+    /// The new host is invalid.
     Wrong(Refused),
-    /// It cannot be kept.
+    /// The change cannot be stored.
     Unkept(Refused),
 }
 
 impl Server {
-    /// As [`super::Control::change_host`]. What cannot be kept is logged.
+    /// As [`super::Control::change_host`]. A change that cannot be stored is logged.
     pub(super) fn change_host_by(&self, change: HostChange, by: By) -> Result<HostChanged, HostUnchanged> {
         let name = change.name.clone();
         let is_to_go = change.host.is_none();
@@ -153,7 +153,7 @@ impl Server {
     }
 }
 
-/// The host of the API that is called so.
+/// The host of the API with this name.
 fn owned<'t>(before: &'t Snapshot, name: &str) -> Result<Option<Host<'t>>, HostUnchanged> {
     let table = &*before.table;
     let is_realm = |host: Host<'_>| table.file(host.source()) == Tenants::file(&before.config.state);

@@ -1,4 +1,4 @@
-//! Which sockets are open: those that the configuration wants, taken over where they are open already.
+//! The sockets that are open: those that the configuration wants. Sockets that are open already are taken over.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use super::socket::{self, Socket};
 use crate::manager::{Inherited, Origin};
 use crate::state::Snapshot;
 
-/// The inherited sockets for which the configuration has a use, now or when a certificate comes; and the store's others,
-/// whose addresses were taken out of portward.toml meanwhile. A socket unit's others are a contradiction.
+/// Sorts the inherited sockets. Sockets whose address is in the configuration are taken over, for now or for a later
+/// certificate. Sockets of the store whose address was removed from portward.toml are returned apart. A socket unit's
+/// other sockets are an error.
 pub(super) fn take_over(
     snapshot: &Snapshot,
     inherited: Vec<Inherited>,
@@ -38,18 +39,18 @@ pub(super) fn take_over(
     if errors.is_empty() { Ok((sockets, stale)) } else { Err(errors.join("\n")) }
 }
 
-/// Whether one of `list` listens where `socket` does.
+/// Whether a socket of `list` has the same address as `socket`.
 pub(super) fn is_at(list: &[Arc<Socket>], socket: &Socket) -> bool {
     list.iter().any(|other| other.listener.address == socket.listener.address)
 }
 
-/// A socket unit's sockets among `at_hand` that none of `sockets` uses: they cannot be opened again, so they wait.
+/// The socket unit's sockets among `at_hand` that are not in `sockets`. They cannot be opened again, so they are kept.
 pub(super) fn unused(at_hand: &[Arc<Socket>], sockets: &[Arc<Socket>]) -> Vec<Arc<Socket>> {
     at_hand.iter().filter(|one| one.origin == Origin::Unit && !is_at(sockets, one)).cloned().collect()
 }
 
-/// The sockets that a snapshot wants: those that are open already are taken over, whatever was spoken there before.
-/// `stale` ones will be closed, as those of `open` will that are not wanted. With the sockets come warnings.
+/// The sockets that a snapshot wants, and warnings. Sockets that are open already are taken over, even if another
+/// service used them before. Sockets in `stale` will be closed, and so will unwanted sockets in `open`.
 pub(super) fn open(
     snapshot: &Snapshot,
     open: &[Arc<Socket>],

@@ -1,30 +1,30 @@
-//! The workers' own liveness: each counts for itself, and the manager's watchdog is fed only while all of them do.
+//! The liveness of the workers: each worker counts beats. The manager's watchdog is fed only while all workers count.
 //!
 //! A worker that hangs in a loop or in a system call stops counting, whatever the other threads do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many times a worker counts within the watchdog's time, and how many times that is looked at.
+/// How many beats a worker counts within the watchdog's time, and how many times they are checked.
 const BEATS: u32 = 8;
 const LOOKS: u32 = 4;
 
-/// When each worker was last known to be alive.
+/// When each worker was last alive.
 #[derive(Debug)]
 pub(super) struct Pulse {
     watchdog: Option<Duration>,
     born: Instant,
-    /// Milliseconds since `born`.
+    /// Milliseconds since `born`, one for each worker.
     last: Box<[AtomicU64]>,
 }
 
 impl Pulse {
-    /// For `workers` threads, that all have just begun. Without a watchdog nothing is counted.
+    /// For `workers` threads that have just started. Without a watchdog nothing is counted.
     pub(super) fn new(workers: usize, watchdog: Option<Duration>) -> Self {
         Self { watchdog, born: Instant::now(), last: (0..workers).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Counts for the worker `number` for as long as its runtime turns.
+    /// Counts beats for the worker `number` for as long as its runtime runs.
     pub(super) async fn beat(&self, number: usize) {
         let Some(watchdog) = self.watchdog else { return std::future::pending().await };
         loop {
@@ -33,12 +33,12 @@ impl Pulse {
         }
     }
 
-    /// How often to look; `None`: the manager has asked for no watchdog.
+    /// The time between two checks. `None`: the manager wants no watchdog.
     pub(super) fn interval(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / LOOKS)
     }
 
-    /// The first worker that has not counted for half of the watchdog's time.
+    /// The first worker that has not counted a beat for half of the watchdog's time.
     pub(super) fn stalled(&self) -> Option<usize> {
         let limit = self.watchdog? / 2;
         let now = self.born.elapsed();
@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test]
     async fn one_worker_that_hangs_is_found() {
         let pulse = Pulse::new(2, Some(Duration::from_millis(200)));
-        // Worker 0 turns, worker 1 does not.
+        // Worker 0 runs, worker 1 does not.
         let looked = async {
             for _ in 0..500 {
                 if let Some(number) = pulse.stalled() {

@@ -1,4 +1,4 @@
-//! The server at work: it obeys its messages until it is told to drain.
+//! The running server: it obeys messages until it must drain.
 
 use std::sync::PoisonError;
 
@@ -7,7 +7,7 @@ use super::{By, Refused, Reloaded, Server};
 use crate::log::Level;
 
 impl Server {
-    /// Serves until a message ends it, and until then does what messages ask for. To be called once.
+    /// Obeys messages until one of them ends the server. To be called once.
     pub async fn serve(&self) {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(heard) = heard else { return };
@@ -21,7 +21,7 @@ impl Server {
         self.drain().await;
     }
 
-    /// Answers messages until the server is to drain. Those that wait then are told that it is stopping.
+    /// Obeys messages until the server must drain. Callers that wait then are told that it is stopping.
     async fn obey(&self, mut heard: Heard) {
         let mut held = None;
         loop {
@@ -36,7 +36,7 @@ impl Server {
                     held = heard.gather(&mut batch).await;
                     self.change_tenants(batch);
                 }
-                // Nobody may wait for an answer: the log has it.
+                // The caller may have stopped waiting. The log has the result as well.
                 Message::Reload { by, answer } => {
                     let _ = answer.send(self.reload_by(by));
                 }
@@ -59,7 +59,7 @@ impl Server {
         }
     }
 
-    /// All or nothing: a bad file leaves the running table as it is, and the log says why.
+    /// Reloads as a whole or not at all: after an error the running table stays as it is, and the log says why.
     fn reload_by(&self, by: By) -> Result<Reloaded, Refused> {
         if by != By::Signal {
             self.shared.note(Level::Info, &format!("{by} asks for a reload"));

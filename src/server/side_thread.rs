@@ -1,12 +1,12 @@
-//! A thread with a runtime of its own for what must disturb neither signals nor the watchdog, and not be disturbed by a
-//! reload: it runs one future until it is dropped.
+//! A thread with a runtime of its own. It runs one future until it is dropped. Its work must delay neither signals nor
+//! the watchdog, and a reload must not interrupt it.
 
 use std::io;
 use std::thread::JoinHandle;
 
 use tokio_util::sync::CancellationToken;
 
-/// The thread. When this is dropped the future is dropped, too, and the thread has ended.
+/// The thread. A drop stops the future and waits for the thread's end.
 #[derive(Debug)]
 pub(super) struct SideThread {
     stop: CancellationToken,

@@ -15,23 +15,24 @@ use crate::manager::{Inherited, Manager, Origin};
 /// How many connections the kernel may hold for us.
 const BACKLOG: i32 = 4096;
 
-/// A listening socket and what comes in by it.
+/// A listening socket and the service on it.
 #[derive(Debug)]
 pub(super) struct Socket {
-    /// What is spoken there, and where.
+    /// The service and the address.
     pub(super) listener: Listener,
-    /// Who opened it: ours are in the manager's store, a unit's come anew with every start.
+    /// The program that opened it. Our own sockets are in the manager's store. A socket unit passes its sockets at
+    /// every start.
     pub(super) origin: Origin,
     socket: Arc<TcpListener>,
 }
 
 impl Socket {
-    /// Opens it. IP_FREEBIND lets it listen on an address that comes later (a floating one of two boxes); what is
-    /// accepted inherits TCP_NODELAY.
+    /// Opens the socket. IP_FREEBIND lets it listen on an address that comes later, such as a floating address of two
+    /// machines. Accepted connections inherit TCP_NODELAY.
     ///
-    /// `leaving` are sockets of ours that will be closed when everything has opened. Where one of them has the same port,
-    /// on every address instead of one or the other way round, the two may be there together for that moment
-    /// (SO_REUSEPORT), and for no longer: a second Portward must find the port taken.
+    /// `leaving` are sockets of ours that will be closed when everything has been opened. One of them may have the same
+    /// port, on every address instead of one, or the other way round. For that moment both may be open (SO_REUSEPORT).
+    /// Afterwards they may not: a second Portward must find the port taken.
     pub(super) fn open(listener: Listener, leaving: &[SockRef<'_>]) -> io::Result<Self> {
         let domain = if listener.address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
         let socket = socket2::Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
@@ -59,7 +60,7 @@ impl Socket {
         if !in_its_way.is_empty() {
             together(true)?;
         }
-        // The kernel asks twice whether the port is free.
+        // The kernel checks twice whether the port is free.
         let opened = socket.bind(&listener.address.into()).and_then(|()| socket.listen(BACKLOG));
         if !in_its_way.is_empty() {
             together(false)?;
@@ -73,7 +74,7 @@ impl Socket {
         SockRef::from(&*self.socket)
     }
 
-    /// One that was open before, to speak what `listener` says.
+    /// Takes over a socket that was open before, for the service of `listener`.
     pub(super) fn inherit(
         listener: Listener,
         Inherited { socket, origin, .. }: Inherited,
@@ -82,19 +83,19 @@ impl Socket {
         Ok(Self { listener, origin, socket: Arc::new(socket) })
     }
 
-    /// The same socket, to speak what `listener` says from now on.
+    /// The same socket, for the service of `listener` from now on.
     pub(super) fn speaking(&self, listener: Listener) -> Self {
         Self { listener, origin: self.origin, socket: self.socket.clone() }
     }
 
-    /// Has the manager keep it for the next run.
+    /// Gives the socket to the manager for the next run.
     pub(super) fn keep(&self, manager: &Manager) {
         if self.origin == Origin::Store {
             manager.keep(self.listener.address, self.socket.as_fd());
         }
     }
 
-    /// The same socket for one more thread.
+    /// A copy of the socket for one more thread.
     pub(super) fn share(&self) -> io::Result<tokio::net::TcpListener> {
         tokio::net::TcpListener::from_std(self.socket.try_clone()?)
     }
@@ -113,7 +114,7 @@ impl fmt::Display for Socket {
     }
 }
 
-/// Whether one of the two takes every address, the other's too.
+/// Whether one of the two is for every address, and so for the other's address, too.
 fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port()
         && one.is_ipv4() == other.is_ipv4()

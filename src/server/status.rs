@@ -1,4 +1,4 @@
-//! The one line of `systemctl status`: what is served, and what is not and why.
+//! The one line of `systemctl status`: which services are open, which are not, and why.
 
 use std::sync::PoisonError;
 
@@ -10,14 +10,14 @@ use crate::state::Snapshot;
 const LONGEST: usize = 500;
 
 impl Server {
-    /// Tells the manager that everything is ready, again after a reload, with the status.
+    /// Tells the manager that everything is ready, with the status. This also ends a reload.
     pub(super) fn tell_ready(&self) {
         let status = self.status();
         self.manager.ready(&status);
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
-    /// Tells the manager the status, if it is another one by now.
+    /// Tells the manager the status, if it has changed.
     pub(super) fn tell_status(&self) {
         let status = self.status();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,7 @@ impl Server {
     }
 }
 
-/// Which TLS services are closed, and why.
+/// The TLS services that are closed, and why.
 fn closed(snapshot: &Snapshot) -> Option<String> {
     let why = snapshot.server_tls.missing()?;
     let listeners = snapshot.config.listen.listeners.iter();
@@ -53,7 +53,7 @@ fn closed(snapshot: &Snapshot) -> Option<String> {
     (!names.is_empty()).then(|| format!("{} closed: {why}", names.join(", ")))
 }
 
-/// What the manager takes for one line: names of files may hold anything.
+/// The text on one line for the manager. Names of files may contain line ends.
 fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let mut line: String = text.chars().take(LONGEST).map(plain).collect();
@@ -67,7 +67,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Item 25: a status is one line of a bounded length, whatever stands in the names of files.
+    /// Item 25: a status is one line of a bounded length, whatever the names of files contain.
     #[test]
     fn item_25_a_status_is_one_bounded_line() {
         assert_eq!(one_line("serving 1 hosts\nREADY=0\u{7f}"), "serving 1 hosts READY=0 ");

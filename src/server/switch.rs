@@ -1,4 +1,5 @@
-//! Hosts that are enabled and disabled while the server runs: kept on disk first, then in force (contract section 8).
+//! Enables and disables hosts while the server runs. A change is stored on disk first, and then put in force (contract
+//! section 8).
 
 use super::control::Switch;
 use super::{By, Refused, Server, Switched, Unswitched};
@@ -7,7 +8,7 @@ use crate::rules::Table;
 use crate::state::overrides;
 
 impl Server {
-    /// All or nothing: what cannot be kept changes nothing, and the log says why.
+    /// A change that cannot be stored changes nothing, and the log says why.
     pub(super) fn switch_by(&self, switch: &Switch, by: By) -> Result<Switched, Unswitched> {
         let Switch { host: asked, enabled } = switch;
         let switched = self.switch(asked, *enabled);

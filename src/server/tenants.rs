@@ -1,8 +1,8 @@
-//! Tenants that are made, changed, removed, enabled and disabled over the API while the server runs (contract section 9).
+//! Makes, changes, removes, enables and disables tenants over the API while the server runs (contract section 9).
 //!
-//! What is asked in a short while is one batch: one new table, one write to the disk, and then every request of it is answered.
-//! Where the requests of a batch do not go together it is tried in halves, so that a request is refused for its own mistakes
-//! alone. A request is all or nothing.
+//! Requests of a short while form one batch. A batch makes one new table and one write to the disk. After that every
+//! request in it is answered. If the requests of a batch cannot be done together, halves of it are tried. So a request
+//! is refused only for its own mistakes. Each request is done as a whole, or not at all.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,56 +22,56 @@ mod work;
 
 use self::work::Work;
 
-/// What is to become of a tenant.
+/// A change of a tenant.
 #[derive(Debug, Clone)]
 pub(crate) enum TenantAct {
-    /// It is to be this. Logins and secrets that are not said stay as they are.
+    /// The tenant gets this definition. If logins or secrets are missing in it, the old ones stay.
     Put(Definition),
-    /// It is to go.
+    /// The tenant is removed.
     Remove,
-    /// It is to be enabled or disabled, in place of the rules.
+    /// The tenant is enabled or disabled, whatever the rules say.
     Enable(bool),
-    /// One of its logins is to be this; without a hash it is to go.
+    /// One of its logins gets this hash. Without a hash the login is removed.
     Login { user: Box<str>, hash: Option<Box<str>> },
-    /// It is to have this secret before its own, of which so many are kept.
+    /// This secret is put before its own secrets. That many of them are kept.
     Secret { secret: Option<Box<str>>, keep: usize },
 }
 
-/// What is to become of tenants. All or nothing.
+/// Changes of tenants, which take effect together or not at all.
 #[derive(Debug, Clone)]
 pub struct TenantChange {
-    /// By id, in this order.
+    /// The changes with the tenants' ids, in this order.
     pub(crate) acts: Vec<(Box<str>, TenantAct)>,
-    /// On which condition; for one tenant.
+    /// The condition of the change. It is for one tenant only.
     pub(crate) condition: Condition,
 }
 
-/// Tenants that are as they were asked to be.
+/// Tenants after a successful change.
 #[derive(Debug)]
 pub struct TenantsChanged {
-    /// There was none before.
+    /// The tenants that did not exist before.
     pub new: Vec<Box<str>>,
-    /// Those of which something is different now, the new ones among them.
+    /// The tenants that differ from before, including the new ones.
     pub changed: Vec<Box<str>>,
-    /// What is in force.
+    /// The snapshot in force.
     pub snapshot: Arc<Snapshot>,
 }
 
 /// Why nothing has changed.
 #[derive(Debug)]
 pub enum TenantUnchanged {
-    /// The tenant is from the rules files: it is changed there.
+    /// The tenant is in the rules files. It must be changed there.
     OfRules {
         /// Its id.
         id: Box<str>,
-        /// Where it stands.
+        /// The file of its definition.
         file: PathBuf,
         /// The line, from 1.
         line: u32,
     },
     /// There is no such tenant.
     Unknown(Box<str>),
-    /// Others need it.
+    /// Other tenants or hosts need the tenant.
     Needed {
         /// Its id.
         id: Box<str>,
@@ -80,17 +80,17 @@ pub enum TenantUnchanged {
         /// The hosts that belong to it.
         hosts: Vec<Box<str>>,
     },
-    /// The condition does not hold.
+    /// The condition is not met.
     Condition,
-    /// It is not possible over the API.
+    /// The change is not allowed over the API.
     Forbidden(Refused),
-    /// It is wrong.
+    /// The new definition is invalid.
     Wrong(Refused),
-    /// It cannot be kept.
+    /// The change cannot be stored.
     Unkept(Refused),
 }
 
-/// How a request ends.
+/// The result of a request.
 type TenantsResult = Result<TenantsChanged, TenantUnchanged>;
 
 /// A request that waits for its answer.
@@ -101,7 +101,7 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<TenantsResult>,
 }
 
-/// What has become of a request within a batch.
+/// The result of a request within a batch.
 type Fate = Result<Touched, TenantUnchanged>;
 
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ struct Touched {
 }
 
 impl Server {
-    /// Does what a batch asks for, and answers.
+    /// Makes the changes of a batch, and answers its requests.
     pub(super) fn change_tenants(&self, batch: Vec<Waiting>) {
         let changes: Vec<_> = batch.iter().map(|waiting| &waiting.change).collect();
         let mut fates = Vec::with_capacity(batch.len());
@@ -122,7 +122,7 @@ impl Server {
         for (Waiting { change, by, answer }, fate) in batch.into_iter().zip(fates) {
             self.tell_tenants(&change, by, &fate);
             let snapshot = Arc::clone(&snapshot);
-            // Nobody may wait for an answer: the log has it.
+            // The caller may have stopped waiting. The log has the result as well.
             let _ =
                 answer.send(fate.map(|Touched { new, changed }| TenantsChanged { new, changed, snapshot }));
         }
@@ -152,7 +152,7 @@ impl Server {
         }
     }
 
-    /// All of them at once, or else in halves.
+    /// Tries all changes at once, and otherwise in halves.
     fn attempt(&self, changes: &[&TenantChange], fates: &mut Vec<Fate>) {
         match (self.change_all(changes), changes) {
             (Ok(all), _) => fates.extend(all),
@@ -165,7 +165,7 @@ impl Server {
         }
     }
 
-    /// What has become of each of them. `Err`: they do not go together, and nothing has changed.
+    /// The result of each change. `Err`: the changes cannot be made together, and nothing has changed.
     fn change_all(&self, changes: &[&TenantChange]) -> Result<Vec<Fate>, TenantUnchanged> {
         let before = self.shared.snapshot.load_full();
         let mut work = Work::new(&before);
@@ -189,7 +189,7 @@ impl Server {
         }
         let said = work.switches.iter().map(|(id, enabled)| (&**id, *enabled));
         if let Err(found) = overrides::keep_tenants(state, &after.table, said) {
-            // All or nothing: what is on disk is again what is in force.
+            // Nothing may change now, so the disk gets what is in force again.
             if work.are_definitions_changed {
                 before.tenants().keep(state).map_err(unkept)?;
             }
@@ -200,7 +200,8 @@ impl Server {
     }
 }
 
-/// Cut where a condition asks of a tenant that an earlier request of the same part has changed.
+/// Cuts the changes into parts. A part ends before a change with a condition on a tenant that an earlier change of the
+/// part touches.
 fn parts<'a, 'c>(changes: &'a [&'c TenantChange]) -> Vec<&'a [&'c TenantChange]> {
     let (mut parts, mut rest) = (Vec::new(), changes);
     while !rest.is_empty() {

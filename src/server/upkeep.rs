@@ -1,5 +1,5 @@
-//! What goes on beside the connections: checks of targets, certificates that change or expire, the blacklist's file, the
-//! watchdog, summaries.
+//! Background work beside the connections: checks of targets, certificates that change or expire, the blacklist's file,
+//! the watchdog, and summaries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::stats::TICK;
 use crate::tls::{FilesState, Reminder};
 use crate::upstream::{Basis, Checks};
 
-/// How often refused addresses are summed up.
+/// How often refused addresses are summed up in the log.
 const SUMMARY: Duration = Duration::from_secs(60);
-/// How often the files of certificates, keys and trust are looked at.
+/// How often Portward looks at the files of certificates, keys and trust.
 const GLANCE: Duration = Duration::from_secs(2);
-/// How soon checks follow a change of the rules.
+/// How long after a change of the rules the checks follow it.
 const CALM: Duration = Duration::from_millis(200);
 /// How often the state is written, if it has changed.
 const KEEP: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Works in the background until it is dropped: DNS, certificates that change or expire, old failures, summaries.
+    /// Does the background work until it is dropped: DNS, certificates that change or expire, old failures, summaries.
     pub async fn maintain(&self) {
         let _names = SideThread::start("names", self.shared.resolver.clone().run())
             .inspect_err(|error| self.shared.note(Level::Error, &format!("names do not resolve: {error}")));
         let housekeeping = async {
             let mut reminder = Reminder::default();
-            // What is near its end now was said when it was read.
+            // Certificates that are near their end now were reported when they were read.
             let _ = reminder.due(self.shared.snapshot.load().certificates(), OffsetDateTime::now_utc());
             loop {
                 tokio::time::sleep(SUMMARY).await;
@@ -62,9 +62,9 @@ impl Server {
         tokio::join!(housekeeping, clock, files, state, watchdog);
     }
 
-    /// Notices that files of certificates, keys and trust have changed, and reads them when they have come to rest: a
-    /// certificate and its key are two files. What could not be read is tried again at each look, because a permission may
-    /// be mended without a trace on the file.
+    /// Notices changed files of certificates, keys and trust. It reads them when they do not change any more, because a
+    /// certificate and its key are two files. Files that could not be read are tried again at each look, because a
+    /// change of permissions may leave no trace on the file.
     async fn watch_files(&self) {
         let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
         loop {
@@ -86,8 +86,8 @@ impl Server {
         }
     }
 
-    /// Writes to the folder of `state` what has changed, and reads what could not be read before. The manager hears how
-    /// that goes.
+    /// Writes changed state to the folder of `state`, and reads state that could not be read before. The manager is
+    /// told about failures.
     async fn keep_state(&self) {
         loop {
             tokio::time::sleep(KEEP).await;
@@ -102,7 +102,7 @@ impl Server {
         }
     }
 
-    /// Tells the manager that we are alive, for as long as every worker is.
+    /// Tells the manager that Portward is alive, as long as every worker is.
     pub(super) async fn feed_watchdog(&self) {
         let Some(interval) = self.pulse.interval() else { return };
         let mut said = false;
@@ -121,7 +121,7 @@ impl Server {
     }
 }
 
-/// Checks targets as the rules in force say it, for ever.
+/// Checks targets as the rules in force demand, without end.
 async fn checks(shared: Arc<Shared>) {
     let mut reloads = shared.reloads.subscribe();
     let mut checks = Checks::new(shared.health.clone(), shared.resolver.clone());
@@ -134,7 +134,7 @@ async fn checks(shared: Arc<Shared>) {
                 listeners: snapshot.listeners.clone().into(),
             }
         };
-        // Many changes in a row are one, and checks go on meanwhile.
+        // Many changes in a row count as one. Checks go on meanwhile.
         let changed = async {
             let changed = reloads.changed().await;
             tokio::time::sleep(CALM).await;

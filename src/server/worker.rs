@@ -1,4 +1,4 @@
-//! A worker: one thread with a runtime of its own, which accepts from every socket. What it accepts stays with it.
+//! A worker: one thread with a runtime of its own, which accepts from every socket. A connection stays with its worker.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,14 +18,14 @@ use crate::log::Level;
 use crate::state::{Shared, Worker};
 use crate::stats::Opening;
 
-/// How often kept target connections are looked through.
+/// How often the worker looks through its kept target connections.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How many connections are accepted in a row.
 const BURST: u32 = 8;
 /// How long to wait before accepting again when descriptors have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// A thread with a runtime, accepting from every socket: the one of that number, of so many.
+/// Starts a thread with a runtime that accepts from every socket. It gets its number, and the number of all workers.
 pub(super) fn start(
     (number, count): (u16, u16),
     shared: &Arc<Shared>,
@@ -64,7 +64,7 @@ async fn sweep(worker: &Worker) {
     }
 }
 
-/// Accepts from the sockets that are open, whichever those are just now.
+/// Accepts from the sockets that are open at the moment.
 async fn accept_from(mut sockets: watch::Receiver<Vec<Arc<Socket>>>, worker: &Arc<Worker>) {
     let mut accepting: HashMap<Listener, tokio::task::JoinHandle<()>> = HashMap::new();
     loop {
@@ -87,7 +87,7 @@ async fn accept_from(mut sockets: watch::Receiver<Vec<Arc<Socket>>>, worker: &Ar
     }
 }
 
-/// The door: the guard first, before a byte is read.
+/// Accepts connections from one socket. The guard decides first, before a byte is read.
 async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     let listener = match socket.share() {
         Ok(listener) => listener,
@@ -102,12 +102,13 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
     loop {
         burst = burst.wrapping_add(1);
         if burst.is_multiple_of(BURST) {
-            // Connections that were accepted come first. Otherwise a phone's message would wait behind a flood of new ones.
+            // Accepted connections come first. Otherwise a phone's message would wait behind a flood of new
+            // connections.
             tokio::task::yield_now().await;
         }
         let (tcp, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // The client has gone again; or there is no descriptor left, and trying at once would spin.
+            // The client has gone already, or no descriptor is left. In the second case an immediate retry would spin.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(_) => {
                 tokio::time::sleep(BREATH).await;
@@ -143,7 +144,7 @@ async fn accept(socket: Arc<Socket>, worker: Arc<Worker>) {
         };
         let Facts { id, client, service, carrier, .. } = facts;
         let live = worker.shared.stats.register(worker.number, Opening { id, client, service, carrier });
-        // At once, so that in a flood the next connection finds one that it may displace.
+        // The connection is entered at once. So in a flood the next connection finds one that it may displace.
         let place = guard.enter_undecided(facts.id, peer.ip(), &permit, expects_proxy_header, &config.guard);
         drop(snapshot);
         let accepted = Accepted { tcp, facts, permit, place, live, expects_proxy_header };

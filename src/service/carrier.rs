@@ -1,6 +1,6 @@
-//! What carries the octets of a connection.
+//! The carriers of a connection's octets.
 
-/// What carries a client's connection.
+/// The carrier of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Carrier {
     /// Bare TCP.
@@ -13,7 +13,7 @@ pub enum Carrier {
     Wss,
 }
 
-/// Whether TLS is spoken below the service. A target has at most one port for each.
+/// Whether the connection to a service is in TLS. A target has at most one port for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Bare TCP.
@@ -23,7 +23,7 @@ pub enum Transport {
 }
 
 impl Carrier {
-    /// Every one.
+    /// All carriers.
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
 
     /// The name in logs and counters.
@@ -36,7 +36,7 @@ impl Carrier {
         }
     }
 
-    /// What is below: plain or TLS.
+    /// The transport below: plain or TLS.
     pub const fn transport(self) -> Transport {
         match self {
             Self::Tcp | Self::Ws => Transport::Plain,
@@ -44,7 +44,7 @@ impl Carrier {
         }
     }
 
-    /// Whether TLS is below.
+    /// Whether it is in TLS.
     pub const fn is_tls(self) -> bool {
         self.transport().is_tls()
     }
@@ -56,7 +56,7 @@ impl Carrier {
 }
 
 impl From<Transport> for Carrier {
-    /// Without a WebSocket.
+    /// The carrier without a WebSocket.
     fn from(transport: Transport) -> Self {
         match transport {
             Transport::Plain => Self::Tcp,

@@ -1,4 +1,4 @@
-//! Something for every service, and sets of services.
+//! A value for every service, and sets of services.
 
 use std::ops::{Index, IndexMut};
 
@@ -18,7 +18,7 @@ const _: () =
     assert!(size_of::<PerService<u8>>() == Service::ALL.len(), "a service is missing in one of them");
 
 impl<T> PerService<T> {
-    /// What `make` gives for each service, in the order of [`Service::ALL`].
+    /// The values that `make` returns for each service, in the order of [`Service::ALL`].
     pub fn from_fn(mut make: impl FnMut(Service) -> T) -> Self {
         Self {
             http: make(Service::Http),
@@ -28,7 +28,7 @@ impl<T> PerService<T> {
         }
     }
 
-    /// What is there for `service`.
+    /// The value for `service`.
     pub const fn get(&self, service: Service) -> &T {
         match service {
             Service::Http => &self.http,
@@ -38,7 +38,7 @@ impl<T> PerService<T> {
         }
     }
 
-    /// What is there for `service`, to be changed.
+    /// The value for `service`, to be changed.
     pub const fn get_mut(&mut self, service: Service) -> &mut T {
         match service {
             Service::Http => &mut self.http,
@@ -48,7 +48,7 @@ impl<T> PerService<T> {
         }
     }
 
-    /// Each with its service, in the order of [`Service::ALL`].
+    /// Each service with its value, in the order of [`Service::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Service, &T)> {
         Service::ALL.into_iter().map(|service| (service, self.get(service)))
     }
@@ -86,7 +86,7 @@ impl ServiceSet {
         self.0 & Self::bit(service) != 0
     }
 
-    /// How many of it stand before `service` in the order of [`Service::ALL`].
+    /// How many services of the set come before `service` in the order of [`Service::ALL`].
     pub const fn before(self, service: Service) -> u32 {
         (self.0 & (Self::bit(service) - 1)).count_ones()
     }

@@ -1,8 +1,8 @@
-//! Whether the folder of `state` and the files in it are what they must be, before anything reads or writes them.
+//! Checks the folder of `state` and its files, before anything reads or writes them.
 //!
-//! A blacklist or a key that is damaged or cannot be read does not prevent a start, and neither does a folder that cannot be
-//! written to: `check` warns of them, and so does the running daemon. But a FIFO or a device in the place of a file is no
-//! damage: somebody has put it there, and Portward neither reads nor replaces it. `overrides` speaks for its own file.
+//! A damaged or unreadable blacklist or key does not prevent a start, and neither does a folder that is not writable.
+//! `check` and the running daemon warn of them. A FIFO or a device in the place of a file is an error: somebody has put
+//! it there, and Portward neither reads nor replaces it. `overrides` checks its own file.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ use crate::config::{Diagnostic, Location};
 use crate::files::{self, state_file};
 use crate::guard::{blacklist_file, unix_now};
 
-/// The error about the folder, or about one of the files in it; `None`: it can be used, or is not there yet.
+/// The error about the folder, or about one of its files. `None`: the folder can be used, or does not exist yet.
 pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
     let error = |path: &Path, why: &dyn std::fmt::Display| {
         Diagnostic::error(
@@ -34,7 +34,7 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
             );
         }
         Ok(_) => {}
-        // Not there yet; or out of reach, which is said when something is written.
+        // The file does not exist yet, or is out of reach. The latter is reported when something is written.
         Err(_) => return None,
     }
     [blacklist_file::file(state), secret::file(state), tokens::file(state)].iter().find_map(|file| {
@@ -44,8 +44,7 @@ pub(crate) fn unusable(state: &Path) -> Option<Diagnostic> {
     })
 }
 
-/// What is wrong with the folder and its files for the user who asks, and does not prevent a start. A folder that is not
-/// there is made.
+/// Faults of the folder and its files, for the calling user, that do not prevent a start. A missing folder is made.
 pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
     let warning = |path: &Path, message: String| Diagnostic::warning(message, Location::whole(path));
     let is_absent = fs::symlink_metadata(state).is_err_and(|error| files::is_absent(&error));
@@ -94,17 +93,17 @@ pub(crate) fn warnings(state: &Path) -> Vec<Diagnostic> {
     found
 }
 
-/// What follows where the folder is of no use.
+/// What follows if the folder cannot be used.
 const NOT_KEPT: &str =
     "blacklist, SIP routes and admin token are in memory alone then, and lost at a restart";
 
-/// Whether the files in the folder concern the user who asks: its owner, and root.
+/// Whether the calling user is the folder's owner, or root. Only for them the files in the folder matter.
 pub(crate) fn is_of_concern(state: &Path) -> bool {
     let user = geteuid();
     user.is_root() || fs::metadata(state).is_ok_and(|folder| folder.uid() == user.as_raw())
 }
 
-/// What is to be said if root uses the folder of another user, as the packages make it for the service.
+/// A message if root uses the folder of another user. The packages make the folder for the service's user.
 pub(crate) fn of_another_user(state: &Path) -> Option<String> {
     let owner = state_file::other_owner(state)?.uid();
     let name = accounts::name_of_user(owner).unwrap_or_else(|| owner.to_string());
@@ -136,7 +135,7 @@ mod tests {
         assert!(unusable(&state).unwrap().message.contains("blacklist.jsonl cannot be used: it is a device"));
     }
 
-    /// Item 22: what does not prevent a start is warned of.
+    /// Item 22: faults that do not prevent a start are warned of.
     #[test]
     fn item_22_what_cannot_be_kept_is_warned_of() {
         use std::os::unix::fs::symlink;

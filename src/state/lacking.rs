@@ -1,17 +1,18 @@
-//! What a configuration that works may lack all the same: trust for the certificates of clients and targets, and secrets.
+//! Warnings about parts that a working configuration lacks: trust for the certificates of clients and targets, and
+//! secrets.
 
 use crate::config::{Config, Diagnostic, Location};
 use crate::rules::{Endpoint, Host, Table, Verify};
 use crate::service::Service;
 use crate::tls::ClientTrusts;
 
-/// Whether clients can show certificates at all.
+/// Whether a listener exists on which clients can show certificates.
 pub(super) fn listens_for_certificates(config: &Config) -> bool {
     let mut listens = config.listen.listeners.iter();
     listens.any(|l| l.transport.is_tls() && l.service.asks_for_certificate())
 }
 
-/// A warning if hosts check certificates and no CA is known that could vouch for one.
+/// A warning if hosts check certificates, but there is no CA that could have issued one.
 pub(super) fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) -> Option<Diagnostic> {
     let checks = |host: &Host<'_>| host.rules().any(|(_, rule)| rule.ports.is_checked());
     let usual = |host: &Host<'_>| host.client_trust().is_none() && checks(host);
@@ -22,7 +23,7 @@ pub(super) fn unproven(table: &Table, config: &Config, trusts: &ClientTrusts) ->
     Some(Diagnostic::warning(message, Location::whole(&config.tls.client_trust)).help(help))
 }
 
-/// A warning if a host demands credentials and there is no secret with which one could be made.
+/// A warning if a host demands credentials, but there is no secret that could make one.
 pub(super) fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
     if !table.demands_credentials() || !config.sip.secrets.is_empty() {
         return None;
@@ -39,7 +40,7 @@ pub(super) fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
     Some(Diagnostic::warning(message, Location::whole(table.file(source))).help(help))
 }
 
-/// Whether some TLS target of `host` is judged by `upstream.trust`.
+/// Whether `upstream.trust` is needed for a TLS target of `host`.
 pub(super) fn needs_trust(host: Host<'_>, config: &Config) -> bool {
     let judged = |endpoints: &[Endpoint]| {
         endpoints.iter().any(|Endpoint { options, .. }| {

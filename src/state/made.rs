@@ -1,16 +1,17 @@
-//! Tenants and hosts that were made over the API: `tenants.toml` and `hosts.toml` in the folder of `state`, two more rules files
-//! behind the others (contract sections 8 and 9). The daemon writes them and nothing in /etc.
+//! Tenants and hosts that were made over the API. They are in `tenants.toml` and `hosts.toml` in the folder of `state`,
+//! two more rules files after the others (contract sections 8 and 9). The daemon writes these files, and never writes
+//! in /etc.
 //!
-//! | what is wrong | at the start | at a reload | at a change |
+//! | fault | at the start | at a reload | at a change |
 //! |---|---|---|---|
-//! | the text is no TOML, or the file cannot be read | warning, none of what stands in it | error | error |
-//! | one host or tenant: its name is taken, its rules are wrong | warning, without that one | error | error |
-//! | the folder of `state` cannot be looked into, or has gone | warning, none of what stands in it | error | error |
+//! | the text is not TOML, or the file cannot be read | warning, nothing of it is used | error | error |
+//! | one host or tenant is invalid, or its name is taken | warning, that one is not used | error | error |
+//! | the folder of `state` is out of reach, or has gone | warning, nothing of it is used | error | error |
 //!
-//! An error leaves everything as it is: the file, and what is in force. At a start nothing outside of the configuration may
-//! stand in the way, so what is good is served. A file that is wrong is never replaced.
+//! An error leaves everything as it is: the file, and what is in force. Nothing outside of the configuration may
+//! prevent a start, so at a start the valid part is served. A faulty file is never replaced.
 //!
-//! `form` is how a host or a tenant is written in JSON and in TOML, `tenants` are the tenants.
+//! `form` converts a host or a tenant between JSON and TOML. `tenants` has the tenants.
 
 pub(crate) mod form;
 pub(crate) mod tenants;
@@ -29,17 +30,17 @@ use tenants::Tenants;
 
 /// The file in the state folder.
 const NAME: &str = "hosts.toml";
-/// What stands at the top of the file.
+/// The first lines of the file.
 const HEAD: &str = "\
 # Portward writes this file: hosts that were made over the API. It is read at the start and at a reload, behind the rules files.
 ";
 
-/// Where the hosts stand.
+/// The path of the file with the hosts.
 pub(crate) fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
-/// What hosts are made with: what the rules files say, and portward.toml.
+/// What is needed to make hosts: the rules files and portward.toml.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ground<'a> {
     pub(crate) foundation: &'a Foundation,
@@ -53,19 +54,19 @@ impl<'a> Ground<'a> {
         make(Making { foundation, config, file: &file, tenants_file: &tenants_file, is_start })
     }
 
-    /// What becomes of `table` with these tenants and the hosts of `text` in the place of those of the API that it has.
+    /// `table` with these tenants, and with the hosts of `text` in place of its present hosts of the API.
     fn extend(self, table: &Table, tenants: &Tenants, text: &Arc<String>, is_start: bool) -> Made {
         self.with(is_start, |making| making.extend(table, &tenants.list(), text))
     }
 }
 
-/// Puts into force in `table` the tenants and hosts that are kept in the folder of `state`, and says what is wrong with them.
-/// Where there is an error `table` is as it was. `before` is the table in force, if this is a reload.
+/// Puts the stored tenants and hosts in force in `table`, and returns their faults. After an error `table` is
+/// unchanged. `before` is the table in force, if this is a reload.
 pub(crate) fn apply(ground: Ground<'_>, table: &mut Table, before: Option<&Table>) -> Diagnostics {
     take(ground, table, before).0
 }
 
-/// As [`apply`], with the tenants, which can be changed then.
+/// As [`apply`]. It also returns the tenants, so that they can be changed.
 pub(crate) fn take(ground: Ground<'_>, table: &mut Table, before: Option<&Table>) -> (Diagnostics, Tenants) {
     let state = &ground.config.state;
     let is_start = before.is_none();
@@ -95,7 +96,7 @@ pub(crate) fn take(ground: Ground<'_>, table: &mut Table, before: Option<&Table>
     (found, tenants)
 }
 
-/// The text of the hosts; `None`: there are none.
+/// The text of the hosts. `None`: there are none.
 fn text(state: &Path, is_start: bool, is_missed: bool) -> Result<Option<Arc<String>>, Diagnostics> {
     if let Some(why) = out_of_reach(&file(state), state, is_missed) {
         return Err(config::unread_made("hosts", &file(state), &why, is_start).into());
@@ -103,12 +104,12 @@ fn text(state: &Path, is_start: bool, is_missed: bool) -> Result<Option<Arc<Stri
     read("hosts", &file(state), is_start)
 }
 
-/// As [`apply`] at a reload of a server that has none of them: for `check`.
+/// As [`apply`] at a reload of a server that has no hosts of the API. It is for `check`.
 pub(crate) fn judge(ground: Ground<'_>, table: &mut Table) -> Diagnostics {
     apply(ground, table, Some(&Table::default()))
 }
 
-/// Why the folder `state` does not show whether there is a file. At a start a folder that is not there is a new one.
+/// Why the folder `state` does not show whether the file exists. At a start a missing folder counts as a new one.
 fn out_of_reach(file: &Path, state: &Path, is_missed: bool) -> Option<String> {
     match fs::symlink_metadata(file) {
         Ok(_) => None,
@@ -118,7 +119,7 @@ fn out_of_reach(file: &Path, state: &Path, is_missed: bool) -> Option<String> {
     }
 }
 
-/// The text of a file with `what`; `None`: there is none.
+/// The text of a file. `what` names its contents in messages. `None`: the file does not exist.
 fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, Diagnostics> {
     let unread = |why: &str| Diagnostics::from(config::unread_made(what, file, why, is_start));
     match state_file::open(file) {
@@ -129,7 +130,7 @@ fn read(what: &str, file: &Path, is_start: bool) -> Result<Option<Arc<String>>, 
     config::text_of(file, &format!("the {what} of the API"), is_start).map(Some)
 }
 
-/// Puts a file with `what` in place.
+/// Writes a file. `what` names its contents in messages.
 fn put(what: &str, file: &Path, text: &str) -> Result<(), Diagnostics> {
     state_file::put(file, |file| file.write_all(text.as_bytes())).map(drop).map_err(|error| {
         let message = format!("the {what} of the API {} cannot be written: {error}", file.display());
@@ -137,7 +138,7 @@ fn put(what: &str, file: &Path, text: &str) -> Result<(), Diagnostics> {
     })
 }
 
-/// The hosts that were made over the API, to be changed.
+/// The hosts that were made over the API, so that they can be changed.
 #[derive(Debug)]
 pub(crate) struct Hosts {
     file: PathBuf,
@@ -145,10 +146,10 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// Reads them.
+    /// Reads the hosts.
     ///
     /// # Errors
-    /// They cannot be read, or are no TOML. They must not be replaced then.
+    /// They cannot be read, or are not TOML. Then they must not be replaced.
     pub(crate) fn open(state: &Path) -> Result<Self, Diagnostics> {
         let file = file(state);
         let text = read("hosts", &file, false)?.unwrap_or_else(|| Arc::new(HEAD.to_owned()));
@@ -160,13 +161,13 @@ impl Hosts {
         }
     }
 
-    /// The host that is called `name`, in normal form.
+    /// The host with this name, which is in normal form.
     pub(crate) fn get(&self, name: &str) -> Option<&HostTable> {
         let hosts = self.document.get("host")?.as_array_of_tables()?;
         hosts.iter().find(|host| is_called(host, name))
     }
 
-    /// Puts a host in the place of the one that is called so, or behind the others.
+    /// Replaces the host with this name, or adds it after the others.
     pub(crate) fn put(&mut self, name: &str, mut host: HostTable) {
         let hosts = self.document.entry("host").or_insert_with(|| ArrayOfTables::new().into());
         let Some(hosts) = hosts.as_array_of_tables_mut() else { return };
@@ -184,7 +185,7 @@ impl Hosts {
         }
     }
 
-    /// Takes a host out. False: there is none of this name.
+    /// Removes a host. False: there is none of this name.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let hosts = self.document.get_mut("host").and_then(Item::as_array_of_tables_mut);
         let Some(hosts) = hosts else { return false };
@@ -198,21 +199,21 @@ impl Hosts {
         at.is_some()
     }
 
-    /// What becomes of `table` with these hosts in the place of those that it has, and with the tenants of the API.
+    /// `table` with these hosts in place of its present hosts of the API, and with the tenants of the API.
     pub(crate) fn in_force(&self, ground: Ground<'_>, table: &Table, tenants: &Tenants) -> Made {
         ground.extend(table, tenants, &Arc::new(self.document.to_string()), false)
     }
 
-    /// Puts the file in place.
+    /// Writes the file.
     ///
     /// # Errors
-    /// It cannot be written. The old one is still there then.
+    /// The file cannot be written. The old file stays.
     pub(crate) fn keep(&self) -> Result<(), Diagnostics> {
         put("hosts", &self.file, &self.document.to_string())
     }
 }
 
-/// Whether a host is called so, in normal form.
+/// Whether the host has this name, which is in normal form.
 fn is_called(host: &HostTable, name: &str) -> bool {
     let own = host.get("name").and_then(Item::as_str).and_then(config::normal_name);
     own.is_some_and(|own| *own == *name)

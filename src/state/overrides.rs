@@ -1,15 +1,15 @@
-//! Hosts and tenants that administrators have enabled or disabled in place of the rules: kept in the folder of `state`, so that
-//! it holds over reloads and restarts (contract section 8).
+//! Hosts and tenants that administrators have enabled or disabled, whatever the rules say. They are stored in the
+//! folder of `state`, so that they survive reloads and restarts (contract section 8).
 //!
-//! | what is wrong | at the start | at a reload | at `enable` and `disable` |
+//! | fault | at the start | at a reload | at `enable` and `disable` |
 //! |---|---|---|---|
-//! | the text, or it cannot be read | error | error | error |
-//! | the folder of `state` cannot be looked into, or has gone | warning | error | error |
-//! | no rule is for a host | warning | warning | nothing |
+//! | the text is invalid, or the file cannot be read | error | error | error |
+//! | the folder of `state` is out of reach, or has gone | warning | error | error |
+//! | a host is in no rule | warning | warning | nothing |
 //!
-//! An error leaves everything as it is: the file, and what is in force. At the start it is one as in a rules file, because
-//! nobody could tell which hosts are disabled, and to serve them would be wrong. Portward puts the file in place whole, so
-//! a loss of power does not damage it.
+//! An error leaves everything as it is: the file, and what is in force. At the start a faulty file prevents the start,
+//! as a faulty rules file does. Otherwise it would not be known which hosts are disabled, and disabled hosts would be
+//! served. Portward replaces the file as a whole, so a power failure does not damage it.
 
 use std::fs;
 use std::io::Write as _;
@@ -26,8 +26,8 @@ fn file(state: &Path) -> PathBuf {
     state.join(NAME)
 }
 
-/// Puts into force in `table` what is kept in the folder `state`, and says what is wrong with that. Where there is an error
-/// `table` is as it was. `before` is the table in force, if this is a reload.
+/// Puts the stored states in force in `table`, and returns the faults of the file. After an error `table` is unchanged.
+/// `before` is the table in force, if this is a reload.
 pub(crate) fn apply(state: &Path, table: &mut Table, before: Option<&Table>) -> Diagnostics {
     if let Some(cause) = out_of_reach(state, before) {
         let message =
@@ -46,8 +46,8 @@ pub(crate) fn apply(state: &Path, table: &mut Table, before: Option<&Table>) -> 
     }
 }
 
-/// Why the folder `state` does not show whether there is a file. At a start a folder that is not there is a new one. At a
-/// reload it has gone, and what it held is in force.
+/// Why the folder `state` does not show whether the file exists. At a start a missing folder counts as a new one. At a
+/// reload a missing folder is a fault if states from it are in force.
 fn out_of_reach(state: &Path, before: Option<&Table>) -> Option<String> {
     let is_overridden = |table: &Table| {
         table.iter().any(|host| host.own_enabled() != host.enabled_by_rules())
@@ -61,11 +61,11 @@ fn out_of_reach(state: &Path, before: Option<&Table>) -> Option<String> {
     }
 }
 
-/// Keeps in the folder `state` that the host called `name` is enabled or disabled, and nothing of what the rules say as
-/// well.
+/// Stores in the folder `state` that the host called `name` is enabled or disabled. States that equal the rules are not
+/// stored.
 ///
 /// # Errors
-/// What is there cannot be read, or is damaged, or the new file cannot be written. The old one is still there then.
+/// The present file cannot be read or is damaged, or the new file cannot be written. The old file stays.
 pub(crate) fn keep(state: &Path, table: &Table, name: &str, enabled: bool) -> Result<(), Diagnostics> {
     let file = file(state);
     let overrides = Overrides::load(&file)?;
@@ -75,7 +75,7 @@ pub(crate) fn keep(state: &Path, table: &Table, name: &str, enabled: bool) -> Re
     write(&file, &overrides, &switches)
 }
 
-/// The same for tenants, by their ids. `None`: the tenant has gone for good, and what was said of it is forgotten.
+/// The same for tenants, by their ids. `None`: the tenant has gone for good, and its state is forgotten.
 ///
 /// # Errors
 /// As [`keep`].
@@ -98,7 +98,7 @@ pub(crate) fn keep_tenants<'i>(
     write(&file, &overrides, &switches)
 }
 
-/// Puts the file in place, unless it says this already.
+/// Writes the file, unless its contents are the same already.
 fn write(file: &Path, overrides: &Overrides, switches: &Switches) -> Result<(), Diagnostics> {
     if overrides.is_equal_to(switches) {
         return Ok(());
@@ -110,7 +110,7 @@ fn write(file: &Path, overrides: &Overrides, switches: &Switches) -> Result<(), 
     })
 }
 
-/// Forgets what was said of the host called `name`, because it has gone for good.
+/// Forgets the state of the host called `name`, because the host has gone for good.
 ///
 /// # Errors
 /// As [`keep`].
@@ -190,7 +190,7 @@ ldap = true
         assert!(head.starts_with("# Portward writes this file"), "{head}");
     }
 
-    /// What the rules have said since is dropped when the file is written the next time, and not before.
+    /// A state that the rules have adopted since is dropped when the file is written the next time, and not before.
     #[test]
     fn item_6_what_the_rules_say_as_well_is_dropped_at_the_next_write() {
         let dir = tempfile::tempdir().unwrap();
@@ -203,7 +203,7 @@ ldap = true
         keep(state, &table(&others), "*.example", false).unwrap();
         assert!(!text(state).contains("off.example/branch"), "{}", text(state));
         assert_eq!(disabled(state, &others), "one.example *.example");
-        // A host that is gone, comes back or has another name meanwhile is still disabled.
+        // A host that is missing for a while, comes back, or has another name is still disabled.
         let gone = others.replace("one.example", "two.example");
         keep(state, &table(&gone.replace("uno", "due")), "*.example", true).unwrap();
         assert_eq!(disabled(state, &others), "one.example");
@@ -226,7 +226,7 @@ ldap = true
         let good = |hosts: &str| (hosts.to_owned(), String::new());
         assert_eq!(said(&host("UNO.example.", false)), good("one.example"));
         assert_eq!(said(&host("*.example", false)), good("*.example"));
-        // A wildcard is one host: nothing is said of one name under it alone.
+        // A wildcard is one host. A state for a single name under it is not possible.
         let (hosts, message) = said(&host("two.example", false));
         assert_eq!((hosts.as_str(), message.as_str()), ("", "no rule is for the host two.example"));
         for both in [
@@ -241,7 +241,7 @@ ldap = true
         assert_eq!(disabled(state, RULES), "one.example *.example off.example/branch");
     }
 
-    /// Nothing is in force, nothing is replaced, and the place is told.
+    /// Nothing is put in force, nothing is replaced, and the message names the place.
     #[test]
     fn item_6_a_damaged_file_is_refused_and_stays() {
         let dir = tempfile::tempdir().unwrap();
@@ -287,7 +287,7 @@ ldap = true
         fs::create_dir(file(&state)).unwrap();
         assert_eq!(apply(&state, &mut table(RULES), None).errors(), 1);
         fs::remove_dir(file(&state)).unwrap();
-        // The folder itself leads nowhere: nothing is kept there.
+        // The folder itself is a link to nowhere, so nothing is stored there.
         fs::remove_dir(&state).unwrap();
         symlink(dir.path().join("not mounted"), &state).unwrap();
         assert!(apply(&state, &mut table(RULES), None).is_empty());

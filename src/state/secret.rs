@@ -1,4 +1,4 @@
-//! The key of SIP route tokens: kept in the state folder, so that a call survives a restart of Portward.
+//! The key of SIP route tokens. It is stored in the state folder, so that a call survives a restart of Portward.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _, Write as _};
@@ -15,24 +15,24 @@ const LENGTH: usize = 32;
 
 pub(crate) type Key = Zeroizing<[u8; LENGTH]>;
 
-/// Where it is.
+/// The path of the file.
 pub(super) fn file(state: &Path) -> PathBuf {
     state.join(FILE)
 }
 
-/// What stands in the file.
+/// The contents of the file.
 pub(super) enum Found {
-    /// Nothing is there.
+    /// The file does not exist.
     Nothing,
-    /// Something that is no key of ours: another length, or NUL octets alone, as a power failure may leave them.
+    /// The file has no valid key: it has another length, or only NUL octets, as a power failure may leave them.
     Damaged,
     Key(Key),
 }
 
-/// What stands in the folder `state`.
+/// Reads the file in the folder `state`.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(super) fn look(state: &Path) -> io::Result<Found> {
     let Some(file) = state_file::open(&file(state))? else { return Ok(Found::Nothing) };
     let mut octets = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
@@ -43,11 +43,11 @@ pub(super) fn look(state: &Path) -> io::Result<Found> {
     })
 }
 
-/// The key, and whether it is kept. Where it is not, it lasts as long as the process: calls that are up when Portward
-/// restarts cannot come back to it then.
+/// The key, and whether it is stored. A key that is not stored lasts as long as the process. Then calls cannot go on
+/// after Portward has restarted.
 #[derive(Debug, Default)]
 pub(super) struct RouteKey {
-    /// The key in use, as long as it is not kept.
+    /// The key in use, as long as it is not stored.
     unkept: Option<Key>,
 }
 
@@ -63,11 +63,11 @@ impl RouteKey {
         }
     }
 
-    /// Keeps it, if it is not kept yet; where there is one that could not be read before, that one is in use from now on.
-    /// Returns where a damaged file is now that has been replaced.
+    /// Stores the key, if it is not stored yet. If there is a key in the file that could not be read before, that key
+    /// is in use from now on. Returns the new path of a damaged file that was replaced.
     ///
     /// # Errors
-    /// Those of the file system; it is tried again at the next call then.
+    /// Those of the file system. The next call tries again.
     pub(super) fn keep(&mut self, state: &Path, tokens: &Tokens) -> Result<Option<PathBuf>, Unkept> {
         let Some(key) = &self.unkept else { return Ok(None) };
         let path = file(state);
@@ -86,8 +86,8 @@ impl RouteKey {
     }
 }
 
-/// Octets that cannot be guessed, from the random numbers of the TLS library; should it have none, from those with which hash
-/// tables are seeded.
+/// Octets that cannot be guessed, from the random generator of the TLS library. If that fails, they come from the seed
+/// of hash tables.
 pub(crate) fn random() -> Key {
     let mut key = Zeroizing::new([0; LENGTH]);
     if crate::tls::provider().secure_random.fill(key.as_mut_slice()).is_err() {
@@ -105,7 +105,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    /// A start, and the token that it would give.
+    /// A start: the token that it would make, and the result of storing the key.
     fn start(state: &Path) -> (String, Result<Option<PathBuf>, Unkept>) {
         let (mut key, tokens) = RouteKey::of(state);
         let kept = key.keep(state, &tokens);
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
     }
 
-    /// Item 22: there is nothing good in a damaged key. A new one is made once, and the damaged one is kept beside.
+    /// Item 22: a damaged key has nothing of value. A new key is made once, and the damaged file is kept beside it.
     #[test]
     fn item_22_a_damaged_key_is_set_aside_and_replaced_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Item 22: what cannot be read is never replaced, and is in use when it can be.
+    /// Item 22: a file that cannot be read is never replaced. Its key is in use as soon as it can be read.
     #[test]
     fn item_22_a_key_that_cannot_be_read_stays_and_comes_back() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What all workers share, and outlives a reload; and what the connections of one worker share.
+//! The state that all workers share, which outlives a reload, and the state that the connections of one worker share.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -25,58 +25,58 @@ use crate::rules::{Address, FAILBACK};
 use crate::stats::Stats;
 use crate::upstream::{Dialer, Health, Pool, Resolver, State};
 
-/// How the last reload went.
+/// The result of the last reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastReload {
-    /// When it was over.
+    /// When the reload ended.
     pub at: SystemTime,
-    /// Who has asked for it: a signal, or an administrator.
+    /// The sender of the order: a signal, or an administrator.
     pub by: String,
-    /// Why everything stayed as it was; `None`: everything was replaced.
+    /// Why the reload was refused. `None`: everything was replaced.
     pub refused: Option<String>,
 }
 
-/// What all workers share.
+/// The state that all workers share.
 #[derive(Debug)]
 pub struct Shared {
-    /// What is configured now.
+    /// The configuration in force.
     pub snapshot: ArcSwap<Snapshot>,
-    /// Who may connect.
+    /// Decides which addresses may connect.
     pub guard: Guard,
-    /// Decision lines and notes.
+    /// Writes decision lines and notes.
     pub log: Log,
-    /// DNS names of targets.
+    /// Resolves DNS names of targets.
     pub resolver: Arc<Resolver>,
-    /// How the addresses of targets are.
+    /// The health of targets' addresses.
     pub health: Arc<Health>,
-    /// Portward's own entries in the route sets of SIP clients.
+    /// Makes Portward's own entries for the route sets of SIP clients.
     pub sip_tokens: Arc<Tokens>,
     /// Verifies the logins that Portward itself demands.
     pub verifier: Verifier,
-    /// Which of those were right a moment ago.
+    /// The logins that were right a short time ago.
     pub remembered: Remembered,
-    /// Nonces of the challenges by which SIP clients are asked for credentials.
+    /// Makes nonces for challenges to SIP clients.
     pub nonces: Nonces,
-    /// Those who have one may administer.
+    /// The tokens of the admin API.
     pub admin_tokens: Arc<AdminTokens>,
     /// Why the socket or the port of the administration is closed.
     admin_closed: Mutex<BTreeMap<&'static str, Diagnostic>>,
-    /// What is known of the work: counters, live connections, the newest decisions.
+    /// Statistics: counters, live connections, the newest decisions.
     pub stats: Arc<Stats>,
     /// Counts reloads.
     pub reloads: watch::Sender<u64>,
-    /// Counts what may make a relay unwanted.
+    /// Counts changes that may end a relay.
     changes: AtomicU64,
-    /// The drain is over: no tunnel is wanted any more.
+    /// The drain is over: every tunnel must end.
     over: AtomicBool,
     next_id: AtomicU64,
     last_reload: ArcSwapOption<LastReload>,
-    /// What is on disk.
+    /// The state on disk.
     stored: Stored,
 }
 
 impl Shared {
-    /// The shared state at the start, for so many workers.
+    /// The shared state at the start, for this many workers.
     pub fn new(snapshot: Snapshot, log: Log, workers: u16) -> Self {
         let guard = Guard::default();
         let (stored, tokens) = Stored::of(&snapshot.config.state, &guard);
@@ -105,13 +105,13 @@ impl Shared {
         shared
     }
 
-    /// Puts a new snapshot in place. What runs keeps the one it has.
+    /// Puts a new snapshot in force. Running connections keep the snapshot that they have.
     pub fn replace(&self, snapshot: Snapshot) {
         self.put(snapshot);
         self.wake_relays();
     }
 
-    /// The same where only tenants have changed: relays are woken if one of them may have to end, or may go on.
+    /// The same, if only tenants have changed. Relays are woken only if one of them may have to end, or may go on.
     pub(crate) fn replace_beside(&self, snapshot: Snapshot) {
         let before = self.snapshot.load_full();
         self.put(snapshot);
@@ -130,12 +130,12 @@ impl Shared {
         self.reloads.send_modify(|count| *count += 1);
     }
 
-    /// Notes how a reload went.
+    /// Notes the result of a reload.
     pub fn note_reload(&self, how: LastReload) {
         self.last_reload.store(Some(Arc::new(how)));
     }
 
-    /// How the last reload went; `None`: there was none since the start.
+    /// The result of the last reload. `None`: there was none since the start.
     pub fn last_reload(&self) -> Option<Arc<LastReload>> {
         self.last_reload.load_full()
     }
@@ -145,19 +145,19 @@ impl Shared {
         self.last_reload().is_some_and(|last| last.refused.is_some())
     }
 
-    /// Has every tunnel end: the drain is over.
+    /// Makes every tunnel end, because the drain is over.
     pub fn end_tunnels(&self) {
         self.over.store(true, Ordering::Release);
         self.wake_relays();
     }
 
-    /// Has every relay look whether it is still wanted.
+    /// Makes every relay check whether it may go on.
     fn wake_relays(&self) {
         self.changes.fetch_add(1, Ordering::Release);
         self.stats.wake_all();
     }
 
-    /// How often something has changed that may make a relay unwanted: a reload, the end of the drain.
+    /// The number of changes so far that may end a relay: a reload, the end of the drain.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
@@ -177,8 +177,8 @@ impl Shared {
         self.log.note(self.snapshot.load().config.log.format, level, text);
     }
 
-    /// Brings memory and the folder of `state` together: reads what has not been read, writes what has changed. Says in the
-    /// log what is new about that. What has failed is tried again at the next call.
+    /// Reads state that has not been read from the folder of `state`, and writes state that has changed. It logs new
+    /// faults and their end. The next call tries again.
     pub fn keep_state(&self) {
         let state = &self.snapshot.load().config.state;
         for (level, text) in self.stored.keep(state, &self.guard, &self.sip_tokens, &self.admin_tokens) {
@@ -186,12 +186,13 @@ impl Shared {
         }
     }
 
-    /// What of the state is in memory alone, and why, in a few words each.
+    /// The parts of the state that are not stored, and why, in a few words each.
     pub fn unkept(&self) -> Vec<String> {
         self.stored.in_short()
     }
 
-    /// The warnings in force: those of the snapshot, what of the state is in memory alone, and that no user can administer.
+    /// The warnings in force: those of the snapshot, parts of the state that are not stored, and a closed
+    /// administration.
     pub fn warnings(&self) -> Diagnostics {
         let mut warnings = self.snapshot.load().warnings(OffsetDateTime::now_utc());
         warnings.extend(self.stored.warnings());
@@ -199,7 +200,7 @@ impl Shared {
         warnings
     }
 
-    /// Writes to the log which addresses have changed their state.
+    /// Logs which addresses have changed their state.
     pub fn tell_health(&self) {
         let (changes, lost) = self.health.changes();
         for (address, change) in changes {
@@ -211,8 +212,8 @@ impl Shared {
         }
     }
 
-    /// Says why `what`, the socket or the port of the administration, is closed, which stands among the warnings until it is
-    /// open; `None`: it is open, or is not wanted. Whether that is new.
+    /// Notes why `what`, the socket or the port of the administration, is closed. It stands among the warnings until it
+    /// is open. `None`: it is open, or is not wanted. Returns whether this is new.
     pub(crate) fn set_admin_closed(&self, what: &'static str, why: Option<Diagnostic>) -> bool {
         let mut closed = self.admin_closed();
         match why {
@@ -225,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// Why the socket or the port of the administration is closed; `None`: it is open, or is not wanted.
+    /// Why the socket or the port of the administration is closed. `None`: it is open, or is not wanted.
     pub(crate) fn why_admin_closed(&self, what: &str) -> Option<String> {
         self.admin_closed().get(what).map(|why| why.message.clone())
     }
@@ -239,7 +240,7 @@ impl Shared {
         self.resolver.watch(snapshot.endpoints().filter_map(|endpoint| endpoint.address.name()));
     }
 
-    /// Forgets what is known of addresses that are no target's any more.
+    /// Forgets addresses that belong to no target any more.
     pub fn forget_targets(&self) {
         let snapshot = self.snapshot.load();
         let (mut targets, mut longest) = (HashSet::new(), FAILBACK);
@@ -260,21 +261,21 @@ impl Shared {
     }
 }
 
-/// What the connections of one thread share.
+/// The state that the connections of one thread share.
 #[derive(Debug)]
 pub struct Worker {
-    /// What all workers share.
+    /// The state that all workers share.
     pub shared: Arc<Shared>,
-    /// Its number.
+    /// The worker's number.
     pub number: u16,
-    /// Target connections that wait.
+    /// Idle target connections.
     pub pool: Pool,
     /// Cancelled when Portward begins to drain.
     pub draining: CancellationToken,
 }
 
 impl Worker {
-    /// What it takes to open connections under `snapshot`.
+    /// Opens connections under `snapshot`.
     pub fn dialer<'a>(&'a self, snapshot: &'a Snapshot) -> Dialer<'a> {
         Dialer {
             tls: &snapshot.upstream_tls,

@@ -1,5 +1,5 @@
-//! What Portward keeps in the folder of `state`, and how that goes: the blacklist, the key of SIP route tokens, and the
-//! tokens of the admin API.
+//! The files in the folder of `state`, and their faults: the blacklist, the key of SIP route tokens, and the tokens of
+//! the admin API.
 //!
 //! Nothing here prevents a start. What cannot be read or written is said once in the log, stands in `systemctl status` and
 //! in the warnings of the admin socket, is tried again, and is said once more when it works.
@@ -15,7 +15,7 @@ use crate::guard::{Change, Guard, Origin, unix_now};
 use crate::log::Level;
 use crate::proof::token::Tokens;
 
-/// What is kept, one after the other: the last that begins to write has the newest and must also be the last that ends.
+/// The stored files. Writers take turns: the writer that begins last has the newest state, so it must also end last.
 #[derive(Debug)]
 pub(super) struct Stored {
     keepers: Mutex<(Keeper, RouteKey)>,
@@ -47,7 +47,7 @@ impl What {
         }
     }
 
-    /// What follows where it is not kept.
+    /// What follows if the file cannot be stored.
     fn consequence(self) -> &'static str {
         match self {
             Self::Blacklist => "what is listed now would be lost at a restart",
@@ -62,7 +62,7 @@ impl Trouble {
         Self { what, file, cause: why.to_string(), is_unread: matches!(why, Unkept::Unread(_)) }
     }
 
-    /// What becomes of it.
+    /// What happens to the file.
     fn outlook(&self) -> String {
         let left = if self.is_unread { "it is left as it is; " } else { "" };
         format!("{left}{}; it is tried again every few seconds", self.what.consequence())
@@ -79,14 +79,14 @@ impl Trouble {
 }
 
 impl Stored {
-    /// What stands in the folder `state`, and the tokens under the key that is there.
+    /// Reads the files in the folder `state`. Returns also the tokens under the key that is there.
     pub(super) fn of(state: &Path, guard: &Guard) -> (Self, Tokens) {
         let (key, tokens) = RouteKey::of(state);
         let keepers = Mutex::new((Keeper::new(guard.blacklist()), key));
         (Self { keepers, troubles: Mutex::default() }, tokens)
     }
 
-    /// Reads what has not been read, writes what has changed. Returns what is to be said of it in the log.
+    /// Reads files that have not been read, and writes changes. Returns messages for the log.
     pub(super) fn keep(
         &self,
         state: &Path,
@@ -98,7 +98,7 @@ impl Stored {
         let (blacklist, key) = &mut *keepers;
         let (mut said, mut troubles) = (Vec::new(), Vec::new());
         let restore = |kept| {
-            // Nothing is refused: there is room for all that was kept.
+            // No entry is refused: there is room for all stored entries.
             let _ = guard.apply(Change::Restore(kept), Origin::File);
         };
         let file = blacklist_file::file(state);
@@ -137,7 +137,7 @@ impl Stored {
         said
     }
 
-    /// What is new of `now`, and what has come right since.
+    /// The messages for new faults in `now`, and for faults that have ended.
     fn compare(&self, now: Vec<Trouble>) -> Vec<(Level, String)> {
         let before = std::mem::replace(&mut *self.troubles(), now.clone());
         let new = now.iter().filter(|trouble| !before.contains(trouble));
@@ -152,13 +152,13 @@ impl Stored {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is not kept, in a few words each.
+    /// The files that are not stored, in a few words each.
     pub(super) fn in_short(&self) -> Vec<String> {
         let short = |trouble: &Trouble| format!("{} {}", trouble.file.display(), trouble.cause);
         self.troubles().iter().map(short).collect()
     }
 
-    /// The same, as warnings.
+    /// The same as warnings.
     pub(super) fn warnings(&self) -> Vec<Diagnostic> {
         self.troubles().iter().map(Trouble::warning).collect()
     }

@@ -1,8 +1,8 @@
-//! The tokens of the admin API: the one with which programs administer, and one that only reads, for Prometheus.
+//! The tokens of the admin API: one that allows every change, and one that only reads, for Prometheus.
 //!
-//! They are kept in the folder of `state` as text: the first line is the token, the second, which is there once somebody has
-//! asked for it, the one that only reads. A file that was put there by hand is obeyed at the start, if what stands in it is
-//! long enough.
+//! They are stored as text in the folder of `state`. The first line is the token that allows changes. The second line
+//! is the token that only reads. It is made at the first request for it. A file that an administrator has written is
+//! used at the start, if its tokens are long enough.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,22 +18,22 @@ use crate::files::state_file;
 use crate::guard::blacklist_file::Unkept;
 
 const FILE: &str = "admin-token";
-/// What can be guessed is no token.
+/// The least length of a token. A shorter one could be guessed.
 const LEAST: usize = 32;
 const MOST: usize = 256;
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum May {
-    /// Everything.
+    /// Every change.
     Change,
-    /// What changes nothing.
+    /// Reading only.
     Read,
 }
 
 type Text = Zeroizing<String>;
 
-/// Where they are.
+/// The path of the file.
 pub(super) fn file(state: &Path) -> PathBuf {
     state.join(FILE)
 }
@@ -42,7 +42,7 @@ pub(super) fn file(state: &Path) -> PathBuf {
 #[derive(Debug)]
 struct Token {
     text: Text,
-    /// Cancelled when it is replaced.
+    /// Cancelled when the token is replaced.
     ends: CancellationToken,
 }
 
@@ -65,7 +65,7 @@ impl Drop for Token {
     }
 }
 
-/// The prefixes tell people, and scanners of published secrets, what they have found.
+/// The prefixes tell people, and scanners for published secrets, what a token is for.
 fn fresh(may: May) -> Token {
     Token::fresh(match may {
         May::Change => "pw-admin-",
@@ -73,7 +73,7 @@ fn fresh(may: May) -> Token {
     })
 }
 
-/// Octets as hexadecimal digits.
+/// The octets in hexadecimal digits.
 pub(crate) fn hex(octets: &[u8]) -> Text {
     let mut text = Zeroizing::new(String::with_capacity(2 * octets.len()));
     let digit = |four: u8| char::from_digit(four.into(), 16).unwrap_or('0');
@@ -84,18 +84,18 @@ pub(crate) fn hex(octets: &[u8]) -> Text {
     text
 }
 
-/// What stands in the file.
+/// The contents of the file.
 pub(super) enum Found {
     Nothing,
-    /// Something in which there is no token.
+    /// The file has no valid token.
     Damaged,
     Tokens(Text, Option<Text>),
 }
 
-/// What stands in the folder `state`.
+/// Reads the file in the folder `state`.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(super) fn look(state: &Path) -> io::Result<Found> {
     let Some(file) = state_file::open(&file(state))? else { return Ok(Found::Nothing) };
     let mut text = Zeroizing::new(String::with_capacity(3 * MOST));
@@ -129,7 +129,7 @@ struct Inside {
 pub struct AdminTokens(Mutex<Inside>);
 
 impl AdminTokens {
-    /// Those in the folder `state`, or new ones.
+    /// The tokens in the folder `state`, or new ones.
     pub(super) fn of(state: &Path) -> Self {
         let inside = match look(state) {
             Ok(Found::Tokens(change, read)) => {
@@ -144,11 +144,11 @@ impl AdminTokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps them, if they are not kept yet; where there are some that could not be read before, those are in force from now
-    /// on. Returns where a damaged file is now that has been replaced.
+    /// Stores the tokens, if they are not stored yet. If there are tokens in the file that could not be read before,
+    /// those are in force from now on. Returns the new path of a damaged file that was replaced.
     ///
     /// # Errors
-    /// Those of the file system; it is tried again at the next call then.
+    /// Those of the file system. The next call tries again.
     pub(super) fn keep(&self, state: &Path) -> Result<Option<PathBuf>, Unkept> {
         let mut inside = self.inside();
         if inside.is_kept {
@@ -171,7 +171,7 @@ impl AdminTokens {
         Ok(aside)
     }
 
-    /// What the token that was `shown` allows, and what is cancelled when it is replaced. Compared in constant time.
+    /// What the `shown` token allows, and the cancellation of that token. The comparison takes constant time.
     pub fn judge(&self, shown: &[u8]) -> Option<(May, CancellationToken)> {
         let inside = self.inside();
         let change = is_same(&inside.change.text, shown).then_some((May::Change, &inside.change));
@@ -180,10 +180,10 @@ impl AdminTokens {
         Some((may, token.ends.clone()))
     }
 
-    /// The token itself. The one that only reads is made when it is asked for first.
+    /// The token itself. The token that only reads is made at the first call for it.
     ///
     /// # Errors
-    /// A new one cannot be kept.
+    /// A new token cannot be stored.
     pub fn show(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
         {
             let inside = self.inside();
@@ -196,10 +196,11 @@ impl AdminTokens {
         self.renew(may, state)
     }
 
-    /// A new token in the place of the old one, which is worth nothing from now on. It is kept before it is in force.
+    /// Replaces the token by a new one. The old one is invalid from now on. The new one is stored before it is in
+    /// force.
     ///
     /// # Errors
-    /// It cannot be kept; the old one is still in force then.
+    /// The new token cannot be stored. Then the old one stays in force.
     pub fn renew(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
         let mut inside = self.inside();
         let (token, text) = {
@@ -233,7 +234,7 @@ fn put(state: &Path, change: &Text, read: Option<&Text>) -> io::Result<()> {
     .map(drop)
 }
 
-/// Compares keyed hashes, so that the time that it takes says nothing of the token.
+/// Compares keyed hashes, so that the duration tells nothing about the token.
 fn is_same(token: &str, shown: &[u8]) -> bool {
     let key = random();
     let keyed = |octets: &[u8]| Hmac::<Sha256>::new_from_slice(&*key).map(|mac| mac.chain_update(octets));

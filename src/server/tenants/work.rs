@@ -1,4 +1,4 @@
-//! The tenants while a batch changes them: what each request of it asks for, and the table that comes of it.
+//! The tenants while a batch changes them: the changes of each request, and the table that follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::state::made::Ground;
 use crate::state::made::tenants::{Definition, HIDDEN, IMPORTED, Kept, Tenants, tag};
 use crate::state::{Snapshot, overrides};
 
-/// The tenants while they are changed.
+/// The tenants during a batch.
 pub(super) struct Work<'s> {
     before: &'s Snapshot,
     pub(super) tenants: Tenants,
-    /// What administrators have said; `None`: it is forgotten.
+    /// The administrators' states of tenants. `None`: the state is forgotten.
     pub(super) switches: BTreeMap<Box<str>, Option<bool>>,
     pub(super) touched: BTreeSet<Box<str>>,
     pub(super) are_definitions_changed: bool,
@@ -37,12 +37,12 @@ impl<'s> Work<'s> {
         Ground { foundation: self.before.foundation(), config: &self.before.config }
     }
 
-    /// The tenant of this id in the table that is in force.
+    /// The tenant with this id in the table in force.
     fn known(&self, id: &str) -> Option<Tenant<'s>> {
         self.before.table.tenants().by_id(id)
     }
 
-    /// All that one request asks for. Where something of it is not possible, nothing has changed.
+    /// Makes all changes of one request. If one of them is impossible nothing has changed.
     pub(super) fn take(&mut self, change: &TenantChange) -> Fate {
         if let [(id, _)] = &*change.acts
             && !change.condition.is_met(self.known(id).map(|tenant| tag(self.before.tenants(), tenant)))
@@ -123,7 +123,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// What the definition of a tenant is to be.
+    /// The new definition of a tenant.
     fn wanted(&self, id: &str, act: &TenantAct) -> Result<Definition, TenantUnchanged> {
         if let TenantAct::Put(wanted) = act {
             return Ok(wanted.clone());
@@ -153,7 +153,7 @@ impl<'s> Work<'s> {
         Ok(wanted)
     }
 
-    /// A definition as it would be kept, judged by itself.
+    /// The definition as it would be stored, checked by itself.
     fn read(&self, id: &str, mut wanted: Definition) -> Result<Kept, TenantUnchanged> {
         let before = self.tenants.get(id);
         for key in HIDDEN.into_iter().chain([IMPORTED]) {
@@ -172,7 +172,7 @@ impl<'s> Work<'s> {
         })
     }
 
-    /// Whether no tenant and no host needs the one with this id.
+    /// Checks that no tenant and no host needs the tenant with this id.
     fn is_free(&self, id: &str) -> Result<(), TenantUnchanged> {
         let tenants: Vec<Box<str>> = self.tenants.below(id).map(Box::from).collect();
         let table = &self.before.table;
@@ -190,7 +190,7 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// The table with all of them, as administrators have said before.
+    /// The table with all tenants, enabled and disabled as administrators have ordered.
     pub(super) fn table(&self) -> Result<(Table, Option<Diagnostics>), TenantUnchanged> {
         let unkept = |found: Diagnostics| TenantUnchanged::Unkept(Refused::from(&found));
         let made = self.tenants.in_force(self.ground(), &self.before.table).map_err(unkept)?;

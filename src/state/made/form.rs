@@ -1,16 +1,16 @@
-//! A host in JSON, in the shape of its `[[host]]` table, and back. Whether it means something is judged by the code that reads
-//! rules files.
+//! Converts a host between JSON and its `[[host]]` table, in the same shape. The code that reads rules files checks the
+//! contents.
 
 use serde_json::{Map, Value as Json};
 use toml_edit::{Array, InlineTable, Item, Table, Value};
 
-/// Tables within a host are not nested deeper.
+/// The deepest nesting of tables within a host.
 const DEPTH: usize = 8;
 
-/// A host's table.
+/// The `[[host]]` table of a host in JSON.
 ///
 /// # Errors
-/// What JSON has and TOML has not.
+/// The part of the JSON that TOML does not have.
 pub(crate) fn from_json(json: &Map<String, Json>) -> Result<Table, String> {
     let mut table = Table::new();
     for (key, value) in json {
@@ -44,7 +44,7 @@ fn value_of(key: &str, json: &Json, depth: usize) -> Result<Value, String> {
     })
 }
 
-/// The same, back.
+/// The JSON of a host's table.
 pub(crate) fn to_json(table: &Table) -> Json {
     let entries = table.iter().map(|(key, item)| (key.to_owned(), item_to_json(item)));
     Json::Object(entries.collect())
@@ -110,7 +110,7 @@ mod tests {
         ] {
             assert!(from_json(host.as_object().unwrap()).unwrap_err().contains(why), "{host}");
         }
-        // It is a number of TOML and out of every range that counts.
+        // It is a valid number in TOML, but out of every valid range.
         let large = json!({ "tcp": u64::MAX });
         assert!(from_json(large.as_object().unwrap()).is_ok());
     }

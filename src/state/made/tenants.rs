@@ -1,7 +1,7 @@
-//! The tenants that were made over the API: in memory each with its definition, on disk `tenants.toml`.
+//! The tenants that were made over the API: with their definitions in memory, and in `tenants.toml` on disk.
 //!
-//! A definition is JSON in the shape of the `[tenant.ID]` table. Besides, it may say `imported`: what has made the tenant. Its
-//! logins and secrets are kept and never shown.
+//! A definition is JSON in the shape of the `[tenant.ID]` table. It may also have `imported`: the import that made the
+//! tenant. Its logins and secrets are stored and never shown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,15 +19,15 @@ use crate::state::secret::{Key, random};
 
 /// The file in the state folder.
 const NAME: &str = "tenants.toml";
-/// What stands at the top of the file.
+/// The first lines of the file.
 const HEAD: &str = "\
 # Portward writes this file and does not keep comments: tenants that were made over the API. It is read at the start and at a
 # reload, behind the rules files.
 ";
 
-/// What has made the tenant: a key that only tenants of the API have.
+/// The import that made the tenant. Only tenants of the API have this key.
 pub(crate) const IMPORTED: &str = "imported";
-/// Keys that are kept where a change does not say them, and are never shown.
+/// Keys that are never shown. If a change does not contain them, the old values stay.
 pub(crate) const HIDDEN: [&str; 2] = ["login", "secrets"];
 
 pub(super) fn file(state: &Path) -> PathBuf {
@@ -37,11 +37,11 @@ pub(super) fn file(state: &Path) -> PathBuf {
 /// A tenant's table.
 pub(crate) type Definition = Map<String, Value>;
 
-/// A tenant and how it is written.
+/// A tenant and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     definition: Arc<Definition>,
-    /// As it stands in the file.
+    /// Its text in the file.
     text: Arc<str>,
     read: Arc<MadeTenant>,
 }
@@ -51,10 +51,10 @@ pub(crate) struct Kept {
 pub(crate) struct Tenants(BTreeMap<Box<str>, Kept>);
 
 impl Tenants {
-    /// Reads those that are kept in the folder of `state`. Each is judged by itself. `table` has the rules.
+    /// Reads the stored tenants from the folder of `state`. Each is checked by itself. `table` has the rules.
     ///
     /// # Errors
-    /// They cannot be read, or one of them is wrong and this is no start.
+    /// They cannot be read. At a reload also: one of them is invalid.
     pub(super) fn read(
         ground: Ground<'_>,
         table: &Table,
@@ -98,7 +98,7 @@ impl Tenants {
         Ok((tenants, found.mapped(|one| Some(softened(one)))))
     }
 
-    /// Whether there is none.
+    /// Whether there are no tenants.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -108,27 +108,27 @@ impl Tenants {
         self.0.values().map(|kept| Arc::clone(&kept.read)).collect()
     }
 
-    /// What a tenant is, with its logins and secrets.
+    /// The definition of a tenant, with its logins and secrets.
     pub(crate) fn get(&self, id: &str) -> Option<&Definition> {
         self.0.get(id).map(|kept| &*kept.definition)
     }
 
-    /// Puts a tenant in the place of the one with this id.
+    /// Replaces or adds the tenant with this id.
     pub(crate) fn put(&mut self, id: &str, kept: Kept) {
         self.0.insert(id.into(), kept);
     }
 
-    /// Takes a tenant out. False: there is none with this id.
+    /// Removes a tenant. False: there is none with this id.
     pub(crate) fn remove(&mut self, id: &str) -> bool {
         self.0.remove(id).is_some()
     }
 
-    /// A tenant and how it is written.
+    /// A tenant and its text.
     pub(crate) fn stored(&self, id: &str) -> Option<Kept> {
         self.0.get(id).cloned()
     }
 
-    /// Puts back what [`Self::kept`] gave.
+    /// Restores what [`Self::kept`] returned.
     pub(crate) fn restore(&mut self, id: &str, kept: Option<Kept>) {
         match kept {
             Some(kept) => self.put(id, kept),
@@ -136,13 +136,13 @@ impl Tenants {
         }
     }
 
-    /// The ids of the tenants directly below one.
+    /// The ids of the tenants directly below a tenant.
     pub(crate) fn below(&self, id: &str) -> impl Iterator<Item = &str> {
         let is_below = move |kept: &&Kept| kept.read.definition().parent.as_deref() == Some(id);
         self.0.values().filter(is_below).map(|kept| kept.read.id())
     }
 
-    /// What becomes of `table` with these tenants in the place of those that it has, and with the hosts of the API.
+    /// `table` with these tenants in place of its present tenants of the API, and with the hosts of the API.
     ///
     /// # Errors
     /// The hosts of the API cannot be read.
@@ -151,10 +151,10 @@ impl Tenants {
         Ok(ground.extend(table, self, &text.unwrap_or_default(), false))
     }
 
-    /// Puts the file in place.
+    /// Writes the file.
     ///
     /// # Errors
-    /// It cannot be written. The old one is still there then.
+    /// The file cannot be written. The old file stays.
     pub(crate) fn keep(&self, state: &Path) -> Result<(), Diagnostics> {
         let length = self.0.values().map(|kept| kept.text.len()).sum::<usize>() + HEAD.len();
         let mut text = String::with_capacity(length);
@@ -163,22 +163,22 @@ impl Tenants {
         put("tenants", &file(state), &text)
     }
 
-    /// Where they stand.
+    /// The path of the file.
     pub(crate) fn file(state: &Path) -> PathBuf {
         file(state)
     }
 }
 
 impl Kept {
-    /// Whether both say the same.
+    /// Whether both have the same tenants.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.text == other.text
     }
 
-    /// A tenant with this definition, judged by itself. `table` has the rules.
+    /// A tenant with this definition, checked by itself. `table` has the rules.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the definition.
     pub(crate) fn new(
         ground: Ground<'_>,
         table: &Table,
@@ -206,8 +206,8 @@ impl Kept {
     }
 }
 
-/// The ETag of a tenant: of what is in force of it, and of all that its definition says. What is never shown is in it under a key
-/// of this run, so that nothing can be guessed from it.
+/// The ETag of a tenant. It depends on what is in force, and on the whole definition. Secret parts are hashed under a
+/// key of this run, so that they cannot be guessed from the tag.
 pub(crate) fn tag(tenants: &Tenants, tenant: Tenant<'_>) -> String {
     static KEY: LazyLock<Key> = LazyLock::new(random);
     let print = fingerprint::of_tenant(tenant);
@@ -219,13 +219,13 @@ pub(crate) fn tag(tenants: &Tenants, tenant: Tenant<'_>) -> String {
     format!("{print}{hex}")
 }
 
-/// So many octets tell definitions apart.
+/// The octets of a tag. They are enough to tell definitions apart.
 const TAG: usize = 8;
 
-/// The longest word for what has made a tenant.
+/// The longest value of `imported`, in octets.
 const LONGEST: usize = 32;
 
-/// At a start: without the tenant.
+/// The diagnostic at a start, where the tenant is left out.
 fn softened(mut one: Diagnostic) -> Diagnostic {
     if one.severity == Severity::Error {
         one.severity = Severity::Warning;
