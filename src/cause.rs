@@ -244,14 +244,14 @@ impl fmt::Display for Cause {
 
 /// The part of a target that has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
+pub enum FailedAt {
     /// An address and port.
     Address(SocketAddr),
     /// A DNS name that has no address, and the port.
     Name(Box<str>, u16),
 }
 
-impl fmt::Display for At {
+impl fmt::Display for FailedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
@@ -264,7 +264,7 @@ impl fmt::Display for At {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What failed.
-    pub at: At,
+    pub at: FailedAt,
     /// Why it failed.
     pub cause: Cause,
 }
@@ -339,8 +339,10 @@ mod tests {
 
     #[test]
     fn a_failure_in_tls_decides_and_each_address_stands_once() {
-        let failure =
-            |last: u8, cause| Failure { at: At::Address(SocketAddr::from(([192, 0, 2, last], 443))), cause };
+        let failure = |last: u8, cause| Failure {
+            at: FailedAt::Address(SocketAddr::from(([192, 0, 2, last], 443))),
+            cause,
+        };
         let mut failures = Failures::default();
         assert_eq!(failures.decisive(), None);
         failures.note(failure(1, Cause::Refused));

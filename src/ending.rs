@@ -38,7 +38,7 @@ impl Stage {
 
 /// The side that is responsible for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum Responsible {
     /// The client closed, failed or broke the protocol.
     Client,
     /// The rules or the limits forbid it.
@@ -49,7 +49,7 @@ pub enum Whose {
     Ourselves,
 }
 
-impl Whose {
+impl Responsible {
     /// The side's name in the log.
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ pub struct Ending {
     /// The stage in which it ended.
     pub stage: Stage,
     /// The side that is responsible for the end.
-    pub whose: Whose,
+    pub whose: Responsible,
     /// The reason. `None`: it ended without a fault.
     pub reason: Option<Reason>,
     /// The cause behind the reason, where it is known. It is about a target or about a client's certificate.
@@ -82,18 +82,18 @@ pub struct Ending {
 
 impl Ending {
     /// An end with a reason.
-    pub const fn because(stage: Stage, whose: Whose, reason: Reason) -> Self {
+    pub const fn because(stage: Stage, whose: Responsible, reason: Reason) -> Self {
         Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight(), is_told: false }
     }
 
     /// An end without a fault: a side has closed, an idle timeout has passed, or the request is done.
-    pub const fn peacefully(stage: Stage, whose: Whose) -> Self {
+    pub const fn peacefully(stage: Stage, whose: Responsible) -> Self {
         Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing, is_told: false }
     }
 
     /// The end of a request whose target has failed with this cause.
     pub const fn of_target(stage: Stage, cause: Cause) -> Self {
-        Self::because(stage, Whose::Target, cause.reason()).by(cause)
+        Self::because(stage, Responsible::Target, cause.reason()).by(cause)
     }
 
     /// The same end, with the cause behind it.

@@ -8,8 +8,8 @@ mod planned;
 mod text;
 
 pub use kazoo::{Account, Accounts, read};
-pub use planned::{Change, Known, Plan, Wanted, plan};
-pub use text::{Remark, Spot};
+pub use planned::{Change, ExistingTenant, Plan, PlannedTenant, plan};
+pub use text::{Remark, TextPosition};
 
 /// The mark that a tenant carries if this import has made it.
 pub const KAZOO: &str = "kazoo";

@@ -42,13 +42,13 @@ mod tenants;
 mod upkeep;
 mod worker;
 
-pub use control::{By, Control, Reloaded, Stopping, Switched, Unswitched};
+pub use control::{By, Control, Reloaded, Stopping, SwitchError, Switched};
 
 pub use hosts::{Condition, HostChange, HostChanged, HostUnchanged};
 pub(crate) use tenants::TenantAct;
 pub use tenants::{TenantChange, TenantUnchanged, TenantsChanged};
 
-use control::Heard;
+use control::Orders;
 use listening::{is_at, open, take_over, unused};
 use pulse::Pulse;
 use socket::Socket;
@@ -60,32 +60,32 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Why the server could not start, or why a reload was refused. It is complete: it can be shown as it is.
 #[derive(Debug)]
-pub struct Refused {
+pub struct ServerError {
     /// The text for people.
     pub text: String,
     /// The same for programs, as far as it concerns files.
     pub found: Diagnostics,
 }
 
-impl Refused {
+impl ServerError {
     fn because(text: String) -> Self {
         Self { text, found: Diagnostics::new() }
     }
 }
 
-impl From<&Diagnostics> for Refused {
+impl From<&Diagnostics> for ServerError {
     fn from(found: &Diagnostics) -> Self {
         Self { text: found.render(false), found: found.clone() }
     }
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for ServerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ServerError {}
 
 /// The surroundings in which a server starts.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ pub struct Server {
     told: Mutex<String>,
     control: Control,
     /// The queue of messages, until [`Server::serve`] takes it.
-    heard: Mutex<Option<Heard>>,
+    heard: Mutex<Option<Orders>>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
     /// Sockets of a socket unit that are not used at the moment: a TLS port without a certificate.
@@ -123,13 +123,13 @@ impl Server {
     ///
     /// # Errors
     /// The fault of the configuration, or of a socket.
-    pub fn start(path: &Path, log: Log, surroundings: Surroundings) -> Result<Self, Refused> {
+    pub fn start(path: &Path, log: Log, surroundings: Surroundings) -> Result<Self, ServerError> {
         let Surroundings { manager, inherited, confined } = surroundings;
         manager.starting();
         let descriptors = descriptors::raise_limit();
         let (mut snapshot, found) = read(path, None)?;
-        let (before, stale) = take_over(&snapshot, inherited).map_err(Refused::because)?;
-        let (sockets, notes) = open(&snapshot, &before, &stale).map_err(Refused::because)?;
+        let (before, stale) = take_over(&snapshot, inherited).map_err(ServerError::because)?;
+        let (sockets, notes) = open(&snapshot, &before, &stale).map_err(ServerError::because)?;
         snapshot.listeners = own_addresses(&snapshot, &sockets);
         let spare = unused(&before, &sockets);
         let hosts = snapshot.table.len();
@@ -166,7 +166,7 @@ impl Server {
         let workers = (0..count)
             .map(|number| worker::start((number, count), &shared, &pulse, &sockets, &draining, &stop))
             .collect::<io::Result<_>>()
-            .map_err(|error| Refused::because(format!("error: cannot start a worker thread: {error}")))?;
+            .map_err(|error| ServerError::because(format!("error: cannot start a worker thread: {error}")))?;
         let version = env!("CARGO_PKG_VERSION");
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
         let path = path.to_owned();
@@ -205,7 +205,7 @@ impl Server {
     ///
     /// # Errors
     /// The fault of the new configuration.
-    fn reload(&self, by: By) -> Result<Reloaded, Refused> {
+    fn reload(&self, by: By) -> Result<Reloaded, ServerError> {
         self.manager.reloading();
         let outcome = self.replace();
         let refused = outcome.as_ref().err().map(|refused| refused.text.clone());
@@ -214,7 +214,7 @@ impl Server {
         outcome
     }
 
-    fn replace(&self) -> Result<Reloaded, Refused> {
+    fn replace(&self) -> Result<Reloaded, ServerError> {
         let before = self.shared.snapshot.load_full();
         let (snapshot, found) = read(&self.path, Some(&before))?;
         let hosts = snapshot.table.len();
@@ -226,7 +226,7 @@ impl Server {
     }
 
     /// Reads certificates, keys and trust again. Configuration and rules stay as they are.
-    fn renew(&self) -> Result<(), Refused> {
+    fn renew(&self) -> Result<(), ServerError> {
         let (snapshot, found) = self.shared.snapshot.load().renewed();
         let done = match found.errors() {
             0 => (Level::Info, "certificates, keys and trust have changed and were read again"),
@@ -245,11 +245,11 @@ impl Server {
         mut snapshot: Snapshot,
         found: &Diagnostics,
         (level, done): (Level, &str),
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ServerError> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let open_now = self.sockets.borrow().clone();
         let at_hand: Vec<_> = open_now.iter().chain(spare.iter()).cloned().collect();
-        let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(Refused::because)?;
+        let (sockets, notes) = open(&snapshot, &at_hand, &[]).map_err(ServerError::because)?;
         snapshot.listeners = own_addresses(&snapshot, &sockets);
         self.shared.replace(snapshot);
         warn(&self.shared, found, &notes);
@@ -290,9 +290,9 @@ fn own_addresses(snapshot: &Snapshot, sockets: &[Arc<Socket>]) -> Vec<SocketAddr
 
 /// Reads everything: configuration, rules, overrides, certificates. Errors in certificates are among the diagnostics.
 /// They prevent a reload, but not a start.
-fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), Refused> {
+fn read(path: &Path, before: Option<&Snapshot>) -> Result<(Snapshot, Diagnostics), ServerError> {
     let Everything { mut config, mut table, foundation, mut warnings } =
-        config::load_all(path).map_err(|found| Refused::from(&found))?;
+        config::load_all(path).map_err(|found| ServerError::from(&found))?;
     if let Some(before) = before {
         warnings.extend(fixed(path, &mut config, &before.config));
     }

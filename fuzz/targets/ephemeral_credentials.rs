@@ -7,10 +7,10 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use portward::credentials::Secret;
-use portward::credentials::brought::Brought;
+use portward::credentials::brought::HandshakeCredential;
 use portward::credentials::digest::{Algorithm, DigestLogin};
 use portward::credentials::ephemeral::Ephemeral;
-use portward::credentials::nonce::{Bound, Known, Nonces};
+use portward::credentials::nonce::{NonceBinding, NonceState, Nonces};
 use portward::inspect::Inspect;
 use portward::inspect::sip::{Ask, Inspector};
 use portward::route::proving::{Asked, Proving, Terms, CredentialCheck, Why};
@@ -53,7 +53,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// A request with this value of Authorization. Whatever stands there, it is not proven.
-fn asked_with(value: &[u8], brought: Option<&Brought>) {
+fn asked_with(value: &[u8], brought: Option<&HandshakeCredential>) {
     let before = "MESSAGE sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:a@pbx.example>;tag=a\r\n\
                   To: <sip:b@pbx.example>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\nAuthorization: ";
     let head = [before.as_bytes(), value, b"\r\n\r\n"].concat();
@@ -103,15 +103,15 @@ fuzz_target!(|input: &[u8]| {
         let twice = [input, b", username=\"x\""].concat();
         assert_eq!(DigestLogin::read(&twice), None);
     }
-    let brought = Brought::read(input, Some(input));
+    let brought = HandshakeCredential::read(input, Some(input));
     asked_with(input, brought.as_ref());
     // The same with a nonce that is ours.
     let nonce = NONCES.make(
-        Bound { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 },
+        NonceBinding { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 },
         1,
         1_700_000_000,
     );
     asked_with(&[format!("Digest nonce=\"{nonce}\", ").as_bytes(), input].concat(), None);
-    let bound = Bound { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 };
-    assert_eq!(Nonces::new(&[7; 32]).known(input, bound, 1), Known::Foreign);
+    let bound = NonceBinding { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 };
+    assert_eq!(Nonces::new(&[7; 32]).known(input, bound, 1), NonceState::Foreign);
 });

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Admitted;
 use super::answer::Body;
-use crate::state::tokens::May;
+use crate::state::tokens::TokenRights;
 use crate::stats::GLANCE;
 
 /// The greatest number of followers, over the socket and the port together (contract section 8).
@@ -103,11 +103,11 @@ impl Followers {
     ///
     /// # Errors
     /// All places are taken. The text says which.
-    pub(super) fn place(&self, may: Option<May>) -> Result<Followed, String> {
+    pub(super) fn place(&self, may: Option<TokenRights>) -> Result<Followed, String> {
         let taken = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
         let of_reading = match may {
-            Some(May::Change) => None,
-            Some(May::Read) | None => Some(taken(&self.reading).map_err(|_| {
+            Some(TokenRights::Change) => None,
+            Some(TokenRights::Read) | None => Some(taken(&self.reading).map_err(|_| {
                 format!("{READING} programs that only read follow already, which is the most; try again when one has gone")
             })?),
         };
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::admin::access::Caller;
 
-    const CHANGE: Option<May> = Some(May::Change);
+    const CHANGE: Option<TokenRights> = Some(TokenRights::Change);
 
     fn admitted() -> Admitted {
         let caller = Caller::Socket { user: None };
@@ -262,7 +262,8 @@ mod tests {
     #[test]
     fn issue_23_item_3_those_who_only_read_leave_places_for_those_who_may_change() {
         let followers = Followers::default();
-        let readers: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(Some(May::Read)).ok()).collect();
+        let readers: Vec<_> =
+            (0..FOLLOWERS).filter_map(|_| followers.place(Some(TokenRights::Read)).ok()).collect();
         assert_eq!(readers.len(), READING);
         assert!(followers.place(None).is_err());
         let changers: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
@@ -271,10 +272,10 @@ mod tests {
         drop(readers);
         let more: Vec<_> = (0..FOLLOWERS).filter_map(|_| followers.place(CHANGE).ok()).collect();
         assert_eq!(more.len(), READING);
-        assert!(followers.place(Some(May::Read)).is_err());
+        assert!(followers.place(Some(TokenRights::Read)).is_err());
         drop((changers, more));
         assert!(
-            followers.place(Some(May::Read)).is_ok(),
+            followers.place(Some(TokenRights::Read)).is_ok(),
             "a place that was not given takes none of the reading ones"
         );
     }

@@ -47,7 +47,7 @@ use crate::config::{Diagnostic, Location};
 use crate::log::Level;
 use crate::server::Control;
 use crate::state::Shared;
-use access::Way;
+use access::CameBy;
 use events::Followers;
 use places::{PLACES, Places};
 use serve::Grounds;
@@ -112,7 +112,7 @@ async fn socket(grounds: Grounds) {
                 let place = places.take().await;
                 let user = connection.peer_cred().ok().map(|credentials| credentials.uid());
                 let grounds = grounds.clone();
-                tokio::spawn(serve::converse(connection, Way::Socket { user }, place, grounds));
+                tokio::spawn(serve::converse(connection, CameBy::Socket { user }, place, grounds));
             }
         };
         tokio::select! {

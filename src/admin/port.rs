@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::PORT;
-use super::access::Way;
+use super::access::CameBy;
 use super::places::{ConnectionSlot, PLACES, Places};
 use super::serve::{self, Grounds};
 use crate::config::{Diagnostic, Location as Written};
@@ -133,7 +133,7 @@ async fn converse(connection: TcpStream, client: SocketAddr, place: ConnectionSl
         let snapshot = grounds.shared.snapshot.load();
         (snapshot.config.admin.certificate.is_some(), snapshot.admin_tls.clone())
     };
-    let way = Way::Port { client, here, is_tls: is_certified };
+    let way = CameBy::Port { client, here, is_tls: is_certified };
     match (is_certified, tls) {
         (false, _) => serve::converse(connection, way, place, grounds).await,
         (true, Some(tls)) => {

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::access::{Access, Way};
+use super::access::{Access, CameBy};
 use super::answer::{Answer, Body};
 use super::events::Followers;
 use super::patient::Patient;
@@ -40,7 +40,7 @@ pub(super) struct Grounds {
 /// Answers the requests that come on `connection`.
 pub(super) async fn converse(
     connection: impl AsyncRead + AsyncWrite + Unpin,
-    way: Way,
+    way: CameBy,
     place: ConnectionSlot,
     grounds: Grounds,
 ) {
@@ -65,7 +65,12 @@ pub(super) async fn converse(
     }
 }
 
-async fn answer(request: Request<Incoming>, way: Way, place: &ConnectionSlot, grounds: &Grounds) -> Answer {
+async fn answer(
+    request: Request<Incoming>,
+    way: CameBy,
+    place: &ConnectionSlot,
+    grounds: &Grounds,
+) -> Answer {
     let (head, body) = request.into_parts();
     let Grounds { shared, control, followers, access } = grounds;
     let admitted = match access.admit(way, &head, v1::right(&head), shared) {

@@ -179,14 +179,14 @@ fn check_config(path: &Path) -> Checked {
         if let Some(state) = &checked.state
             && let Ok(found) = accounts::acting_as(&user, || folder::warnings(state))
         {
-            checked.diagnostics.extend(found.iter().filter(is_new).map(|found| unkept(found, state)));
+            checked.diagnostics.extend(found.iter().filter(is_new).map(|found| not_stored(found, state)));
         }
     }
     checked
 }
 
 /// What the service's user cannot keep: an error for root, who can mend it. The service itself only warns of it.
-fn unkept(found: &Diagnostic, state: &Path) -> Diagnostic {
+fn not_stored(found: &Diagnostic, state: &Path) -> Diagnostic {
     let mut error = found.clone();
     error.severity = Severity::Error;
     error.denied = false;
@@ -214,7 +214,7 @@ fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
 fn unreadable(found: &Diagnostic, state: Option<&Path>) -> Option<Diagnostic> {
     (found.severity == Severity::Error).then(|| {
         if let Some(state) = state.filter(|state| found.place.file.starts_with(state)) {
-            return unkept(found, state);
+            return not_stored(found, state);
         }
         let mut error = found.clone();
         error.denied = false;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::client::Client;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::guard::UndecidedSlot;
 use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
@@ -48,7 +48,7 @@ pub(super) async fn send(client: &mut Client, octets: &[u8]) -> Result<(), Endin
         let mut writing = pin!(leg.write_counted(octets, &mut taken));
         poll_fn(|cx| match writing.as_mut().poll(cx) {
             Poll::Ready(written) => {
-                let aborted = |_| Ending::because(Stage::Ask, Whose::Client, Reason::Aborted);
+                let aborted = |_| Ending::because(Stage::Ask, Responsible::Client, Reason::Aborted);
                 Poll::Ready(written.map_err(aborted))
             }
             Poll::Pending => poll_unwanted(cx, live, timer, place).map(Err),
@@ -80,14 +80,14 @@ fn poll_unwanted(
     place: &mut Option<UndecidedSlot>,
 ) -> Poll<Ending> {
     if live.is_ended() {
-        return Poll::Ready(Ending::peacefully(Stage::Ask, Whose::Ourselves));
+        return Poll::Ready(Ending::peacefully(Stage::Ask, Responsible::Ourselves));
     }
     if timer.poll_expired(cx).is_ready() {
-        return Poll::Ready(Ending::because(Stage::Ask, Whose::Client, Reason::Silent));
+        return Poll::Ready(Ending::because(Stage::Ask, Responsible::Client, Reason::Silent));
     }
     match place {
         Some(place) => {
-            place.poll_lost(cx).map(|()| Ending::because(Stage::Ask, Whose::Policy, Reason::Limit))
+            place.poll_lost(cx).map(|()| Ending::because(Stage::Ask, Responsible::Policy, Reason::Limit))
         }
         None => Poll::Pending,
     }
@@ -137,12 +137,14 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
                 client.timer.set(patience.inspect);
             }
             if std::mem::take(&mut rests) && !client.permit.resume() {
-                return Err(Ending::because(Stage::Ask, Whose::Policy, Reason::Limit));
+                return Err(Ending::because(Stage::Ask, Responsible::Policy, Reason::Limit));
             }
             wait = Wait::Begun;
             match inspector.inspect(filled) {
                 Inspect::Found { ask, len } => return Ok((ask, len)),
-                Inspect::Reject(reason) => return Err(Ending::because(Stage::Ask, Whose::Client, reason)),
+                Inspect::Reject(reason) => {
+                    return Err(Ending::because(Stage::Ask, Responsible::Client, reason));
+                }
                 Inspect::NeedMore => {}
             }
         }
@@ -187,7 +189,7 @@ fn poll_more(
     first: bool,
 ) -> Poll<Result<(), Ending>> {
     if client.live.is_ended() {
-        return Poll::Ready(Err(Ending::peacefully(Stage::Ask, Whose::Ourselves)));
+        return Poll::Ready(Err(Ending::peacefully(Stage::Ask, Responsible::Ourselves)));
     }
     let nothing = holds_nothing(client.leg.buffer.filled());
     let end = |whose, reason: Option<Reason>| {
@@ -198,19 +200,19 @@ fn poll_more(
     match read {
         Poll::Ready(Ok(1..)) => return Poll::Ready(Ok(())),
         Poll::Ready(Err(error)) if violation(&error).is_some() => {
-            return end(Whose::Client, violation(&error));
+            return end(Responsible::Client, violation(&error));
         }
         // A client may close between two requests. A client that closes before its first request has aborted.
-        Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Whose::Client, None),
-        Poll::Ready(Ok(_) | Err(_)) => return end(Whose::Client, Some(Reason::Aborted)),
+        Poll::Ready(Ok(0) | Err(_)) if nothing && !first => return end(Responsible::Client, None),
+        Poll::Ready(Ok(_) | Err(_)) => return end(Responsible::Client, Some(Reason::Aborted)),
         Poll::Pending => {}
     }
     if client.timer.poll_expired(cx).is_ready() {
         return match (nothing, first) {
-            (true, false) => end(Whose::Policy, None),
-            (true, true) if client.timer.is_stopping() => end(Whose::Ourselves, Some(Reason::Shutdown)),
-            (true, true) => end(Whose::Client, Some(Reason::Silent)),
-            (false, _) => end(Whose::Client, Some(Reason::Timeout)),
+            (true, false) => end(Responsible::Policy, None),
+            (true, true) if client.timer.is_stopping() => end(Responsible::Ourselves, Some(Reason::Shutdown)),
+            (true, true) => end(Responsible::Client, Some(Reason::Silent)),
+            (false, _) => end(Responsible::Client, Some(Reason::Timeout)),
         };
     }
     let place_is_lost = match &mut client.place {
@@ -218,7 +220,7 @@ fn poll_more(
         None => client.permit.poll_displaced(cx).is_ready(),
     };
     if place_is_lost {
-        return end(Whose::Policy, Some(Reason::Limit));
+        return end(Responsible::Policy, Some(Reason::Limit));
     }
     if nothing && client.timer.poll_stopping(cx).is_ready() {
         // A connection that was accepted a moment ago may wait a little for its first request, because that request may
@@ -226,7 +228,7 @@ fn poll_more(
         let late = !first || client.facts.since.elapsed() >= GRACE;
         client.timer.hasten(GRACE);
         if late || client.timer.poll_expired(cx).is_ready() {
-            return end(Whose::Ourselves, first.then_some(Reason::Shutdown));
+            return end(Responsible::Ourselves, first.then_some(Reason::Shutdown));
         }
     }
     Poll::Pending

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::client::Client;
-use crate::cause::{At, Cause, Failure, Failures};
-use crate::ending::{Ending, Stage, Whose};
+use crate::cause::{Cause, FailedAt, Failure, Failures};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::io::Leg;
 use crate::reason::Reason;
 use crate::tls;
@@ -31,7 +31,7 @@ impl Suspect<'_> {
         let (stats, worker) = (&client.worker.shared.stats, client.facts.worker);
         stats.worker(worker).failed(client.facts.service, cause);
         stats.dialled_by(worker).missed(self.address, cause);
-        (ending.by(cause), Failures::single(Failure { at: At::Address(self.address), cause }))
+        (ending.by(cause), Failures::single(Failure { at: FailedAt::Address(self.address), cause }))
     }
 }
 
@@ -39,12 +39,12 @@ impl Suspect<'_> {
 pub(super) fn unreached(failures: &Failures) -> Ending {
     match failures.decisive() {
         Some(failure) => Ending::of_target(Stage::Connect, failure.cause),
-        None => Ending::because(Stage::Connect, Whose::Target, Reason::TargetDown),
+        None => Ending::because(Stage::Connect, Responsible::Target, Reason::TargetDown),
     }
 }
 
 /// The ending of a relay that its target has ended. The reason is the same for every cause, because the target had
 /// taken the connection.
 pub(super) fn in_relay(cause: Cause) -> Ending {
-    Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown).by(cause)
+    Ending::because(Stage::Relay, Responsible::Target, Reason::TargetDown).by(cause)
 }

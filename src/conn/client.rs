@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::credentials::brought::Brought;
+use crate::credentials::brought::HandshakeCredential;
 use crate::guard::{Permit, UndecidedSlot};
 use crate::io::{Leg, Timer};
 use crate::service::{Carrier, Service, Transport};
@@ -81,7 +81,7 @@ pub(super) struct Front {
     /// The Host header field of the handshake, as it came.
     pub(super) named: Box<[u8]>,
     /// The credential that came with the handshake.
-    pub(super) brought: Option<Brought>,
+    pub(super) brought: Option<HandshakeCredential>,
 }
 
 impl Facts {

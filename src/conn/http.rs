@@ -25,7 +25,7 @@ use super::client::Client;
 use super::ending::Report;
 use super::tunnel::Tunnel;
 use crate::config::Config;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::guard::scoring;
 use crate::inspect::http::{Kind, Request, Version};
 use crate::log::{Outcome, Subject};
@@ -105,7 +105,7 @@ fn handle(
     async move {
         if client.permit.must_go() {
             client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
-            return Next::End(Ending::because(Stage::Ask, Whose::Policy, Reason::Blacklisted));
+            return Next::End(Ending::because(Stage::Ask, Responsible::Policy, Reason::Blacklisted));
         }
         client.live.count_request();
         // A snapshot is replaced before its change is counted. So the exchange sees every change from here on.
@@ -127,7 +127,7 @@ async fn served(client: &mut Client, own: &mut Vec<Connection>, turn: &Turn<'_>)
         && let Some(reason) = guard.refuses(turn.who, &snapshot.config.guard)
     {
         // The client behind the balancer is refused, as if it had connected itself.
-        return refuse(client, turn, Ending::because(Stage::Route, Whose::Policy, reason)).await;
+        return refuse(client, turn, Ending::because(Stage::Route, Responsible::Policy, reason)).await;
     }
     if let Some(token) = turn.challenge()
         && let Some(next) = Box::pin(challenge::answer(client, own, turn, token)).await

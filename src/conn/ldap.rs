@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::login_results::LoginResults;
 use super::once::{Asking, Connected, Decision, Protocol, Step};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::Inspect;
 use crate::inspect::ldap::{Ask, Bind, Inspector, LDAP_LIMIT, Operation, Wants, root_dse};
 use crate::log::Subject;
@@ -132,7 +132,7 @@ impl Protocol for Ldap {
     fn undecided(&self, _: &[u8], ending: Ending) -> Ending {
         match ending.reason {
             // A client that has got its answers may close.
-            Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Whose::Client),
+            Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Responsible::Client),
             Some(Reason::Silent) if self.asked_for_tls => {
                 Ending::because(ending.stage, ending.whose, Reason::Timeout)
             }
@@ -142,7 +142,7 @@ impl Protocol for Ldap {
 
     fn decide<'s>(&mut self, first: &mut First, asking: &Asking<'_, 's>, _: &mut Vec<u8>) -> Decision<'s> {
         let terms = asking.config().ldap_terms(&asking.snapshot.table);
-        let refused = |reason| Ending::because(Stage::Route, Whose::Policy, reason);
+        let refused = |reason| Ending::because(Stage::Route, Responsible::Policy, reason);
         // Any other operation before a bind is refused (contract section 2).
         let host = match &first.what {
             What::Operation(..) => Err(refused(Reason::Method)),
@@ -234,7 +234,7 @@ impl BindPolicy {
             let verb = Operation::Bind.name().as_bytes();
             let subject =
                 Subject::Signalling { who, verb, name: bind.user(), certificate: "", unproven: None };
-            let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
+            let ended = Ending::because(Stage::Relay, Responsible::Policy, reason).uncounted();
             self.standing.report(&snapshot.config).refused(subject, ended);
         }
         BindAction::Refuse

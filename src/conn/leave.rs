@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::{Sleep, sleep};
 
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::io::Leg;
 use crate::reason::Reason;
 use crate::state::Shared;
@@ -99,7 +99,7 @@ impl Withdrawal<'_> {
             return None;
         }
         if self.is_tunnel && self.shared.is_over() {
-            return Some(Ending::because(Stage::Relay, Whose::Ourselves, Reason::Shutdown));
+            return Some(Ending::because(Stage::Relay, Responsible::Ourselves, Reason::Shutdown));
         }
         let snapshot = self.shared.snapshot.load();
         let is_withdrawn = self.hosts.into_iter().flatten().any(|host| snapshot.withdraws(host))
@@ -120,7 +120,7 @@ impl Withdrawal<'_> {
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.live.is_ended() {
-            return Poll::Ready(Ending::peacefully(Stage::Relay, Whose::Ourselves));
+            return Poll::Ready(Ending::peacefully(Stage::Relay, Responsible::Ourselves));
         }
         if let Some(ending) = self.look() {
             return Poll::Ready(ending);
@@ -128,7 +128,7 @@ impl Withdrawal<'_> {
         match &mut self.drain {
             Some(drain) => {
                 ready!(drain.as_mut().poll(cx));
-                Poll::Ready(Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled))
+                Poll::Ready(Ending::because(Stage::Relay, Responsible::Policy, Reason::Disabled))
             }
             None => Poll::Pending,
         }

@@ -11,7 +11,7 @@ use crate::log::{Outcome, Subject};
 use crate::rules::decide::Route;
 use crate::service::{Service, Transport};
 use crate::state::Snapshot;
-use crate::upstream::{Attempts, Connection, Wanted};
+use crate::upstream::{Attempts, Connection, ConnectionWanted};
 
 /// The destination of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl Destination<'_> {
     ) -> Result<Connection, Ending> {
         let Self { route, name, only } = self;
         let (worker, config) = (&client.worker, &snapshot.config);
-        let wanted = Wanted {
+        let wanted = ConnectionWanted {
             service: route.service,
             endpoints: route.endpoints,
             transport: route.transport,

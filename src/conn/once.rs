@@ -25,22 +25,22 @@ use super::link::Destination;
 use super::{ask, secure};
 use crate::cause::Failures;
 use crate::config::Reject;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::io::Leg;
 use crate::log::Subject;
 use crate::reason::Reason;
 use crate::relay::patience::Patience;
-use crate::relay::watched::{Over, watched};
+use crate::relay::watched::{RelayEnd, watched};
 use crate::route::held_route::HeldRoute;
 use crate::rules::decide::Route;
 use crate::service::Service;
 use crate::state::Snapshot;
-use crate::stats::Reached;
+use crate::stats::OpenAtTarget;
 
 /// A relay that is to begin.
 struct Linked<W> {
     target: Leg,
-    reached: Option<Reached>,
+    reached: Option<OpenAtTarget>,
     held: Arc<HeldRoute>,
     watch: W,
 }
@@ -138,7 +138,7 @@ async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<
             Ok(Step::StartTls { len }) => start_tls(client, &snapshot, len, &mut back).await,
             Ok(Step::NeedMore) => Ok(()),
             Ok(Step::Reject(reason)) => {
-                let ending = Ending::because(Stage::Ask, Whose::Client, reason);
+                let ending = Ending::because(Stage::Ask, Responsible::Client, reason);
                 Err(protocol.undecided(client.leg.buffer.filled(), ending))
             }
             // The octets are inside an incomplete WebSocket frame, so the protocol cannot see them.
@@ -287,11 +287,11 @@ async fn start_tls(
 ) -> Result<(), Ending> {
     let (config, mut yes) = (&snapshot.config, std::mem::take(back));
     let Some(acceptor) = snapshot.server_tls.acceptor(client.facts.service) else {
-        return Err(Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed));
+        return Err(Ending::because(Stage::Secure, Responsible::Ourselves, Reason::TlsFailed));
     };
     if client.leg.buffer.len() > len {
         // Octets that came in the clear must never be taken for octets that came by TLS.
-        return Err(Ending::because(Stage::Ask, Whose::Client, Reason::Malformed));
+        return Err(Ending::because(Stage::Ask, Responsible::Client, Reason::Malformed));
     }
     client.leg.buffer.consume(len);
     send(client, &mut yes).await?;
@@ -316,16 +316,16 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
     let withdrawn = |watch: &P::Watch, cx: &mut Context<'_>| withdrawal.poll_of(P::tenant(watch), cx);
     let over = watched(&mut client.leg, target, &mut client.timer, patience, watch, meter, withdrawn).await;
     match over {
-        Over::Withdrawn(ending) => {
+        RelayEnd::Withdrawn(ending) => {
             close_both(&mut client.leg, target).await;
             End { ending, answered: false }
         }
-        Over::Ended(by) => {
+        RelayEnd::Ended(by) => {
             let ending = P::over(watch, by.answered(client.live.bytes()[1] - before));
             let (ending, _) = blame(client, target, ending);
             End { ending, answered: false }
         }
-        Over::Cut { of_client, ending, answered } => {
+        RelayEnd::Cut { of_client, ending, answered } => {
             let (ending, failures) = blame(client, target, ending);
             let snapshot = shared.snapshot.load();
             let report = client.report(&snapshot.config);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsStream;
 
 use super::client::{Accepted, Client, Facts};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::guard::UndecidedSlot;
 use crate::inspect::Inspect;
 use crate::inspect::proxy::{self, PROXY_LIMIT};
@@ -62,7 +62,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             Err(reason) => return Err((facts, ended(whose(reason), reason))),
         }
         let readmitted = guard.readmit(permit, facts.client.ip(), &config.guard);
-        permit = readmitted.map_err(|reason| (facts, ended(Whose::Policy, reason)))?;
+        permit = readmitted.map_err(|reason| (facts, ended(Responsible::Policy, reason)))?;
         drop(place);
         place = guard.enter_undecided(facts.id, facts.client.ip(), &permit, false, &config.guard);
     }
@@ -70,7 +70,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
         Transport::Plain => (Stream::Plain(tcp), Possession::Unproven),
         Transport::Tls => {
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
-                return Err((facts, ended(Whose::Ourselves, Reason::TlsFailed)));
+                return Err((facts, ended(Responsible::Ourselves, Reason::TlsFailed)));
             };
             let secured = in_place(&mut place, tls(tcp, acceptor, deadline)).await;
             count(worker, &facts, secured.as_ref().err().copied());
@@ -116,8 +116,8 @@ fn count(worker: &Worker, facts: &Facts, failed: Option<Reason>) {
 }
 
 /// The side that is responsible when a connection is not secured.
-fn whose(reason: Reason) -> Whose {
-    if reason == Reason::Limit { Whose::Policy } else { Whose::Client }
+fn whose(reason: Reason) -> Responsible {
+    if reason == Reason::Limit { Responsible::Policy } else { Responsible::Client }
 }
 
 /// Takes the PROXY header off the stream, and no byte more.
@@ -178,7 +178,7 @@ pub(super) async fn start_tls(
     patience: Duration,
 ) -> Result<(), Ending> {
     let Stream::Plain(tcp) = std::mem::replace(&mut client.leg.stream, Stream::Closed) else {
-        return Err(Ending::because(Stage::Secure, Whose::Ourselves, Reason::TlsFailed));
+        return Err(Ending::because(Stage::Secure, Responsible::Ourselves, Reason::TlsFailed));
     };
     let shaken = tls(tcp, acceptor, Instant::now() + patience);
     let shaken = match &mut client.place {

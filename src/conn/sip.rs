@@ -17,7 +17,7 @@ use super::certificate::{self, Worth};
 use super::login_results::{Doors, LoginResults};
 use super::once::{Asking, Connected, Decision, Protocol, Step};
 use crate::config::Config;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Faulty, HEAD_LIMIT, Inspector};
 use crate::log::Subject;
@@ -148,7 +148,7 @@ impl Sip {
         self.refused += 1;
         self.half_ping = false;
         first.answer(&asking.shared.sip_tokens, TOO_LARGE, "", back);
-        let ending = Ending::because(Stage::Route, Whose::Policy, Reason::TooLarge).uncounted();
+        let ending = Ending::because(Stage::Route, Responsible::Policy, Reason::TooLarge).uncounted();
         if first.is_too_much() || self.refused >= REFUSED {
             return Decision::Refused { ending, line: is_news };
         }
@@ -194,7 +194,7 @@ impl Protocol for Sip {
         let nothing = matches!(waiting, [] | [b'\r']);
         match ending.reason {
             Some(Reason::Aborted) if nothing && self.answered > 0 => {
-                Ending::peacefully(Stage::Ask, Whose::Client)
+                Ending::peacefully(Stage::Ask, Responsible::Client)
             }
             Some(Reason::Timeout) if nothing => Ending::because(ending.stage, ending.whose, Reason::Silent),
             Some(Reason::Timeout) if self.refused > 0 => ending.uncounted(),
@@ -240,7 +240,7 @@ impl Protocol for Sip {
             }
             Ok(_) => {}
             Err(reason) => {
-                return Decision::refused(Ending::because(Stage::Route, Whose::Client, reason));
+                return Decision::refused(Ending::because(Stage::Route, Responsible::Client, reason));
             }
         }
         let only = name.as_ref().and_then(Asked::address);

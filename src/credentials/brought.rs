@@ -10,20 +10,20 @@ use crate::inspect::digest::{self, Credentials};
 use crate::inspect::sip::unescaped;
 
 /// See the module. It is overwritten when it is dropped.
-pub struct Brought {
+pub struct HandshakeCredential {
     /// The username.
     pub username: Zeroizing<Vec<u8>>,
     /// The password.
     pub password: Zeroizing<Vec<u8>>,
 }
 
-impl fmt::Debug for Brought {
+impl fmt::Debug for HandshakeCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Brought")
     }
 }
 
-impl Brought {
+impl HandshakeCredential {
     /// What stands in a handshake: `target` is its path with its query, `authorization` the value of that field. The query comes
     /// first, because a browser sends basic logins of its own accord. `None`: nothing was brought.
     pub fn read(target: &[u8], authorization: Option<&[u8]>) -> Option<Self> {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn read(target: &str, authorization: Option<&str>) -> Option<(String, String)> {
-        let brought = Brought::read(target.as_bytes(), authorization.map(str::as_bytes))?;
+        let brought = HandshakeCredential::read(target.as_bytes(), authorization.map(str::as_bytes))?;
         let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
         Some((text(&brought.username), text(&brought.password)))
     }
@@ -122,7 +122,10 @@ mod tests {
             assert_eq!(read("/sip", Some(value)), found, "{value}");
         }
         assert_eq!(read("/sip?username=1:a&password=p", Some("Basic YTpi")), pair("1:a", "p"));
-        assert_eq!(format!("{:?}", Brought::read(b"/sip?username=1:a&password=p", None).unwrap()), "Brought");
+        assert_eq!(
+            format!("{:?}", HandshakeCredential::read(b"/sip?username=1:a&password=p", None).unwrap()),
+            "Brought"
+        );
     }
 
     #[test]

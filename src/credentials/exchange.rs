@@ -27,14 +27,14 @@ pub fn make(
 }
 
 /// What a client brings.
-pub struct Brought {
+pub struct BroughtCredential {
     username: Zeroizing<String>,
     password: Zeroizing<String>,
     /// The domain that it wants, of several.
     domain: Option<String>,
 }
 
-impl std::fmt::Debug for Brought {
+impl std::fmt::Debug for BroughtCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Brought").finish_non_exhaustive()
     }
@@ -62,7 +62,7 @@ impl Form {
     }
 }
 
-impl Brought {
+impl BroughtCredential {
     /// Reads a body. `None`: it does not say a username and a password, each once. What else it says is passed over.
     pub fn read(form: Form, body: &[u8]) -> Option<Self> {
         let mut brought = [None, None, None];
@@ -113,19 +113,24 @@ impl Brought {
     ///
     /// # Errors
     /// Why nothing is given for it.
-    pub fn judge(&self, secrets: &[Secret], now: u64, longest: u64) -> Result<Genuine<'_>, Unfit> {
-        let read = Ephemeral::read(self.username.as_bytes()).ok_or(Unfit::Wrong)?;
+    pub fn judge(
+        &self,
+        secrets: &[Secret],
+        now: u64,
+        longest: u64,
+    ) -> Result<GenuineCredential<'_>, ExchangeRefusal> {
+        let read = Ephemeral::read(self.username.as_bytes()).ok_or(ExchangeRefusal::Wrong)?;
         if !read.is_genuine(self.password.as_bytes(), secrets) {
-            return Err(Unfit::Wrong);
+            return Err(ExchangeRefusal::Wrong);
         }
         match read.standing(now, longest) {
             Validity::Good => {}
-            Validity::Expired => return Err(Unfit::Expired),
-            Validity::TooLong => return Err(Unfit::Wrong),
+            Validity::Expired => return Err(ExchangeRefusal::Expired),
+            Validity::TooLong => return Err(ExchangeRefusal::Wrong),
         }
         let user = std::str::from_utf8(read.user).ok().filter(|user| is_plain_user(user));
-        let user = user.ok_or(Unfit::OtherName)?;
-        Ok(Genuine { user, expires: read.expires.min(now.saturating_add(longest)) })
+        let user = user.ok_or(ExchangeRefusal::OtherName)?;
+        Ok(GenuineCredential { user, expires: read.expires.min(now.saturating_add(longest)) })
     }
 }
 
@@ -133,7 +138,7 @@ const FIELDS: [&str; 3] = ["username", "password", "domain"];
 
 /// What was brought is genuine and good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Genuine<'b> {
+pub struct GenuineCredential<'b> {
     /// The user.
     pub user: &'b str,
     /// When what is given for it expires, in seconds since 1970.
@@ -142,7 +147,7 @@ pub struct Genuine<'b> {
 
 /// Why nothing is given for what was brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
+pub enum ExchangeRefusal {
     /// It is not made under a secret of the tenant, or is good for longer than anything may be.
     Wrong,
     /// It is genuine, and its time is over.

@@ -35,7 +35,7 @@ impl std::fmt::Debug for Nonces {
 
 /// What a nonce is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound<'a> {
+pub struct NonceBinding<'a> {
     /// The number of the connection.
     pub connection: u64,
     /// The realm, which is the host.
@@ -46,7 +46,7 @@ pub struct Bound<'a> {
 
 /// What a nonce is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum NonceState {
     /// Ours, for this connection, and not too old: the count that it was made with.
     Good(u32),
     /// Ours, but too old, or for another connection. A right login with it gets a new one (`stale=true`).
@@ -67,26 +67,26 @@ impl Nonces {
     }
 
     /// A nonce. `count` is another one for each nonce of a connection; `now` in seconds.
-    pub fn make(&self, bound: Bound<'_>, count: u32, now: u32) -> String {
+    pub fn make(&self, bound: NonceBinding<'_>, count: u32, now: u32) -> String {
         let said = format!("{now:08x}{count:08x}{:016x}", self.connection(bound.connection));
         let mac = self.mac(&said, bound);
         said + &mac
     }
 
     /// What a nonce of a client is.
-    pub fn known(&self, nonce: &[u8], bound: Bound<'_>, now: u32) -> Known {
+    pub fn known(&self, nonce: &[u8], bound: NonceBinding<'_>, now: u32) -> NonceState {
         let read = || {
             let (said, mac) = std::str::from_utf8(nonce).ok()?.split_at_checked(SAID)?;
             let part = |digits: std::ops::Range<usize>| u32::from_str_radix(said.get(digits)?, 16).ok();
             let (made, count) = (part(0..8)?, part(8..16)?);
             is_same(self.mac(said, bound).as_bytes(), mac.as_bytes()).then_some((said, made, count))
         };
-        let Some((said, made, count)) = read() else { return Known::Foreign };
+        let Some((said, made, count)) = read() else { return NonceState::Foreign };
         let own = format!("{:016x}", self.connection(bound.connection));
         let is_of_here = said.get(16..) == Some(own.as_str());
         // A clock that was set back makes a nonce of the future, which is as good as an old one.
         let is_fresh = made <= now && now - made <= LIFETIME;
-        if is_of_here && is_fresh { Known::Good(count) } else { Known::Stale }
+        if is_of_here && is_fresh { NonceState::Good(count) } else { NonceState::Stale }
     }
 
     fn keyed(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -104,7 +104,7 @@ impl Nonces {
         digest.iter().take(8).fold(0, |all, octet| all << 8 | u64::from(*octet))
     }
 
-    fn mac(&self, said: &str, bound: Bound<'_>) -> String {
+    fn mac(&self, said: &str, bound: NonceBinding<'_>) -> String {
         let realm = bound.realm.to_ascii_lowercase();
         let algorithm = bound.algorithm.name().as_bytes();
         let mac = self.keyed(&[b"nonce", said.as_bytes(), &realm, algorithm]);
@@ -159,8 +159,8 @@ mod tests {
 
     const NOW: u32 = 1_700_000_000;
 
-    fn bound(connection: u64, realm: &str) -> Bound<'_> {
-        Bound { connection, realm: realm.as_bytes(), algorithm: Algorithm::Md5 }
+    fn bound(connection: u64, realm: &str) -> NonceBinding<'_> {
+        NonceBinding { connection, realm: realm.as_bytes(), algorithm: Algorithm::Md5 }
     }
 
     #[test]
@@ -171,26 +171,26 @@ mod tests {
         assert_eq!(nonce.len(), SAID + MAC);
         assert!(nonce.bytes().all(|octet| octet.is_ascii_hexdigit()));
         for (bound, now, known) in [
-            (here, NOW, Known::Good(3)),
-            (here, NOW + LIFETIME, Known::Good(3)),
-            (here, NOW + LIFETIME + 1, Known::Stale),
-            (here, NOW - 1, Known::Stale),
-            (bound(5, "PBX.example"), NOW, Known::Good(3)),
-            (bound(6, "pbx.example"), NOW, Known::Stale),
-            (bound(5, "other.example"), NOW, Known::Foreign),
-            (Bound { algorithm: Algorithm::Sha256, ..here }, NOW, Known::Foreign),
+            (here, NOW, NonceState::Good(3)),
+            (here, NOW + LIFETIME, NonceState::Good(3)),
+            (here, NOW + LIFETIME + 1, NonceState::Stale),
+            (here, NOW - 1, NonceState::Stale),
+            (bound(5, "PBX.example"), NOW, NonceState::Good(3)),
+            (bound(6, "pbx.example"), NOW, NonceState::Stale),
+            (bound(5, "other.example"), NOW, NonceState::Foreign),
+            (NonceBinding { algorithm: Algorithm::Sha256, ..here }, NOW, NonceState::Foreign),
         ] {
             assert_eq!(nonces.known(nonce.as_bytes(), bound, now), known, "{bound:?} {now}");
         }
-        assert_eq!(Nonces::new(&[8; 32]).known(nonce.as_bytes(), here, NOW), Known::Foreign);
+        assert_eq!(Nonces::new(&[8; 32]).known(nonce.as_bytes(), here, NOW), NonceState::Foreign);
         assert_ne!(nonces.make(here, 4, NOW), nonce);
         for at in 0..nonce.len() {
             let mut altered = nonce.clone().into_bytes();
             altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
-            assert_eq!(nonces.known(&altered, here, NOW), Known::Foreign, "{at}");
+            assert_eq!(nonces.known(&altered, here, NOW), NonceState::Foreign, "{at}");
         }
         for wrong in [&b""[..], b"abc", b"\xff", &nonce.as_bytes()[1..], nonce.to_uppercase().as_bytes()] {
-            assert_eq!(nonces.known(wrong, here, NOW), Known::Foreign);
+            assert_eq!(nonces.known(wrong, here, NOW), NonceState::Foreign);
         }
     }
 

@@ -24,7 +24,7 @@ const PART_LIMIT: usize = 1024;
 
 /// Whose users are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of<'a> {
+pub enum UsersOf<'a> {
     /// The tenant with this id.
     Tenant(&'a str),
     /// The file at this path.
@@ -33,12 +33,12 @@ pub enum Of<'a> {
 
 /// A login, without what it says. Nothing of the password can be found from it without the key of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Mark([u8; 32]);
+pub struct LoginDigest([u8; 32]);
 
 /// The logins that were right a moment ago.
 pub struct Remembered {
     keyed: Hmac<Sha256>,
-    parts: [Mutex<HashMap<Mark, Right>>; PARTS],
+    parts: [Mutex<HashMap<LoginDigest, Right>>; PARTS],
 }
 
 /// A right login.
@@ -66,10 +66,10 @@ impl Remembered {
     }
 
     /// The mark of a login: the users that it is among, and the field as it came.
-    pub fn mark(&self, of: Of<'_>, logins: &Logins, field: &[u8]) -> Mark {
+    pub fn mark(&self, of: UsersOf<'_>, logins: &Logins, field: &[u8]) -> LoginDigest {
         let (kind, name) = match of {
-            Of::Tenant(id) => (b"t", id.as_bytes()),
-            Of::File(path) => (b"f", path),
+            UsersOf::Tenant(id) => (b"t", id.as_bytes()),
+            UsersOf::File(path) => (b"f", path),
         };
         let mut mac = self.keyed.clone();
         mac.update(kind);
@@ -77,18 +77,18 @@ impl Remembered {
         mac.update(name);
         mac.update(logins.digest());
         mac.update(field);
-        Mark(mac.finalize().into_bytes().into())
+        LoginDigest(mac.finalize().into_bytes().into())
     }
 
     /// The user of a login, if it was right a moment ago.
-    pub fn user(&self, mark: &Mark, now: Instant) -> Option<Arc<str>> {
+    pub fn user(&self, mark: &LoginDigest, now: Instant) -> Option<Arc<str>> {
         let part = self.shard(mark);
         let right = part.get(mark)?;
         (now.saturating_duration_since(right.at) < REMEMBERED).then(|| Arc::clone(&right.user))
     }
 
     /// The login is right. Where there is no room the oldest goes.
-    pub fn note(&self, mark: Mark, user: Arc<str>, now: Instant) {
+    pub fn note(&self, mark: LoginDigest, user: Arc<str>, now: Instant) {
         let mut part = self.shard(&mark);
         if part.len() >= PART_LIMIT && !part.contains_key(&mark) {
             part.retain(|_, right| now.saturating_duration_since(right.at) < REMEMBERED);
@@ -111,7 +111,7 @@ impl Remembered {
         self.len() == 0
     }
 
-    fn shard(&self, mark: &Mark) -> MutexGuard<'_, HashMap<Mark, Right>> {
+    fn shard(&self, mark: &LoginDigest) -> MutexGuard<'_, HashMap<LoginDigest, Right>> {
         let [first, ..] = &self.parts;
         let number = mark.0.first().map_or(0, |octet| usize::from(*octet) % PARTS);
         self.parts.get(number).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
@@ -133,24 +133,24 @@ mod tests {
         let remembered = Remembered::new(&[1; 32]);
         let (some, none) = (logins(&[LINE]), logins(&[]));
         let (now, field) = (Instant::now(), b"Basic YTpi");
-        let mark = remembered.mark(Of::Tenant("XYZ"), &some, field);
+        let mark = remembered.mark(UsersOf::Tenant("XYZ"), &some, field);
         remembered.note(mark, "a".into(), now);
         let user = |of, logins: &Logins, field: &[u8], later| {
             let mark = remembered.mark(of, logins, field);
             remembered.user(&mark, now + Duration::from_secs(later)).map(|user| user.to_string())
         };
-        assert_eq!(user(Of::Tenant("XYZ"), &some, field, 299).as_deref(), Some("a"));
-        assert_eq!(user(Of::Tenant("XYZ"), &some, field, 300), None);
-        assert_eq!(user(Of::Tenant("XYZ"), &none, field, 0), None);
-        assert_eq!(user(Of::Tenant("XY"), &some, field, 0), None);
-        assert_eq!(user(Of::File(b"XYZ"), &some, field, 0), None);
-        assert_eq!(user(Of::Tenant("XYZ"), &some, b"Basic YTpj", 0), None);
+        assert_eq!(user(UsersOf::Tenant("XYZ"), &some, field, 299).as_deref(), Some("a"));
+        assert_eq!(user(UsersOf::Tenant("XYZ"), &some, field, 300), None);
+        assert_eq!(user(UsersOf::Tenant("XYZ"), &none, field, 0), None);
+        assert_eq!(user(UsersOf::Tenant("XY"), &some, field, 0), None);
+        assert_eq!(user(UsersOf::File(b"XYZ"), &some, field, 0), None);
+        assert_eq!(user(UsersOf::Tenant("XYZ"), &some, b"Basic YTpj", 0), None);
     }
 
     #[test]
     fn two_processes_have_two_keys() {
         let some = logins(&[LINE]);
-        let mark = |remembered: Remembered| remembered.mark(Of::Tenant("XYZ"), &some, b"Basic YTpi");
+        let mark = |remembered: Remembered| remembered.mark(UsersOf::Tenant("XYZ"), &some, b"Basic YTpi");
         assert_ne!(mark(Remembered::new(&[1; 32])), mark(Remembered::new(&[2; 32])));
     }
 
@@ -158,7 +158,7 @@ mod tests {
     fn memory_is_bounded_and_the_oldest_go() {
         let (remembered, some, now) = (Remembered::new(&[1; 32]), logins(&[LINE]), Instant::now());
         let user: Arc<str> = "a".into();
-        let mark = |n: u32| remembered.mark(Of::Tenant("XYZ"), &some, &n.to_be_bytes());
+        let mark = |n: u32| remembered.mark(UsersOf::Tenant("XYZ"), &some, &n.to_be_bytes());
         let most = u32::try_from(PARTS * PART_LIMIT).unwrap();
         for n in 0..2 * most {
             remembered.note(mark(n), user.clone(), now + Duration::from_micros(n.into()));

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::server::Refused;
+use crate::server::ServerError;
 
 /// Why there is no demonstration.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub enum DemoError {
     /// Files, sockets.
     Io(io::Error),
     /// The configuration that was made is none, or the server did not start.
-    Refused(Refused),
+    Refused(ServerError),
     /// No certificates.
     Certificates(crate::tls::DevError),
 }

@@ -42,7 +42,7 @@ pub use remedy::{Remedy, TARGET};
 pub use tenant::{TenantAt, Treated};
 pub use text::Text;
 pub use url::{BadUrl, Url};
-pub use why::{But, NearHost, NearPath, Why};
+pub use why::{NearHost, NearPath, NoMatch, Why};
 
 use url::What;
 

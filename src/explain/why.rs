@@ -103,12 +103,12 @@ pub struct NearPath {
     /// Where it stands.
     pub at: RuleLocation,
     /// Why it does not match, if that can be missed.
-    pub but: Option<But>,
+    pub but: Option<NoMatch>,
 }
 
 /// Why a path that looks as if it matched does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum But {
+pub enum NoMatch {
     /// It ends with a slash, and what was asked has a further one behind it.
     TooDeep,
     /// What was asked differs from it in case.
@@ -123,7 +123,7 @@ pub enum But {
     Whole,
 }
 
-impl But {
+impl NoMatch {
     fn of(rule: &HttpMatch<'_>, asked: &[u8]) -> Option<Self> {
         let path = rule.path.as_bytes();
         let head = asked.get(..path.len()).unwrap_or(asked);
@@ -233,7 +233,7 @@ impl Why {
             path: if rule.default { "/".to_owned() } else { rule.path.to_owned() },
             preset: rule.preset.map(str::to_owned),
             at: RuleLocation::of(table, rule.source),
-            but: But::of(&rule, asked),
+            but: NoMatch::of(&rule, asked),
         });
         Self::NoPath { host: host.name().to_owned(), paths: host.http_rules().count(), near }
     }
@@ -312,12 +312,12 @@ impl fmt::Display for NearPath {
         }
         write!(f, " at {at}")?;
         f.write_str(match but {
-            Some(But::TooDeep) => ", after which no further slash may come",
-            Some(But::Case) => ", and case counts",
-            Some(But::Slash) => ", with the slash at its end",
-            Some(But::Tenant) => ", which names a tenant by a whole segment",
-            Some(But::Whole) => ", which is for whole segments of a path here",
-            Some(But::Default) => ", which is for that path alone",
+            Some(NoMatch::TooDeep) => ", after which no further slash may come",
+            Some(NoMatch::Case) => ", and case counts",
+            Some(NoMatch::Slash) => ", with the slash at its end",
+            Some(NoMatch::Tenant) => ", which names a tenant by a whole segment",
+            Some(NoMatch::Whole) => ", which is for whole segments of a path here",
+            Some(NoMatch::Default) => ", which is for that path alone",
             None => "",
         })
     }

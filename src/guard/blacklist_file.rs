@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use line::to_json;
 use line::{Line, from_json, trace_to_json};
 
-use super::blacklist::change::{Heard, Kept, Subscription};
+use super::blacklist::change::{ListEvent, StoredList, Subscription};
 use super::blacklist::entry::{MANUAL, Origin};
 use super::blacklist::removals::REMOVALS;
 use super::blacklist::{AUTOMATIC, Blacklist, Page};
@@ -70,14 +70,14 @@ impl fmt::Display for Damage {
 
 /// Why the list is only in memory.
 #[derive(Debug)]
-pub enum Unkept {
+pub enum NotStored {
     /// There is a file that cannot be read, so it is not replaced.
     Unread(io::Error),
     /// The list cannot be written.
     Unwritten(io::Error),
 }
 
-impl fmt::Display for Unkept {
+impl fmt::Display for NotStored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unread(error) => write!(f, "cannot be read: {error}"),
@@ -86,7 +86,7 @@ impl fmt::Display for Unkept {
     }
 }
 
-impl std::error::Error for Unkept {}
+impl std::error::Error for NotStored {}
 
 impl Keeper {
     /// A keeper that learns of changes from here on. It has not read a file yet.
@@ -105,28 +105,28 @@ impl Keeper {
         state: &Path,
         list: &Blacklist,
         now: u32,
-        restore: impl FnOnce(Kept),
-    ) -> Result<Option<(Damage, PathBuf)>, Unkept> {
+        restore: impl FnOnce(StoredList),
+    ) -> Result<Option<(Damage, PathBuf)>, NotStored> {
         while let Some(heard) = self.changes.try_next() {
             self.is_due |= match heard {
-                Heard::Change(notice) => notice.origin != Origin::File,
-                Heard::Missed => true,
+                ListEvent::Change(notice) => notice.origin != Origin::File,
+                ListEvent::Missed => true,
             };
         }
         let path = file(state);
-        self.take_in(&path, now, restore).map_err(Unkept::Unread)?;
+        self.take_in(&path, now, restore).map_err(NotStored::Unread)?;
         if !self.is_due {
             return Ok(None);
         }
         let aside = self.damage.as_ref().map(|_| state_file::set_aside(&path)).transpose();
-        let aside = aside.map_err(Unkept::Unwritten)?;
-        self.known = Some(write(&path, list, now).map_err(Unkept::Unwritten)?);
+        let aside = aside.map_err(NotStored::Unwritten)?;
+        self.known = Some(write(&path, list, now).map_err(NotStored::Unwritten)?);
         self.is_due = false;
         Ok(self.damage.take().zip(aside))
     }
 
     /// Reads the file at `path`, unless it is known. Afterwards the file may be replaced.
-    fn take_in(&mut self, path: &Path, now: u32, restore: impl FnOnce(Kept)) -> io::Result<()> {
+    fn take_in(&mut self, path: &Path, now: u32, restore: impl FnOnce(StoredList)) -> io::Result<()> {
         let is_first = !self.has_begun;
         if !is_first && Stamp::at(path)? == self.known {
             return Ok(());
@@ -182,9 +182,9 @@ pub fn look(state: &Path, now: u32) -> io::Result<Option<Damage>> {
 }
 
 /// Reads a file: the entries that are still in force, and the traces of removals. Lines without meaning are left out.
-fn read(file: File, now: u32) -> io::Result<(Kept, Option<Damage>)> {
+fn read(file: File, now: u32) -> io::Result<(StoredList, Option<Damage>)> {
     let mut text = BufReader::new(file);
-    let (mut kept, mut first_wrong, mut line) = (Kept::default(), None, Vec::new());
+    let (mut kept, mut first_wrong, mut line) = (StoredList::default(), None, Vec::new());
     for number in 1..=LINES + 1 {
         line.clear();
         if io::Read::take(&mut text, LINE).read_until(b'\n', &mut line)? == 0 {

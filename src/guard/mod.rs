@@ -59,7 +59,7 @@ pub use permit::{Listing, Permit};
 use policy::RESERVED_PART;
 pub use policy::{ConnectionLimits, Policy};
 use rates::Rates;
-use refused::Refused;
+use refused::RefusalSummary;
 use requests::Requests;
 pub use requests::{HIGHEST as HIGHEST_REQUEST_RATE, RequestRate};
 pub use scoring::Offence;
@@ -74,7 +74,7 @@ pub struct Guard {
     undecided: Arc<Undecided>,
     rates: Rates,
     requests: Requests,
-    refused: Refused,
+    refused: RefusalSummary,
     suspects: Suspects,
     confirmed: Confirmed,
     nonces: Nonces,
@@ -89,7 +89,7 @@ impl Default for Guard {
             undecided: Arc::default(),
             rates: Rates::default(),
             requests: Requests::default(),
-            refused: Refused::default(),
+            refused: RefusalSummary::default(),
             suspects: Suspects::default(),
             confirmed: Confirmed::default(),
             nonces: Nonces::default(),

@@ -13,7 +13,7 @@ const ADDRESSES: usize = 1024;
 
 /// The refusals since the last summary.
 #[derive(Debug, Default)]
-pub(super) struct Refused(Mutex<Sums>);
+pub(super) struct RefusalSummary(Mutex<Sums>);
 
 #[derive(Debug, Default)]
 struct Sums {
@@ -22,7 +22,7 @@ struct Sums {
     others: u64,
 }
 
-impl Refused {
+impl RefusalSummary {
     /// A connection of `who` was refused.
     pub(super) fn note(&self, who: CountedAddress, reason: Reason) {
         let Sums { by_address, others } = &mut *self.lock();
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn one_line_an_address_and_reason_and_one_for_the_rest() {
-        let refused = Refused::default();
+        let refused = RefusalSummary::default();
         let who =
             |number| CountedAddress::from(std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number)));
         for number in 0..2_000 {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::text::{Places, Remark, Spot, syntax, without_comments};
+use super::text::{Places, Remark, TextPosition, syntax, without_comments};
 use crate::rules::{LONGEST_TENANT_NAME, is_tenant_id, name::normalise};
 
 /// An account.
@@ -25,7 +25,7 @@ pub struct Account {
     /// `pvt_tree`: the accounts above this one. The root comes first and the parent last.
     pub tree: Vec<Box<str>>,
     /// The place of the document in the file.
-    pub spot: Spot,
+    pub spot: TextPosition,
 }
 
 /// The content of a file.
@@ -310,7 +310,7 @@ mod tests {
         );
         let rows = read(&rows).unwrap().list;
         let plain = |accounts: Vec<Account>| {
-            let spot = Spot { line: 0, column: 0 };
+            let spot = TextPosition { line: 0, column: 0 };
             accounts.into_iter().map(|account| Account { spot, ..account }).collect::<Vec<_>>()
         };
         let one = plain(one);

@@ -11,7 +11,7 @@ use super::text::Remark;
 
 /// An existing tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct ExistingTenant {
     /// Its friendly name.
     pub name: Option<Box<str>>,
     /// The tenant that it belongs to.
@@ -30,7 +30,7 @@ pub struct Known {
 
 /// What a tenant is to be, as far as an import defines it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PlannedTenant {
     /// Its friendly name.
     pub name: Option<Box<str>>,
     /// The tenant that it belongs to.
@@ -47,9 +47,9 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new tenant.
-    Make(Wanted),
+    Make(PlannedTenant),
     /// A tenant that changes: its new definition, and a few words for each difference.
-    Alter(Wanted, Vec<String>),
+    Alter(PlannedTenant, Vec<String>),
     /// A tenant that is removed.
     Remove,
 }
@@ -72,7 +72,12 @@ pub struct Plan {
 
 /// Compares accounts with tenants. `has_target`: the import was given a target. `prune`: tenants that an import has
 /// made and that have no account any more are removed.
-pub fn plan(accounts: Accounts, known: &BTreeMap<Box<str>, Known>, has_target: bool, prune: bool) -> Plan {
+pub fn plan(
+    accounts: Accounts,
+    known: &BTreeMap<Box<str>, ExistingTenant>,
+    has_target: bool,
+    prune: bool,
+) -> Plan {
     let Accounts { list, warnings } = accounts;
     let mut planning =
         Planning { known, plan: Plan { warnings, ..Plan::default() }, wanted: BTreeMap::new() };
@@ -88,9 +93,9 @@ pub fn plan(accounts: Accounts, known: &BTreeMap<Box<str>, Known>, has_target: b
 }
 
 struct Planning<'k> {
-    known: &'k BTreeMap<Box<str>, Known>,
+    known: &'k BTreeMap<Box<str>, ExistingTenant>,
     plan: Plan,
-    wanted: BTreeMap<Box<str>, Wanted>,
+    wanted: BTreeMap<Box<str>, PlannedTenant>,
 }
 
 impl Planning<'_> {
@@ -104,7 +109,7 @@ impl Planning<'_> {
             return self
                 .warn(account, format!("the tenant {id} stands in {place}: it is left as it is there"));
         }
-        let mut wanted = Wanted {
+        let mut wanted = PlannedTenant {
             name: account.name.clone(),
             parent: account.tree.last().cloned(),
             realms: account.realm.iter().cloned().collect(),
@@ -138,7 +143,7 @@ impl Planning<'_> {
 
     /// The id of another tenant of which `is_it` is true and which no import has made. Tenants that imports have made follow the
     /// accounts.
-    fn other(&self, id: &str, is_it: impl Fn(&Known) -> bool) -> Option<Box<str>> {
+    fn other(&self, id: &str, is_it: impl Fn(&ExistingTenant) -> bool) -> Option<Box<str>> {
         let mut others = self.known.iter().filter(|(other, known)| ***other != *id && !known.is_imported);
         others.find(|(_, known)| is_it(known)).map(|(other, _)| other.clone())
     }
@@ -168,18 +173,20 @@ impl Planning<'_> {
                     // No import has made this tenant, so it stays as it is.
                     Some(known) if !known.is_imported => continue,
                     Some(known) => {
-                        let kept = Wanted {
+                        let kept = PlannedTenant {
                             name: known.name.clone(),
                             realms: known.realms.clone(),
                             enabled: known.enabled,
-                            ..Wanted::default()
+                            ..PlannedTenant::default()
                         };
-                        self.wanted.insert(id.clone(), Wanted { parent: above, ..kept });
+                        self.wanted.insert(id.clone(), PlannedTenant { parent: above, ..kept });
                     }
                     None => {
                         self.warn(account, format!("the account {id} above {} is not here: an empty tenant is made, which is enabled", account.id));
-                        self.wanted
-                            .insert(id.clone(), Wanted { parent: above, enabled: true, ..Wanted::default() });
+                        self.wanted.insert(
+                            id.clone(),
+                            PlannedTenant { parent: above, enabled: true, ..PlannedTenant::default() },
+                        );
                     }
                 }
             }
@@ -290,7 +297,7 @@ impl Planning<'_> {
     }
 }
 
-fn differences(known: &Known, wanted: &Wanted) -> Vec<String> {
+fn differences(known: &ExistingTenant, wanted: &PlannedTenant) -> Vec<String> {
     let mut what = Vec::new();
     let shown = |text: &Option<Box<str>>| text.as_deref().unwrap_or("none").to_owned();
     if known.name != wanted.name {

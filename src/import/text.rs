@@ -8,7 +8,7 @@ use memchr::{memchr_iter, memrchr};
 
 /// A place in a text. Line and column both count from 1, and the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
+pub struct TextPosition {
     /// The line.
     pub line: usize,
     /// The column.
@@ -19,7 +19,7 @@ pub struct Spot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The place.
-    pub spot: Spot,
+    pub spot: TextPosition,
     /// A sentence.
     pub text: String,
 }
@@ -71,7 +71,7 @@ impl<'t> Places<'t> {
     }
 
     /// The place of the octet `at`.
-    fn at(&self, at: usize) -> Spot {
+    fn at(&self, at: usize) -> TextPosition {
         let octets = self.text.as_bytes();
         let at = at.min(octets.len());
         let (from, lines) = Some(self.last.get()).filter(|(last, _)| *last <= at).unwrap_or_default();
@@ -79,11 +79,11 @@ impl<'t> Places<'t> {
         self.last.set((at, lines));
         let start = memrchr(b'\n', octets.get(..at).unwrap_or_default()).map_or(0, |at| at + 1);
         let column = self.text.get(start..at).unwrap_or_default().chars().count() + 1;
-        Spot { line: lines + 1, column }
+        TextPosition { line: lines + 1, column }
     }
 
     /// The place of `part`, which is a slice of the text.
-    pub(super) fn of_part(&self, part: &str) -> Spot {
+    pub(super) fn of_part(&self, part: &str) -> TextPosition {
         self.at(part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr()))
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(remark.to_string(), "2:8: this is not JSON: expected value");
         let places = Places::of(text);
         for (at, line, column) in [(7, 2, 5), (12, 3, 1), (0, 1, 1), (5, 2, 4)] {
-            assert_eq!(places.of_part(&text[at..]), Spot { line, column }, "{at}");
+            assert_eq!(places.of_part(&text[at..]), TextPosition { line, column }, "{at}");
         }
     }
 }

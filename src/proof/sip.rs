@@ -13,7 +13,7 @@ mod credential;
 mod dialogs;
 mod seen;
 
-pub use credential::{May, Speaker};
+pub use credential::{ClaimLimits, Speaker};
 pub use dialogs::Dialogs;
 pub use seen::SeenDialogs;
 

@@ -1,7 +1,7 @@
 //! The side that ended a relay, and the ending of a connection that follows from it.
 
 use crate::cause::Cause;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 
 /// The side that ended a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +20,9 @@ impl EndedBy {
     /// The ending of a relay that ended without a fault.
     pub const fn peacefully(self) -> Ending {
         let whose = match self {
-            Self::Client => Whose::Client,
-            Self::Target | Self::Silence => Whose::Target,
-            Self::Idle => Whose::Policy,
+            Self::Client => Responsible::Client,
+            Self::Target | Self::Silence => Responsible::Target,
+            Self::Idle => Responsible::Policy,
         };
         Ending::peacefully(Stage::Relay, whose)
     }

@@ -27,7 +27,7 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How a relay ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum RelayEnd {
     /// One side ended, or a time limit ended the relay.
     Ended(EndedBy),
     /// The watch ended it, or could not decide within the octets that it may read.
@@ -109,7 +109,7 @@ pub async fn watched<W: Watch, M: Meter>(
     watch: &mut W,
     mut bytes: M,
     mut withdrawn: impl FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
-) -> Over {
+) -> RelayEnd {
     let (mut up, mut down) = (Direction::default(), Direction::default());
     let [up_before, down_before] = bytes.bytes();
     let mut clock = Clock::new(patience, timer);
@@ -141,10 +141,10 @@ pub async fn watched<W: Watch, M: Meter>(
         // 1, step 6). If the client ended first, the target has only followed it.
         if down.done && down.moved == 0 {
             let by_client = client.ended || watch.leaves();
-            return Poll::Ready(Over::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
+            return Poll::Ready(RelayEnd::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
         }
         if let Poll::Ready(ending) = withdrawn(watch, cx) {
-            return Poll::Ready(Over::Withdrawn(ending));
+            return Poll::Ready(RelayEnd::Withdrawn(ending));
         }
         let now = Now {
             sides: [(&*client, up_stands), (&*target, down_stands)],
@@ -153,10 +153,10 @@ pub async fn watched<W: Watch, M: Meter>(
             owes: watch.owes(),
             leaves: watch.leaves(),
         };
-        clock.poll(cx, timer, &now).map(Over::Ended)
+        clock.poll(cx, timer, &now).map(RelayEnd::Ended)
     })
     .await;
-    if let Over::Cut { of_client, answered, .. } = &mut over {
+    if let RelayEnd::Cut { of_client, answered, .. } = &mut over {
         let (half, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
         // Boxed, so that an idle relay does not hold the memory for this.
         *answered = Box::pin(half.last_word(leg)).await;
@@ -165,16 +165,20 @@ pub async fn watched<W: Watch, M: Meter>(
     over
 }
 
-fn over(failed: DirectionError, of_client: bool) -> Over {
-    let cut = |ending| Over::Cut { of_client, ending, answered: false };
+fn over(failed: DirectionError, of_client: bool) -> RelayEnd {
+    let cut = |ending| RelayEnd::Cut { of_client, ending, answered: false };
     match (failed, of_client) {
         (DirectionError::Watch(ending), _) => cut(ending),
         (DirectionError::Violation(reason), true) => cut(by_client(reason)),
         (DirectionError::Violation(_), false) => cut(TARGET_DOWN),
         (DirectionError::TooLong, true) => cut(by_client(Reason::TooLarge)),
         (DirectionError::TooLong, false) => cut(TARGET_DOWN),
-        (DirectionError::Sender, true) | (DirectionError::Receiver, false) => Over::Ended(EndedBy::Client),
-        (DirectionError::Sender, false) | (DirectionError::Receiver, true) => Over::Ended(EndedBy::Target),
+        (DirectionError::Sender, true) | (DirectionError::Receiver, false) => {
+            RelayEnd::Ended(EndedBy::Client)
+        }
+        (DirectionError::Sender, false) | (DirectionError::Receiver, true) => {
+            RelayEnd::Ended(EndedBy::Target)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! (contract section 3, "the same rule").
 
 use super::Refused;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::reason::Reason;
 use crate::rules::Table;
 use crate::rules::decide::{self, Refusal, Route, Rule};
@@ -59,7 +59,7 @@ impl HeldRoute {
             Some(host) if decide::rule_of(host, self.service) == self.rule => return None,
             _ => Reason::OtherTarget,
         };
-        Some(Ending::because(Stage::Relay, Whose::Policy, reason).uncounted())
+        Some(Ending::because(Stage::Relay, Responsible::Policy, reason).uncounted())
     }
 
     /// Whether `name` is a name of the connection's own host. If that host has changed or gone since, every name is

@@ -28,7 +28,7 @@ pub mod registration;
 pub mod signalling;
 pub mod websocket;
 
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::reason::{Reason, Weight};
 use crate::rules::decide::Refusal;
 
@@ -61,7 +61,7 @@ impl Refused<'_> {
 
     /// The ending of a connection by this refusal.
     pub fn ending(&self) -> Ending {
-        let ending = Ending::because(Stage::Route, Whose::Policy, self.refusal.reason);
+        let ending = Ending::because(Stage::Route, Responsible::Policy, self.refusal.reason);
         Ending { weight: self.weight, is_told: self.refusal.is_of_disabled_tenant(), ..ending }
     }
 }

@@ -23,12 +23,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::credentials::Secret;
-use crate::credentials::brought::Brought;
+use crate::credentials::brought::HandshakeCredential;
 use crate::credentials::digest::Algorithm;
 use crate::credentials::nonce::{Nonces, Uses};
 use crate::inspect::Span;
 use crate::inspect::sip::{FieldKind, Kind, Message};
-use crate::proof::sip::{May, Speaker};
+use crate::proof::sip::{ClaimLimits, Speaker};
 use crate::rules::decide::host_named;
 use crate::rules::name::{NameBuf, from_wire};
 use crate::rules::{CredentialUser, Endpoint, Host, Table, Tenant};
@@ -73,7 +73,7 @@ pub struct Asked<'a> {
     /// The request belongs to a dialog that was seen on this connection.
     in_dialog: bool,
     /// The credential that came with the WebSocket handshake.
-    brought: Option<&'a Brought>,
+    brought: Option<&'a HandshakeCredential>,
 }
 
 /// What a connection has proven so far.
@@ -170,7 +170,7 @@ impl<'a> Asked<'a> {
 
     /// The same, for a request that may be in a dialog seen on this connection, and a client that may have brought a
     /// credential.
-    pub fn with(self, in_dialog: bool, brought: Option<&'a Brought>) -> Self {
+    pub fn with(self, in_dialog: bool, brought: Option<&'a HandshakeCredential>) -> Self {
         Self { in_dialog, brought, ..self }
     }
 
@@ -272,7 +272,7 @@ impl Proving {
                 _ => return Some(Why::OtherName(asked.message.to.uri.of_input(asked.head))),
             }
         }
-        let may = May {
+        let may = ClaimLimits {
             user: (proven.is_bound || asked.user == CredentialUser::Named).then_some(&*proven.user),
             is_here: |said: &[u8]| proven.is_here(terms.table, said),
             in_dialog: asked.in_dialog,

@@ -1,6 +1,6 @@
 //! Whether a request may open a WebSocket with SIP in it (RFC 6455 section 4.2, RFC 7118 section 4, contract section 9). No I/O.
 
-use crate::credentials::brought::Brought;
+use crate::credentials::brought::HandshakeCredential;
 use crate::inspect::http::{Field, Request};
 use crate::reason::Reason;
 use crate::rules::WebSocketRule;
@@ -14,7 +14,7 @@ const VERSION: &[u8] = b"13";
 
 /// Why a request may not open a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfit {
+pub struct HandshakeRefusal {
     /// The status of the answer.
     pub status: u16,
     /// The reason, for the log.
@@ -44,17 +44,17 @@ impl<'a> Handshake<'a> {
     ///
     /// # Errors
     /// Why it may not be opened.
-    pub fn judge(&self, rule: &WebSocketRule) -> Result<&'a [u8], Unfit> {
-        let broken = Unfit { status: 400, reason: Reason::Malformed, counts: true };
+    pub fn judge(&self, rule: &WebSocketRule) -> Result<&'a [u8], HandshakeRefusal> {
+        let broken = HandshakeRefusal { status: 400, reason: Reason::Malformed, counts: true };
         // A browser that opens the URL as a page, or a monitor. It is only told which protocol is spoken here (RFC 9110
         // section 15.5.22).
-        let other_protocol = Unfit { status: 426, reason: Reason::Malformed, counts: false };
+        let other_protocol = HandshakeRefusal { status: 426, reason: Reason::Malformed, counts: false };
         if !self.request.websocket {
             return Err(other_protocol);
         }
         let origin = self.once(b"origin").map_err(|()| broken)?;
         if !rule.origins.admit(origin, self.host, self.came_by) {
-            return Err(Unfit { status: 403, reason: Reason::Origin, counts: false });
+            return Err(HandshakeRefusal { status: 403, reason: Reason::Origin, counts: false });
         }
         if self.once(b"sec-websocket-version") != Ok(Some(VERSION)) {
             return Err(other_protocol);
@@ -70,9 +70,9 @@ impl<'a> Handshake<'a> {
 
     /// The credential that the request brings. `target`: its path with its query. `logged_in`: its Authorization was
     /// for the path.
-    pub fn brought(&self, target: &[u8], logged_in: bool) -> Option<Brought> {
+    pub fn brought(&self, target: &[u8], logged_in: bool) -> Option<HandshakeCredential> {
         let authorization = self.all(b"authorization").next().filter(|_| !logged_in);
-        Brought::read(target, authorization)
+        HandshakeCredential::read(target, authorization)
     }
 
     /// The values of all fields of this name.
@@ -127,7 +127,7 @@ mod tests {
         let handshake = Handshake { head, request: &request, host: b"pbx.example", came_by: Transport::Tls };
         match handshake.judge(&rule) {
             Ok(key) => Ok(String::from_utf8(key.to_vec()).unwrap()),
-            Err(Unfit { status, reason, counts }) => Err((status, reason, counts)),
+            Err(HandshakeRefusal { status, reason, counts }) => Err((status, reason, counts)),
         }
     }
 

@@ -43,5 +43,5 @@ pub use exchange::ExchangeRule;
 pub use table::{Captured, Host, HttpMatch, Table};
 pub use tenant_id::{LONGEST_TENANT_ID, LONGEST_TENANT_NAME, is_of_tenant_id, is_tenant_id};
 pub use tenants::{Tenant, Tenants};
-pub use ways::Way;
+pub use ways::HostService;
 pub use websocket::{Onward, OnwardTo, Origins, WEBSOCKET_WAIT, WebSocketRule};

@@ -12,7 +12,7 @@ use crate::service::{Service, Transport};
 
 /// A service of a host, and its target.
 #[derive(Debug, Clone, Copy)]
-pub struct Way<'t> {
+pub struct HostService<'t> {
     /// The service.
     pub service: Service,
     /// The addresses, tried in order.
@@ -23,15 +23,15 @@ pub struct Way<'t> {
 
 impl<'t> Host<'t> {
     /// All targets of the host, HTTP first. All paths of a preset have the same target, which is listed once.
-    pub fn ways(self) -> impl Iterator<Item = Way<'t>> {
+    pub fn ways(self) -> impl Iterator<Item = HostService<'t>> {
         // Equal lists of addresses share one allocation.
         let mut seen = HashSet::new();
         let http = self
             .http_rules()
             .filter(|rule| !rule.endpoints.is_empty())
             .filter(move |rule| seen.insert((Arc::as_ptr(rule.endpoints), rule.ports)))
-            .map(|rule| Way { service: Service::Http, endpoints: rule.endpoints, ports: rule.ports });
-        let once = self.rules().map(|(service, rule)| Way {
+            .map(|rule| HostService { service: Service::Http, endpoints: rule.endpoints, ports: rule.ports });
+        let once = self.rules().map(|(service, rule)| HostService {
             service,
             endpoints: &rule.endpoints,
             ports: rule.ports.ports(),

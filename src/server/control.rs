@@ -11,7 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::tenants::Waiting;
-use super::{HostChange, HostChanged, HostUnchanged, Refused, TenantChange, TenantUnchanged, TenantsChanged};
+use super::{
+    HostChange, HostChanged, HostUnchanged, ServerError, TenantChange, TenantUnchanged, TenantsChanged,
+};
 use crate::accounts::Administrator;
 use crate::config::Diagnostics;
 use crate::state::Snapshot;
@@ -47,9 +49,9 @@ impl fmt::Display for By {
 #[derive(Debug)]
 pub(super) enum Message {
     /// Read everything again and put it in force, or leave everything as it is.
-    Reload { by: By, answer: oneshot::Sender<Result<Reloaded, Refused>> },
+    Reload { by: By, answer: oneshot::Sender<Result<Reloaded, ServerError>> },
     /// Enable or disable the host of this name.
-    Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, Unswitched>> },
+    Switch { switch: Switch, by: By, answer: oneshot::Sender<Result<Switched, SwitchError>> },
     /// Make, change or remove a host over the API.
     Host { change: Box<HostChange>, by: By, answer: oneshot::Sender<Result<HostChanged, HostUnchanged>> },
     /// Make, change, remove, enable or disable tenants.
@@ -79,11 +81,11 @@ pub struct Switched {
 
 /// Why a host is still in its old state.
 #[derive(Debug)]
-pub enum Unswitched {
+pub enum SwitchError {
     /// There is no host with exactly this name.
     UnknownHost,
     /// The state cannot be stored, so it would be lost at a reload or a restart.
-    Unkept(Refused),
+    NotStored(ServerError),
 }
 
 /// The snapshots before and after a reload, for callers that report the changes.
@@ -119,14 +121,14 @@ pub struct Control {
 
 /// The server's end of the queue.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct Orders {
     messages: mpsc::Receiver<Message>,
     /// A signal asks for a reload. Several signals before the server looks count as one.
     hang_ups: Arc<Notify>,
     drains: CancellationToken,
 }
 
-impl Heard {
+impl Orders {
     /// The next message. `None`: the server must drain, and earlier messages do not matter any more.
     pub(super) async fn next(&mut self) -> Option<Message> {
         tokio::select! {
@@ -155,18 +157,18 @@ impl Heard {
 
 impl Control {
     /// A control, and the server's end of its queue.
-    pub(super) fn new() -> (Self, Heard) {
+    pub(super) fn new() -> (Self, Orders) {
         let (sender, messages) = mpsc::channel(WAITING);
         let (drains, hang_ups) = (CancellationToken::new(), Arc::new(Notify::new()));
         let control = Self { messages: sender, hang_ups: hang_ups.clone(), drains: drains.clone() };
-        (control, Heard { messages, hang_ups, drains })
+        (control, Orders { messages, hang_ups, drains })
     }
 
     /// Makes the server read everything again and put it in force, or leave everything as it is.
     ///
     /// # Errors
     /// The server is stopping. The inner error is the fault of the new configuration.
-    pub async fn reload(&self, by: By) -> Result<Result<Reloaded, Refused>, Stopping> {
+    pub async fn reload(&self, by: By) -> Result<Result<Reloaded, ServerError>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Reload { by, answer }).await?;
         answered.await.map_err(|_| Stopping)
@@ -177,7 +179,7 @@ impl Control {
     ///
     /// # Errors
     /// The server is stopping. The inner error is why the host is still in its old state.
-    pub async fn enable(&self, host: &str, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+    pub async fn enable(&self, host: &str, by: By) -> Result<Result<Switched, SwitchError>, Stopping> {
         self.switch(Switch { host: host.into(), enabled: true }, by).await
     }
 
@@ -186,11 +188,11 @@ impl Control {
     ///
     /// # Errors
     /// As [`Self::enable`].
-    pub async fn disable(&self, host: &str, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+    pub async fn disable(&self, host: &str, by: By) -> Result<Result<Switched, SwitchError>, Stopping> {
         self.switch(Switch { host: host.into(), enabled: false }, by).await
     }
 
-    async fn switch(&self, switch: Switch, by: By) -> Result<Result<Switched, Unswitched>, Stopping> {
+    async fn switch(&self, switch: Switch, by: By) -> Result<Result<Switched, SwitchError>, Stopping> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Switch { switch, by, answer }).await?;
         answered.await.map_err(|_| Stopping)

@@ -3,7 +3,7 @@
 
 use toml_edit::Table as HostTable;
 
-use super::{By, Refused, Server};
+use super::{By, Server, ServerError};
 use crate::config::Diagnostics;
 use crate::log::Level;
 use crate::rules::{Host, Table, fingerprint};
@@ -76,11 +76,11 @@ pub enum HostUnchanged {
     /// The condition is not met.
     Condition,
     /// The change is not allowed over the API.
-    Forbidden(Refused),
+    Forbidden(ServerError),
     /// The new host is invalid.
-    Wrong(Refused),
+    Wrong(ServerError),
     /// The change cannot be stored.
-    Unkept(Refused),
+    NotStored(ServerError),
 }
 
 impl Server {
@@ -100,7 +100,7 @@ impl Server {
                 };
                 self.shared.note(Level::Info, &format!("{by} {verb} the host {name}"));
             }
-            Err(HostUnchanged::Unkept(Refused { text, .. })) => {
+            Err(HostUnchanged::NotStored(ServerError { text, .. })) => {
                 let text =
                     format!("{}\n{by} cannot change the host {name}: it stays as it was", text.trim_end());
                 self.shared.note(Level::Error, &text);
@@ -117,8 +117,8 @@ impl Server {
         if !condition.is_met(known.map(fingerprint::of)) {
             return Err(HostUnchanged::Condition);
         }
-        let unkept = |found: Diagnostics| HostUnchanged::Unkept(Refused::from(&found));
-        let mut hosts = Hosts::open(&before.config.state).map_err(unkept)?;
+        let not_stored = |found: Diagnostics| HostUnchanged::NotStored(ServerError::from(&found));
+        let mut hosts = Hosts::open(&before.config.state).map_err(not_stored)?;
         let is_to_go = host.is_none();
         match host {
             Some(host) => hosts.put(&name, host),
@@ -128,7 +128,7 @@ impl Server {
         let ground = Ground { foundation: before.foundation(), config: &before.config };
         let made = hosts.in_force(ground, &before.table, before.tenants());
         let Some(mut table) = made.table else {
-            let refused = Refused::from(&made.found);
+            let refused = ServerError::from(&made.found);
             return Err(match made.is_forbidden {
                 true => HostUnchanged::Forbidden(refused),
                 false => HostUnchanged::Wrong(refused),
@@ -136,14 +136,14 @@ impl Server {
         };
         let found = overrides::apply(&before.config.state, &mut table, Some(&before.table));
         if found.errors() > 0 {
-            return Err(unkept(found));
+            return Err(not_stored(found));
         }
         let print = |table: &Table| table.named(&name).map(fingerprint::of);
         let (was, is) = (print(&before.table), print(&table));
         let is_changed = was != is;
         let after = before.with_hosts(table, made.found.clone());
-        let after = after.map_err(|found| HostUnchanged::Wrong(Refused::from(&found)))?;
-        hosts.keep().map_err(unkept)?;
+        let after = after.map_err(|found| HostUnchanged::Wrong(ServerError::from(&found)))?;
+        hosts.keep().map_err(not_stored)?;
         if is_to_go && let Err(found) = overrides::forget(&before.config.state, &before.table, &name) {
             self.shared.note(Level::Warning, found.render(false).trim_end());
         }

@@ -2,8 +2,8 @@
 
 use std::sync::PoisonError;
 
-use super::control::{Heard, Message};
-use super::{By, Refused, Reloaded, Server};
+use super::control::{Message, Orders};
+use super::{By, Reloaded, Server, ServerError};
 use crate::log::Level;
 
 impl Server {
@@ -22,7 +22,7 @@ impl Server {
     }
 
     /// Obeys messages until the server must drain. Callers that wait then are told that it is stopping.
-    async fn obey(&self, mut heard: Heard) {
+    async fn obey(&self, mut heard: Orders) {
         let mut held = None;
         loop {
             let next = match held.take() {
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// Reloads as a whole or not at all: after an error the running table stays as it is, and the log says why.
-    fn reload_by(&self, by: By) -> Result<Reloaded, Refused> {
+    fn reload_by(&self, by: By) -> Result<Reloaded, ServerError> {
         if by != By::Signal {
             self.shared.note(Level::Info, &format!("{by} asks for a reload"));
         }

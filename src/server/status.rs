@@ -38,7 +38,7 @@ impl Server {
             parts.push("the last reload was refused".to_owned());
         }
         parts.extend(closed(&snapshot));
-        parts.extend(self.shared.unkept());
+        parts.extend(self.shared.not_stored());
         one_line(&parts.join("; "))
     }
 }

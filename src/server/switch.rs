@@ -2,14 +2,14 @@
 //! section 8).
 
 use super::control::Switch;
-use super::{By, Refused, Server, Switched, Unswitched};
+use super::{By, Server, ServerError, SwitchError, Switched};
 use crate::log::Level;
 use crate::rules::Table;
 use crate::state::overrides;
 
 impl Server {
     /// A change that cannot be stored changes nothing, and the log says why.
-    pub(super) fn switch_by(&self, switch: &Switch, by: By) -> Result<Switched, Unswitched> {
+    pub(super) fn switch_by(&self, switch: &Switch, by: By) -> Result<Switched, SwitchError> {
         let Switch { host: asked, enabled } = switch;
         let switched = self.switch(asked, *enabled);
         let verb = if *enabled { "enable" } else { "disable" };
@@ -17,21 +17,21 @@ impl Server {
             Ok(Switched { host, is_changed: true, .. }) => {
                 self.shared.note(Level::Info, &format!("{by} {verb}s the host {host}"));
             }
-            Err(Unswitched::Unkept(Refused { text, .. })) => {
+            Err(SwitchError::NotStored(ServerError { text, .. })) => {
                 let text =
                     format!("{}\n{by} cannot {verb} the host {asked}: it stays as it was", text.trim_end());
                 self.shared.note(Level::Error, &text);
             }
-            Ok(_) | Err(Unswitched::UnknownHost) => {}
+            Ok(_) | Err(SwitchError::UnknownHost) => {}
         }
         switched
     }
 
-    fn switch(&self, asked: &str, enabled: bool) -> Result<Switched, Unswitched> {
+    fn switch(&self, asked: &str, enabled: bool) -> Result<Switched, SwitchError> {
         let before = self.shared.snapshot.load_full();
-        let host = before.table.named(asked).ok_or(Unswitched::UnknownHost)?;
+        let host = before.table.named(asked).ok_or(SwitchError::UnknownHost)?;
         overrides::keep(&before.config.state, &before.table, host.name(), enabled)
-            .map_err(|found| Unswitched::Unkept(Refused::from(&found)))?;
+            .map_err(|found| SwitchError::NotStored(ServerError::from(&found)))?;
         let (name, is_changed) = (Box::from(host.name()), host.own_enabled() != enabled);
         if is_changed {
             let mut table = Table::clone(&before.table);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::hosts::Condition;
-use super::{By, Refused, Server};
+use super::{By, Server, ServerError};
 use crate::config::Diagnostics;
 use crate::log::Level;
 use crate::rules::Table;
@@ -83,11 +83,11 @@ pub enum TenantUnchanged {
     /// The condition is not met.
     Condition,
     /// The change is not allowed over the API.
-    Forbidden(Refused),
+    Forbidden(ServerError),
     /// The new definition is invalid.
-    Wrong(Refused),
+    Wrong(ServerError),
     /// The change cannot be stored.
-    Unkept(Refused),
+    NotStored(ServerError),
 }
 
 /// The result of a request.
@@ -144,7 +144,7 @@ impl Server {
                     self.shared.note(Level::Info, &format!("{by} {verb} the tenant {id}"));
                 }
             }
-            Err(TenantUnchanged::Unkept(Refused { text, .. })) => {
+            Err(TenantUnchanged::NotStored(ServerError { text, .. })) => {
                 let text = format!("{}\n{by} cannot change tenants: they stay as they were", text.trim_end());
                 self.shared.note(Level::Error, &text);
             }
@@ -173,7 +173,7 @@ impl Server {
         if work.touched.is_empty() {
             return Ok(fates);
         }
-        let unkept = |found: Diagnostics| TenantUnchanged::Unkept(Refused::from(&found));
+        let not_stored = |found: Diagnostics| TenantUnchanged::NotStored(ServerError::from(&found));
         let state = &before.config.state;
         let (mut table, found) = match work.are_definitions_changed {
             true => work.table()?,
@@ -183,17 +183,17 @@ impl Server {
         table.set_tenants_enabled(switches);
         let after = before
             .with_tenants(table, found, work.tenants.clone())
-            .map_err(|found| TenantUnchanged::Wrong(Refused::from(&found)))?;
+            .map_err(|found| TenantUnchanged::Wrong(ServerError::from(&found)))?;
         if work.are_definitions_changed {
-            work.tenants.keep(state).map_err(unkept)?;
+            work.tenants.keep(state).map_err(not_stored)?;
         }
         let said = work.switches.iter().map(|(id, enabled)| (&**id, *enabled));
         if let Err(found) = overrides::keep_tenants(state, &after.table, said) {
             // Nothing may change now, so the disk gets what is in force again.
             if work.are_definitions_changed {
-                before.tenants().keep(state).map_err(unkept)?;
+                before.tenants().keep(state).map_err(not_stored)?;
             }
-            return Err(unkept(found));
+            return Err(not_stored(found));
         }
         self.shared.replace_beside(after);
         Ok(fates)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::files::state_file;
-use crate::guard::blacklist_file::Unkept;
+use crate::guard::blacklist_file::NotStored;
 use crate::proof::token::Tokens;
 
 const FILE: &str = "sip-route.key";
@@ -48,7 +48,7 @@ pub(super) fn look(state: &Path) -> io::Result<Found> {
 #[derive(Debug, Default)]
 pub(super) struct RouteKey {
     /// The key in use, as long as it is not stored.
-    unkept: Option<Key>,
+    not_stored: Option<Key>,
 }
 
 impl RouteKey {
@@ -58,7 +58,7 @@ impl RouteKey {
             Ok(Found::Key(key)) => (Self::default(), Tokens::new(key)),
             _ => {
                 let key = random();
-                (Self { unkept: Some(key.clone()) }, Tokens::new(key))
+                (Self { not_stored: Some(key.clone()) }, Tokens::new(key))
             }
         }
     }
@@ -68,20 +68,21 @@ impl RouteKey {
     ///
     /// # Errors
     /// Those of the file system. The next call tries again.
-    pub(super) fn keep(&mut self, state: &Path, tokens: &Tokens) -> Result<Option<PathBuf>, Unkept> {
-        let Some(key) = &self.unkept else { return Ok(None) };
+    pub(super) fn keep(&mut self, state: &Path, tokens: &Tokens) -> Result<Option<PathBuf>, NotStored> {
+        let Some(key) = &self.not_stored else { return Ok(None) };
         let path = file(state);
         let mut aside = None;
-        match look(state).map_err(Unkept::Unread)? {
+        match look(state).map_err(NotStored::Unread)? {
             Found::Key(kept) => tokens.go_on_with(kept),
             found => {
                 if let Found::Damaged = found {
-                    aside = Some(state_file::set_aside(&path).map_err(Unkept::Unwritten)?);
+                    aside = Some(state_file::set_aside(&path).map_err(NotStored::Unwritten)?);
                 }
-                state_file::put(&path, |file| file.write_all(key.as_slice())).map_err(Unkept::Unwritten)?;
+                state_file::put(&path, |file| file.write_all(key.as_slice()))
+                    .map_err(NotStored::Unwritten)?;
             }
         }
-        self.unkept = None;
+        self.not_stored = None;
         Ok(aside)
     }
 }
@@ -106,7 +107,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     /// A start: the token that it would make, and the result of storing the key.
-    fn start(state: &Path) -> (String, Result<Option<PathBuf>, Unkept>) {
+    fn start(state: &Path) -> (String, Result<Option<PathBuf>, NotStored>) {
         let (mut key, tokens) = RouteKey::of(state);
         let kept = key.keep(state, &tokens);
         (tokens.make("one.example", None), kept)
@@ -148,7 +149,7 @@ mod tests {
         symlink(folder.path().join("mounted later"), file(&state)).unwrap();
         let (mut key, tokens) = RouteKey::of(&state);
         for _ in 0..2 {
-            assert!(matches!(key.keep(&state, &tokens), Err(Unkept::Unread(_))));
+            assert!(matches!(key.keep(&state, &tokens), Err(NotStored::Unread(_))));
         }
         let meanwhile = tokens.make("one.example", None);
         assert_ne!(meanwhile, token);

@@ -187,7 +187,7 @@ impl Shared {
     }
 
     /// The parts of the state that are not stored, and why, in a few words each.
-    pub fn unkept(&self) -> Vec<String> {
+    pub fn not_stored(&self) -> Vec<String> {
         self.stored.in_short()
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::secret::{self, RouteKey};
 use super::tokens::{self, AdminTokens};
 use crate::config::{Diagnostic, Location};
-use crate::guard::blacklist_file::{self, Keeper, Unkept};
+use crate::guard::blacklist_file::{self, Keeper, NotStored};
 use crate::guard::{Change, Guard, Origin, unix_now};
 use crate::log::Level;
 use crate::proof::token::Tokens;
@@ -58,8 +58,8 @@ impl What {
 }
 
 impl Trouble {
-    fn new(what: What, file: PathBuf, why: &Unkept) -> Self {
-        Self { what, file, cause: why.to_string(), is_unread: matches!(why, Unkept::Unread(_)) }
+    fn new(what: What, file: PathBuf, why: &NotStored) -> Self {
+        Self { what, file, cause: why.to_string(), is_unread: matches!(why, NotStored::Unread(_)) }
     }
 
     /// What happens to the file.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::secret::random;
 use crate::files::state_file;
-use crate::guard::blacklist_file::Unkept;
+use crate::guard::blacklist_file::NotStored;
 
 const FILE: &str = "admin-token";
 /// The least length of a token. A shorter one could be guessed.
@@ -24,7 +24,7 @@ const MOST: usize = 256;
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum May {
+pub enum TokenRights {
     /// Every change.
     Change,
     /// Reading only.
@@ -66,10 +66,10 @@ impl Drop for Token {
 }
 
 /// The prefixes tell people, and scanners for published secrets, what a token is for.
-fn fresh(may: May) -> Token {
+fn fresh(may: TokenRights) -> Token {
     Token::fresh(match may {
-        May::Change => "pw-admin-",
-        May::Read => "pw-read-",
+        TokenRights::Change => "pw-admin-",
+        TokenRights::Read => "pw-read-",
     })
 }
 
@@ -135,7 +135,7 @@ impl AdminTokens {
             Ok(Found::Tokens(change, read)) => {
                 Inside { change: Token::new(change), read: read.map(Token::new), is_kept: true }
             }
-            _ => Inside { change: fresh(May::Change), read: None, is_kept: false },
+            _ => Inside { change: fresh(TokenRights::Change), read: None, is_kept: false },
         };
         Self(Mutex::new(inside))
     }
@@ -149,22 +149,22 @@ impl AdminTokens {
     ///
     /// # Errors
     /// Those of the file system. The next call tries again.
-    pub(super) fn keep(&self, state: &Path) -> Result<Option<PathBuf>, Unkept> {
+    pub(super) fn keep(&self, state: &Path) -> Result<Option<PathBuf>, NotStored> {
         let mut inside = self.inside();
         if inside.is_kept {
             return Ok(None);
         }
         let mut aside = None;
-        match look(state).map_err(Unkept::Unread)? {
+        match look(state).map_err(NotStored::Unread)? {
             Found::Tokens(change, read) => {
                 (inside.change, inside.read) = (Token::new(change), read.map(Token::new));
             }
             found => {
                 if let Found::Damaged = found {
-                    aside = Some(state_file::set_aside(&file(state)).map_err(Unkept::Unwritten)?);
+                    aside = Some(state_file::set_aside(&file(state)).map_err(NotStored::Unwritten)?);
                 }
                 put(state, &inside.change.text, inside.read.as_ref().map(|token| &token.text))
-                    .map_err(Unkept::Unwritten)?;
+                    .map_err(NotStored::Unwritten)?;
             }
         }
         inside.is_kept = true;
@@ -172,11 +172,11 @@ impl AdminTokens {
     }
 
     /// What the `shown` token allows, and the cancellation of that token. The comparison takes constant time.
-    pub fn judge(&self, shown: &[u8]) -> Option<(May, CancellationToken)> {
+    pub fn judge(&self, shown: &[u8]) -> Option<(TokenRights, CancellationToken)> {
         let inside = self.inside();
-        let change = is_same(&inside.change.text, shown).then_some((May::Change, &inside.change));
+        let change = is_same(&inside.change.text, shown).then_some((TokenRights::Change, &inside.change));
         let read = inside.read.as_ref().filter(|read| is_same(&read.text, shown));
-        let (may, token) = change.or(read.map(|read| (May::Read, read)))?;
+        let (may, token) = change.or(read.map(|read| (TokenRights::Read, read)))?;
         Some((may, token.ends.clone()))
     }
 
@@ -184,13 +184,13 @@ impl AdminTokens {
     ///
     /// # Errors
     /// A new token cannot be stored.
-    pub fn show(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
+    pub fn show(&self, may: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
         {
             let inside = self.inside();
             match (may, &inside.read) {
-                (May::Change, _) => return Ok(inside.change.text.clone()),
-                (May::Read, Some(read)) => return Ok(read.text.clone()),
-                (May::Read, None) => {}
+                (TokenRights::Change, _) => return Ok(inside.change.text.clone()),
+                (TokenRights::Read, Some(read)) => return Ok(read.text.clone()),
+                (TokenRights::Read, None) => {}
             }
         }
         self.renew(may, state)
@@ -201,7 +201,7 @@ impl AdminTokens {
     ///
     /// # Errors
     /// The new token cannot be stored. Then the old one stays in force.
-    pub fn renew(&self, may: May, state: &Path) -> io::Result<Zeroizing<String>> {
+    pub fn renew(&self, may: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
         let mut inside = self.inside();
         let (token, text) = {
             let token = fresh(may);
@@ -209,11 +209,11 @@ impl AdminTokens {
             (token, text)
         };
         match may {
-            May::Change => {
+            TokenRights::Change => {
                 put(state, &text, inside.read.as_ref().map(|token| &token.text))?;
                 inside.change = token;
             }
-            May::Read => {
+            TokenRights::Read => {
                 put(state, &inside.change.text, Some(&text))?;
                 inside.read = Some(token);
             }
@@ -248,11 +248,11 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    fn shown(tokens: &AdminTokens, may: May, state: &Path) -> String {
+    fn shown(tokens: &AdminTokens, may: TokenRights, state: &Path) -> String {
         tokens.show(may, state).unwrap().to_string()
     }
 
-    fn may(tokens: &AdminTokens, token: &str) -> Option<May> {
+    fn may(tokens: &AdminTokens, token: &str) -> Option<TokenRights> {
         tokens.judge(token.as_bytes()).map(|(may, _)| may)
     }
 
@@ -262,13 +262,16 @@ mod tests {
         let state = dir.path().join("state");
         let tokens = AdminTokens::of(&state);
         assert_eq!(tokens.keep(&state).unwrap(), None);
-        let change = shown(&tokens, May::Change, &state);
+        let change = shown(&tokens, TokenRights::Change, &state);
         assert_eq!(fs::read_to_string(file(&state)).unwrap(), format!("{change}\n"));
         assert_eq!(fs::metadata(file(&state)).unwrap().permissions().mode() & 0o777, 0o600);
-        let read = shown(&tokens, May::Read, &state);
+        let read = shown(&tokens, TokenRights::Read, &state);
         assert_eq!(fs::read_to_string(file(&state)).unwrap(), format!("{change}\n{read}\n"));
         let again = AdminTokens::of(&state);
-        assert_eq!((may(&again, &change), may(&again, &read)), (Some(May::Change), Some(May::Read)));
+        assert_eq!(
+            (may(&again, &change), may(&again, &read)),
+            (Some(TokenRights::Change), Some(TokenRights::Read))
+        );
         for wrong in ["", "pw-admin-", &change[1..], &format!("{change} "), &change.to_uppercase()] {
             assert_eq!(may(&again, wrong), None, "{wrong:?}");
         }
@@ -279,14 +282,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path();
         let tokens = AdminTokens::of(state);
-        let [change, read] = [May::Change, May::Read].map(|may| shown(&tokens, may, state));
+        let [change, read] = [TokenRights::Change, TokenRights::Read].map(|may| shown(&tokens, may, state));
         let (_, ends) = tokens.judge(change.as_bytes()).unwrap();
-        let new = tokens.renew(May::Change, state).unwrap();
+        let new = tokens.renew(TokenRights::Change, state).unwrap();
         assert!(ends.is_cancelled());
-        assert_eq!((may(&tokens, &change), may(&tokens, &new)), (None, Some(May::Change)));
-        assert_eq!(may(&tokens, &read), Some(May::Read));
-        tokens.renew(May::Read, state).unwrap();
-        assert_eq!((may(&tokens, &read), may(&AdminTokens::of(state), &new)), (None, Some(May::Change)));
+        assert_eq!((may(&tokens, &change), may(&tokens, &new)), (None, Some(TokenRights::Change)));
+        assert_eq!(may(&tokens, &read), Some(TokenRights::Read));
+        tokens.renew(TokenRights::Read, state).unwrap();
+        assert_eq!(
+            (may(&tokens, &read), may(&AdminTokens::of(state), &new)),
+            (None, Some(TokenRights::Change))
+        );
     }
 
     #[test]
@@ -299,17 +305,17 @@ mod tests {
             let tokens = AdminTokens::of(state);
             let aside = tokens.keep(state).unwrap().unwrap();
             assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
-            let token = shown(&tokens, May::Change, state);
-            assert_eq!(may(&AdminTokens::of(state), &token), Some(May::Change));
+            let token = shown(&tokens, TokenRights::Change, state);
+            assert_eq!(may(&AdminTokens::of(state), &token), Some(TokenRights::Change));
         }
         fs::remove_file(file(state)).unwrap();
         let elsewhere = state.join("mounted later");
         symlink(&elsewhere, file(state)).unwrap();
         let tokens = AdminTokens::of(state);
-        assert!(matches!(tokens.keep(state), Err(Unkept::Unread(_))));
-        assert!(tokens.renew(May::Change, state).is_err(), "nothing takes its place");
+        assert!(matches!(tokens.keep(state), Err(NotStored::Unread(_))));
+        assert!(tokens.renew(TokenRights::Change, state).is_err(), "nothing takes its place");
         fs::write(&elsewhere, format!("{long}\n")).unwrap();
         assert_eq!(tokens.keep(state).unwrap(), None);
-        assert_eq!(may(&tokens, &long), Some(May::Change));
+        assert_eq!(may(&tokens, &long), Some(TokenRights::Change));
     }
 }

@@ -19,7 +19,7 @@ pub(super) use table::Shard;
 pub use table::{AtTarget, Filter, Page};
 
 use super::route::Route;
-use super::targets::Reached;
+use super::targets::OpenAtTarget;
 use super::{Direction, Moment, Stats, TICK_BITS};
 use crate::cause::Cause;
 use crate::io::Meter;
@@ -142,7 +142,7 @@ impl Entry {
         down > old_down
     }
 
-    fn answered(&self, by: Option<&Reached>) {
+    fn answered(&self, by: Option<&OpenAtTarget>) {
         let asked = self.asked.swap(0, Ordering::Relaxed);
         let ticks = Stats::ticks(self.stats.now()).wrapping_sub(asked);
         let time = Duration::from_nanos(u64::from(ticks) << TICK_BITS);
@@ -244,14 +244,14 @@ impl Registered {
     }
 
     /// The target has answered, on this connection to it.
-    pub fn answered(&self, by: Option<&Reached>) {
+    pub fn answered(&self, by: Option<&OpenAtTarget>) {
         if self.0.asked.load(Ordering::Relaxed) != 0 {
             self.0.answered(by);
         }
     }
 
     /// Counts the bytes of a relay to this target.
-    pub fn toward<'a>(&'a self, target: Option<&'a Reached>) -> Relayed<'a> {
+    pub fn toward<'a>(&'a self, target: Option<&'a OpenAtTarget>) -> Relayed<'a> {
         Relayed { live: self, target }
     }
 
@@ -286,7 +286,7 @@ impl Registered {
 #[derive(Debug, Clone, Copy)]
 pub struct Relayed<'a> {
     live: &'a Registered,
-    target: Option<&'a Reached>,
+    target: Option<&'a OpenAtTarget>,
 }
 
 impl Meter for Relayed<'_> {

@@ -34,7 +34,7 @@ pub use histogram::{BOUNDS, Durations};
 pub use history::{MEMORY as HISTORY_MEMORY, STEP, STEPS, Step, Steps};
 pub use live::{AtTarget, Connection, Filter, MEMORY, Opening, Page, Registered, Relayed, TICK};
 pub use route::Route;
-pub use targets::{Dialled, MEMORY as TARGET_MEMORY, Reached, TargetFigures, Timing};
+pub use targets::{Dialled, MEMORY as TARGET_MEMORY, OpenAtTarget, TargetFigures, Timing};
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
 use crate::cause::Failure;

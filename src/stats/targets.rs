@@ -2,7 +2,7 @@
 //! how long it takes to connect and to answer.
 //!
 //! Each worker has tallies of its own, and it alone writes them. It looks one up when it opens a connection; the connection
-//! keeps a hand on it ([`Reached`]), so that a request on a kept connection looks up nothing. A reader adds the tallies of all
+//! keeps a hand on it ([`OpenAtTarget`]), so that a request on a kept connection looks up nothing. A reader adds the tallies of all
 //! workers up.
 //!
 //! There is a tally for each address that a worker has dialled. Only addresses of the rules are dialled, and those that are no
@@ -134,16 +134,16 @@ impl Times {
 
 /// A connection's hand on what its worker knows of the address. The connection counts as open until this is dropped.
 #[derive(Debug)]
-pub struct Reached(Arc<Tally>);
+pub struct OpenAtTarget(Arc<Tally>);
 
-impl Reached {
+impl OpenAtTarget {
     /// The target has answered in this time. `seconds`: [`Stats::seconds`].
     pub(super) fn answered(&self, time: Duration, seconds: u32) {
         self.0.first_byte.add(time, seconds);
     }
 }
 
-impl Drop for Reached {
+impl Drop for OpenAtTarget {
     fn drop(&mut self) {
         self.0.closed.add(1);
     }
@@ -200,12 +200,12 @@ pub struct Dialled<'a> {
 
 impl Dialled<'_> {
     /// A connection was opened in this time.
-    pub fn reached(&self, address: SocketAddr, time: Duration) -> Reached {
+    pub fn reached(&self, address: SocketAddr, time: Duration) -> OpenAtTarget {
         let Self { stats, worker } = *self;
         let tally = stats.at(worker).targets.of(address);
         tally.opened.add(1);
         tally.connect.add(time, stats.seconds());
-        Reached(tally)
+        OpenAtTarget(tally)
     }
 
     /// A connection could not be opened.

@@ -14,11 +14,11 @@ use smallvec::SmallVec;
 
 use super::health::Turn;
 use super::{Connection, Health, KeyRef, Pool, Resolver};
-use crate::cause::{At, Cause, Failure, Failures};
+use crate::cause::{Cause, FailedAt, Failure, Failures};
 use crate::io::{Leg, Stream};
 use crate::rules::{Address, Endpoint, Reuse};
 use crate::service::{Service, Transport};
-use crate::stats::{Counters, Dialled, Reached, Side};
+use crate::stats::{Counters, Dialled, OpenAtTarget, Side};
 use crate::tls::{Profile, UpstreamTls};
 pub use attempts::Attempts;
 pub(in crate::upstream) use opening::{Opening, open};
@@ -26,7 +26,7 @@ use turns::Turns;
 
 /// What a connection to a target is wanted for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct ConnectionWanted<'a> {
     /// What will be spoken.
     pub service: Service,
     /// The addresses of the target, in order.
@@ -49,7 +49,7 @@ pub struct Wanted<'a> {
     pub only: Option<IpAddr>,
 }
 
-impl Wanted<'_> {
+impl ConnectionWanted<'_> {
     fn may_be(&self, ip: IpAddr) -> bool {
         self.only.is_none_or(|only| only == ip)
     }
@@ -72,7 +72,7 @@ impl Wanted<'_> {
 
 /// An address that is tried.
 struct Candidate<'a> {
-    wanted: &'a Wanted<'a>,
+    wanted: &'a ConnectionWanted<'a>,
     endpoint: &'a Endpoint,
     /// Which of the wanted ones the endpoint is.
     number: usize,
@@ -138,7 +138,7 @@ impl Dialer<'_> {
     /// Every address that has failed, and why. Not empty.
     pub async fn connect(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &ConnectionWanted<'_>,
         own: &mut Vec<Connection>,
         pool: &Pool,
         attempts: &mut Attempts,
@@ -197,7 +197,7 @@ impl Dialer<'_> {
         }
         let mut failures = std::mem::take(&mut attempts.failures);
         if let Some(ip) = wanted.only.filter(|_| failures.as_slice().is_empty()) {
-            let at = At::Address(SocketAddr::new(ip, wanted.port.get()));
+            let at = FailedAt::Address(SocketAddr::new(ip, wanted.port.get()));
             failures.note(Failure { at, cause: Cause::NoTarget });
         }
         Err(failures)
@@ -220,7 +220,7 @@ impl Dialer<'_> {
             }
             Err((cause, is_cut_short)) => {
                 attempts.dialled.push(address);
-                attempts.failures.note(Failure { at: At::Address(address), cause });
+                attempts.failures.note(Failure { at: FailedAt::Address(address), cause });
                 Err(if is_cut_short { Missed::CutShort } else { Missed::Failed })
             }
         }
@@ -228,7 +228,7 @@ impl Dialer<'_> {
 
     /// Opens a connection to one address, counts it, and tells what is known of the address then. With a cause comes whether the
     /// wait was a shorter one.
-    async fn dial(&self, candidate: &Candidate<'_>) -> Result<(Stream, Reached), (Cause, bool)> {
+    async fn dial(&self, candidate: &Candidate<'_>) -> Result<(Stream, OpenAtTarget), (Cause, bool)> {
         let Candidate { wanted, endpoint, number: _, address, is_shared, ref profile } = *candidate;
         let attempt = is_shared.then(|| self.health.begin(address));
         let tcp_timeout = attempt.as_ref().map_or(self.timeout, |attempt| attempt.patience(self.timeout));
@@ -263,7 +263,7 @@ impl Dialer<'_> {
         Err((cause, is_cut_short))
     }
 
-    fn count(&self, wanted: &Wanted<'_>, time: Duration, failed: Option<Cause>) {
+    fn count(&self, wanted: &ConnectionWanted<'_>, time: Duration, failed: Option<Cause>) {
         let in_tls = failed.is_some_and(Cause::is_in_tls);
         match failed {
             None => self.counters.connected(wanted.service, time),
@@ -283,10 +283,10 @@ impl Dialer<'_> {
 }
 
 /// What is said of a target whose name has no address.
-pub(super) fn named(endpoint: &Endpoint, port: NonZeroU16) -> At {
+pub(super) fn named(endpoint: &Endpoint, port: NonZeroU16) -> FailedAt {
     match &endpoint.address {
-        Address::Ip(ip) => At::Address(SocketAddr::new(*ip, port.get())),
-        Address::Name(name) => At::Name((&**name).into(), port.get()),
+        Address::Ip(ip) => FailedAt::Address(SocketAddr::new(*ip, port.get())),
+        Address::Name(name) => FailedAt::Name((&**name).into(), port.get()),
     }
 }
 

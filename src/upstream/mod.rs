@@ -20,8 +20,8 @@ mod resolve;
 mod trial;
 mod unreached;
 
-pub use dial::{Attempts, Dialer, Wanted};
-pub use health::{Basis, Change, Checks, Down, Health, Known, State};
+pub use dial::{Attempts, ConnectionWanted, Dialer};
+pub use health::{AddressStatus, Basis, Change, Checks, Down, Health, State};
 pub use pool::{Connection, Key, KeyRef, Pool};
 pub use resolve::Resolver;
 pub use trial::{Port, Tried, ports_of};

@@ -20,7 +20,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 
 use crate::io::{BUFFER, Leg};
-use crate::stats::Reached;
+use crate::stats::OpenAtTarget;
 
 /// How long a connection waits for its next request. Below what common servers allow (60 s to 75 s), so that we
 /// close first.
@@ -105,7 +105,7 @@ pub struct Connection {
     /// What [`crate::rules::TargetOptions::min_rate`] says of the address.
     pub min_rate: Option<u32>,
     /// Counts it among the open ones of its address, for as long as it lives.
-    pub reached: Option<Reached>,
+    pub reached: Option<OpenAtTarget>,
     /// Since when it waits.
     since: Instant,
 }

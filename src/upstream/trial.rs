@@ -15,9 +15,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::Dialer;
 use super::dial::{Opening, open};
-use crate::cause::{At, Cause};
+use crate::cause::{Cause, FailedAt};
 use crate::io::Stream;
-use crate::rules::{Address, Endpoint, Host, Table, TargetOptions, Verify, Way};
+use crate::rules::{Address, Endpoint, Host, HostService, Table, TargetOptions, Verify};
 use crate::service::{Service, Transport};
 use crate::tls;
 
@@ -51,7 +51,7 @@ pub struct Tried {
     /// Which.
     pub port: Port,
     /// Each address, or the name if it has none.
-    pub results: Vec<(At, Result<(), Cause>)>,
+    pub results: Vec<(FailedAt, Result<(), Cause>)>,
 }
 
 /// Every port to which the enabled hosts of `table` lead, each once for each certificate name that is verified there, in the
@@ -82,7 +82,7 @@ struct Collected<'t> {
 }
 
 impl<'t> Collected<'t> {
-    fn add(&mut self, host: Host<'t>, Way { service, endpoints, ports }: Way<'t>) {
+    fn add(&mut self, host: Host<'t>, HostService { service, endpoints, ports }: HostService<'t>) {
         for endpoint in endpoints.iter() {
             for (transport, port) in ports.each() {
                 let key = Key {
@@ -129,7 +129,7 @@ impl Dialer<'_> {
         stream::iter(trials).buffered(AT_ONCE).collect().await
     }
 
-    async fn try_port(&self, port: &Port) -> Vec<(At, Result<(), Cause>)> {
+    async fn try_port(&self, port: &Port) -> Vec<(FailedAt, Result<(), Cause>)> {
         let addresses = match self.resolve(&port.endpoint.address).await {
             Ok(addresses) => addresses,
             Err(cause) => return vec![(super::dial::named(&port.endpoint, port.port), Err(cause))],
@@ -137,7 +137,7 @@ impl Dialer<'_> {
         let mut results = Vec::new();
         for ip in addresses.as_slice() {
             let address = SocketAddr::new(*ip, port.port.get());
-            results.push((At::Address(address), self.try_address(port, address).await));
+            results.push((FailedAt::Address(address), self.try_address(port, address).await));
         }
         results
     }

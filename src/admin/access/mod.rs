@@ -28,14 +28,14 @@ use crate::accounts::Administrator;
 use crate::config::TokenFor;
 use crate::log::Level;
 use crate::state::Shared;
-use crate::state::tokens::May;
+use crate::state::tokens::TokenRights;
 use host::Stranger;
 pub(super) use sessions::{LINK, SESSION, Sessions};
 use throttle::{Throttle, Wrong};
 
 /// The way by which a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum CameBy {
     /// The socket of the file system.
     Socket {
         /// The number of the user, where the kernel knows it.
@@ -83,7 +83,7 @@ impl Caller {
 
 /// The right that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Right {
+pub(super) enum NeededRight {
     /// No right.
     None,
     /// Any token. On loopback no token is needed if `admin.token` is `"changes"`.
@@ -101,7 +101,7 @@ pub(super) enum Right {
 pub(super) struct Admitted {
     pub(super) caller: Caller,
     /// The right of the token or session. `None`: there is none, and the request is open to this client.
-    pub(super) may: Option<May>,
+    pub(super) may: Option<TokenRights>,
     /// Cancelled when the token or session is no longer valid.
     pub(super) ends: CancellationToken,
     /// When the token or session expires.
@@ -109,7 +109,7 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    fn new(caller: Caller, may: Option<May>) -> Self {
+    fn new(caller: Caller, may: Option<TokenRights>) -> Self {
         Self { caller, may, ends: CancellationToken::new(), until: None }
     }
 }
@@ -125,14 +125,16 @@ impl Access {
     /// Admits the client of a request, or returns the refusal.
     pub(super) fn admit(
         &self,
-        way: Way,
+        way: CameBy,
         head: &Parts,
-        right: Right,
+        right: NeededRight,
         shared: &Shared,
     ) -> Result<Admitted, Answer> {
         let port = match way {
-            Way::Socket { user } => return Ok(Admitted::new(Caller::Socket { user }, Some(May::Change))),
-            Way::Port { client, here, is_tls } => (client, here, is_tls),
+            CameBy::Socket { user } => {
+                return Ok(Admitted::new(Caller::Socket { user }, Some(TokenRights::Change)));
+            }
+            CameBy::Port { client, here, is_tls } => (client, here, is_tls),
         };
         let refused = |answer: Answer| if has_body(&head.headers) { answer.with_close() } else { answer };
         self.judge(port, head, right, shared).map_err(refused)
@@ -142,7 +144,7 @@ impl Access {
         &self,
         (client, here, is_tls): (SocketAddr, SocketAddr, bool),
         head: &Parts,
-        right: Right,
+        right: NeededRight,
         shared: &Shared,
     ) -> Result<Admitted, Answer> {
         let config = &shared.snapshot.load().config.admin;
@@ -153,7 +155,7 @@ impl Access {
                 "a page of another site asks; it may only link to here",
             ));
         }
-        if right == Right::None {
+        if right == NeededRight::None {
             return Ok(Admitted::new(Caller::Anyone(client), None));
         }
         if head.headers.contains_key(AUTHORIZATION) {
@@ -167,7 +169,7 @@ impl Access {
         // A session with the right to change is preferred. There may be another cookie that another server of this
         // machine has set.
         let sessions = cookies(&head.headers, is_tls).filter_map(|id| self.sessions.find(id));
-        let session = sessions.max_by_key(|(may, until, _)| (*may == May::Change, *until));
+        let session = sessions.max_by_key(|(may, until, _)| (*may == TokenRights::Change, *until));
         if let Some((may, until, ends)) = session {
             allowed(may, right)?;
             if !matches!(head.method, Method::GET | Method::HEAD) {
@@ -176,7 +178,7 @@ impl Access {
             let caller = Caller::Session(client);
             return Ok(Admitted { caller, may: Some(may), ends, until: Some(until) });
         }
-        let is_open = right == Right::Open && config.token == TokenFor::Changes;
+        let is_open = right == NeededRight::Open && config.token == TokenFor::Changes;
         if is_open && client.ip().to_canonical().is_loopback() {
             return Ok(Admitted::new(Caller::Anyone(client), None));
         }
@@ -201,11 +203,13 @@ impl Access {
     }
 }
 
-fn allowed(may: May, right: Right) -> Result<(), Answer> {
+fn allowed(may: TokenRights, right: NeededRight) -> Result<(), Answer> {
     let no = |why| Err(Answer::wrong(StatusCode::FORBIDDEN, why));
     match (right, may) {
-        (Right::Change, May::Read) => no("this token only reads; what changes something needs the other one"),
-        (Right::Socket, _) => no("this is asked over the socket only: `portward admin token`"),
+        (NeededRight::Change, TokenRights::Read) => {
+            no("this token only reads; what changes something needs the other one")
+        }
+        (NeededRight::Socket, _) => no("this is asked over the socket only: `portward admin token`"),
         _ => Ok(()),
     }
 }
@@ -246,8 +250,8 @@ fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer>
 }
 
 /// Whether a log-in may come from its Origin: from a page of this port, or from a program, which sends no Origin.
-pub(super) fn may_log_in(way: Way, head: &Parts, shared: &Shared) -> Result<(), Answer> {
-    let Way::Port { here, is_tls, .. } = way else { return Ok(()) };
+pub(super) fn may_log_in(way: CameBy, head: &Parts, shared: &Shared) -> Result<(), Answer> {
+    let CameBy::Port { here, is_tls, .. } = way else { return Ok(()) };
     if !head.headers.contains_key(ORIGIN) {
         return Ok(());
     }
@@ -344,8 +348,14 @@ mod tests {
 
     #[test]
     fn a_token_that_reads_changes_nothing() {
-        assert!(allowed(May::Read, Right::Read).is_ok() && allowed(May::Read, Right::Open).is_ok());
-        assert!(allowed(May::Read, Right::Change).is_err() && allowed(May::Change, Right::Change).is_ok());
-        assert!(allowed(May::Change, Right::Socket).is_err());
+        assert!(
+            allowed(TokenRights::Read, NeededRight::Read).is_ok()
+                && allowed(TokenRights::Read, NeededRight::Open).is_ok()
+        );
+        assert!(
+            allowed(TokenRights::Read, NeededRight::Change).is_err()
+                && allowed(TokenRights::Change, NeededRight::Change).is_ok()
+        );
+        assert!(allowed(TokenRights::Change, NeededRight::Socket).is_err());
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::state::secret::random;
-use crate::state::tokens::{May, hex};
+use crate::state::tokens::{TokenRights, hex};
 
 /// How long a session lasts (contract section 8).
 pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
@@ -32,7 +32,7 @@ fn key(text: &str) -> Key {
 
 #[derive(Debug)]
 struct Session {
-    may: May,
+    may: TokenRights,
     until: Instant,
     ends: CancellationToken,
 }
@@ -56,7 +56,7 @@ impl Inside {
         self.links.retain(|_, until| *until > now);
     }
 
-    fn begin(&mut self, may: May, ends: CancellationToken) -> Zeroizing<String> {
+    fn begin(&mut self, may: TokenRights, ends: CancellationToken) -> Zeroizing<String> {
         let id = hex(&*random());
         let alike = self.sessions.iter().filter(|(_, session)| session.may == may);
         if alike.clone().count() >= SESSIONS
@@ -82,12 +82,12 @@ impl Sessions {
 
     /// Begins a session for a token and returns its id, which only the browser may get. `ends` is cancelled when the
     /// token is replaced, and then the session ends too, even if it begins at that very moment.
-    pub(in crate::admin) fn begin(&self, may: May, ends: &CancellationToken) -> Zeroizing<String> {
+    pub(in crate::admin) fn begin(&self, may: TokenRights, ends: &CancellationToken) -> Zeroizing<String> {
         self.inside().begin(may, ends.child_token())
     }
 
     /// The right of the session with this id, when it expires, and the token that is cancelled if it ends before.
-    pub(in crate::admin) fn find(&self, id: &str) -> Option<(May, Instant, CancellationToken)> {
+    pub(in crate::admin) fn find(&self, id: &str) -> Option<(TokenRights, Instant, CancellationToken)> {
         let inside = self.inside();
         let session = inside.sessions.get(&key(id))?;
         Some((session.may, session.until, session.ends.clone()))
@@ -121,7 +121,7 @@ impl Sessions {
     pub(in crate::admin) fn redeem(&self, code: &str) -> Option<Zeroizing<String>> {
         let mut inside = self.inside();
         inside.links.remove(&key(code))?;
-        Some(inside.begin(May::Change, CancellationToken::new()))
+        Some(inside.begin(TokenRights::Change, CancellationToken::new()))
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use tokio::time::advance;
 
-    fn begin(sessions: &Sessions, may: May) -> Zeroizing<String> {
+    fn begin(sessions: &Sessions, may: TokenRights) -> Zeroizing<String> {
         sessions.begin(may, &CancellationToken::new())
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let sessions = Sessions::default();
         let [one, two] = [sessions.link(), sessions.link()];
         let id = sessions.redeem(&one).unwrap();
-        assert_eq!(sessions.find(&id).unwrap().0, May::Change);
+        assert_eq!(sessions.find(&id).unwrap().0, TokenRights::Change);
         assert!(sessions.redeem(&one).is_none() && sessions.redeem("x").is_none());
         advance(LINK).await;
         assert!(sessions.redeem(&two).is_none());
@@ -148,14 +148,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_by_itself_by_the_browser_and_with_all() {
         let sessions = Sessions::default();
-        let [one, two, three] = [May::Change, May::Read, May::Change].map(|may| begin(&sessions, may));
+        let [one, two, three] =
+            [TokenRights::Change, TokenRights::Read, TokenRights::Change].map(|may| begin(&sessions, may));
         assert!(sessions.find("x").is_none());
-        assert_eq!(sessions.find(&two).unwrap().0, May::Read);
+        assert_eq!(sessions.find(&two).unwrap().0, TokenRights::Read);
         let ends = sessions.find(&one).unwrap().2;
         assert!(sessions.end(&one) && !sessions.end(&one) && ends.is_cancelled());
         advance(SESSION).await;
         assert!(sessions.find(&three).is_none(), "it is over after twelve hours");
-        let last = begin(&sessions, May::Change);
+        let last = begin(&sessions, TokenRights::Change);
         let link = sessions.link();
         sessions.end_all();
         assert!(sessions.find(&last).is_none() && sessions.redeem(&link).is_none());
@@ -164,19 +165,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_are_so_many_of_a_right_and_no_more() {
         let sessions = Sessions::default();
-        let first = begin(&sessions, May::Change);
+        let first = begin(&sessions, TokenRights::Change);
         let link = sessions.link();
         for _ in 0..SESSIONS {
             advance(Duration::from_millis(1)).await;
-            begin(&sessions, May::Read);
+            begin(&sessions, TokenRights::Read);
             sessions.link();
         }
         assert!(sessions.find(&first).is_some(), "those that only read end none that may change something");
         assert!(sessions.redeem(&link).is_none());
         for _ in 0..SESSIONS {
             advance(Duration::from_millis(1)).await;
-            begin(&sessions, May::Change);
-            begin(&sessions, May::Read);
+            begin(&sessions, TokenRights::Change);
+            begin(&sessions, TokenRights::Read);
         }
         assert!(sessions.find(&first).is_none());
         let inside = sessions.inside();
@@ -186,14 +187,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn issue_19_a_session_that_begins_while_its_token_is_replaced_is_over() {
         let (sessions, token) = (Sessions::default(), CancellationToken::new());
-        let before = sessions.begin(May::Change, &token);
+        let before = sessions.begin(TokenRights::Change, &token);
         assert!(sessions.find(&before).is_some());
         sessions.end(&before);
         assert!(!token.is_cancelled(), "a session does not end its token");
         // The token was valid a moment ago, but was replaced before the session began.
         token.cancel();
         sessions.end_all();
-        let late = sessions.begin(May::Change, &token);
+        let late = sessions.begin(TokenRights::Change, &token);
         assert!(sessions.find(&late).is_none());
     }
 }

@@ -15,7 +15,7 @@ use super::{Answer, Asked};
 use crate::admin::events::{Events, Feed, Then};
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
-use crate::cause::{At, Failure};
+use crate::cause::{FailedAt, Failure};
 use crate::explain::{Grounds, PastDecision, Question};
 use crate::log::{Subject, escaped};
 use crate::reason::Reason;
@@ -151,7 +151,7 @@ impl Filter {
 
 /// Whether the request went to an address, or would have gone there if the address could be reached.
 fn is_at(decision: &Decision, target: AtTarget) -> bool {
-    let failed = |failure: &Failure| matches!(failure.at, At::Address(address) if target.is(address));
+    let failed = |failure: &Failure| matches!(failure.at, FailedAt::Address(address) if target.is(address));
     decision.fate.target().is_some_and(|to| target.is(to)) || decision.failures().iter().any(failed)
 }
 

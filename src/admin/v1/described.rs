@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::{Entry, RESOURCES};
-use crate::admin::access::Right;
+use crate::admin::access::NeededRight;
 use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::service::{Carrier, Service};
@@ -18,13 +18,13 @@ fn description() -> Value {
     serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap()
 }
 
-const fn name(right: Right) -> &'static str {
+const fn name(right: NeededRight) -> &'static str {
     match right {
-        Right::None => "none",
-        Right::Open => "open",
-        Right::Read => "read",
-        Right::Change => "change",
-        Right::Socket => "socket",
+        NeededRight::None => "none",
+        NeededRight::Open => "open",
+        NeededRight::Read => "read",
+        NeededRight::Change => "change",
+        NeededRight::Socket => "socket",
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Answer, Asked, condition, put_field, wrong};
 use crate::admin::query::decoded;
 use crate::rules::{Host, Table, fingerprint, name, near};
-use crate::server::{Switched, Unswitched};
+use crate::server::{SwitchError, Switched};
 use crate::state::made::{Hosts, form};
 
 pub(super) use list::list;
@@ -69,8 +69,8 @@ pub(super) async fn switch(asked: &Asked<'_>, name: &str, enabled: bool) -> Answ
             Some(host) => tagged(Answer::ok(&switched(&snapshot.table, host, is_changed)), host),
             None => unknown(&snapshot.table, &host),
         },
-        Ok(Err(Unswitched::UnknownHost)) => unknown(&asked.shared.snapshot.load().table, &host),
-        Ok(Err(Unswitched::Unkept(refused))) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &refused),
+        Ok(Err(SwitchError::UnknownHost)) => unknown(&asked.shared.snapshot.load().table, &host),
+        Ok(Err(SwitchError::NotStored(refused))) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &refused),
         Err(stopping) => Answer::stopping(stopping),
     }
 }

@@ -33,14 +33,14 @@ use serde_json::{Value, json};
 
 pub(crate) use explain::looked_up;
 
-use super::access::{Access, Admitted, Right, Way};
+use super::access::{Access, Admitted, CameBy, NeededRight};
 use super::answer::Answer;
 use super::dashboard;
 use super::events::Followers;
 use super::metrics;
 use super::query::Query;
 use crate::guard::Origin;
-use crate::server::{By, Control, Refused};
+use crate::server::{By, Control, ServerError};
 use crate::state::Shared;
 
 /// A request, and the client that sends it.
@@ -50,7 +50,7 @@ pub(super) struct Asked<'a> {
     pub(super) control: &'a Control,
     pub(super) followers: &'a Followers,
     pub(super) access: &'a Access,
-    pub(super) way: Way,
+    pub(super) way: CameBy,
     pub(super) admitted: &'a Admitted,
     pub(super) head: &'a Parts,
     pub(super) body: &'a [u8],
@@ -174,16 +174,16 @@ impl Entry {
     }
 
     /// The right that a request with this method needs.
-    fn right(&self, method: &Method) -> Right {
+    fn right(&self, method: &Method) -> NeededRight {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self.needs {
-            Needs::Usual | Needs::Open if !reads => Right::Change,
-            Needs::Open => Right::Open,
-            Needs::Usual | Needs::Question => Right::Read,
-            Needs::Session if *method == Method::POST => Right::None,
-            Needs::Session => Right::Read,
-            Needs::Nothing => Right::None,
-            Needs::Socket => Right::Socket,
+            Needs::Usual | Needs::Open if !reads => NeededRight::Change,
+            Needs::Open => NeededRight::Open,
+            Needs::Usual | Needs::Question => NeededRight::Read,
+            Needs::Session if *method == Method::POST => NeededRight::None,
+            Needs::Session => NeededRight::Read,
+            Needs::Nothing => NeededRight::None,
+            Needs::Socket => NeededRight::Socket,
         }
     }
 
@@ -253,8 +253,8 @@ fn found(path: &str) -> Option<(&'static Entry, &str)> {
 }
 
 /// The right that a request needs. That a path does not exist is told only to clients with the right to read.
-pub(super) fn right(head: &Parts) -> Right {
-    found(head.uri.path()).map_or(Right::Read, |(entry, _)| entry.right(&head.method))
+pub(super) fn right(head: &Parts) -> NeededRight {
+    found(head.uri.path()).map_or(NeededRight::Read, |(entry, _)| entry.right(&head.method))
 }
 
 /// Answers a request.
@@ -306,7 +306,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
 }
 
 /// The answer to a refused change: the error as text, and as diagnostics for programs.
-fn wrong(status: StatusCode, Refused { text, found }: &Refused) -> Answer {
+fn wrong(status: StatusCode, ServerError { text, found }: &ServerError) -> Answer {
     Answer::json(status, &json!({ "error": text.trim_end(), "diagnostics": found.to_json() }))
 }
 
@@ -356,8 +356,8 @@ mod tests {
         assert_eq!(paths, ["/v1/status", "/v1/certificates", "/v1/targets", "/metrics"]);
         for entry in open {
             let (found, _) = super::found(entry.path).unwrap();
-            assert_eq!(found.right(&Method::GET), Right::Open, "{}", entry.path);
-            assert_eq!(found.right(&Method::POST), Right::Change, "{}", entry.path);
+            assert_eq!(found.right(&Method::GET), NeededRight::Open, "{}", entry.path);
+            assert_eq!(found.right(&Method::POST), NeededRight::Change, "{}", entry.path);
         }
     }
 
@@ -367,19 +367,19 @@ mod tests {
             let (entry, _) = super::found(path).unwrap();
             entry.right(&method)
         };
-        assert_eq!(right(Method::GET, "/v1/status"), Right::Open);
-        assert_eq!(right(Method::HEAD, "/v1/connections"), Right::Read);
+        assert_eq!(right(Method::GET, "/v1/status"), NeededRight::Open);
+        assert_eq!(right(Method::HEAD, "/v1/connections"), NeededRight::Read);
         for (method, path) in [
             (Method::DELETE, "/v1/connections/1"),
             (Method::POST, "/v1/blacklist"),
             (Method::POST, "/v1/hosts/a/enable"),
             (Method::POST, "/v1/reload"),
         ] {
-            assert_eq!(right(method, path), Right::Change, "{path}");
+            assert_eq!(right(method, path), NeededRight::Change, "{path}");
         }
-        assert_eq!(right(Method::GET, "/v1/token"), Right::Socket);
-        assert_eq!(right(Method::POST, "/v1/session"), Right::None);
-        assert_eq!(right(Method::GET, "/v1/session"), Right::Read);
-        assert_eq!(right(Method::DELETE, "/v1/session"), Right::Read);
+        assert_eq!(right(Method::GET, "/v1/token"), NeededRight::Socket);
+        assert_eq!(right(Method::POST, "/v1/session"), NeededRight::None);
+        assert_eq!(right(Method::GET, "/v1/session"), NeededRight::Read);
+        assert_eq!(right(Method::DELETE, "/v1/session"), NeededRight::Read);
     }
 }

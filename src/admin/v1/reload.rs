@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Asked};
 use crate::rules::changes;
-use crate::server::{Refused, Reloaded};
+use crate::server::{Reloaded, ServerError};
 use crate::state::Snapshot;
 
 /// How many names of hosts are shown for each kind of change. In a large table all hosts may change at once.
@@ -15,7 +15,7 @@ const NAMES: usize = 100;
 pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     match asked.control.reload(asked.by()).await {
         Ok(Ok(reloaded)) => Answer::ok(&changed(&reloaded)),
-        Ok(Err(Refused { text, found })) => {
+        Ok(Err(ServerError { text, found })) => {
             let refused = json!({ "error": text.trim_end(), "diagnostics": found.to_json() });
             Answer::json(StatusCode::UNPROCESSABLE_ENTITY, &refused)
         }

@@ -11,23 +11,23 @@ use tokio::time::Instant;
 
 use super::listeners::why_port_is_closed;
 use super::{Answer, Asked};
-use crate::admin::access::{self, LINK, SESSION, Way};
+use crate::admin::access::{self, CameBy, LINK, SESSION};
 use crate::admin::body::Fields;
 use crate::admin::moment::utc;
 use crate::admin::query::Query;
 use crate::log::Level;
-use crate::state::tokens::May;
+use crate::state::tokens::TokenRights;
 
 /// `/v1/session`.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     match (asked.way, &asked.head.method) {
-        (Way::Socket { .. }, &Method::POST) => link(asked),
-        (Way::Socket { .. }, _) => Answer::bad("there are no sessions on the socket"),
-        (Way::Port { client, is_tls, .. }, &Method::POST) => {
+        (CameBy::Socket { .. }, &Method::POST) => link(asked),
+        (CameBy::Socket { .. }, _) => Answer::bad("there are no sessions on the socket"),
+        (CameBy::Port { client, is_tls, .. }, &Method::POST) => {
             log_in(asked, client, is_tls).unwrap_or_else(|no| no)
         }
-        (Way::Port { is_tls, .. }, &Method::DELETE) => log_out(asked, is_tls),
-        (Way::Port { .. }, _) => look(asked),
+        (CameBy::Port { is_tls, .. }, &Method::DELETE) => log_out(asked, is_tls),
+        (CameBy::Port { .. }, _) => look(asked),
     }
 }
 
@@ -81,7 +81,7 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
             let judged = asked.shared.admin_tokens.judge(token.as_bytes());
             judged.map(|(may, ends)| (may, sessions.begin(may, &ends)))
         }
-        (None, Some(code)) => sessions.redeem(code).map(|id| (May::Change, id)),
+        (None, Some(code)) => sessions.redeem(code).map(|id| (TokenRights::Change, id)),
         _ => return Err(Answer::bad("either `token` or `code` is needed, as text")),
     };
     let (may, id) = begun.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
@@ -97,10 +97,10 @@ fn look(asked: &Asked<'_>) -> Answer {
 }
 
 /// A token does not expire.
-fn shown(may: May, left: Option<Duration>) -> Answer {
+fn shown(may: TokenRights, left: Option<Duration>) -> Answer {
     let right = match may {
-        May::Change => "change",
-        May::Read => "read",
+        TokenRights::Change => "change",
+        TokenRights::Read => "read",
     };
     Answer::ok(&json!({ "right": right, "expires": left.map(|left| utc(SystemTime::now() + left)) }))
 }
@@ -108,7 +108,7 @@ fn shown(may: May, left: Option<Duration>) -> Answer {
 /// `/login?code=…`: the page to which a link leads. The answer sends the browser to the dashboard by a script of its
 /// own and not by a redirect. So the browser sends the cookie, whatever page the link was followed from.
 pub(super) fn follow(asked: &Asked<'_>) -> Answer {
-    let Way::Port { client, is_tls, .. } = asked.way else {
+    let CameBy::Port { client, is_tls, .. } = asked.way else {
         return Answer::bad("links are for the port of the dashboard");
     };
     let code = match Query::of(&asked.head.uri, &["code"]) {

@@ -142,7 +142,7 @@ fn unchanged(asked: &Asked<'_>, why: &TenantUnchanged) -> Answer {
         ),
         TenantUnchanged::Forbidden(refused) => wrong(StatusCode::FORBIDDEN, refused),
         TenantUnchanged::Wrong(refused) => wrong(StatusCode::UNPROCESSABLE_ENTITY, refused),
-        TenantUnchanged::Unkept(refused) => wrong(StatusCode::INTERNAL_SERVER_ERROR, refused),
+        TenantUnchanged::NotStored(refused) => wrong(StatusCode::INTERNAL_SERVER_ERROR, refused),
     }
 }
 

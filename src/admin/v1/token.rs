@@ -6,15 +6,15 @@ use serde_json::json;
 use super::{Answer, Asked};
 use crate::admin::query::Query;
 use crate::log::Level;
-use crate::state::tokens::May;
+use crate::state::tokens::TokenRights;
 
 /// GET shows it, POST replaces it and ends all sessions.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     let read =
         |query: Query| query.value("read", "0 or 1", |text| ["0", "1"].iter().position(|one| *one == text));
     let may = match Query::of(&asked.head.uri, &["read"]).and_then(read) {
-        Ok(Some(1)) => May::Read,
-        Ok(_) => May::Change,
+        Ok(Some(1)) => TokenRights::Read,
+        Ok(_) => TokenRights::Change,
         Err(why) => return Answer::bad(why),
     };
     let tokens = &asked.shared.admin_tokens;
@@ -25,7 +25,8 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
         Ok(token) => {
             if is_new {
                 asked.access.sessions.end_all();
-                let which = if may == May::Read { "admin token that only reads" } else { "admin token" };
+                let which =
+                    if may == TokenRights::Read { "admin token that only reads" } else { "admin token" };
                 let text = format!("{} replaces the {which}; all sessions end", asked.by());
                 asked.shared.note(Level::Info, &text);
             }

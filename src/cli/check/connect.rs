@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::terminal::{complain, harmless, print_line};
 use super::count;
-use crate::cause::{At, Cause};
+use crate::cause::{Cause, FailedAt};
 use crate::config::Config;
 use crate::service::Transport;
 use crate::state::Snapshot;
@@ -60,7 +60,7 @@ impl Connected {
         print_line(format_args!("tried {tried} {what}: {wrong} wrong"));
     }
 
-    fn failed(&self) -> impl Iterator<Item = (&Tried, &At, Cause)> {
+    fn failed(&self) -> impl Iterator<Item = (&Tried, &FailedAt, Cause)> {
         self.0
             .iter()
             .flat_map(|one| one.results.iter().filter_map(move |(at, result)| Some((one, at, result.err()?))))
@@ -75,10 +75,10 @@ impl Connected {
     }
 }
 
-fn trial(one: &Tried, at: &At, result: Result<(), Cause>) -> Value {
+fn trial(one: &Tried, at: &FailedAt, result: Result<(), Cause>) -> Value {
     let (address, port) = match at {
-        At::Address(address) => (Some(address.ip().to_string()), address.port()),
-        At::Name(_, port) => (None, *port),
+        FailedAt::Address(address) => (Some(address.ip().to_string()), address.port()),
+        FailedAt::Name(_, port) => (None, *port),
     };
     json!({
         "target": crate::plan::text(&one.port.endpoint.address),

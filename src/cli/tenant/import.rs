@@ -9,7 +9,7 @@ use super::{Args, TenantError, input, list::OfFiles, texts};
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::field;
 use crate::cli::terminal;
-use crate::import::{Change, KAZOO, Known, Plan, Wanted, plan, read};
+use crate::import::{Change, ExistingTenant, KAZOO, Plan, PlannedTenant, plan, read};
 
 /// The longest file that is read, in octets: a hundred thousand accounts are far from it.
 const LONGEST: u64 = 256 * 1024 * 1024;
@@ -91,10 +91,10 @@ fn existing(args: &Args, is_dry: bool) -> Result<Vec<Value>, TenantError> {
     }
 }
 
-fn known(tenant: &Value) -> Option<(Box<str>, Known)> {
+fn known(tenant: &Value) -> Option<(Box<str>, ExistingTenant)> {
     let text = |name: &str| field(tenant, name).as_str().map(Box::from);
     let definition = field(tenant, "definition");
-    let known = Known {
+    let known = ExistingTenant {
         name: text("name"),
         parent: text("parent"),
         realms: texts(field(tenant, "realms")).into_iter().map(Into::into).collect(),
@@ -125,7 +125,7 @@ fn wanted(kazoo: &Kazoo, change: &Change, before: Option<&Map<String, Value>>) -
         }
         Change::Alter(wanted, _) => (wanted, before.cloned().unwrap_or_default()),
     };
-    let Wanted { name, parent, realms, enabled, gets_target } = wanted;
+    let PlannedTenant { name, parent, realms, enabled, gets_target } = wanted;
     let mut put = |key: &str, value: Option<Value>| match value {
         Some(value) => drop(definition.insert(key.to_owned(), value)),
         None => drop(definition.shift_remove(key)),
@@ -199,7 +199,7 @@ fn print_plan(args: &Args, kazoo: &Kazoo, plan: &Plan) {
     }
     for (id, change) in &plan.changes {
         match change {
-            Change::Make(Wanted { name: Some(name), .. }) => {
+            Change::Make(PlannedTenant { name: Some(name), .. }) => {
                 terminal::print_line(format_args!("+ {id} ({})", terminal::harmless(name)))
             }
             Change::Make(_) => terminal::print_line(format_args!("+ {id}")),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Next, Turn};
 use crate::conn::Client;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::http::Version;
 use crate::log::Outcome;
 use crate::relay::http::{OWN_FIELDS, own_document, own_json, own_nothing, own_response};
@@ -30,7 +30,7 @@ pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) 
     let goes_on = can_go_on(client, turn);
     turn.answered(200);
     let answer = own_document(body, goes_on, turn.asked.is_head());
-    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+    let ended = Ending::peacefully(Stage::Route, Responsible::Policy);
     send(client, turn, &answer, (goes_on, ended)).await
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) 
 pub(super) async fn redirect(client: &mut Client, turn: &Turn<'_>, location: String) -> Next {
     let field = format!("Location: {location}\r\n");
     turn.decided(client, Outcome::Redirected(location));
-    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+    let ended = Ending::peacefully(Stage::Route, Responsible::Policy);
     let reply = Reply { status: 308, goes_on: !turn.asked.has_body(), ended };
     reply_with(client, turn, reply, &field).await
 }

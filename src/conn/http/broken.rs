@@ -6,7 +6,7 @@ use super::{Next, Turn};
 use crate::cause::{Cause, Failures};
 use crate::conn::Client;
 use crate::conn::blame::{Suspect, in_relay};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::reason::Reason;
 use crate::relay::http::{ExchangeError, Failure};
 use crate::upstream::{Attempts, Connection};
@@ -57,10 +57,10 @@ async fn by_client(client: &mut Client, turn: &Turn<'_>, failed: ExchangeError) 
     let (reason, status, answers) = match failed.failure {
         Failure::ClientSlow => (Reason::Timeout, 408, true),
         Failure::ClientMalformed => (Reason::Malformed, 400, is_answered(client, turn.config())),
-        Failure::ClientTimeout => return Next::End(Ending::peacefully(Stage::Relay, Whose::Policy)),
-        _ => return Next::End(Ending::peacefully(Stage::Relay, Whose::Client)),
+        Failure::ClientTimeout => return Next::End(Ending::peacefully(Stage::Relay, Responsible::Policy)),
+        _ => return Next::End(Ending::peacefully(Stage::Relay, Responsible::Client)),
     };
-    let ended = Ending::because(Stage::Relay, Whose::Client, reason);
+    let ended = Ending::because(Stage::Relay, Responsible::Client, reason);
     // A telephone on a bad line may be just as slow, so slowness never counts.
     let ended = if reason == Reason::Timeout { ended.uncounted() } else { ended };
     turn.refused(client, ended);

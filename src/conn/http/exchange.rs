@@ -18,8 +18,8 @@ use super::refuse::swallow_body;
 use super::{Next, Turn};
 use crate::conn::Client;
 use crate::credentials::Secret;
-use crate::credentials::exchange::{self, Brought, Form, Genuine, Unfit};
-use crate::ending::{Ending, Stage, Whose};
+use crate::credentials::exchange::{self, BroughtCredential, ExchangeRefusal, Form, GenuineCredential};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::http::{Field, Kind};
 use crate::log::Outcome;
 use crate::reason::Reason;
@@ -50,7 +50,12 @@ impl Refused {
     }
 
     fn because(status: u16, reason: Reason, says: &'static str) -> Self {
-        Self { status, ended: Ending::because(Stage::Route, Whose::Policy, reason), says, is_read: false }
+        Self {
+            status,
+            ended: Ending::because(Stage::Route, Responsible::Policy, reason),
+            says,
+            is_read: false,
+        }
     }
 }
 
@@ -137,7 +142,7 @@ async fn post(client: &mut Client, turn: &Turn<'_>, asked: &Exchange<'_>) -> Res
         return refused(Refused::mistake(503, Reason::NoService, "nothing can be exchanged here yet"));
     };
     let read = body::read(client, turn).await.map_err(Stopped::Unread)?;
-    let given = Brought::read(form, &read)
+    let given = BroughtCredential::read(form, &read)
         .ok_or_else(|| Refused::mistake(400, Reason::Malformed, "username and password are missing"))
         .and_then(|brought| judge(turn, &brought, (tenant, domain, secret)));
     let (username, password, ttl) =
@@ -150,12 +155,12 @@ async fn post(client: &mut Client, turn: &Turn<'_>, asked: &Exchange<'_>) -> Res
 /// client names none.
 fn judge(
     turn: &Turn<'_>,
-    brought: &Brought,
+    brought: &BroughtCredential,
     (tenant, domain, secret): (Tenant<'_>, Host<'_>, &Secret),
 ) -> Result<(String, Zeroizing<String>, u64), Refused> {
     let longest = turn.config().sip.max_lifetime.as_secs();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let Genuine { user, expires } = brought.judge(tenant.secrets(), now, longest)?;
+    let GenuineCredential { user, expires } = brought.judge(tenant.secrets(), now, longest)?;
     let domain = match brought.domain() {
         None => domain.name().to_owned(),
         Some(wanted) => match wanted_domain(turn, wanted).filter(|(host, _)| host.is_domain_of(tenant)) {
@@ -177,14 +182,14 @@ fn wanted_domain<'s>(turn: &Turn<'s>, wanted: &str) -> Option<(Host<'s>, String)
     Some((turn.snapshot.table.host(&name)?, name.into()))
 }
 
-impl From<Unfit> for Refused {
-    fn from(unfit: Unfit) -> Self {
+impl From<ExchangeRefusal> for Refused {
+    fn from(unfit: ExchangeRefusal) -> Self {
         match unfit {
             // The credential is forged, belongs to another tenant, lasts too long, or is no credential. The answer is
             // the same for all of these.
-            Unfit::Wrong => Self::because(403, Reason::FailedLogin, "the credential is wrong"),
-            Unfit::Expired => Self::mistake(403, Reason::Expired, "the credential has expired"),
-            Unfit::OtherName => {
+            ExchangeRefusal::Wrong => Self::because(403, Reason::FailedLogin, "the credential is wrong"),
+            ExchangeRefusal::Expired => Self::mistake(403, Reason::Expired, "the credential has expired"),
+            ExchangeRefusal::OtherName => {
                 Self::mistake(403, Reason::OtherName, "the user of the credential has a / or an @")
             }
         }
@@ -203,7 +208,7 @@ async fn preflight(client: &mut Client, turn: &Turn<'_>, allowed: &str) -> Next 
     };
     turn.decided(client, Outcome::Exchanged);
     let goes_on = swallow_body(client, turn).await;
-    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+    let ended = Ending::peacefully(Stage::Route, Responsible::Policy);
     reply_nothing(client, turn, Reply { status: 204, goes_on, ended }, &fields(&format!("{ALLOW}{asks}")))
         .await
 }
@@ -211,7 +216,7 @@ async fn preflight(client: &mut Client, turn: &Turn<'_>, allowed: &str) -> Next 
 async fn give(client: &mut Client, turn: &Turn<'_>, given: &Given, allowed: &str) -> Next {
     let Given { username, password, ttl, uris } = given;
     turn.decided(client, Outcome::Exchanged);
-    let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+    let ended = Ending::peacefully(Stage::Route, Responsible::Policy);
     let json = json!({ "username": username, "password": password.as_str(), "ttl": ttl, "uris": uris });
     reply_json(client, turn, Reply { status: 200, goes_on: true, ended }, (&fields(allowed), &json)).await
 }

@@ -8,13 +8,13 @@ use crate::conn::blame::unreached;
 use crate::conn::leave::withdrawn;
 use crate::conn::login::{Login, credentials};
 use crate::conn::tunnel::Tunnel;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::http::Response;
 use crate::log::Outcome;
 use crate::relay::http::{After, AnswerEdits, Exchanged, Patience, exchange, request_head};
 use crate::route::http::{self, Edits, To};
 use crate::rules::Host;
-use crate::upstream::{Attempts, Connection, Wanted};
+use crate::upstream::{Attempts, Connection, ConnectionWanted};
 
 /// How many connections to targets may belong to one client. A browser that uses NTLM at several PBXs has one for each
 /// PBX.
@@ -110,8 +110,8 @@ fn told_host(edits: &Edits<'_>, to: &To<'_>, target: &Connection) -> Option<Stri
 }
 
 /// The demand to the dialler.
-fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> Wanted<'a> {
-    Wanted {
+fn wanted<'a>(client: &Client, turn: &Turn<'_>, to: &'a To<'_>) -> ConnectionWanted<'a> {
+    ConnectionWanted {
         service: client.facts.service,
         endpoints: to.endpoints,
         transport: to.transport,
@@ -174,7 +174,7 @@ fn settle(
     }
     match exchanged.after {
         After::Next => Next::Ask,
-        _ => Next::Close(Ending::peacefully(Stage::Relay, Whose::Client)),
+        _ => Next::Close(Ending::peacefully(Stage::Relay, Responsible::Client)),
     }
 }
 

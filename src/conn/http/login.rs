@@ -19,10 +19,10 @@ use super::{Next, Turn};
 use crate::conn::Client;
 use crate::conn::login::authorization;
 use crate::credentials::basic::Basic;
-use crate::credentials::remembered::{Mark, Of};
+use crate::credentials::remembered::{LoginDigest, UsersOf};
 use crate::credentials::verifier::{Attempt, PasswordCheck, Pending, due};
 use crate::credentials::{Hash, Logins};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::digest::{self, Credentials};
 use crate::io::BUFFER;
 use crate::log::Outcome;
@@ -43,7 +43,7 @@ pub(super) async fn demand(
 ) -> Result<(), Box<Next>> {
     let Some(field) = field(turn) else {
         turn.decided(client, Outcome::AskedToLogIn);
-        let ended = Ending::peacefully(Stage::Route, Whose::Policy);
+        let ended = Ending::peacefully(Stage::Route, Responsible::Policy);
         return Err(Box::new(Box::pin(ask(client, turn, demand, ended)).await));
     };
     let Some(users) = Audience::of(turn.snapshot, demand) else {
@@ -101,7 +101,7 @@ fn field<'t>(turn: &'t Turn<'_>) -> Option<&'t [u8]> {
 
 /// The users that may log in.
 struct Audience<'s> {
-    of: Of<'s>,
+    of: UsersOf<'s>,
     /// `None`: no user may log in, because there is no such tenant or it has no users.
     logins: Option<&'s Logins>,
     /// The hash that is computed for an unknown user, so that the answer takes as long as for a known one.
@@ -113,16 +113,16 @@ impl<'s> Audience<'s> {
     fn of(snapshot: &'s Snapshot, demand: &Demand<'s>) -> Option<Self> {
         let file = |path: &_| snapshot.login_files.of(path).map(|logins| &**logins);
         let (of, logins) = match (demand.login, demand.tenant) {
-            (Login::File(path), _) => (Of::File(path.as_os_str().as_encoded_bytes()), Some(file(path)?)),
+            (Login::File(path), _) => (UsersOf::File(path.as_os_str().as_encoded_bytes()), Some(file(path)?)),
             (Login::Tenant, Some(tenant)) => {
                 let logins = match tenant.users() {
                     Some(Users::Lines(logins)) => Some(&**logins),
                     Some(Users::File(path)) => Some(file(path)?),
                     None => None,
                 };
-                (Of::Tenant(tenant.id()), logins)
+                (UsersOf::Tenant(tenant.id()), logins)
             }
-            (Login::Tenant, None) => (Of::Tenant(""), None),
+            (Login::Tenant, None) => (UsersOf::Tenant(""), None),
         };
         let dearest = logins.and_then(Logins::dearest).or_else(|| snapshot.table.tenants().dearest_hash());
         Some(Self { of, logins, dearest })
@@ -134,7 +134,7 @@ async fn verify(
     client: &mut Client,
     turn: &Turn<'_>,
     demand: &Demand<'_>,
-    (users, mark, field): (&Audience<'_>, Option<Mark>, &[u8]),
+    (users, mark, field): (&Audience<'_>, Option<LoginDigest>, &[u8]),
 ) -> Result<(), Next> {
     let asked = Instant::now();
     let shared = Arc::clone(&client.worker.shared);
@@ -163,7 +163,7 @@ async fn verify(
         Some(PasswordCheck::Wrong) => Err(failed(client, turn, demand, asked).await),
         Some(PasswordCheck::Busy) => Err(busy(client, turn).await),
         None => {
-            let ended = Ending::because(Stage::Route, Whose::Client, Reason::Aborted);
+            let ended = Ending::because(Stage::Route, Responsible::Client, Reason::Aborted);
             turn.refused(client, ended);
             Err(Next::End(ended))
         }
@@ -210,7 +210,7 @@ async fn unless_gone<T>(
 
 /// A wrong login. It counts at once, and the answer comes after the fixed time.
 async fn failed(client: &mut Client, turn: &Turn<'_>, demand: &Demand<'_>, asked: Instant) -> Next {
-    let ended = Ending::because(Stage::Route, Whose::Policy, Reason::FailedLogin);
+    let ended = Ending::because(Stage::Route, Responsible::Policy, Reason::FailedLogin);
     client.worker.shared.guard.note_failed_login(client.permit.exemption(), &turn.config().guard);
     turn.refused(client, ended);
     let goes_on = swallow_body(client, turn).await;
@@ -244,7 +244,7 @@ async fn answer(
 /// Answers 503 (Service Unavailable): too many logins wait, or the users cannot be read. Nothing was verified, so
 /// nothing counts.
 async fn busy(client: &mut Client, turn: &Turn<'_>) -> Next {
-    let ended = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
+    let ended = Ending::because(Stage::Route, Responsible::Policy, Reason::Limit);
     turn.refused(client, ended);
     let goes_on = swallow_body(client, turn).await;
     reply_with(client, turn, Reply { status: 503, goes_on, ended }, "Retry-After: 1\r\n").await

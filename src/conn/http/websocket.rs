@@ -12,11 +12,11 @@ use super::answer::{Reply, reply_with};
 use super::refuse::{is_answered, is_balancer};
 use super::{Next, Turn};
 use crate::conn::client::{Client, Front};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::io::Stream;
 use crate::log::Outcome;
 use crate::relay::sip::SipMessages;
-use crate::route::websocket::{Handshake, SUBPROTOCOL, Unfit};
+use crate::route::websocket::{Handshake, HandshakeRefusal, SUBPROTOCOL};
 use crate::rules::{Host, WebSocketRule};
 use crate::service::{Carrier, Service, Transport};
 use crate::stats::Opening;
@@ -58,7 +58,7 @@ pub(super) async fn open(
     turn.decided(client, Outcome::WebSocket);
     turn.answered(101);
     if client.send(answer.as_bytes(), turn.config().limits.inspect_timeout).await.is_err() {
-        return Next::End(Ending::peacefully(Stage::Route, Whose::Client));
+        return Next::End(Ending::peacefully(Stage::Route, Responsible::Client));
     }
     let peer = client.facts.client;
     let carrier = match came_by {
@@ -80,9 +80,9 @@ pub(super) async fn open(
 
 /// Refuses to open a WebSocket. The refusal is answered where other refusals are answered. A refusal that does not count
 /// is always answered.
-async fn refuse(client: &mut Client, turn: &Turn<'_>, unfit: Unfit) -> Next {
-    let Unfit { status, reason, counts } = unfit;
-    let ended = Ending::because(Stage::Route, Whose::Policy, reason);
+async fn refuse(client: &mut Client, turn: &Turn<'_>, unfit: HandshakeRefusal) -> Next {
+    let HandshakeRefusal { status, reason, counts } = unfit;
+    let ended = Ending::because(Stage::Route, Responsible::Policy, reason);
     let ended = if counts { ended } else { ended.uncounted() };
     turn.refused(client, ended);
     let goes_on = !turn.asked.has_body();

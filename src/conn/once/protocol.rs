@@ -7,7 +7,7 @@ use super::super::certificate;
 use super::super::client::Client;
 use super::super::ending::{Told, suspect};
 use crate::config::{Config, Reject};
-use crate::credentials::brought::Brought;
+use crate::credentials::brought::HandshakeCredential;
 use crate::ending::Ending;
 use crate::guard::Offence;
 use crate::log::Subject;
@@ -186,7 +186,7 @@ impl<'s> Asking<'_, 's> {
     }
 
     /// The credential that the client sent with the handshake of its WebSocket.
-    pub(in crate::conn) fn brought(&self) -> Option<&Brought> {
+    pub(in crate::conn) fn brought(&self) -> Option<&HandshakeCredential> {
         self.client.front.as_ref()?.brought.as_ref()
     }
 

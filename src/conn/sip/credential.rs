@@ -9,7 +9,7 @@ use super::message::{First, who};
 use super::policy::{Forbidden, RegistrationPolicy};
 use super::{ANSWERED, Sip};
 use crate::config::Config;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::guard::unix_now;
 use crate::inspect::sip::Message;
 use crate::reason::Reason;
@@ -82,7 +82,7 @@ impl Sip {
             Some(route) => Ok(route),
             None if self.answered < ANSWERED => Err(self.answer(first, answer, asking, back)),
             None => {
-                let ending = Ending::because(Stage::Route, Whose::Policy, Reason::Method);
+                let ending = Ending::because(Stage::Route, Responsible::Policy, Reason::Method);
                 Err(Decision::refused(ending.uncounted()))
             }
         }
@@ -104,7 +104,7 @@ impl Sip {
             snapshot.config.credential_terms(known, (asking.carrier(), asking.id()), unix_now().into());
         let proving = self.proving.get_or_insert_default();
         let verdict = proving.look(&terms, &asked);
-        let ending = |reason| Ending::because(Stage::Route, Whose::Client, reason);
+        let ending = |reason| Ending::because(Stage::Route, Responsible::Client, reason);
         match verdict {
             CredentialCheck::Passes { is_new } => {
                 if let Some(user) = proving.proven().filter(|_| is_new).map(Proven::user) {
@@ -122,7 +122,7 @@ impl Sip {
                 let ending = ending(reason(why));
                 let ending = match why {
                     Why::Failed => ending,
-                    _ => Ending { whose: Whose::Policy, ..ending }.uncounted(),
+                    _ => Ending { whose: Responsible::Policy, ..ending }.uncounted(),
                 };
                 if why == Why::Failed {
                     asking.note_failed_login();
@@ -154,7 +154,7 @@ impl Sip {
             }
         }
         if first.is_too_much() || self.answered > ANSWERED {
-            let limit = Ending::because(Stage::Route, Whose::Policy, Reason::Limit);
+            let limit = Ending::because(Stage::Route, Responsible::Policy, Reason::Limit);
             let ending = failed.unwrap_or(limit);
             // If the log has already reported this login, it does not report it again.
             return Decision::Refused { ending, line: is_news || failed.is_none() };
@@ -226,7 +226,7 @@ impl RegistrationPolicy {
                 self.forbid(config, Forbidden { head, request, reason: Reason::Disabled, name: b"" })
             }
             Why::Expired => {
-                let ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Expired);
+                let ending = Ending::because(Stage::Relay, Responsible::Policy, Reason::Expired);
                 self.tell(config, ending, (head, request));
                 SipAction::Answer { status: EXPIRED, more: String::new() }
             }
@@ -239,7 +239,7 @@ impl RegistrationPolicy {
 
     fn login_failed(&mut self, config: &Config, request: (&[u8], &Message)) {
         self.standing.note_failed_login(config);
-        let ending = Ending::because(Stage::Relay, Whose::Client, Reason::FailedLogin);
+        let ending = Ending::because(Stage::Relay, Responsible::Client, Reason::FailedLogin);
         self.tell(config, ending, request);
     }
 

@@ -11,7 +11,7 @@ use super::super::login_results::LoginResults;
 use super::message::who;
 use super::screen::{Screen, Turned, counts_requests};
 use crate::config::{Config, Reject};
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::sip::{Faulty, Field, Kind, MESSAGE_LIMIT, Message};
 use crate::proof::sip::{SeenDialogs, Verified};
 use crate::proof::token::Tokens;
@@ -71,7 +71,7 @@ impl RegistrationPolicy {
             let who = who(head, request);
             let verb = request.method(head).unwrap_or_default();
             let subject = self.cert.subject(&who, verb, name);
-            let ended = Ending::because(Stage::Relay, Whose::Policy, reason).uncounted();
+            let ended = Ending::because(Stage::Relay, Responsible::Policy, reason).uncounted();
             self.standing.report(config).refused(subject, ended);
         }
         SipAction::Forbid
@@ -265,7 +265,7 @@ impl SipPolicy for RegistrationPolicy {
         };
         let subject = self.cert.subject(&who, verb, name);
         let config = &self.standing.shared().snapshot.load().config;
-        let ended = Ending::because(Stage::Relay, Whose::Policy, Reason::TooLarge).uncounted();
+        let ended = Ending::because(Stage::Relay, Responsible::Policy, Reason::TooLarge).uncounted();
         self.standing.report(config).refused(subject, ended);
     }
 

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 
 use crate::config::Config;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::guard::User;
 use crate::inspect::sip::{Fault, Message, is_scanner};
 use crate::reason::Reason;
@@ -59,8 +59,8 @@ impl Turned {
     /// The ending for the log and the guard.
     pub(super) const fn ending(self, stage: Stage) -> Ending {
         let whose = match self {
-            Self::Insane(_) => Whose::Client,
-            Self::Scanner | Self::TooMany => Whose::Policy,
+            Self::Insane(_) => Responsible::Client,
+            Self::Scanner | Self::TooMany => Responsible::Policy,
         };
         Ending::because(stage, whose, self.reason())
     }

@@ -7,14 +7,14 @@ fn secrets(texts: &[&str]) -> Vec<Secret> {
     texts.iter().map(|text| Secret::new(text.as_bytes())).collect()
 }
 
-fn brought(username: &str, password: &str) -> Brought {
+fn brought(username: &str, password: &str) -> BroughtCredential {
     let body = serde_json::json!({ "username": username, "password": password }).to_string();
-    Brought::read(Form::Json, body.as_bytes()).unwrap()
+    BroughtCredential::read(Form::Json, body.as_bytes()).unwrap()
 }
 
 /// What a body says: username, password and domain.
 fn read(form: Form, body: &str) -> Option<(String, String, Option<String>)> {
-    let read = Brought::read(form, body.as_bytes())?;
+    let read = BroughtCredential::read(form, body.as_bytes())?;
     Some((read.username.to_string(), read.password.to_string(), read.domain().map(str::to_owned)))
 }
 
@@ -34,10 +34,18 @@ fn item_2_a_credential_of_the_tenant_is_judged_by_its_own_secrets() {
             let mut altered = password.as_bytes().to_vec();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             let altered = String::from_utf8(altered).unwrap();
-            assert_eq!(brought(&username, &altered).judge(&own, NOW, DAY), Err(Unfit::Wrong), "{at}");
+            assert_eq!(
+                brought(&username, &altered).judge(&own, NOW, DAY),
+                Err(ExchangeRefusal::Wrong),
+                "{at}"
+            );
         }
         let later = username.replacen(&format!("{}", NOW + 60), &format!("{}", NOW + 61), 1);
-        assert_eq!(brought(&later, &password).judge(&own, NOW, DAY), Err(Unfit::Wrong), "another time");
+        assert_eq!(
+            brought(&later, &password).judge(&own, NOW, DAY),
+            Err(ExchangeRefusal::Wrong),
+            "another time"
+        );
     }
     let made = |expires: u64, user: &str, secret: &str| {
         let (username, password) = ephemeral::make(expires, user, secret.as_bytes());
@@ -48,28 +56,31 @@ fn item_2_a_credential_of_the_tenant_is_judged_by_its_own_secrets() {
         (NOW + DAY, "alice", "newest", Ok(NOW + DAY)),
         // Clocks differ, but what is given is never good for longer than the limit.
         (NOW + DAY + 60, "alice", "newest", Ok(NOW + DAY)),
-        (NOW + DAY + 61, "alice", "newest", Err(Unfit::Wrong)),
-        (NOW - 1, "alice", "newest", Err(Unfit::Expired)),
-        (NOW - 1, "alice", "other", Err(Unfit::Wrong)),
-        (NOW + 5, "alice", "other", Err(Unfit::Wrong)),
+        (NOW + DAY + 61, "alice", "newest", Err(ExchangeRefusal::Wrong)),
+        (NOW - 1, "alice", "newest", Err(ExchangeRefusal::Expired)),
+        (NOW - 1, "alice", "other", Err(ExchangeRefusal::Wrong)),
+        (NOW + 5, "alice", "other", Err(ExchangeRefusal::Wrong)),
         (NOW + 5, "al:ice", "newest", Ok(NOW + 5)),
-        (NOW + 5, "a/b", "newest", Err(Unfit::OtherName)),
-        (NOW + 5, "OTHER/bob@voxbone.example", "newest", Err(Unfit::OtherName)),
-        (NOW + 5, "a@b", "newest", Err(Unfit::OtherName)),
-        (NOW + 5, "a\nb", "newest", Err(Unfit::OtherName)),
-        (NOW - 1, "a@b", "newest", Err(Unfit::Expired)),
-        (NOW + 5, "a@b", "other", Err(Unfit::Wrong)),
-        (NOW + 5, "", "newest", Err(Unfit::Wrong)),
-        (0, "alice", "newest", Err(Unfit::Wrong)),
-        (99_999_999_999, "alice", "newest", Err(Unfit::Wrong)),
+        (NOW + 5, "a/b", "newest", Err(ExchangeRefusal::OtherName)),
+        (NOW + 5, "OTHER/bob@voxbone.example", "newest", Err(ExchangeRefusal::OtherName)),
+        (NOW + 5, "a@b", "newest", Err(ExchangeRefusal::OtherName)),
+        (NOW + 5, "a\nb", "newest", Err(ExchangeRefusal::OtherName)),
+        (NOW - 1, "a@b", "newest", Err(ExchangeRefusal::Expired)),
+        (NOW + 5, "a@b", "other", Err(ExchangeRefusal::Wrong)),
+        (NOW + 5, "", "newest", Err(ExchangeRefusal::Wrong)),
+        (0, "alice", "newest", Err(ExchangeRefusal::Wrong)),
+        (99_999_999_999, "alice", "newest", Err(ExchangeRefusal::Wrong)),
     ] {
         assert_eq!(made(expires, user, secret), judged, "{expires} {user} {secret}");
     }
     let (username, password) = ephemeral::make(NOW + 60, "alice", b"newest");
-    assert_eq!(brought(&username, &password).judge(&[], NOW, DAY), Err(Unfit::Wrong), "no secrets");
-    assert_eq!(brought(&username, "").judge(&own, NOW, DAY), Err(Unfit::Wrong));
-    assert_eq!(brought("alice", &password).judge(&own, NOW, DAY), Err(Unfit::Wrong));
-    assert_eq!(brought(&format!("0{username}"), &password).judge(&own, NOW, DAY), Err(Unfit::Wrong));
+    assert_eq!(brought(&username, &password).judge(&[], NOW, DAY), Err(ExchangeRefusal::Wrong), "no secrets");
+    assert_eq!(brought(&username, "").judge(&own, NOW, DAY), Err(ExchangeRefusal::Wrong));
+    assert_eq!(brought("alice", &password).judge(&own, NOW, DAY), Err(ExchangeRefusal::Wrong));
+    assert_eq!(
+        brought(&format!("0{username}"), &password).judge(&own, NOW, DAY),
+        Err(ExchangeRefusal::Wrong)
+    );
 }
 
 #[test]
@@ -129,7 +140,10 @@ fn item_2_bodies_are_forms_or_json() {
     let deep =
         format!("{{\"username\":\"a\",\"password\":\"b\",\"x\":{}1{}}}", "[".repeat(4000), "]".repeat(4000));
     assert_eq!(read(Form::Json, &deep), None);
-    assert_eq!(Brought::read(Form::Json, b"{\"username\":\"\xff\",\"password\":\"b\"}").map(|_| ()), None);
+    assert_eq!(
+        BroughtCredential::read(Form::Json, b"{\"username\":\"\xff\",\"password\":\"b\"}").map(|_| ()),
+        None
+    );
     assert_eq!(format!("{:?}", brought("5:hunter2", "hunter2")), "Brought { .. }");
 }
 
@@ -146,6 +160,6 @@ fn item_2_a_name_stands_once_in_a_json_body_as_in_a_form() {
         (r#"{"password":5,"username":"1:a","password":"p"}"#, false),
         (r#"{"username":"1:a","password":"p","x":1,"x":2}"#, false),
     ] {
-        assert_eq!(Brought::read(Form::Json, body.as_bytes()).is_some(), is_read, "{body}");
+        assert_eq!(BroughtCredential::read(Form::Json, body.as_bytes()).is_some(), is_read, "{body}");
     }
 }

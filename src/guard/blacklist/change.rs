@@ -37,7 +37,7 @@ pub enum Change {
     /// All entries are removed.
     Clear,
     /// Puts back what was kept over a restart.
-    Restore(Kept),
+    Restore(StoredList),
     /// Checks the system's clock. If the clock was set back, an entry that begins in the future begins now and keeps
     /// its intended duration. Otherwise it would last longer by the hours or years by which the clock was wrong.
     FollowClock,
@@ -45,7 +45,7 @@ pub enum Change {
 
 /// The part of the list that outlives a restart.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredList {
     /// Entries, in the order of [`super::Blacklist::page`].
     pub entries: Vec<Entry>,
     /// Traces of removals, the latest first.
@@ -86,7 +86,7 @@ pub enum Done {
 
 /// What a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum ListEvent {
     /// The next change. Changes come in the order in which they were made.
     Change(Notice),
     /// The subscriber has missed some changes, because there were too many. The whole list has to be read again.
@@ -99,19 +99,19 @@ pub struct Subscription(broadcast::Receiver<Notice>);
 
 impl Subscription {
     /// Waits for the next change. `None`: the list is gone.
-    pub async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<ListEvent> {
         match self.0.recv().await {
-            Ok(notice) => Some(Heard::Change(notice)),
-            Err(error::RecvError::Lagged(_)) => Some(Heard::Missed),
+            Ok(notice) => Some(ListEvent::Change(notice)),
+            Err(error::RecvError::Lagged(_)) => Some(ListEvent::Missed),
             Err(error::RecvError::Closed) => None,
         }
     }
 
     /// The next change, if there was one.
-    pub fn try_next(&mut self) -> Option<Heard> {
+    pub fn try_next(&mut self) -> Option<ListEvent> {
         match self.0.try_recv() {
-            Ok(notice) => Some(Heard::Change(notice)),
-            Err(error::TryRecvError::Lagged(_)) => Some(Heard::Missed),
+            Ok(notice) => Some(ListEvent::Change(notice)),
+            Err(error::TryRecvError::Lagged(_)) => Some(ListEvent::Missed),
             Err(error::TryRecvError::Empty | error::TryRecvError::Closed) => None,
         }
     }

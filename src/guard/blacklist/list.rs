@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use super::change::{Change, Done, Full, Kept, Subscribers, Subscription};
+use super::change::{Change, Done, Full, StoredList, Subscribers, Subscription};
 use super::entry::{Entry, MANUAL, NEVER, Origin, Why, begin_by, end};
 use super::manual::{Manual, Manuals};
 use super::order::Order;
@@ -253,8 +253,8 @@ impl Blacklist {
 
     /// Puts back the kept entries, except those that were removed after they had been listed. Entries that are already
     /// in the list stay as they are.
-    fn restore(&self, changing: &mut Changing, kept: Kept, origin: Origin, now: u32) {
-        let Kept { entries, removals } = kept;
+    fn restore(&self, changing: &mut Changing, kept: StoredList, origin: Origin, now: u32) {
+        let StoredList { entries, removals } = kept;
         let is_first = self.is_empty();
         changing.removals.add(removals);
         let undone = Undone::by(&changing.removals);

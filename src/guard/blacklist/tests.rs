@@ -2,7 +2,7 @@ mod networks;
 
 use std::time::Duration;
 
-use super::change::{Change, Done, Heard, Kept, Subscription};
+use super::change::{Change, Done, ListEvent, StoredList, Subscription};
 use super::entry::{Entry, Origin, Why};
 use super::removals::Removal;
 use super::*;
@@ -42,12 +42,12 @@ fn follow_clock(list: &Blacklist, now: u32) {
 /// A list into which these entries and removals were restored.
 fn restored(entries: Vec<Entry>, removals: Vec<Removal>, now: u32) -> Blacklist {
     let list = Blacklist::default();
-    list.apply(Change::Restore(Kept { entries, removals }), Origin::File, now).unwrap();
+    list.apply(Change::Restore(StoredList { entries, removals }), Origin::File, now).unwrap();
     list
 }
 
 /// What a subscriber has received until now.
-fn heard(subscription: &mut Subscription) -> Vec<Heard> {
+fn heard(subscription: &mut Subscription) -> Vec<ListEvent> {
     std::iter::from_fn(|| subscription.try_next()).collect()
 }
 
@@ -256,7 +256,7 @@ fn item_7_subscribers_hear_of_changes_in_their_order() {
         (removal(Some(who(1)), 1_000, 1_002), ADMINISTRATOR),
         (removal(None, 1_003, 1_003), ADMINISTRATOR),
     ];
-    let expected = expected.map(|(done, origin)| Heard::Change(change::Notice { done, origin }));
+    let expected = expected.map(|(done, origin)| ListEvent::Change(change::Notice { done, origin }));
     assert_eq!(heard(&mut subscription), expected);
     assert!(heard(&mut subscription).is_empty());
 }
@@ -268,14 +268,14 @@ async fn item_7_a_slow_subscriber_learns_that_it_has_missed_something() {
     for number in 0..100_000 {
         list(&blacklist, who(number), Reason::NoPath, 1_000, FIVE);
     }
-    assert_eq!(subscription.next().await, Some(Heard::Missed));
+    assert_eq!(subscription.next().await, Some(ListEvent::Missed));
     // The subscriber reads the whole list, and receives later changes.
     assert_eq!(all(&blacklist, 1_000, 1_000).len(), 100_000);
     let rest = heard(&mut subscription);
-    assert!(rest.iter().all(|heard| matches!(heard, Heard::Change(_))));
+    assert!(rest.iter().all(|heard| matches!(heard, ListEvent::Change(_))));
     remove(&blacklist, who(7), 1_001);
     let heard = subscription.next().await.unwrap();
-    assert!(matches!(heard, Heard::Change(change::Notice { done: Done::Removed(_), .. })), "{heard:?}");
+    assert!(matches!(heard, ListEvent::Change(change::Notice { done: Done::Removed(_), .. })), "{heard:?}");
 }
 
 #[test]
@@ -343,8 +343,8 @@ fn item_7_a_removal_and_a_listing_at_once_have_one_order() {
     });
     // A subscriber that has received every change knows what is listed.
     let listed = heard(&mut subscription).into_iter().fold(false, |listed, heard| match heard {
-        Heard::Change(change::Notice { done: Done::Listed(_), .. }) => true,
-        Heard::Change(change::Notice { done: Done::Removed(_), .. }) => false,
+        ListEvent::Change(change::Notice { done: Done::Listed(_), .. }) => true,
+        ListEvent::Change(change::Notice { done: Done::Removed(_), .. }) => false,
         _ => listed,
     });
     assert_eq!(blacklist.lists(who(1).address().unwrap(), 100), listed);

@@ -23,7 +23,7 @@ fn who(text: &str) -> Network {
     Network::parse(text).unwrap()
 }
 
-fn kept() -> Kept {
+fn kept() -> StoredList {
     let automatic = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
     let manual = Why::Manual { note: "a \"note\"\n".into() };
     let entries = vec![
@@ -56,7 +56,7 @@ fn kept() -> Kept {
         },
         Removal { who: None, since: 1, at: 1, by: ADMINISTRATOR },
     ];
-    Kept { entries, removals }
+    StoredList { entries, removals }
 }
 
 /// One run of Portward: its list and the keeper of the list.
@@ -66,7 +66,7 @@ struct Run {
     state: PathBuf,
 }
 
-type Ended = Result<Option<(Damage, PathBuf)>, Unkept>;
+type Ended = Result<Option<(Damage, PathBuf)>, NotStored>;
 
 impl Run {
     /// A start in a folder, and the outcome of reading the file there.
@@ -97,8 +97,8 @@ impl Run {
         self.list.apply(Change::Remove { who: who(address) }, ADMINISTRATOR, now).unwrap();
     }
 
-    fn kept(&self, now: u32) -> Kept {
-        Kept { entries: self.list.page(now, None, 100).entries, removals: self.list.removals(now) }
+    fn kept(&self, now: u32) -> StoredList {
+        StoredList { entries: self.list.page(now, None, 100).entries, removals: self.list.removals(now) }
     }
 
     fn lists(&self, address: &str, now: u32) -> bool {
@@ -107,7 +107,7 @@ impl Run {
 }
 
 /// What a start finds in the file.
-fn found(state: &Path, now: u32) -> (Kept, Option<Damage>) {
+fn found(state: &Path, now: u32) -> (StoredList, Option<Damage>) {
     let (run, outcome) = Run::start(state, now);
     (run.kept(now), outcome.unwrap().map(|(damage, _)| damage))
 }
@@ -116,7 +116,7 @@ fn found(state: &Path, now: u32) -> (Kept, Option<Damage>) {
 fn what_is_written_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    assert_eq!(found(&state, 0), (Kept::default(), None));
+    assert_eq!(found(&state, 0), (StoredList::default(), None));
     assert!(!state.exists(), "nothing has changed");
     write(&file(&state), &list(), 5).unwrap();
     assert_eq!(found(&state, 10), (kept(), None));
@@ -183,7 +183,7 @@ fn item_22_what_is_good_in_a_line_is_kept() {
         assert_eq!((kept_now, damage.is_some()), (kept(), is_damaged), "{text:?}");
     }
     fs::write(file(state), "").unwrap();
-    assert_eq!(found(state, 10), (Kept::default(), None));
+    assert_eq!(found(state, 10), (StoredList::default(), None));
 }
 
 /// Item 22: a file that cannot be read is not replaced, whatever changes meanwhile. When it can be read again, its
@@ -197,12 +197,12 @@ fn item_22_what_cannot_be_read_stays_and_comes_back() {
     fs::rename(file(&state), dir.path().join("kept")).unwrap();
     symlink(&elsewhere, file(&state)).unwrap();
     let (mut run, outcome) = Run::start(&state, 10);
-    assert!(matches!(outcome, Err(Unkept::Unread(_))));
+    assert!(matches!(outcome, Err(NotStored::Unread(_))));
     run.add("192.0.2.77", 11);
     run.add("192.0.2.1", 11);
     run.remove("192.0.2.1", 12);
     for _ in 0..2 {
-        assert!(matches!(run.keep(12), Err(Unkept::Unread(_))));
+        assert!(matches!(run.keep(12), Err(NotStored::Unread(_))));
     }
     assert!(fs::symlink_metadata(file(&state)).unwrap().is_symlink());
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
@@ -257,7 +257,7 @@ fn item_22_a_damaged_file_stays_until_it_can_be_replaced() {
     let in_the_way = state.join("blacklist.jsonl.damaged");
     fs::create_dir(&in_the_way).unwrap();
     let (mut run, outcome) = Run::start(state, 10);
-    assert!(matches!(outcome, Err(Unkept::Unwritten(_))));
+    assert!(matches!(outcome, Err(NotStored::Unwritten(_))));
     assert_eq!((run.kept(10), fs::read(file(state)).unwrap()), (kept(), half.clone()));
     fs::remove_dir(&in_the_way).unwrap();
     let (damage, aside) = run.keep(11).unwrap().unwrap();

@@ -1,29 +1,30 @@
-use super::super::text::Spot;
+use super::super::text::TextPosition;
 use super::*;
 
 fn account(id: &str, tree: &[&str]) -> Account {
     let tree = tree.iter().map(|id| Box::from(*id)).collect();
-    let spot = Spot { line: 1, column: 1 };
+    let spot = TextPosition { line: 1, column: 1 };
     let realm = Some(format!("{id}.example").into());
     Account { id: id.into(), name: Some(format!("{id} Ltd").into()), realm, enabled: true, tree, spot }
 }
 
-fn planned(list: Vec<Account>, known: &BTreeMap<Box<str>, Known>, prune: bool) -> Plan {
+fn planned(list: Vec<Account>, known: &BTreeMap<Box<str>, ExistingTenant>, prune: bool) -> Plan {
     plan(Accounts { list, warnings: Vec::new() }, known, true, prune)
 }
 
 /// The tenants after a plan was carried out.
-fn after(known: &BTreeMap<Box<str>, Known>, plan: &Plan) -> BTreeMap<Box<str>, Known> {
+fn after(known: &BTreeMap<Box<str>, ExistingTenant>, plan: &Plan) -> BTreeMap<Box<str>, ExistingTenant> {
     let mut known = known.clone();
     for (id, change) in &plan.changes {
         match change {
             Change::Remove => drop(known.remove(id)),
             Change::Make(wanted) | Change::Alter(wanted, _) => {
-                let Wanted { name, parent, realms, enabled, gets_target } = wanted.clone();
+                let PlannedTenant { name, parent, realms, enabled, gets_target } = wanted.clone();
                 let before = known.get(id).cloned();
                 let has_target = gets_target || before.as_ref().is_some_and(|known| known.has_target);
                 let is_imported = before.is_none_or(|known| known.is_imported);
-                let new = Known { name, parent, realms, enabled, has_target, of_rules: None, is_imported };
+                let new =
+                    ExistingTenant { name, parent, realms, enabled, has_target, of_rules: None, is_imported };
                 known.insert(id.clone(), new);
             }
         }
@@ -61,7 +62,7 @@ fn item_5_only_what_an_import_has_made_goes_and_only_when_that_is_wanted() {
     let first =
         planned(vec![account("a", &[]), account("b", &["a"]), account("z", &[])], &BTreeMap::new(), false);
     let mut known = after(&BTreeMap::new(), &first);
-    known.insert("hand".into(), Known { enabled: true, ..Known::default() });
+    known.insert("hand".into(), ExistingTenant { enabled: true, ..ExistingTenant::default() });
     let kept = planned(vec![account("z", &[])], &known, false);
     assert_eq!((shown(&kept).as_str(), kept.left.join(" ")), ("", "b a".to_owned()));
     let gone = planned(vec![account("z", &[])], &known, true);
@@ -81,7 +82,11 @@ fn item_5_what_has_changed_is_said() {
     // A tenant from the rules files stays, and its names are taken.
     known.insert(
         "r".into(),
-        Known { name: Some("b Ltd".into()), of_rules: Some("r.toml:1".into()), ..Known::default() },
+        ExistingTenant {
+            name: Some("b Ltd".into()),
+            of_rules: Some("r.toml:1".into()),
+            ..ExistingTenant::default()
+        },
     );
     let plan = planned(vec![account("a", &[]), account("b", &[]), account("r", &[])], &known, false);
     assert_eq!(shown(&plan), "~b(name b Ltd -> none)");

@@ -1,8 +1,8 @@
 //! The forms of lines that docs/log.md shows.
 
 use super::*;
-use crate::cause::At;
-use crate::ending::{Stage, Whose};
+use crate::cause::FailedAt;
+use crate::ending::{Responsible, Stage};
 
 fn rejected(reason: Reason) -> Outcome<'static> {
     Outcome::Rejected { reason, cause: None, failures: &[] }
@@ -122,8 +122,8 @@ fn signalling_lines_have_no_slashes_where_the_scheme_has_none() {
 #[test]
 fn causes_a_target_that_fails_is_named_with_its_cause() {
     let failures = [
-        Failure { at: At::Address("172.31.31.2:443".parse().unwrap()), cause: Cause::Refused },
-        Failure { at: At::Name("pbx.example".into(), 443), cause: Cause::NameNotFound },
+        Failure { at: FailedAt::Address("172.31.31.2:443".parse().unwrap()), cause: Cause::Refused },
+        Failure { at: FailedAt::Name("pbx.example".into(), 443), cause: Cause::NameNotFound },
     ];
     let outcome =
         Outcome::Rejected { reason: Reason::TargetDown, cause: Some(Cause::Refused), failures: &failures };
@@ -194,7 +194,7 @@ fn causes_ends_say_what_has_failed_and_requests_have_a_line_of_their_own() {
         (&ended.json(false)["cause"], &ended.json(false)["target"]),
         (&"closed".into(), &"172.31.31.2:5061".into())
     );
-    let ending = Ending::peacefully(Stage::Relay, Whose::Client);
+    let ending = Ending::peacefully(Stage::Relay, Responsible::Client);
     let peaceful = line(Outcome::Ended { ending, target, bytes: [1, 2], seconds: 0.0 });
     assert!(peaceful.text(false).ends_with("ended by client in relay: 1 bytes up, 2 bytes down, 0.000 s"));
     let done = |status| Outcome::Done { status, bytes: [512, 10_240], took: Duration::from_millis(35) };
@@ -224,7 +224,7 @@ fn the_page_about_the_log_shows_these_forms_and_fields() {
         unproven,
     };
     let failures =
-        ["172.31.31.2:5060", "172.31.31.3:5060"].map(|address| At::Address(address.parse().unwrap()));
+        ["172.31.31.2:5060", "172.31.31.3:5060"].map(|address| FailedAt::Address(address.parse().unwrap()));
     let failures: Vec<_> = failures
         .into_iter()
         .zip([Cause::Refused, Cause::TimedOut])
@@ -238,9 +238,9 @@ fn the_page_about_the_log_shows_these_forms_and_fields() {
     let url = "https://hq.dvl-ckl2.net/".to_owned();
     let target = Some("172.31.31.2:5061".parse().unwrap());
     let (idle, app) =
-        (Ending::peacefully(Stage::Ask, Whose::Client), http(b"hq.dvl-ckl2.net", b"/PBX0/APPS/app"));
-    let not_there =
-        Ending::because(Stage::Relay, Whose::Target, Reason::TargetDown).by(Cause::OurCertificateRefused);
+        (Ending::peacefully(Stage::Ask, Responsible::Client), http(b"hq.dvl-ckl2.net", b"/PBX0/APPS/app"));
+    let not_there = Ending::because(Stage::Relay, Responsible::Target, Reason::TargetDown)
+        .by(Cause::OurCertificateRefused);
     let done = Outcome::Done { status: Some(200), bytes: [412, 10_240], took: Duration::from_millis(35) };
     for (id, client, service, carrier, subject, outcome) in [
         (12, phone, Service::Http, tls, app, to("172.31.31.2:443")),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{HOST_CAP, METHOD_CAP, NAME_CAP, Outcome, PATH_CAP, Subject, URL_CAP, shown, without_userinfo};
-use crate::cause::{At, Cause, Failure};
+use crate::cause::{Cause, FailedAt, Failure};
 use crate::log::escape::escape;
 
 impl Subject<'_> {
@@ -94,8 +94,8 @@ fn said(text: &mut String, failures: &[Failure]) -> fmt::Result {
     for (number, failure) in failures.iter().enumerate() {
         text.push_str(if number == 0 { " " } else { ", " });
         match &failure.at {
-            At::Address(address) => write!(text, "{address}")?,
-            At::Name(name, port) => {
+            FailedAt::Address(address) => write!(text, "{address}")?,
+            FailedAt::Name(name, port) => {
                 escape(text, name.as_bytes(), HOST_CAP);
                 write!(text, ":{port}")?;
             }

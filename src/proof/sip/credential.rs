@@ -16,7 +16,7 @@ pub struct Speaker {
 
 /// The limits of what a client may claim.
 #[derive(Debug, Clone, Copy)]
-pub struct May<'m, H> {
+pub struct ClaimLimits<'m, H> {
     /// The user; `None`: every user of the host.
     pub user: Option<&'m [u8]>,
     /// Whether a name belongs to the host.
@@ -38,7 +38,7 @@ impl Speaker {
         &self,
         head: &'h [u8],
         request: &Message,
-        may: May<'_, impl Fn(&[u8]) -> bool>,
+        may: ClaimLimits<'_, impl Fn(&[u8]) -> bool>,
     ) -> Option<&'h [u8]> {
         let registers = request.method(head) == Some(b"REGISTER");
         let dialog = self.dialogs.of_client(head, request);
@@ -63,7 +63,7 @@ fn speaks<'h>(head: &'h [u8], request: &Message) -> impl Iterator<Item = &'h [u8
     request.fields_of(FieldKind::Identity).flat_map(move |field| identities(head, field))
 }
 
-impl<H: Fn(&[u8]) -> bool> May<'_, H> {
+impl<H: Fn(&[u8]) -> bool> ClaimLimits<'_, H> {
     fn allows(&self, said: &[u8]) -> bool {
         let Some(cut) = uri(said) else { return false };
         if cut.scheme == Scheme::Other {
@@ -126,7 +126,7 @@ mod tests {
         else {
             panic!("{head}")
         };
-        let may = May {
+        let may = ClaimLimits {
             user: user.map(str::as_bytes),
             is_here: |host: &[u8]| host.eq_ignore_ascii_case(b"pbx"),
             in_dialog: false,

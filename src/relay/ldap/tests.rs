@@ -8,7 +8,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::*;
-use crate::ending::{Stage, Whose};
+use crate::ending::{Responsible, Stage};
 use crate::inspect::ldap::elements_read;
 use crate::io::Buffer;
 
@@ -20,7 +20,7 @@ struct ByUser {
     confirmed: Option<Vec<u8>>,
 }
 
-const MOVED: Ending = Ending::because(Stage::Relay, Whose::Policy, Reason::Disabled);
+const MOVED: Ending = Ending::because(Stage::Relay, Responsible::Policy, Reason::Disabled);
 
 impl LdapPolicy for ByUser {
     fn judge(&mut self, bind: &Bind) -> BindAction {

@@ -76,11 +76,11 @@ const CUT: Ending = by_client(Reason::Method);
 const IDLE: Duration = Duration::from_secs(900);
 
 /// Begins a relay.
-fn begin() -> Stage<(Over, [u64; 2])> {
+fn begin() -> Stage<(RelayEnd, [u64; 2])> {
     Stage::begin(relay)
 }
 
-async fn relay(mut client: Leg, mut target: Leg) -> (Over, [u64; 2]) {
+async fn relay(mut client: Leg, mut target: Leg) -> (RelayEnd, [u64; 2]) {
     let mut timer = Timer::new(IDLE, CancellationToken::new());
     let (mut watch, mut bytes) = (Lines::default(), [0; 2]);
     let patience = Patience::new(IDLE, IDLE);
@@ -91,15 +91,15 @@ async fn relay(mut client: Leg, mut target: Leg) -> (Over, [u64; 2]) {
 }
 
 /// How the relay ends and after how many seconds, if nothing more happens outside.
-async fn end(stage: Stage<(Over, [u64; 2])>) -> (Over, u64) {
+async fn end(stage: Stage<(RelayEnd, [u64; 2])>) -> (RelayEnd, u64) {
     let ((over, _), after) = stage.end().await;
     (over, after)
 }
 
-const CLIENT: Over = Over::Ended(EndedBy::Client);
-const TARGET: Over = Over::Ended(EndedBy::Target);
+const CLIENT: RelayEnd = RelayEnd::Ended(EndedBy::Client);
+const TARGET: RelayEnd = RelayEnd::Ended(EndedBy::Target);
 
-fn at(over: Over, after: Duration) -> (Over, u64) {
+fn at(over: RelayEnd, after: Duration) -> (RelayEnd, u64) {
     (over, after.as_secs())
 }
 
@@ -220,13 +220,13 @@ async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
     sleep(10 * SECOND).await;
     // Further lines of the client give the target no more time.
     stage.client.send("search\n");
-    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), OWED));
+    assert_eq!(end(stage).await, at(RelayEnd::Ended(EndedBy::Silence), OWED));
     // The target answers in time. From then on the idle time counts.
     let stage = begin();
     stage.client.send("bind\nsearch\n");
     sleep(OWED - SECOND).await;
     stage.target.send("bound\n");
-    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
+    assert_eq!(end(stage).await, at(RelayEnd::Ended(EndedBy::Idle), OWED - SECOND + IDLE));
     // A target that sends something is not silent.
     let stage = begin();
     stage.client.send("one\n");
@@ -236,7 +236,7 @@ async fn b10_a_target_that_owes_an_answer_has_a_time_of_its_own() {
         sleep(OWED - SECOND).await;
         stage.target.send("half a");
     }
-    assert_eq!(end(stage).await, at(Over::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
+    assert_eq!(end(stage).await, at(RelayEnd::Ended(EndedBy::Silence), 4 * OWED - 3 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,7 +316,7 @@ async fn a_cut_says_its_last_word_between_two_messages() {
     stage.settle().await;
     assert_eq!(stage.client.heard(), b"one\nno\n");
     assert_eq!(stage.target.heard(), b"two\n");
-    assert_eq!(end(stage).await, (Over::Cut { of_client: true, ending: CUT, answered: true }, 0));
+    assert_eq!(end(stage).await, (RelayEnd::Cut { of_client: true, ending: CUT, answered: true }, 0));
 }
 
 #[tokio::test(start_paused = true)]

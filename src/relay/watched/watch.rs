@@ -1,7 +1,7 @@
 //! The questions that a [`Watch`] is asked about each message, and its answers.
 
 use crate::cause::Cause;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::io::Buffer;
 use crate::reason::Reason;
 
@@ -30,7 +30,7 @@ pub enum Next {
 
 /// The ending of a relay because of the client's message.
 pub const fn by_client(reason: Reason) -> Ending {
-    Ending::because(Stage::Relay, Whose::Client, reason)
+    Ending::because(Stage::Relay, Responsible::Client, reason)
 }
 
 /// The ending of a relay whose target speaks another protocol.

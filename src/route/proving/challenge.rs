@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Asked, Terms};
 use crate::credentials::digest::Algorithm;
-use crate::credentials::nonce::Bound;
+use crate::credentials::nonce::NonceBinding;
 
 /// The status of the challenge. A REGISTER is for the registrar, every other request for a proxy.
 pub(super) fn status(method: &[u8]) -> &'static str {
@@ -39,8 +39,8 @@ pub(super) fn write(
 }
 
 /// The connection, realm and algorithm to which a nonce is bound.
-pub(super) fn bound<'a>(terms: &Terms<'_>, asked: &'a Asked<'_>, algorithm: Algorithm) -> Bound<'a> {
-    Bound { connection: terms.connection, realm: asked.realm.as_bytes(), algorithm }
+pub(super) fn bound<'a>(terms: &Terms<'_>, asked: &'a Asked<'_>, algorithm: Algorithm) -> NonceBinding<'a> {
+    NonceBinding { connection: terms.connection, realm: asked.realm.as_bytes(), algorithm }
 }
 
 /// The time, as nonces contain it.

@@ -4,10 +4,10 @@
 use super::challenge::{bound, seconds};
 use super::said::Said;
 use super::{Asked, Proven, Terms, named};
-use crate::credentials::brought::Brought;
+use crate::credentials::brought::HandshakeCredential;
 use crate::credentials::digest::{Algorithm, DigestLogin};
 use crate::credentials::ephemeral::{Ephemeral, Validity};
-use crate::credentials::nonce::{Known, Use, Uses};
+use crate::credentials::nonce::{NonceState, Use, Uses};
 use crate::credentials::{Secret, is_same};
 use crate::inspect::digest::parameters;
 use crate::inspect::sip::FieldKind;
@@ -65,12 +65,12 @@ pub(super) fn carried(
         let right = |password: &[u8]| is_here && digest.fits(asked.method(), asked.uri(), password);
         let proven = credential(terms, asked, digest.username, right);
         let proven = proven.and_then(|proven| match known {
-            Known::Good(count) => match uses.take(count, digest.nc) {
+            NonceState::Good(count) => match uses.take(count, digest.nc) {
                 Use::Risen => Ok(proven),
                 Use::Again => Err(Wrong::UsedAgain),
                 Use::Forgotten => Err(Wrong::Stale),
             },
-            Known::Stale | Known::Foreign => Err(Wrong::Stale),
+            NonceState::Stale | NonceState::Foreign => Err(Wrong::Stale),
         });
         match proven {
             Ok(proven) => return Some(Ok(proven)),
@@ -86,7 +86,7 @@ pub(super) fn carried(
 /// A login for us.
 struct Carried<'a> {
     digest: DigestLogin<'a>,
-    known: Known,
+    known: NonceState,
 }
 
 /// Reads a field. `None`: it is for the PBX, or cannot be read. A client without our newest nonce may use another nonce
@@ -115,11 +115,15 @@ pub(super) fn is_ours(terms: &Terms<'_>, asked: &Asked<'_>, value: &[u8]) -> boo
         return false;
     };
     let known = |algorithm| terms.nonces.known(nonce, bound(terms, asked, algorithm), seconds(terms.now));
-    Algorithm::ALL.into_iter().any(|algorithm| known(algorithm) != Known::Foreign)
+    Algorithm::ALL.into_iter().any(|algorithm| known(algorithm) != NonceState::Foreign)
 }
 
 /// Checks the credential of the handshake for the host of a request.
-pub(super) fn brought(terms: &Terms<'_>, asked: &Asked<'_>, brought: &Brought) -> Result<Proven, Wrong> {
+pub(super) fn brought(
+    terms: &Terms<'_>,
+    asked: &Asked<'_>,
+    brought: &HandshakeCredential,
+) -> Result<Proven, Wrong> {
     credential(terms, asked, &brought.username, |right| is_same(right, &brought.password))
 }
 

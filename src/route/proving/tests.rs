@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Config, load_rules};
 use crate::credentials::ephemeral::make;
-use crate::credentials::nonce::Bound;
+use crate::credentials::nonce::NonceBinding;
 use crate::inspect::Inspect;
 use crate::inspect::sip::{Ask, Inspector};
 
@@ -115,7 +115,11 @@ impl<'r> Client<'r> {
         Self { rules, proving: Proving::default(), now: NOW, nc: 0 }
     }
 
-    fn look(&mut self, head: &str, (in_dialog, brought): (bool, Option<&Brought>)) -> (Got, String) {
+    fn look(
+        &mut self,
+        head: &str,
+        (in_dialog, brought): (bool, Option<&HandshakeCredential>),
+    ) -> (Got, String) {
         let Inspect::Found { ask: Ask::Message(message), .. } =
             Inspector::of_client().inspect(head.as_bytes())
         else {
@@ -313,7 +317,10 @@ fn w5_what_a_handshake_brought_is_not_asked_for_again() {
     let brought = |username: &str, secret: &str| {
         let (expires, user) = username.split_once(':').unwrap();
         let (username, password) = make(expires.parse().unwrap(), user, secret.as_bytes());
-        Brought { username: username.into_bytes().into(), password: password.as_bytes().to_vec().into() }
+        HandshakeCredential {
+            username: username.into_bytes().into(),
+            password: password.as_bytes().to_vec().into(),
+        }
     };
     let from = "alice@pbx.example";
     for (username, secret, got) in [

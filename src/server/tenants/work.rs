@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{Fate, TenantAct, TenantChange, TenantUnchanged, Touched};
 use crate::config::Diagnostics;
 use crate::rules::{Host, Table, Tenant};
-use crate::server::Refused;
+use crate::server::ServerError;
 use crate::state::made::Ground;
-use crate::state::made::tenants::{Definition, HIDDEN, IMPORTED, Kept, Tenants, tag};
+use crate::state::made::tenants::{Definition, HIDDEN, IMPORTED, StoredTenant, Tenants, tag};
 use crate::state::{Snapshot, overrides};
 
 /// The tenants during a batch.
@@ -154,7 +154,7 @@ impl<'s> Work<'s> {
     }
 
     /// The definition as it would be stored, checked by itself.
-    fn read(&self, id: &str, mut wanted: Definition) -> Result<Kept, TenantUnchanged> {
+    fn read(&self, id: &str, mut wanted: Definition) -> Result<StoredTenant, TenantUnchanged> {
         let before = self.tenants.get(id);
         for key in HIDDEN.into_iter().chain([IMPORTED]) {
             if let (None, Some(kept)) = (wanted.get(key), before.and_then(|before| before.get(key))) {
@@ -163,8 +163,8 @@ impl<'s> Work<'s> {
         }
         let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
         wanted.retain(|key, value| !(value.is_null() || HIDDEN.contains(&key.as_str()) && is_empty(value)));
-        Kept::new(self.ground(), &self.before.table, id, wanted).map_err(|unmade| {
-            let refused = Refused::from(&unmade.found);
+        StoredTenant::new(self.ground(), &self.before.table, id, wanted).map_err(|unmade| {
+            let refused = ServerError::from(&unmade.found);
             match unmade.is_forbidden {
                 true => TenantUnchanged::Forbidden(refused),
                 false => TenantUnchanged::Wrong(refused),
@@ -192,10 +192,10 @@ impl<'s> Work<'s> {
 
     /// The table with all tenants, enabled and disabled as administrators have ordered.
     pub(super) fn table(&self) -> Result<(Table, Option<Diagnostics>), TenantUnchanged> {
-        let unkept = |found: Diagnostics| TenantUnchanged::Unkept(Refused::from(&found));
-        let made = self.tenants.in_force(self.ground(), &self.before.table).map_err(unkept)?;
+        let not_stored = |found: Diagnostics| TenantUnchanged::NotStored(ServerError::from(&found));
+        let made = self.tenants.in_force(self.ground(), &self.before.table).map_err(not_stored)?;
         let Some(mut table) = made.table else {
-            let refused = Refused::from(&made.found);
+            let refused = ServerError::from(&made.found);
             return Err(match made.is_forbidden {
                 true => TenantUnchanged::Forbidden(refused),
                 false => TenantUnchanged::Wrong(refused),
@@ -203,7 +203,7 @@ impl<'s> Work<'s> {
         };
         let found = overrides::apply(&self.before.config.state, &mut table, Some(&self.before.table));
         if found.errors() > 0 {
-            return Err(unkept(found));
+            return Err(not_stored(found));
         }
         Ok((table, Some(made.found)))
     }

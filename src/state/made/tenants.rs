@@ -39,7 +39,7 @@ pub(crate) type Definition = Map<String, Value>;
 
 /// A tenant and its text.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct StoredTenant {
     definition: Arc<Definition>,
     /// Its text in the file.
     text: Arc<str>,
@@ -48,7 +48,7 @@ pub(crate) struct Kept {
 
 /// The tenants that were made over the API. Clones share all of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tenants(BTreeMap<Box<str>, Kept>);
+pub(crate) struct Tenants(BTreeMap<Box<str>, StoredTenant>);
 
 impl Tenants {
     /// Reads the stored tenants from the folder of `state`. Each is checked by itself. `table` has the rules.
@@ -87,7 +87,7 @@ impl Tenants {
             let Value::Object(definition) = definition else {
                 return Err(unread("it holds something else than [tenant.ID] tables"));
             };
-            match Kept::new(ground, table, &id, definition) {
+            match StoredTenant::new(ground, table, &id, definition) {
                 Ok(kept) => drop(tenants.0.insert(id.into(), kept)),
                 Err(Unmade { found: wrong, .. }) => found.append(wrong),
             }
@@ -114,7 +114,7 @@ impl Tenants {
     }
 
     /// Replaces or adds the tenant with this id.
-    pub(crate) fn put(&mut self, id: &str, kept: Kept) {
+    pub(crate) fn put(&mut self, id: &str, kept: StoredTenant) {
         self.0.insert(id.into(), kept);
     }
 
@@ -124,12 +124,12 @@ impl Tenants {
     }
 
     /// A tenant and its text.
-    pub(crate) fn stored(&self, id: &str) -> Option<Kept> {
+    pub(crate) fn stored(&self, id: &str) -> Option<StoredTenant> {
         self.0.get(id).cloned()
     }
 
     /// Restores what [`Self::kept`] returned.
-    pub(crate) fn restore(&mut self, id: &str, kept: Option<Kept>) {
+    pub(crate) fn restore(&mut self, id: &str, kept: Option<StoredTenant>) {
         match kept {
             Some(kept) => self.put(id, kept),
             None => drop(self.0.remove(id)),
@@ -138,7 +138,7 @@ impl Tenants {
 
     /// The ids of the tenants directly below a tenant.
     pub(crate) fn below(&self, id: &str) -> impl Iterator<Item = &str> {
-        let is_below = move |kept: &&Kept| kept.read.definition().parent.as_deref() == Some(id);
+        let is_below = move |kept: &&StoredTenant| kept.read.definition().parent.as_deref() == Some(id);
         self.0.values().filter(is_below).map(|kept| kept.read.id())
     }
 
@@ -169,7 +169,7 @@ impl Tenants {
     }
 }
 
-impl Kept {
+impl StoredTenant {
     /// Whether both have the same tenants.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.text == other.text

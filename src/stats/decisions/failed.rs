@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::cause::{At, Cause, Failure};
+use crate::cause::{Cause, FailedAt, Failure};
 
 /// How much is kept of a name.
 const NAME: usize = 64;
@@ -12,15 +12,15 @@ const NAME: usize = 64;
 /// Writes one. A long name is cut.
 pub(super) fn encode(failure: &Failure, octets: &mut Vec<u8>) {
     let (name, port) = match &failure.at {
-        At::Address(address) => (&[][..], address.port()),
-        At::Name(name, port) => (name.as_bytes(), *port),
+        FailedAt::Address(address) => (&[][..], address.port()),
+        FailedAt::Name(name, port) => (name.as_bytes(), *port),
     };
     let name = name.get(..name.len().min(NAME)).unwrap_or_default();
     octets.extend([failure.cause as u8, name.len() as u8]);
     octets.extend(port.to_be_bytes());
     match &failure.at {
-        At::Address(address) => octets.extend(as_v6(address.ip()).octets()),
-        At::Name(..) => octets.extend(name),
+        FailedAt::Address(address) => octets.extend(as_v6(address.ip()).octets()),
+        FailedAt::Name(..) => octets.extend(name),
     }
 }
 
@@ -32,11 +32,11 @@ pub(super) fn decode(octets: &mut &[u8]) -> Option<Failure> {
     let at = match length {
         0 => {
             let address: [u8; 16] = octets.split_off(..16)?.try_into().ok()?;
-            At::Address(SocketAddr::new(Ipv6Addr::from(address).to_canonical(), port))
+            FailedAt::Address(SocketAddr::new(Ipv6Addr::from(address).to_canonical(), port))
         }
         length => {
             let name = octets.split_off(..usize::from(length))?;
-            At::Name(String::from_utf8_lossy(name).into(), port)
+            FailedAt::Name(String::from_utf8_lossy(name).into(), port)
         }
     };
     Some(Failure { at, cause })
@@ -56,9 +56,12 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_failed() {
         let failures = [
-            Failure { at: At::Address("192.0.2.1:443".parse().unwrap()), cause: Cause::Refused },
-            Failure { at: At::Name("pbx.example".into(), 5061), cause: Cause::NameNotFound },
-            Failure { at: At::Address("[2001:db8::1]:1300".parse().unwrap()), cause: Cause::NoCertificate },
+            Failure { at: FailedAt::Address("192.0.2.1:443".parse().unwrap()), cause: Cause::Refused },
+            Failure { at: FailedAt::Name("pbx.example".into(), 5061), cause: Cause::NameNotFound },
+            Failure {
+                at: FailedAt::Address("[2001:db8::1]:1300".parse().unwrap()),
+                cause: Cause::NoCertificate,
+            },
         ];
         let mut octets = Vec::new();
         failures.iter().for_each(|failure| encode(failure, &mut octets));

@@ -1,6 +1,6 @@
 use super::super::{Moment, Stats};
 use super::*;
-use crate::cause::At;
+use crate::cause::FailedAt;
 
 fn about(id: u64) -> About {
     let client = "192.0.2.1".parse().unwrap();
@@ -127,7 +127,7 @@ fn causes_what_failed_is_kept_even_behind_a_long_path() {
     let stats = Stats::of_workers(1);
     let failures: Vec<_> = (1..=8)
         .map(|last| Failure {
-            at: At::Address(([192, 0, 2, last], 443).into()),
+            at: FailedAt::Address(([192, 0, 2, last], 443).into()),
             cause: Cause::ALL[usize::from(last)],
         })
         .collect();

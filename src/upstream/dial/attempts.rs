@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::cause::{At, Cause, Failure, Failures};
+use crate::cause::{Cause, FailedAt, Failure, Failures};
 use crate::upstream::Connection;
 
 /// What has been tried for one request, which may need several connections until one of them answers.
@@ -45,7 +45,7 @@ impl Attempts {
             return;
         }
         let cause = if vanished { Cause::TimedOut } else { Cause::Closed };
-        self.failures.note(Failure { at: At::Address(address), cause });
+        self.failures.note(Failure { at: FailedAt::Address(address), cause });
     }
 
     /// Everything that has failed, with what has failed last.

@@ -57,7 +57,7 @@ async fn every_address_is_dialled_once_for_a_request() {
     };
     // The second one twice: in a list of addresses, or behind two names.
     let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
-    let wanted = |transport| Wanted {
+    let wanted = |transport| ConnectionWanted {
         service: Service::Http,
         endpoints: &endpoints,
         transport,
@@ -159,7 +159,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
         (address, Transport::Plain, Cause::Loop, true),
         (refuses, Transport::Tls, Cause::OurCertificateRefused, false),
     ] {
-        let wanted = Wanted {
+        let wanted = ConnectionWanted {
             service: Service::Sip,
             endpoints: &endpoints,
             transport,
@@ -173,7 +173,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
         };
         let failed = dialer.connect(&wanted, &mut Vec::new(), &pool, &mut Attempts::default()).await;
         let failures = failed.unwrap_err();
-        assert_eq!(failures.as_slice(), [Failure { at: At::Address(to), cause }]);
+        assert_eq!(failures.as_slice(), [Failure { at: FailedAt::Address(to), cause }]);
         let is_down = health.state(to).is_some_and(|known| known.state == State::Down);
         assert_eq!(is_down, doubtful, "{cause}");
     }
@@ -202,7 +202,7 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
     for (elsewhere_only, reached) in [(true, false), (false, true)] {
         let address = Address::Ip("127.0.0.4".parse().unwrap());
         let endpoints = [Endpoint { address, options: options(elsewhere_only) }];
-        let wanted = Wanted {
+        let wanted = ConnectionWanted {
             service: Service::Http,
             endpoints: &endpoints,
             transport: Transport::Plain,
@@ -264,7 +264,7 @@ impl Parts {
             targets: self.stats.dialled_by(0),
         };
         let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address)).collect();
-        let wanted = Wanted {
+        let wanted = ConnectionWanted {
             service,
             endpoints: &endpoints,
             transport: Transport::Plain,
@@ -330,7 +330,7 @@ async fn a_request_of_a_dialog_goes_to_its_address_or_nowhere() {
     assert_eq!(parts.connect_only(Service::Sip, &both, port, Some("127.0.0.3")).await, Ok(3));
     for (only, cause) in [("127.0.0.2", Cause::Refused), ("127.0.0.4", Cause::NoTarget)] {
         let failures = parts.connect_only(Service::Sip, &both, port, Some(only)).await.unwrap_err();
-        let at = At::Address(SocketAddr::new(only.parse().unwrap(), port));
+        let at = FailedAt::Address(SocketAddr::new(only.parse().unwrap(), port));
         assert_eq!(failures.as_slice(), [Failure { at, cause }]);
     }
 }

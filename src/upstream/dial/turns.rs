@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::Wanted;
+use super::ConnectionWanted;
 use crate::rules::{Endpoint, FAILBACK};
 use crate::upstream::Health;
 use crate::upstream::health::Turn;
@@ -26,7 +26,11 @@ pub(super) struct Turns<'a> {
 
 impl<'a> Turns<'a> {
     /// Of the addresses for `wanted`. `vanished` is tried last.
-    pub(super) fn new(health: &'a Health, wanted: &Wanted<'_>, vanished: Option<SocketAddr>) -> Self {
+    pub(super) fn new(
+        health: &'a Health,
+        wanted: &ConnectionWanted<'_>,
+        vanished: Option<SocketAddr>,
+    ) -> Self {
         let may_choose = wanted.only.is_none();
         let has_several = wanted.endpoints.len() > 1 && may_choose;
         let is_for_phones = wanted.service.is_for_phones();

@@ -53,7 +53,7 @@ struct Untold {
 
 /// What is known of an address, to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct AddressStatus {
     /// Up, down or unknown.
     pub state: State,
     /// For how long.
@@ -77,10 +77,10 @@ pub struct Down {
 
 impl Health {
     /// What is known of an address.
-    pub fn state(&self, address: SocketAddr) -> Option<Known> {
+    pub fn state(&self, address: SocketAddr) -> Option<AddressStatus> {
         let standing = self.known.get(&address)?;
         let (state, why, is_checked) = (standing.state, standing.why, standing.is_checked());
-        Some(Known { state, age: standing.since.elapsed(), why, is_checked })
+        Some(AddressStatus { state, age: standing.since.elapsed(), why, is_checked })
     }
 
     /// The addresses that are down, in order.

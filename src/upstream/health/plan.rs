@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::address::Thresholds;
-use crate::rules::{Address, Check, Endpoint, Host, Ports, Probe, Table, Way};
+use crate::rules::{Address, Check, Endpoint, Host, HostService, Ports, Probe, Table};
 use crate::service::{Service, Transport};
 
 /// What is asked of a target again and again.
@@ -95,8 +95,8 @@ struct Plan<'r> {
 }
 
 impl Plan<'_> {
-    fn add(&mut self, host: Host<'_>, way: Way<'_>) {
-        let Way { service, endpoints, ports } = way;
+    fn add(&mut self, host: Host<'_>, way: HostService<'_>) {
+        let HostService { service, endpoints, ports } = way;
         for endpoint in endpoints.iter() {
             let Some(check) = endpoint.options.check.as_ref().filter(|check| check.probe.judges(service))
             else {

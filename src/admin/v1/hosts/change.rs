@@ -85,6 +85,6 @@ fn unchanged(asked: &Asked<'_>, name: &str, why: &HostUnchanged) -> Answer {
         ),
         HostUnchanged::Forbidden(refused) => wrong(StatusCode::FORBIDDEN, refused),
         HostUnchanged::Wrong(refused) => wrong(StatusCode::UNPROCESSABLE_ENTITY, refused),
-        HostUnchanged::Unkept(refused) => wrong(StatusCode::INTERNAL_SERVER_ERROR, refused),
+        HostUnchanged::NotStored(refused) => wrong(StatusCode::INTERNAL_SERVER_ERROR, refused),
     }
 }

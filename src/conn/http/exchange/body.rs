@@ -9,7 +9,7 @@ use super::super::answer::{Reply, reply_json};
 use super::super::{Next, Turn};
 use super::fields;
 use crate::conn::Client;
-use crate::ending::{Ending, Stage, Whose};
+use crate::ending::{Ending, Responsible, Stage};
 use crate::inspect::http::{Body, Version};
 use crate::io::BUFFER;
 use crate::reason::Reason;
@@ -92,7 +92,7 @@ impl Unread {
             Self::Slow => (408, Reason::Timeout, "the body did not come in time"),
             Self::Gone => (0, Reason::Aborted, ""),
         };
-        let ended = Ending::because(Stage::Ask, Whose::Client, reason);
+        let ended = Ending::because(Stage::Ask, Responsible::Client, reason);
         // A telephone on a bad line may be slow, so slowness never counts.
         let ended = if self == Self::Slow { ended.uncounted() } else { ended };
         turn.refused(client, ended);

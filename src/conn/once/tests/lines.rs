@@ -78,7 +78,7 @@ impl Protocol for Lines {
         asking: &Asking<'_, 's>,
         back: &mut Vec<u8>,
     ) -> Decision<'s> {
-        let refused = Ending::because(Stage::Route, Whose::Policy, Reason::TooLarge).uncounted();
+        let refused = Ending::because(Stage::Route, Responsible::Policy, Reason::TooLarge).uncounted();
         match asked.as_str() {
             "long" => {
                 back.extend_from_slice(b"too long\n");
@@ -94,7 +94,7 @@ impl Protocol for Lines {
                 match decide::signalling(table, Service::Ldap, came_by, name.as_bytes(), |_| false) {
                     Ok(route) => Decision::Forward { route, name: name.into(), only: None },
                     Err(refusal) => {
-                        Decision::refused(Ending::because(Stage::Route, Whose::Policy, refusal.reason))
+                        Decision::refused(Ending::because(Stage::Route, Responsible::Policy, refusal.reason))
                     }
                 }
             }

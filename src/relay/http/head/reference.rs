@@ -29,7 +29,7 @@ pub(super) struct Undo {
 
 /// The host to which a URL belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum UrlOwner {
     /// This host, under a name that the client knows.
     Own,
     /// This host, under the name that only the target knows.
@@ -72,8 +72,8 @@ impl Undo {
         let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or_default();
         match self.whose(authority) {
-            Whose::Foreign => false,
-            Whose::Own => {
+            UrlOwner::Foreign => false,
+            UrlOwner::Own => {
                 let start = out.len();
                 put(out, &[before, authority]);
                 let changed = self.put_path(out, path);
@@ -84,8 +84,8 @@ impl Undo {
             }
             // The client cannot know that name, so the URL is written without it. A path with two slashes would look
             // like another host.
-            Whose::Told if path.get(1).is_some_and(|octet| matches!(octet, b'/' | b'\\')) => false,
-            Whose::Told => {
+            UrlOwner::Told if path.get(1).is_some_and(|octet| matches!(octet, b'/' | b'\\')) => false,
+            UrlOwner::Told => {
                 if !self.put_path(out, path) {
                     out.extend_from_slice(if path.starts_with(b"/") { b"" } else { b"/" });
                     out.extend_from_slice(path);
@@ -149,18 +149,18 @@ impl Undo {
 
     /// The host of an authority. A standard port of either scheme counts as no port, because a target behind a proxy
     /// that speaks TLS may not know the client's scheme.
-    fn whose(&self, authority: &[u8]) -> Whose {
-        let Some(asked) = Authority::read(authority) else { return Whose::Foreign };
+    fn whose(&self, authority: &[u8]) -> UrlOwner {
+        let Some(asked) = Authority::read(authority) else { return UrlOwner::Foreign };
         let is = |host: &[u8]| Authority::read(host).is_some_and(|host| asked.is_of(&host));
         let is_at_target = |host: &[u8]| {
             asked.port == Some(self.port) && Authority::read(host).is_some_and(|host| asked.name == host.name)
         };
         if self.hosts.iter().any(|host| is(host)) {
-            Whose::Own
+            UrlOwner::Own
         } else if self.told.as_deref().is_some_and(is) || self.hosts.iter().any(|host| is_at_target(host)) {
-            Whose::Told
+            UrlOwner::Told
         } else {
-            Whose::Foreign
+            UrlOwner::Foreign
         }
     }
 }

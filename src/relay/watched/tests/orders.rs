@@ -20,7 +20,7 @@ const ANSWERED: [&str; 5] = [
 ];
 
 /// The side that ends first.
-fn first_of(order: &[(Side, Act)]) -> Over {
+fn first_of(order: &[(Side, Act)]) -> RelayEnd {
     match order.iter().find(|(_, act)| *act == Act::End) {
         Some((Side::Client, _)) => super::CLIENT,
         _ => super::TARGET,
@@ -61,7 +61,7 @@ async fn in_every_order_and_manner_the_same_goes_on_once() {
 struct Expected {
     onward: String,
     back: String,
-    over: Option<Over>,
+    over: Option<RelayEnd>,
     /// The relay is over at once. False: it is over when the other side has used up its time.
     at_once: bool,
 }
@@ -220,7 +220,7 @@ async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
             let whole = said.strip_suffix("half").unwrap_or(said);
             let expected = format!("{whole}{}", if hears { "no\n" } else { "" });
             assert_eq!(String::from_utf8(client).unwrap(), expected, "{manner:?}");
-            let cut = Over::Cut { of_client: true, ending: CUT, answered: hears };
+            let cut = RelayEnd::Cut { of_client: true, ending: CUT, answered: hears };
             assert_eq!((over, after, target), (cut, 0, Vec::new()), "{manner:?} {said}");
             assert_eq!(bytes, [0, expected.len() as u64], "{manner:?} {said}");
         }
@@ -229,12 +229,15 @@ async fn a_last_word_is_said_between_two_messages_or_not_at_all() {
     let stage = begin();
     stage.client.takes(1);
     stage.client.send("cut\n");
-    assert_eq!(end(stage).await, at(Over::Cut { of_client: true, ending: CUT, answered: false }, LAST_WORD));
+    assert_eq!(
+        end(stage).await,
+        at(RelayEnd::Cut { of_client: true, ending: CUT, answered: false }, LAST_WORD)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_without_an_end_is_the_doing_of_its_sender() {
-    let cut = |of_client, ending| Over::Cut { of_client, ending, answered: false };
+    let cut = |of_client, ending| RelayEnd::Cut { of_client, ending, answered: false };
     let long = "x".repeat(300_000);
     for manner in manners().filter(|manner| manner.is_coarse()) {
         let stage = Stage::in_manner(manner, relay);

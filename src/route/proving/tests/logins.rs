@@ -35,7 +35,7 @@ fn w5_a_right_login_over_another_nonce_is_stale_and_a_wrong_one_is_forged() {
     for nonce in [
         "made-up",
         &rules.nonces.make(
-            Bound { connection: 2, realm: b"pbx.example", algorithm: Algorithm::Md5 },
+            NonceBinding { connection: 2, realm: b"pbx.example", algorithm: Algorithm::Md5 },
             1,
             1_700_000_000,
         ),
