@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use portward::proof::{Claim, Names};
-use portward::tls::{ClientTrust, Possession, CertificateStatus};
+use portward::tls::{CertificateStatus, ClientTrust, Possession};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 fuzz_target!(|input: &[u8]| {
@@ -13,7 +13,10 @@ fuzz_target!(|input: &[u8]| {
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
     for chain in [&chain[..1], &chain] {
         // Nobody is trusted, so nobody is proven.
-        assert!(!matches!(ClientTrust::default().judge(chain, Possession::Proven, now), CertificateStatus::Ok(_) | CertificateStatus::None));
+        assert!(!matches!(
+            ClientTrust::default().judge(chain, Possession::Proven, now),
+            CertificateStatus::Ok(_) | CertificateStatus::None
+        ));
     }
     if let Some(names) = Names::of(input) {
         let _ = names.to_string();

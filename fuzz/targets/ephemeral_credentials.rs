@@ -13,7 +13,7 @@ use portward::credentials::ephemeral::Ephemeral;
 use portward::credentials::nonce::{NonceBinding, NonceState, Nonces};
 use portward::inspect::Inspect;
 use portward::inspect::sip::{Ask, Inspector};
-use portward::route::proving::{Asked, Proving, Terms, CredentialCheck, Why};
+use portward::route::proving::{Asked, CredentialCheck, Proving, Terms, Why};
 use portward::rules::{
     Address, Builder, CheckedPorts, CredentialUser, Endpoint, HostDef, NameDef, Ports, ServiceRule, Source,
     Table,

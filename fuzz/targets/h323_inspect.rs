@@ -9,7 +9,12 @@ mod laws;
 
 fuzz_target!(|input: &[u8]| {
     let mut kept = Opening::default();
-    laws::hold(input, OPENING_LIMIT, |prefix| kept.inspect(prefix), |prefix| Opening::default().inspect(prefix));
+    laws::hold(
+        input,
+        OPENING_LIMIT,
+        |prefix| kept.inspect(prefix),
+        |prefix| Opening::default().inspect(prefix),
+    );
     let fresh = |prefix: &[u8]| Inspector::new(MESSAGE_LIMIT).inspect(prefix);
     laws::hold(input, MESSAGE_LIMIT, fresh, fresh);
     if let portward::inspect::Inspect::Found { len, .. } = fresh(input) {

@@ -10,7 +10,12 @@ mod laws;
 
 fuzz_target!(|input: &[u8]| {
     let mut inspector = Inspector::default();
-    laws::hold(input, HEAD_LIMIT, |prefix| inspector.inspect(prefix), |prefix| Inspector::default().inspect(prefix));
+    laws::hold(
+        input,
+        HEAD_LIMIT,
+        |prefix| inspector.inspect(prefix),
+        |prefix| Inspector::default().inspect(prefix),
+    );
 
     let Inspect::Found { ask, len } = Inspector::default().inspect(input) else { return };
     let head = &input[..len];

@@ -14,7 +14,9 @@ fuzz_target!(|input: &[u8]| {
     let mark = text.find(['=', '\\', '@']);
     match mark.map(|at| (text.as_bytes()[at], &text[..at], &text[at + 1..])) {
         // Blanks alone are an empty name.
-        None => assert_eq!((&*domain, &*user), (&b""[..], if text.trim().is_empty() { &b""[..] } else { input })),
+        None => {
+            assert_eq!((&*domain, &*user), (&b""[..], if text.trim().is_empty() { &b""[..] } else { input }))
+        }
         Some((b'\\', before, after)) => assert_eq!((&*domain, &*user), (before.as_bytes(), after.as_bytes())),
         Some((b'@', before, after)) => assert_eq!((&*domain, &*user), (after.as_bytes(), before.as_bytes())),
         Some(_) => {

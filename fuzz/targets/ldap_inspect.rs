@@ -6,7 +6,9 @@ use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{LdapBindCred, LdapMsg, LdapOp};
 use libfuzzer_sys::fuzz_target;
 use portward::inspect::Inspect;
-use portward::inspect::ldap::{ANSWER_LIMIT, Ask, Inspector, LDAP_LIMIT, Proof, START_TLS, answer, bind_name};
+use portward::inspect::ldap::{
+    ANSWER_LIMIT, Ask, Inspector, LDAP_LIMIT, Proof, START_TLS, answer, bind_name,
+};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 

@@ -4,15 +4,27 @@
 
 use libfuzzer_sys::fuzz_target;
 use portward::inspect::Inspect;
-use portward::inspect::sip::{Ask, FieldKind, HEAD_LIMIT, Inspector, Kind, TARGET_HEAD_LIMIT, entries, name_addr, uri};
+use portward::inspect::sip::{
+    Ask, FieldKind, HEAD_LIMIT, Inspector, Kind, TARGET_HEAD_LIMIT, entries, name_addr, uri,
+};
 
 mod laws;
 
 fuzz_target!(|input: &[u8]| {
     let mut client = Inspector::of_client();
-    laws::hold(input, HEAD_LIMIT, |prefix| client.inspect(prefix), |prefix| Inspector::of_client().inspect(prefix));
+    laws::hold(
+        input,
+        HEAD_LIMIT,
+        |prefix| client.inspect(prefix),
+        |prefix| Inspector::of_client().inspect(prefix),
+    );
     let mut target = Inspector::of_target();
-    laws::hold(input, TARGET_HEAD_LIMIT, |prefix| target.inspect(prefix), |prefix| Inspector::of_target().inspect(prefix));
+    laws::hold(
+        input,
+        TARGET_HEAD_LIMIT,
+        |prefix| target.inspect(prefix),
+        |prefix| Inspector::of_target().inspect(prefix),
+    );
 
     let examining = || {
         let mut inspector = Inspector::of_client();
@@ -41,14 +53,17 @@ fuzz_target!(|input: &[u8]| {
     // One From and one Content-Length, however they are spelt.
     let named = |names: [&[u8]; 2]| {
         let lines = message.fields.iter().map(|field| field.line.of_input(head));
-        let name = |line: &[u8]| line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii_end().to_ascii_lowercase();
+        let name = |line: &[u8]| {
+            line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii_end().to_ascii_lowercase()
+        };
         lines.filter(|line| names.contains(&&*name(line))).count()
     };
     assert_eq!(named([b"from", b"f"]), 1);
     assert_eq!(named([b"content-length", b"l"]), 1);
     // One tag of To, however it is written, and no octet at which a reader in C ends.
     let to = message.fields.iter().find(|field| field.kind == FieldKind::To).unwrap().value.of_input(head);
-    let bare: Vec<u8> = to.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+    let bare: Vec<u8> =
+        to.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
     let tags = bare.windows(5).filter(|part| part == b";tag=").count();
     assert_eq!(tags, usize::from(!message.to_tag.is_empty()));
     assert!(!head.contains(&0));

@@ -9,7 +9,7 @@ use portward::inspect::sip::{Ask, FieldKind, Inspector, Message, entries};
 use portward::inspect::websocket::{Event, Reader, Sender};
 use portward::io::{Buffer, Came, End, Messages as _};
 use portward::proof::token::Tokens;
-use portward::relay::sip::{Browser, Disguise, SipPolicy, Login, SipAction, SipMessages, SipWatch, respond};
+use portward::relay::sip::{Browser, Disguise, Login, SipAction, SipMessages, SipPolicy, SipWatch, respond};
 use portward::relay::watched::{Next, Replies, Watch as _};
 
 /// Lets everything pass.
