@@ -14,6 +14,8 @@ fn run(busy: &Busy, way: &str) {
         .env("TOKEN", busy.token(""))
         .env("READING", busy.token("?read=1"))
         .env("CONNECTION", busy.connection())
+        // What it keeps of one run for the next would lie in the tree otherwise.
+        .env("HYPOTHESIS_STORAGE_DIRECTORY", concat!(env!("CARGO_TARGET_TMPDIR"), "/hypothesis"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
